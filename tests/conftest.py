@@ -131,7 +131,7 @@ class SharedDatabase:
 
     async def _empty(self) -> bool:
         """Whether that was possible: a test that has changed the tables themselves leaves a ruin."""
-        names = [found.fullname for found in reversed(Base.metadata.sorted_tables)]
+        names = [table.fullname for table in reversed(Base.metadata.sorted_tables)]
         try:
             await _sql(
                 at(self.server, self.name),
@@ -174,19 +174,19 @@ def clock() -> FixedClock:
 
 @pytest.fixture
 async def database(database_url: str, clock: FixedClock) -> AsyncIterator[Database]:
-    found = Database(database_url, clock=clock)
-    yield found
-    await found.dispose()
+    instance = Database(database_url, clock=clock)
+    yield instance
+    await instance.dispose()
 
 
 @contextmanager
 def statements(database: Database) -> Iterator[list[str]]:
     """Collects the SQL that is sent meanwhile."""
-    found: list[str] = []
+    texts: list[str] = []
 
-    stop = database.observe_statements(lambda statement, _seconds: found.append(statement))
+    stop = database.observe_statements(lambda statement, _seconds: texts.append(statement))
     try:
-        yield found
+        yield texts
     finally:
         stop()
 

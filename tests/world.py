@@ -116,9 +116,9 @@ class World:
         self, proposal: Proposal, team: Team, response: Response, deadline: datetime | None = None
     ) -> ProposalResult:
         async with self.database.write() as session:
-            said = AcknowledgmentInput(response, deadline)
+            acknowledgment = AcknowledgmentInput(response, deadline)
             return await proposal_verbs.acknowledge(
-                session, self.actor, proposal.id, team=TeamRef(id=team.id), answer=said
+                session, self.actor, proposal.id, team=TeamRef(id=team.id), answer=acknowledgment
             )
 
     async def publish_proposal(self, proposal: Proposal) -> ProposalResult:
@@ -164,7 +164,11 @@ class World:
             return await proposals.list_acknowledgments(session, [proposal.id])
 
     async def asked(self, proposal: Proposal) -> set[UUID]:
-        return {one.consumer_team_id for one in await self.acknowledgments(proposal) if one.released_at is None}
+        return {
+            acknowledgment.consumer_team_id
+            for acknowledgment in await self.acknowledgments(proposal)
+            if acknowledgment.released_at is None
+        }
 
     async def active(self, asset: Asset) -> Contract | None:
         async with self.database.read() as session:
@@ -189,8 +193,8 @@ class World:
 
     async def apply_all(self) -> None:
         """What the worker does, for every proposal."""
-        for one in await self.rows(Proposal):
-            await self.apply_time(one)
+        for proposal in await self.rows(Proposal):
+            await self.apply_time(proposal)
 
     async def events(self, after: int = 0) -> list[EventRow]:
         async with self.database.read() as session:
@@ -201,9 +205,9 @@ class World:
 
     async def size(self) -> dict[str, int]:
         """Rows by table: equal before and after means that nothing was left behind."""
-        found: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         async with self.database.read() as session:
             for model in (Team, Asset, Contract, Registration, Proposal, Acknowledgment, EventRow):
                 rows = await session.rows(select(table(model)))
-                found[model.__name__] = len(rows)
-        return found
+                sizes[model.__name__] = len(rows)
+        return sizes

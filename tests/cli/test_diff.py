@@ -28,17 +28,17 @@ def run(tmp_path):
 
 
 def test_a_compatible_change_exits_0(run):
-    found = run("old.json", "old.json")
-    assert (found.exit_code, found.stdout) == (0, "No changes.\n")
+    result = run("old.json", "old.json")
+    assert (result.exit_code, result.stdout) == (0, "No changes.\n")
 
 
 def test_a_breaking_change_exits_1_and_shows_a_document(run):
-    found = run("old.json", "new.json")
-    assert found.exit_code == 1
-    assert "breaking  TYPE_CHANGED" in found.stdout
-    assert 'for example {"id": ' in found.stdout
-    assert "Breaking in mode BACKWARD: 1 of 1 change, bump MAJOR." in found.stdout
-    assert "\x1b" not in found.stdout
+    result = run("old.json", "new.json")
+    assert result.exit_code == 1
+    assert "breaking  TYPE_CHANGED" in result.stdout
+    assert 'for example {"id": ' in result.stdout
+    assert "Breaking in mode BACKWARD: 1 of 1 change, bump MAJOR." in result.stdout
+    assert "\x1b" not in result.stdout
 
 
 def test_mode_none_finds_nothing_breaking(run):
@@ -46,21 +46,21 @@ def test_mode_none_finds_nothing_breaking(run):
 
 
 def test_json_is_what_a_program_reads(run):
-    found = json.loads(run("old.json", "new.json", "--format", "json").stdout)
-    assert (found["mode"], found["compatible"], found["bump"]) == ("BACKWARD", False, "MAJOR")
-    assert found["changes"][0]["kind"] == "TYPE_CHANGED"
+    result = json.loads(run("old.json", "new.json", "--format", "json").stdout)
+    assert (result["mode"], result["compatible"], result["bump"]) == ("BACKWARD", False, "MAJOR")
+    assert result["changes"][0]["kind"] == "TYPE_CHANGED"
 
 
 def test_markdown_is_a_table(run):
-    found = run("old.json", "new.json", "--format", "markdown")
-    assert "| 💥 | TYPE_CHANGED | `id` |" in found.stdout
+    result = run("old.json", "new.json", "--format", "markdown")
+    assert "| 💥 | TYPE_CHANGED | `id` |" in result.stdout
 
 
 def test_github_gets_an_error_per_breaking_change_and_nothing_can_escape_it(run):
     weird = {"type": "object", "properties": {"a\n::error::b": {"type": "string"}}}
-    found = run("old.json", "-", "--format", "github", stdin=json.dumps(weird))
-    assert found.stdout.count("::error file=-,title=PROPERTY_REMOVED::") == 2
-    assert all(line.startswith(("::error ", "::notice ", "Breaking")) for line in found.stdout.splitlines())
+    result = run("old.json", "-", "--format", "github", stdin=json.dumps(weird))
+    assert result.stdout.count("::error file=-,title=PROPERTY_REMOVED::") == 2
+    assert all(line.startswith(("::error ", "::notice ", "Breaking")) for line in result.stdout.splitlines())
 
 
 STEERING = {"type": "object", "properties": {"a\ud800": {"default": ":smile:"}, "b\x1b[2J\n": {"type": "string"}}}
@@ -68,28 +68,28 @@ STEERING = {"type": "object", "properties": {"a\ud800": {"default": ":smile:"}, 
 
 @pytest.mark.parametrize("format_", ["text", "json", "markdown", "github"])
 def test_names_that_steer_a_terminal_or_have_no_bytes_are_shown_escaped(run, format_):
-    found = run("old.json", "-", "--format", format_, stdin=json.dumps(STEERING))
-    assert found.exit_code == 1
-    assert "\x1b" not in found.stdout
-    assert "a\\ud800" in found.stdout
+    result = run("old.json", "-", "--format", format_, stdin=json.dumps(STEERING))
+    assert result.exit_code == 1
+    assert "\x1b" not in result.stdout
+    assert "a\\ud800" in result.stdout
     if format_ == "text":
-        assert "b\\u001b[2J\\n" in found.stdout
+        assert "b\\u001b[2J\\n" in result.stdout
 
 
 def test_json_keeps_every_character(run):
     titled = {**OLD, "title": ":smile: a\ud800\x9b"}
-    found = json.loads(run("old.json", "-", "--format", "json", stdin=json.dumps(titled)).stdout)
-    assert found["changes"][0]["after"] == titled["title"]
+    result = json.loads(run("old.json", "-", "--format", "json", stdin=json.dumps(titled)).stdout)
+    assert result["changes"][0]["after"] == titled["title"]
 
 
 def test_what_is_wrong_with_a_name_without_bytes_is_said(run):
-    found = run("old.json", "-", stdin=json.dumps({"properties": {"\ud800": {"type": 1}}}))
-    assert found.exit_code == 2
-    assert "(at /properties/\\ud800/type)" in found.stderr
+    result = run("old.json", "-", stdin=json.dumps({"properties": {"\ud800": {"type": 1}}}))
+    assert result.exit_code == 2
+    assert "(at /properties/\\ud800/type)" in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "stdin", "said"),
+    ("arguments", "stdin", "message"),
     [
         (("old.json", "missing.json"), None, "can't be read: No such file"),
         (("old.json", "-"), "{", "- is not JSON"),
@@ -98,8 +98,8 @@ def test_what_is_wrong_with_a_name_without_bytes_is_said(run):
         (("-", "-"), "{}", "Only one of the two"),
     ],
 )
-def test_bad_input_exits_2_with_one_line(run, arguments, stdin, said):
-    found = run(*arguments, stdin=stdin)
-    assert found.exit_code == 2
-    assert said in found.stderr
-    assert found.stderr.count("\n") == 1
+def test_bad_input_exits_2_with_one_line(run, arguments, stdin, message):
+    result = run(*arguments, stdin=stdin)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1

@@ -129,7 +129,7 @@ def edited(draw: st.DrawFn, schema: Any) -> Any:
     """The schema with one to three places replaced, dropped or extended."""
     result = deepcopy(schema)
     for _ in range(draw(st.integers(1, 3))):
-        holders = [each for each in _containers(result) if each]
+        holders = [container for container in _containers(result) if container]
         if not holders:
             return draw(schemas)
         holder = draw(st.sampled_from(holders))
@@ -169,21 +169,29 @@ def pairs(draw: st.DrawFn) -> tuple[Any, Any]:
 
 def boundary_documents(*schemas: Any) -> list[Any]:
     """Documents made of what the schemas mention: their constants, and values on both sides of each limit."""
-    found: list[Any] = [*SCALARS, [], {}, [0], ["a"], [0, 0], [None, "a", 1], ["a", "b", "ab"], [1, 2, 3]]
+    documents: list[Any] = [*SCALARS, [], {}, [0], ["a"], [0, 0], [None, "a", 1], ["a", "b", "ab"], [1, 2, 3]]
     numbers, texts = set[float](), set[str]()
     for schema in schemas:
         for holder in _containers(schema):
             if isinstance(holder, dict):
-                found += [holder["const"]] if "const" in holder else []
-                found += holder["enum"] if isinstance(holder.get("enum"), list) else []
-                numbers |= {each for each in holder.values() if isinstance(each, int | float)}
-    found += [number + step for number in numbers if not isinstance(number, bool) for step in (-1, -0.25, 0, 0.25, 1)]
+                documents += [holder["const"]] if "const" in holder else []
+                documents += holder["enum"] if isinstance(holder.get("enum"), list) else []
+                numbers |= {value for value in holder.values() if isinstance(value, int | float)}
+    documents += [
+        number + step for number in numbers if not isinstance(number, bool) for step in (-1, -0.25, 0, 0.25, 1)
+    ]
     texts |= {"a" * int(number) for number in numbers if 0 <= number < 9}
-    found += sorted(texts)
-    plain = found[:40]
+    documents += sorted(texts)
+    plain = documents[:40]
     for name in NAMES:
-        found += [{name: value} for value in plain[:24]]
-    found += [{"a": left, "b": right} for left in plain[:8] for right in plain[:8:2]]
-    found += [{"a": {"a": value}} for value in plain[:12]] + [[value] for value in plain[:24]]
-    found += [{"a": 1, "b": "a", "id": 0}, {"a": [1], "b": {"a": 1}}, {"a": {}, "id": "a"}, [[0], [1]], [{}, {"a": 1}]]
-    return found
+        documents += [{name: value} for value in plain[:24]]
+    documents += [{"a": left, "b": right} for left in plain[:8] for right in plain[:8:2]]
+    documents += [{"a": {"a": value}} for value in plain[:12]] + [[value] for value in plain[:24]]
+    documents += [
+        {"a": 1, "b": "a", "id": 0},
+        {"a": [1], "b": {"a": 1}},
+        {"a": {}, "id": "a"},
+        [[0], [1]],
+        [{}, {"a": 1}],
+    ]
+    return documents

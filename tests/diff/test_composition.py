@@ -80,9 +80,9 @@ def test_what_one_writes_the_other_takes(old, new, holds):
     assert is_backward_compatible(old, new) == holds
 
 
-@pytest.mark.parametrize(("many", "holds"), [(12, True), (13, False)])
-def test_that_no_two_of_twelve_alternatives_hold_is_proven_and_of_more_left_open(many, holds):
-    old, options = {**TEXT, "pattern": "^a"}, [{"pattern": f"^{letter}"} for letter in "abcdefghijklm"[:many]]
+@pytest.mark.parametrize(("count", "holds"), [(12, True), (13, False)])
+def test_that_no_two_of_twelve_alternatives_hold_is_proven_and_of_more_left_open(count, holds):
+    old, options = {**TEXT, "pattern": "^a"}, [{"pattern": f"^{letter}"} for letter in "abcdefghijklm"[:count]]
     assert is_backward_compatible(old, {"anyOf": options})
     assert is_backward_compatible(old, {"oneOf": options}) == holds
     assert not is_backward_compatible(old, {"oneOf": [{"pattern": "^a"}, *options[1:], {"pattern": "^ab"}]})
@@ -139,9 +139,9 @@ def test_an_answer_that_rests_on_an_open_question_is_asked_again_once_it_is_sett
             "b": obj(properties={**ways, "c": TEXT}, anyOf=[{"required": ["a"]}, {"required": ["c"]}]),
         },
     }
-    found = find_witness(old, False)
-    assert isinstance(found, Witness)
-    assert found.value == {"a": {"c": ""}}
+    witness = find_witness(old, False)
+    assert isinstance(witness, Witness)
+    assert witness.value == {"a": {"c": ""}}
 
 
 def test_a_chain_of_references_is_followed_to_its_end():
@@ -167,6 +167,6 @@ def test_what_was_absent_only_while_a_question_was_open_is_found_afterwards(orde
         "b": obj(properties={"a": a}, required=["a"]),
         "e": obj(properties={"b": b}, required=["b"]),
     }
-    found = find_witness(obj(properties={"x": a, "y": b, "z": e}, required=["x", "y", "z"], **{"$defs": defs}), False)
+    witness = find_witness(obj(properties={"x": a, "y": b, "z": e}, required=["x", "y", "z"], **{"$defs": defs}), False)
     plain = {"c": ""}
-    assert found == Witness({"x": plain, "y": {"a": plain}, "z": {"b": {"a": plain}}})
+    assert witness == Witness({"x": plain, "y": {"a": plain}, "z": {"b": {"a": plain}}})

@@ -34,8 +34,8 @@ def test_a_dot_is_anything_but_a_line_end():
 
 
 def test_a_word_character_is_ascii():
-    found = "".join(char for char in map(chr, range(300)) if matches("^\\w$", char))
-    assert found == "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+    matching = "".join(char for char in map(chr, range(300)) if matches("^\\w$", char))
+    assert matching == "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 
 
 def test_a_pattern_a_matcher_warns_about_is_refused_without_a_warning():
@@ -62,8 +62,8 @@ def test_a_tuple_of_2019_is_prefix_items_of_2020():
 def test_an_identifier_beside_a_reference_counts_only_where_siblings_do():
     whole = {"$id": "http://x/d/y", "$ref": "http://x/d/z", "$defs": {"q": {"$id": "z", **TEXT}}}
     assert changes(whole, TEXT) == ()
-    named = {"$id": "http://x/z", "$ref": "#/definitions/t"}
-    old = {**DRAFT_7, **table(a={"$ref": "#/definitions/q"}), "definitions": {"q": named, "t": TEXT}}
+    identified = {"$id": "http://x/z", "$ref": "#/definitions/t"}
+    old = {**DRAFT_7, **table(a={"$ref": "#/definitions/q"}), "definitions": {"q": identified, "t": TEXT}}
     assert changes(old, {**DRAFT_7, **table(a=TEXT)}) == ()
 
 
@@ -125,9 +125,9 @@ def test_a_wide_schema_is_proven_property_by_property():
 
 def test_a_document_found_meets_every_demand_on_one_item():
     demands = [{"not": {"prefixItems": [{"const": value}]}} for value in (1, 2)]
-    given = array(prefixItems=[{"enum": [1, 2, 3]}], allOf=demands)
-    found = find_witness(given, False)
-    assert not isinstance(found, Witness) or is_valid(given, found.value)
+    old = array(prefixItems=[{"enum": [1, 2, 3]}], allOf=demands)
+    witness = find_witness(old, False)
+    assert not isinstance(witness, Witness) or is_valid(old, witness.value)
 
 
 @pytest.mark.parametrize(
@@ -157,25 +157,25 @@ def test_null_is_null_however_it_is_spelled():
 
 
 def test_a_new_property_is_not_blamed_for_a_break_beside_it():
-    for rest in ({}, {"additionalProperties": False}):
-        found = changes({**table(a=TEXT), **rest}, {**table(a=INTEGER, b=TEXT), **rest})
-        (added,) = [change for change in found if change.kind is K.PROPERTY_ADDED]
+    for keywords in ({}, {"additionalProperties": False}):
+        reported = changes({**table(a=TEXT), **keywords}, {**table(a=INTEGER, b=TEXT), **keywords})
+        (added,) = [change for change in reported if change.kind is K.PROPERTY_ADDED]
         assert Mode.BACKWARD not in added.breaks
 
 
 def test_each_change_is_shown_by_a_document_of_its_own():
     old = obj(properties={"a": TEXT, "b": TEXT}, minProperties=1)
-    shown = {change.path: change.counterexample for change in changes(old, {**old, "required": ["a", "b"]})}
-    assert shown == {"a": {"b": ""}, "b": {"a": ""}}
-    shown = {change.path: change.counterexample for change in changes(table(a=TEXT, b=TEXT), table(a=INTEGER))}
-    assert shown == {"a": {"a": ""}, "b": {"b": ""}}
+    documents = {change.path: change.counterexample for change in changes(old, {**old, "required": ["a", "b"]})}
+    assert documents == {"a": {"b": ""}, "b": {"a": ""}}
+    documents = {change.path: change.counterexample for change in changes(table(a=TEXT, b=TEXT), table(a=INTEGER))}
+    assert documents == {"a": {"a": ""}, "b": {"b": ""}}
 
 
 def test_each_limit_is_shown_by_a_value_beyond_that_limit():
-    found = changes(TEXT, {**TEXT, "maxLength": 3, "pattern": "^a"})
-    assert [change.counterexample for change in found] == ["aaaa", ""]
-    found = changes(INTEGER, {**INTEGER, "multipleOf": 2, "minimum": 5, "maximum": 7})
-    assert [change.counterexample for change in found] == [8, 4, 1]
+    reported = changes(TEXT, {**TEXT, "maxLength": 3, "pattern": "^a"})
+    assert [change.counterexample for change in reported] == ["aaaa", ""]
+    reported = changes(INTEGER, {**INTEGER, "multipleOf": 2, "minimum": 5, "maximum": 7})
+    assert [change.counterexample for change in reported] == [8, 4, 1]
 
 
 def test_fields_lost_below_a_reference_or_declared_in_two_places_are_missed():
@@ -199,8 +199,8 @@ def test_a_change_of_what_two_places_declare_is_told_where_it_is():
 
 
 def test_one_text_in_two_drafts_is_told_apart_where_it_stands():
-    found = changes({**DRAFT_4, **table(a={"const": 1})}, table(a={"const": 1}))
-    assert {change.path for change in found} == {"a"}
+    reported = changes({**DRAFT_4, **table(a={"const": 1})}, table(a={"const": 1}))
+    assert {change.path for change in reported} == {"a"}
 
 
 def test_a_field_below_a_condition_is_told_as_optional():

@@ -51,7 +51,7 @@ def test_two_hundred_thousand_characters_are_shown_together():
 
 @pytest.mark.parametrize("index", [1, 63, 64])
 def test_an_item_is_shown_at_its_position(index):
-    old, new = (array(prefixItems=[*[{}] * index, each]) for each in (TEXT, INTEGER))
+    old, new = (array(prefixItems=[*[{}] * index, item]) for item in (TEXT, INTEGER))
     (change,) = compare(old, new).changes
     assert change.pointer == f"/prefixItems/{index}/type"
     assert change.counterexample == [*[None] * index, ""]
@@ -66,9 +66,9 @@ def test_items_beyond_the_64th_are_told_together():
 def test_what_was_told_stays_as_it_was_told():
     diff = compare(TEXT, INTEGER)
     (field,) = list_fields(obj(properties={"a": TEXT}))
-    for told, name in ((diff, "changes"), (diff.changes[0], "breaks"), (field, "path")):
+    for record, name in ((diff, "changes"), (diff.changes[0], "breaks"), (field, "path")):
         with pytest.raises(FrozenInstanceError):
-            setattr(told, name, ())
+            setattr(record, name, ())
 
 
 @pytest.mark.parametrize(("fewer", "document"), [(False, {"x": {}}), (True, {"x": {"b": ""}})])

@@ -62,9 +62,9 @@ def test_fields_are_found_below_items_references_branches_and_maps():
         "extra",
         "*.y",
     ]
-    found = {field.path: field for field in list_fields(schema)}
-    assert (found["address"].type, found["address"].nullable) == ("object | null", True)
-    assert found["address.city"].required
+    fields = {field.path: field for field in list_fields(schema)}
+    assert (fields["address"].type, fields["address"].nullable) == ("object | null", True)
+    assert fields["address.city"].required
 
 
 def test_a_schema_that_holds_itself_is_entered_once():
@@ -96,12 +96,12 @@ def test_canonical_text_is_equal_exactly_when_the_values_are():
 
 
 def test_a_field_declared_in_two_places_is_what_either_says():
-    one = {"required": ["a"], "properties": {"a": {"type": "string", "description": "first"}}}
-    other = {"properties": {"a": {"type": "null", "deprecated": True, "description": "second"}}}
-    found = Field("[].a", "string | null", required=True, nullable=True, description="first", deprecated=True)
-    assert list_fields({"prefixItems": [one, other]}) == (found,)
-    assert list_fields({"prefixItems": [one], "items": other}) == (found,)
-    assert list_fields({"items": {"anyOf": [{}, one]}})[0].required is False
+    left = {"required": ["a"], "properties": {"a": {"type": "string", "description": "first"}}}
+    right = {"properties": {"a": {"type": "null", "deprecated": True, "description": "second"}}}
+    merged = Field("[].a", "string | null", required=True, nullable=True, description="first", deprecated=True)
+    assert list_fields({"prefixItems": [left, right]}) == (merged,)
+    assert list_fields({"prefixItems": [left], "items": right}) == (merged,)
+    assert list_fields({"items": {"anyOf": [{}, left]}})[0].required is False
 
 
 def test_what_a_part_says_of_a_field_is_said_of_it():
@@ -128,7 +128,7 @@ def test_other_names_lie_below_the_field_they_are_names_of():
 
 
 @pytest.mark.parametrize(
-    ("route", "found", "path"),
+    ("route", "parent", "path"),
     [
         ((), "", ""),
         ((PropertyStep("a"),), "", "a"),
@@ -152,8 +152,8 @@ def test_other_names_lie_below_the_field_they_are_names_of():
         ((SameValueStep(), PropertyNameStep()), "a", "a"),
     ],
 )
-def test_a_route_is_told_as_a_path(route, found, path):
-    assert format_route(route, found) == path
+def test_a_route_is_told_as_a_path(route, parent, path):
+    assert format_route(route, parent) == path
 
 
 @pytest.mark.parametrize(

@@ -117,9 +117,9 @@ def test_two_spellings_of_one_promise_do_not_differ(old, new):
 
 
 def test_promises_in_a_list_come_and_go_by_value():
-    found = compare_guarantees({"uniqueness": ["id", 1]}, {"uniqueness": [1.0, "no"]})
-    told = [(change.pointer, change.path, change.before, change.after) for change in found]
-    assert told == [
+    changes = compare_guarantees({"uniqueness": ["id", 1]}, {"uniqueness": [1.0, "no"]})
+    deltas = [(change.pointer, change.path, change.before, change.after) for change in changes]
+    assert deltas == [
         ('/uniqueness/"id"', 'uniqueness."id"', "id", None),
         ('/uniqueness/"no"', 'uniqueness."no"', None, "no"),
     ]
@@ -129,11 +129,11 @@ def test_a_promise_is_told_in_words_with_both_sides():
     (less,) = compare_guarantees({"freshness": {"error_after": 5}}, {"freshness": {"error_after": 6}})
     assert less.message == "The guarantee freshness error_after promises less than before."
     assert (less.before, less.after) == (5, 6)
-    (more,) = compare_guarantees({}, {"sla": "gold"})
-    assert more.message == "The guarantee sla promises more than before."
-    (other,) = compare_guarantees({"accepted_values": {"a": "x"}}, {"accepted_values": {"a": ["x"]}})
-    assert other.message == "The guarantee accepted_values a promises something else than before."
-    assert (other.before, other.after) == ("x", ["x"])
+    (added,) = compare_guarantees({}, {"sla": "gold"})
+    assert added.message == "The guarantee sla promises more than before."
+    (extended,) = compare_guarantees({"accepted_values": {"a": "x"}}, {"accepted_values": {"a": ["x"]}})
+    assert extended.message == "The guarantee accepted_values a promises something else than before."
+    assert (extended.before, extended.after) == ("x", ["x"])
 
 
 def test_the_order_of_accepted_values_means_nothing():

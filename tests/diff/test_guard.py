@@ -103,8 +103,8 @@ def test_two_values_share_a_number_exactly_when_they_are_one(one, other, equal):
 )
 def test_a_value_is_bound_to_its_place_by_a_reference_or_a_name_in_it(value, bound):
     identities = Identities()
-    beside = {"a": [1, {"$ref": "#/x"}]}
-    numbers = guard([beside, value], identities)
+    sibling = {"a": [1, {"$ref": "#/x"}]}
+    numbers = guard([sibling, value], identities)
     assert (numbers[id(value)] in identities.with_references) == bound
 
 

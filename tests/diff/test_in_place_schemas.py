@@ -68,13 +68,13 @@ def test_names_are_declared_through_references_and_every_branch_but_not_by_a_neg
 def test_a_definition_that_several_references_lead_to_is_shared():
     once = {"$ref": "#/$defs/a", "$defs": {"a": obj()}}
     twice = {**once, "properties": {"b": {"$ref": "#/$defs/a"}}}
-    assert [len(in_place_schemas(parse_schema(each))) for each in (once, twice)] == [2, 2]
-    assert [len(unshared_in_place_schemas(parse_schema(each))) for each in (once, twice)] == [2, 1]
+    assert [len(in_place_schemas(parse_schema(schema))) for schema in (once, twice)] == [2, 2]
+    assert [len(unshared_in_place_schemas(parse_schema(schema))) for schema in (once, twice)] == [2, 1]
 
 
 def test_parts_come_in_document_order_and_each_once():
     schema = {"$ref": "#/$defs/a", "anyOf": [TEXT, {"allOf": [{"$ref": "#/$defs/a"}]}], "$defs": {"a": {"minimum": 1}}}
-    assert [each.pointer for each in in_place_schemas(parse_schema(schema))] == [
+    assert [schema.pointer for schema in in_place_schemas(parse_schema(schema))] == [
         "",
         "/$defs/a",
         "/anyOf/0",

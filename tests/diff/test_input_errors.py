@@ -21,7 +21,7 @@ def nested(levels):
 
 
 @pytest.mark.parametrize(
-    ("schema", "pointer", "limit", "said"),
+    ("schema", "pointer", "limit", "reason"),
     [
         (1, "", None, "a schema is an object or a boolean in 2020-12, not this number"),
         (None, "", None, "not null"),
@@ -63,12 +63,12 @@ def nested(levels):
         ({"$vocabulary": {"x": 1}}, "/$vocabulary/x", None, "booleans"),
     ],
 )
-def test_what_cannot_be_judged_is_refused_with_place_and_reason(schema, pointer, limit, said):
-    with pytest.raises(SchemaError, match=re.escape(said)) as caught:
+def test_what_cannot_be_judged_is_refused_with_place_and_reason(schema, pointer, limit, reason):
+    with pytest.raises(SchemaError, match=re.escape(reason)) as caught:
         check(schema)
     assert caught.value.limit == limit
     assert pointer is None or caught.value.pointer == pointer
-    assert said in caught.value.reason
+    assert reason in caught.value.reason
 
 
 def test_depth_of_200_is_read_and_compared_and_201_refused():
@@ -99,15 +99,17 @@ def test_what_looks_like_a_reference_inside_data_is_data():
     check({"const": {"$ref": "#/nowhere"}, "properties": {"$ref": {"type": "string"}}, "enum": [{"$id": 3}]})
 
 
-KEYWORDS = sorted({word for dialect in DIALECTS for word in dialect.shapes} - {"$schema", "$ref", "$id", "id"})
-KEYWORDS = [word for word in KEYWORDS if not word.startswith("$dynamic") and not word.startswith("$recursive")]
+KEYWORDS = sorted({keyword for dialect in DIALECTS for keyword in dialect.shapes} - {"$schema", "$ref", "$id", "id"})
+KEYWORDS = [
+    keyword for keyword in KEYWORDS if not keyword.startswith("$dynamic") and not keyword.startswith("$recursive")
+]
 
 
 @law(4_000, 150)
 @given(
     st.sampled_from(DIALECTS),
     st.dictionaries(
-        st.sampled_from([word for word in KEYWORDS if word not in ("$anchor", "$vocabulary", "format")]),
+        st.sampled_from([keyword for keyword in KEYWORDS if keyword not in ("$anchor", "$vocabulary", "format")]),
         values | st.dictionaries(st.sampled_from(("a", "b")), values) | st.lists(st.just({}), max_size=2) | st.just({}),
         max_size=2,
     ),

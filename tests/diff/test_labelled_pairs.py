@@ -30,7 +30,7 @@ def test_no_verdict_is_unsound_and_nothing_crashes(path):
 @pytest.mark.skipif(not FILES, reason="the labelled pairs are not beside the checkout")
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_proven_break_is_confirmed(path):
-    shown = 0
+    confirmed = 0
     for pair in json.loads(path.read_text()):
         old, new = (with_dialect(pair[side], pair["draft"]) for side in ("old", "new"))
         try:
@@ -39,9 +39,9 @@ def test_every_proven_break_is_confirmed(path):
             continue
         for change in changes:
             if change.certainty is Certainty.PROVEN:
-                shown += 1
+                confirmed += 1
                 _confirm(change, old, new)
-    assert shown
+    assert confirmed
 
 
 def _confirm(change, old, new):

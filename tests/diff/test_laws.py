@@ -116,28 +116,28 @@ def _shuffled(value: Any) -> Any:
 
 @law(2_000)
 @given(schemas, st.integers(0, 6))
-def test_rewriting_without_changing_the_meaning_changes_nothing(schema, which):
+def test_rewriting_without_changing_the_meaning_changes_nothing(schema, rewrite_number):
     assume(isinstance(schema, dict) and not asks_itself(schema))
-    rewritten = REWRITES[which](deepcopy(schema))
+    rewritten = REWRITES[rewrite_number](deepcopy(schema))
     changes = compared(schema, rewritten).changes
     assert all(change.kind is ChangeKind.ANNOTATION_CHANGED for change in changes), changes
 
 
-def _each(schema: Any, rewrite: Any) -> Any:
+def _rewrite_subschemas(schema: Any, rewrite: Any) -> Any:
     """Rewrites every subschema, leaving data alone."""
     if not isinstance(schema, dict):
         return schema
-    found: dict[str, Any] = {}
-    for word, value in schema.items():
-        if word in ("properties", "patternProperties", "dependentSchemas", "$defs"):
-            found[word] = {name: _each(each, rewrite) for name, each in value.items()}
-        elif word in ("allOf", "anyOf", "oneOf", "prefixItems"):
-            found[word] = [_each(each, rewrite) for each in value]
-        elif word in ("items", "contains", "not", "if", "then", "else", "additionalProperties", "propertyNames"):
-            found[word] = _each(value, rewrite)
+    rewritten: dict[str, Any] = {}
+    for keyword, value in schema.items():
+        if keyword in ("properties", "patternProperties", "dependentSchemas", "$defs"):
+            rewritten[keyword] = {name: _rewrite_subschemas(subschema, rewrite) for name, subschema in value.items()}
+        elif keyword in ("allOf", "anyOf", "oneOf", "prefixItems"):
+            rewritten[keyword] = [_rewrite_subschemas(subschema, rewrite) for subschema in value]
+        elif keyword in ("items", "contains", "not", "if", "then", "else", "additionalProperties", "propertyNames"):
+            rewritten[keyword] = _rewrite_subschemas(value, rewrite)
         else:
-            found[word] = value
-    return rewrite(found)
+            rewritten[keyword] = value
+    return rewrite(rewritten)
 
 
 def _listed_type(schema: Any) -> Any:
@@ -147,8 +147,8 @@ def _listed_type(schema: Any) -> Any:
 
 
 def _free_limits(schema: Any) -> Any:
-    for word in ("minLength", "minItems", "minProperties"):
-        schema.setdefault(word, 0)
+    for keyword in ("minLength", "minItems", "minProperties"):
+        schema.setdefault(keyword, 0)
     return schema
 
 
@@ -162,8 +162,8 @@ def _extracted(schema: Any) -> Any:
     """Moves every property into a definition of its own."""
     defs = schema.get("$defs", {})
     properties = schema.get("properties", {})
-    for name, each in list(properties.items()):
-        defs[f"of_{name}"] = each
+    for name, subschema in list(properties.items()):
+        defs[f"of_{name}"] = subschema
         properties[name] = {"$ref": f"#/$defs/of_{name}"}
     return {**schema, "$defs": defs}
 
@@ -171,17 +171,17 @@ def _extracted(schema: Any) -> Any:
 def _null_as_choice(schema: Any) -> Any:
     kind = schema.get("type")
     if schema.keys() == {"type"} and isinstance(kind, list) and len(kind) == 2 and "null" in kind:
-        return {"anyOf": [{"type": next(each for each in kind if each != "null")}, {"type": "null"}]}
+        return {"anyOf": [{"type": next(name for name in kind if name != "null")}, {"type": "null"}]}
     return schema
 
 
 REWRITES = (
     _shuffled,
-    lambda schema: _each(schema, _listed_type),
-    lambda schema: _each(schema, _free_limits),
-    lambda schema: _each(schema, _const_as_enum),
+    lambda schema: _rewrite_subschemas(schema, _listed_type),
+    lambda schema: _rewrite_subschemas(schema, _free_limits),
+    lambda schema: _rewrite_subschemas(schema, _const_as_enum),
     _extracted,
-    lambda schema: _each(schema, _null_as_choice),
+    lambda schema: _rewrite_subschemas(schema, _null_as_choice),
     lambda schema: {**schema, "title": "another"},
 )
 

@@ -79,13 +79,13 @@ def test_a_place_entered_again_on_more_than_eight_paths_concerns_everyone(ways, 
     assert find_routes("root", edges)["leaf"].fields() == fields
 
 
-@pytest.mark.parametrize(("held", "concerns_everyone"), [(64, False), (65, True)])
-def test_a_place_within_more_than_64_places_that_are_entered_again_concerns_everyone(held, concerns_everyone):
-    edges = {f"p{n}": [(PropertyStep("x"), f"p{n + 1}")] for n in range(held)}
-    edges[f"p{held}"] = [(PropertyStep(f"r{n}"), f"p{n}") for n in range(held)]
-    reached = find_routes("p0", edges)[f"p{held}"]
+@pytest.mark.parametrize(("count", "concerns_everyone"), [(64, False), (65, True)])
+def test_a_place_within_more_than_64_places_that_are_entered_again_concerns_everyone(count, concerns_everyone):
+    edges = {f"p{n}": [(PropertyStep("x"), f"p{n + 1}")] for n in range(count)}
+    edges[f"p{count}"] = [(PropertyStep(f"r{n}"), f"p{n}") for n in range(count)]
+    reached = find_routes("p0", edges)[f"p{count}"]
     assert reached.is_everywhere == concerns_everyone
-    assert (len(reached.fields()) == held + 1) != concerns_everyone
+    assert (len(reached.fields()) == count + 1) != concerns_everyone
 
 
 def test_so_many_places_are_followed_and_two_more_for_each_schema():
@@ -95,16 +95,16 @@ def test_so_many_places_are_followed_and_two_more_for_each_schema():
         edges: list = field(default_factory=list)
         is_cut: bool = False
 
-    found = explore(
+    nodes = explore(
         Part(0),
         lambda part: part.at,
         lambda part: [(SameValueStep(), Part(part.at + 1)), (SameValueStep(), Part(0))],
         3,
     )
-    assert [*found] == [*range(1_006)]
-    assert [at for at, part in found.items() if part.is_cut] == [1_005]
-    assert [place for _, place in found[0].edges] == [1, 0]
-    assert [place for _, place in found[1_005].edges] == [0]
+    assert [*nodes] == [*range(1_006)]
+    assert [at for at, part in nodes.items() if part.is_cut] == [1_005]
+    assert [target for _, target in nodes[0].edges] == [1, 0]
+    assert [target for _, target in nodes[1_005].edges] == [0]
 
 
 def test_the_schemas_of_both_sides_count():
@@ -120,16 +120,19 @@ def test_sixty_five_positions_of_a_list_are_told_apart(position, pointer):
 
 
 def test_a_keyword_one_draft_does_not_know_is_told_as_that_keyword():
-    found = compare({**DRAFT_4, "const": 1}, {**DRAFT_7, "const": 1}).changes
-    assert ChangeKind.ENUM_VALUES_REMOVED in [change.kind for change in found]
+    changes = compare({**DRAFT_4, "const": 1}, {**DRAFT_7, "const": 1}).changes
+    assert ChangeKind.ENUM_VALUES_REMOVED in [change.kind for change in changes]
 
 
 def test_a_break_no_keyword_explains_is_told_by_what_is_accepted():
-    one, two = ({"type": "array", "prefixItems": items} for items in ([TEXT], [TEXT, INTEGER]))
-    (fewer,), (more,) = compare(one, two).changes, compare(two, one).changes
-    assert fewer.kind is more.kind is ChangeKind.COMPOSITION_CHANGED
-    assert (fewer.message, fewer.breaks) == ("The document: it accepts less than before.", {Mode.BACKWARD, Mode.FULL})
-    assert (more.message, more.breaks) == ("The document: it accepts more than before.", {Mode.FORWARD, Mode.FULL})
+    short, long = ({"type": "array", "prefixItems": items} for items in ([TEXT], [TEXT, INTEGER]))
+    (removed,), (added,) = compare(short, long).changes, compare(long, short).changes
+    assert removed.kind is added.kind is ChangeKind.COMPOSITION_CHANGED
+    assert (removed.message, removed.breaks) == (
+        "The document: it accepts less than before.",
+        {Mode.BACKWARD, Mode.FULL},
+    )
+    assert (added.message, added.breaks) == ("The document: it accepts more than before.", {Mode.FORWARD, Mode.FULL})
 
 
 def test_a_field_that_only_one_draft_declares_is_missed_though_the_text_is_the_same():
@@ -181,26 +184,26 @@ def test_a_keyword_breaks_only_the_types_it_speaks_about(old, new, holds):
     assert compare(old, new).is_compatible(Mode.BACKWARD) == holds
 
 
-def growing(levels, word, leaf):
+def growing(levels, keyword, leaf):
     """Which definitions speak of a place depends on the whole way there: twice as many combinations at every level."""
 
     def both(name):
         return {"properties": {"a": {"$ref": f"#/$defs/{name}"}, "b": {"$ref": f"#/$defs/{name}"}}}
 
     defs = {f"n{n}": both(f"n{n + 1}") for n in range(1, levels)}
-    start = {word: [both("n0"), {"properties": {"a": {"$ref": "#/$defs/n1"}}}]}
+    start = {keyword: [both("n0"), {"properties": {"a": {"$ref": "#/$defs/n1"}}}]}
     return {"$ref": "#/$defs/n0", "$defs": {"n0": start, **defs, f"n{levels}": leaf}}
 
 
 @pytest.mark.parametrize(
-    ("word", "old", "new"), [("anyOf", {"properties": {"x": TEXT}}, {}), ("allOf", {"default": 1}, {})]
+    ("keyword", "old", "new"), [("anyOf", {"properties": {"x": TEXT}}, {}), ("allOf", {"default": 1}, {})]
 )
-def test_a_difference_beyond_the_places_that_are_followed_is_undecided_not_compatible(word, old, new):
-    assert not compare(growing(6, word, old), growing(6, word, new)).is_compatible(Mode.BACKWARD)
+def test_a_difference_beyond_the_places_that_are_followed_is_undecided_not_compatible(keyword, old, new):
+    assert not compare(growing(6, keyword, old), growing(6, keyword, new)).is_compatible(Mode.BACKWARD)
     (change,) = [
-        each
-        for each in compare(growing(14, word, old), growing(14, word, new)).changes
-        if each.kind is ChangeKind.UNDECIDED and not each.path
+        change
+        for change in compare(growing(14, keyword, old), growing(14, keyword, new)).changes
+        if change.kind is ChangeKind.UNDECIDED and not change.path
     ]
     assert change.breaks == {Mode.BACKWARD, Mode.FORWARD, Mode.FULL}
     assert (change.certainty, change.pointer, change.fields) == (Certainty.UNPROVEN, "", ("",))

@@ -52,7 +52,7 @@ def test_what_a_draft_allows_is_read(draft, schema):
 
 
 @pytest.mark.parametrize(
-    ("draft", "schema", "pointer", "said"),
+    ("draft", "schema", "pointer", "message"),
     [
         (DRAFT_4, {"not": True}, "/not", "a schema is an object in draft 4, not a boolean."),
         (DRAFT_4, {"items": []}, "/items", "items must not be empty."),
@@ -168,11 +168,11 @@ def test_what_a_draft_allows_is_read(draft, schema):
         ),
     ],
 )
-def test_what_a_draft_does_not_allow_is_named(draft, schema, pointer, said):
+def test_what_a_draft_does_not_allow_is_named(draft, schema, pointer, message):
     with pytest.raises(SchemaError) as refused:
         check({**draft, **schema})
     assert refused.value.pointer == pointer
-    assert said in refused.value.reason
+    assert message in refused.value.reason
     assert refused.value.limit is None
     assert refused.value.side is None
 

@@ -311,9 +311,9 @@ def test_five_patterns_are_told_apart_and_six_are_not():
 
 
 def test_ninety_nine_names_are_made_up_and_no_more():
-    found = find_witness(obj(minProperties=99), False)
-    assert isinstance(found, Witness)
-    assert len(found.value) == 99
+    witness = find_witness(obj(minProperties=99), False)
+    assert isinstance(witness, Witness)
+    assert len(witness.value) == 99
     assert find_witness(obj(minProperties=100), False) is NoWitness.UNKNOWN
 
 

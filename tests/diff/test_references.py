@@ -51,7 +51,7 @@ def test_a_reference_means_what_it_leads_to(schema):
 
 
 @pytest.mark.parametrize(
-    ("schema", "pointer", "said"),
+    ("schema", "pointer", "message"),
     [
         ({"$ref": "#/allOf/2", "allOf": [TEXT, TEXT]}, "/$ref", "leads nowhere (#/allOf/2)"),
         ({"$ref": "#/allOf/\u0661", "allOf": [TEXT, TEXT]}, "/$ref", "leads nowhere"),
@@ -71,11 +71,11 @@ def test_a_reference_means_what_it_leads_to(schema):
         ({"$id": "http://x/y", "not": {"$ref": ""}, "$ref": "#/a"}, "/$ref", "leads nowhere"),
     ],
 )
-def test_a_reference_that_leads_nowhere_is_refused_at_its_place(schema, pointer, said):
+def test_a_reference_that_leads_nowhere_is_refused_at_its_place(schema, pointer, message):
     with pytest.raises(SchemaError) as refused:
         check(schema)
     assert refused.value.pointer == pointer
-    assert said in refused.value.reason
+    assert message in refused.value.reason
 
 
 def test_five_thousand_references_are_read_and_not_one_more_wherever_they_are_found():
@@ -97,8 +97,8 @@ def test_a_subschema_reached_by_two_names_is_told_by_its_proper_place():
 
 @pytest.mark.parametrize("anchors", [2, 3])
 def test_a_reference_whose_meaning_depends_on_the_way_is_never_a_proof(anchors):
-    named = {f"d{n}": {"$id": f"d{n}", "$dynamicAnchor": "a", **TEXT} for n in range(anchors)}
-    dynamic = {"$dynamicRef": "d0#a", "$defs": named}
+    definitions = {f"d{n}": {"$id": f"d{n}", "$dynamicAnchor": "a", **TEXT} for n in range(anchors)}
+    dynamic = {"$dynamicRef": "d0#a", "$defs": definitions}
     recursive = {**DRAFT_2019, "$recursiveAnchor": True, "type": "array", "items": {"$recursiveRef": "#"}}
     recursive["$defs"] = {f"d{n}": {"$id": f"d{n}", "$recursiveAnchor": True} for n in range(1, anchors)}
     (change,) = compare(dynamic, TEXT).breaking_changes(Mode.BACKWARD)

@@ -29,16 +29,16 @@ def test_matching_agrees_with_a_matcher(pattern, text):
 
 @law(2_000, 60)
 @given(patterns, patterns, st.integers(0, 3), st.none() | st.integers(0, 4))
-def test_an_example_is_one_and_none_means_none(wanted, not_matching, min_length, max_length):
-    found = find_example(Language(frozenset({wanted}), frozenset({not_matching}), min_length, max_length))
-    if isinstance(found, str):
-        assert re.search(wanted, found)
-        assert not re.search(not_matching, found)
-        assert min_length <= len(found) <= (9_999 if max_length is None else max_length)
-    elif found is False:
+def test_an_example_is_one_and_none_means_none(matching, not_matching, min_length, max_length):
+    example = find_example(Language(frozenset({matching}), frozenset({not_matching}), min_length, max_length))
+    if isinstance(example, str):
+        assert re.search(matching, example)
+        assert not re.search(not_matching, example)
+        assert min_length <= len(example) <= (9_999 if max_length is None else max_length)
+    elif example is False:
         for text in ("", "a", "b", "1", "ab", "aa", "ba", "abc", "aab", "b1a", "a.b1"):
             fits = min_length <= len(text) <= (9_999 if max_length is None else max_length)
-            assert not (fits and re.search(wanted, text) and not re.search(not_matching, text))
+            assert not (fits and re.search(matching, text) and not re.search(not_matching, text))
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_what_is_no_pattern_is_told(pattern):
     ],
 )
 def test_the_shortest_example_of_a_language(language, expected):
-    found = find_example(language)
-    assert found == expected
-    assert type(found) is type(expected)
+    example = find_example(language)
+    assert example == expected
+    assert type(example) is type(expected)
 
 
 @pytest.mark.parametrize("text", ["", "a"])
@@ -259,9 +259,9 @@ def test_a_pattern_is_read_up_to_its_limits():
     ],
 )
 def test_the_plainest_of_the_shortest_texts_is_found_or_none(language, expected):
-    found = find_example(language)
-    assert found == expected
-    assert type(found) is type(expected)
+    example = find_example(language)
+    assert example == expected
+    assert type(example) is type(expected)
 
 
 @pytest.mark.parametrize(

@@ -48,24 +48,24 @@ def test_a_word_of_the_author_decides():
 
 
 def test_two_candidates_are_no_rename():
-    found = kinds({"user_name": TEXT}, {"userName": TEXT, "UserName": TEXT})
-    assert ChangeKind.PROPERTY_RENAMED not in found
+    reported = kinds({"user_name": TEXT}, {"userName": TEXT, "UserName": TEXT})
+    assert ChangeKind.PROPERTY_RENAMED not in reported
 
 
 @pytest.mark.parametrize(("count", "renamed"), [(200, True), (201, False)])
 def test_among_more_than_two_hundred_names_none_is_guessed_but_the_author_is_believed(count, renamed):
-    gone = {"user_name": TEXT, "amount": INTEGER, **{f"x{index}": INTEGER for index in range(count - 2)}}
+    removed = {"user_name": TEXT, "amount": INTEGER, **{f"x{index}": INTEGER for index in range(count - 2)}}
     come = {"userName": TEXT, "colour": {**INTEGER, "x-renamed-from": "amount"}}
-    assert kinds(gone, come).count(ChangeKind.PROPERTY_RENAMED) == 1 + renamed
+    assert kinds(removed, come).count(ChangeKind.PROPERTY_RENAMED) == 1 + renamed
     come["colour"] = INTEGER
-    assert kinds(come, gone).count(ChangeKind.PROPERTY_RENAMED) == renamed
+    assert kinds(come, removed).count(ChangeKind.PROPERTY_RENAMED) == renamed
 
 
 def test_the_better_likeness_is_the_rename_and_an_equal_one_none():
-    found = kinds({"user_name": TEXT, "user": TEXT}, {"userName": TEXT})
-    assert found == [ChangeKind.PROPERTY_REMOVED, *RENAMED]
-    found = kinds({"userName": TEXT}, {"user_name": TEXT, "user": TEXT})
-    assert found == [ChangeKind.PROPERTY_ADDED, *RENAMED]
+    reported = kinds({"user_name": TEXT, "user": TEXT}, {"userName": TEXT})
+    assert reported == [ChangeKind.PROPERTY_REMOVED, *RENAMED]
+    reported = kinds({"userName": TEXT}, {"user_name": TEXT, "user": TEXT})
+    assert reported == [ChangeKind.PROPERTY_ADDED, *RENAMED]
     assert kinds({"a_b": TEXT, "c_d": TEXT}, {"aB": TEXT, "cD": TEXT}) == RENAMED * 2
 
 

@@ -33,14 +33,14 @@ def test_the_routes_are_found_in_document_order_and_the_shortest_is_told_of():
         "root": [(PropertyStep("b"), "x"), (ItemStep(0), "x"), (PropertyStep("a"), "x"), (SameValueStep(), "y")],
         "x": [(OtherPropertyStep(), "y")],
     }
-    found = find_routes("root", edges)
-    assert found["root"].first == ()
-    assert found["x"].first == (ItemStep(0),)
-    assert found["x"].paths == ["b", "[]", "a"]
-    assert found["y"].first == (SameValueStep(),)
-    assert found["y"].paths == ["b.*", "[].*", "a.*", ""]
-    assert found["y"].fields() == ("b", "", "a")
-    assert found["y"].fields("c") == ("b.*.c", "[].*.c", "a.*.c", "c")
+    routes = find_routes("root", edges)
+    assert routes["root"].first == ()
+    assert routes["x"].first == (ItemStep(0),)
+    assert routes["x"].paths == ["b", "[]", "a"]
+    assert routes["y"].first == (SameValueStep(),)
+    assert routes["y"].paths == ["b.*", "[].*", "a.*", ""]
+    assert routes["y"].fields() == ("b", "", "a")
+    assert routes["y"].fields("c") == ("b.*.c", "[].*.c", "a.*.c", "c")
 
 
 def test_of_routes_as_short_the_first_by_name_is_told_of():
@@ -49,7 +49,7 @@ def test_of_routes_as_short_the_first_by_name_is_told_of():
         "w": [(PropertyStep("d"), "y")],
         "x": [(PropertyStep("c"), "y")],
     }
-    back = {place: [*reversed(edges)] for place, edges in there.items()}
+    back = {node: [*reversed(edges)] for node, edges in there.items()}
     assert (
         find_routes("root", there)["y"].first
         == find_routes("root", back)["y"].first
@@ -60,15 +60,15 @@ def test_of_routes_as_short_the_first_by_name_is_told_of():
 def test_what_a_change_is_told_of_does_not_depend_on_the_order_of_keys():
     inner = array(prefixItems=[{"$ref": "#"}], items=False)
     old, new = (obj(properties={"a": a, "id": inner}) for a in ({}, {"$ref": "#"}))
-    back = [{**each, "properties": dict(reversed(each["properties"].items()))} for each in (old, new)]
-    told = [(change.path, change.fingerprint) for change in compare(old, new).changes]
-    assert told == [(change.path, change.fingerprint) for change in compare(*back).changes]
-    assert [path for path, _ in told] == ["a.a", "a.id", "a"]
+    back = [{**schema, "properties": dict(reversed(schema["properties"].items()))} for schema in (old, new)]
+    reported = [(change.path, change.fingerprint) for change in compare(old, new).changes]
+    assert reported == [(change.path, change.fingerprint) for change in compare(*back).changes]
+    assert [path for path, _ in reported] == ["a.a", "a.id", "a"]
 
 
 def test_the_name_of_a_property_lies_where_the_property_is():
-    (found,) = (find_routes("root", {"root": [(PropertyNameStep(), "name")]})["name"],)
-    assert (found.paths, found.fields()) == ([""], ("",))
+    (route,) = (find_routes("root", {"root": [(PropertyNameStep(), "name")]})["name"],)
+    assert (route.paths, route.fields()) == ([""], ("",))
 
 
 def test_a_place_entered_again_adds_that_path_to_all_below():
@@ -77,10 +77,10 @@ def test_a_place_entered_again_adds_that_path_to_all_below():
         "x": [(PropertyStep("b"), "y")],
         "y": [(PropertyStep("c"), "x")],
     }
-    found = find_routes("root", edges)
-    assert found["x"].fields() == ("a", "a.b.c")
-    assert found["y"].fields() == ("a.b", "a.b.c")
-    assert found["w"].fields() == ("z",)
+    routes = find_routes("root", edges)
+    assert routes["x"].fields() == ("a", "a.b.c")
+    assert routes["y"].fields() == ("a.b", "a.b.c")
+    assert routes["w"].fields() == ("z",)
 
 
 def test_a_crowded_place_speaks_for_all_below_it_and_for_none_beside_it():
@@ -88,11 +88,11 @@ def test_a_crowded_place_speaks_for_all_below_it_and_for_none_beside_it():
         "root": [*((PropertyStep(f"n{n}"), "x") for n in range(9)), (PropertyStep("z"), "w")],
         "x": [(PropertyStep("b"), "y")],
     }
-    found = find_routes("root", edges)
-    assert found["x"].fields() == found["y"].fields("c") == ("",)
-    assert found["w"].fields() == ("z",)
+    routes = find_routes("root", edges)
+    assert routes["x"].fields() == routes["y"].fields("c") == ("",)
+    assert routes["w"].fields() == ("z",)
 
 
 def test_the_same_change_of_several_items_is_told_once():
-    old, new = (array(prefixItems=[each, each], items=each) for each in (TEXT, INTEGER))
+    old, new = (array(prefixItems=[schema, schema], items=schema) for schema in (TEXT, INTEGER))
     assert len({change.pointer for change in compare(old, new).changes}) == len(compare(old, new).changes) == 3

@@ -147,9 +147,9 @@ def whole_or(*values):
     ],
 )
 def test_the_plainest_number_or_text_is_found_or_proven_absent(old, new, expected):
-    found = find_witness(old, new)
-    assert found == (NoWitness.EMPTY if expected is None else Witness(expected))
-    assert not isinstance(found, Witness) or type(found.value) is type(expected)
+    witness = find_witness(old, new)
+    assert witness == (NoWitness.EMPTY if expected is None else Witness(expected))
+    assert not isinstance(witness, Witness) or type(witness.value) is type(expected)
 
 
 @pytest.mark.parametrize(
@@ -163,10 +163,10 @@ def test_the_plainest_number_or_text_is_found_or_proven_absent(old, new, expecte
 )
 def test_63_fractions_are_tried_and_each_lies_within_the_limits(old):
     tried = []
-    while isinstance(found := find_witness(old, whole_or(*tried)), Witness):
-        assert is_valid(old, found.value)
-        tried.append(found.value)
-    assert found is NoWitness.UNKNOWN
+    while isinstance(witness := find_witness(old, whole_or(*tried)), Witness):
+        assert is_valid(old, witness.value)
+        tried.append(witness.value)
+    assert witness is NoWitness.UNKNOWN
     assert len(set(tried)) == len(tried) == 63
 
 

@@ -75,11 +75,11 @@ def test_a_question_answered_costs_nothing_when_asked_again(old, new, cost, answ
 
 
 def test_what_is_proven_of_a_part_is_kept_though_the_whole_is_refuted():
-    old, new = ({"properties": {"a": one, "b": other}} for one, other in ((INTEGER, INTEGER), (NUMBER, TEXT)))
-    (given, wanted), solver = asked({"type": "object", **old}, new), Solver(20)
-    assert isinstance(solver.find([given, wanted]), Witness)
+    old, new = ({"properties": {"a": first, "b": second}} for first, second in ((INTEGER, INTEGER), (NUMBER, TEXT)))
+    (accepting, refusing), solver = asked({"type": "object", **old}, new), Solver(20)
+    assert isinstance(solver.find([accepting, refusing]), Witness)
     left = solver.fuel
-    inside = given.node.property_schema("a"), wanted.node.property_schema("a")
+    inside = accepting.node.property_schema("a"), refusing.node.property_schema("a")
     assert solver.find([Literal(inside[0], holds=True), Literal(inside[1], holds=False)]) is NoWitness.EMPTY
     assert solver.fuel == left
 
@@ -89,27 +89,27 @@ def choices(many):
 
 
 def test_a_way_leads_through_35_choices():
-    found = find_witness(choices(35), False)
-    assert isinstance(found, Witness)
-    assert is_valid(choices(35), found.value)
+    witness = find_witness(choices(35), False)
+    assert isinstance(witness, Witness)
+    assert is_valid(choices(35), witness.value)
     assert find_witness(choices(36), False) is NoWitness.UNKNOWN
 
 
 @pytest.mark.parametrize("schema", [TEXT, {"type": ["null", "number"]}])
 def test_who_writes_a_value_without_properties_does_not_matter(schema):
-    (given, wanted), solver = asked(schema, {"const": 1}), Solver(20)
-    found = solver.find([given, wanted])
+    (accepting, refusing), solver = asked(schema, {"const": 1}), Solver(20)
+    witness = solver.find([accepting, refusing])
     left = solver.fuel
-    assert solver.find([given._replace(is_produced=True), wanted]) == found
+    assert solver.find([accepting._replace(is_produced=True), refusing]) == witness
     assert solver.fuel == left
 
 
 @pytest.mark.parametrize("schema", [{"type": "array"}, {"type": "object"}, {"properties": {"a": TEXT}}])
 def test_who_writes_a_value_that_may_hold_properties_is_another_question(schema):
-    (given, wanted), solver = asked(schema, {"const": 1}), Solver(20)
-    found = solver.find([given, wanted])
+    (accepting, refusing), solver = asked(schema, {"const": 1}), Solver(20)
+    witness = solver.find([accepting, refusing])
     left = solver.fuel
-    assert solver.find([given._replace(is_produced=True), wanted]) == found
+    assert solver.find([accepting._replace(is_produced=True), refusing]) == witness
     assert solver.fuel < left
 
 
@@ -120,5 +120,5 @@ def ways(levels, spare):
 
 
 def test_a_comparison_has_two_thousand_units_and_four_for_each_list_and_object():
-    found = [compare(ways(11, spare), {**TEXT, "minLength": 1}) for spare in (476, 477)]
-    assert [each.is_compatible(Mode.BACKWARD) for each in found] == [False, True]
+    witness = [compare(ways(11, spare), {**TEXT, "minLength": 1}) for spare in (476, 477)]
+    assert [each.is_compatible(Mode.BACKWARD) for each in witness] == [False, True]

@@ -21,14 +21,14 @@ def test_a_document_found_is_one_and_empty_means_none(pair):
     old, new = pair
     assume(not asks_itself(old) and not asks_itself(new))
     try:
-        found = find_witness(old, new)
+        witness = find_witness(old, new)
     except SchemaError:
         assume(False)
         raise
-    if isinstance(found, Witness):
-        assert is_valid(old, found.value)
-        assert not is_valid(new, found.value)
-    elif found is NoWitness.EMPTY:
+    if isinstance(witness, Witness):
+        assert is_valid(old, witness.value)
+        assert not is_valid(new, witness.value)
+    elif witness is NoWitness.EMPTY:
         for document in boundary_documents(old, new)[::3]:
             assert not is_valid(old, document) or is_valid(new, document), document
 

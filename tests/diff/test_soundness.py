@@ -8,7 +8,7 @@ from tests.diff.schemas import DRAFT_4, DRAFT_7, DRAFT_2019, INTEGER, NUMBER, TE
 UNREAD, UNREAD_TOO = {"type": "string", "pattern": "(?=a)a"}, {"type": "string", "pattern": "(?=b)b"}
 
 
-def named(pattern, schema):
+def pattern_property(pattern, schema):
     return {"patternProperties": {pattern: schema}}
 
 
@@ -63,11 +63,15 @@ def only(pattern):
             False,
         ),
         # one property may meet two demands
-        (obj(), {"anyOf": [named("^other$", TEXT), {"additionalProperties": TEXT}]}, False),
-        (only("^[ab]$"), {"anyOf": [named("^a$", TEXT), named("^[ab]$", TEXT)]}, False),
-        (only("^[ab]$"), {"anyOf": [named("^[ab]$", TEXT), named("^a$", TEXT)]}, False),
-        (only("^aaaa$"), {"anyOf": [named("^aaaa$", TEXT), {"propertyNames": {"maxLength": 3}}]}, False),
-        (only("^[ab]$"), {"anyOf": [named("^a$", TEXT), named("^b$", TEXT), {"maxProperties": 2}]}, True),
+        (obj(), {"anyOf": [pattern_property("^other$", TEXT), {"additionalProperties": TEXT}]}, False),
+        (only("^[ab]$"), {"anyOf": [pattern_property("^a$", TEXT), pattern_property("^[ab]$", TEXT)]}, False),
+        (only("^[ab]$"), {"anyOf": [pattern_property("^[ab]$", TEXT), pattern_property("^a$", TEXT)]}, False),
+        (only("^aaaa$"), {"anyOf": [pattern_property("^aaaa$", TEXT), {"propertyNames": {"maxLength": 3}}]}, False),
+        (
+            only("^[ab]$"),
+            {"anyOf": [pattern_property("^a$", TEXT), pattern_property("^b$", TEXT), {"maxProperties": 2}]},
+            True,
+        ),
         # what must be there is written, declared or not
         (obj(properties={"a": TEXT}, required=["b"]), obj(properties={"a": INTEGER}), False),
         (obj(properties={"a": TEXT}, required=["b"]), obj(properties={"a": TEXT, "b": INTEGER}), False),

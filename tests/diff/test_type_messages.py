@@ -8,14 +8,14 @@ from tests.diff.schemas import ARRAY, INTEGER, NULL, NUMBER, TEXT, table
 K = ChangeKind
 
 
-def nested(levels, leaf, word="anyOf"):
+def nested(levels, leaf, keyword="anyOf"):
     for _ in range(levels):
-        leaf = {word: [leaf]}
+        leaf = {keyword: [leaf]}
     return leaf
 
 
 @pytest.mark.parametrize(
-    ("schema", "told", "nullable"),
+    ("schema", "type_name", "nullable"),
     [
         ({}, "any", False),
         (True, "any", False),
@@ -69,10 +69,10 @@ def nested(levels, leaf, word="anyOf"):
         ({"$ref": "#/$defs/text", "type": ["string", "null"]}, "string", False),
     ],
 )
-def test_a_type_is_told_in_words(schema, told, nullable):
+def test_a_type_is_told_in_words(schema, type_name, nullable):
     defs = {"text": TEXT, "deep": {"anyOf": [{"$ref": "#/$defs/whole"}]}, "whole": INTEGER}
     (field,) = list_fields({"properties": {"a": schema}, "$defs": defs})
-    assert (field.type, field.nullable) == (told, nullable)
+    assert (field.type, field.nullable) == (type_name, nullable)
 
 
 @pytest.mark.parametrize(
@@ -128,15 +128,15 @@ def test_what_several_parts_say_together_is_told_where_the_first_says_it(old, ne
         ({"title": "none"}, False),
     ],
 )
-@pytest.mark.parametrize("word", ["anyOf", "oneOf"])
-def test_an_alternative_to_a_plain_null_is_told_as_nullable_and_any_other_as_gone(null, is_plain, word):
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+def test_an_alternative_to_a_plain_null_is_told_as_nullable_and_any_other_as_gone(null, is_plain, keyword):
     whole = {**INTEGER, "minimum": 3}
-    for old in ({word: [whole, null]}, {word: [null, whole]}):
+    for old in ({keyword: [whole, null]}, {keyword: [null, whole]}):
         kinds = {change.kind for change in compare(old, whole).changes}
         assert (K.COMPOSITION_CHANGED not in kinds) == is_plain
         assert K.NULLABLE_REMOVED in kinds or not is_plain
     for plain in ([whole, NULL, ARRAY], [NULL, NULL], [NULL]):
-        assert K.COMPOSITION_CHANGED in {change.kind for change in compare({word: plain}, whole).changes}
+        assert K.COMPOSITION_CHANGED in {change.kind for change in compare({keyword: plain}, whole).changes}
 
 
 def test_two_hundred_parts_are_told_apart_and_the_rest_is_told_on_the_whole():
@@ -154,14 +154,14 @@ def test_what_looks_alike_may_be_one_thing_renamed_and_nothing_else():
     def kinds(left, right):
         return {change.kind for change in compare(table(order_id=left), table(orderId=right)).changes}
 
-    for one in (TEXT, {"enum": ["a", "b"]}, {**TEXT, "format": "date"}, table(a=TEXT)):
-        assert K.PROPERTY_RENAMED in kinds(one, one)
+    for left in (TEXT, {"enum": ["a", "b"]}, {**TEXT, "format": "date"}, table(a=TEXT)):
+        assert K.PROPERTY_RENAMED in kinds(left, left)
     assert K.PROPERTY_RENAMED in kinds({"enum": ["a", "b"]}, {"enum": ["b", "a"]})
-    for one, other in (
+    for left, right in (
         (TEXT, INTEGER),
         ({"enum": ["a", "b"]}, {"enum": ["a", "c"]}),
         ({"enum": ["a"]}, TEXT),
         ({**TEXT, "format": "date"}, {**TEXT, "format": "time"}),
         (table(a=TEXT), table(b=TEXT)),
     ):
-        assert K.PROPERTY_RENAMED not in kinds(one, other)
+        assert K.PROPERTY_RENAMED not in kinds(left, right)

@@ -157,7 +157,7 @@ def test_a_schema_that_many_branches_share_or_that_asks_itself_is_read_once():
 def test_alternatives_that_only_list_values_are_counted_as_they_are_read():
     listed = [{"const": 1, "title": "one"}, {"enum": [1.0, "a"]}, {"const": True}, {"const": [1]}]
     values: tuple[Any, ...] = (0, 1, 1.0, True, "a", [1], [True])
-    for word, taken in (("anyOf", [1, 1.0, True, "a", [1]]), ("oneOf", [True, "a", [1]])):
-        root = parse_schema({word: listed})
-        assert [value for value in values if accepts(root, value)] == taken
-        assert all(accepts(root, value) is is_valid({word: listed}, value) for value in values)
+    for keyword, listed_values in (("anyOf", [1, 1.0, True, "a", [1]]), ("oneOf", [True, "a", [1]])):
+        root = parse_schema({keyword: listed})
+        assert [value for value in values if accepts(root, value)] == listed_values
+        assert all(accepts(root, value) is is_valid({keyword: listed}, value) for value in values)

@@ -35,14 +35,14 @@ ORDER: dict[str, Any] = {
 
 def test_an_avro_record_becomes_an_object_with_all_its_fields() -> None:
     text = orjson.dumps(ORDER).decode()
-    found = avro.parse_record(text)
-    check(found.schema)
-    assert (found.name, found.description, found.original["text"]) == ("shop.events.Order", "One order.", text)
-    assert found.schema["required"] == [one["name"] for one in ORDER["fields"]]
-    paths = {one.path for one in list_fields(found.schema)}
+    document = avro.parse_record(text)
+    check(document.schema)
+    assert (document.name, document.description, document.original["text"]) == ("shop.events.Order", "One order.", text)
+    assert document.schema["required"] == [avro_field["name"] for avro_field in ORDER["fields"]]
+    paths = {field.path for field in list_fields(document.schema)}
     assert {"id", "note", "items[].sku", "state"} <= paths
-    assert found.schema["properties"]["note"]["anyOf"] == [{"type": "null"}, {"type": "string"}]
-    assert found.schema["properties"]["at"]["x-avro-logical-type"] == "timestamp-millis"
+    assert document.schema["properties"]["note"]["anyOf"] == [{"type": "null"}, {"type": "string"}]
+    assert document.schema["properties"]["at"]["x-avro-logical-type"] == "timestamp-millis"
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ CREATE TABLE b (x INT, y INT, PRIMARY KEY (x, y));
 
 
 def test_create_table_becomes_an_object_whose_nullable_columns_may_be_null() -> None:
-    orders, other = ddl.parse_tables(DDL, "databricks")
+    orders, customers = ddl.parse_tables(DDL, "databricks")
     check(orders.schema)
     assert orders.name == "analytics.core.orders"
     assert orders.schema["required"] == ["id", "customer_id"]
     assert orders.schema["properties"]["note"]["description"] == "Free text."
     assert set(orders.schema["properties"]["note"]["type"]) == {"string", "null"}
     assert orders.schema["properties"]["id"]["type"] == "integer"
-    assert (other.name, other.schema["required"]) == ("b", ["x", "y"])
+    assert (customers.name, customers.schema["required"]) == ("b", ["x", "y"])
 
 
 @pytest.mark.parametrize(

@@ -71,11 +71,11 @@ def test_reading_twice_in_any_form_and_order_gives_the_same():
 
 
 def test_what_is_given_is_neither_changed_nor_shared():
-    given = manifest(table("orders", column("id", "int"), meta={"owner": "finance"}), check("not_null", "id"))
-    before = copy.deepcopy(given)
-    read = dbt.parse_manifest(given)
+    document = manifest(table("orders", column("id", "int"), meta={"owner": "finance"}), check("not_null", "id"))
+    before = copy.deepcopy(document)
+    read = dbt.parse_manifest(document)
     read.models[0].meta["owner"] = "changed"
-    assert given == before
+    assert document == before
 
 
 def test_five_thousand_models_read_in_well_under_a_second():
@@ -93,7 +93,7 @@ def test_five_thousand_models_read_in_well_under_a_second():
 
 
 @pytest.mark.parametrize(
-    ("document", "why"),
+    ("document", "reason"),
     [
         (b"", "not JSON"),
         (b'{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/mani', "cut short"),
@@ -109,10 +109,10 @@ def test_five_thousand_models_read_in_well_under_a_second():
         ({**manifest(), "nodes": []}, "no object `nodes`"),
     ],
 )
-def test_what_is_no_manifest_is_refused_with_the_reason(document, why):
+def test_what_is_no_manifest_is_refused_with_the_reason(document, reason):
     with pytest.raises(dbt.ManifestError) as refused:
         dbt.parse_manifest(document)
-    assert why in refused.value.reason
+    assert reason in refused.value.reason
     assert "Give " in refused.value.reason
 
 
@@ -123,9 +123,9 @@ def test_every_schema_version_from_1_to_12_is_read(version):
 
 def test_models_seeds_snapshots_and_sources_become_assets_and_nothing_else_does():
     nodes = [table(f"t_{kind}", kind=kind) for kind in ("model", "seed", "snapshot", "source")]
-    others = [table(f"o_{kind}", kind=kind) for kind in ("test", "analysis", "operation", "sql operation")]
+    ignored = [table(f"o_{kind}", kind=kind) for kind in ("test", "analysis", "operation", "sql operation")]
     read = dbt.parse_manifest(
-        manifest(*nodes, *others, macros={"macro.shop.m": {}}, unit_tests={"unit_test.shop.u": {}})
+        manifest(*nodes, *ignored, macros={"macro.shop.m": {}}, unit_tests={"unit_test.shop.u": {}})
     )
     assert [model.resource_type for model in read.models] == ["model", "seed", "snapshot", "source"]
 
@@ -158,7 +158,7 @@ def test_every_test_of_a_real_table_is_one_promise():
     views = {key for key, node in document["nodes"].items() if node["config"]["materialized"] == "ephemeral"}
     expected = [node for node in tests if node["attached_node"] not in views]
     sections = [model.guarantees for model in dbt.parse_manifest(document).models if model.guarantees]
-    promises = [len(kept) for section in sections for kind, kept in section.items() if kind != "freshness"]
+    promises = [len(guarantees) for section in sections for kind, guarantees in section.items() if kind != "freshness"]
     assert sum(promises) == len(expected) > 40
 
 
@@ -325,17 +325,17 @@ def test_values_of_the_wrong_type_read_as_absent_and_each_kind_is_said_once():
     nodes["nodes"]["model.shop.broken"] = "a text"
     read = dbt.parse_manifest(nodes)
     assert len(read.models) == 5
-    seen = {(model.description, model.columns, model.tags, model.contract_enforced) for model in read.models}
-    assert seen == {(None, (), (), False)}
-    places = "model.shop.t0, model.shop.t1, model.shop.t2 and 2 more."
+    attributes = {(model.description, model.columns, model.tags, model.contract_enforced) for model in read.models}
+    assert attributes == {(None, (), (), False)}
+    affected = "model.shop.t0, model.shop.t1, model.shop.t2 and 2 more."
     assert read.warnings == (
         "Entries of `nodes` are not objects and were left out: model.shop.broken.",
-        f"`columns` is not an object and was ignored: {places}",
-        f"`constraints` is not a list of objects and was ignored: {places}",
-        f"`description` is not text and was ignored: {places}",
-        f"`enforced` is not true or false and was ignored: {places}",
-        f"`nodes` is not a list and was ignored: {places}",
-        f"`tags` is not a list and was ignored: {places}",
+        f"`columns` is not an object and was ignored: {affected}",
+        f"`constraints` is not a list of objects and was ignored: {affected}",
+        f"`description` is not text and was ignored: {affected}",
+        f"`enforced` is not true or false and was ignored: {affected}",
+        f"`nodes` is not a list and was ignored: {affected}",
+        f"`tags` is not a list and was ignored: {affected}",
     )
 
 

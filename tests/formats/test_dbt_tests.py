@@ -99,9 +99,9 @@ def test_a_test_that_proves_less_than_its_name_is_no_schema_and_is_kept_with_its
     read = read_one(ORDERS, weak)
     assert read.schema == read_one(ORDERS).schema
     assert list(read.guarantees) == ["custom"]
-    (kept,) = read.guarantees["custom"].values()
-    assert kept["test"] == kind
-    assert {key: kept[key] for key in config if key != "severity" or config[key] == "warn"} == {
+    (guarantee,) = read.guarantees["custom"].values()
+    assert guarantee["test"] == kind
+    assert {key: guarantee[key] for key in config if key != "severity" or config[key] == "warn"} == {
         key: value for key, value in config.items() if value != "ERROR"
     }
 
@@ -146,9 +146,9 @@ def test_a_singular_test_is_kept_for_every_table_it_reads_and_changes_with_its_s
     def read(sql):
         return [model.guarantees for model in dbt.parse_manifest(manifest(ORDERS, source(), singular(sql))).models]
 
-    first, same, other = read("select 1\n from x"), read("select 1 from x"), read("select 2 from x")
-    assert first == same != other
-    assert [list(kept["custom"]) for kept in first] == [["no_refund"], ["no_refund"]]
+    first, same, different = read("select 1\n from x"), read("select 1 from x"), read("select 2 from x")
+    assert first == same != different
+    assert [list(by_section["custom"]) for by_section in first] == [["no_refund"], ["no_refund"]]
 
 
 def test_a_combination_is_unique_in_whichever_order_it_is_written():
@@ -166,9 +166,9 @@ def test_row_counts_are_a_promise_of_volume_unless_they_are_counted_by_group():
 
 def test_the_freshness_of_a_source_is_a_promise_and_a_block_without_a_count_is_none():
     block = {"warn_after": {"count": 12, "period": "hour"}, "error_after": {"count": None, "period": None}}
-    said = {"freshness": {"warn_after": {"count": 12, "period": "hour"}}}
-    assert guarantees(on=source(freshness=block)) == said
-    assert guarantees(on=source(config={"freshness": block})) == said
+    guarantee = {"freshness": {"warn_after": {"count": 12, "period": "hour"}}}
+    assert guarantees(on=source(freshness=block)) == guarantee
+    assert guarantees(on=source(config={"freshness": block})) == guarantee
     assert guarantees(on=table(freshness=block)) is None
 
 

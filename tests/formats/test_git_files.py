@@ -82,12 +82,12 @@ def test_names_that_differ_in_case_alone_are_one_name() -> None:
 
 @pytest.mark.parametrize("name", ["con.x", "nul", "COM1.y", "../../etc/passwd", "..", "/", "\\x", "x" * 5000, ""])
 def test_awkward_names_become_plain_ones(name: str) -> None:
-    found = git_files.file_name(name)
-    assert found == found.lower()
-    assert found.isascii()
-    assert len(found) < 200
-    assert "~" in found
-    assert not set(found) & set('/\\:*?"<>|\n ')
+    file_name = git_files.file_name(name)
+    assert file_name == file_name.lower()
+    assert file_name.isascii()
+    assert len(file_name) < 200
+    assert "~" in file_name
+    assert not set(file_name) & set('/\\:*?"<>|\n ')
 
 
 @settings(max_examples=300, deadline=None)

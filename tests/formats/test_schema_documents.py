@@ -39,9 +39,9 @@ def descriptors(*names: str) -> str:
     ],
 )
 def test_each_format_is_read_and_its_own_part_found(source: SchemaDocument, columns: set[str]) -> None:
-    found = parse_document(source, "analytics.core.orders")
-    check(found.schema)
-    assert found.schema["properties"].keys() == columns
+    document = parse_document(source, "analytics.core.orders")
+    check(document.schema)
+    assert document.schema["properties"].keys() == columns
     assert SchemaDocument.from_json(source.as_json()) == source
 
 

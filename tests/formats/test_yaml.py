@@ -71,7 +71,7 @@ def test_what_is_not_read_says_its_line(text: str, line: int, what: str) -> None
 def test_a_bomb_of_aliases_is_refused_at_its_first() -> None:
     lines = [
         "a: &a [x, x]",
-        *(f"{two}: &{two} [*{one}, *{one}]" for one, two in zip("abcdefgh", "bcdefghi", strict=True)),
+        *(f"{name}: &{name} [*{previous}, *{previous}]" for previous, name in zip("abcdefgh", "bcdefghi", strict=True)),
     ]
     with pytest.raises(YamlError, match="line 2"):
         yaml.load("\n".join(lines))

@@ -46,8 +46,8 @@ class Receiver:
             }
             body = await reader.readexactly(int(headers.get("content-length", "0")))
             self.got.append(Got(headers, body, head[0].split(" ")[1]))
-            said = self.answer(len(self.got))
-            text = f"HTTP/1.1 {said} x\r\ncontent-length: 0\r\n\r\n" if isinstance(said, int) else said
+            reply = self.answer(len(self.got))
+            text = f"HTTP/1.1 {reply} x\r\ncontent-length: 0\r\n\r\n" if isinstance(reply, int) else reply
             writer.write(text.encode())
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):

@@ -59,15 +59,15 @@ async def test_who_has_not_answered_is_reminded_three_days_and_one_day_before_th
 ) -> None:
     _, proposal = await world.proposed(consumers=2)
     await world.answer(proposal, world.consumers[0], Response.APPROVED)
-    sent: list[int] = []
+    days: list[int] = []
     for day in range(1, 31):
         clock.advance(days=1)
         before = (await world.events())[-1].sequence
         await asyncio.gather(*(deadlines.apply_due_deadlines(database) for _ in range(3)))
-        reminders = [one for one in await world.events(before) if one.kind == "REMINDER_SENT"]
-        assert all(one.teams == [str(world.consumers[1].id)] for one in reminders)
-        sent += [day for _ in reminders]
-    assert sent == [27, 29]
+        reminders = [event for event in await world.events(before) if event.kind == "REMINDER_SENT"]
+        assert all(event.teams == [str(world.consumers[1].id)] for event in reminders)
+        days += [day for _ in reminders]
+    assert days == [27, 29]
 
 
 async def test_a_worker_that_was_away_sends_the_last_reminder_only(
@@ -77,7 +77,7 @@ async def test_a_worker_that_was_away_sends_the_last_reminder_only(
     clock.advance(days=29, hours=12)
     for _ in range(2):
         await deadlines.apply_due_deadlines(database)
-    assert [one.payload["hours_before"] for one in await world.events() if one.kind == "REMINDER_SENT"] == [24]
+    assert [event.payload["hours_before"] for event in await world.events() if event.kind == "REMINDER_SENT"] == [24]
 
 
 async def test_a_question_that_is_due_soon_anyway_is_not_reminded_of_at_once(
@@ -107,9 +107,9 @@ async def test_nobody_is_reminded_who_has_answered_or_of_what_has_ended(
 async def test_two_processes_remind_once(world: World, database: Database, clock: FixedClock) -> None:
     await world.proposed(consumers=1)
     clock.advance(days=27, hours=1)
-    other = Database(str(database.url), clock=clock)
-    await asyncio.gather(*(deadlines.apply_due_deadlines(one) for one in (database, other, database, other)))
-    await other.dispose()
+    second = Database(str(database.url), clock=clock)
+    await asyncio.gather(*(deadlines.apply_due_deadlines(process) for process in (database, second, database, second)))
+    await second.dispose()
     assert (await world.kinds()).count("REMINDER_SENT") == 1
 
 

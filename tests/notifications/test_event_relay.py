@@ -35,10 +35,10 @@ async def test_12_a_subscriber_that_was_away_gets_every_event_since_its_cursor_o
         _, proposal = await world.proposed(consumers=2)
         async with bus.subscribe(cursor) as stream:
             missed = await world.events(cursor)
-            assert [one.sequence for one in await take(stream, len(missed))] == [one.sequence for one in missed]
+            assert [event.sequence for event in await take(stream, len(missed))] == [event.sequence for event in missed]
             await world.answer(proposal, world.consumers[0], Response.BLOCKED)
             live = await take(stream, 2)
-    assert [one.kind for one in live] == ["PROPOSAL_ANSWERED", "PROPOSAL_STATUS_CHANGED"]
+    assert [event.kind for event in live] == ["PROPOSAL_ANSWERED", "PROPOSAL_STATUS_CHANGED"]
     assert live[0].sequence == missed[-1].sequence + 1
 
 
@@ -53,18 +53,18 @@ async def test_a_subscriber_without_a_cursor_starts_with_what_is_committed_from_
 
 
 async def test_a_process_that_gets_no_wake_up_finds_events_by_polling(world: World, database: Database) -> None:
-    other = Database(str(database.url), clock=database.clock)
-    async with EventRelay(other, poll_seconds=0.05) as bus, bus.subscribe() as stream:
+    second = Database(str(database.url), clock=database.clock)
+    async with EventRelay(second, poll_seconds=0.05) as bus, bus.subscribe() as stream:
         await world.team("from another process")
         assert (await take(stream, 1))[0].kind == "TEAM_CREATED"
-    await other.dispose()
+    await second.dispose()
 
 
 async def test_concurrent_writers_leave_no_gap_and_no_subscriber_misses_any(world: World, database: Database) -> None:
-    async with EventRelay(database) as bus, bus.subscribe(0) as early, bus.subscribe(0) as other:
+    async with EventRelay(database) as bus, bus.subscribe(0) as early, bus.subscribe(0) as late:
         await asyncio.gather(*(world.team(f"team-{number}") for number in range(40)))
-        for stream in (early, other):
-            assert [one.sequence for one in await take(stream, 40)] == list(range(1, 41))
+        for stream in (early, late):
+            assert [event.sequence for event in await take(stream, 40)] == list(range(1, 41))
 
 
 async def test_two_transactions_that_commit_in_the_opposite_order_of_their_start_are_both_seen(
@@ -78,7 +78,7 @@ async def test_two_transactions_that_commit_in_the_opposite_order_of_their_start
             async with database.write() as earlier:
                 await teams.create(earlier, ANONYMOUS, name="starts first")
                 await world.team("commits first")
-        assert [one.sequence for one in await take(stream, 2)] == [1, 2]
+        assert [event.sequence for event in await take(stream, 2)] == [1, 2]
 
 
 async def test_what_no_longer_fits_into_memory_is_read_from_the_log_in_pages(world: World, database: Database) -> None:
@@ -87,7 +87,7 @@ async def test_what_no_longer_fits_into_memory_is_read_from_the_log_in_pages(wor
             await world.team(f"team-{number}")
         async with bus.subscribe(11) as quick:
             await take(quick, 1)
-        assert [one.sequence for one in await take(slow, 12)] == list(range(1, 13))
+        assert [event.sequence for event in await take(slow, 12)] == list(range(1, 13))
 
 
 async def test_large_events_are_kept_in_memory_up_to_a_limit_of_their_text(
@@ -100,7 +100,7 @@ async def test_large_events_are_kept_in_memory_up_to_a_limit_of_their_text(
         async with bus.subscribe(11) as quick:
             await take(quick, 1)
         assert 0 < len(bus._recent) < 12
-        assert [one.sequence for one in await take(slow, 12)] == list(range(1, 13))
+        assert [event.sequence for event in await take(slow, 12)] == list(range(1, 13))
 
 
 async def test_a_subscriber_lives_through_a_database_that_is_away(postgres_database_url: str) -> None:
@@ -108,10 +108,10 @@ async def test_a_subscriber_lives_through_a_database_that_is_away(postgres_datab
     async with EventRelay(database, poll_seconds=0.05, max_recent_events=1) as bus, bus.subscribe(0) as stream:
         for number in range(4):
             await cut_connections(postgres_database_url)
-            other = Database(postgres_database_url)
-            await World(other).team(f"team-{number}")
-            await other.dispose()
-        assert [one.sequence for one in await take(stream, 4)] == [1, 2, 3, 4]
+            second = Database(postgres_database_url)
+            await World(second).team(f"team-{number}")
+            await second.dispose()
+        assert [event.sequence for event in await take(stream, 4)] == [1, 2, 3, 4]
     await database.dispose()
 
 
@@ -137,11 +137,11 @@ async def test_a_failure_nobody_foresaw_does_not_stop_the_bus(
                 raise RuntimeError("never seen before")
             return super().read()
 
-    other = Faulty(str(database.url), clock=database.clock)
-    async with EventRelay(other, poll_seconds=0.05) as bus, bus.subscribe() as stream:
+    faulty = Faulty(str(database.url), clock=database.clock)
+    async with EventRelay(faulty, poll_seconds=0.05) as bus, bus.subscribe() as stream:
         await world.team("one")
         assert (await take(stream, 1))[0].kind == "TEAM_CREATED"
-    await other.dispose()
+    await faulty.dispose()
     assert "could not be followed" in caplog.text
 
 

@@ -64,9 +64,9 @@ async def test_an_address_that_is_not_public_is_not_called(host: str) -> None:
 
 async def test_nothing_is_sent_to_a_loopback_receiver_unless_that_is_allowed() -> None:
     async with receiving() as receiver:
-        told = await refusal(receiver.url)
-        assert "127.0.0.1, which is loopback" in told
-        assert "WEBHOOK_ALLOW_PRIVATE" in told
+        message = await refusal(receiver.url)
+        assert "127.0.0.1, which is loopback" in message
+        assert "WEBHOOK_ALLOW_PRIVATE" in message
         assert receiver.got == []
         assert await post(receiver.url, b"{}", {}, INSIDE) == 204
 
@@ -113,24 +113,24 @@ async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
 
 
 async def test_silence_ends_in_time() -> None:
-    done = asyncio.Event()
+    is_over = asyncio.Event()
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
         await writer.wait_closed()
-        done.set()
+        is_over.set()
 
     server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    told = await refusal(f"http://127.0.0.1:{port}/", PostRules(allow_private=True, timeout_seconds=0.2))
-    assert told == "No answer within 0.2 seconds."
-    await done.wait()
+    message = await refusal(f"http://127.0.0.1:{port}/", PostRules(allow_private=True, timeout_seconds=0.2))
+    assert message == "No answer within 0.2 seconds."
+    await is_over.wait()
     server.close()
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         (500, "answered 500"),
         ("", "connection"),
@@ -138,9 +138,9 @@ async def test_silence_ends_in_time() -> None:
         ("HTTP/1.1 404 x\r\n\r\n", "answered 404"),
     ],
 )
-async def test_a_failure_is_told_in_a_sentence(answer: int | str, told: str) -> None:
+async def test_a_failure_is_told_in_a_sentence(answer: int | str, message: str) -> None:
     async with receiving(lambda _n: answer) as receiver:
-        assert told in await refusal(receiver.url, INSIDE)
+        assert message in await refusal(receiver.url, INSIDE)
 
 
 async def test_a_closed_port_and_an_unknown_name_are_told(names: dict[str, list[list[str]]]) -> None:
@@ -154,8 +154,8 @@ async def test_a_closed_port_and_an_unknown_name_are_told(names: dict[str, list[
 def certificate(tmp_path: Path) -> ssl.SSLContext:
     """One that nobody vouches for."""
     files = ["-keyout", tmp_path / "key.pem", "-out", tmp_path / "certificate.pem"]
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=hooks.example"]
-    subprocess.run([*made, *files], check=True, capture_output=True)
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=hooks.example"]
+    subprocess.run([*command, *files], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
     return context
@@ -169,7 +169,7 @@ async def test_the_name_is_asked_for_and_its_certificate_checked(
     server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0, ssl=certificate)
     names["hooks.example"] = [["127.0.0.1"]]
     port = server.sockets[0].getsockname()[1]
-    told = await refusal(f"https://hooks.example:{port}/", INSIDE)
-    assert "certificate" in told
+    message = await refusal(f"https://hooks.example:{port}/", INSIDE)
+    assert "certificate" in message
     assert asked == ["hooks.example"]
     server.close()

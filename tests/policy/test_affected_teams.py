@@ -38,7 +38,7 @@ def change(*fields: str, kind: ChangeKind = ChangeKind.PROPERTY_REMOVED) -> Chan
     )
 
 
-changes = st.lists(st.lists(paths, min_size=1, max_size=2).map(lambda found: change(*found)), max_size=4)
+changes = st.lists(st.lists(paths, min_size=1, max_size=2).map(lambda fields: change(*fields)), max_size=4)
 readers = st.lists(
     st.builds(
         FieldReader, st.sampled_from(TEAMS), st.one_of(st.none(), st.lists(paths, min_size=1, max_size=3).map(tuple))
@@ -109,35 +109,35 @@ def test_a_change_at_the_root_and_one_without_a_field_touch_everyone(fields: lis
 
 
 @given(changes)
-def test_who_declared_nothing_is_touched_by_every_change(found: list[Change]) -> None:
-    assert all(is_affected(one, None) for one in found)
+def test_who_declared_nothing_is_touched_by_every_change(changes: list[Change]) -> None:
+    assert all(is_affected(change, None) for change in changes)
 
 
 @given(changes, readers)
 def test_asked_and_informed_are_all_readers_but_the_proposer_and_no_team_is_both(
-    found: list[Change], live: list[FieldReader]
+    changes: list[Change], live: list[FieldReader]
 ) -> None:
-    result = find_affected_teams(found, live, TEAMS[0])
+    result = find_affected_teams(changes, live, TEAMS[0])
     assert TEAMS[0] not in result.asked
     assert not result.informed & result.asked.keys()
-    assert result.informed | result.asked.keys() == {one.team_id for one in live} - {TEAMS[0]}
+    assert result.informed | result.asked.keys() == {reader.team_id for reader in live} - {TEAMS[0]}
 
 
 @given(changes, readers)
 def test_a_team_is_asked_with_exactly_the_changes_that_touch_any_of_its_registrations(
-    found: list[Change], live: list[FieldReader]
+    changes: list[Change], live: list[FieldReader]
 ) -> None:
-    result = find_affected_teams(found, live, TEAMS[0])
-    for team in {one.team_id for one in live} - {TEAMS[0]}:
-        own = [one.fields for one in live if one.team_id == team]
-        reasons = {one.fingerprint for one in found if any(is_affected(one, fields) for fields in own)}
+    result = find_affected_teams(changes, live, TEAMS[0])
+    for team in {reader.team_id for reader in live} - {TEAMS[0]}:
+        own = [reader.fields for reader in live if reader.team_id == team]
+        reasons = {change.fingerprint for change in changes if any(is_affected(change, fields) for fields in own)}
         assert set(result.asked.get(team, ())) == reasons
         assert len(result.asked.get(team, ())) == len(reasons)
 
 
 @given(changes, readers)
-def test_the_order_of_registrations_changes_nothing(found: list[Change], live: list[FieldReader]) -> None:
-    assert find_affected_teams(found, live, TEAMS[0]) == find_affected_teams(found, list(reversed(live)), TEAMS[0])
+def test_the_order_of_registrations_changes_nothing(changes: list[Change], live: list[FieldReader]) -> None:
+    assert find_affected_teams(changes, live, TEAMS[0]) == find_affected_teams(changes, list(reversed(live)), TEAMS[0])
 
 
 def test_an_unknown_field_is_refused_with_the_nearest_names() -> None:

@@ -32,41 +32,46 @@ anything = st.builds(
 
 
 def test_the_first_terms_break_nothing_and_are_judged_by_their_own_mode() -> None:
-    found = judge(None, terms(mode=Mode.FULL))
-    assert (found.is_first, found.breaking, found.change_type, found.mode) == (True, (), ChangeType.INITIAL, Mode.FULL)
+    judgement = judge(None, terms(mode=Mode.FULL))
+    assert (judgement.is_first, judgement.breaking, judgement.change_type, judgement.mode) == (
+        True,
+        (),
+        ChangeType.INITIAL,
+        Mode.FULL,
+    )
 
 
 @given(anything)
-def test_the_same_terms_are_unchanged_whatever_the_order_of_keys(offered: Terms) -> None:
-    reordered = {key: offered.schema[key] for key in reversed(offered.schema)}
-    assert judge(offered, Terms(reordered, offered.guarantees, offered.mode)).is_unchanged
+def test_the_same_terms_are_unchanged_whatever_the_order_of_keys(proposed: Terms) -> None:
+    reordered = {key: proposed.schema[key] for key in reversed(proposed.schema)}
+    assert judge(proposed, Terms(reordered, proposed.guarantees, proposed.mode)).is_unchanged
 
 
 @given(anything, anything)
-def test_the_mode_that_judges_is_the_current_one(current: Terms, offered: Terms) -> None:
-    found = judge(current, offered)
-    assert found.mode is current.mode
-    other = judge(current, Terms(offered.schema, offered.guarantees, Mode.NONE))
-    assert other.breaking == found.breaking
+def test_the_mode_that_judges_is_the_current_one(current: Terms, proposed: Terms) -> None:
+    judgement = judge(current, proposed)
+    assert judgement.mode is current.mode
+    under_none = judge(current, Terms(proposed.schema, proposed.guarantees, Mode.NONE))
+    assert under_none.breaking == judgement.breaking
 
 
 @given(anything, anything)
 def test_breaking_and_major_are_the_same_and_breaking_changes_are_among_the_changes(
-    current: Terms, offered: Terms
+    current: Terms, proposed: Terms
 ) -> None:
-    found = judge(current, offered)
-    assert (found.bump is Bump.MAJOR) == bool(found.breaking)
-    assert all(one in found.changes for one in found.breaking)
-    assert found.is_unchanged == (current.fingerprint == offered.fingerprint)
+    judgement = judge(current, proposed)
+    assert (judgement.bump is Bump.MAJOR) == bool(judgement.breaking)
+    assert all(change in judgement.changes for change in judgement.breaking)
+    assert judgement.is_unchanged == (current.fingerprint == proposed.fingerprint)
 
 
 @given(anything, anything)
-def test_under_none_nothing_breaks(current: Terms, offered: Terms) -> None:
-    assert not judge(Terms(current.schema, current.guarantees, Mode.NONE), offered).breaking
+def test_under_none_nothing_breaks(current: Terms, proposed: Terms) -> None:
+    assert not judge(Terms(current.schema, current.guarantees, Mode.NONE), proposed).breaking
 
 
 @pytest.mark.parametrize(
-    ("offered", "change_type", "breaks"),
+    ("proposed", "change_type", "breaks"),
     [
         (terms("abc"), ChangeType.MINOR, False),
         (terms("a"), ChangeType.MAJOR, True),
@@ -79,21 +84,21 @@ def test_under_none_nothing_breaks(current: Terms, offered: Terms) -> None:
     ],
 )
 def test_additive_is_minor_breaking_is_major_and_the_rest_a_patch(
-    offered: Terms, change_type: ChangeType, *, breaks: bool
+    proposed: Terms, change_type: ChangeType, *, breaks: bool
 ) -> None:
-    found = judge(terms("ab", DAILY), offered if offered.guarantees or breaks else terms("abc", DAILY))
-    assert (found.change_type, bool(found.breaking)) == (change_type, breaks)
+    judgement = judge(terms("ab", DAILY), proposed if proposed.guarantees or breaks else terms("abc", DAILY))
+    assert (judgement.change_type, bool(judgement.breaking)) == (change_type, breaks)
 
 
 @given(anything, anything)
-def test_the_next_version_is_higher(current: Terms, offered: Terms) -> None:
-    assert next_version(None, "1.2.3", judge(current, offered)) in {"1.2.4", "1.3.0", "2.0.0"}
+def test_the_next_version_is_higher(current: Terms, proposed: Terms) -> None:
+    assert next_version(None, "1.2.3", judge(current, proposed)) in {"1.2.4", "1.3.0", "2.0.0"}
 
 
 def test_guarantees_and_mode_are_part_of_the_fingerprint_and_not_of_the_schemas_hash() -> None:
-    one, other, third = terms(), terms(guarantees=DAILY), terms(mode=Mode.FULL)
-    assert len({one.fingerprint, other.fingerprint, third.fingerprint}) == 3
-    assert one.schema_hash == other.schema_hash == third.schema_hash
+    first, second, third = terms(), terms(guarantees=DAILY), terms(mode=Mode.FULL)
+    assert len({first.fingerprint, second.fingerprint, third.fingerprint}) == 3
+    assert first.schema_hash == second.schema_hash == third.schema_hash
 
 
 @pytest.mark.parametrize("number", [0, 1, 20, 21, 25])

@@ -15,8 +15,8 @@ HOUR = timedelta(hours=1)
 
 moments = st.integers(-10, 10).map(lambda hours: NOW + hours * HOUR)
 migrating = st.builds(TeamResponse, st.just(Response.MIGRATING), moments)
-others = st.builds(TeamResponse, st.sampled_from([None, Response.APPROVED, Response.BLOCKED]))
-answers = st.lists(st.one_of(migrating, others), max_size=6)
+other_answers = st.builds(TeamResponse, st.sampled_from([None, Response.APPROVED, Response.BLOCKED]))
+answers = st.lists(st.one_of(migrating, other_answers), max_size=6)
 
 SILENT, YES, NO = TeamResponse(None), TeamResponse(Response.APPROVED), TeamResponse(Response.BLOCKED)
 SOON, ARRIVED = TeamResponse(Response.MIGRATING, NOW + HOUR), TeamResponse(Response.MIGRATING, NOW)
@@ -111,5 +111,5 @@ def test_a_migration_without_a_deadline_never_becomes_consent() -> None:
 
 
 def test_three_statuses_are_open_and_four_are_ends() -> None:
-    assert [one for one in ProposalStatus if one.is_open] == list(OPEN_STATUSES)
-    assert len([one for one in ProposalStatus if not one.is_open]) == 4
+    assert [status for status in ProposalStatus if status.is_open] == list(OPEN_STATUSES)
+    assert len([status for status in ProposalStatus if not status.is_open]) == 4

@@ -65,10 +65,10 @@ def test_empty_text_is_none_and_long_text_is_refused() -> None:
 
 
 def nested(depth: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    value: dict[str, Any] = {}
     for _ in range(depth):
-        found = {"a": found}
-    return found
+        value = {"a": value}
+    return value
 
 
 @pytest.mark.parametrize("value", [None, {}, {"a": [1, 2.5, None, True]}, {"é": "\U0001f600"}, {"big": 2**70}])

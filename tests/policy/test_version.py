@@ -67,17 +67,17 @@ def test_anything_else_is_refused_with_an_example(text: str) -> None:
 
 
 @given(versions, versions, versions)
-def test_precedence_is_a_total_order(one: Version, two: Version, three: Version) -> None:
-    assert (one < two) + (two < one) + (one == two) == 1
-    low, middle, high = sorted([one, two, three])
+def test_precedence_is_a_total_order(first: Version, second: Version, third: Version) -> None:
+    assert (first < second) + (second < first) + (first == second) == 1
+    low, middle, high = sorted([first, second, third])
     assert low <= middle <= high
     assert low <= high
 
 
 @given(versions)
-def test_a_version_is_read_back_as_written(one: Version) -> None:
-    assert parse_version(str(one)) == one
-    assert hash(parse_version(str(one))) == hash(one)
+def test_a_version_is_read_back_as_written(version: Version) -> None:
+    assert parse_version(str(version)) == version
+    assert hash(parse_version(str(version))) == hash(version)
 
 
 @given(versions, bumps)
@@ -96,14 +96,14 @@ def test_a_greater_change_never_gets_a_lower_version(current: Version) -> None:
 
 @given(versions, versions, bumps)
 def test_a_version_given_is_kept_or_refused_with_one_that_would_be_kept(
-    given_: Version, current: Version, bump: Bump
+    requested: Version, current: Version, bump: Bump
 ) -> None:
     lowest = choose_version(None, str(current), bump)
-    if given_ > current and given_.core >= parse_version(lowest).core:
-        assert choose_version(str(given_), str(current), bump) == str(given_)
+    if requested > current and requested.core >= parse_version(lowest).core:
+        assert choose_version(str(requested), str(current), bump) == str(requested)
     else:
         with pytest.raises(Invalid, match=f"Use {lowest}"):
-            choose_version(str(given_), str(current), bump)
+            choose_version(str(requested), str(current), bump)
     assert choose_version(lowest, str(current), bump) == lowest
 
 

@@ -15,18 +15,18 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def attempts(plan: Backoff, roll: float) -> list[datetime]:
-    found = [START]
-    while due := next_attempt(plan, failures=len(found), since=START, now=found[-1], roll=roll):
-        found.append(due)
-    return found
+    times = [START]
+    while due := next_attempt(plan, failures=len(times), since=START, now=times[-1], roll=roll):
+        times.append(due)
+    return times
 
 
 @given(st.floats(min_value=0, max_value=0.999))
 def test_attempts_spread_over_a_day_and_then_end(roll: float) -> None:
-    made = attempts(Backoff(), roll)
-    assert 10 <= len(made) <= 20
-    assert timedelta(hours=18) < made[-1] - START < timedelta(days=1)
-    waits = [later - earlier for earlier, later in pairwise(made)]
+    times = attempts(Backoff(), roll)
+    assert 10 <= len(times) <= 20
+    assert timedelta(hours=18) < times[-1] - START < timedelta(days=1)
+    waits = [later - earlier for earlier, later in pairwise(times)]
     assert waits == sorted(waits)
     assert waits[0] < timedelta(seconds=10)
 
@@ -39,10 +39,10 @@ def test_a_crowd_that_failed_together_does_not_come_back_together() -> None:
 
 
 def test_a_filter_lets_through_its_kinds_and_a_team_what_concerns_it() -> None:
-    mine, other = uuid4(), uuid4()
+    own_team, other_team = uuid4(), uuid4()
     assert matches_filter(None, None, kind="TEAM_CREATED", audience_team_ids=[])
-    assert matches_filter(["TEAM_CREATED"], mine, kind="TEAM_CREATED", audience_team_ids=[str(mine)])
-    assert not matches_filter(["TEAM_CREATED"], mine, kind="TEAM_CREATED", audience_team_ids=[str(other)])
+    assert matches_filter(["TEAM_CREATED"], own_team, kind="TEAM_CREATED", audience_team_ids=[str(own_team)])
+    assert not matches_filter(["TEAM_CREATED"], own_team, kind="TEAM_CREATED", audience_team_ids=[str(other_team)])
     assert not matches_filter(["TEAM_CREATED"], None, kind="TEAM_UPDATED", audience_team_ids=[])
 
 

@@ -19,13 +19,13 @@ async def test_only_the_columns_that_are_wanted_are_read_and_those_that_the_ques
     asset = await world.published(consumers=1)
     async with world.database.read() as session:
         session.selected_columns = {assets.TABLE: frozenset({"fqn"})}
-        with statements(world.database) as sent:
+        with statements(world.database) as texts:
             (row,) = await assets.by_ids(session, [asset.id])
             (team,) = await teams.by_ids(session, [asset.owner_team_id])
         assert (row.fqn, row.id) == (asset.fqn, asset.id)
         assert not hasattr(row, "description")
         assert team.name == "producers", "nothing was said of teams"
-    assert [text.partition("FROM")[0].count(",") for text in sent] == [1, len(teams.TABLE.c) - 1]
+    assert [text.partition("FROM")[0].count(",") for text in texts] == [1, len(teams.TABLE.c) - 1]
 
 
 @pytest.mark.parametrize("cursors", [True, False])
@@ -36,47 +36,47 @@ async def test_a_page_reads_what_its_cursors_are_made_of_only_where_there_are_cu
     request = PageRequest("registered_at", first=2)
     async with world.database.read() as session:
         session.selected_columns = {registrations.TABLE: frozenset({"status", "id"} if cursors else {"status"})}
-        page_found = await pagination.load_pages_by_parent(
+        pages = await pagination.load_pages_by_parent(
             session, registrations.TABLE, "asset_id", [asset.id], request, UNRESTRICTED
         )
         whole = await pagination.load_page(session, registrations.TABLE, request, UNRESTRICTED)
-    rows = page_found[asset.id].rows
-    assert (len(rows), page_found[asset.id].has_next, len(whole.rows)) == (2, True, 2)
+    rows = pages[asset.id].rows
+    assert (len(rows), pages[asset.id].has_next, len(whole.rows)) == (2, True, 2)
     assert hasattr(rows[0], "registered_at") is cursors
     assert not hasattr(rows[0], "consumer_team_id")
 
 
 async def test_requests_of_one_shape_are_one_text_whatever_they_ask_for(world: World) -> None:
     await world.published(consumers=2)
-    seen: set[str] = set()
+    distinct: set[str] = set()
     for name, number in (("consumer", 5), ("nobody", 9), (HOSTILE, 1)):
-        wanted = PageRequest("name_key", first=number, conditions=(Condition("name", "contains", name),))
+        request = PageRequest("name_key", first=number, conditions=(Condition("name", "contains", name),))
         async with world.database.read() as session:
-            with statements(world.database) as sent:
-                page_found = await pagination.load_page(session, teams.TABLE, wanted, UNRESTRICTED)
-        seen |= set(sent)
-        assert len(page_found.rows) == (2 if name == "consumer" else 0)
-    assert len(seen) == 1
-    assert HOSTILE not in seen.pop()
+            with statements(world.database) as texts:
+                page = await pagination.load_page(session, teams.TABLE, request, UNRESTRICTED)
+        distinct |= set(texts)
+        assert len(page.rows) == (2 if name == "consumer" else 0)
+    assert len(distinct) == 1
+    assert HOSTILE not in distinct.pop()
 
 
 @pytest.mark.parametrize("text", ["100%", "a_b", "a/b", "%", "_", "/"])
 async def test_what_like_takes_for_a_pattern_is_a_letter_as_any_other(world: World, text: str) -> None:
     await world.team(f"has {text} in it")
     await world.team("has axb, a and 100 in it")
-    wanted = PageRequest("name_key", conditions=(Condition("name", "contains", text),))
+    request = PageRequest("name_key", conditions=(Condition("name", "contains", text),))
     async with world.database.read() as session:
-        page_found = await pagination.load_page(session, teams.TABLE, wanted, UNRESTRICTED)
-    assert [row.name for row in page_found.rows] == [f"has {text} in it"]
+        page = await pagination.load_page(session, teams.TABLE, request, UNRESTRICTED)
+    assert [row.name for row in page.rows] == [f"has {text} in it"]
 
 
 async def test_a_statement_that_is_built_anew_is_written_once(world: World) -> None:
     async with world.database.read() as session:
         write = session._compiler.compile
         texts = {write(select(teams.TABLE).where(teams.TABLE.c.id == identity))[0] for identity in (uuid4(), uuid4())}
-        other = write(select(teams.TABLE).where(teams.TABLE.c.name == "one"))[0]
+        second = write(select(teams.TABLE).where(teams.TABLE.c.name == "one"))[0]
     assert len(texts) == 1
-    assert other not in texts
+    assert second not in texts
 
 
 async def test_questions_keep_the_latest_statements_only_however_many_sets_of_columns_are_wanted(
@@ -87,8 +87,8 @@ async def test_questions_keep_the_latest_statements_only_however_many_sets_of_co
     monkeypatch.setattr("tessera_gql.store.compiled._query_cache", prepared)
     asset = await world.published()
     async with world.database.read() as session:
-        for wanted in combinations(sorted(assets.TABLE.c.keys()), 2):
-            session.selected_columns = {assets.TABLE: frozenset(wanted)}
+        for columns in combinations(sorted(assets.TABLE.c.keys()), 2):
+            session.selected_columns = {assets.TABLE: frozenset(columns)}
             (row,) = await assets.by_ids(session, [asset.id])
             assert row.id == asset.id
     assert len(prepared) == 20

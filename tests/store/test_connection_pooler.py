@@ -46,10 +46,10 @@ async def test_the_main_workflow_needs_nothing_that_a_connection_remembers(postg
 async def test_statements_locks_and_idle_transactions_have_an_end(postgres_database_url: str, pgbouncer: bool) -> None:
     options = DatabaseOptions(uses_pgbouncer=pgbouncer, statement_seconds=7, lock_seconds=3)
     database = Database(postgres_database_url, options=options)
-    for opened in (database.read(), database.write()):
-        async with opened as session:
-            found = [await session.value(text(f"SHOW {name}")) for name in options.timeouts]
-        assert found == ["7s", "3s", "1min"]
+    for session_context in (database.read(), database.write()):
+        async with session_context as session:
+            timeouts = [await session.value(text(f"SHOW {name}")) for name in options.timeouts]
+        assert timeouts == ["7s", "3s", "1min"]
     await database.dispose()
 
 
@@ -57,4 +57,4 @@ def test_no_statement_of_ours_outlives_its_transaction() -> None:
     outliving = re.compile(r"pg_(try_)?advisory_lock\(|\bSET (?!LOCAL)[a-z_]+ *(=|TO)|\bPREPARE\b|\bTEMP(ORARY)? TABLE")
     sources = [*(ROOT / "tessera_gql").rglob("*.py"), *(ROOT / "migrations").rglob("*.py")]
     assert not [path.name for path in sources if outliving.search(path.read_text())]
-    assert {path.name for path in sources if "add_listener(" in path.read_text()} == {"listen.py"}
+    assert {path.name for path in sources if "add_listener(" in path.read_text()} == {"postgres_listener.py"}

@@ -49,12 +49,12 @@ async def test_who_leaves_in_the_middle_of_a_statement_leaves_no_transaction_beh
 
 async def test_a_connection_is_thrown_away_once_the_server_has_hung_up(postgres_database_url: str) -> None:
     database = Database(postgres_database_url)
-    other = await asyncpg.connect(postgres_database_url)
+    second = await asyncpg.connect(postgres_database_url)
 
     async def be_cut_off() -> None:
         async with database.write() as session:
             number = await session.value(text("SELECT pg_backend_pid()"))
-            await other.execute(f"SELECT pg_terminate_backend({number})")
+            await second.execute(f"SELECT pg_terminate_backend({number})")
             with pytest.raises(Unavailable):
                 await session.value(text("SELECT 1"))
             await session.value(text("SELECT 1"))  # nothing is left to talk to
@@ -64,7 +64,7 @@ async def test_a_connection_is_thrown_away_once_the_server_has_hung_up(postgres_
             await be_cut_off()
         async with database.read() as session:
             assert await session.value(text("SELECT 1")) == 1
-    await other.close()
+    await second.close()
     await database.dispose()
 
 
@@ -84,15 +84,17 @@ async def test_rows_that_are_appended_at_once_are_read_back_as_they_were_given(w
     big = {"const": [2**70, 0.1, "\u2028", None]}
     async with world.database.write() as session:
         (row,) = await session.list(select(contracts.TABLE).where(contracts.TABLE.c.asset_id == asset.id), Contract)
-        known = {one.key: getattr(row, one.key) for one in contracts.TABLE.c} | {"status": ContractStatus.DEPRECATED}
-        made = [
-            known | {"id": new_id(), "version": "7.0.0", "schema_def": big, "guarantees": None},
-            known | {"id": new_id(), "version": "8.0.0", "schema_def": True, "guarantees": {"a": [1.5, {}]}},
+        values = {column.key: getattr(row, column.key) for column in contracts.TABLE.c} | {
+            "status": ContractStatus.DEPRECATED
+        }
+        rows = [
+            values | {"id": new_id(), "version": "7.0.0", "schema_def": big, "guarantees": None},
+            values | {"id": new_id(), "version": "8.0.0", "schema_def": True, "guarantees": {"a": [1.5, {}]}},
         ]
-        await session.append(contracts.TABLE, made)
+        await session.append(contracts.TABLE, rows)
     async with world.database.read() as session:
-        found = await session.list(select(contracts.TABLE).order_by(contracts.TABLE.c.version), Contract)
-    assert [{name: getattr(row, name) for name in known} for row in found[-2:]] == made
+        stored = await session.list(select(contracts.TABLE).order_by(contracts.TABLE.c.version), Contract)
+    assert [{name: getattr(row, name) for name in values} for row in stored[-2:]] == rows
 
 
 @pytest.mark.filterwarnings("ignore:coroutine 'connect' was never awaited:RuntimeWarning")
@@ -101,8 +103,8 @@ async def test_a_connection_that_was_lost_unseen_is_opened_anew(postgres_databas
     database = Database(postgres_database_url)
     async with database.read() as session:
         before = await session.value(text("SELECT pg_backend_pid()"))
-    held = await database._sources.reader.engine.raw_connection()  # beside the ways that keep count
-    held.invalidate()
+    connection = await database._sources.reader.engine.raw_connection()  # beside the ways that keep count
+    connection.invalidate()
     for _ in range(3):
         async with database.read() as session:
             assert await session.value(text("SELECT pg_backend_pid()")) != before

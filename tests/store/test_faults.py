@@ -82,13 +82,13 @@ async def test_an_sqlite_that_another_process_is_writing_to_is_unavailable(
     if world.database.dialect != "sqlite":
         pytest.skip("PostgreSQL has no such lock")
     monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 100)
-    other = sqlite3.connect(tmp_path / "tessera.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
+    writer = sqlite3.connect(tmp_path / "tessera.db", isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
     with soon(), pytest.raises(Unavailable, match="too busy now; nothing was changed"):
         await world.team("one")
     await ask(world.database)
-    other.rollback()
-    other.close()
+    writer.rollback()
+    writer.close()
     await world.team("one")
 
 
@@ -104,13 +104,13 @@ async def test_when_every_connection_is_taken_the_next_call_is_unavailable(world
     pool = database._sources.writer.engine.pool  # no setting of ours is as short
     pool._timeout = 0.1  # type: ignore[attr-defined]
     size = 1 if database.dialect == "sqlite" else 20
-    held = [database.write() for _ in range(size)]
-    for one in held:
-        await one.__aenter__()
+    contexts = [database.write() for _ in range(size)]
+    for context in contexts:
+        await context.__aenter__()
     with soon(), pytest.raises(Unavailable, match="too busy"):
         await world.team("one")
-    for one in held:
-        await one.__aexit__(None, None, None)
+    for context in contexts:
+        await context.__aexit__(None, None, None)
     await world.team("one")
 
 

@@ -19,5 +19,5 @@ async def test_forty_thousand_ids_and_names_are_asked_for_at_once(world: World) 
             count = select(func.count()).select_from(rows)
             assert await session.value(count.where(session.in_values(column, values))) == 0
             assert await session.value(count.where(session.in_values(column, [*values, there]))) == 1
-        found = await teams.by_names(session, [*names, "PRODUCERS"])
-        assert [one.name for one in found] == ["producers"]
+        rows = await teams.by_names(session, [*names, "PRODUCERS"])
+        assert [row.name for row in rows] == ["producers"]

@@ -66,7 +66,7 @@ async def test_processes_that_start_at_once_migrate_once(bare_url: str) -> None:
         return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
 
     ended = await asyncio.gather(*(asyncio.to_thread(start) for _ in range(2)))
-    assert [one.returncode for one in ended] == [0, 0], [one.stderr[-500:] for one in ended]
+    assert [result.returncode for result in ended] == [0, 0], [result.stderr[-500:] for result in ended]
     assert await migration.find_differences(bare_url) == []
 
 
@@ -81,10 +81,10 @@ async def test_a_database_of_a_newer_version_is_refused_with_what_to_do(tmp_path
 
 
 async def test_the_database_says_which_servers_can_use_its_tables(postgres_database_url: str) -> None:
-    found = await migration.load_state(postgres_database_url)
-    assert found.revision == migration.head_revision()
-    assert found.works_with in migration.known_revisions()
-    assert migration.describe_mismatch(found) is None
+    state = await migration.load_state(postgres_database_url)
+    assert state.revision == migration.head_revision()
+    assert state.works_with in migration.known_revisions()
+    assert migration.describe_mismatch(state) is None
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ async def test_the_database_says_which_servers_can_use_its_tables(postgres_datab
 def test_a_server_uses_newer_tables_that_were_made_for_it_too_and_no_older_ones(
     stand: SchemaState, said: str | None
 ) -> None:
-    found = migration.describe_mismatch(stand)
-    assert (found is None) if said is None else (found is not None and said in found)
+    message = migration.describe_mismatch(stand)
+    assert (message is None) if said is None else (message is not None and said in message)
 
 
 def test_every_migration_leaves_tables_that_the_one_before_can_use() -> None:
@@ -124,10 +124,10 @@ async def test_an_upgrade_waits_for_its_turn_again_and_again(
     upgrading = asyncio.create_task(migration.upgrade(postgres_database_url))
     await asyncio.sleep(1)
     assert not upgrading.done()
-    other = await asyncpg.connect(postgres_database_url)
-    assert await other.fetchval("SELECT count(*) FROM core.teams") == 0
+    second = await asyncpg.connect(postgres_database_url)
+    assert await second.fetchval("SELECT count(*) FROM core.teams") == 0
     await holder.execute("COMMIT")
     await upgrading
     assert await migration.load_revision(postgres_database_url) == migration.head_revision()
     await holder.close()
-    await other.close()
+    await second.close()

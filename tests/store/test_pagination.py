@@ -28,9 +28,9 @@ NAMES = ["b", "a", "É", "é2", "A_1", "a%1", "z\\", "10", "9"]
 async def teams(database: Database, names: Sequence[str] = NAMES) -> None:
     """Two teams of each moment, so that ids break ties."""
     rows = [
-        Team(id=new_id(), name=name, name_key=name.casefold() + str(place), meta={}, row_version=1,
-             created_at=START + timedelta(seconds=place // 2))
-        for place, name in enumerate(names)
+        Team(id=new_id(), name=name, name_key=name.casefold() + str(number), meta={}, row_version=1,
+             created_at=START + timedelta(seconds=number // 2))
+        for number, name in enumerate(names)
     ]  # fmt: skip
     async with database.write() as session:
         await session.insert_all(rows)
@@ -42,16 +42,16 @@ async def root(database: Database, **request: Any) -> Page:
 
 
 async def walk(database: Database, order_by: str, *, back: bool, size: int, descending: bool) -> list[UUID]:
-    found: list[UUID] = []
-    place: dict[str, Any] = {}
+    walked: list[UUID] = []
+    position: dict[str, Any] = {}
     while True:
-        wanted = {"last" if back else "first": size}
-        got = await root(database, order_by=order_by, is_descending=descending, **wanted, **place)
+        limit = {"last" if back else "first": size}
+        got = await root(database, order_by=order_by, is_descending=descending, **limit, **position)
         ids = [row.id for row in got.rows]
-        found = ids + found if back else found + ids
+        walked = ids + walked if back else walked + ids
         if not (got.has_previous if back else got.has_next):
-            return found
-        place = {"before" if back else "after": encode_cursor(got.rows[0 if back else -1], order_by)}
+            return walked
+        position = {"before" if back else "after": encode_cursor(got.rows[0 if back else -1], order_by)}
 
 
 @pytest.mark.parametrize("order_by", ["created_at", "name", "row_version"])
@@ -72,17 +72,17 @@ async def test_walking_with_any_size_in_either_direction_gives_every_row_once_in
 async def test_rows_that_come_do_not_shift_a_cursor(database: Database) -> None:
     await teams(database)
     start = await root(database, order_by="name", first=4)
-    rest = await root(database, order_by="name", after=encode_cursor(start.rows[-1], "name"))
+    remaining = await root(database, order_by="name", after=encode_cursor(start.rows[-1], "name"))
     earlier = Team(id=new_id(), name="!", name_key="!", meta={}, row_version=1, created_at=START)
     async with database.write() as session:
         await session.insert(earlier)
     again = await root(database, order_by="name", after=encode_cursor(start.rows[-1], "name"))
-    assert [row.id for row in again.rows] == [row.id for row in rest.rows]
+    assert [row.id for row in again.rows] == [row.id for row in remaining.rows]
     async with database.write() as session:
         await session.execute(TEAMS.delete().where(TEAMS.c.id == start.rows[-1].id))
     assert [
         row.id for row in (await root(database, order_by="name", after=encode_cursor(start.rows[-1], "name"))).rows
-    ] == [row.id for row in rest.rows]
+    ] == [row.id for row in remaining.rows]
 
 
 async def test_between_two_cursors_lies_what_is_between_them(database: Database) -> None:
@@ -119,13 +119,13 @@ async def test_filters_find_the_same_on_both_databases(database: Database) -> No
     await teams(database)
     for operator, value, expected in FOUND:
         conditions = (Condition("name", operator, value),)
-        found = await root(database, order_by="created_at", first=100, conditions=conditions)
-        assert {row.name for row in found.rows} == expected
+        page = await root(database, order_by="created_at", first=100, conditions=conditions)
+        assert {row.name for row in page.rows} == expected
         async with database.read() as session:
             number = await pagination.count(
                 session, TEAMS, PageRequest("created_at", conditions=conditions), UNRESTRICTED
             )
-        assert number == len(found.rows)
+        assert number == len(page.rows)
 
 
 async def test_a_page_of_each_parent_is_the_page_of_that_parent_alone(world: World, database: Database) -> None:

@@ -46,8 +46,8 @@ async def test_json_comes_back_as_the_same_value(database: Database, value: dict
     async with database.write() as session:
         await session.insert(team)
     async with database.read() as session:
-        found = await session.value(select(table(Team).c.meta))
-    assert canonical_json(found) == canonical_json(value)
+        stored = await session.value(select(table(Team).c.meta))
+    assert canonical_json(stored) == canonical_json(value)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -62,8 +62,8 @@ def test_what_is_written_is_read_as_the_same_value(value: dict[str, Any]) -> Non
 
 def _texts(value: Any) -> list[Any]:
     if isinstance(value, dict):
-        return [text for key, one in value.items() for text in (key, *_texts(one))]
-    return [text for one in value for text in _texts(one)] if isinstance(value, list) else [value]
+        return [text for key, item in value.items() for text in (key, *_texts(item))]
+    return [text for item in value for text in _texts(item)] if isinstance(value, list) else [value]
 
 
 async def test_a_schema_with_large_numbers_published_again_is_unchanged(world: World) -> None:
@@ -83,18 +83,18 @@ async def test_moments_come_back_in_utc_with_their_microseconds(database: Databa
     async with database.write() as session:
         await session.insert(team)
     async with database.read() as session:
-        found = await session.value(select(table(Team).c.created_at))
-    assert found == moment
-    assert found.utcoffset() == timedelta(0)
+        stored = await session.value(select(table(Team).c.created_at))
+    assert stored == moment
+    assert stored.utcoffset() == timedelta(0)
 
 
 async def test_an_id_that_was_read_is_kept_in_json_as_text(database: Database, world: World) -> None:
-    made = await world.team("shop")
+    team = await world.team("shop")
     async with database.write() as session:
         identifier = await session.value(select(table(Team).c.id))
-        for beside in (1, 10**30, 9.2e18, "e1"):
+        for sibling in (1, 10**30, 9.2e18, "e1"):
             await session.update(
-                Team, table(Team).c.id == made.id, meta={"ids": [{"id": identifier}], "beside": beside}
+                Team, table(Team).c.id == team.id, meta={"ids": [{"id": identifier}], "beside": sibling}
             )
             stored = await session.value(select(table(Team).c.meta))
-            assert stored == {"ids": [{"id": str(made.id)}], "beside": beside}
+            assert stored == {"ids": [{"id": str(team.id)}], "beside": sibling}

@@ -84,10 +84,10 @@ CHANGES = [
 async def furnished(world: World) -> None:
     asset, _ = await world.proposed(consumers=1)
     team = await world.team("other")
-    other = await world.asset("analytics.core.other", team)
+    second = await world.asset("analytics.core.other", team)
     edge = AssetDependency(
         id=new_id(),
-        dependent_asset_id=other.id,
+        dependent_asset_id=second.id,
         dependency_asset_id=asset.id,
         dependency_type=DependencyType.CONSUMES,
         evidence=Evidence.DECLARED,
@@ -99,11 +99,11 @@ async def furnished(world: World) -> None:
 
 async def test_each_forbidden_row_is_refused(world: World, database: Database) -> None:
     await furnished(world)
-    for what, model, edit in FORBIDDEN:
+    for description, model, edit in FORBIDDEN:
         row = {**edit(await first(database, model)), "id": new_id()}
         async with database.write(dry_run=True) as session:
             with pytest.raises(INTEGRITY_ERRORS):
-                assert not await session.execute(insert(table(model)), [row]), what
+                assert not await session.execute(insert(table(model)), [row]), description
 
 
 async def test_each_forbidden_change_is_refused(world: World, database: Database) -> None:
@@ -117,7 +117,7 @@ async def test_each_forbidden_change_is_refused(world: World, database: Database
 
 async def test_what_has_ended_leaves_its_place_to_another(world: World, database: Database) -> None:
     await furnished(world)
-    contract, registration, proposal = [await first(database, one) for one in (Contract, Registration, Proposal)]
+    contract, registration, proposal = [await first(database, model) for model in (Contract, Registration, Proposal)]
     await put(database, Contract, {**contract, "version": "0.9.0", "status": ContractStatus.DEPRECATED})
     await put(database, Registration, {**registration, "status": RegistrationStatus.INACTIVE})
     ended = {"status": ProposalStatus.SUPERSEDED, "resolved_at": proposal["proposed_at"]}
@@ -138,20 +138,20 @@ async def test_a_team_registers_once_itself_and_once_for_each_of_its_assets(worl
 
 
 async def test_whoever_loses_a_race_for_a_unique_place_gets_a_conflict(world: World, database: Database) -> None:
-    one, other = await world.team("one"), await world.team("other")
-    clone = Team(id=new_id(), name="x", name_key=one.name_key, meta={}, created_at=one.created_at)
+    first_team, second_team = await world.team("one"), await world.team("other")
+    clone = Team(id=new_id(), name="x", name_key=first_team.name_key, meta={}, created_at=first_team.created_at)
     async with database.write(dry_run=True) as session:
         with pytest.raises(Conflict, match=r"at this moment\. Read it again"):
             await session.insert(clone)
     async with database.write(dry_run=True) as session:
         with pytest.raises(Conflict, match=r"at this moment\. Read it again"):
-            await session.update(Team, table(Team).c.id == other.id, name_key=one.name_key)
+            await session.update(Team, table(Team).c.id == second_team.id, name_key=first_team.name_key)
 
 
 async def test_a_contract_of_another_asset_has_a_place_of_its_own(world: World) -> None:
     asset = await world.published()
     async with world.database.read() as session:
         (owner,) = await session.rows(select(table(Team)))
-    other = await world.asset("analytics.core.other", owner)  # type: ignore[arg-type] # a row is as good
-    await world.publish(other)
+    second = await world.asset("analytics.core.other", owner)  # type: ignore[arg-type] # a row is as good
+    await world.publish(second)
     assert (await world.publish(asset, without("note"))).contract is not None

@@ -18,13 +18,13 @@ def compute(seconds: float) -> None:
 
 async def observed(seconds_of_computing: float, seconds_of_blocking: float = 0.0) -> tuple[float, float]:
     """The longest holds that were observed: by the wall clock, and in processor time."""
-    held: list[tuple[float, float]] = []
-    async with Watchdog(lambda wall, cpu: held.append((wall, cpu))):
+    durations: list[tuple[float, float]] = []
+    async with Watchdog(lambda wall, cpu: durations.append((wall, cpu))):
         await asyncio.sleep(0.1)
         compute(seconds_of_computing)
         time.sleep(seconds_of_blocking)  # noqa: ASYNC251 - what is to be noticed
         await asyncio.sleep(0.1)
-    return max(wall for wall, _ in held), max(cpu for _, cpu in held)
+    return max(wall for wall, _ in durations), max(cpu for _, cpu in durations)
 
 
 async def test_computing_holds_the_loop_by_both_clocks() -> None:
@@ -50,10 +50,10 @@ async def test_what_holds_the_loop_for_long_is_logged_with_its_stack(
 
 
 async def test_it_stops_when_it_is_left() -> None:
-    held: list[float] = []
-    async with Watchdog(lambda wall, _cpu: held.append(wall)):
+    durations: list[float] = []
+    async with Watchdog(lambda wall, _cpu: durations.append(wall)):
         await asyncio.sleep(0.1)
-    count = len(held)
+    count = len(durations)
     assert count > 0
     await asyncio.sleep(0.1)
-    assert len(held) == count
+    assert len(durations) == count

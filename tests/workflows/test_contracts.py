@@ -23,7 +23,7 @@ async def test_a_call_that_began_earlier_but_got_its_turn_later_is_published_lat
     assert first.published_at <= second.published_at <= third.published_at
     async with world.database.read() as session:
         before = await contracts.load_previous(session, [second.id, third.id])
-    assert {key: one.id for key, one in before.items()} == {second.id: first.id, third.id: second.id}
+    assert {key: contract.id for key, contract in before.items()} == {second.id: first.id, third.id: second.id}
 
 
 async def test_after_retirement_versions_go_on_from_the_highest_ever(world: World, clock: FixedClock) -> None:

@@ -39,8 +39,8 @@ async def test_2_a_consumer_that_registers_later_cannot_approve_for_the_earlier_
     await world.register(asset, late)
     assert await world.asked(proposal) == {world.consumers[0].id, late.id}
     assert (await world.answer(proposal, late, Response.APPROVED)).proposal.status is ProposalStatus.PENDING
-    done = await world.answer(proposal, world.consumers[0], Response.APPROVED)
-    assert done.proposal.status is ProposalStatus.APPROVED
+    result = await world.answer(proposal, world.consumers[0], Response.APPROVED)
+    assert result.proposal.status is ProposalStatus.APPROVED
 
 
 async def test_3_a_breaking_pre_release_opens_a_proposal_like_any_other(world: World) -> None:
@@ -67,8 +67,11 @@ async def test_5_one_blocked_keeps_the_answers_of_the_others_and_they_may_still_
     await world.answer(proposal, first, Response.APPROVED)
     assert (await world.answer(proposal, second, Response.BLOCKED)).proposal.status is ProposalStatus.REJECTED
     assert (await world.answer(proposal, third, Response.APPROVED)).proposal.status is ProposalStatus.REJECTED
-    said = {one.consumer_team_id: one.response for one in await world.acknowledgments(proposal)}
-    assert said == {first.id: Response.APPROVED, second.id: Response.BLOCKED, third.id: Response.APPROVED}
+    responses = {
+        acknowledgment.consumer_team_id: acknowledgment.response
+        for acknowledgment in await world.acknowledgments(proposal)
+    }
+    assert responses == {first.id: Response.APPROVED, second.id: Response.BLOCKED, third.id: Response.APPROVED}
     changed = await world.answer(proposal, second, Response.APPROVED)
     assert changed.proposal.status is ProposalStatus.APPROVED
 
@@ -128,11 +131,11 @@ async def test_9_of_two_concurrent_publishes_one_wins_and_the_other_sees_the_win
         await world.publish(asset)
         pair = await outcomes(world.publish(asset, adding("one")), world.publish(asset, adding("two")))
         # The loser meets the winner's column, which its own schema lacks: with nobody to ask, a proposal is the record.
-        assert sorted(one.outcome for one in pair) == [Outcome.PROPOSED, Outcome.PUBLISHED], pair
+        assert sorted(result.outcome for result in pair) == [Outcome.PROPOSED, Outcome.PUBLISHED], pair
         published = await world.contracts(asset)
-        active = [one for one in published if one.status is ContractStatus.ACTIVE]
+        active = [contract for contract in published if contract.status is ContractStatus.ACTIVE]
         assert len(active) == 1
-        assert [one.version for one in published] == ["1.0.0", "1.1.0"]
+        assert [contract.version for contract in published] == ["1.0.0", "1.1.0"]
 
 
 async def test_9_of_two_concurrent_breaking_publishes_one_proposal_is_opened(world: World) -> None:
@@ -142,10 +145,10 @@ async def test_9_of_two_concurrent_breaking_publishes_one_proposal_is_opened(wor
         await world.publish(asset)
         await world.register(asset, consumer)
         pair = await outcomes(world.publish(asset, without("note")), world.publish(asset, without("total")))
-        refused = [one for one in pair if isinstance(one, Conflict)]
-        opened = [one for one in pair if not isinstance(one, BaseException)]
-        assert (len(refused), len(opened)) == (1, 1), pair
-        assert str(opened[0].proposal.id) in refused[0].message
+        refused = [result for result in pair if isinstance(result, Conflict)]
+        succeeded = [result for result in pair if not isinstance(result, BaseException)]
+        assert (len(refused), len(succeeded)) == (1, 1), pair
+        assert str(succeeded[0].proposal.id) in refused[0].message
 
 
 async def test_10_two_concurrent_last_answers_approve_once_and_publish_once(world: World) -> None:
@@ -156,17 +159,19 @@ async def test_10_two_concurrent_last_answers_approve_once_and_publish_once(worl
         await world.publish(asset)
         for team in pair_of_teams:
             await world.register(asset, team)
-        opened = await world.publish(asset, without("note"), publish_when_approved=True)
-        assert opened.proposal is not None
+        proposed = await world.publish(asset, without("note"), publish_when_approved=True)
+        assert proposed.proposal is not None
         before = (await world.events())[-1].sequence
-        answers = await outcomes(*(world.answer(opened.proposal, team, Response.APPROVED) for team in pair_of_teams))
-        assert not [one for one in answers if isinstance(one, BaseException)], answers
+        answers = await outcomes(*(world.answer(proposed.proposal, team, Response.APPROVED) for team in pair_of_teams))
+        assert not [result for result in answers if isinstance(result, BaseException)], answers
         kinds = await world.kinds(before)
         assert kinds.count("PROPOSAL_ANSWERED") == 2
         assert kinds.count("CONTRACT_PUBLISHED") == 1
-        changes = [one.payload["after"] for one in await world.events(before) if one.kind == "PROPOSAL_STATUS_CHANGED"]
+        changes = [
+            event.payload["after"] for event in await world.events(before) if event.kind == "PROPOSAL_STATUS_CHANGED"
+        ]
         assert changes == ["APPROVED", "PUBLISHED"]
-        assert [one.version for one in await world.contracts(asset)] == ["1.0.0", "2.0.0"]
+        assert [contract.version for contract in await world.contracts(asset)] == ["1.0.0", "2.0.0"]
 
 
 async def test_11_a_refused_verb_leaves_no_row_and_no_event(world: World) -> None:
@@ -210,7 +215,7 @@ async def test_11_a_committed_verb_leaves_exactly_its_events(world: World) -> No
     assert outcome.proposal is not None
     await world.answer(outcome.proposal, world.consumers[0], Response.APPROVED)
     events = await world.events(before)
-    assert [one.kind for one in events] == [
+    assert [event.kind for event in events] == [
         "PROPOSAL_OPENED",
         "ACKNOWLEDGMENT_REQUESTED",
         "PROPOSAL_ANSWERED",
@@ -218,7 +223,7 @@ async def test_11_a_committed_verb_leaves_exactly_its_events(world: World) -> No
         "CONTRACT_PUBLISHED",
         "PROPOSAL_STATUS_CHANGED",
     ]
-    assert [one.sequence for one in events] == list(range(before + 1, before + 7))
+    assert [event.sequence for event in events] == list(range(before + 1, before + 7))
 
 
 async def test_an_unchanged_publish_writes_nothing(world: World) -> None:

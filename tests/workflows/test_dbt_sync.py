@@ -34,8 +34,8 @@ needs_manifests = pytest.mark.skipif(not MANIFESTS.is_dir(), reason="the shared 
 
 
 def document(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = orjson.loads((MANIFESTS / f"{name}.json").read_bytes())
-    return found
+    manifest: dict[str, Any] = orjson.loads((MANIFESTS / f"{name}.json").read_bytes())
+    return manifest
 
 
 async def synced(world: World, manifest: Any, **options: Any) -> SyncReport:
@@ -54,12 +54,12 @@ async def test_a_real_manifest_becomes_assets_contracts_and_lineage_and_a_second
     report = await synced(world, manifest)
     models = dbt.parse_manifest(manifest).models
     assert len(report.models) == len(models) > 0
-    assert {one.outcome for one in report.models} == {SyncOutcome.CREATED}
+    assert {model.outcome for model in report.models} == {SyncOutcome.CREATED}
     size = await world.size()
     assert size["Asset"] == size["Contract"] == len(models)
     assert report.dependencies_added == sum(len(model.depends_on) for model in models) > 0
     again = await synced(world, manifest)
-    assert {one.outcome for one in again.models} == {SyncOutcome.UNCHANGED}
+    assert {model.outcome for model in again.models} == {SyncOutcome.UNCHANGED}
     assert await world.size() == size
 
 
@@ -68,10 +68,10 @@ async def test_the_next_release_of_a_real_project_passes_without_a_question(worl
     await world.team("data-platform")
     await synced(world, document("netsuite_before"))
     report = await synced(world, document("netsuite_after"))
-    changed = [one for one in report.models if one.outcome is SyncOutcome.PUBLISHED]
-    added = [change for one in changed for change in one.changes if change.kind == "PROPERTY_ADDED"]
+    changed = [model for model in report.models if model.outcome is SyncOutcome.PUBLISHED]
+    added = [change for model in changed for change in model.changes if change.kind == "PROPERTY_ADDED"]
     assert len(added) == 20
-    assert not [one.fqn for one in report.models if one.breaking or one.outcome is SyncOutcome.PROPOSED]
+    assert not [model.fqn for model in report.models if model.breaking or model.outcome is SyncOutcome.PROPOSED]
 
 
 @needs_manifests
@@ -81,7 +81,9 @@ async def test_a_column_dropped_in_a_manifest_waits_for_its_readers(world: World
     await synced(world, manifest)
     consumer = await world.team("finance")
     model = next(
-        one for one in dbt.parse_manifest(manifest).models if len(one.columns) > 3 and one.resource_type == "model"
+        model
+        for model in dbt.parse_manifest(manifest).models
+        if len(model.columns) > 3 and model.resource_type == "model"
     )
     column = model.columns[0]
     async with world.database.read() as session:
@@ -90,8 +92,8 @@ async def test_a_column_dropped_in_a_manifest_waits_for_its_readers(world: World
     node = manifest["nodes"][model.unique_id]
     del node["columns"][column]
     report = await synced(world, manifest)
-    waiting = [one for one in report.models if one.outcome is SyncOutcome.PROPOSED]
-    assert [one.fqn for one in waiting] == [model.fqn]
+    waiting = [model for model in report.models if model.outcome is SyncOutcome.PROPOSED]
+    assert [model.fqn for model in waiting] == [model.fqn]
     assert waiting[0].proposal_id is not None
     assert await world.asked(await world.proposal(waiting[0].proposal_id)) == {consumer.id}
 
@@ -101,13 +103,15 @@ async def test_an_edge_that_left_the_manifest_is_removed_and_a_declared_one_stay
     await world.team("data-platform")
     manifest = document("jaffle_shop_v12")
     await synced(world, manifest)
-    model = next(one for one in dbt.parse_manifest(manifest).models if one.depends_on and one.resource_type == "model")
+    model = next(
+        model for model in dbt.parse_manifest(manifest).models if model.depends_on and model.resource_type == "model"
+    )
     manifest["nodes"][model.unique_id]["depends_on"]["nodes"] = []
     report = await synced(world, manifest)
     assert (report.dependencies_added, report.dependencies_removed) == (0, len(model.depends_on))
     async with world.database.read() as session:
         left = await session.value(select(func.count()).select_from(lineage.TABLE))
-    assert left == sum(len(one.depends_on) for one in dbt.parse_manifest(manifest).models)
+    assert left == sum(len(model.depends_on) for model in dbt.parse_manifest(manifest).models)
 
 
 @needs_manifests
@@ -145,18 +149,18 @@ async def readers(world: World) -> dict[tuple[str, str], Registration]:
     """Live ones, by consumer team and asset."""
     async with world.database.read() as session:
         rows = await session.list(select(registrations.TABLE).where(registrations.IS_LIVE), Registration)
-        names = {one.id: one.name for one in await session.list(select(table_of(Team)), Team)}
-        fqns = {one.id: one.fqn for one in await session.list(select(assets.TABLE), Asset)}
-    return {(names[one.consumer_team_id], fqns[one.asset_id]): one for one in rows}
+        names = {team.id: team.name for team in await session.list(select(table_of(Team)), Team)}
+        fqns = {asset.id: asset.fqn for asset in await session.list(select(assets.TABLE), Asset)}
+    return {(names[registration.consumer_team_id], fqns[registration.asset_id]): registration for registration in rows}
 
 
 async def test_a_model_that_reads_a_table_of_another_team_registers_the_columns_of_its_query(world: World) -> None:
     report = await synced(world, dbt_manifest(SHOP, MART), owner=None)
-    assert [(one.fqn, one.upstream, one.fields) for one in report.reads] == [
+    assert [(reading.fqn, reading.upstream, reading.fields) for reading in report.reads] == [
         ("analytics.core.closing", FQN, ("id", "total"))
     ]
-    found = (await readers(world))["finance", FQN]
-    assert (found.fields, found.evidence, found.consumer_asset_id) == (
+    registration = (await readers(world))["finance", FQN]
+    assert (registration.fields, registration.evidence, registration.consumer_asset_id) == (
         ["id", "total"],
         Evidence.DBT_MANIFEST,
         (await asset_at(world, "analytics.core.closing")).id,
@@ -186,7 +190,7 @@ async def test_a_registration_ends_with_its_model_and_a_declared_one_stays(world
     support = await world.team("support")
     await world.register(await asset_at(world, FQN), support, "note")
     report = await synced(world, dbt_manifest(SHOP), owner=None)
-    assert [one.fqn for one in report.removed] == ["analytics.core.closing"]
+    assert [removal.fqn for removal in report.removed] == ["analytics.core.closing"]
     assert (report.registrations_ended, list(await readers(world))) == (1, [("support", FQN)])
     size = await world.size()
     await synced(world, dbt_manifest(SHOP), owner=None)
@@ -198,19 +202,19 @@ async def test_who_stops_reading_a_column_in_the_manifest_that_drops_it_is_not_a
     without_total = team_table("orders", "shop", "id", "note")
     adapted = {**MART, "compiled_code": "select id from analytics.core.orders"}
     report = await synced(world, dbt_manifest(without_total, adapted), owner=None)
-    proposed = next(one for one in report.models if one.fqn == FQN)
+    proposed = next(model for model in report.models if model.fqn == FQN)
     assert proposed.proposal_id is not None
     assert await world.asked(await world.proposal(proposed.proposal_id)) == set()
     size = await world.size()
     again = await synced(world, dbt_manifest(without_total, adapted), owner=None)
-    assert next(one for one in again.models if one.fqn == FQN).proposal_id == proposed.proposal_id
+    assert next(model for model in again.models if model.fqn == FQN).proposal_id == proposed.proposal_id
     assert await world.size() == size
 
 
 async def test_a_column_that_a_model_of_another_team_still_reads_waits_for_that_team(world: World) -> None:
     await synced(world, dbt_manifest(SHOP, MART), owner=None)
     report = await synced(world, dbt_manifest(team_table("orders", "shop", "id", "note"), MART), owner=None)
-    proposed = next(one for one in report.models if one.fqn == FQN)
+    proposed = next(model for model in report.models if model.fqn == FQN)
     assert proposed.proposal_id is not None
     finance = (await readers(world))["finance", FQN].consumer_team_id
     assert await world.asked(await world.proposal(proposed.proposal_id)) == {finance}
@@ -223,9 +227,9 @@ async def test_owners_are_mapped_to_teams_whatever_the_case(world: World) -> Non
     options = {"owner": None, "create_teams": False, "owners": names}
     report = await synced(world, dbt_manifest(SHOP, MART, exposures={BOARD["unique_id"]: BOARD}), **options)
     assert report.count(SyncOutcome.CREATED) == 2
-    assert {(team, one.consumer_asset_id is None) for (team, _), one in (await readers(world)).items()} == {
-        ("money", True)
-    }
+    assert {
+        (team, registration.consumer_asset_id is None) for (team, _), registration in (await readers(world)).items()
+    } == {("money", True)}
     assert (report.registrations_created, report.warnings) == (2, ())
 
 
@@ -234,8 +238,8 @@ async def test_an_exposure_registers_its_team_until_it_is_gone(world: World) -> 
     options = {"owner": None, "owners": {"Ada Lovelace": "board"}}
     manifest = dbt_manifest(SHOP, exposures={BOARD["unique_id"]: BOARD})
     await synced(world, manifest, **options)
-    found = (await readers(world))["board", FQN]
-    assert (found.fields, found.purpose) == (None, "dbt exposure: board.")
+    registration = (await readers(world))["board", FQN]
+    assert (registration.fields, registration.purpose) == (None, "dbt exposure: board.")
     size = await world.size()
     await synced(world, manifest, **options)
     assert await world.size() == size
@@ -253,19 +257,19 @@ async def test_an_exposure_of_nobody_known_is_told_and_passed_over(world: World)
 async def test_removed_tables_are_retired_only_when_asked_and_only_if_nobody_reads_them(world: World) -> None:
     await synced(world, dbt_manifest(SHOP, MART, team_table("old", "shop", "id")), owner=None)
     await world.register(await asset_at(world, "analytics.core.closing"), await world.team("support"))
-    told = await synced(world, dbt_manifest(SHOP), owner=None)
-    assert [(one.fqn, one.retired, one.reason) for one in told.removed] == [
+    report = await synced(world, dbt_manifest(SHOP), owner=None)
+    assert [(removal.fqn, removal.retired, removal.reason) for removal in report.removed] == [
         ("analytics.core.closing", False, None),
         ("analytics.core.old", False, None),
     ]
     report = await synced(world, dbt_manifest(SHOP), owner=None, retire_removed=True)
-    assert [(one.fqn, one.retired) for one in report.removed] == [
+    assert [(removal.fqn, removal.retired) for removal in report.removed] == [
         ("analytics.core.closing", False),
         ("analytics.core.old", True),
     ]
     assert "support" in (report.removed[0].reason or "")
     back = await synced(world, dbt_manifest(SHOP, team_table("old", "shop", "id")), owner=None)
-    assert next(one for one in back.models if one.fqn.endswith("old")).outcome is SyncOutcome.PUBLISHED
+    assert next(model for model in back.models if model.fqn.endswith("old")).outcome is SyncOutcome.PUBLISHED
 
 
 async def test_each_asset_alone_skips_what_is_refused_and_takes_the_rest(world: World) -> None:
@@ -278,7 +282,7 @@ async def test_each_asset_alone_skips_what_is_refused_and_takes_the_rest(world: 
         await synced(world, conflicting, owner=None)
     assert await world.size() == size
     report = await synced(world, conflicting, owner=None, per_asset=True)
-    assert {one.fqn: one.outcome for one in report.models} == {
+    assert {model.fqn: model.outcome for model in report.models} == {
         FQN: SyncOutcome.SKIPPED,
         "analytics.core.other": SyncOutcome.PUBLISHED,
     }
@@ -288,8 +292,12 @@ async def test_each_asset_alone_skips_what_is_refused_and_takes_the_rest(world: 
 async def test_versions_and_the_date_of_deprecation_are_kept_with_the_asset(world: World) -> None:
     node = team_table("orders", "shop", "id", version=2, latest_version=3, deprecation_date="2027-01-01T00:00:00Z")
     await synced(world, dbt_manifest(node), owner=None)
-    kept = (await asset_at(world, FQN)).meta["dbt"]
-    assert (kept["version"], kept["latest_version"], kept["deprecation_date"]) == ("2", "3", "2027-01-01T00:00:00Z")
+    properties = (await asset_at(world, FQN)).meta["dbt"]
+    assert (properties["version"], properties["latest_version"], properties["deprecation_date"]) == (
+        "2",
+        "3",
+        "2027-01-01T00:00:00Z",
+    )
 
 
 async def test_a_contract_that_another_way_changed_is_seen_by_the_next_sync(world: World) -> None:
@@ -309,7 +317,7 @@ async def test_a_key_of_one_team_syncs_the_tables_of_that_team_only(world: World
     changed = dbt_manifest(team_table("orders", "shop", "id"), {**MART, "description": "New."})
     async with world.database.write() as session:
         report = await sync_manifest(session, actor, dbt.parse_manifest(changed), SyncOptions())
-    assert {one.fqn: one.outcome for one in report.models} == {
+    assert {model.fqn: model.outcome for model in report.models} == {
         FQN: SyncOutcome.SKIPPED,
         "analytics.core.closing": SyncOutcome.UNCHANGED,
     }

@@ -105,9 +105,9 @@ def other_url(database_url: str, tmp_path: Path, request: pytest.FixtureRequest)
 @pytest.fixture
 async def empty(other_url: str) -> AsyncIterator[Database]:
     """A second, empty database of the same kind, at another time."""
-    found = Database(other_url, clock=lambda: datetime(2027, 6, 1, tzinfo=UTC))
-    yield found
-    await found.dispose()
+    database = Database(other_url, clock=lambda: datetime(2027, 6, 1, tzinfo=UTC))
+    yield database
+    await database.dispose()
 
 
 async def test_push_pull_into_an_empty_database_and_push_again_are_the_same_bytes(
@@ -115,9 +115,9 @@ async def test_push_pull_into_an_empty_database_and_push_again_are_the_same_byte
 ) -> None:
     await furnished(world, clock)
     first, second = tmp_path / "first", tmp_path / "second"
-    done = await push(world.database, first)
-    assert set(done.written) == set(tree(first))
-    assert {"assets/a.b_c.yaml", "assets/a_b.c.yaml"} < set(done.written)
+    result = await push(world.database, first)
+    assert set(result.written) == set(tree(first))
+    assert {"assets/a.b_c.yaml", "assets/a_b.c.yaml"} < set(result.written)
     pulled = await pull(empty, first)
     assert (pulled.teams_created, pulled.assets_created, pulled.contracts_restored) == (5, 4, 5)
     assert (pulled.registrations_created, pulled.dependencies_added) == (3, 1)
@@ -138,7 +138,7 @@ async def test_a_dbt_project_survives_the_way_through_files(world: World, empty:
     assert tree(tmp_path / "first") == tree(tmp_path / "second")
     async with empty.write() as session:
         report = await sync.sync_manifest(session, ANONYMOUS, manifest, sync.SyncOptions())
-        assert {one.outcome for one in report.models} == {sync.SyncOutcome.UNCHANGED}
+        assert {model.outcome for model in report.models} == {sync.SyncOutcome.UNCHANGED}
         assert not session.events
 
 
@@ -159,8 +159,8 @@ async def test_files_of_what_is_gone_are_removed_and_those_of_others_stay(world:
     await push(world.database, tmp_path)
     (tmp_path / "assets/README.md").write_text("mine")
     (tmp_path / "assets/mine.yaml").write_text("mine: true")
-    gone = git_files.AssetFile(fqn="x.y", owner="producers", resource_type="TABLE", compatibility_mode="NONE")
-    (tmp_path / "assets/x.y.yaml").write_text(git_files.render_file(gone))
+    removed = git_files.AssetFile(fqn="x.y", owner="producers", resource_type="TABLE", compatibility_mode="NONE")
+    (tmp_path / "assets/x.y.yaml").write_text(git_files.render_file(removed))
     assert (await push(world.database, tmp_path)).removed == ("assets/x.y.yaml",)
     assert {"assets/README.md", "assets/mine.yaml"} < set(tree(tmp_path))
 
@@ -206,14 +206,14 @@ def test_two_pushes_at_once_do_not_meet_and_a_killed_one_is_taken_over(tmp_path:
     assert not staging.exists()
 
 
-@pytest.mark.parametrize("place", ["assets", "assets/analytics.core.orders.yaml"])
-async def test_links_are_not_followed(world: World, tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("location", ["assets", "assets/analytics.core.orders.yaml"])
+async def test_links_are_not_followed(world: World, tmp_path: Path, location: str) -> None:
     await world.published()
     outside, inside = tmp_path / "outside", tmp_path / "inside"
     await push(world.database, outside)
     inside.mkdir()
-    (inside / place).parent.mkdir(exist_ok=True)
-    (inside / place).symlink_to(outside / place)
+    (inside / location).parent.mkdir(exist_ok=True)
+    (inside / location).symlink_to(outside / location)
     before = tree(outside)
     for verb in (push, pull):
         with pytest.raises(Refusal, match="link"):
@@ -222,7 +222,7 @@ async def test_links_are_not_followed(world: World, tmp_path: Path, place: str) 
 
 
 async def test_a_commit_holds_what_was_pushed_and_nothing_else(world: World, tmp_path: Path) -> None:
-    def said(*words: str) -> str:
+    def run_git(*words: str) -> str:
         return subprocess.run(["git", "-C", str(tmp_path), *words], capture_output=True, text=True, check=True).stdout
 
     await world.published()
@@ -230,16 +230,16 @@ async def test_a_commit_holds_what_was_pushed_and_nothing_else(world: World, tmp
     with pytest.raises(Conflict, match="git rev-parse says"):
         await push(world.database, tmp_path, commit=commit)
     assert not (tmp_path / "assets").exists()
-    said("init", "-q")
+    run_git("init", "-q")
     (tmp_path / "README.md").write_text("mine")
-    done = await push(world.database, tmp_path, commit=commit)
-    assert done.commit == said("rev-parse", "HEAD").strip()
-    assert said("log", "-1", "--format=%s|%an <%ae>").strip() == "Contracts as of today|Ada <ada@example.org>"
-    assert set(said("ls-files").split()) == {"assets/analytics.core.orders.yaml", "teams/producers.yaml"}
+    result = await push(world.database, tmp_path, commit=commit)
+    assert result.commit == run_git("rev-parse", "HEAD").strip()
+    assert run_git("log", "-1", "--format=%s|%an <%ae>").strip() == "Contracts as of today|Ada <ada@example.org>"
+    assert set(run_git("ls-files").split()) == {"assets/analytics.core.orders.yaml", "teams/producers.yaml"}
     assert (await push(world.database, tmp_path, commit=commit)).commit is None
     await world.team("later")
     await push(world.database, tmp_path)
-    assert (await push(world.database, tmp_path, commit=commit)).commit == said("rev-parse", "HEAD").strip()
+    assert (await push(world.database, tmp_path, commit=commit)).commit == run_git("rev-parse", "HEAD").strip()
 
 
 @pytest.mark.parametrize("author", ["--amend", "Ada", "Ada <a\nb>", "<a@b>"])
@@ -270,16 +270,16 @@ ORDERS_FILE = "assets/analytics.core.orders.yaml"
 def edit(folder: Path, **changes: Any) -> None:
     """The file of `analytics.core.orders` with one more contract, or other values."""
     path = folder / ORDERS_FILE
-    found = git_files.parse_file(path.read_text())
-    assert isinstance(found, git_files.AssetFile)
-    path.write_text(git_files.render_file(git_files.AssetFile(**(vars(found) | changes))))
+    file = git_files.parse_file(path.read_text())
+    assert isinstance(file, git_files.AssetFile)
+    path.write_text(git_files.render_file(git_files.AssetFile(**(vars(file) | changes))))
 
 
 def newer(folder: Path, schema: Any, version: str) -> None:
-    found = git_files.parse_file((folder / ORDERS_FILE).read_text())
-    assert isinstance(found, git_files.AssetFile)
-    last = found.contracts[-1]
-    before = [git_files.ContractEntry(**(vars(one) | {"status": "DEPRECATED"})) for one in found.contracts]
+    file = git_files.parse_file((folder / ORDERS_FILE).read_text())
+    assert isinstance(file, git_files.AssetFile)
+    last = file.contracts[-1]
+    before = [git_files.ContractEntry(**(vars(entry) | {"status": "DEPRECATED"})) for entry in file.contracts]
     edit(folder, contracts=(*before, git_files.ContractEntry(**(vars(last) | {"version": version, "schema": schema}))))
 
 
@@ -330,10 +330,10 @@ async def test_a_consumer_in_a_file_is_asked_by_the_open_proposal(world: World, 
     _, proposal = await world.proposed(consumers=1)
     late = await world.team("late")
     await push(world.database, tmp_path)
-    found = git_files.parse_file((tmp_path / ORDERS_FILE).read_text())
-    assert isinstance(found, git_files.AssetFile)
-    entry = git_files.RegistrationEntry(**(vars(found.registrations[0]) | {"consumer": "LATE"}))
-    edit(tmp_path, registrations=(*found.registrations, entry))
+    file = git_files.parse_file((tmp_path / ORDERS_FILE).read_text())
+    assert isinstance(file, git_files.AssetFile)
+    entry = git_files.RegistrationEntry(**(vars(file.registrations[0]) | {"consumer": "LATE"}))
+    edit(tmp_path, registrations=(*file.registrations, entry))
     assert (await pull(world.database, tmp_path)).registrations_created == 1
     assert late.id in await world.asked(proposal)
     await world.answer(proposal, late, Response.BLOCKED)
@@ -343,12 +343,12 @@ async def test_descriptions_owners_and_readings_follow_the_files(world: World, t
     asset = await world.published(consumers=1)
     await world.team("heirs")
     await push(world.database, tmp_path)
-    found = git_files.parse_file((tmp_path / ORDERS_FILE).read_text())
-    assert isinstance(found, git_files.AssetFile)
-    entry = git_files.RegistrationEntry(**(vars(found.registrations[0]) | {"fields": ("note",), "purpose": "Tax."}))
+    file = git_files.parse_file((tmp_path / ORDERS_FILE).read_text())
+    assert isinstance(file, git_files.AssetFile)
+    entry = git_files.RegistrationEntry(**(vars(file.registrations[0]) | {"fields": ("note",), "purpose": "Tax."}))
     edit(tmp_path, owner="heirs", description="Orders.", registrations=(entry,))
-    done = await pull(world.database, tmp_path)
-    assert (done.assets_updated, done.registrations_updated) == (1, 1)
+    result = await pull(world.database, tmp_path)
+    assert (result.assets_updated, result.registrations_updated) == (1, 1)
     async with world.database.read() as session:
         now = await assets.get(session, AssetRef(id=asset.id))
     assert (now.description, now.owner_team_id == asset.owner_team_id) == ("Orders.", False)
@@ -376,9 +376,9 @@ async def test_a_mistake_is_refused_with_file_and_line_and_changes_nothing(world
     await push(world.database, tmp_path)
     good = (tmp_path / ORDERS_FILE).read_text()
     size = await world.size()
-    for changes, what in MISTAKES:
+    for changes, message in MISTAKES:
         edit(tmp_path, **changes)
-        with pytest.raises(Refusal, match=rf"{ORDERS_FILE}, line \d+: .*{what}"):
+        with pytest.raises(Refusal, match=rf"{ORDERS_FILE}, line \d+: .*{message}"):
             await pull(world.database, tmp_path)
         (tmp_path / ORDERS_FILE).write_text(good)
     assert await world.size() == size
@@ -389,20 +389,25 @@ async def test_history_with_two_active_versions_or_a_schema_that_is_none_is_refu
 ) -> None:
     await world.published()
     await push(world.database, tmp_path)
-    found = git_files.parse_file((tmp_path / ORDERS_FILE).read_text())
-    assert isinstance(found, git_files.AssetFile)
-    one = found.contracts[0]
-    for entry, what in (
-        (git_files.ContractEntry(**(vars(one) | {"version": "2.0.0"})), "second version is ACTIVE"),
-        (git_files.ContractEntry(**(vars(one) | {"version": "two", "status": "RETIRED"})), "not a semantic version"),
+    file = git_files.parse_file((tmp_path / ORDERS_FILE).read_text())
+    assert isinstance(file, git_files.AssetFile)
+    contract = file.contracts[0]
+    for entry, message in (
+        (git_files.ContractEntry(**(vars(contract) | {"version": "2.0.0"})), "second version is ACTIVE"),
         (
-            git_files.ContractEntry(**(vars(one) | {"version": "2.0.0", "status": "RETIRED", "schema": {"type": 7}})),
+            git_files.ContractEntry(**(vars(contract) | {"version": "two", "status": "RETIRED"})),
+            "not a semantic version",
+        ),
+        (
+            git_files.ContractEntry(
+                **(vars(contract) | {"version": "2.0.0", "status": "RETIRED", "schema": {"type": 7}})
+            ),
             "can't be a contract",
         ),
-        (git_files.ContractEntry(**(vars(one) | {"status": "RETIRED"})), "the same stands"),
+        (git_files.ContractEntry(**(vars(contract) | {"status": "RETIRED"})), "the same stands"),
     ):
-        edit(tmp_path, contracts=(one, entry))
-        with pytest.raises(Refusal, match=rf"{ORDERS_FILE}, line \d+: .*{what}"):
+        edit(tmp_path, contracts=(contract, entry))
+        with pytest.raises(Refusal, match=rf"{ORDERS_FILE}, line \d+: .*{message}"):
             await pull(empty, tmp_path)
 
 
@@ -426,6 +431,6 @@ def test_every_file_that_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> No
 async def test_the_schema_of_a_world_is_json_all_the_way(world: World, tmp_path: Path) -> None:
     await world.published()
     await push(world.database, tmp_path)
-    found = git_files.parse_file((tmp_path / ORDERS_FILE).read_text())
-    assert isinstance(found, git_files.AssetFile)
-    assert found.contracts[0].schema == ORDERS
+    file = git_files.parse_file((tmp_path / ORDERS_FILE).read_text())
+    assert isinstance(file, git_files.AssetFile)
+    assert file.contracts[0].schema == ORDERS

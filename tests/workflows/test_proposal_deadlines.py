@@ -37,8 +37,8 @@ async def test_who_consented_in_time_by_its_deadline_may_still_answer_after_the_
     _, proposal = await world.proposed(consumers=1)
     await world.answer(proposal, world.consumers[0], Response.MIGRATING, clock.now + 3 * DAY)
     clock.advance(days=60)
-    done = await world.answer(proposal, world.consumers[0], Response.APPROVED)
-    assert done.proposal.status is ProposalStatus.APPROVED
+    result = await world.answer(proposal, world.consumers[0], Response.APPROVED)
+    assert result.proposal.status is ProposalStatus.APPROVED
 
 
 @pytest.mark.parametrize(("late", "status"), [(-1, ProposalStatus.PENDING), (0, ProposalStatus.EXPIRED)])
@@ -125,7 +125,7 @@ async def test_whoever_was_migrating_is_not_any_more_once_the_proposal_has_ended
 
 
 async def live_statuses(world: World) -> list[RegistrationStatus]:
-    return [one.status for one in await world.registrations()]
+    return [registration.status for registration in await world.registrations()]
 
 
 @pytest.mark.parametrize("days", [0, -1, 367])

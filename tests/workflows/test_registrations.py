@@ -87,11 +87,11 @@ async def test_a_team_registers_once_for_itself_and_once_for_each_asset_of_its_o
 
 async def test_a_key_registers_its_own_team_only(world: World) -> None:
     asset = await world.published(consumers=1)
-    other = await world.team("other")
+    other_team = await world.team("other")
     actor = Actor("key", world.consumers[0].id, frozenset({Scope.WRITE}))
     with pytest.raises(Forbidden, match="own team only"):
-        await World(world.database, actor).register(asset, other)
-    row = await world.register(asset, other)
+        await World(world.database, actor).register(asset, other_team)
+    row = await world.register(asset, other_team)
     with pytest.raises(Forbidden, match="own team only"):
         await World(world.database, actor).unregister(row)
     with pytest.raises(Forbidden, match="own team only"):
@@ -152,8 +152,8 @@ async def test_reading_less_releases_and_reading_more_asks_anew(world: World) ->
     await update(world, row, fields=("order_id",))
     assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED
     await update(world, row, fields=("order_id", "total"))
-    [place] = await world.acknowledgments(proposal)
-    assert (place.response, place.released_at, len(place.because)) == (None, None, 1)
+    [acknowledgment] = await world.acknowledgments(proposal)
+    assert (acknowledgment.response, acknowledgment.released_at, len(acknowledgment.because)) == (None, None, 1)
     await world.answer(proposal, team, Response.APPROVED)
     await update(world, row, purpose="bi")
     assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED

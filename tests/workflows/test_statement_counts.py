@@ -13,11 +13,11 @@ Costs = dict[str, int]
 
 
 @contextmanager
-def counted(world: World, costs: Costs, what: str) -> Iterator[None]:
+def counted(world: World, costs: Costs, name: str) -> Iterator[None]:
     """The statements sent meanwhile, the transaction's own and those of the log's lock left out."""
-    with statements(world.database) as found:
+    with statements(world.database) as texts:
         yield
-    costs[what] = sum(not statement.startswith("SELECT pg_advisory") for statement in found)
+    costs[name] = sum(not statement.startswith("SELECT pg_advisory") for statement in texts)
 
 
 async def costs_of(world: World, consumers: int) -> Costs:
@@ -63,4 +63,4 @@ MOST = {
 async def test_a_verb_costs_as_many_statements_with_twelve_readers_as_with_one(world: World, consumers: int) -> None:
     costs = await costs_of(world, consumers)
     print(world.database.dialect, consumers, costs)  # noqa: T201 - the numbers are worth reading
-    assert {what: number for what, number in costs.items() if number > MOST[what]} == {}
+    assert {name: number for name, number in costs.items() if number > MOST[name]} == {}
