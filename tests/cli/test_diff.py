@@ -45,7 +45,7 @@ def test_mode_none_finds_nothing_breaking(run):
     assert run("old.json", "new.json", "--mode", "none").exit_code == 0
 
 
-def test_json_is_what_a_program_reads(run):
+def test_the_json_format_lists_mode_verdict_and_changes(run):
     result = json.loads(run("old.json", "new.json", "--format", "json").stdout)
     assert (result["mode"], result["compatible"], result["bump"]) == ("BACKWARD", False, "MAJOR")
     assert result["changes"][0]["kind"] == "TYPE_CHANGED"
@@ -67,7 +67,7 @@ STEERING = {"type": "object", "properties": {"a\ud800": {"default": ":smile:"}, 
 
 
 @pytest.mark.parametrize("format_", ["text", "json", "markdown", "github"])
-def test_names_that_steer_a_terminal_or_have_no_bytes_are_shown_escaped(run, format_):
+def test_control_characters_and_lone_surrogates_in_names_are_escaped(run, format_):
     result = run("old.json", "-", "--format", format_, stdin=json.dumps(STEERING))
     assert result.exit_code == 1
     assert "\x1b" not in result.stdout
@@ -82,7 +82,7 @@ def test_json_keeps_every_character(run):
     assert result["changes"][0]["after"] == titled["title"]
 
 
-def test_what_is_wrong_with_a_name_without_bytes_is_said(run):
+def test_an_error_about_a_name_with_lone_surrogates_is_printed(run):
     result = run("old.json", "-", stdin=json.dumps({"properties": {"\ud800": {"type": 1}}}))
     assert result.exit_code == 2
     assert "(at /properties/\\ud800/type)" in result.stderr

@@ -62,7 +62,7 @@ async def test_a_call_that_does_not_end_is_ended_and_the_next_one_runs(pool: Poo
     assert await pool.run("a", len, "abc") == 3
 
 
-async def test_a_call_that_takes_too_much_memory_is_refused_and_so_is_one_whose_process_dies() -> None:
+async def test_a_call_is_refused_if_it_takes_too_much_memory_or_its_process_dies() -> None:
     pool = Pool(processes=1, seconds=5, memory_bytes=1024**3)
     try:
         with pytest.raises(Invalid, match="more memory"):
@@ -133,7 +133,7 @@ async def test_a_transaction_that_always_needs_something_new_ends(pool: Pool) ->
     assert attempts[-1] is False
 
 
-async def test_a_failure_is_kept_like_a_result(pool: Pool) -> None:
+async def test_a_failure_is_stored_like_a_result(pool: Pool) -> None:
     computer = Computer(pool, "a")
     for _ in range(3):
         with pytest.raises(Invalid):

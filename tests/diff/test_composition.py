@@ -76,12 +76,12 @@ YES, NO = {"const": True}, {"const": False}
         (TEXT, {"dependentRequired": {"a": ["b"]}, "dependentSchemas": {"a": False}}, True),
     ],
 )
-def test_what_one_writes_the_other_takes(old, new, holds):
+def test_every_document_of_the_old_schema_is_valid_under_the_new_schema(old, new, holds):
     assert is_backward_compatible(old, new) == holds
 
 
 @pytest.mark.parametrize(("count", "holds"), [(12, True), (13, False)])
-def test_that_no_two_of_twelve_alternatives_hold_is_proven_and_of_more_left_open(count, holds):
+def test_disjoint_alternatives_are_proven_up_to_twelve(count, holds):
     old, options = {**TEXT, "pattern": "^a"}, [{"pattern": f"^{letter}"} for letter in "abcdefghijklm"[:count]]
     assert is_backward_compatible(old, {"anyOf": options})
     assert is_backward_compatible(old, {"oneOf": options}) == holds
@@ -126,11 +126,11 @@ def rope(*links):
         (rope({"minItems": 1}, {"minItems": 1}, {}), False, False),
     ],
 )
-def test_schemas_that_hold_themselves_are_compared_to_any_depth(old, new, holds):
+def test_recursive_schemas_are_compared_to_any_depth(old, new, holds):
     assert (find_witness(old, new) is NoWitness.EMPTY) == holds
 
 
-def test_an_answer_that_rests_on_an_open_question_is_asked_again_once_it_is_settled():
+def test_a_result_that_depends_on_an_open_query_is_searched_again_afterwards():
     ways = {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}
     old = {
         "$ref": "#/$defs/a",
@@ -159,7 +159,7 @@ def test_references_in_a_ring_accept_nothing_that_is_proven():
 
 
 @pytest.mark.parametrize("order", ["bec", "ebc", "bce", "ecb", "cbe"])
-def test_what_was_absent_only_while_a_question_was_open_is_found_afterwards(order):
+def test_a_witness_hidden_by_an_open_query_is_found_afterwards(order):
     """`a` may hold `b` or `e`, which must hold `a`: while `a` is sought there is neither, and then there are both."""
     a, b, e = ({"$ref": f"#/$defs/{name}"} for name in "abe")
     defs = {

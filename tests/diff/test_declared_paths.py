@@ -60,14 +60,14 @@ def lost(old, new):
         ({**X, "items": {"$ref": "#"}}, {**X, "items": {"items": {"$ref": "#"}}}, {("[].x", "/properties/x")}),
     ],
 )
-def test_a_field_that_is_gone_is_told_where_it_was(old, new, expected):
+def test_a_removed_field_is_reported_at_its_old_pointer(old, new, expected):
     assert lost(old, new) == expected
     if expected:
         assert not compare(old, new).is_compatible(Mode.BACKWARD)
         assert not compare(new, old).is_compatible(Mode.FORWARD)
 
 
-def test_a_field_that_came_breaks_forward_where_it_is():
+def test_an_added_field_breaks_forward_at_its_pointer():
     found = [change for change in compare({"items": X}, {"items": XY}).changes if change.kind is K.PROPERTY_ADDED]
     assert [(change.path, change.pointer) for change in found] == [("[].y", "/items/properties/y")]
     assert Mode.FORWARD in found[0].breaks
@@ -84,6 +84,6 @@ def test_a_field_that_came_breaks_forward_where_it_is():
         {"readOnly": True, "writeOnly": False},
     ],
 )
-def test_a_field_without_fields_in_it_loses_none(plain):
+def test_a_field_without_nested_fields_loses_no_field(plain):
     assert lost(table(a=plain), table(a={})) == set()
     assert lost(table(a={**plain, **X}), table(a=plain)) == {("a.x", "/properties/a/properties/x")}

@@ -43,11 +43,11 @@ def test_a_schema_is_read_in_the_draft_it_names(dialect, end):
         ({"properties": {"items": ABOVE_1}}, DRAFT_4),
     ],
 )
-def test_a_silent_schema_is_read_in_the_newest_draft_that_reads_its_words(schema, dialect):
+def test_a_schema_without_a_draft_is_read_in_the_newest_draft_with_its_keywords(schema, dialect):
     assert dialect_of(schema) is dialect
 
 
-def test_schemas_that_are_silent_together_are_read_in_one_draft():
+def test_two_schemas_without_a_draft_are_read_in_the_same_draft():
     assert dialect_of({}, {"items": [TEXT]}) is DRAFT_7
     assert dialect_of({"items": [TEXT]}, ABOVE_1, True) is DRAFT_4
     assert dialect_of({}, {**IN_DRAFT_4, **ABOVE_1}) is DRAFT_2020
@@ -55,13 +55,13 @@ def test_schemas_that_are_silent_together_are_read_in_one_draft():
     assert is_backward_compatible({"const": 5}, {**IN_DRAFT_4, **ABOVE_1})
 
 
-def test_a_property_named_as_an_old_keyword_leaves_new_ones_read():
+def test_a_property_named_like_an_old_keyword_does_not_change_the_draft():
     old = obj(properties={"dependencies": obj()})
     assert not is_backward_compatible(old, {**old, "dependentRequired": {"dependencies": ["b"]}})
     check({"properties": {"exclusiveMinimum": True}})
 
 
-def test_a_name_that_is_no_draft_is_refused_with_those_that_are():
+def test_an_unknown_draft_is_refused_with_the_known_ones():
     with pytest.raises(SchemaError) as refused:
         check({"$schema": "http://json-schema.org/schema#"})
     assert all(dialect.uri in refused.value.reason for dialect in DIALECTS)
@@ -135,7 +135,7 @@ def test_a_part_in_another_draft_than_the_whole_is_refused(part):
         ),
     ],
 )
-def test_each_draft_reads_its_own_words(old, new, holds):
+def test_each_draft_reads_its_own_keywords(old, new, holds):
     assert is_backward_compatible(old, new) == holds
 
 

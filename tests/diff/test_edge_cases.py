@@ -24,7 +24,7 @@ def kinds(old, new):
 
 
 @pytest.mark.parametrize(("pattern", "members"), [("^\\s$", SPACES), ("^\\d$", "0123456789")])
-def test_a_character_class_holds_what_ecma_says_and_nothing_beside_it(pattern, members):
+def test_a_character_class_contains_exactly_the_characters_of_ecma_262(pattern, members):
     near = {chr(ord(char) + step) for char in members for step in (-1, 0, 1)}
     assert {char for char in near if matches(pattern, char)} == set(members)
 
@@ -50,7 +50,7 @@ def test_limits_include_their_figure():
     assert matches("^a{501}$", "a" * 501) is None
 
 
-def test_a_silent_schema_is_read_by_the_draft_its_words_belong_to_however_deep():
+def test_a_schema_without_a_draft_is_read_by_its_keywords_at_any_depth():
     old = {"anyOf": [array(items=[TEXT], additionalItems=False), INTEGER]}
     assert changes(old, {**DRAFT_7, **old}) == ()
 
@@ -59,7 +59,7 @@ def test_a_tuple_of_2019_is_prefix_items_of_2020():
     assert changes({**DRAFT_2019, **array(items=[TEXT, INTEGER])}, array(prefixItems=[TEXT, INTEGER])) == ()
 
 
-def test_an_identifier_beside_a_reference_counts_only_where_siblings_do():
+def test_an_identifier_next_to_a_reference_counts_only_in_drafts_with_siblings():
     whole = {"$id": "http://x/d/y", "$ref": "http://x/d/z", "$defs": {"q": {"$id": "z", **TEXT}}}
     assert changes(whole, TEXT) == ()
     identified = {"$id": "http://x/z", "$ref": "#/definitions/t"}
@@ -73,7 +73,7 @@ def test_an_anchor_outside_an_embedded_resource_is_not_found_from_inside():
         check({"$ref": "#/$defs/q", "$defs": {"a": {"$anchor": "a", **TEXT}, "q": inside}})
 
 
-def test_draft_4_wants_one_name_required_and_later_drafts_none():
+def test_only_draft_4_forbids_an_empty_required_list():
     check({**DRAFT_4, "required": ["a"]})
     check({**DRAFT_7, "required": []})
     with pytest.raises(SchemaError):
@@ -112,7 +112,7 @@ def test_draft_4_wants_one_name_required_and_later_drafts_none():
         ({"minimum": 0.5, "maximum": 0.5, **NUMBER}, False, False),
     ],
 )
-def test_what_one_writes_the_other_takes(old, new, holds):
+def test_every_document_of_the_old_schema_is_valid_under_the_new_schema(old, new, holds):
     assert compare(old, new).is_compatible(Mode.BACKWARD) == holds
 
 
@@ -123,7 +123,7 @@ def test_a_wide_schema_is_proven_property_by_property():
     assert compare(wide(1), wide(2)).is_compatible(Mode.BACKWARD)
 
 
-def test_a_document_found_meets_every_demand_on_one_item():
+def test_a_witness_meets_every_constraint_on_one_item():
     demands = [{"not": {"prefixItems": [{"const": value}]}} for value in (1, 2)]
     old = array(prefixItems=[{"enum": [1, 2, 3]}], allOf=demands)
     witness = find_witness(old, False)
@@ -146,7 +146,7 @@ def test_a_document_found_meets_every_demand_on_one_item():
         ({"oneOf": [NUMBER, TEXT, INTEGER]}, {"oneOf": [NUMBER, TEXT]}, K.COMPOSITION_CHANGED, "/oneOf"),
     ],
 )
-def test_one_edit_is_told_once_at_its_place(old, new, kind, pointer):
+def test_an_edit_is_reported_once_at_its_pointer(old, new, kind, pointer):
     (change,) = changes(old, new)
     assert (change.kind, change.pointer) == (kind, pointer)
 
@@ -156,14 +156,14 @@ def test_null_is_null_however_it_is_spelled():
         assert changes({"anyOf": [TEXT, spelled]}, {"type": ["string", "null"]}) == ()
 
 
-def test_a_new_property_is_not_blamed_for_a_break_beside_it():
+def test_a_new_property_is_not_breaking_because_a_sibling_is():
     for keywords in ({}, {"additionalProperties": False}):
         reported = changes({**table(a=TEXT), **keywords}, {**table(a=INTEGER, b=TEXT), **keywords})
         (added,) = [change for change in reported if change.kind is K.PROPERTY_ADDED]
         assert Mode.BACKWARD not in added.breaks
 
 
-def test_each_change_is_shown_by_a_document_of_its_own():
+def test_each_change_has_its_own_counterexample():
     old = obj(properties={"a": TEXT, "b": TEXT}, minProperties=1)
     documents = {change.path: change.counterexample for change in changes(old, {**old, "required": ["a", "b"]})}
     assert documents == {"a": {"b": ""}, "b": {"a": ""}}
@@ -171,14 +171,14 @@ def test_each_change_is_shown_by_a_document_of_its_own():
     assert documents == {"a": {"a": ""}, "b": {"b": ""}}
 
 
-def test_each_limit_is_shown_by_a_value_beyond_that_limit():
+def test_each_tightened_limit_has_a_counterexample_beyond_it():
     reported = changes(TEXT, {**TEXT, "maxLength": 3, "pattern": "^a"})
     assert [change.counterexample for change in reported] == ["aaaa", ""]
     reported = changes(INTEGER, {**INTEGER, "multipleOf": 2, "minimum": 5, "maximum": 7})
     assert [change.counterexample for change in reported] == [8, 4, 1]
 
 
-def test_fields_lost_below_a_reference_or_declared_in_two_places_are_missed():
+def test_lost_fields_below_a_reference_or_declared_twice_are_reported():
     def referring(**columns):
         return {**table(a={"$ref": "#/$defs/q"}), "$defs": {"q": table(**columns)}}
 
@@ -190,7 +190,7 @@ def test_fields_lost_below_a_reference_or_declared_in_two_places_are_missed():
     assert kinds(twice(y=TEXT), twice(z=INTEGER)) == [K.PROPERTY_REMOVED, K.PROPERTY_ADDED]
 
 
-def test_a_change_of_what_two_places_declare_is_told_where_it_is():
+def test_a_change_in_one_of_two_declarations_is_reported_at_its_pointer():
     def twice(limit):
         return obj(allOf=[table(a=TEXT), table(a={"maxLength": limit})])
 
@@ -198,12 +198,12 @@ def test_a_change_of_what_two_places_declare_is_told_where_it_is():
     assert change.pointer == "/allOf/1/properties/a/maxLength"
 
 
-def test_one_text_in_two_drafts_is_told_apart_where_it_stands():
+def test_the_same_text_in_two_drafts_is_reported_at_its_path():
     reported = changes({**DRAFT_4, **table(a={"const": 1})}, table(a={"const": 1}))
     assert {change.path for change in reported} == {"a"}
 
 
-def test_a_field_below_a_condition_is_told_as_optional():
+def test_a_field_below_a_condition_is_listed_as_optional():
     old, new = ({"dependentSchemas": {"x": table(**columns)}} for columns in ({"y": TEXT}, {}))
     (gone,) = [change for change in changes(old, new) if change.kind is K.PROPERTY_REMOVED]
     assert gone.before == {"type": "string", "required": False}
@@ -215,7 +215,7 @@ def test_a_pattern_that_would_stall_a_backtracking_matcher_is_proven_in_linear_t
     assert (change.certainty, change.counterexample) == (Certainty.PROVEN, {"a": "a" * 40 + "!"})
 
 
-def test_what_was_not_found_is_not_proven_absent():
+def test_a_failed_search_is_no_proof_of_absence():
     assert find_witness({"minimum": 0, "maximum": 1, **NUMBER}, {"multipleOf": 1 / 64}) is NoWitness.UNKNOWN
 
 
@@ -223,16 +223,16 @@ def test_an_object_too_large_to_build_is_not_claimed():
     assert find_witness(obj(minProperties=1_000), False) is NoWitness.UNKNOWN
 
 
-def test_an_object_that_is_none_of_the_listed_is_found():
+def test_an_object_outside_the_enumerated_values_is_found():
     assert find_witness(obj(required=["a"]), {"enum": [{"a": 1}]}) == Witness({"a": None})
 
 
-def test_accepted_values_are_told_as_deltas():
+def test_accepted_values_are_reported_as_deltas():
     old, new = ({"accepted_values": {"a": values}} for values in (["x", "y"], ["x", "z"]))
     (change,) = compare_guarantees(old, new)
     assert (change.before, change.after) == (["y"], ["z"])
 
 
 @pytest.mark.parametrize(("old", "new"), [("ab", "abc"), ("foo", "bar"), ("total", "amount")])
-def test_a_short_form_has_three_letters_and_begins_the_word(old, new):
+def test_an_abbreviation_has_three_letters_and_is_a_prefix(old, new):
     assert name_similarity(old, new) == 0

@@ -18,12 +18,12 @@ def proven(old, new):
     return [change.certainty is Certainty.PROVEN for change in compare(old, new).changes]
 
 
-def test_two_hundred_breaks_are_shown():
+def test_two_hundred_breaks_get_a_counterexample():
     assert proven(wide(101, {**TEXT, "default": "x"}), wide(101, INTEGER)) == [True] * 200 + [False] * 2
 
 
 @pytest.mark.parametrize(("parts", "shown"), [((1_000, 1_000), 30), ((1_034, 1_035), 28), ((10_001, 10_001), 3)])
-def test_the_larger_the_schemas_the_fewer_breaks_are_shown_but_three(parts, shown):
+def test_larger_schemas_get_fewer_counterexamples_but_at_least_three(parts, shown):
     found = proven(wide(31, TEXT, parts[0]), wide(31, INTEGER, parts[1]))
     assert found == [True] * shown + [False] * (31 - shown)
 
@@ -36,7 +36,7 @@ def listed(*lengths):
     return old, new
 
 
-def test_a_document_of_twenty_thousand_characters_is_shown_and_no_longer_one():
+def test_counterexamples_have_twenty_thousand_characters_at_most():
     old, new = listed(20_000)
     change = compare(old, new).changes[0]
     assert len(canonical_json(change.counterexample)) == 20_000
@@ -44,26 +44,26 @@ def test_a_document_of_twenty_thousand_characters_is_shown_and_no_longer_one():
     assert proven(*listed(20_001)) == [False, True]
 
 
-def test_two_hundred_thousand_characters_are_shown_together():
+def test_all_counterexamples_together_have_two_hundred_thousand_characters_at_most():
     assert proven(*listed(*[20_000] * 10)) == [True] * 10 + [False]
     assert proven(*listed(*[20_000] * 9, 19_999)) == [True] * 11
 
 
 @pytest.mark.parametrize("index", [1, 63, 64])
-def test_an_item_is_shown_at_its_position(index):
+def test_a_counterexample_has_the_item_at_its_position(index):
     old, new = (array(prefixItems=[*[{}] * index, item]) for item in (TEXT, INTEGER))
     (change,) = compare(old, new).changes
     assert change.pointer == f"/prefixItems/{index}/type"
     assert change.counterexample == [*[None] * index, ""]
 
 
-def test_items_beyond_the_64th_are_told_together():
+def test_items_beyond_the_64th_are_reported_together():
     old, new = (array(prefixItems=[*[{}] * 65, each]) for each in (TEXT, INTEGER))
     (change,) = compare(old, new).changes
     assert (change.pointer, change.counterexample) == ("", [*[None] * 65, ""])
 
 
-def test_what_was_told_stays_as_it_was_told():
+def test_reported_records_are_immutable():
     diff = compare(TEXT, INTEGER)
     (field,) = list_fields(obj(properties={"a": TEXT}))
     for record, name in ((diff, "changes"), (diff.changes[0], "breaks"), (field, "path")):
@@ -72,7 +72,7 @@ def test_what_was_told_stays_as_it_was_told():
 
 
 @pytest.mark.parametrize(("fewer", "document"), [(False, {"x": {}}), (True, {"x": {"b": ""}})])
-def test_what_two_places_share_is_told_once_and_shown(fewer, document):
+def test_a_change_shared_by_two_paths_is_reported_once_with_a_counterexample(fewer, document):
     def twice(**keywords):
         places = {"x": {"$ref": "#/$defs/p"}, "y": {"$ref": "#/$defs/p", "minProperties": 0}}
         return obj(properties=places, **{"$defs": {"p": obj(**keywords)}})

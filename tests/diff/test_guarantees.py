@@ -80,7 +80,7 @@ HOUR = {"count": 1, "period": "hour"}
         ({}, {"sla": "gold"}, S, None),
     ],
 )
-def test_each_promise_is_ranked(old, new, kind, counterexample):
+def test_each_guarantee_is_ranked(old, new, kind, counterexample):
     (change,) = compare_guarantees(old, new)
     assert change.kind is kind
     assert change.breaks == (frozenset() if kind is S else {Mode.BACKWARD, Mode.FORWARD, Mode.FULL})
@@ -112,7 +112,7 @@ def test_a_period_is_so_many_seconds(period, seconds):
         ({"custom": {}}, {}),
     ],
 )
-def test_two_spellings_of_one_promise_do_not_differ(old, new):
+def test_equivalent_guarantees_do_not_differ(old, new):
     assert compare_guarantees(old, new) == ()
 
 
@@ -125,7 +125,7 @@ def test_promises_in_a_list_come_and_go_by_value():
     ]
 
 
-def test_a_promise_is_told_in_words_with_both_sides():
+def test_a_change_of_a_guarantee_is_described_with_both_values():
     (less,) = compare_guarantees({"freshness": {"error_after": 5}}, {"freshness": {"error_after": 6}})
     assert less.message == "The guarantee freshness error_after promises less than before."
     assert (less.before, less.after) == (5, 6)

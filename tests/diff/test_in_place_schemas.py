@@ -27,7 +27,7 @@ SELF = {"$ref": "#"}
         obj(properties={"a": {"$ref": "#/properties/a"}}),
     ],
 )
-def test_a_schema_that_speaks_of_its_own_value_again_asks_itself(schema):
+def test_a_schema_that_applies_itself_to_the_same_value_is_self_referential(schema):
     assert has_cycle(parse_schema(schema))
 
 
@@ -42,7 +42,7 @@ def test_a_schema_that_speaks_of_its_own_value_again_asks_itself(schema):
         {"not": {"$ref": "#/$defs/a"}, "$defs": {"a": TEXT}},
     ],
 )
-def test_a_schema_that_speaks_of_other_values_does_not_ask_itself(schema):
+def test_a_schema_that_applies_itself_to_other_values_is_not_self_referential(schema):
     assert not has_cycle(parse_schema(schema))
 
 

@@ -63,7 +63,7 @@ def nested(levels):
         ({"$vocabulary": {"x": 1}}, "/$vocabulary/x", None, "booleans"),
     ],
 )
-def test_what_cannot_be_judged_is_refused_with_place_and_reason(schema, pointer, limit, reason):
+def test_an_invalid_schema_is_refused_with_pointer_and_reason(schema, pointer, limit, reason):
     with pytest.raises(SchemaError, match=re.escape(reason)) as caught:
         check(schema)
     assert caught.value.limit == limit
@@ -90,12 +90,12 @@ def test_the_side_is_named():
     assert caught.value.side == "old"
 
 
-def test_fields_refuses_what_check_refuses():
+def test_listing_fields_refuses_the_schemas_that_check_refuses():
     with pytest.raises(SchemaError):
         list_fields({"type": 1})
 
 
-def test_what_looks_like_a_reference_inside_data_is_data():
+def test_a_reference_inside_data_is_data():
     check({"const": {"$ref": "#/nowhere"}, "properties": {"$ref": {"type": "string"}}, "enum": [{"$id": 3}]})
 
 

@@ -39,7 +39,7 @@ def test_the_search_goes_36_questions_deep():
     assert find_witness(nested(19, {"const": 1}), nested(19, {"const": 2})) is NoWitness.UNKNOWN
 
 
-def test_one_question_costs_one_unit_of_fuel():
+def test_a_query_costs_one_unit_of_fuel():
     identities, space = Identities(), NodeCache()
     left, right = (space.root(read(raw, identities)) for raw in (INTEGER, {"type": "number"}))
     assert Solver(1).find([Literal(left, holds=True), Literal(right, holds=False)]) is NoWitness.EMPTY
@@ -56,7 +56,7 @@ def test_a_reading_asks_twenty_thousand_times():
     assert accepts(asking, [*range(20_000)]) is None
 
 
-def test_a_text_of_a_hundred_thousand_characters_is_made_and_no_longer_one():
+def test_generated_texts_have_a_hundred_thousand_characters_at_most():
     assert find_example(Language(frozenset(), frozenset(), min_length=100_000)) == "a" * 100_000
     assert find_example(Language(frozenset(), frozenset(), min_length=100_001)) is True
 
@@ -66,21 +66,21 @@ def test_groups_are_read_50_deep():
     assert matches("(" * 51 + "a" + ")" * 51, "a") is None
 
 
-def test_a_document_of_twenty_thousand_properties_is_built_and_no_larger_one():
+def test_built_documents_have_twenty_thousand_properties_at_most():
     names = [f"n{index}" for index in range(20_001)]
     assert isinstance(find_witness({"type": "object", "required": names[1:]}, False), Witness)
     assert find_witness({"type": "object", "required": names}, False) is NoWitness.UNKNOWN
 
 
 @pytest.mark.parametrize(("ways", "fields"), [(8, ("x", *(f"n{n}" for n in range(8)))), (9, ("",))])
-def test_a_place_entered_again_on_more_than_eight_paths_concerns_everyone(ways, fields):
+def test_a_node_entered_again_on_more_than_eight_paths_concerns_every_reader(ways, fields):
     edges = {"root": [(PropertyStep(f"n{n}"), f"p{n}") for n in range(ways)] + [(PropertyStep("x"), "leaf")]}
     edges |= {f"p{n}": [(SameValueStep(), "root")] for n in range(ways)}
     assert find_routes("root", edges)["leaf"].fields() == fields
 
 
 @pytest.mark.parametrize(("count", "concerns_everyone"), [(64, False), (65, True)])
-def test_a_place_within_more_than_64_places_that_are_entered_again_concerns_everyone(count, concerns_everyone):
+def test_a_node_within_more_than_64_recursive_nodes_concerns_every_reader(count, concerns_everyone):
     edges = {f"p{n}": [(PropertyStep("x"), f"p{n + 1}")] for n in range(count)}
     edges[f"p{count}"] = [(PropertyStep(f"r{n}"), f"p{n}") for n in range(count)]
     reached = find_routes("p0", edges)[f"p{count}"]
@@ -88,7 +88,7 @@ def test_a_place_within_more_than_64_places_that_are_entered_again_concerns_ever
     assert (len(reached.fields()) == count + 1) != concerns_everyone
 
 
-def test_so_many_places_are_followed_and_two_more_for_each_schema():
+def test_the_traversal_limit_grows_by_two_nodes_for_each_schema():
     @dataclass
     class Part:
         at: int
@@ -114,17 +114,17 @@ def test_the_schemas_of_both_sides_count():
 
 
 @pytest.mark.parametrize(("position", "pointer"), [(64, "/prefixItems/64/type"), (65, "")])
-def test_sixty_five_positions_of_a_list_are_told_apart(position, pointer):
+def test_sixty_five_positions_of_a_list_are_distinguished(position, pointer):
     old, new = ({"type": "array", "prefixItems": [*[{}] * position, item]} for item in (TEXT, {"type": "null"}))
     assert [change.pointer for change in compare(old, new).changes if change.breaks] == [pointer]
 
 
-def test_a_keyword_one_draft_does_not_know_is_told_as_that_keyword():
+def test_a_keyword_that_one_draft_lacks_is_reported_as_a_change_of_that_keyword():
     changes = compare({**DRAFT_4, "const": 1}, {**DRAFT_7, "const": 1}).changes
     assert ChangeKind.ENUM_VALUES_REMOVED in [change.kind for change in changes]
 
 
-def test_a_break_no_keyword_explains_is_told_by_what_is_accepted():
+def test_a_break_that_no_keyword_explains_is_reported_as_a_change_of_the_accepted_values():
     short, long = ({"type": "array", "prefixItems": items} for items in ([TEXT], [TEXT, INTEGER]))
     (removed,), (added,) = compare(short, long).changes, compare(long, short).changes
     assert removed.kind is added.kind is ChangeKind.COMPOSITION_CHANGED
@@ -135,7 +135,7 @@ def test_a_break_no_keyword_explains_is_told_by_what_is_accepted():
     assert (added.message, added.breaks) == ("The document: it accepts more than before.", {Mode.FORWARD, Mode.FULL})
 
 
-def test_a_field_that_only_one_draft_declares_is_missed_though_the_text_is_the_same():
+def test_a_field_that_only_one_draft_declares_is_reported_although_the_text_is_equal():
     text = {"properties": {"a": {"if": {}, "then": {"properties": {"y": {}}}}}}
     lost = compare({**DRAFT_7, **text}, {**DRAFT_6, **text})
     assert [(change.kind, change.path) for change in lost.breaking_changes(Mode.BACKWARD)] == [
@@ -156,7 +156,7 @@ def test_a_field_that_only_one_draft_declares_is_missed_though_the_text_is_the_s
         ({"anyOf": [merged(101, {}), merged(101, {})]}, "/anyOf/0" + "/allOf/0" * 99),
     ],
 )
-def test_what_is_no_json_or_too_large_is_named_by_its_place(schema, pointer):
+def test_invalid_or_too_large_json_is_reported_with_its_pointer(schema, pointer):
     with pytest.raises(SchemaError) as refused:
         check(schema)
     assert refused.value.pointer == pointer
@@ -198,7 +198,7 @@ def growing(levels, keyword, leaf):
 @pytest.mark.parametrize(
     ("keyword", "old", "new"), [("anyOf", {"properties": {"x": TEXT}}, {}), ("allOf", {"default": 1}, {})]
 )
-def test_a_difference_beyond_the_places_that_are_followed_is_undecided_not_compatible(keyword, old, new):
+def test_a_difference_beyond_the_traversal_limit_is_undecided_not_compatible(keyword, old, new):
     assert not compare(growing(6, keyword, old), growing(6, keyword, new)).is_compatible(Mode.BACKWARD)
     (change,) = [
         change

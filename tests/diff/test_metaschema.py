@@ -47,7 +47,7 @@ DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019, DRAFT_2020 = ({"$schema": dialect.uri} fo
         ),
     ],
 )
-def test_what_a_draft_allows_is_read(draft, schema):
+def test_valid_keyword_values_of_each_draft_are_read(draft, schema):
     check({**draft, **schema})
 
 
@@ -168,7 +168,7 @@ def test_what_a_draft_allows_is_read(draft, schema):
         ),
     ],
 )
-def test_what_a_draft_does_not_allow_is_named(draft, schema, pointer, message):
+def test_invalid_keyword_values_of_each_draft_are_refused_with_a_message(draft, schema, pointer, message):
     with pytest.raises(SchemaError) as refused:
         check({**draft, **schema})
     assert refused.value.pointer == pointer
@@ -177,14 +177,14 @@ def test_what_a_draft_does_not_allow_is_named(draft, schema, pointer, message):
     assert refused.value.side is None
 
 
-def test_of_several_mistakes_the_first_is_named():
+def test_the_first_of_several_mistakes_is_reported():
     for first, second in (("minimum", "maximum"), ("maximum", "minimum")):
         with pytest.raises(SchemaError) as refused:
             check({first: "x", second: "y"})
         assert refused.value.pointer == f"/{first}"
 
 
-def test_a_subschema_that_is_fine_in_one_draft_is_checked_again_in_another():
+def test_a_subschema_valid_in_one_draft_is_checked_again_in_another_draft():
     shared = {"properties": {"a": {"exclusiveMinimum": True}}}
     check({**DRAFT_4, **shared})
     with pytest.raises(SchemaError):
@@ -193,7 +193,7 @@ def test_a_subschema_that_is_fine_in_one_draft_is_checked_again_in_another():
         check({"not": {"const": {"type": 3}}, "anyOf": [{"type": 3}]})
 
 
-def test_a_refusal_in_words_names_side_and_place_where_there_are_any():
+def test_an_error_message_names_side_and_pointer_if_there_are_any():
     assert str(SchemaError("it is wrong.")) == "it is wrong."
     assert str(SchemaError("it is wrong.", pointer="/a")) == "it is wrong. (at /a)"
     refused = SchemaError("it is wrong.", pointer="/a", limit=3).with_side("old")

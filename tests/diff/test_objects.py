@@ -302,7 +302,7 @@ def patterned(count, others):
     return obj(patternProperties={f"^{letter}": INTEGER for letter in "abcdef"[:count]}, additionalProperties=others)
 
 
-def test_five_patterns_are_told_apart_and_six_are_not():
+def test_five_patterns_are_distinguished_and_six_are_not():
     wider = obj(additionalProperties=NUMBER)
     assert find_witness(patterned(5, INTEGER), wider) is NoWitness.EMPTY
     assert find_witness(patterned(6, INTEGER), wider) is not NoWitness.EMPTY
@@ -330,7 +330,7 @@ def test_ninety_nine_names_are_made_up_and_no_more():
         (["string", "null"], ""),
     ],
 )
-def test_a_property_of_which_little_is_said_has_the_plainest_value(kind, plainest):
+def test_a_property_with_few_constraints_has_the_simplest_value(kind, plainest):
     found = find_witness(obj(required=["a"], properties={"a": {"type": kind}}), False)
     assert isinstance(found, Witness)
     assert repr(found.value) == repr({"a": plainest})

@@ -32,7 +32,7 @@ def accepts(schema, value):
         (False, "none accepted", 1),
     ],
 )
-def test_documents_are_read_as_the_draft_says_and_nullable_as_a_type(schema, accepted, refused):
+def test_documents_are_validated_by_the_draft_and_nullable_as_a_type(schema, accepted, refused):
     assert accepts(schema, accepted) is (schema is not False)
     assert accepts(schema, refused) is (schema is True)
 
@@ -69,7 +69,7 @@ def test_patterns_are_matched_as_the_specification_says(pattern, accepted, refus
     assert accepts({"pattern": pattern}, refused) is False
 
 
-def test_what_the_linear_engine_does_not_read_is_not_confirmed():
+def test_patterns_that_the_linear_engine_cannot_read_are_not_confirmed():
     assert accepts({"pattern": "(?=a)"}, "a") is None
     assert accepts({"pattern": "(a)\\1"}, "aa") is None
     assert accepts({"pattern": "(a{1000}){1000}"}, "aa") is None
@@ -84,7 +84,7 @@ def test_names_are_matched_by_the_linear_engine_too():
 
 
 @pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
-def test_references_that_double_sixty_times_are_given_up(keyword):
+def test_references_that_double_sixty_times_get_no_verdict(keyword):
     steps = {f"d{n}": {keyword: [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(60)}
     schema = {"$ref": "#/$defs/d0", "$defs": {**steps, "d60": {"type": "string", "minLength": 1}}}
     assert accepts(schema, 1 if keyword == "anyOf" else "") in (None, False)
@@ -92,11 +92,11 @@ def test_references_that_double_sixty_times_are_given_up(keyword):
 
 
 @pytest.mark.parametrize("value", [float("inf"), [float("nan")], {"a": [1, float("-inf")]}])
-def test_a_number_that_is_none_is_not_shown(value):
+def test_infinity_and_nan_are_never_counterexamples(value):
     assert accepts(True, value) is None
 
 
-def test_a_schema_that_asks_itself_is_not_asked():
+def test_a_self_referential_schema_gets_no_verdict():
     assert accepts({"anyOf": [{"$ref": "#"}, TEXT]}, "a") is None
     assert accepts(array(items={"$ref": "#"}), [[]]) is True
 
@@ -109,7 +109,7 @@ class Broken:
         raise self.error
 
 
-def test_a_reading_that_fails_says_nothing_but_an_interrupt_is_one():
+def test_a_failing_validator_gives_no_verdict_and_interrupts_are_raised():
     judge = ReferenceValidator(parse_schema(TEXT))
     for error in (ValueError(), RecursionError(), type("PanicException", (BaseException,), {})()):
         judge.validator = Broken(error)

@@ -45,7 +45,7 @@ from tests.diff.schemas import DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019, INTEGER, T
         },
     ],
 )
-def test_a_reference_means_what_it_leads_to(schema):
+def test_a_reference_means_the_schema_it_points_to(schema):
     assert is_backward_compatible(schema, TEXT)
     assert is_backward_compatible(TEXT, schema)
 
@@ -71,7 +71,7 @@ def test_a_reference_means_what_it_leads_to(schema):
         ({"$id": "http://x/y", "not": {"$ref": ""}, "$ref": "#/a"}, "/$ref", "leads nowhere"),
     ],
 )
-def test_a_reference_that_leads_nowhere_is_refused_at_its_place(schema, pointer, message):
+def test_a_dangling_reference_is_refused_with_its_pointer(schema, pointer, message):
     with pytest.raises(SchemaError) as refused:
         check(schema)
     assert refused.value.pointer == pointer
@@ -87,7 +87,7 @@ def test_five_thousand_references_are_read_and_not_one_more_wherever_they_are_fo
         check(referring(2_501, 2_500))
 
 
-def test_a_subschema_reached_by_two_names_is_told_by_its_proper_place():
+def test_a_subschema_with_two_names_is_reported_at_its_canonical_pointer():
     def odd(leaf):
         return {"properties": {"p": {"$ref": "#/$defs/a~b"}}, "$defs": {"a~b": leaf}}
 
@@ -96,7 +96,7 @@ def test_a_subschema_reached_by_two_names_is_told_by_its_proper_place():
 
 
 @pytest.mark.parametrize("anchors", [2, 3])
-def test_a_reference_whose_meaning_depends_on_the_way_is_never_a_proof(anchors):
+def test_a_reference_with_a_dynamic_target_never_proves_anything(anchors):
     definitions = {f"d{n}": {"$id": f"d{n}", "$dynamicAnchor": "a", **TEXT} for n in range(anchors)}
     dynamic = {"$dynamicRef": "d0#a", "$defs": definitions}
     recursive = {**DRAFT_2019, "$recursiveAnchor": True, "type": "array", "items": {"$recursiveRef": "#"}}
@@ -112,19 +112,19 @@ def test_a_recursive_reference_counts_the_anchors_that_are_on():
     assert is_backward_compatible({**one, "$defs": off}, {**DRAFT_2019, "items": {"type": "array"}})
 
 
-def test_a_schema_that_leads_on_is_not_taken_for_one_that_allows_everything():
+def test_a_schema_with_only_a_reference_is_not_treated_as_the_empty_schema():
     leads = {"$ref": "#/$defs/a", "$defs": {"a": TEXT}}
     assert not is_backward_compatible({}, leads)
     assert not compare(leads, {}).is_compatible(Mode.FORWARD)
 
 
-def test_a_word_of_another_draft_is_no_reference():
+def test_a_keyword_of_another_draft_is_no_reference():
     check({**DRAFT_7, "$dynamicRef": "#nowhere", "$recursiveRef": "nowhere"})
     check({"$recursiveRef": "#/$defs/a", "$defs": {"a": True}})
     check({**DRAFT_4, "$id": "http://[x#a", "$anchor": 3})
 
 
-def test_beside_a_reference_old_drafts_read_nothing():
+def test_old_drafts_ignore_keywords_next_to_a_reference():
     whole = {"$ref": "#/definitions/a", "maxLength": 1, "$id": "http://[x#a", "definitions": {"a": TEXT}}
     assert is_backward_compatible({**DRAFT_7, **whole}, TEXT)
     assert not is_backward_compatible({**DRAFT_7, **whole}, {**TEXT, "maxLength": 1})

@@ -21,14 +21,14 @@ def ways(count):
 
 
 @pytest.mark.parametrize(("count", "fields"), [(8, tuple(f"n{n}.leaf" for n in range(8))), (9, ("",))])
-def test_a_place_reached_on_more_than_eight_routes_concerns_everyone(count, fields):
+def test_a_node_reached_on_more_than_eight_routes_concerns_every_reader(count, fields):
     new = {**ways(count), "$defs": {"s": obj(properties={"leaf": INTEGER})}}
     (change,) = compare(ways(count), new).changes
     assert change.fields == fields
     assert change.path == "n0.leaf"
 
 
-def test_the_routes_are_found_in_document_order_and_the_shortest_is_told_of():
+def test_routes_are_found_in_document_order_and_the_shortest_is_reported():
     edges = {
         "root": [(PropertyStep("b"), "x"), (ItemStep(0), "x"), (PropertyStep("a"), "x"), (SameValueStep(), "y")],
         "x": [(OtherPropertyStep(), "y")],
@@ -43,7 +43,7 @@ def test_the_routes_are_found_in_document_order_and_the_shortest_is_told_of():
     assert routes["y"].fields("c") == ("b.*.c", "[].*.c", "a.*.c", "c")
 
 
-def test_of_routes_as_short_the_first_by_name_is_told_of():
+def test_among_routes_of_equal_length_the_first_by_name_is_reported():
     there = {
         "root": [(PropertyStep("b"), "x"), (PropertyStep("a"), "w")],
         "w": [(PropertyStep("d"), "y")],
@@ -57,7 +57,7 @@ def test_of_routes_as_short_the_first_by_name_is_told_of():
     )
 
 
-def test_what_a_change_is_told_of_does_not_depend_on_the_order_of_keys():
+def test_the_path_of_a_change_does_not_depend_on_the_order_of_keys():
     inner = array(prefixItems=[{"$ref": "#"}], items=False)
     old, new = (obj(properties={"a": a, "id": inner}) for a in ({}, {"$ref": "#"}))
     back = [{**schema, "properties": dict(reversed(schema["properties"].items()))} for schema in (old, new)]
@@ -71,7 +71,7 @@ def test_the_name_of_a_property_lies_where_the_property_is():
     assert (route.paths, route.fields()) == ([""], ("",))
 
 
-def test_a_place_entered_again_adds_that_path_to_all_below():
+def test_a_recursive_node_adds_its_path_to_all_nodes_below():
     edges = {
         "root": [(PropertyStep("a"), "x"), (PropertyStep("z"), "w")],
         "x": [(PropertyStep("b"), "y")],
@@ -83,7 +83,7 @@ def test_a_place_entered_again_adds_that_path_to_all_below():
     assert routes["w"].fields() == ("z",)
 
 
-def test_a_crowded_place_speaks_for_all_below_it_and_for_none_beside_it():
+def test_a_node_with_too_many_routes_concerns_every_field_below_it_and_no_sibling():
     edges = {
         "root": [*((PropertyStep(f"n{n}"), "x") for n in range(9)), (PropertyStep("z"), "w")],
         "x": [(PropertyStep("b"), "y")],
@@ -93,6 +93,6 @@ def test_a_crowded_place_speaks_for_all_below_it_and_for_none_beside_it():
     assert routes["w"].fields() == ("z",)
 
 
-def test_the_same_change_of_several_items_is_told_once():
+def test_the_same_change_of_several_items_is_reported_once():
     old, new = (array(prefixItems=[schema, schema], items=schema) for schema in (TEXT, INTEGER))
     assert len({change.pointer for change in compare(old, new).changes}) == len(compare(old, new).changes) == 3

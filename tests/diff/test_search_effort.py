@@ -51,13 +51,13 @@ CASES = [
 
 
 @pytest.mark.parametrize(("old", "new", "cost", "answer"), CASES)
-def test_a_question_and_a_way_through_it_cost_one_unit_each(old, new, cost, answer):
+def test_each_query_and_each_branch_costs_one_unit_of_fuel(old, new, cost, answer):
     assert [Solver(fuel).find(asked(old, new)) for fuel in range(cost)] == [NoWitness.UNKNOWN] * cost
     assert Solver(cost).find(asked(old, new)) == answer
 
 
 @pytest.mark.parametrize(("old", "new", "cost", "answer"), CASES)
-def test_a_question_left_for_want_of_fuel_is_asked_again_with_more(old, new, cost, answer):
+def test_a_query_abandoned_without_fuel_is_searched_again_with_more(old, new, cost, answer):
     for fuel in range(cost):
         solver, question = Solver(fuel), asked(old, new)
         assert solver.find(question) is NoWitness.UNKNOWN
@@ -66,7 +66,7 @@ def test_a_question_left_for_want_of_fuel_is_asked_again_with_more(old, new, cos
 
 
 @pytest.mark.parametrize(("old", "new", "cost", "answer"), CASES)
-def test_a_question_answered_costs_nothing_when_asked_again(old, new, cost, answer):
+def test_a_repeated_query_costs_no_fuel(old, new, cost, answer):
     solver, question = Solver(cost), asked(old, new)
     assert solver.find(question) == answer
     assert solver.fuel == 0
@@ -74,7 +74,7 @@ def test_a_question_answered_costs_nothing_when_asked_again(old, new, cost, answ
     assert solver.find(reversed(question)) == answer
 
 
-def test_what_is_proven_of_a_part_is_kept_though_the_whole_is_refuted():
+def test_a_proof_about_a_part_is_kept_although_the_whole_is_refuted():
     old, new = ({"properties": {"a": first, "b": second}} for first, second in ((INTEGER, INTEGER), (NUMBER, TEXT)))
     (accepting, refusing), solver = asked({"type": "object", **old}, new), Solver(20)
     assert isinstance(solver.find([accepting, refusing]), Witness)
@@ -88,7 +88,7 @@ def choices(many):
     return {**TEXT, "allOf": [{"anyOf": [{"minLength": 2 * n + 1}, {"maxLength": n}]} for n in range(many)]}
 
 
-def test_a_way_leads_through_35_choices():
+def test_a_witness_is_found_behind_35_alternatives():
     witness = find_witness(choices(35), False)
     assert isinstance(witness, Witness)
     assert is_valid(choices(35), witness.value)
@@ -96,7 +96,7 @@ def test_a_way_leads_through_35_choices():
 
 
 @pytest.mark.parametrize("schema", [TEXT, {"type": ["null", "number"]}])
-def test_who_writes_a_value_without_properties_does_not_matter(schema):
+def test_the_producer_of_a_value_without_properties_does_not_matter(schema):
     (accepting, refusing), solver = asked(schema, {"const": 1}), Solver(20)
     witness = solver.find([accepting, refusing])
     left = solver.fuel
@@ -105,7 +105,7 @@ def test_who_writes_a_value_without_properties_does_not_matter(schema):
 
 
 @pytest.mark.parametrize("schema", [{"type": "array"}, {"type": "object"}, {"properties": {"a": TEXT}}])
-def test_who_writes_a_value_that_may_hold_properties_is_another_question(schema):
+def test_the_producer_of_a_value_matters_if_it_may_have_properties(schema):
     (accepting, refusing), solver = asked(schema, {"const": 1}), Solver(20)
     witness = solver.find([accepting, refusing])
     left = solver.fuel

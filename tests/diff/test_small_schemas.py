@@ -7,7 +7,7 @@ from tessera_gql.diff import small_schema_size
 COLUMNS = {f"c{n}": {"type": "string"} for n in range(20)}
 
 
-def test_a_small_table_weighs_what_it_holds():
+def test_the_size_of_a_small_schema_is_the_number_of_its_parts():
     assert small_schema_size({"type": "object", "properties": COLUMNS, "required": ["c1", "c2"]}) == 3 + 40 + 2
     assert small_schema_size(True) == small_schema_size({}) == 0
     assert (
@@ -31,11 +31,11 @@ def test_a_small_table_weighs_what_it_holds():
         {1: 2},
     ],
 )
-def test_anything_else_is_not_weighed(schema):
+def test_schemas_with_other_keywords_have_no_size(schema):
     assert small_schema_size(schema) is None
 
 
-def test_only_a_bounded_part_is_looked_at():
+def test_measuring_stops_after_a_bounded_number_of_parts():
     deep: object = {}
     for _ in range(100_000):
         deep = {"items": deep}

@@ -17,7 +17,7 @@ from tests.diff.schemas import INTEGER, TEXT
 
 @law(3_000, 60)
 @given(pairs())
-def test_a_document_found_is_one_and_empty_means_none(pair):
+def test_a_witness_satisfies_both_schemas_and_empty_means_that_no_document_does(pair):
     old, new = pair
     assume(not asks_itself(old) and not asks_itself(new))
     try:

@@ -69,7 +69,7 @@ def nested(levels, leaf, keyword="anyOf"):
         ({"$ref": "#/$defs/text", "type": ["string", "null"]}, "string", False),
     ],
 )
-def test_a_type_is_told_in_words(schema, type_name, nullable):
+def test_a_type_is_described_in_text(schema, type_name, nullable):
     defs = {"text": TEXT, "deep": {"anyOf": [{"$ref": "#/$defs/whole"}]}, "whole": INTEGER}
     (field,) = list_fields({"properties": {"a": schema}, "$defs": defs})
     assert (field.type, field.nullable) == (type_name, nullable)
@@ -107,7 +107,7 @@ def test_a_type_is_told_in_words(schema, type_name, nullable):
         ),
     ],
 )
-def test_what_several_parts_say_together_is_told_where_the_first_says_it(old, new, kind, pointer, before, after):
+def test_a_constraint_of_several_parts_is_reported_at_the_first_part(old, new, kind, pointer, before, after):
     (change,) = [change for change in compare(old, new).changes if change.kind is kind]
     assert (change.pointer, change.before, change.after) == (pointer, before, after)
 
@@ -129,7 +129,9 @@ def test_what_several_parts_say_together_is_told_where_the_first_says_it(old, ne
     ],
 )
 @pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
-def test_an_alternative_to_a_plain_null_is_told_as_nullable_and_any_other_as_gone(null, is_plain, keyword):
+def test_a_removed_plain_null_is_a_removed_nullability_and_another_alternative_a_changed_composition(
+    null, is_plain, keyword
+):
     whole = {**INTEGER, "minimum": 3}
     for old in ({keyword: [whole, null]}, {keyword: [null, whole]}):
         kinds = {change.kind for change in compare(old, whole).changes}
@@ -139,7 +141,7 @@ def test_an_alternative_to_a_plain_null_is_told_as_nullable_and_any_other_as_gon
         assert K.COMPOSITION_CHANGED in {change.kind for change in compare({keyword: plain}, whole).changes}
 
 
-def test_two_hundred_parts_are_told_apart_and_the_rest_is_told_on_the_whole():
+def test_two_hundred_parts_are_distinguished_and_more_are_reported_at_the_root():
     def parts(many, limit):
         return {"allOf": [*({"minLength": 1} for _ in range(many)), {**TEXT, "maxLength": limit}]}
 
@@ -150,7 +152,7 @@ def test_two_hundred_parts_are_told_apart_and_the_rest_is_told_on_the_whole():
     assert Mode.BACKWARD in change.breaks
 
 
-def test_what_looks_alike_may_be_one_thing_renamed_and_nothing_else():
+def test_only_fields_with_an_equal_schema_are_a_rename():
     def kinds(left, right):
         return {change.kind for change in compare(table(order_id=left), table(orderId=right)).changes}
 

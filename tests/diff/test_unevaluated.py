@@ -66,7 +66,7 @@ def nested(levels, leaf):
         ({"type": "array", "items": INTEGER, "unevaluatedItems": False}, {"items": NUMBER}, True),
     ],
 )
-def test_what_one_writes_the_other_takes(old, new, holds):
+def test_every_document_of_the_old_schema_is_valid_under_the_new_schema(old, new, holds):
     breaking = [
         change for change in compare(old, new).breaking_changes(Mode.BACKWARD) if change.kind != "PROPERTY_REMOVED"
     ]

@@ -61,11 +61,11 @@ UNREADABLE = {"pattern": "(?=a)"}
         ({"$ref": "#"}, 1, None),
     ],
 )
-def test_what_cannot_be_read_is_unknown_unless_the_rest_decides(schema, document, verdict):
+def test_an_unreadable_keyword_is_unknown_unless_the_remaining_keywords_decide(schema, document, verdict):
     assert accepts(parse_schema(schema), document) is verdict
 
 
-def test_three_valued_words():
+def test_composition_keywords_follow_three_valued_logic():
     assert all_true([True, None]) is None
     assert all_true([None, False]) is False
     assert all_true([]) is True
@@ -136,14 +136,14 @@ def test_three_valued_words():
         ({"items": {"$ref": "#"}, "maxItems": 1}, [[], [[]], [[[]]], 1], [[[], []], [[[], []]]]),
     ],
 )
-def test_a_keyword_accepts_these_and_not_those(schema, valid, invalid):
+def test_a_keyword_accepts_and_refuses_the_listed_values(schema, valid, invalid):
     root = parse_schema(schema)
     for document in (*valid, *invalid):
         assert accepts(root, document) is is_valid(schema, document), document
     assert [accepts(root, document) for document in (*valid, *invalid)] == [True] * len(valid) + [False] * len(invalid)
 
 
-def test_a_schema_that_many_branches_share_or_that_asks_itself_is_read_once():
+def test_a_shared_or_self_referential_schema_is_evaluated_once():
     defs = {f"n{level}": {"anyOf": [{"$ref": f"#/$defs/n{level + 1}"}] * 2} for level in range(12)}
     root = parse_schema({"$ref": "#/$defs/n0", "$defs": {**defs, "n12": {"type": "string"}}})
     assert accepts(root, 0) is False

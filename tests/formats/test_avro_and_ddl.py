@@ -51,7 +51,7 @@ def test_an_avro_record_becomes_an_object_with_all_its_fields() -> None:
      '{"type": "record", "name": "A", "fields": [{"name": "b", "type": "Unknown"}]}',
      '{"type": "array", "items": "int"}', '{"type": "record", "name": "A", "fields": [7]}'],
 )  # fmt: skip
-def test_what_is_no_avro_record_is_refused(text: str) -> None:
+def test_a_document_that_is_no_avro_record_is_refused(text: str) -> None:
     with pytest.raises(DocumentError, match=r"[Tt]his (Avro schema|is no Avro)"):
         avro.parse_record(text)
 

@@ -81,7 +81,7 @@ def test_a_star_in_a_cte_reads_no_more_than_its_readers() -> None:
         ("select " + "(" * 3_000 + "1" + ")" * 3_000, "could not be read"),
     ],
 )
-def test_what_can_not_be_told_is_everything_and_says_why(query: str | None, reason: str) -> None:
+def test_an_undecidable_query_reads_all_columns_with_a_reason(query: str | None, reason: str) -> None:
     usage = find_column_usage(query, "postgres", UPSTREAM)[ORDERS]
     assert usage.columns is None
     assert usage.reason is not None

@@ -117,7 +117,7 @@ def changed(text: str, old: str, new: str) -> str:
         ("- version: 1.0.0", "- 7\n- version: 1.0.0", 14, "a mapping"),
     ],
 )
-def test_a_mistake_in_a_file_says_its_line(old: str, new: str, line: int, what: str) -> None:
+def test_a_mistake_in_a_file_is_reported_with_its_line(old: str, new: str, line: int, what: str) -> None:
     with pytest.raises(YamlError, match=what) as refused:
         git_files.parse_file(changed(git_files.render_file(ASSET), old, new))
     assert refused.value.line == line

@@ -47,7 +47,7 @@ def test_a_contract_becomes_a_schema_guarantees_and_a_name() -> None:
     assert contract.original == {"format": "odcs", "text": CONTRACT}
 
 
-def test_what_is_written_reads_back_with_the_same_columns() -> None:
+def test_a_rendered_contract_is_read_with_the_same_columns() -> None:
     text = odcs.render_contract("analytics.core.orders", "2.0.0", ORDERS, description="Orders.", team="shop")
     (contract,) = odcs.parse_contract(text)
     assert (contract.name, contract.version, contract.description) == ("analytics.core.orders", "2.0.0", "Orders.")
@@ -75,6 +75,6 @@ def test_a_contract_that_was_read_and_written_reads_the_same() -> None:
         ("apiVersion: v3.0.0\nschema: &a\n- *a", "aliases"),
     ],
 )
-def test_what_is_no_contract_is_refused(text: str, what: str) -> None:
+def test_a_document_that_is_no_odcs_contract_is_refused(text: str, what: str) -> None:
     with pytest.raises(DocumentError, match=what):
         odcs.parse_contract(text)

@@ -58,6 +58,6 @@ def test_a_message_becomes_an_object_under_its_json_names() -> None:
 
 
 @pytest.mark.parametrize("document", [b"", b"no descriptor", b"\xff" * 50, described(imports=False)])
-def test_what_is_no_whole_set_is_refused(document: bytes) -> None:
+def test_an_incomplete_descriptor_set_is_refused(document: bytes) -> None:
     with pytest.raises(DocumentError):
         protobuf.parse_messages(document)

@@ -45,7 +45,7 @@ def test_each_format_is_read_and_its_own_part_found(source: SchemaDocument, colu
     assert SchemaDocument.from_json(source.as_json()) == source
 
 
-def test_what_a_format_promises_beside_the_schema_is_read_too() -> None:
+def test_guarantees_of_a_format_are_read_with_the_schema() -> None:
     assert parse_document(SchemaDocument(Format.ODCS, ODCS)).guarantees == {"uniqueness": {"id": "always"}}
 
 

@@ -37,7 +37,7 @@ def test_text_that_looks_like_something_else_stays_text(text: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["no", "Yes", "off", "2026-01-01", "1:20", "0x1F", "1_000", "inf", "1e999"])
-def test_what_a_person_writes_plainly_is_read_as_yaml_1_2_has_it(word: str) -> None:
+def test_plain_scalars_are_read_by_the_rules_of_yaml_1_2(word: str) -> None:
     assert yaml.load(f"key: {word}").value == {"key": word}
 
 
@@ -62,7 +62,7 @@ def test_long_texts_stand_in_blocks_so_that_diffs_are_readable() -> None:
         ("{a: " * 300, 1, "nested deeper"),
     ],
 )
-def test_what_is_not_read_says_its_line(text: str, line: int, what: str) -> None:
+def test_unsupported_yaml_is_refused_with_its_line(text: str, line: int, what: str) -> None:
     with pytest.raises(YamlError, match=what) as refused:
         yaml.load(text)
     assert refused.value.line == line

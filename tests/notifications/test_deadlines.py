@@ -54,7 +54,7 @@ async def test_an_approved_proposal_waits_for_its_publisher_and_never_expires(
     assert (await world.publish_proposal(proposal)).proposal.status is ProposalStatus.PUBLISHED
 
 
-async def test_who_has_not_answered_is_reminded_three_days_and_one_day_before_the_end_once_each(
+async def test_an_awaited_team_is_reminded_once_three_days_and_once_one_day_before_the_end(
     world: World, database: Database, clock: FixedClock
 ) -> None:
     _, proposal = await world.proposed(consumers=2)
@@ -70,7 +70,7 @@ async def test_who_has_not_answered_is_reminded_three_days_and_one_day_before_th
     assert days == [27, 29]
 
 
-async def test_a_worker_that_was_away_sends_the_last_reminder_only(
+async def test_a_worker_that_was_down_sends_only_the_last_reminder(
     world: World, database: Database, clock: FixedClock
 ) -> None:
     await world.proposed(consumers=1)
@@ -91,7 +91,7 @@ async def test_a_question_that_is_due_soon_anyway_is_not_reminded_of_at_once(
     assert (await world.kinds())[-1] == "REMINDER_SENT"
 
 
-async def test_nobody_is_reminded_who_has_answered_or_of_what_has_ended(
+async def test_no_reminder_is_sent_after_an_answer_or_after_the_end(
     world: World, database: Database, clock: FixedClock
 ) -> None:
     _, proposal = await world.proposed(consumers=1)

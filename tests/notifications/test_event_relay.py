@@ -42,9 +42,7 @@ async def test_12_a_subscriber_that_was_away_gets_every_event_since_its_cursor_o
     assert live[0].sequence == missed[-1].sequence + 1
 
 
-async def test_a_subscriber_without_a_cursor_starts_with_what_is_committed_from_now_on(
-    world: World, database: Database
-) -> None:
+async def test_a_subscriber_without_a_cursor_starts_with_the_next_commit(world: World, database: Database) -> None:
     async with EventRelay(database) as bus:
         await world.team("before")
         async with bus.subscribe() as stream:
@@ -81,7 +79,7 @@ async def test_two_transactions_that_commit_in_the_opposite_order_of_their_start
         assert [event.sequence for event in await take(stream, 2)] == [1, 2]
 
 
-async def test_what_no_longer_fits_into_memory_is_read_from_the_log_in_pages(world: World, database: Database) -> None:
+async def test_events_beyond_the_memory_limit_are_read_from_the_log_in_pages(world: World, database: Database) -> None:
     async with EventRelay(database, max_recent_events=5) as bus, bus.subscribe(0) as slow:
         for number in range(12):
             await world.team(f"team-{number}")
@@ -103,7 +101,7 @@ async def test_large_events_are_kept_in_memory_up_to_a_limit_of_their_text(
         assert [event.sequence for event in await take(slow, 12)] == list(range(1, 13))
 
 
-async def test_a_subscriber_lives_through_a_database_that_is_away(postgres_database_url: str) -> None:
+async def test_a_subscriber_survives_an_unavailable_database(postgres_database_url: str) -> None:
     database = Database(postgres_database_url)
     async with EventRelay(database, poll_seconds=0.05, max_recent_events=1) as bus, bus.subscribe(0) as stream:
         for number in range(4):
@@ -125,7 +123,7 @@ async def cut_connections(url: str) -> None:
     await connection.close()
 
 
-async def test_a_failure_nobody_foresaw_does_not_stop_the_bus(
+async def test_an_unexpected_failure_does_not_stop_the_relay(
     world: World, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Faulty(Database):
@@ -153,7 +151,7 @@ async def test_a_cursor_that_the_log_has_not_reached_is_refused(world: World, da
                 pass
 
 
-async def test_a_bus_that_closes_ends_its_subscriptions(database: Database) -> None:
+async def test_a_relay_that_closes_ends_its_subscriptions(database: Database) -> None:
     async with EventRelay(database) as bus, bus.subscribe() as stream:
         waiting = asyncio.create_task(collect(stream))
         await asyncio.sleep(0.05)
@@ -194,7 +192,7 @@ async def test_a_cursor_before_the_beginning_is_the_beginning(world: World, data
         assert (await take(stream, 1))[0].sequence == 1
 
 
-async def test_a_connection_that_was_cut_before_it_is_given_back_spoils_nothing(postgres_database_url: str) -> None:
+async def test_a_connection_that_breaks_before_its_return_does_not_harm_the_relay(postgres_database_url: str) -> None:
     """More often than the pool has places: none of them is lost."""
     database = Database(postgres_database_url)
     for _ in range(25):

@@ -138,12 +138,12 @@ async def test_silence_ends_in_time() -> None:
         ("HTTP/1.1 404 x\r\n\r\n", "answered 404"),
     ],
 )
-async def test_a_failure_is_told_in_a_sentence(answer: int | str, message: str) -> None:
+async def test_a_failure_is_reported_in_a_sentence(answer: int | str, message: str) -> None:
     async with receiving(lambda _n: answer) as receiver:
         assert message in await refusal(receiver.url, INSIDE)
 
 
-async def test_a_closed_port_and_an_unknown_name_are_told(names: dict[str, list[list[str]]]) -> None:
+async def test_a_closed_port_and_an_unknown_name_are_reported(names: dict[str, list[list[str]]]) -> None:
     names["127.0.0.1"] = [["127.0.0.1"]]
     assert "Can't connect to 127.0.0.1" in await refusal("http://127.0.0.1:9/", INSIDE)
     names["nowhere.example"] = [[]]

@@ -111,7 +111,7 @@ async def test_a_receiver_that_fails_is_tried_again_until_it_accepts(live: Datab
     assert len({request.headers["webhook-id"] for request in receiver.got}) == len(rows)
 
 
-async def test_after_a_day_of_failures_the_log_says_so_and_no_webhook_is_told(
+async def test_after_a_day_of_failures_an_event_is_recorded_and_no_webhook_receives_it(
     world: World, database: Database, clock: FixedClock
 ) -> None:
     async with receiving(lambda _number: 503) as receiver:
@@ -151,7 +151,9 @@ async def test_a_worker_that_was_killed_loses_nothing(database: Database, clock:
             await settled(database)
 
 
-async def test_who_was_overtaken_does_not_overwrite_what_came_after(database: Database, clock: FixedClock) -> None:
+async def test_a_worker_whose_lease_expired_does_not_overwrite_a_later_attempt(
+    database: Database, clock: FixedClock
+) -> None:
     await webhook(database, "https://example.com/")
     await create_deliveries(database)
     lease = timedelta(seconds=60)
@@ -196,9 +198,7 @@ async def test_a_slow_receiver_does_not_hold_up_another(live: Database) -> None:
             await quick.count(13, 4)
 
 
-async def test_a_teams_webhook_hears_what_concerns_it_and_a_filter_lets_through_its_kinds(
-    world: World, database: Database
-) -> None:
+async def test_a_webhook_receives_the_events_of_its_team_and_of_its_filter(world: World, database: Database) -> None:
     _, proposal = await world.proposed(consumers=2)
     own = await webhook(database, "https://example.com/a", team=TeamRef(id=world.consumers[0].id))
     asked = await webhook(database, "https://example.com/b", kinds=["PROPOSAL_ANSWERED"])
@@ -217,7 +217,7 @@ async def test_a_teams_webhook_hears_what_concerns_it_and_a_filter_lets_through_
     assert of_asked == ["PROPOSAL_ANSWERED"] * 2
 
 
-async def test_a_paused_webhook_gets_what_it_missed_when_it_goes_on(live: Database) -> None:
+async def test_a_resumed_webhook_receives_the_events_of_its_pause(live: Database) -> None:
     world = World(live)
     async with receiving() as receiver, working(live):
         created = await webhook(live, receiver.url, kinds=["TEAM_CREATED"])
@@ -234,7 +234,7 @@ async def change(database: Database, row: Webhook, *, rotate: bool = False, **ch
         return await verbs.update(session, ANONYMOUS, row.id, changes, rotate_secret=rotate)
 
 
-async def test_a_secret_that_was_replaced_signs_beside_the_new_one_for_a_day(
+async def test_a_replaced_secret_signs_together_with_the_new_secret_for_a_day(
     database: Database, clock: FixedClock
 ) -> None:
     created = await webhook(database, "https://example.com/")
@@ -256,7 +256,7 @@ async def test_both_secrets_verify_a_post_while_one_replaces_the_other(live: Dat
         Verifier(secret or "").verify(got.body, got.headers)
 
 
-async def test_a_delivery_can_be_sent_once_more_and_keeps_its_id(live: Database) -> None:
+async def test_a_delivery_can_be_sent_again_with_the_same_id(live: Database) -> None:
     async with receiving() as receiver, working(live):
         await webhook(live, receiver.url, kinds=["TEAM_CREATED"])
         await World(live).team("one")
@@ -362,7 +362,7 @@ async def test_a_delivery_of_a_deleted_webhook_ends_quietly(live: Database) -> N
         "x" * 3000,
     ],
 )
-async def test_what_is_no_address_is_refused(world: World, database: Database, url: str) -> None:
+async def test_an_invalid_address_is_refused(world: World, database: Database, url: str) -> None:
     before = await world.size()
     with pytest.raises(Invalid):
         await webhook(database, url)

@@ -79,7 +79,7 @@ def test_every_path_meets_itself_and_the_root(path: str) -> None:
 
 
 @given(odd, odd)
-def test_what_is_inside_meets_what_it_is_inside_of_whatever_the_names(outer: str, inner: str) -> None:
+def test_a_nested_path_meets_its_parent_whatever_the_names(outer: str, inner: str) -> None:
     for inside in (f"{outer}.{inner}", f"{outer}[]", f"{outer}[].{inner}"):
         assert paths_overlap(outer, inside)
 
@@ -94,7 +94,7 @@ def test_steps_are_as_many_as_names_and_elements(path: str) -> None:
     assert len(split_path(path)) == path.count(".") + 1 + path.count("[]")
 
 
-def test_a_rename_meets_who_reads_the_old_name_and_who_reads_the_new_one() -> None:
+def test_a_rename_touches_readers_of_the_old_and_of_the_new_name() -> None:
     renamed = change("old", "new", kind=ChangeKind.PROPERTY_RENAMED)
     assert is_affected(renamed, ["old"])
     assert is_affected(renamed, ["new.inner"])
@@ -102,19 +102,19 @@ def test_a_rename_meets_who_reads_the_old_name_and_who_reads_the_new_one() -> No
 
 
 @given(st.lists(paths, min_size=1))
-def test_a_change_at_the_root_and_one_without_a_field_touch_everyone(fields: list[str]) -> None:
+def test_a_change_at_the_root_or_without_a_field_touches_every_reader(fields: list[str]) -> None:
     assert is_affected(change(""), fields)
     assert is_affected(change(), fields)
     assert is_affected(change(""), None)
 
 
 @given(changes)
-def test_who_declared_nothing_is_touched_by_every_change(changes: list[Change]) -> None:
+def test_a_reader_without_declared_fields_is_touched_by_every_change(changes: list[Change]) -> None:
     assert all(is_affected(change, None) for change in changes)
 
 
 @given(changes, readers)
-def test_asked_and_informed_are_all_readers_but_the_proposer_and_no_team_is_both(
+def test_asked_and_informed_teams_are_all_readers_except_the_proposer_without_overlap(
     changes: list[Change], live: list[FieldReader]
 ) -> None:
     result = find_affected_teams(changes, live, TEAMS[0])

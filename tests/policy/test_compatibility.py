@@ -48,7 +48,7 @@ def test_the_same_terms_are_unchanged_whatever_the_order_of_keys(proposed: Terms
 
 
 @given(anything, anything)
-def test_the_mode_that_judges_is_the_current_one(current: Terms, proposed: Terms) -> None:
+def test_the_current_mode_decides(current: Terms, proposed: Terms) -> None:
     judgement = judge(current, proposed)
     assert judgement.mode is current.mode
     under_none = judge(current, Terms(proposed.schema, proposed.guarantees, Mode.NONE))
@@ -66,7 +66,7 @@ def test_breaking_and_major_are_the_same_and_breaking_changes_are_among_the_chan
 
 
 @given(anything, anything)
-def test_under_none_nothing_breaks(current: Terms, proposed: Terms) -> None:
+def test_in_mode_none_nothing_breaks(current: Terms, proposed: Terms) -> None:
     assert not judge(Terms(current.schema, current.guarantees, Mode.NONE), proposed).breaking
 
 
@@ -102,7 +102,7 @@ def test_guarantees_and_mode_are_part_of_the_fingerprint_and_not_of_the_schemas_
 
 
 @pytest.mark.parametrize("number", [0, 1, 20, 21, 25])
-def test_a_long_summary_is_cut_and_says_so(number: int) -> None:
+def test_a_long_summary_is_cut_with_the_number_of_omitted_changes(number: int) -> None:
     told = summarize_changes(tuple(change(f"c{place}") for place in range(number)))
     assert len(told) == min(number, 21)
     assert (told[-1:] == (f"and {number - 20} more",)) == (number > 20)

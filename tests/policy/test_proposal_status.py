@@ -49,7 +49,7 @@ def test_the_order_of_answers_does_not_matter(given_: list[TeamResponse], random
 
 
 @given(answers)
-def test_blocked_dominates_whatever_the_others_say(given_: list[TeamResponse]) -> None:
+def test_blocked_dominates_all_other_answers(given_: list[TeamResponse]) -> None:
     assert compute_status([*given_, NO], NOW) is ProposalStatus.REJECTED
 
 
@@ -85,7 +85,7 @@ def test_before_it_runs_out_the_expiry_does_not_count(
 
 
 @given(answers, moments, moments, moments)
-def test_expired_stays_expired_however_late_one_looks(
+def test_an_expired_proposal_stays_expired(
     given_: list[TeamResponse], expires_at: datetime, one: datetime, other: datetime
 ) -> None:
     if compute_status_or_expiry(given_, expires_at, min(one, other)) is ProposalStatus.EXPIRED:
@@ -93,7 +93,7 @@ def test_expired_stays_expired_however_late_one_looks(
 
 
 @given(answers, moments, moments)
-def test_what_was_approved_in_time_never_expires(
+def test_a_proposal_approved_in_time_never_expires(
     given_: list[TeamResponse], expires_at: datetime, now: datetime
 ) -> None:
     if compute_status(given_, expires_at) is ProposalStatus.APPROVED:

@@ -79,7 +79,7 @@ def test_metadata_is_a_json_object(value: Any) -> None:
 @pytest.mark.parametrize(
     "value", [[], "a", 1, True, {"a": "b" * 64_000}, {"a": float("nan")}, {"a": "\ud800"}, {"a": {1, 2}}, nested(5_000)]
 )
-def test_what_is_no_json_object_of_moderate_size_is_no_metadata(value: Any) -> None:
+def test_metadata_must_be_a_json_object_of_moderate_size(value: Any) -> None:
     with pytest.raises(Invalid) as refused:
         validation.clean_metadata(value)
     assert refused.value.field == ("metadata",)

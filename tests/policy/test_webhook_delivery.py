@@ -38,7 +38,7 @@ def test_a_crowd_that_failed_together_does_not_come_back_together() -> None:
     assert (late - START) / (early - START) > 1.5
 
 
-def test_a_filter_lets_through_its_kinds_and_a_team_what_concerns_it() -> None:
+def test_a_webhook_receives_the_kinds_of_its_filter_and_the_events_of_its_team() -> None:
     own_team, other_team = uuid4(), uuid4()
     assert matches_filter(None, None, kind="TEAM_CREATED", audience_team_ids=[])
     assert matches_filter(["TEAM_CREATED"], own_team, kind="TEAM_CREATED", audience_team_ids=[str(own_team)])
@@ -115,7 +115,7 @@ def test_of_ipv6_only_global_unicast_is_public(number: int) -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_what_python_does_not_call_global_is_never_public(number: int) -> None:
+def test_addresses_that_python_does_not_call_global_are_never_public(number: int) -> None:
     address = IPv4Address(number)
     if not address.is_global:
         assert find_block_reason(address, allow_private=False)

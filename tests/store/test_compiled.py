@@ -15,7 +15,7 @@ from tests.world import World
 HOSTILE = "x'; DROP TABLE teams; --"
 
 
-async def test_only_the_columns_that_are_wanted_are_read_and_those_that_the_question_needs(world: World) -> None:
+async def test_only_the_selected_columns_and_those_of_the_query_itself_are_read(world: World) -> None:
     asset = await world.published(consumers=1)
     async with world.database.read() as session:
         session.selected_columns = {assets.TABLE: frozenset({"fqn"})}
@@ -29,9 +29,7 @@ async def test_only_the_columns_that_are_wanted_are_read_and_those_that_the_ques
 
 
 @pytest.mark.parametrize("cursors", [True, False])
-async def test_a_page_reads_what_its_cursors_are_made_of_only_where_there_are_cursors(
-    world: World, cursors: bool
-) -> None:
+async def test_cursor_columns_are_read_only_for_pages_with_cursors(world: World, cursors: bool) -> None:
     asset = await world.published(consumers=3)
     request = PageRequest("registered_at", first=2)
     async with world.database.read() as session:
@@ -46,7 +44,7 @@ async def test_a_page_reads_what_its_cursors_are_made_of_only_where_there_are_cu
     assert not hasattr(rows[0], "consumer_team_id")
 
 
-async def test_requests_of_one_shape_are_one_text_whatever_they_ask_for(world: World) -> None:
+async def test_requests_of_the_same_shape_share_one_statement_text(world: World) -> None:
     await world.published(consumers=2)
     distinct: set[str] = set()
     for name, number in (("consumer", 5), ("nobody", 9), (HOSTILE, 1)):
@@ -61,7 +59,7 @@ async def test_requests_of_one_shape_are_one_text_whatever_they_ask_for(world: W
 
 
 @pytest.mark.parametrize("text", ["100%", "a_b", "a/b", "%", "_", "/"])
-async def test_what_like_takes_for_a_pattern_is_a_letter_as_any_other(world: World, text: str) -> None:
+async def test_wildcards_of_like_match_themselves(world: World, text: str) -> None:
     await world.team(f"has {text} in it")
     await world.team("has axb, a and 100 in it")
     request = PageRequest("name_key", conditions=(Condition("name", "contains", text),))
@@ -70,7 +68,7 @@ async def test_what_like_takes_for_a_pattern_is_a_letter_as_any_other(world: Wor
     assert [row.name for row in page.rows] == [f"has {text} in it"]
 
 
-async def test_a_statement_that_is_built_anew_is_written_once(world: World) -> None:
+async def test_a_statement_built_again_is_compiled_once(world: World) -> None:
     async with world.database.read() as session:
         write = session._compiler.compile
         texts = {write(select(teams.TABLE).where(teams.TABLE.c.id == identity))[0] for identity in (uuid4(), uuid4())}
@@ -79,9 +77,7 @@ async def test_a_statement_that_is_built_anew_is_written_once(world: World) -> N
     assert second not in texts
 
 
-async def test_questions_keep_the_latest_statements_only_however_many_sets_of_columns_are_wanted(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_prepared_query_keeps_only_its_latest_statements(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     prepared: dict[object, object] = {}
     monkeypatch.setattr("tessera_gql.store.compiled.MAX_CACHED_QUERIES", 20)
     monkeypatch.setattr("tessera_gql.store.compiled._query_cache", prepared)

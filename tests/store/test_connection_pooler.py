@@ -53,7 +53,7 @@ async def test_statements_locks_and_idle_transactions_have_an_end(postgres_datab
     await database.dispose()
 
 
-def test_no_statement_of_ours_outlives_its_transaction() -> None:
+def test_no_statement_outlives_its_transaction() -> None:
     outliving = re.compile(r"pg_(try_)?advisory_lock\(|\bSET (?!LOCAL)[a-z_]+ *(=|TO)|\bPREPARE\b|\bTEMP(ORARY)? TABLE")
     sources = [*(ROOT / "tessera_gql").rglob("*.py"), *(ROOT / "migrations").rglob("*.py")]
     assert not [path.name for path in sources if outliving.search(path.read_text())]

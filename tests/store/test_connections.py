@@ -14,7 +14,7 @@ from tessera_gql.store.tables import Contract, new_id
 from tests.world import World
 
 
-async def test_what_was_not_committed_is_taken_back_before_the_connection_is_lent_again(world: World) -> None:
+async def test_uncommitted_changes_are_rolled_back_before_the_connection_is_reused(world: World) -> None:
     async def change_its_mind() -> None:
         async with world.database.write() as session:
             await session.execute(teams.TABLE.delete())
@@ -26,7 +26,7 @@ async def test_what_was_not_committed_is_taken_back_before_the_connection_is_len
     await world.team("still here")
 
 
-async def test_who_leaves_in_the_middle_of_a_statement_leaves_no_transaction_behind(world: World) -> None:
+async def test_a_call_cancelled_during_a_statement_leaves_no_transaction_open(world: World) -> None:
     await world.team("one")
     slow = {
         "postgresql": "SELECT pg_sleep(5)",
@@ -99,7 +99,7 @@ async def test_rows_that_are_appended_at_once_are_read_back_as_they_were_given(w
 
 @pytest.mark.filterwarnings("ignore:coroutine 'connect' was never awaited:RuntimeWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-async def test_a_connection_that_was_lost_unseen_is_opened_anew(postgres_database_url: str) -> None:
+async def test_a_connection_that_was_lost_unnoticed_is_opened_again(postgres_database_url: str) -> None:
     database = Database(postgres_database_url)
     async with database.read() as session:
         before = await session.value(text("SELECT pg_backend_pid()"))

@@ -38,7 +38,7 @@ async def test_a_postgresql_that_is_not_there_is_unavailable_at_once() -> None:
     await database.dispose()
 
 
-async def test_a_postgresql_that_takes_no_connections_now_is_unavailable(postgres_database_url: str) -> None:
+async def test_a_postgresql_without_free_connections_is_unavailable(postgres_database_url: str) -> None:
     name = urlsplit(postgres_database_url).path.strip("/")
     connection = await asyncpg.connect(at(postgres_database_url.replace(f"/{name}", "/postgres"), "postgres"))
     await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
@@ -99,7 +99,7 @@ async def test_an_sqlite_file_that_cannot_be_opened_is_unavailable(tmp_path: Pat
     await database.dispose()
 
 
-async def test_when_every_connection_is_taken_the_next_call_is_unavailable(world: World) -> None:
+async def test_a_call_while_all_connections_are_in_use_is_unavailable(world: World) -> None:
     database = world.database
     pool = database._sources.writer.engine.pool  # no setting of ours is as short
     pool._timeout = 0.1  # type: ignore[attr-defined]
@@ -115,13 +115,13 @@ async def test_when_every_connection_is_taken_the_next_call_is_unavailable(world
 
 
 @pytest.mark.parametrize("mistake", ["SELECT * FROM no_such_table", "SELEC 1"])
-async def test_a_mistake_of_ours_is_not_called_unavailable(database: Database, mistake: str) -> None:
+async def test_a_programming_error_is_not_reported_as_unavailable(database: Database, mistake: str) -> None:
     async with database.write() as session:
         with pytest.raises((asyncpg.PostgresError, sqlite3.Error)):
             await session.execute(text(mistake))
 
 
-async def test_a_value_of_the_wrong_type_is_not_called_unavailable(postgres_database_url: str) -> None:
+async def test_a_value_of_the_wrong_type_is_not_reported_as_unavailable(postgres_database_url: str) -> None:
     database = Database(postgres_database_url)
     async with database.read() as session:
         with pytest.raises(asyncpg.DataError):

@@ -80,7 +80,7 @@ def shortest(edges: Edges, start: int, depth: int) -> dict[int, int]:
     ],
     ids=["chain", "bounded", "diamond", "shortcut", "cycle", "pair", "cycle ahead", "alone"],
 )
-async def test_each_asset_is_reached_once_by_the_shortest_way(
+async def test_each_asset_is_reached_once_by_the_shortest_path(
     database: Database, edges: Edges, start: int, depth: int, expected: dict[int, int]
 ) -> None:
     nodes = await graph(database, 4, edges)
@@ -107,7 +107,7 @@ async def test_many_starts_are_answered_as_each_alone(database: Database) -> Non
             assert together[node] == (await load_reachable(session, [node], UP))[node]
 
 
-async def test_the_owners_downstream_are_everybody_who_builds_on_it(database: Database) -> None:
+async def test_downstream_owners_are_the_owners_of_all_dependent_assets(database: Database) -> None:
     nodes = await graph(database, 5, [(1, 0), (2, 1), (3, 4)])
     async with database.read() as session:
         owners = await lineage.load_downstream_owner_ids(session, nodes[0])

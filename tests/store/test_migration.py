@@ -70,7 +70,7 @@ async def test_processes_that_start_at_once_migrate_once(bare_url: str) -> None:
     assert await migration.find_differences(bare_url) == []
 
 
-async def test_a_database_of_a_newer_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
+async def test_a_database_of_a_newer_version_is_refused_with_the_remedy(tmp_path: Path) -> None:
     path = tmp_path / "newer.db"
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
@@ -80,7 +80,7 @@ async def test_a_database_of_a_newer_version_is_refused_with_what_to_do(tmp_path
         await migration.upgrade(f"sqlite:///{path}")
 
 
-async def test_the_database_says_which_servers_can_use_its_tables(postgres_database_url: str) -> None:
+async def test_the_database_records_which_servers_can_use_its_tables(postgres_database_url: str) -> None:
     state = await migration.load_state(postgres_database_url)
     assert state.revision == migration.head_revision()
     assert state.works_with in migration.known_revisions()
@@ -98,14 +98,14 @@ async def test_the_database_says_which_servers_can_use_its_tables(postgres_datab
         (SchemaState("9999"), "install that version, or use another database"),
     ],
 )
-def test_a_server_uses_newer_tables_that_were_made_for_it_too_and_no_older_ones(
+def test_a_server_uses_newer_tables_compatible_with_it_but_no_older_tables(
     stand: SchemaState, said: str | None
 ) -> None:
     message = migration.describe_mismatch(stand)
     assert (message is None) if said is None else (message is not None and said in message)
 
 
-def test_every_migration_leaves_tables_that_the_one_before_can_use() -> None:
+def test_every_migration_leaves_tables_that_the_previous_version_can_use() -> None:
     scripts = [*ScriptDirectory.from_config(migration.create_config()).walk_revisions()][::-1]
     oldest = [script.module.works_with for script in scripts]
     assert oldest == sorted(oldest)

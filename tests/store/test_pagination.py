@@ -85,7 +85,7 @@ async def test_rows_that_come_do_not_shift_a_cursor(database: Database) -> None:
     ] == [row.id for row in remaining.rows]
 
 
-async def test_between_two_cursors_lies_what_is_between_them(database: Database) -> None:
+async def test_two_cursors_select_the_rows_between_them(database: Database) -> None:
     await teams(database)
     rows = (await root(database, order_by="name", first=100)).rows
     between = await root(
@@ -94,7 +94,7 @@ async def test_between_two_cursors_lies_what_is_between_them(database: Database)
     assert [row.id for row in between.rows] == [row.id for row in rows[2:6]]
 
 
-async def test_a_page_of_nothing_says_whether_there_is_more(database: Database) -> None:
+async def test_an_empty_page_reports_whether_more_rows_follow(database: Database) -> None:
     assert not (await root(database, order_by="name", first=0)).has_next
     await teams(database)
     nothing = await root(database, order_by="name", first=0)
@@ -196,7 +196,7 @@ def damaged(order_by: str, *, name: str = "after", text: str = "", value: Any = 
         encoded([["name"], "a", ID]),
     ],
 )  # fmt: skip
-def test_a_cursor_that_is_none_of_ours_is_refused(junk: str, name: str) -> None:
+def test_a_cursor_that_the_server_did_not_issue_is_refused(junk: str, name: str) -> None:
     damaged("name", name=name, text=junk)
 
 

@@ -52,7 +52,7 @@ async def test_json_comes_back_as_the_same_value(database: Database, value: dict
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(documents)
-def test_what_is_written_is_read_as_the_same_value(value: dict[str, Any]) -> None:
+def test_stored_values_are_read_as_the_same_values(value: dict[str, Any]) -> None:
     try:
         "".join(map(str, _texts(value))).encode()
     except UnicodeEncodeError:
@@ -88,7 +88,7 @@ async def test_moments_come_back_in_utc_with_their_microseconds(database: Databa
     assert stored.utcoffset() == timedelta(0)
 
 
-async def test_an_id_that_was_read_is_kept_in_json_as_text(database: Database, world: World) -> None:
+async def test_an_id_from_a_row_is_stored_in_json_as_text(database: Database, world: World) -> None:
     team = await world.team("shop")
     async with database.write() as session:
         identifier = await session.value(select(table(Team).c.id))

@@ -115,7 +115,7 @@ async def test_each_forbidden_change_is_refused(world: World, database: Database
                 assert not await session.execute(text(plain)), statement
 
 
-async def test_what_has_ended_leaves_its_place_to_another(world: World, database: Database) -> None:
+async def test_an_ended_row_no_longer_blocks_a_new_row(world: World, database: Database) -> None:
     await furnished(world)
     contract, registration, proposal = [await first(database, model) for model in (Contract, Registration, Proposal)]
     await put(database, Contract, {**contract, "version": "0.9.0", "status": ContractStatus.DEPRECATED})
@@ -137,7 +137,7 @@ async def test_a_team_registers_once_itself_and_once_for_each_of_its_assets(worl
             await put(database, Registration, {**row, "consumer_asset_id": identity})
 
 
-async def test_whoever_loses_a_race_for_a_unique_place_gets_a_conflict(world: World, database: Database) -> None:
+async def test_losing_a_race_for_a_unique_value_is_a_conflict(world: World, database: Database) -> None:
     first_team, second_team = await world.team("one"), await world.team("other")
     clone = Team(id=new_id(), name="x", name_key=first_team.name_key, meta={}, created_at=first_team.created_at)
     async with database.write(dry_run=True) as session:
@@ -148,7 +148,7 @@ async def test_whoever_loses_a_race_for_a_unique_place_gets_a_conflict(world: Wo
             await session.update(Team, table(Team).c.id == second_team.id, name_key=first_team.name_key)
 
 
-async def test_a_contract_of_another_asset_has_a_place_of_its_own(world: World) -> None:
+async def test_active_contracts_of_two_assets_do_not_conflict(world: World) -> None:
     asset = await world.published()
     async with world.database.read() as session:
         (owner,) = await session.rows(select(table(Team)))

@@ -39,7 +39,7 @@ async def test_blocking_holds_the_loop_by_the_wall_clock_alone() -> None:
     assert cpu < 0.1
 
 
-async def test_what_holds_the_loop_for_long_is_logged_with_its_stack(
+async def test_a_long_block_of_the_loop_is_logged_with_its_stack(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(watchdog, "REPORT_AFTER_SECONDS", 0.1)

@@ -34,7 +34,7 @@ async def change(
         return await assets.update(session, actor or world.actor, ref, details=described, expected_row_version=version)
 
 
-async def test_a_team_is_renamed_by_itself_and_the_event_says_what_changed(world: World) -> None:
+async def test_a_team_renames_itself_and_the_event_lists_the_changes(world: World) -> None:
     team = await world.team("One")
     renamed = await rename(world, team, writer(team), name="one", metadata={"a": 1}, expected_row_version=1)
     assert (renamed.name, renamed.meta, renamed.row_version) == ("one", {"a": 1}, 2)
@@ -45,7 +45,7 @@ async def test_a_team_is_renamed_by_itself_and_the_event_says_what_changed(world
     assert await world.size() == size
 
 
-async def test_a_name_is_taken_whatever_its_case_and_the_spelling_of_its_accents(world: World) -> None:
+async def test_a_name_is_unique_without_regard_to_case_and_normalization(world: World) -> None:
     await world.team("Équipe")
     second = await world.team("other")
     for name in ("équipe", "ÉQUIPE", "e\u0301quipe", " Équipe "):
@@ -57,7 +57,7 @@ async def test_a_name_is_taken_whatever_its_case_and_the_spelling_of_its_accents
         assert (await teams.update(session, world.actor, TeamRef(name="E\u0301QUIPE"), metadata={})).name == "Équipe"
 
 
-async def test_a_team_changed_meanwhile_is_stale_and_one_of_others_forbidden(world: World) -> None:
+async def test_updating_a_changed_team_is_stale_and_updating_another_team_is_forbidden(world: World) -> None:
     team, second = await world.team("one"), await world.team("other")
     await rename(world, team, name="uno")
     with pytest.raises(Stale, match="rowVersion 2, not 1"):
@@ -68,7 +68,7 @@ async def test_a_team_changed_meanwhile_is_stale_and_one_of_others_forbidden(wor
         await World(world.database, writer(team)).team("new")
 
 
-async def test_an_asset_is_made_for_the_own_team_unless_an_administrator_says_otherwise(world: World) -> None:
+async def test_an_asset_belongs_to_the_callers_team_unless_an_administrator_names_another(world: World) -> None:
     own_team, other_team = await world.team("one"), await world.team("other")
     async with world.database.write() as session:
         asset = await assets.create(session, writer(own_team), fqn="Core.Orders", details=AssetDetails())
@@ -92,7 +92,7 @@ async def test_an_asset_is_made_for_the_own_team_unless_an_administrator_says_ot
         await world.asset("core.new", Team(id=asset.id))
 
 
-async def test_a_new_owner_or_mode_is_told_to_the_readers_and_a_description_is_not(world: World) -> None:
+async def test_readers_are_notified_of_a_new_owner_or_mode_but_not_of_a_description(world: World) -> None:
     asset = await world.published(consumers=1)
     reader, owner, heir = str(world.consumers[0].id), str(asset.owner_team_id), await world.team("heir")
     for details, audience, changed in (
@@ -120,7 +120,7 @@ async def test_an_asset_is_changed_by_its_owner_or_an_administrator_of_any_team(
         await change(world, asset, description="late", version=1)
 
 
-async def test_an_edge_is_told_to_both_owners_and_exists_once(world: World) -> None:
+async def test_an_edge_notifies_both_owners_and_exists_once(world: World) -> None:
     own_team, other_team = await world.team("one"), await world.team("other")
     source, built = await world.asset("core.source", own_team), await world.asset("marts.built", other_team)
     edge = await world.depend(built, source)

@@ -37,9 +37,7 @@ async def both(*calls: Awaitable[Any]) -> tuple[list[Any], list[Refusal]]:
     return [result for result in ended if not isinstance(result, Refusal)], refused
 
 
-async def test_of_two_that_create_the_same_one_succeeds_and_the_other_gets_a_conflict(
-    pair: tuple[World, World],
-) -> None:
+async def test_creating_the_same_thing_at_once_succeeds_once_and_conflicts_once(pair: tuple[World, World]) -> None:
     first_process, second_process = pair
     for trial in range(TRIALS):
         succeeded, refused = await both(first_process.team(f"Team {trial}"), second_process.team(f"TEAM {trial}"))
@@ -56,7 +54,7 @@ async def test_of_two_that_create_the_same_one_succeeds_and_the_other_gets_a_con
     assert_chained(await first_process.events())
 
 
-async def test_of_two_teams_that_take_one_name_at_once_one_keeps_its_own(pair: tuple[World, World]) -> None:
+async def test_two_teams_renamed_to_the_same_name_at_once_conflict(pair: tuple[World, World]) -> None:
     async def rename(world: World, team: Any, name: str) -> Any:
         async with world.database.write() as session:
             return await team_verbs.update(session, world.actor, TeamRef(id=team.id), name=name)
@@ -70,7 +68,7 @@ async def test_of_two_teams_that_take_one_name_at_once_one_keeps_its_own(pair: t
         assert (len(succeeded), [type(error) for error in refused]) == (1, [Conflict])
 
 
-async def test_first_contracts_published_at_once_are_one_after_the_other(pair: tuple[World, World]) -> None:
+async def test_concurrent_first_contracts_are_published_one_after_the_other(pair: tuple[World, World]) -> None:
     first_process, second_process = pair
     owner = await first_process.team("owner")
     for trial in range(TRIALS):
@@ -81,7 +79,7 @@ async def test_first_contracts_published_at_once_are_one_after_the_other(pair: t
         assert contracts[0].version == "1.0.0"
 
 
-async def test_an_answer_and_a_withdrawal_at_once_leave_one_end(pair: tuple[World, World]) -> None:
+async def test_a_concurrent_answer_and_withdrawal_end_the_proposal_once(pair: tuple[World, World]) -> None:
     first_process, second_process = pair
     owner, consumer = await first_process.team("owner"), await first_process.team("consumer")
     for trial in range(TRIALS):
@@ -99,7 +97,7 @@ async def test_an_answer_and_a_withdrawal_at_once_leave_one_end(pair: tuple[Worl
         assert len(await first_process.contracts(asset)) == 1 + (ended is ProposalStatus.PUBLISHED)
 
 
-async def test_a_publish_and_a_registration_at_once_ask_the_new_reader_either_way(pair: tuple[World, World]) -> None:
+async def test_a_concurrent_publish_and_registration_always_ask_the_new_reader(pair: tuple[World, World]) -> None:
     first_process, second_process = pair
     owner, consumer = await first_process.team("owner"), await first_process.team("consumer")
     for trial in range(TRIALS):
@@ -126,7 +124,7 @@ async def test_the_last_blocker_leaves_while_the_owner_publishes(pair: tuple[Wor
         assert status in {ProposalStatus.APPROVED, ProposalStatus.PUBLISHED}
 
 
-async def test_many_verbs_of_two_processes_leave_a_log_without_gaps(pair: tuple[World, World]) -> None:
+async def test_workflows_of_two_processes_leave_a_log_without_gaps(pair: tuple[World, World]) -> None:
     first_process, second_process = pair
     owner = await first_process.team("owner")
     assets = [await first_process.asset(f"a.t{number}", owner) for number in range(4)]

@@ -33,7 +33,7 @@ async def test_1_a_break_asks_both_consumers_though_a_compatible_version_came_be
     assert progress.proposal.status is ProposalStatus.APPROVED
 
 
-async def test_2_a_consumer_that_registers_later_cannot_approve_for_the_earlier_ones(world: World) -> None:
+async def test_2_a_consumer_that_registers_later_cannot_approve_for_earlier_consumers(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
     late = await world.team("late")
     await world.register(asset, late)
@@ -61,7 +61,7 @@ async def test_4_two_teams_migrating_until_2031_leave_the_proposal_pending(world
     assert (await world.apply_time(proposal)).proposal.status is ProposalStatus.PENDING
 
 
-async def test_5_one_blocked_keeps_the_answers_of_the_others_and_they_may_still_answer(world: World) -> None:
+async def test_5_a_blocked_answer_keeps_the_answers_of_other_teams_and_they_may_still_answer(world: World) -> None:
     _, proposal = await world.proposed(consumers=3)
     first, second, third = world.consumers
     await world.answer(proposal, first, Response.APPROVED)
@@ -109,7 +109,7 @@ async def test_7_unknown_input_is_refused_not_swallowed(
     assert await world.size() == before
 
 
-async def test_8_dropping_a_column_asks_exactly_who_reads_it_or_declared_nothing(world: World) -> None:
+async def test_8_dropping_a_column_asks_exactly_the_teams_that_read_it_or_declared_no_fields(world: World) -> None:
     asset = await world.published()
     everything, reads_it, reads_other = [await world.team(name) for name in ("all", "note", "total")]
     await world.register(asset, everything)
@@ -124,7 +124,7 @@ async def outcomes(*calls: Awaitable[Any]) -> list[Any]:
     return await asyncio.gather(*calls, return_exceptions=True)
 
 
-async def test_9_of_two_concurrent_publishes_one_wins_and_the_other_sees_the_winner(world: World) -> None:
+async def test_9_the_second_of_two_concurrent_publishes_sees_the_result_of_the_first(world: World) -> None:
     owner = await world.team("producers")
     for trial in range(TRIALS):
         asset = await world.asset(f"analytics.core.orders_{trial}", owner)
@@ -138,7 +138,7 @@ async def test_9_of_two_concurrent_publishes_one_wins_and_the_other_sees_the_win
         assert [contract.version for contract in published] == ["1.0.0", "1.1.0"]
 
 
-async def test_9_of_two_concurrent_breaking_publishes_one_proposal_is_opened(world: World) -> None:
+async def test_9_two_concurrent_breaking_publishes_open_one_proposal(world: World) -> None:
     owner, consumer = await world.team("producers"), await world.team("consumer")
     for trial in range(TRIALS):
         asset = await world.asset(f"analytics.core.orders_{trial}", owner)
@@ -174,7 +174,7 @@ async def test_10_two_concurrent_last_answers_approve_once_and_publish_once(worl
         assert [contract.version for contract in await world.contracts(asset)] == ["1.0.0", "2.0.0"]
 
 
-async def test_11_a_refused_verb_leaves_no_row_and_no_event(world: World) -> None:
+async def test_11_a_refused_workflow_leaves_no_row_and_no_event(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
     stranger = await world.team("stranger")
     before = await world.size()
@@ -194,7 +194,7 @@ async def test_11_a_refused_verb_leaves_no_row_and_no_event(world: World) -> Non
     assert await world.size() == before
 
 
-async def test_11_a_verb_that_fails_half_way_leaves_no_row_and_no_event(world: World, database: Database) -> None:
+async def test_11_a_workflow_that_fails_half_way_leaves_no_row_and_no_event(world: World, database: Database) -> None:
     asset = await world.published(consumers=1)
     before = await world.size()
 
@@ -208,7 +208,7 @@ async def test_11_a_verb_that_fails_half_way_leaves_no_row_and_no_event(world: W
     assert await world.size() == before
 
 
-async def test_11_a_committed_verb_leaves_exactly_its_events(world: World) -> None:
+async def test_11_a_committed_workflow_leaves_exactly_its_events(world: World) -> None:
     asset = await world.published(consumers=1)
     before = (await world.events())[-1].sequence
     outcome = await world.publish(asset, without("note"), publish_when_approved=True)

@@ -115,7 +115,7 @@ async def test_an_edge_that_left_the_manifest_is_removed_and_a_declared_one_stay
 
 
 @needs_manifests
-async def test_tables_without_an_owner_need_one_named(world: World) -> None:
+async def test_tables_without_an_owner_need_a_default_owner(world: World) -> None:
     before = await world.size()
     with pytest.raises(Invalid, match="no owner"):
         await synced(world, document("jaffle_shop_v1"), owner=None, create_teams=False)
@@ -170,7 +170,7 @@ async def test_a_model_that_reads_a_table_of_another_team_registers_the_columns_
     assert (again.reads, again.registrations_created, await world.size()) == ((), 0, size)
 
 
-async def test_a_query_that_can_not_be_read_registers_for_everything_and_the_report_says_why(world: World) -> None:
+async def test_an_unreadable_query_registers_for_all_columns_and_the_report_has_the_reason(world: World) -> None:
     report = await synced(world, dbt_manifest(SHOP, {**MART, "compiled_code": "selec oops from"}), owner=None)
     assert (await readers(world))["finance", FQN].fields is None
     assert report.reads[0].why is not None
@@ -197,7 +197,7 @@ async def test_a_registration_ends_with_its_model_and_a_declared_one_stays(world
     assert await world.size() == size
 
 
-async def test_who_stops_reading_a_column_in_the_manifest_that_drops_it_is_not_asked(world: World) -> None:
+async def test_a_team_that_stops_reading_a_column_in_the_manifest_that_drops_it_is_not_asked(world: World) -> None:
     await synced(world, dbt_manifest(SHOP, MART), owner=None)
     without_total = team_table("orders", "shop", "id", "note")
     adapted = {**MART, "compiled_code": "select id from analytics.core.orders"}
@@ -247,7 +247,7 @@ async def test_an_exposure_registers_its_team_until_it_is_gone(world: World) -> 
     assert (report.registrations_ended, await readers(world)) == (1, {})
 
 
-async def test_an_exposure_of_nobody_known_is_told_and_passed_over(world: World) -> None:
+async def test_an_exposure_of_an_unknown_owner_is_reported_and_skipped(world: World) -> None:
     report = await synced(world, dbt_manifest(SHOP, exposures={BOARD["unique_id"]: BOARD}), owner=None)
     assert report.warnings == (
         "The exposure board registers nobody: its owner Ada Lovelace is no team; map it to one.",
@@ -272,7 +272,7 @@ async def test_removed_tables_are_retired_only_when_asked_and_only_if_nobody_rea
     assert next(model for model in back.models if model.fqn.endswith("old")).outcome is SyncOutcome.PUBLISHED
 
 
-async def test_each_asset_alone_skips_what_is_refused_and_takes_the_rest(world: World) -> None:
+async def test_a_sync_per_asset_skips_refused_assets_and_applies_the_remaining_ones(world: World) -> None:
     await synced(world, dbt_manifest(SHOP, team_table("other", "shop", "id")), owner=None)
     await world.register(await asset_at(world, FQN), await world.team("support"))
     await synced(world, dbt_manifest(team_table("orders", "shop", "id", "total")), owner=None)
@@ -300,7 +300,7 @@ async def test_versions_and_the_date_of_deprecation_are_kept_with_the_asset(worl
     )
 
 
-async def test_a_contract_that_another_way_changed_is_seen_by_the_next_sync(world: World) -> None:
+async def test_a_contract_published_without_dbt_is_seen_by_the_next_sync(world: World) -> None:
     await synced(world, dbt_manifest(SHOP), owner=None)
     asset = await asset_at(world, FQN)
     active = await world.active(asset)

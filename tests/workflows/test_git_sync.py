@@ -125,7 +125,7 @@ async def test_push_pull_into_an_empty_database_and_push_again_are_the_same_byte
     assert tree(second) == tree(first)
 
 
-async def test_a_dbt_project_survives_the_way_through_files(world: World, empty: Database, tmp_path: Path) -> None:
+async def test_a_dbt_project_survives_a_round_trip_through_files(world: World, empty: Database, tmp_path: Path) -> None:
     manifest = dbt.parse_manifest(DEMO.read_bytes())
     await world.team("shop")
     async with world.database.write() as session:
@@ -154,7 +154,7 @@ async def test_a_second_push_writes_nothing_and_a_second_pull_writes_no_row(
     assert await world.size() == size
 
 
-async def test_files_of_what_is_gone_are_removed_and_those_of_others_stay(world: World, tmp_path: Path) -> None:
+async def test_files_of_removed_assets_are_deleted_and_foreign_files_stay(world: World, tmp_path: Path) -> None:
     await world.published()
     await push(world.database, tmp_path)
     (tmp_path / "assets/README.md").write_text("mine")
@@ -165,7 +165,7 @@ async def test_files_of_what_is_gone_are_removed_and_those_of_others_stay(world:
     assert {"assets/README.md", "assets/mine.yaml"} < set(tree(tmp_path))
 
 
-async def test_a_file_of_somebody_else_is_never_overwritten(world: World, tmp_path: Path) -> None:
+async def test_a_foreign_file_is_never_overwritten(world: World, tmp_path: Path) -> None:
     await world.published()
     (tmp_path / "assets").mkdir()
     (tmp_path / "assets/analytics.core.orders.yaml").write_text("mine: true")
@@ -195,7 +195,7 @@ def test_a_failure_half_way_leaves_the_old_tree(tmp_path: Path) -> None:
     assert {name: text.encode() for name, text in changed.items()} == tree(tmp_path)
 
 
-def test_two_pushes_at_once_do_not_meet_and_a_killed_one_is_taken_over(tmp_path: Path) -> None:
+def test_concurrent_pushes_exclude_each_other_and_a_killed_push_is_recovered(tmp_path: Path) -> None:
     staging = tmp_path / git_folder.STAGING
     staging.mkdir()
     with pytest.raises(Conflict, match="Another push"):
@@ -221,7 +221,7 @@ async def test_links_are_not_followed(world: World, tmp_path: Path, location: st
     assert tree(outside) == before
 
 
-async def test_a_commit_holds_what_was_pushed_and_nothing_else(world: World, tmp_path: Path) -> None:
+async def test_a_commit_contains_only_the_pushed_files(world: World, tmp_path: Path) -> None:
     def run_git(*words: str) -> str:
         return subprocess.run(["git", "-C", str(tmp_path), *words], capture_output=True, text=True, check=True).stdout
 
@@ -307,7 +307,7 @@ async def test_a_breaking_contract_in_a_file_waits_for_its_readers(world: World,
     assert await world.size() == size
 
 
-async def test_a_version_that_says_less_than_its_change_is_refused_with_its_line(world: World, tmp_path: Path) -> None:
+async def test_a_version_with_too_small_a_bump_is_refused_with_its_line(world: World, tmp_path: Path) -> None:
     await world.published(consumers=1)
     await push(world.database, tmp_path)
     newer(tmp_path, without("note"), "1.0.1")
@@ -384,7 +384,7 @@ async def test_a_mistake_is_refused_with_file_and_line_and_changes_nothing(world
     assert await world.size() == size
 
 
-async def test_history_with_two_active_versions_or_a_schema_that_is_none_is_refused(
+async def test_a_history_with_two_active_versions_or_an_invalid_schema_is_refused(
     world: World, empty: Database, tmp_path: Path
 ) -> None:
     await world.published()
@@ -428,7 +428,7 @@ def test_every_file_that_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> No
     ]
 
 
-async def test_the_schema_of_a_world_is_json_all_the_way(world: World, tmp_path: Path) -> None:
+async def test_the_schema_in_a_file_is_plain_json(world: World, tmp_path: Path) -> None:
     await world.published()
     await push(world.database, tmp_path)
     file = git_files.parse_file((tmp_path / ORDERS_FILE).read_text())

@@ -38,7 +38,7 @@ def holder(team: Team, scope: Scope) -> Actor:
     return Actor(f"{team.name} {scope}", team.id, frozenset({scope}))
 
 
-async def test_a_token_is_32_random_bytes_behind_a_mark_and_only_its_hash_is_kept(
+async def test_a_token_is_a_prefix_and_32_random_bytes_and_only_its_hash_is_stored(
     world: World, database: Database
 ) -> None:
     team = await world.team("shop")
@@ -129,9 +129,7 @@ async def test_revoking_is_for_good_and_repeating_it_writes_nothing(
     assert len(await world.events()) == number
 
 
-async def test_a_write_key_revokes_keys_of_its_team_but_none_stronger_than_itself(
-    world: World, database: Database
-) -> None:
+async def test_a_write_key_revokes_keys_of_its_team_but_no_stronger_key(world: World, database: Database) -> None:
     team, other_team = await world.team("shop"), await world.team("finance")
     writer = holder(team, Scope.WRITE)
     peer = await make(database, team=of(team), scopes=[Scope.WRITE])
@@ -154,7 +152,7 @@ async def test_a_key_is_found_by_its_first_characters_while_it_is_good(database:
             await keys.get_by_prefix(session, created.key.prefix)
 
 
-async def test_of_two_keys_with_the_same_first_characters_none_is_guessed(database: Database) -> None:
+async def test_an_ambiguous_key_prefix_is_refused(database: Database) -> None:
     created = await make(database, scopes=[Scope.ADMIN])
     twin = ApiKey(**created.key.model_dump() | {"id": new_id(), "token_hash": "another"})
     async with database.write() as session:
@@ -164,7 +162,7 @@ async def test_of_two_keys_with_the_same_first_characters_none_is_guessed(databa
             await keys.get_by_prefix(session, created.key.prefix)
 
 
-async def test_servers_that_start_at_once_make_one_first_key(database: Database) -> None:
+async def test_servers_that_start_at_once_create_one_first_key(database: Database) -> None:
     async def start() -> CreatedKey | None:
         async with database.write("start") as session:
             return await keys.create_first_key(session)
@@ -174,7 +172,7 @@ async def test_servers_that_start_at_once_make_one_first_key(database: Database)
     assert await start() is None
 
 
-async def test_a_server_whose_only_key_is_revoked_makes_no_other_by_itself(database: Database) -> None:
+async def test_a_server_whose_only_key_is_revoked_creates_no_new_key(database: Database) -> None:
     created = await make(database, scopes=[Scope.ADMIN])
     await revoke(database, created.key)
     async with database.write("start") as session:

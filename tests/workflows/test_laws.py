@@ -192,7 +192,7 @@ class Walk:
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_what_must_hold_holds_after_every_verb(
+async def test_the_invariants_hold_after_every_random_workflow(
     seed: int, sqlite_template: Path, tmp_path: Path, clock: FixedClock
 ) -> None:
     database = Database(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'walk.db')}", clock=clock)

@@ -31,7 +31,7 @@ async def test_consent_that_was_complete_in_time_lets_the_owner_publish_after_th
     assert (await world.publish_proposal(proposal)).proposal.status is ProposalStatus.PUBLISHED
 
 
-async def test_who_consented_in_time_by_its_deadline_may_still_answer_after_the_proposal_ran_out(
+async def test_a_team_that_consented_by_its_deadline_may_still_answer_after_the_expiry(
     world: World, clock: FixedClock
 ) -> None:
     _, proposal = await world.proposed(consumers=1)
@@ -90,7 +90,7 @@ async def test_a_consumer_that_leaves_after_the_expiry_does_not_bring_the_propos
     assert (await world.proposal(proposal.id)).status is ProposalStatus.EXPIRED
 
 
-async def test_whoever_comes_too_late_is_told_when_and_how_the_proposal_ended(world: World, clock: FixedClock) -> None:
+async def test_a_late_answer_is_refused_with_the_time_and_kind_of_the_end(world: World, clock: FixedClock) -> None:
     _, proposal = await world.proposed(consumers=1)
     clock.advance(days=31)
     too_late = r"ran out on 2026-01-31 12:00 UTC without everyone's consent. The owning team can publish"
@@ -105,9 +105,7 @@ async def test_whoever_comes_too_late_is_told_when_and_how_the_proposal_ended(wo
 
 
 @pytest.mark.parametrize("end", ["withdrawn", "expired", "superseded", "forced"])
-async def test_whoever_was_migrating_is_not_any_more_once_the_proposal_has_ended(
-    world: World, clock: FixedClock, end: str
-) -> None:
+async def test_registrations_stop_migrating_when_the_proposal_ends(world: World, clock: FixedClock, end: str) -> None:
     asset, proposal = await world.proposed(consumers=1)
     await world.answer(proposal, world.consumers[0], Response.MIGRATING, clock.now + 90 * DAY)
     assert await live_statuses(world) == [RegistrationStatus.MIGRATING]
@@ -148,7 +146,7 @@ async def test_migrating_needs_a_deadline_in_the_future(
     assert refused.value.field == ("migrationDeadline",)
 
 
-async def test_a_stale_proposal_is_told_once_however_often_it_is_looked_at(world: World) -> None:
+async def test_a_stale_proposal_is_reported_once_however_often_it_is_checked(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1, publish_when_approved=True)
     grown = {**without(), "properties": {**without()["properties"], "channel": {"type": "string"}}}
     await world.publish(asset, grown)

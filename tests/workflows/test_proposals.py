@@ -61,7 +61,7 @@ async def test_the_last_answer_counts_and_each_is_an_event(world: World, clock: 
     ]
 
 
-async def test_publishing_before_everybody_agrees_says_who_is_missing(world: World) -> None:
+async def test_publishing_before_all_teams_agree_names_the_missing_teams(world: World) -> None:
     _, proposal = await world.proposed(consumers=2)
     with pytest.raises(Conflict, match=r"pending: it waits for consumer-0, consumer-1\. It can be published once"):
         await world.publish_proposal(proposal)
@@ -70,7 +70,7 @@ async def test_publishing_before_everybody_agrees_says_who_is_missing(world: Wor
         await world.publish_proposal(proposal)
 
 
-async def test_only_who_is_asked_answers_and_the_others_hear_why_not(world: World) -> None:
+async def test_only_asked_teams_may_answer_and_other_teams_get_the_reason(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
     stranger = await world.team("other")
     await world.register(asset, stranger, "total")
@@ -116,7 +116,7 @@ async def test_a_consumer_that_leaves_is_released_and_no_longer_counts(world: Wo
         await world.unregister(leaving)
 
 
-async def test_one_that_comes_back_is_asked_anew_and_its_old_answer_is_forgotten(world: World) -> None:
+async def test_a_consumer_that_returns_is_asked_again_and_its_old_answer_is_discarded(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
     team = world.consumers[0]
     await world.answer(proposal, team, YES)
@@ -129,7 +129,7 @@ async def test_one_that_comes_back_is_asked_anew_and_its_old_answer_is_forgotten
     assert (await world.kinds(before))[:2] == ["REGISTRATION_CREATED", "ACKNOWLEDGMENT_REQUESTED"]
 
 
-async def test_one_registration_of_several_that_ends_releases_nobody(world: World) -> None:
+async def test_ending_one_of_several_registrations_releases_no_team(world: World) -> None:
     asset = await world.published()
     team = await world.team("two ways")
     own = await world.asset("marts.own", team)
@@ -148,7 +148,7 @@ async def test_one_registration_of_several_that_ends_releases_nobody(world: Worl
     assert (len(acknowledgment.because), acknowledgment.response) == (2, None)
 
 
-async def test_publishing_publishes_exactly_what_was_approved_and_tells_everybody(world: World) -> None:
+async def test_publishing_publishes_exactly_the_approved_terms_and_notifies_all_teams(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
     await world.answer(proposal, world.consumers[0], YES)
     before = (await world.events())[-1].sequence
@@ -181,7 +181,7 @@ async def test_an_approved_proposal_that_went_stale_is_not_published_and_stays_o
     assert len(again.proposal.breaking_changes) == 2
 
 
-async def test_a_version_taken_meanwhile_makes_a_proposal_stale(world: World) -> None:
+async def test_a_version_published_meanwhile_makes_a_proposal_stale(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
     await world.publish(asset, {**without(), "description": "more"}, version="2.0.0")
     await world.answer(proposal, world.consumers[0], YES)
@@ -197,7 +197,7 @@ async def test_only_the_owner_withdraws(world: World) -> None:
     assert (result.proposal.status, result.contract) == (ProposalStatus.WITHDRAWN, None)
 
 
-async def test_after_a_change_of_hands_the_new_owner_decides_and_the_old_one_no_more(world: World) -> None:
+async def test_after_a_transfer_only_the_new_owner_decides(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
     heir = await world.team("heir")
     await hand_over(world, asset, heir)

@@ -29,7 +29,7 @@ def ids(*teams: Team | Any) -> set[str]:
     return {str(getattr(team, "id", team)) for team in teams}
 
 
-async def test_the_first_contract_is_1_0_0_or_the_version_given(world: World) -> None:
+async def test_the_first_contract_is_1_0_0_or_the_requested_version(world: World) -> None:
     asset = await world.published(version="0.3.0-beta")
     contract = await world.active(asset)
     assert contract is not None
@@ -50,7 +50,7 @@ async def test_the_first_contract_is_1_0_0_or_the_version_given(world: World) ->
         ({"schema": adding("channel"), "version": "2.0.0-rc.1+build"}, "2.0.0-rc.1+build", ChangeType.MINOR),
     ],
 )
-async def test_what_is_compatible_flows_through_with_the_next_honest_version(
+async def test_a_compatible_change_is_published_with_the_next_version(
     world: World, request_: dict[str, Any], version: str, change_type: ChangeType
 ) -> None:
     asset = await world.published(consumers=1, guarantees=DAILY)
@@ -69,7 +69,7 @@ async def test_what_is_compatible_flows_through_with_the_next_honest_version(
     assert event.payload["replaces"] == str((await world.contracts(asset))[0].id)
 
 
-async def test_what_is_left_out_stays_and_an_explicit_null_drops_it(world: World) -> None:
+async def test_omitted_terms_stay_and_an_explicit_null_drops_them(world: World) -> None:
     asset = await world.published(guarantees=DAILY, mode=Mode.FULL)
     grown = await world.publish(asset, DESCRIBED)
     assert grown.contract is not None
@@ -79,7 +79,7 @@ async def test_what_is_left_out_stays_and_an_explicit_null_drops_it(world: World
     assert [change.kind for change in dropped.judgement.breaking] == ["GUARANTEE_WEAKENED"]
 
 
-async def test_the_mode_of_the_current_contract_judges_and_its_change_is_told(world: World) -> None:
+async def test_the_mode_of_the_current_contract_decides_and_its_change_is_reported(world: World) -> None:
     asset = await world.published(consumers=1)
     result = await world.publish(asset, without("note"), mode=Mode.NONE)
     assert result.outcome is Outcome.PROPOSED
@@ -90,14 +90,14 @@ async def test_the_mode_of_the_current_contract_judges_and_its_change_is_told(wo
     assert audience(event) == ids(asset.owner_team_id, *world.consumers)
 
 
-async def test_under_none_nothing_breaks_and_every_reader_is_informed(world: World) -> None:
+async def test_in_mode_none_nothing_breaks_and_every_reader_is_informed(world: World) -> None:
     asset = await world.published(consumers=2, mode=Mode.NONE)
     result = await world.publish(asset, without("note", "total"))
     assert result.outcome is Outcome.PUBLISHED
     assert audience((await world.events())[-1]) == ids(asset.owner_team_id, *world.consumers)
 
 
-async def test_with_nobody_to_ask_the_proposal_is_approved_at_once_and_stands_as_the_record(world: World) -> None:
+async def test_a_proposal_without_asked_teams_is_approved_at_once_and_recorded(world: World) -> None:
     asset = await world.published()
     result = await world.publish(asset, without("note"))
     assert (result.outcome, result.proposal and result.proposal.status) == (Outcome.PROPOSED, ProposalStatus.APPROVED)
@@ -119,7 +119,7 @@ async def test_the_owner_that_reads_its_own_asset_is_never_asked(world: World) -
     assert (await world.asked(result.proposal), result.proposal.status) == (set(), ProposalStatus.APPROVED)
 
 
-async def test_who_reads_something_else_and_who_builds_on_it_are_informed_not_asked(world: World) -> None:
+async def test_readers_of_other_fields_and_downstream_owners_are_informed_but_not_asked(world: World) -> None:
     asset = await world.published()
     hurt, other_reader, builder = [await world.team(name) for name in ("hurt", "other", "builder")]
     await world.register(asset, hurt, "note")
@@ -138,7 +138,7 @@ async def test_who_reads_something_else_and_who_builds_on_it_are_informed_not_as
     assert requested.proposal_id == result.proposal.id  # type: ignore[union-attr]
 
 
-async def test_a_force_publishes_names_who_was_not_asked_and_ends_the_open_proposal(world: World) -> None:
+async def test_a_forced_publish_names_the_teams_not_asked_and_ends_the_open_proposal(world: World) -> None:
     asset, proposal = await world.proposed(consumers=2)
     result = await world.publish(asset, without("total"), force=True, reason=" the source is gone ")
     assert (result.outcome, result.contract and result.contract.version) == (Outcome.FORCED, "2.0.0")
@@ -150,7 +150,7 @@ async def test_a_force_publishes_names_who_was_not_asked_and_ends_the_open_propo
     assert forced.payload["not_asked"] == sorted(ids(*world.consumers))
 
 
-async def test_a_force_that_was_not_needed_is_a_publish_like_any_other(world: World) -> None:
+async def test_an_unnecessary_force_is_an_ordinary_publish(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
     result = await world.publish(asset, adding("channel"), force=True, reason="hurry")
     assert result.outcome is Outcome.PUBLISHED
@@ -174,7 +174,7 @@ async def test_another_break_is_a_conflict_that_names_the_open_proposal(world: W
         await world.publish(asset, **{"schema": without("note"), **request_})
 
 
-async def test_the_same_break_after_the_contract_moved_is_told_to_be_stale(world: World) -> None:
+async def test_the_same_break_after_a_newer_contract_is_reported_as_stale(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
     await world.publish(asset, adding("channel"))
     with pytest.raises(Conflict, match=rf"{proposal.id}, pending\) that is stale: since version 1\.1\.0 it"):
@@ -199,7 +199,7 @@ async def test_supersede_ends_the_old_proposal_and_asks_afresh(world: World) -> 
         await world.answer(proposal, world.consumers[1], Response.APPROVED)
 
 
-async def test_what_is_compatible_flows_through_while_a_proposal_is_open(world: World) -> None:
+async def test_a_compatible_change_is_published_while_a_proposal_is_open(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
     assert (await world.publish(asset, DESCRIBED)).outcome is Outcome.PUBLISHED
     assert (await world.proposal(proposal.id)).status is ProposalStatus.PENDING
@@ -209,7 +209,7 @@ async def test_what_is_compatible_flows_through_while_a_proposal_is_open(world: 
     assert (result.contract.version, result.contract.schema_def) == ("2.0.0", without("note"))
 
 
-async def test_publishing_what_is_active_is_unchanged_though_a_proposal_is_open(world: World) -> None:
+async def test_publishing_the_active_terms_is_unchanged_while_a_proposal_is_open(world: World) -> None:
     asset, _ = await world.proposed(consumers=1)
     size = await world.size()
     assert (await world.publish(asset)).outcome is Outcome.UNCHANGED
@@ -236,7 +236,7 @@ async def test_publishing_what_is_active_is_unchanged_though_a_proposal_is_open(
         ({"team": TeamRef(name="consumer-0")}, Forbidden, "Only the owning team, producers, may"),
     ],
 )
-async def test_what_cannot_be_published_is_refused_with_why(
+async def test_an_invalid_publish_is_refused_with_the_reason(
     world: World, request_: dict[str, Any], refusal: type[Exception], sentence: str
 ) -> None:
     asset = await world.published(consumers=1)

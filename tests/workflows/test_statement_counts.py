@@ -60,7 +60,9 @@ MOST = {
 
 
 @pytest.mark.parametrize("consumers", [1, 12])
-async def test_a_verb_costs_as_many_statements_with_twelve_readers_as_with_one(world: World, consumers: int) -> None:
+async def test_a_workflow_runs_as_many_statements_for_twelve_readers_as_for_a_single_reader(
+    world: World, consumers: int
+) -> None:
     costs = await costs_of(world, consumers)
     print(world.database.dialect, consumers, costs)  # noqa: T201 - the numbers are worth reading
     assert {name: number for name, number in costs.items() if number > MOST[name]} == {}
