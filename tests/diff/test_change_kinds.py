@@ -17,11 +17,11 @@ def table(**columns):
     return schema if required is None else {**schema, "required": required}
 
 
-def closed(**columns):
+def closed_table(**columns):
     return {**table(**columns), "additionalProperties": False}
 
 
-def explicitly_open(**columns):
+def open_table(**columns):
     return {**table(**columns), "additionalProperties": True}
 
 
@@ -32,12 +32,12 @@ ROWS = [
     (table(a=TEXT), table(a=TEXT, b=TEXT, required=["b"]), K.PROPERTY_ADDED, {BACKWARD, FORWARD, FULL}),
     (table(customer_id=TEXT), table(customerId=TEXT), K.PROPERTY_RENAMED, {BACKWARD, FORWARD, FULL}),
     (table(x=TEXT), table(y={**TEXT, "x-renamed-from": "x"}), K.PROPERTY_RENAMED, {BACKWARD, FORWARD, FULL}),
-    (closed(a=TEXT), closed(a=TEXT, b=TEXT), K.PROPERTY_ADDED, {FORWARD, FULL}),
-    (closed(a=TEXT, b=TEXT), closed(a=TEXT), K.PROPERTY_REMOVED, {BACKWARD, FULL}),
-    (explicitly_open(a=TEXT), explicitly_open(a=TEXT, b=TEXT), K.PROPERTY_ADDED, {BACKWARD, FORWARD, FULL}),
-    (explicitly_open(a=TEXT, b=TEXT), explicitly_open(a=TEXT), K.PROPERTY_REMOVED, {BACKWARD, FORWARD, FULL}),
+    (closed_table(a=TEXT), closed_table(a=TEXT, b=TEXT), K.PROPERTY_ADDED, {FORWARD, FULL}),
+    (closed_table(a=TEXT, b=TEXT), closed_table(a=TEXT), K.PROPERTY_REMOVED, {BACKWARD, FULL}),
+    (open_table(a=TEXT), open_table(a=TEXT, b=TEXT), K.PROPERTY_ADDED, {BACKWARD, FORWARD, FULL}),
+    (open_table(a=TEXT, b=TEXT), open_table(a=TEXT), K.PROPERTY_REMOVED, {BACKWARD, FORWARD, FULL}),
     ({"type": "object"}, table(b=TEXT), K.PROPERTY_ADDED, {BACKWARD, FORWARD, FULL}),
-    (explicitly_open(a=TEXT), closed(a=TEXT), K.CONSTRAINT_TIGHTENED, {BACKWARD, FULL}),
+    (open_table(a=TEXT), closed_table(a=TEXT), K.CONSTRAINT_TIGHTENED, {BACKWARD, FULL}),
     (table(a=INTEGER), table(a=NUMBER), K.TYPE_WIDENED, {FORWARD, FULL}),
     (table(a=NUMBER), table(a=INTEGER), K.TYPE_NARROWED, {BACKWARD, FULL}),
     (table(a=TEXT), table(a=INTEGER), K.TYPE_CHANGED, {BACKWARD, FORWARD, FULL}),

@@ -93,7 +93,7 @@ def tree(leaf, **keywords):
     return {"type": "object", "properties": {"leaf": leaf, "left": {"$ref": "#"}, "right": {"$ref": "#"}}, **keywords}
 
 
-def rope(*links):
+def nested_lists(*links):
     """Lists in lists, each with what its place in the round allows."""
     names = [f"d{n}" for n in range(len(links))]
     nexts = [*names[1:], names[0]]
@@ -113,17 +113,17 @@ def rope(*links):
         (tree(INTEGER), tree(NUMBER, required=["leaf"]), False),
         (tree(INTEGER, required=["left"]), False, True),
         (tree(INTEGER, required=["left"], anyOf=[{"required": ["leaf"]}]), False, True),
-        (rope({}), rope({}, {}), True),
-        (rope({}, {}), rope({}, {}, {}), True),
-        (rope({}, {"maxItems": 2}), rope({}, {"maxItems": 2}, {}, {"maxItems": 2}), True),
-        (rope({}, {"maxItems": 2}), rope({}, {"maxItems": 2}, {}, {"maxItems": 1}), False),
-        (rope({}, {}, {"maxItems": 2}), rope({}, {"maxItems": 2}), False),
-        (rope({"maxItems": 1}, {"maxItems": 2}), rope({"maxItems": 2}), True),
-        (rope({"minItems": 1}), False, True),
-        (rope({"minItems": 1}, {}), rope({}), True),
-        (rope({"minItems": 1}, {}), False, False),
-        (rope({"minItems": 1}, {"minItems": 1}, {"minItems": 1}), False, True),
-        (rope({"minItems": 1}, {"minItems": 1}, {}), False, False),
+        (nested_lists({}), nested_lists({}, {}), True),
+        (nested_lists({}, {}), nested_lists({}, {}, {}), True),
+        (nested_lists({}, {"maxItems": 2}), nested_lists({}, {"maxItems": 2}, {}, {"maxItems": 2}), True),
+        (nested_lists({}, {"maxItems": 2}), nested_lists({}, {"maxItems": 2}, {}, {"maxItems": 1}), False),
+        (nested_lists({}, {}, {"maxItems": 2}), nested_lists({}, {"maxItems": 2}), False),
+        (nested_lists({"maxItems": 1}, {"maxItems": 2}), nested_lists({"maxItems": 2}), True),
+        (nested_lists({"minItems": 1}), False, True),
+        (nested_lists({"minItems": 1}, {}), nested_lists({}), True),
+        (nested_lists({"minItems": 1}, {}), False, False),
+        (nested_lists({"minItems": 1}, {"minItems": 1}, {"minItems": 1}), False, True),
+        (nested_lists({"minItems": 1}, {"minItems": 1}, {}), False, False),
     ],
 )
 def test_recursive_schemas_are_compared_to_any_depth(old, new, holds):

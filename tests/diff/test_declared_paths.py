@@ -15,10 +15,10 @@ def table(**columns):
 X, XY = table(x=TEXT), table(x=TEXT, y=TEXT)
 
 
-def lost(old, new):
+def removed_properties(old, new):
     """What is gone from the old schema, by path and pointer."""
-    found = compare(old, new).changes
-    return {(change.path, change.pointer) for change in found if change.kind is K.PROPERTY_REMOVED}
+    changes = compare(old, new).changes
+    return {(change.path, change.pointer) for change in changes if change.kind is K.PROPERTY_REMOVED}
 
 
 @pytest.mark.parametrize(
@@ -61,16 +61,16 @@ def lost(old, new):
     ],
 )
 def test_a_removed_field_is_reported_at_its_old_pointer(old, new, expected):
-    assert lost(old, new) == expected
+    assert removed_properties(old, new) == expected
     if expected:
         assert not compare(old, new).is_compatible(Mode.BACKWARD)
         assert not compare(new, old).is_compatible(Mode.FORWARD)
 
 
 def test_an_added_field_breaks_forward_at_its_pointer():
-    found = [change for change in compare({"items": X}, {"items": XY}).changes if change.kind is K.PROPERTY_ADDED]
-    assert [(change.path, change.pointer) for change in found] == [("[].y", "/items/properties/y")]
-    assert Mode.FORWARD in found[0].breaks
+    changes = [change for change in compare({"items": X}, {"items": XY}).changes if change.kind is K.PROPERTY_ADDED]
+    assert [(change.path, change.pointer) for change in changes] == [("[].y", "/items/properties/y")]
+    assert Mode.FORWARD in changes[0].breaks
 
 
 @pytest.mark.parametrize(
@@ -85,5 +85,5 @@ def test_an_added_field_breaks_forward_at_its_pointer():
     ],
 )
 def test_a_field_without_nested_fields_loses_no_field(plain):
-    assert lost(table(a=plain), table(a={})) == set()
-    assert lost(table(a={**plain, **X}), table(a=plain)) == {("a.x", "/properties/a/properties/x")}
+    assert removed_properties(table(a=plain), table(a={})) == set()
+    assert removed_properties(table(a={**plain, **X}), table(a=plain)) == {("a.x", "/properties/a/properties/x")}

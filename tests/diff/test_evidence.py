@@ -8,7 +8,7 @@ from tessera_gql.diff import Certainty, Change, ChangeKind, Mode, compare
 from tests.diff.schemas import INTEGER, TEXT
 
 
-def only(old, new, kind):
+def compare_for_kind(old, new, kind):
     (change,) = [change for change in compare(old, new).changes if change.kind is kind]
     return change
 
@@ -94,12 +94,12 @@ def test_each_counterexample_is_refused_by_the_changed_keyword(old, new, documen
 
 
 def test_the_counterexample_of_a_forward_break_is_valid_under_the_new_schema():
-    change = only({"enum": [1]}, {"enum": [1, 2]}, ChangeKind.ENUM_VALUES_ADDED)
+    change = compare_for_kind({"enum": [1]}, {"enum": [1, 2]}, ChangeKind.ENUM_VALUES_ADDED)
     assert change.counterexample == 2
 
 
 def test_a_closed_schema_is_refuted_by_a_property_nobody_declared():
-    change = only(
+    change = compare_for_kind(
         {"properties": {"a": {}}, "type": "object"},
         {"properties": {"a": {}}, "additionalProperties": False, "type": "object"},
         ChangeKind.CONSTRAINT_TIGHTENED,
@@ -108,7 +108,7 @@ def test_a_closed_schema_is_refuted_by_a_property_nobody_declared():
 
 
 def test_a_break_without_a_counterexample_is_unproven():
-    change = only({"format": "date"}, {"format": "time"}, ChangeKind.FORMAT_CHANGED)
+    change = compare_for_kind({"format": "date"}, {"format": "time"}, ChangeKind.FORMAT_CHANGED)
     assert (change.certainty, change.counterexample) == (Certainty.UNPROVEN, None)
     assert "counterexample" not in change.as_json()
 
@@ -121,7 +121,9 @@ def test_a_null_counterexample_is_not_stored_as_missing():
 
 
 def test_a_pattern_beyond_us_is_undecided_and_breaks():
-    change = only({"pattern": "(?=a)a"}, {"not": {"not": {"pattern": "(?=a)b"}}}, ChangeKind.CONSTRAINT_RELAXED)
+    change = compare_for_kind(
+        {"pattern": "(?=a)a"}, {"not": {"not": {"pattern": "(?=a)b"}}}, ChangeKind.CONSTRAINT_RELAXED
+    )
     assert change.certainty is Certainty.UNPROVEN
     assert not compare({"pattern": "(?=a)a"}, {"pattern": "(?=a)b"}).is_compatible(Mode.BACKWARD)
 

@@ -8,27 +8,30 @@ from tessera_gql.diff import Certainty, canonical_json, compare, list_fields
 from tests.diff.schemas import INTEGER, TEXT, array, obj
 
 
-def wide(count, schema, parts=0):
+def table_of_columns(count, schema, parts=0):
     """`parts` is how many schemas it has in all, where more than its properties are wanted."""
     spare = {f"d{index}": {} for index in range(parts - count - 1)}
     return obj(properties={f"c{index:05}": schema for index in range(count)}, **{"$defs": spare})
 
 
-def proven(old, new):
+def list_proven(old, new):
     return [change.certainty is Certainty.PROVEN for change in compare(old, new).changes]
 
 
 def test_two_hundred_breaks_get_a_counterexample():
-    assert proven(wide(101, {**TEXT, "default": "x"}), wide(101, INTEGER)) == [True] * 200 + [False] * 2
+    assert (
+        list_proven(table_of_columns(101, {**TEXT, "default": "x"}), table_of_columns(101, INTEGER))
+        == [True] * 200 + [False] * 2
+    )
 
 
-@pytest.mark.parametrize(("parts", "shown"), [((1_000, 1_000), 30), ((1_034, 1_035), 28), ((10_001, 10_001), 3)])
-def test_larger_schemas_get_fewer_counterexamples_but_at_least_three(parts, shown):
-    found = proven(wide(31, TEXT, parts[0]), wide(31, INTEGER, parts[1]))
-    assert found == [True] * shown + [False] * (31 - shown)
+@pytest.mark.parametrize(("parts", "proven_count"), [((1_000, 1_000), 30), ((1_034, 1_035), 28), ((10_001, 10_001), 3)])
+def test_larger_schemas_get_fewer_counterexamples_but_at_least_three(parts, proven_count):
+    found = list_proven(table_of_columns(31, TEXT, parts[0]), table_of_columns(31, INTEGER, parts[1]))
+    assert found == [True] * proven_count + [False] * (31 - proven_count)
 
 
-def listed(*lengths):
+def enumerated_texts(*lengths):
     """A property for each, with a document of that length that only the old schema takes; and one with a short one."""
     texts = {f"c{index:05}": "a" * (length - len('{"c00000":""}')) for index, length in enumerate(lengths)}
     old = obj(properties={**{name: {"enum": ["", text]} for name, text in texts.items()}, "d": TEXT})
@@ -37,16 +40,16 @@ def listed(*lengths):
 
 
 def test_counterexamples_have_twenty_thousand_characters_at_most():
-    old, new = listed(20_000)
+    old, new = enumerated_texts(20_000)
     change = compare(old, new).changes[0]
     assert len(canonical_json(change.counterexample)) == 20_000
-    assert proven(old, new) == [True, True]
-    assert proven(*listed(20_001)) == [False, True]
+    assert list_proven(old, new) == [True, True]
+    assert list_proven(*enumerated_texts(20_001)) == [False, True]
 
 
 def test_all_counterexamples_together_have_two_hundred_thousand_characters_at_most():
-    assert proven(*listed(*[20_000] * 10)) == [True] * 10 + [False]
-    assert proven(*listed(*[20_000] * 9, 19_999)) == [True] * 11
+    assert list_proven(*enumerated_texts(*[20_000] * 10)) == [True] * 10 + [False]
+    assert list_proven(*enumerated_texts(*[20_000] * 9, 19_999)) == [True] * 11
 
 
 @pytest.mark.parametrize("index", [1, 63, 64])

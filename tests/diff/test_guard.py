@@ -9,14 +9,14 @@ from tessera_gql.diff.read.json import is_equal, json_pointer
 NAN, INFINITY = float("nan"), float("inf")
 
 
-def refused(schema):
+def check_error(schema):
     with pytest.raises(SchemaError) as caught:
         check(schema)
     return caught.value
 
 
 @pytest.mark.parametrize(
-    ("schema", "place", "said"),
+    ("schema", "pointer", "message"),
     [
         (NAN, "", "not finite"),
         (1 << 4_096, "", "4,096 bits"),
@@ -32,10 +32,10 @@ def refused(schema):
         ({True: 1}, "", "a key that is not text"),
     ],
 )
-def test_a_value_that_is_no_json_is_refused_with_its_pointer(schema, place, said):
-    error = refused(schema)
-    assert error.pointer == place
-    assert said in error.reason
+def test_a_value_that_is_no_json_is_refused_with_its_pointer(schema, pointer, message):
+    error = check_error(schema)
+    assert error.pointer == pointer
+    assert message in error.reason
 
 
 def test_json_values_are_accepted():
@@ -54,7 +54,7 @@ def test_json_values_are_accepted():
     ],
 )
 def test_the_limit_that_was_passed_is_named(schema, limit):
-    assert refused(schema).limit == limit
+    assert check_error(schema).limit == limit
 
 
 def test_values_at_a_limit_are_accepted():
@@ -136,15 +136,15 @@ def test_too_deep_nesting_is_reported_where_it_exceeds_the_limit():
     schema = {}
     for _ in range(MAX_DEPTH + 3):
         schema = {"not": schema}
-    with pytest.raises(SchemaError) as refused:
+    with pytest.raises(SchemaError) as check_error:
         check(schema)
-    assert (refused.value.pointer, refused.value.limit) == ("/not" * MAX_DEPTH, MAX_DEPTH)
+    assert (check_error.value.pointer, check_error.value.limit) == ("/not" * MAX_DEPTH, MAX_DEPTH)
 
 
 def test_neither_side_is_looked_at_before_both_are_guarded():
     endless: dict[str, object] = {}
     endless["not"] = endless
     for old, new, side in ((endless, {}, "old"), ({}, endless, "new")):
-        with pytest.raises(SchemaError) as refused:
+        with pytest.raises(SchemaError) as check_error:
             compare(old, new)
-        assert refused.value.side == side
+        assert check_error.value.side == side

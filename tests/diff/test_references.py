@@ -88,10 +88,10 @@ def test_five_thousand_references_are_read_and_not_one_more_wherever_they_are_fo
 
 
 def test_a_subschema_with_two_names_is_reported_at_its_canonical_pointer():
-    def odd(leaf):
+    def with_escaped_name(leaf):
         return {"properties": {"p": {"$ref": "#/$defs/a~b"}}, "$defs": {"a~b": leaf}}
 
-    (change,) = compare(odd(TEXT), odd(INTEGER)).changes
+    (change,) = compare(with_escaped_name(TEXT), with_escaped_name(INTEGER)).changes
     assert change.pointer == "/$defs/a~0b/type"
 
 

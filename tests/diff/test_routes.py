@@ -14,7 +14,7 @@ from tessera_gql.diff.compare.routes import find_routes
 from tests.diff.schemas import INTEGER, TEXT, array, obj
 
 
-def ways(count):
+def shared_definition(count):
     """So many properties that lead to one definition, which has a property of its own."""
     shared = obj(properties={"leaf": TEXT})
     return obj(properties={f"n{n}": {"$ref": "#/$defs/s"} for n in range(count)}, **{"$defs": {"s": shared}})
@@ -22,8 +22,8 @@ def ways(count):
 
 @pytest.mark.parametrize(("count", "fields"), [(8, tuple(f"n{n}.leaf" for n in range(8))), (9, ("",))])
 def test_a_node_reached_on_more_than_eight_routes_concerns_every_reader(count, fields):
-    new = {**ways(count), "$defs": {"s": obj(properties={"leaf": INTEGER})}}
-    (change,) = compare(ways(count), new).changes
+    new = {**shared_definition(count), "$defs": {"s": obj(properties={"leaf": INTEGER})}}
+    (change,) = compare(shared_definition(count), new).changes
     assert change.fields == fields
     assert change.path == "n0.leaf"
 

@@ -11,12 +11,12 @@ from tests.diff.schemas import INTEGER, NUMBER, TEXT
 UNREAD = "(?=a)"
 
 
-def either(*options):
+def any_of(*options):
     return {"anyOf": [*options]}
 
 
-def whole_or(*values):
-    return either(INTEGER, {"enum": [*values]})
+def integer_or(*values):
+    return any_of(INTEGER, {"enum": [*values]})
 
 
 @pytest.mark.parametrize(
@@ -84,25 +84,25 @@ def whole_or(*values):
         ({"multipleOf": 4, **INTEGER}, {"multipleOf": 2}, None),
         # numbers with a fraction: the middle, then the quarters, of the interval or of a unit near the limit
         (NUMBER, INTEGER, -0.5),
-        (NUMBER, whole_or(-0.5), -0.75),
-        (NUMBER, whole_or(-0.5, -0.75), -0.25),
+        (NUMBER, integer_or(-0.5), -0.75),
+        (NUMBER, integer_or(-0.5, -0.75), -0.25),
         ({"minimum": 3, **NUMBER}, INTEGER, 4.5),
         ({"minimum": 3.5, **NUMBER}, INTEGER, 4.5),
-        ({"minimum": 3, **NUMBER}, whole_or(4.5), 4.25),
+        ({"minimum": 3, **NUMBER}, integer_or(4.5), 4.25),
         ({"minimum": 7, **NUMBER}, INTEGER, 8.5),
         ({"minimum": -3.5, **NUMBER}, INTEGER, -2.5),
         ({"maximum": 7, **NUMBER}, INTEGER, 5.5),
         ({"maximum": -3.5, **NUMBER}, INTEGER, -4.5),
-        ({"minimum": 3, **NUMBER}, whole_or(4.5, 4.25), 4.75),
-        ({"minimum": 3, **NUMBER}, whole_or(4.5, 4.25, 4.75), 4.125),
+        ({"minimum": 3, **NUMBER}, integer_or(4.5, 4.25), 4.75),
+        ({"minimum": 3, **NUMBER}, integer_or(4.5, 4.25, 4.75), 4.125),
         ({"maximum": 3, **NUMBER}, INTEGER, 1.5),
         ({"maximum": 3.5, **NUMBER}, INTEGER, 2.5),
-        ({"maximum": 3, **NUMBER}, whole_or(1.5), 1.25),
-        ({"maximum": 3, **NUMBER}, whole_or(1.5, 1.25), 1.75),
+        ({"maximum": 3, **NUMBER}, integer_or(1.5), 1.25),
+        ({"maximum": 3, **NUMBER}, integer_or(1.5, 1.25), 1.75),
         ({"minimum": 1, "maximum": 2, **NUMBER}, INTEGER, 1.5),
         ({"minimum": 0.2, "maximum": 0.4, **NUMBER}, INTEGER, 0.3),
-        ({"minimum": 1, "maximum": 2, **NUMBER}, whole_or(1.5), 1.25),
-        ({"minimum": 1, "maximum": 2, **NUMBER}, either(INTEGER, {"multipleOf": 0.25}), 1.125),
+        ({"minimum": 1, "maximum": 2, **NUMBER}, integer_or(1.5), 1.25),
+        ({"minimum": 1, "maximum": 2, **NUMBER}, any_of(INTEGER, {"multipleOf": 0.25}), 1.125),
         ({"minimum": 1.5, "maximum": 1.5, **NUMBER}, INTEGER, 1.5),
         ({"minimum": 1.5, "maximum": 1.5, **NUMBER}, {"multipleOf": 0.5}, None),
         ({"minimum": 1.5, "maximum": 1.5, **NUMBER}, {"const": 1.5}, None),
@@ -163,7 +163,7 @@ def test_the_plainest_number_or_text_is_found_or_proven_absent(old, new, expecte
 )
 def test_63_fractions_are_tried_and_each_lies_within_the_limits(old):
     tried = []
-    while isinstance(witness := find_witness(old, whole_or(*tried)), Witness):
+    while isinstance(witness := find_witness(old, integer_or(*tried)), Witness):
         assert is_valid(old, witness.value)
         tried.append(witness.value)
     assert witness is NoWitness.UNKNOWN

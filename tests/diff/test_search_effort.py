@@ -13,9 +13,9 @@ from tests.diff.oracle import is_valid
 from tests.diff.schemas import INTEGER, NUMBER, TEXT
 
 
-def asked(old, new):
-    identities, space = Identities(), NodeCache()
-    left, right = (space.root(read(raw, identities)) for raw in (old, new))
+def parse_literals(old, new):
+    identities, nodes = Identities(), NodeCache()
+    left, right = (nodes.root(read(raw, identities)) for raw in (old, new))
     return [Literal(left, holds=True), Literal(right, holds=False)]
 
 
@@ -52,14 +52,14 @@ CASES = [
 
 @pytest.mark.parametrize(("old", "new", "cost", "answer"), CASES)
 def test_each_query_and_each_branch_costs_one_unit_of_fuel(old, new, cost, answer):
-    assert [Solver(fuel).find(asked(old, new)) for fuel in range(cost)] == [NoWitness.UNKNOWN] * cost
-    assert Solver(cost).find(asked(old, new)) == answer
+    assert [Solver(fuel).find(parse_literals(old, new)) for fuel in range(cost)] == [NoWitness.UNKNOWN] * cost
+    assert Solver(cost).find(parse_literals(old, new)) == answer
 
 
 @pytest.mark.parametrize(("old", "new", "cost", "answer"), CASES)
 def test_a_query_abandoned_without_fuel_is_searched_again_with_more(old, new, cost, answer):
     for fuel in range(cost):
-        solver, question = Solver(fuel), asked(old, new)
+        solver, question = Solver(fuel), parse_literals(old, new)
         assert solver.find(question) is NoWitness.UNKNOWN
         solver.fuel = 20
         assert solver.find(question) == answer
@@ -67,7 +67,7 @@ def test_a_query_abandoned_without_fuel_is_searched_again_with_more(old, new, co
 
 @pytest.mark.parametrize(("old", "new", "cost", "answer"), CASES)
 def test_a_repeated_query_costs_no_fuel(old, new, cost, answer):
-    solver, question = Solver(cost), asked(old, new)
+    solver, question = Solver(cost), parse_literals(old, new)
     assert solver.find(question) == answer
     assert solver.fuel == 0
     assert solver.find(question) == answer
@@ -76,7 +76,7 @@ def test_a_repeated_query_costs_no_fuel(old, new, cost, answer):
 
 def test_a_proof_about_a_part_is_kept_although_the_whole_is_refuted():
     old, new = ({"properties": {"a": first, "b": second}} for first, second in ((INTEGER, INTEGER), (NUMBER, TEXT)))
-    (accepting, refusing), solver = asked({"type": "object", **old}, new), Solver(20)
+    (accepting, refusing), solver = parse_literals({"type": "object", **old}, new), Solver(20)
     assert isinstance(solver.find([accepting, refusing]), Witness)
     left = solver.fuel
     inside = accepting.node.property_schema("a"), refusing.node.property_schema("a")
@@ -84,20 +84,20 @@ def test_a_proof_about_a_part_is_kept_although_the_whole_is_refuted():
     assert solver.fuel == left
 
 
-def choices(many):
+def nested_alternatives(many):
     return {**TEXT, "allOf": [{"anyOf": [{"minLength": 2 * n + 1}, {"maxLength": n}]} for n in range(many)]}
 
 
 def test_a_witness_is_found_behind_35_alternatives():
-    witness = find_witness(choices(35), False)
+    witness = find_witness(nested_alternatives(35), False)
     assert isinstance(witness, Witness)
-    assert is_valid(choices(35), witness.value)
-    assert find_witness(choices(36), False) is NoWitness.UNKNOWN
+    assert is_valid(nested_alternatives(35), witness.value)
+    assert find_witness(nested_alternatives(36), False) is NoWitness.UNKNOWN
 
 
 @pytest.mark.parametrize("schema", [TEXT, {"type": ["null", "number"]}])
 def test_the_producer_of_a_value_without_properties_does_not_matter(schema):
-    (accepting, refusing), solver = asked(schema, {"const": 1}), Solver(20)
+    (accepting, refusing), solver = parse_literals(schema, {"const": 1}), Solver(20)
     witness = solver.find([accepting, refusing])
     left = solver.fuel
     assert solver.find([accepting._replace(is_produced=True), refusing]) == witness
@@ -106,19 +106,19 @@ def test_the_producer_of_a_value_without_properties_does_not_matter(schema):
 
 @pytest.mark.parametrize("schema", [{"type": "array"}, {"type": "object"}, {"properties": {"a": TEXT}}])
 def test_the_producer_of_a_value_matters_if_it_may_have_properties(schema):
-    (accepting, refusing), solver = asked(schema, {"const": 1}), Solver(20)
+    (accepting, refusing), solver = parse_literals(schema, {"const": 1}), Solver(20)
     witness = solver.find([accepting, refusing])
     left = solver.fuel
     assert solver.find([accepting._replace(is_produced=True), refusing]) == witness
     assert solver.fuel < left
 
 
-def ways(levels, spare):
+def doubling_alternatives(levels, spare):
     """Two alternatives a level, and none to be left out: twice as many ways through at every level."""
-    either = [{"anyOf": [{"minLength": 2 * n + 2}, {"minLength": 2 * n + 3}]} for n in range(levels)]
-    return {**TEXT, "allOf": either, "$defs": {f"d{n}": {} for n in range(spare)}}
+    alternatives = [{"anyOf": [{"minLength": 2 * n + 2}, {"minLength": 2 * n + 3}]} for n in range(levels)]
+    return {**TEXT, "allOf": alternatives, "$defs": {f"d{n}": {} for n in range(spare)}}
 
 
 def test_a_comparison_has_two_thousand_units_and_four_for_each_list_and_object():
-    witness = [compare(ways(11, spare), {**TEXT, "minLength": 1}) for spare in (476, 477)]
-    assert [each.is_compatible(Mode.BACKWARD) for each in witness] == [False, True]
+    witness = [compare(doubling_alternatives(11, spare), {**TEXT, "minLength": 1}) for spare in (476, 477)]
+    assert [diff.is_compatible(Mode.BACKWARD) for diff in witness] == [False, True]

@@ -12,7 +12,7 @@ def pattern_property(pattern, schema):
     return {"patternProperties": {pattern: schema}}
 
 
-def only(pattern):
+def names_matching(pattern):
     return obj(patternProperties={pattern: {}}, additionalProperties=False)
 
 
@@ -64,11 +64,15 @@ def only(pattern):
         ),
         # one property may meet two demands
         (obj(), {"anyOf": [pattern_property("^other$", TEXT), {"additionalProperties": TEXT}]}, False),
-        (only("^[ab]$"), {"anyOf": [pattern_property("^a$", TEXT), pattern_property("^[ab]$", TEXT)]}, False),
-        (only("^[ab]$"), {"anyOf": [pattern_property("^[ab]$", TEXT), pattern_property("^a$", TEXT)]}, False),
-        (only("^aaaa$"), {"anyOf": [pattern_property("^aaaa$", TEXT), {"propertyNames": {"maxLength": 3}}]}, False),
+        (names_matching("^[ab]$"), {"anyOf": [pattern_property("^a$", TEXT), pattern_property("^[ab]$", TEXT)]}, False),
+        (names_matching("^[ab]$"), {"anyOf": [pattern_property("^[ab]$", TEXT), pattern_property("^a$", TEXT)]}, False),
         (
-            only("^[ab]$"),
+            names_matching("^aaaa$"),
+            {"anyOf": [pattern_property("^aaaa$", TEXT), {"propertyNames": {"maxLength": 3}}]},
+            False,
+        ),
+        (
+            names_matching("^[ab]$"),
             {"anyOf": [pattern_property("^a$", TEXT), pattern_property("^b$", TEXT), {"maxProperties": 2}]},
             True,
         ),

@@ -38,9 +38,9 @@ ASSET = AssetFile(
 )
 
 
-@pytest.mark.parametrize("what", [ASSET, TeamFile(name="shop"), TeamFile(name="É - x", metadata={"slack": "#a"})])
-def test_a_file_reads_back_as_what_was_written(what: TeamFile | AssetFile) -> None:
-    assert git_files.parse_file(git_files.render_file(what)) == what
+@pytest.mark.parametrize("file", [ASSET, TeamFile(name="shop"), TeamFile(name="É - x", metadata={"slack": "#a"})])
+def test_a_file_reads_back_as_what_was_written(file: TeamFile | AssetFile) -> None:
+    assert git_files.parse_file(git_files.render_file(file)) == file
 
 
 def test_the_order_of_keys_in_a_database_does_not_show() -> None:
@@ -104,7 +104,7 @@ def changed(text: str, old: str, new: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "line", "what"),
+    ("old", "new", "line", "message"),
     [
         ("owner: shop", "ownre: shop", 5, "did you mean `owner`"),
         ("owner: shop\n", "", 2, "`owner` is missing"),
@@ -117,8 +117,8 @@ def changed(text: str, old: str, new: str) -> str:
         ("- version: 1.0.0", "- 7\n- version: 1.0.0", 14, "a mapping"),
     ],
 )
-def test_a_mistake_in_a_file_is_reported_with_its_line(old: str, new: str, line: int, what: str) -> None:
-    with pytest.raises(YamlError, match=what) as refused:
+def test_a_mistake_in_a_file_is_reported_with_its_line(old: str, new: str, line: int, message: str) -> None:
+    with pytest.raises(YamlError, match=message) as refused:
         git_files.parse_file(changed(git_files.render_file(ASSET), old, new))
     assert refused.value.line == line
 

@@ -63,7 +63,7 @@ def test_a_contract_that_was_read_and_written_reads_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "what"),
+    ("text", "message"),
     [
         ("a: [", "line 2"),
         ("7", "no data contract of ODCS v3"),
@@ -75,6 +75,6 @@ def test_a_contract_that_was_read_and_written_reads_the_same() -> None:
         ("apiVersion: v3.0.0\nschema: &a\n- *a", "aliases"),
     ],
 )
-def test_a_document_that_is_no_odcs_contract_is_refused(text: str, what: str) -> None:
-    with pytest.raises(DocumentError, match=what):
+def test_a_document_that_is_no_odcs_contract_is_refused(text: str, message: str) -> None:
+    with pytest.raises(DocumentError, match=message):
         odcs.parse_contract(text)

@@ -50,7 +50,7 @@ def test_guarantees_of_a_format_are_read_with_the_schema() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         (
             SchemaDocument(Format.DDL, DDL, part="nothing"),
@@ -66,8 +66,8 @@ def test_guarantees_of_a_format_are_read_with_the_schema() -> None:
         (SchemaDocument(Format.DDL, "SELECT", dialect="klingon"), "dialect"),
     ],
 )
-def test_what_cannot_be_read_is_refused_in_a_sentence(source: SchemaDocument, said: str) -> None:
-    with pytest.raises(DocumentError, match=said):
+def test_an_unreadable_document_is_refused_with_the_reason(source: SchemaDocument, message: str) -> None:
+    with pytest.raises(DocumentError, match=message):
         parse_document(source, "analytics.core.customers")
 
 

@@ -46,7 +46,7 @@ def test_long_texts_stand_in_blocks_so_that_diffs_are_readable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "what"),
+    ("text", "line", "message"),
     [
         ("a: &x [1]\nb: *x", 2, "aliases"),
         ("a: 1\nb: !!python/object:os.system x", 2, "tags"),
@@ -62,8 +62,8 @@ def test_long_texts_stand_in_blocks_so_that_diffs_are_readable() -> None:
         ("{a: " * 300, 1, "nested deeper"),
     ],
 )
-def test_unsupported_yaml_is_refused_with_its_line(text: str, line: int, what: str) -> None:
-    with pytest.raises(YamlError, match=what) as refused:
+def test_unsupported_yaml_is_refused_with_its_line(text: str, line: int, message: str) -> None:
+    with pytest.raises(YamlError, match=message) as refused:
         yaml.load(text)
     assert refused.value.line == line
 

@@ -10,7 +10,7 @@ import orjson
 
 
 @dataclass
-class Got:
+class ReceivedRequest:
     """One post."""
 
     headers: dict[str, str]
@@ -27,11 +27,11 @@ class Receiver:
     """`answer` gives the status of each post, by its number; a text is sent as a whole answer."""
 
     answer: Callable[[int], int | str] = lambda _number: 204
-    got: list[Got] = field(default_factory=list[Got])
+    got: list[ReceivedRequest] = field(default_factory=list[ReceivedRequest])
     url: str = ""
     open: set[asyncio.StreamWriter] = field(default_factory=set[asyncio.StreamWriter])
 
-    async def count(self, number: int, seconds: float = 10) -> list[Got]:
+    async def count(self, number: int, seconds: float = 10) -> list[ReceivedRequest]:
         async with asyncio.timeout(seconds):
             while len(self.got) < number:  # noqa: ASYNC110 - an event per post would tell no more
                 await asyncio.sleep(0.01)
@@ -45,7 +45,7 @@ class Receiver:
                 name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)
             }
             body = await reader.readexactly(int(headers.get("content-length", "0")))
-            self.got.append(Got(headers, body, head[0].split(" ")[1]))
+            self.got.append(ReceivedRequest(headers, body, head[0].split(" ")[1]))
             reply = self.answer(len(self.got))
             text = f"HTTP/1.1 {reply} x\r\ncontent-length: 0\r\n\r\n" if isinstance(reply, int) else reply
             writer.write(text.encode())

@@ -69,7 +69,7 @@ PUBLIC = [
 ]
 
 
-def embedded(address: str) -> list[IPv6Address]:
+def ipv6_forms(address: str) -> list[IPv6Address]:
     """IPv6 addresses that lead to that IPv4 address: mapped, translated, NAT64, 6to4, Teredo (server and client)."""
     number = int(IPv4Address(address))
     prefixes = ("::ffff:0:0", "::ffff:0:0:0", "64:ff9b::", "64:ff9b:1::")
@@ -87,7 +87,7 @@ def test_metadata_services_and_reserved_addresses_are_never_called_in_whatever_f
 ) -> None:
     assert find_block_reason(ip_address(address), allow_private=allow_private)
     if ":" not in address:
-        assert all(find_block_reason(form, allow_private=allow_private) for form in embedded(address))
+        assert all(find_block_reason(form, allow_private=allow_private) for form in ipv6_forms(address))
 
 
 @pytest.mark.parametrize("address", PRIVATE)
@@ -95,14 +95,14 @@ def test_private_addresses_are_called_only_if_that_is_allowed(address: str) -> N
     assert find_block_reason(ip_address(address), allow_private=False)
     assert find_block_reason(ip_address(address), allow_private=True) is None
     if ":" not in address:
-        assert all(find_block_reason(form, allow_private=False) for form in embedded(address))
+        assert all(find_block_reason(form, allow_private=False) for form in ipv6_forms(address))
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_addresses_are_called_in_their_plain_mapped_and_translated_form(address: str) -> None:
     assert find_block_reason(ip_address(address), allow_private=False) is None
     if ":" not in address:
-        assert [find_block_reason(form, allow_private=False) is None for form in embedded(address)] == [True] * 3 + [
+        assert [find_block_reason(form, allow_private=False) is None for form in ipv6_forms(address)] == [True] * 3 + [
             False
         ] * 4
 
@@ -110,7 +110,9 @@ def test_public_addresses_are_called_in_their_plain_mapped_and_translated_form(a
 @given(st.integers(0, 2**128 - 1))
 def test_of_ipv6_only_global_unicast_is_public(number: int) -> None:
     address = IPv6Address(number)
-    if address not in ip_network("2000::/3") and not any(number >> 32 == int(one) >> 32 for one in embedded("0.0.0.0")):
+    if address not in ip_network("2000::/3") and not any(
+        number >> 32 == int(one) >> 32 for one in ipv6_forms("0.0.0.0")
+    ):
         assert find_block_reason(address, allow_private=False)
 
 

@@ -19,7 +19,7 @@ FORGET = "CLOSE ALL; RESET ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_u
 """What `DISCARD ALL` stands for, which may not stand beside other statements."""
 
 
-def forgetful(database: Database) -> None:
+def discard_connection_state(database: Database) -> None:
     """Whatever a connection remembers is gone before the next transaction, as if it were another connection."""
     sources = database._sources  # it has no public name
     writer, reader = (
@@ -31,7 +31,7 @@ def forgetful(database: Database) -> None:
 
 async def test_the_main_workflow_needs_nothing_that_a_connection_remembers(postgres_database_url: str) -> None:
     database = Database(postgres_database_url, options=DatabaseOptions(uses_pgbouncer=True, pool_size=3))
-    forgetful(database)
+    discard_connection_state(database)
     world = World(database)
     _, proposal = await world.proposed(consumers=2)
     for team in world.consumers:

@@ -20,21 +20,21 @@ from tests.world import World
 
 
 @contextmanager
-def soon(seconds: float = 3.0) -> Iterator[None]:
+def fails_within(seconds: float = 3.0) -> Iterator[None]:
     started = time.monotonic()
     yield
     assert time.monotonic() - started < seconds
 
 
-async def ask(database: Database) -> None:
+async def select_one(database: Database) -> None:
     async with database.read() as session:
         await session.execute(text("SELECT 1"))
 
 
 async def test_a_postgresql_that_is_not_there_is_unavailable_at_once() -> None:
     database = Database("postgresql://nobody@127.0.0.1:1/nothing")
-    with soon(), pytest.raises(Unavailable, match=r"nothing was changed\. Try again in a few seconds"):
-        await ask(database)
+    with fails_within(), pytest.raises(Unavailable, match=r"nothing was changed\. Try again in a few seconds"):
+        await select_one(database)
     await database.dispose()
 
 
@@ -43,10 +43,10 @@ async def test_a_postgresql_without_free_connections_is_unavailable(postgres_dat
     connection = await asyncpg.connect(at(postgres_database_url.replace(f"/{name}", "/postgres"), "postgres"))
     await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
     database = Database(postgres_database_url)
-    with soon(), pytest.raises(Unavailable):
-        await ask(database)
+    with fails_within(), pytest.raises(Unavailable):
+        await select_one(database)
     await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
-    await ask(database)
+    await select_one(database)
     await connection.close()
     await database.dispose()
 
@@ -59,9 +59,9 @@ async def test_a_connection_that_broke_is_unavailable_once_and_then_replaced(pos
     await connection.execute(f"SELECT pg_terminate_backend({number})")
     await connection.close()
     await asyncio.sleep(0.1)
-    with soon(), pytest.raises(Unavailable):
-        await ask(database)
-    await ask(database)
+    with fails_within(), pytest.raises(Unavailable):
+        await select_one(database)
+    await select_one(database)
     await database.dispose()
 
 
@@ -71,7 +71,7 @@ async def test_a_statement_that_waits_too_long_for_a_lock_is_unavailable(postgre
         await holder.execute(text("LOCK TABLE core.teams"))
         async with database.write() as waiter:
             await waiter.execute(text("SET LOCAL lock_timeout = '50ms'"))
-            with soon(), pytest.raises(Unavailable):
+            with fails_within(), pytest.raises(Unavailable):
                 await waiter.execute(text("SELECT * FROM core.teams"))
     await database.dispose()
 
@@ -84,9 +84,9 @@ async def test_an_sqlite_that_another_process_is_writing_to_is_unavailable(
     monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 100)
     writer = sqlite3.connect(tmp_path / "tessera.db", isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
-    with soon(), pytest.raises(Unavailable, match="too busy now; nothing was changed"):
+    with fails_within(), pytest.raises(Unavailable, match="too busy now; nothing was changed"):
         await world.team("one")
-    await ask(world.database)
+    await select_one(world.database)
     writer.rollback()
     writer.close()
     await world.team("one")
@@ -94,8 +94,8 @@ async def test_an_sqlite_that_another_process_is_writing_to_is_unavailable(
 
 async def test_an_sqlite_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'no such folder' / 'a.db'}")
-    with soon(), pytest.raises(Unavailable):
-        await ask(database)
+    with fails_within(), pytest.raises(Unavailable):
+        await select_one(database)
     await database.dispose()
 
 
@@ -107,7 +107,7 @@ async def test_a_call_while_all_connections_are_in_use_is_unavailable(world: Wor
     contexts = [database.write() for _ in range(size)]
     for context in contexts:
         await context.__aenter__()
-    with soon(), pytest.raises(Unavailable, match="too busy"):
+    with fails_within(), pytest.raises(Unavailable, match="too busy"):
         await world.team("one")
     for context in contexts:
         await context.__aexit__(None, None, None)
@@ -130,7 +130,7 @@ async def test_a_value_of_the_wrong_type_is_not_reported_as_unavailable(postgres
 
 
 @pytest.mark.parametrize(
-    ("url", "what"),
+    ("url", "message"),
     [
         ("not a url", "is not a URL"),
         ("mysql://localhost/db", "speaks to sqlite and postgresql"),
@@ -138,6 +138,6 @@ async def test_a_value_of_the_wrong_type_is_not_reported_as_unavailable(postgres
         ("sqlite:///:memory:", "names no file"),
     ],
 )
-def test_a_url_of_another_kind_is_refused_with_an_example(url: str, what: str) -> None:
-    with pytest.raises(ValueError, match=what):
+def test_a_url_of_another_kind_is_refused_with_an_example(url: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Database(url)

@@ -88,7 +88,7 @@ async def test_the_database_records_which_servers_can_use_its_tables(postgres_da
 
 
 @pytest.mark.parametrize(
-    ("stand", "said"),
+    ("stand", "message"),
     [
         (SchemaState(None), "at revision none, this version needs"),
         (SchemaState("0001"), "Run `tessera db upgrade` first"),
@@ -99,10 +99,10 @@ async def test_the_database_records_which_servers_can_use_its_tables(postgres_da
     ],
 )
 def test_a_server_uses_newer_tables_compatible_with_it_but_no_older_tables(
-    stand: SchemaState, said: str | None
+    stand: SchemaState, message: str | None
 ) -> None:
-    message = migration.describe_mismatch(stand)
-    assert (message is None) if said is None else (message is not None and said in message)
+    mismatch = migration.describe_mismatch(stand)
+    assert (mismatch is None) if message is None else (mismatch is not None and message in mismatch)
 
 
 def test_every_migration_leaves_tables_that_the_previous_version_can_use() -> None:

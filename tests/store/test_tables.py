@@ -38,7 +38,7 @@ async def first(database: Database, model: type[SQLModel]) -> Row:
         return {column.key: getattr(row, column.key) for column in table(model).columns} if row else {}
 
 
-async def put(database: Database, model: type[SQLModel], row: Row) -> None:
+async def insert_copy(database: Database, model: type[SQLModel], row: Row) -> None:
     async with database.write() as session:
         await session.execute(insert(table(model)), [{**row, "id": new_id()}])
 
@@ -81,7 +81,7 @@ CHANGES = [
 ]
 
 
-async def furnished(world: World) -> None:
+async def create_rows(world: World) -> None:
     asset, _ = await world.proposed(consumers=1)
     team = await world.team("other")
     second = await world.asset("analytics.core.other", team)
@@ -98,7 +98,7 @@ async def furnished(world: World) -> None:
 
 
 async def test_each_forbidden_row_is_refused(world: World, database: Database) -> None:
-    await furnished(world)
+    await create_rows(world)
     for description, model, edit in FORBIDDEN:
         row = {**edit(await first(database, model)), "id": new_id()}
         async with database.write(dry_run=True) as session:
@@ -107,7 +107,7 @@ async def test_each_forbidden_row_is_refused(world: World, database: Database) -
 
 
 async def test_each_forbidden_change_is_refused(world: World, database: Database) -> None:
-    await furnished(world)
+    await create_rows(world)
     for statement in CHANGES:
         plain = re.sub(r"\b(core|workflow)\.", "", statement) if database.dialect == "sqlite" else statement
         async with database.write(dry_run=True) as session:
@@ -116,25 +116,25 @@ async def test_each_forbidden_change_is_refused(world: World, database: Database
 
 
 async def test_an_ended_row_no_longer_blocks_a_new_row(world: World, database: Database) -> None:
-    await furnished(world)
+    await create_rows(world)
     contract, registration, proposal = [await first(database, model) for model in (Contract, Registration, Proposal)]
-    await put(database, Contract, {**contract, "version": "0.9.0", "status": ContractStatus.DEPRECATED})
-    await put(database, Registration, {**registration, "status": RegistrationStatus.INACTIVE})
+    await insert_copy(database, Contract, {**contract, "version": "0.9.0", "status": ContractStatus.DEPRECATED})
+    await insert_copy(database, Registration, {**registration, "status": RegistrationStatus.INACTIVE})
     ended = {"status": ProposalStatus.SUPERSEDED, "resolved_at": proposal["proposed_at"]}
-    await put(database, Proposal, {**proposal, **ended})
-    await put(database, Proposal, {**proposal, **ended})
+    await insert_copy(database, Proposal, {**proposal, **ended})
+    await insert_copy(database, Proposal, {**proposal, **ended})
 
 
 async def test_a_team_registers_once_itself_and_once_for_each_of_its_assets(world: World, database: Database) -> None:
-    await furnished(world)
+    await create_rows(world)
     row = await first(database, Registration)
     async with database.read() as session:
         ids = [row.id for row in await session.rows(select(table(Asset).c.id))]
     for identity in ids:
-        await put(database, Registration, {**row, "consumer_asset_id": identity})
+        await insert_copy(database, Registration, {**row, "consumer_asset_id": identity})
     for identity in ids:
         with pytest.raises(INTEGRITY_ERRORS):
-            await put(database, Registration, {**row, "consumer_asset_id": identity})
+            await insert_copy(database, Registration, {**row, "consumer_asset_id": identity})
 
 
 async def test_losing_a_race_for_a_unique_value_is_a_conflict(world: World, database: Database) -> None:

@@ -33,7 +33,7 @@ ACTORS = (
 )
 
 
-def happened() -> list[Event]:
+def sample_events() -> list[Event]:
     """A public event and private ones of both teams and of none."""
     public = TeamUpdated(team_id=OURS, changed=("name",), audience_team_ids=frozenset({THEIRS}))
     whose = [frozenset({OURS}), frozenset({THEIRS}), frozenset({OURS, THEIRS}), frozenset[Any]()]
@@ -46,7 +46,7 @@ async def test_the_database_and_the_event_stream_show_the_same_events_and_names(
 ) -> None:
     for actor in ACTORS:
         async with database.write(actor) as session:
-            for event in happened():
+            for event in sample_events():
                 session.record(event)
     rows = await world.events()
     streamed = [redacted for row in rows if (redacted := redact_event(view, row, events.with_actor)) is not None]

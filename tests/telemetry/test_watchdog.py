@@ -16,7 +16,7 @@ def compute(seconds: float) -> None:
         pass
 
 
-async def observed(seconds_of_computing: float, seconds_of_blocking: float = 0.0) -> tuple[float, float]:
+async def measure_longest_hold(seconds_of_computing: float, seconds_of_blocking: float = 0.0) -> tuple[float, float]:
     """The longest holds that were observed: by the wall clock, and in processor time."""
     durations: list[tuple[float, float]] = []
     async with Watchdog(lambda wall, cpu: durations.append((wall, cpu))):
@@ -28,13 +28,13 @@ async def observed(seconds_of_computing: float, seconds_of_blocking: float = 0.0
 
 
 async def test_computing_holds_the_loop_by_both_clocks() -> None:
-    wall, cpu = await observed(0.2)
+    wall, cpu = await measure_longest_hold(0.2)
     assert wall > 0.15
     assert 0.15 < cpu <= wall
 
 
 async def test_blocking_holds_the_loop_by_the_wall_clock_alone() -> None:
-    wall, cpu = await observed(0.0, 0.2)
+    wall, cpu = await measure_longest_hold(0.0, 0.2)
     assert wall > 0.15
     assert cpu < 0.1
 
@@ -44,7 +44,7 @@ async def test_a_long_block_of_the_loop_is_logged_with_its_stack(
 ) -> None:
     monkeypatch.setattr(watchdog, "REPORT_AFTER_SECONDS", 0.1)
     with caplog.at_level(logging.WARNING, logger=watchdog.__name__):
-        await observed(0.5)
+        await measure_longest_hold(0.5)
     assert "has been held for" in caplog.text
     assert "in compute" in caplog.text
 

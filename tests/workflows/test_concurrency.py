@@ -20,14 +20,14 @@ TRIALS = 8
 
 
 @pytest.fixture
-async def pair(postgres_database_url: str, clock: FixedClock) -> AsyncIterator[tuple[World, World]]:
+async def processes(postgres_database_url: str, clock: FixedClock) -> AsyncIterator[tuple[World, World]]:
     databases = [Database(postgres_database_url, clock=clock) for _ in range(2)]
     yield World(databases[0]), World(databases[1])
     for database in databases:
         await database.dispose()
 
 
-async def both(*calls: Awaitable[Any]) -> tuple[list[Any], list[Refusal]]:
+async def run_concurrently(*calls: Awaitable[Any]) -> tuple[list[Any], list[Refusal]]:
     """What was done and what was refused; anything else is raised."""
     ended = await asyncio.gather(*calls, return_exceptions=True)
     for result in ended:
@@ -37,50 +37,52 @@ async def both(*calls: Awaitable[Any]) -> tuple[list[Any], list[Refusal]]:
     return [result for result in ended if not isinstance(result, Refusal)], refused
 
 
-async def test_creating_the_same_thing_at_once_succeeds_once_and_conflicts_once(pair: tuple[World, World]) -> None:
-    first_process, second_process = pair
+async def test_creating_the_same_thing_at_once_succeeds_once_and_conflicts_once(processes: tuple[World, World]) -> None:
+    first_process, second_process = processes
     for trial in range(TRIALS):
-        succeeded, refused = await both(first_process.team(f"Team {trial}"), second_process.team(f"TEAM {trial}"))
+        succeeded, refused = await run_concurrently(
+            first_process.team(f"Team {trial}"), second_process.team(f"TEAM {trial}")
+        )
         assert (len(succeeded), [type(error) for error in refused]) == (1, [Conflict])
         owner = succeeded[0]
-        succeeded, refused = await both(
+        succeeded, refused = await run_concurrently(
             first_process.asset(f"a.t{trial}", owner), second_process.asset(f"A.T{trial}", owner)
         )
         assert (len(succeeded), [type(error) for error in refused]) == (1, [Conflict])
-        succeeded, refused = await both(
+        succeeded, refused = await run_concurrently(
             first_process.register(succeeded[0], owner), second_process.register(succeeded[0], owner)
         )
         assert (len(succeeded), [type(error) for error in refused]) == (1, [Conflict])
     assert_chained(await first_process.events())
 
 
-async def test_two_teams_renamed_to_the_same_name_at_once_conflict(pair: tuple[World, World]) -> None:
+async def test_two_teams_renamed_to_the_same_name_at_once_conflict(processes: tuple[World, World]) -> None:
     async def rename(world: World, team: Any, name: str) -> Any:
         async with world.database.write() as session:
             return await team_verbs.update(session, world.actor, TeamRef(id=team.id), name=name)
 
-    first_process, second_process = pair
+    first_process, second_process = processes
     first, second = await first_process.team("first"), await first_process.team("second")
     for trial in range(TRIALS):
-        succeeded, refused = await both(
+        succeeded, refused = await run_concurrently(
             rename(first_process, first, f"new {trial}"), rename(second_process, second, f"NEW {trial}")
         )
         assert (len(succeeded), [type(error) for error in refused]) == (1, [Conflict])
 
 
-async def test_concurrent_first_contracts_are_published_one_after_the_other(pair: tuple[World, World]) -> None:
-    first_process, second_process = pair
+async def test_concurrent_first_contracts_are_published_one_after_the_other(processes: tuple[World, World]) -> None:
+    first_process, second_process = processes
     owner = await first_process.team("owner")
     for trial in range(TRIALS):
         asset = await first_process.asset(f"a.t{trial}", owner)
-        await both(first_process.publish(asset), second_process.publish(asset, adding("more")))
+        await run_concurrently(first_process.publish(asset), second_process.publish(asset, adding("more")))
         contracts = await first_process.contracts(asset)
         assert sum(contract.status is ContractStatus.ACTIVE for contract in contracts) == 1
         assert contracts[0].version == "1.0.0"
 
 
-async def test_a_concurrent_answer_and_withdrawal_end_the_proposal_once(pair: tuple[World, World]) -> None:
-    first_process, second_process = pair
+async def test_a_concurrent_answer_and_withdrawal_end_the_proposal_once(processes: tuple[World, World]) -> None:
+    first_process, second_process = processes
     owner, consumer = await first_process.team("owner"), await first_process.team("consumer")
     for trial in range(TRIALS):
         asset = await first_process.asset(f"a.t{trial}", owner)
@@ -88,7 +90,7 @@ async def test_a_concurrent_answer_and_withdrawal_end_the_proposal_once(pair: tu
         await first_process.register(asset, consumer)
         row = (await first_process.publish(asset, without("note"), publish_when_approved=True)).proposal
         assert row is not None
-        succeeded, refused = await both(
+        succeeded, refused = await run_concurrently(
             first_process.answer(row, consumer, Response.APPROVED), second_process.withdraw(row)
         )
         assert (len(succeeded), [type(error) for error in refused]) == (1, [Conflict])
@@ -97,20 +99,20 @@ async def test_a_concurrent_answer_and_withdrawal_end_the_proposal_once(pair: tu
         assert len(await first_process.contracts(asset)) == 1 + (ended is ProposalStatus.PUBLISHED)
 
 
-async def test_a_concurrent_publish_and_registration_always_ask_the_new_reader(pair: tuple[World, World]) -> None:
-    first_process, second_process = pair
+async def test_a_concurrent_publish_and_registration_always_ask_the_new_reader(processes: tuple[World, World]) -> None:
+    first_process, second_process = processes
     owner, consumer = await first_process.team("owner"), await first_process.team("consumer")
     for trial in range(TRIALS):
         asset = await first_process.asset(f"a.t{trial}", owner)
         await first_process.publish(asset)
-        await both(first_process.publish(asset, without("note")), second_process.register(asset, consumer))
+        await run_concurrently(first_process.publish(asset, without("note")), second_process.register(asset, consumer))
         row = (await first_process.rows(Proposal))[-1]
         assert await first_process.asked(row) == {consumer.id}
         assert row.status is ProposalStatus.PENDING
 
 
-async def test_the_last_blocker_leaves_while_the_owner_publishes(pair: tuple[World, World]) -> None:
-    first_process, second_process = pair
+async def test_the_last_blocker_leaves_while_the_owner_publishes(processes: tuple[World, World]) -> None:
+    first_process, second_process = processes
     owner, consumer = await first_process.team("owner"), await first_process.team("consumer")
     for trial in range(TRIALS):
         asset = await first_process.asset(f"a.t{trial}", owner)
@@ -119,17 +121,17 @@ async def test_the_last_blocker_leaves_while_the_owner_publishes(pair: tuple[Wor
         row = (await first_process.publish(asset, without("note"))).proposal
         assert row is not None
         await first_process.answer(row, consumer, Response.BLOCKED)
-        await both(first_process.unregister(registration), second_process.publish_proposal(row))
+        await run_concurrently(first_process.unregister(registration), second_process.publish_proposal(row))
         status = (await first_process.proposal(row.id)).status
         assert status in {ProposalStatus.APPROVED, ProposalStatus.PUBLISHED}
 
 
-async def test_workflows_of_two_processes_leave_a_log_without_gaps(pair: tuple[World, World]) -> None:
-    first_process, second_process = pair
+async def test_workflows_of_two_processes_leave_a_log_without_gaps(processes: tuple[World, World]) -> None:
+    first_process, second_process = processes
     owner = await first_process.team("owner")
     assets = [await first_process.asset(f"a.t{number}", owner) for number in range(4)]
-    calls = [world.publish(asset, adding(f"c{turn}")) for asset in assets for turn in range(3) for world in pair]
-    await both(*calls)
+    calls = [world.publish(asset, adding(f"c{turn}")) for asset in assets for turn in range(3) for world in processes]
+    await run_concurrently(*calls)
     assert_chained(await second_process.events())
     for asset in assets:
         contracts = await second_process.contracts(asset)

@@ -50,7 +50,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-async def furnished(world: World, clock: FixedClock) -> None:
+async def create_catalog(world: World, clock: FixedClock) -> None:
     """Everything that files keep, awkward names included."""
     async with world.database.write() as session:
         await team_verbs.create(session, ANONYMOUS, name="Équipe ✨", metadata={"slack": "#a", "on": ["no", 1.5, None]})
@@ -113,7 +113,7 @@ async def empty(other_url: str) -> AsyncIterator[Database]:
 async def test_push_pull_into_an_empty_database_and_push_again_are_the_same_bytes(
     world: World, clock: FixedClock, empty: Database, tmp_path: Path
 ) -> None:
-    await furnished(world, clock)
+    await create_catalog(world, clock)
     first, second = tmp_path / "first", tmp_path / "second"
     result = await push(world.database, first)
     assert set(result.written) == set(tree(first))
@@ -145,7 +145,7 @@ async def test_a_dbt_project_survives_a_round_trip_through_files(world: World, e
 async def test_a_second_push_writes_nothing_and_a_second_pull_writes_no_row(
     world: World, clock: FixedClock, tmp_path: Path
 ) -> None:
-    await furnished(world, clock)
+    await create_catalog(world, clock)
     await push(world.database, tmp_path)
     again = await push(world.database, tmp_path)
     assert (again.written, again.removed) == ((), ())

@@ -30,7 +30,7 @@ async def revoke(database: Database, key: ApiKey, actor: Actor = ANONYMOUS) -> A
         return await keys.revoke(session, actor, key.id)
 
 
-def of(team: Team) -> TeamRef:
+def team_ref(team: Team) -> TeamRef:
     return TeamRef(id=team.id)
 
 
@@ -42,7 +42,7 @@ async def test_a_token_is_a_prefix_and_32_random_bytes_and_only_its_hash_is_stor
     world: World, database: Database
 ) -> None:
     team = await world.team("shop")
-    created = await make(database, team=of(team), scopes=[Scope.WRITE])
+    created = await make(database, team=team_ref(team), scopes=[Scope.WRITE])
     assert created.token.startswith("tsr_")
     assert len(created.token) == 4 + 43
     assert created.key.prefix == created.token[:8]
@@ -62,13 +62,13 @@ async def _rows(session: Any, name: str) -> list[Any]:
 
 async def test_scopes_are_kept_with_those_they_include(world: World, database: Database) -> None:
     team = await world.team("shop")
-    created = [(await make(database, team=of(team), scopes=[scope])).key.scopes for scope in Scope]
+    created = [(await make(database, team=team_ref(team), scopes=[scope])).key.scopes for scope in Scope]
     assert created == [["READ"], ["READ", "WRITE"], ["READ", "WRITE", "ADMIN"]]
 
 
 async def test_making_and_revoking_a_key_are_events_without_token_or_hash(world: World, database: Database) -> None:
     team = await world.team("shop")
-    key = await make(database, "ci", team=of(team), scopes=[Scope.WRITE])
+    key = await make(database, "ci", team=team_ref(team), scopes=[Scope.WRITE])
     await revoke(database, key.key)
     created, revoked = (await world.events())[-2:]
     assert (created.kind, created.payload["name"], created.payload["scopes"]) == (
@@ -91,7 +91,7 @@ async def test_a_write_key_makes_keys_of_its_own_team_with_at_most_its_own_scope
     with pytest.raises(Forbidden, match="can't give the right ADMIN"):
         await make(database, actor=writer, scopes=[Scope.ADMIN])
     with pytest.raises(Forbidden, match="own team only"):
-        await make(database, actor=writer, team=of(other_team))
+        await make(database, actor=writer, team=team_ref(other_team))
     with pytest.raises(Forbidden, match="lacks the scope WRITE"):
         await make(database, actor=holder(team, Scope.READ))
 
@@ -132,12 +132,12 @@ async def test_revoking_is_for_good_and_repeating_it_writes_nothing(
 async def test_a_write_key_revokes_keys_of_its_team_but_no_stronger_key(world: World, database: Database) -> None:
     team, other_team = await world.team("shop"), await world.team("finance")
     writer = holder(team, Scope.WRITE)
-    peer = await make(database, team=of(team), scopes=[Scope.WRITE])
+    peer = await make(database, team=team_ref(team), scopes=[Scope.WRITE])
     assert (await revoke(database, peer.key, writer)).revoked_at is not None
-    stronger = await make(database, team=of(team), scopes=[Scope.ADMIN])
+    stronger = await make(database, team=team_ref(team), scopes=[Scope.ADMIN])
     with pytest.raises(Forbidden, match="has the right ADMIN, which yours lacks"):
         await revoke(database, stronger.key, writer)
-    foreign = await make(database, team=of(other_team))
+    foreign = await make(database, team=team_ref(other_team))
     with pytest.raises(NotFound, match="no such API key"):
         await revoke(database, foreign.key, writer)
 

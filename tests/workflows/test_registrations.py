@@ -53,7 +53,7 @@ async def test_a_registration_notifies_the_owner_and_the_consumer(world: World) 
         ({"metadata": []}, "must be a JSON object"),
     ],
 )
-async def test_what_cannot_be_read_is_refused(world: World, reading: dict[str, Any], sentence: str) -> None:
+async def test_fields_that_do_not_exist_are_refused(world: World, reading: dict[str, Any], sentence: str) -> None:
     asset = await world.published()
     team = await world.team("readers")
     size = await world.size()
