@@ -1,4 +1,4 @@
-"""Worker processes: what they compute comes back, what exceeds its limits is refused, and other calls go on."""
+"""Worker processes return results, enforce their limits, and do not delay other calls."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from tessera_gql.errors import Invalid, Unavailable
 from tessera_gql.policy.compatibility import Terms, judge
 
 ENDLESS = ("^(a|a)*b$", "a" * 60)
-"""A pattern and a text on which Python's `re` does not end, in one call that no thread can interrupt."""
+"""A pattern and a text on which Python's `re` never returns, in one call that no thread can interrupt."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The parts of the diff engine as the tests call them: parse a schema, compare two, search a witness."""
+"""The parts of the diff engine that the tests call directly: parse a schema, compare two, search for a witness."""
 
 from typing import Any
 

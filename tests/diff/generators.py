@@ -1,4 +1,4 @@
-"""Small schemas, edits of them, and documents at their boundaries. Few names and few numbers, so that things meet."""
+"""Strategies for small schemas, edits of them, and documents at their boundaries."""
 
 import os
 from copy import deepcopy
@@ -19,7 +19,7 @@ SUPPRESSED = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.dat
 
 
 def law(long: int, short: int = 25) -> settings:
-    """Number of examples of a law; with `TESSERA_FUZZ=long` many more, and other ones in each run."""
+    """Settings of a law: `short` examples, or `long` random ones with `TESSERA_FUZZ=long`."""
     return settings(
         max_examples=long if IS_LONG else short,
         deadline=None,
@@ -126,7 +126,7 @@ schemas = st.builds(
 
 @st.composite
 def edited(draw: st.DrawFn, schema: Any) -> Any:
-    """The schema with one to three places replaced, dropped or extended."""
+    """The schema with one to three of its parts replaced, removed or extended."""
     result = deepcopy(schema)
     for _ in range(draw(st.integers(1, 3))):
         holders = [container for container in _containers(result) if container]
@@ -162,13 +162,13 @@ def _replace(draw: st.DrawFn, holder: Any, key: Any) -> None:
 
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[Any, Any]:
-    """Two schemas: mostly one and an edit of it."""
+    """Two schemas, mostly a schema and an edit of it."""
     old = draw(schemas)
     return old, draw(edited(old)) if draw(st.integers(0, 4)) else draw(schemas)
 
 
 def boundary_documents(*schemas: Any) -> list[Any]:
-    """Documents made of what the schemas mention: their constants, and values on both sides of each limit."""
+    """Documents made of the constants in the schemas and of values on both sides of each limit."""
     documents: list[Any] = [*SCALARS, [], {}, [0], ["a"], [0, 0], [None, "a", 1], ["a", "b", "ab"], [1, 2, 3]]
     numbers, texts = set[float](), set[str]()
     for schema in schemas:

@@ -1,4 +1,4 @@
-"""What an independent reader says: `jsonschema` about validity, and a plain reading of "only declared properties"."""
+"""An independent verdict on schemas: validity by `jsonschema`, and whether a document has only declared properties."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from referencing import Registry
 
 
 def is_valid(schema: Any, document: Any) -> bool | None:
-    """None for a schema that asks itself about the same value, of which no reading ends."""
+    """Validate with `jsonschema`; None for a schema that applies itself to the same value, which never ends."""
     if asks_itself(schema):
         return None
     return Draft202012Validator(schema, registry=Registry()).is_valid(document)
@@ -35,9 +35,9 @@ def _returns(root: Any, schema: Any, above: tuple[int, ...]) -> bool:
 
 
 def is_declared(root: Any, schema: Any, document: Any, depth: int = 0) -> bool:
-    """No object in the document has a property beyond those declared for it, where any is declared for it at all.
+    """Whether every object that has declared properties has no property beyond those.
 
-    Narrower than what a producer may write: refuting with fewer documents is fair, with others it would not be.
+    Stricter than what a producer may write: with fewer documents a refutation stays valid.
     """
     around = _around(root, schema)
     if depth > 8:

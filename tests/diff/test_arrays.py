@@ -1,4 +1,4 @@
-"""Arrays: the plainest one that meets every demand, or the proof that there is none."""
+"""The solver finds the simplest array that meets all constraints, or proves that there is none."""
 
 import pytest
 

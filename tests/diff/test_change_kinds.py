@@ -11,7 +11,7 @@ MODES = (BACKWARD, FORWARD, FULL)
 
 
 def table(**columns):
-    """Columns by name; `required=` names them."""
+    """A table schema with columns by name; `required` lists the required ones."""
     required = columns.pop("required", None)
     schema = {"type": "object", "properties": columns}
     return schema if required is None else {**schema, "required": required}

@@ -1,4 +1,4 @@
-"""Alternatives, conditions and conjunctions: what is proven through them, and what is left undecided."""
+"""Compatibility of alternatives, conditions and conjunctions is proven or left undecided."""
 
 import pytest
 
@@ -94,7 +94,7 @@ def tree(leaf, **keywords):
 
 
 def nested_lists(*links):
-    """Lists in lists, each with what its place in the round allows."""
+    """Lists nested in a cycle of definitions, each with its own constraints."""
     names = [f"d{n}" for n in range(len(links))]
     nexts = [*names[1:], names[0]]
     defs = {
@@ -160,7 +160,7 @@ def test_references_in_a_ring_accept_nothing_that_is_proven():
 
 @pytest.mark.parametrize("order", ["bec", "ebc", "bce", "ecb", "cbe"])
 def test_a_witness_hidden_by_an_open_query_is_found_afterwards(order):
-    """`a` may hold `b` or `e`, which must hold `a`: while `a` is sought there is neither, and then there are both."""
+    """`a` may contain `b` or `e`, which require `a`: both have a witness only after the search for `a` has ended."""
     a, b, e = ({"$ref": f"#/$defs/{name}"} for name in "abe")
     defs = {
         "a": obj(properties={"b": b, "c": TEXT, "e": e}, anyOf=[{"required": [name]} for name in order]),

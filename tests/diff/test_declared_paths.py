@@ -1,4 +1,4 @@
-"""Declared paths: a field that one side declares and the other does not is told wherever it lies."""
+"""A field that only one schema declares is reported at its path."""
 
 import pytest
 
@@ -16,7 +16,7 @@ X, XY = table(x=TEXT), table(x=TEXT, y=TEXT)
 
 
 def removed_properties(old, new):
-    """What is gone from the old schema, by path and pointer."""
+    """Path and pointer of each property that the new schema lacks."""
     changes = compare(old, new).changes
     return {(change.path, change.pointer) for change in changes if change.kind is K.PROPERTY_REMOVED}
 

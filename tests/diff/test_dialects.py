@@ -1,4 +1,4 @@
-"""Which draft a schema is read in, and what only some drafts say."""
+"""A schema is read in the right draft, with the keywords of that draft."""
 
 import pytest
 

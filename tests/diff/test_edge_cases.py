@@ -1,4 +1,4 @@
-"""Edges of what is read, decided and told: each a small case that a slip in one operator would get wrong."""
+"""Small cases at the edges of parsing, comparing and reporting."""
 
 import pytest
 

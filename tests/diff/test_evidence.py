@@ -1,4 +1,4 @@
-"""Evidence: found where the change is, bounded in effort and size, and never claimed without a document."""
+"""Every proven break has a counterexample where the change is, found with bounded effort."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""How much evidence is gathered: so many documents, of such a size, for such an effort; the rest is unproven."""
+"""Number and size of counterexamples and the effort to find them are limited."""
 
 from dataclasses import FrozenInstanceError
 
@@ -9,7 +9,7 @@ from tests.diff.schemas import INTEGER, TEXT, array, obj
 
 
 def table_of_columns(count, schema, parts=0):
-    """`parts` is how many schemas it has in all, where more than its properties are wanted."""
+    """A table with `count` columns; `parts` is the number of all its subschemas, if more are needed."""
     spare = {f"d{index}": {} for index in range(parts - count - 1)}
     return obj(properties={f"c{index:05}": schema for index in range(count)}, **{"$defs": spare})
 
@@ -32,7 +32,7 @@ def test_larger_schemas_get_fewer_counterexamples_but_at_least_three(parts, prov
 
 
 def enumerated_texts(*lengths):
-    """A property for each, with a document of that length that only the old schema takes; and one with a short one."""
+    """Schemas whose counterexamples have these lengths, and one property with a short counterexample."""
     texts = {f"c{index:05}": "a" * (length - len('{"c00000":""}')) for index, length in enumerate(lengths)}
     old = obj(properties={**{name: {"enum": ["", text]} for name, text in texts.items()}, "d": TEXT})
     new = obj(properties={**{name: {"enum": [""]} for name in texts}, "d": INTEGER})

@@ -1,4 +1,4 @@
-"""Declared fields: what a registration may name."""
+"""The declared fields of a schema are listed as registrations may name them."""
 
 from dataclasses import FrozenInstanceError
 

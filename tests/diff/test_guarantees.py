@@ -1,4 +1,4 @@
-"""A promise that gets weaker breaks; a stronger one hurts nobody."""
+"""A weaker guarantee is a breaking change and a stronger guarantee is not."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The door: what is JSON and small enough, and which values are one."""
+"""Values are checked for valid JSON and size before they are read, and equal values are numbered alike."""
 
 import pytest
 

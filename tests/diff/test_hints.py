@@ -1,4 +1,4 @@
-"""Hints: a way to the same end, offered only where comparing again shows that it does not break."""
+"""A hint is offered only if comparing again shows that it does not break."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a schema says of the value it is asked about: which names it declares, and whether it asks itself once more."""
+"""The schemas that apply to one value are found, with their declared names and self-references."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is refused: always a `SchemaError` that names the place and, where one was passed, the limit."""
+"""An invalid schema is refused with a `SchemaError` that has a pointer and the exceeded limit if there is one."""
 
 import re
 

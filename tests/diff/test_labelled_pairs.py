@@ -1,4 +1,4 @@
-"""The labelled pairs: no unsound verdict, no crash, and every PROVEN break confirmed by `jsonschema`."""
+"""On the labelled pairs no verdict is unsound, nothing crashes, and `jsonschema` confirms every proven break."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Laws that hold for every pair of schemas. `TESSERA_FUZZ=long` tries twenty thousand pairs and more."""
+"""Laws that hold for every pair of schemas; `TESSERA_FUZZ=long` tries more than twenty thousand pairs."""
 
 import json
 from contextlib import suppress
@@ -104,7 +104,7 @@ def test_changes_survive_storing_and_come_in_a_stable_order(pair):
 
 
 def _shuffled(value: Any) -> Any:
-    """The same JSON with every object's keys the other way round."""
+    """The same JSON with the keys of every object in reverse order."""
     match value:
         case dict():
             return {key: _shuffled(value[key]) for key in reversed(value)}
@@ -124,7 +124,7 @@ def test_rewriting_without_changing_the_meaning_changes_nothing(schema, rewrite_
 
 
 def _rewrite_subschemas(schema: Any, rewrite: Any) -> Any:
-    """Rewrites every subschema, leaving data alone."""
+    """Rewrite every subschema but no data."""
     if not isinstance(schema, dict):
         return schema
     rewritten: dict[str, Any] = {}
@@ -159,7 +159,7 @@ def _const_as_enum(schema: Any) -> Any:
 
 
 def _extracted(schema: Any) -> Any:
-    """Moves every property into a definition of its own."""
+    """Move every property into its own definition."""
     defs = schema.get("$defs", {})
     properties = schema.get("properties", {})
     for name, subschema in list(properties.items()):

@@ -1,4 +1,4 @@
-"""Where the search and the reading stop: at their figure, not one before; and what is said when they do."""
+"""Search and parsing stop exactly at their limits and report that they did."""
 
 from dataclasses import dataclass, field
 
@@ -185,7 +185,7 @@ def test_a_keyword_breaks_only_the_types_it_speaks_about(old, new, holds):
 
 
 def growing(levels, keyword, leaf):
-    """Which definitions speak of a place depends on the whole way there: twice as many combinations at every level."""
+    """A schema in which the definitions that apply to a value double with each level."""
 
     def both(name):
         return {"properties": {"a": {"$ref": f"#/$defs/{name}"}, "b": {"$ref": f"#/$defs/{name}"}}}

@@ -1,4 +1,4 @@
-"""The shape of each keyword's value, draft by draft: what is a schema, and how a value that is none is named."""
+"""The value of each keyword is checked by the rules of its draft."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`jsonschema` confirms documents in bounded time, and says nothing where it fails or might not end."""
+"""`jsonschema` confirms documents in bounded time, and gives no verdict if it fails or might not end."""
 
 import asyncio
 

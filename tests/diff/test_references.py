@@ -1,4 +1,4 @@
-"""References, identifiers and anchors: where each leads, in every draft, and what is said when it leads nowhere."""
+"""References, identifiers and anchors are resolved by the rules of each draft, and dangling ones are refused."""
 
 import pytest
 

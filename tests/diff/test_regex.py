@@ -1,4 +1,4 @@
-"""Patterns as automata agree with a matcher, and know when nothing matches."""
+"""Patterns as automata agree with a matcher and detect when no text matches."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Which names are one name."""
+"""Renamed properties are recognized by similar names and by declaration."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where a part of a document is reached: every route up to a figure, in document order."""
+"""Routes to a part of a document are listed in document order up to a limit."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from tests.diff.schemas import INTEGER, TEXT, array, obj
 
 
 def shared_definition(count):
-    """So many properties that lead to one definition, which has a property of its own."""
+    """A schema with `count` properties that refer to one definition, which has a property."""
     shared = obj(properties={"leaf": TEXT})
     return obj(properties={f"n{n}": {"$ref": "#/$defs/s"} for n in range(count)}, **{"$defs": {"s": shared}})
 

@@ -1,4 +1,4 @@
-"""Numbers and strings: which is found, which is proven absent, and where the search for one ends."""
+"""The solver finds numbers and strings that meet all constraints, or proves that there are none, within limits."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The effort of a search: what it costs, where it ends, and that an end for want of effort is no answer."""
+"""The effort of a search is measured in fuel, and a search without fuel proves nothing."""
 
 import pytest
 
@@ -114,7 +114,7 @@ def test_the_producer_of_a_value_matters_if_it_may_have_properties(schema):
 
 
 def doubling_alternatives(levels, spare):
-    """Two alternatives a level, and none to be left out: twice as many ways through at every level."""
+    """A schema with two alternatives for each level, so that the number of combinations doubles with each."""
     alternatives = [{"anyOf": [{"minLength": 2 * n + 2}, {"minLength": 2 * n + 3}]} for n in range(levels)]
     return {**TEXT, "allOf": alternatives, "$defs": {f"d{n}": {} for n in range(spare)}}
 

@@ -1,4 +1,4 @@
-"""Small plain schemas are distinguished from those whose comparison could take long, after a bounded look at them."""
+"""Small simple schemas are recognized without reading large ones completely."""
 
 import pytest
 

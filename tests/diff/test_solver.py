@@ -1,4 +1,4 @@
-"""The search: a document it finds is one, and is found where there is one to find."""
+"""A witness that the search returns is valid, and the search finds one where it should."""
 
 import pytest
 from hypothesis import assume, given

@@ -1,4 +1,4 @@
-"""Containment, where it is easy to be wrong. `holds`: what a producer of the first writes, the second takes."""
+"""Compatibility verdicts are sound in cases that are easy to get wrong."""
 
 import pytest
 

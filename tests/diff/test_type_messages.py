@@ -1,4 +1,4 @@
-"""What people are told of a value on the whole: its type in words, and the place where that is said."""
+"""Types are described in text, and changes of several parts are reported at the right pointer."""
 
 import pytest
 

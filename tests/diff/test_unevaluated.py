@@ -1,4 +1,4 @@
-"""What `unevaluatedProperties` and `unevaluatedItems` close, and what is left undecided."""
+"""`unevaluatedProperties` and `unevaluatedItems` close schemas, and what they leave open is undecided."""
 
 import pytest
 

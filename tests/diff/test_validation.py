@@ -1,4 +1,4 @@
-"""Our own reading of a value agrees with `jsonschema`, wherever it has an answer."""
+"""The solver's own validation of a value agrees with `jsonschema` wherever it gives a verdict."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Avro schemas and SQL DDL as JSON Schemas that are valid contracts; what is neither is refused in a sentence."""
+"""Avro schemas and SQL DDL become valid contract schemas, and other documents are refused with a reason."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Reading manifests: what becomes an asset, what it is called, who owns it, what it reads."""
+"""A dbt manifest becomes assets with name, owner, contract and lineage."""
 
 import copy
 import gc

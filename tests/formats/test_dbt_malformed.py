@@ -1,4 +1,4 @@
-"""Whatever a manifest holds, reading it ends in a Manifest that JSON can carry, or in a ManifestError."""
+"""Reading any manifest ends in a `Manifest` that is valid JSON or in a `ManifestError`."""
 
 import copy
 import random
@@ -21,7 +21,7 @@ BUDGET = settings(max_examples=150, deadline=None, suppress_health_check=list(He
 
 
 def rich() -> dict:
-    """A manifest of our own in which everything that is read occurs."""
+    """A manifest with every key that the reader uses."""
     nodes = [
         table("orders", column("id", "int", constraints=[{"type": "not_null"}]), column("a.b", "struct<c: int>"),
               meta={"owner": {"name": "x"}}, constraints=[{"type": "primary_key", "columns": ["id"]}], group="g",
@@ -40,13 +40,13 @@ def rich() -> dict:
 
 
 def small_real(name: str) -> dict:
-    """A real manifest without what is never read, to keep a copy cheap."""
+    """A real manifest without the keys that are never read, so that copies are cheap."""
     document = orjson.loads(real(name))
     return {key: document.get(key, {}) for key in ("metadata", "nodes", "sources", "exposures", "metrics")}
 
 
 def mutate(document: dict, values: list, dice: random.Random) -> dict:
-    """Puts each value in the place of something in the document, wherever the dice walk to."""
+    """Replace random parts of the document by the values."""
     mutant = copy.deepcopy(document)
     for value in values:
         holder = mutant[dice.choice(["metadata", "nodes", "nodes", "nodes", "sources", "exposures"])] or mutant

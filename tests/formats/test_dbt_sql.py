@@ -1,4 +1,4 @@
-"""Columns that a compiled query reads: perhaps too many, never too few."""
+"""The columns that a compiled query reads are found, perhaps too many but never too few."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""dbt's tests and constraints: which become schema, which guarantees, and what only a part of its name proves."""
+"""Tests and constraints of dbt become parts of the schema or guarantees."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A column's `data_type` in JSON Schema: nothing is claimed that a value of the type could break."""
+"""The `data_type` of a column becomes JSON Schema that every value of the type satisfies."""
 
 import pytest
 from jsonschema import Draft202012Validator

@@ -1,4 +1,4 @@
-"""Files for git: names that are safe everywhere, and content that comes back as it was."""
+"""Files for git have names that are safe on every system and contents that are read back unchanged."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""ODCS v3: contracts in and out, and refusals that say where."""
+"""ODCS contracts are read and rendered without loss and refused with pointer and reason."""
 
 import pytest
 

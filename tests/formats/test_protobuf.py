@@ -1,4 +1,4 @@
-"""Protobuf descriptor sets as JSON Schemas of the messages' JSON form."""
+"""Protobuf descriptor sets become JSON Schemas of the JSON form of their messages."""
 
 import pytest
 from google.protobuf import descriptor_pb2, timestamp_pb2

@@ -1,4 +1,4 @@
-"""The one door for documents: each format by its name, and which part of a document is meant."""
+"""A document in any supported format is read, with the part that the caller means."""
 
 import base64
 import json

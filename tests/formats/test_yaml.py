@@ -1,4 +1,4 @@
-"""YAML: every JSON value comes back as it was, and nothing but plain values is read."""
+"""Every JSON value is rendered as YAML and read back, and only plain YAML is read."""
 
 from contextlib import suppress
 from typing import Any

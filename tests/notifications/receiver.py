@@ -1,4 +1,4 @@
-"""A receiver of webhooks on a loopback port: keeps what it got, answers as it is told."""
+"""A webhook receiver on a loopback port that records requests and replies as configured."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -11,7 +11,7 @@ import orjson
 
 @dataclass
 class ReceivedRequest:
-    """One post."""
+    """A request that the receiver got."""
 
     headers: dict[str, str]
     body: bytes
@@ -24,7 +24,7 @@ class ReceivedRequest:
 
 @dataclass
 class Receiver:
-    """`answer` gives the status of each post, by its number; a text is sent as a whole answer."""
+    """Replies to the n-th post with the status `answer(n)`; a text is sent as the whole response."""
 
     answer: Callable[[int], int | str] = lambda _number: 204
     got: list[ReceivedRequest] = field(default_factory=list[ReceivedRequest])

@@ -1,4 +1,4 @@
-"""What the passing of time does, applied by the worker and never by a read."""
+"""The worker applies deadlines, expiry and reminders."""
 
 import asyncio
 from datetime import timedelta

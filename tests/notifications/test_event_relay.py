@@ -1,4 +1,4 @@
-"""Nothing is lost, nothing comes twice, everything comes in order."""
+"""The event relay delivers every event once and in order."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -114,7 +114,7 @@ async def test_a_subscriber_survives_an_unavailable_database(postgres_database_u
 
 
 async def cut_connections(url: str) -> None:
-    """Every connection to this database but the one that asks is closed by the server."""
+    """Let the server close every other connection to this database."""
     connection = await asyncpg.connect(url)
     await connection.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -193,7 +193,7 @@ async def test_a_cursor_before_the_beginning_is_the_beginning(world: World, data
 
 
 async def test_a_connection_that_breaks_before_its_return_does_not_harm_the_relay(postgres_database_url: str) -> None:
-    """More often than the pool has places: none of them is lost."""
+    """Repeated more often than the pool has connections, so that no connection is lost."""
     database = Database(postgres_database_url)
     for _ in range(25):
         async with database.read() as session:

@@ -1,4 +1,4 @@
-"""Posts go to public addresses only, to the very address that was checked, and nowhere else."""
+"""Webhook posts go only to public addresses, and only to the address that was checked."""
 
 import asyncio
 import socket
@@ -24,7 +24,7 @@ async def refusal(url: str, rules: PostRules = PUBLIC) -> str:
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list[str]]]:
-    """What each name resolves to, look-up by look-up: the name service is not ours, so it is played."""
+    """Replace name resolution: the addresses that each look-up of a name returns."""
     answers: dict[str, list[list[str]]] = {}
 
     def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
@@ -81,7 +81,7 @@ async def test_one_bad_address_among_good_ones_refuses_the_name(names: dict[str,
 
 
 async def test_a_name_is_looked_up_once_and_that_address_called(names: dict[str, list[list[str]]]) -> None:
-    """Whoever answers a second look-up otherwise gets nothing: there is none."""
+    """There is no second look-up, which an attacker could answer with another address."""
     async with receiving() as receiver:
         names["rebinding.example"] = [["127.0.0.1"]]
         port = receiver.url.split(":")[2].split("/")[0]
@@ -152,7 +152,7 @@ async def test_a_closed_port_and_an_unknown_name_are_reported(names: dict[str, l
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> ssl.SSLContext:
-    """One that nobody vouches for."""
+    """A self-signed certificate."""
     files = ["-keyout", tmp_path / "key.pem", "-out", tmp_path / "certificate.pem"]
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=hooks.example"]
     subprocess.run([*command, *files], check=True, capture_output=True)

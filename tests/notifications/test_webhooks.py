@@ -1,4 +1,4 @@
-"""Every event reaches every webhook that wants it, at least once, whoever fails and whichever worker dies."""
+"""Every event reaches every webhook that matches it at least once, despite failing receivers and workers."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -53,7 +53,7 @@ async def working(database: Database, options: WebhookOptions = QUICK, *, worker
 
 @pytest.fixture
 async def live(database_url: str) -> AsyncGenerator[Database]:
-    """With the clock on the wall: workers wait for real."""
+    """A database with the system clock, so that workers wait in real time."""
     database = Database(database_url)
     yield database
     await database.dispose()
@@ -134,7 +134,7 @@ async def test_after_a_day_of_failures_an_event_is_recorded_and_no_webhook_recei
 
 
 async def test_a_worker_that_was_killed_loses_nothing(database: Database, clock: FixedClock) -> None:
-    """It died after its claim, or after its post: both look the same to whoever comes next."""
+    """A worker killed after its claim or after its post leaves the same state."""
     async with receiving() as receiver:
         await webhook(database, receiver.url)
         await create_deliveries(database)

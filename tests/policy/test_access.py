@@ -1,4 +1,4 @@
-"""The table of rights, asked for every verb, every scope and every team."""
+"""Every operation requires exactly the scope and team of its row in the table of rights."""
 
 import itertools
 from uuid import UUID, uuid4

@@ -1,4 +1,4 @@
-"""Whom a change hurts: never too few, and as few as the paths allow."""
+"""The teams that a change affects are never too few, and as few as the field paths allow."""
 
 import string
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What a publish comes to, decided from the two sets of terms alone."""
+"""The outcome of a publish is decided by comparing the two sets of terms."""
 
 from typing import Any
 

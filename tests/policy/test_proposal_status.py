@@ -1,4 +1,4 @@
-"""A proposal's status is a function of its answers and the time."""
+"""The status of a proposal is a function of its answers and the time."""
 
 import itertools
 from datetime import UTC, datetime, timedelta

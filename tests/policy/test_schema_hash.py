@@ -1,4 +1,4 @@
-"""The quick way to a schema's hash gives the very bytes of the exact one."""
+"""The fast way to hash a schema gives the same bytes as the exact way."""
 
 from typing import Any
 

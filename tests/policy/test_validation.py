@@ -1,4 +1,4 @@
-"""Names, texts and metadata: cleaned, or refused with what is wrong and an example."""
+"""Names, texts and metadata are normalized, or refused with the reason and an example."""
 
 from typing import Any
 

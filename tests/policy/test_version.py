@@ -1,4 +1,4 @@
-"""Precedence is semver.org's, and the version chosen is the next honest one."""
+"""Versions are ordered as semver.org specifies, and the next version has the bump of the change."""
 
 import itertools
 

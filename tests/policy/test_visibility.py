@@ -1,4 +1,4 @@
-"""What a caller sees of private things is what it may change of them; names of keys are cut to their prefix."""
+"""A caller sees the private rows that it may change, and only the prefix of foreign keys."""
 
 from dataclasses import dataclass, replace
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""When to try again, when to give up, and what a webhook gets."""
+"""Retries are scheduled with backoff and an end, and webhooks are filtered by kind, team and address."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network

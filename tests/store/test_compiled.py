@@ -1,4 +1,4 @@
-"""A question is written once for each database and set of columns; values never become part of the text."""
+"""A statement is compiled once for each database and set of columns, and values are always parameters."""
 
 from itertools import combinations
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Through a PgBouncer each transaction may meet another connection: nothing is left on one, and nothing is expected."""
+"""Nothing depends on the state of a connection, since PgBouncer may assign another one to each transaction."""
 
 import re
 from dataclasses import replace
@@ -16,11 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 FORGET = "CLOSE ALL; RESET ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD TEMP"
-"""What `DISCARD ALL` stands for, which may not stand beside other statements."""
+"""The parts of `DISCARD ALL`, which can't be sent together with other statements."""
 
 
 def discard_connection_state(database: Database) -> None:
-    """Whatever a connection remembers is gone before the next transaction, as if it were another connection."""
+    """Discard the state of a connection before each transaction, as if it were another connection."""
     sources = database._sources  # it has no public name
     writer, reader = (
         replace(source, begin_sql=f"{FORGET}; COMMIT; {source.begin_sql}")

@@ -1,4 +1,4 @@
-"""A connection goes back to its pool clean, whatever became of the transaction, or not at all."""
+"""A connection returns to its pool without an open transaction, or is closed."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The event log: append-only, gap-free, and chained so that one changed byte shows."""
+"""The event log is append-only, without gaps, and chained by hashes so that any change is detected."""
 
 import sqlite3
 from datetime import UTC, timedelta

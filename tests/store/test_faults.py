@@ -1,4 +1,4 @@
-"""A database that is away or busy says so, soon and without a traceback; a mistake of ours stays a mistake."""
+"""An unreachable or busy database is reported as unavailable, and a programming error is not."""
 
 import asyncio
 import sqlite3

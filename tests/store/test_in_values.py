@@ -1,4 +1,4 @@
-"""One of many values, however many: SQLite takes no more than 32,766 parameters, and a manifest has more columns."""
+"""A statement can select by more values than SQLite accepts as parameters."""
 
 from sqlalchemy import func, select
 

@@ -1,4 +1,4 @@
-"""What lies up and down the stream: the shortest way counts, cycles end, the depth bounds."""
+"""Upstream and downstream assets are found by the shortest path, despite cycles and within the depth."""
 
 import random
 from collections import deque
@@ -20,7 +20,7 @@ Edges = Sequence[tuple[int, int]]
 
 
 async def graph(database: Database, number: int, edges: Edges) -> list[UUID]:
-    """Assets 0 … number-1; (1, 0) says that 1 is made from 0. Each belongs to a team of its own."""
+    """Create assets 0 … number-1, each with its own team; the edge (1, 0) means that asset 1 is made from asset 0."""
     teams = [
         Team(id=new_id(), name=f"t{n}", name_key=f"t{n}", meta={}, row_version=1, created_at=START)
         for n in range(number)
@@ -55,7 +55,7 @@ async def reached(
 
 
 def shortest(edges: Edges, start: int, depth: int) -> dict[int, int]:
-    """Upstream, by breadth-first search."""
+    """Compute upstream distances by breadth-first search."""
     degrees, waiting = {start: 0}, deque([start])
     while waiting:
         current = waiting.popleft()

@@ -1,4 +1,4 @@
-"""The migrations make the tables of the code, up and down, on both databases, however many processes start at once."""
+"""Migrations create the tables of the code on both databases, also when several processes start at once."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """A database without any table."""
+    """URL of a database without any table."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'bare.db'}"
         return

@@ -1,4 +1,4 @@
-"""Pages: whoever walks a list sees every row once, in order, in either direction, whatever comes meanwhile."""
+"""Paging through a list returns every row once and in order, in both directions, despite new rows."""
 
 import base64
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ NAMES = ["b", "a", "É", "é2", "A_1", "a%1", "z\\", "10", "9"]
 
 
 async def teams(database: Database, names: Sequence[str] = NAMES) -> None:
-    """Two teams of each moment, so that ids break ties."""
+    """Create teams, two at each time, so that ids break ties."""
     rows = [
         Team(id=new_id(), name=name, name_key=name.casefold() + str(number), meta={}, row_version=1,
              created_at=START + timedelta(seconds=number // 2))

@@ -1,4 +1,4 @@
-"""Rows give each value as the table declares it, on both databases, and a document only to those who read it."""
+"""Rows have the values that their table declares on both databases, and JSON documents only if selected."""
 
 from datetime import UTC, datetime
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What goes into the database comes out as the same JSON value and the same moment, on both databases."""
+"""JSON values and times are read back as they were stored, on both databases."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any

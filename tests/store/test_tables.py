@@ -1,4 +1,4 @@
-"""The rules that hold whatever the code does: each forbidden second row is refused by the database itself."""
+"""The database itself refuses every row and change that breaks an invariant."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The table of visibility in SQL is the one in Python."""
+"""The visibility rules in SQL agree with those in Python."""
 
 from typing import Any
 from uuid import uuid4
@@ -34,7 +34,7 @@ ACTORS = (
 
 
 def sample_events() -> list[Event]:
-    """A public event and private ones of both teams and of none."""
+    """A public event and private events of both teams and of no team."""
     public = TeamUpdated(team_id=OURS, changed=("name",), audience_team_ids=frozenset({THEIRS}))
     whose = [frozenset({OURS}), frozenset({THEIRS}), frozenset({OURS, THEIRS}), frozenset[Any]()]
     return [public, *(ApiKeyRevoked(api_key_id=uuid4(), name="ci", audience_team_ids=teams) for teams in whose)]

@@ -1,4 +1,4 @@
-"""The watchdog measures how long the event loop is held, and logs the stack of what holds it."""
+"""The watchdog measures how long the event loop is blocked and logs the stack of the blocking code."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ def compute(seconds: float) -> None:
 
 
 async def measure_longest_hold(seconds_of_computing: float, seconds_of_blocking: float = 0.0) -> tuple[float, float]:
-    """The longest holds that were observed: by the wall clock, and in processor time."""
+    """Measure the longest block of the event loop in wall-clock time and in processor time."""
     durations: list[tuple[float, float]] = []
     async with Watchdog(lambda wall, cpu: durations.append((wall, cpu))):
         await asyncio.sleep(0.1)

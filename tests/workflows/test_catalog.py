@@ -1,4 +1,4 @@
-"""Teams, assets and dependencies: who may change them, what is refused, and who hears of it."""
+"""Teams, assets and dependencies are changed with the right checks and events."""
 
 from typing import Any
 

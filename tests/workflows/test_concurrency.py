@@ -1,4 +1,4 @@
-"""Two processes on one PostgreSQL: two databases with pools of their own, so nothing but the server orders them."""
+"""Workflows of two processes on one PostgreSQL database are serialized correctly."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
@@ -28,7 +28,7 @@ async def processes(postgres_database_url: str, clock: FixedClock) -> AsyncItera
 
 
 async def run_concurrently(*calls: Awaitable[Any]) -> tuple[list[Any], list[Refusal]]:
-    """What was done and what was refused; anything else is raised."""
+    """Run calls concurrently; return results and refusals, and raise other errors."""
     ended = await asyncio.gather(*calls, return_exceptions=True)
     for result in ended:
         if isinstance(result, BaseException) and not isinstance(result, Refusal):

@@ -1,4 +1,4 @@
-"""Contracts in the order they came, and how they are retired."""
+"""Contracts are ordered by publication and retired under the right conditions."""
 
 from datetime import timedelta
 

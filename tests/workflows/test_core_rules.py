@@ -1,4 +1,4 @@
-"""The twelve rules that make the product trustworthy, each as the sentence it proves, on both databases."""
+"""The twelve core rules of the product hold on both databases."""
 
 import asyncio
 from collections.abc import Awaitable

@@ -1,4 +1,4 @@
-"""Real manifests become assets, contracts and lineage, and a second sync of the same file writes nothing."""
+"""A dbt manifest becomes assets, contracts and lineage, and a second sync of the same manifest changes nothing."""
 
 from pathlib import Path
 from typing import Any
@@ -146,7 +146,7 @@ FQN = "analytics.core.orders"
 
 
 async def readers(world: World) -> dict[tuple[str, str], Registration]:
-    """Live ones, by consumer team and asset."""
+    """Live registrations by consumer team and asset."""
     async with world.database.read() as session:
         rows = await session.list(select(registrations.TABLE).where(registrations.IS_LIVE), Registration)
         names = {team.id: team.name for team in await session.list(select(table_of(Team)), Team)}

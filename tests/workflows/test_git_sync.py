@@ -1,4 +1,4 @@
-"""Push and pull: what a database holds as files, and back without losing or weakening anything."""
+"""Push and pull write a database to files and read it back without loss."""
 
 import os
 import shutil
@@ -51,7 +51,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 async def create_catalog(world: World, clock: FixedClock) -> None:
-    """Everything that files keep, awkward names included."""
+    """Create everything that files contain, with unusual names."""
     async with world.database.write() as session:
         await team_verbs.create(session, ANONYMOUS, name="Équipe ✨", metadata={"slack": "#a", "on": ["no", 1.5, None]})
     asset = await world.published(consumers=2, guarantees={"freshness": {"hours": 24}})
@@ -104,7 +104,7 @@ def other_url(database_url: str, tmp_path: Path, request: pytest.FixtureRequest)
 
 @pytest.fixture
 async def empty(other_url: str) -> AsyncIterator[Database]:
-    """A second, empty database of the same kind, at another time."""
+    """A second, empty database with the same dialect and a later clock."""
     database = Database(other_url, clock=lambda: datetime(2027, 6, 1, tzinfo=UTC))
     yield database
     await database.dispose()
@@ -268,7 +268,7 @@ ORDERS_FILE = "assets/analytics.core.orders.yaml"
 
 
 def edit(folder: Path, **changes: Any) -> None:
-    """The file of `analytics.core.orders` with one more contract, or other values."""
+    """Change values in the file of `analytics.core.orders`."""
     path = folder / ORDERS_FILE
     file = git_files.parse_file(path.read_text())
     assert isinstance(file, git_files.AssetFile)

@@ -1,4 +1,4 @@
-"""API keys: made with at most the rights of their maker, kept as hashes, revoked for good."""
+"""API keys have at most the rights of their creator, are stored as hashes, and are revoked for good."""
 
 import asyncio
 from datetime import timedelta

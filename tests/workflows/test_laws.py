@@ -1,4 +1,4 @@
-"""Random verbs in random order: what must hold, holds after every one of them, whether it was done or refused."""
+"""Invariants hold after every step of a random sequence of workflows, successful or refused."""
 
 import random
 import shutil
@@ -33,7 +33,7 @@ PROMISE: dict[str, Any] = {"freshness": {"error_after": {"count": 24, "period": 
 
 
 def schema(dice: random.Random) -> dict[str, Any]:
-    """Few columns and few types, so that schemas come back and changes are of every kind."""
+    """A random schema of few columns and types, so that schemas recur and every kind of change occurs."""
     chosen = [name for name in COLUMNS if dice.random() < 0.7]
     return {
         "type": "object",
@@ -43,7 +43,7 @@ def schema(dice: random.Random) -> dict[str, Any]:
 
 
 class Walk:
-    """Two assets, three consumers, an owner; each step does one thing that somebody might do."""
+    """A random sequence of workflows on two assets, with owners and consumers."""
 
     def __init__(self, world: World, clock: FixedClock, seed: int) -> None:
         self.world, self.clock, self.dice = world, clock, random.Random(seed)

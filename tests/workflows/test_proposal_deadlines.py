@@ -1,4 +1,4 @@
-"""The passing of time is applied by the worker and by every verb that touches a proposal, before anything else."""
+"""Deadlines are applied by the worker and by every workflow that touches a proposal, before anything else."""
 
 from datetime import timedelta
 

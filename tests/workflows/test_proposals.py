@@ -1,4 +1,4 @@
-"""What can be done with a proposal, by whom, and what everybody else hears of it."""
+"""Proposals are acknowledged, published and withdrawn by the right teams, and all affected teams are notified."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Each outcome and each refusal of a publish, with what it leaves behind and whom it tells."""
+"""Each outcome and each refusal of a publish has the right rows and events."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Teams say what they read: what is kept, what is refused, and who hears of it."""
+"""Registrations are created, updated and ended with the right checks and events."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ async def test_a_registration_notifies_the_owner_and_the_consumer(world: World) 
         ({"metadata": []}, "must be a JSON object"),
     ],
 )
-async def test_fields_that_do_not_exist_are_refused(world: World, reading: dict[str, Any], sentence: str) -> None:
+async def test_an_invalid_registration_is_refused(world: World, reading: dict[str, Any], sentence: str) -> None:
     asset = await world.published()
     team = await world.team("readers")
     size = await world.size()

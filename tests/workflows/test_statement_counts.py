@@ -1,4 +1,4 @@
-"""How many statements a verb costs: a number that does not grow with the readers, so there is no loop of queries."""
+"""The number of statements of a workflow does not grow with the number of readers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ Costs = dict[str, int]
 
 @contextmanager
 def counted(world: World, costs: Costs, name: str) -> Iterator[None]:
-    """The statements sent meanwhile, the transaction's own and those of the log's lock left out."""
+    """Count the statements sent inside the context, except those of the transaction and of the event log's lock."""
     with statements(world.database) as texts:
         yield
     costs[name] = sum(not statement.startswith("SELECT pg_advisory") for statement in texts)
