@@ -9,7 +9,7 @@ from tests.diff.oracle import is_valid
 from tests.diff.schemas import INTEGER, NUMBER, TEXT, array
 
 BOOL = {"type": "boolean"}
-UNREAD = {"type": "string", "pattern": "(?=a)a"}
+UNREADABLE = {"type": "string", "pattern": "(?=a)a"}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_an_array_that_meets_every_demand_is_found(old, new, document):
         (array(items=False, minItems=1), False),
         (array(contains=INTEGER, maxContains=2, items=INTEGER, minItems=4), False),
         (array(contains=INTEGER, maxContains=1, prefixItems=[TEXT], items=INTEGER, minItems=3), False),
-        (array(prefixItems=[UNREAD], maxItems=1), array(uniqueItems=True)),
+        (array(prefixItems=[UNREADABLE], maxItems=1), array(uniqueItems=True)),
         (array(items=TEXT, maxItems=1), array(contains=TEXT, minContains=0, maxContains=1)),
         (array(contains=INTEGER, minContains=2, prefixItems=[INTEGER, TEXT], maxItems=2), False),
         (array(contains=INTEGER, minContains=3, prefixItems=[INTEGER, TEXT], maxItems=3), False),
@@ -161,9 +161,9 @@ def test_an_array_that_cannot_be_is_proven_absent(old, new):
             array(prefixItems=[{"enum": [1, 2, 3]}]),
             {"anyOf": [array(prefixItems=[{"const": 1}]), array(prefixItems=[{"const": 2}])]},
         ),
-        (array(prefixItems=[UNREAD], minItems=1), False),
-        (array(items=UNREAD), array(uniqueItems=True)),
-        (array(prefixItems=[INTEGER, UNREAD], maxItems=2), array(prefixItems=[INTEGER, INTEGER])),
+        (array(prefixItems=[UNREADABLE], minItems=1), False),
+        (array(items=UNREADABLE), array(uniqueItems=True)),
+        (array(prefixItems=[INTEGER, UNREADABLE], maxItems=2), array(prefixItems=[INTEGER, INTEGER])),
         (array(items={"const": 1}, minItems=1, maxItems=1), {"enum": [[1]]}),
     ],
 )

@@ -6,7 +6,7 @@ from tessera_gql.diff.prove.constraints import NoWitness, Witness
 from tests.diff.engine import find_witness, is_backward_compatible
 from tests.diff.schemas import INTEGER, NUMBER, TEXT, obj
 
-UNREAD = {"pattern": "(?=a)"}
+UNREADABLE = {"pattern": "(?=a)"}
 YES, NO = {"const": True}, {"const": False}
 
 
@@ -14,9 +14,9 @@ YES, NO = {"const": True}, {"const": False}
     ("old", "new", "holds"),
     [
         # a condition without branches says nothing, even one nobody reads
-        ({"if": UNREAD, **TEXT}, TEXT, True),
-        (TEXT, {"if": UNREAD}, True),
-        ({"if": UNREAD, "then": TEXT, "else": TEXT}, TEXT, True),
+        ({"if": UNREADABLE, **TEXT}, TEXT, True),
+        (TEXT, {"if": UNREADABLE}, True),
+        ({"if": UNREADABLE, "then": TEXT, "else": TEXT}, TEXT, True),
         ({"if": INTEGER, "then": {"minimum": 3}, **NUMBER}, {"anyOf": [{"minimum": 3}, {"not": INTEGER}]}, True),
         ({"if": INTEGER, "then": {"minimum": 3}, **NUMBER}, {"minimum": 3}, False),
         ({"if": INTEGER, "else": False}, INTEGER, True),
@@ -50,7 +50,7 @@ YES, NO = {"const": True}, {"const": False}
         ({"enum": [1, 2], "not": {"enum": [2], "minimum": 3}}, {"const": 1}, False),
         ({"enum": [1, 2]}, {"enum": [2], "maximum": 1}, False),
         ({"enum": [1, True, "a"]}, {"anyOf": [INTEGER, TEXT, {"type": "boolean"}]}, True),
-        ({"enum": ["a"], "not": UNREAD}, {"const": "b"}, False),
+        ({"enum": ["a"], "not": UNREADABLE}, {"const": "b"}, False),
         ({"type": "boolean"}, {"enum": [True]}, False),
         ({"type": "boolean", "not": NO}, YES, True),
         ({"type": ["boolean", "null"]}, {"enum": [True, False, None]}, True),

@@ -98,7 +98,7 @@ def test_the_counterexample_of_a_forward_break_is_valid_under_the_new_schema():
     assert change.counterexample == 2
 
 
-def test_a_closed_schema_is_refuted_by_a_property_nobody_declared():
+def test_a_closed_schema_is_refuted_by_an_undeclared_property():
     change = compare_for_kind(
         {"properties": {"a": {}}, "type": "object"},
         {"properties": {"a": {}}, "additionalProperties": False, "type": "object"},

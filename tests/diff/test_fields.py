@@ -121,7 +121,7 @@ def test_a_reference_is_followed_once_on_each_path():
     assert paths(schema) == ["a", "a.x", "a.x.y", "a.x.y.x", "b", "b.y", "b.y.x", "b.y.x.y"]
 
 
-def test_pattern_and_additional_names_lie_below_their_field():
+def test_pattern_and_additional_names_belong_to_the_field_above():
     schema = {"properties": {"a": {"additionalProperties": {"properties": {"b": {}}}}}}
     assert paths(schema) == ["a", "a.*.b"]
     assert paths({"items": {"items": {"properties": {"b": {}}}}}) == ["[][].b"]
@@ -175,7 +175,7 @@ def test_a_route_is_formatted_as_a_path(route, parent, path):
         ("", ""),
     ],
 )
-def test_a_path_lies_in_the_field_declared_above_it(path, field):
+def test_a_path_belongs_to_the_nearest_declared_field_above(path, field):
     assert declared_field(path) == field
 
 

@@ -97,7 +97,7 @@ def test_sixty_minutes_are_an_hour():
 @pytest.mark.parametrize(
     ("period", "seconds"), [("second", 1), ("minute", 60), ("hours", 3_600), ("day", 86_400), ("weeks", 604_800)]
 )
-def test_a_period_is_so_many_seconds(period, seconds):
+def test_a_period_is_converted_to_seconds(period, seconds):
     half = {"count": 0.5, "period": period}
     assert not compare_guarantees({"freshness": {"error_after": half}}, {"freshness": {"error_after": seconds / 2}})
 
@@ -116,7 +116,7 @@ def test_equivalent_guarantees_do_not_differ(old, new):
     assert compare_guarantees(old, new) == ()
 
 
-def test_promises_in_a_list_come_and_go_by_value():
+def test_guarantees_in_a_list_are_added_and_removed_by_value():
     changes = compare_guarantees({"uniqueness": ["id", 1]}, {"uniqueness": [1.0, "no"]})
     deltas = [(change.pointer, change.path, change.before, change.after) for change in changes]
     assert deltas == [
@@ -140,7 +140,7 @@ def test_the_order_of_accepted_values_means_nothing():
     assert not compare_guarantees({"accepted_values": {"a": [1, 2]}}, {"accepted_values": {"a": [2, 1.0]}})
 
 
-def test_a_column_promise_belongs_to_its_column_and_a_table_promise_to_everyone():
+def test_a_column_guarantee_belongs_to_its_column_and_a_table_guarantee_to_all_fields():
     (column,) = compare_guarantees({"nullability": {"a": "never"}}, None)
     (table,) = compare_guarantees({"volume": {"min_rows": 1}}, None)
     assert (column.fields, column.pointer) == (("a",), "/nullability/a")

@@ -13,7 +13,20 @@ from tessera_gql.diff import Certainty, Change, ChangeKind, Mode, SchemaError, c
 from tests.diff.generators import boundary_documents, law, pairs, schemas, values
 from tests.diff.oracle import asks_itself, is_declared, is_valid
 
-WORDS = ("$ref", "$id", "$schema", "type", "properties", "items", "enum", "allOf", "required", "pattern", "$defs", "if")
+KEYWORDS = (
+    "$ref",
+    "$id",
+    "$schema",
+    "type",
+    "properties",
+    "items",
+    "enum",
+    "allOf",
+    "required",
+    "pattern",
+    "$defs",
+    "if",
+)
 
 
 def compare_or_skip(old: Any, new: Any):
@@ -187,7 +200,7 @@ REWRITES = (
 
 
 @law(2_000)
-@given(values | st.recursive(values, lambda inner: st.dictionaries(st.sampled_from(WORDS), inner, max_size=4)))
+@given(values | st.recursive(values, lambda inner: st.dictionaries(st.sampled_from(KEYWORDS), inner, max_size=4)))
 def test_any_json_value_gets_an_answer_or_a_refusal(value):
     for work in (
         check,

@@ -30,7 +30,7 @@ def merged(levels, leaf):
     return leaf
 
 
-def test_the_search_goes_36_questions_deep():
+def test_the_search_goes_36_queries_deep():
     deepest = nested(17, TEXT)
     assert isinstance(find_witness(deepest, nested(17, INTEGER)), Witness)
     assert find_witness(nested(18, TEXT), nested(18, INTEGER)) is NoWitness.UNKNOWN
@@ -45,12 +45,12 @@ def test_a_query_costs_one_unit_of_fuel():
     assert Solver(1).find([Literal(left, holds=True), Literal(right, holds=False)]) is NoWitness.EMPTY
 
 
-def test_a_reading_goes_40_schemas_deep():
+def test_validation_goes_40_schemas_deep():
     assert accepts(parse_schema(merged(40, {"minimum": 0})), 1) is True
     assert accepts(parse_schema(merged(41, {"minimum": 0})), 1) is None
 
 
-def test_a_reading_asks_twenty_thousand_times():
+def test_validation_makes_twenty_thousand_steps():
     asking = parse_schema({"items": {"minimum": 0}})
     assert accepts(asking, [*range(19_999)]) is True
     assert accepts(asking, [*range(20_000)]) is None

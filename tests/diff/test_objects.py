@@ -7,7 +7,7 @@ from tests.diff.engine import find_witness
 from tests.diff.oracle import is_valid
 from tests.diff.schemas import INTEGER, NUMBER, TEXT, obj
 
-UNREAD = {"type": "string", "pattern": "(?=a)a"}
+UNREADABLE = {"type": "string", "pattern": "(?=a)a"}
 
 
 @pytest.mark.parametrize(
@@ -254,8 +254,8 @@ def test_an_object_that_meets_every_demand_is_found(old, new, document):
             obj(properties={"a": NUMBER}, patternProperties={"^b": TEXT}),
         ),
         (obj(propertyNames={"pattern": "^(a|b)$"}, properties={"c": {}}), obj(properties={"c": TEXT})),
-        (obj(required=["a", "b"], properties={"a": UNREAD, "b": False}), False),
-        (obj(minProperties=2, required=["a"], properties={"a": UNREAD}, additionalProperties=False), False),
+        (obj(required=["a", "b"], properties={"a": UNREADABLE, "b": False}), False),
+        (obj(minProperties=2, required=["a"], properties={"a": UNREADABLE}, additionalProperties=False), False),
     ],
 )
 def test_an_object_that_cannot_be_is_proven_absent(old, new):
@@ -274,14 +274,14 @@ def test_an_object_that_cannot_be_is_proven_absent(old, new):
         (obj(additionalProperties=INTEGER), obj(patternProperties={"(?=a)": TEXT})),
         (obj(properties={"a": TEXT}), obj(patternProperties={"(?=a)": TEXT})),
         (
-            obj(properties={"m": UNREAD}, patternProperties={"^a$": {}}, additionalProperties=False),
+            obj(properties={"m": UNREADABLE}, patternProperties={"^a$": {}}, additionalProperties=False),
             {"anyOf": [obj(patternProperties={"^a$": TEXT}), obj(maxProperties=1)]},
         ),
         (
             obj(properties={"m": {"type": ["string", "integer"]}}, additionalProperties=False),
             {"anyOf": [obj(patternProperties={"^m": TEXT}), obj(patternProperties={"m$": INTEGER})]},
         ),
-        (obj(minProperties=1, additionalProperties=UNREAD), False),
+        (obj(minProperties=1, additionalProperties=UNREADABLE), False),
         (
             obj(
                 properties={f"a{n}": {"const": 1} for n in range(100)} | {"a": {"const": 1}}, additionalProperties=TEXT
@@ -289,9 +289,9 @@ def test_an_object_that_cannot_be_is_proven_absent(old, new):
             obj(patternProperties={"^a": {"const": 1}}),
         ),
         (obj(propertyNames={"pattern": "^[ab]$"}), obj(maxProperties=2)),
-        (obj(required=["a"], properties={"a": UNREAD}), False),
-        (obj(properties={"a": UNREAD}, additionalProperties=False), obj(additionalProperties=INTEGER)),
-        (obj(properties={"a": UNREAD, "b": UNREAD}, additionalProperties=False, minProperties=1), False),
+        (obj(required=["a"], properties={"a": UNREADABLE}), False),
+        (obj(properties={"a": UNREADABLE}, additionalProperties=False), obj(additionalProperties=INTEGER)),
+        (obj(properties={"a": UNREADABLE, "b": UNREADABLE}, additionalProperties=False, minProperties=1), False),
     ],
 )
 def test_an_object_that_was_not_found_is_not_proven_absent(old, new):

@@ -66,7 +66,7 @@ def test_the_path_of_a_change_does_not_depend_on_the_order_of_keys():
     assert [path for path, _ in reported] == ["a.a", "a.id", "a"]
 
 
-def test_the_name_of_a_property_lies_where_the_property_is():
+def test_a_property_name_has_the_path_of_its_property():
     (route,) = (find_routes("root", {"root": [(PropertyNameStep(), "name")]})["name"],)
     assert (route.paths, route.fields()) == ([""], ("",))
 

@@ -63,7 +63,7 @@ def test_a_witness_satisfies_both_schemas_and_empty_means_that_no_document_does(
         ({"type": "object", "maxProperties": 1, "required": ["a"]}, {"properties": {"a": TEXT}}, {"a": None}),
     ],
 )
-def test_the_plainest_document_is_found(old, new, expected):
+def test_the_simplest_document_is_found(old, new, expected):
     assert find_witness(old, new) == Witness(expected)
 
 

@@ -118,7 +118,7 @@ def test_dbts_own_defaults_are_no_limits():
     assert guarantees(check("not_null", "id", config=config)) == {"nullability": {"id": "never"}}
 
 
-def test_a_disabled_test_promises_nothing():
+def test_a_disabled_test_is_no_guarantee():
     assert guarantees(check("not_null", "id", config={"enabled": False})) is None
 
 
@@ -156,7 +156,7 @@ def test_a_combination_is_unique_in_whichever_order_it_is_written():
     assert guarantees(check("unique_combination_of_columns", **dbt_utils)) == {"uniqueness": {"id, status": "always"}}
 
 
-def test_row_counts_are_a_promise_of_volume_unless_they_are_counted_by_group():
+def test_row_counts_are_a_volume_guarantee_unless_they_are_grouped():
     between = {"namespace": "dbt_expectations", "min_value": 1, "max_value": 9}
     whole = guarantees(check("expect_table_row_count_to_be_between", **between))
     assert whole == {"volume": {"max_rows": 9, "min_rows": 1}}
@@ -164,7 +164,7 @@ def test_row_counts_are_a_promise_of_volume_unless_they_are_counted_by_group():
     assert list(by_group) == ["custom"]
 
 
-def test_the_freshness_of_a_source_is_a_promise_and_a_block_without_a_count_is_none():
+def test_the_freshness_of_a_source_is_a_guarantee_if_its_block_has_a_count():
     block = {"warn_after": {"count": 12, "period": "hour"}, "error_after": {"count": None, "period": None}}
     guarantee = {"freshness": {"warn_after": {"count": 12, "period": "hour"}}}
     assert guarantees(on=source(freshness=block)) == guarantee

@@ -57,7 +57,7 @@ def test_precision_and_scale_are_named_and_not_promised():
     assert schema("NUMERIC(10, 2)") == {"type": "number", "x-dbt-type": "numeric(10,2)"}
 
 
-def test_a_length_is_a_promise_only_where_the_warehouse_holds_it():
+def test_a_length_is_a_limit_only_where_the_warehouse_enforces_it():
     enforced = {"contract": {"enforced": True}}
     sized = table("orders", column("code", "varchar(20)"), **enforced)
     view = table("orders", column("code", "varchar(20)"), config={"materialized": "view"}, **enforced)

@@ -20,7 +20,7 @@ values = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(values)
-def test_every_json_value_comes_back_as_it_was(value: Any) -> None:
+def test_every_json_value_is_read_back_unchanged(value: Any) -> None:
     text = yaml.dump(value)
     assert repr(yaml.load(text).value) == repr(value)
     assert yaml.dump(yaml.load(text).value) == text
@@ -41,7 +41,7 @@ def test_plain_scalars_are_read_by_the_rules_of_yaml_1_2(word: str) -> None:
     assert yaml.load(f"key: {word}").value == {"key": word}
 
 
-def test_long_texts_stand_in_blocks_so_that_diffs_are_readable() -> None:
+def test_long_texts_are_written_as_blocks_so_that_diffs_are_readable() -> None:
     assert yaml.dump({"description": "One.\nTwo.\n"}) == "description: |\n  One.\n  Two.\n"
 
 

@@ -10,7 +10,7 @@ from tests.conftest import FixedClock
 from tests.world import World
 
 
-async def test_a_proposal_that_nobody_answers_expires(world: World, database: Database, clock: FixedClock) -> None:
+async def test_an_unanswered_proposal_expires(world: World, database: Database, clock: FixedClock) -> None:
     _, proposal = await world.proposed(consumers=1)
     clock.advance(days=31)
     assert (await world.proposal(proposal.id)).status is ProposalStatus.PENDING
@@ -34,7 +34,7 @@ async def test_a_passed_migration_deadline_is_consent(world: World, database: Da
     assert active.version == "2.0.0"
 
 
-async def test_a_deadline_passed_before_the_proposal_ran_out_counts_however_late_the_worker_is(
+async def test_a_deadline_before_the_expiry_counts_however_late_the_worker_runs(
     world: World, database: Database, clock: FixedClock
 ) -> None:
     _, proposal = await world.proposed(consumers=1)
@@ -80,7 +80,7 @@ async def test_a_worker_that_was_down_sends_only_the_last_reminder(
     assert [event.payload["hours_before"] for event in await world.events() if event.kind == "REMINDER_SENT"] == [24]
 
 
-async def test_a_question_that_is_due_soon_anyway_is_not_reminded_of_at_once(
+async def test_no_reminder_follows_immediately_after_the_request(
     world: World, database: Database, clock: FixedClock
 ) -> None:
     await world.proposed(consumers=1, expires_at=clock.now + timedelta(days=2))

@@ -314,7 +314,7 @@ async def test_a_document_chooses_the_payload(live: Database) -> None:
     assert got.json["data"] == {"chosen by": "{ x }", "of": "TEAM_CREATED"}
 
 
-async def test_a_webhook_of_the_settings_stands_once_and_is_paused_without_them(live: Database) -> None:
+async def test_a_webhook_of_the_settings_exists_once_and_is_paused_when_it_is_removed_from_them(live: Database) -> None:
     world = World(live)
     async with receiving() as receiver:
         options = WebhookOptions(url=receiver.url, secret="plain words", rules=INSIDE, poll_seconds=0.02)

@@ -90,7 +90,7 @@ def test_siblings_do_not_meet(outer: str, one: str, other: str) -> None:
 
 
 @given(paths)
-def test_steps_are_as_many_as_names_and_elements(path: str) -> None:
+def test_a_path_has_a_step_for_each_name_and_element(path: str) -> None:
     assert len(split_path(path)) == path.count(".") + 1 + path.count("[]")
 
 

@@ -77,7 +77,7 @@ def test_approved_means_that_everyone_consents(given_: list[TeamResponse], now: 
 
 
 @given(answers, moments, moments)
-def test_before_it_runs_out_the_expiry_does_not_count(
+def test_before_its_expiry_a_proposal_does_not_expire(
     given_: list[TeamResponse], expires_at: datetime, now: datetime
 ) -> None:
     if now < expires_at:

@@ -16,7 +16,7 @@ def test_a_team_may_have_any_readable_name(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "  ", "a" * 201, "a\0b", "a\nb", "zero\u200bwidth", "half\ud800", "\u202egnp"])
-def test_names_that_cannot_be_read_aloud_are_refused(text: str) -> None:
+def test_unreadable_names_are_refused(text: str) -> None:
     with pytest.raises(Invalid) as refused:
         validation.clean_team_name(text)
     assert refused.value.field == ("name",)

@@ -79,7 +79,7 @@ async def test_any_changed_fact_breaks_the_chain(world: World, name: str) -> Non
 @pytest.mark.parametrize(
     "statement", ["UPDATE {events} SET actor = 'me'", "DELETE FROM {events}", "DELETE FROM {events} WHERE sequence = 2"]
 )
-async def test_no_event_is_changed_or_removed_whoever_writes(world: World, database: Database, statement: str) -> None:
+async def test_no_event_can_be_changed_or_removed(world: World, database: Database, statement: str) -> None:
     await world.published(consumers=1)
     before = await world.events()
     with pytest.raises((asyncpg.PostgresError, sqlite3.Error), match="append-only"):

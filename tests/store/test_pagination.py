@@ -223,7 +223,7 @@ def test_a_cursor_whose_value_the_column_cannot_hold_is_refused(order_by: str, v
         ({"first": 1, "last": 1}, "last"),
     ],
 )  # fmt: skip
-def test_sizes_that_make_no_sense_are_refused(request_: dict[str, int], field: str) -> None:
+def test_invalid_page_sizes_are_refused(request_: dict[str, int], field: str) -> None:
     with pytest.raises(Invalid) as refused:
         validate_request(PageRequest("name", **request_))
     assert refused.value.field == (field,)

@@ -41,7 +41,7 @@ documents = st.dictionaries(
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: next(iter(value), "empty"))
-async def test_json_comes_back_as_the_same_value(database: Database, value: dict[str, Any]) -> None:
+async def test_json_is_read_back_unchanged(database: Database, value: dict[str, Any]) -> None:
     team = Team(id=new_id(), name="a", name_key="a", meta=value, row_version=1, created_at=datetime.now(UTC))
     async with database.write() as session:
         await session.insert(team)

@@ -12,7 +12,7 @@ from tests.conftest import FixedClock
 from tests.world import World, adding, without
 
 
-async def test_a_call_that_began_earlier_but_got_its_turn_later_is_published_later(
+async def test_the_order_of_contracts_is_that_of_their_locks_not_of_their_calls(
     world: World, clock: FixedClock
 ) -> None:
     asset = await world.published()
@@ -37,7 +37,7 @@ async def test_after_retirement_versions_go_on_from_the_highest_ever(world: Worl
     assert (again.outcome, again.contract and again.contract.version) == (Outcome.PUBLISHED, "3.1.0")
 
 
-async def test_an_active_contract_that_somebody_reads_is_not_retired(world: World) -> None:
+async def test_an_active_contract_with_readers_is_not_retired(world: World) -> None:
     asset = await world.published(consumers=1)
     active = await world.active(asset)
     assert active is not None

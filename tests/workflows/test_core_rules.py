@@ -20,7 +20,7 @@ TRIALS = 25
 FAR = datetime(2031, 1, 1, tzinfo=UTC)
 
 
-async def test_1_a_break_asks_both_consumers_though_a_compatible_version_came_between(world: World) -> None:
+async def test_1_a_break_asks_both_consumers_although_a_compatible_version_was_published_before(world: World) -> None:
     asset = await world.published(consumers=2)
     compatible = await world.publish(asset, adding("channel"))
     assert (compatible.outcome, compatible.contract and compatible.contract.version) == (Outcome.PUBLISHED, "1.1.0")

@@ -64,7 +64,7 @@ async def test_a_real_manifest_becomes_assets_contracts_and_lineage_and_a_second
 
 
 @needs_manifests
-async def test_the_next_release_of_a_real_project_passes_without_a_question(world: World) -> None:
+async def test_the_next_release_of_a_real_project_is_published_without_a_proposal(world: World) -> None:
     await world.team("data-platform")
     await run_sync(world, document("netsuite_before"))
     report = await run_sync(world, document("netsuite_after"))
@@ -233,7 +233,7 @@ async def test_owners_are_mapped_to_teams_whatever_the_case(world: World) -> Non
     assert (report.registrations_created, report.warnings) == (2, ())
 
 
-async def test_an_exposure_registers_its_team_until_it_is_gone(world: World) -> None:
+async def test_an_exposure_registers_its_team_until_it_is_removed(world: World) -> None:
     await world.team("board")
     options = {"owner": None, "owners": {"Ada Lovelace": "board"}}
     manifest = dbt_manifest(SHOP, exposures={BOARD["unique_id"]: BOARD})
@@ -254,7 +254,7 @@ async def test_an_exposure_of_an_unknown_owner_is_reported_and_skipped(world: Wo
     )
 
 
-async def test_removed_tables_are_retired_only_when_asked_and_only_if_nobody_reads_them(world: World) -> None:
+async def test_removed_tables_are_retired_only_on_request_and_without_readers(world: World) -> None:
     await run_sync(world, dbt_manifest(SHOP, MART, team_table("old", "shop", "id")), owner=None)
     await world.register(await asset_at(world, "analytics.core.closing"), await world.team("support"))
     report = await run_sync(world, dbt_manifest(SHOP), owner=None)

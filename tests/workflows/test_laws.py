@@ -29,7 +29,7 @@ from tests.store.test_events import assert_chained
 from tests.world import World
 
 COLUMNS = "abcde"
-PROMISE: dict[str, Any] = {"freshness": {"error_after": {"count": 24, "period": "hour"}}}
+GUARANTEE: dict[str, Any] = {"freshness": {"error_after": {"count": 24, "period": "hour"}}}
 
 
 def schema(dice: random.Random) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class Walk:
         asset, dice = self.dice.choice(self.assets), self.dice
         request: dict[str, Any] = {
             "schema": schema(dice),
-            "guarantees": dice.choice([None, PROMISE]),
+            "guarantees": dice.choice([None, GUARANTEE]),
             "mode": dice.choice([None, None, Mode.BACKWARD, Mode.FULL, Mode.NONE]),
             "force": dice.random() < 0.1,
             "reason": "because",

@@ -13,7 +13,7 @@ from tests.world import World, without
 DAY = timedelta(days=1)
 
 
-async def test_a_migration_deadline_that_passed_lets_the_owner_publish_before_the_worker_came(
+async def test_a_passed_migration_deadline_lets_the_owner_publish_before_the_worker_runs(
     world: World, clock: FixedClock
 ) -> None:
     _, proposal = await world.proposed(consumers=1)
@@ -22,7 +22,7 @@ async def test_a_migration_deadline_that_passed_lets_the_owner_publish_before_th
     assert (await world.publish_proposal(proposal)).proposal.status is ProposalStatus.PUBLISHED
 
 
-async def test_consent_that_was_complete_in_time_lets_the_owner_publish_after_the_proposal_ran_out(
+async def test_consent_completed_in_time_lets_the_owner_publish_after_the_expiry(
     world: World, clock: FixedClock
 ) -> None:
     _, proposal = await world.proposed(consumers=1)
@@ -68,7 +68,7 @@ async def test_a_deadline_beyond_the_expiry_expires(world: World, clock: FixedCl
     assert (await world.apply_time(proposal)).proposal.status is ProposalStatus.EXPIRED
 
 
-async def test_nobody_is_asked_by_a_proposal_that_has_run_out(world: World, clock: FixedClock) -> None:
+async def test_an_expired_proposal_asks_no_team(world: World, clock: FixedClock) -> None:
     asset, proposal = await world.proposed(consumers=1)
     clock.advance(days=31)
     late = await world.team("late")
