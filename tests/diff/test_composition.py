@@ -13,7 +13,7 @@ YES, NO = {"const": True}, {"const": False}
 @pytest.mark.parametrize(
     ("old", "new", "holds"),
     [
-        # a condition without branches says nothing, even one nobody reads
+        # a condition without branches has no effect, even an unreadable one
         ({"if": UNREADABLE, **TEXT}, TEXT, True),
         (TEXT, {"if": UNREADABLE}, True),
         ({"if": UNREADABLE, "then": TEXT, "else": TEXT}, TEXT, True),
@@ -55,7 +55,7 @@ YES, NO = {"const": True}, {"const": False}
         ({"type": "boolean", "not": NO}, YES, True),
         ({"type": ["boolean", "null"]}, {"enum": [True, False, None]}, True),
         ({"type": "null"}, {"not": {"const": None}}, False),
-        # a negation twice over
+        # double negation
         ({"not": {"not": INTEGER}}, NUMBER, True),
         ({"not": {"minimum": 0}, **NUMBER}, {"exclusiveMaximum": 0}, True),
         ({"not": {"anyOf": [INTEGER, TEXT]}}, {"not": INTEGER}, True),

@@ -79,7 +79,7 @@ def test_a_part_in_another_draft_than_the_whole_is_refused(part):
 @pytest.mark.parametrize(
     ("old", "new", "holds"),
     [
-        # dependencies are split where they are no longer a word
+        # `dependencies` is split in the drafts that dropped it
         ({**IN_DRAFT_7, **obj(dependencies={"a": ["b"]})}, obj(dependentRequired={"a": ["b"]}), True),
         ({**IN_DRAFT_7, **obj(dependencies={"a": {"required": ["b"]}})}, obj(dependentRequired={"a": ["b"]}), True),
         ({**IN_DRAFT_2019, **obj(dependencies={"a": ["b"]})}, obj(dependentRequired={"a": ["b"]}), False),
@@ -107,7 +107,7 @@ def test_a_part_in_another_draft_than_the_whole_is_refused(part):
         ({**IN_DRAFT_7, **array(items=[TEXT])}, array(items=TEXT), False),
         (array(items=TEXT), {**IN_DRAFT_7, **array(items=[TEXT, TEXT])}, True),
         (array(items=TEXT), {**IN_DRAFT_7, **array(items=[TEXT, INTEGER])}, False),
-        # flags and figures
+        # booleans and numbers
         ({**IN_DRAFT_4, "type": "number", **ABOVE_1}, {**IN_DRAFT_6, "exclusiveMinimum": 1}, True),
         ({**IN_DRAFT_6, "exclusiveMinimum": 1, **NUMBER}, {**IN_DRAFT_4, **ABOVE_1}, True),
         ({**IN_DRAFT_6, "minimum": 1, **NUMBER}, {**IN_DRAFT_4, **ABOVE_1}, False),
@@ -119,7 +119,7 @@ def test_a_part_in_another_draft_than_the_whole_is_refused(part):
             False,
         ),
         ({**IN_DRAFT_4, "exclusiveMinimum": True, **NUMBER}, {"exclusiveMinimum": 0}, False),
-        # words younger than the draft
+        # keywords newer than the draft
         ({**IN_DRAFT_4, **obj(propertyNames=False)}, obj(maxProperties=0), False),
         ({**IN_DRAFT_6, **obj(propertyNames=False)}, obj(maxProperties=0), True),
         ({**IN_DRAFT_4, **array(contains=TEXT)}, array(contains=TEXT), False),

@@ -59,7 +59,7 @@ HOUR = {"count": 1, "period": "hour"}
         ({"volume": {"rows": 0}}, {"volume": {}}, W, None),
         ({"volume": 5}, {"volume": 4}, C, None),
         ({"nullability": {"a": "sometimes"}}, {"nullability": {"a": "never"}}, S, None),
-        # a duration is one promise, and more than a count and a period is something else
+        # a duration is a single guarantee; an object with more than count and period is no duration
         ({"freshness": HOUR}, {"freshness": {"count": 2, "period": "hour"}}, W, {"age_seconds": 7200}),
         ({"freshness": {"a": {**HOUR, "of": "x"}}}, {"freshness": {"a": {**HOUR, "of": "y"}}}, C, None),
         ({"freshness": {"a": {"count": True, "period": "hour"}}}, {"freshness": {"a": HOUR}}, C, None),

@@ -152,7 +152,7 @@ def test_a_pattern_that_makes_matchers_stall_is_read_in_one_pass():
         ("^(?:a|b){2}$", ("ab", "ba"), ("a", "aba")),
         ("^(?:a?b*){2,3}$", ("", "abba", "aaa"), ("aaaa",)),
         ("^(?:a*)*$", ("", "aa"), ("b",)),
-        # choices and anchors
+        # alternatives and anchors
         ("^(?:|a)$", ("", "a"), ("b",)),
         ("^a|b$", ("ax", "xb"), ("xax", "bx")),
         ("a$|^b", ("xa", "bx"), ("ax", "xb")),

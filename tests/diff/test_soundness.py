@@ -19,7 +19,7 @@ def names_matching(pattern):
 @pytest.mark.parametrize(
     ("old", "new", "holds"),
     [
-        # an item chosen for one reason leaves the others where they are
+        # an item chosen for one constraint does not move the other items
         (array(items={"enum": [1, 2]}, maxItems=2, contains={"const": 2}), array(items={"const": 2}), False),
         (array(items={"enum": [1, 2]}, maxItems=1, contains={"const": 2}), array(items={"const": 2}), True),
         (array(contains=TEXT, minContains=2), array(contains=TEXT, minContains=1), True),
@@ -52,7 +52,7 @@ def names_matching(pattern):
         (obj(properties={"a": TEXT}, additionalProperties=True), obj(properties={"a": TEXT, "b": INTEGER}), False),
         (obj(properties={"a": TEXT}), obj(properties={"a": TEXT, "b": INTEGER}), True),
         (obj(), obj(properties={"b": INTEGER}), False),
-        # with more patterns than are told apart, a name that matches none of them is not the only one
+        # with more patterns than are distinguished, there are names besides those that match none
         (
             obj(
                 patternProperties={"^a": TEXT, "^b": TEXT, "^c": TEXT},
@@ -62,7 +62,7 @@ def names_matching(pattern):
             obj(additionalProperties=INTEGER),
             False,
         ),
-        # one property may meet two demands
+        # one property may meet two constraints
         (obj(), {"anyOf": [pattern_property("^other$", TEXT), {"additionalProperties": TEXT}]}, False),
         (names_matching("^[ab]$"), {"anyOf": [pattern_property("^a$", TEXT), pattern_property("^[ab]$", TEXT)]}, False),
         (names_matching("^[ab]$"), {"anyOf": [pattern_property("^[ab]$", TEXT), pattern_property("^a$", TEXT)]}, False),
@@ -76,7 +76,7 @@ def names_matching(pattern):
             {"anyOf": [pattern_property("^a$", TEXT), pattern_property("^b$", TEXT), {"maxProperties": 2}]},
             True,
         ),
-        # what must be there is written, declared or not
+        # required properties are written, declared or not
         (obj(properties={"a": TEXT}, required=["b"]), obj(properties={"a": INTEGER}), False),
         (obj(properties={"a": TEXT}, required=["b"]), obj(properties={"a": TEXT, "b": INTEGER}), False),
         (obj(properties={"a": TEXT}, required=["b"]), obj(properties={"a": TEXT, "c": INTEGER}), True),
@@ -91,7 +91,7 @@ def names_matching(pattern):
         (obj(properties={"a": TEXT}, **{"not": {"dependentRequired": {"b": ["c"]}}}), obj(maxProperties=0), False),
         (obj(properties={"a": TEXT}, **{"if": {"maxProperties": 1}, "then": False}), obj(maxProperties=1), False),
         (obj(properties={"a": TEXT}, **{"not": {"required": ["a"]}}), obj(maxProperties=0), True),
-        # whichever alternative it is that opens a schema or needs a name
+        # any alternative may open a schema or require a name
         (
             obj(properties={"a": TEXT}, anyOf=[{"required": ["b"]}] * 2),
             obj(properties={"b": INTEGER}, maxProperties=9),
@@ -136,7 +136,7 @@ def names_matching(pattern):
             obj(properties={"a": NUMBER}, additionalProperties=False),
             True,
         ),
-        # what cannot be read is never taken for a proof
+        # unreadable keywords never prove anything
         (array(items=UNREADABLE), array(uniqueItems=True), False),
         (array(prefixItems=[UNREADABLE, UNREADABLE], items=False), array(uniqueItems=True), False),
         (array(items=UNREADABLE), array(items=ALSO_UNREADABLE), False),
@@ -156,7 +156,7 @@ def names_matching(pattern):
         (array(minItems=1, items=UNREADABLE), False, False),
         ({"anyOf": [UNREADABLE, INTEGER]}, {"anyOf": [ALSO_UNREADABLE, INTEGER]}, False),
         ({"enum": ["a"]}, UNREADABLE, False),
-        # limits nobody builds a document for
+        # limits for which no document is built
         (obj(minProperties=1_000_000), obj(minProperties=999_999), True),
         (obj(minProperties=999_999), obj(minProperties=1_000_000), False),
         (array(minItems=1_000_000), array(minItems=999_999), True),

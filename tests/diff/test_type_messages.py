@@ -30,7 +30,7 @@ def nested(levels, leaf, keyword="anyOf"):
         ({**TEXT, "nullable": True}, "string | null", True),
         ({"nullable": True}, "any", False),
         ({**TEXT, "nullable": False}, "string", False),
-        # values speak where no type does
+        # listed values decide where no type is declared
         ({"const": "x"}, "string", False),
         ({"const": 1}, "integer", False),
         ({"const": 1.0}, "integer", False),
@@ -57,7 +57,7 @@ def nested(levels, leaf, keyword="anyOf"):
         (nested(4, {"anyOf": [TEXT]}), "any", False),
         (nested(3, {"anyOf": [TEXT]}), "string", False),
         (nested(3, {"oneOf": [TEXT]}, "oneOf"), "string", False),
-        # parts together
+        # several parts
         ({"allOf": [TEXT, {"type": ["string", "integer"]}]}, "string", False),
         ({"allOf": [{"anyOf": [TEXT, NULL]}, {"type": ["string", "null", "array"]}]}, "string | null", True),
         ({"allOf": [{"anyOf": [TEXT, NULL]}, TEXT]}, "string", False),

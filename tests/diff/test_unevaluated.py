@@ -36,7 +36,7 @@ def nested(levels, leaf):
         (ONLY_A, {"allOf": [{"patternProperties": {"^a": NUMBER}}], **CLOSED}, True),
         (ONLY_A, {**A, "additionalProperties": NUMBER, **CLOSED}, True),
         (ONLY_A, {"allOf": [{**A, "additionalProperties": True}], **CLOSED}, True),
-        # what a condition evaluates, or a reference that only the reading decides, may be there
+        # properties evaluated by a condition or a dynamic reference are allowed
         ({"type": "object", "if": {"additionalProperties": INTEGER}, **CLOSED}, {"maxProperties": 0}, False),
         ({"type": "object", "if": {"unevaluatedProperties": INTEGER}, **CLOSED}, {"maxProperties": 0}, False),
         ({"type": "object", "if": B, **CLOSED}, {"maxProperties": 1}, True),
@@ -44,14 +44,14 @@ def nested(levels, leaf):
         ({**A, **OPAQUE}, {"properties": {"a": INTEGER, "b": TEXT}}, False),
         ({"type": "object", "anyOf": [{"unevaluatedProperties": TEXT}], **CLOSED}, {**A, **CLOSED}, False),
         ({"type": "object", "anyOf": [{"additionalProperties": TEXT}], **CLOSED}, {**A, **CLOSED}, False),
-        # what cannot be read still is what it is
+        # an unreadable schema equals itself
         ({"anyOf": [LIST, TEXT]}, {"anyOf": [LIST, TEXT, INTEGER]}, True),
         ({"oneOf": [LIST, TEXT]}, {"anyOf": [TEXT, LIST]}, True),
-        # where it depends on the value, or a schema asks itself, nothing is proven
+        # nothing is proven if it depends on the value or on a self-reference
         (ONLY_A, {"anyOf": [A, B], **CLOSED}, False),
         (ONLY_A, {"allOf": [{"$ref": "#"}], **A, **CLOSED}, False),
         (ONLY_A, {**nested(30, A), **CLOSED}, True),
-        # each word speaks about its own type
+        # each keyword applies to its own type
         ({"type": "object"}, {"unevaluatedItems": False}, True),
         (ONLY_A, {**A, **CLOSED, "unevaluatedItems": False}, True),
         ({"type": "array"}, CLOSED, True),
@@ -59,7 +59,7 @@ def nested(levels, leaf):
         ({"type": "array", "maxItems": 0}, {"unevaluatedItems": False}, False),
         ({"type": ["string", "null", "number"]}, {"unevaluatedItems": False, **CLOSED}, True),
         ({"type": "object", **CLOSED}, {"maxProperties": 0}, True),
-        # what a schema with the word accepts is never taken for less than it is
+        # the values that a schema with the keyword accepts are never underestimated
         ({"type": "object", **A, **CLOSED}, {"type": "object", "properties": {"a": TEXT}}, False),
         ({"type": "object", **A, **CLOSED}, {"type": "object", "properties": {"a": NUMBER}}, True),
         ({"type": "array", "items": INTEGER, "unevaluatedItems": False}, {"items": TEXT}, False),

@@ -69,7 +69,7 @@ async def test_two_transactions_that_commit_in_the_opposite_order_of_their_start
     world: World, database: Database
 ) -> None:
     async with EventRelay(database, poll_seconds=0.05) as bus, bus.subscribe(0) as stream:
-        if database.dialect == "sqlite":  # one writer at a time: there is no opposite order
+        if database.dialect == "sqlite":  # SQLite has a single writer, so commits can't be reordered
             await world.team("first")
             await world.team("second")
         else:

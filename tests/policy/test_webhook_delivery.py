@@ -111,7 +111,7 @@ def test_public_addresses_are_called_in_their_plain_mapped_and_translated_form(a
 def test_of_ipv6_only_global_unicast_is_public(number: int) -> None:
     address = IPv6Address(number)
     if address not in ip_network("2000::/3") and not any(
-        number >> 32 == int(one) >> 32 for one in ipv6_forms("0.0.0.0")
+        number >> 32 == int(form) >> 32 for form in ipv6_forms("0.0.0.0")
     ):
         assert find_block_reason(address, allow_private=False)
 

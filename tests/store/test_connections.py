@@ -57,7 +57,7 @@ async def test_a_connection_is_thrown_away_once_the_server_has_hung_up(postgres_
             await second.execute(f"SELECT pg_terminate_backend({number})")
             with pytest.raises(Unavailable):
                 await session.value(text("SELECT 1"))
-            await session.value(text("SELECT 1"))  # nothing is left to talk to
+            await session.value(text("SELECT 1"))  # the server has closed the connection
 
     for _ in range(3):
         with pytest.raises(Unavailable):
@@ -103,7 +103,7 @@ async def test_a_connection_that_was_lost_unnoticed_is_opened_again(postgres_dat
     database = Database(postgres_database_url)
     async with database.read() as session:
         before = await session.value(text("SELECT pg_backend_pid()"))
-    connection = await database._sources.reader.engine.raw_connection()  # beside the ways that keep count
+    connection = await database._sources.reader.engine.raw_connection()  # not counted by the connection source
     connection.invalidate()
     for _ in range(3):
         async with database.read() as session:

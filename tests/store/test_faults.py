@@ -101,7 +101,7 @@ async def test_an_sqlite_file_that_cannot_be_opened_is_unavailable(tmp_path: Pat
 
 async def test_a_call_while_all_connections_are_in_use_is_unavailable(world: World) -> None:
     database = world.database
-    pool = database._sources.writer.engine.pool  # no setting of ours is as short
+    pool = database._sources.writer.engine.pool  # no setting allows such a short time
     pool._timeout = 0.1  # type: ignore[attr-defined]
     size = 1 if database.dialect == "sqlite" else 20
     contexts = [database.write() for _ in range(size)]

@@ -133,7 +133,7 @@ async def test_an_edge_notifies_both_owners_and_exists_once(world: World) -> Non
         await world.depend(built, built)
     with pytest.raises(Forbidden, match="Only the owning team, other, may"):
         await World(world.database, writer(own_team)).depend(built, source)
-    await world.depend(source, built)  # a cycle, as warehouses have them
+    await world.depend(source, built)  # warehouses contain cycles
 
 
 async def test_an_edge_that_is_not_there_cannot_be_removed(world: World) -> None:

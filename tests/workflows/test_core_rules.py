@@ -130,7 +130,7 @@ async def test_9_the_second_of_two_concurrent_publishes_sees_the_result_of_the_f
         asset = await world.asset(f"analytics.core.orders_{trial}", owner)
         await world.publish(asset)
         pair = await outcomes(world.publish(asset, adding("one")), world.publish(asset, adding("two")))
-        # The loser meets the winner's column, which its own schema lacks: with nobody to ask, a proposal is the record.
+        # The second schema lacks the column of the first one; without readers the proposal is approved at once.
         assert sorted(result.outcome for result in pair) == [Outcome.PROPOSED, Outcome.PUBLISHED], pair
         published = await world.contracts(asset)
         active = [contract for contract in published if contract.status is ContractStatus.ACTIVE]

@@ -179,7 +179,7 @@ class Walk:
             rules.TeamResponse(acknowledgment.response, acknowledgment.migration_deadline) for acknowledgment in asked
         ]
         status = rules.compute_status(answers, self.clock.now)
-        # What only time has done since waits for the worker or the next verb.
+        # A change by time alone is stored by the worker or by the next workflow.
         by_time = {(ProposalStatus.PENDING, ProposalStatus.APPROVED)}
         assert row.status is status or (row.status, status) in by_time
 

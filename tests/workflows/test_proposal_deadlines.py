@@ -94,7 +94,7 @@ async def test_a_late_answer_is_refused_with_the_time_and_kind_of_the_end(world:
     _, proposal = await world.proposed(consumers=1)
     clock.advance(days=31)
     too_late = r"ran out on 2026-01-31 12:00 UTC without everyone's consent. The owning team can publish"
-    for _ in range(2):  # before the worker came, and after
+    for _ in range(2):  # before the worker runs, and afterwards
         with pytest.raises(Conflict, match=too_late):
             await world.answer(proposal, world.consumers[0], Response.APPROVED)
         with pytest.raises(Conflict, match=too_late):
