@@ -1,6 +1,6 @@
-"""Databases for tests: every test that asks for `database` runs on SQLite and on a real PostgreSQL.
+"""Database fixtures: every test that asks for `database` runs on SQLite and on PostgreSQL.
 
-One PostgreSQL server a test run (from a pip-installed package), one database a test, made from a migrated template.
+A test run has one PostgreSQL server, from a pip-installed package; its databases are copies of a migrated template.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ NUMBERS = itertools.count(1)
 
 @dataclass
 class FixedClock:
-    """Stands still until it is told to move; handed to the database as an argument."""
+    """A clock that stands still until a test advances it; passed to the database."""
 
     now: datetime = field(default=START)
 
@@ -50,7 +50,7 @@ def _server(folder: Path) -> "object":
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A server of our own with a migrated database `template_tessera` on it; stops with the run."""
+    """URL of a PostgreSQL server with the migrated database `template_tessera`; it stops with the test run."""
     folder = Path(tempfile.mkdtemp(prefix="tessera-pg-"))
     folder.chmod(0o755)
     server = _server(folder)
@@ -83,7 +83,7 @@ async def _sql(url: str, *statements: str) -> None:
 
 
 def at(url: str, name: str) -> str:
-    """The same server, another database."""
+    """The URL of another database on the same server."""
     return url.replace("@/postgres", f"@/{name}")
 
 
@@ -96,7 +96,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty, migrated database of the test's own."""
+    """URL of an empty, migrated database for one test."""
     if request.param == "sqlite":
         path = tmp_path / "tessera.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
@@ -108,7 +108,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 @dataclass
 class SharedDatabase:
-    """One database for one test after the other: emptying it costs a tenth of making it anew."""
+    """A database that tests use one after another, since emptying it costs a tenth of creating it."""
 
     server: str
     name: str
@@ -130,8 +130,8 @@ class SharedDatabase:
         )
 
     async def _empty(self) -> bool:
-        """Whether that was possible: a test that has changed the tables themselves leaves a ruin."""
-        names = [found.fullname for found in reversed(Base.metadata.sorted_tables)]
+        """Empty all tables; return False if that fails, for example because a test changed the tables."""
+        names = [table.fullname for table in reversed(Base.metadata.sorted_tables)]
         try:
             await _sql(
                 at(self.server, self.name),
@@ -139,7 +139,7 @@ class SharedDatabase:
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()",
                 "SET session_replication_role = replica",
                 "; ".join(f"DELETE FROM {name}" for name in names),
-                # These fail unless it is what the template has.
+                # These divide by zero unless trigger and revision are those of the template.
                 "SELECT 1 / count(*) FROM pg_trigger WHERE tgname = 'events_append_only' AND tgenabled = 'O'",
                 "SELECT 1 / (count(*) FILTER (WHERE version_num = "
                 f"'{migration.head_revision()}'))::int FROM alembic_version",
@@ -163,7 +163,7 @@ def _postgres_database(server: str) -> Iterator[str]:
 
 @pytest.fixture
 def postgres_database_url(postgres_url: str) -> Iterator[str]:
-    """A database of the test's own, for what only PostgreSQL can show and for whoever changes its tables."""
+    """A PostgreSQL database for one test, which may change its tables."""
     yield from _postgres_database(postgres_url)
 
 
@@ -174,19 +174,19 @@ def clock() -> FixedClock:
 
 @pytest.fixture
 async def database(database_url: str, clock: FixedClock) -> AsyncIterator[Database]:
-    found = Database(database_url, clock=clock)
-    yield found
-    await found.dispose()
+    instance = Database(database_url, clock=clock)
+    yield instance
+    await instance.dispose()
 
 
 @contextmanager
 def statements(database: Database) -> Iterator[list[str]]:
-    """Collects the SQL that is sent meanwhile."""
-    found: list[str] = []
+    """Collect the SQL statements sent inside the context."""
+    texts: list[str] = []
 
-    stop = database.observe_statements(lambda statement, _seconds: found.append(statement))
+    stop = database.observe_statements(lambda statement, _seconds: texts.append(statement))
     try:
-        yield found
+        yield texts
     finally:
         stop()
 

@@ -1,4 +1,4 @@
-"""Builds worlds: `await world.published(consumers=2)` is an asset with a contract and two teams that read it."""
+"""A scenario builder for tests: `await world.published(consumers=2)` creates an asset and two teams that read it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -53,19 +53,19 @@ ORDERS: dict[str, Any] = {
 
 
 def without(*columns: str, schema: dict[str, Any] = ORDERS) -> dict[str, Any]:
-    """The schema with columns dropped: a breaking change for who reads them."""
+    """The schema without some columns: a breaking change for teams that read them."""
     kept = {name: sub for name, sub in schema["properties"].items() if name not in columns}
     return {**schema, "properties": kept, "required": [name for name in schema["required"] if name in kept]}
 
 
 def adding(column: str, shape: Any = None, *, schema: dict[str, Any] = ORDERS) -> dict[str, Any]:
-    """The schema with one more optional column: compatible."""
+    """The schema with an additional optional column: a compatible change."""
     return {**schema, "properties": {**schema["properties"], column: shape or {"type": "string"}}}
 
 
 @dataclass
 class World:
-    """Verbs with the transaction around them, as a shell would run them."""
+    """A scenario in a database: each method runs one workflow in its own transaction, as a mutation does."""
 
     database: Database
     actor: Actor = ANONYMOUS
@@ -116,9 +116,9 @@ class World:
         self, proposal: Proposal, team: Team, response: Response, deadline: datetime | None = None
     ) -> ProposalResult:
         async with self.database.write() as session:
-            said = AcknowledgmentInput(response, deadline)
+            acknowledgment = AcknowledgmentInput(response, deadline)
             return await proposal_verbs.acknowledge(
-                session, self.actor, proposal.id, team=TeamRef(id=team.id), answer=said
+                session, self.actor, proposal.id, team=TeamRef(id=team.id), answer=acknowledgment
             )
 
     async def publish_proposal(self, proposal: Proposal) -> ProposalResult:
@@ -138,7 +138,7 @@ class World:
             return await proposal_verbs.apply_deadlines(session, proposal.id)
 
     async def published(self, *, consumers: int = 0, schema: Any = None, **request: Any) -> Asset:
-        """`analytics.core.orders` of the team `producers` at 1.0.0, read in full by `consumers` teams."""
+        """Create `analytics.core.orders` of the team `producers` at 1.0.0, read in full by `consumers` teams."""
         owner = await self.team("producers")
         asset = await self.asset("analytics.core.orders", owner)
         await self.publish(asset, schema, **request)
@@ -149,7 +149,7 @@ class World:
         return asset
 
     async def proposed(self, *, consumers: int = 2, **request: Any) -> tuple[Asset, Proposal]:
-        """The same, with the column `note` to be dropped: all consumers are asked."""
+        """Create the same and a proposal to drop the column `note`, which asks all consumers."""
         asset = await self.published(consumers=consumers)
         outcome = await self.publish(asset, without("note"), **request)
         assert outcome.proposal is not None
@@ -164,7 +164,11 @@ class World:
             return await proposals.list_acknowledgments(session, [proposal.id])
 
     async def asked(self, proposal: Proposal) -> set[UUID]:
-        return {one.consumer_team_id for one in await self.acknowledgments(proposal) if one.released_at is None}
+        return {
+            acknowledgment.consumer_team_id
+            for acknowledgment in await self.acknowledgments(proposal)
+            if acknowledgment.released_at is None
+        }
 
     async def active(self, asset: Asset) -> Contract | None:
         async with self.database.read() as session:
@@ -183,14 +187,14 @@ class World:
             return await session.list(statement.order_by(rows.c.registered_at, rows.c.id), Registration)
 
     async def rows(self, model: type[M]) -> list[M]:
-        """All of a table, oldest first."""
+        """All rows of a table, oldest first."""
         async with self.database.read() as session:
             return await session.list(select(table(model)).order_by(table(model).c.id), model)
 
     async def apply_all(self) -> None:
-        """What the worker does, for every proposal."""
-        for one in await self.rows(Proposal):
-            await self.apply_time(one)
+        """Apply the deadlines of every proposal, as the worker does."""
+        for proposal in await self.rows(Proposal):
+            await self.apply_time(proposal)
 
     async def events(self, after: int = 0) -> list[EventRow]:
         async with self.database.read() as session:
@@ -200,10 +204,10 @@ class World:
         return [event.kind for event in await self.events(after)]
 
     async def size(self) -> dict[str, int]:
-        """Rows by table: equal before and after means that nothing was left behind."""
-        found: dict[str, int] = {}
+        """Count the rows of each table; equal counts before and after mean that nothing was written."""
+        sizes: dict[str, int] = {}
         async with self.database.read() as session:
             for model in (Team, Asset, Contract, Registration, Proposal, Acknowledgment, EventRow):
                 rows = await session.rows(select(table(model)))
-                found[model.__name__] = len(rows)
-        return found
+                sizes[model.__name__] = len(rows)
+        return sizes

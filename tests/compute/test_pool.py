@@ -1,4 +1,4 @@
-"""Worker processes: what they compute comes back, what exceeds its limits is refused, and other calls go on."""
+"""Worker processes return results, enforce their limits, and do not delay other calls."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from tessera_gql.errors import Invalid, Unavailable
 from tessera_gql.policy.compatibility import Terms, judge
 
 ENDLESS = ("^(a|a)*b$", "a" * 60)
-"""A pattern and a text on which Python's `re` does not end, in one call that no thread can interrupt."""
+"""A pattern and a text on which Python's `re` never returns, in one call that no thread can interrupt."""
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ async def test_a_call_that_does_not_end_is_ended_and_the_next_one_runs(pool: Poo
     assert await pool.run("a", len, "abc") == 3
 
 
-async def test_a_call_that_takes_too_much_memory_is_refused_and_so_is_one_whose_process_dies() -> None:
+async def test_a_call_is_refused_if_it_takes_too_much_memory_or_its_process_dies() -> None:
     pool = Pool(processes=1, seconds=5, memory_bytes=1024**3)
     try:
         with pytest.raises(Invalid, match="more memory"):
@@ -133,7 +133,7 @@ async def test_a_transaction_that_always_needs_something_new_ends(pool: Pool) ->
     assert attempts[-1] is False
 
 
-async def test_a_failure_is_kept_like_a_result(pool: Pool) -> None:
+async def test_a_failure_is_stored_like_a_result(pool: Pool) -> None:
     computer = Computer(pool, "a")
     for _ in range(3):
         with pytest.raises(Invalid):

@@ -1,8 +1,10 @@
-"""Small schemas, edits of them, and documents at their boundaries. Few names and few numbers, so that things meet."""
+"""Strategies for small schemas, edits of them, and documents at their boundaries."""
 
+import os
 from copy import deepcopy
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 NAMES = ("a", "b", "id")
@@ -11,6 +13,20 @@ PATTERNS = ("^a", "b$", "^[a-z]*$", "^a+$", "x")
 NUMBERS = (-1, 0, 1, 2, 3, 0.5, 1.0, 6)
 SCALARS: tuple[Any, ...] = (None, True, False, *TEXTS, *NUMBERS)
 TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
+
+IS_LONG = os.environ.get("TESSERA_FUZZ") == "long"
+SUPPRESSED = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+
+
+def law(long: int, short: int = 25) -> settings:
+    """Settings of a law: `short` examples, or `long` random ones with `TESSERA_FUZZ=long`."""
+    return settings(
+        max_examples=long if IS_LONG else short,
+        deadline=None,
+        derandomize=not IS_LONG,
+        suppress_health_check=SUPPRESSED,
+    )
+
 
 counts = st.integers(0, 3)
 scalars = st.sampled_from(SCALARS)
@@ -110,10 +126,10 @@ schemas = st.builds(
 
 @st.composite
 def edited(draw: st.DrawFn, schema: Any) -> Any:
-    """The schema with one to three places replaced, dropped or extended."""
+    """The schema with one to three of its parts replaced, removed or extended."""
     result = deepcopy(schema)
     for _ in range(draw(st.integers(1, 3))):
-        holders = [each for each in _containers(result) if each]
+        holders = [container for container in _containers(result) if container]
         if not holders:
             return draw(schemas)
         holder = draw(st.sampled_from(holders))
@@ -146,28 +162,36 @@ def _replace(draw: st.DrawFn, holder: Any, key: Any) -> None:
 
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[Any, Any]:
-    """Two schemas: mostly one and an edit of it."""
+    """Two schemas, mostly a schema and an edit of it."""
     old = draw(schemas)
     return old, draw(edited(old)) if draw(st.integers(0, 4)) else draw(schemas)
 
 
 def boundary_documents(*schemas: Any) -> list[Any]:
-    """Documents made of what the schemas mention: their constants, and values on both sides of each limit."""
-    found: list[Any] = [*SCALARS, [], {}, [0], ["a"], [0, 0], [None, "a", 1], ["a", "b", "ab"], [1, 2, 3]]
+    """Documents made of the constants in the schemas and of values on both sides of each limit."""
+    documents: list[Any] = [*SCALARS, [], {}, [0], ["a"], [0, 0], [None, "a", 1], ["a", "b", "ab"], [1, 2, 3]]
     numbers, texts = set[float](), set[str]()
     for schema in schemas:
         for holder in _containers(schema):
             if isinstance(holder, dict):
-                found += [holder["const"]] if "const" in holder else []
-                found += holder["enum"] if isinstance(holder.get("enum"), list) else []
-                numbers |= {each for each in holder.values() if isinstance(each, int | float)}
-    found += [number + step for number in numbers if not isinstance(number, bool) for step in (-1, -0.25, 0, 0.25, 1)]
+                documents += [holder["const"]] if "const" in holder else []
+                documents += holder["enum"] if isinstance(holder.get("enum"), list) else []
+                numbers |= {value for value in holder.values() if isinstance(value, int | float)}
+    documents += [
+        number + step for number in numbers if not isinstance(number, bool) for step in (-1, -0.25, 0, 0.25, 1)
+    ]
     texts |= {"a" * int(number) for number in numbers if 0 <= number < 9}
-    found += sorted(texts)
-    plain = found[:40]
+    documents += sorted(texts)
+    plain = documents[:40]
     for name in NAMES:
-        found += [{name: value} for value in plain[:24]]
-    found += [{"a": left, "b": right} for left in plain[:8] for right in plain[:8:2]]
-    found += [{"a": {"a": value}} for value in plain[:12]] + [[value] for value in plain[:24]]
-    found += [{"a": 1, "b": "a", "id": 0}, {"a": [1], "b": {"a": 1}}, {"a": {}, "id": "a"}, [[0], [1]], [{}, {"a": 1}]]
-    return found
+        documents += [{name: value} for value in plain[:24]]
+    documents += [{"a": left, "b": right} for left in plain[:8] for right in plain[:8:2]]
+    documents += [{"a": {"a": value}} for value in plain[:12]] + [[value] for value in plain[:24]]
+    documents += [
+        {"a": 1, "b": "a", "id": 0},
+        {"a": [1], "b": {"a": 1}},
+        {"a": {}, "id": "a"},
+        [[0], [1]],
+        [{}, {"a": 1}],
+    ]
+    return documents

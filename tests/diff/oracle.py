@@ -1,4 +1,4 @@
-"""What an independent reader says: `jsonschema` about validity, and a plain reading of "only declared properties"."""
+"""An independent verdict on schemas: validity by `jsonschema`, and whether a document has only declared properties."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from referencing import Registry
 
 
 def is_valid(schema: Any, document: Any) -> bool | None:
-    """None for a schema that asks itself about the same value, of which no reading ends."""
+    """Validate with `jsonschema`; None for a schema that applies itself to the same value, which never ends."""
     if asks_itself(schema):
         return None
     return Draft202012Validator(schema, registry=Registry()).is_valid(document)
@@ -24,36 +24,37 @@ def _returns(root: Any, schema: Any, above: tuple[int, ...]) -> bool:
         return False
     if id(schema) in above:
         return True
-    inside = [each for word in ("allOf", "anyOf", "oneOf") for each in schema.get(word, [])]
-    inside += [schema[word] for word in ("if", "then", "else", "not") if word in schema]
+    inside = [subschema for keyword in ("allOf", "anyOf", "oneOf") for subschema in schema.get(keyword, [])]
+    inside += [schema[keyword] for keyword in ("if", "then", "else", "not") if keyword in schema]
     inside += schema.get("dependentSchemas", {}).values()
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        inside.append(root if schema["$ref"] == "#" else root["$defs"].get(name))
-    return any(_returns(root, each, (*above, id(schema))) for each in inside)
+        definitions = root.get("$defs")
+        inside.append(root if schema["$ref"] == "#" else isinstance(definitions, dict) and definitions.get(name))
+    return any(_returns(root, subschema, (*above, id(schema))) for subschema in inside)
 
 
 def is_declared(root: Any, schema: Any, document: Any, depth: int = 0) -> bool:
-    """No object in the document has a property beyond those declared for it, where any is declared for it at all.
+    """Whether every object that has declared properties has no property beyond those.
 
-    Narrower than what a producer may write: refuting with fewer documents is fair, with others it would not be.
+    Stricter than what a producer may write: with fewer documents a refutation stays valid.
     """
     around = _around(root, schema)
     if depth > 8:
         return False
     if isinstance(document, list):
-        items = [each for one in around for each in _items(one)]
-        return all(all(is_declared(root, each, item, depth + 1) for each in items) for item in document)
+        items = [subschema for part in around for subschema in _items(part)]
+        return all(all(is_declared(root, subschema, item, depth + 1) for subschema in items) for item in document)
     if not isinstance(document, dict):
         return True
-    declared = {name for one in around for name in one.get("properties", {})}
+    declared = {name for part in around for name in part.get("properties", {})}
     if declared and not document.keys() <= declared:
         return False
     for name, item in document.items():
-        inside = [one["properties"][name] for one in around if name in one.get("properties", {})]
-        inside += [each for one in around for each in one.get("patternProperties", {}).values()]
-        inside += [one["additionalProperties"] for one in around if "additionalProperties" in one]
-        if not all(is_declared(root, each, item, depth + 1) for each in inside):
+        inside = [part["properties"][name] for part in around if name in part.get("properties", {})]
+        inside += [subschema for part in around for subschema in part.get("patternProperties", {}).values()]
+        inside += [part["additionalProperties"] for part in around if "additionalProperties" in part]
+        if not all(is_declared(root, subschema, item, depth + 1) for subschema in inside):
             return False
     return True
 
@@ -63,19 +64,19 @@ def _items(schema: dict[str, Any]) -> list[Any]:
 
 
 def _around(root: Any, schema: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+    schemas: list[dict[str, Any]] = []
     stack = [schema]
     while stack:
-        one = stack.pop()
-        if not isinstance(one, dict) or any(one is each for each in found):
+        candidate = stack.pop()
+        if not isinstance(candidate, dict) or any(candidate is previous for previous in schemas):
             continue
-        found.append(one)
-        for word in ("allOf", "anyOf", "oneOf"):
-            stack += one.get(word, [])
-        stack += [one[word] for word in ("if", "then", "else") if word in one]
-        stack += one.get("dependentSchemas", {}).values()
-        if one.get("$ref") == "#":
+        schemas.append(candidate)
+        for keyword in ("allOf", "anyOf", "oneOf"):
+            stack += candidate.get(keyword, [])
+        stack += [candidate[keyword] for keyword in ("if", "then", "else") if keyword in candidate]
+        stack += candidate.get("dependentSchemas", {}).values()
+        if candidate.get("$ref") == "#":
             stack.append(root)
-        elif "$ref" in one:
-            stack.append(root["$defs"][one["$ref"].rpartition("/")[2]])
-    return found
+        elif "$ref" in candidate:
+            stack.append(root["$defs"][candidate["$ref"].rpartition("/")[2]])
+    return schemas

@@ -1,26 +1,15 @@
-"""Which draft a schema is read in, and what only some drafts say."""
+"""A schema is read in the right draft, with the keywords of that draft."""
 
 import pytest
 
-from tessera_gql.diff import Mode, SchemaError, check, compare
+from tessera_gql.diff import SchemaError, check
 from tessera_gql.diff.read.dialects import DIALECTS, DRAFT_4, DRAFT_7, DRAFT_2019, DRAFT_2020, dialect_of
+from tests.diff.engine import is_backward_compatible
+from tests.diff.schemas import INTEGER, NUMBER, TEXT, array, obj
 
-TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
-D4, D6, D7, D19, D20 = ({"$schema": dialect.uri} for dialect in DIALECTS)
+IN_DRAFT_4, IN_DRAFT_6, IN_DRAFT_7, IN_DRAFT_2019, IN_DRAFT_2020 = ({"$schema": dialect.uri} for dialect in DIALECTS)
 PAIR = {"type": "array", "prefixItems": [TEXT], "minItems": 1}
 ABOVE_1 = {"minimum": 1, "exclusiveMinimum": True}
-
-
-def array(**words):
-    return {"type": "array", **words}
-
-
-def obj(**words):
-    return {"type": "object", **words}
-
-
-def is_taken(old, new):
-    return compare(old, new).is_compatible(Mode.BACKWARD)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
@@ -54,90 +43,107 @@ def test_a_schema_is_read_in_the_draft_it_names(dialect, end):
         ({"properties": {"items": ABOVE_1}}, DRAFT_4),
     ],
 )
-def test_a_silent_schema_is_read_in_the_newest_draft_that_reads_its_words(schema, dialect):
+def test_a_schema_without_a_draft_is_read_in_the_newest_draft_with_its_keywords(schema, dialect):
     assert dialect_of(schema) is dialect
 
 
-def test_schemas_that_are_silent_together_are_read_in_one_draft():
+def test_two_schemas_without_a_draft_are_read_in_the_same_draft():
     assert dialect_of({}, {"items": [TEXT]}) is DRAFT_7
     assert dialect_of({"items": [TEXT]}, ABOVE_1, True) is DRAFT_4
-    assert dialect_of({}, {**D4, **ABOVE_1}) is DRAFT_2020
-    assert not is_taken({"const": 5}, ABOVE_1)
-    assert is_taken({"const": 5}, {**D4, **ABOVE_1})
+    assert dialect_of({}, {**IN_DRAFT_4, **ABOVE_1}) is DRAFT_2020
+    assert not is_backward_compatible({"const": 5}, ABOVE_1)
+    assert is_backward_compatible({"const": 5}, {**IN_DRAFT_4, **ABOVE_1})
 
 
-def test_a_property_named_as_an_old_keyword_leaves_new_ones_read():
+def test_a_property_named_like_an_old_keyword_does_not_change_the_draft():
     old = obj(properties={"dependencies": obj()})
-    assert not is_taken(old, {**old, "dependentRequired": {"dependencies": ["b"]}})
+    assert not is_backward_compatible(old, {**old, "dependentRequired": {"dependencies": ["b"]}})
     check({"properties": {"exclusiveMinimum": True}})
 
 
-def test_a_name_that_is_no_draft_is_refused_with_those_that_are():
+def test_an_unknown_draft_is_refused_with_the_known_ones():
     with pytest.raises(SchemaError) as refused:
         check({"$schema": "http://json-schema.org/schema#"})
     assert all(dialect.uri in refused.value.reason for dialect in DIALECTS)
 
 
-@pytest.mark.parametrize("part", [{"properties": {"a": D7}}, {"$defs": {"a": {**D7, "$ref": "#"}}}])
+@pytest.mark.parametrize("part", [{"properties": {"a": IN_DRAFT_7}}, {"$defs": {"a": {**IN_DRAFT_7, "$ref": "#"}}}])
 def test_a_part_in_another_draft_than_the_whole_is_refused(part):
     with pytest.raises(SchemaError, match="another draft") as refused:
-        check({**D20, **part})
+        check({**IN_DRAFT_2020, **part})
     assert refused.value.pointer.endswith("/a/$schema")
-    check({**D7, **part})
-    check({**D20, "properties": {"$schema": {}, "a": {"$schema": "https://example.com/own"}}})
+    check({**IN_DRAFT_7, **part})
+    check({**IN_DRAFT_2020, "properties": {"$schema": {}, "a": {"$schema": "https://example.com/own"}}})
 
 
 @pytest.mark.parametrize(
     ("old", "new", "holds"),
     [
-        # dependencies are split where they are no longer a word
-        ({**D7, **obj(dependencies={"a": ["b"]})}, obj(dependentRequired={"a": ["b"]}), True),
-        ({**D7, **obj(dependencies={"a": {"required": ["b"]}})}, obj(dependentRequired={"a": ["b"]}), True),
-        ({**D19, **obj(dependencies={"a": ["b"]})}, obj(dependentRequired={"a": ["b"]}), False),
-        ({**D20, **obj(dependencies={"a": ["b"]})}, obj(dependentRequired={"a": ["b"]}), False),
-        ({**D19, **obj(dependencies={"a": {"required": ["b"]}})}, obj(dependentRequired={"a": ["b"]}), False),
-        ({**D20, **obj(dependencies={"a": {"required": ["b"]}})}, obj(dependentRequired={"a": ["b"]}), False),
-        ({**D19, **obj(dependentRequired={"a": ["b"]})}, obj(dependentRequired={"a": ["b"]}), True),
-        ({**D19, **obj(dependentSchemas={"a": {"required": ["b"]}})}, obj(dependentRequired={"a": ["b"]}), True),
-        ({**D7, **obj(dependentRequired={"a": ["b"]})}, obj(dependentRequired={"a": ["b"]}), False),
-        ({**D7, **obj(dependentSchemas={"a": {"required": ["b"]}})}, obj(dependentRequired={"a": ["b"]}), False),
+        # `dependencies` is split in the drafts that dropped it
+        ({**IN_DRAFT_7, **obj(dependencies={"a": ["b"]})}, obj(dependentRequired={"a": ["b"]}), True),
+        ({**IN_DRAFT_7, **obj(dependencies={"a": {"required": ["b"]}})}, obj(dependentRequired={"a": ["b"]}), True),
+        ({**IN_DRAFT_2019, **obj(dependencies={"a": ["b"]})}, obj(dependentRequired={"a": ["b"]}), False),
+        ({**IN_DRAFT_2020, **obj(dependencies={"a": ["b"]})}, obj(dependentRequired={"a": ["b"]}), False),
+        ({**IN_DRAFT_2019, **obj(dependencies={"a": {"required": ["b"]}})}, obj(dependentRequired={"a": ["b"]}), False),
+        ({**IN_DRAFT_2020, **obj(dependencies={"a": {"required": ["b"]}})}, obj(dependentRequired={"a": ["b"]}), False),
+        ({**IN_DRAFT_2019, **obj(dependentRequired={"a": ["b"]})}, obj(dependentRequired={"a": ["b"]}), True),
+        (
+            {**IN_DRAFT_2019, **obj(dependentSchemas={"a": {"required": ["b"]}})},
+            obj(dependentRequired={"a": ["b"]}),
+            True,
+        ),
+        ({**IN_DRAFT_7, **obj(dependentRequired={"a": ["b"]})}, obj(dependentRequired={"a": ["b"]}), False),
+        (
+            {**IN_DRAFT_7, **obj(dependentSchemas={"a": {"required": ["b"]}})},
+            obj(dependentRequired={"a": ["b"]}),
+            False,
+        ),
         # tuples
-        ({**D19, **array(items=[TEXT], minItems=1)}, PAIR, True),
-        ({**D19, **array(items=[TEXT], additionalItems=False)}, array(maxItems=1), True),
-        ({**D19, **array(items=TEXT, additionalItems=False)}, array(maxItems=1), False),
-        ({**D19, **array(prefixItems=[TEXT], minItems=1)}, PAIR, False),
-        ({**D20, **array(additionalItems=False)}, array(maxItems=0), False),
-        ({**D7, **array(items=[TEXT])}, array(items=TEXT), False),
-        (array(items=TEXT), {**D7, **array(items=[TEXT, TEXT])}, True),
-        (array(items=TEXT), {**D7, **array(items=[TEXT, WHOLE])}, False),
-        # flags and figures
-        ({**D4, "type": "number", **ABOVE_1}, {**D6, "exclusiveMinimum": 1}, True),
-        ({**D6, "exclusiveMinimum": 1, **NUMBER}, {**D4, **ABOVE_1}, True),
-        ({**D6, "minimum": 1, **NUMBER}, {**D4, **ABOVE_1}, False),
-        ({**D4, "maximum": 1, "exclusiveMaximum": True, **NUMBER}, {**D6, "exclusiveMaximum": 1}, True),
-        ({**D6, "maximum": 1, **NUMBER}, {**D4, "maximum": 1, "exclusiveMaximum": True}, False),
-        ({**D4, "maximum": 1, "exclusiveMaximum": False, **NUMBER}, {**D6, "exclusiveMaximum": 1}, False),
-        ({**D4, "exclusiveMinimum": True, **NUMBER}, {"exclusiveMinimum": 0}, False),
-        # words younger than the draft
-        ({**D4, **obj(propertyNames=False)}, obj(maxProperties=0), False),
-        ({**D6, **obj(propertyNames=False)}, obj(maxProperties=0), True),
-        ({**D4, **array(contains=TEXT)}, array(contains=TEXT), False),
-        ({**D6, **array(contains=TEXT)}, array(contains=TEXT), True),
-        ({**D6, "if": True, "then": TEXT}, TEXT, False),
-        ({**D7, "if": True, "then": TEXT}, TEXT, True),
-        ({**D7, **array(contains=TEXT, minContains=2)}, array(minItems=2), False),
-        ({**D19, **array(contains=TEXT, minContains=2)}, array(minItems=2), True),
-        ({**D7, **obj(properties={"a": {}}, unevaluatedProperties=False)}, obj(additionalProperties=False), False),
+        ({**IN_DRAFT_2019, **array(items=[TEXT], minItems=1)}, PAIR, True),
+        ({**IN_DRAFT_2019, **array(items=[TEXT], additionalItems=False)}, array(maxItems=1), True),
+        ({**IN_DRAFT_2019, **array(items=TEXT, additionalItems=False)}, array(maxItems=1), False),
+        ({**IN_DRAFT_2019, **array(prefixItems=[TEXT], minItems=1)}, PAIR, False),
+        ({**IN_DRAFT_2020, **array(additionalItems=False)}, array(maxItems=0), False),
+        ({**IN_DRAFT_7, **array(items=[TEXT])}, array(items=TEXT), False),
+        (array(items=TEXT), {**IN_DRAFT_7, **array(items=[TEXT, TEXT])}, True),
+        (array(items=TEXT), {**IN_DRAFT_7, **array(items=[TEXT, INTEGER])}, False),
+        # booleans and numbers
+        ({**IN_DRAFT_4, "type": "number", **ABOVE_1}, {**IN_DRAFT_6, "exclusiveMinimum": 1}, True),
+        ({**IN_DRAFT_6, "exclusiveMinimum": 1, **NUMBER}, {**IN_DRAFT_4, **ABOVE_1}, True),
+        ({**IN_DRAFT_6, "minimum": 1, **NUMBER}, {**IN_DRAFT_4, **ABOVE_1}, False),
+        ({**IN_DRAFT_4, "maximum": 1, "exclusiveMaximum": True, **NUMBER}, {**IN_DRAFT_6, "exclusiveMaximum": 1}, True),
+        ({**IN_DRAFT_6, "maximum": 1, **NUMBER}, {**IN_DRAFT_4, "maximum": 1, "exclusiveMaximum": True}, False),
+        (
+            {**IN_DRAFT_4, "maximum": 1, "exclusiveMaximum": False, **NUMBER},
+            {**IN_DRAFT_6, "exclusiveMaximum": 1},
+            False,
+        ),
+        ({**IN_DRAFT_4, "exclusiveMinimum": True, **NUMBER}, {"exclusiveMinimum": 0}, False),
+        # keywords newer than the draft
+        ({**IN_DRAFT_4, **obj(propertyNames=False)}, obj(maxProperties=0), False),
+        ({**IN_DRAFT_6, **obj(propertyNames=False)}, obj(maxProperties=0), True),
+        ({**IN_DRAFT_4, **array(contains=TEXT)}, array(contains=TEXT), False),
+        ({**IN_DRAFT_6, **array(contains=TEXT)}, array(contains=TEXT), True),
+        ({**IN_DRAFT_6, "if": True, "then": TEXT}, TEXT, False),
+        ({**IN_DRAFT_7, "if": True, "then": TEXT}, TEXT, True),
+        ({**IN_DRAFT_7, **array(contains=TEXT, minContains=2)}, array(minItems=2), False),
+        ({**IN_DRAFT_2019, **array(contains=TEXT, minContains=2)}, array(minItems=2), True),
+        (
+            {**IN_DRAFT_7, **obj(properties={"a": {}}, unevaluatedProperties=False)},
+            obj(additionalProperties=False),
+            False,
+        ),
     ],
 )
-def test_each_draft_reads_its_own_words(old, new, holds):
-    assert is_taken(old, new) == holds
+def test_each_draft_reads_its_own_keywords(old, new, holds):
+    assert is_backward_compatible(old, new) == holds
 
 
 def test_a_reference_has_siblings_from_2019_on():
     whole = {"$ref": "#/$defs/a", "maxLength": 1, "$defs": {"a": TEXT}}
-    assert [is_taken({**draft, **whole}, {"maxLength": 1}) for draft in (D4, D6, D7, D19, D20)] == [False] * 3 + [
-        True
-    ] * 2
+    assert [
+        is_backward_compatible({**draft, **whole}, {"maxLength": 1})
+        for draft in (IN_DRAFT_4, IN_DRAFT_6, IN_DRAFT_7, IN_DRAFT_2019, IN_DRAFT_2020)
+    ] == [False] * 3 + [True] * 2
     assert DRAFT_2019.knows_siblings_of_ref
     assert not DRAFT_7.knows_siblings_of_ref

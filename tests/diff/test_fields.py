@@ -1,4 +1,4 @@
-"""Declared fields: what a registration may name."""
+"""The declared fields of a schema are listed as registrations may name them."""
 
 from dataclasses import FrozenInstanceError
 
@@ -21,7 +21,7 @@ def paths(schema):
     return [field.path for field in list_fields(schema)]
 
 
-def test_fields_come_in_document_order_with_what_is_promised():
+def test_fields_are_listed_in_document_order_with_their_attributes():
     schema = {
         "type": "object",
         "required": ["id"],
@@ -62,12 +62,12 @@ def test_fields_are_found_below_items_references_branches_and_maps():
         "extra",
         "*.y",
     ]
-    found = {field.path: field for field in list_fields(schema)}
-    assert (found["address"].type, found["address"].nullable) == ("object | null", True)
-    assert found["address.city"].required
+    fields = {field.path: field for field in list_fields(schema)}
+    assert (fields["address"].type, fields["address"].nullable) == ("object | null", True)
+    assert fields["address.city"].required
 
 
-def test_a_schema_that_holds_itself_is_entered_once():
+def test_a_recursive_schema_is_entered_once():
     schema = {"properties": {"leaf": True, "children": {"items": {"$ref": "#"}}}}
     assert paths(schema) == ["leaf", "children", "children[].leaf", "children[].children"]
 
@@ -95,16 +95,16 @@ def test_canonical_text_is_equal_exactly_when_the_values_are():
     assert canonical_json("é\n") == '"é\\n"'
 
 
-def test_a_field_declared_in_two_places_is_what_either_says():
-    one = {"required": ["a"], "properties": {"a": {"type": "string", "description": "first"}}}
-    other = {"properties": {"a": {"type": "null", "deprecated": True, "description": "second"}}}
-    found = Field("[].a", "string | null", required=True, nullable=True, description="first", deprecated=True)
-    assert list_fields({"prefixItems": [one, other]}) == (found,)
-    assert list_fields({"prefixItems": [one], "items": other}) == (found,)
-    assert list_fields({"items": {"anyOf": [{}, one]}})[0].required is False
+def test_a_field_declared_twice_merges_both_declarations():
+    left = {"required": ["a"], "properties": {"a": {"type": "string", "description": "first"}}}
+    right = {"properties": {"a": {"type": "null", "deprecated": True, "description": "second"}}}
+    merged = Field("[].a", "string | null", required=True, nullable=True, description="first", deprecated=True)
+    assert list_fields({"prefixItems": [left, right]}) == (merged,)
+    assert list_fields({"prefixItems": [left], "items": right}) == (merged,)
+    assert list_fields({"items": {"anyOf": [{}, left]}})[0].required is False
 
 
-def test_what_a_part_says_of_a_field_is_said_of_it():
+def test_attributes_in_a_subschema_belong_to_the_field():
     part = {"deprecated": True, "description": "told"}
     schema = {"allOf": [{"required": ["a"]}], "properties": {"a": {"allOf": [part]}, "b": {"title": "b"}}}
     assert list_fields(schema) == (
@@ -113,7 +113,7 @@ def test_what_a_part_says_of_a_field_is_said_of_it():
     )
 
 
-def test_a_reference_is_followed_once_on_each_way():
+def test_a_reference_is_followed_once_on_each_path():
     schema = {
         "properties": {"a": {"$ref": "#/$defs/a"}, "b": {"$ref": "#/$defs/b"}},
         "$defs": {"a": {"properties": {"x": {"$ref": "#/$defs/b"}}}, "b": {"properties": {"y": {"$ref": "#/$defs/a"}}}},
@@ -121,14 +121,14 @@ def test_a_reference_is_followed_once_on_each_way():
     assert paths(schema) == ["a", "a.x", "a.x.y", "a.x.y.x", "b", "b.y", "b.y.x", "b.y.x.y"]
 
 
-def test_other_names_lie_below_the_field_they_are_names_of():
+def test_pattern_and_additional_names_belong_to_the_field_above():
     schema = {"properties": {"a": {"additionalProperties": {"properties": {"b": {}}}}}}
     assert paths(schema) == ["a", "a.*.b"]
     assert paths({"items": {"items": {"properties": {"b": {}}}}}) == ["[][].b"]
 
 
 @pytest.mark.parametrize(
-    ("route", "found", "path"),
+    ("route", "parent", "path"),
     [
         ((), "", ""),
         ((PropertyStep("a"),), "", "a"),
@@ -152,8 +152,8 @@ def test_other_names_lie_below_the_field_they_are_names_of():
         ((SameValueStep(), PropertyNameStep()), "a", "a"),
     ],
 )
-def test_a_route_is_told_as_a_path(route, found, path):
-    assert format_route(route, found) == path
+def test_a_route_is_formatted_as_a_path(route, parent, path):
+    assert format_route(route, parent) == path
 
 
 @pytest.mark.parametrize(
@@ -175,13 +175,13 @@ def test_a_route_is_told_as_a_path(route, found, path):
         ("", ""),
     ],
 )
-def test_a_path_lies_in_the_field_declared_above_it(path, field):
+def test_a_path_belongs_to_the_nearest_declared_field_above(path, field):
     assert declared_field(path) == field
 
 
 @pytest.mark.parametrize(
     "step", [PropertyStep("a"), ItemStep(0), OtherPropertyStep(), PropertyNameStep(), SameValueStep(), View(())]
 )
-def test_where_a_value_lies_cannot_be_altered(step):
+def test_a_route_is_immutable(step):
     with pytest.raises(FrozenInstanceError):
         step.name = "b"

@@ -1,4 +1,4 @@
-"""A promise that gets weaker breaks; a stronger one hurts nobody."""
+"""A weaker guarantee is a breaking change and a stronger guarantee is not."""
 
 import pytest
 
@@ -59,7 +59,7 @@ HOUR = {"count": 1, "period": "hour"}
         ({"volume": {"rows": 0}}, {"volume": {}}, W, None),
         ({"volume": 5}, {"volume": 4}, C, None),
         ({"nullability": {"a": "sometimes"}}, {"nullability": {"a": "never"}}, S, None),
-        # a duration is one promise, and more than a count and a period is something else
+        # a duration is a single guarantee; an object with more than count and period is no duration
         ({"freshness": HOUR}, {"freshness": {"count": 2, "period": "hour"}}, W, {"age_seconds": 7200}),
         ({"freshness": {"a": {**HOUR, "of": "x"}}}, {"freshness": {"a": {**HOUR, "of": "y"}}}, C, None),
         ({"freshness": {"a": {"count": True, "period": "hour"}}}, {"freshness": {"a": HOUR}}, C, None),
@@ -80,7 +80,7 @@ HOUR = {"count": 1, "period": "hour"}
         ({}, {"sla": "gold"}, S, None),
     ],
 )
-def test_each_promise_is_ranked(old, new, kind, counterexample):
+def test_each_guarantee_is_ranked(old, new, kind, counterexample):
     (change,) = compare_guarantees(old, new)
     assert change.kind is kind
     assert change.breaks == (frozenset() if kind is S else {Mode.BACKWARD, Mode.FORWARD, Mode.FULL})
@@ -97,7 +97,7 @@ def test_sixty_minutes_are_an_hour():
 @pytest.mark.parametrize(
     ("period", "seconds"), [("second", 1), ("minute", 60), ("hours", 3_600), ("day", 86_400), ("weeks", 604_800)]
 )
-def test_a_period_is_so_many_seconds(period, seconds):
+def test_a_period_is_converted_to_seconds(period, seconds):
     half = {"count": 0.5, "period": period}
     assert not compare_guarantees({"freshness": {"error_after": half}}, {"freshness": {"error_after": seconds / 2}})
 
@@ -112,35 +112,35 @@ def test_a_period_is_so_many_seconds(period, seconds):
         ({"custom": {}}, {}),
     ],
 )
-def test_two_spellings_of_one_promise_do_not_differ(old, new):
+def test_equivalent_guarantees_do_not_differ(old, new):
     assert compare_guarantees(old, new) == ()
 
 
-def test_promises_in_a_list_come_and_go_by_value():
-    found = compare_guarantees({"uniqueness": ["id", 1]}, {"uniqueness": [1.0, "no"]})
-    told = [(change.pointer, change.path, change.before, change.after) for change in found]
-    assert told == [
+def test_guarantees_in_a_list_are_added_and_removed_by_value():
+    changes = compare_guarantees({"uniqueness": ["id", 1]}, {"uniqueness": [1.0, "no"]})
+    deltas = [(change.pointer, change.path, change.before, change.after) for change in changes]
+    assert deltas == [
         ('/uniqueness/"id"', 'uniqueness."id"', "id", None),
         ('/uniqueness/"no"', 'uniqueness."no"', None, "no"),
     ]
 
 
-def test_a_promise_is_told_in_words_with_both_sides():
+def test_a_change_of_a_guarantee_is_described_with_both_values():
     (less,) = compare_guarantees({"freshness": {"error_after": 5}}, {"freshness": {"error_after": 6}})
     assert less.message == "The guarantee freshness error_after promises less than before."
     assert (less.before, less.after) == (5, 6)
-    (more,) = compare_guarantees({}, {"sla": "gold"})
-    assert more.message == "The guarantee sla promises more than before."
-    (other,) = compare_guarantees({"accepted_values": {"a": "x"}}, {"accepted_values": {"a": ["x"]}})
-    assert other.message == "The guarantee accepted_values a promises something else than before."
-    assert (other.before, other.after) == ("x", ["x"])
+    (added,) = compare_guarantees({}, {"sla": "gold"})
+    assert added.message == "The guarantee sla promises more than before."
+    (extended,) = compare_guarantees({"accepted_values": {"a": "x"}}, {"accepted_values": {"a": ["x"]}})
+    assert extended.message == "The guarantee accepted_values a promises something else than before."
+    assert (extended.before, extended.after) == ("x", ["x"])
 
 
 def test_the_order_of_accepted_values_means_nothing():
     assert not compare_guarantees({"accepted_values": {"a": [1, 2]}}, {"accepted_values": {"a": [2, 1.0]}})
 
 
-def test_a_column_promise_belongs_to_its_column_and_a_table_promise_to_everyone():
+def test_a_column_guarantee_belongs_to_its_column_and_a_table_guarantee_to_all_fields():
     (column,) = compare_guarantees({"nullability": {"a": "never"}}, None)
     (table,) = compare_guarantees({"volume": {"min_rows": 1}}, None)
     assert (column.fields, column.pointer) == (("a",), "/nullability/a")

@@ -1,4 +1,4 @@
-"""The door: what is JSON and small enough, and which values are one."""
+"""Values are checked for valid JSON and size before they are read, and equal values are numbered alike."""
 
 import pytest
 
@@ -9,14 +9,14 @@ from tessera_gql.diff.read.json import is_equal, json_pointer
 NAN, INFINITY = float("nan"), float("inf")
 
 
-def refused(schema):
+def check_error(schema):
     with pytest.raises(SchemaError) as caught:
         check(schema)
     return caught.value
 
 
 @pytest.mark.parametrize(
-    ("schema", "place", "said"),
+    ("schema", "pointer", "message"),
     [
         (NAN, "", "not finite"),
         (1 << 4_096, "", "4,096 bits"),
@@ -32,13 +32,13 @@ def refused(schema):
         ({True: 1}, "", "a key that is not text"),
     ],
 )
-def test_what_is_no_json_is_refused_where_it_is_held(schema, place, said):
-    error = refused(schema)
-    assert error.pointer == place
-    assert said in error.reason
+def test_a_value_that_is_no_json_is_refused_with_its_pointer(schema, pointer, message):
+    error = check_error(schema)
+    assert error.pointer == pointer
+    assert message in error.reason
 
 
-def test_what_is_json_passes():
+def test_json_values_are_accepted():
     check({"minimum": (1 << 4_096) - 1, "default": [None, True, 1.5, "x", [], {}, {"": None}], "const": None})
     check({"enum": [*range(10_000)]})
     check({"properties": {"enum": {"title": "x"}}, "examples": [*range(10_001)]})
@@ -54,10 +54,10 @@ def test_what_is_json_passes():
     ],
 )
 def test_the_limit_that_was_passed_is_named(schema, limit):
-    assert refused(schema).limit == limit
+    assert check_error(schema).limit == limit
 
 
-def test_what_reaches_a_limit_passes():
+def test_values_at_a_limit_are_accepted():
     check({"examples": [{"x" * 4_000_000: "x" * (4_000_000 - len("examples"))}]})
 
 
@@ -83,7 +83,7 @@ def test_what_reaches_a_limit_passes():
         ({f"n{n}": n for n in range(30)}, {f"n{n}": n for n in reversed(range(30))}, True),
     ],
 )
-def test_two_values_share_a_number_exactly_when_they_are_one(one, other, equal):
+def test_two_values_share_a_number_exactly_if_they_are_equal(one, other, equal):
     identities = Identities()
     left, right = guard(one, identities)[id(one)], guard(other, identities)[id(other)]
     assert (left == right) == is_equal(one, other) == (canonical_json(one) == canonical_json(other)) == equal
@@ -101,21 +101,21 @@ def test_two_values_share_a_number_exactly_when_they_are_one(one, other, equal):
         ({"a": "$ref"}, False),
     ],
 )
-def test_a_value_is_bound_to_its_place_by_a_reference_or_a_name_in_it(value, bound):
+def test_a_value_with_a_reference_or_an_identifier_is_distinct_at_each_pointer(value, bound):
     identities = Identities()
-    beside = {"a": [1, {"$ref": "#/x"}]}
-    numbers = guard([beside, value], identities)
+    sibling = {"a": [1, {"$ref": "#/x"}]}
+    numbers = guard([sibling, value], identities)
     assert (numbers[id(value)] in identities.with_references) == bound
 
 
-def test_texts_are_one_when_equal_and_text_is_never_a_number():
+def test_equal_texts_share_a_number_and_text_never_equals_a_number():
     assert is_equal("a", "a")
     assert not is_equal("a", "b")
     assert not is_equal("1", 1)
     assert is_equal(1, 1.0)
 
 
-def test_canonical_text_has_no_room_for_what_json_has_not():
+def test_canonical_text_refuses_values_that_json_lacks():
     for value in (NAN, INFINITY, [-INFINITY]):
         with pytest.raises(ValueError, match="JSON"):
             canonical_json(value)
@@ -132,19 +132,19 @@ def test_a_pointer_escapes_its_tokens():
     assert json_pointer("properties", "a/b", 0, "m~n", "") == "/properties/a~1b/0/m~0n/"
 
 
-def test_what_is_nested_too_deeply_is_told_where_the_limit_is_passed():
+def test_too_deep_nesting_is_reported_where_it_exceeds_the_limit():
     schema = {}
     for _ in range(MAX_DEPTH + 3):
         schema = {"not": schema}
-    with pytest.raises(SchemaError) as refused:
+    with pytest.raises(SchemaError) as check_error:
         check(schema)
-    assert (refused.value.pointer, refused.value.limit) == ("/not" * MAX_DEPTH, MAX_DEPTH)
+    assert (check_error.value.pointer, check_error.value.limit) == ("/not" * MAX_DEPTH, MAX_DEPTH)
 
 
 def test_neither_side_is_looked_at_before_both_are_guarded():
     endless: dict[str, object] = {}
     endless["not"] = endless
     for old, new, side in ((endless, {}, "old"), ({}, endless, "new")):
-        with pytest.raises(SchemaError) as refused:
+        with pytest.raises(SchemaError) as check_error:
             compare(old, new)
-        assert refused.value.side == side
+        assert check_error.value.side == side

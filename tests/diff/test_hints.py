@@ -1,9 +1,9 @@
-"""Hints: a way to the same end, offered only where comparing again shows that it does not break."""
+"""A hint is offered only if comparing again shows that it does not break."""
 
 import pytest
 
 from tessera_gql.diff import Mode, compare
-from tests.diff.test_told import MAYBE, NUMBER, TEXT, WHOLE, array, obj
+from tests.diff.schemas import INTEGER, NULLABLE_TEXT, NUMBER, TEXT, array, obj
 
 
 def table(*required, **columns):
@@ -25,8 +25,8 @@ KEPT = "Keep maxLength as it was: 3."
         (table(a=TEXT), table("a", a=TEXT), "Leave a optional."),
         (table(a=TEXT), table("b", a=TEXT, b=TEXT), "Leave b optional."),
         (obj(allOf=[table(a=TEXT)]), obj(allOf=[table("a", a=TEXT)]), "Leave a optional."),
-        (table(a=TEXT), table(a=WHOLE), "Accept both: integer, string."),
-        (table(a=MAYBE), table(a=TEXT), "Accept both: null, string."),
+        (table(a=TEXT), table(a=INTEGER), "Accept both: integer, string."),
+        (table(a=NULLABLE_TEXT), table(a=TEXT), "Accept both: null, string."),
         (table(a={"enum": [1, 2]}), table(a={"enum": [2]}), "Keep the old values among those allowed."),
         (table(a=SHORT), table(a=SHORTER), KEPT),
         (table(a=TEXT), table(a=SHORTER), "Leave maxLength out."),
@@ -37,7 +37,7 @@ KEPT = "Keep maxLength as it was: 3."
         (table(user_id=TEXT), table(userId=TEXT), "Keep user_id and mark it deprecated until nobody reads it."),
     ],
 )
-def test_what_does_not_break_is_offered(old, new, expected):
+def test_a_hint_that_does_not_break_is_offered(old, new, expected):
     assert hints(old, new) == [expected]
 
 
@@ -59,11 +59,11 @@ def test_nothing_is_offered_that_would_break_all_the_same(old, new):
     assert set(hints(old, new)) == {None}
 
 
-def test_what_breaks_beside_it_may_go_on_doing_so():
-    assert hints(table(a=SHORT, b=TEXT), table(a=SHORTER, b=WHOLE)) == [KEPT, "Accept both: integer, string."]
+def test_a_hint_is_offered_although_another_change_still_breaks():
+    assert hints(table(a=SHORT, b=TEXT), table(a=SHORTER, b=INTEGER)) == [KEPT, "Accept both: integer, string."]
 
 
-def test_what_would_need_a_definition_that_is_gone_is_not_offered():
+def test_a_hint_that_needs_a_removed_definition_is_not_offered():
     old = {**table(a=TEXT, b={"$ref": "#/$defs/b"}), "$defs": {"b": TEXT}}
     (gone,) = compare(old, table(a=TEXT)).breaking_changes(Mode.BACKWARD)
     assert gone.hint is None

@@ -1,4 +1,4 @@
-"""Where the search and the reading stop: at their figure, not one before; and what is said when they do."""
+"""Search and parsing stop exactly at their limits and report that they did."""
 
 from dataclasses import dataclass, field
 
@@ -14,13 +14,8 @@ from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.read.regex import Language, find_example, matches
 from tessera_gql.diff.read.schema import NodeCache, count_schemas
-from tests.diff.test_accept import node
-from tests.diff.test_solve import refuted
-
-TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
-D4 = {"$schema": "http://json-schema.org/draft-04/schema#"}
-D6 = {"$schema": "http://json-schema.org/draft-06/schema#"}
-D7 = {"$schema": "http://json-schema.org/draft-07/schema#"}
+from tests.diff.engine import find_witness, parse_schema
+from tests.diff.schemas import DRAFT_4, DRAFT_6, DRAFT_7, INTEGER, TEXT
 
 
 def nested(levels, leaf):
@@ -35,33 +30,33 @@ def merged(levels, leaf):
     return leaf
 
 
-def test_the_search_goes_36_questions_deep():
+def test_the_search_goes_36_queries_deep():
     deepest = nested(17, TEXT)
-    assert isinstance(refuted(deepest, nested(17, WHOLE)), Witness)
-    assert refuted(nested(18, TEXT), nested(18, WHOLE)) is NoWitness.UNKNOWN
-    assert isinstance(refuted(deepest, nested(17, {"minLength": 1})), Witness)
-    assert isinstance(refuted(nested(18, {"const": 1}), nested(18, {"const": 2})), Witness)
-    assert refuted(nested(19, {"const": 1}), nested(19, {"const": 2})) is NoWitness.UNKNOWN
+    assert isinstance(find_witness(deepest, nested(17, INTEGER)), Witness)
+    assert find_witness(nested(18, TEXT), nested(18, INTEGER)) is NoWitness.UNKNOWN
+    assert isinstance(find_witness(deepest, nested(17, {"minLength": 1})), Witness)
+    assert isinstance(find_witness(nested(18, {"const": 1}), nested(18, {"const": 2})), Witness)
+    assert find_witness(nested(19, {"const": 1}), nested(19, {"const": 2})) is NoWitness.UNKNOWN
 
 
-def test_one_question_costs_one_unit_of_fuel():
+def test_a_query_costs_one_unit_of_fuel():
     identities, space = Identities(), NodeCache()
-    left, right = (space.root(read(raw, identities)) for raw in (WHOLE, {"type": "number"}))
+    left, right = (space.root(read(raw, identities)) for raw in (INTEGER, {"type": "number"}))
     assert Solver(1).find([Literal(left, holds=True), Literal(right, holds=False)]) is NoWitness.EMPTY
 
 
-def test_a_reading_goes_40_schemas_deep():
-    assert accepts(node(merged(40, {"minimum": 0})), 1) is True
-    assert accepts(node(merged(41, {"minimum": 0})), 1) is None
+def test_validation_goes_40_schemas_deep():
+    assert accepts(parse_schema(merged(40, {"minimum": 0})), 1) is True
+    assert accepts(parse_schema(merged(41, {"minimum": 0})), 1) is None
 
 
-def test_a_reading_asks_twenty_thousand_times():
-    asking = node({"items": {"minimum": 0}})
+def test_validation_makes_twenty_thousand_steps():
+    asking = parse_schema({"items": {"minimum": 0}})
     assert accepts(asking, [*range(19_999)]) is True
     assert accepts(asking, [*range(20_000)]) is None
 
 
-def test_a_text_of_a_hundred_thousand_characters_is_made_and_no_longer_one():
+def test_generated_texts_have_a_hundred_thousand_characters_at_most():
     assert find_example(Language(frozenset(), frozenset(), min_length=100_000)) == "a" * 100_000
     assert find_example(Language(frozenset(), frozenset(), min_length=100_001)) is True
 
@@ -71,45 +66,45 @@ def test_groups_are_read_50_deep():
     assert matches("(" * 51 + "a" + ")" * 51, "a") is None
 
 
-def test_a_document_of_twenty_thousand_properties_is_built_and_no_larger_one():
+def test_built_documents_have_twenty_thousand_properties_at_most():
     names = [f"n{index}" for index in range(20_001)]
-    assert isinstance(refuted({"type": "object", "required": names[1:]}, False), Witness)
-    assert refuted({"type": "object", "required": names}, False) is NoWitness.UNKNOWN
+    assert isinstance(find_witness({"type": "object", "required": names[1:]}, False), Witness)
+    assert find_witness({"type": "object", "required": names}, False) is NoWitness.UNKNOWN
 
 
 @pytest.mark.parametrize(("ways", "fields"), [(8, ("x", *(f"n{n}" for n in range(8)))), (9, ("",))])
-def test_a_place_entered_again_on_more_than_eight_paths_concerns_everyone(ways, fields):
+def test_a_node_entered_again_on_more_than_eight_paths_concerns_every_reader(ways, fields):
     edges = {"root": [(PropertyStep(f"n{n}"), f"p{n}") for n in range(ways)] + [(PropertyStep("x"), "leaf")]}
     edges |= {f"p{n}": [(SameValueStep(), "root")] for n in range(ways)}
     assert find_routes("root", edges)["leaf"].fields() == fields
 
 
-@pytest.mark.parametrize(("held", "concerns_everyone"), [(64, False), (65, True)])
-def test_a_place_within_more_than_64_places_that_are_entered_again_concerns_everyone(held, concerns_everyone):
-    edges = {f"p{n}": [(PropertyStep("x"), f"p{n + 1}")] for n in range(held)}
-    edges[f"p{held}"] = [(PropertyStep(f"r{n}"), f"p{n}") for n in range(held)]
-    reached = find_routes("p0", edges)[f"p{held}"]
+@pytest.mark.parametrize(("count", "concerns_everyone"), [(64, False), (65, True)])
+def test_a_node_within_more_than_64_recursive_nodes_concerns_every_reader(count, concerns_everyone):
+    edges = {f"p{n}": [(PropertyStep("x"), f"p{n + 1}")] for n in range(count)}
+    edges[f"p{count}"] = [(PropertyStep(f"r{n}"), f"p{n}") for n in range(count)]
+    reached = find_routes("p0", edges)[f"p{count}"]
     assert reached.is_everywhere == concerns_everyone
-    assert (len(reached.fields()) == held + 1) != concerns_everyone
+    assert (len(reached.fields()) == count + 1) != concerns_everyone
 
 
-def test_so_many_places_are_followed_and_two_more_for_each_schema():
+def test_the_traversal_limit_grows_by_two_nodes_for_each_schema():
     @dataclass
     class Part:
         at: int
         edges: list = field(default_factory=list)
         is_cut: bool = False
 
-    found = explore(
+    nodes = explore(
         Part(0),
         lambda part: part.at,
         lambda part: [(SameValueStep(), Part(part.at + 1)), (SameValueStep(), Part(0))],
         3,
     )
-    assert [*found] == [*range(1_006)]
-    assert [at for at, part in found.items() if part.is_cut] == [1_005]
-    assert [place for _, place in found[0].edges] == [1, 0]
-    assert [place for _, place in found[1_005].edges] == [0]
+    assert [*nodes] == [*range(1_006)]
+    assert [at for at, part in nodes.items() if part.is_cut] == [1_005]
+    assert [target for _, target in nodes[0].edges] == [1, 0]
+    assert [target for _, target in nodes[1_005].edges] == [0]
 
 
 def test_the_schemas_of_both_sides_count():
@@ -119,31 +114,34 @@ def test_the_schemas_of_both_sides_count():
 
 
 @pytest.mark.parametrize(("position", "pointer"), [(64, "/prefixItems/64/type"), (65, "")])
-def test_sixty_five_positions_of_a_list_are_told_apart(position, pointer):
+def test_sixty_five_positions_of_a_list_are_distinguished(position, pointer):
     old, new = ({"type": "array", "prefixItems": [*[{}] * position, item]} for item in (TEXT, {"type": "null"}))
     assert [change.pointer for change in compare(old, new).changes if change.breaks] == [pointer]
 
 
-def test_a_keyword_one_draft_does_not_know_is_told_as_that_keyword():
-    found = compare({**D4, "const": 1}, {**D7, "const": 1}).changes
-    assert ChangeKind.ENUM_VALUES_REMOVED in [change.kind for change in found]
+def test_a_keyword_that_one_draft_lacks_is_reported_as_a_change_of_that_keyword():
+    changes = compare({**DRAFT_4, "const": 1}, {**DRAFT_7, "const": 1}).changes
+    assert ChangeKind.ENUM_VALUES_REMOVED in [change.kind for change in changes]
 
 
-def test_a_break_no_keyword_explains_is_told_by_what_is_accepted():
-    one, two = ({"type": "array", "prefixItems": items} for items in ([TEXT], [TEXT, WHOLE]))
-    (fewer,), (more,) = compare(one, two).changes, compare(two, one).changes
-    assert fewer.kind is more.kind is ChangeKind.COMPOSITION_CHANGED
-    assert (fewer.message, fewer.breaks) == ("The document: it accepts less than before.", {Mode.BACKWARD, Mode.FULL})
-    assert (more.message, more.breaks) == ("The document: it accepts more than before.", {Mode.FORWARD, Mode.FULL})
+def test_a_break_that_no_keyword_explains_is_reported_as_a_change_of_the_accepted_values():
+    short, long = ({"type": "array", "prefixItems": items} for items in ([TEXT], [TEXT, INTEGER]))
+    (removed,), (added,) = compare(short, long).changes, compare(long, short).changes
+    assert removed.kind is added.kind is ChangeKind.COMPOSITION_CHANGED
+    assert (removed.message, removed.breaks) == (
+        "The document: it accepts less than before.",
+        {Mode.BACKWARD, Mode.FULL},
+    )
+    assert (added.message, added.breaks) == ("The document: it accepts more than before.", {Mode.FORWARD, Mode.FULL})
 
 
-def test_a_field_that_only_one_draft_declares_is_missed_though_the_text_is_the_same():
+def test_a_field_that_only_one_draft_declares_is_reported_although_the_text_is_equal():
     text = {"properties": {"a": {"if": {}, "then": {"properties": {"y": {}}}}}}
-    lost = compare({**D7, **text}, {**D6, **text})
+    lost = compare({**DRAFT_7, **text}, {**DRAFT_6, **text})
     assert [(change.kind, change.path) for change in lost.breaking_changes(Mode.BACKWARD)] == [
         (ChangeKind.PROPERTY_REMOVED, "a.y")
     ]
-    assert compare({**D6, **text}, {**D7, **text}).is_compatible(Mode.BACKWARD)
+    assert compare({**DRAFT_6, **text}, {**DRAFT_7, **text}).is_compatible(Mode.BACKWARD)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +156,7 @@ def test_a_field_that_only_one_draft_declares_is_missed_though_the_text_is_the_s
         ({"anyOf": [merged(101, {}), merged(101, {})]}, "/anyOf/0" + "/allOf/0" * 99),
     ],
 )
-def test_what_is_no_json_or_too_large_is_named_by_its_place(schema, pointer):
+def test_invalid_or_too_large_json_is_reported_with_its_pointer(schema, pointer):
     with pytest.raises(SchemaError) as refused:
         check(schema)
     assert refused.value.pointer == pointer
@@ -186,26 +184,26 @@ def test_a_keyword_breaks_only_the_types_it_speaks_about(old, new, holds):
     assert compare(old, new).is_compatible(Mode.BACKWARD) == holds
 
 
-def growing(levels, word, leaf):
-    """Which definitions speak of a place depends on the whole way there: twice as many combinations at every level."""
+def growing(levels, keyword, leaf):
+    """A schema in which the definitions that apply to a value double with each level."""
 
     def both(name):
         return {"properties": {"a": {"$ref": f"#/$defs/{name}"}, "b": {"$ref": f"#/$defs/{name}"}}}
 
     defs = {f"n{n}": both(f"n{n + 1}") for n in range(1, levels)}
-    start = {word: [both("n0"), {"properties": {"a": {"$ref": "#/$defs/n1"}}}]}
+    start = {keyword: [both("n0"), {"properties": {"a": {"$ref": "#/$defs/n1"}}}]}
     return {"$ref": "#/$defs/n0", "$defs": {"n0": start, **defs, f"n{levels}": leaf}}
 
 
 @pytest.mark.parametrize(
-    ("word", "old", "new"), [("anyOf", {"properties": {"x": TEXT}}, {}), ("allOf", {"default": 1}, {})]
+    ("keyword", "old", "new"), [("anyOf", {"properties": {"x": TEXT}}, {}), ("allOf", {"default": 1}, {})]
 )
-def test_a_difference_beyond_the_places_that_are_followed_is_undecided_not_compatible(word, old, new):
-    assert not compare(growing(6, word, old), growing(6, word, new)).is_compatible(Mode.BACKWARD)
+def test_a_difference_beyond_the_traversal_limit_is_undecided_not_compatible(keyword, old, new):
+    assert not compare(growing(6, keyword, old), growing(6, keyword, new)).is_compatible(Mode.BACKWARD)
     (change,) = [
-        each
-        for each in compare(growing(14, word, old), growing(14, word, new)).changes
-        if each.kind is ChangeKind.UNDECIDED and not each.path
+        change
+        for change in compare(growing(14, keyword, old), growing(14, keyword, new)).changes
+        if change.kind is ChangeKind.UNDECIDED and not change.path
     ]
     assert change.breaks == {Mode.BACKWARD, Mode.FORWARD, Mode.FULL}
     assert (change.certainty, change.pointer, change.fields) == (Certainty.UNPROVEN, "", ("",))

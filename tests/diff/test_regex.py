@@ -1,4 +1,4 @@
-"""Patterns as automata agree with a matcher, and know when nothing matches."""
+"""Patterns as automata agree with a matcher and detect when no text matches."""
 
 import re
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tessera_gql.diff.read.regex import Language, find_example, is_pattern, matches
 from tessera_gql.diff.read.regex_syntax import union
-from tests.diff.test_laws import law
+from tests.diff.generators import law
 
 PARTS = ("a", "b", ".", "[ab]", "[^a]", "\\d", "\\w", "\\.", "^", "$", "(?:ab|b)", "(a|)", "\\x61", "\\u0062", "[a-c]")
 patterns = st.lists(
@@ -29,16 +29,18 @@ def test_matching_agrees_with_a_matcher(pattern, text):
 
 @law(2_000, 60)
 @given(patterns, patterns, st.integers(0, 3), st.none() | st.integers(0, 4))
-def test_an_example_is_one_and_none_means_none(wanted, not_matching, min_length, max_length):
-    found = find_example(Language(frozenset({wanted}), frozenset({not_matching}), min_length, max_length))
-    if isinstance(found, str):
-        assert re.search(wanted, found)
-        assert not re.search(not_matching, found)
-        assert min_length <= len(found) <= (9_999 if max_length is None else max_length)
-    elif found is False:
+def test_an_example_matches_and_a_missing_example_means_an_empty_language(
+    matching, not_matching, min_length, max_length
+):
+    example = find_example(Language(frozenset({matching}), frozenset({not_matching}), min_length, max_length))
+    if isinstance(example, str):
+        assert re.search(matching, example)
+        assert not re.search(not_matching, example)
+        assert min_length <= len(example) <= (9_999 if max_length is None else max_length)
+    elif example is False:
         for text in ("", "a", "b", "1", "ab", "aa", "ba", "abc", "aab", "b1a", "a.b1"):
             fits = min_length <= len(text) <= (9_999 if max_length is None else max_length)
-            assert not (fits and re.search(wanted, text) and not re.search(not_matching, text))
+            assert not (fits and re.search(matching, text) and not re.search(not_matching, text))
 
 
 @pytest.mark.parametrize(
@@ -61,14 +63,14 @@ def test_an_example_is_one_and_none_means_none(wanted, not_matching, min_length,
         "[!-\\s]",
     ],
 )
-def test_what_is_beyond_an_automaton_is_unknown_not_wrong(pattern):
+def test_irregular_patterns_are_unknown_instead_of_wrong(pattern):
     assert matches(pattern, "a") is None
     assert is_pattern(pattern)
     assert find_example(Language(frozenset({pattern}))) is True
 
 
 @pytest.mark.parametrize("pattern", ["(", "a)", "[a", "*a", "[b-a]", "\\", "a{2,1}"])
-def test_what_is_no_pattern_is_told(pattern):
+def test_an_invalid_pattern_is_reported(pattern):
     assert not is_pattern(pattern)
 
 
@@ -94,9 +96,9 @@ def test_what_is_no_pattern_is_told(pattern):
     ],
 )
 def test_the_shortest_example_of_a_language(language, expected):
-    found = find_example(language)
-    assert found == expected
-    assert type(found) is type(expected)
+    example = find_example(language)
+    assert example == expected
+    assert type(example) is type(expected)
 
 
 @pytest.mark.parametrize("text", ["", "a"])
@@ -150,7 +152,7 @@ def test_a_pattern_that_makes_matchers_stall_is_read_in_one_pass():
         ("^(?:a|b){2}$", ("ab", "ba"), ("a", "aba")),
         ("^(?:a?b*){2,3}$", ("", "abba", "aaa"), ("aaaa",)),
         ("^(?:a*)*$", ("", "aa"), ("b",)),
-        # choices and anchors
+        # alternatives and anchors
         ("^(?:|a)$", ("", "a"), ("b",)),
         ("^a|b$", ("ax", "xb"), ("xax", "bx")),
         ("a$|^b", ("xa", "bx"), ("ax", "xb")),
@@ -159,7 +161,7 @@ def test_a_pattern_that_makes_matchers_stall_is_read_in_one_pass():
         ("b", ("abc",), ("ac", "")),
     ],
 )
-def test_a_pattern_matches_these_and_not_those(pattern, texts, others):
+def test_a_pattern_matches_and_rejects_the_listed_texts(pattern, texts, others):
     assert [matches(pattern, text) for text in (*texts, *others)] == [True] * len(texts) + [False] * len(others)
     assert is_pattern(pattern)
 
@@ -199,7 +201,7 @@ def test_a_pattern_matches_these_and_not_those(pattern, texts, others):
         "a{501,}",
     ],
 )
-def test_what_dialects_read_apart_or_an_automaton_cannot_hold_is_unknown(pattern):
+def test_patterns_that_dialects_read_differently_or_that_are_not_regular_are_unknown(pattern):
     assert matches(pattern, "a") is None
     assert is_pattern(pattern)
 
@@ -207,7 +209,7 @@ def test_what_dialects_read_apart_or_an_automaton_cannot_hold_is_unknown(pattern
 @pytest.mark.parametrize(
     "pattern", ["\\c", "(?:a", "(a|b", "a|*", "(?:+)", "[^", "[a-", "[a-\\", "a{3,2}", "a))", "[c-a]", "[\\x62-a]"]
 )
-def test_what_no_dialect_reads_is_refused(pattern):
+def test_a_pattern_that_no_dialect_reads_is_refused(pattern):
     assert matches(pattern, "a") is None
     assert not is_pattern(pattern)
 
@@ -258,10 +260,10 @@ def test_a_pattern_is_read_up_to_its_limits():
         (Language(max_length=0), ""),
     ],
 )
-def test_the_plainest_of_the_shortest_texts_is_found_or_none(language, expected):
-    found = find_example(language)
-    assert found == expected
-    assert type(found) is type(expected)
+def test_the_simplest_of_the_shortest_texts_is_found_if_there_is_any(language, expected):
+    example = find_example(language)
+    assert example == expected
+    assert type(example) is type(expected)
 
 
 @pytest.mark.parametrize(
@@ -276,5 +278,5 @@ def test_the_plainest_of_the_shortest_texts_is_found_or_none(language, expected)
         ([], ()),
     ],
 )
-def test_ranges_that_touch_are_one(ranges, one):
+def test_adjacent_ranges_are_merged(ranges, one):
     assert union(ranges) == one

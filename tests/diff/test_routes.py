@@ -1,4 +1,4 @@
-"""Where a part of a document is reached: every route up to a figure, in document order."""
+"""Routes to a part of a document are listed in document order up to a limit."""
 
 import pytest
 
@@ -11,45 +11,45 @@ from tessera_gql.diff.compare.differences import (
     SameValueStep,
 )
 from tessera_gql.diff.compare.routes import find_routes
-from tests.diff.test_told import TEXT, WHOLE, array, obj
+from tests.diff.schemas import INTEGER, TEXT, array, obj
 
 
-def ways(count):
-    """So many properties that lead to one definition, which has a property of its own."""
+def shared_definition(count):
+    """A schema with `count` properties that refer to one definition, which has a property."""
     shared = obj(properties={"leaf": TEXT})
     return obj(properties={f"n{n}": {"$ref": "#/$defs/s"} for n in range(count)}, **{"$defs": {"s": shared}})
 
 
 @pytest.mark.parametrize(("count", "fields"), [(8, tuple(f"n{n}.leaf" for n in range(8))), (9, ("",))])
-def test_a_place_reached_on_more_than_eight_routes_concerns_everyone(count, fields):
-    new = {**ways(count), "$defs": {"s": obj(properties={"leaf": WHOLE})}}
-    (change,) = compare(ways(count), new).changes
+def test_a_node_reached_on_more_than_eight_routes_concerns_every_reader(count, fields):
+    new = {**shared_definition(count), "$defs": {"s": obj(properties={"leaf": INTEGER})}}
+    (change,) = compare(shared_definition(count), new).changes
     assert change.fields == fields
     assert change.path == "n0.leaf"
 
 
-def test_the_routes_are_found_in_document_order_and_the_shortest_is_told_of():
+def test_routes_are_found_in_document_order_and_the_shortest_is_reported():
     edges = {
         "root": [(PropertyStep("b"), "x"), (ItemStep(0), "x"), (PropertyStep("a"), "x"), (SameValueStep(), "y")],
         "x": [(OtherPropertyStep(), "y")],
     }
-    found = find_routes("root", edges)
-    assert found["root"].first == ()
-    assert found["x"].first == (ItemStep(0),)
-    assert found["x"].paths == ["b", "[]", "a"]
-    assert found["y"].first == (SameValueStep(),)
-    assert found["y"].paths == ["b.*", "[].*", "a.*", ""]
-    assert found["y"].fields() == ("b", "", "a")
-    assert found["y"].fields("c") == ("b.*.c", "[].*.c", "a.*.c", "c")
+    routes = find_routes("root", edges)
+    assert routes["root"].first == ()
+    assert routes["x"].first == (ItemStep(0),)
+    assert routes["x"].paths == ["b", "[]", "a"]
+    assert routes["y"].first == (SameValueStep(),)
+    assert routes["y"].paths == ["b.*", "[].*", "a.*", ""]
+    assert routes["y"].fields() == ("b", "", "a")
+    assert routes["y"].fields("c") == ("b.*.c", "[].*.c", "a.*.c", "c")
 
 
-def test_of_routes_as_short_the_first_by_name_is_told_of():
+def test_among_routes_of_equal_length_the_first_by_name_is_reported():
     there = {
         "root": [(PropertyStep("b"), "x"), (PropertyStep("a"), "w")],
         "w": [(PropertyStep("d"), "y")],
         "x": [(PropertyStep("c"), "y")],
     }
-    back = {place: [*reversed(edges)] for place, edges in there.items()}
+    back = {node: [*reversed(edges)] for node, edges in there.items()}
     assert (
         find_routes("root", there)["y"].first
         == find_routes("root", back)["y"].first
@@ -57,42 +57,42 @@ def test_of_routes_as_short_the_first_by_name_is_told_of():
     )
 
 
-def test_what_a_change_is_told_of_does_not_depend_on_the_order_of_keys():
+def test_the_path_of_a_change_does_not_depend_on_the_order_of_keys():
     inner = array(prefixItems=[{"$ref": "#"}], items=False)
     old, new = (obj(properties={"a": a, "id": inner}) for a in ({}, {"$ref": "#"}))
-    back = [{**each, "properties": dict(reversed(each["properties"].items()))} for each in (old, new)]
-    told = [(change.path, change.fingerprint) for change in compare(old, new).changes]
-    assert told == [(change.path, change.fingerprint) for change in compare(*back).changes]
-    assert [path for path, _ in told] == ["a.a", "a.id", "a"]
+    back = [{**schema, "properties": dict(reversed(schema["properties"].items()))} for schema in (old, new)]
+    reported = [(change.path, change.fingerprint) for change in compare(old, new).changes]
+    assert reported == [(change.path, change.fingerprint) for change in compare(*back).changes]
+    assert [path for path, _ in reported] == ["a.a", "a.id", "a"]
 
 
-def test_the_name_of_a_property_lies_where_the_property_is():
-    (found,) = (find_routes("root", {"root": [(PropertyNameStep(), "name")]})["name"],)
-    assert (found.paths, found.fields()) == ([""], ("",))
+def test_a_property_name_has_the_path_of_its_property():
+    (route,) = (find_routes("root", {"root": [(PropertyNameStep(), "name")]})["name"],)
+    assert (route.paths, route.fields()) == ([""], ("",))
 
 
-def test_a_place_entered_again_adds_that_path_to_all_below():
+def test_a_recursive_node_adds_its_path_to_all_nodes_below():
     edges = {
         "root": [(PropertyStep("a"), "x"), (PropertyStep("z"), "w")],
         "x": [(PropertyStep("b"), "y")],
         "y": [(PropertyStep("c"), "x")],
     }
-    found = find_routes("root", edges)
-    assert found["x"].fields() == ("a", "a.b.c")
-    assert found["y"].fields() == ("a.b", "a.b.c")
-    assert found["w"].fields() == ("z",)
+    routes = find_routes("root", edges)
+    assert routes["x"].fields() == ("a", "a.b.c")
+    assert routes["y"].fields() == ("a.b", "a.b.c")
+    assert routes["w"].fields() == ("z",)
 
 
-def test_a_crowded_place_speaks_for_all_below_it_and_for_none_beside_it():
+def test_a_node_with_too_many_routes_concerns_every_field_below_it_and_no_sibling():
     edges = {
         "root": [*((PropertyStep(f"n{n}"), "x") for n in range(9)), (PropertyStep("z"), "w")],
         "x": [(PropertyStep("b"), "y")],
     }
-    found = find_routes("root", edges)
-    assert found["x"].fields() == found["y"].fields("c") == ("",)
-    assert found["w"].fields() == ("z",)
+    routes = find_routes("root", edges)
+    assert routes["x"].fields() == routes["y"].fields("c") == ("",)
+    assert routes["w"].fields() == ("z",)
 
 
-def test_the_same_change_of_several_items_is_told_once():
-    old, new = (array(prefixItems=[each, each], items=each) for each in (TEXT, WHOLE))
+def test_the_same_change_of_several_items_is_reported_once():
+    old, new = (array(prefixItems=[schema, schema], items=schema) for schema in (TEXT, INTEGER))
     assert len({change.pointer for change in compare(old, new).changes}) == len(compare(old, new).changes) == 3

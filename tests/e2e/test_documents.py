@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.server import Running, serving
 from tests.e2e.test_cli import Shell
-from tests.formats.test_sources import DDL, ODCS, descriptors
+from tests.formats.test_schema_documents import DDL, ODCS, descriptors
 
 RECORD = {"type": "record", "name": "Order", "fields": [{"name": "id", "type": "long"}]}
 WIDE = {**RECORD, "fields": [*RECORD["fields"], {"name": "note", "type": "string"}]}

@@ -1,4 +1,4 @@
-"""Small dbt manifests made by hand, in the newest shape unless a test says otherwise."""
+"""Builders of small dbt manifests, in the newest version unless a test asks for another."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -83,7 +83,7 @@ def check(
 
 
 def read_one(*nodes: Mapping[str, Any], **options: Any) -> dbt.Model:
-    """The one table of a manifest."""
+    """Read a manifest of one table and return its model."""
     (model,) = dbt.parse_manifest(manifest(*nodes, **options)).models
     return model
 

@@ -1,4 +1,4 @@
-"""Reading manifests: what becomes an asset, what it is called, who owns it, what it reads."""
+"""A dbt manifest becomes assets with name, owner, contract and lineage."""
 
 import copy
 import gc
@@ -47,7 +47,7 @@ def test_a_real_release_adds_exactly_twenty_columns_and_removes_none():
     assert (added.count("model"), added.count("source"), len(added)) == (10, 10, 20)
 
 
-def test_the_oldest_shape_finds_the_tested_table_by_what_the_test_says_of_its_model():
+def test_in_the_oldest_manifest_version_the_tested_table_is_found_by_the_model_of_the_test():
     orders = next(m for m in dbt.parse_manifest(real("jaffle_shop_v1.json")).models if m.name == "fct_orders")
     assert orders.guarantees["relationships"] == {
         "customer_id": ["your-gcp-project.jaffle_shop.dim_customers.customer_id"]
@@ -70,12 +70,12 @@ def test_reading_twice_in_any_form_and_order_gives_the_same():
     assert len({repr(reading) for reading in readings}) == 1
 
 
-def test_what_is_given_is_neither_changed_nor_shared():
-    given = manifest(table("orders", column("id", "int"), meta={"owner": "finance"}), check("not_null", "id"))
-    before = copy.deepcopy(given)
-    read = dbt.parse_manifest(given)
+def test_the_input_is_neither_changed_nor_shared():
+    document = manifest(table("orders", column("id", "int"), meta={"owner": "finance"}), check("not_null", "id"))
+    before = copy.deepcopy(document)
+    read = dbt.parse_manifest(document)
     read.models[0].meta["owner"] = "changed"
-    assert given == before
+    assert document == before
 
 
 def test_five_thousand_models_read_in_well_under_a_second():
@@ -93,7 +93,7 @@ def test_five_thousand_models_read_in_well_under_a_second():
 
 
 @pytest.mark.parametrize(
-    ("document", "why"),
+    ("document", "reason"),
     [
         (b"", "not JSON"),
         (b'{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/mani', "cut short"),
@@ -109,10 +109,10 @@ def test_five_thousand_models_read_in_well_under_a_second():
         ({**manifest(), "nodes": []}, "no object `nodes`"),
     ],
 )
-def test_what_is_no_manifest_is_refused_with_the_reason(document, why):
+def test_a_document_that_is_no_manifest_is_refused_with_the_reason(document, reason):
     with pytest.raises(dbt.ManifestError) as refused:
         dbt.parse_manifest(document)
-    assert why in refused.value.reason
+    assert reason in refused.value.reason
     assert "Give " in refused.value.reason
 
 
@@ -123,9 +123,9 @@ def test_every_schema_version_from_1_to_12_is_read(version):
 
 def test_models_seeds_snapshots_and_sources_become_assets_and_nothing_else_does():
     nodes = [table(f"t_{kind}", kind=kind) for kind in ("model", "seed", "snapshot", "source")]
-    others = [table(f"o_{kind}", kind=kind) for kind in ("test", "analysis", "operation", "sql operation")]
+    ignored = [table(f"o_{kind}", kind=kind) for kind in ("test", "analysis", "operation", "sql operation")]
     read = dbt.parse_manifest(
-        manifest(*nodes, *others, macros={"macro.shop.m": {}}, unit_tests={"unit_test.shop.u": {}})
+        manifest(*nodes, *ignored, macros={"macro.shop.m": {}}, unit_tests={"unit_test.shop.u": {}})
     )
     assert [model.resource_type for model in read.models] == ["model", "seed", "snapshot", "source"]
 
@@ -135,14 +135,14 @@ def test_the_fqn_is_lower_case_and_takes_the_alias_or_the_identifier():
     assert fqns(read.models) == ["analytics.core.orders_v2", "analytics.core.raw_orders_*"]
 
 
-def test_a_missing_database_shortens_the_fqn_and_is_said():
+def test_a_missing_database_shortens_the_fqn_with_a_warning():
     read = dbt.parse_manifest(manifest(table(database=None)))
     assert fqns(read.models) == ["core.orders"]
     assert read.warnings == ("These nodes name no database or no schema; their names are shorter: model.shop.orders.",)
 
 
 @pytest.mark.parametrize("odd", ["a.b", "project:dataset", "a/b", "ä%"])
-def test_unusual_characters_in_a_name_are_kept_and_said(odd):
+def test_unusual_characters_in_a_name_are_kept_with_a_warning(odd):
     read = dbt.parse_manifest(manifest(table(alias=odd)))
     assert fqns(read.models) == [f"analytics.core.{odd}"]
     assert "unusual characters" in read.warnings[0]
@@ -152,17 +152,17 @@ def test_a_table_without_database_and_schema_has_no_name():
     assert dbt.parse_manifest(manifest(table(database=None, schema=None))).models == ()
 
 
-def test_every_test_of_a_real_table_is_one_promise():
+def test_every_test_of_a_real_table_is_a_guarantee():
     document = orjson.loads(real("netsuite_after.json"))
     tests = [node for node in document["nodes"].values() if node["resource_type"] == "test"]
     views = {key for key, node in document["nodes"].items() if node["config"]["materialized"] == "ephemeral"}
     expected = [node for node in tests if node["attached_node"] not in views]
     sections = [model.guarantees for model in dbt.parse_manifest(document).models if model.guarantees]
-    promises = [len(kept) for section in sections for kind, kept in section.items() if kind != "freshness"]
+    promises = [len(guarantees) for section in sections for kind, guarantees in section.items() if kind != "freshness"]
     assert sum(promises) == len(expected) > 40
 
 
-def test_a_node_that_no_table_could_be_named_after_is_left_out_and_said():
+def test_a_node_without_a_usable_name_is_left_out_with_a_warning():
     read = dbt.parse_manifest(manifest(table("good"), table("bad", alias="a\nb"), {**table("worse"), "name": 7}))
     assert fqns(read.models) == ["analytics.core.good"]
     assert any(
@@ -177,7 +177,7 @@ def test_two_models_that_build_one_table_are_refused_with_both_ids():
         dbt.parse_manifest(manifest(table("b", alias="orders"), table("a", alias="ORDERS")))
 
 
-def test_a_source_that_this_project_seeds_is_one_asset_with_the_promises_of_both():
+def test_a_source_seeded_by_the_project_is_one_asset_with_the_guarantees_of_both():
     seed = table("seeded", column("id", "int"), kind="seed", alias="raw_orders")
     read = read_one(
         source("raw_orders", column("ID"), column("amount")),
@@ -301,7 +301,7 @@ def test_two_versions_of_a_model_are_two_assets():
     ]
 
 
-def test_meta_that_no_database_could_keep_is_dropped_and_said():
+def test_meta_that_no_database_can_store_is_dropped_with_a_warning():
     deep: object = 1
     for _ in range(100):
         deep = [deep]
@@ -312,7 +312,7 @@ def test_meta_that_no_database_could_keep_is_dropped_and_said():
     assert len(read.warnings) == 1
 
 
-def test_values_of_the_wrong_type_read_as_absent_and_each_kind_is_said_once():
+def test_values_of_the_wrong_type_are_ignored_with_one_warning_for_each_kind():
     wrong = {
         "description": 7,
         "columns": [],
@@ -325,21 +325,21 @@ def test_values_of_the_wrong_type_read_as_absent_and_each_kind_is_said_once():
     nodes["nodes"]["model.shop.broken"] = "a text"
     read = dbt.parse_manifest(nodes)
     assert len(read.models) == 5
-    seen = {(model.description, model.columns, model.tags, model.contract_enforced) for model in read.models}
-    assert seen == {(None, (), (), False)}
-    places = "model.shop.t0, model.shop.t1, model.shop.t2 and 2 more."
+    attributes = {(model.description, model.columns, model.tags, model.contract_enforced) for model in read.models}
+    assert attributes == {(None, (), (), False)}
+    affected = "model.shop.t0, model.shop.t1, model.shop.t2 and 2 more."
     assert read.warnings == (
         "Entries of `nodes` are not objects and were left out: model.shop.broken.",
-        f"`columns` is not an object and was ignored: {places}",
-        f"`constraints` is not a list of objects and was ignored: {places}",
-        f"`description` is not text and was ignored: {places}",
-        f"`enforced` is not true or false and was ignored: {places}",
-        f"`nodes` is not a list and was ignored: {places}",
-        f"`tags` is not a list and was ignored: {places}",
+        f"`columns` is not an object and was ignored: {affected}",
+        f"`constraints` is not a list of objects and was ignored: {affected}",
+        f"`description` is not text and was ignored: {affected}",
+        f"`enforced` is not true or false and was ignored: {affected}",
+        f"`nodes` is not a list and was ignored: {affected}",
+        f"`tags` is not a list and was ignored: {affected}",
     )
 
 
-def test_a_column_with_an_unprintable_name_is_left_out_and_said():
+def test_a_column_with_an_unprintable_name_is_left_out_with_a_warning():
     read = dbt.parse_manifest(manifest(table("orders", column("a\nb"), column("c"))))
     assert read.models[0].columns == ("c",)
     assert read.warnings == (

@@ -1,4 +1,4 @@
-"""Columns that a compiled query reads: perhaps too many, never too few."""
+"""The columns that a compiled query reads are found, perhaps too many but never too few."""
 
 import pytest
 
@@ -51,15 +51,15 @@ CASES: list[tuple[str, set[str] | None, set[str] | None]] = [
 
 @pytest.mark.parametrize(("query", "orders", "customers"), CASES)
 def test_a_query_reads_the_columns_it_names(query: str, orders: set[str] | None, customers: set[str] | None) -> None:
-    found = find_column_usage(query, "postgres", UPSTREAM)
-    read = {fqn: None if one.columns is None else set(one.columns) for fqn, one in found.items()}
-    for fqn, wanted in ((ORDERS, orders), (CUSTOMERS, customers)):
-        if wanted is None:
+    usages = find_column_usage(query, "postgres", UPSTREAM)
+    read = {fqn: None if usage.columns is None else set(usage.columns) for fqn, usage in usages.items()}
+    for fqn, expected in ((ORDERS, orders), (CUSTOMERS, customers)):
+        if expected is None:
             assert read[fqn] is None
         else:
-            known = read[fqn]
-            assert known is not None
-            assert wanted <= known
+            columns = read[fqn]
+            assert columns is not None
+            assert expected <= columns
 
 
 def test_a_star_in_a_cte_reads_no_more_than_its_readers() -> None:
@@ -68,7 +68,7 @@ def test_a_star_in_a_cte_reads_no_more_than_its_readers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "why"),
+    ("query", "reason"),
     [
         (None, "no compiled query"),
         ("selec bogus from", "could not be read"),
@@ -81,22 +81,22 @@ def test_a_star_in_a_cte_reads_no_more_than_its_readers() -> None:
         ("select " + "(" * 3_000 + "1" + ")" * 3_000, "could not be read"),
     ],
 )
-def test_what_can_not_be_told_is_everything_and_says_why(query: str | None, why: str) -> None:
-    found = find_column_usage(query, "postgres", UPSTREAM)[ORDERS]
-    assert found.columns is None
-    assert found.reason is not None
-    assert why in found.reason
+def test_an_undecidable_query_reads_all_columns_with_a_reason(query: str | None, reason: str) -> None:
+    usage = find_column_usage(query, "postgres", UPSTREAM)[ORDERS]
+    assert usage.columns is None
+    assert usage.reason is not None
+    assert reason in usage.reason
 
 
 def test_a_record_is_read_by_its_name() -> None:
     declared = {"p.d.t": ["id", "items.sku", "items.qty"]}
-    found = find_column_usage("select i.sku from `p`.`d`.`t`, unnest(items) i", "bigquery", declared)
-    assert found["p.d.t"].columns == ("items",)
+    usages = find_column_usage("select i.sku from `p`.`d`.`t`, unnest(items) i", "bigquery", declared)
+    assert usages["p.d.t"].columns == ("items",)
 
 
 def test_most_queries_of_a_real_project_are_read() -> None:
     manifest = dbt.parse_manifest(real("netsuite_after.json"))
-    columns = {one.fqn: one.columns for one in manifest.models}
+    columns = {model.fqn: model.columns for model in manifest.models}
     read = [
         reading
         for model in manifest.models
@@ -105,5 +105,5 @@ def test_most_queries_of_a_real_project_are_read() -> None:
             model.compiled_code, manifest.adapter, {fqn: columns[fqn] for fqn in model.depends_on}
         ).values()
     ]
-    assert len([one for one in read if one.columns]) >= 100
-    assert not [one for one in read if one.reason and "could not be read" in one.reason]
+    assert len([model for model in read if model.columns]) >= 100
+    assert not [model for model in read if model.reason and "could not be read" in model.reason]

@@ -1,4 +1,4 @@
-"""dbt's tests and constraints: which become schema, which guarantees, and what only a part of its name proves."""
+"""Tests and constraints of dbt become parts of the schema or guarantees."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_a_relationship_names_the_table_and_column_it_points_to():
     assert read.guarantees == {"relationships": {"id": ["analytics.core.person.key"]}}
 
 
-def test_a_relationship_to_nothing_in_the_manifest_keeps_what_was_written():
+def test_a_relationship_to_an_unknown_model_keeps_its_source_text():
     assert guarantees(check("relationships", "id", to="ref('gone')", field="key")) == {
         "relationships": {"id": ["ref('gone').key"]}
     }
@@ -78,7 +78,7 @@ def test_accepted_values_that_are_no_values_of_the_type_make_no_enum_and_stay_a_
     assert read.guarantees is not None
 
 
-def test_two_tests_of_accepted_values_leave_what_both_accept():
+def test_two_tests_of_accepted_values_accept_their_intersection():
     second = {**check("accepted_values", "status", values=["b", "c"]), "unique_id": "test.shop.second"}
     read = read_one(ORDERS, check("accepted_values", "status", values=["a", "b"]), second)
     assert read.schema["properties"]["status"]["enum"] == ["b", None]
@@ -94,14 +94,14 @@ def test_two_tests_of_accepted_values_leave_what_both_accept():
     ],
 )
 @pytest.mark.parametrize("kind", ["not_null", "accepted_values", "unique"])
-def test_a_test_that_proves_less_than_its_name_is_no_schema_and_is_kept_with_its_limits(kind, config):
+def test_a_restricted_test_is_a_custom_guarantee_and_not_part_of_the_schema(kind, config):
     weak = check(kind, "status", config=config, values=["a"])
     read = read_one(ORDERS, weak)
     assert read.schema == read_one(ORDERS).schema
     assert list(read.guarantees) == ["custom"]
-    (kept,) = read.guarantees["custom"].values()
-    assert kept["test"] == kind
-    assert {key: kept[key] for key in config if key != "severity" or config[key] == "warn"} == {
+    (guarantee,) = read.guarantees["custom"].values()
+    assert guarantee["test"] == kind
+    assert {key: guarantee[key] for key in config if key != "severity" or config[key] == "warn"} == {
         key: value for key, value in config.items() if value != "ERROR"
     }
 
@@ -118,7 +118,7 @@ def test_dbts_own_defaults_are_no_limits():
     assert guarantees(check("not_null", "id", config=config)) == {"nullability": {"id": "never"}}
 
 
-def test_a_disabled_test_promises_nothing():
+def test_a_disabled_test_is_no_guarantee():
     assert guarantees(check("not_null", "id", config={"enabled": False})) is None
 
 
@@ -133,7 +133,7 @@ def test_a_test_of_another_package_is_kept_under_its_name_with_its_arguments():
     }
 
 
-def test_a_singular_test_is_kept_for_every_table_it_reads_and_changes_with_its_sql():
+def test_a_singular_test_is_a_guarantee_of_each_table_it_reads_and_changes_with_its_sql():
     def singular(sql):
         return {
             "unique_id": "test.shop.no_refund",
@@ -146,9 +146,9 @@ def test_a_singular_test_is_kept_for_every_table_it_reads_and_changes_with_its_s
     def read(sql):
         return [model.guarantees for model in dbt.parse_manifest(manifest(ORDERS, source(), singular(sql))).models]
 
-    first, same, other = read("select 1\n from x"), read("select 1 from x"), read("select 2 from x")
-    assert first == same != other
-    assert [list(kept["custom"]) for kept in first] == [["no_refund"], ["no_refund"]]
+    first, same, different = read("select 1\n from x"), read("select 1 from x"), read("select 2 from x")
+    assert first == same != different
+    assert [list(by_section["custom"]) for by_section in first] == [["no_refund"], ["no_refund"]]
 
 
 def test_a_combination_is_unique_in_whichever_order_it_is_written():
@@ -156,7 +156,7 @@ def test_a_combination_is_unique_in_whichever_order_it_is_written():
     assert guarantees(check("unique_combination_of_columns", **dbt_utils)) == {"uniqueness": {"id, status": "always"}}
 
 
-def test_row_counts_are_a_promise_of_volume_unless_they_are_counted_by_group():
+def test_row_counts_are_a_volume_guarantee_unless_they_are_grouped():
     between = {"namespace": "dbt_expectations", "min_value": 1, "max_value": 9}
     whole = guarantees(check("expect_table_row_count_to_be_between", **between))
     assert whole == {"volume": {"max_rows": 9, "min_rows": 1}}
@@ -164,11 +164,11 @@ def test_row_counts_are_a_promise_of_volume_unless_they_are_counted_by_group():
     assert list(by_group) == ["custom"]
 
 
-def test_the_freshness_of_a_source_is_a_promise_and_a_block_without_a_count_is_none():
+def test_the_freshness_of_a_source_is_a_guarantee_if_its_block_has_a_count():
     block = {"warn_after": {"count": 12, "period": "hour"}, "error_after": {"count": None, "period": None}}
-    said = {"freshness": {"warn_after": {"count": 12, "period": "hour"}}}
-    assert guarantees(on=source(freshness=block)) == said
-    assert guarantees(on=source(config={"freshness": block})) == said
+    guarantee = {"freshness": {"warn_after": {"count": 12, "period": "hour"}}}
+    assert guarantees(on=source(freshness=block)) == guarantee
+    assert guarantees(on=source(config={"freshness": block})) == guarantee
     assert guarantees(on=table(freshness=block)) is None
 
 
@@ -193,7 +193,7 @@ def test_a_primary_key_is_never_null_and_unique_as_a_whole():
     assert read.guarantees == {"nullability": {"a": "never", "b": "never"}, "uniqueness": {"a, b": "always"}}
 
 
-def test_other_constraints_are_kept_as_they_were_written():
+def test_other_constraints_are_kept_as_written():
     constraint = {"type": "check", "expression": "id > 0", "columns": ["id"]}
     assert guarantees(on=table(constraints=[constraint])) == {
         "custom": {
@@ -208,7 +208,7 @@ def test_a_test_of_a_column_that_is_not_declared_is_a_guarantee_and_adds_no_colu
     assert "hidden" not in {*read.schema["properties"], *read.schema["required"]}
 
 
-def test_a_test_that_names_no_table_is_said():
+def test_a_test_without_a_table_is_reported():
     lost = check("relationships", "id", on="model.shop.gone")
     (warning,) = dbt.parse_manifest(manifest(ORDERS, lost)).warnings
     assert warning.startswith("These tests name no table of this manifest and were left out: test.shop.")
@@ -219,7 +219,7 @@ def test_an_exact_row_count_is_both_bounds():
     assert guarantees(exact) == {"volume": {"max_rows": 7, "min_rows": 7}}
 
 
-def test_arguments_that_no_database_could_keep_are_left_out_and_said():
+def test_arguments_that_no_database_can_store_are_left_out_with_a_warning():
     deep: object = 1
     for _ in range(100):
         deep = {"x": deep}

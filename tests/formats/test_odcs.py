@@ -1,4 +1,4 @@
-"""ODCS v3: contracts in and out, and refusals that say where."""
+"""ODCS contracts are read and rendered without loss and refused with pointer and reason."""
 
 import pytest
 
@@ -34,35 +34,35 @@ slaProperties:
 
 
 def test_a_contract_becomes_a_schema_guarantees_and_a_name() -> None:
-    (found,) = odcs.parse_contract(CONTRACT)
-    check(found.schema)
-    assert (found.name, found.version, found.description) == ("analytics.core.orders", "1.2.0", "All orders.")
-    assert found.schema["required"] == ["id", "at"]
-    assert found.schema["properties"]["email"] == {"type": ["string", "null"], "maxLength": 100}
-    assert found.schema["properties"]["at"]["format"] == "date-time"
-    assert found.schema["properties"]["items"]["items"]["required"] == ["sku"]
-    assert found.guarantees is not None
-    assert found.guarantees["uniqueness"] == {"id": "always", "email": "always"}
-    assert found.guarantees["sla"]["latency"]["value"] == 4
+    (contract,) = odcs.parse_contract(CONTRACT)
+    check(contract.schema)
+    assert (contract.name, contract.version, contract.description) == ("analytics.core.orders", "1.2.0", "All orders.")
+    assert contract.schema["required"] == ["id", "at"]
+    assert contract.schema["properties"]["email"] == {"type": ["string", "null"], "maxLength": 100}
+    assert contract.schema["properties"]["at"]["format"] == "date-time"
+    assert contract.schema["properties"]["items"]["items"]["required"] == ["sku"]
+    assert contract.guarantees is not None
+    assert contract.guarantees["uniqueness"] == {"id": "always", "email": "always"}
+    assert contract.guarantees["sla"]["latency"]["value"] == 4
 
 
-def test_what_is_written_reads_back_with_the_same_columns() -> None:
+def test_a_rendered_contract_is_read_with_the_same_columns() -> None:
     text = odcs.render_contract("analytics.core.orders", "2.0.0", ORDERS, description="Orders.", team="shop")
-    (found,) = odcs.parse_contract(text)
-    assert (found.name, found.version, found.description) == ("analytics.core.orders", "2.0.0", "Orders.")
-    assert found.schema["required"] == ORDERS["required"]
-    assert set(found.schema["properties"]) == set(ORDERS["properties"])
+    (contract,) = odcs.parse_contract(text)
+    assert (contract.name, contract.version, contract.description) == ("analytics.core.orders", "2.0.0", "Orders.")
+    assert contract.schema["required"] == ORDERS["required"]
+    assert set(contract.schema["properties"]) == set(ORDERS["properties"])
     assert yaml.load(text).value["customProperties"] == [{"property": "jsonSchema", "value": ORDERS}]
 
 
 def test_a_contract_that_was_read_and_written_reads_the_same() -> None:
-    (found,) = odcs.parse_contract(CONTRACT)
-    (again,) = odcs.parse_contract(odcs.render_contract(found.name, "1.2.0", found.schema))
-    assert again.schema == found.schema
+    (contract,) = odcs.parse_contract(CONTRACT)
+    (again,) = odcs.parse_contract(odcs.render_contract(contract.name, "1.2.0", contract.schema))
+    assert again.schema == contract.schema
 
 
 @pytest.mark.parametrize(
-    ("text", "what"),
+    ("text", "message"),
     [
         ("a: [", "line 2"),
         ("7", "no data contract of ODCS v3"),
@@ -74,6 +74,6 @@ def test_a_contract_that_was_read_and_written_reads_the_same() -> None:
         ("apiVersion: v3.0.0\nschema: &a\n- *a", "aliases"),
     ],
 )
-def test_what_is_no_contract_is_refused(text: str, what: str) -> None:
-    with pytest.raises(DocumentError, match=what):
+def test_a_document_that_is_no_odcs_contract_is_refused(text: str, message: str) -> None:
+    with pytest.raises(DocumentError, match=message):
         odcs.parse_contract(text)

@@ -1,4 +1,4 @@
-"""Protobuf descriptor sets as JSON Schemas of the messages' JSON form."""
+"""Protobuf descriptor sets become JSON Schemas of the JSON form of their messages."""
 
 import pytest
 from google.protobuf import descriptor_pb2, timestamp_pb2
@@ -40,9 +40,9 @@ def described(*, imports: bool = True) -> bytes:
     entry.field.add(name="value", type=Field.TYPE_STRING)
     if imports:
         file.enum_type.add(name="State").value.add(name="NEW", number=0)
-    found = descriptor_pb2.FileDescriptorSet(file=[file])
-    timestamp_pb2.DESCRIPTOR.CopyToProto(found.file.add())
-    return found.SerializeToString()
+    file_set = descriptor_pb2.FileDescriptorSet(file=[file])
+    timestamp_pb2.DESCRIPTOR.CopyToProto(file_set.file.add())
+    return file_set.SerializeToString()
 
 
 def test_a_message_becomes_an_object_under_its_json_names() -> None:
@@ -54,10 +54,10 @@ def test_a_message_becomes_an_object_under_its_json_names() -> None:
     assert properties["placedAt"] == {"type": "string", "format": "date-time"}
     assert properties["labels"] == {"type": "object", "additionalProperties": {"type": "string"}}
     assert set(order.schema["$defs"]) == {"shop.Order", "shop.Order.Line", "shop.State"}
-    assert {"id", "lines[].sku", "state"} <= {one.path for one in list_fields(order.schema)}
+    assert {"id", "lines[].sku", "state"} <= {field.path for field in list_fields(order.schema)}
 
 
 @pytest.mark.parametrize("document", [b"", b"no descriptor", b"\xff" * 50, described(imports=False)])
-def test_what_is_no_whole_set_is_refused(document: bytes) -> None:
+def test_an_incomplete_descriptor_set_is_refused(document: bytes) -> None:
     with pytest.raises(DocumentError):
         protobuf.parse_messages(document)

@@ -1,4 +1,4 @@
-"""A column's `data_type` in JSON Schema: nothing is claimed that a value of the type could break."""
+"""The `data_type` of a column becomes JSON Schema that every value of the type satisfies."""
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -44,11 +44,11 @@ def test_the_usual_spellings_of_the_warehouses_are_known(spellings, expected):
         ("time without time zone", {"type": "string", "format": "time"}),
     ],
 )
-def test_types_of_several_words_are_known(spelling, expected):
+def test_types_with_several_words_are_known(spelling, expected):
     assert schema(spelling) == expected
 
 
-def test_a_time_zone_that_is_spelled_out_can_be_told_from_none():
+def test_types_with_and_without_time_zone_are_distinguished():
     assert schema("timestamp_tz")["x-dbt-type"] == "timestamp with time zone"
     assert schema("timestamp_ntz")["x-dbt-type"] == "timestamp without time zone"
 
@@ -57,7 +57,7 @@ def test_precision_and_scale_are_named_and_not_promised():
     assert schema("NUMERIC(10, 2)") == {"type": "number", "x-dbt-type": "numeric(10,2)"}
 
 
-def test_a_length_is_a_promise_only_where_the_warehouse_holds_it():
+def test_a_length_is_a_limit_only_where_the_warehouse_enforces_it():
     enforced = {"contract": {"enforced": True}}
     sized = table("orders", column("code", "varchar(20)"), **enforced)
     view = table("orders", column("code", "varchar(20)"), config={"materialized": "view"}, **enforced)
@@ -114,7 +114,7 @@ def test_nested_types_are_described_to_their_leaves(spelling, expected):
     "spelling",
     ["geography(point,4326)", "foo<bar>", "array<", "struct<a int64", "((", "%", "int)", "array<" * 100, "x" * 300_000],
 )
-def test_a_type_nobody_knows_says_so_and_constrains_nothing(spelling):
+def test_an_unknown_type_is_reported_and_constrains_nothing(spelling):
     read = warehouse_types.parse_type(spelling, is_sized=True)
     assert set(read.schema) == {"x-dbt-type"}
     assert read.unknown == (read.schema["x-dbt-type"],)
@@ -183,7 +183,7 @@ def test_a_thousand_dots_nest_nothing():
     assert len(read.schema["properties"]) == 1
 
 
-def test_what_comes_out_is_json_schema():
+def test_every_result_is_valid_json_schema():
     spellings = ["struct<a int, b array<string>>", "map<string,int>", "geography", "numeric(10,2)", "varchar(20)"]
     read = read_one(table("orders", *[column(f"c{i}", spelling) for i, spelling in enumerate(spellings)]))
     Draft202012Validator.check_schema(read.schema)

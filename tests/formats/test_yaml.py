@@ -1,4 +1,4 @@
-"""YAML: every JSON value comes back as it was, and nothing but plain values is read."""
+"""Every JSON value is rendered as YAML and read back, and only plain YAML is read."""
 
 from contextlib import suppress
 from typing import Any
@@ -20,7 +20,7 @@ values = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(values)
-def test_every_json_value_comes_back_as_it_was(value: Any) -> None:
+def test_every_json_value_is_read_back_unchanged(value: Any) -> None:
     text = yaml.dump(value)
     assert repr(yaml.load(text).value) == repr(value)
     assert yaml.dump(yaml.load(text).value) == text
@@ -37,16 +37,16 @@ def test_text_that_looks_like_something_else_stays_text(text: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["no", "Yes", "off", "2026-01-01", "1:20", "0x1F", "1_000", "inf", "1e999"])
-def test_what_a_person_writes_plainly_is_read_as_yaml_1_2_has_it(word: str) -> None:
+def test_plain_scalars_are_read_by_the_rules_of_yaml_1_2(word: str) -> None:
     assert yaml.load(f"key: {word}").value == {"key": word}
 
 
-def test_long_texts_stand_in_blocks_so_that_diffs_are_readable() -> None:
+def test_long_texts_are_written_as_blocks_so_that_diffs_are_readable() -> None:
     assert yaml.dump({"description": "One.\nTwo.\n"}) == "description: |\n  One.\n  Two.\n"
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "what"),
+    ("text", "line", "message"),
     [
         ("a: &x [1]\nb: *x", 2, "aliases"),
         ("a: 1\nb: !!python/object:os.system x", 2, "tags"),
@@ -62,8 +62,8 @@ def test_long_texts_stand_in_blocks_so_that_diffs_are_readable() -> None:
         ("{a: " * 300, 1, "nested deeper"),
     ],
 )
-def test_what_is_not_read_says_its_line(text: str, line: int, what: str) -> None:
-    with pytest.raises(YamlError, match=what) as refused:
+def test_unsupported_yaml_is_refused_with_its_line(text: str, line: int, message: str) -> None:
+    with pytest.raises(YamlError, match=message) as refused:
         yaml.load(text)
     assert refused.value.line == line
 
@@ -71,7 +71,7 @@ def test_what_is_not_read_says_its_line(text: str, line: int, what: str) -> None
 def test_a_bomb_of_aliases_is_refused_at_its_first() -> None:
     lines = [
         "a: &a [x, x]",
-        *(f"{two}: &{two} [*{one}, *{one}]" for one, two in zip("abcdefgh", "bcdefghi", strict=True)),
+        *(f"{name}: &{name} [*{previous}, *{previous}]" for previous, name in zip("abcdefgh", "bcdefghi", strict=True)),
     ]
     with pytest.raises(YamlError, match="line 2"):
         yaml.load("\n".join(lines))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tessera_gql.formats import odcs
-from tests.formats.test_sources import AVRO, DDL, ODCS, descriptors
+from tests.formats.test_schema_documents import AVRO, DDL, ODCS, descriptors
 from tests.graphql.conftest import Ask
 from tests.world import World
 

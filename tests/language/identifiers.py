@@ -52,6 +52,8 @@ def _in_scope(scope: ast.AST) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.id
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             yield node.lineno, node.attr
+        elif isinstance(node, ast.alias) and node.asname:
+            yield node.lineno, node.asname
         elif isinstance(node, SCOPES):
             if not isinstance(node, ast.Lambda):
                 yield node.lineno, node.name

@@ -1,4 +1,4 @@
-"""A receiver of webhooks on a loopback port: keeps what it got, answers as it is told."""
+"""A webhook receiver on a loopback port that records requests and replies as configured."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -10,8 +10,8 @@ import orjson
 
 
 @dataclass
-class Got:
-    """One post."""
+class ReceivedRequest:
+    """A request that the receiver got."""
 
     headers: dict[str, str]
     body: bytes
@@ -24,14 +24,14 @@ class Got:
 
 @dataclass
 class Receiver:
-    """`answer` gives the status of each post, by its number; a text is sent as a whole answer."""
+    """Replies to the n-th post with the status `answer(n)`; a text is sent as the whole response."""
 
     answer: Callable[[int], int | str] = lambda _number: 204
-    got: list[Got] = field(default_factory=list[Got])
+    got: list[ReceivedRequest] = field(default_factory=list[ReceivedRequest])
     url: str = ""
     open: set[asyncio.StreamWriter] = field(default_factory=set[asyncio.StreamWriter])
 
-    async def count(self, number: int, seconds: float = 10) -> list[Got]:
+    async def count(self, number: int, seconds: float = 10) -> list[ReceivedRequest]:
         async with asyncio.timeout(seconds):
             while len(self.got) < number:  # noqa: ASYNC110 - an event per post would tell no more
                 await asyncio.sleep(0.01)
@@ -45,9 +45,9 @@ class Receiver:
                 name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)
             }
             body = await reader.readexactly(int(headers.get("content-length", "0")))
-            self.got.append(Got(headers, body, head[0].split(" ")[1]))
-            said = self.answer(len(self.got))
-            text = f"HTTP/1.1 {said} x\r\ncontent-length: 0\r\n\r\n" if isinstance(said, int) else said
+            self.got.append(ReceivedRequest(headers, body, head[0].split(" ")[1]))
+            reply = self.answer(len(self.got))
+            text = f"HTTP/1.1 {reply} x\r\ncontent-length: 0\r\n\r\n" if isinstance(reply, int) else reply
             writer.write(text.encode())
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):

@@ -1,4 +1,4 @@
-"""What the passing of time does, applied by the worker and never by a read."""
+"""The worker applies deadlines, expiry and reminders."""
 
 import asyncio
 from datetime import timedelta
@@ -10,7 +10,7 @@ from tests.conftest import FixedClock
 from tests.world import World
 
 
-async def test_a_proposal_that_nobody_answers_expires(world: World, database: Database, clock: FixedClock) -> None:
+async def test_an_unanswered_proposal_expires(world: World, database: Database, clock: FixedClock) -> None:
     _, proposal = await world.proposed(consumers=1)
     clock.advance(days=31)
     assert (await world.proposal(proposal.id)).status is ProposalStatus.PENDING
@@ -34,7 +34,7 @@ async def test_a_passed_migration_deadline_is_consent(world: World, database: Da
     assert active.version == "2.0.0"
 
 
-async def test_a_deadline_passed_before_the_proposal_ran_out_counts_however_late_the_worker_is(
+async def test_a_deadline_before_the_expiry_counts_however_late_the_worker_runs(
     world: World, database: Database, clock: FixedClock
 ) -> None:
     _, proposal = await world.proposed(consumers=1)
@@ -54,33 +54,33 @@ async def test_an_approved_proposal_waits_for_its_publisher_and_never_expires(
     assert (await world.publish_proposal(proposal)).proposal.status is ProposalStatus.PUBLISHED
 
 
-async def test_who_has_not_answered_is_reminded_three_days_and_one_day_before_the_end_once_each(
+async def test_an_awaited_team_is_reminded_once_three_days_and_once_one_day_before_the_end(
     world: World, database: Database, clock: FixedClock
 ) -> None:
     _, proposal = await world.proposed(consumers=2)
     await world.answer(proposal, world.consumers[0], Response.APPROVED)
-    sent: list[int] = []
+    days: list[int] = []
     for day in range(1, 31):
         clock.advance(days=1)
         before = (await world.events())[-1].sequence
         await asyncio.gather(*(deadlines.apply_due_deadlines(database) for _ in range(3)))
-        reminders = [one for one in await world.events(before) if one.kind == "REMINDER_SENT"]
-        assert all(one.teams == [str(world.consumers[1].id)] for one in reminders)
-        sent += [day for _ in reminders]
-    assert sent == [27, 29]
+        reminders = [event for event in await world.events(before) if event.kind == "REMINDER_SENT"]
+        assert all(event.teams == [str(world.consumers[1].id)] for event in reminders)
+        days += [day for _ in reminders]
+    assert days == [27, 29]
 
 
-async def test_a_worker_that_was_away_sends_the_last_reminder_only(
+async def test_a_worker_that_was_down_sends_only_the_last_reminder(
     world: World, database: Database, clock: FixedClock
 ) -> None:
     await world.proposed(consumers=1)
     clock.advance(days=29, hours=12)
     for _ in range(2):
         await deadlines.apply_due_deadlines(database)
-    assert [one.payload["hours_before"] for one in await world.events() if one.kind == "REMINDER_SENT"] == [24]
+    assert [event.payload["hours_before"] for event in await world.events() if event.kind == "REMINDER_SENT"] == [24]
 
 
-async def test_a_question_that_is_due_soon_anyway_is_not_reminded_of_at_once(
+async def test_no_reminder_follows_immediately_after_the_request(
     world: World, database: Database, clock: FixedClock
 ) -> None:
     await world.proposed(consumers=1, expires_at=clock.now + timedelta(days=2))
@@ -91,7 +91,7 @@ async def test_a_question_that_is_due_soon_anyway_is_not_reminded_of_at_once(
     assert (await world.kinds())[-1] == "REMINDER_SENT"
 
 
-async def test_nobody_is_reminded_who_has_answered_or_of_what_has_ended(
+async def test_no_reminder_is_sent_after_an_answer_or_after_the_end(
     world: World, database: Database, clock: FixedClock
 ) -> None:
     _, proposal = await world.proposed(consumers=1)
@@ -107,9 +107,9 @@ async def test_nobody_is_reminded_who_has_answered_or_of_what_has_ended(
 async def test_two_processes_remind_once(world: World, database: Database, clock: FixedClock) -> None:
     await world.proposed(consumers=1)
     clock.advance(days=27, hours=1)
-    other = Database(str(database.url), clock=clock)
-    await asyncio.gather(*(deadlines.apply_due_deadlines(one) for one in (database, other, database, other)))
-    await other.dispose()
+    second = Database(str(database.url), clock=clock)
+    await asyncio.gather(*(deadlines.apply_due_deadlines(process) for process in (database, second, database, second)))
+    await second.dispose()
     assert (await world.kinds()).count("REMINDER_SENT") == 1
 
 

@@ -1,4 +1,4 @@
-"""Every event reaches every webhook that wants it, at least once, whoever fails and whichever worker dies."""
+"""Every event reaches every webhook that matches it at least once, despite failing receivers and workers."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -53,10 +53,10 @@ async def working(database: Database, options: WebhookOptions = QUICK, *, worker
 
 @pytest.fixture
 async def live(database_url: str) -> AsyncGenerator[Database]:
-    """With the clock on the wall: workers wait for real."""
-    found = Database(database_url)
-    yield found
-    await found.dispose()
+    """A database with the system clock, so that workers wait in real time."""
+    database = Database(database_url)
+    yield database
+    await database.dispose()
 
 
 async def webhook(database: Database, url: str, **asked: Any) -> WebhookResult:
@@ -73,9 +73,9 @@ async def deliveries(database: Database) -> list[WebhookDelivery]:
 async def settled(database: Database, *, seconds: float = 15) -> list[WebhookDelivery]:
     async with asyncio.timeout(seconds):
         while True:
-            found = await deliveries(database)
-            if found and all(one.status is not DeliveryStatus.PENDING for one in found):
-                return found
+            rows = await deliveries(database)
+            if rows and all(delivery.status is not DeliveryStatus.PENDING for delivery in rows):
+                return rows
             await asyncio.sleep(0.02)
 
 
@@ -83,31 +83,35 @@ async def test_every_event_from_now_on_is_posted_and_signed(live: Database) -> N
     world = World(live)
     await world.team("before")
     async with receiving() as receiver, working(live):
-        made = await webhook(live, receiver.url)
+        created = await webhook(live, receiver.url)
         await world.proposed(consumers=1)
         expected = await world.events(1)
         await receiver.count(len(expected))
         await settled(live)
-    assert sorted(one.json["data"]["sequence"] for one in receiver.got) == [one.sequence for one in expected]
-    for one in receiver.got:
-        told = Verifier(made.secret or "").verify(one.body, one.headers)
-        assert told["type"] == told["data"]["kind"]
-    assert {one.headers["webhook-id"] for one in receiver.got} == {str(one.id) for one in await deliveries(live)}
+    assert sorted(request.json["data"]["sequence"] for request in receiver.got) == [
+        event.sequence for event in expected
+    ]
+    for request in receiver.got:
+        message = Verifier(created.secret or "").verify(request.body, request.headers)
+        assert message["type"] == message["data"]["kind"]
+    assert {request.headers["webhook-id"] for request in receiver.got} == {
+        str(delivery.id) for delivery in await deliveries(live)
+    }
 
 
 async def test_a_receiver_that_fails_is_tried_again_until_it_accepts(live: Database) -> None:
     async with receiving(lambda number: 500 if number % 3 else 200) as receiver, working(live):
         await webhook(live, receiver.url)
         await World(live).team("one")
-        found = await settled(live)
-    assert [one.status for one in found] == [DeliveryStatus.DELIVERED] * len(found)
-    failed = [attempt for one in found for attempt in one.attempts if attempt["error"]]
+        rows = await settled(live)
+    assert [delivery.status for delivery in rows] == [DeliveryStatus.DELIVERED] * len(rows)
+    failed = [attempt for delivery in rows for attempt in delivery.attempts if attempt["error"]]
     assert failed
     assert {attempt["error"] for attempt in failed} == {"The receiver answered 500."}
-    assert len({one.headers["webhook-id"] for one in receiver.got}) == len(found)
+    assert len({request.headers["webhook-id"] for request in receiver.got}) == len(rows)
 
 
-async def test_after_a_day_of_failures_the_log_says_so_and_no_webhook_is_told(
+async def test_after_a_day_of_failures_an_event_is_recorded_and_no_webhook_receives_it(
     world: World, database: Database, clock: FixedClock
 ) -> None:
     async with receiving(lambda _number: 503) as receiver:
@@ -117,8 +121,8 @@ async def test_after_a_day_of_failures_the_log_says_so_and_no_webhook_is_told(
         async with working(database, WebhookOptions(rules=INSIDE, poll_seconds=0.01)), asyncio.timeout(60):
             (dead,) = await deliveries(database)
             while dead.status is DeliveryStatus.PENDING:
-                seen, clock.now = len(dead.attempts), max(clock.now, dead.due_at)
-                while len(dead.attempts) == seen:
+                attempts, clock.now = len(dead.attempts), max(clock.now, dead.due_at)
+                while len(dead.attempts) == attempts:
                     await asyncio.sleep(0.01)
                     (dead,) = await deliveries(database)
     assert (await world.kinds())[-1] == "WEBHOOK_DELIVERY_FAILED"
@@ -130,7 +134,7 @@ async def test_after_a_day_of_failures_the_log_says_so_and_no_webhook_is_told(
 
 
 async def test_a_worker_that_was_killed_loses_nothing(database: Database, clock: FixedClock) -> None:
-    """It died after its claim, or after its post: both look the same to whoever comes next."""
+    """A worker killed after its claim or after its post leaves the same state."""
     async with receiving() as receiver:
         await webhook(database, receiver.url)
         await create_deliveries(database)
@@ -147,7 +151,9 @@ async def test_a_worker_that_was_killed_loses_nothing(database: Database, clock:
             await settled(database)
 
 
-async def test_who_was_overtaken_does_not_overwrite_what_came_after(database: Database, clock: FixedClock) -> None:
+async def test_a_worker_whose_lease_expired_does_not_overwrite_a_later_attempt(
+    database: Database, clock: FixedClock
+) -> None:
     await webhook(database, "https://example.com/")
     await create_deliveries(database)
     lease = timedelta(seconds=60)
@@ -162,20 +168,20 @@ async def test_who_was_overtaken_does_not_overwrite_what_came_after(database: Da
 
 
 async def test_many_workers_share_the_work_and_send_nothing_twice_while_all_is_well(live: Database) -> None:
-    other = Database(str(live.url))
+    second_process = Database(str(live.url))
     world = World(live)
     patient = replace(QUICK, lease_seconds=60, rules=PostRules(allow_private=True))
-    async with receiving() as one, receiving() as two:
-        for receiver in (one, two):
+    async with receiving() as first, receiving() as second:
+        for receiver in (first, second):
             await webhook(live, receiver.url)
-        async with working(live, patient, workers=2), working(other, patient, workers=2):
+        async with working(live, patient, workers=2), working(second_process, patient, workers=2):
             await asyncio.gather(*(world.team(f"team-{number}") for number in range(30)))
-            await one.count(32)
-            await two.count(31)
+            await first.count(32)
+            await second.count(31)
             await settled(live)
-    assert sorted(got.json["data"]["sequence"] for got in one.got) == list(range(1, 33))
-    assert sorted(got.json["data"]["sequence"] for got in two.got) == list(range(2, 33))
-    await other.dispose()
+    assert sorted(got.json["data"]["sequence"] for got in first.got) == list(range(1, 33))
+    assert sorted(got.json["data"]["sequence"] for got in second.got) == list(range(2, 33))
+    await second_process.dispose()
 
 
 async def test_a_slow_receiver_does_not_hold_up_another(live: Database) -> None:
@@ -192,34 +198,34 @@ async def test_a_slow_receiver_does_not_hold_up_another(live: Database) -> None:
             await quick.count(13, 4)
 
 
-async def test_a_teams_webhook_hears_what_concerns_it_and_a_filter_lets_through_its_kinds(
-    world: World, database: Database
-) -> None:
+async def test_a_webhook_receives_the_events_of_its_team_and_of_its_filter(world: World, database: Database) -> None:
     _, proposal = await world.proposed(consumers=2)
-    mine = await webhook(database, "https://example.com/a", team=TeamRef(id=world.consumers[0].id))
+    own = await webhook(database, "https://example.com/a", team=TeamRef(id=world.consumers[0].id))
     asked = await webhook(database, "https://example.com/b", kinds=["PROPOSAL_ANSWERED"])
     after = (await world.events())[-1].sequence
     for consumer in world.consumers:
         await world.answer(proposal, consumer, Response.APPROVED)
     await create_deliveries(database)
-    events = {one.sequence: one for one in await world.events(after)}
-    found = [one for one in await deliveries(database) if one.sequence in events]
-    of_mine = [events[one.sequence or 0] for one in found if one.webhook_id == mine.webhook.id]
-    assert of_mine
-    assert all(str(world.consumers[0].id) in one.teams for one in of_mine)
-    of_asked = [events[one.sequence or 0].kind for one in found if one.webhook_id == asked.webhook.id]
+    events = {event.sequence: event for event in await world.events(after)}
+    new_deliveries = [delivery for delivery in await deliveries(database) if delivery.sequence in events]
+    of_own = [events[delivery.sequence or 0] for delivery in new_deliveries if delivery.webhook_id == own.webhook.id]
+    assert of_own
+    assert all(str(world.consumers[0].id) in event.teams for event in of_own)
+    of_asked = [
+        events[delivery.sequence or 0].kind for delivery in new_deliveries if delivery.webhook_id == asked.webhook.id
+    ]
     assert of_asked == ["PROPOSAL_ANSWERED"] * 2
 
 
-async def test_a_paused_webhook_gets_what_it_missed_when_it_goes_on(live: Database) -> None:
+async def test_a_resumed_webhook_receives_the_events_of_its_pause(live: Database) -> None:
     world = World(live)
     async with receiving() as receiver, working(live):
-        made = await webhook(live, receiver.url, kinds=["TEAM_CREATED"])
-        await change(live, made.webhook, is_active=False)
+        created = await webhook(live, receiver.url, kinds=["TEAM_CREATED"])
+        await change(live, created.webhook, is_active=False)
         await world.team("meanwhile")
         await asyncio.sleep(0.1)
         assert receiver.got == []
-        await change(live, made.webhook, is_active=True)
+        await change(live, created.webhook, is_active=True)
         assert (await receiver.count(1))[0].json["data"]["payload"]["name"] == "meanwhile"
 
 
@@ -228,29 +234,29 @@ async def change(database: Database, row: Webhook, *, rotate: bool = False, **ch
         return await verbs.update(session, ANONYMOUS, row.id, changes, rotate_secret=rotate)
 
 
-async def test_a_secret_that_was_replaced_signs_beside_the_new_one_for_a_day(
+async def test_a_replaced_secret_signs_together_with_the_new_secret_for_a_day(
     database: Database, clock: FixedClock
 ) -> None:
-    made = await webhook(database, "https://example.com/")
-    fresh = await change(database, made.webhook, rotate=True)
-    assert signing_secrets(Keyring(), fresh.webhook, clock.now) == [fresh.secret, made.secret]
+    created = await webhook(database, "https://example.com/")
+    fresh = await change(database, created.webhook, rotate=True)
+    assert signing_secrets(Keyring(), fresh.webhook, clock.now) == [fresh.secret, created.secret]
     clock.advance(hours=25)
     assert signing_secrets(Keyring(), fresh.webhook, clock.now) == [fresh.secret]
-    last = await change(database, made.webhook, rotate=True)
-    assert [one["secret"] for one in last.webhook.secrets] == [last.secret, fresh.secret]
+    last = await change(database, created.webhook, rotate=True)
+    assert [secret["secret"] for secret in last.webhook.secrets] == [last.secret, fresh.secret]
 
 
 async def test_both_secrets_verify_a_post_while_one_replaces_the_other(live: Database) -> None:
     async with receiving() as receiver, working(live):
-        made = await webhook(live, receiver.url, kinds=["TEAM_CREATED"])
-        fresh = await change(live, made.webhook, rotate=True)
+        created = await webhook(live, receiver.url, kinds=["TEAM_CREATED"])
+        fresh = await change(live, created.webhook, rotate=True)
         await World(live).team("one")
         (got,) = await receiver.count(1)
-    for secret in (made.secret, fresh.secret):
+    for secret in (created.secret, fresh.secret):
         Verifier(secret or "").verify(got.body, got.headers)
 
 
-async def test_a_delivery_can_be_sent_once_more_and_keeps_its_id(live: Database) -> None:
+async def test_a_delivery_can_be_sent_again_with_the_same_id(live: Database) -> None:
     async with receiving() as receiver, working(live):
         await webhook(live, receiver.url, kinds=["TEAM_CREATED"])
         await World(live).team("one")
@@ -259,20 +265,20 @@ async def test_a_delivery_can_be_sent_once_more_and_keeps_its_id(live: Database)
             await verbs.redeliver(session, ANONYMOUS, first.id)
         await receiver.count(2)
         (again,) = await settled(live)
-    assert [one.headers["webhook-id"] for one in receiver.got] == [str(first.id)] * 2
+    assert [request.headers["webhook-id"] for request in receiver.got] == [str(first.id)] * 2
     assert len(again.attempts) == 2
 
 
 async def test_a_ping_arrives_without_an_event(live: Database) -> None:
     async with receiving() as receiver, working(live):
-        made = await webhook(live, receiver.url, kinds=["TEAM_CREATED"])
+        created = await webhook(live, receiver.url, kinds=["TEAM_CREATED"])
         before = await World(live).size()
         async with live.write() as session:
-            await verbs.ping(session, ANONYMOUS, made.webhook.id)
+            await verbs.ping(session, ANONYMOUS, created.webhook.id)
         (got,) = await receiver.count(1)
         assert await World(live).size() == before
     assert got.json["type"] == "PING"
-    Verifier(made.secret or "").verify(got.body, got.headers)
+    Verifier(created.secret or "").verify(got.body, got.headers)
 
 
 async def test_a_chat_room_gets_a_sentence_in_which_nothing_is_markup(live: Database) -> None:
@@ -284,14 +290,14 @@ async def test_a_chat_room_gets_a_sentence_in_which_nothing_is_markup(live: Data
 
 
 async def test_a_team_is_posted_the_prefix_of_a_key_and_an_administrator_its_name(live: Database) -> None:
-    mine = await World(live).team("mine")
+    own_team = await World(live).team("mine")
     async with receiving() as receiver, working(live):
-        for team in (TeamRef(id=mine.id), None):
+        for team in (TeamRef(id=own_team.id), None):
             for shape in WebhookFormat:
                 await webhook(live, receiver.url, team=team, kinds=["TEAM_UPDATED"], format=shape)
         async with live.write(format_key_actor("nightly", "tsr_AbCd")) as session:
-            await teams.update(session, ANONYMOUS, TeamRef(id=mine.id), metadata={"a": 1})
-        posts = [one.body.decode() for one in await receiver.count(4)]
+            await teams.update(session, ANONYMOUS, TeamRef(id=own_team.id), metadata={"a": 1})
+        posts = [request.body.decode() for request in await receiver.count(4)]
     assert sorted("nightly" in body for body in posts) == [False, False, True, True]
     assert all("tsr_AbCd" in body for body in posts)
 
@@ -308,7 +314,7 @@ async def test_a_document_chooses_the_payload(live: Database) -> None:
     assert got.json["data"] == {"chosen by": "{ x }", "of": "TEAM_CREATED"}
 
 
-async def test_a_webhook_of_the_settings_stands_once_and_is_paused_without_them(live: Database) -> None:
+async def test_a_webhook_of_the_settings_exists_once_and_is_paused_when_it_is_removed_from_them(live: Database) -> None:
     world = World(live)
     async with receiving() as receiver:
         options = WebhookOptions(url=receiver.url, secret="plain words", rules=INSIDE, poll_seconds=0.02)
@@ -333,10 +339,10 @@ async def live_hooks(database: Database) -> list[bool]:
 
 async def test_a_delivery_of_a_deleted_webhook_ends_quietly(live: Database) -> None:
     async with receiving() as receiver:
-        made = await webhook(live, receiver.url)
+        created = await webhook(live, receiver.url)
         await create_deliveries(live)
         async with live.write() as session:
-            await verbs.delete(session, ANONYMOUS, made.webhook.id)
+            await verbs.delete(session, ANONYMOUS, created.webhook.id)
         async with working(live):
             await World(live).team("one")
             await asyncio.sleep(0.1)
@@ -356,7 +362,7 @@ async def test_a_delivery_of_a_deleted_webhook_ends_quietly(live: Database) -> N
         "x" * 3000,
     ],
 )
-async def test_what_is_no_address_is_refused(world: World, database: Database, url: str) -> None:
+async def test_an_invalid_address_is_refused(world: World, database: Database, url: str) -> None:
     before = await world.size()
     with pytest.raises(Invalid):
         await webhook(database, url)
@@ -364,15 +370,15 @@ async def test_what_is_no_address_is_refused(world: World, database: Database, u
 
 
 async def test_a_team_has_webhooks_of_its_own_only(world: World, database: Database) -> None:
-    mine, other = await world.team("mine"), await world.team("other")
-    actor = Actor("ci", mine.id, frozenset({Scope.WRITE}))
+    own_team, other_team = await world.team("mine"), await world.team("other")
+    actor = Actor("ci", own_team.id, frozenset({Scope.WRITE}))
     async with database.write() as session:
-        made = await verbs.create(session, actor, WebhookRequest("https://example.com/"))
-    assert made.webhook.team_id == mine.id
-    foreign = await webhook(database, "https://example.com/", team=TeamRef(id=other.id))
+        created = await verbs.create(session, actor, WebhookRequest("https://example.com/"))
+    assert created.webhook.team_id == own_team.id
+    foreign = await webhook(database, "https://example.com/", team=TeamRef(id=other_team.id))
     with pytest.raises(Forbidden):
         async with database.write() as session:
-            await verbs.create(session, actor, WebhookRequest("https://example.com/", team=TeamRef(id=other.id)))
+            await verbs.create(session, actor, WebhookRequest("https://example.com/", team=TeamRef(id=other_team.id)))
     for verb in (
         lambda session: verbs.update(session, actor, foreign.webhook.id, {"is_active": False}),
         lambda session: verbs.delete(session, actor, foreign.webhook.id),
@@ -386,9 +392,9 @@ async def test_a_team_has_webhooks_of_its_own_only(world: World, database: Datab
 async def test_ended_deliveries_are_forgotten_after_a_month(database: Database, clock: FixedClock) -> None:
     await webhook(database, "https://example.com/")
     await create_deliveries(database)
-    (one,) = await deliveries(database)
+    (delivery,) = await deliveries(database)
     async with database.write() as session:
-        await webhooks.record_attempt(session, one, status=DeliveryStatus.DELIVERED)
+        await webhooks.record_attempt(session, delivery, status=DeliveryStatus.DELIVERED)
     clock.advance(days=31)
     async with database.write() as session:
         assert await webhooks.delete_ended(session, datetime(2026, 1, 31, tzinfo=UTC)) == 1

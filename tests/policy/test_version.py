@@ -1,4 +1,4 @@
-"""Precedence is semver.org's, and the version chosen is the next honest one."""
+"""Versions are ordered as semver.org specifies, and the next version has the bump of the change."""
 
 import itertools
 
@@ -51,7 +51,7 @@ def test_build_metadata_does_not_count() -> None:
     "text",
     ["0.0.4", "1.1.2-prerelease+meta", "1.0.0-0A.is.legal", "1.0.0+0.build.1-rc.10000aaa-kk-0.1", "2.0.0-0", "1.0.0--"],
 )
-def test_what_the_specification_allows_is_read(text: str) -> None:
+def test_valid_semantic_versions_are_read(text: str) -> None:
     assert str(parse_version(text)) == text.partition("+")[0]
 
 
@@ -67,17 +67,17 @@ def test_anything_else_is_refused_with_an_example(text: str) -> None:
 
 
 @given(versions, versions, versions)
-def test_precedence_is_a_total_order(one: Version, two: Version, three: Version) -> None:
-    assert (one < two) + (two < one) + (one == two) == 1
-    low, middle, high = sorted([one, two, three])
+def test_precedence_is_a_total_order(first: Version, second: Version, third: Version) -> None:
+    assert (first < second) + (second < first) + (first == second) == 1
+    low, middle, high = sorted([first, second, third])
     assert low <= middle <= high
     assert low <= high
 
 
 @given(versions)
-def test_a_version_is_read_back_as_written(one: Version) -> None:
-    assert parse_version(str(one)) == one
-    assert hash(parse_version(str(one))) == hash(one)
+def test_a_version_is_read_back_as_written(version: Version) -> None:
+    assert parse_version(str(version)) == version
+    assert hash(parse_version(str(version))) == hash(version)
 
 
 @given(versions, bumps)
@@ -95,15 +95,15 @@ def test_a_greater_change_never_gets_a_lower_version(current: Version) -> None:
 
 
 @given(versions, versions, bumps)
-def test_a_version_given_is_kept_or_refused_with_one_that_would_be_kept(
-    given_: Version, current: Version, bump: Bump
+def test_a_requested_version_is_kept_or_refused_with_a_valid_suggestion(
+    requested: Version, current: Version, bump: Bump
 ) -> None:
     lowest = choose_version(None, str(current), bump)
-    if given_ > current and given_.core >= parse_version(lowest).core:
-        assert choose_version(str(given_), str(current), bump) == str(given_)
+    if requested > current and requested.core >= parse_version(lowest).core:
+        assert choose_version(str(requested), str(current), bump) == str(requested)
     else:
         with pytest.raises(Invalid, match=f"Use {lowest}"):
-            choose_version(str(given_), str(current), bump)
+            choose_version(str(requested), str(current), bump)
     assert choose_version(lowest, str(current), bump) == lowest
 
 
@@ -122,7 +122,7 @@ def test_a_version_given_is_kept_or_refused_with_one_that_would_be_kept(
         ("1.0.0+build.7", Bump.PATCH, "1.0.1"),
     ],
 )
-def test_the_version_chosen_says_just_enough(current: str | None, bump: Bump, expected: str) -> None:
+def test_the_chosen_version_has_exactly_the_bump_of_the_change(current: str | None, bump: Bump, expected: str) -> None:
     assert choose_version(None, current, bump) == expected
 
 
@@ -138,18 +138,18 @@ def test_the_version_chosen_says_just_enough(current: str | None, bump: Bump, ex
         ("1.9.9-rc.1", "1.0.0", Bump.MAJOR),
     ],
 )
-def test_a_version_that_says_too_little_is_refused(wanted: str, current: str, bump: Bump) -> None:
+def test_a_version_with_too_small_a_bump_is_refused(wanted: str, current: str, bump: Bump) -> None:
     with pytest.raises(Invalid, match="Use "):
         choose_version(wanted, current, bump)
 
 
 @pytest.mark.parametrize("wanted", ["2.0.0-rc.1", "2.0.0", "3.0.0", "2.0.0+build"])
-def test_a_version_that_says_enough_is_kept_as_written(wanted: str) -> None:
+def test_a_sufficient_version_is_kept_as_written(wanted: str) -> None:
     assert choose_version(wanted, "1.4.2", Bump.MAJOR) == wanted
 
 
 @pytest.mark.parametrize("core", [(999_999_999, 0, 0), (1, 999_999_999, 0), (1, 0, 999_999_999)])
 @pytest.mark.parametrize("current", [None, "1.0.0-a"])
-def test_a_version_that_could_have_no_follower_is_refused(core: tuple[int, int, int], current: str | None) -> None:
+def test_a_version_without_a_possible_successor_is_refused(core: tuple[int, int, int], current: str | None) -> None:
     with pytest.raises(Invalid, match="99,999,999"):
         choose_version(str(Version(core)), current, Bump.PATCH)

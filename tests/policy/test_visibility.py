@@ -1,4 +1,4 @@
-"""What a caller sees of private things is what it may change of them; names of keys are cut to their prefix."""
+"""A caller sees the private rows that it may change, and only the prefix of foreign keys."""
 
 from dataclasses import dataclass, replace
 from uuid import uuid4
@@ -36,18 +36,18 @@ def rename(row: Row, actor: str) -> Row:
 @pytest.mark.parametrize("verb", [Action.READ_KEYS, Action.READ_WEBHOOKS, Action.REVOKE_API_KEY, Action.UPDATE_WEBHOOK])
 @pytest.mark.parametrize("scope", Scope)
 @pytest.mark.parametrize("team", [OURS, None])
-def test_private_things_are_seen_by_those_who_may_change_them(verb: Action, scope: Scope, team: object) -> None:
+def test_private_rows_are_visible_to_callers_who_may_change_them(verb: Action, scope: Scope, team: object) -> None:
     actor = Actor("ci", OURS if team else None, frozenset({scope}))
     view = visibility_of(actor)
     for owner in (OURS, THEIRS, None):
         assert (view.is_unrestricted or (owner is not None and view.team_id == owner)) == is_allowed(actor, verb, owner)
 
 
-def test_without_keys_everything_is_seen() -> None:
+def test_without_keys_everything_is_visible() -> None:
     assert visibility_of(ANONYMOUS) == UNRESTRICTED
 
 
-def test_a_private_event_is_seen_in_the_teams_that_it_concerns_and_a_public_one_by_everybody() -> None:
+def test_a_private_event_is_visible_to_its_audience_and_a_public_event_to_everyone() -> None:
     private, public = Row(ApiKeyCreated.kind, (str(OURS),)), Row(TeamCreated.kind, ())
     views = (UNRESTRICTED, Visibility(team_id=OURS), Visibility(team_id=THEIRS), Visibility())
     assert [redact_event(view, private, rename) for view in views] == [private, private, None, None]
@@ -55,7 +55,7 @@ def test_a_private_event_is_seen_in_the_teams_that_it_concerns_and_a_public_one_
     assert redact_event(Visibility(), Row("A_KIND_OF_TOMORROW", ()), rename) is None
 
 
-def test_a_webhook_of_a_team_sees_as_its_team_does_and_one_of_no_team_everything() -> None:
+def test_a_webhook_has_the_visibility_of_its_team_and_without_a_team_sees_everything() -> None:
     assert (visibility_of_webhook(OURS), visibility_of_webhook(None)) == (Visibility(team_id=OURS), UNRESTRICTED)
 
 
@@ -72,7 +72,7 @@ def test_a_webhook_of_a_team_sees_as_its_team_does_and_one_of_no_team_everything
         (")", ")"),
     ],
 )
-def test_of_a_key_only_the_prefix_is_public_and_other_names_stay(actor: str, public: str) -> None:
+def test_only_the_prefix_of_a_key_is_public_and_other_names_stay(actor: str, public: str) -> None:
     assert redact_actor(actor) == public
     row = Row(TeamCreated.kind, (), actor)
     row_seen = redact_event(Visibility(), row, rename)

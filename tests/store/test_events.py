@@ -1,4 +1,4 @@
-"""The event log: append-only, gap-free, and chained so that one changed byte shows."""
+"""The event log is append-only, without gaps, and chained by hashes so that any change is detected."""
 
 import sqlite3
 from datetime import UTC, timedelta
@@ -28,8 +28,8 @@ def facts(row: EventRow) -> dict[str, Any]:
 
 def assert_chained(rows: list[EventRow]) -> None:
     chain = GENESIS
-    for place, row in enumerate(rows, 1):
-        assert row.sequence == place
+    for sequence, row in enumerate(rows, 1):
+        assert row.sequence == sequence
         chain = compute_hash(chain, facts(row))
         assert row.hash == chain
 
@@ -61,25 +61,25 @@ async def test_the_log_verifies_when_the_clock_shows_another_zone(world: World, 
 async def test_any_changed_fact_breaks_the_chain(world: World, name: str) -> None:
     await world.proposed(consumers=1)
     rows = await world.events()
-    row = next(one for one in rows if one.kind == "PROPOSAL_OPENED")
+    row = next(event for event in rows if event.kind == "PROPOSAL_OPENED")
     honest = facts(row)
     previous = rows[row.sequence - 2].hash
     assert compute_hash(previous, honest) == row.hash
     value = honest[name]
-    other: Any = {
+    changed: Any = {
         "sequence": row.sequence + 1,
         "teams": [*row.teams[:-1]],
         "payload": {**row.payload, "version": "2.0.1"},
         "occurred_at": row.occurred_at + timedelta(microseconds=1),
     }.get(name, f"{value}x")
-    assert compute_hash(previous, {**honest, name: other}) != row.hash
+    assert compute_hash(previous, {**honest, name: changed}) != row.hash
     assert compute_hash(previous.replace("a", "b").replace("0", "1"), honest) != row.hash
 
 
 @pytest.mark.parametrize(
     "statement", ["UPDATE {events} SET actor = 'me'", "DELETE FROM {events}", "DELETE FROM {events} WHERE sequence = 2"]
 )
-async def test_no_event_is_changed_or_removed_whoever_writes(world: World, database: Database, statement: str) -> None:
+async def test_no_event_can_be_changed_or_removed(world: World, database: Database, statement: str) -> None:
     await world.published(consumers=1)
     before = await world.events()
     with pytest.raises((asyncpg.PostgresError, sqlite3.Error), match="append-only"):
@@ -87,15 +87,15 @@ async def test_no_event_is_changed_or_removed_whoever_writes(world: World, datab
     assert await world.events() == before
 
 
-@pytest.mark.parametrize("kept", ["sequence", "id"])
-async def test_no_event_is_replaced(world: World, database: Database, kept: str) -> None:
+@pytest.mark.parametrize("key", ["sequence", "id"])
+async def test_no_event_is_replaced(world: World, database: Database, key: str) -> None:
     if database.dialect != "sqlite":
         pytest.skip("PostgreSQL knows no REPLACE")
     await world.published(consumers=1)
     before = await world.events()
     columns = [column.name for column in EventRow.__table__.columns]  # type: ignore[attr-defined]  # SQLModel hides it
     changed = {"sequence": "sequence + 1000", "id": "hex(randomblob(16))", "actor": "'me'"}
-    values = [name if name == kept else changed.get(name, name) for name in columns]
+    values = [name if name == key else changed.get(name, name) for name in columns]
     statement = f"REPLACE INTO {{events}} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {{events}} LIMIT 1"
     with pytest.raises((asyncpg.PostgresError, sqlite3.Error), match="append-only"):
         await execute(database, statement)
@@ -115,8 +115,8 @@ async def test_a_page_of_events_starts_behind_the_cursor(world: World, database:
     for number in range(5):
         await world.team(f"team-{number}")
     async with database.read() as session:
-        assert [one.sequence for one in await events.load_after(session, 2, limit=2)] == [3, 4]
-        assert [one.sequence for one in await events.load_after(session, -7)] == [1, 2, 3, 4, 5]
+        assert [event.sequence for event in await events.load_after(session, 2, limit=2)] == [3, 4]
+        assert [event.sequence for event in await events.load_after(session, -7)] == [1, 2, 3, 4, 5]
         assert await events.load_after(session, 5) == []
         assert await events.load_last_sequence(session) == 5
 

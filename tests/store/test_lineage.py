@@ -1,4 +1,4 @@
-"""What lies up and down the stream: the shortest way counts, cycles end, the depth bounds."""
+"""Upstream and downstream assets are found by the shortest path, despite cycles and within the depth."""
 
 import random
 from collections import deque
@@ -20,7 +20,7 @@ Edges = Sequence[tuple[int, int]]
 
 
 async def graph(database: Database, number: int, edges: Edges) -> list[UUID]:
-    """Assets 0 … number-1; (1, 0) says that 1 is made from 0. Each belongs to a team of its own."""
+    """Create assets 0 … number-1, each with its own team; the edge (1, 0) means that asset 1 is made from asset 0."""
     teams = [
         Team(id=new_id(), name=f"t{n}", name_key=f"t{n}", meta={}, row_version=1, created_at=START)
         for n in range(number)
@@ -34,36 +34,36 @@ async def graph(database: Database, number: int, edges: Edges) -> list[UUID]:
     ]  # fmt: skip
     links = [
         AssetDependency(
-            id=new_id(), dependent_asset_id=nodes[one].id, dependency_asset_id=nodes[other].id,
+            id=new_id(), dependent_asset_id=nodes[dependent].id, dependency_asset_id=nodes[dependency].id,
             dependency_type=DependencyType.CONSUMES, evidence=Evidence.DECLARED, created_at=START,
         )
-        for one, other in edges
+        for dependent, dependency in edges
     ]  # fmt: skip
     async with database.write() as session:
         for rows in (teams, nodes, links):
             await session.insert_all(rows)
-    return [one.id for one in nodes]
+    return [node.id for node in nodes]
 
 
 async def reached(
     database: Database, nodes: list[UUID], start: int, direction: Direction, depth: int = 10
 ) -> dict[int, int]:
     async with database.read() as session:
-        found = (await load_reachable(session, [nodes[start]], direction, depth))[nodes[start]]
-    assert [one.degree for one in found] == sorted(one.degree for one in found)
-    return {nodes.index(one.asset_id): one.degree for one in found}
+        assets = (await load_reachable(session, [nodes[start]], direction, depth))[nodes[start]]
+    assert [asset.degree for asset in assets] == sorted(asset.degree for asset in assets)
+    return {nodes.index(asset.asset_id): asset.degree for asset in assets}
 
 
 def shortest(edges: Edges, start: int, depth: int) -> dict[int, int]:
-    """Upstream, by breadth-first search."""
-    found, waiting = {start: 0}, deque([start])
+    """Compute upstream distances by breadth-first search."""
+    degrees, waiting = {start: 0}, deque([start])
     while waiting:
-        here = waiting.popleft()
-        for one, other in edges:
-            if one == here and other not in found and found[here] < depth:
-                found[other] = found[here] + 1
-                waiting.append(other)
-    return {node: degree for node, degree in found.items() if node != start}
+        current = waiting.popleft()
+        for dependent, dependency in edges:
+            if dependent == current and dependency not in degrees and degrees[current] < depth:
+                degrees[dependency] = degrees[current] + 1
+                waiting.append(dependency)
+    return {node: degree for node, degree in degrees.items() if node != start}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def shortest(edges: Edges, start: int, depth: int) -> dict[int, int]:
     ],
     ids=["chain", "bounded", "diamond", "shortcut", "cycle", "pair", "cycle ahead", "alone"],
 )
-async def test_each_asset_is_reached_once_by_the_shortest_way(
+async def test_each_asset_is_reached_once_by_the_shortest_path(
     database: Database, edges: Edges, start: int, depth: int, expected: dict[int, int]
 ) -> None:
     nodes = await graph(database, 4, edges)
@@ -89,14 +89,14 @@ async def test_each_asset_is_reached_once_by_the_shortest_way(
 
 async def test_downstream_is_upstream_of_the_edges_turned_round(database: Database) -> None:
     dice = random.Random(7)
-    pairs = [(one, other) for one in range(9) for other in range(9) if one != other]
+    pairs = [(dependent, dependency) for dependent in range(9) for dependency in range(9) if dependent != dependency]
     edges = dice.sample(pairs, 18)
-    turned = [(other, one) for one, other in edges]
+    reversed_edges = [(dependency, dependent) for dependent, dependency in edges]
     nodes = await graph(database, 9, edges)
     for start in range(9):
         for depth in (1, 2, 10):
             assert await reached(database, nodes, start, UP, depth) == shortest(edges, start, depth)
-            assert await reached(database, nodes, start, DOWN, depth) == shortest(turned, start, depth)
+            assert await reached(database, nodes, start, DOWN, depth) == shortest(reversed_edges, start, depth)
 
 
 async def test_many_starts_are_answered_as_each_alone(database: Database) -> None:
@@ -107,7 +107,7 @@ async def test_many_starts_are_answered_as_each_alone(database: Database) -> Non
             assert together[node] == (await load_reachable(session, [node], UP))[node]
 
 
-async def test_the_owners_downstream_are_everybody_who_builds_on_it(database: Database) -> None:
+async def test_downstream_owners_are_the_owners_of_all_dependent_assets(database: Database) -> None:
     nodes = await graph(database, 5, [(1, 0), (2, 1), (3, 4)])
     async with database.read() as session:
         owners = await lineage.load_downstream_owner_ids(session, nodes[0])

@@ -1,4 +1,4 @@
-"""The migrations make the tables of the code, up and down, on both databases, however many processes start at once."""
+"""Migrations create the tables of the code on both databases, also when several processes start at once."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """A database without any table."""
+    """URL of a database without any table."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'bare.db'}"
         return
@@ -66,11 +66,11 @@ async def test_processes_that_start_at_once_migrate_once(bare_url: str) -> None:
         return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
 
     ended = await asyncio.gather(*(asyncio.to_thread(start) for _ in range(2)))
-    assert [one.returncode for one in ended] == [0, 0], [one.stderr[-500:] for one in ended]
+    assert [result.returncode for result in ended] == [0, 0], [result.stderr[-500:] for result in ended]
     assert await migration.find_differences(bare_url) == []
 
 
-async def test_a_database_of_a_newer_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
+async def test_a_database_of_a_newer_version_is_refused_with_the_remedy(tmp_path: Path) -> None:
     path = tmp_path / "newer.db"
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
@@ -80,15 +80,15 @@ async def test_a_database_of_a_newer_version_is_refused_with_what_to_do(tmp_path
         await migration.upgrade(f"sqlite:///{path}")
 
 
-async def test_the_database_says_which_servers_can_use_its_tables(postgres_database_url: str) -> None:
-    found = await migration.load_state(postgres_database_url)
-    assert found.revision == migration.head_revision()
-    assert found.works_with in migration.known_revisions()
-    assert migration.describe_mismatch(found) is None
+async def test_the_database_records_which_servers_can_use_its_tables(postgres_database_url: str) -> None:
+    state = await migration.load_state(postgres_database_url)
+    assert state.revision == migration.head_revision()
+    assert state.works_with in migration.known_revisions()
+    assert migration.describe_mismatch(state) is None
 
 
 @pytest.mark.parametrize(
-    ("stand", "said"),
+    ("stand", "message"),
     [
         (SchemaState(None), "at revision none, this version needs"),
         (SchemaState("0001"), "Run `tessera db upgrade` first"),
@@ -98,14 +98,14 @@ async def test_the_database_says_which_servers_can_use_its_tables(postgres_datab
         (SchemaState("9999"), "install that version, or use another database"),
     ],
 )
-def test_a_server_uses_newer_tables_that_were_made_for_it_too_and_no_older_ones(
-    stand: SchemaState, said: str | None
+def test_a_server_uses_newer_tables_compatible_with_it_but_no_older_tables(
+    stand: SchemaState, message: str | None
 ) -> None:
-    found = migration.describe_mismatch(stand)
-    assert (found is None) if said is None else (found is not None and said in found)
+    mismatch = migration.describe_mismatch(stand)
+    assert (mismatch is None) if message is None else (mismatch is not None and message in mismatch)
 
 
-def test_every_migration_leaves_tables_that_the_one_before_can_use() -> None:
+def test_every_migration_leaves_tables_that_the_previous_version_can_use() -> None:
     scripts = [*ScriptDirectory.from_config(migration.create_config()).walk_revisions()][::-1]
     oldest = [script.module.works_with for script in scripts]
     assert oldest == sorted(oldest)
@@ -124,10 +124,10 @@ async def test_an_upgrade_waits_for_its_turn_again_and_again(
     upgrading = asyncio.create_task(migration.upgrade(postgres_database_url))
     await asyncio.sleep(1)
     assert not upgrading.done()
-    other = await asyncpg.connect(postgres_database_url)
-    assert await other.fetchval("SELECT count(*) FROM core.teams") == 0
+    second = await asyncpg.connect(postgres_database_url)
+    assert await second.fetchval("SELECT count(*) FROM core.teams") == 0
     await holder.execute("COMMIT")
     await upgrading
     assert await migration.load_revision(postgres_database_url) == migration.head_revision()
     await holder.close()
-    await other.close()
+    await second.close()

@@ -1,4 +1,4 @@
-"""Rows give each value as the table declares it, on both databases, and a document only to those who read it."""
+"""Rows have the values that their table declares on both databases, and JSON documents only if selected."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -12,7 +12,7 @@ from tessera_gql.store.tables import Registration, table
 from tests.world import World
 
 
-async def test_every_column_is_what_the_table_says(world: World, database: Database) -> None:
+async def test_every_column_has_the_type_its_table_declares(world: World, database: Database) -> None:
     asset = await world.published(consumers=1)
     async with database.read() as session:
         (row,) = await registrations.list_live(session, [asset.id])

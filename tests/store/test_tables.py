@@ -1,4 +1,4 @@
-"""The rules that hold whatever the code does: each forbidden second row is refused by the database itself."""
+"""The database itself refuses every row and change that breaks an invariant."""
 
 import re
 from collections.abc import Callable
@@ -37,7 +37,7 @@ async def first(database: Database, model: type[SQLModel]) -> Row:
         return {column.key: getattr(row, column.key) for column in table(model).columns} if row else {}
 
 
-async def put(database: Database, model: type[SQLModel], row: Row) -> None:
+async def insert_copy(database: Database, model: type[SQLModel], row: Row) -> None:
     async with database.write() as session:
         await session.execute(insert(table(model)), [{**row, "id": new_id()}])
 
@@ -80,13 +80,13 @@ CHANGES = [
 ]
 
 
-async def furnished(world: World) -> None:
+async def create_rows(world: World) -> None:
     asset, _ = await world.proposed(consumers=1)
     team = await world.team("other")
-    other = await world.asset("analytics.core.other", team)
+    second = await world.asset("analytics.core.other", team)
     edge = AssetDependency(
         id=new_id(),
-        dependent_asset_id=other.id,
+        dependent_asset_id=second.id,
         dependency_asset_id=asset.id,
         dependency_type=DependencyType.CONSUMES,
         evidence=Evidence.DECLARED,
@@ -97,16 +97,16 @@ async def furnished(world: World) -> None:
 
 
 async def test_each_forbidden_row_is_refused(world: World, database: Database) -> None:
-    await furnished(world)
-    for what, model, edit in FORBIDDEN:
+    await create_rows(world)
+    for description, model, edit in FORBIDDEN:
         row = {**edit(await first(database, model)), "id": new_id()}
         async with database.write(dry_run=True) as session:
             with pytest.raises(INTEGRITY_ERRORS):
-                assert not await session.execute(insert(table(model)), [row]), what
+                assert not await session.execute(insert(table(model)), [row]), description
 
 
 async def test_each_forbidden_change_is_refused(world: World, database: Database) -> None:
-    await furnished(world)
+    await create_rows(world)
     for statement in CHANGES:
         plain = re.sub(r"\b(core|workflow)\.", "", statement) if database.dialect == "sqlite" else statement
         async with database.write(dry_run=True) as session:
@@ -114,43 +114,43 @@ async def test_each_forbidden_change_is_refused(world: World, database: Database
                 assert not await session.execute(text(plain)), statement
 
 
-async def test_what_has_ended_leaves_its_place_to_another(world: World, database: Database) -> None:
-    await furnished(world)
-    contract, registration, proposal = [await first(database, one) for one in (Contract, Registration, Proposal)]
-    await put(database, Contract, {**contract, "version": "0.9.0", "status": ContractStatus.DEPRECATED})
-    await put(database, Registration, {**registration, "status": RegistrationStatus.INACTIVE})
+async def test_an_ended_row_no_longer_blocks_a_new_row(world: World, database: Database) -> None:
+    await create_rows(world)
+    contract, registration, proposal = [await first(database, model) for model in (Contract, Registration, Proposal)]
+    await insert_copy(database, Contract, {**contract, "version": "0.9.0", "status": ContractStatus.DEPRECATED})
+    await insert_copy(database, Registration, {**registration, "status": RegistrationStatus.INACTIVE})
     ended = {"status": ProposalStatus.SUPERSEDED, "resolved_at": proposal["proposed_at"]}
-    await put(database, Proposal, {**proposal, **ended})
-    await put(database, Proposal, {**proposal, **ended})
+    await insert_copy(database, Proposal, {**proposal, **ended})
+    await insert_copy(database, Proposal, {**proposal, **ended})
 
 
 async def test_a_team_registers_once_itself_and_once_for_each_of_its_assets(world: World, database: Database) -> None:
-    await furnished(world)
+    await create_rows(world)
     row = await first(database, Registration)
     async with database.read() as session:
         ids = [row.id for row in await session.rows(select(table(Asset).c.id))]
     for identity in ids:
-        await put(database, Registration, {**row, "consumer_asset_id": identity})
+        await insert_copy(database, Registration, {**row, "consumer_asset_id": identity})
     for identity in ids:
         with pytest.raises(INTEGRITY_ERRORS):
-            await put(database, Registration, {**row, "consumer_asset_id": identity})
+            await insert_copy(database, Registration, {**row, "consumer_asset_id": identity})
 
 
-async def test_whoever_loses_a_race_for_a_unique_place_gets_a_conflict(world: World, database: Database) -> None:
-    one, other = await world.team("one"), await world.team("other")
-    clone = Team(id=new_id(), name="x", name_key=one.name_key, meta={}, created_at=one.created_at)
+async def test_losing_a_race_for_a_unique_value_is_a_conflict(world: World, database: Database) -> None:
+    first_team, second_team = await world.team("one"), await world.team("other")
+    clone = Team(id=new_id(), name="x", name_key=first_team.name_key, meta={}, created_at=first_team.created_at)
     async with database.write(dry_run=True) as session:
         with pytest.raises(Conflict, match=r"at this moment\. Read it again"):
             await session.insert(clone)
     async with database.write(dry_run=True) as session:
         with pytest.raises(Conflict, match=r"at this moment\. Read it again"):
-            await session.update(Team, table(Team).c.id == other.id, name_key=one.name_key)
+            await session.update(Team, table(Team).c.id == second_team.id, name_key=first_team.name_key)
 
 
-async def test_a_contract_of_another_asset_has_a_place_of_its_own(world: World) -> None:
+async def test_active_contracts_of_two_assets_do_not_conflict(world: World) -> None:
     asset = await world.published()
     async with world.database.read() as session:
         (owner,) = await session.rows(select(table(Team)))
-    other = await world.asset("analytics.core.other", owner)  # type: ignore[arg-type] # a row is as good
-    await world.publish(other)
+    second = await world.asset("analytics.core.other", owner)  # type: ignore[arg-type] # a row is as good
+    await world.publish(second)
     assert (await world.publish(asset, without("note"))).contract is not None

@@ -1,4 +1,4 @@
-"""The table of visibility in SQL is the one in Python."""
+"""The visibility rules in SQL agree with those in Python."""
 
 from typing import Any
 from uuid import uuid4
@@ -33,8 +33,8 @@ ACTORS = (
 )
 
 
-def happened() -> list[Event]:
-    """A public event and private ones of both teams and of none."""
+def sample_events() -> list[Event]:
+    """A public event and private events of both teams and of no team."""
     public = TeamUpdated(team_id=OURS, changed=("name",), audience_team_ids=frozenset({THEIRS}))
     whose = [frozenset({OURS}), frozenset({THEIRS}), frozenset({OURS, THEIRS}), frozenset[Any]()]
     return [public, *(ApiKeyRevoked(api_key_id=uuid4(), name="ci", audience_team_ids=teams) for teams in whose)]
@@ -46,10 +46,10 @@ async def test_the_database_and_the_event_stream_show_the_same_events_and_names(
 ) -> None:
     for actor in ACTORS:
         async with database.write(actor) as session:
-            for event in happened():
+            for event in sample_events():
                 session.record(event)
     rows = await world.events()
-    streamed = [one for row in rows if (one := redact_event(view, row, events.with_actor)) is not None]
+    streamed = [redacted for row in rows if (redacted := redact_event(view, row, events.with_actor)) is not None]
     request = PageRequest("sequence", first=100)
     async with database.read() as session:
         result = await pagination.load_page(session, events.TABLE, request, view)
@@ -59,8 +59,8 @@ async def test_the_database_and_the_event_stream_show_the_same_events_and_names(
     assert [(row.sequence, row.actor) for row in result.rows] == expected
     assert sorted((row.sequence, row.actor) for row in by_id) == expected
     assert number == len(expected)
-    each = 5 if view.is_unrestricted else 3 if view.team_id else 1
-    assert number == each * len(ACTORS)
+    expected_count = 5 if view.is_unrestricted else 3 if view.team_id else 1
+    assert number == expected_count * len(ACTORS)
 
 
 def test_every_private_type_is_restricted_in_the_database() -> None:

@@ -1,4 +1,4 @@
-"""The watchdog measures how long the event loop is held, and logs the stack of what holds it."""
+"""The watchdog measures how long the event loop is blocked and logs the stack of the blocking code."""
 
 import asyncio
 import logging
@@ -16,44 +16,44 @@ def compute(seconds: float) -> None:
         pass
 
 
-async def observed(seconds_of_computing: float, seconds_of_blocking: float = 0.0) -> tuple[float, float]:
-    """The longest holds that were observed: by the wall clock, and in processor time."""
-    held: list[tuple[float, float]] = []
-    async with Watchdog(lambda wall, cpu: held.append((wall, cpu))):
+async def measure_longest_hold(seconds_of_computing: float, seconds_of_blocking: float = 0.0) -> tuple[float, float]:
+    """Measure the longest block of the event loop in wall-clock time and in processor time."""
+    durations: list[tuple[float, float]] = []
+    async with Watchdog(lambda wall, cpu: durations.append((wall, cpu))):
         await asyncio.sleep(0.1)
         compute(seconds_of_computing)
         time.sleep(seconds_of_blocking)  # noqa: ASYNC251 - what is to be noticed
         await asyncio.sleep(0.1)
-    return max(wall for wall, _ in held), max(cpu for _, cpu in held)
+    return max(wall for wall, _ in durations), max(cpu for _, cpu in durations)
 
 
 async def test_computing_holds_the_loop_by_both_clocks() -> None:
-    wall, cpu = await observed(0.2)
+    wall, cpu = await measure_longest_hold(0.2)
     assert wall > 0.15
     assert 0.15 < cpu <= wall
 
 
 async def test_blocking_holds_the_loop_by_the_wall_clock_alone() -> None:
-    wall, cpu = await observed(0.0, 0.2)
+    wall, cpu = await measure_longest_hold(0.0, 0.2)
     assert wall > 0.15
     assert cpu < 0.1
 
 
-async def test_what_holds_the_loop_for_long_is_logged_with_its_stack(
+async def test_a_long_block_of_the_loop_is_logged_with_its_stack(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(watchdog, "REPORT_AFTER_SECONDS", 0.1)
     with caplog.at_level(logging.WARNING, logger=watchdog.__name__):
-        await observed(0.5)
+        await measure_longest_hold(0.5)
     assert "has been held for" in caplog.text
     assert "in compute" in caplog.text
 
 
 async def test_it_stops_when_it_is_left() -> None:
-    held: list[float] = []
-    async with Watchdog(lambda wall, _cpu: held.append(wall)):
+    durations: list[float] = []
+    async with Watchdog(lambda wall, _cpu: durations.append(wall)):
         await asyncio.sleep(0.1)
-    count = len(held)
+    count = len(durations)
     assert count > 0
     await asyncio.sleep(0.1)
-    assert len(held) == count
+    assert len(durations) == count

@@ -1,4 +1,4 @@
-"""Teams, assets and dependencies: who may change them, what is refused, and who hears of it."""
+"""Teams, assets and dependencies are changed with the right checks and events."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ async def change(
         return await assets.update(session, actor or world.actor, ref, details=described, expected_row_version=version)
 
 
-async def test_a_team_is_renamed_by_itself_and_the_event_says_what_changed(world: World) -> None:
+async def test_a_team_renames_itself_and_the_event_lists_the_changes(world: World) -> None:
     team = await world.team("One")
     renamed = await rename(world, team, writer(team), name="one", metadata={"a": 1}, expected_row_version=1)
     assert (renamed.name, renamed.meta, renamed.row_version) == ("one", {"a": 1}, 2)
@@ -45,57 +45,57 @@ async def test_a_team_is_renamed_by_itself_and_the_event_says_what_changed(world
     assert await world.size() == size
 
 
-async def test_a_name_is_taken_whatever_its_case_and_the_spelling_of_its_accents(world: World) -> None:
+async def test_a_name_is_unique_without_regard_to_case_and_normalization(world: World) -> None:
     await world.team("Équipe")
-    other = await world.team("other")
+    second = await world.team("other")
     for name in ("équipe", "ÉQUIPE", "e\u0301quipe", " Équipe "):
         with pytest.raises(Conflict, match="A team named Équipe exists already"):
             await world.team(name)
         with pytest.raises(Conflict, match="A team named Équipe exists already"):
-            await rename(world, other, name=name)
+            await rename(world, second, name=name)
     async with world.database.write() as session:
         assert (await teams.update(session, world.actor, TeamRef(name="E\u0301QUIPE"), metadata={})).name == "Équipe"
 
 
-async def test_a_team_changed_meanwhile_is_stale_and_one_of_others_forbidden(world: World) -> None:
-    team, other = await world.team("one"), await world.team("other")
+async def test_updating_a_changed_team_is_stale_and_updating_another_team_is_forbidden(world: World) -> None:
+    team, second = await world.team("one"), await world.team("other")
     await rename(world, team, name="uno")
     with pytest.raises(Stale, match="rowVersion 2, not 1"):
         await rename(world, team, name="eins", expected_row_version=1)
     with pytest.raises(Forbidden, match="own team only"):
-        await rename(world, team, writer(other), name="mine")
+        await rename(world, team, writer(second), name="mine")
     with pytest.raises(Forbidden, match="lacks the scope ADMIN"):
         await World(world.database, writer(team)).team("new")
 
 
-async def test_an_asset_is_made_for_the_own_team_unless_an_administrator_says_otherwise(world: World) -> None:
-    one, other = await world.team("one"), await world.team("other")
+async def test_an_asset_belongs_to_the_callers_team_unless_an_administrator_names_another(world: World) -> None:
+    own_team, other_team = await world.team("one"), await world.team("other")
     async with world.database.write() as session:
-        made = await assets.create(session, writer(one), fqn="Core.Orders", details=AssetDetails())
-    assert (made.owner_team_id, made.resource_type, made.compatibility_mode) == (
-        one.id,
+        asset = await assets.create(session, writer(own_team), fqn="Core.Orders", details=AssetDetails())
+    assert (asset.owner_team_id, asset.resource_type, asset.compatibility_mode) == (
+        own_team.id,
         ResourceType.TABLE,
         Mode.BACKWARD,
     )
     event = (await world.events())[-1]
     assert (event.kind, event.asset_id, event.payload, event.teams) == (
         "ASSET_CREATED",
-        made.id,
+        asset.id,
         {"fqn": "Core.Orders"},
-        [str(one.id)],
+        [str(own_team.id)],
     )
     with pytest.raises(Forbidden, match="own team only"):
-        await World(world.database, writer(one)).asset("core.other", other)
+        await World(world.database, writer(own_team)).asset("core.other", other_team)
     with pytest.raises(Conflict, match=r"Core\.Orders exists already"):
-        await world.asset("core.ORDERS", other)
+        await world.asset("core.ORDERS", other_team)
     with pytest.raises(NotFound):
-        await world.asset("core.new", Team(id=made.id))
+        await world.asset("core.new", Team(id=asset.id))
 
 
-async def test_a_new_owner_or_mode_is_told_to_the_readers_and_a_description_is_not(world: World) -> None:
+async def test_readers_are_notified_of_a_new_owner_or_mode_but_not_of_a_description(world: World) -> None:
     asset = await world.published(consumers=1)
     reader, owner, heir = str(world.consumers[0].id), str(asset.owner_team_id), await world.team("heir")
-    for details, told, changed in (
+    for details, audience, changed in (
         ({"description": "rows"}, {owner}, ["description"]),
         ({"compatibility_mode": Mode.FULL}, {owner, reader}, ["compatibility_mode"]),
         ({"owner": TeamRef(name="heir")}, {owner, reader, str(heir.id)}, ["owner"]),
@@ -103,7 +103,7 @@ async def test_a_new_owner_or_mode_is_told_to_the_readers_and_a_description_is_n
     ):
         await change(world, asset, **details)
         event = (await world.events())[-1]
-        assert (event.kind, set(event.teams), event.payload["changed"]) == ("ASSET_UPDATED", told, changed)
+        assert (event.kind, set(event.teams), event.payload["changed"]) == ("ASSET_UPDATED", audience, changed)
     size = await world.size()
     assert (await change(world, asset, owner=TeamRef(id=heir.id), version=5)).row_version == 5
     assert await world.size() == size
@@ -120,25 +120,25 @@ async def test_an_asset_is_changed_by_its_owner_or_an_administrator_of_any_team(
         await change(world, asset, description="late", version=1)
 
 
-async def test_an_edge_is_told_to_both_owners_and_exists_once(world: World) -> None:
-    one, other = await world.team("one"), await world.team("other")
-    source, built = await world.asset("core.source", one), await world.asset("marts.built", other)
+async def test_an_edge_notifies_both_owners_and_exists_once(world: World) -> None:
+    own_team, other_team = await world.team("one"), await world.team("other")
+    source, built = await world.asset("core.source", own_team), await world.asset("marts.built", other_team)
     edge = await world.depend(built, source)
     event = (await world.events())[-1]
     assert (event.kind, event.entity_id, event.asset_id) == ("DEPENDENCY_ADDED", edge.id, built.id)
-    assert set(event.teams) == {str(one.id), str(other.id)}
+    assert set(event.teams) == {str(own_team.id), str(other_team.id)}
     with pytest.raises(Conflict, match=r"marts\.built already consumes core\.source"):
         await world.depend(built, source)
     with pytest.raises(Invalid, match="can't depend on itself"):
         await world.depend(built, built)
     with pytest.raises(Forbidden, match="Only the owning team, other, may"):
-        await World(world.database, writer(one)).depend(built, source)
-    await world.depend(source, built)  # a cycle, as warehouses have them
+        await World(world.database, writer(own_team)).depend(built, source)
+    await world.depend(source, built)  # warehouses contain cycles
 
 
 async def test_an_edge_that_is_not_there_cannot_be_removed(world: World) -> None:
-    one = await world.team("one")
-    source, built = await world.asset("core.source", one), await world.asset("marts.built", one)
+    team = await world.team("one")
+    source, built = await world.asset("core.source", team), await world.asset("marts.built", team)
     await world.depend(built, source)
 
     async def remove(kind: DependencyType) -> None:

@@ -1,4 +1,4 @@
-"""Contracts in the order they came, and how they are retired."""
+"""Contracts are ordered by publication and retired under the right conditions."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from tests.conftest import FixedClock
 from tests.world import World, adding, without
 
 
-async def test_a_call_that_began_earlier_but_got_its_turn_later_is_published_later(
+async def test_the_order_of_contracts_is_that_of_their_locks_not_of_their_calls(
     world: World, clock: FixedClock
 ) -> None:
     asset = await world.published()
@@ -23,7 +23,7 @@ async def test_a_call_that_began_earlier_but_got_its_turn_later_is_published_lat
     assert first.published_at <= second.published_at <= third.published_at
     async with world.database.read() as session:
         before = await contracts.load_previous(session, [second.id, third.id])
-    assert {key: one.id for key, one in before.items()} == {second.id: first.id, third.id: second.id}
+    assert {key: contract.id for key, contract in before.items()} == {second.id: first.id, third.id: second.id}
 
 
 async def test_after_retirement_versions_go_on_from_the_highest_ever(world: World, clock: FixedClock) -> None:
@@ -37,7 +37,7 @@ async def test_after_retirement_versions_go_on_from_the_highest_ever(world: Worl
     assert (again.outcome, again.contract and again.contract.version) == (Outcome.PUBLISHED, "3.1.0")
 
 
-async def test_an_active_contract_that_somebody_reads_is_not_retired(world: World) -> None:
+async def test_an_active_contract_with_readers_is_not_retired(world: World) -> None:
     asset = await world.published(consumers=1)
     active = await world.active(asset)
     assert active is not None

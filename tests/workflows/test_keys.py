@@ -1,4 +1,4 @@
-"""API keys: made with at most the rights of their maker, kept as hashes, revoked for good."""
+"""API keys have at most the rights of their creator, are stored as hashes, and are revoked for good."""
 
 import asyncio
 from datetime import timedelta
@@ -30,7 +30,7 @@ async def revoke(database: Database, key: ApiKey, actor: Actor = ANONYMOUS) -> A
         return await keys.revoke(session, actor, key.id)
 
 
-def of(team: Team) -> TeamRef:
+def team_ref(team: Team) -> TeamRef:
     return TeamRef(id=team.id)
 
 
@@ -38,21 +38,21 @@ def holder(team: Team, scope: Scope) -> Actor:
     return Actor(f"{team.name} {scope}", team.id, frozenset({scope}))
 
 
-async def test_a_token_is_32_random_bytes_behind_a_mark_and_only_its_hash_is_kept(
+async def test_a_token_is_a_prefix_and_32_random_bytes_and_only_its_hash_is_stored(
     world: World, database: Database
 ) -> None:
     team = await world.team("shop")
-    minted = await make(database, team=of(team), scopes=[Scope.WRITE])
-    assert minted.token.startswith("tsr_")
-    assert len(minted.token) == 4 + 43
-    assert minted.key.prefix == minted.token[:8]
+    created = await make(database, team=team_ref(team), scopes=[Scope.WRITE])
+    assert created.token.startswith("tsr_")
+    assert len(created.token) == 4 + 43
+    assert created.key.prefix == created.token[:8]
     async with database.read() as session:
-        kept = await store.find_by_hash(session, store.hash_token(minted.token))
+        row = await store.find_by_hash(session, store.hash_token(created.token))
         everything = [str(row) for name in ("api_keys", "events") for row in await _rows(session, name)]
-    assert kept is not None
-    assert kept.id == minted.key.id
-    assert not any(minted.token[8:] in row for row in everything)
-    assert minted.token not in repr(minted)
+    assert row is not None
+    assert row.id == created.key.id
+    assert not any(created.token[8:] in row for row in everything)
+    assert created.token not in repr(created)
 
 
 async def _rows(session: Any, name: str) -> list[Any]:
@@ -62,36 +62,36 @@ async def _rows(session: Any, name: str) -> list[Any]:
 
 async def test_scopes_are_kept_with_those_they_include(world: World, database: Database) -> None:
     team = await world.team("shop")
-    made = [(await make(database, team=of(team), scopes=[scope])).key.scopes for scope in Scope]
-    assert made == [["READ"], ["READ", "WRITE"], ["READ", "WRITE", "ADMIN"]]
+    created = [(await make(database, team=team_ref(team), scopes=[scope])).key.scopes for scope in Scope]
+    assert created == [["READ"], ["READ", "WRITE"], ["READ", "WRITE", "ADMIN"]]
 
 
 async def test_making_and_revoking_a_key_are_events_without_token_or_hash(world: World, database: Database) -> None:
     team = await world.team("shop")
-    minted = await make(database, "ci", team=of(team), scopes=[Scope.WRITE])
-    await revoke(database, minted.key)
+    key = await make(database, "ci", team=team_ref(team), scopes=[Scope.WRITE])
+    await revoke(database, key.key)
     created, revoked = (await world.events())[-2:]
     assert (created.kind, created.payload["name"], created.payload["scopes"]) == (
         "API_KEY_CREATED",
         "ci",
         ["READ", "WRITE"],
     )
-    assert (revoked.kind, revoked.entity_id, revoked.teams) == ("API_KEY_REVOKED", minted.key.id, [str(team.id)])
+    assert (revoked.kind, revoked.entity_id, revoked.teams) == ("API_KEY_REVOKED", key.key.id, [str(team.id)])
     for event in (created, revoked):
-        assert minted.token not in str(event)
-        assert store.hash_token(minted.token) not in str(event)
+        assert key.token not in str(event)
+        assert store.hash_token(key.token) not in str(event)
 
 
 async def test_a_write_key_makes_keys_of_its_own_team_with_at_most_its_own_scopes(
     world: World, database: Database
 ) -> None:
-    team, other = await world.team("shop"), await world.team("finance")
+    team, other_team = await world.team("shop"), await world.team("finance")
     writer = holder(team, Scope.WRITE)
     assert (await make(database, actor=writer, scopes=[Scope.WRITE])).key.team_id == team.id
     with pytest.raises(Forbidden, match="can't give the right ADMIN"):
         await make(database, actor=writer, scopes=[Scope.ADMIN])
     with pytest.raises(Forbidden, match="own team only"):
-        await make(database, actor=writer, team=of(other))
+        await make(database, actor=writer, team=team_ref(other_team))
     with pytest.raises(Forbidden, match="lacks the scope WRITE"):
         await make(database, actor=holder(team, Scope.READ))
 
@@ -120,63 +120,61 @@ async def test_a_key_needs_a_scope_and_an_expiry_to_come(database: Database, clo
 async def test_revoking_is_for_good_and_repeating_it_writes_nothing(
     world: World, database: Database, clock: FixedClock
 ) -> None:
-    minted = await make(database, scopes=[Scope.ADMIN])
-    first = await revoke(database, minted.key)
+    created = await make(database, scopes=[Scope.ADMIN])
+    first = await revoke(database, created.key)
     number = len(await world.events())
     clock.advance(days=1)
-    again = await revoke(database, minted.key)
+    again = await revoke(database, created.key)
     assert first.revoked_at == again.revoked_at == clock.now - timedelta(days=1)
     assert len(await world.events()) == number
 
 
-async def test_a_write_key_revokes_keys_of_its_team_but_none_stronger_than_itself(
-    world: World, database: Database
-) -> None:
-    team, other = await world.team("shop"), await world.team("finance")
+async def test_a_write_key_revokes_keys_of_its_team_but_no_stronger_key(world: World, database: Database) -> None:
+    team, other_team = await world.team("shop"), await world.team("finance")
     writer = holder(team, Scope.WRITE)
-    peer = await make(database, team=of(team), scopes=[Scope.WRITE])
+    peer = await make(database, team=team_ref(team), scopes=[Scope.WRITE])
     assert (await revoke(database, peer.key, writer)).revoked_at is not None
-    stronger = await make(database, team=of(team), scopes=[Scope.ADMIN])
+    stronger = await make(database, team=team_ref(team), scopes=[Scope.ADMIN])
     with pytest.raises(Forbidden, match="has the right ADMIN, which yours lacks"):
         await revoke(database, stronger.key, writer)
-    foreign = await make(database, team=of(other))
+    foreign = await make(database, team=team_ref(other_team))
     with pytest.raises(NotFound, match="no such API key"):
         await revoke(database, foreign.key, writer)
 
 
 async def test_a_key_is_found_by_its_first_characters_while_it_is_good(database: Database) -> None:
-    minted = await make(database, scopes=[Scope.ADMIN])
+    created = await make(database, scopes=[Scope.ADMIN])
     async with database.read() as session:
-        assert (await keys.get_by_prefix(session, minted.key.prefix)).id == minted.key.id
-    await revoke(database, minted.key)
+        assert (await keys.get_by_prefix(session, created.key.prefix)).id == created.key.id
+    await revoke(database, created.key)
     async with database.read() as session:
         with pytest.raises(NotFound, match="still good begins with"):
-            await keys.get_by_prefix(session, minted.key.prefix)
+            await keys.get_by_prefix(session, created.key.prefix)
 
 
-async def test_of_two_keys_with_the_same_first_characters_none_is_guessed(database: Database) -> None:
-    minted = await make(database, scopes=[Scope.ADMIN])
-    twin = ApiKey(**minted.key.model_dump() | {"id": new_id(), "token_hash": "another"})
+async def test_an_ambiguous_key_prefix_is_refused(database: Database) -> None:
+    created = await make(database, scopes=[Scope.ADMIN])
+    twin = ApiKey(**created.key.model_dump() | {"id": new_id(), "token_hash": "another"})
     async with database.write() as session:
         await session.insert(twin)
     async with database.read() as session:
         with pytest.raises(Conflict, match="2 keys begin with"):
-            await keys.get_by_prefix(session, minted.key.prefix)
+            await keys.get_by_prefix(session, created.key.prefix)
 
 
-async def test_servers_that_start_at_once_make_one_first_key(database: Database) -> None:
+async def test_servers_that_start_at_once_create_one_first_key(database: Database) -> None:
     async def start() -> CreatedKey | None:
         async with database.write("start") as session:
             return await keys.create_first_key(session)
 
-    made = [one for one in await asyncio.gather(*(start() for _ in range(5))) if one]
-    assert [one.key.scopes for one in made] == [["READ", "WRITE", "ADMIN"]]
+    created = [result for result in await asyncio.gather(*(start() for _ in range(5))) if result]
+    assert [created_key.key.scopes for created_key in created] == [["READ", "WRITE", "ADMIN"]]
     assert await start() is None
 
 
-async def test_a_server_whose_only_key_is_revoked_makes_no_other_by_itself(database: Database) -> None:
-    minted = await make(database, scopes=[Scope.ADMIN])
-    await revoke(database, minted.key)
+async def test_a_server_whose_only_key_is_revoked_creates_no_new_key(database: Database) -> None:
+    created = await make(database, scopes=[Scope.ADMIN])
+    await revoke(database, created.key)
     async with database.write("start") as session:
         assert await keys.create_first_key(session) is None
 

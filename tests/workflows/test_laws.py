@@ -1,4 +1,4 @@
-"""Random verbs in random order: what must hold, holds after every one of them, whether it was done or refused."""
+"""Invariants hold after every step of a random sequence of workflows, successful or refused."""
 
 import random
 import shutil
@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from tests.policy.test_affected import is_affected
 
 from tessera_gql.diff import Change, Mode
 from tessera_gql.errors import Refusal
@@ -24,16 +25,15 @@ from tessera_gql.workflows import impact
 from tessera_gql.workflows.assets import AssetDetails
 from tessera_gql.workflows.publishing import PublishRequest
 from tests.conftest import FixedClock
-from tests.policy.test_affected import is_affected
 from tests.store.test_events import assert_chained
 from tests.world import World
 
 COLUMNS = "abcde"
-PROMISE: dict[str, Any] = {"freshness": {"error_after": {"count": 24, "period": "hour"}}}
+GUARANTEE: dict[str, Any] = {"freshness": {"error_after": {"count": 24, "period": "hour"}}}
 
 
 def schema(dice: random.Random) -> dict[str, Any]:
-    """Few columns and few types, so that schemas come back and changes are of every kind."""
+    """A random schema of few columns and types, so that schemas recur and every kind of change occurs."""
     chosen = [name for name in COLUMNS if dice.random() < 0.7]
     return {
         "type": "object",
@@ -43,13 +43,13 @@ def schema(dice: random.Random) -> dict[str, Any]:
 
 
 class Walk:
-    """Two assets, three consumers, an owner; each step does one thing that somebody might do."""
+    """A random sequence of workflows on two assets, with owners and consumers."""
 
     def __init__(self, world: World, clock: FixedClock, seed: int) -> None:
         self.world, self.clock, self.dice = world, clock, random.Random(seed)
         self.teams: list[Team] = []
         self.assets: list[Asset] = []
-        self.done: dict[str, int] = {}
+        self.succeeded: dict[str, int] = {}
 
     async def begin(self) -> None:
         self.teams = [await self.world.team(f"team-{number}") for number in range(5)]
@@ -72,7 +72,7 @@ class Walk:
         before = await self.world.size()
         try:
             await verb()
-            self.done[verb.__name__] = self.done.get(verb.__name__, 0) + 1
+            self.succeeded[verb.__name__] = self.succeeded.get(verb.__name__, 0) + 1
         except Refusal:
             assert await self.world.size() == before, f"{verb.__name__} was refused and left something behind"
 
@@ -80,7 +80,7 @@ class Walk:
         asset, dice = self.dice.choice(self.assets), self.dice
         request: dict[str, Any] = {
             "schema": schema(dice),
-            "guarantees": dice.choice([None, PROMISE]),
+            "guarantees": dice.choice([None, GUARANTEE]),
             "mode": dice.choice([None, None, Mode.BACKWARD, Mode.FULL, Mode.NONE]),
             "force": dice.random() < 0.1,
             "reason": "because",
@@ -90,21 +90,21 @@ class Walk:
         await self.world.apply_all()
         async with self.world.database.read() as session:
             foreseen = await impact.compute_impact(session, AssetRef(id=asset.id), PublishRequest(**request))
-        done = await self.world.publish(asset, **request)
-        assert done.changes == foreseen.judgement.changes
-        match done.outcome:
+        result = await self.world.publish(asset, **request)
+        assert result.changes == foreseen.judgement.changes
+        match result.outcome:
             case Outcome.UNCHANGED:
                 assert foreseen.outcome is Outcome.UNCHANGED
             case Outcome.FORCED:
                 assert foreseen.outcome is Outcome.PROPOSED
             case Outcome.PROPOSED:
                 assert foreseen.outcome is Outcome.PROPOSED
-                assert done.proposal is not None
-                if done.proposal.proposed_by == foreseen.asset.owner_team_id:
-                    assert await self.world.asked(done.proposal) == foreseen.asked_teams.keys()
+                assert result.proposal is not None
+                if result.proposal.proposed_by == foreseen.asset.owner_team_id:
+                    assert await self.world.asked(result.proposal) == foreseen.asked_teams.keys()
             case Outcome.PUBLISHED:
-                assert done.contract is not None
-                assert done.proposal is not None or done.contract.version == foreseen.version
+                assert result.contract is not None
+                assert result.proposal is not None or result.contract.version == foreseen.version
 
     async def register(self) -> None:
         fields = self.dice.sample(COLUMNS, self.dice.randint(0, 2))
@@ -115,16 +115,16 @@ class Walk:
             await self.world.unregister(self.dice.choice(live))
 
     async def answer(self) -> None:
-        found = [one for one in await self.world.rows(Proposal) if one.status.is_open]
-        if found:
+        proposals = [proposal for proposal in await self.world.rows(Proposal) if proposal.status.is_open]
+        if proposals:
             response = self.dice.choice([Response.APPROVED, *Response])
             deadline = self.clock.now + timedelta(days=self.dice.choice([1, 10, 50]))
-            await self.world.answer(self.dice.choice(found), self.dice.choice(self.teams), response, deadline)
+            await self.world.answer(self.dice.choice(proposals), self.dice.choice(self.teams), response, deadline)
 
     async def decide(self) -> None:
-        if found := await self.world.rows(Proposal):
+        if proposals := await self.world.rows(Proposal):
             verb = self.dice.choice([self.world.publish_proposal, self.world.publish_proposal, self.world.withdraw])
-            await verb(self.dice.choice(found[-4:]))
+            await verb(self.dice.choice(proposals[-4:]))
 
     async def wait(self) -> None:
         self.clock.advance(days=self.dice.choice([1, 5, 20]))
@@ -138,52 +138,61 @@ class Walk:
             await asset_verbs.update(session, self.world.actor, AssetRef(id=asset.id), details=details)
 
     async def retire(self) -> None:
-        if found := await self.world.rows(Contract):
-            await self.world.retire(self.dice.choice(found))
+        if contracts := await self.world.rows(Contract):
+            await self.world.retire(self.dice.choice(contracts))
 
     async def check(self) -> None:
         contracts, proposals = await self.world.rows(Contract), await self.world.rows(Proposal)
-        live, places = await self.world.registrations(), await self.world.rows(Acknowledgment)
+        live, acknowledgments = await self.world.registrations(), await self.world.rows(Acknowledgment)
         for asset in self.assets:
-            versions = [one for one in contracts if one.asset_id == asset.id]
-            assert sum(one.status is ContractStatus.ACTIVE for one in versions) <= 1
-            assert all(parse_version(one.version) < parse_version(other.version) for one, other in pairwise(versions))
-            waiting = [one for one in proposals if one.asset_id == asset.id and one.status.is_open]
+            versions = [contract for contract in contracts if contract.asset_id == asset.id]
+            assert sum(contract.status is ContractStatus.ACTIVE for contract in versions) <= 1
+            assert all(
+                parse_version(contract.version) < parse_version(following.version)
+                for contract, following in pairwise(versions)
+            )
+            waiting = [proposal for proposal in proposals if proposal.asset_id == asset.id and proposal.status.is_open]
             assert len(waiting) <= 1
-            readers = [one for one in live if one.asset_id == asset.id]
-            for one in waiting:
-                self.check_open(one, readers, [place for place in places if place.proposal_id == one.id])
+            readers = [registration for registration in live if registration.asset_id == asset.id]
+            for proposal in waiting:
+                self.check_open(
+                    proposal,
+                    readers,
+                    [acknowledgment for acknowledgment in acknowledgments if acknowledgment.proposal_id == proposal.id],
+                )
             if not waiting:
-                assert all(one.status is RegistrationStatus.ACTIVE for one in readers)
-        for one in proposals:
-            self.check_end(one, {contract.id: contract for contract in contracts})
+                assert all(registration.status is RegistrationStatus.ACTIVE for registration in readers)
+        for proposal in proposals:
+            self.check_end(proposal, {contract.id: contract for contract in contracts})
         assert_chained(await self.world.events())
 
-    def check_open(self, row: Proposal, readers: list[Registration], places: list[Acknowledgment]) -> None:
+    def check_open(self, row: Proposal, readers: list[Registration], acknowledgments: list[Acknowledgment]) -> None:
         breaking = [Change.from_json(change) for change in row.breaking_changes]
         hurt: dict[UUID, set[str]] = {}
-        for one in readers:
-            reasons = {change.fingerprint for change in breaking if is_affected(change, one.fields)}
-            if reasons and one.consumer_team_id != row.proposed_by:
-                hurt.setdefault(one.consumer_team_id, set()).update(reasons)
-        asked = [place for place in places if place.released_at is None]
-        assert {place.consumer_team_id: set(place.because) for place in asked} == hurt
-        answers = [rules.TeamResponse(place.response, place.migration_deadline) for place in asked]
+        for registration in readers:
+            reasons = {change.fingerprint for change in breaking if is_affected(change, registration.fields)}
+            if reasons and registration.consumer_team_id != row.proposed_by:
+                hurt.setdefault(registration.consumer_team_id, set()).update(reasons)
+        asked = [acknowledgment for acknowledgment in acknowledgments if acknowledgment.released_at is None]
+        assert {acknowledgment.consumer_team_id: set(acknowledgment.because) for acknowledgment in asked} == hurt
+        answers = [
+            rules.TeamResponse(acknowledgment.response, acknowledgment.migration_deadline) for acknowledgment in asked
+        ]
         status = rules.compute_status(answers, self.clock.now)
-        # What only time has done since waits for the worker or the next verb.
+        # A change by time alone is stored by the worker or by the next workflow.
         by_time = {(ProposalStatus.PENDING, ProposalStatus.APPROVED)}
         assert row.status is status or (row.status, status) in by_time
 
     def check_end(self, row: Proposal, contracts: dict[UUID, Contract]) -> None:
         assert (row.resolved_at is None) is row.status.is_open
         if row.contract_id is not None:
-            made = contracts[row.contract_id]
-            assert (made.schema_def, made.guarantees) == (row.proposed_schema, row.guarantees)
-            assert (made.version, made.compatibility_mode) == (row.proposed_version, row.compatibility_mode)
+            contract = contracts[row.contract_id]
+            assert (contract.schema_def, contract.guarantees) == (row.proposed_schema, row.guarantees)
+            assert (contract.version, contract.compatibility_mode) == (row.proposed_version, row.compatibility_mode)
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_what_must_hold_holds_after_every_verb(
+async def test_the_invariants_hold_after_every_random_workflow(
     seed: int, sqlite_template: Path, tmp_path: Path, clock: FixedClock
 ) -> None:
     database = Database(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'walk.db')}", clock=clock)
@@ -193,6 +202,6 @@ async def test_what_must_hold_holds_after_every_verb(
         for _ in range(60):
             await walk.step()
             await walk.check()
-        assert {"publish", "register", "answer"} <= walk.done.keys()
+        assert {"publish", "register", "answer"} <= walk.succeeded.keys()
     finally:
         await database.dispose()

@@ -1,4 +1,4 @@
-"""What can be done with a proposal, by whom, and what everybody else hears of it."""
+"""Proposals are acknowledged, published and withdrawn by the right teams, and all affected teams are notified."""
 
 from datetime import timedelta
 
@@ -41,19 +41,19 @@ async def test_the_last_answer_counts_and_each_is_an_event(world: World, clock: 
         (YES, ProposalStatus.APPROVED),
         (NO, ProposalStatus.REJECTED),
     ):
-        done = await world.answer(proposal, team, response, clock.now + timedelta(days=1))
-        assert done.proposal.status is status
-        [place] = await world.acknowledgments(proposal)
-        assert (place.response, place.migration_deadline is None) == (response, response is not LATER)
+        result = await world.answer(proposal, team, response, clock.now + timedelta(days=1))
+        assert result.proposal.status is status
+        [acknowledgment] = await world.acknowledgments(proposal)
+        assert (acknowledgment.response, acknowledgment.migration_deadline is None) == (response, response is not LATER)
         [registration] = await world.registrations()
         migrating = RegistrationStatus.MIGRATING if response is LATER else RegistrationStatus.ACTIVE
         assert registration.status is migrating
     events = await world.events(before)
-    answers = [one for one in events if one.kind == "PROPOSAL_ANSWERED"]
-    assert [one.payload["response"] for one in answers] == [NO, LATER, YES, YES, NO]
+    answers = [event for event in events if event.kind == "PROPOSAL_ANSWERED"]
+    assert [event.payload["response"] for event in answers] == [NO, LATER, YES, YES, NO]
     assert set(answers[0].teams) == {str(team.id), str(asset.owner_team_id)}
-    changes = [one.payload for one in events if one.kind == "PROPOSAL_STATUS_CHANGED"]
-    assert [(one["before"], one["after"]) for one in changes] == [
+    changes = [event.payload for event in events if event.kind == "PROPOSAL_STATUS_CHANGED"]
+    assert [(change["before"], change["after"]) for change in changes] == [
         ("PENDING", "REJECTED"),
         ("REJECTED", "PENDING"),
         ("PENDING", "APPROVED"),
@@ -61,7 +61,7 @@ async def test_the_last_answer_counts_and_each_is_an_event(world: World, clock: 
     ]
 
 
-async def test_publishing_before_everybody_agrees_says_who_is_missing(world: World) -> None:
+async def test_publishing_before_all_teams_agree_names_the_missing_teams(world: World) -> None:
     _, proposal = await world.proposed(consumers=2)
     with pytest.raises(Conflict, match=r"pending: it waits for consumer-0, consumer-1\. It can be published once"):
         await world.publish_proposal(proposal)
@@ -70,14 +70,14 @@ async def test_publishing_before_everybody_agrees_says_who_is_missing(world: Wor
         await world.publish_proposal(proposal)
 
 
-async def test_only_who_is_asked_answers_and_the_others_hear_why_not(world: World) -> None:
+async def test_only_asked_teams_may_answer_and_other_teams_get_the_reason(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
-    other = await world.team("other")
-    await world.register(asset, other, "total")
+    stranger = await world.team("other")
+    await world.register(asset, stranger, "total")
     with pytest.raises(Forbidden, match=r"other is not asked by this proposal: .* Asked are: consumer-0"):
-        await world.answer(proposal, other, NO)
+        await world.answer(proposal, stranger, NO)
     with pytest.raises(NotFound):
-        await world.answer(Proposal(id=new_id()), other, NO)
+        await world.answer(Proposal(id=new_id()), stranger, NO)
 
 
 async def test_a_key_answers_for_its_own_team_and_an_administrator_for_the_team_it_names(world: World) -> None:
@@ -100,10 +100,12 @@ async def test_a_key_answers_for_its_own_team_and_an_administrator_for_the_team_
 
 async def test_a_consumer_that_leaves_is_released_and_no_longer_counts(world: World) -> None:
     _, proposal = await world.proposed(consumers=2)
-    blocker, other = world.consumers
+    blocker, approver = world.consumers
     await world.answer(proposal, blocker, NO)
-    await world.answer(proposal, other, YES)
-    leaving = next(one for one in await world.registrations() if one.consumer_team_id == blocker.id)
+    await world.answer(proposal, approver, YES)
+    leaving = next(
+        registration for registration in await world.registrations() if registration.consumer_team_id == blocker.id
+    )
     before = (await world.events())[-1].sequence
     await world.unregister(leaving)
     assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED
@@ -114,7 +116,7 @@ async def test_a_consumer_that_leaves_is_released_and_no_longer_counts(world: Wo
         await world.unregister(leaving)
 
 
-async def test_one_that_comes_back_is_asked_anew_and_its_old_answer_is_forgotten(world: World) -> None:
+async def test_a_consumer_that_returns_is_asked_again_and_its_old_answer_is_discarded(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
     team = world.consumers[0]
     await world.answer(proposal, team, YES)
@@ -122,12 +124,12 @@ async def test_one_that_comes_back_is_asked_anew_and_its_old_answer_is_forgotten
     before = (await world.events())[-1].sequence
     await world.register(asset, team, "note")
     assert (await world.proposal(proposal.id)).status is ProposalStatus.PENDING
-    [place] = await world.acknowledgments(proposal)
-    assert (place.response, place.responded_at, place.released_at) == (None, None, None)
+    [acknowledgment] = await world.acknowledgments(proposal)
+    assert (acknowledgment.response, acknowledgment.responded_at, acknowledgment.released_at) == (None, None, None)
     assert (await world.kinds(before))[:2] == ["REGISTRATION_CREATED", "ACKNOWLEDGMENT_REQUESTED"]
 
 
-async def test_one_registration_of_several_that_ends_releases_nobody(world: World) -> None:
+async def test_ending_one_of_several_registrations_releases_no_team(world: World) -> None:
     asset = await world.published()
     team = await world.team("two ways")
     own = await world.asset("marts.own", team)
@@ -135,25 +137,25 @@ async def test_one_registration_of_several_that_ends_releases_nobody(world: Worl
     second = await world.register(asset, team, via=own)
     proposal = (await world.publish(asset, without("note", "total"))).proposal
     assert proposal is not None
-    [place] = await world.acknowledgments(proposal)
-    assert len(place.because) == 2
+    [acknowledgment] = await world.acknowledgments(proposal)
+    assert len(acknowledgment.because) == 2
     await world.answer(proposal, team, YES)
     await world.unregister(second)
-    [place] = await world.acknowledgments(proposal)
-    assert (len(place.because), place.response) == (1, YES)
+    [acknowledgment] = await world.acknowledgments(proposal)
+    assert (len(acknowledgment.because), acknowledgment.response) == (1, YES)
     await world.register(asset, team, via=own)
-    [place] = await world.acknowledgments(proposal)
-    assert (len(place.because), place.response) == (2, None)
+    [acknowledgment] = await world.acknowledgments(proposal)
+    assert (len(acknowledgment.because), acknowledgment.response) == (2, None)
 
 
-async def test_publishing_publishes_exactly_what_was_approved_and_tells_everybody(world: World) -> None:
+async def test_publishing_publishes_exactly_the_approved_terms_and_notifies_all_teams(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
     await world.answer(proposal, world.consumers[0], YES)
     before = (await world.events())[-1].sequence
-    done = await world.publish_proposal(proposal)
-    assert done.contract is not None
-    assert (done.contract.schema_def, done.contract.version) == (without("note"), "2.0.0")
-    assert (done.proposal.status, done.proposal.contract_id) == (ProposalStatus.PUBLISHED, done.contract.id)
+    result = await world.publish_proposal(proposal)
+    assert result.contract is not None
+    assert (result.contract.schema_def, result.contract.version) == (without("note"), "2.0.0")
+    assert (result.proposal.status, result.proposal.contract_id) == (ProposalStatus.PUBLISHED, result.contract.id)
     published, ended = await world.events(before)
     assert (published.kind, ended.kind) == ("CONTRACT_PUBLISHED", "PROPOSAL_STATUS_CHANGED")
     assert published.proposal_id == proposal.id
@@ -179,7 +181,7 @@ async def test_an_approved_proposal_that_went_stale_is_not_published_and_stays_o
     assert len(again.proposal.breaking_changes) == 2
 
 
-async def test_a_version_taken_meanwhile_makes_a_proposal_stale(world: World) -> None:
+async def test_a_version_published_meanwhile_makes_a_proposal_stale(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
     await world.publish(asset, {**without(), "description": "more"}, version="2.0.0")
     await world.answer(proposal, world.consumers[0], YES)
@@ -191,11 +193,11 @@ async def test_only_the_owner_withdraws(world: World) -> None:
     _, proposal = await world.proposed(consumers=1)
     with pytest.raises(Forbidden, match="Only the owning team, producers, may"):
         await World(world.database, key(world.consumers[0])).withdraw(proposal)
-    done = await world.withdraw(proposal)
-    assert (done.proposal.status, done.contract) == (ProposalStatus.WITHDRAWN, None)
+    result = await world.withdraw(proposal)
+    assert (result.proposal.status, result.contract) == (ProposalStatus.WITHDRAWN, None)
 
 
-async def test_after_a_change_of_hands_the_new_owner_decides_and_the_old_one_no_more(world: World) -> None:
+async def test_after_a_transfer_only_the_new_owner_decides(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
     heir = await world.team("heir")
     await hand_over(world, asset, heir)
@@ -203,9 +205,9 @@ async def test_after_a_change_of_hands_the_new_owner_decides_and_the_old_one_no_
     former = Actor("former", asset.owner_team_id, frozenset({Scope.WRITE}))
     with pytest.raises(Forbidden, match="Only the owning team, heir, may"):
         await World(world.database, former).publish_proposal(proposal)
-    done = await World(world.database, key(heir)).publish_proposal(proposal)
-    assert done.contract is not None
-    assert done.contract.published_by == heir.id
+    result = await World(world.database, key(heir)).publish_proposal(proposal)
+    assert result.contract is not None
+    assert result.contract.published_by == heir.id
 
 
 async def test_a_reader_that_became_the_owner_is_still_asked_and_may_answer_or_withdraw(world: World) -> None:
@@ -222,13 +224,15 @@ async def test_when_approved_it_is_published_with_the_last_answer_or_with_the_la
     world: World,
 ) -> None:
     asset, proposal = await world.proposed(consumers=2, publish_when_approved=True)
-    blocker, other = world.consumers
+    blocker, approver = world.consumers
     await world.answer(proposal, blocker, NO)
-    assert (await world.answer(proposal, other, YES)).contract is None
-    leaving = next(one for one in await world.registrations() if one.consumer_team_id == blocker.id)
+    assert (await world.answer(proposal, approver, YES)).contract is None
+    leaving = next(
+        registration for registration in await world.registrations() if registration.consumer_team_id == blocker.id
+    )
     await world.unregister(leaving)
     assert (await world.proposal(proposal.id)).status is ProposalStatus.PUBLISHED
-    statuses = [one.status for one in await world.contracts(asset)]
+    statuses = [contract.status for contract in await world.contracts(asset)]
     assert statuses == [ContractStatus.DEPRECATED, ContractStatus.ACTIVE]
 
 
@@ -238,8 +242,8 @@ async def test_notes_are_kept_and_too_long_ones_refused(world: World) -> None:
     async def answer(notes: str) -> None:
         async with world.database.write() as session:
             team = TeamRef(id=world.consumers[0].id)
-            said = AcknowledgmentInput(NO, notes=notes)
-            await proposals.acknowledge(session, world.actor, proposal.id, team=team, answer=said)
+            acknowledgment = AcknowledgmentInput(NO, notes=notes)
+            await proposals.acknowledge(session, world.actor, proposal.id, team=team, answer=acknowledgment)
 
     await answer(" not before Easter ")
     assert (await world.acknowledgments(proposal))[0].notes == "not before Easter"

@@ -1,4 +1,4 @@
-"""Each outcome and each refusal of a publish, with what it leaves behind and whom it tells."""
+"""Each outcome and each refusal of a publish has the right rows and events."""
 
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,7 @@ HOURLY: dict[str, Any] = {"freshness": {"error_after": {"count": 1, "period": "h
 DESCRIBED = {**ORDERS, "description": "One row for each order."}
 
 
-def told(event: EventRow) -> set[str]:
+def audience(event: EventRow) -> set[str]:
     return set(event.teams)
 
 
@@ -29,13 +29,13 @@ def ids(*teams: Team | Any) -> set[str]:
     return {str(getattr(team, "id", team)) for team in teams}
 
 
-async def test_the_first_contract_is_1_0_0_or_the_version_given(world: World) -> None:
+async def test_the_first_contract_is_1_0_0_or_the_requested_version(world: World) -> None:
     asset = await world.published(version="0.3.0-beta")
     contract = await world.active(asset)
     assert contract is not None
     assert (contract.version, contract.change_type) == ("0.3.0-beta", ChangeType.INITIAL)
-    other = await world.asset("a.b", await world.team("other"))
-    assert (await world.publish(other)).contract.version == "1.0.0"  # type: ignore[union-attr]
+    second = await world.asset("a.b", await world.team("other"))
+    assert (await world.publish(second)).contract.version == "1.0.0"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -50,60 +50,63 @@ async def test_the_first_contract_is_1_0_0_or_the_version_given(world: World) ->
         ({"schema": adding("channel"), "version": "2.0.0-rc.1+build"}, "2.0.0-rc.1+build", ChangeType.MINOR),
     ],
 )
-async def test_what_is_compatible_flows_through_with_the_next_honest_version(
+async def test_a_compatible_change_is_published_with_the_next_version(
     world: World, request_: dict[str, Any], version: str, change_type: ChangeType
 ) -> None:
     asset = await world.published(consumers=1, guarantees=DAILY)
-    done = await world.publish(asset, **request_)
-    assert done.outcome is Outcome.PUBLISHED
-    assert done.contract is not None
-    assert (done.contract.version, done.contract.change_type) == (version, change_type)
-    assert [one.status for one in await world.contracts(asset)] == [ContractStatus.DEPRECATED, ContractStatus.ACTIVE]
+    result = await world.publish(asset, **request_)
+    assert result.outcome is Outcome.PUBLISHED
+    assert result.contract is not None
+    assert (result.contract.version, result.contract.change_type) == (version, change_type)
+    assert [contract.status for contract in await world.contracts(asset)] == [
+        ContractStatus.DEPRECATED,
+        ContractStatus.ACTIVE,
+    ]
     assert len(await world.registrations()) == 1
-    event = next(one for one in await world.events() if one.entity_id == done.contract.id)
-    assert told(event) == ids(asset.owner_team_id, *world.consumers)
+    event = next(event for event in await world.events() if event.entity_id == result.contract.id)
+    assert audience(event) == ids(asset.owner_team_id, *world.consumers)
     assert event.payload["outcome"] == "PUBLISHED"
     assert event.payload["replaces"] == str((await world.contracts(asset))[0].id)
 
 
-async def test_what_is_left_out_stays_and_an_explicit_null_drops_it(world: World) -> None:
+async def test_omitted_terms_stay_and_an_explicit_null_drops_them(world: World) -> None:
     asset = await world.published(guarantees=DAILY, mode=Mode.FULL)
     grown = await world.publish(asset, DESCRIBED)
     assert grown.contract is not None
     assert (grown.contract.guarantees, grown.contract.compatibility_mode) == (DAILY, Mode.FULL)
     dropped = await world.publish(asset, DESCRIBED, guarantees=None)
     assert dropped.proposal is not None
-    assert [one.kind for one in dropped.judgement.breaking] == ["GUARANTEE_WEAKENED"]
+    assert [change.kind for change in dropped.judgement.breaking] == ["GUARANTEE_WEAKENED"]
 
 
-async def test_the_mode_of_the_current_contract_judges_and_its_change_is_told(world: World) -> None:
+async def test_the_mode_of_the_current_contract_decides_and_its_change_is_reported(world: World) -> None:
     asset = await world.published(consumers=1)
-    done = await world.publish(asset, without("note"), mode=Mode.NONE)
-    assert done.outcome is Outcome.PROPOSED
-    await world.withdraw(done.proposal)  # type: ignore[arg-type]
+    result = await world.publish(asset, without("note"), mode=Mode.NONE)
+    assert result.outcome is Outcome.PROPOSED
+    await world.withdraw(result.proposal)  # type: ignore[arg-type]
     await world.publish(asset, mode=Mode.NONE)
     event = (await world.events())[-1]
     assert (event.kind, event.payload) == ("COMPATIBILITY_MODE_CHANGED", {"before": "BACKWARD", "after": "NONE"})
-    assert told(event) == ids(asset.owner_team_id, *world.consumers)
+    assert audience(event) == ids(asset.owner_team_id, *world.consumers)
 
 
-async def test_under_none_nothing_breaks_and_every_reader_is_informed(world: World) -> None:
+async def test_in_mode_none_nothing_breaks_and_every_reader_is_informed(world: World) -> None:
     asset = await world.published(consumers=2, mode=Mode.NONE)
-    done = await world.publish(asset, without("note", "total"))
-    assert done.outcome is Outcome.PUBLISHED
-    assert told((await world.events())[-1]) == ids(asset.owner_team_id, *world.consumers)
+    result = await world.publish(asset, without("note", "total"))
+    assert result.outcome is Outcome.PUBLISHED
+    assert audience((await world.events())[-1]) == ids(asset.owner_team_id, *world.consumers)
 
 
-async def test_with_nobody_to_ask_the_proposal_is_approved_at_once_and_stands_as_the_record(world: World) -> None:
+async def test_a_proposal_without_asked_teams_is_approved_at_once_and_recorded(world: World) -> None:
     asset = await world.published()
-    done = await world.publish(asset, without("note"))
-    assert (done.outcome, done.proposal and done.proposal.status) == (Outcome.PROPOSED, ProposalStatus.APPROVED)
+    result = await world.publish(asset, without("note"))
+    assert (result.outcome, result.proposal and result.proposal.status) == (Outcome.PROPOSED, ProposalStatus.APPROVED)
     assert (await world.kinds())[-2:] == ["PROPOSAL_OPENED", "PROPOSAL_STATUS_CHANGED"]
     again = await world.publish(asset, without("note"), publish_when_approved=True)
     assert again.outcome is Outcome.PUBLISHED
     assert again.proposal is not None
     assert again.contract is not None
-    assert (again.proposal.id, again.proposal.contract_id) == (done.proposal.id, again.contract.id)  # type: ignore[union-attr]
+    assert (again.proposal.id, again.proposal.contract_id) == (result.proposal.id, again.contract.id)  # type: ignore[union-attr]
 
 
 async def test_the_owner_that_reads_its_own_asset_is_never_asked(world: World) -> None:
@@ -111,34 +114,34 @@ async def test_the_owner_that_reads_its_own_asset_is_never_asked(world: World) -
     async with world.database.read() as session:
         owner = await teams.get(session, TeamRef(name="PRODUCERS"))
     await world.register(asset, owner)
-    done = await world.publish(asset, without("note"))
-    assert done.proposal is not None
-    assert (await world.asked(done.proposal), done.proposal.status) == (set(), ProposalStatus.APPROVED)
+    result = await world.publish(asset, without("note"))
+    assert result.proposal is not None
+    assert (await world.asked(result.proposal), result.proposal.status) == (set(), ProposalStatus.APPROVED)
 
 
-async def test_who_reads_something_else_and_who_builds_on_it_are_informed_not_asked(world: World) -> None:
+async def test_readers_of_other_fields_and_downstream_owners_are_informed_but_not_asked(world: World) -> None:
     asset = await world.published()
-    hurt, other, builder = [await world.team(name) for name in ("hurt", "other", "builder")]
+    hurt, other_reader, builder = [await world.team(name) for name in ("hurt", "other", "builder")]
     await world.register(asset, hurt, "note")
-    await world.register(asset, other, "total")
+    await world.register(asset, other_reader, "total")
     built = await world.asset("marts.orders", builder)
     farther = await world.asset("marts.report", hurt)
     await world.depend(built, asset)
     await world.depend(farther, built)
-    done = await world.publish(asset, without("note"))
-    opened, requested = (await world.events())[-2:]
-    assert opened.payload["asked"] == [str(hurt.id)]
-    assert opened.payload["informed"] == sorted(ids(other, builder))
-    assert told(opened) == ids(asset.owner_team_id, hurt, other, builder)
-    assert (requested.kind, told(requested)) == ("ACKNOWLEDGMENT_REQUESTED", ids(hurt))
-    assert requested.payload["changes"] == [done.judgement.breaking[0].message]
-    assert requested.proposal_id == done.proposal.id  # type: ignore[union-attr]
+    result = await world.publish(asset, without("note"))
+    opened_event, requested = (await world.events())[-2:]
+    assert opened_event.payload["asked"] == [str(hurt.id)]
+    assert opened_event.payload["informed"] == sorted(ids(other_reader, builder))
+    assert audience(opened_event) == ids(asset.owner_team_id, hurt, other_reader, builder)
+    assert (requested.kind, audience(requested)) == ("ACKNOWLEDGMENT_REQUESTED", ids(hurt))
+    assert requested.payload["changes"] == [result.judgement.breaking[0].message]
+    assert requested.proposal_id == result.proposal.id  # type: ignore[union-attr]
 
 
-async def test_a_force_publishes_names_who_was_not_asked_and_ends_the_open_proposal(world: World) -> None:
+async def test_a_forced_publish_names_the_teams_not_asked_and_ends_the_open_proposal(world: World) -> None:
     asset, proposal = await world.proposed(consumers=2)
-    done = await world.publish(asset, without("total"), force=True, reason=" the source is gone ")
-    assert (done.outcome, done.contract and done.contract.version) == (Outcome.FORCED, "2.0.0")
+    result = await world.publish(asset, without("total"), force=True, reason=" the source is gone ")
+    assert (result.outcome, result.contract and result.contract.version) == (Outcome.FORCED, "2.0.0")
     assert (await world.proposal(proposal.id)).status is ProposalStatus.SUPERSEDED
     ended, forced = (await world.events())[-2:]
     assert (ended.kind, ended.payload["because"]) == ("PROPOSAL_STATUS_CHANGED", "version 2.0.0 was published by force")
@@ -147,10 +150,10 @@ async def test_a_force_publishes_names_who_was_not_asked_and_ends_the_open_propo
     assert forced.payload["not_asked"] == sorted(ids(*world.consumers))
 
 
-async def test_a_force_that_was_not_needed_is_a_publish_like_any_other(world: World) -> None:
+async def test_an_unnecessary_force_is_an_ordinary_publish(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
-    done = await world.publish(asset, adding("channel"), force=True, reason="hurry")
-    assert done.outcome is Outcome.PUBLISHED
+    result = await world.publish(asset, adding("channel"), force=True, reason="hurry")
+    assert result.outcome is Outcome.PUBLISHED
     assert (await world.proposal(proposal.id)).status is ProposalStatus.PENDING
 
 
@@ -171,7 +174,7 @@ async def test_another_break_is_a_conflict_that_names_the_open_proposal(world: W
         await world.publish(asset, **{"schema": without("note"), **request_})
 
 
-async def test_the_same_break_after_the_contract_moved_is_told_to_be_stale(world: World) -> None:
+async def test_the_same_break_after_a_newer_contract_is_reported_as_stale(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
     await world.publish(asset, adding("channel"))
     with pytest.raises(Conflict, match=rf"{proposal.id}, pending\) that is stale: since version 1\.1\.0 it"):
@@ -182,10 +185,10 @@ async def test_supersede_ends_the_old_proposal_and_asks_afresh(world: World) -> 
     asset, proposal = await world.proposed(consumers=2)
     await world.answer(proposal, world.consumers[0], Response.APPROVED)
     before = (await world.events())[-1].sequence
-    done = await world.publish(asset, without("note", "total"), supersede=True)
-    assert done.proposal is not None
+    result = await world.publish(asset, without("note", "total"), supersede=True)
+    assert result.proposal is not None
     assert (await world.proposal(proposal.id)).status is ProposalStatus.SUPERSEDED
-    assert [one.response for one in await world.acknowledgments(done.proposal)] == [None, None]
+    assert [acknowledgment.response for acknowledgment in await world.acknowledgments(result.proposal)] == [None, None]
     assert await world.kinds(before) == [
         "PROPOSAL_STATUS_CHANGED",
         "PROPOSAL_OPENED",
@@ -196,17 +199,17 @@ async def test_supersede_ends_the_old_proposal_and_asks_afresh(world: World) -> 
         await world.answer(proposal, world.consumers[1], Response.APPROVED)
 
 
-async def test_what_is_compatible_flows_through_while_a_proposal_is_open(world: World) -> None:
+async def test_a_compatible_change_is_published_while_a_proposal_is_open(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
     assert (await world.publish(asset, DESCRIBED)).outcome is Outcome.PUBLISHED
     assert (await world.proposal(proposal.id)).status is ProposalStatus.PENDING
     await world.answer(proposal, world.consumers[0], Response.APPROVED)
-    done = await world.publish_proposal(proposal)
-    assert done.contract is not None
-    assert (done.contract.version, done.contract.schema_def) == ("2.0.0", without("note"))
+    result = await world.publish_proposal(proposal)
+    assert result.contract is not None
+    assert (result.contract.version, result.contract.schema_def) == ("2.0.0", without("note"))
 
 
-async def test_publishing_what_is_active_is_unchanged_though_a_proposal_is_open(world: World) -> None:
+async def test_publishing_the_active_terms_is_unchanged_while_a_proposal_is_open(world: World) -> None:
     asset, _ = await world.proposed(consumers=1)
     size = await world.size()
     assert (await world.publish(asset)).outcome is Outcome.UNCHANGED
@@ -233,7 +236,7 @@ async def test_publishing_what_is_active_is_unchanged_though_a_proposal_is_open(
         ({"team": TeamRef(name="consumer-0")}, Forbidden, "Only the owning team, producers, may"),
     ],
 )
-async def test_what_cannot_be_published_is_refused_with_why(
+async def test_an_invalid_publish_is_refused_with_the_reason(
     world: World, request_: dict[str, Any], refusal: type[Exception], sentence: str
 ) -> None:
     asset = await world.published(consumers=1)
@@ -255,9 +258,9 @@ async def test_only_the_owner_publishes_and_only_an_administrator_by_force(world
         with pytest.raises(Forbidden, match=sentence):
             await world.publish(asset, without("note"), actor=actor, **request)
     admin = Actor("admin", stranger, frozenset({Scope.ADMIN}))
-    done = await world.publish(asset, without("note"), actor=admin, force=True, reason="now")
-    assert done.contract is not None
-    assert done.contract.published_by == owner
+    result = await world.publish(asset, without("note"), actor=admin, force=True, reason="now")
+    assert result.contract is not None
+    assert result.contract.published_by == owner
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Teams say what they read: what is kept, what is refused, and who hears of it."""
+"""Registrations are created, updated and ended with the right checks and events."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ async def update(
         )
 
 
-async def test_a_registration_belongs_to_the_asset_and_is_told_to_both_teams(world: World) -> None:
+async def test_a_registration_notifies_the_owner_and_the_consumer(world: World) -> None:
     asset = await world.published()
     team = await world.team("readers")
     row = await register(world, asset, team, fields=("total", "note", "total"), pinned_version="1.0.0", purpose=" bi ")
@@ -53,7 +53,7 @@ async def test_a_registration_belongs_to_the_asset_and_is_told_to_both_teams(wor
         ({"metadata": []}, "must be a JSON object"),
     ],
 )
-async def test_what_cannot_be_read_is_refused(world: World, reading: dict[str, Any], sentence: str) -> None:
+async def test_an_invalid_registration_is_refused(world: World, reading: dict[str, Any], sentence: str) -> None:
     asset = await world.published()
     team = await world.team("readers")
     size = await world.size()
@@ -87,18 +87,18 @@ async def test_a_team_registers_once_for_itself_and_once_for_each_asset_of_its_o
 
 async def test_a_key_registers_its_own_team_only(world: World) -> None:
     asset = await world.published(consumers=1)
-    other = await world.team("other")
+    other_team = await world.team("other")
     actor = Actor("key", world.consumers[0].id, frozenset({Scope.WRITE}))
     with pytest.raises(Forbidden, match="own team only"):
-        await World(world.database, actor).register(asset, other)
-    row = await world.register(asset, other)
+        await World(world.database, actor).register(asset, other_team)
+    row = await world.register(asset, other_team)
     with pytest.raises(Forbidden, match="own team only"):
         await World(world.database, actor).unregister(row)
     with pytest.raises(Forbidden, match="own team only"):
         await update(world, row, actor=actor, purpose="mine now")
 
 
-async def test_an_update_changes_what_it_names_and_nothing_else(world: World) -> None:
+async def test_an_update_changes_only_the_named_fields(world: World) -> None:
     asset = await world.published()
     row = await register(world, asset, await world.team("readers"), fields=("total",), purpose="bi")
     changed = await update(world, row, 1, fields=("note",), metadata={"a": 1})
@@ -111,7 +111,7 @@ async def test_an_update_changes_what_it_names_and_nothing_else(world: World) ->
     assert await world.size() == size
 
 
-async def test_an_update_of_what_somebody_changed_meanwhile_is_stale(world: World) -> None:
+async def test_an_update_of_a_registration_changed_meanwhile_is_stale(world: World) -> None:
     asset = await world.published()
     row = await register(world, asset, await world.team("readers"))
     await update(world, row, purpose="one")
@@ -120,7 +120,7 @@ async def test_an_update_of_what_somebody_changed_meanwhile_is_stale(world: Worl
     assert refused.value.field == ("expectedRowVersion",)
 
 
-async def test_what_has_ended_is_neither_updated_nor_ended_again(world: World) -> None:
+async def test_an_ended_registration_is_neither_updated_nor_ended_again(world: World) -> None:
     asset = await world.published(consumers=1)
     row = (await world.registrations())[0]
     await world.unregister(row)
@@ -133,7 +133,7 @@ async def test_what_has_ended_is_neither_updated_nor_ended_again(world: World) -
     assert len(await world.registrations(live=False)) == 2
 
 
-async def test_fields_that_the_schema_has_lost_stay_registered_but_no_new_ones_come(world: World) -> None:
+async def test_fields_removed_from_the_schema_stay_registered_but_cannot_be_added(world: World) -> None:
     asset = await world.published()
     row = await register(world, asset, await world.team("readers"), fields=("note",))
     await world.publish(asset, without("note"), force=True, reason="gone")
@@ -142,7 +142,7 @@ async def test_fields_that_the_schema_has_lost_stay_registered_but_no_new_ones_c
         await update(world, row, fields=("note", "notes"))
 
 
-async def test_reading_less_releases_and_reading_more_asks_anew(world: World) -> None:
+async def test_registering_fewer_fields_releases_and_registering_more_asks_again(world: World) -> None:
     asset = await world.published()
     team = await world.team("readers")
     row = await register(world, asset, team, fields=("note",))
@@ -152,8 +152,8 @@ async def test_reading_less_releases_and_reading_more_asks_anew(world: World) ->
     await update(world, row, fields=("order_id",))
     assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED
     await update(world, row, fields=("order_id", "total"))
-    [place] = await world.acknowledgments(proposal)
-    assert (place.response, place.released_at, len(place.because)) == (None, None, 1)
+    [acknowledgment] = await world.acknowledgments(proposal)
+    assert (acknowledgment.response, acknowledgment.released_at, len(acknowledgment.because)) == (None, None, 1)
     await world.answer(proposal, team, Response.APPROVED)
     await update(world, row, purpose="bi")
     assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED

@@ -1,0 +1,303 @@
+"""A change with several reasons is reported once for each reason."""
+
+import pytest
+
+from tessera_gql.diff import ChangeKind
+from tests.diff.expected_changes import BACKWARD, FORWARD, FULL, ExpectedChange, list_changes
+from tests.diff.schemas import INTEGER, NULL, TEXT, array, obj, table
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            array(prefixItems=[TEXT, TEXT]),
+            array(items=INTEGER),
+            [
+                ExpectedChange(
+                    ChangeKind.CONSTRAINT_TIGHTENED,
+                    "/items",
+                    breaks={BACKWARD, FULL},
+                    message="The document: items is tighter than before.",
+                ),
+                ExpectedChange(
+                    ChangeKind.TYPE_CHANGED,
+                    "/items/type",
+                    before=["string"],
+                    after=["integer"],
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="[]: the type was string and is integer.",
+                ),
+            ],
+        ),
+        (
+            array(prefixItems=[TEXT, NULL]),
+            array(items=INTEGER),
+            [
+                ExpectedChange(
+                    ChangeKind.CONSTRAINT_TIGHTENED,
+                    "/items",
+                    breaks={BACKWARD, FULL},
+                    message="The document: items is tighter than before.",
+                ),
+                ExpectedChange(
+                    ChangeKind.TYPE_CHANGED,
+                    "/items/type",
+                    before=["string"],
+                    after=["integer"],
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="[]: the type was string and is integer.",
+                ),
+                ExpectedChange(
+                    ChangeKind.TYPE_CHANGED,
+                    "/items/type",
+                    before=["null"],
+                    after=["integer"],
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="[]: the type was null and is integer.",
+                ),
+            ],
+        ),
+        (
+            array(items=INTEGER),
+            array(prefixItems=[TEXT, TEXT], items=TEXT),
+            [
+                ExpectedChange(
+                    ChangeKind.TYPE_CHANGED,
+                    "/items/type",
+                    before=["integer"],
+                    after=["string"],
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="[]: the type was integer and is string.",
+                ),
+                ExpectedChange(
+                    ChangeKind.TYPE_CHANGED,
+                    "/prefixItems/0/type",
+                    before=["integer"],
+                    after=["string"],
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="[]: the type was integer and is string.",
+                ),
+                ExpectedChange(
+                    ChangeKind.TYPE_CHANGED,
+                    "/prefixItems/1/type",
+                    before=["integer"],
+                    after=["string"],
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="[]: the type was integer and is string.",
+                ),
+            ],
+        ),
+        (
+            {"dependentSchemas": {"x": table(y=TEXT)}},
+            {"dependentSchemas": {"x": {}}},
+            [
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "",
+                    breaks={FORWARD, FULL},
+                    message="The document: it accepts more than before.",
+                ),
+                ExpectedChange(
+                    ChangeKind.PROPERTY_REMOVED,
+                    "/dependentSchemas/x/properties/y",
+                    before={"type": "string", "required": False},
+                    breaks={BACKWARD, FULL},
+                    message="y: it is gone.",
+                ),
+            ],
+        ),
+        (
+            {"dependentSchemas": {"x": {}}},
+            {"dependentSchemas": {"x": table(y=TEXT)}},
+            [
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "",
+                    breaks={BACKWARD, FULL},
+                    message="The document: it accepts less than before.",
+                ),
+                ExpectedChange(
+                    ChangeKind.PROPERTY_ADDED,
+                    "/dependentSchemas/x/properties/y",
+                    after={"type": "string", "required": False},
+                    breaks={FORWARD, FULL},
+                    message="y: it is new.",
+                ),
+            ],
+        ),
+        (
+            {"dependentSchemas": {"x": table(user_id=TEXT)}},
+            {"dependentSchemas": {"x": table(userId=TEXT)}},
+            [
+                ExpectedChange(
+                    ChangeKind.PROPERTY_RENAMED,
+                    "/dependentSchemas/x/properties/userId",
+                    before="user_id",
+                    after="userId",
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="userId: it was called user_id.",
+                )
+            ],
+        ),
+        (
+            {"allOf": [table(user_id=TEXT), table(user_id={})]},
+            {"allOf": [table(userId=TEXT), table(userId={})]},
+            [
+                ExpectedChange(
+                    ChangeKind.PROPERTY_RENAMED,
+                    "/allOf/0/properties/userId",
+                    before="user_id",
+                    after="userId",
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="userId: it was called user_id.",
+                )
+            ],
+        ),
+        (
+            {**table(user_id=TEXT), "required": ["user_id"]},
+            {**table(userId=TEXT), "required": ["userId"]},
+            [
+                ExpectedChange(
+                    ChangeKind.PROPERTY_RENAMED,
+                    "/properties/userId",
+                    before="user_id",
+                    after="userId",
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="userId: it was called user_id.",
+                )
+            ],
+        ),
+        (
+            array(prefixItems=[table(user_id=TEXT), table(user_id=TEXT)]),
+            array(items=table(userId=TEXT)),
+            [
+                ExpectedChange(
+                    ChangeKind.CONSTRAINT_TIGHTENED,
+                    "/items",
+                    breaks={BACKWARD, FULL},
+                    message="The document: items is tighter than before.",
+                ),
+                ExpectedChange(
+                    ChangeKind.PROPERTY_RENAMED,
+                    "/items/properties/userId",
+                    before="user_id",
+                    after="userId",
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="[].userId: it was called user_id.",
+                ),
+                ExpectedChange(
+                    ChangeKind.PROPERTY_REMOVED,
+                    "/prefixItems/1/properties/user_id",
+                    before={"type": "string", "required": False},
+                    breaks={FULL},
+                    message="[].user_id: it is gone.",
+                ),
+            ],
+        ),
+        (
+            array(prefixItems=[table(a=TEXT), table(a=TEXT)]),
+            array(items=table(b=INTEGER)),
+            [
+                ExpectedChange(
+                    ChangeKind.CONSTRAINT_TIGHTENED,
+                    "/items",
+                    breaks={BACKWARD, FULL},
+                    message="The document: items is tighter than before.",
+                ),
+                ExpectedChange(
+                    ChangeKind.PROPERTY_ADDED,
+                    "/items/properties/b",
+                    after={"type": "integer", "required": False},
+                    breaks={FORWARD, FULL},
+                    message="[].b: it is new.",
+                ),
+                ExpectedChange(
+                    ChangeKind.PROPERTY_REMOVED,
+                    "/prefixItems/0/properties/a",
+                    before={"type": "string", "required": False},
+                    breaks={BACKWARD, FULL},
+                    message="[].a: it is gone.",
+                ),
+                ExpectedChange(
+                    ChangeKind.PROPERTY_REMOVED,
+                    "/prefixItems/1/properties/a",
+                    before={"type": "string", "required": False},
+                    breaks={FULL},
+                    message="[].a: it is gone.",
+                ),
+            ],
+        ),
+        (
+            {"anyOf": [table(a=TEXT, b=TEXT), table(b=TEXT)]},
+            {"anyOf": [table(a=TEXT), table()]},
+            [
+                ExpectedChange(
+                    ChangeKind.PROPERTY_REMOVED,
+                    "/anyOf/0/properties/b",
+                    before={"type": "string", "required": False},
+                    breaks={BACKWARD, FULL},
+                    message="b: it is gone.",
+                ),
+                ExpectedChange(
+                    ChangeKind.PROPERTY_REMOVED,
+                    "/anyOf/1/properties/b",
+                    before={"type": "string", "required": False},
+                    breaks={FORWARD, FULL},
+                    message="b: it is gone.",
+                ),
+            ],
+        ),
+        (
+            obj(anyOf=[{"required": ["a"]}, {"required": ["b"]}], properties={"a": TEXT, "b": TEXT}),
+            obj(properties={"a": TEXT, "b": TEXT}),
+            [
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/anyOf",
+                    breaks={FORWARD, FULL},
+                    message="The document: anyOf is different.",
+                )
+            ],
+        ),
+        ({"allOf": [{"anyOf": [TEXT, NULL]}, {"maxLength": 3}]}, {"type": ["string", "null"], "maxLength": 3}, []),
+        (
+            array(items={"items": {"items": TEXT}}),
+            array(items={"items": {"items": INTEGER}}),
+            [
+                ExpectedChange(
+                    ChangeKind.TYPE_CHANGED,
+                    "/items/items/items/type",
+                    before=["string"],
+                    after=["integer"],
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="[][][]: the type was string and is integer.",
+                )
+            ],
+        ),
+        (
+            {"anyOf": [array(items=TEXT), obj(additionalProperties=TEXT)]},
+            {"anyOf": [array(items=INTEGER), obj(additionalProperties=INTEGER)]},
+            [
+                ExpectedChange(
+                    ChangeKind.TYPE_CHANGED,
+                    "/anyOf/0/items/type",
+                    before=["string"],
+                    after=["integer"],
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="[]: the type was string and is integer.",
+                ),
+                ExpectedChange(
+                    ChangeKind.TYPE_CHANGED,
+                    "/anyOf/1/additionalProperties/type",
+                    before=["string"],
+                    after=["integer"],
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="*: the type was string and is integer.",
+                ),
+            ],
+        ),
+    ],
+)
+def test_a_change_is_reported_once_for_each_reason(old, new, expected):
+    assert list_changes(old, new) == expected

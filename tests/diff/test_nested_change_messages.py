@@ -1,0 +1,181 @@
+"""Changes below the root are reported at their own pointer."""
+
+import pytest
+
+from tessera_gql.diff import ChangeKind
+from tests.diff.expected_changes import BACKWARD, FORWARD, FULL, ExpectedChange, list_changes
+from tests.diff.schemas import INTEGER, NUMBER, TEXT, array, obj, table
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            obj(patternProperties={"^x": TEXT}),
+            obj(patternProperties={"^x": INTEGER}),
+            [
+                ExpectedChange(
+                    ChangeKind.TYPE_CHANGED,
+                    "/patternProperties/^x/type",
+                    before=["string"],
+                    after=["integer"],
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="*: the type was string and is integer.",
+                )
+            ],
+        ),
+        (
+            obj(propertyNames={"maxLength": 2}),
+            obj(propertyNames={"maxLength": 3}),
+            [
+                ExpectedChange(
+                    ChangeKind.CONSTRAINT_RELAXED,
+                    "/propertyNames/maxLength",
+                    before=2,
+                    after=3,
+                    breaks={FORWARD, FULL},
+                    message="The document: maxLength is looser than before.",
+                )
+            ],
+        ),
+        (
+            array(prefixItems=[TEXT, INTEGER]),
+            array(prefixItems=[TEXT, NUMBER]),
+            [
+                ExpectedChange(
+                    ChangeKind.TYPE_WIDENED,
+                    "/prefixItems/1/type",
+                    before=["integer"],
+                    after=["number"],
+                    breaks={FORWARD, FULL},
+                    message="[]: the type was integer and is number.",
+                )
+            ],
+        ),
+        (
+            array(prefixItems=[TEXT], items=INTEGER),
+            array(prefixItems=[TEXT], items=NUMBER),
+            [
+                ExpectedChange(
+                    ChangeKind.TYPE_WIDENED,
+                    "/items/type",
+                    before=["integer"],
+                    after=["number"],
+                    breaks={FORWARD, FULL},
+                    message="[]: the type was integer and is number.",
+                )
+            ],
+        ),
+        (
+            array(prefixItems=[TEXT], items=INTEGER),
+            array(items=INTEGER),
+            [
+                ExpectedChange(
+                    ChangeKind.TYPE_CHANGED,
+                    "/items/type",
+                    before=["string"],
+                    after=["integer"],
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="[]: the type was string and is integer.",
+                )
+            ],
+        ),
+        (
+            {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": table(x=TEXT)}},
+            {"$ref": "#/$defs/b", "$defs": {"b": table(x=INTEGER)}},
+            [
+                ExpectedChange(
+                    ChangeKind.TYPE_CHANGED,
+                    "/$defs/b/properties/x/type",
+                    before=["string"],
+                    after=["integer"],
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="x: the type was string and is integer.",
+                )
+            ],
+        ),
+        (
+            {**table(a={"$ref": "#/$defs/p"}, b={"$ref": "#/$defs/p"}), "$defs": {"p": {"maxLength": 2}}},
+            {**table(a={"$ref": "#/$defs/p"}, b={"$ref": "#/$defs/p"}), "$defs": {"p": {"maxLength": 3}}},
+            [
+                ExpectedChange(
+                    ChangeKind.CONSTRAINT_RELAXED,
+                    "/$defs/p/maxLength",
+                    before=2,
+                    after=3,
+                    breaks={FORWARD, FULL},
+                    message="a: maxLength is looser than before.",
+                )
+            ],
+        ),
+        ({"allOf": [table(a=TEXT), {"required": ["a"]}]}, {**table(a=TEXT), "required": ["a"]}, []),
+        (
+            {"type": "string", "pattern": "(?=a)a"},
+            {"type": "string", "pattern": "(?=b)b"},
+            [
+                ExpectedChange(
+                    ChangeKind.CONSTRAINT_CHANGED,
+                    "/pattern",
+                    before="(?=a)a",
+                    after="(?=b)b",
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="The document: the pattern is different.",
+                )
+            ],
+        ),
+        (
+            {"not": {"pattern": "(?=a)a"}},
+            {"not": {"pattern": "(?=b)b"}},
+            [
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/not",
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="The document: not is different.",
+                )
+            ],
+        ),
+        (
+            {**table(home={"$ref": "#/$defs/a"}, work={"$ref": "#/$defs/a"}), "$defs": {"a": table(street=TEXT)}},
+            table(home=table(street=TEXT), work=table(street=TEXT)),
+            [
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/properties/home/properties/street",
+                    breaks={FORWARD, FULL},
+                    message="home: its fields come from a shared definition on one side, "
+                    "and the new schema spells them out.",
+                ),
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/properties/work/properties/street",
+                    breaks={FORWARD, FULL},
+                    message="work: its fields come from a shared definition on one side, "
+                    "and the new schema spells them out.",
+                ),
+            ],
+        ),
+        (
+            table(home=table(street=TEXT), work=table(street=TEXT)),
+            {**table(home={"$ref": "#/$defs/a"}, work={"$ref": "#/$defs/a"}), "$defs": {"a": table(street=TEXT)}},
+            [
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/properties/home/properties/street",
+                    breaks={BACKWARD, FULL},
+                    message="home: its fields come from a shared definition on one side, "
+                    "and the old schema spells them out.",
+                ),
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/properties/work/properties/street",
+                    breaks={BACKWARD, FULL},
+                    message="work: its fields come from a shared definition on one side, "
+                    "and the old schema spells them out.",
+                ),
+            ],
+        ),
+    ],
+)
+def test_a_change_below_the_root_is_reported_at_its_pointer(old, new, expected):
+    assert list_changes(old, new) == expected

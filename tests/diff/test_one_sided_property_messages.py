@@ -1,0 +1,185 @@
+"""Properties that only one side declares, with pointer, delta, broken modes and message."""
+
+import pytest
+
+from tessera_gql.diff import ChangeKind
+from tests.diff.expected_changes import BACKWARD, FORWARD, FULL, ExpectedChange, list_changes
+from tests.diff.schemas import INTEGER, NULL, TEXT, obj, table
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            table(a=TEXT),
+            TEXT,
+            [
+                ExpectedChange(
+                    ChangeKind.PROPERTY_REMOVED,
+                    "/properties/a",
+                    before={"type": "string", "required": False},
+                    breaks={BACKWARD, FULL},
+                    message="a: it is gone.",
+                ),
+                ExpectedChange(
+                    ChangeKind.TYPE_CHANGED,
+                    "/type",
+                    before=["object"],
+                    after=["string"],
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="The document: the type was object and is string.",
+                ),
+            ],
+        ),
+        (
+            TEXT,
+            table(a=TEXT),
+            [
+                ExpectedChange(
+                    ChangeKind.PROPERTY_ADDED,
+                    "/properties/a",
+                    after={"type": "string", "required": False},
+                    breaks={FORWARD, FULL},
+                    message="a: it is new.",
+                ),
+                ExpectedChange(
+                    ChangeKind.TYPE_CHANGED,
+                    "/type",
+                    before=["string"],
+                    after=["object"],
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="The document: the type was string and is object.",
+                ),
+            ],
+        ),
+        (
+            obj(properties={"a": TEXT}, patternProperties={"^x": TEXT}),
+            obj(properties={"a": TEXT, "b": TEXT}, patternProperties={"^x": TEXT}),
+            [
+                ExpectedChange(
+                    ChangeKind.PROPERTY_ADDED,
+                    "/properties/b",
+                    after={"type": "string", "required": False},
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="b: it is new.",
+                )
+            ],
+        ),
+        (
+            obj(properties={"a": TEXT}, additionalProperties=TEXT),
+            obj(properties={"a": TEXT, "b": INTEGER}, additionalProperties=TEXT),
+            [
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "",
+                    breaks={FORWARD, FULL},
+                    message="The document: it accepts more than before.",
+                ),
+                ExpectedChange(
+                    ChangeKind.PROPERTY_ADDED,
+                    "/properties/b",
+                    after={"type": "integer", "required": False},
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="b: it is new.",
+                ),
+            ],
+        ),
+        (
+            obj(properties={"a": TEXT}, additionalProperties=False, allOf=[{}]),
+            obj(properties={"a": TEXT, "b": TEXT}, additionalProperties=False),
+            [
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "",
+                    breaks={FORWARD, FULL},
+                    message="The document: it accepts more than before.",
+                ),
+                ExpectedChange(
+                    ChangeKind.PROPERTY_ADDED,
+                    "/properties/b",
+                    after={"type": "string", "required": False},
+                    breaks={FORWARD, FULL},
+                    message="b: it is new.",
+                ),
+            ],
+        ),
+        (
+            table(a=TEXT, b=TEXT),
+            obj(properties={"a": TEXT}, anyOf=[table(b=TEXT), {}]),
+            [
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/anyOf",
+                    breaks={FORWARD, FULL},
+                    message="The document: anyOf is different.",
+                ),
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/properties/b",
+                    breaks={FORWARD, FULL},
+                    message="b: it is declared in another branch now.",
+                ),
+            ],
+        ),
+        (
+            obj(properties={"a": TEXT}, anyOf=[table(b=TEXT), {}]),
+            table(a=TEXT, b=TEXT),
+            [
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/anyOf",
+                    breaks={BACKWARD, FULL},
+                    message="The document: anyOf is different.",
+                ),
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/properties/b",
+                    breaks={BACKWARD, FULL},
+                    message="b: it is declared in another branch now.",
+                ),
+            ],
+        ),
+        (
+            table(a=table(b=TEXT)),
+            table(a=table(c=INTEGER)),
+            [
+                ExpectedChange(
+                    ChangeKind.PROPERTY_REMOVED,
+                    "/properties/a/properties/b",
+                    before={"type": "string", "required": False},
+                    breaks={BACKWARD, FULL},
+                    message="a.b: it is gone.",
+                ),
+                ExpectedChange(
+                    ChangeKind.PROPERTY_ADDED,
+                    "/properties/a/properties/c",
+                    after={"type": "integer", "required": False},
+                    breaks={FORWARD, FULL},
+                    message="a.c: it is new.",
+                ),
+            ],
+        ),
+    ],
+)
+def test_a_property_of_one_side_has_its_kind_delta_modes_and_message(old, new, expected):
+    assert list_changes(old, new) == expected
+
+
+def test_changes_after_a_removed_property_are_reported_too():
+    assert list_changes(table(a=TEXT, b=TEXT, c=NULL), table(b=INTEGER, c=NULL)) == [
+        ExpectedChange(
+            ChangeKind.PROPERTY_REMOVED,
+            "/properties/a",
+            before={"type": "string", "required": False},
+            breaks={BACKWARD, FULL},
+            message="a: it is gone.",
+        ),
+        ExpectedChange(
+            ChangeKind.TYPE_CHANGED,
+            "/properties/b/type",
+            before=["string"],
+            after=["integer"],
+            breaks={BACKWARD, FORWARD, FULL},
+            message="b: the type was string and is integer.",
+        ),
+    ]

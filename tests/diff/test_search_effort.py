@@ -1,0 +1,124 @@
+"""The effort of a search is measured in fuel, and a search without fuel proves nothing."""
+
+import pytest
+
+from tessera_gql.diff import Mode, compare
+from tessera_gql.diff.prove.constraints import Literal, NoWitness, Witness
+from tessera_gql.diff.prove.solver import Solver
+from tessera_gql.diff.read.documents import read
+from tessera_gql.diff.read.guard import Identities
+from tessera_gql.diff.read.schema import NodeCache
+from tests.diff.engine import find_witness
+from tests.diff.oracle import is_valid
+from tests.diff.schemas import INTEGER, NUMBER, TEXT
+
+
+def parse_literals(old, new):
+    identities, nodes = Identities(), NodeCache()
+    left, right = (nodes.root(read(raw, identities)) for raw in (old, new))
+    return [Literal(left, holds=True), Literal(right, holds=False)]
+
+
+BETWEEN = {"minLength": 1, "maxLength": 5}
+CASES = [
+    (False, TEXT, 0, NoWitness.EMPTY),
+    (TEXT, True, 0, NoWitness.EMPTY),
+    (TEXT, {"title": "any"}, 1, NoWitness.EMPTY),
+    (TEXT, TEXT, 0, NoWitness.EMPTY),
+    ({**TEXT, "title": "one"}, {**TEXT, "title": "other"}, 0, NoWitness.EMPTY),
+    ({"$ref": "#/$defs/a", "$defs": {"a": TEXT}}, TEXT, 1, NoWitness.EMPTY),
+    (INTEGER, NUMBER, 1, NoWitness.EMPTY),
+    ({**TEXT, "minLength": 1}, TEXT, 1, NoWitness.EMPTY),
+    (TEXT, {**TEXT, "minLength": 0}, 2, NoWitness.EMPTY),
+    (TEXT, {"pattern": "^a"}, 3, Witness("")),
+    ({"oneOf": [TEXT, INTEGER]}, {"type": ["string", "number"]}, 3, NoWitness.EMPTY),
+    ({"type": "array", "items": INTEGER}, {"items": NUMBER}, 6, NoWitness.EMPTY),
+    ({"type": "array", "items": INTEGER}, {"items": {**NUMBER, "minimum": 0}}, 8, Witness([-1])),
+    ({"type": "object", "properties": {"a": INTEGER}}, {"properties": {"a": TEXT}}, 5, Witness({"a": 0})),
+    ({"anyOf": [TEXT, INTEGER]}, {"anyOf": [TEXT, NUMBER]}, 8, NoWitness.EMPTY),
+    ({**TEXT, "dependentRequired": {"a": ["b"]}}, {"minLength": 1}, 3, Witness("")),
+    ({**TEXT, "minLength": 3, "anyOf": [{"maxLength": 4}, {"maxLength": 5}]}, BETWEEN, 5, NoWitness.EMPTY),
+    ({**TEXT, "minLength": 3}, {"anyOf": [BETWEEN, {"minLength": 2, "maxLength": 6}]}, 5, Witness("aaaaaaa")),
+    ({"type": "array", "items": INTEGER}, {"maxItems": 2, "items": NUMBER}, 5, Witness([0, 0, 0])),
+    ({"type": "array", "items": INTEGER}, {"anyOf": [{"items": NUMBER}, {"items": TEXT}]}, 10, NoWitness.EMPTY),
+    (
+        {"type": "object", "properties": {"a": INTEGER, "b": INTEGER}},
+        {"allOf": [{"properties": {"a": TEXT}}], "properties": {"b": NUMBER}},
+        7,
+        Witness({"a": 0}),
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "cost", "answer"), CASES)
+def test_each_query_and_each_branch_costs_one_unit_of_fuel(old, new, cost, answer):
+    assert [Solver(fuel).find(parse_literals(old, new)) for fuel in range(cost)] == [NoWitness.UNKNOWN] * cost
+    assert Solver(cost).find(parse_literals(old, new)) == answer
+
+
+@pytest.mark.parametrize(("old", "new", "cost", "answer"), CASES)
+def test_a_query_abandoned_without_fuel_is_searched_again_with_more(old, new, cost, answer):
+    for fuel in range(cost):
+        solver, question = Solver(fuel), parse_literals(old, new)
+        assert solver.find(question) is NoWitness.UNKNOWN
+        solver.fuel = 20
+        assert solver.find(question) == answer
+
+
+@pytest.mark.parametrize(("old", "new", "cost", "answer"), CASES)
+def test_a_repeated_query_costs_no_fuel(old, new, cost, answer):
+    solver, question = Solver(cost), parse_literals(old, new)
+    assert solver.find(question) == answer
+    assert solver.fuel == 0
+    assert solver.find(question) == answer
+    assert solver.find(reversed(question)) == answer
+
+
+def test_a_proof_about_a_part_is_kept_although_the_whole_is_refuted():
+    old, new = ({"properties": {"a": first, "b": second}} for first, second in ((INTEGER, INTEGER), (NUMBER, TEXT)))
+    (accepting, refusing), solver = parse_literals({"type": "object", **old}, new), Solver(20)
+    assert isinstance(solver.find([accepting, refusing]), Witness)
+    left = solver.fuel
+    inside = accepting.node.property_schema("a"), refusing.node.property_schema("a")
+    assert solver.find([Literal(inside[0], holds=True), Literal(inside[1], holds=False)]) is NoWitness.EMPTY
+    assert solver.fuel == left
+
+
+def nested_alternatives(many):
+    return {**TEXT, "allOf": [{"anyOf": [{"minLength": 2 * n + 1}, {"maxLength": n}]} for n in range(many)]}
+
+
+def test_a_witness_is_found_behind_35_alternatives():
+    witness = find_witness(nested_alternatives(35), False)
+    assert isinstance(witness, Witness)
+    assert is_valid(nested_alternatives(35), witness.value)
+    assert find_witness(nested_alternatives(36), False) is NoWitness.UNKNOWN
+
+
+@pytest.mark.parametrize("schema", [TEXT, {"type": ["null", "number"]}])
+def test_the_producer_of_a_value_without_properties_does_not_matter(schema):
+    (accepting, refusing), solver = parse_literals(schema, {"const": 1}), Solver(20)
+    witness = solver.find([accepting, refusing])
+    left = solver.fuel
+    assert solver.find([accepting._replace(is_produced=True), refusing]) == witness
+    assert solver.fuel == left
+
+
+@pytest.mark.parametrize("schema", [{"type": "array"}, {"type": "object"}, {"properties": {"a": TEXT}}])
+def test_the_producer_of_a_value_matters_if_it_may_have_properties(schema):
+    (accepting, refusing), solver = parse_literals(schema, {"const": 1}), Solver(20)
+    witness = solver.find([accepting, refusing])
+    left = solver.fuel
+    assert solver.find([accepting._replace(is_produced=True), refusing]) == witness
+    assert solver.fuel < left
+
+
+def doubling_alternatives(levels, spare):
+    """A schema with two alternatives for each level, so that the number of combinations doubles with each."""
+    alternatives = [{"anyOf": [{"minLength": 2 * n + 2}, {"minLength": 2 * n + 3}]} for n in range(levels)]
+    return {**TEXT, "allOf": alternatives, "$defs": {f"d{n}": {} for n in range(spare)}}
+
+
+def test_a_comparison_has_two_thousand_units_and_four_for_each_list_and_object():
+    witness = [compare(doubling_alternatives(11, spare), {**TEXT, "minLength": 1}) for spare in (476, 477)]
+    assert [diff.is_compatible(Mode.BACKWARD) for diff in witness] == [False, True]

@@ -1,0 +1,89 @@
+"""Avro schemas and SQL DDL become valid contract schemas, and other documents are refused with a reason."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from tessera_gql.diff import check, list_fields
+from tessera_gql.formats import avro, ddl
+from tessera_gql.formats.parsed_schema import DocumentError
+
+ORDER: dict[str, Any] = {
+    "type": "record",
+    "name": "Order",
+    "namespace": "shop.events",
+    "doc": "One order.",
+    "fields": [
+        {"name": "id", "type": "long"},
+        {"name": "note", "type": ["null", "string"], "default": None, "doc": "Free text."},
+        {"name": "state", "type": {"type": "enum", "name": "State", "symbols": ["NEW", "PAID"]}},
+        {"name": "before", "type": "State"},
+        {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+        {"name": "tags", "type": {"type": "map", "values": "string"}},
+        {
+            "name": "items",
+            "type": {
+                "type": "array",
+                "items": {"type": "record", "name": "Item", "fields": [{"name": "sku", "type": "string"}]},
+            },
+        },
+        {"name": "parent", "type": ["null", "Order"]},
+    ],
+}
+
+
+def test_an_avro_record_becomes_an_object_with_all_its_fields() -> None:
+    text = orjson.dumps(ORDER).decode()
+    document = avro.parse_record(text)
+    check(document.schema)
+    assert (document.name, document.description) == ("shop.events.Order", "One order.")
+    assert document.schema["required"] == [avro_field["name"] for avro_field in ORDER["fields"]]
+    paths = {field.path for field in list_fields(document.schema)}
+    assert {"id", "note", "items[].sku", "state"} <= paths
+    assert document.schema["properties"]["note"]["anyOf"] == [{"type": "null"}, {"type": "string"}]
+    assert document.schema["properties"]["at"]["x-avro-logical-type"] == "timestamp-millis"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "7", '"int"', "[]", "{}", '{"type": "record"}', '{"type": "record", "name": "A", "fields": 7}',
+     '{"type": "record", "name": "A", "fields": [{"name": "b", "type": "Unknown"}]}',
+     '{"type": "array", "items": "int"}', '{"type": "record", "name": "A", "fields": [7]}'],
+)  # fmt: skip
+def test_a_document_that_is_no_avro_record_is_refused(text: str) -> None:
+    with pytest.raises(DocumentError, match=r"[Tt]his (Avro schema|is no Avro)"):
+        avro.parse_record(text)
+
+
+DDL = """
+CREATE TABLE analytics.core.orders (
+  id BIGINT PRIMARY KEY,
+  customer_id INTEGER NOT NULL,
+  total NUMERIC(12, 2),
+  note VARCHAR(200) COMMENT 'Free text.',
+  tags ARRAY<STRING>
+);
+INSERT INTO x VALUES (1);
+CREATE TABLE b (x INT, y INT, PRIMARY KEY (x, y));
+"""
+
+
+def test_create_table_becomes_an_object_whose_nullable_columns_may_be_null() -> None:
+    orders, customers = ddl.parse_tables(DDL, "databricks")
+    check(orders.schema)
+    assert orders.name == "analytics.core.orders"
+    assert orders.schema["required"] == ["id", "customer_id"]
+    assert orders.schema["properties"]["note"]["description"] == "Free text."
+    assert set(orders.schema["properties"]["note"]["type"]) == {"string", "null"}
+    assert orders.schema["properties"]["id"]["type"] == "integer"
+    assert (customers.name, customers.schema["required"]) == ("b", ["x", "y"])
+
+
+@pytest.mark.parametrize(
+    ("text", "dialect"),
+    [("", None), ("select 1", None), ("CREATE TABLE (", None), (DDL, "cobol"), ("create view a as select 1", None)],
+)
+def test_sql_that_creates_no_table_is_refused(text: str, dialect: str | None) -> None:
+    with pytest.raises(DocumentError):
+        ddl.parse_tables(text, dialect)

@@ -1,0 +1,186 @@
+"""Edited files are pulled into the database, or refused with file and line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tessera_gql.errors import Conflict, Invalid, Refusal
+from tessera_gql.formats import git_files
+from tessera_gql.policy.enums import Response
+from tessera_gql.store import assets
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.database import Database
+from tessera_gql.workflows.git import folder as git_folder
+from tessera_gql.workflows.git.state import PullResult
+from tests.workflows.git_folders import ORDERS_FILE, pull, push
+from tests.world import ORDERS, World, adding, without
+
+
+def edit(folder: Path, **changes: Any) -> None:
+    """Change values in the file of `analytics.core.orders`."""
+    path = folder / ORDERS_FILE
+    file = git_files.parse_file(path.read_text())
+    assert isinstance(file, git_files.AssetFile)
+    path.write_text(git_files.render_file(git_files.AssetFile(**(vars(file) | changes))))
+
+
+def newer(folder: Path, schema: Any, version: str) -> None:
+    file = git_files.parse_file((folder / ORDERS_FILE).read_text())
+    assert isinstance(file, git_files.AssetFile)
+    last = file.contracts[-1]
+    before = [git_files.ContractEntry(**(vars(entry) | {"status": "DEPRECATED"})) for entry in file.contracts]
+    edit(folder, contracts=(*before, git_files.ContractEntry(**(vars(last) | {"version": version, "schema": schema}))))
+
+
+async def test_a_newer_compatible_contract_in_a_file_is_published(world: World, tmp_path: Path) -> None:
+    asset = await world.published(consumers=1)
+    await push(world.database, tmp_path)
+    newer(tmp_path, adding("coupon"), "1.1.0")
+    assert (await pull(world.database, tmp_path)).contracts_published == 1
+    active = await world.active(asset)
+    assert active is not None
+    assert active.version == "1.1.0"
+    assert await pull(world.database, tmp_path) == PullResult()
+
+
+async def test_a_breaking_contract_in_a_file_waits_for_its_readers(world: World, tmp_path: Path) -> None:
+    asset = await world.published(consumers=2)
+    await push(world.database, tmp_path)
+    newer(tmp_path, without("note"), "2.0.0")
+    assert (await pull(world.database, tmp_path)).proposals_opened == 1
+    active = await world.active(asset)
+    assert active is not None
+    assert active.version == "1.0.0"
+    size = await world.size()
+    assert await pull(world.database, tmp_path) == PullResult()
+    assert await world.size() == size
+
+
+async def test_a_version_with_too_small_a_bump_is_refused_with_its_line(world: World, tmp_path: Path) -> None:
+    await world.published(consumers=1)
+    await push(world.database, tmp_path)
+    newer(tmp_path, without("note"), "1.0.1")
+    size = await world.size()
+    with pytest.raises(Invalid, match=rf"{ORDERS_FILE}, line \d+: Version 1.0.1 promises less"):
+        await pull(world.database, tmp_path)
+    assert await world.size() == size
+
+
+async def test_a_published_contract_can_not_be_rewritten_in_a_file(world: World, tmp_path: Path) -> None:
+    await world.published()
+    await push(world.database, tmp_path)
+    text = (tmp_path / ORDERS_FILE).read_text()
+    (tmp_path / ORDERS_FILE).write_text(text.replace("type: number", "type: string"))
+    with pytest.raises(Conflict, match="never changes"):
+        await pull(world.database, tmp_path)
+
+
+async def test_a_consumer_in_a_file_is_asked_by_the_open_proposal(world: World, tmp_path: Path) -> None:
+    _, proposal = await world.proposed(consumers=1)
+    late = await world.team("late")
+    await push(world.database, tmp_path)
+    file = git_files.parse_file((tmp_path / ORDERS_FILE).read_text())
+    assert isinstance(file, git_files.AssetFile)
+    entry = git_files.RegistrationEntry(**(vars(file.registrations[0]) | {"consumer": "LATE"}))
+    edit(tmp_path, registrations=(*file.registrations, entry))
+    assert (await pull(world.database, tmp_path)).registrations_created == 1
+    assert late.id in await world.asked(proposal)
+    await world.answer(proposal, late, Response.BLOCKED)
+
+
+async def test_descriptions_owners_and_readings_follow_the_files(world: World, tmp_path: Path) -> None:
+    asset = await world.published(consumers=1)
+    await world.team("heirs")
+    await push(world.database, tmp_path)
+    file = git_files.parse_file((tmp_path / ORDERS_FILE).read_text())
+    assert isinstance(file, git_files.AssetFile)
+    entry = git_files.RegistrationEntry(**(vars(file.registrations[0]) | {"fields": ("note",), "purpose": "Tax."}))
+    edit(tmp_path, owner="heirs", description="Orders.", registrations=(entry,))
+    result = await pull(world.database, tmp_path)
+    assert (result.assets_updated, result.registrations_updated) == (1, 1)
+    async with world.database.read() as session:
+        now = await assets.get(session, AssetRef(id=asset.id))
+    assert (now.description, now.owner_team_id == asset.owner_team_id) == ("Orders.", False)
+
+
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({"owner": "nobody"}, "no team nobody"),
+    ({"fqn": "orders"}, "not a fully qualified name"),
+    ({"resource_type": "SHEET"}, "none of TABLE"),
+    ({"metadata": {"a": "x" * 70_000}}, "larger than"),
+    ({"dependencies": (git_files.DependencyEntry(asset="a.b", type="CONSUMES", evidence="DECLARED"),)}, "no asset a.b"),
+    (
+        {
+            "dependencies": (
+                git_files.DependencyEntry(asset="analytics.core.orders", type="CONSUMES", evidence="DECLARED"),
+            )
+        },
+        "depend on itself",
+    ),
+]
+
+
+async def test_a_mistake_is_refused_with_file_and_line_and_changes_nothing(world: World, tmp_path: Path) -> None:
+    await world.published()
+    await push(world.database, tmp_path)
+    good = (tmp_path / ORDERS_FILE).read_text()
+    size = await world.size()
+    for changes, message in MISTAKES:
+        edit(tmp_path, **changes)
+        with pytest.raises(Refusal, match=rf"{ORDERS_FILE}, line \d+: .*{message}"):
+            await pull(world.database, tmp_path)
+        (tmp_path / ORDERS_FILE).write_text(good)
+    assert await world.size() == size
+
+
+async def test_a_history_with_two_active_versions_or_an_invalid_schema_is_refused(
+    world: World, empty_database: Database, tmp_path: Path
+) -> None:
+    await world.published()
+    await push(world.database, tmp_path)
+    file = git_files.parse_file((tmp_path / ORDERS_FILE).read_text())
+    assert isinstance(file, git_files.AssetFile)
+    contract = file.contracts[0]
+    for entry, message in (
+        (git_files.ContractEntry(**(vars(contract) | {"version": "2.0.0"})), "second version is ACTIVE"),
+        (
+            git_files.ContractEntry(**(vars(contract) | {"version": "two", "status": "RETIRED"})),
+            "not a semantic version",
+        ),
+        (
+            git_files.ContractEntry(
+                **(vars(contract) | {"version": "2.0.0", "status": "RETIRED", "schema": {"type": 7}})
+            ),
+            "can't be a contract",
+        ),
+        (git_files.ContractEntry(**(vars(contract) | {"status": "RETIRED"})), "the same stands"),
+    ):
+        edit(tmp_path, contracts=(contract, entry))
+        with pytest.raises(Refusal, match=rf"{ORDERS_FILE}, line \d+: .*{message}"):
+            await pull(empty_database, tmp_path)
+
+
+def test_every_file_that_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "teams").mkdir()
+    (tmp_path / "teams/a.yaml").write_text("kind: team\nformat: 1\nname: a\n  b: c\n")
+    (tmp_path / "teams/b.yaml").write_bytes(b"kind: team\nname: \xff\n")
+    (tmp_path / "teams/c.yaml").write_text(
+        git_files.render_file(git_files.AssetFile(fqn="a.b", owner="a", resource_type="X", compatibility_mode="Y"))
+    )
+    with pytest.raises(Invalid) as refused:
+        git_folder.load_files(tmp_path)
+    lines = refused.value.message.splitlines()[1:]
+    assert [line.split(":")[0] for line in lines] == [
+        "teams/a.yaml, line 4",
+        "teams/b.yaml, line 2",
+        "teams/c.yaml, line 2",
+    ]
+
+
+async def test_the_schema_in_a_file_is_plain_json(world: World, tmp_path: Path) -> None:
+    await world.published()
+    await push(world.database, tmp_path)
+    file = git_files.parse_file((tmp_path / ORDERS_FILE).read_text())
+    assert isinstance(file, git_files.AssetFile)
+    assert file.contracts[0].schema == ORDERS
