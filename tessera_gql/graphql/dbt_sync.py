@@ -12,13 +12,14 @@ from tessera_gql.diff import Mode
 from tessera_gql.errors import Invalid
 from tessera_gql.formats import dbt
 from tessera_gql.formats.dbt import ManifestError
+from tessera_gql.formats.raw_json import RawJson
 from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.enums import describe_enum
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, mutation
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
-from tessera_gql.graphql.scalars import JSON, RawJson
+from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
 from tessera_gql.workflows.dbt import sync
 from tessera_gql.workflows.dbt.progress import Phase
