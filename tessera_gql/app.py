@@ -23,7 +23,7 @@ from starlette.types import Scope as ASGIScope
 
 from tessera_gql.auth import Authenticator, Identity, InvalidCredential, TokenIssuer
 from tessera_gql.compute import Pool
-from tessera_gql.config import Settings, secret_texts
+from tessera_gql.config import Profile, Settings, secret_texts
 from tessera_gql.config.telemetry import Switch
 from tessera_gql.errors import Unavailable
 from tessera_gql.graphql import context
@@ -36,14 +36,13 @@ from tessera_gql.notifications.postgres_listener import listen_for_events
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.events import ApiKeyRevoked
 from tessera_gql.server.concurrency import ConcurrencyLimiter
-from tessera_gql.server.documents import Operation, Profile
+from tessera_gql.server.documents import Operation
 from tessera_gql.server.http import Transport, Unauthenticated, close_streams, create_routes
 from tessera_gql.server.limits import Limits
 from tessera_gql.server.multipart import PREFLIGHT_HEADERS
 from tessera_gql.server.operations import run_operation as execute
 from tessera_gql.server.rate_limit import Rate, RateLimiter
 from tessera_gql.server.same_origin import SameOrigin
-from tessera_gql.server.transport import Executor
 from tessera_gql.server.upload_worker.pool import WorkerPool, WorkerSettings
 from tessera_gql.store import events
 from tessera_gql.store.database import Database
@@ -136,7 +135,7 @@ def create_components(settings: Settings) -> Components:
         observe=instruments.operation_observer,
         limits=Limits(**settings.limits),
         profile=Profile.OPEN if settings.has_open_profile else Profile.LOCKED,
-        executor=Executor(settings.executor),
+        executor=settings.executor,
         to_graphql_error=to_graphql_error,
         should_retry=lambda context: context.from_replica,
         charge=lambda identity, operation: rate_limiter.charge(identity.actor.account, operation),

@@ -9,6 +9,7 @@ import strawberry
 from graphql import OperationDefinitionNode, OperationType, print_ast
 from strawberry import UNSET
 
+from tessera_gql.config import Profile
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.graphql.connections import Connection, Listing, connection, order_input
 from tessera_gql.graphql.context import Info
@@ -23,7 +24,7 @@ from tessera_gql.graphql.scalars import Url
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
 from tessera_gql.policy.access import Action
 from tessera_gql.policy.enums import DeliveryStatus, WebhookFormat
-from tessera_gql.server.documents import DocumentCache, Operation, Profile
+from tessera_gql.server.documents import DocumentCache, Operation
 from tessera_gql.server.limits import Limits
 from tessera_gql.store import tables
 from tessera_gql.store import webhooks as store

@@ -6,7 +6,6 @@ import re
 from collections import OrderedDict
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, TypeAlias
 
 from graphql import (
@@ -30,6 +29,7 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from tessera_gql.config import Profile
 from tessera_gql.executor import PlanCache
 from tessera_gql.server.complexity import (
     MAX_NESTING,
@@ -52,13 +52,6 @@ VALIDATION_PASSES = (
     (OverlappingFieldsCanBeMergedRule,),
 )
 """Validation rules in two passes. The quadratic rule is last: cyclic or unused fragments must be refused before it."""
-
-
-class Profile(StrEnum):
-    """OPEN is for development and enables introspection, GraphiQL, GET and "did you mean"."""
-
-    OPEN = "open"
-    LOCKED = "locked"
 
 
 @dataclass(frozen=True)

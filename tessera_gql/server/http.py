@@ -15,11 +15,12 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from tessera_gql.config import Profile
 from tessera_gql.server import sse, upload_jobs, uploads, websocket
 from tessera_gql.server.body import Body
 from tessera_gql.server.codec import MalformedRequest, decode, encode, parse_params
 from tessera_gql.server.deduplication import stream_messages
-from tessera_gql.server.documents import Operation, PrepareResult, Profile
+from tessera_gql.server.documents import Operation, PrepareResult
 from tessera_gql.server.http_errors import HttpError, body_too_large
 from tessera_gql.server.multipart import FORM_MEDIA_TYPE, PREFLIGHT_HEADERS
 from tessera_gql.server.operations import STREAM_REQUIRED, error_reply, execute, run_operation, to_encoded_reply

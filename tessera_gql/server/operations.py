@@ -15,13 +15,14 @@ from graphql import execute as run_document
 from graphql import subscribe as subscribe_document
 from strawberry.execution import optimized_is_awaitable
 
+from tessera_gql.config import Executor, Profile
 from tessera_gql.errors import Refusal
 from tessera_gql.executor import PlannedQuery, execute_query
 from tessera_gql.server.broadcast import StreamPosition
 from tessera_gql.server.codec import encode
 from tessera_gql.server.concurrency import Slot
-from tessera_gql.server.documents import Operation, PrepareResult, Profile
-from tessera_gql.server.transport import EncodedReply, Executor, Identity, Transport, Unauthenticated
+from tessera_gql.server.documents import Operation, PrepareResult
+from tessera_gql.server.transport import EncodedReply, Identity, Transport, Unauthenticated
 
 log = logging.getLogger("tessera_gql.graphql")
 

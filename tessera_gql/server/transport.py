@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
+from enum import Enum
 from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -15,11 +15,12 @@ import strawberry
 from graphql import GraphQLError, GraphQLSchema
 from starlette.datastructures import UploadFile
 
+from tessera_gql.config import Executor, Profile
 from tessera_gql.executor import ExecutorCounts
 from tessera_gql.server.broadcast import Broadcaster
 from tessera_gql.server.concurrency import ConcurrencyLimiter
 from tessera_gql.server.connection_limits import ConnectionLimiter, RefusalReason
-from tessera_gql.server.documents import DocumentCache, Operation, PrepareResult, Profile
+from tessera_gql.server.documents import DocumentCache, Operation, PrepareResult
 from tessera_gql.server.limits import Limits
 from tessera_gql.server.uploads import UploadLimiter
 from tessera_gql.workflows.dbt.progress import ReportProgress
@@ -39,13 +40,6 @@ class CloseReason(Enum):
     RESTART = "restart"
     REVOKED = "revoked"
     SLOW = "slow"
-
-
-class Executor(StrEnum):
-    """The executor of queries: PLANNED works level by level, REFERENCE is graphql-core. Their results are equal."""
-
-    PLANNED = "planned"
-    REFERENCE = "reference"
 
 
 class Message(NamedTuple):

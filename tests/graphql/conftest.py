@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import pytest
 
+from tessera_gql.config import Profile
 from tessera_gql.graphql import context
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import ANONYMOUS, Actor
-from tessera_gql.server.documents import Profile
 from tessera_gql.server.http import Transport, execute
 from tessera_gql.store.database import Database
 from tests.conftest import statements

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from tessera_gql.config import Profile
 from tessera_gql.graphql import context
 from tessera_gql.graphql.context import Context
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
-from tessera_gql.server.documents import Profile
 from tessera_gql.server.http import Transport, execute
 from tessera_gql.store.database import Database
 from tests.graphql.conftest import Ask, anyone

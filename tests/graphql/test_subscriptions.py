@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tessera_gql.config import Profile
 from tessera_gql.graphql import context
 from tessera_gql.graphql.events import decode_cursor, encode_cursor
 from tessera_gql.graphql.ids import global_id
@@ -14,7 +15,6 @@ from tessera_gql.graphql.schema import schema
 from tessera_gql.notifications.event_relay import EventRelay
 from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.enums import Response
-from tessera_gql.server.documents import Profile
 from tessera_gql.server.http import Transport
 from tessera_gql.server.operations import stream_replies
 from tessera_gql.store.database import Database

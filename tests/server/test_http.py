@@ -11,8 +11,8 @@ import pytest
 import strawberry
 from strawberry.extensions import SchemaExtension
 
+from tessera_gql.config import Profile
 from tessera_gql.errors import Forbidden
-from tessera_gql.server.documents import Profile
 from tessera_gql.server.http import MediaType, Transport, Unauthenticated, negotiate_media_type
 
 from .toy import House

@@ -10,10 +10,10 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 
+from tessera_gql.config import Profile
 from tessera_gql.errors import Forbidden
 from tessera_gql.executor import AttributeReads
 from tessera_gql.server.broadcast import StreamPosition
-from tessera_gql.server.documents import Profile
 from tessera_gql.server.http import Transport, Unauthenticated
 from tessera_gql.server.limits import Limits
 

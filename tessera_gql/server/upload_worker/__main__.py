@@ -15,14 +15,15 @@ import orjson
 
 from tessera_gql.auth import Identity
 from tessera_gql.compute import Pool
+from tessera_gql.config import Profile
+from tessera_gql.formats.raw_json import RawJson
 from tessera_gql.graphql import context
 from tessera_gql.graphql.context import Context
 from tessera_gql.graphql.errors import to_graphql_error
-from tessera_gql.graphql.scalars import RawJson
 from tessera_gql.graphql.schema import schema
 from tessera_gql.server import uploads
 from tessera_gql.server.codec import decode, parse_params
-from tessera_gql.server.documents import Operation, Profile, parse_operation
+from tessera_gql.server.documents import Operation, parse_operation
 from tessera_gql.server.limits import Limits
 from tessera_gql.server.operations import Reply, error_reply, run_operation, to_encoded_reply
 from tessera_gql.server.transport import Transport
