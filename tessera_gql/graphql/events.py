@@ -121,6 +121,11 @@ class Event(Node):
         description="The proposal that the event is about; null if there is none.",
     )
 
+    @property
+    def position(self) -> int:
+        """Position in a subscription's stream."""
+        return self.row.sequence
+
     @computed_field("The teams that the event concerns.", lazy_list("Team"))
     async def teams(self, info: Info) -> Any:
         rows = await info.context.loaders.team.load_many([UUID(team) for team in self.row.teams])

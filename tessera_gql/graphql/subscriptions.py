@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import strawberry
 from strawberry import UNSET
 
 from tessera_gql.errors import NotFound
+from tessera_gql.executor.streams import StreamStart
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.events import Event, EventFilter, decode_cursor
 from tessera_gql.graphql.filters import or_none, to_conditions
@@ -31,6 +33,10 @@ class EventMessage:
     cursor: str = strawberry.field(
         description="The position just behind this message; send it as `after` to resume there."
     )
+
+    @property
+    def position(self) -> int:
+        return self.event.position
 
     @computed_field("The current state of the proposal.", lazy_type("Proposal") | None)
     async def proposal(self, info: Info) -> Any:
@@ -146,15 +152,13 @@ class Subscription:
 
 async def _matching_events(info: Info, after: str | None, matches: EventPredicate) -> AsyncGenerator[Event]:
     """Yield the events that match. Loaders are renewed for each event, so that a message shows the current state."""
-    context, position = info.context, info.context.stream_position
-    start = None if after is None else decode_cursor(after)
-    if position.start is not None:
-        start = position.start
-    async with aclosing(context.subscribe(start)) as stream:
+    start: StreamStart = info.root_value
+    if start.after is None and after is not None:
+        start = replace(start, after=decode_cursor(after))
+    async with aclosing(info.context.subscribe(start)) as stream:
         async for row in stream:
             if matches(row):
-                position.position = row.sequence
-                context.use_separate_sessions()
+                info.context.use_separate_sessions()
                 yield Event.of(row)
 
 

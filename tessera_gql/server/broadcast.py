@@ -11,6 +11,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
+from tessera_gql.executor.streams import StreamStart
+
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -32,39 +34,23 @@ class Listener(Protocol[T_contra]):
 
 
 @dataclass(eq=False, slots=True)
-class StreamPosition:
-    """The position of a subscription in the event log. It stays empty if the subscription reads no events."""
-
-    start: int | None = None
-    """Position to start after; overrides the argument of the subscription."""
-    try_join: Callable[[int], bool] | None = None
-    """Called after each backlog: True ends the execution at this position because a shared stream continues it."""
-    position: int | None = None
-    """Position of the last event that was sent."""
-    complete_since: int | None = None
-    """The stream is complete after this position; None until that is known."""
-
-    def __post_init__(self) -> None:
-        self.complete_since = self.start
-
-    def report_caught_up(self, position: int) -> bool:
-        """Report that all events up to `position` were sent, and return whether the execution must end."""
-        if self.complete_since is None:
-            self.complete_since = position
-        return self.try_join is not None and self.try_join(position)
-
-
-@dataclass(eq=False, slots=True)
 class SharedStream(Generic[T]):
     """A shared execution with its listeners."""
 
     key: Hashable
-    position: StreamPosition
+    complete_since: int | None = None
+    """The stream has all events after this position; None until that is known."""
     listeners: set[Listener[T]] = field(default_factory=set[Listener[T]])
     task: asyncio.Task[None] | None = None
 
+    def on_caught_up(self, position: int) -> bool:
+        """Learn from its first backlog since when the stream is complete. It never ends by itself."""
+        if self.complete_since is None:
+            self.complete_since = position
+        return False
 
-StartStream: TypeAlias = Callable[[StreamPosition], AsyncGenerator[T]]
+
+StartStream: TypeAlias = Callable[[StreamStart], AsyncGenerator[T]]
 
 
 class Broadcaster(Generic[T]):
@@ -89,11 +75,10 @@ class Broadcaster(Generic[T]):
         may have a gap after that position; it must then continue by itself, and may try again later.
         """
         if (stream := self._streams.get(key)) is None:
-            stream = self._streams[key] = SharedStream(key, StreamPosition(position))
-            stream.task = asyncio.create_task(self._produce(stream, start))
-        elif position is not None and (
-            stream.position.complete_since is None or stream.position.complete_since > position
-        ):
+            stream = self._streams[key] = SharedStream(key, position)
+            source = start(StreamStart(position, stream.on_caught_up))
+            stream.task = asyncio.create_task(self._produce(stream, source))
+        elif position is not None and (stream.complete_since is None or stream.complete_since > position):
             return None
         stream.listeners.add(listener)
         return stream
@@ -122,9 +107,9 @@ class Broadcaster(Generic[T]):
             if stream is not None and (closing := self.leave(stream, queue)) is not None:
                 await asyncio.wait([closing])
 
-    async def _produce(self, stream: SharedStream[T], start: StartStream[T]) -> None:
+    async def _produce(self, stream: SharedStream[T], source: AsyncGenerator[T]) -> None:
         try:
-            async with aclosing(start(stream.position)) as items:
+            async with aclosing(source) as items:
                 async for item in items:
                     for listener in [*stream.listeners]:
                         listener.on_item(item)

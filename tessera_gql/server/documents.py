@@ -190,6 +190,11 @@ class DocumentCache:
             return [node]
         return Operation(entry.document, node, variables, verdict, entry.plans)
 
+    def find_operation(self, query: str, variables: dict[str, Any]) -> OperationDefinitionNode | GraphQLError:
+        """Return the only operation of a document, or the first error of the document."""
+        prepared = self.prepare(query, variables)
+        return prepared.node if isinstance(prepared, Operation) else prepared[0]
+
     def _find_entry(self, query: str) -> _Entry:
         if (entry := self._entries.get(query)) is None:
             entry = self._entries[query] = self._parse(query)

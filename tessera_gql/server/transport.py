@@ -11,7 +11,6 @@ from enum import Enum
 from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-import strawberry
 from graphql import GraphQLError, GraphQLSchema
 from starlette.datastructures import UploadFile
 
@@ -114,12 +113,9 @@ def _ignore_reply(_reply: dict[str, Any]) -> None: ...
 
 @dataclass(frozen=True, eq=False)
 class Transport:
-    """The schema, callbacks, limits and open streams that the routes share.
+    """The schema, callbacks, limits and open streams that the routes share."""
 
-    Operations bypass Strawberry's pipeline, so schema extensions are rejected.
-    """
-
-    schema: strawberry.Schema
+    schema: GraphQLSchema
     authenticate: Callable[[str | None], Awaitable[Identity]]
     """Resolves the `Authorization` value, or None, to an identity. Raises Unauthenticated."""
     context: Callable[[Identity], AbstractAsyncContextManager[Any]]
@@ -157,13 +153,9 @@ class Transport:
     )
     """Open sockets and streams by the `ended` event of their identity."""
 
-    def __post_init__(self) -> None:
-        if self.schema.extensions or self.schema.directives:
-            raise ValueError("The transports run neither schema extensions nor operation directives: remove them.")
-
     @cached_property
     def document_cache(self) -> DocumentCache:
-        return DocumentCache(self.core_schema, self.limits, self.profile)
+        return DocumentCache(self.schema, self.limits, self.profile)
 
     @cached_property
     def broadcaster(self) -> Broadcaster[Message]:
@@ -176,10 +168,6 @@ class Transport:
     @cached_property
     def connection_limiter(self) -> ConnectionLimiter:
         return ConnectionLimiter(self.limits)
-
-    @property
-    def core_schema(self) -> GraphQLSchema:
-        return self.schema._schema  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it has no public name
 
 
 @contextmanager

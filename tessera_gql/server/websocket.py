@@ -17,7 +17,8 @@ import orjson
 from graphql import GraphQLError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from tessera_gql.server.broadcast import SharedStream, StreamPosition
+from tessera_gql.executor.streams import StreamStart
+from tessera_gql.server.broadcast import SharedStream
 from tessera_gql.server.codec import MalformedRequest, RequestParams, decode, encode, parse_params
 from tessera_gql.server.connection_limits import PingCounter, RefusalReason
 from tessera_gql.server.deduplication import SharedExecution, execute_messages, find_shared_execution
@@ -243,9 +244,9 @@ class Socket:
                 shared is not None and self.operations.get(key) is task and self._join(key, prepared, shared, position)
             )
 
-        stream_position = StreamPosition(try_join=try_join)
+        start = StreamStart(on_caught_up=try_join)
         try:
-            async with aclosing(execute_messages(self.transport, prepared, self.identity, stream_position)) as messages:
+            async with aclosing(execute_messages(self.transport, prepared, self.identity, start)) as messages:
                 async for message in messages:
                     await self._send_or_wait(*encode_message(key, message))
                     if message.kind == "error":

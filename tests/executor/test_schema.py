@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tessera_gql.config import Executor, Profile
-from tessera_gql.executor import Fallback
+from tessera_gql.executor import Fallback, core_schema
 from tessera_gql.graphql import context
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
@@ -168,7 +168,7 @@ def both(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         actors = runner.run(_seed(World(database)))
         transports = {
             executor: Transport(
-                schema=schema,
+                schema=core_schema(schema),
                 authenticate=anyone,
                 context=lambda identity: context.open_context(database, identity),
                 limits=LIMITS,

@@ -9,8 +9,7 @@ from asyncio.subprocess import PIPE
 from asyncio.subprocess import Process as Child
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
@@ -18,15 +17,11 @@ import orjson
 from graphql import GraphQLError, OperationType
 from starlette.datastructures import UploadFile
 
-from tessera_gql.compute.pool import SECONDS
 from tessera_gql.server.documents import Operation
-from tessera_gql.server.limits import Limits
 from tessera_gql.server.transport import EncodedReply, Job
 from tessera_gql.server.upload_worker import protocol
 from tessera_gql.server.upload_worker.protocol import FrameKind, JobMessage
 from tessera_gql.server.uploads import MANIFEST_FIELDS
-from tessera_gql.store.engine import DEFAULT_OPTIONS, DatabaseOptions
-from tessera_gql.telemetry.logs import LogOptions
 from tessera_gql.workflows.dbt.progress import Phase, ReportProgress
 
 log = logging.getLogger(__name__)
@@ -39,28 +34,10 @@ JOB_SECONDS = 600.0
 CHUNK_BYTES = 256 * 1024
 GRACE_SECONDS = 5.0
 """Time after a job's timeout until its process is killed."""
-MEMORY_BYTES = 6 * 1024**3
-"""Limit of the address space, libraries included. The largest manifest needs about a third of it."""
 
 
 class WorkerEndedError(Exception):
     """The process ended. Its job was not executed, or its outcome is unknown."""
-
-
-@dataclass(frozen=True)
-class WorkerSettings:
-    """Settings that a process needs to execute operations like the server."""
-
-    database_url: str = field(repr=False)
-    limits: Limits
-    is_open: bool
-    log: LogOptions
-    options: DatabaseOptions = DEFAULT_OPTIONS
-    git_sync_path: Path | None = None
-    compute_seconds: float = SECONDS
-    """Timeout of one schema comparison."""
-    job_seconds: float = JOB_SECONDS
-    memory_bytes: int = MEMORY_BYTES
 
 
 @dataclass(eq=False)
@@ -109,9 +86,9 @@ class WorkerProcess:
         await self.child.wait()
 
 
-async def start_process(settings: WorkerSettings) -> WorkerProcess:
+async def start_process(module: str, settings: bytes) -> WorkerProcess:
     """Start a process in its own session, so that Ctrl-C reaches only the server, which then stops the process."""
-    command = (sys.executable, "-P", "-m", "tessera_gql.server.upload_worker")
+    command = (sys.executable, "-P", "-m", module)
     try:
         child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True)
     except OSError as error:
@@ -120,7 +97,7 @@ async def start_process(settings: WorkerSettings) -> WorkerProcess:
         child, cast("asyncio.StreamWriter", child.stdin), cast("asyncio.StreamReader", child.stdout)
     )
     try:
-        await process.send(FrameKind.SETTINGS, orjson.dumps(asdict(settings), default=str))
+        await process.send(FrameKind.SETTINGS, settings)
     except BaseException:
         await process.kill()
         raise
@@ -129,10 +106,16 @@ async def start_process(settings: WorkerSettings) -> WorkerProcess:
 
 @dataclass
 class WorkerPool:
-    """A pool of worker processes. `on_commit` is called after each job, which may have committed changes."""
+    """A pool of worker processes."""
 
-    settings: WorkerSettings
+    module: str
+    """The main module of a process."""
+    settings: bytes = field(repr=False)
+    """The content of the SETTINGS frame, which the main module reads."""
+    query_seconds: float
+    """Timeout of a query without a manifest."""
     on_commit: Callable[[], None]
+    """Called after each job, which may have committed changes."""
     _idle: list[WorkerProcess] = field(default_factory=list[WorkerProcess])
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROCESSES))
     _callers: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary[str, asyncio.Lock])
@@ -160,8 +143,8 @@ class WorkerPool:
 
     def _timeout_seconds(self, operation: Operation) -> float:
         if operation.kind is OperationType.QUERY and not operation.has_root_field(MANIFEST_FIELDS):
-            return min(self.settings.limits.query_seconds, self.settings.job_seconds)
-        return self.settings.job_seconds
+            return min(self.query_seconds, JOB_SECONDS)
+        return JOB_SECONDS
 
     @asynccontextmanager
     async def _acquire_slot(self, account: str) -> AsyncGenerator[None]:
@@ -181,7 +164,7 @@ class WorkerPool:
     async def _acquire_process(self) -> AsyncGenerator[WorkerProcess]:
         """Take an idle process, or start one."""
         running = (process for process in self._pop_idle() if process.child.returncode is None)
-        process = next(running, None) or await start_process(self.settings)
+        process = next(running, None) or await start_process(self.module, self.settings)
         process.is_reusable = False
         try:
             yield process
