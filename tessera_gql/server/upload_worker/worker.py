@@ -53,12 +53,12 @@ class Worker:
                 return
             next_frame = asyncio.create_task(protocol.read_frame(reader))
             running = asyncio.create_task(self._run(job, [file[1] for file in files if file]))
-            del files
+            del frame, job, files
             if not await _may_continue(running, next_frame):
                 next_frame.cancel()
                 return
-            del job, running
-            gc.collect()  # errors and loaders of a job form cycles that hold its manifest
+            del running
+            gc.collect()  # the errors and loaders of a job are reference cycles that keep its manifest
             frame = await next_frame
 
     async def _run(self, job: JobMessage, files: list[bytes]) -> bool:
