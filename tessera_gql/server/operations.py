@@ -188,6 +188,7 @@ async def _subscribe(
                 yield StreamReply(_error_reply(transport, executor))
                 return
             source = create_source_event_stream(executor)
+            executor.root_value = None  # the executor is a reference cycle, which would keep a shared stream in memory
             if isinstance(source, Awaitable):
                 source = await source
             if isinstance(source, ExecutionResult):
