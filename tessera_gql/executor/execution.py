@@ -43,12 +43,6 @@ class ExecutorCounts:
     fallbacks: Counter[Fallback] = field(default_factory=Counter[Fallback])
 
 
-def _ignore_reads(_reads: AttributeReads) -> None: ...
-
-
-def _ignore_seconds(_seconds: float) -> None: ...
-
-
 @dataclass(frozen=True)
 class PlannedQuery:
     """A query with its variables, plans and callbacks."""
@@ -59,9 +53,9 @@ class PlannedQuery:
     variables: dict[str, Any]
     plans: PlanCache
     """Plan cache of the document."""
-    on_reads: Callable[[AttributeReads], None] = _ignore_reads
+    on_reads: Callable[[AttributeReads], None] = lambda _reads: None
     """Called with the attributes that the plan reads, before it is executed."""
-    on_cpu_seconds: Callable[[float], None] = _ignore_seconds
+    on_cpu_seconds: Callable[[float], None] = lambda _seconds: None
     """Called with seconds of CPU time as they are used."""
 
 

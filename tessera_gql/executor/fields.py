@@ -10,20 +10,9 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, Protocol, TypeAlias, cast
 
-from graphql import (
-    BooleanValueNode,
-    EnumValueNode,
-    FieldNode,
-    FloatValueNode,
-    GraphQLField,
-    GraphQLResolveInfo,
-    GraphQLSchema,
-    IntValueNode,
-    NullValueNode,
-    StringValueNode,
-    default_field_resolver,
-)
+from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema, default_field_resolver
 from graphql.execution.values import get_argument_values
+from graphql.language import ast
 from strawberry import UNSET
 from strawberry.types.arguments import convert_arguments
 
@@ -32,8 +21,14 @@ from tessera_gql.executor.batch import BATCH_KEY, Batch
 STRAWBERRY = "strawberry-definition"
 """Key of Strawberry's definition in the extensions of a graphql-core type or field."""
 
-
-PLAIN_NODES = (BooleanValueNode, EnumValueNode, FloatValueNode, IntValueNode, NullValueNode, StringValueNode)
+PLAIN_NODES = (
+    ast.BooleanValueNode,
+    ast.EnumValueNode,
+    ast.FloatValueNode,
+    ast.IntValueNode,
+    ast.NullValueNode,
+    ast.StringValueNode,
+)
 
 ResolveInfo: TypeAlias = GraphQLResolveInfo[Any]
 
@@ -156,7 +151,7 @@ def to_python_arguments(
     return convert_arguments(read_arguments(field, info), declared.arguments, registry, schema.config, strawberry_info)
 
 
-def are_literals(node: FieldNode, values: Iterable[Any]) -> bool:
+def are_literals(node: ast.FieldNode, values: Iterable[Any]) -> bool:
     """Return whether arguments are literals with immutable values, so that all executions can share them."""
     return all(isinstance(argument.value, PLAIN_NODES) for argument in node.arguments or ()) and all(
         value is None or value is UNSET or isinstance(value, str | int | float | Enum) for value in values

@@ -11,10 +11,6 @@ from typing import Any, cast
 from weakref import proxy
 
 from graphql import (
-    DocumentNode,
-    FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
     GraphQLAbstractType,
     GraphQLField,
     GraphQLList,
@@ -22,10 +18,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLSchema,
-    OperationDefinitionNode,
-    SelectionSetNode,
     Undefined,
-    VariableNode,
     get_named_type,
     is_abstract_type,
 )
@@ -37,6 +30,7 @@ from graphql.execution.collect_fields import (
     collect_subfields,
 )
 from graphql.execution.values import VariableValues
+from graphql.language import ast
 
 from tessera_gql.executor.fields import (
     STRAWBERRY,
@@ -100,7 +94,7 @@ class Step:
     """The converted arguments if they are the same for all executions."""
 
     @cached_property
-    def field_nodes(self) -> list[FieldNode]:
+    def field_nodes(self) -> list[ast.FieldNode]:
         return [details.node for details in self.nodes]
 
     @cached_property
@@ -192,7 +186,7 @@ class Plan:
     """The plan of an operation for one combination of its conditions, whose values `variables` holds."""
 
     schema: GraphQLSchema
-    operation: OperationDefinitionNode
+    operation: ast.OperationDefinitionNode
     fragments: dict[str, FragmentDetails]
     variables: VariableValues
     reads: "AttributeReads" = field(default_factory=AttributeReads)
@@ -208,7 +202,7 @@ class Plan:
         return self.create_selection(kind, grouped.grouped_field_set)
 
     @cached_property
-    def definitions(self) -> dict[str, FragmentDefinitionNode]:
+    def definitions(self) -> dict[str, ast.FragmentDefinitionNode]:
         return {name: details.definition for name, details in self.fragments.items()}
 
     def collect_subfields(self, kind: GraphQLObjectType, nodes: list[FieldDetails]) -> GroupedFieldSet:
@@ -267,7 +261,11 @@ class PlanCache:
         return len(self._plans)
 
     def get(
-        self, schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, values: VariableValues
+        self,
+        schema: GraphQLSchema,
+        document: ast.DocumentNode,
+        operation: ast.OperationDefinitionNode,
+        values: VariableValues,
     ) -> Plan:
         """Return the plan for the given variables, creating it if needed. Raises UnsupportedOperation on each call."""
         if self._conditions is None:
@@ -306,12 +304,12 @@ def _build_plan(plan: Plan) -> Plan | UnsupportedOperation:
     return plan
 
 
-def _collect_fragments(document: DocumentNode) -> dict[str, FragmentDetails]:
-    definitions = (node for node in document.definitions if isinstance(node, FragmentDefinitionNode))
+def _collect_fragments(document: ast.DocumentNode) -> dict[str, FragmentDetails]:
+    definitions = (node for node in document.definitions if isinstance(node, ast.FragmentDefinitionNode))
     return {node.name.value: FragmentDetails(node) for node in definitions}
 
 
-def _condition_variables(document: DocumentNode) -> set[str]:
+def _condition_variables(document: ast.DocumentNode) -> set[str]:
     """Return the names of variables in directives, which decide the selected fields."""
     names = set[str]()
     pending: list[Any] = [*document.definitions]
@@ -319,7 +317,7 @@ def _condition_variables(document: DocumentNode) -> set[str]:
         node = pending.pop()
         for directive in node.directives or ():
             values = [argument.value for argument in directive.arguments or ()]
-            names |= {value.name.value for value in values if isinstance(value, VariableNode)}
-        inner: SelectionSetNode | None = None if isinstance(node, FragmentSpreadNode) else node.selection_set
+            names |= {value.name.value for value in values if isinstance(value, ast.VariableNode)}
+        inner: ast.SelectionSetNode | None = None if isinstance(node, ast.FragmentSpreadNode) else node.selection_set
         pending.extend(inner.selections if inner else ())
     return names

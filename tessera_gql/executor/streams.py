@@ -4,17 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
-def _go_on(_position: int) -> bool:
-    return False
-
-
 @dataclass(frozen=True, slots=True)
 class StreamStart:
     """The start of a subscription, which its resolver gets as the root value."""
 
     after: int | None = None
     """Position to start after; overrides the argument of the subscription."""
-    on_caught_up: Callable[[int], bool] = _go_on
+    on_caught_up: Callable[[int], bool] = lambda _position: False
     """Called after each backlog with the position up to which all events were yielded; True ends the stream there."""
 
 

@@ -49,7 +49,7 @@ FindOperation: TypeAlias = Callable[[str, dict[str, Any]], OperationDefinitionNo
 """Checks a query with its variables and returns its only operation, or its first error."""
 
 
-def refuse_documents(_query: str, _variables: dict[str, Any]) -> OperationDefinitionNode | GraphQLError:
+def refuse_documents(_query: str, _variables: dict[str, Any]) -> GraphQLError:
     return GraphQLError("This process checks no documents.")
 
 

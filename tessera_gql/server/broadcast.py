@@ -98,9 +98,8 @@ class Broadcaster(Generic[T]):
         queue: _Queue[T] = _Queue(self._limit)
         stream = self.join(key, start, queue)
         try:
-            while items := await queue.take_all():
-                for item in items:
-                    yield item
+            while (item := await queue.items.get()) is not None:
+                yield item
             if queue.has_overflowed:
                 raise SlowListener
         finally:
@@ -128,35 +127,17 @@ class Broadcaster(Generic[T]):
 
 @dataclass(eq=False, slots=True)
 class _Queue(Generic[T]):
-    """A listener that queues items for an asynchronous iterator."""
+    """A listener that queues items for an asynchronous iterator. None is the end."""
 
     limit: int
-    items: list[T] = field(default_factory=list[T])
-    is_closed: bool = False
+    items: asyncio.Queue[T | None] = field(default_factory=asyncio.Queue[T | None])
     has_overflowed: bool = False
-    waiter: asyncio.Future[None] | None = None
 
     def on_item(self, item: T) -> None:
-        if self.is_closed:
+        if self.has_overflowed:
             return
-        if len(self.items) < self.limit:
-            self.items.append(item)
-        else:
-            self.is_closed = self.has_overflowed = True
-        self._notify_reader()
+        self.has_overflowed = self.items.qsize() >= self.limit
+        self.items.put_nowait(None if self.has_overflowed else item)
 
     def on_end(self) -> None:
-        self.is_closed = True
-        self._notify_reader()
-
-    def _notify_reader(self) -> None:
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
-
-    async def take_all(self) -> list[T]:
-        """Wait for items and take all of them; an empty list means the end of the stream."""
-        if not self.items and not self.is_closed:
-            self.waiter = asyncio.get_running_loop().create_future()
-            await self.waiter
-        batch, self.items = self.items, []
-        return batch
+        self.items.put_nowait(None)

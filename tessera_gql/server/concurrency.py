@@ -7,7 +7,7 @@ hardly delays the other callers.
 import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import Hashable
-from types import TracebackType
+from dataclasses import dataclass
 
 SLOTS = 4
 RELEASE_AFTER_SECONDS = 0.1
@@ -91,24 +91,20 @@ class ConcurrencyLimiter:
                 self._queues[caller] = queue
 
 
+@dataclass(eq=False, slots=True)
 class Slot:
     """Holds a slot for one query and releases it while the query waits for the database."""
 
-    __slots__ = ("_caller", "_cpu_seconds", "_limiter", "_timer")
-
-    def __init__(self, limiter: ConcurrencyLimiter, caller: Hashable) -> None:
-        self._limiter = limiter
-        self._caller = caller
-        self._timer: asyncio.TimerHandle | None = None
-        self._cpu_seconds = 0.0
+    _limiter: ConcurrencyLimiter
+    _caller: Hashable
+    _timer: asyncio.TimerHandle | None = None
+    _cpu_seconds: float = 0.0
 
     async def __aenter__(self) -> None:
         await self._limiter.acquire(self._caller)
         self._timer = asyncio.get_running_loop().call_later(RELEASE_AFTER_SECONDS, self._release_if_waiting)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._release()
         self._limiter.finish(self._caller)
 

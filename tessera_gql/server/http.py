@@ -85,7 +85,7 @@ class Endpoint:
         """Execute the request; None if the reply was sent as an event stream."""
         identity = await self._authenticate(request)
         address = request.client.host if request.client else ""
-        share = self.transport.upload_limiter.create_share(self.transport.upload_account(identity, address))
+        share = UploadShare(self.transport.upload_limiter, self.transport.upload_account(identity, address))
         try:
             work = await self._prepare(request, body, media, identity, share)
             if media is MediaType.EVENTS:
@@ -123,9 +123,8 @@ class Endpoint:
             raise HttpError(405, f"{request.method} is not served here: use {allow}.", {"Allow": allow})
         media = negotiate_media_type(",".join(request.headers.getlist("accept")))
         if media is None:
-            raise HttpError(
-                406, f"Nothing that you accept can be sent: accept {MediaType.RESPONSE} or {MediaType.JSON}."
-            )
+            message = f"Nothing that you accept can be sent: accept {MediaType.RESPONSE} or {MediaType.JSON}."
+            raise HttpError(406, message)
         if request.method == "POST":
             _check_content_headers(request)
         return media

@@ -76,39 +76,10 @@ RunJob: TypeAlias = Callable[[Job, dict[str, Any], ReportProgress], Awaitable[En
 """Executes a job with the `extensions` for its reply. Raises a coded GraphQLError if no worker could execute it."""
 
 
-def _use_address(_identity: Identity, address: str) -> str:
-    return address
-
-
-def _return_none(_identity: Identity) -> None:
-    return None
-
-
-def _admit_all(_identity: Identity, _operation: Operation) -> dict[str, Any]:
-    return {}
-
-
-def _never_retry(_context: Any) -> bool:
-    return False
-
-
-def _mask_all(_error: Exception) -> GraphQLError | None:
-    return None
-
-
 ObserveOperation: TypeAlias = Callable[
     [PrepareResult, Identity], AbstractContextManager[Callable[[dict[str, Any]], None]]
 ]
 """Creates a context manager around an operation. It yields a function to call with each reply."""
-
-
-def _observe_nothing(
-    _prepared: PrepareResult, _identity: Identity
-) -> AbstractContextManager[Callable[[dict[str, Any]], None]]:
-    return nullcontext(_ignore_reply)
-
-
-def _ignore_reply(_reply: dict[str, Any]) -> None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,22 +91,22 @@ class Transport:
     """Resolves the `Authorization` value, or None, to an identity. Raises Unauthenticated."""
     context: Callable[[Identity], AbstractAsyncContextManager[Any]]
     """Opens the GraphQL context of one operation, until its last reply is computed."""
-    to_graphql_error: Callable[[Exception], GraphQLError | None] = _mask_all
+    to_graphql_error: Callable[[Exception], GraphQLError | None] = lambda _error: None
     """Converts a failure that clients may see, such as an unavailable database; None masks it."""
-    sharing_scope: Callable[[Identity], Hashable | None] = _return_none
+    sharing_scope: Callable[[Identity], Hashable | None] = lambda _identity: None
     """Returns the visibility scope of an identity: equal subscriptions of one scope share an execution.
     None disables sharing."""
-    caller_account: Callable[[Identity], Hashable | None] = _return_none
+    caller_account: Callable[[Identity], Hashable | None] = lambda _identity: None
     """Returns the account for the concurrency limit and the limit of sockets and streams; None for no limits."""
-    charge: Callable[[Identity, Operation], dict[str, Any]] = _admit_all
+    charge: Callable[[Identity, Operation], dict[str, Any]] = lambda _identity, _operation: {}
     """Charges the rate limit and returns the reply's `extensions`. Raises a coded GraphQLError."""
     run_job: RunJob | None = None
     """Executes large requests in another process, so that this one serves other clients meanwhile."""
-    upload_account: Callable[[Identity, str], str] = _use_address
+    upload_account: Callable[[Identity, str], str] = lambda _identity, address: address
     """Returns the account for the limit of large requests, from the identity and the client's address."""
-    should_retry: Callable[[Any], bool] = _never_retry
+    should_retry: Callable[[Any], bool] = lambda _context: False
     """Returns whether to retry a query after an unavailable database, given its context."""
-    observe: ObserveOperation = _observe_nothing
+    observe: ObserveOperation = lambda _prepared, _identity: nullcontext(lambda _reply: None)
     limits: Limits = field(default_factory=Limits)
     profile: Profile = Profile.LOCKED
     executor: Executor = Executor.PLANNED

@@ -54,9 +54,6 @@ class UploadLimiter:
     counts: Counter[str] = field(default_factory=Counter[str])
     size: int = 0
 
-    def create_share(self, account: str) -> UploadShare:
-        return UploadShare(self, account)
-
 
 @dataclass
 class UploadShare:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, cast
 
@@ -167,9 +168,8 @@ class Socket:
     def _count_ping(self) -> None:
         if self.pings.is_exceeded():
             self.transport.connection_limiter.refusals[RefusalReason.PINGS] += 1
-            raise _ProtocolViolation(
-                CloseFrame(POLICY_VIOLATION, f"Too many pings: at most {self.pings.per_minute} a minute")
-            )
+            reason = f"Too many pings: at most {self.pings.per_minute} a minute"
+            raise _ProtocolViolation(CloseFrame(POLICY_VIOLATION, reason))
 
     async def _authenticate(self, payload: dict[str, Any]) -> None:
         if self.initialised:
@@ -217,7 +217,7 @@ class Socket:
         task.add_done_callback(self.running.discard)
 
     def _join(self, key: str, prepared: PrepareResult, shared: SharedExecution, position: int | None = None) -> bool:
-        operation = SharedOperation(self, key, position)
+        operation = SharedOperation(self, key, encode_head(key, "next"), -1 if position is None else position)
         start = partial(execute_messages, self.transport, prepared, self.identity)
         operation.stream = self.transport.broadcaster.join(shared.key, start, operation, position)
         if operation.stream is None:
@@ -269,18 +269,17 @@ class Socket:
             await asyncio.get_running_loop().create_future()
 
 
+@dataclass(eq=False, slots=True)
 class SharedOperation:
     """An operation that forwards a shared stream to its socket, skipping events up to `position`."""
 
-    __slots__ = ("has_failed", "head", "key", "position", "socket", "stream")
-
-    def __init__(self, socket: Socket, key: str, position: int | None) -> None:
-        self.socket = socket
-        self.key = key
-        self.head = encode_head(key, "next")
-        self.position = -1 if position is None else position
-        self.stream: SharedStream[Message] | None = None
-        self.has_failed = False
+    socket: Socket
+    key: str
+    head: bytes
+    """Encoded up to the payload, once for all messages."""
+    position: int
+    stream: SharedStream[Message] | None = None
+    has_failed: bool = False
 
     def on_item(self, message: Message) -> None:
         if message.kind == "error":
@@ -304,7 +303,6 @@ class SharedOperation:
 
 
 def encode_head(key: str, kind: str) -> bytes:
-    """Encode a message up to its payload."""
     return b'{"id":%b,"type":"%b","payload":' % (orjson.dumps(key), kind.encode())
 
 
@@ -314,7 +312,6 @@ def encode_message(key: str, message: Message) -> tuple[bytes, bytes, bytes]:
 
 
 def encode_complete(key: str) -> bytes:
-    """Encode the message that completes an operation."""
     return b'{"id":%b,"type":"complete"}' % orjson.dumps(key)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from graphql import OperationType
 
@@ -33,17 +33,11 @@ class OperationRecord:
     seconds: float
 
 
-class LogOperation(Protocol):
-    """Writes an operation to the log."""
-
-    def __call__(self, record: OperationRecord) -> None: ...
-
-
 @dataclass(frozen=True)
 class OperationObserver:
     """Creates the observer of each operation; `metrics` and `tracing` are optional."""
 
-    write: LogOperation
+    write: Callable[[OperationRecord], None]
     metrics: Metrics | None = None
     tracing: Tracing | None = None
 

@@ -74,15 +74,11 @@ class WorkerProcess:
             raise WorkerEndedError
         return frame
 
-    def close_pipe(self) -> None:
-        """Close the pipe, which makes a process without a job exit."""
-        self.stdin.close()
-
     async def kill(self) -> None:
         """Kill the process and wait for its exit."""
         with suppress(ProcessLookupError):
             self.child.kill()
-        self.close_pipe()
+        self.stdin.close()
         await self.child.wait()
 
 
@@ -187,7 +183,7 @@ class WorkerPool:
     def _stop_if_idle(self, process: WorkerProcess, jobs: int) -> None:
         if process in self._idle and process.jobs == jobs:
             self._idle.remove(process)
-            process.close_pipe()
+            process.stdin.close()  # a process without a job exits then
 
     async def close(self) -> None:
         """Kill all idle processes."""
