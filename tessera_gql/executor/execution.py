@@ -26,13 +26,10 @@ class Fallback(StrEnum):
     """The reason why the reference executor was used."""
 
     FAILED = "failed"
-    """The result has errors."""
     UNPLANNED = "unplanned"
     """The result has no errors, but a value or resolver was of a kind that plans don't support."""
     UNSUPPORTED = "unsupported"
-    """The operation can't be planned."""
     INTROSPECTION = "introspection"
-    """The operation reads the schema."""
 
 
 @dataclass
@@ -52,7 +49,6 @@ class PlannedQuery:
     operation: OperationDefinitionNode
     variables: dict[str, Any]
     plans: PlanCache
-    """Plan cache of the document."""
     on_reads: Callable[[AttributeReads], None] = lambda _reads: None
     """Called with the attributes that the plan reads, before it is executed."""
     on_cpu_seconds: Callable[[float], None] = lambda _seconds: None

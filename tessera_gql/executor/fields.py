@@ -105,7 +105,6 @@ ValueSource: TypeAlias = AttributeRead | ResolverCall | BatchLoad | CoreResolver
 
 
 def find_source(field: GraphQLField) -> ValueSource:
-    """Determine the source of a field's values."""
     declared = cast("StrawberryField | None", (field.extensions or {}).get(STRAWBERRY))
     if declared is None or declared.extensions:
         return CoreResolver(field.resolve or default_field_resolver)
@@ -119,7 +118,6 @@ def find_source(field: GraphQLField) -> ValueSource:
 
 
 def may_await(source: ValueSource) -> bool:
-    """Return whether values of the source may be awaitable."""
     match source:
         case AttributeRead():
             return False
@@ -130,7 +128,6 @@ def may_await(source: ValueSource) -> bool:
 
 
 def create_strawberry_info(declared: StrawberryField, info: ResolveInfo) -> Any:
-    """Create Strawberry's `info` from graphql-core's."""
     return _strawberry_schema(info.schema).config.info_class(_raw_info=info, _field=declared)
 
 

@@ -69,7 +69,6 @@ class TypeShape:
 
     @classmethod
     def of(cls, kind: GraphQLOutputType) -> "TypeShape":
-        """Derive the shape of a type."""
         inner = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
         item = cls.of(inner.of_type) if isinstance(inner, GraphQLList) else None
         return cls(nullable=inner is kind, item=item)
@@ -148,9 +147,7 @@ class AttributeReads:
 
     are_known: bool = True
     load_count: int = 0
-    """Number of loads, if known."""
     paths: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
-    """Attribute paths by type name."""
     unrestricted_types: set[str] = field(default_factory=set[str])
     """Names of types whose attributes may all be read."""
 
@@ -161,7 +158,6 @@ class AttributeReads:
         return frozenset(self.paths[kind])
 
     def record(self, kind: GraphQLObjectType, source: ValueSource) -> None:
-        """Record what a field reads."""
         match source:
             case AttributeRead(name=name):
                 member = _class_member(kind, name)
@@ -206,7 +202,6 @@ class Plan:
         return {name: details.definition for name, details in self.fragments.items()}
 
     def collect_subfields(self, kind: GraphQLObjectType, nodes: list[FieldDetails]) -> GroupedFieldSet:
-        """Collect the subfields of a field for an object type."""
         collected = collect_subfields(self.schema, self.fragments, self.variables, self.operation, kind, nodes)
         return collected.grouped_field_set
 
@@ -284,7 +279,6 @@ class PlanCache:
 
 
 def _attribute_path(kind: GraphQLObjectType, name: str) -> str:
-    """Return the path of the attribute that a field reads."""
     member = _class_member(kind, name)
     return member.path if isinstance(member, PathProperty) else name
 

@@ -24,13 +24,9 @@ class SlowListener(Exception):  # noqa: N818 - a state of the listener, not a fa
 class Listener(Protocol[T_contra]):
     """A receiver of a shared stream. Its methods must not block or raise, because the other listeners come after."""
 
-    def on_item(self, item: T_contra, /) -> None:
-        """Receive an item of the stream."""
-        ...
+    def on_item(self, item: T_contra, /) -> None: ...
 
-    def on_end(self) -> None:
-        """Handle the end of the stream."""
-        ...
+    def on_end(self) -> None: ...
 
 
 @dataclass(eq=False, slots=True)

@@ -57,7 +57,6 @@ class OperationSize(NamedTuple):
     """The largest requested page."""
 
     def combine(self, sibling: OperationSize) -> OperationSize:
-        """Add the size of a sibling selection."""
         total = OperationSize(*map(add, self, sibling))
         return total._replace(depth=max(self.depth, sibling.depth), page=max(self.page, sibling.page))
 
@@ -205,7 +204,7 @@ def count_overlaps(
     pending: list[list[ast.SelectionSetNode]] = [[operation.selection_set]]
     while pending and pairs <= maximum and visited < 10 * maximum:  # a fragment cycle is endless; validation reports it
         by_key: dict[str, list[ast.SelectionSetNode | None]] = {}
-        for node in _iterate_fields(pending.pop(), fragments):
+        for node in iterate_fields(pending.pop(), fragments):
             visited += 1
             by_key.setdefault((node.alias or node.name).value, []).append(node.selection_set)
         for same_key in by_key.values():
@@ -215,7 +214,7 @@ def count_overlaps(
     return pairs
 
 
-def _iterate_fields(
+def iterate_fields(
     sets: list[ast.SelectionSetNode], fragments: Mapping[str, ast.FragmentDefinitionNode]
 ) -> Iterator[ast.FieldNode]:
     """Iterate over the fields of selection sets, expanding each fragment once."""
@@ -248,7 +247,6 @@ def count_requested_items(value: object) -> int | None:
 
 
 def collect_fragments(document: ast.DocumentNode) -> dict[str, ast.FragmentDefinitionNode]:
-    """Return the fragment definitions of a document by name."""
     return {node.name.value: node for node in document.definitions if isinstance(node, ast.FragmentDefinitionNode)}
 
 

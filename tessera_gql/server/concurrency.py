@@ -58,7 +58,6 @@ class ConcurrencyLimiter:
         self._assign_free_slots()
 
     def finish(self, caller: Hashable) -> None:
-        """Unregister a query that has ended."""
         self._running[caller] -= 1
         if not self._running[caller]:
             del self._running[caller]
@@ -109,7 +108,6 @@ class Slot:
         self._limiter.finish(self._caller)
 
     def add_cpu_seconds(self, seconds: float) -> None:
-        """Record CPU time of the query."""
         self._cpu_seconds += seconds
 
     def _release_if_waiting(self) -> None:

@@ -24,16 +24,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from tessera_gql.config import Profile
 from tessera_gql.executor import PlanCache
-from tessera_gql.server.complexity import (
-    MAX_NESTING,
-    NestingTooDeep,
-    OperationMeter,
-    OperationSize,
-    collect_fragments,
-    count_overlaps,
-    count_requested_items,
-    exceeds_tokens,
-)
+from tessera_gql.server import complexity
 from tessera_gql.server.limits import Limits
 
 VALIDATION_PASSES = (
@@ -57,7 +48,6 @@ class Operation:
     cost: int = 0
     """Maximum number of objects in the reply; for a document of several operations, of the costliest one."""
     plans: PlanCache = field(default_factory=PlanCache, repr=False, compare=False)
-    """Execution plans of the document."""
 
     @property
     def kind(self) -> OperationType:
@@ -74,21 +64,8 @@ class Operation:
 
     def has_root_field(self, names: Collection[str]) -> bool:
         """Return whether a root field has one of these names. Root fragments are expanded."""
-        fragments, pending, expanded = collect_fragments(self.document), [self.node.selection_set], set[str]()
-        while pending:
-            for selection in pending.pop().selections:
-                match selection:
-                    case ast.FieldNode(name=name):
-                        if name.value in names:
-                            return True
-                    case ast.FragmentSpreadNode(name=name) if name.value not in expanded:
-                        expanded.add(name.value)
-                        pending.append(fragments[name.value].selection_set)
-                    case ast.InlineFragmentNode(selection_set=inner):
-                        pending.append(inner)
-                    case _:
-                        pass
-        return False
+        fragments = complexity.collect_fragments(self.document)
+        return any(node.name.value in names for node in complexity.iterate_fields([self.node.selection_set], fragments))
 
     def may_have_argument(self, argument: str) -> bool:
         """Return whether a root field may have a non-null argument of this name. A root fragment counts as yes."""
@@ -205,7 +182,7 @@ class DocumentCache:
             return _Entry(None, 2, [_complexity_error("document", limit, _TOO_LONG.format(f"{limit:,}"))])
         tokens, size = self._limits.tokens, 2 + len(query) // 500
         too_many_tokens = _complexity_error("tokens", tokens, _TOO_MANY_TOKENS.format(f"{tokens:,}"))
-        if exceeds_tokens(query, tokens):
+        if complexity.exceeds_tokens(query, tokens):
             return _Entry(None, size, [too_many_tokens])
         try:
             document = parse(query, max_lexical_tokens=tokens, max_comments=tokens)
@@ -222,8 +199,8 @@ class DocumentCache:
 
     def _validate(self, document: ast.DocumentNode) -> list[GraphQLError]:
         limits, hide = self._limits, self._profile is Profile.LOCKED
-        fragments = collect_fragments(document)
-        pairs = sum(count_overlaps(node, fragments, limits.overlaps) for node in _operations(document))
+        fragments = complexity.collect_fragments(document)
+        pairs = sum(complexity.count_overlaps(node, fragments, limits.overlaps) for node in _operations(document))
         if pairs > limits.overlaps:
             return [_complexity_error("overlaps", limits.overlaps, _OVERLAPS.format(f"{limits.overlaps:,}"))]
         for rules in VALIDATION_PASSES:
@@ -248,20 +225,22 @@ class DocumentCache:
     def _measure(
         self, document: ast.DocumentNode, variables: Mapping[str, Any], sizing: set[str]
     ) -> GraphQLError | int:
-        fragments, limits, cost = collect_fragments(document), self._limits, 0
+        fragments, limits, cost = complexity.collect_fragments(document), self._limits, 0
         pages = (limits.default_page, limits.list_length)
         for node in _operations(document):
-            measure = OperationMeter(self._schema, fragments, variables, _default_values(node), *pages, sizing)
+            measure = complexity.OperationMeter(
+                self._schema, fragments, variables, _default_values(node), *pages, sizing
+            )
             try:
                 size = measure.measure_operation(node)
-            except NestingTooDeep:
-                size = OperationSize(depth=MAX_NESTING)
+            except complexity.NestingTooDeep:
+                size = complexity.OperationSize(depth=complexity.MAX_NESTING)
             if refusal := _check_limits(size, limits) or self._check_introspection(size):
                 return refusal
             cost = max(cost, size.cost)
         return cost
 
-    def _check_introspection(self, size: OperationSize) -> GraphQLError | None:
+    def _check_introspection(self, size: complexity.OperationSize) -> GraphQLError | None:
         if not size.introspections or self._profile is Profile.OPEN:
             return None
         return _with_code(GraphQLError(_INTROSPECTION_IS_OFF), "GRAPHQL_VALIDATION_FAILED")
@@ -280,15 +259,17 @@ _TOO_COMPLEX = {
     "aliases": "The query uses {} aliases; the limit is {}. Split it into several requests.",
     "directives": "{} directives are used; the limit is {}. Split it into several requests.",
 }
-"""Errors by the name of the figure in OperationSize and of its limit in Limits."""
+"""Errors by the name of the figure in complexity.OperationSize and of its limit in Limits."""
 _OVERLAPS = "The same fields are selected together more than {} times over, which is the limit. Select each only once."
 
 
 def _page_sizes(names: tuple[str, ...], variables: Mapping[str, Any]) -> Hashable:
-    return tuple(count_requested_items(variables[name]) if name in variables else "default" for name in names)
+    return tuple(
+        complexity.count_requested_items(variables[name]) if name in variables else "default" for name in names
+    )
 
 
-def _check_limits(size: OperationSize, limits: Limits) -> GraphQLError | None:
+def _check_limits(size: complexity.OperationSize, limits: Limits) -> GraphQLError | None:
     for name, message in _TOO_COMPLEX.items():
         figure, limit = getattr(size, name), getattr(limits, name)
         if figure > limit:

@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tessera_gql.config import Profile
 from tessera_gql.server import sse, upload_jobs, uploads, websocket
-from tessera_gql.server.body import Body
+from tessera_gql.server.body import Body, wait_for_disconnect
 from tessera_gql.server.codec import MalformedRequest, decode, encode, parse_params
 from tessera_gql.server.deduplication import stream_messages
 from tessera_gql.server.documents import Operation, PrepareResult
@@ -38,8 +38,6 @@ CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
 class MediaType(StrEnum):
-    """Media types of a response."""
-
     JSON = "application/json"
     RESPONSE = "application/graphql-response+json"
     EVENTS = "text/event-stream"
@@ -98,7 +96,7 @@ class Endpoint:
                 return None
             if isinstance(work, Job):
                 return _to_response(await upload_jobs.run_job(self.transport, work), media)
-            reply = await run_operation(self.transport, work, identity, partial(_wait_for_disconnect, request.receive))
+            reply = await run_operation(self.transport, work, identity, partial(wait_for_disconnect, request.receive))
             return _to_response(to_encoded_reply(self.transport, reply), media)
         finally:
             await share.close()
@@ -160,12 +158,6 @@ async def _refuse(response: Response, body: Body, send: Send) -> None:
     await send({"type": "http.response.body", "body": response.body, "more_body": True})
     await body.discard()
     await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    """Return when the client has disconnected."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _to_response(answer: EncodedReply, media: MediaType) -> Response:

@@ -27,13 +27,11 @@ class Limits:
     upload_bytes: int = 128 * 1024 * 1024
     """Size of a multipart request, which carries a dbt manifest as a file."""
     uploads_at_once: int = 2
-    """Concurrent large requests of one caller."""
     upload_disk_bytes: int = 1024**3
     """Total size of all concurrent large requests."""
     body_seconds: float = 30.0
     """Grace time before the minimum rate applies to a body."""
     body_bytes_per_second: int = 16 * 1024
-    """Minimum transfer rate of a body."""
     upload_seconds: float = 900.0
     """Timeout for a whole body at any rate."""
     head_bytes: int = 32 * 1024
@@ -55,9 +53,7 @@ class Limits:
     pings_per_minute: int = 600
     """Pings and pongs that a WebSocket client may send."""
     errors: int = 10
-    """Errors listed in one reply."""
     query_seconds: float = 30.0
-    """Timeout of a query."""
     operations_per_socket: int = 20
     frame_bytes: int = 64 * 1024
     init_timeout_seconds: float = 10.0

@@ -50,7 +50,6 @@ class Message(NamedTuple):
     kind: Literal["next", "error", "progress"]
     body: bytes
     position: int | None = None
-    """Position of the reported event in the event log."""
 
 
 class EncodedReply(NamedTuple):
@@ -111,13 +110,10 @@ class Transport:
     profile: Profile = Profile.LOCKED
     executor: Executor = Executor.PLANNED
     concurrency_limiter: ConcurrencyLimiter = field(default_factory=ConcurrencyLimiter, repr=False)
-    """Of queries."""
     executor_counts: ExecutorCounts = field(default_factory=ExecutorCounts, repr=False)
-    """How queries were executed."""
     open_streams: set[asyncio.Future[CloseReason]] = field(default_factory=set[asyncio.Future[CloseReason]], repr=False)
     """One per open socket or event stream; done when the server wants it closed."""
     stream_counts: Counter[Hashable] = field(default_factory=Counter[Hashable], repr=False)
-    """Open sockets and event streams by account."""
     closing: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     credential_streams: dict[asyncio.Event, CredentialStreams] = field(
         default_factory=dict[asyncio.Event, "CredentialStreams"], repr=False

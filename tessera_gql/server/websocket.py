@@ -45,8 +45,6 @@ CLOSING_SECONDS = 5
 
 
 class CloseFrame(NamedTuple):
-    """Code and reason of a close frame."""
-
     code: int
     reason: str
 
@@ -295,7 +293,6 @@ class SharedOperation:
                 self.socket.send_queue.put(encode_complete(self.key))
 
     def cancel(self) -> None:
-        """Leave the shared stream."""
         if self.stream is not None:
             closing = self.socket.transport.broadcaster.leave(self.stream, self)
             if closing is not None:

@@ -117,7 +117,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.connection.start_write_deadline()
 
     def set_authenticated(self) -> None:
-        """Protect the connection from eviction."""
         self.limiter.protect(self.connection)
 
     def write_text(self, text: bytes) -> bool:

@@ -61,8 +61,6 @@ def _escaped_forms(secret: str) -> set[str]:
 
 @dataclass(frozen=True)
 class LogOptions:
-    """The arguments of `configure`, to pass to another process."""
-
     level: str
     is_json: bool
     secrets: Sequence[str] = field(repr=False)

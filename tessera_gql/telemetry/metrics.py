@@ -109,7 +109,6 @@ class Metrics:
         self._histograms_by_statement: dict[str, Histogram] = {}
 
     def record_loop_block(self, wall_seconds: float, cpu_seconds: float) -> None:
-        """Record for how long the event loop was blocked."""
         self._labelled(self._loop_blocks, "wall").observe(wall_seconds)
         self._labelled(self._loop_blocks, "cpu").observe(cpu_seconds)
 
@@ -131,7 +130,6 @@ class Metrics:
         self._increase_to(self._executed_queries, executor, total)
 
     def set_refused_total(self, reason: str, total: int) -> None:
-        """Set the number of connections refused by this process."""
         self._increase_to(self._refused_connections, reason, total)
 
     def record_statement(self, sql: str, seconds: float) -> None:

@@ -17,7 +17,6 @@ from tessera_gql.telemetry.tracing import Span, Tracing
 SUBSCRIPTION = OperationType.SUBSCRIPTION.value
 TIMED_KINDS = frozenset({OperationType.QUERY.value, OperationType.MUTATION.value})
 SERVER_ERROR_CODES = frozenset({"INTERNAL", "UNAVAILABLE", "TIMEOUT"})
-"""Error codes for a failure of the server, not of the client."""
 
 
 @dataclass(slots=True)

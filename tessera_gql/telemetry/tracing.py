@@ -63,8 +63,6 @@ class Tracing:
 
 
 class Span:
-    """The span of an operation."""
-
     __slots__ = ("_span", "_token")
 
     def __init__(self, span: trace.Span) -> None:

@@ -55,7 +55,6 @@ class WorkerProcess:
         await self._write(protocol.pack_frame(kind, payload))
 
     async def send_file(self, file: UploadFile) -> None:
-        """Send a file in chunks, as one frame."""
         await self._write(protocol.pack_head(FrameKind.FILE, file.size or 0))
         while chunk := await file.read(CHUNK_BYTES):
             await self._write(chunk)
@@ -68,14 +67,12 @@ class WorkerProcess:
             raise WorkerEndedError from None
 
     async def receive(self) -> tuple[FrameKind, bytes]:
-        """Receive the next frame. Raises WorkerEndedError."""
         frame = await protocol.read_frame(self.stdout)
         if frame is None:
             raise WorkerEndedError
         return frame
 
     async def kill(self) -> None:
-        """Kill the process and wait for its exit."""
         with suppress(ProcessLookupError):
             self.child.kill()
         self.stdin.close()
@@ -102,8 +99,6 @@ async def start_process(module: str, settings: bytes) -> WorkerProcess:
 
 @dataclass
 class WorkerPool:
-    """A pool of worker processes."""
-
     module: str
     """The main module of a process."""
     settings: bytes = field(repr=False)
@@ -186,7 +181,6 @@ class WorkerPool:
             process.stdin.close()  # a process without a job exits then
 
     async def close(self) -> None:
-        """Kill all idle processes."""
         while self._idle:
             await self._idle.pop().kill()
 

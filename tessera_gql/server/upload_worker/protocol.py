@@ -26,12 +26,10 @@ class FrameKind(Enum):
 
 
 def pack_head(kind: FrameKind, size: int) -> bytes:
-    """Encode the head of a frame."""
     return HEAD.pack(kind.value, size)
 
 
 def pack_frame(kind: FrameKind, payload: bytes) -> bytes:
-    """Encode a frame with its payload."""
     return pack_head(kind, len(payload)) + payload
 
 
@@ -61,7 +59,6 @@ class JobMessage:
 
     @classmethod
     def decode(cls, payload: bytes) -> "JobMessage":
-        """Decode the payload of a JOB frame."""
         line, _, text = payload.partition(b"\n")
         file_paths, actor, extensions, query_seconds = orjson.loads(line)
         return cls(text, tuple(file_paths), _ACTOR.validate_python(actor), extensions, query_seconds)
