@@ -70,7 +70,6 @@ PAGE_SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 
-
 FIRST_KEY = """
 This server had no keys, so it made one with every right. It is shown this once:
 
@@ -246,7 +245,8 @@ def create_app(parts: Components) -> Starlette:
         await _create_first_key(parts)
         async with parts.bus, Watchdog(parts.instruments.record_loop_block):
             parts.database.commit_listeners.append(parts.keys.on_commit)
-            position = await _last_position(parts.database)
+            async with parts.database.read() as session:
+                position = await events.load_last_sequence(session)
             tasks = [
                 *start_background_tasks(parts, parts.bus.wake),
                 asyncio.create_task(parts.keys.run(), name="keys"),
@@ -315,11 +315,6 @@ async def _create_first_key(parts: Components) -> None:
         created_key = await keys.create_first_key(session)
     if created_key is not None:
         sys.stderr.write(FIRST_KEY.format(token=created_key.token))
-
-
-async def _last_position(database: Database) -> int:
-    async with database.read() as session:
-        return await events.load_last_sequence(session)
 
 
 async def _watch_revocations(authenticator: Authenticator, bus: EventRelay, position: int) -> None:

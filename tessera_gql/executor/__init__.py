@@ -6,9 +6,8 @@ with one query.
 
 from tessera_gql.executor.batch import BATCH_KEY, Batch, BoundBatch
 from tessera_gql.executor.execution import ExecutorCounts, Fallback, PlannedQuery, execute_query
-from tessera_gql.executor.fields import ComputedProperty, PathProperty
+from tessera_gql.executor.fields import ComputedProperty, PathProperty, core_schema
 from tessera_gql.executor.plan import AttributeReads, PlanCache
-from tessera_gql.executor.schema import core_schema
 
 __all__ = [
     "BATCH_KEY",

@@ -10,6 +10,7 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, Protocol, TypeAlias, cast
 
+import strawberry
 from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema, default_field_resolver
 from graphql.execution.values import get_argument_values
 from graphql.language import ast
@@ -73,8 +74,6 @@ class PathProperty(ComputedProperty):
 
 @dataclass(frozen=True)
 class AttributeRead:
-    """A source that reads an attribute of the parent."""
-
     name: str
 
 
@@ -88,16 +87,12 @@ class ResolverCall:
 
 @dataclass(frozen=True)
 class BatchLoad:
-    """A source that loads values for all parents at once."""
-
     declared: StrawberryField
     batch: Batch
 
 
 @dataclass(frozen=True)
 class CoreResolver:
-    """A source that calls the resolver of graphql-core."""
-
     resolve: Callable[..., Any]
 
 
@@ -170,6 +165,13 @@ def create_caller(source: ResolverCall | CoreResolver, field: GraphQLField, info
     if resolver.self_parameter:
         return lambda parent: function(parent, **values, **dict.fromkeys(roots, parent))
     return lambda parent: function(**values, **dict.fromkeys(roots, parent))
+
+
+def core_schema(schema: strawberry.Schema) -> GraphQLSchema:
+    """Return the schema of graphql-core. Operations bypass Strawberry's pipeline, so schema extensions are rejected."""
+    if schema.extensions or schema.directives:
+        raise ValueError("The executors run neither schema extensions nor operation directives: remove them.")
+    return schema._schema  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it has no public name
 
 
 def _strawberry_schema(schema: GraphQLSchema) -> Any:

@@ -52,15 +52,15 @@ class ConcurrencyLimiter:
     def release(self, caller: Hashable) -> None:
         """Release the slot of a query that has ended or waits for the database."""
         self._free += 1
-        self._slots[caller] -= 1
-        if not self._slots[caller]:
-            del self._slots[caller]
-        self._assign_free_slots()
+        self._decrement(self._slots, caller)
 
     def finish(self, caller: Hashable) -> None:
-        self._running[caller] -= 1
-        if not self._running[caller]:
-            del self._running[caller]
+        self._decrement(self._running, caller)
+
+    def _decrement(self, counts: Counter[Hashable], caller: Hashable) -> None:
+        counts[caller] -= 1
+        if not counts[caller]:
+            del counts[caller]
         self._assign_free_slots()
 
     def _may_take(self, caller: Hashable) -> bool:

@@ -24,10 +24,8 @@ RESERVED_CONNECTIONS = 16
 """Connections above the limit that are accepted for health checks and metrics."""
 GRACE_SECONDS = 5.0
 """Time for a slow client to read the reason of the close, before its connection is aborted."""
-
 MIN_READ_SECONDS = 1.0
 """Minimum time that every client has to read, however much memory the unread replies take."""
-
 CLOSED_BEFORE_TRIM = 500
 """Closed connections after which freed memory is returned to the system."""
 TRIM_AFTER_SECONDS = 1.0

@@ -13,12 +13,12 @@ from typing import Any, Literal, NamedTuple, TypeAlias, cast
 from graphql import ExecutionResult, GraphQLError, OperationType, create_source_event_stream, execute_subscription_event
 from graphql import execute as run_document
 from strawberry.execution import optimized_is_awaitable
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as ReferenceExecutor
 
 from tessera_gql.config import Executor, Profile
 from tessera_gql.errors import Refusal
 from tessera_gql.executor import PlannedQuery, execute_query
-from tessera_gql.executor.schema import ReferenceExecutor
-from tessera_gql.executor.streams import StreamStart, position_of
+from tessera_gql.executor.streams import StreamStart
 from tessera_gql.server.codec import encode
 from tessera_gql.server.concurrency import Slot
 from tessera_gql.server.documents import Operation, PrepareResult
@@ -199,7 +199,7 @@ async def _subscribe(
                     result = execute_subscription_event(executor.build_per_event_executor(event))
                     if isinstance(result, Awaitable):
                         result = await result
-                    yield StreamReply(_reply(transport, result), position_of(event))
+                    yield StreamReply(_reply(transport, result), getattr(event, "position", None))
     except Exception as error:  # noqa: BLE001 - as in `run_operation`
         yield StreamReply(error_reply(transport, error))
 

@@ -29,7 +29,6 @@ HEADERS = [
     (b"x-accel-buffering", b"no"),
 ]
 
-
 CLOSING_SECONDS = 5
 """How long a slow client may take to read the queued data and the final error."""
 
@@ -40,7 +39,6 @@ SLOW_CONSUMER = GraphQLError(
 )
 
 Write = Callable[[bytes], Awaitable[None]]
-
 COMPLETE = b"event: complete\ndata:\n\n"
 
 

@@ -75,13 +75,18 @@ RunJob: TypeAlias = Callable[[Job, dict[str, Any], ReportProgress], Awaitable[En
 """Executes a job with the `extensions` for its reply. Raises a coded GraphQLError if no worker could execute it."""
 
 
+async def _refuse_job(_job: Job, _extensions: dict[str, Any], _report_progress: ReportProgress) -> EncodedReply:
+    extensions = {"code": "UNAVAILABLE", "retryable": False}
+    raise GraphQLError("This server takes no large requests. Send less at once.", extensions=extensions)
+
+
 ObserveOperation: TypeAlias = Callable[
     [PrepareResult, Identity], AbstractContextManager[Callable[[dict[str, Any]], None]]
 ]
 """Creates a context manager around an operation. It yields a function to call with each reply."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Transport:
     """The schema, callbacks, limits and open streams that the routes share."""
 
@@ -99,7 +104,7 @@ class Transport:
     """Returns the account for the concurrency limit and the limit of sockets and streams; None for no limits."""
     charge: Callable[[Identity, Operation], dict[str, Any]] = lambda _identity, _operation: {}
     """Charges the rate limit and returns the reply's `extensions`. Raises a coded GraphQLError."""
-    run_job: RunJob | None = None
+    run_job: RunJob = _refuse_job
     """Executes large requests in another process, so that this one serves other clients meanwhile."""
     upload_account: Callable[[Identity, str], str] = lambda _identity, address: address
     """Returns the account for the limit of large requests, from the identity and the client's address."""
@@ -109,14 +114,14 @@ class Transport:
     limits: Limits = field(default_factory=Limits)
     profile: Profile = Profile.LOCKED
     executor: Executor = Executor.PLANNED
-    concurrency_limiter: ConcurrencyLimiter = field(default_factory=ConcurrencyLimiter, repr=False)
-    executor_counts: ExecutorCounts = field(default_factory=ExecutorCounts, repr=False)
-    open_streams: set[asyncio.Future[CloseReason]] = field(default_factory=set[asyncio.Future[CloseReason]], repr=False)
+    concurrency_limiter: ConcurrencyLimiter = field(default_factory=ConcurrencyLimiter)
+    executor_counts: ExecutorCounts = field(default_factory=ExecutorCounts)
+    open_streams: set[asyncio.Future[CloseReason]] = field(default_factory=set[asyncio.Future[CloseReason]])
     """One per open socket or event stream; done when the server wants it closed."""
-    stream_counts: Counter[Hashable] = field(default_factory=Counter[Hashable], repr=False)
-    closing: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    stream_counts: Counter[Hashable] = field(default_factory=Counter[Hashable])
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
     credential_streams: dict[asyncio.Event, CredentialStreams] = field(
-        default_factory=dict[asyncio.Event, "CredentialStreams"], repr=False
+        default_factory=dict[asyncio.Event, "CredentialStreams"]
     )
     """Open sockets and streams by the `ended` event of their identity."""
 

@@ -76,16 +76,14 @@ class Metrics:
         self.batches = histogram(
             "tessera_loader_batch_size", "Keys that a loader asked for at once.", buckets=BATCH_SIZE_BUCKETS
         )
-        self._executed_queries = counter(
+        self.executed_queries = counter(
             "tessera_executor_queries",
             "Queries by how they were executed: planned, or why graphql-core had to.",
             ["how"],
         )
         self.sockets = gauge("tessera_sockets", "Open websockets and event streams.")
         self.connections = gauge("tessera_connections", "Open connections.")
-        self._refused_connections = counter(
-            "tessera_connections_refused", "Connections refused or cut off.", ["reason"]
-        )
+        self.refused_connections = counter("tessera_connections_refused", "Connections refused or cut off.", ["reason"])
         self.subscriptions = gauge("tessera_subscriptions", "Subscriptions under way.")
         self.relay = gauge(
             "tessera_relay_sequence",
@@ -125,13 +123,6 @@ class Metrics:
     def count_response(self, path: str, status: int) -> None:
         self._labelled(self._responses, path if path in ROUTES else OTHER, status).inc()
 
-    def set_executed_total(self, executor: str, total: int) -> None:
-        """Set the number of queries executed by this process, by executor or reason of the fallback."""
-        self._increase_to(self._executed_queries, executor, total)
-
-    def set_refused_total(self, reason: str, total: int) -> None:
-        self._increase_to(self._refused_connections, reason, total)
-
     def record_statement(self, sql: str, seconds: float) -> None:
         if (histogram := self._histograms_by_statement.get(sql)) is None:
             histogram = self._histograms_by_statement[sql] = self._labelled(self._statements, statement_verb(sql))
@@ -139,7 +130,8 @@ class Metrics:
                 self._histograms_by_statement.clear()
         histogram.observe(seconds)
 
-    def _increase_to(self, metric: Counter, label: str, total: int) -> None:
+    def set_total(self, metric: Counter, label: str, total: int) -> None:
+        """Increase the counter of this process to a total that is counted elsewhere."""
         key = (metric, label)
         self._labelled(metric, label).inc(total - self._totals.get(key, 0))
         self._totals[key] = total

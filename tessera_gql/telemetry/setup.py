@@ -107,13 +107,13 @@ class MetricsEndpoint:
         self.metrics.sockets.set(len(self.transport.open_streams))
         self.metrics.connections.set(len(self.transport.connection_limiter.open))
         for reason, total in self.transport.connection_limiter.refusals.items():
-            self.metrics.set_refused_total(reason, total)
+            self.metrics.set_total(self.metrics.refused_connections, reason, total)
         self.metrics.subscriptions.set(self.metrics.running_subscriptions + self.transport.broadcaster.shared_listeners)
         self.metrics.relay.set(self.bus.position)
         tally = self.transport.executor_counts
-        self.metrics.set_executed_total("planned", tally.planned)
+        self.metrics.set_total(self.metrics.executed_queries, "planned", tally.planned)
         for fallback, total in tally.fallbacks.items():
-            self.metrics.set_executed_total(fallback.value, total)
+            self.metrics.set_total(self.metrics.executed_queries, fallback.value, total)
         if self.metrics.is_shared:
             self.metrics.publish_process_metrics()
 

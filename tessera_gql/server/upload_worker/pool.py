@@ -7,7 +7,7 @@ import logging
 import sys
 from asyncio.subprocess import PIPE
 from asyncio.subprocess import Process as Child
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -42,7 +42,7 @@ class WorkerEndedError(Exception):
 
 @dataclass(eq=False)
 class WorkerProcess:
-    """One worker process. `is_reusable` is true while it waits for a job."""
+    """One worker process. `is_reusable` is true while it waits for a job. Its methods raise WorkerEndedError."""
 
     child: Child
     stdin: asyncio.StreamWriter
@@ -51,7 +51,6 @@ class WorkerProcess:
     jobs: int = 0
 
     async def send(self, kind: FrameKind, payload: bytes) -> None:
-        """Send a frame. Raises WorkerEndedError, like all communication with the process."""
         await self._write(protocol.pack_frame(kind, payload))
 
     async def send_file(self, file: UploadFile) -> None:
@@ -100,11 +99,9 @@ async def start_process(module: str, settings: bytes) -> WorkerProcess:
 @dataclass
 class WorkerPool:
     module: str
-    """The main module of a process."""
+    """The main module of a process, which reads `settings` from the SETTINGS frame."""
     settings: bytes = field(repr=False)
-    """The content of the SETTINGS frame, which the main module reads."""
     query_seconds: float
-    """Timeout of a query without a manifest."""
     on_commit: Callable[[], None]
     """Called after each job, which may have committed changes."""
     _idle: list[WorkerProcess] = field(default_factory=list[WorkerProcess])
@@ -154,17 +151,13 @@ class WorkerPool:
     @asynccontextmanager
     async def _acquire_process(self) -> AsyncGenerator[WorkerProcess]:
         """Take an idle process, or start one."""
-        running = (process for process in self._pop_idle() if process.child.returncode is None)
-        process = next(running, None) or await start_process(self.module, self.settings)
+        self._idle = [process for process in self._idle if process.child.returncode is None]
+        process = self._idle.pop() if self._idle else await start_process(self.module, self.settings)
         process.is_reusable = False
         try:
             yield process
         finally:
             await self._release_process(process)
-
-    def _pop_idle(self) -> Generator[WorkerProcess]:
-        while self._idle:
-            yield self._idle.pop()
 
     async def _release_process(self, process: WorkerProcess) -> None:
         """Return a process to the pool, which stops it after an idle time, or kill it if it can't be reused."""
@@ -191,9 +184,8 @@ async def _receive_reply(process: WorkerProcess, report_progress: ReportProgress
         kind, payload = await process.receive()
         if kind is FrameKind.REPLY:
             head, _, body = payload.partition(b"\n")
-            metadata = orjson.loads(head)
-            process.is_reusable = metadata["stays"]
-            return EncodedReply(body, metadata["why"])
+            error_extensions, process.is_reusable = orjson.loads(head)
+            return EncodedReply(body, error_extensions)
         phase, finished, total = orjson.loads(payload)
         report_progress(Phase(phase), finished, total)
 

@@ -66,7 +66,7 @@ class Worker:
         transport = self.create_transport(job, self._report_progress)
         answer = to_encoded_reply(transport, await self._reply(transport, job, files))
         stays = _resident_bytes() < MAX_IDLE_BYTES
-        head = orjson.dumps({"why": answer.error_extensions, "stays": stays})
+        head = orjson.dumps([answer.error_extensions, stays])
         self._send(FrameKind.REPLY, head + b"\n" + answer.body)
         return stays
 
