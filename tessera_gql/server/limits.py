@@ -27,6 +27,7 @@ class Limits:
     upload_bytes: int = 128 * 1024 * 1024
     """Size of a multipart request, which carries a dbt manifest as a file."""
     uploads_at_once: int = 2
+    """Concurrent large requests of one caller."""
     upload_disk_bytes: int = 1024**3
     """Total size of all concurrent large requests."""
     body_seconds: float = 30.0
@@ -53,6 +54,7 @@ class Limits:
     pings_per_minute: int = 600
     """Pings and pongs that a WebSocket client may send."""
     errors: int = 10
+    """Errors listed in one reply."""
     query_seconds: float = 30.0
     operations_per_socket: int = 20
     frame_bytes: int = 64 * 1024

@@ -50,6 +50,7 @@ class Message(NamedTuple):
     kind: Literal["next", "error", "progress"]
     body: bytes
     position: int | None = None
+    """Position of the reported event in the event log."""
 
 
 class EncodedReply(NamedTuple):
@@ -119,6 +120,7 @@ class Transport:
     open_streams: set[asyncio.Future[CloseReason]] = field(default_factory=set[asyncio.Future[CloseReason]])
     """One per open socket or event stream; done when the server wants it closed."""
     stream_counts: Counter[Hashable] = field(default_factory=Counter[Hashable])
+    """Open sockets and event streams by account."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     credential_streams: dict[asyncio.Event, CredentialStreams] = field(
         default_factory=dict[asyncio.Event, "CredentialStreams"]
