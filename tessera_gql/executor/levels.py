@@ -16,7 +16,16 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import is_awaitable
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 
-from tessera_gql.executor import fields
+from tessera_gql.executor.fields import (
+    AttributeRead,
+    BatchLoad,
+    ResolveInfo,
+    StrawberryField,
+    are_literals,
+    create_caller,
+    create_strawberry_info,
+    to_python_arguments,
+)
 from tessera_gql.executor.leaves import UnplannedValue, require_list
 from tessera_gql.executor.plan import Plan, Selection, Step, TypeShape
 
@@ -116,17 +125,17 @@ class PlanExecution:
 
     async def _resolve_values(self, step: Step, parents: Sequence[Any]) -> list[Any]:
         match step.source:
-            case fields.AttributeRead(name=name):
+            case AttributeRead(name=name):
                 return await self._complete(step, step.shape, list(map(attrgetter(name), parents)))
-            case fields.BatchLoad():
+            case BatchLoad():
                 return await self._load_batch(step, parents)
             case source:
-                call = fields.create_caller(source, step.definition, self._create_info(step))
+                call = create_caller(source, step.definition, self._create_info(step))
                 return await self._complete(step, step.shape, call_for_parents(call, parents))
 
     async def _load_batch(self, step: Step, parents: Sequence[Any]) -> list[Any]:
-        source, info = cast("fields.BatchLoad", step.source), self._create_info(step)
-        strawberry_info = fields.create_strawberry_info(source.declared, info)
+        source, info = cast("BatchLoad", step.source), self._create_info(step)
+        strawberry_info = create_strawberry_info(source.declared, info)
         bound = source.batch.bind(strawberry_info, **self._arguments(step, source.declared, info, strawberry_info))
         keys = list(map(bound.key, parents))
         distinct = dict.fromkeys(keys)
@@ -143,12 +152,12 @@ class PlanExecution:
         return list(map(dict(zip(loaded_keys, completed, strict=True)).get, keys))
 
     def _arguments(
-        self, step: Step, declared: fields.StrawberryField, info: fields.ResolveInfo, strawberry_info: Any
+        self, step: Step, declared: StrawberryField, info: ResolveInfo, strawberry_info: Any
     ) -> dict[str, Any]:
         """Return the arguments of a step. Literals are converted once for all executions."""
         if (arguments := step.fixed_arguments) is None:
-            arguments = fields.to_python_arguments(declared, step.definition, info, strawberry_info)
-            if fields.are_literals(step.field_nodes[0], arguments.values()):
+            arguments = to_python_arguments(declared, step.definition, info, strawberry_info)
+            if are_literals(step.field_nodes[0], arguments.values()):
                 step.fixed_arguments = arguments
         return {**arguments}
 
@@ -210,7 +219,7 @@ class PlanExecution:
                 raise UnplannedValue(f"a value that is no {kind.name}")
         return await self.execute_level(selection, values)
 
-    def _create_info(self, step: Step) -> fields.ResolveInfo:
+    def _create_info(self, step: Step) -> ResolveInfo:
         plan, unknown = self.plan, cast("Any", UnavailableInfo())
         return GraphQLResolveInfo(
             step.nodes[0].node.name.value,

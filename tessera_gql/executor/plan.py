@@ -32,7 +32,17 @@ from graphql.execution.collect_fields import (
 from graphql.execution.values import VariableValues
 from graphql.language import ast
 
-from tessera_gql.executor import fields
+from tessera_gql.executor.fields import (
+    STRAWBERRY,
+    AttributeRead,
+    BatchLoad,
+    ComputedProperty,
+    PathProperty,
+    ResolverCall,
+    ValueSource,
+    find_source,
+    may_await,
+)
 from tessera_gql.executor.leaves import BuildObjects, CompleteValue, ObjectBuilder, create_leaf_completer, is_leaf
 
 MAX_SELECTIONS = 200
@@ -72,7 +82,7 @@ class Step:
     parent: GraphQLObjectType
     definition: GraphQLField
     nodes: list[FieldDetails]
-    source: fields.ValueSource
+    source: ValueSource
     shape: TypeShape
     finish: CompleteValue | None
     """Completes a leaf value; None for objects, which have a branch per type."""
@@ -97,8 +107,8 @@ class Step:
     @cached_property
     def may_await(self) -> bool:
         """Whether the field or a field below it may be awaited."""
-        if fields.may_await(self.source) or self.finish is not None:
-            return fields.may_await(self.source)
+        if may_await(self.source) or self.finish is not None:
+            return may_await(self.source)
         return self.abstract_type is not None or any(
             step.may_await for step in self.selection_for(self.named_type).steps
         )
@@ -127,7 +137,7 @@ class Selection:
     @cached_property
     def origin(self) -> type | None:
         """The Python class whose exact instances need no `is_type_of` check; None if all need it."""
-        declared = cast("Any", (self.kind.extensions or {}).get(fields.STRAWBERRY))
+        declared = cast("Any", (self.kind.extensions or {}).get(STRAWBERRY))
         return declared.origin if declared is not None and not declared.is_type_of else None
 
 
@@ -147,20 +157,20 @@ class AttributeReads:
             return None
         return frozenset(self.paths[kind])
 
-    def record(self, kind: GraphQLObjectType, source: fields.ValueSource) -> None:
+    def record(self, kind: GraphQLObjectType, source: ValueSource) -> None:
         match source:
-            case fields.AttributeRead(name=name):
+            case AttributeRead(name=name):
                 member = _class_member(kind, name)
-                if isinstance(member, fields.ComputedProperty):
+                if isinstance(member, ComputedProperty):
                     self.paths.setdefault(kind.name, set()).update(member.reads)
                 elif isinstance(member, property):
                     self.unrestricted_types.add(kind.name)
                 else:
                     self.paths.setdefault(kind.name, set()).add(name)
-            case fields.BatchLoad(batch=batch) if batch.reads is not None:
+            case BatchLoad(batch=batch) if batch.reads is not None:
                 self.load_count += 1
                 self.paths.setdefault(kind.name, set()).update(batch.reads)
-            case fields.ResolverCall(resolver=resolver) if not resolver.info_parameter:
+            case ResolverCall(resolver=resolver) if not resolver.info_parameter:
                 self.load_count += resolver.is_async
                 self.unrestricted_types.add(kind.name)
             case _:
@@ -208,18 +218,16 @@ class Plan:
             if name in {"__schema", "__type"}:
                 raise IntrospectionOperation(name)
             definition = kind.fields[name]
-            source = fields.find_source(definition)
+            source = find_source(definition)
             self.reads.record(kind, source)
-            if isinstance(source, fields.AttributeRead) and is_leaf(definition.type):
+            if isinstance(source, AttributeRead) and is_leaf(definition.type):
                 builder.attribute(key, _attribute_path(kind, source.name), definition.type)
             else:
                 builder.constant(key, None)
                 steps.append(self._create_step(key, kind, nodes, source))
         return Selection(kind, builder, (*steps,))
 
-    def _create_step(
-        self, key: str, parent: GraphQLObjectType, nodes: list[FieldDetails], source: fields.ValueSource
-    ) -> Step:
+    def _create_step(self, key: str, parent: GraphQLObjectType, nodes: list[FieldDetails], source: ValueSource) -> Step:
         definition = parent.fields[nodes[0].node.name.value]
         kind = definition.type
         finish = create_leaf_completer(cast("GraphQLOutputType", get_named_type(kind))) if is_leaf(kind) else None
@@ -266,12 +274,12 @@ class PlanCache:
 
 def _attribute_path(kind: GraphQLObjectType, name: str) -> str:
     member = _class_member(kind, name)
-    return member.path if isinstance(member, fields.PathProperty) else name
+    return member.path if isinstance(member, PathProperty) else name
 
 
 def _class_member(kind: GraphQLObjectType, name: str) -> Any:
     """Return a member of the Python class of a GraphQL type, or None."""
-    declared = cast("Any", (kind.extensions or {}).get(fields.STRAWBERRY))
+    declared = cast("Any", (kind.extensions or {}).get(STRAWBERRY))
     return getattr(declared and declared.origin, name, None)
 
 

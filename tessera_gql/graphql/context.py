@@ -39,7 +39,7 @@ class EventRelay(Protocol):
     """Source of committed events: those after a sequence number, then live ones, in order and exactly once."""
 
     def subscribe(
-        self, after: int | None, caught_up: Callable[[int], bool]
+        self, after: int | None, caught_up: Callable[[int], bool], /
     ) -> AbstractAsyncContextManager[AsyncIterator[EventRow]]:
         """Open a stream of events. `caught_up` gets the position after each backlog; True ends the stream."""
         ...

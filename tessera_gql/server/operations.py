@@ -38,7 +38,6 @@ class StreamReply(NamedTuple):
 
 
 WaitForDisconnect: TypeAlias = Callable[[], Awaitable[None]]
-"""A function that returns when the client has disconnected."""
 
 WATCH_DELAY_SECONDS = 0.5
 """Delay before a query watches for the disconnect of its client, since most queries are faster."""
