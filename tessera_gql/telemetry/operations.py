@@ -73,7 +73,7 @@ class ObservedOperation:
             self._has_data = self._has_data or reply.get("data") is not None
             self._error_codes += [str(error["extensions"]["code"]) for error in reply["errors"]]
 
-    def __exit__(self, error_type: object, error: object, traceback: object) -> None:
+    def __exit__(self, _error_type: object, error: object, _traceback: object) -> None:
         seconds = time.perf_counter() - self._start_time
         outcome = self._outcome(is_over=error is None)
         if (metrics := self._observer.metrics) is not None:
