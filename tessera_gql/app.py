@@ -5,13 +5,13 @@ import hmac
 import logging
 import sys
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from graphql import OperationType
+from graphql import GraphQLError, OperationDefinitionNode, OperationType
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -21,12 +21,14 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope as ASGIScope
 
+from tessera_gql import upload_process
 from tessera_gql.auth import Authenticator, Identity, InvalidCredential, TokenIssuer
 from tessera_gql.compute import Pool
-from tessera_gql.config import Settings, secret_texts
+from tessera_gql.config import Profile, Settings, secret_texts
 from tessera_gql.config.telemetry import Switch
 from tessera_gql.errors import Unavailable
-from tessera_gql.graphql import context
+from tessera_gql.executor import core_schema
+from tessera_gql.graphql.context import Resources, open_context
 from tessera_gql.graphql.errors import to_graphql_error
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
@@ -36,15 +38,14 @@ from tessera_gql.notifications.postgres_listener import listen_for_events
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.events import ApiKeyRevoked
 from tessera_gql.server.concurrency import ConcurrencyLimiter
-from tessera_gql.server.documents import Operation, Profile
+from tessera_gql.server.documents import Operation
 from tessera_gql.server.http import Transport, Unauthenticated, close_streams, create_routes
 from tessera_gql.server.limits import Limits
 from tessera_gql.server.multipart import PREFLIGHT_HEADERS
 from tessera_gql.server.operations import run_operation as execute
 from tessera_gql.server.rate_limit import Rate, RateLimiter
 from tessera_gql.server.same_origin import SameOrigin
-from tessera_gql.server.transport import Executor
-from tessera_gql.server.upload_worker.pool import WorkerPool, WorkerSettings
+from tessera_gql.server.upload_worker.pool import WorkerPool
 from tessera_gql.store import events
 from tessera_gql.store.database import Database
 from tessera_gql.store.engine import SQLITE_READERS, is_sqlite
@@ -55,6 +56,7 @@ from tessera_gql.telemetry.metrics import Metrics
 from tessera_gql.telemetry.request_log import RequestLogMiddleware
 from tessera_gql.telemetry.setup import MetricsEndpoint, Telemetry
 from tessera_gql.telemetry.watchdog import Watchdog
+from tessera_gql.upload_process import ProcessSettings
 from tessera_gql.workflows import keys
 
 log = logging.getLogger(__name__)
@@ -67,7 +69,6 @@ PAGE_SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-
 
 FIRST_KEY = """
 This server had no keys, so it made one with every right. It is shown this once:
@@ -114,6 +115,8 @@ def create_components(settings: Settings) -> Components:
         issuer=_create_issuer(settings, database),
     )
 
+    limits = Limits(**settings.limits)
+    profile = Profile.OPEN if settings.has_open_profile else Profile.LOCKED
     rate_limiter = _create_rate_limiter(settings)
 
     async def authenticate(authorization: str | None) -> Identity:
@@ -122,21 +125,26 @@ def create_components(settings: Settings) -> Components:
         except InvalidCredential as error:
             raise Unauthenticated(str(error)) from None
 
-    def open_context(identity: Identity) -> AbstractAsyncContextManager[Any]:
-        return context.open_context(
-            database, identity.actor, bus, settings.git_sync_path, instruments.batch_size_observer, pool
-        )
+    def find_operation(query: str, variables: dict[str, Any]) -> OperationDefinitionNode | GraphQLError:
+        return transport.document_cache.find_operation(query, variables)
 
     pool = Pool(processes=settings.compute_processes, seconds=settings.compute_seconds)
-    upload_workers = WorkerPool(_worker_settings(settings), lambda: _notify_commit(database))
+    resources = Resources(
+        bus=bus,
+        git_sync_path=settings.git_sync_path,
+        pool=pool,
+        observe_batch=instruments.batch_size_observer,
+        find_operation=find_operation,
+    )
+    upload_workers = _create_upload_workers(settings, limits, profile, database)
     transport = Transport(
-        schema=schema,
+        schema=core_schema(schema),
         authenticate=authenticate,
-        context=open_context,
+        context=lambda identity: open_context(database, identity.actor, resources),
         observe=instruments.operation_observer,
-        limits=Limits(**settings.limits),
-        profile=Profile.OPEN if settings.has_open_profile else Profile.LOCKED,
-        executor=Executor(settings.executor),
+        limits=limits,
+        profile=profile,
+        executor=settings.executor,
         to_graphql_error=to_graphql_error,
         should_retry=lambda context: context.from_replica,
         charge=lambda identity, operation: rate_limiter.charge(identity.actor.account, operation),
@@ -152,22 +160,23 @@ def create_components(settings: Settings) -> Components:
     return Components(settings, database, bus, authenticator, transport, worker, upload_workers, pool, instruments)
 
 
-def _worker_settings(settings: Settings) -> WorkerSettings:
-    return WorkerSettings(
+def _create_upload_workers(settings: Settings, limits: Limits, profile: Profile, database: Database) -> WorkerPool:
+    process_settings = ProcessSettings(
         settings.database_url,
-        Limits(**settings.limits),
-        is_open=settings.has_open_profile,
-        log=LogOptions(settings.log_level, is_json=settings.logs_json, secrets=secret_texts(settings)),
-        options=settings.database_options,
-        git_sync_path=settings.git_sync_path,
-        compute_seconds=settings.compute_seconds,
+        settings.database_options,
+        limits,
+        profile,
+        LogOptions(settings.log_level, is_json=settings.logs_json, secrets=secret_texts(settings)),
+        settings.git_sync_path,
+        settings.compute_seconds,
     )
 
+    def read_events() -> None:
+        """Make the commit listeners read the event log after another process has committed."""
+        for on_commit in database.commit_listeners:
+            on_commit(())
 
-def _notify_commit(database: Database) -> None:
-    """Make the commit listeners read the event log after another process has committed."""
-    for on_commit in database.commit_listeners:
-        on_commit(())
+    return WorkerPool(upload_process.__name__, process_settings.encode(), limits.query_seconds, read_events)
 
 
 def _create_instruments(settings: Settings) -> Telemetry:
@@ -236,7 +245,8 @@ def create_app(parts: Components) -> Starlette:
         await _create_first_key(parts)
         async with parts.bus, Watchdog(parts.instruments.record_loop_block):
             parts.database.commit_listeners.append(parts.keys.on_commit)
-            position = await _last_position(parts.database)
+            async with parts.database.read() as session:
+                position = await events.load_last_sequence(session)
             tasks = [
                 *start_background_tasks(parts, parts.bus.wake),
                 asyncio.create_task(parts.keys.run(), name="keys"),
@@ -305,11 +315,6 @@ async def _create_first_key(parts: Components) -> None:
         created_key = await keys.create_first_key(session)
     if created_key is not None:
         sys.stderr.write(FIRST_KEY.format(token=created_key.token))
-
-
-async def _last_position(database: Database) -> int:
-    async with database.read() as session:
-        return await events.load_last_sequence(session)
 
 
 async def _watch_revocations(authenticator: Authenticator, bus: EventRelay, position: int) -> None:

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import text
 
 from tessera_gql.config import InvalidSettings, load
+from tessera_gql.executor import core_schema
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import ANONYMOUS, Actor
 from tessera_gql.server.http import Transport, execute
@@ -59,7 +60,7 @@ async def test_what_fails_in_the_database_is_logged_with_its_reference_and_witho
 
         async def __aexit__(self, *_: object) -> None: ...
 
-    transport = Transport(schema=schema, authenticate=anyone, context=lambda _identity: Failing())
+    transport = Transport(schema=core_schema(schema), authenticate=anyone, context=lambda _identity: Failing())
     reply = await execute(transport, query="{ __typename }", identity=ANONYMOUS)
     extensions = reply["errors"][0]["extensions"]
     assert extensions["code"] == "INTERNAL"

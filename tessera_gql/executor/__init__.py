@@ -6,7 +6,7 @@ with one query.
 
 from tessera_gql.executor.batch import BATCH_KEY, Batch, BoundBatch
 from tessera_gql.executor.execution import ExecutorCounts, Fallback, PlannedQuery, execute_query
-from tessera_gql.executor.fields import ComputedProperty, PathProperty
+from tessera_gql.executor.fields import ComputedProperty, PathProperty, core_schema
 from tessera_gql.executor.plan import AttributeReads, PlanCache
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "PathProperty",
     "PlanCache",
     "PlannedQuery",
+    "core_schema",
     "execute_query",
 ]

@@ -26,13 +26,10 @@ class Fallback(StrEnum):
     """The reason why the reference executor was used."""
 
     FAILED = "failed"
-    """The result has errors."""
     UNPLANNED = "unplanned"
     """The result has no errors, but a value or resolver was of a kind that plans don't support."""
     UNSUPPORTED = "unsupported"
-    """The operation can't be planned."""
     INTROSPECTION = "introspection"
-    """The operation reads the schema."""
 
 
 @dataclass
@@ -41,12 +38,6 @@ class ExecutorCounts:
 
     planned: int = 0
     fallbacks: Counter[Fallback] = field(default_factory=Counter[Fallback])
-
-
-def _ignore_reads(_reads: AttributeReads) -> None: ...
-
-
-def _ignore_seconds(_seconds: float) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -58,10 +49,9 @@ class PlannedQuery:
     operation: OperationDefinitionNode
     variables: dict[str, Any]
     plans: PlanCache
-    """Plan cache of the document."""
-    on_reads: Callable[[AttributeReads], None] = _ignore_reads
+    on_reads: Callable[[AttributeReads], None] = lambda _reads: None
     """Called with the attributes that the plan reads, before it is executed."""
-    on_cpu_seconds: Callable[[float], None] = _ignore_seconds
+    on_cpu_seconds: Callable[[float], None] = lambda _seconds: None
     """Called with seconds of CPU time as they are used."""
 
 

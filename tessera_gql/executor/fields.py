@@ -10,20 +10,10 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, Protocol, TypeAlias, cast
 
-from graphql import (
-    BooleanValueNode,
-    EnumValueNode,
-    FieldNode,
-    FloatValueNode,
-    GraphQLField,
-    GraphQLResolveInfo,
-    GraphQLSchema,
-    IntValueNode,
-    NullValueNode,
-    StringValueNode,
-    default_field_resolver,
-)
+import strawberry
+from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema, default_field_resolver
 from graphql.execution.values import get_argument_values
+from graphql.language import ast
 from strawberry import UNSET
 from strawberry.types.arguments import convert_arguments
 
@@ -32,8 +22,14 @@ from tessera_gql.executor.batch import BATCH_KEY, Batch
 STRAWBERRY = "strawberry-definition"
 """Key of Strawberry's definition in the extensions of a graphql-core type or field."""
 
-
-PLAIN_NODES = (BooleanValueNode, EnumValueNode, FloatValueNode, IntValueNode, NullValueNode, StringValueNode)
+PLAIN_NODES = (
+    ast.BooleanValueNode,
+    ast.EnumValueNode,
+    ast.FloatValueNode,
+    ast.IntValueNode,
+    ast.NullValueNode,
+    ast.StringValueNode,
+)
 
 ResolveInfo: TypeAlias = GraphQLResolveInfo[Any]
 
@@ -78,8 +74,6 @@ class PathProperty(ComputedProperty):
 
 @dataclass(frozen=True)
 class AttributeRead:
-    """A source that reads an attribute of the parent."""
-
     name: str
 
 
@@ -93,16 +87,12 @@ class ResolverCall:
 
 @dataclass(frozen=True)
 class BatchLoad:
-    """A source that loads values for all parents at once."""
-
     declared: StrawberryField
     batch: Batch
 
 
 @dataclass(frozen=True)
 class CoreResolver:
-    """A source that calls the resolver of graphql-core."""
-
     resolve: Callable[..., Any]
 
 
@@ -110,7 +100,6 @@ ValueSource: TypeAlias = AttributeRead | ResolverCall | BatchLoad | CoreResolver
 
 
 def find_source(field: GraphQLField) -> ValueSource:
-    """Determine the source of a field's values."""
     declared = cast("StrawberryField | None", (field.extensions or {}).get(STRAWBERRY))
     if declared is None or declared.extensions:
         return CoreResolver(field.resolve or default_field_resolver)
@@ -124,7 +113,6 @@ def find_source(field: GraphQLField) -> ValueSource:
 
 
 def may_await(source: ValueSource) -> bool:
-    """Return whether values of the source may be awaitable."""
     match source:
         case AttributeRead():
             return False
@@ -135,7 +123,6 @@ def may_await(source: ValueSource) -> bool:
 
 
 def create_strawberry_info(declared: StrawberryField, info: ResolveInfo) -> Any:
-    """Create Strawberry's `info` from graphql-core's."""
     return _strawberry_schema(info.schema).config.info_class(_raw_info=info, _field=declared)
 
 
@@ -156,7 +143,7 @@ def to_python_arguments(
     return convert_arguments(read_arguments(field, info), declared.arguments, registry, schema.config, strawberry_info)
 
 
-def are_literals(node: FieldNode, values: Iterable[Any]) -> bool:
+def are_literals(node: ast.FieldNode, values: Iterable[Any]) -> bool:
     """Return whether arguments are literals with immutable values, so that all executions can share them."""
     return all(isinstance(argument.value, PLAIN_NODES) for argument in node.arguments or ()) and all(
         value is None or value is UNSET or isinstance(value, str | int | float | Enum) for value in values
@@ -178,6 +165,13 @@ def create_caller(source: ResolverCall | CoreResolver, field: GraphQLField, info
     if resolver.self_parameter:
         return lambda parent: function(parent, **values, **dict.fromkeys(roots, parent))
     return lambda parent: function(**values, **dict.fromkeys(roots, parent))
+
+
+def core_schema(schema: strawberry.Schema) -> GraphQLSchema:
+    """Return the schema of graphql-core. Operations bypass Strawberry's pipeline, so schema extensions are rejected."""
+    if schema.extensions or schema.directives:
+        raise ValueError("The executors run neither schema extensions nor operation directives: remove them.")
+    return schema._schema  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it has no public name
 
 
 def _strawberry_schema(schema: GraphQLSchema) -> Any:

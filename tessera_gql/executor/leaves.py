@@ -87,7 +87,6 @@ class ObjectBuilder:
     reads: list[str] = field(default_factory=list[str])
     """Lines of generated code that read and complete values."""
     members: list[str] = field(default_factory=list[str])
-    """Members of the generated dict display."""
 
     def constant(self, key: str, value: str | None) -> None:
         """Add a constant member. None reserves the position of a value that is filled in later."""

@@ -112,7 +112,6 @@ class PlanExecution:
         return seconds
 
     async def _execute_step(self, step: Step, parents: Sequence[Any], built: list[dict[str, Any]]) -> None:
-        """Execute a step and set its values in the objects of the level."""
         if self._has_failed:
             raise UnplannedValue("something else has failed")
         try:
@@ -181,7 +180,6 @@ class PlanExecution:
         return [None if value is None else next(remaining) for value in values]
 
     async def _complete_lists(self, step: Step, shape: TypeShape, values: list[Any]) -> list[Any]:
-        """Complete the items of all lists at once."""
         lists = [list(require_list(value)) for value in values]
         completed = await self._complete(step, shape, list(chain.from_iterable(lists)))
         if len(lists) == 1:

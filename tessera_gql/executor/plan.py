@@ -11,10 +11,6 @@ from typing import Any, cast
 from weakref import proxy
 
 from graphql import (
-    DocumentNode,
-    FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
     GraphQLAbstractType,
     GraphQLField,
     GraphQLList,
@@ -22,10 +18,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLSchema,
-    OperationDefinitionNode,
-    SelectionSetNode,
     Undefined,
-    VariableNode,
     get_named_type,
     is_abstract_type,
 )
@@ -37,6 +30,7 @@ from graphql.execution.collect_fields import (
     collect_subfields,
 )
 from graphql.execution.values import VariableValues
+from graphql.language import ast
 
 from tessera_gql.executor.fields import (
     STRAWBERRY,
@@ -75,7 +69,6 @@ class TypeShape:
 
     @classmethod
     def of(cls, kind: GraphQLOutputType) -> "TypeShape":
-        """Derive the shape of a type."""
         inner = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
         item = cls.of(inner.of_type) if isinstance(inner, GraphQLList) else None
         return cls(nullable=inner is kind, item=item)
@@ -100,7 +93,7 @@ class Step:
     """The converted arguments if they are the same for all executions."""
 
     @cached_property
-    def field_nodes(self) -> list[FieldNode]:
+    def field_nodes(self) -> list[ast.FieldNode]:
         return [details.node for details in self.nodes]
 
     @cached_property
@@ -154,9 +147,7 @@ class AttributeReads:
 
     are_known: bool = True
     load_count: int = 0
-    """Number of loads, if known."""
     paths: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
-    """Attribute paths by type name."""
     unrestricted_types: set[str] = field(default_factory=set[str])
     """Names of types whose attributes may all be read."""
 
@@ -167,7 +158,6 @@ class AttributeReads:
         return frozenset(self.paths[kind])
 
     def record(self, kind: GraphQLObjectType, source: ValueSource) -> None:
-        """Record what a field reads."""
         match source:
             case AttributeRead(name=name):
                 member = _class_member(kind, name)
@@ -192,7 +182,7 @@ class Plan:
     """The plan of an operation for one combination of its conditions, whose values `variables` holds."""
 
     schema: GraphQLSchema
-    operation: OperationDefinitionNode
+    operation: ast.OperationDefinitionNode
     fragments: dict[str, FragmentDetails]
     variables: VariableValues
     reads: "AttributeReads" = field(default_factory=AttributeReads)
@@ -208,11 +198,10 @@ class Plan:
         return self.create_selection(kind, grouped.grouped_field_set)
 
     @cached_property
-    def definitions(self) -> dict[str, FragmentDefinitionNode]:
+    def definitions(self) -> dict[str, ast.FragmentDefinitionNode]:
         return {name: details.definition for name, details in self.fragments.items()}
 
     def collect_subfields(self, kind: GraphQLObjectType, nodes: list[FieldDetails]) -> GroupedFieldSet:
-        """Collect the subfields of a field for an object type."""
         collected = collect_subfields(self.schema, self.fragments, self.variables, self.operation, kind, nodes)
         return collected.grouped_field_set
 
@@ -235,17 +224,11 @@ class Plan:
                 builder.attribute(key, _attribute_path(kind, source.name), definition.type)
             else:
                 builder.constant(key, None)
-                steps.append(self._create_step(key, kind, definition, nodes, source))
+                steps.append(self._create_step(key, kind, nodes, source))
         return Selection(kind, builder, (*steps,))
 
-    def _create_step(
-        self,
-        key: str,
-        parent: GraphQLObjectType,
-        definition: GraphQLField,
-        nodes: list[FieldDetails],
-        source: ValueSource,
-    ) -> Step:
+    def _create_step(self, key: str, parent: GraphQLObjectType, nodes: list[FieldDetails], source: ValueSource) -> Step:
+        definition = parent.fields[nodes[0].node.name.value]
         kind = definition.type
         finish = create_leaf_completer(cast("GraphQLOutputType", get_named_type(kind))) if is_leaf(kind) else None
         step = Step(key, parent, definition, nodes, source, TypeShape.of(kind), finish, proxy(self))
@@ -267,7 +250,11 @@ class PlanCache:
         return len(self._plans)
 
     def get(
-        self, schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, values: VariableValues
+        self,
+        schema: GraphQLSchema,
+        document: ast.DocumentNode,
+        operation: ast.OperationDefinitionNode,
+        values: VariableValues,
     ) -> Plan:
         """Return the plan for the given variables, creating it if needed. Raises UnsupportedOperation on each call."""
         if self._conditions is None:
@@ -286,7 +273,6 @@ class PlanCache:
 
 
 def _attribute_path(kind: GraphQLObjectType, name: str) -> str:
-    """Return the path of the attribute that a field reads."""
     member = _class_member(kind, name)
     return member.path if isinstance(member, PathProperty) else name
 
@@ -306,12 +292,12 @@ def _build_plan(plan: Plan) -> Plan | UnsupportedOperation:
     return plan
 
 
-def _collect_fragments(document: DocumentNode) -> dict[str, FragmentDetails]:
-    definitions = (node for node in document.definitions if isinstance(node, FragmentDefinitionNode))
+def _collect_fragments(document: ast.DocumentNode) -> dict[str, FragmentDetails]:
+    definitions = (node for node in document.definitions if isinstance(node, ast.FragmentDefinitionNode))
     return {node.name.value: FragmentDetails(node) for node in definitions}
 
 
-def _condition_variables(document: DocumentNode) -> set[str]:
+def _condition_variables(document: ast.DocumentNode) -> set[str]:
     """Return the names of variables in directives, which decide the selected fields."""
     names = set[str]()
     pending: list[Any] = [*document.definitions]
@@ -319,7 +305,7 @@ def _condition_variables(document: DocumentNode) -> set[str]:
         node = pending.pop()
         for directive in node.directives or ():
             values = [argument.value for argument in directive.arguments or ()]
-            names |= {value.name.value for value in values if isinstance(value, VariableNode)}
-        inner: SelectionSetNode | None = None if isinstance(node, FragmentSpreadNode) else node.selection_set
+            names |= {value.name.value for value in values if isinstance(value, ast.VariableNode)}
+        inner: ast.SelectionSetNode | None = None if isinstance(node, ast.FragmentSpreadNode) else node.selection_set
         pending.extend(inner.selections if inner else ())
     return names

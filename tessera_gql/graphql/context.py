@@ -8,23 +8,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import strawberry
-from sqlalchemy import FromClause
+from graphql import GraphQLError, OperationDefinitionNode
 
 from tessera_gql.compute import Computer, Pool
 from tessera_gql.errors import Unavailable
 from tessera_gql.executor import AttributeReads
+from tessera_gql.executor.streams import StreamStart
 from tessera_gql.graphql import type_registry
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.visibility import redact_event, visibility_of
-from tessera_gql.server.broadcast import StreamPosition
 from tessera_gql.store.database import Database
 from tessera_gql.store.events import with_actor
+from tessera_gql.store.rows import TableLike
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import EventRow
 from tessera_gql.workflows.dbt.progress import ReportProgress, ignore_progress
@@ -37,41 +39,55 @@ class EventRelay(Protocol):
     """Source of committed events: those after a sequence number, then live ones, in order and exactly once."""
 
     def subscribe(
-        self, after: int | None, caught_up: Callable[[int], bool]
+        self, after: int | None, caught_up: Callable[[int], bool], /
     ) -> AbstractAsyncContextManager[AsyncIterator[EventRow]]:
         """Open a stream of events. `caught_up` gets the position after each backlog; True ends the stream."""
         ...
 
 
+FindOperation: TypeAlias = Callable[[str, dict[str, Any]], OperationDefinitionNode | GraphQLError]
+"""Checks a query with its variables and returns its only operation, or its first error."""
+
+
+def refuse_documents(_query: str, _variables: dict[str, Any]) -> GraphQLError:
+    return GraphQLError("This process checks no documents.")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a process provides to its operations, beside the database."""
+
+    bus: EventRelay | None = None
+    git_sync_path: Path | None = None
+    pool: Pool | None = None
+    """Compares schemas; without it, the process itself does."""
+    observe_batch: Callable[[int], None] | None = None
+    """Called with the size of each batch of keys that is loaded."""
+    find_operation: FindOperation = refuse_documents
+    report_progress: ReportProgress = ignore_progress
+
+
+NO_RESOURCES = Resources()
+
+
 class Context:
-    """The state that the resolvers of one operation share. Close it when the reply is computed.
+    """The state that the resolvers of one operation share. Close it when the reply is computed."""
 
-    `on_batch` is called with the size of each batch of keys that is loaded.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        actor: Actor,
-        bus: EventRelay | None = None,
-        git_sync_path: Path | None = None,
-        on_batch: Callable[[int], None] | None = None,
-        pool: Pool | None = None,
-    ) -> None:
+    def __init__(self, database: Database, actor: Actor, resources: Resources = NO_RESOURCES) -> None:
         self.database = database
-        self.computer = Computer(pool, actor.account)
+        self.computer = Computer(resources.pool, actor.account)
         self.actor = actor
-        self._bus = bus
-        self.git_sync_path = git_sync_path
-        self.report_progress: ReportProgress = ignore_progress
-        self.stream_position = StreamPosition()
+        self.git_sync_path = resources.git_sync_path
+        self.report_progress = resources.report_progress
+        self.find_operation = resources.find_operation
+        self._bus = resources.bus
         self.listed_changes = 0
         """Number of schema changes listed in the reply so far."""
-        self._on_batch = on_batch
+        self._observe_batch = resources.observe_batch
         self._session: Session | None = None
         self._exit_stack = AsyncExitStack()
         self._session_lock = asyncio.Lock()
-        self._columns: Mapping[FromClause | None, frozenset[str]] = {}
+        self._columns: Mapping[TableLike | None, frozenset[str]] = {}
         self._is_single = False
         self._is_live = False
         self._has_written = False
@@ -81,7 +97,7 @@ class Context:
     @cached_property
     def loaders(self) -> Loaders:
         """The dataloaders, created on first use because they form a reference cycle with the context."""
-        return Loaders(self.read_session, self.actor, self._on_batch)
+        return Loaders(self.read_session, self.actor, self._observe_batch)
 
     async def read(self) -> Session:
         """Return the shared session of the operation, so that a reply is read from one database snapshot."""
@@ -104,8 +120,8 @@ class Context:
         self.from_replica |= session.from_replica
         return session
 
-    async def subscribe(self, after: int | None) -> AsyncGenerator[EventRow]:
-        """Stream committed events that the caller may see: those after a sequence number, then live ones.
+    async def subscribe(self, start: StreamStart) -> AsyncGenerator[EventRow]:
+        """Stream committed events that the caller may see: those after the start, then live ones.
 
         Each query about an event opens its own session, so that an idle subscriber holds no connection.
         """
@@ -113,7 +129,7 @@ class Context:
             raise Unavailable("This server delivers no events. Read `events(after:)` instead.")
         await self.close()
         view = visibility_of(self.actor)
-        async with self._bus.subscribe(after, self.stream_position.report_caught_up) as stream:
+        async with self._bus.subscribe(start.after, start.on_caught_up) as stream:
             async for row in stream:
                 if (event := redact_event(view, row, with_actor)) is not None:
                     yield event
@@ -183,20 +199,15 @@ class _SharedSession(AbstractAsyncContextManager[Session]):
     async def __aexit__(self, *_: object) -> None: ...
 
 
-Info: TypeAlias = strawberry.Info[Context, None]
+Info: TypeAlias = strawberry.Info[Context, Any]
 
 
 @asynccontextmanager
 async def open_context(
-    database: Database,
-    actor: Actor,
-    bus: EventRelay | None = None,
-    git_sync_path: Path | None = None,
-    on_batch: Callable[[int], None] | None = None,
-    pool: Pool | None = None,
+    database: Database, actor: Actor, resources: Resources = NO_RESOURCES
 ) -> AsyncGenerator[Context]:
     """Create a context and close it at the end of the block."""
-    context = Context(database, actor, bus, git_sync_path, on_batch, pool)
+    context = Context(database, actor, resources)
     try:
         yield context
     finally:

@@ -13,6 +13,7 @@ from tessera_gql.diff import Mode
 from tessera_gql.errors import Invalid
 from tessera_gql.formats import dbt
 from tessera_gql.formats.dbt import ManifestError
+from tessera_gql.formats.raw_json import RawJson
 from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.enums import describe_enum
@@ -23,7 +24,7 @@ from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, mutation
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
-from tessera_gql.graphql.scalars import JSON, RawJson
+from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.workflows.dbt import impact, sync

@@ -100,6 +100,11 @@ class Event(Node):
         "Proposal", "row.proposal_id", "The proposal that the event is about; null if there is none.", nullable=True
     )
 
+    @property
+    def position(self) -> int:
+        """Position in a subscription's stream."""
+        return self.row.sequence
+
     @computed_field("The teams that the event concerns.", lazy_list("Team"))
     async def teams(self, info: Info) -> Any:
         rows = await info.context.loaders.team.load_many([UUID(team) for team in self.row.teams])

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 from strawberry import UNSET
 
 from tessera_gql.errors import Invalid
+from tessera_gql.formats.raw_json import RawJson
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.graphql.nodes import load_node
-from tessera_gql.graphql.scalars import RawJson
 from tessera_gql.policy.access import Actor
 from tessera_gql.store.idempotency import IdempotentCall
 

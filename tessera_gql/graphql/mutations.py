@@ -16,7 +16,7 @@ from tessera_gql.compute import run_deferrable
 from tessera_gql.errors import Invalid, Refusal
 from tessera_gql.formats.storage_faults import find_storage_fault
 from tessera_gql.graphql import idempotency
-from tessera_gql.graphql.context import Context, Info
+from tessera_gql.graphql.context import Context, FindOperation, Info, refuse_documents
 from tessera_gql.graphql.errors import UserError, to_camel_case
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.ids import Node
@@ -81,11 +81,12 @@ I = TypeVar("I", bound=Input)  # noqa: E741 - next to P
 
 @dataclass(frozen=True)
 class Call:
-    """Context of one mutation: its transaction, its caller, and the callback for progress."""
+    """Context of one mutation: its transaction, its caller, and what it needs of the process."""
 
     session: Session
     actor: Actor
     report_progress: ReportProgress = ignore_progress
+    find_operation: FindOperation = refuse_documents
 
 
 def mutation(handler: Callable[[Call, I], Awaitable[P]], description: str, **field_names: str) -> Any:
@@ -141,7 +142,7 @@ async def _run_once(
             earlier_payload = await store.claim_key(session, identified) if identified else None
             if earlier_payload is not None:
                 return earlier_payload
-            call = Call(session, context.actor, context.report_progress)
+            call = Call(session, context.actor, context.report_progress, context.find_operation)
             result: P = await handler(call, arguments)
             await _reload_private_nodes(call, result)
             call.report_progress(Phase.COMMIT, 0, 0)

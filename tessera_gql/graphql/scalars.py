@@ -1,6 +1,5 @@
 """Scalars of the schema. Values that a database can't store are refused here, before any query runs."""
 
-import dataclasses
 import re
 from datetime import UTC, datetime
 from typing import Any, NewType, cast
@@ -9,17 +8,11 @@ from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition, scalar
 
 from tessera_gql.errors import Invalid
+from tessera_gql.formats.raw_json import RawJson
 from tessera_gql.formats.storage_faults import find_storage_fault
 
 JSON = NewType("JSON", object)
 Url = NewType("Url", str)
-
-
-@dataclasses.dataclass(frozen=True)
-class RawJson:
-    """JSON text that is not parsed yet because it is large, such as an uploaded manifest."""
-
-    text: bytes = dataclasses.field(repr=False)
 
 
 RFC3339_DATETIME = re.compile(

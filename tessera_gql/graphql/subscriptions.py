@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import strawberry
 from strawberry import UNSET, argument
 
 from tessera_gql.errors import NotFound
+from tessera_gql.executor.streams import StreamStart
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.events import Event, EventFilter, decode_cursor
 from tessera_gql.graphql.filters import or_none, to_conditions
@@ -30,6 +32,10 @@ class EventMessage:
     )
 
     proposal = relation("Proposal", "event.row.proposal_id", "The current state of the proposal.", nullable=True)
+
+    @property
+    def position(self) -> int:
+        return self.event.position
 
 
 @strawberry.type(description="A message that the status of a proposal changed.")
@@ -124,15 +130,13 @@ async def _matching_events(info: Info, after: str | None, conditions: Iterable[C
     Loaders are renewed for each event, so that a message shows the current state.
     """
     conditions = [condition for condition in conditions if condition.value is not None]
-    context, position = info.context, info.context.stream_position
-    start = None if after is None else decode_cursor(after)
-    if position.start is not None:
-        start = position.start
-    async with aclosing(context.subscribe(start)) as stream:
+    start: StreamStart = info.root_value
+    if start.after is None and after is not None:
+        start = replace(start, after=decode_cursor(after))
+    async with aclosing(info.context.subscribe(start)) as stream:
         async for row in stream:
             if all(condition.matches(row) for condition in conditions):
-                position.position = row.sequence
-                context.use_separate_sessions()
+                info.context.use_separate_sessions()
                 yield Event.of(row)
 
 

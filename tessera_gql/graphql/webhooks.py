@@ -1,12 +1,11 @@
 """Webhooks and their deliveries. They are private to their team, and the secret is in one payload only."""
 
-import importlib
 from datetime import datetime
 from typing import Any, NoReturn
 from uuid import UUID
 
 import strawberry
-from graphql import OperationDefinitionNode, OperationType, print_ast
+from graphql import GraphQLError, OperationType, print_ast
 from strawberry import UNSET
 
 from tessera_gql.errors import Conflict, Invalid
@@ -30,8 +29,6 @@ from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import Url
 from tessera_gql.policy.access import Action
 from tessera_gql.policy.enums import DeliveryStatus, WebhookFormat
-from tessera_gql.server.documents import DocumentCache, Operation, Profile
-from tessera_gql.server.limits import Limits
 from tessera_gql.store import tables
 from tessera_gql.store import webhooks as store
 from tessera_gql.workflows import webhooks
@@ -206,7 +203,7 @@ async def create_webhook(call: Call, arguments: CreateWebhookInput) -> CreateWeb
         team=team_ref(arguments.team),
         kinds=or_none(arguments.kinds),
         format=arguments.format,
-        document=_validate_document(or_none(arguments.document)),
+        document=_validate_document(call, or_none(arguments.document)),
     )
     created = await webhooks.create(call.session, call.actor, new_webhook)
     return CreateWebhookPayload(webhook=Webhook.of(created.webhook), secret=Secret(created.secret))
@@ -242,7 +239,7 @@ async def update_webhook(call: Call, arguments: UpdateWebhookInput) -> UpdateWeb
     if arguments.kinds is not UNSET:
         changes["kinds"] = arguments.kinds
     if arguments.document is not UNSET:
-        changes["document"] = _validate_document(arguments.document)
+        changes["document"] = _validate_document(call, arguments.document)
     updated = await webhooks.update(
         call.session,
         call.actor,
@@ -301,34 +298,21 @@ async def redeliver_webhook(call: Call, arguments: RedeliverWebhookInput) -> Red
     )
 
 
-def _validate_document(document: str | None) -> str | None:
+def _validate_document(call: Call, document: str | None) -> str | None:
     """Check a payload query. Raise Invalid for a document that would fail at every delivery."""
     if document is None:
         return None
-    core = importlib.import_module("tessera_gql.graphql.schema").schema._schema  # noqa: SLF001 - there is no public attribute
-    operation = DocumentCache(core, Limits(), Profile.LOCKED).prepare(
-        document, {"event": global_id("Event", UUID(int=0))}, None
-    )
-    if not isinstance(operation, Operation):
-        raise Invalid(f"The document can't be used: {operation[0].message}", field=("document",))
-    if operation.kind is not OperationType.QUERY:
-        raise Invalid(f"The document must be a query, not a {operation.kind.value}.", field=("document",))
-    variables = _variable_types(operation)
+    node = call.find_operation(document, {"event": global_id("Event", UUID(int=0))})
+    if isinstance(node, GraphQLError):
+        raise Invalid(f"The document can't be used: {node.message}", field=("document",))
+    if node.operation is not OperationType.QUERY:
+        raise Invalid(f"The document must be a query, not a {node.operation.value}.", field=("document",))
+    variables = {item.variable.name.value: print_ast(item.type) for item in node.variable_definitions or ()}
     if strange := variables.keys() - {"event"}:
         raise Invalid(f"The document asks for ${min(strange)}; only $event is given.", field=("document",))
     if (kind := variables.get("event", "ID!")) not in EVENT_ID_TYPES:
         raise Invalid(f"$event is an ID!, but the document declares it as {kind}.", field=("document",))
     return document
-
-
-def _variable_types(operation: Operation) -> dict[str, str]:
-    """Return the declared type of each variable by name."""
-    operations = [node for node in operation.document.definitions if isinstance(node, OperationDefinitionNode)]
-    return {
-        variable.variable.name.value: print_ast(variable.type)
-        for node in operations
-        for variable in node.variable_definitions or ()
-    }
 
 
 @strawberry.type

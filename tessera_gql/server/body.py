@@ -82,3 +82,8 @@ class Body:
             f" {limits.upload_seconds:g} seconds. Send it again over a faster connection.",
             {"Connection": "close"},
         )
+
+
+async def wait_for_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -11,6 +11,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
+from tessera_gql.executor.streams import StreamStart
+
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -22,36 +24,9 @@ class SlowListener(Exception):  # noqa: N818 - a state of the listener, not a fa
 class Listener(Protocol[T_contra]):
     """A receiver of a shared stream. Its methods must not block or raise, because the other listeners come after."""
 
-    def on_item(self, item: T_contra, /) -> None:
-        """Receive an item of the stream."""
-        ...
+    def on_item(self, item: T_contra, /) -> None: ...
 
-    def on_end(self) -> None:
-        """Handle the end of the stream."""
-        ...
-
-
-@dataclass(eq=False, slots=True)
-class StreamPosition:
-    """The position of a subscription in the event log. It stays empty if the subscription reads no events."""
-
-    start: int | None = None
-    """Position to start after; overrides the argument of the subscription."""
-    try_join: Callable[[int], bool] | None = None
-    """Called after each backlog: True ends the execution at this position because a shared stream continues it."""
-    position: int | None = None
-    """Position of the last event that was sent."""
-    complete_since: int | None = None
-    """The stream is complete after this position; None until that is known."""
-
-    def __post_init__(self) -> None:
-        self.complete_since = self.start
-
-    def report_caught_up(self, position: int) -> bool:
-        """Report that all events up to `position` were sent, and return whether the execution must end."""
-        if self.complete_since is None:
-            self.complete_since = position
-        return self.try_join is not None and self.try_join(position)
+    def on_end(self) -> None: ...
 
 
 @dataclass(eq=False, slots=True)
@@ -59,12 +34,19 @@ class SharedStream(Generic[T]):
     """A shared execution with its listeners."""
 
     key: Hashable
-    position: StreamPosition
+    complete_since: int | None = None
+    """The stream has all events after this position; None until that is known."""
     listeners: set[Listener[T]] = field(default_factory=set[Listener[T]])
     task: asyncio.Task[None] | None = None
 
+    def on_caught_up(self, position: int) -> bool:
+        """Learn from its first backlog since when the stream is complete. It never ends by itself."""
+        if self.complete_since is None:
+            self.complete_since = position
+        return False
 
-StartStream: TypeAlias = Callable[[StreamPosition], AsyncGenerator[T]]
+
+StartStream: TypeAlias = Callable[[StreamStart], AsyncGenerator[T]]
 
 
 class Broadcaster(Generic[T]):
@@ -89,11 +71,10 @@ class Broadcaster(Generic[T]):
         may have a gap after that position; it must then continue by itself, and may try again later.
         """
         if (stream := self._streams.get(key)) is None:
-            stream = self._streams[key] = SharedStream(key, StreamPosition(position))
-            stream.task = asyncio.create_task(self._produce(stream, start))
-        elif position is not None and (
-            stream.position.complete_since is None or stream.position.complete_since > position
-        ):
+            stream = self._streams[key] = SharedStream(key, position)
+            source = start(StreamStart(position, stream.on_caught_up))
+            stream.task = asyncio.create_task(self._produce(stream, source))
+        elif position is not None and (stream.complete_since is None or stream.complete_since > position):
             return None
         stream.listeners.add(listener)
         return stream
@@ -113,18 +94,17 @@ class Broadcaster(Generic[T]):
         queue: _Queue[T] = _Queue(self._limit)
         stream = self.join(key, start, queue)
         try:
-            while items := await queue.take_all():
-                for item in items:
-                    yield item
+            while (item := await queue.items.get()) is not None:
+                yield item
             if queue.has_overflowed:
                 raise SlowListener
         finally:
             if stream is not None and (closing := self.leave(stream, queue)) is not None:
                 await asyncio.wait([closing])
 
-    async def _produce(self, stream: SharedStream[T], start: StartStream[T]) -> None:
+    async def _produce(self, stream: SharedStream[T], source: AsyncGenerator[T]) -> None:
         try:
-            async with aclosing(start(stream.position)) as items:
+            async with aclosing(source) as items:
                 async for item in items:
                     for listener in [*stream.listeners]:
                         listener.on_item(item)
@@ -143,35 +123,17 @@ class Broadcaster(Generic[T]):
 
 @dataclass(eq=False, slots=True)
 class _Queue(Generic[T]):
-    """A listener that queues items for an asynchronous iterator."""
+    """A listener that queues items for an asynchronous iterator. None is the end."""
 
     limit: int
-    items: list[T] = field(default_factory=list[T])
-    is_closed: bool = False
+    items: asyncio.Queue[T | None] = field(default_factory=asyncio.Queue[T | None])
     has_overflowed: bool = False
-    waiter: asyncio.Future[None] | None = None
 
     def on_item(self, item: T) -> None:
-        if self.is_closed:
+        if self.has_overflowed:
             return
-        if len(self.items) < self.limit:
-            self.items.append(item)
-        else:
-            self.is_closed = self.has_overflowed = True
-        self._notify_reader()
+        self.has_overflowed = self.items.qsize() >= self.limit
+        self.items.put_nowait(None if self.has_overflowed else item)
 
     def on_end(self) -> None:
-        self.is_closed = True
-        self._notify_reader()
-
-    def _notify_reader(self) -> None:
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
-
-    async def take_all(self) -> list[T]:
-        """Wait for items and take all of them; an empty list means the end of the stream."""
-        if not self.items and not self.is_closed:
-            self.waiter = asyncio.get_running_loop().create_future()
-            await self.waiter
-        batch, self.items = self.items, []
-        return batch
+        self.items.put_nowait(None)

@@ -55,13 +55,11 @@ def encode(value: object) -> bytes:
 
 def parse_params(payload: object) -> RequestParams:
     """Validate the members of a GraphQL request. Raises MalformedRequest."""
-    match payload:
-        case dict():
-            members = cast("dict[str, Any]", payload)
-        case list():
-            raise MalformedRequest("Batching is off: send one operation per request.")
-        case _:
-            raise MalformedRequest('Send a JSON object: {"query": "...", "variables": {...}}.')
+    if isinstance(payload, list):
+        raise MalformedRequest("Batching is off: send one operation per request.")
+    if not isinstance(payload, dict):
+        raise MalformedRequest('Send a JSON object: {"query": "...", "variables": {...}}.')
+    members = cast("dict[str, Any]", payload)
     query = members.get("query")
     if not isinstance(query, str):
         raise MalformedRequest("`query` must be a string with the GraphQL document.")

@@ -6,29 +6,21 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from operator import add
 from typing import Any, NamedTuple
 
 from graphql import (
-    DocumentNode,
-    FieldNode,
-    FragmentDefinitionNode,
     GraphQLField,
     GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
-    InlineFragmentNode,
-    OperationDefinitionNode,
-    SelectionNode,
-    SelectionSetNode,
-    ValueNode,
-    VariableNode,
     get_named_type,
     get_nullable_type,
     is_list_type,
 )
-from graphql.language import FragmentSpreadNode, IntValueNode, ListValueNode
+from graphql.language import ast
 
 _TOKENS = re.compile(
     r"(?:[\s,\ufeff]++|#[^\n\r]*+)++"
@@ -65,16 +57,8 @@ class OperationSize(NamedTuple):
     """The largest requested page."""
 
     def combine(self, sibling: OperationSize) -> OperationSize:
-        """Add the size of a sibling selection."""
-        return OperationSize(
-            max(self.depth, sibling.depth),
-            self.cost + sibling.cost,
-            self.per_item + sibling.per_item,
-            self.aliases + sibling.aliases,
-            self.directives + sibling.directives,
-            self.introspections + sibling.introspections,
-            max(self.page, sibling.page),
-        )
+        total = OperationSize(*map(add, self, sibling))
+        return total._replace(depth=max(self.depth, sibling.depth), page=max(self.page, sibling.page))
 
 
 EMPTY_SIZE = OperationSize()
@@ -85,9 +69,9 @@ class OperationMeter:
     """One pass over an operation; each fragment is measured once, whatever the number of its spreads."""
 
     schema: GraphQLSchema
-    fragments: Mapping[str, FragmentDefinitionNode]
+    fragments: Mapping[str, ast.FragmentDefinitionNode]
     variables: Mapping[str, Any]
-    defaults: Mapping[str, ValueNode]
+    defaults: Mapping[str, ast.ValueNode]
     default_page: int
     list_length: int
     """Items assumed in a list of objects that takes no page argument."""
@@ -95,7 +79,7 @@ class OperationMeter:
     """Out: the variables that the cost depends on."""
     _fragment_sizes: dict[str, OperationSize] = field(default_factory=dict[str, OperationSize])
 
-    def measure_operation(self, node: OperationDefinitionNode) -> OperationSize:
+    def measure_operation(self, node: ast.OperationDefinitionNode) -> OperationSize:
         inner = self._measure_selections(node.selection_set, self.schema.get_root_type(node.operation), 0)
         return inner._replace(directives=inner.directives + len(node.directives or ()))
 
@@ -109,7 +93,9 @@ class OperationMeter:
             self._fragment_sizes[name] = inner._replace(directives=inner.directives + len(node.directives or ()))
         return self._fragment_sizes[name]
 
-    def _measure_selections(self, node: SelectionSetNode, parent: GraphQLNamedType | None, level: int) -> OperationSize:
+    def _measure_selections(
+        self, node: ast.SelectionSetNode, parent: GraphQLNamedType | None, level: int
+    ) -> OperationSize:
         if level > MAX_NESTING:
             raise NestingTooDeep
         total = EMPTY_SIZE
@@ -117,13 +103,13 @@ class OperationMeter:
             total = total.combine(self._measure_selection(selection, parent, level + 1))
         return total
 
-    def _measure_selection(self, node: SelectionNode, parent: GraphQLNamedType | None, level: int) -> OperationSize:
+    def _measure_selection(self, node: ast.SelectionNode, parent: GraphQLNamedType | None, level: int) -> OperationSize:
         match node:
-            case FieldNode():
+            case ast.FieldNode():
                 size = self._measure_field(node, parent, level)
-            case FragmentSpreadNode():
+            case ast.FragmentSpreadNode():
                 size = self.measure_fragment(node.name.value, level)
-            case InlineFragmentNode():
+            case ast.InlineFragmentNode():
                 narrowed = node.type_condition
                 kind = self.schema.get_type(narrowed.name.value) if narrowed else parent
                 size = self._measure_selections(node.selection_set, kind, level)
@@ -131,7 +117,7 @@ class OperationMeter:
                 size = EMPTY_SIZE
         return size._replace(directives=size.directives + len(node.directives or ())) if node.directives else size
 
-    def _measure_field(self, node: FieldNode, parent: GraphQLNamedType | None, level: int) -> OperationSize:
+    def _measure_field(self, node: ast.FieldNode, parent: GraphQLNamedType | None, level: int) -> OperationSize:
         aliases = 1 if node.alias else 0
         if node.selection_set is None:
             return OperationSize(depth=1, aliases=aliases)
@@ -145,7 +131,11 @@ class OperationMeter:
         return self._multiply(node, definition, parent, inner)
 
     def _multiply(
-        self, node: FieldNode, definition: GraphQLField | None, parent: GraphQLNamedType | None, inner: OperationSize
+        self,
+        node: ast.FieldNode,
+        definition: GraphQLField | None,
+        parent: GraphQLNamedType | None,
+        inner: OperationSize,
     ) -> OperationSize:
         """Multiply the size of a field's object by the number of objects that the field may return."""
         kind = get_named_type(definition.type) if definition else None
@@ -168,7 +158,7 @@ class OperationMeter:
             return GraphQLField(GraphQLNonNull(meta)) if isinstance(meta, GraphQLObjectType) else None
         return parent.fields.get(name) if isinstance(parent, (GraphQLObjectType, GraphQLInterfaceType)) else None
 
-    def _requested_items(self, node: FieldNode, definition: GraphQLField | None) -> int | None:
+    def _requested_items(self, node: ast.FieldNode, definition: GraphQLField | None) -> int | None:
         """Return the number of requested items, or the default page size; None if the field has no page argument."""
         accepted = definition.args if definition else {}
         sizing = accepted.keys() & {"first", "last", "ids"}
@@ -181,13 +171,13 @@ class OperationMeter:
         ]
         return max(1, *sizes) if sizes else self.default_page
 
-    def _find_extent(self, node: ValueNode) -> int | None:
+    def _find_extent(self, node: ast.ValueNode) -> int | None:
         match node:
-            case IntValueNode():
+            case ast.IntValueNode():
                 return int(node.value) if len(node.value) < 19 else 10**18
-            case ListValueNode():
+            case ast.ListValueNode():
                 return len(node.values)
-            case VariableNode():
+            case ast.VariableNode():
                 name = node.name.value
                 self.size_variables.add(name)
                 if name not in self.variables and (default := self.defaults.get(name)) is not None:
@@ -204,17 +194,17 @@ def exceeds_tokens(query: str, tokens: int) -> bool:
 
 
 def count_overlaps(
-    operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode], maximum: int
+    operation: ast.OperationDefinitionNode, fragments: Mapping[str, ast.FragmentDefinitionNode], maximum: int
 ) -> int:
     """Count pairs of selections with the same response key in the same parent, up to `maximum`.
 
     The validation rule for mergeable fields compares all of them: a second of work for 2,000 tokens.
     """
     pairs = visited = 0
-    pending: list[list[SelectionSetNode]] = [[operation.selection_set]]
+    pending: list[list[ast.SelectionSetNode]] = [[operation.selection_set]]
     while pending and pairs <= maximum and visited < 10 * maximum:  # a fragment cycle is endless; validation reports it
-        by_key: dict[str, list[SelectionSetNode | None]] = {}
-        for node in _iterate_fields(pending.pop(), fragments):
+        by_key: dict[str, list[ast.SelectionSetNode | None]] = {}
+        for node in iterate_fields(pending.pop(), fragments):
             visited += 1
             by_key.setdefault((node.alias or node.name).value, []).append(node.selection_set)
         for same_key in by_key.values():
@@ -224,19 +214,19 @@ def count_overlaps(
     return pairs
 
 
-def _iterate_fields(
-    sets: list[SelectionSetNode], fragments: Mapping[str, FragmentDefinitionNode]
-) -> Iterator[FieldNode]:
+def iterate_fields(
+    sets: list[ast.SelectionSetNode], fragments: Mapping[str, ast.FragmentDefinitionNode]
+) -> Iterator[ast.FieldNode]:
     """Iterate over the fields of selection sets, expanding each fragment once."""
     pending, expanded = [*sets], set[str]()
     while pending:
         for node in pending.pop().selections:
             match node:
-                case FieldNode():
+                case ast.FieldNode():
                     yield node
-                case InlineFragmentNode():
+                case ast.InlineFragmentNode():
                     pending.append(node.selection_set)
-                case FragmentSpreadNode() if node.name.value not in expanded and node.name.value in fragments:
+                case ast.FragmentSpreadNode() if node.name.value not in expanded and node.name.value in fragments:
                     expanded.add(node.name.value)
                     pending.append(fragments[node.name.value].selection_set)
                 case _:
@@ -246,9 +236,7 @@ def _iterate_fields(
 def count_requested_items(value: object) -> int | None:
     """Return the number of items that a variable requests: the number itself, or the length of a list."""
     match value:
-        case bool():
-            return None
-        case int():
+        case int() if not isinstance(value, bool):
             return value
         case float() if value.is_integer():
             return int(value)
@@ -258,9 +246,8 @@ def count_requested_items(value: object) -> int | None:
             return None
 
 
-def collect_fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
-    """Return the fragment definitions of a document by name."""
-    return {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+def collect_fragments(document: ast.DocumentNode) -> dict[str, ast.FragmentDefinitionNode]:
+    return {node.name.value: node for node in document.definitions if isinstance(node, ast.FragmentDefinitionNode)}
 
 
 def _is_connection(kind: GraphQLNamedType | None) -> bool:

@@ -7,7 +7,7 @@ hardly delays the other callers.
 import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import Hashable
-from types import TracebackType
+from dataclasses import dataclass
 
 SLOTS = 4
 RELEASE_AFTER_SECONDS = 0.1
@@ -52,16 +52,15 @@ class ConcurrencyLimiter:
     def release(self, caller: Hashable) -> None:
         """Release the slot of a query that has ended or waits for the database."""
         self._free += 1
-        self._slots[caller] -= 1
-        if not self._slots[caller]:
-            del self._slots[caller]
-        self._assign_free_slots()
+        self._decrement(self._slots, caller)
 
     def finish(self, caller: Hashable) -> None:
-        """Unregister a query that has ended."""
-        self._running[caller] -= 1
-        if not self._running[caller]:
-            del self._running[caller]
+        self._decrement(self._running, caller)
+
+    def _decrement(self, counts: Counter[Hashable], caller: Hashable) -> None:
+        counts[caller] -= 1
+        if not counts[caller]:
+            del counts[caller]
         self._assign_free_slots()
 
     def _may_take(self, caller: Hashable) -> bool:
@@ -91,29 +90,24 @@ class ConcurrencyLimiter:
                 self._queues[caller] = queue
 
 
+@dataclass(eq=False, slots=True)
 class Slot:
     """Holds a slot for one query and releases it while the query waits for the database."""
 
-    __slots__ = ("_caller", "_cpu_seconds", "_limiter", "_timer")
-
-    def __init__(self, limiter: ConcurrencyLimiter, caller: Hashable) -> None:
-        self._limiter = limiter
-        self._caller = caller
-        self._timer: asyncio.TimerHandle | None = None
-        self._cpu_seconds = 0.0
+    _limiter: ConcurrencyLimiter
+    _caller: Hashable
+    _timer: asyncio.TimerHandle | None = None
+    _cpu_seconds: float = 0.0
 
     async def __aenter__(self) -> None:
         await self._limiter.acquire(self._caller)
         self._timer = asyncio.get_running_loop().call_later(RELEASE_AFTER_SECONDS, self._release_if_waiting)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._release()
         self._limiter.finish(self._caller)
 
     def add_cpu_seconds(self, seconds: float) -> None:
-        """Record CPU time of the query."""
         self._cpu_seconds += seconds
 
     def _release_if_waiting(self) -> None:

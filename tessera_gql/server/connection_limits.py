@@ -13,6 +13,7 @@ import gc
 import time
 from collections import Counter
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import StrEnum
 
 from tessera_gql.server.limits import Limits
@@ -23,10 +24,8 @@ RESERVED_CONNECTIONS = 16
 """Connections above the limit that are accepted for health checks and metrics."""
 GRACE_SECONDS = 5.0
 """Time for a slow client to read the reason of the close, before its connection is aborted."""
-
 MIN_READ_SECONDS = 1.0
 """Minimum time that every client has to read, however much memory the unread replies take."""
-
 CLOSED_BEFORE_TRIM = 500
 """Closed connections after which freed memory is returned to the system."""
 TRIM_AFTER_SECONDS = 1.0
@@ -50,19 +49,17 @@ class RefusalReason(StrEnum):
     PINGS = "pings"
 
 
+@dataclass(eq=False, slots=True)
 class Connection:
     """One TCP connection of HTTP or WebSocket, with its write deadline."""
 
-    __slots__ = ("_limiter", "_timer", "_unread_at_start", "address", "is_surplus", "transport")
-
-    def __init__(self, limiter: ConnectionLimiter, transport: asyncio.Transport, address: str) -> None:
-        self.transport = transport
-        self.address = address
-        self.is_surplus = False
-        """Accepted from the reserve above the limit."""
-        self._limiter = limiter
-        self._timer: asyncio.TimerHandle | None = None
-        self._unread_at_start = 0
+    _limiter: ConnectionLimiter
+    transport: asyncio.Transport
+    address: str
+    is_surplus: bool
+    """Accepted from the reserve above the limit."""
+    _timer: asyncio.TimerHandle | None = None
+    _unread_at_start: int = 0
 
     @property
     def unread_bytes(self) -> int:
@@ -147,8 +144,7 @@ class ConnectionLimiter:
         if is_surplus and len(self.open) >= self.maximum + RESERVED_CONNECTIONS:
             self.refusals[RefusalReason.FULL] += 1
             return RefusalReason.FULL
-        connection = self.open[transport] = Connection(self, transport, address)
-        connection.is_surplus = is_surplus
+        connection = self.open[transport] = Connection(self, transport, address, is_surplus)
         self._addresses[address] += 1
         self._new[connection] = None
         return connection
@@ -204,15 +200,13 @@ class ConnectionLimiter:
         return False
 
 
+@dataclass(slots=True)
 class PingCounter:
     """Counts the pings of one client per minute."""
 
-    __slots__ = ("_count", "_window_ends_at", "per_minute")
-
-    def __init__(self, per_minute: int) -> None:
-        self.per_minute = per_minute
-        self._count = 0
-        self._window_ends_at = 0.0
+    per_minute: int
+    _count: int = 0
+    _window_ends_at: float = 0.0
 
     def is_exceeded(self) -> bool:
         """Count a ping and return whether the limit is exceeded."""

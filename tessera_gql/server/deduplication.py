@@ -13,7 +13,7 @@ from functools import partial
 import orjson
 from graphql import OperationType
 
-from tessera_gql.server.broadcast import StreamPosition
+from tessera_gql.executor.streams import StreamStart
 from tessera_gql.server.documents import Operation, PrepareResult
 from tessera_gql.server.operations import encode_reply, stream_replies
 from tessera_gql.server.transport import Identity, Message, Transport
@@ -42,12 +42,8 @@ def find_shared_execution(transport: Transport, prepared: PrepareResult, identit
         variables = common and orjson.dumps(common, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # an integer beyond 64 bits
         return None
-    key = (
-        scope,
-        id(prepared.document),
-        prepared.name,
-        variables or None,
-    )  # the running stream keeps the document alive, so that its id stays unique
+    # The running stream keeps the document alive, so that its id stays unique.
+    key = (scope, id(prepared.document), prepared.name, variables or None)
     return SharedExecution(key, resumes)
 
 
@@ -55,17 +51,17 @@ def stream_messages(transport: Transport, prepared: PrepareResult, identity: Ide
     """Iterate over the messages of an operation, shared if possible. Raises SlowListener if the reader is too slow."""
     shared = find_shared_execution(transport, prepared, identity)
     if shared is None or shared.must_catch_up:
-        return execute_messages(transport, prepared, identity, StreamPosition())
+        return execute_messages(transport, prepared, identity)
     return transport.broadcaster.listen(shared.key, partial(execute_messages, transport, prepared, identity))
 
 
 async def execute_messages(
-    transport: Transport, prepared: PrepareResult, identity: Identity, stream_position: StreamPosition
+    transport: Transport, prepared: PrepareResult, identity: Identity, start: StreamStart | None = None
 ) -> AsyncGenerator[Message]:
     """Execute an operation and yield its encoded replies. An error message is the last."""
-    async with aclosing(stream_replies(transport, prepared, identity, stream_position)) as replies:
-        async for reply in replies:
+    async with aclosing(stream_replies(transport, prepared, identity, start)) as replies:
+        async for reply, position in replies:
             if "data" in reply:
-                yield Message("next", encode_reply(transport, reply), stream_position.position)
+                yield Message("next", encode_reply(transport, reply), position)
             else:
                 yield Message("error", encode_reply(transport, reply, "errors"))

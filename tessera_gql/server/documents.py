@@ -6,41 +6,25 @@ import re
 from collections import OrderedDict
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, TypeAlias
 
 from graphql import (
-    DocumentNode,
-    FieldNode,
-    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
-    InlineFragmentNode,
-    NullValueNode,
-    OperationDefinitionNode,
     OperationType,
     OverlappingFieldsCanBeMergedRule,
     Token,
-    ValueNode,
-    VariableNode,
     parse,
     specified_rules,
     validate,
 )
+from graphql.language import ast
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from tessera_gql.config import Profile
 from tessera_gql.executor import PlanCache
-from tessera_gql.server.complexity import (
-    MAX_NESTING,
-    NestingTooDeep,
-    OperationMeter,
-    OperationSize,
-    collect_fragments,
-    count_overlaps,
-    count_requested_items,
-    exceeds_tokens,
-)
+from tessera_gql.server import complexity
 from tessera_gql.server.limits import Limits
 
 VALIDATION_PASSES = (
@@ -54,24 +38,16 @@ VALIDATION_PASSES = (
 """Validation rules in two passes. The quadratic rule is last: cyclic or unused fragments must be refused before it."""
 
 
-class Profile(StrEnum):
-    """OPEN is for development and enables introspection, GraphiQL, GET and "did you mean"."""
-
-    OPEN = "open"
-    LOCKED = "locked"
-
-
 @dataclass(frozen=True)
 class Operation:
     """One operation that passed every check before execution."""
 
-    document: DocumentNode
-    node: OperationDefinitionNode
+    document: ast.DocumentNode
+    node: ast.OperationDefinitionNode
     variables: dict[str, Any]
     cost: int = 0
     """Maximum number of objects in the reply; for a document of several operations, of the costliest one."""
     plans: PlanCache = field(default_factory=PlanCache, repr=False, compare=False)
-    """Execution plans of the document."""
 
     @property
     def kind(self) -> OperationType:
@@ -84,30 +60,17 @@ class Operation:
     def selects_only(self, name: str) -> bool:
         """Return whether this is the only root field. Root fragments are not expanded."""
         fields = self.node.selection_set.selections
-        return len(fields) == 1 and isinstance(fields[0], FieldNode) and fields[0].name.value == name
+        return len(fields) == 1 and isinstance(fields[0], ast.FieldNode) and fields[0].name.value == name
 
     def has_root_field(self, names: Collection[str]) -> bool:
         """Return whether a root field has one of these names. Root fragments are expanded."""
-        fragments, pending, expanded = collect_fragments(self.document), [self.node.selection_set], set[str]()
-        while pending:
-            for selection in pending.pop().selections:
-                match selection:
-                    case FieldNode(name=name):
-                        if name.value in names:
-                            return True
-                    case FragmentSpreadNode(name=name) if name.value not in expanded:
-                        expanded.add(name.value)
-                        pending.append(fragments[name.value].selection_set)
-                    case InlineFragmentNode(selection_set=inner):
-                        pending.append(inner)
-                    case _:
-                        pass
-        return False
+        fragments = complexity.collect_fragments(self.document)
+        return any(node.name.value in names for node in complexity.iterate_fields([self.node.selection_set], fragments))
 
     def may_have_argument(self, argument: str) -> bool:
         """Return whether a root field may have a non-null argument of this name. A root fragment counts as yes."""
         return any(
-            not isinstance(field, FieldNode)
+            not isinstance(field, ast.FieldNode)
             or any(node.name.value == argument and not self._is_null(node.value) for node in field.arguments or ())
             for field in self.node.selection_set.selections
         )
@@ -115,24 +78,24 @@ class Operation:
     def argument_variable(self, argument: str) -> str | None:
         """Return the variable passed as this argument of the only root field, if it is used nowhere else."""
         fields = self.node.selection_set.selections
-        arguments = [node for field in fields if isinstance(field, FieldNode) for node in field.arguments or ()]
+        arguments = [node for field in fields if isinstance(field, ast.FieldNode) for node in field.arguments or ()]
         names = [
             node.value.name.value
             for node in arguments
-            if node.name.value == argument and isinstance(node.value, VariableNode)
+            if node.name.value == argument and isinstance(node.value, ast.VariableNode)
         ]
         if len(fields) != 1 or not names or self.document.loc is None:
             return None
         uses = re.findall(rf"\${names[0]}\b", self.document.loc.source.body)
         return names[0] if len(uses) == 2 else None  # the definition and the argument
 
-    def _is_null(self, value: ValueNode) -> bool:
-        if isinstance(value, VariableNode):
+    def _is_null(self, value: ast.ValueNode) -> bool:
+        if isinstance(value, ast.VariableNode):
             name = value.name.value
             return self.variables.get(name) is None and (
                 name in self.variables or name not in _default_values(self.node)
             )
-        return isinstance(value, NullValueNode)
+        return isinstance(value, ast.NullValueNode)
 
 
 PrepareResult: TypeAlias = Operation | list[GraphQLError]
@@ -142,7 +105,7 @@ PrepareResult: TypeAlias = Operation | list[GraphQLError]
 class _Entry:
     """A cached document with its errors, measurements and plans."""
 
-    document: DocumentNode | None
+    document: ast.DocumentNode | None
     size: int
     """Tokens, or the equivalent amount of memory."""
     errors: list[GraphQLError] | None = None
@@ -197,6 +160,11 @@ class DocumentCache:
             return [node]
         return Operation(entry.document, node, variables, verdict, entry.plans)
 
+    def find_operation(self, query: str, variables: dict[str, Any]) -> ast.OperationDefinitionNode | GraphQLError:
+        """Return the only operation of a document, or the first error of the document."""
+        prepared = self.prepare(query, variables)
+        return prepared.node if isinstance(prepared, Operation) else prepared[0]
+
     def _find_entry(self, query: str) -> _Entry:
         if (entry := self._entries.get(query)) is None:
             entry = self._entries[query] = self._parse(query)
@@ -213,28 +181,26 @@ class DocumentCache:
         if len(query) > (limit := self._limits.document_bytes):
             return _Entry(None, 2, [_complexity_error("document", limit, _TOO_LONG.format(f"{limit:,}"))])
         tokens, size = self._limits.tokens, 2 + len(query) // 500
-        too_many_tokens = (
-            f"The document has more than {tokens:,} tokens, which is the limit. Split it into several requests."
-        )
-        if exceeds_tokens(query, tokens):
-            return _Entry(None, size, [_complexity_error("tokens", tokens, too_many_tokens)])
+        too_many_tokens = _complexity_error("tokens", tokens, _TOO_MANY_TOKENS.format(f"{tokens:,}"))
+        if complexity.exceeds_tokens(query, tokens):
+            return _Entry(None, size, [too_many_tokens])
         try:
             document = parse(query, max_lexical_tokens=tokens, max_comments=tokens)
         except GraphQLError as error:
             if error.message.endswith("nested too deeply. Parsing aborted."):
                 error = _complexity_error("depth", self._limits.depth, _TOO_NESTED)
             elif error.message.endswith("Parsing aborted."):
-                error = _complexity_error("tokens", tokens, too_many_tokens)
+                error = too_many_tokens
             else:
                 error = _with_code(error, "GRAPHQL_PARSE_FAILED")
             return _Entry(None, size, [error])
         _unlink_tokens(document)
         return _Entry(document, size + document.token_count)
 
-    def _validate(self, document: DocumentNode) -> list[GraphQLError]:
+    def _validate(self, document: ast.DocumentNode) -> list[GraphQLError]:
         limits, hide = self._limits, self._profile is Profile.LOCKED
-        fragments = collect_fragments(document)
-        pairs = sum(count_overlaps(node, fragments, limits.overlaps) for node in _operations(document))
+        fragments = complexity.collect_fragments(document)
+        pairs = sum(complexity.count_overlaps(node, fragments, limits.overlaps) for node in _operations(document))
         if pairs > limits.overlaps:
             return [_complexity_error("overlaps", limits.overlaps, _OVERLAPS.format(f"{limits.overlaps:,}"))]
         for rules in VALIDATION_PASSES:
@@ -242,7 +208,9 @@ class DocumentCache:
                 return [_with_code(error, "GRAPHQL_VALIDATION_FAILED") for error in errors]
         return []
 
-    def _find_verdict(self, entry: _Entry, document: DocumentNode, variables: Mapping[str, Any]) -> GraphQLError | int:
+    def _find_verdict(
+        self, entry: _Entry, document: ast.DocumentNode, variables: Mapping[str, Any]
+    ) -> GraphQLError | int:
         """Return the error of the first exceeded limit, or the cost. Cached per combination of page sizes."""
         if entry.sizing is not None and (key := _page_sizes(entry.sizing, variables)) in entry.verdicts:
             return entry.verdicts[key]
@@ -254,55 +222,56 @@ class DocumentCache:
         entry.verdicts[_page_sizes(entry.sizing, variables)] = verdict
         return verdict
 
-    def _measure(self, document: DocumentNode, variables: Mapping[str, Any], sizing: set[str]) -> GraphQLError | int:
-        fragments, limits, cost = collect_fragments(document), self._limits, 0
+    def _measure(
+        self, document: ast.DocumentNode, variables: Mapping[str, Any], sizing: set[str]
+    ) -> GraphQLError | int:
+        fragments, limits, cost = complexity.collect_fragments(document), self._limits, 0
         pages = (limits.default_page, limits.list_length)
         for node in _operations(document):
-            measure = OperationMeter(self._schema, fragments, variables, _default_values(node), *pages, sizing)
+            measure = complexity.OperationMeter(
+                self._schema, fragments, variables, _default_values(node), *pages, sizing
+            )
             try:
                 size = measure.measure_operation(node)
-            except NestingTooDeep:
-                size = OperationSize(depth=MAX_NESTING)
+            except complexity.NestingTooDeep:
+                size = complexity.OperationSize(depth=complexity.MAX_NESTING)
             if refusal := _check_limits(size, limits) or self._check_introspection(size):
                 return refusal
             cost = max(cost, size.cost)
         return cost
 
-    def _check_introspection(self, size: OperationSize) -> GraphQLError | None:
+    def _check_introspection(self, size: complexity.OperationSize) -> GraphQLError | None:
         if not size.introspections or self._profile is Profile.OPEN:
             return None
-        message = (
-            "Introspection is off on this server. Read the schema from its schema.graphql, "
-            "or run a server in the open profile."
-        )
-        return _with_code(GraphQLError(message), "GRAPHQL_VALIDATION_FAILED")
+        return _with_code(GraphQLError(_INTROSPECTION_IS_OFF), "GRAPHQL_VALIDATION_FAILED")
 
 
 _TOO_NESTED = "The document is nested too deeply to be read. Pass values in variables, or ask for less at once."
 _TOO_MANY_TOKENS = "The document has more than {} tokens, which is the limit. Split it into several requests."
+_INTROSPECTION_IS_OFF = (
+    "Introspection is off on this server. Read the schema from its schema.graphql, or run a server in the open profile."
+)
 _TOO_LONG = "The document has more than {} characters, which is the limit. Pass values in variables."
+_TOO_COMPLEX = {
+    "depth": "The query is {} levels deep; the limit is {}. Split it into several requests.",
+    "page": "{} items are asked for at once; the limit is {}. Page through them.",
+    "cost": "The answer could hold {} objects; the limit is {}. Ask for smaller pages or fewer nested lists.",
+    "aliases": "The query uses {} aliases; the limit is {}. Split it into several requests.",
+    "directives": "{} directives are used; the limit is {}. Split it into several requests.",
+}
+"""Errors by the name of the figure in complexity.OperationSize and of its limit in Limits."""
 _OVERLAPS = "The same fields are selected together more than {} times over, which is the limit. Select each only once."
 
 
 def _page_sizes(names: tuple[str, ...], variables: Mapping[str, Any]) -> Hashable:
-    return tuple(count_requested_items(variables[name]) if name in variables else "default" for name in names)
-
-
-def _check_limits(size: OperationSize, limits: Limits) -> GraphQLError | None:
-    split = "Split it into several requests."
-    figures = (
-        ("depth", size.depth, limits.depth, "The query is {} levels deep; the limit is {}. " + split),
-        ("page", size.page, limits.page, "{} items are asked for at once; the limit is {}. Page through them."),
-        (
-            "cost",
-            size.cost,
-            limits.cost,
-            "The answer could hold {} objects; the limit is {}. Ask for smaller pages or fewer nested lists.",
-        ),
-        ("aliases", size.aliases, limits.aliases, "The query uses {} aliases; the limit is {}. " + split),
-        ("directives", size.directives, limits.directives, "{} directives are used; the limit is {}. " + split),
+    return tuple(
+        complexity.count_requested_items(variables[name]) if name in variables else "default" for name in names
     )
-    for name, figure, limit, message in figures:
+
+
+def _check_limits(size: complexity.OperationSize, limits: Limits) -> GraphQLError | None:
+    for name, message in _TOO_COMPLEX.items():
+        figure, limit = getattr(size, name), getattr(limits, name)
         if figure > limit:
             formatted_figure = f"{figure:,}" if figure < 10**9 else "more than a billion"
             return _complexity_error(name, limit, message.format(formatted_figure, f"{limit:,}"))
@@ -313,7 +282,7 @@ def _complexity_error(name: str, limit: int, message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"code": "QUERY_TOO_COMPLEX", "limit": name, "allowed": limit})
 
 
-def _unlink_tokens(document: DocumentNode) -> None:
+def _unlink_tokens(document: ast.DocumentNode) -> None:
     """Unlink the doubly linked list of tokens, which only the parser reads.
 
     It is a reference cycle: evicted documents would stay in memory until a full garbage collection.
@@ -334,7 +303,7 @@ def _with_code(error: GraphQLError, code: str) -> GraphQLError:
     return error
 
 
-def _default_values(node: OperationDefinitionNode) -> dict[str, ValueNode]:
+def _default_values(node: ast.OperationDefinitionNode) -> dict[str, ast.ValueNode]:
     return {
         definition.variable.name.value: definition.default_value
         for definition in node.variable_definitions or ()
@@ -342,21 +311,21 @@ def _default_values(node: OperationDefinitionNode) -> dict[str, ValueNode]:
     }
 
 
-def _operations(document: DocumentNode) -> list[OperationDefinitionNode]:
-    return [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+def _operations(document: ast.DocumentNode) -> list[ast.OperationDefinitionNode]:
+    return [node for node in document.definitions if isinstance(node, ast.OperationDefinitionNode)]
 
 
-def _select_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode | GraphQLError:
+def _select_operation(document: ast.DocumentNode, name: str | None) -> ast.OperationDefinitionNode | GraphQLError:
     operations = _operations(document)
     if name is None:
         if len(operations) == 1:
             return operations[0]
         names = ", ".join(sorted(node.name.value for node in operations if node.name))
         problem = f"several operations ({names})" if operations else "no operation"
-        return _with_code(
-            GraphQLError(f"The document has {problem}: say which to run in operationName."), "BAD_REQUEST"
-        )
+        message = f"The document has {problem}: say which to run in operationName."
+        return GraphQLError(message, extensions={"code": "BAD_REQUEST"})
     for node in operations:
         if node.name and node.name.value == name:
             return node
-    return _with_code(GraphQLError(f"The document has no operation named {name[:100]!r}."), "BAD_REQUEST")
+    message = f"The document has no operation named {name[:100]!r}."
+    return GraphQLError(message, extensions={"code": "BAD_REQUEST"})

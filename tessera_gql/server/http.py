@@ -15,11 +15,12 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from tessera_gql.config import Profile
 from tessera_gql.server import sse, upload_jobs, uploads, websocket
-from tessera_gql.server.body import Body
+from tessera_gql.server.body import Body, wait_for_disconnect
 from tessera_gql.server.codec import MalformedRequest, decode, encode, parse_params
 from tessera_gql.server.deduplication import stream_messages
-from tessera_gql.server.documents import Operation, PrepareResult, Profile
+from tessera_gql.server.documents import Operation, PrepareResult
 from tessera_gql.server.http_errors import HttpError, body_too_large
 from tessera_gql.server.multipart import FORM_MEDIA_TYPE, PREFLIGHT_HEADERS
 from tessera_gql.server.operations import STREAM_REQUIRED, error_reply, execute, run_operation, to_encoded_reply
@@ -37,8 +38,6 @@ CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
 class MediaType(StrEnum):
-    """Media types of a response."""
-
     JSON = "application/json"
     RESPONSE = "application/graphql-response+json"
     EVENTS = "text/event-stream"
@@ -84,7 +83,7 @@ class Endpoint:
         """Execute the request; None if the reply was sent as an event stream."""
         identity = await self._authenticate(request)
         address = request.client.host if request.client else ""
-        share = self.transport.upload_limiter.create_share(self.transport.upload_account(identity, address))
+        share = UploadShare(self.transport.upload_limiter, self.transport.upload_account(identity, address))
         try:
             work = await self._prepare(request, body, media, identity, share)
             if media is MediaType.EVENTS:
@@ -97,7 +96,7 @@ class Endpoint:
                 return None
             if isinstance(work, Job):
                 return _to_response(await upload_jobs.run_job(self.transport, work), media)
-            reply = await run_operation(self.transport, work, identity, partial(_wait_for_disconnect, request.receive))
+            reply = await run_operation(self.transport, work, identity, partial(wait_for_disconnect, request.receive))
             return _to_response(to_encoded_reply(self.transport, reply), media)
         finally:
             await share.close()
@@ -122,9 +121,8 @@ class Endpoint:
             raise HttpError(405, f"{request.method} is not served here: use {allow}.", {"Allow": allow})
         media = negotiate_media_type(",".join(request.headers.getlist("accept")))
         if media is None:
-            raise HttpError(
-                406, f"Nothing that you accept can be sent: accept {MediaType.RESPONSE} or {MediaType.JSON}."
-            )
+            message = f"Nothing that you accept can be sent: accept {MediaType.RESPONSE} or {MediaType.JSON}."
+            raise HttpError(406, message)
         if request.method == "POST":
             _check_content_headers(request)
         return media
@@ -160,12 +158,6 @@ async def _refuse(response: Response, body: Body, send: Send) -> None:
     await send({"type": "http.response.body", "body": response.body, "more_body": True})
     await body.discard()
     await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    """Return when the client has disconnected."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _to_response(answer: EncodedReply, media: MediaType) -> Response:

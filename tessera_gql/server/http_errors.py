@@ -19,5 +19,4 @@ class HttpError(Exception):
 
 
 def body_too_large(limit: int, hint: str = "") -> HttpError:
-    """Create the error for a body above the limit."""
     return HttpError(413, f"The body is larger than {limit:,} bytes, which is the limit.{hint}")

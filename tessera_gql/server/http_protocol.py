@@ -59,14 +59,8 @@ class _HeadRefused(Exception):  # noqa: N818 - ends the parsing, not a fault
 class HttpProtocol(HttpToolsProtocol):
     """One HTTP connection, until it is closed or upgraded to a WebSocket."""
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: LimitedServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+    def __init__(self, config: Config, server_state: LimitedServerState, **arguments: Any) -> None:
+        super().__init__(config, server_state, **arguments)
         self.limiter = server_state.limiter
         self.limits = server_state.limiter.limits
         self.connection: Connection | None = None
@@ -87,11 +81,6 @@ class HttpProtocol(HttpToolsProtocol):
     @property
     def is_executing(self) -> bool:
         return self.current_cycle is not None and not self.current_cycle.response_complete
-
-    @property
-    def _is_new(self) -> bool:
-        """Whether no request was received yet."""
-        return self.current_cycle is None
 
     @property
     def _is_surplus(self) -> bool:
@@ -133,12 +122,12 @@ class HttpProtocol(HttpToolsProtocol):
             self._upgrade()
             return
         except httptools.HttpParserError:
-            self._refuse(self._parse_error())
+            self._refuse(self.refusal or MALFORMED)  # type: ignore[redundant-expr] # set by the parser's callbacks
             return
         if self.unparsed_size > self.limits.head_bytes:
             self._refuse(self._head_too_large())
-            return
-        self._expect_request()
+        else:
+            self._expect_request()
 
     def _upgrade(self) -> None:
         if not self._should_upgrade():
@@ -162,12 +151,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_url(url)
         self.unparsed_size = 0
         if len(self.url) > self.limits.url_bytes:
-            limit = f"{self.limits.url_bytes:,}"
-            self._stop_parsing(
-                ConnectionRefusal(
-                    RefusalReason.URL_TOO_LONG, 414, f"The URL is longer than {limit} bytes. Send the query by POST."
-                )
-            )
+            message = f"The URL is longer than {self.limits.url_bytes:,} bytes. Send the query by POST."
+            self._stop_parsing(ConnectionRefusal(RefusalReason.URL_TOO_LONG, 414, message))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.unparsed_size = 0
@@ -206,8 +191,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.transport.is_closing():
-            if self.connection is not None:
-                self.connection.start_write_deadline()
+            self._start_write_deadline()
         elif self.refusal is not None and not self.is_executing:
             self._end(self.refusal)
         else:
@@ -215,11 +199,13 @@ class HttpProtocol(HttpToolsProtocol):
 
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
-        if self.connection is not None:
-            self.connection.start_write_deadline()
+        self._start_write_deadline()
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        self._start_write_deadline()
+
+    def _start_write_deadline(self) -> None:
         if self.connection is not None:
             self.connection.start_write_deadline()
 
@@ -238,7 +224,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._stop_timer()
             self.limiter.protect(self.connection)
             return
-        is_new = self._is_new
+        is_new = self.current_cycle is None
         if is_new or self.is_receiving:
             self._unset_keepalive_if_required()
             if self.timer is None:
@@ -273,15 +259,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     # Refusals
 
-    def _parse_error(self) -> ConnectionRefusal:
-        """Return the exceeded limit, or MALFORMED, as the reason for a parser error."""
-        return self.refusal or MALFORMED
-
     def _head_too_large(self) -> ConnectionRefusal:
         limits = f"{self.limits.head_bytes:,} bytes and {self.limits.head_fields:,} headers"
-        return ConnectionRefusal(
-            RefusalReason.HEAD_TOO_LARGE, 431, f"The head of a request may have {limits}. Send less."
-        )
+        message = f"The head of a request may have {limits}. Send less."
+        return ConnectionRefusal(RefusalReason.HEAD_TOO_LARGE, 431, message)
 
     def _stop_parsing(self, refusal: ConnectionRefusal) -> None:
         self.refusal = refusal

@@ -33,7 +33,6 @@ class Limits:
     body_seconds: float = 30.0
     """Grace time before the minimum rate applies to a body."""
     body_bytes_per_second: int = 16 * 1024
-    """Minimum transfer rate of a body."""
     upload_seconds: float = 900.0
     """Timeout for a whole body at any rate."""
     head_bytes: int = 32 * 1024
@@ -57,7 +56,6 @@ class Limits:
     errors: int = 10
     """Errors listed in one reply."""
     query_seconds: float = 30.0
-    """Timeout of a query."""
     operations_per_socket: int = 20
     frame_bytes: int = 64 * 1024
     init_timeout_seconds: float = 10.0

@@ -8,20 +8,21 @@ import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, nullcontext
 from functools import partial
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
-from graphql import ExecutionResult, GraphQLError, OperationType
+from graphql import ExecutionResult, GraphQLError, OperationType, create_source_event_stream, execute_subscription_event
 from graphql import execute as run_document
-from graphql import subscribe as subscribe_document
 from strawberry.execution import optimized_is_awaitable
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as ReferenceExecutor
 
+from tessera_gql.config import Executor, Profile
 from tessera_gql.errors import Refusal
 from tessera_gql.executor import PlannedQuery, execute_query
-from tessera_gql.server.broadcast import StreamPosition
+from tessera_gql.executor.streams import StreamStart
 from tessera_gql.server.codec import encode
 from tessera_gql.server.concurrency import Slot
-from tessera_gql.server.documents import Operation, PrepareResult, Profile
-from tessera_gql.server.transport import EncodedReply, Executor, Identity, Transport, Unauthenticated
+from tessera_gql.server.documents import Operation, PrepareResult
+from tessera_gql.server.transport import EncodedReply, Identity, Transport, Unauthenticated
 
 log = logging.getLogger("tessera_gql.graphql")
 
@@ -29,8 +30,14 @@ Reply: TypeAlias = dict[str, Any]
 """A GraphQL response. Without `data`, the operation was refused before execution."""
 
 
+class StreamReply(NamedTuple):
+    """A reply of a stream, with the position of its event if the stream has positions."""
+
+    reply: Reply
+    position: int | None = None
+
+
 WaitForDisconnect: TypeAlias = Callable[[], Awaitable[None]]
-"""A function that returns when the client has disconnected."""
 
 WATCH_DELAY_SECONDS = 0.5
 """Delay before a query watches for the disconnect of its client, since most queries are faster."""
@@ -97,11 +104,14 @@ def _start(
 ) -> ExecutionResult | Awaitable[ExecutionResult]:
     reference = partial(
         run_document,
-        transport.core_schema,
+        transport.schema,
         operation.document,
         context_value=context,
+        variable_values=operation.variables,
+        operation_name=operation.name,
         is_awaitable=cast("Any", optimized_is_awaitable),
-        **_options(transport, operation),
+        executor_class=ReferenceExecutor,
+        **_options(transport),
     )
     if operation.kind is not OperationType.QUERY or transport.executor is Executor.REFERENCE:
         return reference()
@@ -114,13 +124,7 @@ def _start(
 
     document, node, variables = operation.document, operation.node, operation.variables
     query = PlannedQuery(
-        transport.core_schema,
-        document,
-        node,
-        variables,
-        operation.plans,
-        context.restrict_columns,
-        slot.add_cpu_seconds,
+        transport.schema, document, node, variables, operation.plans, context.restrict_columns, slot.add_cpu_seconds
     )
     return execute_query(query, context, run_reference, transport.executor_counts)
 
@@ -158,39 +162,45 @@ async def _await_result(
 
 
 async def stream_replies(
-    transport: Transport, prepared: PrepareResult, identity: Identity, stream_position: StreamPosition | None = None
-) -> AsyncGenerator[Reply]:
-    """Yield the replies of an operation: one, or those of a subscription, which updates the stream position."""
+    transport: Transport, prepared: PrepareResult, identity: Identity, start: StreamStart | None = None
+) -> AsyncGenerator[StreamReply]:
+    """Yield the replies of an operation: one, or those of a subscription with the positions of their events."""
     if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
-        yield await run_operation(transport, prepared, identity)
+        yield StreamReply(await run_operation(transport, prepared, identity))
         return
     with transport.observe(prepared, identity) as observe_reply:
-        async with aclosing(_subscribe(transport, prepared, identity, stream_position)) as replies:
+        async with aclosing(_subscribe(transport, prepared, identity, start or StreamStart())) as replies:
             async for reply in replies:
-                observe_reply(reply)
+                observe_reply(reply.reply)
                 yield reply
 
 
 async def _subscribe(
-    transport: Transport, prepared: Operation, identity: Identity, stream_position: StreamPosition | None
-) -> AsyncGenerator[Reply]:
+    transport: Transport, prepared: Operation, identity: Identity, start: StreamStart
+) -> AsyncGenerator[StreamReply]:
     try:
         transport.charge(identity, prepared)
         async with transport.context(identity) as context:
-            if stream_position is not None:
-                context.stream_position = stream_position
-            options = _options(transport, prepared)
-            source = subscribe_document(transport.core_schema, prepared.document, context_value=context, **options)
+            arguments = transport.schema, prepared.document, start, context, prepared.variables, prepared.name
+            executor = ReferenceExecutor.build(*arguments, **_options(transport))
+            if isinstance(executor, list):
+                yield StreamReply(_error_reply(transport, executor))
+                return
+            source = create_source_event_stream(executor)
+            executor.root_value = None  # the executor is a reference cycle, which would keep a shared stream in memory
             if isinstance(source, Awaitable):
                 source = await source
             if isinstance(source, ExecutionResult):
-                yield _error_reply(transport, source.errors or [])
+                yield StreamReply(_error_reply(transport, source.errors or []))
                 return
-            async with aclosing(cast("AsyncGenerator[ExecutionResult]", source)) as results:
-                async for result in results:
-                    yield _reply(transport, result)
+            async with aclosing(cast("AsyncGenerator[object]", source)) as events:
+                async for event in events:
+                    result = execute_subscription_event(executor.build_per_event_executor(event))
+                    if isinstance(result, Awaitable):
+                        result = await result
+                    yield StreamReply(_reply(transport, result), getattr(event, "position", None))
     except Exception as error:  # noqa: BLE001 - as in `run_operation`
-        yield error_reply(transport, error)
+        yield StreamReply(error_reply(transport, error))
 
 
 def encode_reply(transport: Transport, reply: Reply, part: Literal["errors"] | None = None) -> bytes:
@@ -221,14 +231,8 @@ STREAM_REQUIRED = GraphQLError(
 )
 
 
-def _options(transport: Transport, operation: Operation) -> dict[str, Any]:
-    return {
-        "variable_values": operation.variables,
-        "operation_name": operation.name,
-        "executor_class": transport.schema.execution_context_class,
-        "max_coercion_errors": transport.limits.errors,
-        "hide_suggestions": transport.profile is Profile.LOCKED,
-    }
+def _options(transport: Transport) -> dict[str, Any]:
+    return {"max_coercion_errors": transport.limits.errors, "hide_suggestions": transport.profile is Profile.LOCKED}
 
 
 def _reply(transport: Transport, result: ExecutionResult) -> Reply:

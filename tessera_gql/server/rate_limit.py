@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphql import FieldNode, FragmentSpreadNode, GraphQLError, OperationType, SelectionSetNode
+from graphql import FieldNode, FragmentSpreadNode, GraphQLError, OperationType
 
 from tessera_gql.server.complexity import collect_fragments
 from tessera_gql.server.documents import Operation
@@ -99,19 +99,14 @@ def _count_root_fields(operation: Operation) -> int:
     fragments = collect_fragments(operation.document)
     fragment_counts: dict[str, int] = {}
 
-    def count(selections: SelectionSetNode) -> int:
-        total = 0
-        for selection in selections.selections:
-            match selection:
-                case FieldNode():
-                    total += 1
-                case FragmentSpreadNode():
-                    name = selection.name.value
-                    if name not in fragment_counts:
-                        fragment_counts[name] = count(fragments[name].selection_set)
-                    total += fragment_counts[name]
-                case _:
-                    total += count(selection.selection_set)  # type: ignore[attr-defined] # an inline fragment
-        return total
+    def count(node: Any) -> int:
+        if isinstance(node, FieldNode):
+            return 1
+        if not isinstance(node, FragmentSpreadNode):  # an operation, a fragment or an inline fragment
+            return sum(map(count, node.selection_set.selections))
+        name = node.name.value
+        if name not in fragment_counts:
+            fragment_counts[name] = count(fragments[name])
+        return fragment_counts[name]
 
-    return count(operation.node.selection_set)
+    return count(operation.node)

@@ -4,9 +4,9 @@ A browser sends the origin of the page (`Origin`) and the host it connects to (`
 site's script. A foreign host is a name that resolves to this machine to look like the same site (DNS rebinding).
 """
 
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
@@ -22,7 +22,7 @@ class SameOrigin:
         self._allowed = frozenset(allowed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or self._is_local(_headers(scope)):
+        if scope["type"] == "lifespan" or self._is_local(Headers(scope=scope)):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await WebSocketClose(code=1008, reason="Foreign origin")(scope, receive, send)
@@ -30,15 +30,11 @@ class SameOrigin:
             text = "This server has no keys and answers only pages of this machine. Add the origin to CORS_ORIGINS."
             await PlainTextResponse(text, status_code=403)(scope, receive, send)
 
-    def _is_local(self, headers: Mapping[str, str]) -> bool:
+    def _is_local(self, headers: Headers) -> bool:
         if _hostname(f"//{headers.get('host', 'localhost')}") not in LOCAL_HOSTS:
             return False
         origin = headers.get("origin")
         return origin is None or origin in self._allowed or _hostname(origin) in LOCAL_HOSTS
-
-
-def _headers(scope: Scope) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 def _hostname(url: str) -> str | None:

@@ -9,6 +9,7 @@ from contextlib import aclosing, suppress
 from graphql import GraphQLError
 from starlette.types import Receive, Send
 
+from tessera_gql.server.body import wait_for_disconnect
 from tessera_gql.server.broadcast import SlowListener
 from tessera_gql.server.operations import encode_reply, error_reply
 from tessera_gql.server.transport import (
@@ -28,7 +29,6 @@ HEADERS = [
     (b"x-accel-buffering", b"no"),
 ]
 
-
 CLOSING_SECONDS = 5
 """How long a slow client may take to read the queued data and the final error."""
 
@@ -39,7 +39,6 @@ SLOW_CONSUMER = GraphQLError(
 )
 
 Write = Callable[[bytes], Awaitable[None]]
-
 COMPLETE = b"event: complete\ndata:\n\n"
 
 
@@ -60,12 +59,11 @@ async def stream(
                     await send({"type": "http.response.body", "body": text, "more_body": True})
             except TimeoutError:
                 request_close(ended, CloseReason.SLOW)
-                await (
-                    asyncio.get_running_loop().create_future()
-                )  # `_run_until_first` cancels it, so that the operation closes undisturbed
+                # `_run_until_first` cancels it, so that the operation closes undisturbed.
+                await asyncio.get_running_loop().create_future()
 
         last = await _run_until_first(
-            _wait_for_disconnect(receive),
+            wait_for_disconnect(receive),
             _wait_for_end(transport, ended),
             _keep_alive(transport.limits.keep_alive_seconds, write),
             _send_messages(transport, source, write),
@@ -108,12 +106,6 @@ def _encode_event(message: Message) -> bytes:
         return b": %b\n\n" % message.body
     body = message.body if message.kind == "next" else b'{"errors":%b}' % message.body
     return b"event: next\ndata: %b\n\n" % body
-
-
-async def _wait_for_disconnect(receive: Receive) -> bytes | None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    return None
 
 
 async def _keep_alive(every_seconds: float, write: Write) -> bytes | None:

@@ -7,19 +7,19 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
+from enum import Enum
 from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-import strawberry
 from graphql import GraphQLError, GraphQLSchema
 from starlette.datastructures import UploadFile
 
+from tessera_gql.config import Executor, Profile
 from tessera_gql.executor import ExecutorCounts
 from tessera_gql.server.broadcast import Broadcaster
 from tessera_gql.server.concurrency import ConcurrencyLimiter
 from tessera_gql.server.connection_limits import ConnectionLimiter, RefusalReason
-from tessera_gql.server.documents import DocumentCache, Operation, PrepareResult, Profile
+from tessera_gql.server.documents import DocumentCache, Operation, PrepareResult
 from tessera_gql.server.limits import Limits
 from tessera_gql.server.uploads import UploadLimiter
 from tessera_gql.workflows.dbt.progress import ReportProgress
@@ -39,13 +39,6 @@ class CloseReason(Enum):
     RESTART = "restart"
     REVOKED = "revoked"
     SLOW = "slow"
-
-
-class Executor(StrEnum):
-    """The executor of queries: PLANNED works level by level, REFERENCE is graphql-core. Their results are equal."""
-
-    PLANNED = "planned"
-    REFERENCE = "reference"
 
 
 class Message(NamedTuple):
@@ -83,24 +76,9 @@ RunJob: TypeAlias = Callable[[Job, dict[str, Any], ReportProgress], Awaitable[En
 """Executes a job with the `extensions` for its reply. Raises a coded GraphQLError if no worker could execute it."""
 
 
-def _use_address(_identity: Identity, address: str) -> str:
-    return address
-
-
-def _return_none(_identity: Identity) -> None:
-    return None
-
-
-def _admit_all(_identity: Identity, _operation: Operation) -> dict[str, Any]:
-    return {}
-
-
-def _never_retry(_context: Any) -> bool:
-    return False
-
-
-def _mask_all(_error: Exception) -> GraphQLError | None:
-    return None
+async def _refuse_job(_job: Job, _extensions: dict[str, Any], _report_progress: ReportProgress) -> EncodedReply:
+    extensions = {"code": "UNAVAILABLE", "retryable": False}
+    raise GraphQLError("This server takes no large requests. Send less at once.", extensions=extensions)
 
 
 ObserveOperation: TypeAlias = Callable[
@@ -109,67 +87,49 @@ ObserveOperation: TypeAlias = Callable[
 """Creates a context manager around an operation. It yields a function to call with each reply."""
 
 
-def _observe_nothing(
-    _prepared: PrepareResult, _identity: Identity
-) -> AbstractContextManager[Callable[[dict[str, Any]], None]]:
-    return nullcontext(_ignore_reply)
-
-
-def _ignore_reply(_reply: dict[str, Any]) -> None: ...
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Transport:
-    """The schema, callbacks, limits and open streams that the routes share.
+    """The schema, callbacks, limits and open streams that the routes share."""
 
-    Operations bypass Strawberry's pipeline, so schema extensions are rejected.
-    """
-
-    schema: strawberry.Schema
+    schema: GraphQLSchema
     authenticate: Callable[[str | None], Awaitable[Identity]]
     """Resolves the `Authorization` value, or None, to an identity. Raises Unauthenticated."""
     context: Callable[[Identity], AbstractAsyncContextManager[Any]]
     """Opens the GraphQL context of one operation, until its last reply is computed."""
-    to_graphql_error: Callable[[Exception], GraphQLError | None] = _mask_all
+    to_graphql_error: Callable[[Exception], GraphQLError | None] = lambda _error: None
     """Converts a failure that clients may see, such as an unavailable database; None masks it."""
-    sharing_scope: Callable[[Identity], Hashable | None] = _return_none
+    sharing_scope: Callable[[Identity], Hashable | None] = lambda _identity: None
     """Returns the visibility scope of an identity: equal subscriptions of one scope share an execution.
     None disables sharing."""
-    caller_account: Callable[[Identity], Hashable | None] = _return_none
+    caller_account: Callable[[Identity], Hashable | None] = lambda _identity: None
     """Returns the account for the concurrency limit and the limit of sockets and streams; None for no limits."""
-    charge: Callable[[Identity, Operation], dict[str, Any]] = _admit_all
+    charge: Callable[[Identity, Operation], dict[str, Any]] = lambda _identity, _operation: {}
     """Charges the rate limit and returns the reply's `extensions`. Raises a coded GraphQLError."""
-    run_job: RunJob | None = None
+    run_job: RunJob = _refuse_job
     """Executes large requests in another process, so that this one serves other clients meanwhile."""
-    upload_account: Callable[[Identity, str], str] = _use_address
+    upload_account: Callable[[Identity, str], str] = lambda _identity, address: address
     """Returns the account for the limit of large requests, from the identity and the client's address."""
-    should_retry: Callable[[Any], bool] = _never_retry
+    should_retry: Callable[[Any], bool] = lambda _context: False
     """Returns whether to retry a query after an unavailable database, given its context."""
-    observe: ObserveOperation = _observe_nothing
+    observe: ObserveOperation = lambda _prepared, _identity: nullcontext(lambda _reply: None)
     limits: Limits = field(default_factory=Limits)
     profile: Profile = Profile.LOCKED
     executor: Executor = Executor.PLANNED
-    concurrency_limiter: ConcurrencyLimiter = field(default_factory=ConcurrencyLimiter, repr=False)
-    """Of queries."""
-    executor_counts: ExecutorCounts = field(default_factory=ExecutorCounts, repr=False)
-    """How queries were executed."""
-    open_streams: set[asyncio.Future[CloseReason]] = field(default_factory=set[asyncio.Future[CloseReason]], repr=False)
+    concurrency_limiter: ConcurrencyLimiter = field(default_factory=ConcurrencyLimiter)
+    executor_counts: ExecutorCounts = field(default_factory=ExecutorCounts)
+    open_streams: set[asyncio.Future[CloseReason]] = field(default_factory=set[asyncio.Future[CloseReason]])
     """One per open socket or event stream; done when the server wants it closed."""
-    stream_counts: Counter[Hashable] = field(default_factory=Counter[Hashable], repr=False)
+    stream_counts: Counter[Hashable] = field(default_factory=Counter[Hashable])
     """Open sockets and event streams by account."""
-    closing: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
     credential_streams: dict[asyncio.Event, CredentialStreams] = field(
-        default_factory=dict[asyncio.Event, "CredentialStreams"], repr=False
+        default_factory=dict[asyncio.Event, "CredentialStreams"]
     )
     """Open sockets and streams by the `ended` event of their identity."""
 
-    def __post_init__(self) -> None:
-        if self.schema.extensions or self.schema.directives:
-            raise ValueError("The transports run neither schema extensions nor operation directives: remove them.")
-
     @cached_property
     def document_cache(self) -> DocumentCache:
-        return DocumentCache(self.core_schema, self.limits, self.profile)
+        return DocumentCache(self.schema, self.limits, self.profile)
 
     @cached_property
     def broadcaster(self) -> Broadcaster[Message]:
@@ -182,10 +142,6 @@ class Transport:
     @cached_property
     def connection_limiter(self) -> ConnectionLimiter:
         return ConnectionLimiter(self.limits)
-
-    @property
-    def core_schema(self) -> GraphQLSchema:
-        return self.schema._schema  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it has no public name
 
 
 @contextmanager

@@ -7,34 +7,23 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 import orjson
-from graphql import GraphQLError
 
 from tessera_gql.server.operations import error_reply, to_encoded_reply
 from tessera_gql.server.transport import EncodedReply, Job, Message, Transport
 from tessera_gql.workflows.dbt.progress import Phase, ReportProgress, ignore_progress
-
-NO_WORKER = GraphQLError(
-    "This server takes no large requests. Send less at once.", extensions={"code": "UNAVAILABLE", "retryable": False}
-)
 
 
 async def run_job(transport: Transport, job: Job, report_progress: ReportProgress = ignore_progress) -> EncodedReply:
     """Execute a job in a worker process and return its reply. Never raises; cancelling it cancels the worker's job."""
     with transport.observe(job.operation, job.identity) as observe_reply:
         try:
-            answer = await _submit(transport, job, report_progress)
+            extensions = transport.charge(job.identity, job.operation)
+            answer = await transport.run_job(job, extensions, report_progress)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an error, and our failures are logged
             answer = to_encoded_reply(transport, error_reply(transport, error))
-        extensions = answer.error_extensions
-        observe_reply({"data": {}} if extensions is None else {"errors": [{"message": "", "extensions": extensions}]})
+        failure = answer.error_extensions
+        observe_reply({"data": {}} if failure is None else {"errors": [{"message": "", "extensions": failure}]})
     return answer
-
-
-async def _submit(transport: Transport, job: Job, report_progress: ReportProgress) -> EncodedReply:
-    extensions = transport.charge(job.identity, job.operation)
-    if transport.run_job is None:
-        raise NO_WORKER
-    return await transport.run_job(job, extensions, report_progress)
 
 
 async def stream_job(transport: Transport, job: Job) -> AsyncGenerator[Message]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.datastructures import FormData, Headers, UploadFile
 
-from tessera_gql.graphql.scalars import RawJson
+from tessera_gql.formats.raw_json import RawJson
 from tessera_gql.server.body import Body
 from tessera_gql.server.codec import MalformedRequest, RequestParams, decode, parse_params
 from tessera_gql.server.documents import Operation
@@ -53,9 +53,6 @@ class UploadLimiter:
     limits: Limits
     counts: Counter[str] = field(default_factory=Counter[str])
     size: int = 0
-
-    def create_share(self, account: str) -> UploadShare:
-        return UploadShare(self, account)
 
 
 @dataclass

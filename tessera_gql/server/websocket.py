@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, cast
 
@@ -17,7 +18,8 @@ import orjson
 from graphql import GraphQLError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from tessera_gql.server.broadcast import SharedStream, StreamPosition
+from tessera_gql.executor.streams import StreamStart
+from tessera_gql.server.broadcast import SharedStream
 from tessera_gql.server.codec import MalformedRequest, RequestParams, decode, encode, parse_params
 from tessera_gql.server.connection_limits import PingCounter, RefusalReason
 from tessera_gql.server.deduplication import SharedExecution, execute_messages, find_shared_execution
@@ -43,8 +45,6 @@ CLOSING_SECONDS = 5
 
 
 class CloseFrame(NamedTuple):
-    """Code and reason of a close frame."""
-
     code: int
     reason: str
 
@@ -166,9 +166,8 @@ class Socket:
     def _count_ping(self) -> None:
         if self.pings.is_exceeded():
             self.transport.connection_limiter.refusals[RefusalReason.PINGS] += 1
-            raise _ProtocolViolation(
-                CloseFrame(POLICY_VIOLATION, f"Too many pings: at most {self.pings.per_minute} a minute")
-            )
+            reason = f"Too many pings: at most {self.pings.per_minute} a minute"
+            raise _ProtocolViolation(CloseFrame(POLICY_VIOLATION, reason))
 
     async def _authenticate(self, payload: dict[str, Any]) -> None:
         if self.initialised:
@@ -216,7 +215,7 @@ class Socket:
         task.add_done_callback(self.running.discard)
 
     def _join(self, key: str, prepared: PrepareResult, shared: SharedExecution, position: int | None = None) -> bool:
-        operation = SharedOperation(self, key, position)
+        operation = SharedOperation(self, key, encode_head(key, "next"), -1 if position is None else position)
         start = partial(execute_messages, self.transport, prepared, self.identity)
         operation.stream = self.transport.broadcaster.join(shared.key, start, operation, position)
         if operation.stream is None:
@@ -243,9 +242,9 @@ class Socket:
                 shared is not None and self.operations.get(key) is task and self._join(key, prepared, shared, position)
             )
 
-        stream_position = StreamPosition(try_join=try_join)
+        start = StreamStart(on_caught_up=try_join)
         try:
-            async with aclosing(execute_messages(self.transport, prepared, self.identity, stream_position)) as messages:
+            async with aclosing(execute_messages(self.transport, prepared, self.identity, start)) as messages:
                 async for message in messages:
                     await self._send_or_wait(*encode_message(key, message))
                     if message.kind == "error":
@@ -268,18 +267,17 @@ class Socket:
             await asyncio.get_running_loop().create_future()
 
 
+@dataclass(eq=False, slots=True)
 class SharedOperation:
     """An operation that forwards a shared stream to its socket, skipping events up to `position`."""
 
-    __slots__ = ("has_failed", "head", "key", "position", "socket", "stream")
-
-    def __init__(self, socket: Socket, key: str, position: int | None) -> None:
-        self.socket = socket
-        self.key = key
-        self.head = encode_head(key, "next")
-        self.position = -1 if position is None else position
-        self.stream: SharedStream[Message] | None = None
-        self.has_failed = False
+    socket: Socket
+    key: str
+    head: bytes
+    """Encoded up to the payload, once for all messages."""
+    position: int
+    stream: SharedStream[Message] | None = None
+    has_failed: bool = False
 
     def on_item(self, message: Message) -> None:
         if message.kind == "error":
@@ -295,7 +293,6 @@ class SharedOperation:
                 self.socket.send_queue.put(encode_complete(self.key))
 
     def cancel(self) -> None:
-        """Leave the shared stream."""
         if self.stream is not None:
             closing = self.socket.transport.broadcaster.leave(self.stream, self)
             if closing is not None:
@@ -303,7 +300,6 @@ class SharedOperation:
 
 
 def encode_head(key: str, kind: str) -> bytes:
-    """Encode a message up to its payload."""
     return b'{"id":%b,"type":"%b","payload":' % (orjson.dumps(key), kind.encode())
 
 
@@ -313,7 +309,6 @@ def encode_message(key: str, message: Message) -> tuple[bytes, bytes, bytes]:
 
 
 def encode_complete(key: str) -> bytes:
-    """Encode the message that completes an operation."""
     return b'{"id":%b,"type":"complete"}' % orjson.dumps(key)
 
 

@@ -5,7 +5,6 @@ The application reaches it through the ASGI scope. On servers without it, messag
 
 from __future__ import annotations
 
-import asyncio
 import struct
 from asyncio.transports import BaseTransport
 from collections.abc import Callable
@@ -37,14 +36,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     connection: Connection
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: LimitedServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+    def __init__(self, config: Config, server_state: LimitedServerState, **arguments: Any) -> None:
+        super().__init__(config, server_state, **arguments)
         self.limiter = server_state.limiter
         self.pings = PingCounter(self.limiter.limits.pings_per_minute)
         self.latest_pong: bytes | None = None
@@ -124,7 +117,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.connection.start_write_deadline()
 
     def set_authenticated(self) -> None:
-        """Protect the connection from eviction."""
         self.limiter.protect(self.connection)
 
     def write_text(self, text: bytes) -> bool:

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
-from uuid import UUID
 
 import orjson
 from sqlalchemy import func, select
@@ -81,8 +80,3 @@ def with_actor(row: EventRow, actor: str) -> EventRow:
     values: dict[str, Any] = {column.key: getattr(row, column.key) for column in TABLE.c}
     values["actor"] = actor
     return EventRow(**values)
-
-
-def is_audience(row: EventRow, team: UUID) -> bool:
-    """Tell whether the team belongs to the event's audience."""
-    return str(team) in row.teams

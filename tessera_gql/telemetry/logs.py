@@ -61,8 +61,6 @@ def _escaped_forms(secret: str) -> set[str]:
 
 @dataclass(frozen=True)
 class LogOptions:
-    """The arguments of `configure`, to pass to another process."""
-
     level: str
     is_json: bool
     secrets: Sequence[str] = field(repr=False)
@@ -70,8 +68,7 @@ class LogOptions:
 
 def configure(*, level: str, is_json: bool, secrets: Iterable[str]) -> None:
     """Configure logging to stderr, once per process, for this package, uvicorn and libraries."""
-    scrub = SecretScrubber(secrets)
-    renderers = _renderers(scrub, is_json=is_json)
+    renderers = _renderers(SecretScrubber(secrets), is_json=is_json)
     processors: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
@@ -144,18 +141,15 @@ def _operation_fields(
 
 def _renderers(scrub: SecretScrubber, *, is_json: bool) -> list[Processor]:
     """Return the last processors. Exceptions become text first, because databases quote values of clients in them."""
-    if is_json:
+    has_colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    console = structlog.dev.ConsoleRenderer(timestamp_key="time", colors=has_colors)
 
-        def write_json(_logger: Any, _method: str, event: Event) -> str:
+    def write(logger: Any, method: str, event: Event) -> str:
+        if is_json:
             return scrub(orjson.dumps(event, default=str).decode())
-
-        return [structlog.processors.format_exc_info, _mask_values, write_json]
-    console = structlog.dev.ConsoleRenderer(timestamp_key="time", colors=_has_colors())
-
-    def write_text(logger: Any, method: str, event: Event) -> str:
         return scrub(console(logger, method, _escape_terminal(event)))
 
-    return [structlog.processors.format_exc_info, _mask_values, write_text]
+    return [structlog.processors.format_exc_info, _mask_values, write]
 
 
 def _escape_terminal(event: Event) -> Event:
@@ -166,10 +160,6 @@ def _escape_terminal(event: Event) -> Event:
         else value
         for name, value in event.items()
     }
-
-
-def _has_colors() -> bool:
-    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _mask_values(_logger: Any, _method: str, event: Event) -> Event:

@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Generator, Hashable, Iterable
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -46,6 +47,9 @@ BATCH_SIZE_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 class Metrics:
     """The metrics of this process. `render` includes all processes that share the folder."""
 
+    running_subscriptions = 0
+    """Number of subscriptions being executed; several clients may share one."""
+
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call] # the package is half typed
         self.is_shared = bool(os.environ.get(SHARED_FOLDER))
@@ -53,62 +57,44 @@ class Metrics:
             # This process was forked from one that imported the library without the folder.
             values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call] # the package is half typed
         self.registry = registry = CollectorRegistry()
-        labels = ["operation", "kind"]
-        self._operations = Counter(
-            "tessera_operations", "GraphQL operations that ended.", [*labels, "outcome"], registry=registry
+        counter, histogram = partial(Counter, registry=registry), partial(Histogram, registry=registry)
+        gauge = partial(Gauge, registry=registry, multiprocess_mode="livesum")
+        self._operations = counter(
+            "tessera_operations", "GraphQL operations that ended.", ["operation", "kind", "outcome"]
         )
-        self._operation_seconds = Histogram(
+        self._operation_seconds = histogram(
             "tessera_operation_seconds",
             "How long queries and mutations took.",
-            labels,
+            ["operation", "kind"],
             buckets=OPERATION_BUCKETS,
-            registry=registry,
         )
-        self._errors = Counter("tessera_errors", "Errors in answers, by their code.", ["code"], registry=registry)
-        self._responses = Counter("tessera_http_responses", "HTTP responses.", ["route", "status"], registry=registry)
-        self._statements = Histogram(
-            "tessera_statement_seconds",
-            "How long SQL statements took.",
-            ["verb"],
-            buckets=STATEMENT_BUCKETS,
-            registry=registry,
+        self._errors = counter("tessera_errors", "Errors in answers, by their code.", ["code"])
+        self._responses = counter("tessera_http_responses", "HTTP responses.", ["route", "status"])
+        self._statements = histogram(
+            "tessera_statement_seconds", "How long SQL statements took.", ["verb"], buckets=STATEMENT_BUCKETS
         )
-        self.batches = Histogram(
-            "tessera_loader_batch_size",
-            "Keys that a loader asked for at once.",
-            buckets=BATCH_SIZE_BUCKETS,
-            registry=registry,
+        self.batches = histogram(
+            "tessera_loader_batch_size", "Keys that a loader asked for at once.", buckets=BATCH_SIZE_BUCKETS
         )
-        self._executed_queries = Counter(
+        self.executed_queries = counter(
             "tessera_executor_queries",
             "Queries by how they were executed: planned, or why graphql-core had to.",
             ["how"],
-            registry=registry,
         )
-        self.sockets = Gauge(
-            "tessera_sockets", "Open websockets and event streams.", registry=registry, multiprocess_mode="livesum"
-        )
-        self.connections = Gauge(
-            "tessera_connections", "Open connections.", registry=registry, multiprocess_mode="livesum"
-        )
-        self._refused_connections = Counter(
-            "tessera_connections_refused", "Connections refused or cut off.", ["reason"], registry=registry
-        )
-        self.subscriptions = Gauge(
-            "tessera_subscriptions", "Subscriptions under way.", registry=registry, multiprocess_mode="livesum"
-        )
-        self.relay = Gauge(
+        self.sockets = gauge("tessera_sockets", "Open websockets and event streams.")
+        self.connections = gauge("tessera_connections", "Open connections.")
+        self.refused_connections = counter("tessera_connections_refused", "Connections refused or cut off.", ["reason"])
+        self.subscriptions = gauge("tessera_subscriptions", "Subscriptions under way.")
+        self.relay = gauge(
             "tessera_relay_sequence",
             "The last event that the slowest process has told its subscribers.",
-            registry=registry,
             multiprocess_mode="livemin",
         )
-        self._loop_blocks = Histogram(
+        self._loop_blocks = histogram(
             "tessera_event_loop_held_seconds",
             "For how long nothing else could run, by the wall clock or in processor time of the loop's thread.",
             ["clock"],
             buckets=LOOP_BLOCK_BUCKETS,
-            registry=registry,
         )
         self._process_collector = ProcessCollector(registry=None)
         self._shared_gauges: dict[str, Gauge] = {}
@@ -119,11 +105,8 @@ class Metrics:
         self._totals: dict[tuple[Counter, str], int] = {}
         self._labelled_metrics: dict[Hashable, Counter | Histogram] = {}
         self._histograms_by_statement: dict[str, Histogram] = {}
-        self.running_subscriptions = 0
-        """Number of subscriptions being executed; several clients may share one."""
 
     def record_loop_block(self, wall_seconds: float, cpu_seconds: float) -> None:
-        """Record for how long the event loop was blocked."""
         self._labelled(self._loop_blocks, "wall").observe(wall_seconds)
         self._labelled(self._loop_blocks, "cpu").observe(cpu_seconds)
 
@@ -140,14 +123,6 @@ class Metrics:
     def count_response(self, path: str, status: int) -> None:
         self._labelled(self._responses, path if path in ROUTES else OTHER, status).inc()
 
-    def set_executed_total(self, executor: str, total: int) -> None:
-        """Set the number of queries executed by this process, by executor or reason of the fallback."""
-        self._increase_to(self._executed_queries, executor, total)
-
-    def set_refused_total(self, reason: str, total: int) -> None:
-        """Set the number of connections refused by this process."""
-        self._increase_to(self._refused_connections, reason, total)
-
     def record_statement(self, sql: str, seconds: float) -> None:
         if (histogram := self._histograms_by_statement.get(sql)) is None:
             histogram = self._histograms_by_statement[sql] = self._labelled(self._statements, statement_verb(sql))
@@ -155,7 +130,8 @@ class Metrics:
                 self._histograms_by_statement.clear()
         histogram.observe(seconds)
 
-    def _increase_to(self, metric: Counter, label: str, total: int) -> None:
+    def set_total(self, metric: Counter, label: str, total: int) -> None:
+        """Increase the counter of this process to a total that is counted elsewhere."""
         key = (metric, label)
         self._labelled(metric, label).inc(total - self._totals.get(key, 0))
         self._totals[key] = total

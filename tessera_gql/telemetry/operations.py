@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from graphql import OperationType
 
@@ -17,7 +17,6 @@ from tessera_gql.telemetry.tracing import Span, Tracing
 SUBSCRIPTION = OperationType.SUBSCRIPTION.value
 TIMED_KINDS = frozenset({OperationType.QUERY.value, OperationType.MUTATION.value})
 SERVER_ERROR_CODES = frozenset({"INTERNAL", "UNAVAILABLE", "TIMEOUT"})
-"""Error codes for a failure of the server, not of the client."""
 
 
 @dataclass(slots=True)
@@ -33,17 +32,11 @@ class OperationRecord:
     seconds: float
 
 
-class LogOperation(Protocol):
-    """Writes an operation to the log."""
-
-    def __call__(self, record: OperationRecord) -> None: ...
-
-
 @dataclass(frozen=True)
 class OperationObserver:
     """Creates the observer of each operation; `metrics` and `tracing` are optional."""
 
-    write: LogOperation
+    write: Callable[[OperationRecord], None]
     metrics: Metrics | None = None
     tracing: Tracing | None = None
 
@@ -80,7 +73,7 @@ class ObservedOperation:
             self._has_data = self._has_data or reply.get("data") is not None
             self._error_codes += [str(error["extensions"]["code"]) for error in reply["errors"]]
 
-    def __exit__(self, error_type: object, error: object, traceback: object) -> None:
+    def __exit__(self, _error_type: object, error: object, _traceback: object) -> None:
         seconds = time.perf_counter() - self._start_time
         outcome = self._outcome(is_over=error is None)
         if (metrics := self._observer.metrics) is not None:

@@ -62,11 +62,8 @@ class RequestLogMiddleware:
 
         async def send_with_id(message: Message) -> None:
             match message["type"]:
-                case "http.response.start":
-                    request.status = message["status"]
-                    message["headers"] = [*message.get("headers", ()), header]
-                case "websocket.accept":
-                    request.status = 101
+                case "http.response.start" | "websocket.accept":
+                    request.status = message.get("status", 101)
                     message["headers"] = [*message.get("headers", ()), header]
                 case "websocket.close":
                     request.status = message.get("code", 1000)
@@ -86,17 +83,10 @@ class RequestLogMiddleware:
 
 
 def start_request(scope: Scope) -> LoggedRequest:
-    request_id, traceparent, tracestate = b"", b"", b""
-    for name, value in scope["headers"]:
-        match name:
-            case b"x-request-id":
-                request_id = value
-            case b"traceparent":
-                traceparent = value
-            case b"tracestate":
-                tracestate = value
-            case _:
-                pass
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    request_id, traceparent, tracestate = (
+        headers.get(name, b"") for name in (b"x-request-id", b"traceparent", b"tracestate")
+    )
     return LoggedRequest(
         id=request_id.decode() if VALID_REQUEST_ID.fullmatch(request_id) else f"{random.getrandbits(64):016x}",
         kind=scope["type"],

@@ -18,7 +18,6 @@ from tessera_gql.notifications.event_relay import EventRelay
 from tessera_gql.server.transport import Transport
 from tessera_gql.store import counts as census
 from tessera_gql.store.database import Database
-from tessera_gql.telemetry import statements
 from tessera_gql.telemetry.logs import RequestLogger
 from tessera_gql.telemetry.metrics import Metrics
 from tessera_gql.telemetry.operations import OperationObserver
@@ -50,13 +49,21 @@ class Telemetry:
         return self.metrics.batches.observe if self.metrics else None
 
     def record_loop_block(self, wall_seconds: float, cpu_seconds: float) -> None:
-        """Record for how long the event loop was blocked."""
         if self.metrics is not None:
             self.metrics.record_loop_block(wall_seconds, cpu_seconds)
 
     def observe_statements(self, database: Database) -> None:
-        if self.metrics is not None or self.tracing is not None:
-            database.observe_statements(statements.statement_observer(database.dialect, self.metrics, self.tracing))
+        """Record the duration of every SQL statement in metrics and traces."""
+        metrics, tracing, system = self.metrics, self.tracing, database.dialect
+
+        def observe(statement: str, seconds: float) -> None:
+            if metrics is not None:
+                metrics.record_statement(statement, seconds)
+            if tracing is not None:
+                tracing.statement(statement, system, seconds)
+
+        if metrics is not None or tracing is not None:
+            database.observe_statements(observe)
 
     def record_request(self, request: LoggedRequest, seconds: float) -> None:
         if self.metrics is not None and request.kind == "http":
@@ -100,13 +107,13 @@ class MetricsEndpoint:
         self.metrics.sockets.set(len(self.transport.open_streams))
         self.metrics.connections.set(len(self.transport.connection_limiter.open))
         for reason, total in self.transport.connection_limiter.refusals.items():
-            self.metrics.set_refused_total(reason, total)
+            self.metrics.set_total(self.metrics.refused_connections, reason, total)
         self.metrics.subscriptions.set(self.metrics.running_subscriptions + self.transport.broadcaster.shared_listeners)
         self.metrics.relay.set(self.bus.position)
         tally = self.transport.executor_counts
-        self.metrics.set_executed_total("planned", tally.planned)
+        self.metrics.set_total(self.metrics.executed_queries, "planned", tally.planned)
         for fallback, total in tally.fallbacks.items():
-            self.metrics.set_executed_total(fallback.value, total)
+            self.metrics.set_total(self.metrics.executed_queries, fallback.value, total)
         if self.metrics.is_shared:
             self.metrics.publish_process_metrics()
 
@@ -124,11 +131,8 @@ class MetricsEndpoint:
         lag = max(0, counts.last_sequence - self.bus.position)
         gauge("tessera_log_sequence", "The last event of the log.", counts.last_sequence)
         gauge("tessera_relay_lag_events", "Events that the process that was asked has not yet told.", lag)
-        gauge(
-            "tessera_webhook_deliveries_pending",
-            "Deliveries on their way or to be tried again.",
-            counts.pending_deliveries,
-        )
+        pending = counts.pending_deliveries
+        gauge("tessera_webhook_deliveries_pending", "Deliveries on their way or to be tried again.", pending)
         gauge("tessera_webhook_deliveries_dead", "Deliveries given up, of the last 30 days.", counts.dead_deliveries)
         gauge("tessera_webhooks_behind", "Webhooks that were not handed the latest events.", counts.lagging_webhooks)
         gauge("tessera_proposals_waiting", "Proposals that wait for an answer.", counts.pending_proposals)

@@ -5,7 +5,6 @@ The SDK is imported only if an endpoint is set.
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -22,10 +21,6 @@ if TYPE_CHECKING:
 
 PROPAGATOR = TraceContextTextMapPropagator()
 FLUSH_MILLISECONDS = 3_000
-
-
-def is_installed() -> bool:
-    return importlib.util.find_spec("opentelemetry.sdk") is not None
 
 
 class Tracing:
@@ -63,8 +58,6 @@ class Tracing:
 
 
 class Span:
-    """The span of an operation."""
-
     __slots__ = ("_span", "_token")
 
     def __init__(self, span: trace.Span) -> None:

@@ -27,8 +27,9 @@ from tessera_gql.client.http_exchange import execute_operation, resolve_endpoint
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
 from tessera_gql.client.operations import catalog, manifests, publishing, subscriptions
 from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
+from tessera_gql.config import Profile
 from tessera_gql.graphql.schema import print_sdl
-from tessera_gql.server.documents import DocumentCache, Profile
+from tessera_gql.server.documents import DocumentCache
 from tessera_gql.server.limits import Limits
 
 SCHEMA: GraphQLSchema = build_schema(print_sdl())

@@ -95,7 +95,7 @@ def worker_processes(server: Running) -> list[int]:
             words = (status.parent / "cmdline").read_text()
         except (OSError, ValueError):
             continue
-        if parent == server.process.pid and "tessera_gql.server.upload_worker" in words:
+        if parent == server.process.pid and "tessera_gql.upload_process" in words:
             found.append(int(status.parent.name))
     return found
 

@@ -22,15 +22,16 @@ from graphql import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tessera_gql.executor import Fallback
+from tessera_gql.config import Executor, Profile
+from tessera_gql.executor import Fallback, core_schema
 from tessera_gql.graphql import context
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
-from tessera_gql.server.documents import Operation, Profile
+from tessera_gql.server.documents import Operation
 from tessera_gql.server.limits import Limits
 from tessera_gql.server.operations import execute, run_operation
-from tessera_gql.server.transport import Executor, Transport
+from tessera_gql.server.transport import Transport
 from tessera_gql.store.database import Database
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys, webhooks
@@ -167,7 +168,7 @@ def both(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         actors = runner.run(_seed(World(database)))
         transports = {
             executor: Transport(
-                schema=schema,
+                schema=core_schema(schema),
                 authenticate=anyone,
                 context=lambda identity: context.open_context(database, identity),
                 limits=LIMITS,

@@ -7,11 +7,14 @@ from typing import Any, Protocol
 
 import pytest
 
+from tessera_gql.config import Profile
+from tessera_gql.executor import core_schema
 from tessera_gql.graphql import context
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import ANONYMOUS, Actor
-from tessera_gql.server.documents import Profile
+from tessera_gql.server.documents import DocumentCache
 from tessera_gql.server.http import Transport, execute
+from tessera_gql.server.limits import Limits
 from tessera_gql.store.database import Database
 from tests.conftest import statements
 
@@ -26,10 +29,12 @@ async def anyone(_credential: str | None) -> Actor:
 
 @pytest.fixture
 def transport(database: Database) -> Transport:
+    documents = DocumentCache(core_schema(schema), Limits(), Profile.LOCKED)
+    resources = context.Resources(find_operation=documents.find_operation)
     return Transport(
-        schema=schema,
+        schema=core_schema(schema),
         authenticate=anyone,
-        context=lambda identity: context.open_context(database, identity),
+        context=lambda identity: context.open_context(database, identity, resources),
         profile=Profile.OPEN,
     )
 

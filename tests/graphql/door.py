@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from tessera_gql.auth import Authenticator, Identity, InvalidCredential
+from tessera_gql.config import Profile
+from tessera_gql.executor import core_schema
 from tessera_gql.graphql import context
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import ANONYMOUS, Scope
-from tessera_gql.server.documents import Profile
 from tessera_gql.server.http import Transport, Unauthenticated, execute
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Team
@@ -31,7 +32,7 @@ class Door:
 
     def transport(self) -> Transport:
         return Transport(
-            schema=schema,
+            schema=core_schema(schema),
             authenticate=self.authenticate,
             context=lambda identity: context.open_context(self.database, identity.actor),
             profile=Profile.LOCKED,

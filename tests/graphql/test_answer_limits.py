@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from tessera_gql.config import Executor
 from tessera_gql.graphql import changes, context
 from tessera_gql.graphql.errors import to_graphql_error
 from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.server.http import Transport, execute
-from tessera_gql.server.transport import Executor
 
 PREPARE = """mutation {
   team: createTeam(input: { name: "t" }) { errors { message } }

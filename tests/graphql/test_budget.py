@@ -8,9 +8,10 @@ import pytest
 from graphql import GraphQLError
 from starlette.applications import Starlette
 
+from tessera_gql.config import Profile
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import Scope
-from tessera_gql.server.documents import DocumentCache, Operation, Profile
+from tessera_gql.server.documents import DocumentCache, Operation
 from tessera_gql.server.http import create_routes, execute
 from tessera_gql.server.limits import Limits
 from tessera_gql.server.rate_limit import SWEEP_THRESHOLD, Rate, RateLimiter, TokenBuckets

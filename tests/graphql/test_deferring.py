@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tessera_gql.compute import Pool
+from tessera_gql.executor import core_schema
 from tessera_gql.graphql import context
 from tessera_gql.graphql.errors import to_graphql_error
 from tessera_gql.graphql.schema import schema
@@ -48,10 +49,11 @@ class Api:
     pool: Pool
 
     async def data(self, query: str, **variables: Any) -> Any:
+        resources = context.Resources(pool=self.pool)
         transport = Transport(
-            schema=schema,
+            schema=core_schema(schema),
             authenticate=lambda _: asyncio.sleep(0, Identity()),
-            context=lambda identity: context.open_context(self.database, identity.actor, pool=self.pool),
+            context=lambda identity: context.open_context(self.database, identity.actor, resources),
             to_graphql_error=to_graphql_error,
         )
         reply = await execute(transport, query=query, variables=variables, identity=Identity())

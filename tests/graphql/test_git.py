@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from tessera_gql.config import Profile
+from tessera_gql.executor import core_schema
 from tessera_gql.graphql import context
 from tessera_gql.graphql.context import Context
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
-from tessera_gql.server.documents import Profile
 from tessera_gql.server.http import Transport, execute
 from tessera_gql.store.database import Database
 from tests.graphql.conftest import Ask, anyone
@@ -29,9 +30,9 @@ def run(database: Database, tmp_path: Path) -> Ask:
     """As a server whose GIT_SYNC_PATH is a folder of the test's own."""
 
     def opened(identity: Any) -> AbstractAsyncContextManager[Context]:
-        return context.open_context(database, identity, None, tmp_path / "contracts")
+        return context.open_context(database, identity, context.Resources(git_sync_path=tmp_path / "contracts"))
 
-    transport = Transport(schema=schema, authenticate=anyone, context=opened, profile=Profile.OPEN)
+    transport = Transport(schema=core_schema(schema), authenticate=anyone, context=opened, profile=Profile.OPEN)
 
     async def ask(query: str, *, actor: Actor = ANONYMOUS, **variables: Any) -> dict[str, Any]:
         reply = await execute(transport, query=query, variables=variables, identity=actor)

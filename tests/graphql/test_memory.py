@@ -6,9 +6,10 @@ from weakref import ref
 import pytest
 from graphql.execution.values import VariableValues
 
+from tessera_gql.config import Profile
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import ANONYMOUS
-from tessera_gql.server.documents import DocumentCache, Operation, Profile
+from tessera_gql.server.documents import DocumentCache, Operation
 from tessera_gql.server.http import Transport
 from tessera_gql.server.limits import Limits
 from tests.world import World

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tessera_gql.config import Profile
+from tessera_gql.executor import core_schema
 from tessera_gql.graphql import context
 from tessera_gql.graphql.events import decode_cursor, encode_cursor
 from tessera_gql.graphql.ids import global_id
@@ -14,7 +16,6 @@ from tessera_gql.graphql.schema import schema
 from tessera_gql.notifications.event_relay import EventRelay
 from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.enums import Response
-from tessera_gql.server.documents import Profile
 from tessera_gql.server.http import Transport
 from tessera_gql.server.operations import stream_replies
 from tessera_gql.store.database import Database
@@ -52,14 +53,17 @@ async def listen(database: Database) -> AsyncIterator[Listen]:
     """Replies to a subscription, as they come."""
     async with EventRelay(database, poll_seconds=0.05) as bus:
         transport = Transport(
-            schema=schema,
+            schema=core_schema(schema),
             authenticate=anyone,
-            context=lambda identity: context.open_context(database, identity, bus),
+            context=lambda identity: context.open_context(database, identity, context.Resources(bus=bus)),
             profile=Profile.OPEN,
         )
 
-        def run(query: str, **variables: Any) -> AsyncGenerator[dict[str, Any]]:
-            return stream_replies(transport, transport.document_cache.prepare(query, variables), ANONYMOUS)
+        async def run(query: str, **variables: Any) -> AsyncGenerator[dict[str, Any]]:
+            prepared = transport.document_cache.prepare(query, variables)
+            async with aclosing(stream_replies(transport, prepared, ANONYMOUS)) as replies:
+                async for item in replies:
+                    yield item.reply
 
         yield run
 

@@ -12,7 +12,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from tessera_gql.app import Components, create_components, create_webhook_renderer
-from tessera_gql.config import Settings
+from tessera_gql.config import Executor, Settings
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.notifications.outbound_http import DeliveryError
 from tessera_gql.notifications.webhook_worker import create_deliveries, record_attempt
@@ -21,7 +21,6 @@ from tessera_gql.policy.enums import Response
 from tessera_gql.policy.visibility import EVENT_AUDIENCES, TYPE_AUDIENCES, Audience
 from tessera_gql.policy.webhook_delivery import Backoff
 from tessera_gql.server.http import execute
-from tessera_gql.server.transport import Executor
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import (

@@ -282,7 +282,7 @@ async def _heard(parts: Components, caller: Caller, crawler: Crawler, query: str
     replies = stream_replies(parts.transport, parts.transport.document_cache.prepare(query, None), identity)
     async with aclosing(replies), asyncio.timeout(20):
         for _ in range(count):
-            reply = await anext(replies)
+            reply = (await anext(replies)).reply
             crawler.found.text.append(json.dumps(reply))
             crawler.found.look(reply["data"])
             yield sequence(next(iter(reply["data"].values())))
@@ -298,7 +298,7 @@ async def test_a_stream_by_actor_is_no_oracle(private: PrivateWorld, parts: Comp
             identity = await parts.transport.authenticate(f"Bearer {caller.token}")
             replies = stream_replies(parts.transport, parts.transport.document_cache.prepare(query, None), identity)
             async with aclosing(replies), asyncio.timeout(20):
-                assert await anext(replies) == {"data": {"events": {"actor": "oidc:canary-sentinel"}}}
+                assert (await anext(replies)).reply == {"data": {"events": {"actor": "oidc:canary-sentinel"}}}
 
 
 LIVE = "subscription ($after: String) { events(after: $after) { __typename id kind actor payload } }"

@@ -15,6 +15,7 @@ import pytest
 from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_abstract_type, is_leaf_type
 
 from tessera_gql.app import Components
+from tessera_gql.config import Executor
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.visibility import (
     EVENT_AUDIENCES,
@@ -23,7 +24,6 @@ from tessera_gql.policy.visibility import (
     Audience,
     audience_of_field,
 )
-from tessera_gql.server.transport import Executor
 from tests.security.crawler import Crawler, Found
 from tests.security.private_world import NOUNS, Caller, PrivateWorld, arguments, asking, parts_of
 

@@ -1,6 +1,7 @@
 """A real server on a loopback port for each test that asks for one."""
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 
 import pytest
@@ -19,3 +20,12 @@ def house() -> House:
 @pytest.fixture
 def serve() -> Callable[[Transport], AbstractAsyncContextManager[str]]:
     return served
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Objects freed during the test are freed because nothing refers to them."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tessera_gql.server.documents import DocumentCache, Operation, Profile
+from tessera_gql.config import Profile
+from tessera_gql.server.documents import DocumentCache, Operation
 from tessera_gql.server.limits import Limits
 
 from .toy import SCHEMA

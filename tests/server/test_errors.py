@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from tessera_gql.config import Profile
 from tessera_gql.errors import Forbidden
-from tessera_gql.server.documents import Profile
 from tessera_gql.server.http import execute
 
 from .toy import Guest, House

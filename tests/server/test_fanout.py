@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from graphql import OperationDefinitionNode
 
-from tessera_gql.server.broadcast import Broadcaster, SlowListener, StreamPosition
+from tessera_gql.executor.streams import StreamStart
+from tessera_gql.server.broadcast import Broadcaster, SlowListener
 from tessera_gql.server.documents import DocumentCache, Operation
 from tessera_gql.server.http import Transport, close_streams
 
@@ -158,9 +159,9 @@ async def test_a_stream_that_may_have_begun_later_is_not_gone_on_with() -> None:
 
     began = asyncio.Event()
 
-    async def begins_at_five(course: StreamPosition) -> AsyncGenerator[int]:
+    async def begins_at_five(start: StreamStart) -> AsyncGenerator[int]:
         await began.wait()
-        assert not course.report_caught_up(5)
+        assert not start.on_caught_up(5)
         await asyncio.sleep(0.02)
         yield 6
 
@@ -184,7 +185,7 @@ async def test_a_stream_that_may_have_begun_later_is_not_gone_on_with() -> None:
     ],
 )
 def test_only_a_variable_that_is_good_for_nothing_else_is_left_out_of_account(transport: Transport, query: str) -> None:
-    prepared = DocumentCache(transport.core_schema, replace(transport.limits, depth=20), transport.profile)._find_entry(
+    prepared = DocumentCache(transport.schema, replace(transport.limits, depth=20), transport.profile)._find_entry(
         query
     )
     assert prepared.document is not None

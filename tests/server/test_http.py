@@ -11,8 +11,9 @@ import pytest
 import strawberry
 from strawberry.extensions import SchemaExtension
 
+from tessera_gql.config import Profile
 from tessera_gql.errors import Forbidden
-from tessera_gql.server.documents import Profile
+from tessera_gql.executor import core_schema
 from tessera_gql.server.http import MediaType, Transport, Unauthenticated, negotiate_media_type
 
 from .toy import House
@@ -351,7 +352,7 @@ async def test_a_client_that_leaves_while_sending_leaves_no_trace(
     assert reader is not None
 
 
-def test_a_schema_whose_extensions_would_not_run_is_refused(house: House) -> None:
+def test_a_schema_whose_extensions_would_not_run_is_refused() -> None:
     class Unheard(SchemaExtension):
         pass
 
@@ -361,4 +362,4 @@ def test_a_schema_whose_extensions_would_not_run_is_refused(house: House) -> Non
 
     extended = strawberry.Schema(Query, extensions=[Unheard])
     with pytest.raises(ValueError, match="extensions"):
-        Transport(schema=extended, authenticate=house.authenticate, context=house.context)
+        core_schema(extended)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from graphql import OperationDefinitionNode, get_introspection_query, parse
 
+from tessera_gql.config import Profile
 from tessera_gql.server.complexity import OperationMeter, OperationSize, collect_fragments
-from tessera_gql.server.documents import Profile
 from tessera_gql.server.http import execute
 
 from .toy import SCHEMA, Guest, House

@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from tessera_gql.server.documents import Profile
+from tessera_gql.config import Profile
 from tessera_gql.server.http import Transport, close_streams
 
 from .toy import House

@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, NewType
+from typing import Any, NewType, Self
 
 import strawberry
 from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 
+from tessera_gql.config import Profile
 from tessera_gql.errors import Forbidden
-from tessera_gql.executor import AttributeReads
-from tessera_gql.server.broadcast import StreamPosition
-from tessera_gql.server.documents import Profile
+from tessera_gql.executor import AttributeReads, core_schema
+from tessera_gql.executor.streams import StreamStart
 from tessera_gql.server.http import Transport, Unauthenticated
 from tessera_gql.server.limits import Limits
 
@@ -165,6 +165,15 @@ class Mutation:
         return await info.context["house"].take(seconds)
 
 
+class LogEntry(int):
+    position: int
+
+    def __new__(cls, number: int, position: int) -> Self:
+        entry = super().__new__(cls, number)
+        entry.position = position
+        return entry
+
+
 @strawberry.type
 class Subscription:
     @strawberry.subscription
@@ -196,22 +205,21 @@ class Subscription:
             house.streams -= 1
 
     @strawberry.subscription
-    async def told(self, info: strawberry.Info[Any], after: str | None = None) -> AsyncGenerator[int]:
+    async def told(self, info: strawberry.Info[Any, StreamStart], after: str | None = None) -> AsyncGenerator[int]:
         """The numbers of the log behind `after`, as they are written."""
-        house, course = info.context["house"], info.context.stream_position
-        position = course.start if course.start is not None else int(after or len(house.log))
+        house, start = info.context["house"], info.root_value
+        position = start.after if start.after is not None else int(after or len(house.log))
         house.streams += 1
         try:
             while True:
                 house.written.clear()
                 if position >= len(house.log):
-                    if course.report_caught_up(position):
+                    if start.on_caught_up(position):
                         return
                     await house.written.wait()
                 while position < len(house.log):
                     position += 1
-                    course.position = position
-                    yield house.log[position - 1]
+                    yield LogEntry(house.log[position - 1], position)
         finally:
             house.streams -= 1
 
@@ -248,8 +256,6 @@ SCHEMA = strawberry.Schema(
 
 class Given(dict[str, Any]):
     """A context."""
-
-    stream_position = StreamPosition()
 
     def restrict_columns(self, reads: AttributeReads) -> None:
         """There are no tables."""
@@ -324,7 +330,7 @@ class House:
 
     def transport(self, profile: Profile = Profile.OPEN, **limits: Any) -> Transport:
         return Transport(
-            schema=SCHEMA,
+            schema=core_schema(SCHEMA),
             authenticate=self.authenticate,
             context=self.context,
             to_graphql_error=translate,

@@ -7,10 +7,9 @@ import logging
 import sys
 from asyncio.subprocess import PIPE
 from asyncio.subprocess import Process as Child
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
@@ -18,15 +17,11 @@ import orjson
 from graphql import GraphQLError, OperationType
 from starlette.datastructures import UploadFile
 
-from tessera_gql.compute.pool import SECONDS
 from tessera_gql.server.documents import Operation
-from tessera_gql.server.limits import Limits
 from tessera_gql.server.transport import EncodedReply, Job
 from tessera_gql.server.upload_worker import protocol
 from tessera_gql.server.upload_worker.protocol import FrameKind, JobMessage
 from tessera_gql.server.uploads import MANIFEST_FIELDS
-from tessera_gql.store.engine import DEFAULT_OPTIONS, DatabaseOptions
-from tessera_gql.telemetry.logs import LogOptions
 from tessera_gql.workflows.dbt.progress import Phase, ReportProgress
 
 log = logging.getLogger(__name__)
@@ -39,33 +34,15 @@ JOB_SECONDS = 600.0
 CHUNK_BYTES = 256 * 1024
 GRACE_SECONDS = 5.0
 """Time after a job's timeout until its process is killed."""
-MEMORY_BYTES = 6 * 1024**3
-"""Limit of the address space, libraries included. The largest manifest needs about a third of it."""
 
 
 class WorkerEndedError(Exception):
     """The process ended. Its job was not executed, or its outcome is unknown."""
 
 
-@dataclass(frozen=True)
-class WorkerSettings:
-    """Settings that a process needs to execute operations like the server."""
-
-    database_url: str = field(repr=False)
-    limits: Limits
-    is_open: bool
-    log: LogOptions
-    options: DatabaseOptions = DEFAULT_OPTIONS
-    git_sync_path: Path | None = None
-    compute_seconds: float = SECONDS
-    """Timeout of one schema comparison."""
-    job_seconds: float = JOB_SECONDS
-    memory_bytes: int = MEMORY_BYTES
-
-
 @dataclass(eq=False)
 class WorkerProcess:
-    """One worker process. `is_reusable` is true while it waits for a job."""
+    """One worker process. `is_reusable` is true while it waits for a job. Its methods raise WorkerEndedError."""
 
     child: Child
     stdin: asyncio.StreamWriter
@@ -74,11 +51,9 @@ class WorkerProcess:
     jobs: int = 0
 
     async def send(self, kind: FrameKind, payload: bytes) -> None:
-        """Send a frame. Raises WorkerEndedError, like all communication with the process."""
         await self._write(protocol.pack_frame(kind, payload))
 
     async def send_file(self, file: UploadFile) -> None:
-        """Send a file in chunks, as one frame."""
         await self._write(protocol.pack_head(FrameKind.FILE, file.size or 0))
         while chunk := await file.read(CHUNK_BYTES):
             await self._write(chunk)
@@ -91,27 +66,21 @@ class WorkerProcess:
             raise WorkerEndedError from None
 
     async def receive(self) -> tuple[FrameKind, bytes]:
-        """Receive the next frame. Raises WorkerEndedError."""
         frame = await protocol.read_frame(self.stdout)
         if frame is None:
             raise WorkerEndedError
         return frame
 
-    def close_pipe(self) -> None:
-        """Close the pipe, which makes a process without a job exit."""
-        self.stdin.close()
-
     async def kill(self) -> None:
-        """Kill the process and wait for its exit."""
         with suppress(ProcessLookupError):
             self.child.kill()
-        self.close_pipe()
+        self.stdin.close()
         await self.child.wait()
 
 
-async def start_process(settings: WorkerSettings) -> WorkerProcess:
+async def start_process(module: str, settings: bytes) -> WorkerProcess:
     """Start a process in its own session, so that Ctrl-C reaches only the server, which then stops the process."""
-    command = (sys.executable, "-P", "-m", "tessera_gql.server.upload_worker")
+    command = (sys.executable, "-P", "-m", module)
     try:
         child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True)
     except OSError as error:
@@ -120,7 +89,7 @@ async def start_process(settings: WorkerSettings) -> WorkerProcess:
         child, cast("asyncio.StreamWriter", child.stdin), cast("asyncio.StreamReader", child.stdout)
     )
     try:
-        await process.send(FrameKind.SETTINGS, orjson.dumps(asdict(settings), default=str))
+        await process.send(FrameKind.SETTINGS, settings)
     except BaseException:
         await process.kill()
         raise
@@ -129,10 +98,12 @@ async def start_process(settings: WorkerSettings) -> WorkerProcess:
 
 @dataclass
 class WorkerPool:
-    """A pool of worker processes. `on_commit` is called after each job, which may have committed changes."""
-
-    settings: WorkerSettings
+    module: str
+    """The main module of a process, which reads `settings` from the SETTINGS frame."""
+    settings: bytes = field(repr=False)
+    query_seconds: float
     on_commit: Callable[[], None]
+    """Called after each job, which may have committed changes."""
     _idle: list[WorkerProcess] = field(default_factory=list[WorkerProcess])
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROCESSES))
     _callers: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary[str, asyncio.Lock])
@@ -160,8 +131,8 @@ class WorkerPool:
 
     def _timeout_seconds(self, operation: Operation) -> float:
         if operation.kind is OperationType.QUERY and not operation.has_root_field(MANIFEST_FIELDS):
-            return min(self.settings.limits.query_seconds, self.settings.job_seconds)
-        return self.settings.job_seconds
+            return min(self.query_seconds, JOB_SECONDS)
+        return JOB_SECONDS
 
     @asynccontextmanager
     async def _acquire_slot(self, account: str) -> AsyncGenerator[None]:
@@ -180,17 +151,13 @@ class WorkerPool:
     @asynccontextmanager
     async def _acquire_process(self) -> AsyncGenerator[WorkerProcess]:
         """Take an idle process, or start one."""
-        running = (process for process in self._pop_idle() if process.child.returncode is None)
-        process = next(running, None) or await start_process(self.settings)
+        self._idle = [process for process in self._idle if process.child.returncode is None]
+        process = self._idle.pop() if self._idle else await start_process(self.module, self.settings)
         process.is_reusable = False
         try:
             yield process
         finally:
             await self._release_process(process)
-
-    def _pop_idle(self) -> Generator[WorkerProcess]:
-        while self._idle:
-            yield self._idle.pop()
 
     async def _release_process(self, process: WorkerProcess) -> None:
         """Return a process to the pool, which stops it after an idle time, or kill it if it can't be reused."""
@@ -204,10 +171,9 @@ class WorkerPool:
     def _stop_if_idle(self, process: WorkerProcess, jobs: int) -> None:
         if process in self._idle and process.jobs == jobs:
             self._idle.remove(process)
-            process.close_pipe()
+            process.stdin.close()  # a process without a job exits then
 
     async def close(self) -> None:
-        """Kill all idle processes."""
         while self._idle:
             await self._idle.pop().kill()
 
@@ -218,9 +184,8 @@ async def _receive_reply(process: WorkerProcess, report_progress: ReportProgress
         kind, payload = await process.receive()
         if kind is FrameKind.REPLY:
             head, _, body = payload.partition(b"\n")
-            metadata = orjson.loads(head)
-            process.is_reusable = metadata["stays"]
-            return EncodedReply(body, metadata["why"])
+            error_extensions, process.is_reusable = orjson.loads(head)
+            return EncodedReply(body, error_extensions)
         phase, finished, total = orjson.loads(payload)
         report_progress(Phase(phase), finished, total)
 

@@ -5,13 +5,14 @@ import struct
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
-from uuid import UUID
 
 import orjson
+from pydantic import TypeAdapter
 
-from tessera_gql.policy.access import Actor, Scope
+from tessera_gql.policy.access import Actor
 
 HEAD = struct.Struct(">cI")
+_ACTOR = TypeAdapter(Actor)
 
 
 class FrameKind(Enum):
@@ -25,12 +26,10 @@ class FrameKind(Enum):
 
 
 def pack_head(kind: FrameKind, size: int) -> bytes:
-    """Encode the head of a frame."""
     return HEAD.pack(kind.value, size)
 
 
 def pack_frame(kind: FrameKind, payload: bytes) -> bytes:
-    """Encode a frame with its payload."""
     return pack_head(kind, len(payload)) + payload
 
 
@@ -55,31 +54,11 @@ class JobMessage:
 
     def encode(self) -> bytes:
         """Encode the message as a line of JSON, followed by the text of the request."""
-        actor = self.actor  # encoded by hand: ids of a database driver's own UUID class must become text
-        metadata = {
-            "places": self.file_paths,
-            "actor": {
-                "name": actor.name,
-                "scopes": [scope.value for scope in actor.scopes],
-                "team_id": str(actor.team_id) if actor.team_id else None,
-                "key_id": str(actor.key_id) if actor.key_id else None,
-            },
-            "extensions": self.extensions,
-            "query_seconds": self.query_seconds,
-        }
-        return orjson.dumps(metadata) + b"\n" + self.text
+        metadata = (self.file_paths, self.actor, self.extensions, self.query_seconds)
+        return orjson.dumps(metadata, default=list) + b"\n" + self.text
 
     @classmethod
     def decode(cls, payload: bytes) -> "JobMessage":
-        """Decode the payload of a JOB frame."""
         line, _, text = payload.partition(b"\n")
-        metadata: dict[str, Any] = orjson.loads(line)
-        actor = metadata["actor"]
-        team_id, key_id = (UUID(actor[name]) if actor[name] else None for name in ("team_id", "key_id"))
-        return cls(
-            text=text,
-            file_paths=tuple(metadata["places"]),
-            actor=Actor(actor["name"], team_id, frozenset(map(Scope, actor["scopes"])), key_id),
-            extensions=metadata["extensions"],
-            query_seconds=metadata["query_seconds"],
-        )
+        file_paths, actor, extensions, query_seconds = orjson.loads(line)
+        return cls(text, tuple(file_paths), _ACTOR.validate_python(actor), extensions, query_seconds)

@@ -1,0 +1,32 @@
+"""A worker process keeps nothing of the jobs that it has executed."""
+
+import asyncio
+import gc
+import io
+
+import pytest
+
+from tessera_gql.formats.raw_json import RawJson
+from tessera_gql.policy.access import ANONYMOUS
+from tessera_gql.server.upload_worker.protocol import FrameKind, JobMessage, pack_frame
+from tessera_gql.server.upload_worker.worker import Worker
+
+from .test_websocket import until
+from .toy import House
+
+NUMBER = b'{"query": "query ($file: Int!) {number(value: $file)}", "variables": {"file": null}}'
+
+
+@pytest.mark.usefixtures("no_collector")
+async def test_a_worker_keeps_no_file_of_an_earlier_job(house: House) -> None:
+    reader, out = asyncio.StreamReader(), io.BytesIO()
+    running = asyncio.create_task(Worker(lambda _job, _report: house.transport(), out).work(reader))
+    job = JobMessage(NUMBER, ("variables.file",), ANONYMOUS, {}, 30.0).encode()
+    for _ in range(5):
+        replied = out.tell()
+        reader.feed_data(pack_frame(FrameKind.JOB, job) + pack_frame(FrameKind.FILE, b"x" * 300_000))
+        await until(lambda replied=replied: out.tell() > replied)
+        assert b'"code":"BAD_REQUEST"' in out.getvalue()[replied:]
+        await until(lambda: not any(isinstance(item, RawJson) for item in gc.get_objects()))
+    reader.feed_eof()
+    await running
