@@ -67,8 +67,8 @@ class Cost:
 class Pair:
     """The costs with and without an optimization."""
 
-    kept: Cost
-    removed: Cost
+    baseline: Cost
+    variant: Cost
 
 
 @dataclass
@@ -233,17 +233,17 @@ def format_table(pairs: Mapping[tuple[str, str], Sequence[Pair]]) -> str:
 
 def _format_cells(rounds: Sequence[Pair]) -> Iterator[str]:
     """Format medians, and a verdict: other load on the machine only adds CPU time, so the minima must agree."""
-    kept, removed = [pair.kept for pair in rounds], [pair.removed for pair in rounds]
-    yield f"{median(cost.server for cost in kept):.2f} ms"
-    yield f"{median(cost.server for cost in removed):.2f} ms"
-    ratios = [pair.removed.server / pair.kept.server for pair in rounds]
-    of_minima = min(cost.server for cost in removed) / min(cost.server for cost in kept)
+    baseline, variant = [pair.baseline for pair in rounds], [pair.variant for pair in rounds]
+    yield f"{median(cost.server for cost in baseline):.2f} ms"
+    yield f"{median(cost.server for cost in variant):.2f} ms"
+    ratios = [pair.variant.server / pair.baseline.server for pair in rounds]
+    of_minima = min(cost.server for cost in variant) / min(cost.server for cost in baseline)
     yield f"{median(ratios):.2f}"
     yield f"{min(ratios):.2f} to {max(ratios):.2f}"
     yield f"{of_minima:.2f}"
-    database = [median(cost.database for cost in costs) for costs in (kept, removed)]
+    database = [median(cost.database for cost in costs) for costs in (baseline, variant)]
     yield f"{database[0]:.2f}, {database[1]:.2f} ms" if database[1] else ""
-    yield ", ".join(f"{1 / median(cost.seconds for cost in costs):.0f}" for costs in (kept, removed))
+    yield ", ".join(f"{1 / median(cost.seconds for cost in costs):.0f}" for costs in (baseline, variant))
     match median(ratios) >= MIN_RATIO, of_minima >= MIN_RATIO:
         case True, True:
             yield "PASS"
