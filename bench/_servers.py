@@ -34,7 +34,7 @@ class Storage:
         """Create a database and return its URL."""
         if self.pid is None:
             return f"sqlite:///{self.location}/{name}.db"
-        asyncio.run(_execute(self.location, f"CREATE DATABASE {name}"))
+        asyncio.run(execute(self.location, f"CREATE DATABASE {name}"))
         return self.location.replace("@/postgres", f"@/{name}")
 
     @property
@@ -87,14 +87,14 @@ def start_postgresql(folder: Path) -> Iterator[Storage]:
     try:
         url = server.get_uri()
         for setting in ("fsync", "autovacuum"):
-            asyncio.run(_execute(url, f"ALTER SYSTEM SET {setting} = off"))
-        version = asyncio.run(_execute(url, "SELECT pg_reload_conf()", "SHOW server_version"))
+            asyncio.run(execute(url, f"ALTER SYSTEM SET {setting} = off"))
+        version = asyncio.run(execute(url, "SELECT pg_reload_conf()", "SHOW server_version"))
         yield Storage(url, f"PostgreSQL {version}", int((folder / "pg/postmaster.pid").read_text().split()[0]))
     finally:
         server.cleanup()
 
 
-async def _execute(url: str, *statements: str) -> object:
+async def execute(url: str, *statements: str) -> object:
     """Execute statements and return the value of the last one."""
     connection = await asyncpg.connect(url)
     try:
