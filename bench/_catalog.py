@@ -232,7 +232,7 @@ def _open_acknowledgment(proposal: Row, team: UUID) -> Row:
         "id": new_id(),
         "proposal_id": proposal["id"],
         "consumer_team_id": team,
-        "because": [],
+        "change_fingerprints": [],
         "response": None,
         "migration_deadline": None,
         "notes": None,

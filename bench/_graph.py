@@ -193,4 +193,9 @@ def _proposal(base: Row, change: Row) -> Row:
 
 
 def _acknowledgment(proposal: UUID, team: UUID, change: Row) -> Row:
-    return {**_base(), "proposal_id": proposal, "consumer_team_id": team, "because": [change["fingerprint"]]}
+    return {
+        **_base(),
+        "proposal_id": proposal,
+        "consumer_team_id": team,
+        "change_fingerprints": [change["fingerprint"]],
+    }

@@ -34,7 +34,8 @@ def push(
 
     async def push_files(database: Database) -> dict[str, Any]:
         async with database.read() as session:
-            return asdict(await sync.push(session, ACTOR, target_folder, commit=commit))
+            result = asdict(await sync.push(session, ACTOR, target_folder, commit=commit))
+            return {"written": result.pop("changed")} | result
 
     report = run_on_database(push_files)
     if as_json:

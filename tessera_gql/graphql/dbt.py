@@ -91,7 +91,7 @@ class RemovedModel(RowBacked):
     asset = relation("Asset", "row.asset_id", "The asset that is no longer in the manifest.", nullable=True)
 
 
-@from_row(assumption="why")
+@from_row()
 @strawberry.type(description="The columns that a model reads of another team's table.")
 class ModelRead(RowBacked):
     row: strawberry.Private[CrossTeamRead]

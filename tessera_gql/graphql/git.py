@@ -67,7 +67,7 @@ async def push_to_git(context: Context, arguments: PushToGitInput) -> PushToGitP
     async with context.database.read() as session:
         result = await sync.push(session, context.actor, context.git_sync_path, commit=commit)
     return PushToGitPayload(
-        changed=list(result.written), removed=list(result.removed), unchanged=result.unchanged, commit=result.commit
+        changed=list(result.changed), removed=list(result.removed), unchanged=result.unchanged, commit=result.commit
     )
 
 

@@ -39,7 +39,9 @@ class BreakingChange(Change):
     async def teams(self, info: Info) -> Any:
         acknowledgments = await info.context.loaders.acknowledgments_of_proposal.load(self.proposal_id)
         team_ids = [
-            row.consumer_team_id for row in acknowledgments if not row.released_at and self.fingerprint in row.because
+            row.consumer_team_id
+            for row in acknowledgments
+            if not row.released_at and self.fingerprint in row.change_fingerprints
         ]
         return [to_type("Team", row) for row in await info.context.loaders.team.load_many(team_ids)]
 
@@ -159,7 +161,7 @@ class Acknowledgment(Node):
     async def reasons(self, info: Info) -> list[Change]:
         proposal = await info.context.loaders.proposal.load(self.row.proposal_id)
         changes = proposal.breaking_changes if proposal else []
-        reasons = set(self.row.because)
+        reasons = set(self.row.change_fingerprints)
         touching = [change for change in changes if change["fingerprint"] in reasons]
         return list_changes(info.context, touching, lambda change: Change.of(diff.Change.from_json(change)))
 

@@ -215,7 +215,7 @@ class ProposalStatusChanged(Event):
     entity_field = "proposal_id"
     before: ProposalStatus
     after: ProposalStatus
-    because: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -262,7 +262,9 @@ class Acknowledgment(Base, table=True):
     id: UUID = _id()
     proposal_id: UUID = _foreign_key("workflow.proposals.id")
     consumer_team_id: UUID = _foreign_key("core.teams.id")
-    because: list[str] = _column(JSON_TYPE)  # fingerprints of the breaking changes of fields that the team reads
+    change_fingerprints: list[str] = _column(
+        JSON_TYPE
+    )  # fingerprints of the breaking changes of fields that the team reads
     response: enums.Response | None = _column(_enum(enums.Response), nullable=True)
     migration_deadline: datetime | None = _time(nullable=True)
     notes: str | None = _column(Text, nullable=True)

@@ -114,13 +114,17 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
 async def _ask_teams(session: Session, row: Proposal, asked: Any) -> None:
     acknowledgments = [
         Acknowledgment(
-            id=new_id(), proposal_id=row.id, consumer_team_id=team, because=list(fingerprints), created_at=session.now
+            id=new_id(),
+            proposal_id=row.id,
+            consumer_team_id=team,
+            change_fingerprints=list(fingerprints),
+            created_at=session.now,
         )
         for team, fingerprints in asked.items()
     ]
     await session.insert_all(acknowledgments)
     for item in acknowledgments:
-        _record_request(session, row, item, item.because)
+        _record_request(session, row, item, item.change_fingerprints)
 
 
 def _record_request(
@@ -164,16 +168,18 @@ async def _revise(
     session: Session, row: Proposal, acknowledgment: Acknowledgment, fingerprints: tuple[str, ...] | None
 ) -> None:
     match proposal_status.revise_request(
-        acknowledgment.because, fingerprints, is_released=acknowledgment.released_at is not None
+        acknowledgment.change_fingerprints, fingerprints, is_released=acknowledgment.released_at is not None
     ):
         case Revision.RELEASE:
             await session.update_row(Acknowledgment, acknowledgment.id, released_at=session.now)
             _record_release(session, row, acknowledgment)
         case Revision.NARROW:
-            await session.update_row(Acknowledgment, acknowledgment.id, because=list(fingerprints or ()))
+            await session.update_row(Acknowledgment, acknowledgment.id, change_fingerprints=list(fingerprints or ()))
         case Revision.ASK_AGAIN:
             reset = dict.fromkeys(("response", "responded_at", "migration_deadline", "notes", "released_at"))
-            await session.update_row(Acknowledgment, acknowledgment.id, because=list(fingerprints or ()), **reset)
+            await session.update_row(
+                Acknowledgment, acknowledgment.id, change_fingerprints=list(fingerprints or ()), **reset
+            )
             _record_request(session, row, acknowledgment, fingerprints or ())
         case Revision.KEEP:
             pass
@@ -235,7 +241,7 @@ async def change_status(
         proposal_id=row.id,
         before=row.status,
         after=status,
-        because=reason,
+        reason=reason,
     )
     session.record(event)
     return await proposals.get(session, row.id)

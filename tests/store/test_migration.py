@@ -105,12 +105,17 @@ def test_a_server_uses_newer_tables_compatible_with_it_but_no_older_tables(
     assert (mismatch is None) if message is None else (mismatch is not None and message in mismatch)
 
 
+FIRST_RELEASE = "0006"
+"""The newest revision before the first release; no server of an older revision has been released."""
+
+
 def test_every_migration_leaves_tables_that_the_previous_version_can_use() -> None:
     scripts = [*ScriptDirectory.from_config(migration.create_config()).walk_revisions()][::-1]
     oldest = [script.module.works_with for script in scripts]
     assert oldest == sorted(oldest)
-    for script, works_with in zip(scripts[1:], oldest[1:], strict=True):
-        assert works_with <= script.down_revision
+    released = [script for script in scripts if script.revision > FIRST_RELEASE]
+    for script in released:
+        assert script.module.works_with <= script.down_revision
 
 
 async def test_an_upgrade_waits_for_its_turn_again_and_again(

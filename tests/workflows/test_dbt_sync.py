@@ -173,7 +173,7 @@ async def test_a_model_that_reads_a_table_of_another_team_registers_the_columns_
 async def test_an_unreadable_query_registers_for_all_columns_and_the_report_has_the_reason(world: World) -> None:
     report = await run_sync(world, dbt_manifest(SHOP, {**MART, "compiled_code": "selec oops from"}), owner=None)
     assert (await readers(world))["finance", FQN].fields is None
-    assert report.reads[0].why is not None
+    assert report.reads[0].assumption is not None
 
 
 async def test_a_registration_follows_its_query_and_ends_with_it(world: World) -> None:

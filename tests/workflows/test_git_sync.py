@@ -85,8 +85,8 @@ async def test_push_pull_into_an_empty_database_and_push_again_are_the_same_byte
     await create_catalog(world, clock)
     first, second = tmp_path / "first", tmp_path / "second"
     result = await push(world.database, first)
-    assert set(result.written) == set(tree(first))
-    assert {"assets/a.b_c.yaml", "assets/a_b.c.yaml"} < set(result.written)
+    assert set(result.changed) == set(tree(first))
+    assert {"assets/a.b_c.yaml", "assets/a_b.c.yaml"} < set(result.changed)
     pulled = await pull(empty_database, first)
     assert (pulled.teams_created, pulled.assets_created, pulled.contracts_restored) == (5, 4, 5)
     assert (pulled.registrations_created, pulled.dependencies_added) == (3, 1)
@@ -119,7 +119,7 @@ async def test_a_second_push_writes_nothing_and_a_second_pull_writes_no_row(
     await create_catalog(world, clock)
     await push(world.database, tmp_path)
     again = await push(world.database, tmp_path)
-    assert (again.written, again.removed) == ((), ())
+    assert (again.changed, again.removed) == ((), ())
     size = await world.size()
     assert await pull(world.database, tmp_path) == PullResult()
     assert await world.size() == size

@@ -174,7 +174,9 @@ class Walk:
             if reasons and registration.consumer_team_id != row.proposed_by:
                 hurt.setdefault(registration.consumer_team_id, set()).update(reasons)
         asked = [acknowledgment for acknowledgment in acknowledgments if acknowledgment.released_at is None]
-        assert {acknowledgment.consumer_team_id: set(acknowledgment.because) for acknowledgment in asked} == hurt
+        assert {
+            acknowledgment.consumer_team_id: set(acknowledgment.change_fingerprints) for acknowledgment in asked
+        } == hurt
         answers = [
             rules.TeamResponse(acknowledgment.response, acknowledgment.migration_deadline) for acknowledgment in asked
         ]

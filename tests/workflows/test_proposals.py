@@ -138,14 +138,14 @@ async def test_ending_one_of_several_registrations_releases_no_team(world: World
     proposal = (await world.publish(asset, without("note", "total"))).proposal
     assert proposal is not None
     [acknowledgment] = await world.acknowledgments(proposal)
-    assert len(acknowledgment.because) == 2
+    assert len(acknowledgment.change_fingerprints) == 2
     await world.answer(proposal, team, YES)
     await world.unregister(second)
     [acknowledgment] = await world.acknowledgments(proposal)
-    assert (len(acknowledgment.because), acknowledgment.response) == (1, YES)
+    assert (len(acknowledgment.change_fingerprints), acknowledgment.response) == (1, YES)
     await world.register(asset, team, via=own)
     [acknowledgment] = await world.acknowledgments(proposal)
-    assert (len(acknowledgment.because), acknowledgment.response) == (2, None)
+    assert (len(acknowledgment.change_fingerprints), acknowledgment.response) == (2, None)
 
 
 async def test_publishing_publishes_exactly_the_approved_terms_and_notifies_all_teams(world: World) -> None:

@@ -153,7 +153,11 @@ async def test_registering_fewer_fields_releases_and_registering_more_asks_again
     assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED
     await update(world, row, fields=("order_id", "total"))
     [acknowledgment] = await world.acknowledgments(proposal)
-    assert (acknowledgment.response, acknowledgment.released_at, len(acknowledgment.because)) == (None, None, 1)
+    assert (acknowledgment.response, acknowledgment.released_at, len(acknowledgment.change_fingerprints)) == (
+        None,
+        None,
+        1,
+    )
     await world.answer(proposal, team, Response.APPROVED)
     await update(world, row, purpose="bi")
     assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED

@@ -22,12 +22,12 @@ RegistrationKey = tuple[UUID, UUID, UUID | None]
 
 @dataclass(frozen=True)
 class CrossTeamRead:
-    """What a model reads of a model of another team. `fields` None is everything, and `why` is the reason."""
+    """What a model reads of a model of another team. `fields` None is everything, and `assumption` is the reason."""
 
     fqn: str
     upstream: str
     fields: tuple[str, ...] | None
-    why: str | None = None
+    assumption: str | None = None
 
 
 @dataclass(frozen=True)

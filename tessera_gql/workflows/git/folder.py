@@ -38,7 +38,7 @@ class Commit:
 class PushResult:
     """The result of a push: sorted paths inside the folder, and the id of the commit if there was one to create."""
 
-    written: tuple[str, ...]
+    changed: tuple[str, ...]
     removed: tuple[str, ...]
     unchanged: int
     commit: str | None = None
@@ -122,7 +122,7 @@ def save_files(
         shutil.rmtree(staging, ignore_errors=True)
     if commit is None:
         return result
-    return PushResult(result.written, result.removed, result.unchanged, _commit(root, files, commit))
+    return PushResult(result.changed, result.removed, result.unchanged, _commit(root, files, commit))
 
 
 def _create_staging(root: Path) -> Path:
