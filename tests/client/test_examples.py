@@ -9,7 +9,7 @@ import typer.main
 
 from tessera_gql.cli import build_app
 from tessera_gql.client import TesseraClient
-from tests.client.test_faces import V1, V2, fresh, fresh_fqn
+from tests.client.test_sync_and_async import V1, V2, fresh, fresh_fqn
 from tests.e2e.server import ROOT, Running, environment
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.client.test_faces import fresh
+from tests.client.test_sync_and_async import fresh
 
 MANY = 120
 VERSION = "https://schemas.getdbt.com/dbt/manifest/v12.json"

@@ -13,7 +13,7 @@ from tessera_gql.client import AcknowledgmentResponse, BadRequest, Conflict, Ser
 from tessera_gql.client.effects import HttpResponse
 from tessera_gql.client.http_exchange import Endpoint, iter_backoff_delays, parse_response
 from tests.client.conftest import Open
-from tests.client.test_faces import fresh, proposed
+from tests.client.test_sync_and_async import fresh, proposed
 from tests.e2e.server import Running
 
 

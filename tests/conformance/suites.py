@@ -14,8 +14,8 @@ import httpx
 from tests.e2e.server import TESSERA, serving
 
 from . import tools
-from .asking import Reply, asking, data
-from .documents import ROOT, Walk, named
+from .client_process import Reply, asking, data
+from .documented_operations import ROOT, Walk, named
 
 HERE = Path(__file__).parent
 KEY = "an-administrators-key-for-conformance"
@@ -140,7 +140,11 @@ def _git(*words: str) -> str | None:
 
 def client(name: str) -> Callable[[World], Result]:
     def suite(world: World) -> Result:
-        command = [tools.python(*tools.CLIENTS), "ask.py"] if name == "gql" else ["node", "ask.mjs", name]
+        command = (
+            [tools.python(*tools.CLIENTS), "gql_client.py"]
+            if name == "gql"
+            else ["node", "javascript_clients.mjs", name]
+        )
         command[1] = str(HERE / command[1])
         asked: list[tuple[str, Reply]] = []
         try:

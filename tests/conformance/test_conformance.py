@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.server import served
-from tests.server.toy import House
+from tests.server.loopback_server import served
+from tests.server.sample_schema import House
 
 HERE = Path(__file__).parent
 

@@ -34,11 +34,11 @@ from tessera_gql.server.transport import Executor, Transport
 from tessera_gql.store.database import Database
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys, webhooks
-from tests.conformance.documents import MANIFEST
+from tests.conformance.documented_operations import MANIFEST
 from tests.conftest import FixedClock
 from tests.executor.operations import THOROUGH, Asked, examples, operations
 from tests.graphql.conftest import anyone
-from tests.graphql.test_documented import shop
+from tests.graphql.test_documented_operations import shop
 from tests.world import ORDERS, World, without
 
 CORE = schema._schema

@@ -23,7 +23,7 @@ from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import dependencies, webhooks
 from tessera_gql.workflows.webhooks import WebhookRequest
 from tests.formats.manifests import column, manifest, table
-from tests.graphql.door import Door, codes, door
+from tests.graphql.authenticated_api import Door, codes, door
 from tests.world import ORDERS, World, without
 
 ASSET = "shop.core.orders"

@@ -9,8 +9,8 @@ from tessera_gql.policy.access import Scope
 from tessera_gql.policy.enums import ProposalStatus, Response
 from tessera_gql.store import audit
 from tests.conftest import FixedClock
+from tests.graphql.authenticated_api import door
 from tests.graphql.conftest import Ask
-from tests.graphql.door import door
 from tests.world import World, adding
 
 CREATE = "mutation($input: CreateTeamInput!) { createTeam(input: $input) { team { id } errors { code } } }"

@@ -11,7 +11,7 @@ from tessera_gql.policy.access import Scope
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Base
 from tests.conftest import FixedClock
-from tests.graphql.door import Door, codes, door
+from tests.graphql.authenticated_api import Door, codes, door
 from tests.world import World
 
 CREATE = """

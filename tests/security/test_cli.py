@@ -21,7 +21,7 @@ from tessera_gql.store import migration
 from tests.conftest import at
 from tests.e2e.server import ROOT, TESSERA, environment, serving
 from tests.security.commands import Ran, every_command, print_counts, run
-from tests.security.other_services import ANSWERS, answering, greeting, tls
+from tests.security.foreign_servers import ANSWERS, answering, greeting, tls
 from tests.security.rewriting_proxy import rewriting
 
 KEY = "a-key-of-an-administrator-for-tests"

@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e import server as e2e
 from tests.e2e.server import Running, serving
-from tests.security.raw import (
+from tests.security.raw_connections import (
     ADMIN,
     KEY,
     LARGE,

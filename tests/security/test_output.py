@@ -22,7 +22,7 @@ from tessera_gql.notifications import webhook_messages
 from tessera_gql.store.tables import EventRow
 from tests.e2e.server import TESSERA
 from tests.security.commands import Ran, every_command, print_counts, run
-from tests.security.hostile import ASSET, CUSTOMERS, HOSTILE, MARKER, OWNER, Place, hostile_place
+from tests.security.hostile_data import ASSET, CUSTOMERS, HOSTILE, MARKER, OWNER, Place, hostile_place
 
 FORMATS = {"json", "markdown", "github", "junit", "odcs", "json-schema", "source"}
 ODD_FILE = "x'; touch pwned #\x1b[2J\n::error::x.db"

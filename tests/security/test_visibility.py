@@ -25,7 +25,7 @@ from tessera_gql.policy.visibility import (
 )
 from tessera_gql.server.transport import Executor
 from tests.security.crawler import Crawler, Found
-from tests.security.private_world import NOUNS, Caller, PrivateWorld, arguments, asking, parts_of
+from tests.security.visibility_scenario import NOUNS, Caller, PrivateWorld, arguments, asking, parts_of
 
 CORE: GraphQLSchema = schema._schema
 UNREACHED = {"ContractSource", "ModelReader"}

@@ -7,8 +7,8 @@ import pytest
 
 from tessera_gql.server.http import Transport
 
-from .server import served
-from .toy import House
+from .loopback_server import served
+from .sample_schema import House
 
 
 @pytest.fixture

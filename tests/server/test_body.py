@@ -10,7 +10,7 @@ import pytest
 
 from tessera_gql.server.http import Transport
 
-from .toy import House
+from .sample_schema import House
 
 Serve = Callable[[Transport], AbstractAsyncContextManager[str]]
 LIMIT = 100_000

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tessera_gql.server.documents import DocumentCache, Operation, Profile
 from tessera_gql.server.limits import Limits
 
-from .toy import SCHEMA
+from .sample_schema import SCHEMA
 
 
 def documents(**limits: int) -> DocumentCache:

@@ -9,7 +9,7 @@ from tessera_gql.errors import Forbidden
 from tessera_gql.server.documents import Profile
 from tessera_gql.server.http import execute
 
-from .toy import Guest, House
+from .sample_schema import Guest, House
 
 
 async def ask(house: House, query: str, profile: Profile = Profile.OPEN, **variables: Any) -> dict[str, Any]:

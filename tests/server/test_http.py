@@ -15,7 +15,7 @@ from tessera_gql.errors import Forbidden
 from tessera_gql.server.documents import Profile
 from tessera_gql.server.http import MediaType, Transport, Unauthenticated, negotiate_media_type
 
-from .toy import House
+from .sample_schema import House
 
 Serve = Callable[[Transport], AbstractAsyncContextManager[str]]
 RESPONSE = "application/graphql-response+json"

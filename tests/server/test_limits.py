@@ -10,7 +10,7 @@ from tessera_gql.server.complexity import OperationMeter, OperationSize, collect
 from tessera_gql.server.documents import Profile
 from tessera_gql.server.http import execute
 
-from .toy import SCHEMA, Guest, House
+from .sample_schema import SCHEMA, Guest, House
 
 
 def size(query: str, **variables: Any) -> OperationSize:

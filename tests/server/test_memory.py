@@ -8,9 +8,9 @@ from tessera_gql.server.broadcast import SharedStream
 from tessera_gql.server.websocket import SharedOperation, Socket
 from tessera_gql.server.websocket_frames import WebSocketProtocol
 
+from .sample_schema import House
 from .test_sse import events
 from .test_websocket import Serve, begin, hear, socket, subscribe, until
-from .toy import House
 
 FOREVER = "subscription {forever}"
 

@@ -11,7 +11,7 @@ import pytest
 
 from tessera_gql.server.http import Transport, close_streams
 
-from .toy import House
+from .sample_schema import House
 
 Serve = Callable[[Transport], AbstractAsyncContextManager[str]]
 ACCEPT = {"accept": "text/event-stream"}

@@ -14,7 +14,7 @@ from websockets.typing import Subprotocol
 from tessera_gql.server.documents import Profile
 from tessera_gql.server.http import Transport, close_streams
 
-from .toy import House
+from .sample_schema import House
 
 Serve = Callable[[Transport], AbstractAsyncContextManager[str]]
 

@@ -15,7 +15,7 @@ from tessera_gql.server.http import create_routes, execute
 from tessera_gql.server.limits import Limits
 from tessera_gql.server.rate_limit import SWEEP_THRESHOLD, Rate, RateLimiter, TokenBuckets
 from tessera_gql.store.database import Database
-from tests.graphql.door import Door, door
+from tests.graphql.authenticated_api import Door, door
 from tests.world import World
 
 DOCUMENTS = DocumentCache(schema._schema, Limits(), Profile.LOCKED)

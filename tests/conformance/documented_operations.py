@@ -19,7 +19,7 @@ from tessera_gql.client.operation import UPLOAD_PLACEHOLDER, Operation, Paginate
 from tessera_gql.client.operations import catalog, manifests, publishing
 from tessera_gql.client.operations import subscriptions as listening
 
-from .asking import Asker, Failed, Reply
+from .client_process import Asker, Failed, Reply
 
 ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""`gql`, unmodified, in an environment of its own: ask.py URL [AUTHORIZATION]. Speaks as ask.mjs does."""
+"""The client `gql` in an environment of its own: gql_client.py URL [AUTHORIZATION]; same lines as javascript_clients.mjs."""
 
 import asyncio
 import json

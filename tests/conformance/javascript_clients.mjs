@@ -1,4 +1,4 @@
-// A client of the world, unmodified: node ask.mjs CLIENT URL [AUTHORIZATION]
+// A client of the world, unmodified: node javascript_clients.mjs CLIENT URL [AUTHORIZATION]
 // Reads {"query", "variables"} line by line and answers each with {"data", "errors"}; a subscription with its first message.
 import { createInterface } from "node:readline";
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache, gql } from "@apollo/client";

@@ -12,10 +12,10 @@ from tessera_gql.server.broadcast import Broadcaster, SlowListener, StreamPositi
 from tessera_gql.server.documents import DocumentCache, Operation
 from tessera_gql.server.http import Transport, close_streams
 
-from .server import served
+from .loopback_server import served
+from .sample_schema import House
 from .test_sse import events
 from .test_websocket import ClientConnection, begin, closing, hear, say, socket, still_works, subscribe, until
-from .toy import House
 
 Serve = Callable[[Transport], AbstractAsyncContextManager[str]]
 HEARD = "subscription ($after: String) {heard(after: $after)}"

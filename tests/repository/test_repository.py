@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scripts import reference
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_reference_of_settings_commands_and_schema_is_fresh() -> None:

@@ -11,7 +11,17 @@ from tessera_gql.client.operations import catalog, manifests, publishing
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.policy.enums import Response
 from tessera_gql.server.transport import Transport
-from tests.conformance.documents import MANIFEST, Reply, about, in_readme, named, proposed, quickstart, run, sdk
+from tests.conformance.documented_operations import (
+    MANIFEST,
+    Reply,
+    about,
+    in_readme,
+    named,
+    proposed,
+    quickstart,
+    run,
+    sdk,
+)
 from tests.graphql.conftest import Ask
 from tests.world import World, adding, without
 

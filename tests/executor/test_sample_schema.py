@@ -13,10 +13,11 @@ from strawberry.dataloader import DataLoader
 from strawberry.execution import optimized_is_awaitable
 
 from tessera_gql.executor import ExecutorCounts, Fallback, PlanCache, PlannedQuery, execute_query
-from tests.executor import toy
+from tests.executor.sample_schema import context as sample_context
+from tests.executor.sample_schema import schema as sample_schema
 from tests.executor.operations import THOROUGH, Asked, examples, operations
 
-CORE = toy.schema._schema
+CORE = sample_schema._schema
 
 SECRETS = {"secret", "secretLater", "plainSecret", "secretFriend", "guardedBoss", "vault"}
 
@@ -47,8 +48,8 @@ def shown(result: ExecutionResult) -> str:
 
 async def compare(asked: Asked, *, admin: bool = True) -> ExecutorCounts:
     tally = ExecutorCounts()
-    ours = await planned(asked, toy.context(admin=admin), tally)
-    theirs = await referred(asked, toy.context(admin=admin))
+    ours = await planned(asked, sample_context(admin=admin), tally)
+    theirs = await referred(asked, sample_context(admin=admin))
     assert shown(ours) == shown(theirs), asked
     return tally
 
@@ -92,18 +93,18 @@ async def test_a_permission_is_asked_whoever_executes(name: str, around: str) ->
     below = " { number }" if name in {"secretFriend", "guardedBoss"} else ""
     asked = Asked(f"{{ {around.format(name + below)} }}", {})
     for executed in (partial(planned, tally=ExecutorCounts()), referred):
-        refused = await executed(asked, toy.context(admin=False))
+        refused = await executed(asked, sample_context(admin=False))
         assert "secret " not in shown(refused).replace("plain secret", "secret ")
         assert [error.message.startswith("Admins only") for error in refused.errors or []] != []
-        allowed = await executed(asked, toy.context(admin=True))
+        allowed = await executed(asked, sample_context(admin=True))
         assert allowed.errors is None
     assert (await compare(asked)).planned == 1, "a permission that is granted keeps nobody from the plan"
 
 
 async def test_a_list_behind_a_permission_is_not_entered() -> None:
     asked = Asked("{ vault { number } }", {})
-    assert (await planned(asked, toy.context(admin=False), ExecutorCounts())).data == {"vault": None}
-    assert (await planned(asked, toy.context(admin=True), ExecutorCounts())).data == {"vault": [{"number": 1}]}
+    assert (await planned(asked, sample_context(admin=False), ExecutorCounts())).data == {"vault": None}
+    assert (await planned(asked, sample_context(admin=True), ExecutorCounts())).data == {"vault": [{"number": 1}]}
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ async def test_parents_that_point_at_the_same_ask_for_it_once() -> None:
         asked.append(numbers)
         return numbers
 
-    context = toy.context(admin=True) | {"people": DataLoader(people)}
+    context = sample_context(admin=True) | {"people": DataLoader(people)}
     found = await planned(
         Asked("{ people(count: 10) { boss(step: 0) { number } again: boss(step: 0) { name } } }", {}),
         context,
@@ -157,7 +158,7 @@ async def test_a_failure_stops_what_runs_beside_it_and_leaves_the_loaders_usable
         await asyncio.sleep(0.01)
         return numbers
 
-    context = toy.context(admin=True) | {"people": DataLoader(people)}
+    context = sample_context(admin=True) | {"people": DataLoader(people)}
     text = "{ people { boss(step: 1) { boss(step: 2) { number } } } person(number: 13) { id } }"
     found = await planned(Asked(text, {}), context, ExecutorCounts())
     assert [error.message for error in found.errors or []] == ["trouble with 13"]
@@ -175,7 +176,7 @@ async def test_a_plan_serves_every_outcome_of_its_conditions() -> None:
         variables = {"a": yes, "n": number}
         query, tally = PlannedQuery(CORE, document, operation, variables, plans), ExecutorCounts()
         found = await execute_query(
-            query, toy.context(admin=True), partial(referred, Asked(text, variables), {}), tally
+            query, sample_context(admin=True), partial(referred, Asked(text, variables), {}), tally
         )
         assert found.data == {"person": {"id": str(number)} if yes else {"name": f"n{number}"}}
         assert tally.planned == 1
@@ -192,7 +193,7 @@ async def test_a_huge_level_lets_others_have_their_turn() -> None:
 
     beside = asyncio.create_task(others())
     found = await planned(
-        Asked("{ people(count: 150000) { number name } }", {}), toy.context(admin=True), ExecutorCounts()
+        Asked("{ people(count: 150000) { number name } }", {}), sample_context(admin=True), ExecutorCounts()
     )
     beside.cancel()
     assert found.data is not None
@@ -209,7 +210,7 @@ async def test_who_gives_up_waiting_leaves_nothing_running() -> None:
         await asyncio.Event().wait()
         return []
 
-    context = toy.context(admin=True) | {"people": DataLoader(people)}
+    context = sample_context(admin=True) | {"people": DataLoader(people)}
     text = "{ people { boss { id } report { id } } more: people { boss { id } } }"
     waiting = asyncio.create_task(planned(Asked(text, {}), context, ExecutorCounts()))
     await started.wait()

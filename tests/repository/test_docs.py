@@ -10,7 +10,7 @@ import typer
 from tessera_gql.cli import build_app
 from tessera_gql.config import Settings, secrets
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("cli", "deploying", "configuring", "securing", "observing", "upgrading", "uploading")
 STANDARD = {
     "PROMETHEUS_MULTIPROC_DIR",

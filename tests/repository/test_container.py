@@ -11,7 +11,7 @@ import yaml
 from tessera_gql.cli import build_app
 from tessera_gql.config import Settings, secrets
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 OURS = {name: found for name, found in COMPOSE["services"].items() if "image" not in found}
 

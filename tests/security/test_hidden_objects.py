@@ -20,8 +20,8 @@ from tessera_gql.server.operations import stream_replies
 from tessera_gql.store.tables import ApiKey, Team
 from tessera_gql.workflows import teams
 from tests.security.crawler import Crawler, Enum, Found, filters, literal
-from tests.security.private_world import Caller, PrivateWorld, arguments, asking, mint, oidc
-from tests.server.server import served
+from tests.security.visibility_scenario import Caller, PrivateWorld, arguments, asking, mint, oidc
+from tests.server.loopback_server import served
 from tests.server.test_websocket import begin, hear, socket, subscribe
 from tests.world import without
 

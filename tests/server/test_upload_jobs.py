@@ -17,7 +17,7 @@ from tessera_gql.server.transport import EncodedReply, Job, Message
 from tessera_gql.server.uploads import LARGE_BYTES
 from tessera_gql.workflows.dbt.progress import ReportProgress
 
-from .toy import House
+from .sample_schema import House
 
 Serve = Callable[[Transport], AbstractAsyncContextManager[str]]
 LARGE = {"query": "{hello}", "variables": {"x": "y" * LARGE_BYTES}}
