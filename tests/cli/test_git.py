@@ -11,8 +11,8 @@ from tessera_gql.formats import git_files
 from tessera_gql.formats.git_files import TeamFile
 
 
-def run(words: list[str]) -> Result:
-    return CliRunner().invoke(build_app("git"), ["git", *words])
+def run(arguments: list[str]) -> Result:
+    return CliRunner().invoke(build_app("git"), ["git", *arguments])
 
 
 @pytest.fixture(autouse=True)
@@ -27,17 +27,17 @@ def surroundings(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_pull_says_what_it_wrote_and_a_dry_run_takes_it_back() -> None:
-    for words in (["pull", "--dry-run"], ["pull"]):
-        done = run(words)
-        assert (done.exit_code, done.stdout.strip()) == (0, "1 teams created")
+    for arguments in (["pull", "--dry-run"], ["pull"]):
+        result = run(arguments)
+        assert (result.exit_code, result.stdout.strip()) == (0, "1 teams created")
     assert run(["pull"]).stdout.strip() == "Everything is as the files say."
 
 
 def test_a_push_lists_its_files_and_says_the_same_as_json(tmp_path: Path) -> None:
     run(["pull"])
     assert run(["push", "--folder", str(tmp_path / "other")]).stdout == "+ teams/shop.yaml\n"
-    done = run(["push", "--json"])
-    assert orjson.loads(done.stdout) == {"written": [], "removed": [], "unchanged": 1, "commit": None}
+    result = run(["push", "--json"])
+    assert orjson.loads(result.stdout) == {"written": [], "removed": [], "unchanged": 1, "commit": None}
 
 
 def test_a_refusal_ends_with_code_2_and_its_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,8 +38,8 @@ def table(**columns: str) -> dict[str, Any]:
     }
 
 
-def fresh(word: str) -> str:
-    return f"{word}-{uuid.uuid4().hex[:8]}"
+def fresh(prefix: str) -> str:
+    return f"{prefix}-{uuid.uuid4().hex[:8]}"
 
 
 def fresh_fqn() -> str:
@@ -56,20 +56,20 @@ async def proposed(tessera: Any) -> tuple[Any, Any, Any]:
     asset = await tessera.create_asset(fqn=fresh_fqn(), owner_team_id=owner.id)
     await tessera.publish_contract(asset_id=asset.id, schema_def=V1, published_by=owner.id)
     await tessera.register(asset, team=reader, fields=["coupon"], purpose="campaigns")
-    done = await tessera.publish_contract(fqn=asset.fqn, schema_def=V2, published_by=owner, reason="It moves.")
-    assert done.outcome is PublishOutcome.PROPOSED
-    return owner, reader, done.proposal
+    result = await tessera.publish_contract(fqn=asset.fqn, schema_def=V2, published_by=owner, reason="It moves.")
+    assert result.outcome is PublishOutcome.PROPOSED
+    return owner, reader, result.proposal
 
 
 async def test_the_calls_of_the_readme_do_what_they_say(tessera: Any) -> None:
-    team = await tessera.create_team(fresh("data-platform"))
-    asset = await tessera.create_asset(fqn=fresh_fqn(), owner_team_id=team.id, description="All orders.")
-    assert (asset.owner.name, asset.current_contract) == (team.name, None)
-    first = await tessera.publish_contract(asset_id=asset.id, schema_def=V1, published_by=team.id)
+    asked_team = await tessera.create_team(fresh("data-platform"))
+    asset = await tessera.create_asset(fqn=fresh_fqn(), owner_team_id=asked_team.id, description="All orders.")
+    assert (asset.owner.name, asset.current_contract) == (asked_team.name, None)
+    first = await tessera.publish_contract(asset_id=asset.id, schema_def=V1, published_by=asked_team.id)
     assert (first.outcome, first.contract.version) == (PublishOutcome.PUBLISHED, "1.0.0")
     assert first.contract.schema_def == V1
-    assert first.contract.published_by.name == team.name
-    again = await tessera.publish_contract(fqn=asset.fqn, schema_def=V1, published_by=team.name)
+    assert first.contract.published_by.name == asked_team.name
+    again = await tessera.publish_contract(fqn=asset.fqn, schema_def=V1, published_by=asked_team.name)
     assert again.outcome is PublishOutcome.UNCHANGED
     assert (await tessera.get_asset(asset.fqn)).current_contract.version == "1.0.0"
     assert (await tessera.get_contract(first.contract.id)).asset.fqn == asset.fqn
@@ -77,38 +77,38 @@ async def test_the_calls_of_the_readme_do_what_they_say(tessera: Any) -> None:
 
 async def test_a_breaking_change_waits_for_the_answer_and_is_published_with_it(tessera: Any) -> None:
     owner, reader, proposal = await proposed(tessera)
-    assert [team.name for team in proposal.awaiting] == [reader.name]
-    (question,) = [one async for one in tessera.inbox(reader.name)]
+    assert [asked_team.name for asked_team in proposal.awaiting] == [reader.name]
+    (question,) = [request async for request in tessera.inbox(reader.name)]
     assert question.proposal.id == proposal.id
     assert question.reasons[0].path == "coupon"
-    done = await tessera.acknowledge(
+    result = await tessera.acknowledge(
         proposal.id,
         AcknowledgmentResponse.MIGRATING,
         team=reader,
         migration_deadline=datetime(2031, 1, 1, tzinfo=UTC),
         notes="by new year",
     )
-    assert done.proposal.status is ProposalStatus.PENDING
-    assert done.acknowledgment.migration_deadline == datetime(2031, 1, 1, tzinfo=UTC)
-    done = await tessera.acknowledge(proposal.id, AcknowledgmentResponse.APPROVED, team=reader)
-    assert done.proposal.status is ProposalStatus.APPROVED
+    assert result.proposal.status is ProposalStatus.PENDING
+    assert result.acknowledgment.migration_deadline == datetime(2031, 1, 1, tzinfo=UTC)
+    result = await tessera.acknowledge(proposal.id, AcknowledgmentResponse.APPROVED, team=reader)
+    assert result.proposal.status is ProposalStatus.APPROVED
     contract = await tessera.publish_proposal(proposal.id, published_by=owner)
     assert contract.version == "2.0.0"
-    found = await tessera.get_proposal(proposal.id)
-    assert (found.status, found.acknowledgments[0].team.name) == (ProposalStatus.PUBLISHED, reader.name)
-    assert [one async for one in tessera.inbox(reader)] == []
+    current = await tessera.get_proposal(proposal.id)
+    assert (current.status, current.acknowledgments[0].team.name) == (ProposalStatus.PUBLISHED, reader.name)
+    assert [request async for request in tessera.inbox(reader)] == []
 
 
 async def test_impact_and_diff_write_nothing_and_name_who_is_hurt(tessera: Any) -> None:
     _, reader, proposal = await proposed(tessera)
     impact = await tessera.impact(table(id="string"), asset=proposal.asset.fqn)
     assert impact.outcome is PublishOutcome.PROPOSED
-    assert [one.team.name for one in impact.asked] == [reader.name]
+    assert [asked_team.team.name for asked_team in impact.asked] == [reader.name]
     diff = await tessera.diff(V1, V2)
     assert [change.path for change in diff.breaking] == ["coupon"]
 
 
-async def test_each_refusal_has_a_class_of_its_own(tessera: Any, opened: Open, server: Running) -> None:
+async def test_each_refusal_has_a_class_of_its_own(tessera: Any, connect: Open, server: Running) -> None:
     owner, reader, proposal = await proposed(tessera)
     with pytest.raises(NotFound, match="There is no team 'nobody at all'"):
         await tessera.get_team("nobody at all")
@@ -126,13 +126,13 @@ async def test_each_refusal_has_a_class_of_its_own(tessera: Any, opened: Open, s
         await tessera.update_asset(proposal.asset, description="x", expected_row_version=99)
     with pytest.raises(ValueError, match="asset_id"):
         await tessera.publish_contract(schema_def=V1)
-    wrong = await opened(f"{server.url}/nowhere")
+    wrong = await connect(f"{server.url}/nowhere")
     with pytest.raises(BadRequest, match="Check the address"):
         await wrong.viewer()
 
 
-async def test_a_server_that_is_not_there_is_unavailable_after_its_retries(opened: Open) -> None:
-    client = await opened("http://127.0.0.1:9", retries=1, timeout_seconds=2)
+async def test_a_server_that_is_not_there_is_unavailable_after_its_retries(connect: Open) -> None:
+    client = await connect("http://127.0.0.1:9", retries=1, timeout_seconds=2)
     with pytest.raises(Unavailable, match="can't be reached"):
         await client.create_team("a")
     with pytest.raises(Unavailable, match="can't be reached"):
@@ -140,17 +140,17 @@ async def test_a_server_that_is_not_there_is_unavailable_after_its_retries(opene
             await anext(listening)
 
 
-async def test_an_address_or_a_key_that_cannot_be_right_is_said_at_once(opened: Open) -> None:
+async def test_an_address_or_a_key_that_cannot_be_right_is_said_at_once(connect: Open) -> None:
     with pytest.raises(BadRequest, match="is not the address of a server"):
-        await opened("localhost:8000")
+        await connect("localhost:8000")
     with pytest.raises(Unauthenticated, match="Copy it again"):
-        await opened("http://localhost", api_key="a key")
+        await connect("http://localhost", api_key="a key")
 
 
-async def test_a_key_that_is_not_known_is_unauthenticated_over_both_transports(opened: Open, tmp_path: Path) -> None:
+async def test_a_key_that_is_not_known_is_unauthenticated_over_both_transports(connect: Open, tmp_path: Path) -> None:
     with serving(tmp_path, ADMIN_KEY=KEY) as server:
-        assert (await (await opened(server.url, api_key=KEY)).viewer()).scopes == ("READ", "WRITE", "ADMIN")
-        for client in (await opened(server.url), await opened(server.url, api_key="wrong")):
+        assert (await (await connect(server.url, api_key=KEY)).viewer()).scopes == ("READ", "WRITE", "ADMIN")
+        for client in (await connect(server.url), await connect(server.url, api_key="wrong")):
             with pytest.raises(Unauthenticated):
                 await client.viewer()
             with pytest.raises(Unauthenticated):
@@ -159,16 +159,16 @@ async def test_a_key_that_is_not_known_is_unauthenticated_over_both_transports(o
 
 
 async def test_a_list_is_iterated_over_all_its_pages(tessera: Any) -> None:
-    word = fresh("page")
-    names = [f"{word}-{number:03}" for number in range(60)]
+    prefix = fresh("page")
+    names = [f"{prefix}-{number:03}" for number in range(60)]
     for name in names:
         await tessera.create_team(name)
-    assert sorted([team.name async for team in tessera.teams(name_contains=word)]) == names
+    assert sorted([asked_team.name async for asked_team in tessera.teams(name_contains=prefix)]) == names
 
 
 async def test_registrations_change_and_end(tessera: Any) -> None:
     _, reader, proposal = await proposed(tessera)
-    (registration,) = [one async for one in tessera.registrations(consumer_team_id=reader.id)]
+    (registration,) = [registration async for registration in tessera.registrations(consumer_team_id=reader.id)]
     changed = await tessera.update_registration(registration.id, fields=None, purpose=None)
     assert (changed.fields, changed.purpose) == (None, None)
     ended = await tessera.unregister(registration.id)
@@ -195,9 +195,9 @@ async def test_a_subscription_starts_with_what_happens_after_the_call(tessera: A
     assert (event.kind, event.asset.fqn) == ("REGISTRATION_CREATED", asset.fqn)
 
 
-async def test_a_subscription_that_waits_has_a_place_even_in_an_empty_log(opened: Open, tmp_path: Path) -> None:
+async def test_a_subscription_that_waits_has_a_place_even_in_an_empty_log(connect: Open, tmp_path: Path) -> None:
     with serving(tmp_path) as server:
-        client = await opened(server.url)
+        client = await connect(server.url)
         beginning = await client.run(CURRENT_CURSOR)
         await client.create_team("first")
         async with aclosing(aiter(client.subscribe(after=beginning))) as listening:
@@ -217,20 +217,20 @@ async def test_requests_and_status_changes_are_listened_to(tessera: Any) -> None
 
 
 async def test_a_subscription_goes_on_over_a_restart_with_nothing_lost_and_nothing_twice(
-    opened: Open, tmp_path: Path
+    connect: Open, tmp_path: Path
 ) -> None:
     reasons: list[str] = []
-    heard: list[str] = []
+    received: list[str] = []
     with serving(tmp_path) as server:
         port = server.url.rpartition(":")[2]
-        client = await opened(server.url, on_disconnect=reasons.append)
+        client = await connect(server.url, on_disconnect=reasons.append)
         enough = asyncio.Event()
 
         async def listen() -> None:
             async with aclosing(aiter(client.subscribe(kinds=["TEAM_CREATED"]))) as events:
                 async for event in events:
-                    heard.append(event.payload["name"])
-                    if len(heard) == 6:
+                    received.append(event.payload["name"])
+                    if len(received) == 6:
                         enough.set()
                         return
 
@@ -243,19 +243,19 @@ async def test_a_subscription_goes_on_over_a_restart_with_nothing_lost_and_nothi
             await client.create_team(f"second-{number}")
         await asyncio.wait_for(enough.wait(), 30)
         await listening
-    assert heard == [f"{word}-{number}" for word in ("first", "second") for number in range(3)]
+    assert received == [f"{item}-{number}" for item in ("first", "second") for number in range(3)]
     assert reasons
     assert "restarts" in reasons[0]
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="the shared manifests are not here")
 async def test_a_manifest_of_megabytes_syncs_and_the_same_again_changes_nothing(tessera: Any) -> None:
-    team = await tessera.create_team(fresh("dbt"))
+    asked_team = await tessera.create_team(fresh("dbt"))
     file = DATA / "netsuite_before.json"
-    plan = await tessera.sync_dbt(file, owner=team, dry_run=True)
+    plan = await tessera.sync_dbt(file, owner=asked_team, dry_run=True)
     assert {model.outcome for model in plan.models} <= {"CREATED", "SKIPPED", "UNCHANGED"}
-    await tessera.sync_dbt(file.read_bytes(), owner=team.name)
-    again = await tessera.sync_dbt(file, owner=team)
+    await tessera.sync_dbt(file.read_bytes(), owner=asked_team.name)
+    again = await tessera.sync_dbt(file, owner=asked_team)
     assert {model.outcome for model in again.models} <= {"UNCHANGED", "SKIPPED"}
     assert len(again.models) > 20
     impact = await tessera.dbt_impact(DATA / "netsuite_after.json")
@@ -264,8 +264,8 @@ async def test_a_manifest_of_megabytes_syncs_and_the_same_again_changes_nothing(
     assert all(model.is_safe for model in impact)
 
 
-async def test_a_manifest_that_is_cut_off_is_refused_before_it_is_sent(opened: Open) -> None:
-    client = await opened("http://127.0.0.1:9")
+async def test_a_manifest_that_is_cut_off_is_refused_before_it_is_sent(connect: Open) -> None:
+    client = await connect("http://127.0.0.1:9")
     with pytest.raises(Invalid, match="Was it cut off"):
         await client.sync_dbt(b'{"metadata": {')
     with pytest.raises(Invalid, match="no JSON object"):

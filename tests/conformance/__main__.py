@@ -19,13 +19,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--base", metavar="REF", help="compare our schema with this commit's; by default the last release"
     )
-    given = parser.parse_args(arguments)
-    if unknown := [name for name in given.suite if name not in suites]:
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.suite if name not in suites]:
         parser.error(f"there is no suite {unknown[0]!r}; there are: {', '.join(suites)}")
-    chosen = given.suite or [*SUITES, *(fuzz.SUITES if given.attack else ())]
+    chosen = options.suite or [*SUITES, *(fuzz.SUITES if options.attack else ())]
     try:
         tools.node()
-        with world(given.base) as servers:
+        with world(options.base) as servers:
             failed = sum([_ran(name, suites[name], servers) for name in chosen])
     except tools.Missing as missing:
         print(missing, file=sys.stderr)

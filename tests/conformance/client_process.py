@@ -17,7 +17,7 @@ class Failed(Exception):  # noqa: N818 - what the suite reports
     """What was asked was not answered as it should be."""
 
 
-class Asker:
+class ClientProcess:
     """Takes one operation at a time and gives its reply."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
@@ -38,8 +38,8 @@ class Asker:
             return None
         if not line:
             raise Failed("the client has ended")
-        found: Reply = json.loads(line)
-        return found
+        reply: Reply = json.loads(line)
+        return reply
 
     def ask(self, query: str, variables: Reply) -> Reply:
         """The data of the reply."""
@@ -58,8 +58,8 @@ def data(reply: Reply | None, query: str) -> Reply:
         raise Failed(f"no answer in {SECONDS} s to {_short(query)}")
     if reply.get("errors") or not isinstance(reply.get("data"), dict):
         raise Failed(f"{reply.get('errors') or reply} for {_short(query)}")
-    found: Reply = reply["data"]
-    return found
+    result: Reply = reply["data"]
+    return result
 
 
 def _short(query: str) -> str:
@@ -67,10 +67,10 @@ def _short(query: str) -> str:
 
 
 @contextmanager
-def asking(*command: str) -> Iterator[Asker]:
+def client_process(*command: str) -> Iterator[ClientProcess]:
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
-        yield Asker(process)
+        yield ClientProcess(process)
     finally:
         process.terminate()
         process.wait(10)

@@ -19,7 +19,7 @@ from tessera_gql.client.operation import UPLOAD_PLACEHOLDER, Operation, Paginate
 from tessera_gql.client.operations import catalog, manifests, publishing
 from tessera_gql.client.operations import subscriptions as listening
 
-from .client_process import Asker, Failed, Reply
+from .client_process import ClientProcess, Failed, Reply
 
 ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
@@ -39,7 +39,7 @@ MANIFEST = {
 class Walk:
     """Asks a client, and keeps what was asked; `plain` asks the same server in another way, to move it meanwhile."""
 
-    asker: Asker
+    asker: ClientProcess
     plain: Ask
     asked: list[tuple[str, Reply]] = field(default_factory=list[tuple[str, Reply]])
 
@@ -71,13 +71,13 @@ def quickstart(ask: Ask) -> None:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    said = io.StringIO()
+    output = io.StringIO()
     module.__dict__["call"] = lambda document, **variables: ask(document, variables)
-    with contextlib.redirect_stdout(said):
+    with contextlib.redirect_stdout(output):
         try:
             module.main()
         except SystemExit as error:
-            raise Failed(f"the quickstart stopped: {said.getvalue()[-300:]} {error}") from None
+            raise Failed(f"the quickstart stopped: {output.getvalue()[-300:]} {error}") from None
 
 
 def readme(walk: Walk) -> None:
@@ -186,7 +186,7 @@ def _subscriptions(after: str) -> Iterator[Subscription[Any]]:
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedOperation:
     """A document whose operation has a name that no other has: for tools that make code from names."""
 
     name: str
@@ -195,7 +195,7 @@ class Named:
     variables: Reply
 
 
-def named(asked: list[tuple[str, Reply]]) -> Iterator[Named]:
+def name_operations(asked: list[tuple[str, Reply]]) -> Iterator[NamedOperation]:
     """Each document once; nothing but the name is put in."""
     texts, names = set[str](), set[str]()
     for text, variables in asked:
@@ -210,7 +210,7 @@ def named(asked: list[tuple[str, Reply]]) -> Iterator[Named]:
         while (name := f"{stem}{number if number > 1 else ''}{kind.capitalize()}") in names:
             number += 1
         names.add(name)
-        yield Named(name, kind, _renamed(text, node, name), variables)
+        yield NamedOperation(name, kind, _renamed(text, node, name), variables)
 
 
 def _renamed(text: str, node: OperationDefinitionNode, name: str) -> str:

@@ -29,7 +29,7 @@ def _node(value: Any) -> Any:
         case str():
             return nodes.String(value)
         case list():
-            return nodes.List([_node(one) for one in value])
+            return nodes.List([_node(item) for item in value])
         case _:
             fields = (ObjectFieldNode(name=NameNode(value=name), value=_node(one)) for name, one in value.items())
             return ObjectValueNode(fields=(*fields,))

@@ -1,4 +1,4 @@
-"""The client `gql` in an environment of its own: gql_client.py URL [AUTHORIZATION]; same lines as javascript_clients.mjs."""
+"""The client `gql` in an environment of its own: gql_client.py URL [AUTHORIZATION]; like javascript_clients.mjs."""
 
 import asyncio
 import json

@@ -24,8 +24,8 @@ def node() -> None:
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             raise Missing(f"The suites need {program}, which is not on the PATH. Install Node.js 20 or newer.")
-    installed, wanted = HERE / "node_modules/.package-lock.json", HERE / "package-lock.json"
-    if installed.exists() and installed.stat().st_mtime >= wanted.stat().st_mtime:
+    installed, required = HERE / "node_modules/.package-lock.json", HERE / "package-lock.json"
+    if installed.exists() and installed.stat().st_mtime >= required.stat().st_mtime:
         return
     print("Installing npm packages (once) ...", file=sys.stderr)
     _do("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error")

@@ -47,8 +47,8 @@ def refused(server: Running, query: str, **variables: Any) -> dict[str, Any]:
 def limit(server: Running, query: str, **variables: Any) -> str:
     error = refused(server, query, **variables)
     assert error["extensions"]["code"] == "QUERY_TOO_COMPLEX", error
-    found: str = error["extensions"]["limit"]
-    return found
+    name: str = error["extensions"]["limit"]
+    return name
 
 
 def nested(depth: int) -> str:
@@ -135,8 +135,8 @@ def test_introspection_is_no_way_around_the_limits_of_the_open_profile(tmp_path:
     circle = "fields { type { " * 20 + "name" + " } }" * 20
     with serving(tmp_path) as server:
         assert "errors" in post(server, f"{{ __schema {{ types {{ {circle} }} }} }}").json()
-        many = " ".join(f"a{n}: __schema {{ types {{ fields {{ name }} }} }}" for n in range(30))
-        assert limit(server, f"{{ {many} }}") == "cost"
+        repeated = " ".join(f"a{n}: __schema {{ types {{ fields {{ name }} }} }}" for n in range(30))
+        assert limit(server, f"{{ {repeated} }}") == "cost"
 
 
 def test_depth_and_breadth_are_measured_before_anything_is_asked(server: Running) -> None:
@@ -230,7 +230,7 @@ def test_a_wrong_name_in_a_variable_is_not_corrected(server: Running) -> None:
 def test_no_mistake_shows_a_trace_or_what_we_are_made_of(server: Running, body: bytes) -> None:
     answer = httpx.post(f"{server.url}/graphql", content=body, headers={**KEY, "Content-Type": "application/json"})
     assert answer.status_code < 500
-    assert not [word for word in INTERNALS if word in answer.text], answer.text
+    assert not [name for name in INTERNALS if name in answer.text], answer.text
     assert not {"server", "x-powered-by"} & answer.headers.keys()
 
 

@@ -15,9 +15,9 @@ from tests.e2e.server import TESSERA, environment
 from tests.world import World
 
 
-def audit(url: str, *words: str) -> "subprocess.CompletedProcess[str]":
+def audit(url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [TESSERA, "audit", *words],
+        [TESSERA, "audit", *arguments],
         env=environment(DATABASE_URL=url),
         capture_output=True,
         text=True,
@@ -62,10 +62,10 @@ def change(url: str, *statements: str) -> None:
 
 
 def test_an_untouched_log_verifies_and_says_its_last_row(filled: str) -> None:
-    done = audit(filled, "verify")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "each as it was written" in done.stdout
-    noted = done.stdout.split()[-1]
+    completed = audit(filled, "verify")
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert "each as it was written" in completed.stdout
+    noted = completed.stdout.split()[-1]
     assert audit(filled, "verify", "--expect", noted).returncode == 0
 
 
@@ -97,10 +97,10 @@ def test_a_changed_row_is_named(filled: str, damage: str) -> None:
 
 def test_the_command_names_the_changed_row_and_exits_with_one(filled: str) -> None:
     change(filled, DAMAGES["one byte of a payload"])
-    done = audit(filled, "verify")
-    assert done.returncode == 1
-    assert "broken at sequence 7: its hash does not fit" in done.stderr
-    assert "Traceback" not in done.stderr
+    completed = audit(filled, "verify")
+    assert completed.returncode == 1
+    assert "broken at sequence 7: its hash does not fit" in completed.stderr
+    assert "Traceback" not in completed.stderr
 
 
 def test_a_log_that_was_cut_or_written_anew_is_caught_by_what_was_noted_down(filled: str) -> None:
@@ -121,14 +121,14 @@ def test_an_export_goes_on_where_it_ended(filled: str, tmp_path: Path) -> None:
     target = tmp_path / "events.jsonl"
     assert audit(filled, "export", "--output", str(target)).returncode == 0
 
-    async def more() -> None:
+    async def add_events() -> None:
         database = Database(filled)
         await World(database).team("later")
         await database.dispose()
 
-    asyncio.run(more())
-    done = audit(filled, "export", "--output", str(target), "--after", str(len(whole)))
-    assert f"--after {len(whole) + 1}" in done.stderr
+    asyncio.run(add_events())
+    completed = audit(filled, "export", "--output", str(target), "--after", str(len(whole)))
+    assert f"--after {len(whole) + 1}" in completed.stderr
     rows = [json.loads(line) for line in target.read_text().splitlines()]
     assert rows[:-1] == whole
     assert rows[-1]["payload"]["name"] == "later"

@@ -37,13 +37,13 @@ def do(server: Running, document: str, **asked: Any) -> dict[str, Any]:
     """The payload; refusals fail the test."""
     (payload,) = server.data(document, input=asked).values()
     assert payload["errors"] == []
-    found: dict[str, Any] = payload
-    return found
+    result: dict[str, Any] = payload
+    return result
 
 
 def sync(server: Running, document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     payload = do(server, SYNC, manifest=document, owner={"name": "packages"})
-    return {one["fqn"]: one for one in payload["report"]["models"]}
+    return {model["fqn"]: model for model in payload["report"]["models"]}
 
 
 def a_model_with_columns(document: dict[str, Any]) -> tuple[str, str, list[str]]:
@@ -62,21 +62,21 @@ def test_a_real_project_passes_untouched_until_it_drops_a_column_that_somebody_r
     settings = {"DATABASE_URL": request.getfixturevalue("postgres_database_url")} if on == "postgresql" else {}
     after = manifest("netsuite_after")
     unique_id, fqn, columns = a_model_with_columns(after)
-    dropped, other = columns[0], columns[1]
+    dropped, other_column = columns[0], columns[1]
     with serving(tmp_path, **settings) as server:
         for name in TEAMS:
             do(server, CREATE_TEAM, name=name)
         first = sync(server, manifest("netsuite_before"))
-        assert {one["outcome"] for one in first.values()} == {"CREATED"}
-        for team, fields in (("unconcerned", [other]), ("everything", None), ("reader", [dropped])):
+        assert {model["outcome"] for model in first.values()} == {"CREATED"}
+        for team, fields in (("unconcerned", [other_column]), ("everything", None), ("reader", [dropped])):
             do(server, REGISTER, asset={"fqn": fqn}, team={"name": team}, fields=fields)
 
         second = sync(server, after)
-        changed = [one for one in second.values() if one["outcome"] == "PUBLISHED"]
-        kinds = [change["kind"] for one in changed for change in one["changes"]]
+        changed = [model for model in second.values() if model["outcome"] == "PUBLISHED"]
+        kinds = [change["kind"] for model in changed for change in model["changes"]]
         assert kinds.count("PROPERTY_ADDED") == 20
-        assert not [one for one in second.values() if one["breaking"]]
-        assert {one["outcome"] for one in sync(server, after).values()} == {"UNCHANGED"}
+        assert not [model for model in second.values() if model["breaking"]]
+        assert {model["outcome"] for model in sync(server, after).values()} == {"UNCHANGED"}
 
         del after["nodes"][unique_id]["columns"][dropped]
         settle(server, after, fqn)
@@ -93,20 +93,20 @@ def settle(server: Running, after: dict[str, Any], fqn: str) -> None:
     refused = server.data(
         ACKNOWLEDGE, input={"proposal": proposal, "team": {"name": "unconcerned"}, "response": "APPROVED"}
     )
-    assert [one["code"] for one in refused["acknowledgeProposal"]["errors"]] == ["FORBIDDEN"]
+    assert [error["code"] for error in refused["acknowledgeProposal"]["errors"]] == ["FORBIDDEN"]
     early = server.data(PUBLISH, input={"proposal": proposal})["publishProposal"]
-    assert [one["code"] for one in early["errors"]] == ["CONFLICT"]
+    assert [error["code"] for error in early["errors"]] == ["CONFLICT"]
     assert "everything, reader" in early["errors"][0]["message"]
 
-    said = do(server, ACKNOWLEDGE, proposal=proposal, team={"name": "reader"}, response="APPROVED")
-    assert said["proposal"] == {"status": "PENDING", "awaiting": [{"name": "everything"}]}
-    said = do(server, ACKNOWLEDGE, proposal=proposal, team={"name": "everything"}, response="APPROVED")
-    assert said["proposal"]["status"] == "APPROVED"
-    done = do(server, PUBLISH, proposal=proposal)
-    assert done["contract"]["status"] == "ACTIVE"
-    assert done["contract"]["version"].startswith("2.")
-    assert done["proposal"]["status"] == "PUBLISHED"
-    assert {one["outcome"] for one in sync(server, after).values()} == {"UNCHANGED"}
+    reply = do(server, ACKNOWLEDGE, proposal=proposal, team={"name": "reader"}, response="APPROVED")
+    assert reply["proposal"] == {"status": "PENDING", "awaiting": [{"name": "everything"}]}
+    reply = do(server, ACKNOWLEDGE, proposal=proposal, team={"name": "everything"}, response="APPROVED")
+    assert reply["proposal"]["status"] == "APPROVED"
+    result = do(server, PUBLISH, proposal=proposal)
+    assert result["contract"]["status"] == "ACTIVE"
+    assert result["contract"]["version"].startswith("2.")
+    assert result["proposal"]["status"] == "PUBLISHED"
+    assert {model["outcome"] for model in sync(server, after).values()} == {"UNCHANGED"}
 
 
 @pytest.mark.parametrize("document", [{}, {"metadata": {}}, [], "{truncated", 7, None])
@@ -116,7 +116,7 @@ def test_what_is_no_manifest_is_refused_in_words_and_leaves_nothing(tmp_path: Pa
         answer = server.call(SYNC, input={"manifest": document, "owner": {"name": "packages"}})
         # An object that is no manifest is refused by the mutation; what is no object never gets that far.
         payload = (answer.get("data") or {}).get("syncDbtManifest")
-        (said,) = payload["errors"] if payload else answer["errors"]
-        assert said.get("code", said.get("extensions", {}).get("code")) in {"INVALID", "BAD_REQUEST"}
-        assert "manifest" in said["message"]
+        (error,) = payload["errors"] if payload else answer["errors"]
+        assert error.get("code", error.get("extensions", {}).get("code")) in {"INVALID", "BAD_REQUEST"}
+        assert "manifest" in error["message"]
         assert server.data("{ assets { totalCount } }")["assets"]["totalCount"] == 0

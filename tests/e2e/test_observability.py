@@ -44,14 +44,14 @@ def lines(server: Running) -> list[dict[str, Any]]:
     return [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
 
 
-def line(server: Running, **wanted: Any) -> dict[str, Any]:
+def line(server: Running, **fields: Any) -> dict[str, Any]:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        for found in lines(server):
-            if wanted.items() <= found.items():
-                return found
+        for entry in lines(server):
+            if fields.items() <= entry.items():
+                return entry
         time.sleep(0.05)
-    raise AssertionError(f"no line {wanted} in\n{server.log.read_text()}")
+    raise AssertionError(f"no line {fields} in\n{server.log.read_text()}")
 
 
 def test_metrics_count_operations_statements_and_what_waits(tmp_path: Path) -> None:
@@ -61,21 +61,21 @@ def test_metrics_count_operations_statements_and_what_waits(tmp_path: Path) -> N
         assert post(server, MANY).status_code == 200
         post(server, "query Broken { nothing }")
         httpx.get(f"{server.url}/nowhere")
-        found = metrics(server)
-    assert found['tessera_operations_total{kind="mutation",operation="Create",outcome="ok"}'] == 3
-    assert found['tessera_operations_total{kind="query",operation="Catalog",outcome="ok"}'] == 1
-    assert found['tessera_operations_total{kind="invalid",operation="anonymous",outcome="refused"}'] == 1
-    assert found['tessera_errors_total{code="GRAPHQL_VALIDATION_FAILED"}'] == 1
-    assert found['tessera_operation_seconds_count{kind="mutation",operation="Create"}'] == 3
-    assert found['tessera_http_responses_total{route="other",status="404"}'] == 1
-    assert found['tessera_statement_seconds_count{verb="INSERT"}'] > 3
-    assert found['tessera_executor_queries_total{how="planned"}'] == 1
-    assert found["tessera_log_sequence"] == 3
-    assert found["tessera_relay_lag_events"] == 0
-    assert found["tessera_proposals_waiting"] == 0
-    assert found["tessera_webhook_deliveries_dead"] == 0
-    assert found["process_resident_memory_bytes"] > 1e7
-    assert found["process_open_fds"] > 3
+        figures = metrics(server)
+    assert figures['tessera_operations_total{kind="mutation",operation="Create",outcome="ok"}'] == 3
+    assert figures['tessera_operations_total{kind="query",operation="Catalog",outcome="ok"}'] == 1
+    assert figures['tessera_operations_total{kind="invalid",operation="anonymous",outcome="refused"}'] == 1
+    assert figures['tessera_errors_total{code="GRAPHQL_VALIDATION_FAILED"}'] == 1
+    assert figures['tessera_operation_seconds_count{kind="mutation",operation="Create"}'] == 3
+    assert figures['tessera_http_responses_total{route="other",status="404"}'] == 1
+    assert figures['tessera_statement_seconds_count{verb="INSERT"}'] > 3
+    assert figures['tessera_executor_queries_total{how="planned"}'] == 1
+    assert figures["tessera_log_sequence"] == 3
+    assert figures["tessera_relay_lag_events"] == 0
+    assert figures["tessera_proposals_waiting"] == 0
+    assert figures["tessera_webhook_deliveries_dead"] == 0
+    assert figures["process_resident_memory_bytes"] > 1e7
+    assert figures["process_open_fds"] > 3
 
 
 def test_names_of_operations_can_not_fill_the_memory(tmp_path: Path) -> None:
@@ -83,28 +83,28 @@ def test_names_of_operations_can_not_fill_the_memory(tmp_path: Path) -> None:
         with httpx.Client(base_url=server.url) as client:
             for number in range(150):
                 client.post("/graphql", json={"query": f"query Q{number} {{ __typename }}"})
-        found = metrics(server)
-    named = [name for name in found if name.startswith("tessera_operations_total")]
-    assert len(named) == 101
-    assert found['tessera_operations_total{kind="query",operation="other",outcome="ok"}'] == 50
+        figures = metrics(server)
+    series = [name for name in figures if name.startswith("tessera_operations_total")]
+    assert len(series) == 101
+    assert figures['tessera_operations_total{kind="query",operation="other",outcome="ok"}'] == 50
 
 
 def test_open_sockets_and_subscriptions_are_counted_until_they_end(tmp_path: Path) -> None:
     async def listen(server: Running) -> None:
         address = server.url.replace("http", "ws") + "/graphql"
-        async with websockets.connect(address, subprotocols=[websockets.Subprotocol("graphql-transport-ws")]) as one:
-            await one.send('{"type":"connection_init"}')
-            await one.recv()
+        async with websockets.connect(address, subprotocols=[websockets.Subprotocol("graphql-transport-ws")]) as ws:
+            await ws.send('{"type":"connection_init"}')
+            await ws.recv()
             for number in range(3):
                 payload = {"query": "subscription Alerts { events { kind } }"}
-                await one.send(json.dumps({"type": "subscribe", "id": f"{number}", "payload": payload}))
+                await ws.send(json.dumps({"type": "subscribe", "id": f"{number}", "payload": payload}))
             await asyncio.sleep(0.5)
-            found = await asyncio.to_thread(metrics, server)
-            assert found["tessera_sockets"] == 1
-            assert found["tessera_subscriptions"] == 3
+            figures = await asyncio.to_thread(metrics, server)
+            assert figures["tessera_sockets"] == 1
+            assert figures["tessera_subscriptions"] == 3
         await asyncio.sleep(0.5)
-        found = await asyncio.to_thread(metrics, server)
-        assert found["tessera_sockets"] == found["tessera_subscriptions"] == 0
+        figures = await asyncio.to_thread(metrics, server)
+        assert figures["tessera_sockets"] == figures["tessera_subscriptions"] == 0
 
     with serving(tmp_path) as server:
         asyncio.run(listen(server))
@@ -117,13 +117,13 @@ def test_metrics_need_their_own_key_or_an_administrator_s_where_keys_are_needed(
         assert "tessera_log_sequence" in metrics(server, ADMIN_KEY)
         assert "tessera_log_sequence" in metrics(server, METRICS_KEY)
         assert post(server, "{ __typename }", METRICS_KEY).status_code == 401
-        made = post(server, CREATE, ADMIN_KEY, variables={"name": "shop"})
+        created = post(server, CREATE, ADMIN_KEY, variables={"name": "shop"})
         minting = (
             'mutation { createApiKey(input: { name: "ci", team: { name: "shop" }, scopes: [WRITE] }) '
             "{ token errors { message } } }"
         )
         token = post(server, minting, ADMIN_KEY).json()["data"]["createApiKey"]["token"]
-        assert made.status_code == 200
+        assert created.status_code == 200
         refused = httpx.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {token}"})
         assert refused.status_code == 403
     with serving(tmp_path, METRICS="off", DATABASE_URL="sqlite:///other.db") as server:
@@ -138,10 +138,10 @@ def test_processes_on_one_socket_answer_for_each_other(tmp_path: Path, postgres_
         tiny = 'tessera_operations_total{kind="query",operation="Tiny",outcome="ok"}'
         assert [metrics(server)[tiny] for _ in range(10)] == [40] * 10
         time.sleep(1.5)
-        found = metrics(server)
-        memory = [name for name in found if name.startswith("process_resident_memory_bytes{pid=")]
+        figures = metrics(server)
+        memory = [name for name in figures if name.startswith("process_resident_memory_bytes{pid=")]
         assert len(memory) == 2
-        assert found["tessera_relay_lag_events"] == 0
+        assert figures["tessera_relay_lag_events"] == 0
 
 
 def test_every_request_is_one_line_with_its_id_and_operation(tmp_path: Path) -> None:
@@ -150,19 +150,19 @@ def test_every_request_is_one_line_with_its_id_and_operation(tmp_path: Path) -> 
         assert answer.headers["x-request-id"] == "build-4711.retry-1"
         strange = post(server, "query Nope { nothing }", headers={"X-Request-ID": "no good\tid"})
         assert re.fullmatch(r"[0-9a-f]{16}", strange.headers["x-request-id"])
-        told = line(server, request_id="build-4711.retry-1")
+        entry = line(server, request_id="build-4711.retry-1")
         refused = line(server, request_id=strange.headers["x-request-id"])
         httpx.get(f"{server.url}/healthz")
         at_the_door = httpx.post(f"{server.url}/graphql", content="x", headers={"Content-Type": "text/plain"})
         assert line(server, request_id=at_the_door.headers["x-request-id"])["status"] == 415
-    assert told["event"] == "request"
-    assert told["level"] == "info"
-    assert (told["operation"], told["kind"], told["outcome"]) == ("Catalog", "query", "ok")
-    assert (told["method"], told["path"], told["status"]) == ("POST", "/graphql", 200)
-    assert told["account"] == "open"
-    assert told["ms"] > 0
+    assert entry["event"] == "request"
+    assert entry["level"] == "info"
+    assert (entry["operation"], entry["kind"], entry["outcome"]) == ("Catalog", "query", "ok")
+    assert (entry["method"], entry["path"], entry["status"]) == ("POST", "/graphql", 200)
+    assert entry["account"] == "open"
+    assert entry["ms"] > 0
     assert (refused["outcome"], refused["codes"]) == ("refused", ["GRAPHQL_VALIDATION_FAILED"])
-    ids = [one["request_id"] for one in lines(server)]
+    ids = [line["request_id"] for line in lines(server)]
     assert len(ids) == len(set(ids)) == 3  # and none for /healthz
 
 
@@ -176,8 +176,8 @@ def test_people_at_a_terminal_get_words_instead(tmp_path: Path) -> None:
     with serving(tmp_path, LOG_FORMAT="console") as server:
         post(server, MANY)
         time.sleep(0.2)
-        said = server.log.read_text()
-    assert re.search(r"request .*operation=Catalog", said)
+        log = server.log.read_text()
+    assert re.search(r"request .*operation=Catalog", log)
     assert lines(server) == []
 
 
@@ -195,10 +195,10 @@ def test_no_line_holds_a_key_a_variable_or_a_literal(tmp_path: Path, postgres_da
         httpx.get(f"{server.url}/{stolen}?key={ADMIN_KEY}")
         post(server, CREATE, ADMIN_KEY, variables={"name": "nul \x00 hidden-variable"})
         time.sleep(0.3)
-        said = server.log.read_text()
-    assert said.count('"event":"request"') >= 8
+        log = server.log.read_text()
+    assert log.count('"event":"request"') >= 8
     for secret in (stolen, token, "hidden", ADMIN_KEY, settings["WEBHOOK_SECRET"]):
-        assert secret not in said
+        assert secret not in log
 
 
 class Collector(ThreadingHTTPServer):
@@ -225,7 +225,9 @@ class Receiver(BaseHTTPRequestHandler):
             body = gzip.decompress(body)
         assert self.path == "/v1/traces"
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            self.server.attributes |= {one.key: one.value.string_value for one in resource.resource.attributes}
+            self.server.attributes |= {
+                attribute.key: attribute.value.string_value for attribute in resource.resource.attributes
+            }
             self.server.received += [span for scope in resource.scope_spans for span in scope.spans]
         self.send_response(200)
         self.send_header("Content-Length", "0")
@@ -244,8 +246,8 @@ def collecting() -> Iterator[Collector]:
         thread.join()
 
 
-def said(span: Any) -> dict[str, str]:
-    return {one.key: one.value.string_value for one in span.attributes}
+def span_attributes(span: Any) -> dict[str, str]:
+    return {attribute.key: attribute.value.string_value for attribute in span.attributes}
 
 
 def test_each_operation_is_a_span_below_its_caller_s_with_its_statements_below_it(tmp_path: Path) -> None:
@@ -258,12 +260,12 @@ def test_each_operation_is_a_span_below_its_caller_s_with_its_statements_below_i
         spans = collector.spans(enough=4)
     (operation,) = [span for span in spans if span.name == "query Catalog"]
     assert (operation.trace_id.hex(), operation.parent_span_id.hex()) == (trace, parent)
-    assert said(operation)["graphql.operation.name"] == "Catalog"
-    assert said(operation)["graphql.operation.type"] == "query"
+    assert span_attributes(operation)["graphql.operation.name"] == "Catalog"
+    assert span_attributes(operation)["graphql.operation.type"] == "query"
     below = [span for span in spans if span.parent_span_id == operation.span_id]
     assert below
-    assert {said(span)["db.system.name"] for span in below} == {"sqlite"}
-    assert any("assets.fqn" in said(span)["db.query.text"] for span in below)
+    assert {span_attributes(span)["db.system.name"] for span in below} == {"sqlite"}
+    assert any("assets.fqn" in span_attributes(span)["db.query.text"] for span in below)
     (failing,) = [span for span in spans if span.name == "query Failing"]
     assert failing.status.code == 2
     assert not failing.parent_span_id
@@ -289,6 +291,6 @@ def test_an_endpoint_that_is_no_address_is_refused(tmp_path: Path, value: str) -
 
 def test_readiness_tells_that_the_database_and_the_relay_are_well(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
-        found = httpx.get(f"{server.url}/readyz")
-        assert found.json() == {"status": "ready", "revision": found.json()["revision"], "sequence": 0}
+        answer = httpx.get(f"{server.url}/readyz")
+        assert answer.json() == {"status": "ready", "revision": answer.json()["revision"], "sequence": 0}
         assert httpx.get(f"{server.url}/healthz").json()["status"] == "alive"

@@ -38,9 +38,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def manifest() -> bytes:
-    found = json.dumps(build_manifest(MODELS)).encode()
-    assert len(found) > 2_000_000
-    return found
+    impact = json.dumps(build_manifest(MODELS)).encode()
+    assert len(impact) > 2_000_000
+    return impact
 
 
 def operations(query: str, **variables: Any) -> str:
@@ -55,8 +55,8 @@ def form(
         name: (None if isinstance(value, str) else f"{name}.json", value.encode() if isinstance(value, str) else value)
         for name, value in parts.items()
     }
-    sent = ALLOWED if headers is None else headers
-    return httpx.post(f"{server.url}/graphql", files=files, headers=sent, timeout=seconds)
+    request_headers = ALLOWED if headers is None else headers
+    return httpx.post(f"{server.url}/graphql", files=files, headers=request_headers, timeout=seconds)
 
 
 def sync(server: Running, manifest: bytes, **options: Any) -> httpx.Response:
@@ -67,7 +67,7 @@ def sync(server: Running, manifest: bytes, **options: Any) -> httpx.Response:
 def outcomes(answer: httpx.Response) -> set[str]:
     payload = answer.json()["data"]["syncDbtManifest"]
     assert payload["errors"] == []
-    return {one["outcome"] for one in payload["report"]["models"]}
+    return {model["outcome"] for model in payload["report"]["models"]}
 
 
 def refusal(answer: httpx.Response, status: int) -> str:
@@ -88,16 +88,16 @@ def kill_worker(server: Running) -> None:
 
 def worker_processes(server: Running) -> list[int]:
     """The worker processes of this server."""
-    found: list[int] = []
+    pids: list[int] = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
             parent = int(status.read_text().rpartition(") ")[2].split()[1])
-            words = (status.parent / "cmdline").read_text()
+            command_line = (status.parent / "cmdline").read_text()
         except (OSError, ValueError):
             continue
-        if parent == server.process.pid and "tessera_gql.server.upload_worker" in words:
-            found.append(int(status.parent.name))
-    return found
+        if parent == server.process.pid and "tessera_gql.server.upload_worker" in command_line:
+            pids.append(int(status.parent.name))
+    return pids
 
 
 def test_a_manifest_in_a_form_is_taken_in_and_the_same_as_json_changes_nothing(
@@ -112,8 +112,8 @@ def test_a_manifest_in_a_form_is_taken_in_and_the_same_as_json_changes_nothing(
 
 def test_an_impact_takes_a_form_too(server: Running, manifest: bytes) -> None:
     parts = {"operations": operations(IMPACT, m=None), "map": '{"m": ["variables.m"]}', "m": manifest}
-    found = form(server, parts).json()["data"]["dbtImpact"]
-    assert len(found) == MODELS
+    impact = form(server, parts).json()["data"]["dbtImpact"]
+    assert len(impact) == MODELS
     parts["m"] = SMALL
     assert form(server, parts).json() == {"data": {"dbtImpact": []}}
 
@@ -122,8 +122,8 @@ def test_a_retry_with_the_same_key_gets_the_first_report(server: Running, manife
     first = sync(server, manifest, idempotencyKey="once")
     again = sync(server, manifest, idempotencyKey="once")
     assert first.json() == again.json()
-    other = sync(server, SMALL, idempotencyKey="once").json()
-    assert other["data"]["syncDbtManifest"]["errors"][0]["code"] == "CONFLICT"
+    second = sync(server, SMALL, idempotencyKey="once").json()
+    assert second["data"]["syncDbtManifest"]["errors"][0]["code"] == "CONFLICT"
 
 
 def test_an_event_stream_tells_how_far_it_has_come_in_comments(server: Running, manifest: bytes) -> None:
@@ -346,8 +346,8 @@ def half_an_upload(server: Running, key: str | None = None, size: int = 1_000_00
 def test_a_caller_has_two_uploads_at_once_and_keeps_nobody_else_waiting(tmp_path: Path) -> None:
     with serving(tmp_path, ADMIN_KEY="an-administrators-key-for-this-test") as server:
         admin = {"Authorization": "Bearer an-administrators-key-for-this-test"}
-        made = httpx.post(f"{server.url}/graphql", json={"query": KEY}, headers=admin).json()
-        key = made["data"]["createApiKey"]["token"]
+        created = httpx.post(f"{server.url}/graphql", json={"query": KEY}, headers=admin).json()
+        key = created["data"]["createApiKey"]["token"]
         asked = operations(SYNC, input={"manifest": None})
         parts = {"operations": asked, "map": '{"0": ["variables.input.manifest"]}', "0": SMALL}
         with half_an_upload(server, key) as slow, half_an_upload(server, key):
@@ -402,7 +402,7 @@ def test_a_worker_process_that_ends_at_any_moment_is_told_as_unavailable(tmp_pat
         answers = [sync(server, manifest) for _ in range(5)]
         stopped.set()
         killing.join(30)
-        codes = {error["extensions"]["code"] for one in answers for error in one.json()["errors"]}
+        codes = {error["extensions"]["code"] for answer in answers for error in answer.json()["errors"]}
         assert codes == {"UNAVAILABLE"}
         assert outcomes(sync(server, manifest)) == {"CREATED"}
         assert "Traceback" not in server.log.read_text()

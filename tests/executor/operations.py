@@ -52,7 +52,7 @@ class Asked:
 
 
 @dataclass
-class Maker:
+class OperationBuilder:
     schema: GraphQLSchema
     arguments: Arguments
     draw: Draw
@@ -75,8 +75,8 @@ class Maker:
 
     def selections(self, kind: GraphQLNamedOutputType, depth: int, prefix: str) -> str:
         """`prefix` sets the names below a narrowed type apart from those of its siblings."""
-        found = [self.selection(kind, depth, prefix) for _ in range(self.draw(st.integers(1, 4)))]
-        return f"{{ {' '.join(found)} }}"
+        definition = [self.selection(kind, depth, prefix) for _ in range(self.draw(st.integers(1, 4)))]
+        return f"{{ {' '.join(definition)} }}"
 
     def selection(self, kind: GraphQLNamedOutputType, depth: int, prefix: str) -> str:
         if self.chance(25) and depth > 0:
@@ -94,16 +94,16 @@ class Maker:
         assert isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)
         return kind.fields
 
-    def field(self, parent: str, name: str, found: GraphQLField, depth: int, prefix: str) -> str:
-        given = self.given(f"{parent}.{name}", found)
-        alias = f"{self.fresh()}: " if given or self.chance(15) else f"{prefix}{name}: " if prefix else ""
-        named = get_named_type(found.type)
-        below = "" if is_leaf_type(named) else self.selections(named, depth - 1, "")
-        return f"{alias}{name}{given}{self.condition()} {below}"
+    def field(self, parent: str, name: str, definition: GraphQLField, depth: int, prefix: str) -> str:
+        arguments = self.arguments_of(f"{parent}.{name}", definition)
+        alias = f"{self.fresh()}: " if arguments or self.chance(15) else f"{prefix}{name}: " if prefix else ""
+        kind = get_named_type(definition.type)
+        below = "" if is_leaf_type(kind) else self.selections(kind, depth - 1, "")
+        return f"{alias}{name}{arguments}{self.condition()} {below}"
 
-    def given(self, path: str, found: GraphQLField) -> str:
+    def arguments_of(self, path: str, definition: GraphQLField) -> str:
         parts = []
-        for name, argument in found.args.items():
+        for name, argument in definition.args.items():
             values = self.arguments(path, argument, name)
             likely = 6 if name in self.rarely else 40
             if values is None or not (is_required_argument(argument) or self.chance(likely)):
@@ -122,8 +122,8 @@ class Maker:
     def condition(self) -> str:
         if not self.chance(12):
             return ""
-        word, value = self.draw(st.sampled_from(["include", "skip"])), self.draw(st.booleans())
-        return f" @{word}(if: {self.variable('Boolean!', value) if self.chance(60) else str(value).lower()})"
+        directive, value = self.draw(st.sampled_from(["include", "skip"])), self.draw(st.booleans())
+        return f" @{directive}(if: {self.variable('Boolean!', value) if self.chance(60) else str(value).lower()})"
 
     def fragment(self, kind: GraphQLNamedOutputType, depth: int, prefix: str) -> str:
         if isinstance(kind, GraphQLObjectType):
@@ -148,7 +148,7 @@ def operations(
     schema: GraphQLSchema, arguments: Arguments, *, depth: int = 5, rarely: frozenset[str] = frozenset()
 ) -> st.SearchStrategy[Asked]:
     @st.composite
-    def made(draw: Draw) -> Asked:
-        return Maker(schema, arguments, draw, depth, rarely).operation()
+    def build(draw: Draw) -> Asked:
+        return OperationBuilder(schema, arguments, draw, depth, rarely).operation()
 
-    return made()
+    return build()

@@ -194,7 +194,7 @@ class Person(Named):
 
     @strawberry.field
     def selected(self, info: Info) -> list[str]:
-        return [one.name for one in info.selected_fields]  # type: ignore[union-attr]
+        return [selected_field.name for selected_field in info.selected_fields]  # type: ignore[union-attr]
 
     @strawberry.field(permission_classes=[Admins])
     def secret(self) -> str | None:

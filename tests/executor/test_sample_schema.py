@@ -13,9 +13,9 @@ from strawberry.dataloader import DataLoader
 from strawberry.execution import optimized_is_awaitable
 
 from tessera_gql.executor import ExecutorCounts, Fallback, PlanCache, PlannedQuery, execute_query
+from tests.executor.operations import THOROUGH, Asked, examples, operations
 from tests.executor.sample_schema import context as sample_context
 from tests.executor.sample_schema import schema as sample_schema
-from tests.executor.operations import THOROUGH, Asked, examples, operations
 
 CORE = sample_schema._schema
 
@@ -23,14 +23,14 @@ SECRETS = {"secret", "secretLater", "plainSecret", "secretFriend", "guardedBoss"
 
 
 async def referred(asked: Asked, context: Any) -> ExecutionResult:
-    done = execute(
+    result = execute(
         CORE,
         parse(asked.text),
         context_value=context,
         variable_values=asked.variables,
         is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
     )
-    return done if isinstance(done, ExecutionResult) else await done
+    return result if isinstance(result, ExecutionResult) else await result
 
 
 async def planned(asked: Asked, context: Any, tally: ExecutorCounts) -> ExecutionResult:
@@ -41,7 +41,7 @@ async def planned(asked: Asked, context: Any, tally: ExecutorCounts) -> Executio
     return await execute_query(query, context, partial(referred, asked, context), tally)
 
 
-def shown(result: ExecutionResult) -> str:
+def printable(result: ExecutionResult) -> str:
     errors = sorted((error.formatted for error in result.errors or ()), key=lambda one: str(one.get("path")))
     return json.dumps({"data": result.data, "errors": errors}, default=str)
 
@@ -50,7 +50,7 @@ async def compare(asked: Asked, *, admin: bool = True) -> ExecutorCounts:
     tally = ExecutorCounts()
     ours = await planned(asked, sample_context(admin=admin), tally)
     theirs = await referred(asked, sample_context(admin=admin))
-    assert shown(ours) == shown(theirs), asked
+    assert printable(ours) == printable(theirs), asked
     return tally
 
 
@@ -94,7 +94,7 @@ async def test_a_permission_is_asked_whoever_executes(name: str, around: str) ->
     asked = Asked(f"{{ {around.format(name + below)} }}", {})
     for executed in (partial(planned, tally=ExecutorCounts()), referred):
         refused = await executed(asked, sample_context(admin=False))
-        assert "secret " not in shown(refused).replace("plain secret", "secret ")
+        assert "secret " not in printable(refused).replace("plain secret", "secret ")
         assert [error.message.startswith("Admins only") for error in refused.errors or []] != []
         allowed = await executed(asked, sample_context(admin=True))
         assert allowed.errors is None
@@ -141,12 +141,12 @@ async def test_parents_that_point_at_the_same_ask_for_it_once() -> None:
         return numbers
 
     context = sample_context(admin=True) | {"people": DataLoader(people)}
-    found = await planned(
+    result = await planned(
         Asked("{ people(count: 10) { boss(step: 0) { number } again: boss(step: 0) { name } } }", {}),
         context,
         ExecutorCounts(),
     )
-    assert found.errors is None
+    assert result.errors is None
     assert asked == [[0, 1, 2, 3, 5, 6]]
 
 
@@ -160,10 +160,10 @@ async def test_a_failure_stops_what_runs_beside_it_and_leaves_the_loaders_usable
 
     context = sample_context(admin=True) | {"people": DataLoader(people)}
     text = "{ people { boss(step: 1) { boss(step: 2) { number } } } person(number: 13) { id } }"
-    found = await planned(Asked(text, {}), context, ExecutorCounts())
-    assert [error.message for error in found.errors or []] == ["trouble with 13"]
-    assert found.data is not None
-    assert found.data["people"][2]["boss"]["boss"]["number"] == 5
+    result = await planned(Asked(text, {}), context, ExecutorCounts())
+    assert [error.message for error in result.errors or []] == ["trouble with 13"]
+    assert result.data is not None
+    assert result.data["people"][2]["boss"]["boss"]["number"] == 5
     assert len(loaded) == len(set(loaded)), "what was loaded once is not loaded again"
 
 
@@ -175,29 +175,29 @@ async def test_a_plan_serves_every_outcome_of_its_conditions() -> None:
     for yes, number in [(True, 1), (False, 2), (True, 3), (False, 4)]:
         variables = {"a": yes, "n": number}
         query, tally = PlannedQuery(CORE, document, operation, variables, plans), ExecutorCounts()
-        found = await execute_query(
+        result = await execute_query(
             query, sample_context(admin=True), partial(referred, Asked(text, variables), {}), tally
         )
-        assert found.data == {"person": {"id": str(number)} if yes else {"name": f"n{number}"}}
+        assert result.data == {"person": {"id": str(number)} if yes else {"name": f"n{number}"}}
         assert tally.planned == 1
 
 
 async def test_a_huge_level_lets_others_have_their_turn() -> None:
     turns = 0
 
-    async def others() -> None:
+    async def count_turns() -> None:
         nonlocal turns
         while True:
             turns += 1
             await asyncio.sleep(0)
 
-    beside = asyncio.create_task(others())
-    found = await planned(
+    counting = asyncio.create_task(count_turns())
+    result = await planned(
         Asked("{ people(count: 150000) { number name } }", {}), sample_context(admin=True), ExecutorCounts()
     )
-    beside.cancel()
-    assert found.data is not None
-    assert len(found.data["people"]) == 150_000
+    counting.cancel()
+    assert result.data is not None
+    assert len(result.data["people"]) == 150_000
     assert turns >= 3
 
 
@@ -218,6 +218,6 @@ async def test_who_gives_up_waiting_leaves_nothing_running() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     loading = asyncio.all_tasks() - before
-    assert {one.get_coro().__qualname__ for one in loading} <= {"dispatch_batch"}, "the loader's own statement"  # type: ignore[union-attr]
-    for one in loading:
-        one.cancel()
+    assert {task.get_coro().__qualname__ for task in loading} <= {"dispatch_batch"}, "the loader's own statement"  # type: ignore[union-attr]
+    for element in loading:
+        element.cancel()

@@ -65,7 +65,7 @@ class Pool:
 
     def id_of(self, noun: str, place: int) -> str:
         """Mostly one of that kind."""
-        found = [one for one in self.ids if base64.urlsafe_b64decode(one).startswith(noun.encode())] or self.ids
+        found = [item for item in self.ids if base64.urlsafe_b64decode(item).startswith(noun.encode())] or self.ids
         return [*found, *found, *found, self.ids[place % len(self.ids)], "none"][place % (3 * len(found) + 2)]
 
 
@@ -74,9 +74,9 @@ POOL = Pool()
 
 def noun(name: str) -> str:
     """Whose id an input of this name takes."""
-    known = {"asset": "Asset", "contract": "Contract", "diff": "Contract", "proposal": "Proposal", "by": "Team"}
-    known |= {"registration": "Registration", "team": "Team", "owner": "Team"}
-    return next((kind for word, kind in known.items() if word in name.lower()), "")
+    types = {"asset": "Asset", "contract": "Contract", "diff": "Contract", "proposal": "Proposal", "by": "Team"}
+    types |= {"registration": "Registration", "team": "Team", "owner": "Team"}
+    return next((kind for part, kind in types.items() if part in name.lower()), "")
 
 
 @st.composite
@@ -84,11 +84,11 @@ def _object(draw: Any, kind: GraphQLInputObjectType, whose: str) -> dict[str, An
     if kind.is_one_of or kind.name.endswith("Ref"):
         name = draw(st.sampled_from([*kind.fields]))
         return {name: draw(values(kind.fields[name].type, noun(kind.name)).filter(lambda value: value is not None))}
-    given = {}
-    for name, found in kind.fields.items():
-        if isinstance(found.type, GraphQLNonNull) or draw(st.integers(0, 4)) == 0:
-            given[name] = draw(values(found.type, noun(name) or whose))
-    return given
+    fields = {}
+    for name, definition in kind.fields.items():
+        if isinstance(definition.type, GraphQLNonNull) or draw(st.integers(0, 4)) == 0:
+            fields[name] = draw(values(definition.type, noun(name) or whose))
+    return fields
 
 
 def values(kind: GraphQLInputType, whose: str) -> st.SearchStrategy[Any]:
@@ -148,11 +148,13 @@ class Both:
     def compare(self, asked: Asked, actor: Actor) -> None:
         prepared = self.transports[Executor.PLANNED].document_cache.prepare(asked.text, asked.variables)
         assert isinstance(prepared, Operation), prepared
-        ours, theirs = (self.runner.run(run_operation(self.transports[one], prepared, actor)) for one in Executor)
-        assert _shown(ours) == _shown(theirs), asked
+        ours, theirs = (
+            self.runner.run(run_operation(self.transports[executor], prepared, actor)) for executor in Executor
+        )
+        assert _printable(ours) == _printable(theirs), asked
 
 
-def _shown(reply: dict[str, Any]) -> str:
+def _printable(reply: dict[str, Any]) -> str:
     """Errors in the order of their paths: which comes first is a matter of time."""
     errors = sorted(reply.get("errors", ()), key=lambda one: json.dumps([one.get("path"), one["message"]]))
     return json.dumps(reply | {"errors": errors}, indent=1)
@@ -176,11 +178,11 @@ def both(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
             )
             for executor in Executor
         }
-        found = Both(runner, database, actors, transports)
+        comparison = Both(runner, database, actors, transports)
         reply = runner.run(execute(transports[Executor.REFERENCE], query=ALL_IDS, identity=ANONYMOUS))
-        POOL.ids = [*_named(reply, "id"), global_id("Asset", NOBODY)]
-        POOL.cursors = _named(reply, "cursor")
-        yield found
+        POOL.ids = [*_values_of(reply, "id"), global_id("Asset", NOBODY)]
+        POOL.cursors = _values_of(reply, "cursor")
+        yield comparison
         runner.run(database.dispose())
 
 
@@ -196,13 +198,13 @@ async def _seed(world: World) -> list[Actor]:
     return [ANONYMOUS, member, Actor("reader", team_id=world.consumers[1].id), Actor("nobody")]
 
 
-def _named(value: Any, name: str) -> list[str]:
+def _values_of(value: Any, name: str) -> list[str]:
     match value:
         case dict():
             own = [value[name]] if name in value else []
-            return own + [one for inner in value.values() for one in _named(inner, name)]
+            return own + [item for inner in value.values() for item in _values_of(inner, name)]
         case list():
-            return [one for inner in value for one in _named(inner, name)]
+            return [item for inner in value for item in _values_of(inner, name)]
         case _:
             return []
 

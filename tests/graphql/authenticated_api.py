@@ -1,4 +1,4 @@
-"""The pipeline behind its door: every call shows a real key, and is nobody's without one."""
+"""The API as its clients reach it: every call is authenticated by a stored key, or refused."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -19,7 +19,9 @@ from tessera_gql.workflows.keys import CreatedKey, KeyRequest
 
 
 @dataclass
-class Door:
+class AuthenticatedApi:
+    """Calls with the token of a key, without a network."""
+
     database: Database
     keys: Authenticator
 
@@ -37,7 +39,7 @@ class Door:
             profile=Profile.LOCKED,
         )
 
-    async def mint(
+    async def create_key(
         self, team: Team | None, *scopes: Scope, name: str = "ci", expires_at: datetime | None = None
     ) -> CreatedKey:
         async with self.database.write("tester") as session:
@@ -45,7 +47,7 @@ class Door:
             return await keys.create(session, ANONYMOUS, asked)
 
     async def reply(self, token: str | None, query: str, **variables: Any) -> dict[str, Any]:
-        """The whole reply; of who is not let in, what it says at the door."""
+        """The whole reply; an error `UNAUTHENTICATED` when the credential is refused."""
         transport = self.transport()
         try:
             identity = await transport.authenticate(f"Bearer {token}" if token else None)
@@ -56,18 +58,18 @@ class Door:
     async def data(self, token: str | None, query: str, **variables: Any) -> dict[str, Any]:
         reply = await self.reply(token, query, **variables)
         assert "errors" not in reply, reply["errors"]
-        found: dict[str, Any] = reply["data"]
-        return found
+        result: dict[str, Any] = reply["data"]
+        return result
 
 
-def door(database: Database, **options: Any) -> Door:
-    found = Door(database, Authenticator(database, **options))
-    database.commit_listeners.append(found.keys.on_commit)
-    return found
+def authenticated_api(database: Database, **options: Any) -> AuthenticatedApi:
+    api = AuthenticatedApi(database, Authenticator(database, **options))
+    database.commit_listeners.append(api.keys.on_commit)
+    return api
 
 
 def codes(reply: dict[str, Any], field: str | None = None) -> Collection[str]:
-    """Why it was refused: at the door, by a root field, or in a mutation's payload."""
+    """The codes of the refusal: of the whole request, of a root field, or in a mutation's payload."""
     top = [error["extensions"]["code"] for error in reply.get("errors", ())]
     payload = (reply.get("data") or {}).get(field) if field else None
     return [*top, *(error["code"] for error in (payload or {}).get("errors", ()))]

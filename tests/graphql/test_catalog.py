@@ -78,10 +78,10 @@ async def test_a_team_is_renamed(world: World, ask: Ask) -> None:
     query = """mutation ($input: UpdateTeamInput!) { updateTeam(input: $input) {
       team { name metadata rowVersion } errors { code field message }
     } }"""
-    done = await ask(query, input={"team": {"name": "SHOP"}, "name": "Store", "metadata": {"slack": "#store"}})
-    assert done["updateTeam"]["team"] == {"name": "Store", "metadata": {"slack": "#store"}, "rowVersion": 2}
-    gone = (await ask(query, input={"team": {"name": "Shop"}, "name": "x"}))["updateTeam"]
-    assert gone["errors"][0]["code"] == "NOT_FOUND"
+    reply = await ask(query, input={"team": {"name": "SHOP"}, "name": "Store", "metadata": {"slack": "#store"}})
+    assert reply["updateTeam"]["team"] == {"name": "Store", "metadata": {"slack": "#store"}, "rowVersion": 2}
+    refused = (await ask(query, input={"team": {"name": "Shop"}, "name": "x"}))["updateTeam"]
+    assert refused["errors"][0]["code"] == "NOT_FOUND"
 
 
 async def test_a_key_without_the_scope_is_refused_by_every_verb(world: World, ask: Ask) -> None:

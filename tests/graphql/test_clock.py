@@ -9,7 +9,7 @@ from tessera_gql.policy.access import Scope
 from tessera_gql.policy.enums import ProposalStatus, Response
 from tessera_gql.store import audit
 from tests.conftest import FixedClock
-from tests.graphql.authenticated_api import door
+from tests.graphql.authenticated_api import authenticated_api
 from tests.graphql.conftest import Ask
 from tests.world import World, adding
 
@@ -47,10 +47,10 @@ async def test_a_retry_gets_the_first_answer(world: World, clock: FixedClock, as
 
 
 async def test_a_key_is_good_until_its_moment_comes(world: World, clock: FixedClock) -> None:
-    opened = door(world.database)
-    minted = await opened.mint(await world.team("one"), Scope.READ, expires_at=clock.now + timedelta(hours=1))
+    api = authenticated_api(world.database)
+    created_key = await api.create_key(await world.team("one"), Scope.READ, expires_at=clock.now + timedelta(hours=1))
     clock.advance(hours=-2)
-    assert (await opened.keys.identify(f"Bearer {minted.token}")).actor.key_id == minted.key.id
+    assert (await api.keys.identify(f"Bearer {created_key.token}")).actor.key_id == created_key.key.id
     clock.advance(hours=3)
     with pytest.raises(InvalidCredential, match="expired at"):
-        await opened.keys.identify(f"Bearer {minted.token}")
+        await api.keys.identify(f"Bearer {created_key.token}")

@@ -25,8 +25,8 @@ class Asked:
 
 async def test_keys_of_the_same_moment_are_one_question_each_key_once() -> None:
     loader = Loader(asked := Asked())
-    found = await asyncio.gather(loader.load(1), loader.load_many([2, 1, 2]), loader.load(3))
-    assert found == [2, [4, 2, 4], 6]
+    results = await asyncio.gather(loader.load(1), loader.load_many([2, 1, 2]), loader.load(3))
+    assert results == [2, [4, 2, 4], 6]
     assert asked.questions == [[1, 2, 3]]
 
 
@@ -43,7 +43,7 @@ async def test_what_is_known_or_on_its_way_is_not_asked_again() -> None:
 async def test_a_failure_is_told_to_all_who_wait_and_forgotten() -> None:
     loader = Loader(asked := Asked())
     failed = await asyncio.gather(loader.load(-1), loader.load(1), return_exceptions=True)
-    assert [str(one) for one in failed] == ["below zero", "below zero"]
+    assert [str(error) for error in failed] == ["below zero", "below zero"]
     assert await loader.load(1) == 2
     with pytest.raises(ValueError, match="below zero"):
         await loader.load(-1)

@@ -46,7 +46,7 @@ async def test_the_impact_of_a_manifest_names_what_breaks_and_who_would_be_asked
     assert (closing["outcome"], closing["isSafe"], closing["isNew"]) == ("UNCHANGED", True, False)
     assert (new["outcome"], new["isNew"], new["asset"], new["version"]) == ("PUBLISHED", True, None, "1.0.0")
     assert (orders["outcome"], orders["isSafe"], orders["version"]) == ("PROPOSED", False, "2.0.0")
-    assert {one["kind"] for one in orders["changes"]} == {"PROPERTY_REMOVED", "PROPERTY_ADDED"}
+    assert {change["kind"] for change in orders["changes"]} == {"PROPERTY_REMOVED", "PROPERTY_ADDED"}
     assert orders["asked"] == [{"team": {"name": "finance"}, "because": [{"kind": "PROPERTY_REMOVED"}]}]
     assert await world.size() == size
 
@@ -54,14 +54,18 @@ async def test_the_impact_of_a_manifest_names_what_breaks_and_who_would_be_asked
 async def test_who_adapts_in_the_same_manifest_would_not_be_asked(ask: Ask, world: World) -> None:
     await took_in(world, manifest(ORDERS, CLOSING))
     adapted = {**CLOSING, "compiled_code": "select id from analytics.core.orders"}
-    found = (await ask(IMPACT, manifest=manifest(owned("orders", "shop", "id", "note"), adapted)))["dbtImpact"]
-    assert [(one["asked"], one["informed"]) for one in found if not one["isSafe"]] == [([], [{"name": "finance"}])]
+    impacts = (await ask(IMPACT, manifest=manifest(owned("orders", "shop", "id", "note"), adapted)))["dbtImpact"]
+    assert [(impact["asked"], impact["informed"]) for impact in impacts if not impact["isSafe"]] == [
+        ([], [{"name": "finance"}])
+    ]
 
 
 async def test_an_unchanged_manifest_has_no_impact(ask: Ask, world: World) -> None:
     await took_in(world, manifest(ORDERS, CLOSING))
-    found = (await ask(IMPACT, manifest=manifest(ORDERS, CLOSING)))["dbtImpact"]
-    assert {(one["outcome"], one["isSafe"], one["version"]) for one in found} == {("UNCHANGED", True, None)}
+    impacts = (await ask(IMPACT, manifest=manifest(ORDERS, CLOSING)))["dbtImpact"]
+    assert {(impact["outcome"], impact["isSafe"], impact["version"]) for impact in impacts} == {
+        ("UNCHANGED", True, None)
+    }
 
 
 async def test_what_is_no_manifest_is_refused_in_a_sentence(answer: Ask) -> None:

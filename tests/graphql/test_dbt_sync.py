@@ -39,34 +39,34 @@ def manifest() -> Any:
 async def test_a_dry_run_tells_everything_and_writes_nothing(world: World, ask: Ask, manifest: Any) -> None:
     await world.team("analytics")
     before = await world.size()
-    done = (await ask(SYNC, input={"manifest": manifest, "owner": {"name": "analytics"}, "dryRun": True}))[
+    payload = (await ask(SYNC, input={"manifest": manifest, "owner": {"name": "analytics"}, "dryRun": True}))[
         "syncDbtManifest"
     ]
-    assert done["errors"] == []
-    created = [one for one in done["report"]["models"] if one["outcome"] == "CREATED"]
+    assert payload["errors"] == []
+    created = [model for model in payload["report"]["models"] if model["outcome"] == "CREATED"]
     assert created
-    assert all(one["asset"]["owner"] == {"name": "analytics"} for one in created)
+    assert all(table["asset"]["owner"] == {"name": "analytics"} for table in created)
     assert await world.size() == before
 
 
 async def test_a_manifest_taken_in_twice_changes_nothing_the_second_time(world: World, ask: Ask, manifest: Any) -> None:
     await world.team("analytics")
-    given = {"manifest": manifest, "owner": {"name": "analytics"}}
-    first = (await ask(SYNC, input=given))["syncDbtManifest"]["report"]
+    arguments = {"manifest": manifest, "owner": {"name": "analytics"}}
+    first = (await ask(SYNC, input=arguments))["syncDbtManifest"]["report"]
     assert first["dependenciesAdded"] > 0
     before = await world.size()
-    second = (await ask(SYNC, input=given))["syncDbtManifest"]["report"]
-    assert {one["outcome"] for one in second["models"]} <= {"UNCHANGED", "SKIPPED"}
+    second = (await ask(SYNC, input=arguments))["syncDbtManifest"]["report"]
+    assert {model["outcome"] for model in second["models"]} <= {"UNCHANGED", "SKIPPED"}
     assert second["dependenciesAdded"] == 0
     assert await world.size() == before
 
 
 async def test_a_retried_sync_gets_the_first_report(world: World, ask: Ask, manifest: Any) -> None:
     await world.team("analytics")
-    given = {"manifest": manifest, "owner": {"name": "analytics"}, "idempotencyKey": "run 1"}
-    first = await ask(SYNC, input=given)
+    arguments = {"manifest": manifest, "owner": {"name": "analytics"}, "idempotencyKey": "run 1"}
+    first = await ask(SYNC, input=arguments)
     before = await world.size()
-    assert await ask(SYNC, input=given) == first
+    assert await ask(SYNC, input=arguments) == first
     assert await world.size() == before
 
 
@@ -89,31 +89,31 @@ async def test_an_owner_of_the_manifest_may_be_called_otherwise_here_and_his_rea
     finance = await world.team("finance")
     mart = next(node for node in manifest["nodes"].values() if node["name"] == "customers")
     mart["config"]["meta"] = mart["meta"] = {"owner": "Finance & Controlling"}
-    given = {
+    arguments = {
         "manifest": manifest,
         "owner": {"name": "analytics"},
         "owners": [{"owner": "Finance & Controlling", "team": "finance"}],
         "idempotencyKey": "mapped",
     }
-    first = await ask(SYNC, input=given)
+    first = await ask(SYNC, input=arguments)
     report = first["syncDbtManifest"]["report"]
-    owners = {one["fqn"]: one["asset"]["owner"]["name"] for one in report["models"]}
-    (mine,) = [fqn for fqn, owner in owners.items() if owner == finance.name]
-    assert mine.endswith(".customers")
+    owners = {model["fqn"]: model["asset"]["owner"]["name"] for model in report["models"]}
+    (own_fqn,) = [fqn for fqn, owner in owners.items() if owner == finance.name]
+    assert own_fqn.endswith(".customers")
     assert report["registrationsCreated"] > 0
-    assert {one["fqn"] for one in report["reads"] if owners[one["upstream"]] == "analytics"} == {mine}
-    assert await ask(SYNC, input=given) == first
+    assert {edge["fqn"] for edge in report["reads"] if owners[edge["upstream"]] == "analytics"} == {own_fqn}
+    assert await ask(SYNC, input=arguments) == first
 
 
 async def test_a_table_that_left_the_manifest_is_told_and_retired_only_when_asked(
     world: World, ask: Ask, manifest: Any
 ) -> None:
     await world.team("analytics")
-    given = {"manifest": manifest, "owner": {"name": "analytics"}}
-    await ask(SYNC, input=given)
-    gone = next(key for key, node in manifest["nodes"].items() if node["name"] == "customers")
-    del manifest["nodes"][gone]
-    told = (await ask(SYNC, input=given))["syncDbtManifest"]["report"]["removed"]
-    assert [(one["fqn"].split(".")[-1], one["retired"]) for one in told] == [("customers", False)]
-    done = await ask(SYNC, input={**given, "retireRemoved": True})
-    assert [one["retired"] for one in done["syncDbtManifest"]["report"]["removed"]] == [True]
+    arguments = {"manifest": manifest, "owner": {"name": "analytics"}}
+    await ask(SYNC, input=arguments)
+    removed_key = next(key for key, node in manifest["nodes"].items() if node["name"] == "customers")
+    del manifest["nodes"][removed_key]
+    removed = (await ask(SYNC, input=arguments))["syncDbtManifest"]["report"]["removed"]
+    assert [(item["fqn"].split(".")[-1], item["retired"]) for item in removed] == [("customers", False)]
+    payload = await ask(SYNC, input={**arguments, "retireRemoved": True})
+    assert [table["retired"] for table in payload["syncDbtManifest"]["report"]["removed"]] == [True]

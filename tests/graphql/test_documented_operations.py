@@ -16,7 +16,7 @@ from tests.conformance.documented_operations import (
     Reply,
     about,
     in_readme,
-    named,
+    name_operations,
     proposed,
     quickstart,
     run,
@@ -79,18 +79,18 @@ async def shop(world: World, size: int) -> dict[str, str]:
     await world.depend(asset, source)
     before = None
     for number in range(size):
-        other = await world.asset(f"shop.core.table_{number:02}", world.consumers[number])
-        await world.publish(other)
-        await world.publish(other, adding("more"))
-        await world.depend(other, asset)
-        reading = await world.register(other, world.consumers[number - 1], via=before)
-        await world.publish(other, without("note", schema=adding("more")))
+        other_asset = await world.asset(f"shop.core.table_{number:02}", world.consumers[number])
+        await world.publish(other_asset)
+        await world.publish(other_asset, adding("more"))
+        await world.depend(other_asset, asset)
+        reading = await world.register(other_asset, world.consumers[number - 1], via=before)
+        await world.publish(other_asset, without("note", schema=adding("more")))
         await world.answer(proposal, world.consumers[number], Response.BLOCKED)
-        before = other
+        before = other_asset
     contract = await world.active(asset)
     assert contract is not None
-    found = {"Asset": asset, "Proposal": proposal, "Contract": contract, "Registration": reading}
-    return {kind: global_id(kind, row.id) for kind, row in found.items()}
+    entities = {"Asset": asset, "Proposal": proposal, "Contract": contract, "Registration": reading}
+    return {kind: global_id(kind, row.id) for kind, row in entities.items()}
 
 
 class Meter:
@@ -105,10 +105,12 @@ class Meter:
 
     def __call__(self, query: str, variables: Reply) -> Reply:
         with self._counted() as statements:
-            found = asyncio.run_coroutine_threadsafe(self._ask(query, **variables), self._loop).result(30)
+            reply = asyncio.run_coroutine_threadsafe(self._ask(query, **variables), self._loop).result(30)
         self.asked.append((query, variables))
-        self.costs[query] = max(self.costs.get(query, 0), sum(not one.startswith(WAKING) for one in statements))
-        return found
+        self.costs[query] = max(
+            self.costs.get(query, 0), sum(not statement.startswith(WAKING) for statement in statements)
+        )
+        return reply
 
     def run(self, operation: Operation[T]) -> T:
         return run(self, operation)
@@ -140,7 +142,7 @@ async def test_every_documented_operation_takes_its_statements_and_no_more(
     ids = await shop(world, size)
     meter = Meter(ask, counted)
     await asyncio.to_thread(meter.everything, ids)
-    named_costs = {one.name: cost for one, cost in zip(named(meter.asked), meter.costs.values(), strict=True)}
+    named_costs = {one.name: cost for one, cost in zip(name_operations(meter.asked), meter.costs.values(), strict=True)}
     assert named_costs == COSTS
     assert transport.executor_counts.planned >= sum(name.endswith("Query") for name in COSTS)
     assert not transport.executor_counts.fallbacks, "the reference executor answered a documented query"

@@ -28,10 +28,10 @@ PULL = """mutation ($input: PullFromGitInput!) {
 def run(database: Database, tmp_path: Path) -> Ask:
     """As a server whose GIT_SYNC_PATH is a folder of the test's own."""
 
-    def opened(identity: Any) -> AbstractAsyncContextManager[Context]:
+    def open_context(identity: Any) -> AbstractAsyncContextManager[Context]:
         return context.open_context(database, identity, None, tmp_path / "contracts")
 
-    transport = Transport(schema=schema, authenticate=anyone, context=opened, profile=Profile.OPEN)
+    transport = Transport(schema=schema, authenticate=anyone, context=open_context, profile=Profile.OPEN)
 
     async def ask(query: str, *, actor: Actor = ANONYMOUS, **variables: Any) -> dict[str, Any]:
         reply = await execute(transport, query=query, variables=variables, identity=actor)
@@ -43,8 +43,8 @@ def run(database: Database, tmp_path: Path) -> Ask:
 
 async def test_what_is_pushed_can_be_edited_and_pulled(run: Ask, world: World, tmp_path: Path) -> None:
     await world.published()
-    done = (await run(PUSH, input={"clientMutationId": "one"}))["pushToGit"]
-    assert done == {
+    payload = (await run(PUSH, input={"clientMutationId": "one"}))["pushToGit"]
+    assert payload == {
         "written": ["assets/analytics.core.orders.yaml", "teams/producers.yaml"],
         "removed": [],
         "unchanged": 0,

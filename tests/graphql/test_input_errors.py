@@ -241,16 +241,16 @@ async def test_what_fails_does_not_take_along_what_waits_for_the_same(
 
 async def test_who_waits_for_the_same_rows_does_not_fall_with_who_is_given_up(world: World, database: Database) -> None:
     team = await world.team("shop")
-    async with context.open_context(database, ANONYMOUS) as opened:
-        loaders = opened.loaders
+    async with context.open_context(database, ANONYMOUS) as open_request:
+        loaders = open_request.loaders
         given_up = [
             asyncio.ensure_future(loaders.team.load(team.id)),
             asyncio.ensure_future(loaders.team.load_many([team.id])),
         ]
         waiting = asyncio.gather(loaders.team.load(team.id), loaders.team.load_many([team.id]))
         await asyncio.sleep(0)
-        for one in given_up:
-            one.cancel()
+        for task in given_up:
+            task.cancel()
         found, (also,) = await waiting
         assert found is not None
         assert found == also

@@ -62,20 +62,20 @@ async def test_an_order_can_be_turned_round(world: World, ask: Ask) -> None:
     await letters(world)
     data = await ask(ASSETS, order={"field": "FQN", "direction": "DESC"}, first=3)
     assert names(data) == list("edc")
-    rest = await ask(ASSETS, order={"field": "FQN", "direction": "DESC"}, after=data["assets"]["pageInfo"]["endCursor"])
-    assert names(rest) == list("ba")
+    remaining = await ask(
+        ASSETS, order={"field": "FQN", "direction": "DESC"}, after=data["assets"]["pageInfo"]["endCursor"]
+    )
+    assert names(remaining) == list("ba")
     assert names(await ask(ASSETS, order={"field": "CREATED_AT"})) == list("bdaec")
 
 
 async def test_filters_are_anded(world: World, ask: Ask) -> None:
     await letters(world)
-    other = await world.team("other")
-    await world.asset("shop.mart.a", other)
-    found = await ask(
-        ASSETS, filter={"fqn": {"contains": "CORE.", "in": ["shop.core.a", "shop.core.b", "shop.mart.a"]}}
-    )
-    assert names(found) == ["a", "b"]
-    assert found["assets"]["totalCount"] == 2
+    other_team = await world.team("other")
+    await world.asset("shop.mart.a", other_team)
+    data = await ask(ASSETS, filter={"fqn": {"contains": "CORE.", "in": ["shop.core.a", "shop.core.b", "shop.mart.a"]}})
+    assert names(data) == ["a", "b"]
+    assert data["assets"]["totalCount"] == 2
     team = (await ask('{ team(by: {name: "OTHER"}) { id } }'))["team"]["id"]
     assert names(await ask(ASSETS, filter={"owner": {"eq": team}})) == ["a"]
     assert names(await ask(ASSETS, filter={"resourceType": {"in": ["VIEW"]}})) == []
@@ -86,7 +86,7 @@ async def test_filters_are_anded(world: World, ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ({"first": -1}, "`first` is -1"),
         ({"last": 101}, "101 items"),
@@ -113,12 +113,12 @@ async def test_filters_are_anded(world: World, ask: Ask) -> None:
     ],
 )
 async def test_a_request_that_makes_no_sense_is_refused_with_a_sentence(
-    arguments: dict[str, Any], told: str, world: World, answer: Ask
+    arguments: dict[str, Any], message: str, world: World, answer: Ask
 ) -> None:
     await letters(world, "a")
     reply = await answer(ASSETS, **arguments)
     assert reply["errors"][0]["extensions"]["code"] in {"INVALID", "BAD_REQUEST", "QUERY_TOO_COMPLEX"}
-    assert told in reply["errors"][0]["message"]
+    assert message in reply["errors"][0]["message"]
 
 
 async def test_every_root_list_can_be_read(world: World, ask: Ask) -> None:

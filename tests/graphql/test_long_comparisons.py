@@ -116,7 +116,7 @@ async def test_others_write_while_a_comparison_runs(api: Api) -> None:
 
 async def test_versions_published_meanwhile_are_compared_with_as_well(api: Api) -> None:
     await api.publish(table(200))
-    outcomes = await asyncio.gather(*(api.publish(table(200 + more)) for more in (1, 2, 3, 4)))
+    outcomes = await asyncio.gather(*(api.publish(table(200 + count)) for count in (1, 2, 3, 4)))
     codes = [error["code"] for outcome in outcomes for error in outcome["errors"]]
     assert set(codes) <= {"CONFLICT"}, outcomes  # of who would propose beside an open proposal
     reply = await api.data("{ contracts(first: 10) { nodes { version status } } }")

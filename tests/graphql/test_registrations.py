@@ -32,24 +32,24 @@ async def test_a_team_registers_changes_its_mind_and_leaves(world: World, ask: A
     team = await world.team("readers")
     dashboard = await world.asset("shop.mart.dashboard", team)
     me = Actor("ci", team.id, frozenset({Scope.READ, Scope.WRITE}))
-    given = {
+    arguments = {
         "asset": {"fqn": "analytics.core.orders"},
         "fields": ["total", "order_id"],
         "consumerAsset": {"fqn": dashboard.fqn},
         "purpose": "revenue",
         "pinnedVersion": "1.0.0",
     }
-    made = (await ask(REGISTER, actor=me, input=given))["register"]
-    assert made["errors"] == []
-    registration = made["registration"]
+    payload = (await ask(REGISTER, actor=me, input=arguments))["register"]
+    assert payload["errors"] == []
+    registration = payload["registration"]
     assert registration["fields"] == ["total", "order_id"]
     assert registration["consumerTeam"] == {"name": "readers"}
     assert registration["consumerAsset"] == {"fqn": "shop.mart.dashboard"}
     assert registration["evidence"] == "DECLARED"
 
     changed = await ask(UPDATE, actor=me, input={"registration": registration["id"], "fields": None, "purpose": None})
-    found = changed["updateRegistration"]["registration"]
-    assert found == {"fields": None, "purpose": None, "pinnedVersion": "1.0.0", "rowVersion": 2}
+    fields = changed["updateRegistration"]["registration"]
+    assert fields == {"fields": None, "purpose": None, "pinnedVersion": "1.0.0", "rowVersion": 2}
     stale = await ask(
         UPDATE, actor=me, input={"registration": registration["id"], "fields": ["note"], "expectedRowVersion": 1}
     )
@@ -86,19 +86,19 @@ async def test_a_second_registration_and_unknown_names_are_refused(world: World,
 
 async def test_a_field_is_read_by_those_who_named_it_or_everything(world: World, ask: Ask) -> None:
     asset = await world.published(consumers=1)
-    other = await world.team("other")
-    await world.register(asset, other, "total", "note")
+    other_team = await world.team("other")
+    await world.register(asset, other_team, "total", "note")
     query = """query ($paths: [String!]) {
       asset(by: {fqn: "analytics.core.orders"}) { fields(paths: $paths) { path readerCount readers { name } } }
     }"""
-    found = (await ask(query))["asset"]["fields"]
-    assert {field["path"]: field["readerCount"] for field in found} == {
+    fields = (await ask(query))["asset"]["fields"]
+    assert {field["path"]: field["readerCount"] for field in fields} == {
         "order_id": 1,
         "customer_id": 1,
         "total": 2,
         "note": 2,
     }
-    assert [one["path"] for one in (await ask(query, paths=["note", "gone"]))["asset"]["fields"]] == ["note"]
+    assert [field["path"] for field in (await ask(query, paths=["note", "gone"]))["asset"]["fields"]] == ["note"]
 
 
 async def test_an_asset_without_a_contract_declares_no_fields(world: World, ask: Ask) -> None:

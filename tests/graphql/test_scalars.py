@@ -21,11 +21,11 @@ async def test_everything_can_be_found_again_by_its_id(world: World, ask: Ask) -
           proposals { nodes { id acknowledgments { nodes { id } } } } events { nodes { id } }
         }"""
     )
-    ids = [node["id"] for found in data.values() for node in found["nodes"]]
+    ids = [node["id"] for connection in data.values() for node in connection["nodes"]]
     ids += [node["id"] for node in data["proposals"]["nodes"][0]["acknowledgments"]["nodes"]]
-    found = await ask("query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }", ids=ids)
-    assert [node["id"] for node in found["nodes"]] == ids
-    assert {node["__typename"] for node in found["nodes"]} == {
+    connection = await ask("query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }", ids=ids)
+    assert [node["id"] for node in connection["nodes"]] == ids
+    assert {node["__typename"] for node in connection["nodes"]} == {
         "Team",
         "Asset",
         "Contract",
@@ -38,16 +38,16 @@ async def test_everything_can_be_found_again_by_its_id(world: World, ask: Ask) -
 
 
 async def test_what_does_not_exist_is_null(ask: Ask) -> None:
-    gone = new_id()
-    assert await ask(NODE, id=global_id("Asset", gone)) == {"node": None}
+    absent = new_id()
+    assert await ask(NODE, id=global_id("Asset", absent)) == {"node": None}
     data = await ask(
         """query ($c: ID!, $r: ID!, $p: ID!) {
           asset(by: {fqn: "no.such"}) { id } team(by: {name: "nobody"}) { id }
           contract(id: $c) { id } registration(id: $r) { id } proposal(id: $p) { id }
         }""",
-        c=global_id("Contract", gone),
-        r=global_id("Registration", gone),
-        p=global_id("Proposal", gone),
+        c=global_id("Contract", absent),
+        r=global_id("Registration", absent),
+        p=global_id("Proposal", absent),
     )
     assert set(data.values()) == {None}
 

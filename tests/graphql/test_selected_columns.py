@@ -15,20 +15,20 @@ Counted = Callable[[], AbstractContextManager[list[str]]]
 WHOLE = len(assets.TABLE.c)
 
 
-def read(sent: list[str], table: Any) -> list[int]:
+def read(sql: list[str], table: Any) -> list[int]:
     """How many columns of the table each of its statements asks for."""
-    named = f"{table.name} "
-    return [text.partition("FROM")[0].count(",") + 1 for text in sent if named in text.partition("FROM")[2] + " "]
+    table_name = f"{table.name} "
+    return [text.partition("FROM")[0].count(",") + 1 for text in sql if table_name in text.partition("FROM")[2] + " "]
 
 
 async def test_a_page_reads_what_it_shows(world: World, ask: Ask, counted: Counted) -> None:
     await world.published(consumers=2)
-    with counted() as sent:
+    with counted() as sql:
         data = await ask("{ assets { nodes { fqn owner { name } currentContract { version } } } }")
     assert data["assets"]["nodes"][0]["currentContract"] == {"version": "1.0.0"}
-    assert read(sent, assets.TABLE) == [4]  # id and fqn, the owner's id, and what makes a cursor with the id
-    assert read(sent, teams.TABLE) == [2]
-    assert read(sent, contracts.TABLE) == [2]
+    assert read(sql, assets.TABLE) == [4]  # id and fqn, the owner's id, and what makes a cursor with the id
+    assert read(sql, teams.TABLE) == [2]
+    assert read(sql, contracts.TABLE) == [2]
 
 
 async def test_cursors_are_what_they_are_without_it(world: World, ask: Ask) -> None:
@@ -36,32 +36,34 @@ async def test_cursors_are_what_they_are_without_it(world: World, ask: Ask) -> N
     for number in range(3):
         await world.asset(f"shop.core.table_{number}", owner)
     few = await ask("{ assets(first: 2) { nodes { fqn } pageInfo { endCursor hasNextPage } } }")
-    more = await ask(
+    next_page = await ask(
         "query ($after: String) { assets(after: $after) { edges { cursor node { fqn } } } }",
         after=few["assets"]["pageInfo"]["endCursor"],
     )
-    shown = [one["fqn"] for one in few["assets"]["nodes"]] + [one["node"]["fqn"] for one in more["assets"]["edges"]]
-    assert shown == sorted(shown)
-    assert len(shown) == 3
+    fqns = [node["fqn"] for node in few["assets"]["nodes"]] + [
+        edge["node"]["fqn"] for edge in next_page["assets"]["edges"]
+    ]
+    assert fqns == sorted(fqns)
+    assert len(fqns) == 3
 
 
 @pytest.mark.parametrize(
-    "more", ["viewerCanPublish", "fields { path }", "upstream { totalCount }", 'contract(version: "1.0.0") { id }']
+    "selection", ["viewerCanPublish", "fields { path }", "upstream { totalCount }", 'contract(version: "1.0.0") { id }']
 )
 async def test_a_field_that_may_look_at_anything_has_everything_read(
-    more: str, world: World, ask: Ask, counted: Counted
+    selection: str, world: World, ask: Ask, counted: Counted
 ) -> None:
     await world.published(consumers=1)
-    with counted() as sent:
-        data = await ask(f"{{ assets {{ nodes {{ fqn {more} }} }} }}")
+    with counted() as sql:
+        data = await ask(f"{{ assets {{ nodes {{ fqn {selection} }} }} }}")
     assert data["assets"]["nodes"]
-    assert WHOLE in read(sent, assets.TABLE)
+    assert WHOLE in read(sql, assets.TABLE)
 
 
 async def test_where_the_plan_is_given_up_everything_is_read_anew(world: World, answer: Ask, counted: Counted) -> None:
     await world.published(consumers=1)
-    with counted() as sent:
+    with counted() as sql:
         reply = await answer('{ assets { nodes { fqn } } asset(by: { id: "none" }) { fqn } }')
     assert reply["data"]["assets"]["nodes"], reply
     assert [error["path"] for error in reply["errors"]] == [["asset"]]
-    assert read(sent, assets.TABLE)[-1] == WHOLE
+    assert read(sql, assets.TABLE)[-1] == WHOLE

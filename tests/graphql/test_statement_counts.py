@@ -139,15 +139,15 @@ async def test_the_pull_request_page_is_one_request_with_a_fixed_number_of_state
     asked = {"asset": {"fqn": "analytics.core.orders"}, "schema": without("note", "total")}
     with counted() as statements:
         data = await ask(PULL_REQUEST, **asked)
-    found = data["impact"]
-    assert found["outcome"] == "PROPOSED"
-    assert found["version"] == "2.0.0"
-    assert {change["path"] for change in found["breaking"]} == {"note", "total"}
-    assert len(found["asked"]) == consumers
-    assert all(len(one["because"]) == 2 for one in found["asked"])
-    assert {one["name"] for one in found["informed"]} == {f"builder-{number}" for number in range(consumers)}
-    assert [edge["degree"] for edge in found["downstream"]["edges"]] == list(range(1, consumers + 1))
-    proposal = found["asset"]["openProposal"]
+    impact = data["impact"]
+    assert impact["outcome"] == "PROPOSED"
+    assert impact["version"] == "2.0.0"
+    assert {change["path"] for change in impact["breaking"]} == {"note", "total"}
+    assert len(impact["asked"]) == consumers
+    assert all(len(team["because"]) == 2 for team in impact["asked"])
+    assert {team["name"] for team in impact["informed"]} == {f"builder-{number}" for number in range(consumers)}
+    assert [edge["degree"] for edge in impact["downstream"]["edges"]] == list(range(1, consumers + 1))
+    proposal = impact["asset"]["openProposal"]
     assert proposal["acknowledgments"]["totalCount"] == consumers
     assert len(proposal["awaiting"]) == consumers
     assert len(proposal["breakingChanges"][0]["teams"]) == consumers
@@ -193,10 +193,10 @@ async def test_the_inbox_is_one_request_with_a_fixed_number_of_statements(
     assert viewer["scopes"] == ["READ", "WRITE"]
     assert viewer["team"] == {"name": "readers"}
     assert viewer["inbox"]["totalCount"] == size
-    assert {one["proposal"]["asset"]["fqn"] for one in viewer["inbox"]["nodes"]} == {
+    assert {node["proposal"]["asset"]["fqn"] for node in viewer["inbox"]["nodes"]} == {
         f"shop.core.table_{number}" for number in range(size)
     }
-    assert all([change["path"] for change in one["because"]] == ["note"] for one in viewer["inbox"]["nodes"])
+    assert all([change["path"] for change in node["because"]] == ["note"] for node in viewer["inbox"]["nodes"])
     assert len(statements) == 6
 
 

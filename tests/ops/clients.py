@@ -68,9 +68,9 @@ class Client:
 
     async def _exchange(self, name: str) -> tuple[End, str | None]:
         if self._writer is None:
-            place = urlsplit(self.url)
+            address = urlsplit(self.url)
             try:
-                self._reader, self._writer = await asyncio.open_connection(place.hostname, place.port)
+                self._reader, self._writer = await asyncio.open_connection(address.hostname, address.port)
             except OSError:
                 return End.REFUSED, None
         head = b""
@@ -120,8 +120,8 @@ def _outcome(reply: dict[str, Any]) -> tuple[End, str | None]:
 
 
 def ends(clients: list[Client]) -> Counter[End]:
-    return Counter(one.end for client in clients for one in client.asked)
+    return Counter(request.end for client in clients for request in client.asked)
 
 
-def names(clients: list[Client], *wanted: End) -> set[str]:
-    return {one.name for client in clients for one in client.asked if one.end in wanted}
+def names(clients: list[Client], *ends: End) -> set[str]:
+    return {request.name for client in clients for request in client.asked if request.end in ends}

@@ -30,8 +30,8 @@ def binaries() -> Path:
     if USER is not None:
         utils.ensure_user_exists(USER)
         utils.ensure_prefix_permissions(utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION])
-    found: Path = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]
-    return found
+    path: Path = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]
+    return path
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Postgres:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{quote(name)}"
 
     def start(self, *, wait: bool = True) -> None:
-        options = [word for one in FAST for word in ("-c", one)]
+        options = [argument for setting in FAST for argument in ("-c", setting)]
         command = [binaries() / "postgres", "-D", self.data, "-p", str(self.port), "-k", self.folder, *options]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, user=USER, stdout=log, stderr=log, cwd=self.folder)
@@ -75,13 +75,13 @@ class Postgres:
     @contextmanager
     def asleep(self) -> Iterator[None]:
         """Nothing answers and nothing ends, as behind a cable that was pulled."""
-        found = self._everybody()
-        for pid in found:
+        records = self._everybody()
+        for pid in records:
             os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            for pid in found:
+            for pid in records:
                 os.kill(pid, signal.SIGCONT)
 
     def _everybody(self) -> list[int]:
@@ -91,11 +91,22 @@ class Postgres:
 
     def replica(self, folder: Path) -> "Postgres":
         """A hot standby of this one that streams from it; not started."""
-        made = Postgres(folder)
+        replica = Postgres(folder)
         _folder(folder)
-        command = [binaries() / "pg_basebackup", "-D", made.data, "-d", self.url(), "-R", "-X", "stream", "-c", "fast"]
+        command = [
+            binaries() / "pg_basebackup",
+            "-D",
+            replica.data,
+            "-d",
+            self.url(),
+            "-R",
+            "-X",
+            "stream",
+            "-c",
+            "fast",
+        ]
         subprocess.run(command, user=USER, check=True, capture_output=True, cwd=folder)
-        return made
+        return replica
 
 
 def _folder(folder: Path) -> None:
@@ -136,7 +147,7 @@ async def sql(url: str, *statements: str) -> list[asyncpg.Record]:
     try:
         for statement in statements[:-1]:
             await connection.execute(statement)
-        found: list[asyncpg.Record] = await connection.fetch(statements[-1])
-        return found
+        records: list[asyncpg.Record] = await connection.fetch(statements[-1])
+        return records
     finally:
         await connection.close()

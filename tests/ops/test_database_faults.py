@@ -26,10 +26,10 @@ TEAMS = "{ teams { nodes { name } } }"
 PASSWORD = "canary-password"
 
 
-def refused(tmp_path: Path, *words: str, **settings: str) -> str:
+def refused(tmp_path: Path, *arguments: str, **settings: str) -> str:
     """What a command says that exits with 2 or 4."""
-    done = subprocess.run(
-        [TESSERA, *(words or ("serve",))],
+    completed = subprocess.run(
+        [TESSERA, *(arguments or ("serve",))],
         cwd=tmp_path,
         env=environment(API_PORT="0", DATABASE_WAIT_SECONDS="0", **settings),
         capture_output=True,
@@ -37,10 +37,10 @@ def refused(tmp_path: Path, *words: str, **settings: str) -> str:
         check=False,
         timeout=60,
     )
-    assert done.returncode in (2, 4), done
-    assert "Traceback" not in done.stderr
-    assert PASSWORD not in done.stderr
-    return done.stderr
+    assert completed.returncode in (2, 4), completed
+    assert "Traceback" not in completed.stderr
+    assert PASSWORD not in completed.stderr
+    return completed.stderr
 
 
 def unready(server: Running) -> str:
@@ -82,9 +82,9 @@ def test_a_server_whose_file_is_gone_acknowledges_nothing_and_is_not_ready(tmp_p
 @pytest.fixture
 def file(tmp_path: Path, sqlite_template: Path) -> Path:
     """A database that is not in use."""
-    made = tmp_path / "tessera.db"
-    made.write_bytes(sqlite_template.read_bytes())
-    return made
+    path = tmp_path / "tessera.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    return path
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal"], ids=["file", "log"])
@@ -102,8 +102,10 @@ async def test_a_file_that_is_deleted_while_a_change_is_made_keeps_it_from_being
 def test_a_second_server_on_one_file_does_not_start_and_a_killed_one_leaves_no_lock(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         server.data(TEAM % "one")
-        said = refused(tmp_path)
-        assert f"tessera.db is in use by another server (process {server.process.pid}), and SQLite serves one" in said
+        message = refused(tmp_path)
+        assert (
+            f"tessera.db is in use by another server (process {server.process.pid}), and SQLite serves one" in message
+        )
         (tmp_path / "link.db").symlink_to(tmp_path / "tessera.db")
         assert "another server" in refused(tmp_path, DATABASE_URL="sqlite:///link.db")
         copied = subprocess.run(
@@ -149,10 +151,10 @@ async def test_a_damaged_file_is_unavailable_with_its_reason(file: Path) -> None
     connection = sqlite3.connect(file)
     (size,) = connection.execute("PRAGMA page_size").fetchone()
     connection.close()
-    with open(file, "r+b") as opened:  # noqa: PTH123, ASYNC230
-        length = opened.seek(0, os.SEEK_END)
-        opened.seek(size)
-        opened.write(b"\xff" * (length - size))
+    with open(file, "r+b") as handle:  # noqa: PTH123, ASYNC230
+        length = handle.seek(0, os.SEEK_END)
+        handle.seek(size)
+        handle.write(b"\xff" * (length - size))
     database = Database(f"sqlite:///{file}")
     with pytest.raises(Unavailable, match=r"is damaged; nothing was changed\. An administrator must restore a backup"):
         await World(database).team("one")
@@ -163,9 +165,9 @@ async def test_a_damaged_file_is_unavailable_with_its_reason(file: Path) -> None
 
 
 def closed_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
         return port
 
 
@@ -226,7 +228,7 @@ def passwords(cluster: Postgres) -> Iterator[None]:
 
 
 def run_sql(url: str, *statements: str) -> None:
-    command = [word for statement in statements for word in ("-c", statement)]
+    command = [argument for statement in statements for argument in ("-c", statement)]
     subprocess.run([binaries() / "psql", "-qAt", *command, url], check=True, capture_output=True)
 
 
@@ -278,12 +280,12 @@ async def test_a_pool_without_a_free_connection_is_busy_and_not_unreachable(clus
     database = Database(ops_url)
     await sql(ops_url, "SELECT 1")
     database._sources.writer.engine.pool._timeout = 0.1  # type: ignore[attr-defined] # no setting is as short
-    held = [database.read() for _ in range(20)]
-    for one in held:
-        await one.__aenter__()
+    contexts = [database.read() for _ in range(20)]
+    for context in contexts:
+        await context.__aenter__()
     with pytest.raises(Unavailable, match=rf"at 127\.0\.0\.1:{cluster.port} is too busy now; nothing was changed"):
         async with database.read():
             pass
-    for one in held:
-        await one.__aexit__(None, None, None)
+    for context in contexts:
+        await context.__aexit__(None, None, None)
     await database.dispose()

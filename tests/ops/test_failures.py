@@ -44,15 +44,15 @@ async def loaded(server: Running, trouble: Any) -> tuple[list[Client], float]:
 
 def check(clients: list[Client], over: float, *, longest_seconds: float) -> None:
     """Only whole answers, all of them soon, the bad ones coded and not one of them later than `WELL_WITHIN_SECONDS`."""
-    asked = [one for client in clients for one in client.asked]
+    asked = [request for client in clients for request in client.asked]
     assert set(ends(clients)) <= {End.DONE, End.FAILED}, ends(clients)
-    assert {one.code for one in asked if one.end is End.FAILED} == {"UNAVAILABLE"}
-    assert max(one.seconds for one in asked) < longest_seconds
-    assert not [one for one in asked if one.end is End.FAILED and one.at > over + WELL_WITHIN_SECONDS]
-    assert [one for one in asked if one.end is End.DONE and one.at > over]
+    assert {request.code for request in asked if request.end is End.FAILED} == {"UNAVAILABLE"}
+    assert max(request.seconds for request in asked) < longest_seconds
+    assert not [request for request in asked if request.end is End.FAILED and request.at > over + WELL_WITHIN_SECONDS]
+    assert [request for request in asked if request.end is End.DONE and request.at > over]
 
 
-async def kept(url: str) -> set[str]:
+async def stored_names(url: str) -> set[str]:
     return {row["name"] for row in await sql(url, "SELECT name FROM core.teams")}
 
 
@@ -85,7 +85,7 @@ def test_postgresql_restarted_under_load_loses_nothing_and_keeps_nobody_waiting(
     with serving(tmp_path, "--workers", "2", DATABASE_URL=ops_url) as server:
         clients, over, _ = asyncio.run(attacked(server))
         check(clients, over, longest_seconds=15)
-    there = asyncio.run(kept(ops_url))
+    there = asyncio.run(stored_names(ops_url))
     assert names(clients, End.DONE) <= there <= names(clients, End.DONE, End.FAILED)
     asyncio.run(verified(ops_url))
     assert "Traceback" not in server.log.read_text()
@@ -102,7 +102,7 @@ def test_a_postgresql_that_says_nothing_at_all_keeps_nobody_beyond_the_limits(
     with serving(tmp_path, DATABASE_URL=ops_url, **limits) as server:
         clients, over = asyncio.run(loaded(server, sleep))
         check(clients, over, longest_seconds=15)
-    assert names(clients, End.DONE) <= asyncio.run(kept(ops_url))
+    assert names(clients, End.DONE) <= asyncio.run(stored_names(ops_url))
 
 
 def test_a_start_waits_for_postgresql(tmp_path: Path, cluster: Postgres, ops_url: str) -> None:
@@ -122,7 +122,7 @@ def test_a_start_waits_for_postgresql(tmp_path: Path, cluster: Postgres, ops_url
 
 def refused(tmp_path: Path, **settings: str) -> str:
     """What a server that does not start says."""
-    done = subprocess.run(
+    completed = subprocess.run(
         [TESSERA, "serve"],
         cwd=tmp_path,
         env=environment(API_PORT="0", **settings),
@@ -131,9 +131,9 @@ def refused(tmp_path: Path, **settings: str) -> str:
         check=False,
         timeout=60,
     )
-    assert done.returncode in (2, 4), done
-    assert "Traceback" not in done.stderr
-    return done.stderr
+    assert completed.returncode in (2, 4), completed
+    assert "Traceback" not in completed.stderr
+    return completed.stderr
 
 
 def test_a_database_that_is_not_there_is_named_at_once(tmp_path: Path, cluster: Postgres) -> None:
@@ -158,8 +158,8 @@ async def publish(client: httpx.AsyncClient, url: str, asked: dict[str, Any]) ->
         with suppress(httpx.TransportError):
             reply = (await client.post(f"{url}/graphql", json={"query": PUBLISH, "variables": {"input": asked}})).json()
             if "errors" not in reply:
-                done: dict[str, Any] = reply["data"]["publishContract"]
-                return done, attempt
+                payload: dict[str, Any] = reply["data"]["publishContract"]
+                return payload, attempt
             assert reply["errors"][0]["extensions"]["code"] == "UNAVAILABLE", reply
         await asyncio.sleep(0.05)
     raise AssertionError
@@ -167,20 +167,20 @@ async def publish(client: httpx.AsyncClient, url: str, asked: dict[str, Any]) ->
 
 async def publishing(url: str, number: int, ended: asyncio.Event) -> tuple[list[str], int]:
     """The contracts that one client was told of, and how often it had to try again."""
-    fqn, told, repeated = f"ops.core.asset_{number}", list[str](), 0
+    fqn, acknowledged, repeated = f"ops.core.asset_{number}", list[str](), 0
     async with httpx.AsyncClient(timeout=20) as client:
         for revision in itertools.count():
             if ended.is_set():
-                return told, repeated
-            columns = {f"c{place}": {"type": "integer"} for place in range(revision + 1)}
+                return acknowledged, repeated
+            columns = {f"c{column}": {"type": "integer"} for column in range(revision + 1)}
             asked = {
                 "asset": {"fqn": fqn},
                 "schema": {"type": "object", "properties": columns},
                 "idempotencyKey": f"{fqn} {revision}",
             }
-            done, attempts = await publish(client, url, asked)
-            assert done["outcome"] == "PUBLISHED", done
-            told.append(done["contract"]["id"])
+            payload, attempts = await publish(client, url, asked)
+            assert payload["outcome"] == "PUBLISHED", payload
+            acknowledged.append(payload["contract"]["id"])
             repeated += attempts - 1
     raise AssertionError
 
@@ -197,25 +197,25 @@ def test_a_publish_repeated_after_kill_9_is_one_contract(tmp_path: Path, ops_url
         working = [asyncio.create_task(publishing(server.url, number, ended)) for number in range(clients)]
         await asyncio.sleep(0.5)
         for turn in range(kills):
-            while len(found := children(server)) < 2:  # noqa: ASYNC110 - it waits for a process
+            while len(identities := children(server)) < 2:  # noqa: ASYNC110 - it waits for a process
                 await asyncio.sleep(0.02)
-            os.kill(found[turn % len(found)], signal.SIGKILL)
+            os.kill(identities[turn % len(identities)], signal.SIGKILL)
             await asyncio.sleep(0.25)
         await asyncio.sleep(0.5)
         ended.set()
         return await asyncio.gather(*working)
 
     with serving(tmp_path, "--workers", "4", DATABASE_URL=ops_url) as server:
-        team = 'mutation { createTeam(input: {name: "ops"}) { team { id } } }'
-        server.data(team)
+        request = 'mutation { createTeam(input: {name: "ops"}) { team { id } } }'
+        server.data(request)
         for number in range(clients):
-            made = f'{{ fqn: "ops.core.asset_{number}", owner: {{ name: "ops" }} }}'
-            server.data(f"mutation {{ createAsset(input: {made}) {{ asset {{ id }} }} }}")
-        told = asyncio.run(killing(server))
+            asset_input = f'{{ fqn: "ops.core.asset_{number}", owner: {{ name: "ops" }} }}'
+            server.data(f"mutation {{ createAsset(input: {asset_input}) {{ asset {{ id }} }} }}")
+        results = asyncio.run(killing(server))
         counted = asyncio.run(sql(ops_url, "SELECT asset_id, version FROM core.contracts"))
-    published = [identity for found, _ in told for identity in found]
+    published = [identity for identities, _ in results for identity in identities]
     assert len(set(published)) == len(published) == len(counted) == len(set(map(tuple, counted)))
-    assert sum(repeated for _, repeated in told) > 0
+    assert sum(repeated for _, repeated in results) > 0
     asyncio.run(verified(ops_url))
 
 
@@ -250,9 +250,9 @@ def test_a_full_disk_is_a_coded_error_that_loses_nothing_and_passes(tmp_path: Pa
             client.leave()
 
         asyncio.run(write())
-        assert {one.code for one in client.asked if one.end is End.FAILED} == {"UNAVAILABLE"}
-        assert [one.end for one in client.asked[-5:]] == [End.DONE] * 5
-        told = names([client], End.DONE)
-        found = server.data("{ teams { totalCount } }")["teams"]["totalCount"]
-        assert found == len(told)
+        assert {request.code for request in client.asked if request.end is End.FAILED} == {"UNAVAILABLE"}
+        assert [request.end for request in client.asked[-5:]] == [End.DONE] * 5
+        acknowledged = names([client], End.DONE)
+        total = server.data("{ teams { totalCount } }")["teams"]["totalCount"]
+        assert total == len(acknowledged)
         assert "Traceback" not in server.log.read_text()

@@ -55,10 +55,10 @@ def _holds(url: str) -> bool:
 
 @pytest.fixture
 async def database(ops_url: str, replica: Postgres) -> AsyncIterator[Database]:
-    found = Database(ops_url)
-    found.use_replica(replica.url(ops_url.rsplit("/", 1)[1]), max_age=timedelta(seconds=1.5))
-    yield found
-    await found.dispose()
+    database = Database(ops_url)
+    database.use_replica(replica.url(ops_url.rsplit("/", 1)[1]), max_age=timedelta(seconds=1.5))
+    yield database
+    await database.dispose()
 
 
 async def source(database: Database, actor: str) -> str:
@@ -104,30 +104,30 @@ async def test_a_replica_that_does_not_answer_costs_a_moment_once(database: Data
 async def test_a_replica_that_is_no_replica_of_this_database_is_not_read(
     ops_url: str, cluster: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
-    found = Database(ops_url)
-    found.use_replica(cluster.url("nothing_of_this_name"), max_age=timedelta(seconds=1))
-    assert await source(found, ME) == "primary"
+    database = Database(ops_url)
+    database.use_replica(cluster.url("nothing_of_this_name"), max_age=timedelta(seconds=1))
+    assert await source(database, ME) == "primary"
     assert "nothing_of_this_name" in caplog.text
-    await found.dispose()
+    await database.dispose()
 
 
 async def _asked(client: httpx.AsyncClient, url: str, document: str, **variables: object) -> dict[str, object]:
     answer = await client.post(f"{url}/graphql", json={"query": document, "variables": variables})
-    found: dict[str, object] = answer.json()
-    assert "errors" not in found, found
-    return found["data"]  # type: ignore[return-value] # JSON
+    reply: dict[str, object] = answer.json()
+    assert "errors" not in reply, reply
+    return reply["data"]  # type: ignore[return-value] # JSON
 
 
 async def _write_and_read(url: str, number: int, ended: asyncio.Event) -> int:
     """Writes on one connection and reads on another: to be answered by any process."""
     count = 0
-    async with httpx.AsyncClient(timeout=30) as one, httpx.AsyncClient(timeout=30) as other:
+    async with httpx.AsyncClient(timeout=30) as writer, httpx.AsyncClient(timeout=30) as reader:
         while not ended.is_set():
             count += 1
             name = f"team {number} {count}"
-            await _asked(one, url, CREATE, input={"name": name})
-            found = await _asked(other, url, NAMED, name=name)
-            assert found == {"teams": {"nodes": [{"name": name}]}}
+            await _asked(writer, url, CREATE, input={"name": name})
+            reply = await _asked(reader, url, NAMED, name=name)
+            assert reply == {"teams": {"nodes": [{"name": name}]}}
     return count
 
 
@@ -171,7 +171,5 @@ def test_everybody_reads_what_they_wrote_through_any_process_whatever_happens_to
 
 async def _reads(url: str) -> int:
     """How many transactions of servers the replica has seen."""
-    found = await sql(
-        url, "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
-    )
-    return int(found[0][0])
+    rows = await sql(url, "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()")
+    return int(rows[0][0])

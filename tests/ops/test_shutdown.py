@@ -45,16 +45,16 @@ def test_no_request_is_torn_by_sigterm_and_none_is_done_that_was_not_answered(
     with serving(tmp_path, **settings) as server:
         clients = asyncio.run(load(server))
         assert server.process.returncode == 0
-        found = ends(clients)
-        assert found[End.DONE] > CLIENTS
-        assert not found[End.TORN] + found[End.HUNG] + found[End.FAILED], found
+        counts = ends(clients)
+        assert counts[End.DONE] > CLIENTS
+        assert not counts[End.TORN] + counts[End.HUNG] + counts[End.FAILED], counts
         # A connection that the system let in and the server never saw: see tessera_gql/cli/server_process.py.
-        assert found[End.CLOSED] <= CLIENTS, found
-    assert kept(tmp_path, settings.get("DATABASE_URL")) == names(clients, End.DONE)
+        assert counts[End.CLOSED] <= CLIENTS, counts
+    assert stored_names(tmp_path, settings.get("DATABASE_URL")) == names(clients, End.DONE)
     assert "Traceback" not in server.log.read_text()
 
 
-def kept(folder: Path, url: str | None) -> set[str]:
+def stored_names(folder: Path, url: str | None) -> set[str]:
     """The teams that are there."""
     if url is not None:
         return {row["name"] for row in asyncio.run(sql(url, "SELECT name FROM core.teams"))}
@@ -66,14 +66,14 @@ def test_sockets_of_every_process_are_told_to_come_back(tmp_path: Path, ops_url:
     async def closed(server: Running) -> list[int | None]:
         address = server.url.replace("http", "ws") + "/graphql"
         protocol = [websockets.Subprotocol("graphql-transport-ws")]
-        found = [await websockets.connect(address, subprotocols=protocol) for _ in range(20)]
-        for one in found:
-            await one.send(json.dumps({"type": "connection_init"}))
-            await one.recv()
+        sockets = [await websockets.connect(address, subprotocols=protocol) for _ in range(20)]
+        for socket in sockets:
+            await socket.send(json.dumps({"type": "connection_init"}))
+            await socket.recv()
         server.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(10):
-            await asyncio.gather(*(one.wait_closed() for one in found))
-        return [one.close_code for one in found]
+            await asyncio.gather(*(item.wait_closed() for item in sockets))
+        return [item.close_code for item in sockets]
 
     with serving(tmp_path, "--workers", "2", DATABASE_URL=ops_url) as server:
         assert asyncio.run(closed(server)) == [1012] * 20
@@ -105,8 +105,8 @@ def test_a_request_that_does_not_end_is_cut_off_in_time(tmp_path: Path, ops_url:
 
 
 def children(server: Running) -> list[int]:
-    found = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
-    return [int(pid) for pid in found.split()]
+    sockets = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
+    return [int(pid) for pid in sockets.split()]
 
 
 def test_a_process_that_dies_is_replaced_and_nobody_outlives_the_parent(tmp_path: Path, ops_url: str) -> None:

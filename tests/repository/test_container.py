@@ -23,12 +23,12 @@ def test_there_are_a_database_a_migration_two_servers_and_a_worker() -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_each_variable_is_a_setting_and_each_command_exists(name: str) -> None:
-    settings = {one.upper() for one in Settings.model_fields}
-    files = {f"{one.upper()}_FILE" for one in secrets.secret_names(Settings.model_fields)}
+    settings = {field.upper() for field in Settings.model_fields}
+    files = {f"{secret_name.upper()}_FILE" for secret_name in secrets.secret_names(Settings.model_fields)}
     assert set(OURS[name]["environment"]) <= settings | files
     command: Any = typer.main.get_command(build_app())
-    for word in OURS[name]["command"]:
-        command = command.commands[word]
+    for item in OURS[name]["command"]:
+        command = command.commands[item]
 
 
 @pytest.mark.parametrize("name", COMPOSE["services"])
@@ -39,7 +39,7 @@ def test_each_service_writes_nowhere_but_where_it_must_and_gets_its_secrets_from
     assert found["cap_drop"] == ["ALL"]
     assert found["security_opt"] == ["no-new-privileges:true"]
     given = {value for key, value in found["environment"].items() if key.endswith("_FILE")}
-    assert given == {f"/run/secrets/{one}" for one in found["secrets"]}
+    assert given == {f"/run/secrets/{secret}" for secret in found["secrets"]}
     assert set(found["secrets"]) <= set(COMPOSE["secrets"])
 
 
@@ -53,7 +53,9 @@ def test_the_image_runs_as_nobody_special_and_says_when_it_is_well() -> None:
     compile(code[1], "HEALTHCHECK", "exec")
     assert "/readyz" in code[1]
     variables = re.findall(r"([A-Z_]+)=", re.findall(r"^ENV (.*)$", last, re.MULTILINE)[0])
-    assert {one.lower() for one in variables if not one.startswith("PYTHON")} <= set(Settings.model_fields)
+    assert {variable.lower() for variable in variables if not variable.startswith("PYTHON")} <= set(
+        Settings.model_fields
+    )
 
 
 def test_the_secrets_stay_out_of_the_checkout_and_the_image() -> None:

@@ -33,7 +33,7 @@ def _leaves(words: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, .
 class Ran:
     """What a command printed, and how it ended."""
 
-    words: tuple[str, ...]
+    arguments: tuple[str, ...]
     code: int
     stdout: str
     stderr: str

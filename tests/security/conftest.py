@@ -14,7 +14,7 @@ from tessera_gql.policy.visibility import audience_of_field
 from tessera_gql.store import migration
 from tests.ops.postgres import postgres, sql
 from tests.security.deployments import DEPLOYMENTS, Caller, Databases, Table, deployed
-from tests.security.visibility_scenario import PrivateWorld, build, parts_of
+from tests.security.visibility_scenario import VisibilityScenario, build, parts_of
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +63,7 @@ async def parts(database_url: str, tmp_path: Path) -> AsyncGenerator[Components]
 
 
 @pytest.fixture
-async def private(parts: Components) -> PrivateWorld:
+async def private(parts: Components) -> VisibilityScenario:
     return await build(parts)
 
 

@@ -42,7 +42,7 @@ def literal(value: Any) -> str:
 
 
 @dataclass
-class Found:
+class Findings:
     """What one caller has reached."""
 
     objects: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
@@ -80,9 +80,9 @@ class Crawler:
     ask: Ask
     arguments: dict[str, list[dict[str, Any]]]
     """The arguments of fields that need some, by `Type.field`."""
-    found: Found = field(default_factory=Found)
+    findings: Findings = field(default_factory=Findings)
 
-    async def crawl(self, known: Iterable[str]) -> Found:
+    async def crawl(self, known: Iterable[str]) -> Findings:
         """From every root, and from every object that is known or found, until nothing new is found.
 
         `known` are ids that exist, whether the caller may know them or not.
@@ -97,8 +97,8 @@ class Crawler:
         while new := waiting - seen:
             seen |= new
             await self.expand(sorted(new))
-            waiting |= {identity for _, identity in self.found.objects}
-        return self.found
+            waiting |= {identity for _, identity in self.findings.objects}
+        return self.findings
 
     async def expand(self, ids: list[str]) -> None:
         """Every field of the objects, and the objects that each leads to."""
@@ -114,17 +114,20 @@ class Crawler:
     async def send(self, selection: str) -> dict[str, Any]:
         declared = "($manifest: JSON!)" if "$manifest" in selection else ""
         reply = await self.ask(f"query{declared} {{ __typename {selection} }}")
-        self.found.text.append(json.dumps(reply))
-        self.found.look(reply.get("data"))
+        self.findings.text.append(json.dumps(reply))
+        self.findings.look(reply.get("data"))
         for name, value in (reply.get("data") or {}).items():
             if isinstance(value, dict) and "totalCount" in value:
-                self.found.totals[name] = max(self.found.totals.get(name, 0), value["totalCount"])
+                self.findings.totals[name] = max(self.findings.totals.get(name, 0), value["totalCount"])
         return reply
 
     def body(self, kind: Any, *, top: bool = False) -> str:
         """The selection set of a type; a noun below the top is expanded later, and has its own values only."""
         if isinstance(kind, GraphQLUnionType | GraphQLInterfaceType):
-            inner = [f"... on {one.name} {self.body(one)}" for one in self.schema.get_possible_types(kind)]
+            inner = [
+                f"... on {possible_type.name} {self.body(possible_type)}"
+                for possible_type in self.schema.get_possible_types(kind)
+            ]
             return f"{{ __typename {' '.join(inner)} }}"
         assert isinstance(kind, GraphQLObjectType)
         if kind is self.schema.query_type:

@@ -69,7 +69,7 @@ class Place:
 def _register(client: TesseraClient, fqn: str) -> None:
     team, asset = client.get_team(MARKER), client.get_asset(fqn)
     held = client.registrations(asset_id=asset.id, consumer_team_id=team.id)
-    if not any(one.status != "INACTIVE" for one in held):
+    if not any(item.status != "INACTIVE" for item in held):
         client.register(fqn, team=MARKER, fields=[MARKER], purpose=MARKER)
 
 

@@ -95,14 +95,14 @@ def place(folder: Path) -> Iterator[None]:
 
 def _content(folder: Path) -> dict[str, bytes | None]:
     """But for the lock that a server holds beside its database."""
-    entries = (one for one in folder.rglob("*") if one.suffix != ".lock")
-    return {str(one): one.read_bytes() if one.is_file() else None for one in entries}
+    entries = (item for item in folder.rglob("*") if item.suffix != ".lock")
+    return {str(entry): entry.read_bytes() if entry.is_file() else None for entry in entries}
 
 
 def check(done: Ran, codes: set[int], said: str) -> None:
     assert done.code in codes, done
     assert len(done.stderr.splitlines()) == 1, done
-    assert done.words[:2] == ("db", "backup") or not done.stdout or done.words[:2] == ("db", "restore"), done
+    assert done.arguments[:2] == ("db", "backup") or not done.stdout or done.arguments[:2] == ("db", "restore"), done
     assert re.search(said, done.stderr), done
     for never in ("Traceback", "defect", PASSWORD, "sqlalche.me"):
         assert never not in done.printed, done

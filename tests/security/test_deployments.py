@@ -47,9 +47,9 @@ def test_an_event_stream_follows_what_any_process_wrote_and_resumes(caller: Call
             for _ in range(3):
                 caller.data(TEAM, name=fresh("team"))
             seen = [json.loads(next(line for line in lines if "data: {" in line)[6:]) for _ in range(3)]
-        values = [one["data"]["events"] for one in seen]
-        assert len({one["actor"] for one in values}) == 1
-        assert len({one["cursor"] for one in values}) == 3
+        values = [item["data"]["events"] for item in seen]
+        assert len({value["actor"] for value in values}) == 1
+        assert len({value["cursor"] for value in values}) == 3
 
 
 def test_a_websocket_follows_what_any_process_wrote(caller: Caller, table: Table) -> None:

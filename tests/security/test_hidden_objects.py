@@ -19,10 +19,10 @@ from tessera_gql.policy.visibility import Audience, audience_of_field, format_ke
 from tessera_gql.server.operations import stream_replies
 from tessera_gql.store.tables import ApiKey, Team
 from tessera_gql.workflows import teams
-from tests.security.crawler import Crawler, Enum, Found, filters, literal
-from tests.security.visibility_scenario import Caller, PrivateWorld, arguments, asking, mint, oidc
+from tests.security.crawler import Crawler, Enum, Findings, filters, literal
+from tests.security.visibility_scenario import Caller, VisibilityScenario, arguments, asking, create_key, oidc
 from tests.server.loopback_server import served
-from tests.server.test_websocket import begin, hear, socket, subscribe
+from tests.server.test_websocket import begin, receive_message, socket, subscribe
 from tests.world import without
 
 CORE: GraphQLSchema = schema._schema
@@ -38,7 +38,7 @@ HIDDEN = {
 NUMBERS = itertools.count()
 
 
-async def ids(private: PrivateWorld) -> dict[str, list[str]]:
+async def ids(private: VisibilityScenario) -> dict[str, list[str]]:
     return {kind: [*rows] for kind, rows in (await private.truth()).items()}
 
 
@@ -48,7 +48,7 @@ def private_id(known: dict[str, dict[str, Any]], kind: str, team: Team) -> str:
     return values[0] if values else global_id(kind, uuid4())
 
 
-async def inputs(private: PrivateWorld, team: Team, other: Team) -> dict[str, dict[str, Any]]:
+async def inputs(private: VisibilityScenario, team: Team, other: Team) -> dict[str, dict[str, Any]]:
     """A call of every mutation, about what belongs to the team."""
     known = await private.truth()
     asset, owner, number = {"fqn": f"shop.core.{team.name}"}, {"name": team.name}, next(NUMBERS)
@@ -87,14 +87,14 @@ async def mutate(crawler: Crawler, field: str, given: dict[str, Any]) -> dict[st
     declared = "($manifest: JSON!)" if given.get("manifest") else ""
     query = f"mutation{declared} {{ {field}(input: {literal(given)}) {crawler.body(payload)} }}"
     reply = await crawler.ask(query)
-    crawler.found.text.append(json.dumps(reply))
-    crawler.found.look(reply.get("data"))
+    crawler.findings.text.append(json.dumps(reply))
+    crawler.findings.look(reply.get("data"))
     assert reply.get("data") is not None, reply
     result: dict[str, Any] = reply["data"][field]
     return result
 
 
-def check(caller: Caller, values: Found) -> None:
+def check(caller: Caller, values: Findings) -> None:
     text = "\n".join(values.text)
     assert [word for word in caller.forbidden_words if word in text] == [], caller.name
     for path, names in values.names.items():
@@ -103,23 +103,25 @@ def check(caller: Caller, values: Found) -> None:
 
 
 async def test_no_payload_of_a_mutation_shows_more_than_its_caller_may_see(
-    private: PrivateWorld, parts: Components
+    private: VisibilityScenario, parts: Components
 ) -> None:
     assert CORE.mutation_type is not None
     done = set[str]()
     names = ("READ key", "OIDC write, no team", "WRITE key", "ADMIN key")
-    for caller in (one for name in names for one in private.callers if one.name == name):
+    for caller in (caller for name in names for caller in private.callers if caller.name == name):
         crawler = Crawler(CORE, asking(parts, private, caller), arguments(await ids(private)))
         for team, other in ((private.theirs, private.ours), (private.ours, private.theirs)):
             calls = await inputs(private, team, other)
             assert calls.keys() == CORE.mutation_type.fields.keys()
             for field, given in calls.items():
                 done |= {field} if not (await mutate(crawler, field, given))["errors"] else set()
-        check(caller, crawler.found)
+        check(caller, crawler.findings)
     assert CORE.mutation_type.fields.keys() - done == {"pushToGit", "pullFromGit"}, "succeeded for no caller"
 
 
-async def test_a_hidden_thing_is_refused_as_one_that_does_not_exist(private: PrivateWorld, parts: Components) -> None:
+async def test_a_hidden_thing_is_refused_as_one_that_does_not_exist(
+    private: VisibilityScenario, parts: Components
+) -> None:
     known = await private.truth()
     for caller in private.callers:
         if caller.is_hook or caller.sees_all:
@@ -127,9 +129,9 @@ async def test_a_hidden_thing_is_refused_as_one_that_does_not_exist(private: Pri
         crawler = Crawler(CORE, asking(parts, private, caller), arguments(await ids(private)))
         for field, (argument, kind) in HIDDEN.items():
             hidden, absent = private_id(known, kind, private.theirs), global_id(kind, uuid4())
-            refused = [(await mutate(crawler, field, {argument: one}))["errors"] for one in (hidden, absent)]
+            refused = [(await mutate(crawler, field, {argument: item}))["errors"] for item in (hidden, absent)]
             assert refused[0] == refused[1]
-            values = [await crawler.send(f"node(id: {literal(one)}) {{ id }}") for one in (hidden, absent)]
+            values = [await crawler.send(f"node(id: {literal(item)}) {{ id }}") for item in (hidden, absent)]
             assert values[0] == values[1] == {"data": {"__typename": "Query", "node": None}}
 
 
@@ -144,10 +146,10 @@ def values(operator: str, kind: str, texts: list[str], known: dict[str, list[str
             values = ["2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"]
         case _:
             values = [Enum(name) for name in CORE.type_map[kind].values]  # type: ignore[attr-defined] # an enum
-    return iter([[one] for one in values] if operator == "in" else values)
+    return iter([[value] for value in values] if operator == "in" else values)
 
 
-async def test_no_filter_finds_or_counts_what_is_hidden(private: PrivateWorld, parts: Components) -> None:
+async def test_no_filter_finds_or_counts_what_is_hidden(private: VisibilityScenario, parts: Components) -> None:
     assert CORE.query_type is not None
     known = await ids(private)
     keys = await private.world.rows(ApiKey)
@@ -168,14 +170,14 @@ async def test_no_filter_finds_or_counts_what_is_hidden(private: PrivateWorld, p
                     f"f{number}: {root}(filter: {where}, first: 100) {{ totalCount nodes {{ id }} }}"
                     for number, where in enumerate(asked[start : start + 40])
                 )
-                for one in ((await crawler.send(lists))["data"] or {}).values():
-                    if isinstance(one, dict):
-                        found = {node["id"] for node in one["nodes"]}
+                for item in ((await crawler.send(lists))["data"] or {}).values():
+                    if isinstance(item, dict):
+                        found = {node["id"] for node in item["nodes"]}
                         assert found <= visible
-                        assert one["totalCount"] == len(found)
+                        assert item["totalCount"] == len(found)
 
 
-async def test_a_filter_by_actor_sees_what_the_field_shows(private: PrivateWorld, parts: Components) -> None:
+async def test_a_filter_by_actor_sees_what_the_field_shows(private: VisibilityScenario, parts: Components) -> None:
     (acting,) = [row for row in await private.world.rows(ApiKey) if row.name == "canary-theirs-actor"]
     name = format_key_actor(acting.name, acting.prefix)
     for caller in private.callers:
@@ -197,7 +199,7 @@ async def test_a_filter_by_actor_sees_what_the_field_shows(private: PrivateWorld
 
 
 async def test_pages_of_one_item_lead_through_all_that_is_visible_without_a_gap(
-    private: PrivateWorld, parts: Components
+    private: VisibilityScenario, parts: Components
 ) -> None:
     for caller in private.callers:
         if caller.is_hook or caller.name == "AUTH=off":
@@ -220,7 +222,7 @@ async def test_pages_of_one_item_lead_through_all_that_is_visible_without_a_gap(
 
 
 async def test_a_replay_shows_nothing_of_a_team_that_its_caller_has_left(
-    private: PrivateWorld, parts: Components
+    private: VisibilityScenario, parts: Components
 ) -> None:
     """The same subject of the issuer is the same caller to an idempotency key, whatever its team."""
     hook = private_id(await private.truth(), "Webhook", private.theirs)
@@ -237,7 +239,7 @@ async def test_a_replay_shows_nothing_of_a_team_that_its_caller_has_left(
     assert [reply["errors"] for reply in replies["theirs"]] == [[], [], []]
     assert "canary-theirs" not in json.dumps(replies["ours"])
     webhook, key, ping = replies["ours"]
-    assert [one["errors"][0]["code"] for one in (webhook, key)] == ["CONFLICT", "CONFLICT"]
+    assert [item["errors"][0]["code"] for item in (webhook, key)] == ["CONFLICT", "CONFLICT"]
     assert (webhook["webhook"], webhook["secret"], key["token"], ping["delivery"]) == (None, None, None, None)
 
 
@@ -255,7 +257,7 @@ def sequence(message: dict[str, Any]) -> int:
 
 
 async def test_a_subscription_brings_the_events_that_its_caller_sees_and_no_other(
-    private: PrivateWorld, parts: Components
+    private: VisibilityScenario, parts: Components
 ) -> None:
     await private.world.team("the last event")  # every caller sees it, so that each stream has an end
     events = await private.world.events()
@@ -273,8 +275,8 @@ async def test_a_subscription_brings_the_events_that_its_caller_sees_and_no_othe
                     for row in events
                     if row.id in visible and row.kind == ("PROPOSAL_STATUS_CHANGED" if kind == "" else kind or row.kind)
                 ]
-                assert [one async for one in _heard(parts, caller, crawler, query, len(wanted))] == wanted
-            check(caller, crawler.found)
+                assert [item async for item in _heard(parts, caller, crawler, query, len(wanted))] == wanted
+            check(caller, crawler.findings)
 
 
 async def _heard(parts: Components, caller: Caller, crawler: Crawler, query: str, count: int) -> AsyncGenerator[int]:
@@ -283,12 +285,12 @@ async def _heard(parts: Components, caller: Caller, crawler: Crawler, query: str
     async with aclosing(replies), asyncio.timeout(20):
         for _ in range(count):
             reply = await anext(replies)
-            crawler.found.text.append(json.dumps(reply))
-            crawler.found.look(reply["data"])
+            crawler.findings.text.append(json.dumps(reply))
+            crawler.findings.look(reply["data"])
             yield sequence(next(iter(reply["data"].values())))
 
 
-async def test_a_stream_by_actor_is_no_oracle(private: PrivateWorld, parts: Components) -> None:
+async def test_a_stream_by_actor_is_no_oracle(private: VisibilityScenario, parts: Components) -> None:
     where = f'filter: {{actor: {{contains: "canary"}}}}, after: "{encode_cursor(0)}"'
     query = f"subscription {{ events({where}) {{ actor }} }}"
     async with private.world.database.write("oidc:canary-sentinel") as session:
@@ -305,11 +307,11 @@ LIVE = "subscription ($after: String) { events(after: $after) { __typename id ki
 
 
 async def test_shared_streams_over_sockets_never_mix_callers_of_different_visibility(
-    private: PrivateWorld, parts: Components
+    private: VisibilityScenario, parts: Components
 ) -> None:
-    callers = [one for one in private.callers if not one.is_hook and one.name != "AUTH=off"]
-    second = await mint(private.world, private.ours, "caller of ours again", Scope.WRITE)
-    foreign = await mint(private.world, private.theirs, "caller of theirs", Scope.WRITE)
+    callers = [caller for caller in private.callers if not caller.is_hook and caller.name != "AUTH=off"]
+    second = await create_key(private.world, private.ours, "caller of ours again", Scope.WRITE)
+    foreign = await create_key(private.world, private.theirs, "caller of theirs", Scope.WRITE)
     callers += [
         Caller("another WRITE key", second.token, team_id=private.ours.id),
         Caller("WRITE key of theirs", foreign.token, team_id=private.theirs.id),
@@ -324,19 +326,19 @@ async def test_shared_streams_over_sockets_never_mix_callers_of_different_visibi
             sockets.append(ws)
         await private.world.team("the first event")  # after it a subscriber follows live
         for ws in sockets:
-            assert (await hear(ws))["payload"]["data"]["events"]["kind"] == "TEAM_CREATED"
+            assert (await receive_message(ws))["payload"]["data"]["events"]["kind"] == "TEAM_CREATED"
         while parts.transport.broadcaster.shared_listeners < 3:  # noqa: ASYNC110 - nothing tells when streams are joined
             await asyncio.sleep(0.01)
         before = {row.id for row in await private.world.events()}
         for team in (private.ours, private.theirs, None):
-            await mint(private.world, team, f"canary-{team.name if team else 'nobody'}-live")
+            await create_key(private.world, team, f"canary-{team.name if team else 'nobody'}-live")
         await private.world.team("the last event")
         new = [row for row in await private.world.events() if row.id not in before]
         assert len(new) == 4
         for caller, ws in zip(callers, sockets, strict=True):
             visible = {one for kind, one in await private.visible(caller) if kind == "Event"}
             wanted = [identity for row in new if (identity := global_id("Event", row.id)) in visible]
-            heard = [(await hear(ws))["payload"]["data"]["events"] for _ in wanted]
-            assert [one["id"] for one in heard] == wanted, caller.name
+            heard = [(await receive_message(ws))["payload"]["data"]["events"] for _ in wanted]
+            assert [item["id"] for item in heard] == wanted, caller.name
             if caller.name != "WRITE key of theirs":
                 assert [word for word in caller.forbidden_words if word in json.dumps(heard)] == []

@@ -121,7 +121,7 @@ def test_no_output_steers_a_terminal_or_hides_text(outputs: dict[tuple[str, str]
     for where, done in outputs.items():
         printed = done.stderr if where in DOCUMENTS else done.printed
         steering = {char for char in printed if char not in "\n\t" and unicodedata.category(char) in {"Cc", "Cf"}}
-        assert not steering, (done.words, steering)
+        assert not steering, (done.arguments, steering)
 
 
 def test_no_line_of_any_output_is_a_command_of_a_ci_runner(outputs: dict[tuple[str, str], Ran]) -> None:
@@ -131,8 +131,8 @@ def test_no_line_of_any_output_is_a_command_of_a_ci_runner(outputs: dict[tuple[s
         ours = r"::(error|warning|notice) [^:]*::" if form == "github" else r"(?!)"
         for line in done.printed.splitlines():
             if not re.match(ours, line):
-                assert not line.strip().startswith("::"), done.words
-                assert not re.search(r"##(\[|vso)", line), done.words
+                assert not line.strip().startswith("::"), done.arguments
+                assert not re.search(r"##(\[|vso)", line), done.arguments
     assert outputs["dbt impact", "github"].stdout.count("::error") >= 1
 
 
@@ -197,7 +197,7 @@ def test_the_commands_for_a_postgresql_quote_the_name_of_the_file(tmp_path: Path
         for line in done.stdout.splitlines():
             script = f"pg_dump() {{ :; }}; pg_restore() {{ :; }}; tessera() {{ :; }}\n{line}"
             subprocess.run(["bash", "-c", script], cwd=tmp_path, check=True, timeout=10)
-    assert [one.name for one in tmp_path.iterdir() if one.name == "pwned"] == []
+    assert [item.name for item in tmp_path.iterdir() if item.name == "pwned"] == []
 
 
 @pytest.mark.parametrize("where", [("dbt impact", "markdown"), ("diff", "markdown")])
@@ -265,7 +265,7 @@ def test_every_character_is_one_harmless_line_in_every_place(tmp_path: Path) -> 
     for char in odd:
         for text in (char, f"a{char}b", f"{char}{char}", f"a {char} b"):
             line = escape_terminal(text)
-            assert not {one for one in line if unicodedata.category(one) in {"Cc", "Cs", "Zl", "Zp"}}
+            assert not {item for item in line if unicodedata.category(item) in {"Cc", "Cs", "Zl", "Zp"}}
             assert json.loads(f'"{line}"' if char not in '"\\' else json.dumps(text)) == text
             page = MarkdownIt("commonmark", {"html": True}).enable("table").render(escape_markdown(text) or "x")
             assert set(re.findall(r"<(\w+)", page)) <= {"p", "code"}, (text, page)

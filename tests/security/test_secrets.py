@@ -153,7 +153,7 @@ async def test_keys_are_rotated_by_a_command_and_the_old_one_can_go(database_url
     done = run_tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url, SECRETS_KEY=f"{NEW},{OLD}")
     assert "Encrypted 2 secrets" in done.stdout, done
     after = opened(database_url, NEW)
-    assert [await signing(after, one) for one in made] == [[one.secret] for one in made]
+    assert [await signing(after, item) for item in made] == [[item.secret] for item in made]
     await after.dispose()
     done = run_tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url, SECRETS_KEY=f"{NEW},{OLD}")
     assert "Encrypted 0 secrets" in done.stdout, done

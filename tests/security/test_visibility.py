@@ -24,8 +24,8 @@ from tessera_gql.policy.visibility import (
     audience_of_field,
 )
 from tessera_gql.server.transport import Executor
-from tests.security.crawler import Crawler, Found
-from tests.security.visibility_scenario import NOUNS, Caller, PrivateWorld, arguments, asking, parts_of
+from tests.security.crawler import Crawler, Findings
+from tests.security.visibility_scenario import NOUNS, Caller, VisibilityScenario, arguments, asking, parts_of
 
 CORE: GraphQLSchema = schema._schema
 UNREACHED = {"ContractSource", "ModelReader"}
@@ -40,11 +40,11 @@ async def every_way(url: str, folder: Path, executor: Executor) -> AsyncGenerato
     try:
         yield reached_values
     finally:
-        for one in reached_values.values():
-            await one.database.dispose()
+        for values in reached_values.values():
+            await values.database.dispose()
 
 
-async def crawl(parts: Components, private: PrivateWorld, caller: Caller) -> Found:
+async def crawl(parts: Components, private: VisibilityScenario, caller: Caller) -> Findings:
     ids = {kind: [*rows] for kind, rows in (await private.truth()).items()}
     known = [identity for listed in ids.values() for identity in listed]
     reached_values = await Crawler(CORE, asking(parts, private, caller), arguments(ids)).crawl(known)
@@ -52,7 +52,7 @@ async def crawl(parts: Components, private: PrivateWorld, caller: Caller) -> Fou
     return reached_values
 
 
-def check(caller: Caller, reached_values: Found, visible: set[tuple[str, str]]) -> None:
+def check(caller: Caller, reached_values: Findings, visible: set[tuple[str, str]]) -> None:
     """Nothing more than the table shows was found, and nothing less."""
     nouns = {(kind, identity) for kind, identity in reached_values.objects if kind in NOUNS}
     assert nouns - visible == set(), f"{caller.name} sees too much"
@@ -72,7 +72,7 @@ def check(caller: Caller, reached_values: Found, visible: set[tuple[str, str]]) 
 
 @pytest.mark.parametrize("executor", Executor)
 async def test_each_caller_reaches_exactly_what_the_table_shows_it(
-    private: PrivateWorld, database_url: str, tmp_path: Path, executor: Executor, reached: dict[str, Counter[str]]
+    private: VisibilityScenario, database_url: str, tmp_path: Path, executor: Executor, reached: dict[str, Counter[str]]
 ) -> None:
     async with every_way(database_url, tmp_path, executor) as ways:
         for caller in private.callers:
@@ -83,12 +83,12 @@ async def test_each_caller_reaches_exactly_what_the_table_shows_it(
 
 
 def test_every_type_and_every_kind_of_event_has_a_row_in_the_table() -> None:
-    objects = [one for one in CORE.type_map.values() if isinstance(one, GraphQLObjectType)]
+    objects = [item for item in CORE.type_map.values() if isinstance(item, GraphQLObjectType)]
     for kind in objects:
         if not kind.name.startswith("__"):
             for name in kind.fields:
                 audience_of_field(kind.name, name)
-    names = {one.name for one in objects} | {"Lineage", "SearchResult"}
+    names = {object_type.name for object_type in objects} | {"Lineage", "SearchResult"}
     assert TYPE_AUDIENCES.keys() <= names
     assert {event.kind for event in EVENT_AUDIENCES} == {value.value for value in _enum("EventKind")}
     assert len(PUBLIC_EVENT_KINDS) == 20
@@ -101,9 +101,13 @@ def _below(root: str) -> set[str]:
         kind: Any = CORE.type_map[waiting.pop()]
         reached_values.add(kind.name)
         fields = kind.fields.values() if hasattr(kind, "fields") else ()
-        nexts = [get_named_type(one.type) for one in fields]
+        nexts = [get_named_type(field.type) for field in fields]
         nexts += CORE.get_possible_types(kind) if is_abstract_type(kind) else []
-        waiting |= {one.name for one in nexts if not is_leaf_type(one) and one.name not in reached_values}
+        waiting |= {
+            next_type.name
+            for next_type in nexts
+            if not is_leaf_type(next_type) and next_type.name not in reached_values
+        }
     return {name for name in reached_values if isinstance(CORE.type_map[name], GraphQLObjectType)}
 
 

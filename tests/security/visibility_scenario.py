@@ -120,7 +120,7 @@ class Caller:
 
 
 @dataclass
-class PrivateWorld:
+class VisibilityScenario:
     world: World
     ours: Team
     theirs: Team
@@ -156,7 +156,7 @@ def owners(kind: str, row: Any, hooks: dict[UUID, UUID | None]) -> Sequence[UUID
     return [owner] if owner else []
 
 
-async def build(parts: Components) -> PrivateWorld:
+async def build(parts: Components) -> VisibilityScenario:
     world = World(parts.database)
     ours, theirs = await world.team("ours"), await world.team("theirs")
     for team in (ours, theirs, None):
@@ -164,15 +164,15 @@ async def build(parts: Components) -> PrivateWorld:
     for team, other in ((ours, theirs), (theirs, ours)):
         await _public(parts, world, team, other)
     await create_deliveries(world.database)
-    return PrivateWorld(world, ours, theirs, await _callers(world, ours))
+    return VisibilityScenario(world, ours, theirs, await _callers(world, ours))
 
 
 async def _private(world: World, team: Team | None) -> None:
     """Keys, webhooks and deliveries, and every kind of event about them."""
     name = team.name if team else "nobody"
     ref = TeamRef(id=team.id) if team else None
-    await mint(world, team, f"canary-{name}-key")
-    gone = await mint(world, team, f"canary-{name}-gone")
+    await create_key(world, team, f"canary-{name}-key")
+    gone = await create_key(world, team, f"canary-{name}-gone")
     async with world.database.write("tester") as session:
         await keys.revoke(session, ANONYMOUS, gone.key.id)
         address = f"https://canary-{name}-host.example.com/canary-{name}-path"
@@ -206,7 +206,7 @@ async def _public(parts: Components, world: World, team: Team, other: Team) -> N
     async with world.database.write("tester") as session:
         said = AcknowledgmentInput(Response.BLOCKED, None, f"public-{team.name}-notes")
         await proposals.acknowledge(session, ANONYMOUS, done.proposal.id, team=TeamRef(id=other.id), answer=said)
-    key = await mint(world, team, f"canary-{team.name}-actor", Scope.WRITE)
+    key = await create_key(world, team, f"canary-{team.name}-actor", Scope.WRITE)
     asked = {"asset": {"fqn": asset.fqn}, "metadata": {"note": f"public-{team.name}-metadata"}}
     query = "mutation($input: UpdateAssetInput!) { updateAsset(input: $input) { errors { code } } }"
     await tell(parts, key.token, query, asked)
@@ -217,15 +217,15 @@ async def tell(parts: Components, token: str | None, query: str, asked: Any) -> 
     return await execute(parts.transport, query=query, variables={"input": asked}, identity=identity)
 
 
-async def mint(world: World, team: Team | None, name: str, *scopes: Scope) -> CreatedKey:
+async def create_key(world: World, team: Team | None, name: str, *scopes: Scope) -> CreatedKey:
     async with world.database.write("tester") as session:
         wanted = scopes or ((Scope.READ,) if team else (Scope.ADMIN,))
         return await keys.create(session, ANONYMOUS, KeyRequest(name, wanted, TeamRef(id=team.id) if team else None))
 
 
 async def _callers(world: World, ours: Team) -> list[Caller]:
-    read, write, admin = [await mint(world, ours, f"caller {scope}", scope) for scope in Scope]
-    root = await mint(world, None, "caller of no team")
+    read, write, admin = [await create_key(world, ours, f"caller {scope}", scope) for scope in Scope]
+    root = await create_key(world, None, "caller of no team")
     database = world.database
     return [
         Caller("READ key", read.token, key_id=read.key.id),
@@ -242,7 +242,7 @@ async def _callers(world: World, ours: Team) -> list[Caller]:
     ]
 
 
-def asking(parts: Components, private: PrivateWorld, caller: Caller) -> Ask:
+def asking(parts: Components, private: VisibilityScenario, caller: Caller) -> Ask:
     """Asks as the caller: with its credential, or as the document of a webhook."""
     rendered = create_webhook_renderer(parts.transport)
 

@@ -6,14 +6,15 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from tessera_gql.server.http import Transport
+from tests.graphql.conftest import no_collector  # noqa: F401 - a fixture
 
 from .loopback_server import served
-from .sample_schema import House
+from .sample_schema import SampleBackend
 
 
 @pytest.fixture
-def house() -> House:
-    return House()
+def backend() -> SampleBackend:
+    return SampleBackend()
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ class Shape:
 class Query:
     @strawberry.field
     async def slow(self, info: strawberry.Info[Any], seconds: float) -> str | None:
-        return await info.context["house"].take(seconds)
+        return await info.context["backend"].take(seconds)
 
     @strawberry.field
     def area(self, shape: Shape) -> int:
@@ -93,7 +93,7 @@ class Query:
         return "hello"
 
     @strawberry.field
-    def who(self, info: strawberry.Info[Any]) -> str | None:
+    def viewer(self, info: strawberry.Info[Any]) -> str | None:
         return info.context["identity"].name
 
     @strawberry.field
@@ -157,12 +157,12 @@ class Query:
 class Mutation:
     @strawberry.mutation
     def add(self, info: strawberry.Info[Any], text: str) -> int:
-        info.context["house"].added.append(text)
-        return len(info.context["house"].added)
+        info.context["backend"].added.append(text)
+        return len(info.context["backend"].added)
 
     @strawberry.mutation
     async def add_slowly(self, info: strawberry.Info[Any], seconds: float) -> str | None:
-        return await info.context["house"].take(seconds)
+        return await info.context["backend"].take(seconds)
 
 
 @strawberry.type
@@ -174,46 +174,46 @@ class Subscription:
 
     @strawberry.subscription
     async def forever(self, info: strawberry.Info[Any], size: int = 1, pause: float = 0.01) -> AsyncGenerator[str]:
-        house: House = info.context["house"]
-        house.streams += 1
+        backend: SampleBackend = info.context["backend"]
+        backend.streams += 1
         try:
             while True:
                 yield "x" * size
                 await asyncio.sleep(pause)
         finally:
-            await asyncio.sleep(house.slow_to_close)
-            house.streams -= 1
-            house.closed.set()
+            await asyncio.sleep(backend.slow_to_close)
+            backend.streams -= 1
+            backend.closed.set()
 
     @strawberry.subscription
-    async def heard(self, info: strawberry.Info[Any], after: str | None = None) -> AsyncGenerator[str]:
-        house: House = info.context["house"]
-        house.streams += 1
+    async def messages(self, info: strawberry.Info[Any], after: str | None = None) -> AsyncGenerator[str]:
+        backend: SampleBackend = info.context["backend"]
+        backend.streams += 1
         try:
             while True:
-                yield (after or "") + await house.words.get()
+                yield (after or "") + await backend.messages.get()
         finally:
-            house.streams -= 1
+            backend.streams -= 1
 
     @strawberry.subscription
-    async def told(self, info: strawberry.Info[Any], after: str | None = None) -> AsyncGenerator[int]:
+    async def log_numbers(self, info: strawberry.Info[Any], after: str | None = None) -> AsyncGenerator[int]:
         """The numbers of the log behind `after`, as they are written."""
-        house, course = info.context["house"], info.context.stream_position
-        position = course.start if course.start is not None else int(after or len(house.log))
-        house.streams += 1
+        backend, course = info.context["backend"], info.context.stream_position
+        position = course.start if course.start is not None else int(after or len(backend.log))
+        backend.streams += 1
         try:
             while True:
-                house.written.clear()
-                if position >= len(house.log):
+                backend.log_changed.clear()
+                if position >= len(backend.log):
                     if course.report_caught_up(position):
                         return
-                    await house.written.wait()
-                while position < len(house.log):
+                    await backend.log_changed.wait()
+                while position < len(backend.log):
                     position += 1
                     course.position = position
-                    yield house.log[position - 1]
+                    yield backend.log[position - 1]
         finally:
-            house.streams -= 1
+            backend.streams -= 1
 
     @strawberry.subscription
     async def fails_after(self, count: int) -> AsyncGenerator[int]:
@@ -246,7 +246,7 @@ SCHEMA = strawberry.Schema(
 )
 
 
-class Given(dict[str, Any]):
+class SampleContext(dict[str, Any]):
     """A context."""
 
     stream_position = StreamPosition()
@@ -265,7 +265,7 @@ class Guest:
 
 
 @dataclass
-class House:
+class SampleBackend:
     """What one test's server saw."""
 
     added: list[str] = field(default_factory=list)
@@ -277,13 +277,13 @@ class House:
     fail_on_close: Exception | None = None
     slow_to_close: float = 0
     log: list[int] = field(default_factory=list)
-    written: asyncio.Event = field(default_factory=asyncio.Event)
-    words: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    log_changed: asyncio.Event = field(default_factory=asyncio.Event)
+    messages: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     scope: Callable[[Guest], Hashable | None] = lambda _guest: None
 
     def write(self, *numbers: int) -> None:
         self.log += numbers
-        self.written.set()
+        self.log_changed.set()
 
     async def take(self, seconds: float) -> str:
         """Is in `streams` as long as it takes, and in `added` if it was done to its end."""
@@ -313,7 +313,7 @@ class House:
                 raise self.fail_on_open
             self.open_contexts += 1
             try:
-                yield Given(identity=identity, house=self)
+                yield SampleContext(identity=identity, backend=self)
                 await asyncio.sleep(0)
             finally:
                 self.open_contexts -= 1

@@ -10,15 +10,15 @@ import pytest
 
 from tessera_gql.server.http import Transport
 
-from .sample_schema import House
+from .sample_schema import SampleBackend
 
 Serve = Callable[[Transport], AbstractAsyncContextManager[str]]
 LIMIT = 100_000
 
 
 @pytest.fixture
-async def address(house: House, serve: Serve) -> AsyncIterator[str]:
-    transport = house.transport(body_seconds=0.3, body_bytes=60_000, upload_bytes=LIMIT, upload_seconds=2)
+async def address(backend: SampleBackend, serve: Serve) -> AsyncIterator[str]:
+    transport = backend.transport(body_seconds=0.3, body_bytes=60_000, upload_bytes=LIMIT, upload_seconds=2)
     async with serve(transport) as found:
         yield found
 
@@ -91,9 +91,9 @@ async def test_a_body_that_comes_in_pieces_is_waited_for(address: str) -> None:
 
 @pytest.mark.parametrize(("content", "limit"), [("application/json", 2000), (FORM, LIMIT)])
 async def test_a_body_that_declares_itself_too_large_is_refused_before_it_is_sent(
-    content: str, limit: int, house: House, serve: Serve
+    content: str, limit: int, backend: SampleBackend, serve: Serve
 ) -> None:
-    async with serve(house.transport(body_bytes=2000, upload_bytes=LIMIT)) as address:
+    async with serve(backend.transport(body_bytes=2000, upload_bytes=LIMIT)) as address:
         started = time.monotonic()
         host, _, port = address.partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))

@@ -13,19 +13,29 @@ from tessera_gql.server.documents import DocumentCache, Operation
 from tessera_gql.server.http import Transport, close_streams
 
 from .loopback_server import served
-from .sample_schema import House
+from .sample_schema import SampleBackend
 from .test_sse import events
-from .test_websocket import ClientConnection, begin, closing, hear, say, socket, still_works, subscribe, until
+from .test_websocket import (
+    ClientConnection,
+    begin,
+    closing,
+    receive_message,
+    send_message,
+    socket,
+    still_works,
+    subscribe,
+    until,
+)
 
 Serve = Callable[[Transport], AbstractAsyncContextManager[str]]
-HEARD = "subscription ($after: String) {heard(after: $after)}"
+MESSAGES = "subscription ($after: String) {messages(after: $after)}"
 
 
 @pytest.fixture
-def transport(house: House) -> Transport:
+def transport(backend: SampleBackend) -> Transport:
     """Guests of one name are one scope; those without a name are each alone."""
-    house.scope = lambda guest: guest.name
-    return house.transport()
+    backend.scope = lambda guest: guest.name
+    return backend.transport()
 
 
 @pytest.fixture
@@ -45,104 +55,109 @@ async def settled() -> None:
         await asyncio.sleep(0.002)
 
 
-async def test_equal_subscriptions_of_one_scope_are_executed_once(address: str, house: House) -> None:
+async def test_equal_subscriptions_of_one_scope_are_executed_once(address: str, backend: SampleBackend) -> None:
     async with AsyncExitStack() as stack:
         guests = [await guest(stack, address) for _ in range(5)]
         for number, ws in enumerate(guests):
-            await subscribe(ws, f"id {number}", HEARD)
-        await until(lambda: house.streams == 1)
+            await subscribe(ws, f"id {number}", MESSAGES)
+        await until(lambda: backend.streams == 1)
         await settled()
-        assert house.streams == house.open_contexts == 1
-        for word in ("a", "b"):
-            house.words.put_nowait(word)
+        assert backend.streams == backend.open_contexts == 1
+        for item in ("a", "b"):
+            backend.messages.put_nowait(item)
             for number, ws in enumerate(guests):
-                expected = {"type": "next", "id": f"id {number}", "payload": {"data": {"heard": word}}}
-                assert await hear(ws) == expected
-    await until(lambda: house.streams == house.open_contexts == 0)
+                expected = {"type": "next", "id": f"id {number}", "payload": {"data": {"messages": item}}}
+                assert await receive_message(ws) == expected
+    await until(lambda: backend.streams == backend.open_contexts == 0)
 
 
 @pytest.mark.parametrize(
     ("name", "query", "variables"),
     [
-        ("Bearer two", HEARD, {}),
-        (None, HEARD, {}),
-        ("Bearer one", HEARD + " # another document", {}),
-        ("Bearer one", HEARD, {"after": "x"}),
-        ("Bearer one", HEARD, {"other": 2**64}),
+        ("Bearer two", MESSAGES, {}),
+        (None, MESSAGES, {}),
+        ("Bearer one", MESSAGES + " # another document", {}),
+        ("Bearer one", MESSAGES, {"after": "x"}),
+        ("Bearer one", MESSAGES, {"other": 2**64}),
     ],
     ids=["scope", "no scope", "document", "resuming", "variables"],
 )
 async def test_what_differs_is_executed_by_itself(
-    address: str, house: House, name: str | None, query: str, variables: dict[str, object]
+    address: str, backend: SampleBackend, name: str | None, query: str, variables: dict[str, object]
 ) -> None:
     async with AsyncExitStack() as stack:
-        for asked in ((await guest(stack, address), HEARD, {}), (await guest(stack, address, name), query, variables)):
+        for asked in (
+            (await guest(stack, address), MESSAGES, {}),
+            (await guest(stack, address, name), query, variables),
+        ):
             ws, text, given = asked
             await subscribe(ws, "s", text, variables=given)
-        await until(lambda: house.streams == 2)
+        await until(lambda: backend.streams == 2)
 
 
 @pytest.mark.parametrize(
     "query",
     [
-        'subscription {heard(after: "x")}',
-        'subscription ($after: String = "x") {heard(after: $after)}',
-        'subscription {...F} fragment F on Subscription {heard(after: "x")}',
+        'subscription {messages(after: "x")}',
+        'subscription ($after: String = "x") {messages(after: $after)}',
+        'subscription {...F} fragment F on Subscription {messages(after: "x")}',
     ],
 )
-async def test_who_resumes_is_never_given_anothers_stream(address: str, house: House, query: str) -> None:
+async def test_who_resumes_is_never_given_anothers_stream(address: str, backend: SampleBackend, query: str) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(2):
             await subscribe(await guest(stack, address), "s", query)
-        await until(lambda: house.streams == 2)
+        await until(lambda: backend.streams == 2)
 
 
-TOLD = "subscription ($after: String) {told(after: $after)}"
+LOG_NUMBERS = "subscription ($after: String) {logNumbers(after: $after)}"
 
 
 async def numbers_heard(ws: ClientConnection, count: int) -> list[int]:
-    return [(await hear(ws))["payload"]["data"]["told"] for _ in range(count)]
+    return [(await receive_message(ws))["payload"]["data"]["logNumbers"] for _ in range(count)]
 
 
-async def test_who_resumes_goes_on_with_the_others_and_misses_nothing(address: str, house: House) -> None:
-    house.write(*range(1, 8))
+async def test_who_resumes_goes_on_with_the_others_and_misses_nothing(address: str, backend: SampleBackend) -> None:
+    backend.write(*range(1, 8))
     async with AsyncExitStack() as stack:
         guests = [await guest(stack, address) for _ in range(4)]
         for ws, after in zip(guests, (None, "3", "7", "0"), strict=True):
-            await subscribe(ws, "s", TOLD, variables={"after": after} if after else {})
-        await until(lambda: len(house.guests) == 4)
+            await subscribe(ws, "s", LOG_NUMBERS, variables={"after": after} if after else {})
+        await until(lambda: len(backend.guests) == 4)
         assert await numbers_heard(guests[1], 4) == [4, 5, 6, 7]
         assert await numbers_heard(guests[3], 7) == [*range(1, 8)]
-        await until(lambda: house.streams == house.open_contexts == 1)
+        await until(lambda: backend.streams == backend.open_contexts == 1)
         for number in range(8, 30):
-            house.write(number)
+            backend.write(number)
             await asyncio.sleep(0)
         for ws in guests:
             assert await numbers_heard(ws, 22) == [*range(8, 30)]
-        await say(guests[1], id="s", type="complete")
+        await send_message(guests[1], id="s", type="complete")
         await guests[2].close()
-        house.write(30)
+        backend.write(30)
         assert await numbers_heard(guests[3], 1) == [30]
-        assert house.streams == 1
-    await until(lambda: house.streams == house.open_contexts == 0)
+        assert backend.streams == 1
+    await until(lambda: backend.streams == backend.open_contexts == 0)
 
 
-async def test_those_who_come_back_at_once_in_a_storm_of_events_each_get_all_once(address: str, house: House) -> None:
+async def test_those_who_come_back_at_once_in_a_storm_of_events_each_get_all_once(
+    address: str, backend: SampleBackend
+) -> None:
     async def write() -> None:
         for number in range(1, 301):
-            house.write(number)
+            backend.write(number)
             await asyncio.sleep(0.001)
 
     async with AsyncExitStack() as stack:
         guests = [await guest(stack, address) for _ in range(20)]
         writing = asyncio.create_task(write())
         for place, ws in enumerate(guests):
-            await subscribe(ws, "s", TOLD, variables={"after": str(place % 3)})
+            await subscribe(ws, "s", LOG_NUMBERS, variables={"after": str(place % 3)})
             await asyncio.sleep(0.005)
         for place, ws in enumerate(guests):
             assert await numbers_heard(ws, 300 - place % 3) == [*range(1 + place % 3, 301)]
         await writing
-        await until(lambda: house.streams == house.open_contexts == 1)
+        await until(lambda: backend.streams == backend.open_contexts == 1)
 
 
 async def test_a_stream_that_may_have_begun_later_is_not_gone_on_with() -> None:
@@ -179,8 +194,8 @@ async def test_a_stream_that_may_have_begun_later_is_not_gone_on_with() -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        'subscription {told(after: "x")}',
-        "subscription ($after: String) {told(after: $after) other: told(after: $after)}",
+        'subscription {logNumbers(after: "x")}',
+        "subscription ($after: String) {logNumbers(after: $after) other: logNumbers(after: $after)}",
     ],
 )
 def test_only_a_variable_that_is_good_for_nothing_else_is_left_out_of_account(transport: Transport, query: str) -> None:
@@ -193,91 +208,97 @@ def test_only_a_variable_that_is_good_for_nothing_else_is_left_out_of_account(tr
     assert Operation(prepared.document, node, {}).argument_variable("after") is None
 
 
-async def test_another_servers_sockets_are_served_the_usual_way(transport: Transport, house: House) -> None:
+async def test_another_servers_sockets_are_served_the_usual_way(transport: Transport, backend: SampleBackend) -> None:
     async with served(transport, ws="websockets-sansio") as address, AsyncExitStack() as stack:
         guests = [await guest(stack, address) for _ in range(3)]
         for ws in guests:
-            await subscribe(ws, "s", HEARD)
-        await until(lambda: house.streams == 1)
+            await subscribe(ws, "s", MESSAGES)
+        await until(lambda: backend.streams == 1)
         await settled()
         for number in range(50):
-            house.words.put_nowait(str(number))
+            backend.messages.put_nowait(str(number))
         for ws in guests:
-            assert [(await hear(ws))["payload"]["data"]["heard"] for _ in range(50)] == [str(n) for n in range(50)]
+            assert [(await receive_message(ws))["payload"]["data"]["messages"] for _ in range(50)] == [
+                str(n) for n in range(50)
+            ]
         await still_works(guests[0])
 
 
 @pytest.mark.parametrize("size", [1, 60, 125, 126, 60_000, 65_500, 65_536, 200_000])
-async def test_a_message_of_any_size_arrives_whole(address: str, house: House, size: int) -> None:
+async def test_a_message_of_any_size_arrives_whole(address: str, backend: SampleBackend, size: int) -> None:
     async with AsyncExitStack() as stack:
         ws = await stack.enter_async_context(socket(address, max_size=None))
         await begin(ws, payload={"Authorization": "Bearer one"})
-        await subscribe(ws, "s", HEARD)
-        await until(lambda: house.streams == 1)
-        for word in ("x" * size, "ü" * size):
-            house.words.put_nowait(word)
-            assert (await hear(ws))["payload"]["data"]["heard"] == word
+        await subscribe(ws, "s", MESSAGES)
+        await until(lambda: backend.streams == 1)
+        for item in ("x" * size, "ü" * size):
+            backend.messages.put_nowait(item)
+            assert (await receive_message(ws))["payload"]["data"]["messages"] == item
 
 
-async def test_who_does_not_read_a_shared_stream_is_closed_and_holds_up_nobody(house: House, serve: Serve) -> None:
-    house.scope = lambda guest: guest.name
-    transport = house.transport(send_queue=5, send_timeout_seconds=5)
+async def test_who_does_not_read_a_shared_stream_is_closed_and_holds_up_nobody(
+    backend: SampleBackend, serve: Serve
+) -> None:
+    backend.scope = lambda guest: guest.name
+    transport = backend.transport(send_queue=5, send_timeout_seconds=5)
     async with serve(transport) as address, AsyncExitStack() as stack:
         slow = await stack.enter_async_context(socket(address, max_queue=1, max_size=None))
         await begin(slow, payload={"Authorization": "Bearer one"})
         quick = await stack.enter_async_context(socket(address, max_size=None))
         await begin(quick, payload={"Authorization": "Bearer one"})
         for ws in (slow, quick):
-            await subscribe(ws, "s", HEARD)
-        await until(lambda: house.streams == 1)
+            await subscribe(ws, "s", MESSAGES)
+        await until(lambda: backend.streams == 1)
         await settled()
         for _ in range(40):
-            house.words.put_nowait("x" * 500_000)
-            assert (await hear(quick))["type"] == "next"
+            backend.messages.put_nowait("x" * 500_000)
+            assert (await receive_message(quick))["type"] == "next"
         code, reason = await closing(slow)
         assert (code, "resume" in reason) == (4290, True)
-        house.words.put_nowait("on")
-        assert (await hear(quick))["payload"] == {"data": {"heard": "on"}}
+        backend.messages.put_nowait("on")
+        assert (await receive_message(quick))["payload"] == {"data": {"messages": "on"}}
 
 
-async def test_the_stream_outlives_the_one_who_started_it_and_ends_with_the_last(address: str, house: House) -> None:
+async def test_the_stream_outlives_the_one_who_started_it_and_ends_with_the_last(
+    address: str, backend: SampleBackend
+) -> None:
     async with AsyncExitStack() as stack:
         first, second = await guest(stack, address), await guest(stack, address)
         for ws in (first, second):
-            await subscribe(ws, "s", HEARD)
-        await until(lambda: house.streams == 1)
+            await subscribe(ws, "s", MESSAGES)
+        await until(lambda: backend.streams == 1)
         await settled()
         await first.close()
-        house.words.put_nowait("still here")
-        assert (await hear(second))["payload"] == {"data": {"heard": "still here"}}
-        await say(second, id="s", type="complete")
-        await until(lambda: house.streams == house.open_contexts == 0)
-        await subscribe(second, "s", HEARD)
-        await until(lambda: house.streams == 1)
+        backend.messages.put_nowait("still here")
+        assert (await receive_message(second))["payload"] == {"data": {"messages": "still here"}}
+        await send_message(second, id="s", type="complete")
+        await until(lambda: backend.streams == backend.open_contexts == 0)
+        await subscribe(second, "s", MESSAGES)
+        await until(lambda: backend.streams == 1)
 
 
-async def test_a_revoked_key_ends_only_its_own_socket_of_a_shared_stream(address: str, house: House) -> None:
+async def test_a_revoked_key_ends_only_its_own_socket_of_a_shared_stream(address: str, backend: SampleBackend) -> None:
     async with AsyncExitStack() as stack:
         first, second = await guest(stack, address), await guest(stack, address)
         for ws in (first, second):
-            await subscribe(ws, "s", HEARD)
-        await until(lambda: house.streams == 1)
-        house.guests[0].ended.set()
+            await subscribe(ws, "s", MESSAGES)
+        await until(lambda: backend.streams == 1)
+        backend.guests[0].ended.set()
         await first.wait_closed()
-        house.words.put_nowait("on")
-        assert (await hear(second))["payload"] == {"data": {"heard": "on"}}
+        backend.messages.put_nowait("on")
+        assert (await receive_message(second))["payload"] == {"data": {"messages": "on"}}
 
 
-async def test_sockets_and_event_streams_share(address: str, house: House) -> None:
+async def test_sockets_and_event_streams_share(address: str, backend: SampleBackend) -> None:
     async with AsyncExitStack() as stack:
         ws = await guest(stack, address)
-        query = "subscription {heard}"
+        query = "subscription {messages}"
         await subscribe(ws, "s", query)
         heard = await stack.enter_async_context(events(address, query, authorization="Bearer one"))
         await settled()
-        assert house.streams == 1
-        house.words.put_nowait("both")
-        assert (await hear(ws))["payload"] == (await anext(heard))[1] == {"data": {"heard": "both"}}
+        assert backend.streams == 1
+        backend.messages.put_nowait("both")
+        assert (await receive_message(ws))["payload"] == (await anext(heard))[1] == {"data": {"messages": "both"}}
 
 
 async def test_a_shared_failure_is_told_to_all_and_the_next_may_try_again(address: str) -> None:
@@ -287,18 +308,18 @@ async def test_a_shared_failure_is_told_to_all_and_the_next_may_try_again(addres
             for ws in guests:
                 await subscribe(ws, "s", "subscription {failsAtOnce}")
             for ws in guests:
-                message = await hear(ws)
+                message = await receive_message(ws)
                 assert (message["type"], message["payload"][0]["extensions"]["code"]) == ("error", "FORBIDDEN")
         await still_works(guests[0])
 
 
-async def test_draining_ends_shared_streams(address: str, transport: Transport, house: House) -> None:
+async def test_draining_ends_shared_streams(address: str, transport: Transport, backend: SampleBackend) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(3):
-            await subscribe(await guest(stack, address), "s", HEARD)
-        await until(lambda: house.streams == 1)
+            await subscribe(await guest(stack, address), "s", MESSAGES)
+        await until(lambda: backend.streams == 1)
         await close_streams(transport)
-        assert house.streams == house.open_contexts == 0
+        assert backend.streams == backend.open_contexts == 0
 
 
 async def numbers(count: int) -> AsyncGenerator[int]:

@@ -9,19 +9,19 @@ from tessera_gql.server.concurrency import ConcurrencyLimiter
 
 
 async def test_no_more_than_there_are_places_run_and_the_others_follow_in_their_order() -> None:
-    queue, running, most, ended = ConcurrencyLimiter(2), 0, 0, list[int]()
+    queue, running, maximum, ended = ConcurrencyLimiter(2), 0, 0, list[int]()
 
     async def query(number: int) -> None:
-        nonlocal running, most
+        nonlocal running, maximum
         async with queue.slot():
             running += 1
-            most = max(most, running)
+            maximum = max(maximum, running)
             await asyncio.sleep(0.001)
             running -= 1
             ended.append(number)
 
     await asyncio.gather(*map(query, range(9)))
-    assert (most, ended) == (2, [*range(9)])
+    assert (maximum, ended) == (2, [*range(9)])
 
 
 async def test_a_query_that_takes_long_lends_its_place_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,10 +36,10 @@ async def test_a_query_that_takes_long_lends_its_place_once(monkeypatch: pytest.
         nonlocal running
         async with queue.slot():
             running += 1
-            here = running
+            running_before = running
             await asyncio.sleep(0)
             running -= 1
-            return here
+            return running_before
 
     waiting = asyncio.create_task(slow())
     async with asyncio.timeout(5):
@@ -70,8 +70,8 @@ async def test_callers_take_turns_whatever_one_of_them_has_waiting() -> None:
 
     burst = [asyncio.create_task(query("burst")) for _ in range(20)]
     await asyncio.sleep(0)
-    others = [asyncio.create_task(query(name)) for name in ("a", "b")]
-    await asyncio.gather(*burst, *others)
+    tasks = [asyncio.create_task(query(name)) for name in ("a", "b")]
+    await asyncio.gather(*burst, *tasks)
     assert {"a", "b"} <= set(ended[:5])
     assert len(ended) == 22
     async with asyncio.timeout(5), queue.slot():

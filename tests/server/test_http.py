@@ -15,24 +15,24 @@ from tessera_gql.errors import Forbidden
 from tessera_gql.server.documents import Profile
 from tessera_gql.server.http import MediaType, Transport, Unauthenticated, negotiate_media_type
 
-from .sample_schema import House
+from .sample_schema import SampleBackend
 
 Serve = Callable[[Transport], AbstractAsyncContextManager[str]]
 RESPONSE = "application/graphql-response+json"
 
 
 @pytest.fixture
-async def http(house: House, serve: Serve) -> AsyncIterator[httpx.AsyncClient]:
+async def http(backend: SampleBackend, serve: Serve) -> AsyncIterator[httpx.AsyncClient]:
     async with (
-        serve(house.transport(body_bytes=2000)) as address,
+        serve(backend.transport(body_bytes=2000)) as address,
         httpx.AsyncClient(base_url=f"http://{address}") as client,
     ):
         yield client
 
 
 @pytest.fixture
-async def locked(house: House, serve: Serve) -> AsyncIterator[httpx.AsyncClient]:
-    transport = house.transport(Profile.LOCKED)
+async def locked(backend: SampleBackend, serve: Serve) -> AsyncIterator[httpx.AsyncClient]:
+    transport = backend.transport(Profile.LOCKED)
     async with serve(transport) as address, httpx.AsyncClient(base_url=f"http://{address}") as client:
         yield client
 
@@ -124,12 +124,12 @@ async def test_other_methods_are_405_and_say_which_are_allowed(
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
 
-async def test_get_takes_variables_as_json_but_no_mutation(http: httpx.AsyncClient, house: House) -> None:
+async def test_get_takes_variables_as_json_but_no_mutation(http: httpx.AsyncClient, backend: SampleBackend) -> None:
     sent = {"query": "query ($n: Int!) {number(value: $n)}", "variables": '{"n": 4}', "extensions": "{}"}
     assert (await http.get("/graphql", params=sent)).json() == {"data": {"number": 4}}
     refused = await http.get("/graphql", params={"query": 'mutation {add(text: "a")}'})
     assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
-    assert house.added == []
+    assert backend.added == []
     for bad in ({}, {"query": "{hello}", "variables": "{"}, {"query": "{hello}", "variables": "3"}):
         assert (await http.get("/graphql", params=bad)).status_code == 400
 
@@ -223,8 +223,8 @@ async def test_a_large_body_is_refused_before_it_was_read(http: httpx.AsyncClien
     assert sent < 200_000_000
 
 
-async def test_a_large_body_that_never_ends_is_answered_at_once(house: House, serve: Serve) -> None:
-    async with serve(house.transport(body_bytes=2000)) as address:
+async def test_a_large_body_that_never_ends_is_answered_at_once(backend: SampleBackend, serve: Serve) -> None:
+    async with serve(backend.transport(body_bytes=2000)) as address:
         reader, writer = await asyncio.open_connection(*address.split(":"))
         head = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 90000\r\n\r\n"
         writer.write(head.encode() + b" " * 3000)
@@ -234,15 +234,15 @@ async def test_a_large_body_that_never_ends_is_answered_at_once(house: House, se
         writer.close()
 
 
-async def test_a_query_that_takes_too_long_is_given_up(house: House, serve: Serve) -> None:
+async def test_a_query_that_takes_too_long_is_given_up(backend: SampleBackend, serve: Serve) -> None:
     async with (
-        serve(house.transport(query_seconds=0.1)) as address,
+        serve(backend.transport(query_seconds=0.1)) as address,
         httpx.AsyncClient(base_url=f"http://{address}") as http,
     ):
         response = await ask(http, "{slow(seconds: 9) a: slow(seconds: 9)}")
         assert code(response) == "TIMEOUT"
         assert "longer than 0.1 seconds" in message(response)
-        assert (house.streams, house.open_contexts, house.added) == (0, 0, [])
+        assert (backend.streams, backend.open_contexts, backend.added) == (0, 0, [])
         assert (await ask(http, "mutation {addSlowly(seconds: 0.3)}")).json() == {"data": {"addSlowly": "done"}}
 
 
@@ -254,23 +254,25 @@ async def test_a_timeout_of_a_resolver_is_a_failure_like_any_other(http: httpx.A
     ("query", "done"), [("{slow(seconds: 2)}", []), ("mutation {addSlowly(seconds: 2)}", ["slow"])]
 )
 async def test_a_query_ends_when_its_client_leaves_and_a_mutation_does_not(
-    house: House, serve: Serve, query: str, done: list[str]
+    backend: SampleBackend, serve: Serve, query: str, done: list[str]
 ) -> None:
-    async with serve(house.transport()) as address, httpx.AsyncClient(base_url=f"http://{address}") as http:
+    async with serve(backend.transport()) as address, httpx.AsyncClient(base_url=f"http://{address}") as http:
         with pytest.raises(httpx.ReadTimeout):
             await http.post("/graphql", json={"query": query}, timeout=0.2)
-        assert house.streams == 1
+        assert backend.streams == 1
         async with asyncio.timeout(5):
-            while house.streams:  # noqa: ASYNC110 - nothing tells it
+            while backend.streams:  # noqa: ASYNC110 - nothing tells it
                 await asyncio.sleep(0.01)
-    assert house.added == done
+    assert backend.added == done
 
 
 async def test_the_key_comes_from_the_authorization_header_and_never_from_a_cookie(http: httpx.AsyncClient) -> None:
-    with_header = await http.post("/graphql", json={"query": "{who}"}, headers={"authorization": "Bearer key"})
-    assert with_header.json() == {"data": {"who": "Bearer key"}}
-    with_cookie = await http.post("/graphql", json={"query": "{who}"}, headers={"cookie": "authorization=Bearer key"})
-    assert with_cookie.json() == {"data": {"who": None}}
+    with_header = await http.post("/graphql", json={"query": "{viewer}"}, headers={"authorization": "Bearer key"})
+    assert with_header.json() == {"data": {"viewer": "Bearer key"}}
+    with_cookie = await http.post(
+        "/graphql", json={"query": "{viewer}"}, headers={"cookie": "authorization=Bearer key"}
+    )
+    assert with_cookie.json() == {"data": {"viewer": None}}
 
 
 async def test_a_wrong_key_is_401_with_a_challenge(http: httpx.AsyncClient) -> None:
@@ -299,9 +301,9 @@ async def test_a_failing_key_store_is_a_masked_500(http: httpx.AsyncClient) -> N
     ],
 )
 async def test_a_context_that_does_not_open_has_a_status_of_its_own(
-    http: httpx.AsyncClient, house: House, failure: Exception, status: int, reason: str
+    http: httpx.AsyncClient, backend: SampleBackend, failure: Exception, status: int, reason: str
 ) -> None:
-    house.fail_on_open = failure
+    backend.fail_on_open = failure
     for accept in (RESPONSE, "application/json"):
         response = await ask(http, "{hello}", accept)
         assert (response.status_code, code(response)) == (status, reason)
@@ -322,13 +324,15 @@ async def test_several_operations_need_a_name(http: httpx.AsyncClient) -> None:
         assert code(refused) == "BAD_REQUEST"
 
 
-async def test_a_subscription_by_plain_post_is_told_where_to_go(http: httpx.AsyncClient, house: House) -> None:
+async def test_a_subscription_by_plain_post_is_told_where_to_go(
+    http: httpx.AsyncClient, backend: SampleBackend
+) -> None:
     for accept in (RESPONSE, "application/json"):
         response = await ask(http, "subscription {count}", accept)
         assert response.status_code == 400
         assert "websocket" in message(response)
         assert "text/event-stream" in message(response)
-    assert house.open_contexts == 0
+    assert backend.open_contexts == 0
 
 
 async def test_numbers_and_text_come_back_as_they_went(http: httpx.AsyncClient) -> None:
@@ -351,7 +355,7 @@ async def test_a_client_that_leaves_while_sending_leaves_no_trace(
     assert reader is not None
 
 
-def test_a_schema_whose_extensions_would_not_run_is_refused(house: House) -> None:
+def test_a_schema_whose_extensions_would_not_run_is_refused(backend: SampleBackend) -> None:
     class Unheard(SchemaExtension):
         pass
 
@@ -361,4 +365,4 @@ def test_a_schema_whose_extensions_would_not_run_is_refused(house: House) -> Non
 
     extended = strawberry.Schema(Query, extensions=[Unheard])
     with pytest.raises(ValueError, match="extensions"):
-        Transport(schema=extended, authenticate=house.authenticate, context=house.context)
+        Transport(schema=extended, authenticate=backend.authenticate, context=backend.context)

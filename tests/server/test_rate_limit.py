@@ -15,7 +15,7 @@ from tessera_gql.server.http import create_routes, execute
 from tessera_gql.server.limits import Limits
 from tessera_gql.server.rate_limit import SWEEP_THRESHOLD, Rate, RateLimiter, TokenBuckets
 from tessera_gql.store.database import Database
-from tests.graphql.authenticated_api import Door, door
+from tests.graphql.authenticated_api import AuthenticatedApi, authenticated_api
 from tests.world import World
 
 DOCUMENTS = DocumentCache(schema._schema, Limits(), Profile.LOCKED)
@@ -41,36 +41,36 @@ def operation(query: str, **variables: Any) -> Operation:
 
 def test_a_full_bucket_may_be_emptied_at_once_and_refills_steadily() -> None:
     seconds = Seconds()
-    taken = bucket("60/minute", seconds)
-    assert [taken.take("a", 1)["remaining"] for _ in range(60)] == list(range(59, -1, -1))
+    buckets = bucket("60/minute", seconds)
+    assert [buckets.take("a", 1)["remaining"] for _ in range(60)] == list(range(59, -1, -1))
     with pytest.raises(GraphQLError) as refused:
-        taken.take("a", 1)
+        buckets.take("a", 1)
     assert refused.value.extensions == {"code": "RATE_LIMITED", "limit": "mutations", "allowed": 60, "retryAfter": 1}
     seconds.now += 1
-    assert taken.take("a", 1) == {"limit": 60, "remaining": 0, "fullInSeconds": 60}
+    assert buckets.take("a", 1) == {"limit": 60, "remaining": 0, "fullInSeconds": 60}
     seconds.now += 3600
-    assert taken.take("a", 1)["remaining"] == 59
+    assert buckets.take("a", 1)["remaining"] == 59
 
 
 def test_waiting_as_long_as_told_is_enough() -> None:
     seconds = Seconds()
-    taken = bucket("7/minute", seconds)
+    buckets = bucket("7/minute", seconds)
     for amount in (7, 3, 5, 7, 1):
         try:
-            taken.take("a", amount)
+            buckets.take("a", amount)
         except GraphQLError as refused:
             seconds.now += (refused.extensions or {})["retryAfter"]
-            taken.take("a", amount)
+            buckets.take("a", amount)
 
 
 def test_a_refused_call_costs_nothing_and_nobody_pays_for_another() -> None:
     seconds = Seconds()
-    taken = bucket("10/minute", seconds)
-    taken.take("a", 8)
+    buckets = bucket("10/minute", seconds)
+    buckets.take("a", 8)
     with pytest.raises(GraphQLError):
-        taken.take("a", 5)
-    assert taken.take("a", 2)["remaining"] == 0
-    assert taken.take("b", 1)["remaining"] == 9
+        buckets.take("a", 5)
+    assert buckets.take("a", 2)["remaining"] == 0
+    assert buckets.take("b", 1)["remaining"] == 9
 
 
 def test_what_can_never_be_paid_is_not_told_to_wait() -> None:
@@ -81,12 +81,12 @@ def test_what_can_never_be_paid_is_not_told_to_wait() -> None:
 
 def test_those_who_have_not_been_here_for_a_while_are_forgotten() -> None:
     seconds = Seconds()
-    taken = bucket("60/minute", seconds)
+    buckets = bucket("60/minute", seconds)
     for number in range(SWEEP_THRESHOLD):
-        taken.take(str(number), 1)
+        buckets.take(str(number), 1)
     seconds.now += 61
-    taken.take("new", 1)
-    assert list(taken.full_at) == ["new"]
+    buckets.take("new", 1)
+    assert list(buckets.full_at) == ["new"]
 
 
 @pytest.mark.parametrize("text", ["", "600", "600/fortnight", "-1/minute", "x/minute", "600/minute;1/second"])
@@ -127,23 +127,23 @@ def test_without_limits_nothing_is_counted_or_told() -> None:
 
 
 @pytest.fixture
-def gate(database: Database) -> Door:
-    return door(database)
+def api(database: Database) -> AuthenticatedApi:
+    return authenticated_api(database)
 
 
-def application(gate: Door, budget: RateLimiter) -> Starlette:
+def application(api: AuthenticatedApi, budget: RateLimiter) -> Starlette:
     transport = replace(
-        gate.transport(),
-        charge=lambda identity, asked: budget.charge(identity.actor.account, asked),
-        open_streams=set(),
+        api.transport(), charge=lambda identity, asked: budget.charge(identity.actor.account, asked), open_streams=set()
     )
     return Starlette(routes=create_routes(transport))
 
 
-async def test_over_http_the_budget_is_told_and_a_refusal_is_429_with_retry_after(gate: Door, world: World) -> None:
+async def test_over_http_the_budget_is_told_and_a_refusal_is_429_with_retry_after(
+    api: AuthenticatedApi, world: World
+) -> None:
     team = await world.team("shop")
-    one, other = [(await gate.mint(team, Scope.WRITE)).token for _ in range(2)]
-    app = application(gate, RateLimiter(Rate.parse("2/minute"), Rate.parse("1000/minute"), clock=Seconds()))
+    one, other_token = [(await api.create_key(team, Scope.WRITE)).token for _ in range(2)]
+    app = application(api, RateLimiter(Rate.parse("2/minute"), Rate.parse("1000/minute"), clock=Seconds()))
     query = 'mutation { updateTeam(input: {team: {name: "shop"}, metadata: {}}) { errors { code } } }'
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
 
@@ -159,12 +159,12 @@ async def test_over_http_the_budget_is_told_and_a_refusal_is_429_with_retry_afte
         assert error["extensions"]["code"] == "RATE_LIMITED"
         assert error["extensions"]["retryAfter"] == 30
         assert "data" not in third.json()
-        assert (await post(other)).status_code == 200
+        assert (await post(other_token)).status_code == 200
 
 
-async def test_a_subscription_pays_when_it_starts(gate: Door, world: World) -> None:
-    key = await gate.mint(await world.team("shop"), Scope.READ)
-    app = application(gate, RateLimiter(None, Rate.parse("1/minute"), clock=Seconds()))
+async def test_a_subscription_pays_when_it_starts(api: AuthenticatedApi, world: World) -> None:
+    key = await api.create_key(await world.team("shop"), Scope.READ)
+    app = application(api, RateLimiter(None, Rate.parse("1/minute"), clock=Seconds()))
     headers = {"Authorization": f"Bearer {key.token}", "Accept": "text/event-stream"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         await client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
@@ -172,15 +172,13 @@ async def test_a_subscription_pays_when_it_starts(gate: Door, world: World) -> N
     assert "RATE_LIMITED" in answer.text
 
 
-async def test_a_refused_call_never_reaches_the_database(gate: Door, world: World) -> None:
-    key = await gate.mint(await world.team("shop"), Scope.WRITE)
+async def test_a_refused_call_never_reaches_the_database(api: AuthenticatedApi, world: World) -> None:
+    key = await api.create_key(await world.team("shop"), Scope.WRITE)
     budget = RateLimiter(Rate.parse("1/day"), None, clock=Seconds())
     transport = replace(
-        gate.transport(),
-        charge=lambda identity, asked: budget.charge(identity.actor.account, asked),
-        open_streams=set(),
+        api.transport(), charge=lambda identity, asked: budget.charge(identity.actor.account, asked), open_streams=set()
     )
-    identity = await gate.authenticate(f"Bearer {key.token}")
+    identity = await api.authenticate(f"Bearer {key.token}")
     query = 'mutation { updateTeam(input: {team: {name: "shop"}, metadata: {n: 1}}) { errors { code } } }'
     await execute(transport, query=query, identity=identity)
     before = await world.size()

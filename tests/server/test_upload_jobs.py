@@ -17,7 +17,7 @@ from tessera_gql.server.transport import EncodedReply, Job, Message
 from tessera_gql.server.uploads import LARGE_BYTES
 from tessera_gql.workflows.dbt.progress import ReportProgress
 
-from .sample_schema import House
+from .sample_schema import SampleBackend
 
 Serve = Callable[[Transport], AbstractAsyncContextManager[str]]
 LARGE = {"query": "{hello}", "variables": {"x": "y" * LARGE_BYTES}}
@@ -42,18 +42,18 @@ async def post(serve: Serve, transport: Transport, accept: str = "application/js
         return await client.post(f"http://{address}/graphql", json=LARGE, headers={"Accept": accept}, timeout=20)
 
 
-async def test_a_large_request_is_executed_by_the_worker(house: House, serve: Serve) -> None:
-    answer = await post(serve, replace(house.transport(), run_job=works))
+async def test_a_large_request_is_executed_by_the_worker(backend: SampleBackend, serve: Serve) -> None:
+    answer = await post(serve, replace(backend.transport(), run_job=works))
     assert answer.json() == {"data": {"hello": "from the worker"}}
 
 
 @pytest.mark.parametrize(("worker", "status", "code"), [(fails, 500, "INTERNAL"), (is_away, 503, "UNAVAILABLE")])
 async def test_a_worker_that_fails_is_a_coded_error(
-    house: House, serve: Serve, worker: Any, status: int, code: str
+    backend: SampleBackend, serve: Serve, worker: Any, status: int, code: str
 ) -> None:
-    answer = await post(serve, replace(house.transport(), run_job=worker))
+    answer = await post(serve, replace(backend.transport(), run_job=worker))
     assert answer.status_code == status
-    streamed = await post(serve, replace(house.transport(), run_job=worker), "text/event-stream")
+    streamed = await post(serve, replace(backend.transport(), run_job=worker), "text/event-stream")
     event = next(line for line in streamed.text.splitlines() if line.startswith("data: {"))
     for reply in (answer.json(), json.loads(event[6:])):
         (error,) = reply["errors"]
@@ -63,12 +63,12 @@ async def test_a_worker_that_fails_is_a_coded_error(
     assert streamed.text.endswith("event: complete\ndata:\n\n")
 
 
-async def test_without_a_worker_a_large_request_is_refused(house: House, serve: Serve) -> None:
-    assert (await post(serve, house.transport())).json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
+async def test_without_a_worker_a_large_request_is_refused(backend: SampleBackend, serve: Serve) -> None:
+    assert (await post(serve, backend.transport())).json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
 
 
 async def test_a_stream_whose_source_fails_ends_with_an_error_and_not_with_a_cut_connection(
-    house: House, caplog: pytest.LogCaptureFixture
+    backend: SampleBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def source() -> AsyncGenerator[Message]:
         yield Message("next", b'{"data":{}}')
@@ -83,7 +83,7 @@ async def test_a_stream_whose_source_fails_ends_with_an_error_and_not_with_a_cut
     async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
-    await sse.stream(house.transport(), source(), None, receive, send)
+    await sse.stream(backend.transport(), source(), None, receive, send)
     last = sent[-1]["body"].decode()
     (error,) = json.loads(last.splitlines()[1][6:])["errors"]
     assert error["extensions"]["code"] == "INTERNAL"

@@ -63,7 +63,7 @@ async def test_what_fails_in_the_database_is_logged_with_its_reference_and_witho
     reply = await execute(transport, query="{ __typename }", identity=ANONYMOUS)
     extensions = reply["errors"][0]["extensions"]
     assert extensions["code"] == "INTERNAL"
-    (line,) = [one for one in written() if one["level"] == "error"]
+    (line,) = [item for item in written() if item["level"] == "error"]
     assert extensions["reference"] in line["event"]
     assert "Traceback" in line["exception"]
     assert "INSERT INTO nowhere" in line["exception"]
