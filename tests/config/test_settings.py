@@ -16,7 +16,7 @@ def _only_what_is_said_here(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def found(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
+def load_with(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     return load()
@@ -42,12 +42,12 @@ def found(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
 def test_keys_are_needed_wherever_others_could_come_in(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], needs_keys: bool, is_open: bool
 ) -> None:
-    settings = found(monkeypatch, **environment)
+    settings = load_with(monkeypatch, **environment)
     assert (settings.needs_keys, settings.has_open_profile) == (needs_keys, is_open)
 
 
 @pytest.mark.parametrize(
-    ("environment", "said"),
+    ("environment", "message"),
     [
         ({"AUTH": "off", "API_HOST": "0.0.0.0"}, "AUTH: it is off, but 0.0.0.0 can be reached from other machines"),
         ({"AUTH": "perhaps"}, "AUTH: "),
@@ -72,33 +72,33 @@ def test_keys_are_needed_wherever_others_could_come_in(
     ],
 )
 def test_what_can_not_be_right_is_told_by_the_name_of_the_setting(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], said: str
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], message: str
 ) -> None:
     with pytest.raises(InvalidSettings) as refused:
-        found(monkeypatch, **environment)
-    assert said in str(refused.value)
+        load_with(monkeypatch, **environment)
+    assert message in str(refused.value)
     assert KEY not in str(refused.value)
 
 
 def test_all_mistakes_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidSettings) as refused:
-        found(monkeypatch, AUTH="perhaps", API_PORT="x", RATE_LIMIT_COST="many", ADMIN_KEY="short")
+        load_with(monkeypatch, AUTH="perhaps", API_PORT="x", RATE_LIMIT_COST="many", ADMIN_KEY="short")
     assert len(str(refused.value).splitlines()) == 4
 
 
 def test_contradictions_are_told_at_once_too(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidSettings) as refused:
-        found(monkeypatch, AUTH="off", API_HOST="0.0.0.0", OIDC_ISSUER="x")
+        load_with(monkeypatch, AUTH="off", API_HOST="0.0.0.0", OIDC_ISSUER="x")
     assert len(str(refused.value).splitlines()) == 3
 
 
 def test_a_rate_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = found(monkeypatch, RATE_LIMIT_MUTATIONS="off", RATE_LIMIT_COST="5000/hour")
+    settings = load_with(monkeypatch, RATE_LIMIT_MUTATIONS="off", RATE_LIMIT_COST="5000/hour")
     assert (settings.rate_limit_mutations, settings.rate_limit_cost) == (None, "5000/hour")
 
 
 def test_a_key_is_not_shown_by_accident(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert KEY not in repr(found(monkeypatch, ADMIN_KEY=KEY))
+    assert KEY not in repr(load_with(monkeypatch, ADMIN_KEY=KEY))
 
 
 @pytest.mark.parametrize(
@@ -113,4 +113,4 @@ def test_a_key_is_not_shown_by_accident(monkeypatch: pytest.MonkeyPatch) -> None
 def test_nobody_listens_through_a_pgbouncer(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], heard: str | None
 ) -> None:
-    assert found(monkeypatch, **environment).listen_url == heard
+    assert load_with(monkeypatch, **environment).listen_url == heard

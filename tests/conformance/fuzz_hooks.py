@@ -31,7 +31,7 @@ def _node(value: Any) -> Any:
         case list():
             return nodes.List([_node(item) for item in value])
         case _:
-            fields = (ObjectFieldNode(name=NameNode(value=name), value=_node(one)) for name, one in value.items())
+            fields = (ObjectFieldNode(name=NameNode(value=name), value=_node(item)) for name, item in value.items())
             return ObjectValueNode(fields=(*fields,))
 
 

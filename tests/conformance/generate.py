@@ -38,11 +38,11 @@ async def call(client: Any, operation: dict[str, Any]) -> None:
     method = getattr(client, re.sub(r"(?<!^)(?=[A-Z])|(?=\d)", "_", operation["name"]).lower())
     types = typing.get_type_hints(method)
     names = inspect.signature(method).parameters
-    given = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): value for name, value in operation["variables"].items()}
+    variables = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): value for name, value in operation["variables"].items()}
     arguments = {
-        name: TypeAdapter(_argument_type(types[name])).validate_python(given[name.rstrip("_")])
+        name: TypeAdapter(_argument_type(types[name])).validate_python(variables[name.rstrip("_")])
         for name in names
-        if name.rstrip("_") in given
+        if name.rstrip("_") in variables
     }
     if operation["kind"] != "subscription":
         await method(**arguments)
@@ -54,7 +54,7 @@ async def call(client: Any, operation: dict[str, Any]) -> None:
 
 def _argument_type(annotation: Any) -> Any:
     """Without the type that says a value was left out."""
-    kinds = [get_arg for get_arg in typing.get_args(annotation) if getattr(get_arg, "__name__", "") != "UnsetType"]
+    kinds = [member for member in typing.get_args(annotation) if getattr(member, "__name__", "") != "UnsetType"]
     return functools.reduce(operator.or_, kinds) if typing.get_origin(annotation) is typing.Union else annotation
 
 

@@ -84,8 +84,8 @@ def test_a_real_project_passes_untouched_until_it_drops_a_column_that_somebody_r
 
 def settle(server: Running, after: dict[str, Any], fqn: str) -> None:
     """From the dropped column to its publication."""
-    third = {name: one for name, one in sync(server, after).items() if one["outcome"] != "UNCHANGED"}
-    assert {name: one["outcome"] for name, one in third.items()} == {fqn: "PROPOSED"}
+    third = {name: model for name, model in sync(server, after).items() if model["outcome"] != "UNCHANGED"}
+    assert {name: model["outcome"] for name, model in third.items()} == {fqn: "PROPOSED"}
     proposal = third[fqn]["proposal"]["id"]
     (asked,) = server.data("query($id: ID!) { proposal(id: $id) { awaiting { name } } }", id=proposal).values()
     assert sorted(team["name"] for team in asked["awaiting"]) == ["everything", "reader"]

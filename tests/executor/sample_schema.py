@@ -76,7 +76,7 @@ class Named:
 
     @strawberry.field
     async def twin(self) -> Optional["Named"]:
-        return named(self.number + 1)
+        return named_thing(self.number + 1)
 
 
 @strawberry.input
@@ -140,7 +140,7 @@ class Person(Named):
         return failing(self.number, 6, self.number + plus)
 
     @strawberry.field(graphql_type=str)
-    def promised(self) -> Any:
+    def awaitable(self) -> Any:
         async def later() -> str:
             return str(failing(self.number, 12, f"p{self.number}"))
 
@@ -164,32 +164,32 @@ class Person(Named):
 
     @strawberry.field
     def pets(self) -> list[Optional["Thing"]]:
-        return [thing(self.number + place) if place else None for place in range(self.number % 4)]
+        return [thing(self.number + index) if index else None for index in range(self.number % 4)]
 
     @strawberry.field
     async def strict_pets(self) -> list["Thing"] | None:
-        return [thing(place) for place in range(self.number % 3)] + ([None] if self.number == 5 else [])  # type: ignore[list-item]
+        return [thing(index) for index in range(self.number % 3)] + ([None] if self.number == 5 else [])  # type: ignore[list-item]
 
     @strawberry.field
     def endless(self) -> list["Person"]:
-        def made() -> Iterator[Person]:
+        def generate() -> Iterator[Person]:
             yield Person(number=self.number)
 
-        return made()  # type: ignore[return-value]
+        return generate()  # type: ignore[return-value]
 
     @strawberry.field
     def late_items(self) -> list[int]:
-        async def one() -> int:
+        async def load() -> int:
             return self.number
 
-        return [one(), 2] if self.number == 12 else [1, 2]  # type: ignore[list-item]
+        return [load(), 2] if self.number == 12 else [1, 2]  # type: ignore[list-item]
 
     @strawberry.field
     def returned_error(self) -> str | None:
         return TroubleError("returned") if self.number == 8 else "fine"  # type: ignore[return-value]
 
     @strawberry.field
-    def place(self, info: Info) -> str:
+    def path(self, info: Info) -> str:
         return ".".join(map(str, info.path.as_list())) if self.number % 16 == 5 else info.field_name
 
     @strawberry.field
@@ -274,7 +274,7 @@ def thing(number: int) -> Any:
             return Person(number=number)
 
 
-def named(number: int) -> Any:
+def named_thing(number: int) -> Any:
     """A Named but for one."""
     return thing(number) if number == 21 or number % 4 == 0 else Person(number=number)
 
@@ -287,7 +287,7 @@ class Query:
 
     @strawberry.field
     def people(self, count: int = 3, start: int = 0) -> list[Person] | None:
-        return [Person(number=start + place) for place in range(failing(count, 9, count) or 0)]
+        return [Person(number=start + index) for index in range(failing(count, 9, count) or 0)]
 
     @strawberry.field
     async def person(self, number: int, wish: Wish | None = None) -> Person | None:
@@ -299,11 +299,11 @@ class Query:
 
     @strawberry.field
     def things(self, start: int = 0) -> list[Thing | None] | None:
-        return [thing(start + place) for place in range(3)]
+        return [thing(start + index) for index in range(3)]
 
     @strawberry.field
-    async def named(self, numbers: list[int]) -> list[Named | None]:
-        return [named(number) for number in numbers]
+    async def by_numbers(self, numbers: list[int]) -> list[Named | None]:
+        return [named_thing(number) for number in numbers]
 
     @strawberry.field(permission_classes=[AdminsLater])
     def vault(self) -> list[Person] | None:

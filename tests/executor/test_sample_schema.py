@@ -88,7 +88,7 @@ async def test_what_is_planned_is_what_graphql_core_answers(asked: Asked, guests
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS - {"vault"}))
-@pytest.mark.parametrize("around", ["people {{ {} }}", "named(numbers: [3, 7]) {{ ... on Person {{ {} }} }}"])
+@pytest.mark.parametrize("around", ["people {{ {} }}", "byNumbers(numbers: [3, 7]) {{ ... on Person {{ {} }} }}"])
 async def test_a_permission_is_asked_whoever_executes(name: str, around: str) -> None:
     below = " { number }" if name in {"secretFriend", "guardedBoss"} else ""
     asked = Asked(f"{{ {around.format(name + below)} }}", {})
@@ -111,11 +111,11 @@ async def test_a_list_behind_a_permission_is_not_entered() -> None:
     ("text", "reason"),
     [
         ("{ people { name mood boss { id } pets { ... on Dog { tag } ... on Stone { heavy } } } }", None),
-        ("{ person(number: 12) { promised lateItems matrix pets { __typename } shakyLater } }", None),
+        ("{ person(number: 12) { awaitable lateItems matrix pets { __typename } shakyLater } }", None),
         ("{ person(number: 13) { id } plain }", Fallback.FAILED),
         ("query ($n: Int!) { person(number: $n) { id } }", Fallback.FAILED),
         ("{ people { endless { id } } }", Fallback.UNPLANNED),
-        ("{ person(number: 5) { place } }", Fallback.UNPLANNED),
+        ("{ person(number: 5) { path } }", Fallback.UNPLANNED),
         ("{ __schema { queryType { name } } }", Fallback.INTROSPECTION),
         ('{ plain __type(name: "Dog") { name } }', Fallback.INTROSPECTION),
     ],

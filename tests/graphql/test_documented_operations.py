@@ -142,7 +142,9 @@ async def test_every_documented_operation_takes_its_statements_and_no_more(
     ids = await shop(world, size)
     meter = Meter(ask, counted)
     await asyncio.to_thread(meter.everything, ids)
-    named_costs = {one.name: cost for one, cost in zip(name_operations(meter.asked), meter.costs.values(), strict=True)}
+    named_costs = {
+        operation.name: cost for operation, cost in zip(name_operations(meter.asked), meter.costs.values(), strict=True)
+    }
     assert named_costs == COSTS
     assert transport.executor_counts.planned >= sum(name.endswith("Query") for name in COSTS)
     assert not transport.executor_counts.fallbacks, "the reference executor answered a documented query"

@@ -251,7 +251,7 @@ async def test_who_waits_for_the_same_rows_does_not_fall_with_who_is_given_up(wo
         await asyncio.sleep(0)
         for task in given_up:
             task.cancel()
-        found, (also,) = await waiting
-        assert found is not None
-        assert found == also
-        assert found.id == team.id
+        row, (same_row,) = await waiting
+        assert row is not None
+        assert row == same_row
+        assert row.id == team.id

@@ -135,8 +135,8 @@ async def test_who_is_not_asked_may_not_answer(world: World, ask: Ask) -> None:
     refused = (await ask(ANSWER, actor=acting(stranger), input=arguments))["acknowledgeProposal"]
     assert refused["errors"][0]["code"] == "FORBIDDEN"
     assert "consumer-0" in refused["errors"][0]["message"]
-    other = await ask(ANSWER, actor=acting(stranger), input=arguments | {"team": {"name": "consumer-0"}})
-    assert other["acknowledgeProposal"]["errors"][0]["code"] == "FORBIDDEN"
+    for_another_team = await ask(ANSWER, actor=acting(stranger), input=arguments | {"team": {"name": "consumer-0"}})
+    assert for_another_team["acknowledgeProposal"]["errors"][0]["code"] == "FORBIDDEN"
 
 
 async def test_what_the_viewer_may_do_is_said_ahead(world: World, ask: Ask) -> None:

@@ -124,9 +124,9 @@ async def test_every_file_of_a_database_is_private_and_an_open_one_is_closed_to_
     tmp_path: Path, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     os.chmod(file, 0o644)  # noqa: PTH101
-    made = tmp_path / "made.db"
-    await migration.upgrade(f"sqlite:///{made}")
-    for path in (file, made):
+    created = tmp_path / "made.db"
+    await migration.upgrade(f"sqlite:///{created}")
+    for path in (file, created):
         database = Database(f"sqlite:///{path}")
         await World(database).team("one")
         modes = [stat.S_IMODE(os.stat(f"{path}{suffix}").st_mode) for suffix in ("", "-wal", "-shm")]  # noqa: PTH116

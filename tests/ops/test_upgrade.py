@@ -58,10 +58,10 @@ def rows() -> Iterator[tuple[str, dict[str, Any]]]:
     for number, team in enumerate(teams):
         yield "core.teams", {**base, "id": team, "name": f"Team {number}", "name_key": f"team {number}"}
     for number, asset in enumerate(assets):
-        named = {"fqn": f"old.core.t{number}", "fqn_key": f"old.core.t{number}", "owner_team_id": teams[number % 20]}
-        yield "core.assets", {**base, **named, "id": asset, "resource_type": "TABLE", "compatibility_mode": "BACKWARD"}
-    for one, upstream in zip(assets[1:], assets, strict=False):
-        ends = {"id": new_id(), "dependent_asset_id": one, "dependency_asset_id": upstream, "created_at": NOW}
+        fields = {"fqn": f"old.core.t{number}", "fqn_key": f"old.core.t{number}", "owner_team_id": teams[number % 20]}
+        yield "core.assets", {**base, **fields, "id": asset, "resource_type": "TABLE", "compatibility_mode": "BACKWARD"}
+    for downstream, upstream in zip(assets[1:], assets, strict=False):
+        ends = {"id": new_id(), "dependent_asset_id": downstream, "dependency_asset_id": upstream, "created_at": NOW}
         yield "core.asset_dependencies", {**ends, "dependency_type": "CONSUMES", "evidence": "DECLARED"}
     contracts = [new_id() for _ in assets]
     for number, asset in enumerate(assets):
@@ -162,9 +162,9 @@ async def fill(url: str) -> None:
         connection.executescript(f"BEGIN; {script} COMMIT;")
         connection.close()
         return
-    other = await asyncpg.connect(url)
-    await other.execute(script)
-    await other.close()
+    postgres = await asyncpg.connect(url)
+    await postgres.execute(script)
+    await postgres.close()
 
 
 async def counted(url: str) -> dict[str, int]:

@@ -13,34 +13,39 @@ from tessera_gql.config import Settings, secrets
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-OURS = {name: found for name, found in COMPOSE["services"].items() if "image" not in found}
+OWN_SERVICES = {name: service for name, service in COMPOSE["services"].items() if "image" not in service}
 
 
 def test_there_are_a_database_a_migration_two_servers_and_a_worker() -> None:
-    assert sorted(" ".join(found["command"]) for found in OURS.values()) == ["db upgrade", "serve", "serve", "worker"]
-    assert set(COMPOSE["services"]) - set(OURS) == {"postgres"}
+    assert sorted(" ".join(service["command"]) for service in OWN_SERVICES.values()) == [
+        "db upgrade",
+        "serve",
+        "serve",
+        "worker",
+    ]
+    assert set(COMPOSE["services"]) - set(OWN_SERVICES) == {"postgres"}
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", OWN_SERVICES)
 def test_each_variable_is_a_setting_and_each_command_exists(name: str) -> None:
     settings = {field.upper() for field in Settings.model_fields}
     files = {f"{secret_name.upper()}_FILE" for secret_name in secrets.secret_names(Settings.model_fields)}
-    assert set(OURS[name]["environment"]) <= settings | files
+    assert set(OWN_SERVICES[name]["environment"]) <= settings | files
     command: Any = typer.main.get_command(build_app())
-    for item in OURS[name]["command"]:
-        command = command.commands[item]
+    for subcommand in OWN_SERVICES[name]["command"]:
+        command = command.commands[subcommand]
 
 
 @pytest.mark.parametrize("name", COMPOSE["services"])
 def test_each_service_writes_nowhere_but_where_it_must_and_gets_its_secrets_from_files(name: str) -> None:
-    found = COMPOSE["services"][name]
-    assert found["read_only"] is True
-    assert "/tmp" in found["tmpfs"]
-    assert found["cap_drop"] == ["ALL"]
-    assert found["security_opt"] == ["no-new-privileges:true"]
-    given = {value for key, value in found["environment"].items() if key.endswith("_FILE")}
-    assert given == {f"/run/secrets/{secret}" for secret in found["secrets"]}
-    assert set(found["secrets"]) <= set(COMPOSE["secrets"])
+    service = COMPOSE["services"][name]
+    assert service["read_only"] is True
+    assert "/tmp" in service["tmpfs"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    secret_files = {value for key, value in service["environment"].items() if key.endswith("_FILE")}
+    assert secret_files == {f"/run/secrets/{secret}" for secret in service["secrets"]}
+    assert set(service["secrets"]) <= set(COMPOSE["secrets"])
 
 
 def test_the_image_runs_as_nobody_special_and_says_when_it_is_well() -> None:

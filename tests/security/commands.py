@@ -20,17 +20,17 @@ def every_command() -> dict[tuple[str, ...], Any]:
     return dict(_leaves((), typer.main.get_command(build_app())))
 
 
-def _leaves(words: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _leaves(arguments: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
     children = getattr(command, "commands", None)
     if children is None:
-        yield words, command
+        yield arguments, command
         return
     for name, child in children.items():
-        yield from _leaves((*words, name), child)
+        yield from _leaves((*arguments, name), child)
 
 
 @dataclass(frozen=True)
-class Ran:
+class CommandResult:
     """What a command printed, and how it ended."""
 
     arguments: tuple[str, ...]
@@ -43,13 +43,13 @@ class Ran:
         return f"{self.stdout}\n{self.stderr}"
 
 
-def run(home: Path, words: Sequence[object], *, stdin: str = "", **environment: str) -> Ran:
+def run(home: Path, arguments: Sequence[object], *, stdin: str = "", **environment: str) -> CommandResult:
     """In this process, with only these settings; an exception that gets out of the program fails the test."""
-    given = tuple(map(str, words))
+    texts = tuple(map(str, arguments))
     variables = dict.fromkeys(UNSET) | {"HOME": str(home), "COLUMNS": "400", "NO_COLOR": "1"} | environment
-    done = CliRunner().invoke(build_app(given[0]), given, stdin, env=variables)
-    assert done.exception is None or isinstance(done.exception, SystemExit), (given, done.exc_info)
-    return Ran(given, done.exit_code, done.stdout, done.stderr)
+    result = CliRunner().invoke(build_app(texts[0]), texts, stdin, env=variables)
+    assert result.exception is None or isinstance(result.exception, SystemExit), (texts, result.exc_info)
+    return CommandResult(texts, result.exit_code, result.stdout, result.stderr)
 
 
 def print_counts(title: str, cells: Counter[tuple[str, str]]) -> None:

@@ -34,7 +34,7 @@ def literal(value: Any) -> str:
         case Enum():
             return str(value)
         case dict():
-            return "{" + ", ".join(f"{name}: {literal(one)}" for name, one in value.items()) + "}"
+            return "{" + ", ".join(f"{name}: {literal(item)}" for name, item in value.items()) + "}"
         case list():
             return "[" + ", ".join(map(literal, value)) + "]"
         case _:
@@ -82,7 +82,7 @@ class Crawler:
     """The arguments of fields that need some, by `Type.field`."""
     findings: Findings = field(default_factory=Findings)
 
-    async def crawl(self, known: Iterable[str]) -> Findings:
+    async def crawl(self, known_ids: Iterable[str]) -> Findings:
         """From every root, and from every object that is known or found, until nothing new is found.
 
         `known` are ids that exist, whether the caller may know them or not.
@@ -91,11 +91,11 @@ class Crawler:
         assert query is not None
         for name, root in query.fields.items():
             if name not in {"node", "nodes"}:
-                for given in self.arguments.get(f"Query.{name}", [{}]):
-                    await self.send(self.selected(query, name, root, given))
-        waiting, seen = {*known}, set[str]()
-        while new := waiting - seen:
-            seen |= new
+                for arguments in self.arguments.get(f"Query.{name}", [{}]):
+                    await self.send(self.selected(query, name, root, arguments))
+        waiting, visited = {*known_ids}, set[str]()
+        while new := waiting - visited:
+            visited |= new
             await self.expand(sorted(new))
             waiting |= {identity for _, identity in self.findings.objects}
         return self.findings
@@ -133,10 +133,10 @@ class Crawler:
         if kind is self.schema.query_type:
             return "{ __typename " + " ".join(self.again()) + " }"
         fields = [
-            self.selected(kind, name, one, given)
-            for name, one in kind.fields.items()
-            if top or not kind.interfaces or is_leaf_type(get_named_type(one.type))
-            for given in self.arguments.get(f"{kind.name}.{name}", [{}])[:1]
+            self.selected(kind, name, field, arguments)
+            for name, field in kind.fields.items()
+            if top or not kind.interfaces or is_leaf_type(get_named_type(field.type))
+            for arguments in self.arguments.get(f"{kind.name}.{name}", [{}])[:1]
         ]
         return f"{{ __typename {' '.join(fields)} }}"
 
@@ -147,13 +147,15 @@ class Crawler:
             assert query is not None
             yield self.selected(query, name, query.fields[name], {})
 
-    def selected(self, kind: GraphQLObjectType, name: str, one: GraphQLField, given: dict[str, Any]) -> str:
-        missing = [key for key, argument in one.args.items() if is_required_argument(argument) and key not in given]
+    def selected(self, kind: GraphQLObjectType, name: str, field: GraphQLField, arguments: dict[str, Any]) -> str:
+        missing = [
+            key for key, argument in field.args.items() if is_required_argument(argument) and key not in arguments
+        ]
         assert not missing, f"{kind.name}.{name} needs {missing}: give them in `arguments`"
-        if "first" in one.args:
-            given = {"first": 100} | given
-        listed = ", ".join(f"{key}: {literal(value)}" for key, value in given.items())
-        below = get_named_type(one.type)
+        if "first" in field.args:
+            arguments = {"first": 100} | arguments
+        listed = ", ".join(f"{key}: {literal(value)}" for key, value in arguments.items())
+        below = get_named_type(field.type)
         return f"{name}{f'({listed})' if listed else ''} {'' if is_leaf_type(below) else self.body(below)}"
 
 
@@ -162,9 +164,9 @@ def decoded(identity: str) -> str:
     return base64.urlsafe_b64decode(identity).decode().partition(":")[0]
 
 
-def filters(one: GraphQLField) -> Iterable[tuple[str, str, Any]]:
+def filters(field: GraphQLField) -> Iterable[tuple[str, str, Any]]:
     """Each field of a list's filter, with its operator and the type of its value."""
-    kind = get_named_type(one.args["filter"].type)
+    kind = get_named_type(field.args["filter"].type)
     assert isinstance(kind, GraphQLInputObjectType)
     for name, compared in kind.fields.items():
         by = get_named_type(compared.type)

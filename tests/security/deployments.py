@@ -59,7 +59,7 @@ class Caller:
     headers: dict[str, str]
     key_id: str | None = None
 
-    def other(self) -> "Caller | None":
+    def another(self) -> "Caller | None":
         """Another credential of the same kind, to be used up or revoked."""
         match self.deployment.auth:
             case "database key":
@@ -109,8 +109,8 @@ class Table:
         lines = [f"\n{self.title}", " " * 28 + "".join(f"{column:>20}" for column in columns)]
         for row, cells in self.rows.items():
             lines.append(f"{row:28}" + "".join(f"{signs[cells.get(column)]:>20}" for column in columns))
-        seen = [good for cells in self.rows.values() for good in cells.values()]
-        return "\n".join([*lines, f"{sum(seen)} of {len(seen)} cells work."])
+        checks = [good for cells in self.rows.values() for good in cells.values()]
+        return "\n".join([*lines, f"{sum(checks)} of {len(checks)} cells work."])
 
 
 def token(subject: str = "ann@example.com") -> str:
@@ -185,6 +185,6 @@ def _caller(deployment: Deployment, server: Running) -> Caller:
 
 def _with_key(caller: Caller) -> Caller:
     """A new key of the database, made by this caller."""
-    made = caller.data(NEW_KEY, team="platform")["createApiKey"]
-    headers = {"Authorization": f"Bearer {made['token']}"}
-    return Caller(caller.deployment, caller.server, headers, made["apiKey"]["id"])
+    created = caller.data(NEW_KEY, team="platform")["createApiKey"]
+    headers = {"Authorization": f"Bearer {created['token']}"}
+    return Caller(caller.deployment, caller.server, headers, created["apiKey"]["id"])

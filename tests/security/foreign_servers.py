@@ -66,12 +66,12 @@ def answering(answer: tuple[int, str, bytes], context: ssl.SSLContext | None = N
 
 
 @contextmanager
-def greeting(words: bytes) -> Iterator[int]:
+def greeting(message: bytes) -> Iterator[int]:
     """The port of a service that speaks first and is no HTTP, such as one for mail."""
 
     class Handler(BaseRequestHandler):
         def handle(self) -> None:
-            self.request.sendall(words)
+            self.request.sendall(message)
 
     with ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
@@ -84,7 +84,7 @@ def tls(folder: Path) -> ssl.SSLContext:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
-    made = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -98,7 +98,7 @@ def tls(folder: Path) -> ssl.SSLContext:
     secret = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    file.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
+    file.write_bytes(secret + certificate.public_bytes(serialization.Encoding.PEM))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     return context

@@ -68,8 +68,8 @@ class Place:
 
 def _register(client: TesseraClient, fqn: str) -> None:
     team, asset = client.get_team(MARKER), client.get_asset(fqn)
-    held = client.registrations(asset_id=asset.id, consumer_team_id=team.id)
-    if not any(item.status != "INACTIVE" for item in held):
+    registrations = client.registrations(asset_id=asset.id, consumer_team_id=team.id)
+    if not any(item.status != "INACTIVE" for item in registrations):
         client.register(fqn, team=MARKER, fields=[MARKER], purpose=MARKER)
 
 
@@ -94,8 +94,8 @@ def _write_files(folder: Path) -> None:
             node["columns"].pop(MARKER, None)
     old = {"type": "object", "properties": {HOSTILE: {"type": "string"}, "order_id": {"enum": [HOSTILE, "a"]}}}
     new = {"type": "object", "properties": {"order_id": {"enum": ["a"]}}}
-    written = {"wide": schema("id", MARKER), "narrow": schema("id"), "old": old, "new": new, "less": less}
-    for name, content in written.items():
+    schemas = {"wide": schema("id", MARKER), "narrow": schema("id"), "old": old, "new": new, "less": less}
+    for name, content in schemas.items():
         (folder / f"{name}.json").write_text(json.dumps(content))
     (folder / "manifest.json").write_text(MANIFEST)
 
@@ -106,11 +106,11 @@ def _spoil(connection: sqlite3.Connection) -> None:
         connection.execute(f"DROP TRIGGER {name}")
     for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         for _, column, kind, *_ in connection.execute(f"PRAGMA table_info({table})").fetchall():
-            written = ESCAPED if kind == "JSON" else HOSTILE
+            text = ESCAPED if kind == "JSON" else HOSTILE
             with suppress(sqlite3.DatabaseError):
                 connection.execute(
                     f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
                     f" WHERE typeof({column}) = 'text' AND instr({column}, ?)",
-                    (MARKER, written, MARKER),
+                    (MARKER, text, MARKER),
                 )
     connection.commit()

@@ -175,8 +175,8 @@ def publish_large(server: Running) -> None:
         'mutation { createAsset(input: {fqn: "a.b", owner: {name: "t"}}) { errors { message } } }',
         'mutation($s: JSON!) { publishContract(input: {asset: {fqn: "a.b"}, schema: $s}) { errors { message } } }',
     ):
-        sent = {"query": query, "variables": {"s": schema} if "$s" in query else {}}
+        payload = {"query": query, "variables": {"s": schema} if "$s" in query else {}}
         answer = httpx.post(
-            f"{server.url}/graphql", json=sent, headers={"Authorization": f"Bearer {ADMIN}"}, timeout=30
+            f"{server.url}/graphql", json=payload, headers={"Authorization": f"Bearer {ADMIN}"}, timeout=30
         )
         assert 'errors":[]' in answer.text, answer.text

@@ -35,13 +35,13 @@ def rewriting(port: int, marker: bytes, replacement: bytes) -> Iterator[int]:
 
 
 def _pump(source: socket.socket, target: socket.socket, marker: bytes, replacement: bytes) -> None:
-    held = b""
+    pending = b""
     with suppress(OSError):
         while chunk := source.recv(CHUNK):
-            held = (held + chunk).replace(marker, replacement)
-            overlap = next((size for size in range(len(marker) - 1, 0, -1) if held.endswith(marker[:size])), 0)
-            ready, held = held[: len(held) - overlap], held[len(held) - overlap :]
+            pending = (pending + chunk).replace(marker, replacement)
+            overlap = next((size for size in range(len(marker) - 1, 0, -1) if pending.endswith(marker[:size])), 0)
+            ready, pending = pending[: len(pending) - overlap], pending[len(pending) - overlap :]
             target.sendall(ready)
-        target.sendall(held)
+        target.sendall(pending)
     with suppress(OSError):
         target.shutdown(socket.SHUT_WR)

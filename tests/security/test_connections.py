@@ -203,32 +203,32 @@ def test_clients_that_leave_within_a_pipeline_leave_nothing_in_the_log(server: R
     assert quiet(server), server.log.read_text()
 
 
-def unread(server: Running, number: int, sent: bytes, stack: ExitStack) -> list[socket.socket]:
+def unread(server: Running, number: int, request_bytes: bytes, stack: ExitStack) -> list[socket.socket]:
     clients = [stack.enter_context(connect(server, window=4096)) for _ in range(number)]
     for client in clients:
-        client.sendall(sent)
+        client.sendall(request_bytes)
     return clients
 
 
-def closing(sent: bytes) -> bytes:
-    return sent.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+def closing(request_bytes: bytes) -> bytes:
+    return request_bytes.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
 
 
-def read_large(server: Running, sent: bytes) -> None:
+def read_large(server: Running, request_bytes: bytes) -> None:
     with connect(server) as client:
-        client.sendall(closing(sent))
+        client.sendall(closing(request_bytes))
         assert len(read_all(client)) > LARGE_BYTES
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
 def test_clients_that_do_not_read_are_cut_off_and_their_memory_comes_back(server: Running, accept: str) -> None:
-    sent = request(LARGE, f"Accept: {accept}")
+    request_bytes = request(LARGE, f"Accept: {accept}")
     with ThreadPoolExecutor(15) as readers:  # the same load by clients that read
-        list(readers.map(lambda _: read_large(server, sent), range(15)))
+        list(readers.map(lambda _: read_large(server, request_bytes), range(15)))
     until(lambda: metric(server, "tessera_connections") <= 1)
     before, count = rss_mb(server), refused(server, "slow_reader")
     with ExitStack() as stack:
-        unread(server, 15, sent, stack)
+        unread(server, 15, request_bytes, stack)
         assert is_served(server)
         until(lambda: refused(server, "slow_reader") == count + 15, 30)
         assert is_served(server)
@@ -312,13 +312,13 @@ def emptied(server: Running) -> None:
     until(lambda: metric(server, "tessera_connections") <= 1)
 
 
-@pytest.mark.parametrize("sent", [START, request()], ids=["half a head", "a request, then nothing"])
-def test_waiting_connections_make_room_for_others(small: Running, sent: bytes) -> None:
+@pytest.mark.parametrize("request_bytes", [START, request()], ids=["half a head", "a request, then nothing"])
+def test_waiting_connections_make_room_for_others(small: Running, request_bytes: bytes) -> None:
     with ExitStack() as stack:
         for _ in range(50):
             client = stack.enter_context(connect(small))
-            client.sendall(sent)
-            if sent != START:
+            client.sendall(request_bytes)
+            if request_bytes != START:
                 read_reply(client)
         for _ in range(3):
             assert is_served(small)

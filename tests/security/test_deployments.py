@@ -46,28 +46,28 @@ def test_an_event_stream_follows_what_any_process_wrote_and_resumes(caller: Call
             lines = stream.iter_lines()
             for _ in range(3):
                 caller.data(TEAM, name=fresh("team"))
-            seen = [json.loads(next(line for line in lines if "data: {" in line)[6:]) for _ in range(3)]
-        values = [item["data"]["events"] for item in seen]
+            messages = [json.loads(next(line for line in lines if "data: {" in line)[6:]) for _ in range(3)]
+        values = [item["data"]["events"] for item in messages]
         assert len({value["actor"] for value in values}) == 1
         assert len({value["cursor"] for value in values}) == 3
 
 
 def test_a_websocket_follows_what_any_process_wrote(caller: Caller, table: Table) -> None:
-    with table.cell(caller.deployment, "websocket"), socket(caller) as opened:
+    with table.cell(caller.deployment, "websocket"), socket(caller) as ws:
         caller.data(TEAM, name=fresh("team"))
-        message = json.loads(opened.recv(timeout=20))
+        message = json.loads(ws.recv(timeout=20))
         assert message["type"] == "next"
 
 
 @contextmanager
 def socket(caller: Caller) -> Iterator[ClientConnection]:
     """A websocket that is subscribed to teams."""
-    with connect(caller.url.replace("http", "ws", 1), subprotocols=[Subprotocol("graphql-transport-ws")]) as opened:
-        opened.send(json.dumps({"type": "connection_init", "payload": caller.headers}))
-        assert json.loads(opened.recv(timeout=20))["type"] == "connection_ack"
-        opened.send(json.dumps({"type": "subscribe", "id": "1", "payload": {"query": EVENTS}}))
+    with connect(caller.url.replace("http", "ws", 1), subprotocols=[Subprotocol("graphql-transport-ws")]) as ws:
+        ws.send(json.dumps({"type": "connection_init", "payload": caller.headers}))
+        assert json.loads(ws.recv(timeout=20))["type"] == "connection_ack"
+        ws.send(json.dumps({"type": "subscribe", "id": "1", "payload": {"query": EVENTS}}))
         time.sleep(0.3)
-        yield opened
+        yield ws
 
 
 def test_a_large_schema_is_published_and_read_back(caller: Caller, table: Table) -> None:
@@ -88,7 +88,7 @@ def test_a_large_schema_is_published_and_read_back(caller: Caller, table: Table)
 
 
 def test_a_caller_that_asks_for_too_much_is_told_when_to_come_back(caller: Caller, table: Table) -> None:
-    if (caller := caller.other()) is None:
+    if (caller := caller.another()) is None:
         pytest.skip("there is no other credential to be used up")
     with table.cell(caller.deployment, "rate limit"):
         query = "{ assets(first: 100) { nodes { registrations(first: 40) { nodes { id } } } } }"
@@ -102,14 +102,14 @@ def test_a_caller_that_asks_for_too_much_is_told_when_to_come_back(caller: Calle
 
 
 def test_a_revoked_key_opens_nothing_and_ends_what_lives_on_it(caller: Caller, table: Table) -> None:
-    if caller.key_id is None or (caller := caller.other()) is None:
+    if caller.key_id is None or (caller := caller.another()) is None:
         pytest.skip("only keys of the database are revoked")
-    with table.cell(caller.deployment, "revocation"), socket(caller) as opened:
+    with table.cell(caller.deployment, "revocation"), socket(caller) as ws:
         admin = {"Authorization": f"Bearer {ADMIN_KEY}"}
         revoke = "mutation ($id: ID!) { revokeApiKey(input: {apiKey: $id}) { errors { message } } }"
         reply = caller.post(revoke, admin, id=caller.key_id).json()
         assert reply["data"]["revokeApiKey"]["errors"] == []
         with pytest.raises(ConnectionClosedError, match="4403"):
-            list(opened)
+            list(ws)
         time.sleep(0.5)
         assert {caller.post("{ viewer { actor } }").status_code for _ in range(TIMES)} == {401}

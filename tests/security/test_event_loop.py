@@ -162,7 +162,7 @@ BUCKET = re.compile(r'tessera_event_loop_held_seconds_bucket\{clock="cpu",le="([
 def held_counts(server: Running) -> dict[float, float]:
     """Times that the loop was held at most so many seconds of processor time."""
     text = httpx.get(f"{server.url}/metrics", headers=HEADERS, timeout=30).text
-    return {float(most): float(count) for most, count in BUCKET.findall(text)}
+    return {float(limit): float(count) for limit, count in BUCKET.findall(text)}
 
 
 def times_over(before: dict[float, float], after: dict[float, float], seconds: float) -> float:
@@ -193,8 +193,8 @@ async def test_an_attack_is_answered_or_refused_and_the_loop_is_not_held(
     replies = [answer.json() | {"data": answer.json().get("data") or {}} for answer in answers]
     codes = {error["extensions"]["code"] for reply in replies for error in reply.get("errors", ())}
     with capsys.disabled():
-        over = {most: times_over(before, after, most) for most in (0.01, 0.025, HELD_SECONDS)}
-        summary = ", ".join(f"{count:.0f} over {most * 1000:.0f} ms" for most, count in over.items())
+        over = {limit: times_over(before, after, limit) for limit in (0.01, 0.025, HELD_SECONDS)}
+        summary = ", ".join(f"{count:.0f} over {limit * 1000:.0f} ms" for limit, count in over.items())
         sys.stdout.write(
             f"\n{name:45}{seconds:7.2f} s  {served:5} served meanwhile  held {summary}  {', '.join(codes)}"
         )

@@ -42,21 +42,23 @@ async def ids(private: VisibilityScenario) -> dict[str, list[str]]:
     return {kind: [*rows] for kind, rows in (await private.truth()).items()}
 
 
-def private_id(known: dict[str, dict[str, Any]], kind: str, team: Team) -> str:
+def private_id(known_ids: dict[str, dict[str, Any]], kind: str, team: Team) -> str:
     """The oldest thing of a team, or an id of nothing if it has none any more."""
-    values = [one for one, (_, owners) in known[kind].items() if owners and team.id in owners]
+    values = [identity for identity, (_, owners) in known_ids[kind].items() if owners and team.id in owners]
     return values[0] if values else global_id(kind, uuid4())
 
 
-async def inputs(private: VisibilityScenario, team: Team, other: Team) -> dict[str, dict[str, Any]]:
+async def inputs(private: VisibilityScenario, team: Team, other_team: Team) -> dict[str, dict[str, Any]]:
     """A call of every mutation, about what belongs to the team."""
-    known = await private.truth()
+    known_ids = await private.truth()
     asset, owner, number = {"fqn": f"shop.core.{team.name}"}, {"name": team.name}, next(NUMBERS)
-    edge = {"dependent": asset, "dependency": {"fqn": f"shop.raw.{other.name}"}}
-    mine = [row for row in await private.world.registrations(live=False) if row.consumer_team_id == team.id]
-    proposal = {"proposal": [*known["Proposal"]][0 if team is private.ours else -1]}
-    named = {field: {argument: private_id(known, kind, team)} for field, (argument, kind) in HIDDEN.items()}
-    named["updateWebhook"] |= {"isActive": True, "rotateSecret": True}
+    edge = {"dependent": asset, "dependency": {"fqn": f"shop.raw.{other_team.name}"}}
+    own_registrations = [
+        row for row in await private.world.registrations(live=False) if row.consumer_team_id == team.id
+    ]
+    proposal = {"proposal": [*known_ids["Proposal"]][0 if team is private.ours else -1]}
+    calls = {field: {argument: private_id(known_ids, kind, team)} for field, (argument, kind) in HIDDEN.items()}
+    calls["updateWebhook"] |= {"isActive": True, "rotateSecret": True}
     return {
         "createTeam": {"name": f"new-{number}"},
         "updateTeam": {"team": owner, "metadata": {"a": number}},
@@ -66,26 +68,26 @@ async def inputs(private: VisibilityScenario, team: Team, other: Team) -> dict[s
         "removeDependency": edge,
         "syncDbtManifest": {"manifest": Enum("$manifest"), "owner": owner, "dryRun": True},
         "publishContract": {"asset": asset, "schema": without("total"), "supersede": True, "dryRun": True},
-        "register": {"asset": asset, "team": {"name": other.name}},
-        "updateRegistration": {"registration": global_id("Registration", mine[0].id), "purpose": "new"},
-        "acknowledgeProposal": proposal | {"response": Enum("APPROVED"), "team": {"name": other.name}},
+        "register": {"asset": asset, "team": {"name": other_team.name}},
+        "updateRegistration": {"registration": global_id("Registration", own_registrations[0].id), "purpose": "new"},
+        "acknowledgeProposal": proposal | {"response": Enum("APPROVED"), "team": {"name": other_team.name}},
         "publishProposal": proposal,
         "withdrawProposal": proposal,
-        "unregister": {"registration": global_id("Registration", mine[0].id)},
-        "retireContract": {"contract": [*known["Contract"]][-1]},
+        "unregister": {"registration": global_id("Registration", own_registrations[0].id)},
+        "retireContract": {"contract": [*known_ids["Contract"]][-1]},
         "createApiKey": {"name": "new", "team": owner},
         "createWebhook": {"url": "https://hooks.example.com/new", "team": owner},
         "pushToGit": {},
         "pullFromGit": {"dryRun": True},
-    } | named
+    } | calls
 
 
-async def mutate(crawler: Crawler, field: str, given: dict[str, Any]) -> dict[str, Any]:
+async def mutate(crawler: Crawler, field: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """The payload, as much of it as there is."""
     assert CORE.mutation_type is not None
     payload = CORE.mutation_type.fields[field].type
-    declared = "($manifest: JSON!)" if given.get("manifest") else ""
-    query = f"mutation{declared} {{ {field}(input: {literal(given)}) {crawler.body(payload)} }}"
+    declared = "($manifest: JSON!)" if arguments.get("manifest") else ""
+    query = f"mutation{declared} {{ {field}(input: {literal(arguments)}) {crawler.body(payload)} }}"
     reply = await crawler.ask(query)
     crawler.findings.text.append(json.dumps(reply))
     crawler.findings.look(reply.get("data"))
@@ -96,7 +98,7 @@ async def mutate(crawler: Crawler, field: str, given: dict[str, Any]) -> dict[st
 
 def check(caller: Caller, values: Findings) -> None:
     text = "\n".join(values.text)
-    assert [word for word in caller.forbidden_words if word in text] == [], caller.name
+    assert [term for term in caller.forbidden_words if term in text] == [], caller.name
     for path, names in values.names.items():
         if audience_of_field(*path.split(".")) is Audience.NAME and not caller.sees_all:
             assert not [name for name in names if "canary" in name], path
@@ -106,42 +108,42 @@ async def test_no_payload_of_a_mutation_shows_more_than_its_caller_may_see(
     private: VisibilityScenario, parts: Components
 ) -> None:
     assert CORE.mutation_type is not None
-    done = set[str]()
+    accepted = set[str]()
     names = ("READ key", "OIDC write, no team", "WRITE key", "ADMIN key")
     for caller in (caller for name in names for caller in private.callers if caller.name == name):
         crawler = Crawler(CORE, asking(parts, private, caller), arguments(await ids(private)))
-        for team, other in ((private.theirs, private.ours), (private.ours, private.theirs)):
-            calls = await inputs(private, team, other)
+        for team, other_team in ((private.theirs, private.ours), (private.ours, private.theirs)):
+            calls = await inputs(private, team, other_team)
             assert calls.keys() == CORE.mutation_type.fields.keys()
-            for field, given in calls.items():
-                done |= {field} if not (await mutate(crawler, field, given))["errors"] else set()
+            for field, values in calls.items():
+                accepted |= {field} if not (await mutate(crawler, field, values))["errors"] else set()
         check(caller, crawler.findings)
-    assert CORE.mutation_type.fields.keys() - done == {"pushToGit", "pullFromGit"}, "succeeded for no caller"
+    assert CORE.mutation_type.fields.keys() - accepted == {"pushToGit", "pullFromGit"}, "succeeded for no caller"
 
 
 async def test_a_hidden_thing_is_refused_as_one_that_does_not_exist(
     private: VisibilityScenario, parts: Components
 ) -> None:
-    known = await private.truth()
+    known_ids = await private.truth()
     for caller in private.callers:
         if caller.is_hook or caller.sees_all:
             continue
         crawler = Crawler(CORE, asking(parts, private, caller), arguments(await ids(private)))
         for field, (argument, kind) in HIDDEN.items():
-            hidden, absent = private_id(known, kind, private.theirs), global_id(kind, uuid4())
+            hidden, absent = private_id(known_ids, kind, private.theirs), global_id(kind, uuid4())
             refused = [(await mutate(crawler, field, {argument: item}))["errors"] for item in (hidden, absent)]
             assert refused[0] == refused[1]
             values = [await crawler.send(f"node(id: {literal(item)}) {{ id }}") for item in (hidden, absent)]
             assert values[0] == values[1] == {"data": {"__typename": "Query", "node": None}}
 
 
-def values(operator: str, kind: str, texts: list[str], known: dict[str, list[str]]) -> Iterator[Any]:
+def values(operator: str, kind: str, texts: list[str], known_ids: dict[str, list[str]]) -> Iterator[Any]:
     """Values of a filter that lead to hidden things."""
     match kind:
         case "String":
             values: list[Any] = texts
         case "ID":
-            values = [*known["Team"], *known["Asset"], *known["Proposal"]]
+            values = [*known_ids["Team"], *known_ids["Asset"], *known_ids["Proposal"]]
         case "DateTime":
             values = ["2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"]
         case _:
@@ -151,30 +153,30 @@ def values(operator: str, kind: str, texts: list[str], known: dict[str, list[str
 
 async def test_no_filter_finds_or_counts_what_is_hidden(private: VisibilityScenario, parts: Components) -> None:
     assert CORE.query_type is not None
-    known = await ids(private)
+    known_ids = await ids(private)
     keys = await private.world.rows(ApiKey)
     texts = [text for row in keys for text in (row.name, row.prefix, format_key_actor(row.name, row.prefix))]
     for caller in private.callers:
         if caller.is_hook or caller.name == "AUTH=off":
             continue
-        crawler = Crawler(CORE, asking(parts, private, caller), arguments(known))
+        crawler = Crawler(CORE, asking(parts, private, caller), arguments(known_ids))
         visible = {identity for _, identity in await private.visible(caller)}
         for root in ROOTS:
             asked = [
                 f"{{{name}: {{{operator}: {literal(value)}}}}}"
                 for name, operator, kind in filters(CORE.query_type.fields[root])
-                for value in values(operator, str(kind).strip("[]!"), texts, known)
+                for value in values(operator, str(kind).strip("[]!"), texts, known_ids)
             ]
             for start in range(0, len(asked), 40):
                 lists = " ".join(
-                    f"f{number}: {root}(filter: {where}, first: 100) {{ totalCount nodes {{ id }} }}"
-                    for number, where in enumerate(asked[start : start + 40])
+                    f"f{number}: {root}(filter: {condition}, first: 100) {{ totalCount nodes {{ id }} }}"
+                    for number, condition in enumerate(asked[start : start + 40])
                 )
                 for item in ((await crawler.send(lists))["data"] or {}).values():
                     if isinstance(item, dict):
-                        found = {node["id"] for node in item["nodes"]}
-                        assert found <= visible
-                        assert item["totalCount"] == len(found)
+                        node_ids = {node["id"] for node in item["nodes"]}
+                        assert node_ids <= visible
+                        assert item["totalCount"] == len(node_ids)
 
 
 async def test_a_filter_by_actor_sees_what_the_field_shows(private: VisibilityScenario, parts: Components) -> None:
@@ -185,13 +187,15 @@ async def test_a_filter_by_actor_sees_what_the_field_shows(private: VisibilitySc
             continue
         ask = asking(parts, private, caller)
         visible_name = name if caller.sees_all else redact_actor(name)
-        for where, expected in (
+        for condition, expected in (
             ({"eq": name}, caller.sees_all),
             ({"contains": "canary-theirs"}, caller.sees_all),
             ({"in": [visible_name]}, True),
             ({"contains": acting.prefix.upper()}, True),
         ):
-            reply = await ask(f"{{ events(filter: {{actor: {literal(where)}}}) {{ totalCount nodes {{ actor }} }} }}")
+            reply = await ask(
+                f"{{ events(filter: {{actor: {literal(condition)}}}) {{ totalCount nodes {{ actor }} }} }}"
+            )
             assert reply["data"]["events"] == {
                 "totalCount": int(expected),
                 "nodes": [{"actor": visible_name}] * expected,
@@ -206,18 +210,21 @@ async def test_pages_of_one_item_lead_through_all_that_is_visible_without_a_gap(
             continue
         ask = asking(parts, private, caller)
         for root, kind in ROOTS.items():
-            for step, place, more in (("first", "after", "hasNextPage"), ("last", "before", "hasPreviousPage")):
+            for step, position, has_more_field in (
+                ("first", "after", "hasNextPage"),
+                ("last", "before", "hasPreviousPage"),
+            ):
                 values, at, has_more = list[str](), "", True
                 while has_more:
                     page = "endCursor" if step == "first" else "startCursor"
-                    listed = f"{root}({step}: 1{at}) {{ nodes {{ id }} pageInfo {{ {more} {page} }} }}"
+                    listed = f"{root}({step}: 1{at}) {{ nodes {{ id }} pageInfo {{ {has_more_field} {page} }} }}"
                     reply = (await ask(f"{{ {listed} }}"))["data"][root]
                     if reply is None:  # the root is closed to this caller
                         break
                     values += [node["id"] for node in reply["nodes"]]
-                    has_more, at = reply["pageInfo"][more], f', {place}: "{reply["pageInfo"][page]}"'
+                    has_more, at = reply["pageInfo"][has_more_field], f', {position}: "{reply["pageInfo"][page]}"'
                 else:
-                    lists = {one for noun, one in await private.visible(caller) if noun == kind}
+                    lists = {identity for noun, identity in await private.visible(caller) if noun == kind}
                     assert (len(values), {*values}) == (len(lists), lists), caller.name
 
 
@@ -235,7 +242,7 @@ async def test_a_replay_shows_nothing_of_a_team_that_its_caller_has_left(
     for team in ("theirs", "ours"):
         caller = Caller("bob", oidc(parts.database, "write", team, "bob"))
         crawler = Crawler(CORE, asking(parts, private, caller), {})
-        replies[team] = [await mutate(crawler, field, given) for field, given in calls.items()]
+        replies[team] = [await mutate(crawler, field, arguments) for field, arguments in calls.items()]
     assert [reply["errors"] for reply in replies["theirs"]] == [[], [], []]
     assert "canary-theirs" not in json.dumps(replies["ours"])
     webhook, key, ping = replies["ours"]
@@ -246,8 +253,8 @@ async def test_a_replay_shows_nothing_of_a_team_that_its_caller_has_left(
 def subscriptions(crawler: Crawler) -> dict[str, str]:
     assert isinstance(CORE.subscription_type, GraphQLObjectType)
     return {
-        field: f'subscription {{ {field}(after: "{encode_cursor(0)}") {crawler.body(one.type.of_type)} }}'  # type: ignore[attr-defined]
-        for field, one in CORE.subscription_type.fields.items()
+        field: f'subscription {{ {field}(after: "{encode_cursor(0)}") {crawler.body(identity.type.of_type)} }}'  # type: ignore[attr-defined]
+        for field, identity in CORE.subscription_type.fields.items()
     }
 
 
@@ -266,20 +273,22 @@ async def test_a_subscription_brings_the_events_that_its_caller_sees_and_no_othe
             if caller.is_hook or caller.name == "AUTH=off":
                 continue
             crawler = Crawler(CORE, asking(parts, private, caller), arguments(await ids(private)))
-            visible = {local_id(one, kind) for kind, one in await private.visible(caller) if kind == "Event"}
+            visible = {local_id(identity, kind) for kind, identity in await private.visible(caller) if kind == "Event"}
             for field, query in subscriptions(crawler).items():
                 kinds = {"acknowledgmentRequested": "ACKNOWLEDGMENT_REQUESTED", "proposalStatusChanged": ""}
                 kind = kinds.get(field)
-                wanted = [
+                expected = [
                     row.sequence
                     for row in events
                     if row.id in visible and row.kind == ("PROPOSAL_STATUS_CHANGED" if kind == "" else kind or row.kind)
                 ]
-                assert [item async for item in _heard(parts, caller, crawler, query, len(wanted))] == wanted
+                assert [item async for item in _sequences(parts, caller, crawler, query, len(expected))] == expected
             check(caller, crawler.findings)
 
 
-async def _heard(parts: Components, caller: Caller, crawler: Crawler, query: str, count: int) -> AsyncGenerator[int]:
+async def _sequences(
+    parts: Components, caller: Caller, crawler: Crawler, query: str, count: int
+) -> AsyncGenerator[int]:
     identity = await parts.transport.authenticate(f"Bearer {caller.token}")
     replies = stream_replies(parts.transport, parts.transport.document_cache.prepare(query, None), identity)
     async with aclosing(replies), asyncio.timeout(20):
@@ -291,8 +300,8 @@ async def _heard(parts: Components, caller: Caller, crawler: Crawler, query: str
 
 
 async def test_a_stream_by_actor_is_no_oracle(private: VisibilityScenario, parts: Components) -> None:
-    where = f'filter: {{actor: {{contains: "canary"}}}}, after: "{encode_cursor(0)}"'
-    query = f"subscription {{ events({where}) {{ actor }} }}"
+    condition = f'filter: {{actor: {{contains: "canary"}}}}, after: "{encode_cursor(0)}"'
+    query = f"subscription {{ events({condition}) {{ actor }} }}"
     async with private.world.database.write("oidc:canary-sentinel") as session:
         await teams.create(session, Actor("x", scopes=frozenset({Scope.ADMIN})), name="sentinel")
     async with parts.bus:
@@ -316,13 +325,13 @@ async def test_shared_streams_over_sockets_never_mix_callers_of_different_visibi
         Caller("another WRITE key", second.token, team_id=private.ours.id),
         Caller("WRITE key of theirs", foreign.token, team_id=private.theirs.id),
     ]
-    place = encode_cursor((await private.world.events())[-1].sequence)
+    position = encode_cursor((await private.world.events())[-1].sequence)
     async with parts.bus, served(parts.transport) as address, AsyncExitStack() as stack:
         sockets = []
         for caller in callers:
             ws = await stack.enter_async_context(socket(address, max_size=None))
             await begin(ws, payload={"Authorization": f"Bearer {caller.token}"})
-            await subscribe(ws, "s", LIVE, variables={"after": place})
+            await subscribe(ws, "s", LIVE, variables={"after": position})
             sockets.append(ws)
         await private.world.team("the first event")  # after it a subscriber follows live
         for ws in sockets:
@@ -336,9 +345,9 @@ async def test_shared_streams_over_sockets_never_mix_callers_of_different_visibi
         new = [row for row in await private.world.events() if row.id not in before]
         assert len(new) == 4
         for caller, ws in zip(callers, sockets, strict=True):
-            visible = {one for kind, one in await private.visible(caller) if kind == "Event"}
-            wanted = [identity for row in new if (identity := global_id("Event", row.id)) in visible]
-            heard = [(await receive_message(ws))["payload"]["data"]["events"] for _ in wanted]
-            assert [item["id"] for item in heard] == wanted, caller.name
+            visible = {event_id for kind, event_id in await private.visible(caller) if kind == "Event"}
+            expected = [identity for row in new if (identity := global_id("Event", row.id)) in visible]
+            received = [(await receive_message(ws))["payload"]["data"]["events"] for _ in expected]
+            assert [item["id"] for item in received] == expected, caller.name
             if caller.name != "WRITE key of theirs":
-                assert [word for word in caller.forbidden_words if word in json.dumps(heard)] == []
+                assert [term for term in caller.forbidden_words if term in json.dumps(received)] == []

@@ -28,7 +28,7 @@ def manifests() -> dict[str, bytes]:
 @pytest.mark.parametrize("size", SIZES)
 def test_a_manifest_is_taken_in(caller: Caller, table: Table, manifests: dict[str, bytes], size: str, way: str) -> None:
     with table.cell(caller.deployment, f"{size}, {way}"):
-        reply = sent(caller, manifests[size], way)
+        reply = upload(caller, manifests[size], way)
         payload = reply["data"]["syncDbtManifest"]
         assert payload["errors"] == []
         outcomes = [model["outcome"] for model in payload["report"]["models"]]
@@ -37,7 +37,7 @@ def test_a_manifest_is_taken_in(caller: Caller, table: Table, manifests: dict[st
         assert ("rateLimit" in reply.get("extensions", {})) == caller.needs_key
 
 
-def sent(caller: Caller, manifest: bytes, way: str) -> dict[str, Any]:
+def upload(caller: Caller, manifest: bytes, way: str) -> dict[str, Any]:
     if way == "JSON":
         return whole(caller.post(SYNC, input={"manifest": json.loads(manifest), "createTeams": True}).text)
     operations = {"query": SYNC, "variables": {"input": {"manifest": None, "createTeams": True}}}

@@ -46,8 +46,8 @@ async def every_way(url: str, folder: Path, executor: Executor) -> AsyncGenerato
 
 async def crawl(parts: Components, private: VisibilityScenario, caller: Caller) -> Findings:
     ids = {kind: [*rows] for kind, rows in (await private.truth()).items()}
-    known = [identity for listed in ids.values() for identity in listed]
-    reached_values = await Crawler(CORE, asking(parts, private, caller), arguments(ids)).crawl(known)
+    known_ids = [identity for listed in ids.values() for identity in listed]
+    reached_values = await Crawler(CORE, asking(parts, private, caller), arguments(ids)).crawl(known_ids)
     check(caller, reached_values, await private.visible(caller))
     return reached_values
 
@@ -58,7 +58,7 @@ def check(caller: Caller, reached_values: Findings, visible: set[tuple[str, str]
     assert nouns - visible == set(), f"{caller.name} sees too much"
     assert visible - nouns == set(), f"{caller.name} sees too little"
     text = "\n".join(reached_values.text)
-    assert [word for word in caller.forbidden_words if word in text] == [], caller.name
+    assert [forbidden_word for forbidden_word in caller.forbidden_words if forbidden_word in text] == [], caller.name
     for fact in ("description", "purpose", "reason", "forced", "notes", "metadata"):
         assert f"public-theirs-{fact}" in text, f"{caller.name} does not see a {fact}"
     for path, names in reached_values.names.items():
@@ -66,8 +66,8 @@ def check(caller: Caller, reached_values: Findings, visible: set[tuple[str, str]
             assert not [name for name in names if "canary" in name], path
     for root, kind in PRIVATE.items():
         if root in reached_values.totals:
-            seen = {identity for noun, identity in visible if noun == kind}
-            assert reached_values.totals[root] == len(seen), f"{caller.name} counts other {root} than it sees"
+            visible_ids = {identity for noun, identity in visible if noun == kind}
+            assert reached_values.totals[root] == len(visible_ids), f"{caller.name} counts other {root} than it sees"
 
 
 @pytest.mark.parametrize("executor", Executor)

@@ -161,8 +161,8 @@ async def build(parts: Components) -> VisibilityScenario:
     ours, theirs = await world.team("ours"), await world.team("theirs")
     for team in (ours, theirs, None):
         await _private(world, team)
-    for team, other in ((ours, theirs), (theirs, ours)):
-        await _public(parts, world, team, other)
+    for team, other_team in ((ours, theirs), (theirs, ours)):
+        await _public(parts, world, team, other_team)
     await create_deliveries(world.database)
     return VisibilityScenario(world, ours, theirs, await _callers(world, ours))
 
@@ -172,14 +172,16 @@ async def _private(world: World, team: Team | None) -> None:
     name = team.name if team else "nobody"
     ref = TeamRef(id=team.id) if team else None
     await create_key(world, team, f"canary-{name}-key")
-    gone = await create_key(world, team, f"canary-{name}-gone")
+    revoked_key = await create_key(world, team, f"canary-{name}-gone")
     async with world.database.write("tester") as session:
-        await keys.revoke(session, ANONYMOUS, gone.key.id)
+        await keys.revoke(session, ANONYMOUS, revoked_key.key.id)
         address = f"https://canary-{name}-host.example.com/canary-{name}-path"
         document = f"query($event: ID!) {{ node(id: $event) {{ id }} }} # canary-{name}-document"
         hook = (await webhooks.create(session, ANONYMOUS, WebhookRequest(address, ref, document=document))).webhook
-        other = await webhooks.create(session, ANONYMOUS, WebhookRequest(f"https://canary-{name}-gone.com/", ref))
-        await webhooks.delete(session, ANONYMOUS, other.webhook.id)
+        deleted_webhook = await webhooks.create(
+            session, ANONYMOUS, WebhookRequest(f"https://canary-{name}-gone.com/", ref)
+        )
+        await webhooks.delete(session, ANONYMOUS, deleted_webhook.webhook.id)
         await webhooks.update(session, ANONYMOUS, hook.id, {}, rotate_secret=True)
         delivery = await webhooks.ping(session, ANONYMOUS, hook.id)
     failed = {"status": 500, "error": f"canary-{name}-error", "milliseconds": 7}
@@ -189,30 +191,34 @@ async def _private(world: World, team: Team | None) -> None:
     await record_attempt(world.database, again, failed, Backoff(give_up_after_seconds=0))
 
 
-async def _public(parts: Components, world: World, team: Team, other: Team) -> None:
+async def _public(parts: Components, world: World, team: Team, other_team: Team) -> None:
     """An asset that the other team reads, with a proposal that waits for it, changed by a key of the team."""
     asset = await world.asset(f"shop.core.{team.name}", team, description=f"public-{team.name}-description")
-    source = await world.asset(f"shop.raw.{team.name}", other)
+    source = await world.asset(f"shop.raw.{team.name}", other_team)
     await world.publish(source)
     await world.publish(asset)
     await world.depend(asset, source)
     actor = Actor("tester", team.id, frozenset({Scope.ADMIN}))
     async with world.database.write("tester") as session:
         reading = RegistrationDetails(purpose=f"public-{team.name}-purpose")
-        await registrations.register(session, actor, AssetRef(id=asset.id), team=TeamRef(id=other.id), details=reading)
+        await registrations.register(
+            session, actor, AssetRef(id=asset.id), team=TeamRef(id=other_team.id), details=reading
+        )
     await world.publish(asset, {**ORDERS, "title": "2"}, force=True, reason=f"public-{team.name}-forced", actor=actor)
-    done = await world.publish(asset, without("note"), reason=f"public-{team.name}-reason")
-    assert done.proposal is not None
+    outcome = await world.publish(asset, without("note"), reason=f"public-{team.name}-reason")
+    assert outcome.proposal is not None
     async with world.database.write("tester") as session:
-        said = AcknowledgmentInput(Response.BLOCKED, None, f"public-{team.name}-notes")
-        await proposals.acknowledge(session, ANONYMOUS, done.proposal.id, team=TeamRef(id=other.id), answer=said)
+        acknowledgment = AcknowledgmentInput(Response.BLOCKED, None, f"public-{team.name}-notes")
+        await proposals.acknowledge(
+            session, ANONYMOUS, outcome.proposal.id, team=TeamRef(id=other_team.id), answer=acknowledgment
+        )
     key = await create_key(world, team, f"canary-{team.name}-actor", Scope.WRITE)
     asked = {"asset": {"fqn": asset.fqn}, "metadata": {"note": f"public-{team.name}-metadata"}}
     query = "mutation($input: UpdateAssetInput!) { updateAsset(input: $input) { errors { code } } }"
-    await tell(parts, key.token, query, asked)
+    await send(parts, key.token, query, asked)
 
 
-async def tell(parts: Components, token: str | None, query: str, asked: Any) -> dict[str, Any]:
+async def send(parts: Components, token: str | None, query: str, asked: Any) -> dict[str, Any]:
     identity = await parts.transport.authenticate(f"Bearer {token}" if token else None)
     return await execute(parts.transport, query=query, variables={"input": asked}, identity=identity)
 
@@ -266,11 +272,11 @@ def arguments(ids: dict[str, list[str]]) -> dict[str, list[dict[str, Any]]]:
     """What fields with required arguments are given."""
     names = {"asset": "shop.core.theirs", "team": "theirs"}
     dropped = without("total")
-    found: dict[str, list[dict[str, Any]]] = {
+    values: dict[str, list[dict[str, Any]]] = {
         f"Query.{name}": [{"id": identity} for identity in ids[kind]]
         for name, kind in {"contract": "Contract", "proposal": "Proposal", "registration": "Registration"}.items()
     }
-    return found | {
+    return values | {
         "Query.asset": [{"by": {"fqn": names["asset"]}}, {"by": {"id": ids["Asset"][0]}}],
         "Query.team": [{"by": {"name": names["team"]}}, {"by": {"id": ids["Team"][0]}}],
         "Query.search": [{"text": "theirs"}, {"text": "canary"}],

@@ -308,7 +308,7 @@ class SampleBackend:
 
     def context(self, identity: Guest) -> AbstractAsyncContextManager[dict[str, Any]]:
         @asynccontextmanager
-        async def opened() -> AsyncIterator[dict[str, Any]]:
+        async def open_context() -> AsyncIterator[dict[str, Any]]:
             if self.fail_on_open:
                 raise self.fail_on_open
             self.open_contexts += 1
@@ -320,7 +320,7 @@ class SampleBackend:
             if self.fail_on_close:
                 raise self.fail_on_close
 
-        return opened()
+        return open_context()
 
     def transport(self, profile: Profile = Profile.OPEN, **limits: Any) -> Transport:
         return Transport(

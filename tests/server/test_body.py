@@ -23,7 +23,7 @@ async def address(backend: SampleBackend, serve: Serve) -> AsyncIterator[str]:
         yield found
 
 
-async def told(address: str, length: int, *pieces: bytes, content: str = "application/json") -> bytes:
+async def send_body(address: str, length: int, *pieces: bytes, content: str = "application/json") -> bytes:
     """What is answered to a body of this length of which only these pieces are sent, one each tenth of a second."""
     host, _, port = address.partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
@@ -36,18 +36,18 @@ async def told(address: str, length: int, *pieces: bytes, content: str = "applic
         writer.write(piece)
         await asyncio.sleep(0.1)
     async with asyncio.timeout(20):
-        found = await answering
+        reply = await answering
     writer.close()
-    return found
+    return reply
 
 
 async def all_of(reader: asyncio.StreamReader) -> bytes:
     """What came, also when a piece that was still on its way met a closed connection."""
-    found = b""
+    received = b""
     with suppress(ConnectionResetError):
         while piece := await reader.read(65_536):
-            found += piece
-    return found
+            received += piece
+    return received
 
 
 FORM = "multipart/form-data; boundary=b"
@@ -66,11 +66,11 @@ FORM = "multipart/form-data; boundary=b"
 )
 async def test_a_body_that_does_not_come_is_given_up(pieces: tuple[bytes, ...], content: str, address: str) -> None:
     started = time.monotonic()
-    waiting = asyncio.create_task(told(address, 50_000, *pieces, content=content))
+    waiting = asyncio.create_task(send_body(address, 50_000, *pieces, content=content))
     async with httpx.AsyncClient() as client:
-        other = await client.post(f"http://{address}/graphql", json={"query": "{hello}"})
+        second = await client.post(f"http://{address}/graphql", json={"query": "{hello}"})
     answer = await waiting
-    assert other.json()["data"] == {"hello": "hello"}
+    assert second.json()["data"] == {"hello": "hello"}
     assert b" 408 " in answer.splitlines()[0]
     assert b"BAD_REQUEST" in answer
     assert time.monotonic() - started < 10

@@ -90,8 +90,8 @@ async def test_what_differs_is_executed_by_itself(
             (await guest(stack, address), MESSAGES, {}),
             (await guest(stack, address, name), query, variables),
         ):
-            ws, text, given = asked
-            await subscribe(ws, "s", text, variables=given)
+            ws, text, values = asked
+            await subscribe(ws, "s", text, variables=values)
         await until(lambda: backend.streams == 2)
 
 
@@ -151,25 +151,25 @@ async def test_those_who_come_back_at_once_in_a_storm_of_events_each_get_all_onc
     async with AsyncExitStack() as stack:
         guests = [await guest(stack, address) for _ in range(20)]
         writing = asyncio.create_task(write())
-        for place, ws in enumerate(guests):
-            await subscribe(ws, "s", LOG_NUMBERS, variables={"after": str(place % 3)})
+        for index, ws in enumerate(guests):
+            await subscribe(ws, "s", LOG_NUMBERS, variables={"after": str(index % 3)})
             await asyncio.sleep(0.005)
-        for place, ws in enumerate(guests):
-            assert await numbers_heard(ws, 300 - place % 3) == [*range(1 + place % 3, 301)]
+        for index, ws in enumerate(guests):
+            assert await numbers_heard(ws, 300 - index % 3) == [*range(1 + index % 3, 301)]
         await writing
         await until(lambda: backend.streams == backend.open_contexts == 1)
 
 
 async def test_a_stream_that_may_have_begun_later_is_not_gone_on_with() -> None:
     fanout: Broadcaster[int] = Broadcaster(limit=10)
-    heard: list[int] = []
+    received: list[int] = []
 
     class Ear:
         def on_item(self, item: int) -> None:
-            heard.append(item)
+            received.append(item)
 
         def on_end(self) -> None:
-            heard.append(-1)
+            received.append(-1)
 
     began = asyncio.Event()
 
@@ -188,7 +188,7 @@ async def test_a_stream_that_may_have_begun_later_is_not_gone_on_with() -> None:
     assert fanout.join("n", begins_at_five, Ear(), 5) is first
     assert first.task is not None
     await first.task
-    assert heard == [6, 6, -1, -1]
+    assert received == [6, 6, -1, -1]
 
 
 @pytest.mark.parametrize(
@@ -294,11 +294,13 @@ async def test_sockets_and_event_streams_share(address: str, backend: SampleBack
         ws = await guest(stack, address)
         query = "subscription {messages}"
         await subscribe(ws, "s", query)
-        heard = await stack.enter_async_context(events(address, query, authorization="Bearer one"))
+        event_stream = await stack.enter_async_context(events(address, query, authorization="Bearer one"))
         await settled()
         assert backend.streams == 1
         backend.messages.put_nowait("both")
-        assert (await receive_message(ws))["payload"] == (await anext(heard))[1] == {"data": {"messages": "both"}}
+        assert (
+            (await receive_message(ws))["payload"] == (await anext(event_stream))[1] == {"data": {"messages": "both"}}
+        )
 
 
 async def test_a_shared_failure_is_told_to_all_and_the_next_may_try_again(address: str) -> None:
@@ -341,8 +343,8 @@ async def test_a_listener_that_falls_behind_is_dropped_and_holds_up_nobody() -> 
     fanout: Broadcaster[int] = Broadcaster(limit=10)
     slow = fanout.listen("n", lambda _course: numbers(100))
     async with aclosing(fanout.listen("n", lambda _course: numbers(100))) as quick, aclosing(slow):
-        heard = asyncio.gather(anext(slow), anext(quick))
-        assert await heard == [0, 0]
+        received = asyncio.gather(anext(slow), anext(quick))
+        assert await received == [0, 0]
         assert [number async for number in quick] == [*range(1, 100)]
         assert [await anext(slow) for _ in range(10)] == [*range(1, 11)]
         with pytest.raises(SlowListener):

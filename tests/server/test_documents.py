@@ -14,17 +14,17 @@ def documents(**limits: int) -> DocumentCache:
     return DocumentCache(SCHEMA._schema, Limits(**limits), Profile.OPEN)
 
 
-def document(known: DocumentCache, query: str) -> object:
-    prepared = known.prepare(query)
+def document(cache: DocumentCache, query: str) -> object:
+    prepared = cache.prepare(query)
     assert isinstance(prepared, Operation)
     return prepared.document
 
 
 def test_a_document_is_parsed_once_whatever_its_variables() -> None:
-    known = documents()
+    cache = documents()
     query = "query ($n: Int) {things(first: $n) {totalCount}}"
-    first = known.prepare(query, {"n": 1})
-    second = known.prepare(query, {"n": 2})
+    first = cache.prepare(query, {"n": 1})
+    second = cache.prepare(query, {"n": 2})
     assert isinstance(first, Operation)
     assert isinstance(second, Operation)
     assert first.document is second.document
@@ -35,30 +35,30 @@ def test_a_document_is_parsed_once_whatever_its_variables() -> None:
     "query", ["{", "{nope}", "{" + "thing {" * 20 + "name" + "}" * 21, "{" + "hello " * 3000 + "}"], ids=str.__len__
 )
 def test_a_mistake_is_remembered_as_well(query: str) -> None:
-    known = documents()
-    first, second = known.prepare(query), known.prepare(query)
+    cache = documents()
+    first, second = cache.prepare(query), cache.prepare(query)
     assert isinstance(first, list)
     assert isinstance(second, list)
     assert first[0] is second[0]
 
 
 def test_what_was_used_longest_ago_is_forgotten_first() -> None:
-    known = documents(cached_tokens=15)
-    a, b = document(known, "{a: hello}"), document(known, "{b: hello}")
-    assert document(known, "{a: hello}") is a
-    document(known, "{c: hello}")
-    assert document(known, "{a: hello}") is a
-    assert document(known, "{b: hello}") is not b
+    cache = documents(cached_tokens=15)
+    a, b = document(cache, "{a: hello}"), document(cache, "{b: hello}")
+    assert document(cache, "{a: hello}") is a
+    document(cache, "{c: hello}")
+    assert document(cache, "{a: hello}") is a
+    assert document(cache, "{b: hello}") is not b
 
 
 def test_the_cache_stays_within_its_budget() -> None:
-    known = documents(cached_tokens=1000)
+    cache = documents(cached_tokens=1000)
     for number in range(100):
-        known.prepare(f"{{a{number}: hello}}")
-        known.prepare(f"{{a{number}")
-        known.prepare("#" + "x" * number * 500 + "\n{hello}")
-    assert known._weight <= 1000
-    assert known._weight == sum(entry.weight for entry in known._entries.values())
+        cache.prepare(f"{{a{number}: hello}}")
+        cache.prepare(f"{{a{number}")
+        cache.prepare("#" + "x" * number * 500 + "\n{hello}")
+    assert cache._weight <= 1000
+    assert cache._weight == sum(entry.weight for entry in cache._entries.values())
 
 
 @pytest.mark.parametrize("query", ["{" + "hello " * 300, "{even(value: 3)}", "{" + "thing {" * 300, "{nope}"], ids=len)
@@ -69,10 +69,10 @@ def test_a_remembered_mistake_does_not_keep_the_frames_that_found_it(query: str)
 
 
 def test_one_document_with_many_page_sizes_keeps_few_of_them() -> None:
-    known = documents()
+    cache = documents()
     for number in range(500):
-        known.prepare("query ($n: Int) {things(first: $n) {totalCount}}", {"n": number})
-    (entry,) = known._entries.values()
+        cache.prepare("query ($n: Int) {things(first: $n) {totalCount}}", {"n": number})
+    (entry,) = cache._entries.values()
     assert len(entry.verdicts) <= 100
 
 
@@ -129,9 +129,9 @@ WORDS = [
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join), st.sampled_from(list(Profile)))
 def test_no_text_whatever_makes_it_raise(text: str, profile: Profile) -> None:
-    known = DocumentCache(SCHEMA._schema, Limits(), profile)
+    cache = DocumentCache(SCHEMA._schema, Limits(), profile)
     for query in (text, "{" + text + "}", "{ thing { " + text + " } }"):
-        prepared = known.prepare(query, {"n": text})
+        prepared = cache.prepare(query, {"n": text})
         if isinstance(prepared, list):
             assert prepared
             assert all(error.extensions and error.extensions["code"] for error in prepared)

@@ -63,7 +63,7 @@ async def test_a_translated_failure_says_what_the_translator_says(backend: Sampl
 async def test_a_client_mistake_is_told_and_not_logged(
     backend: SampleBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for query, variables, said in (
+    for query, variables, message in (
         ("query ($v: Even!) {even(value: $v)}", {"v": 3}, "3 is odd"),
         ("{even(value: 3)}", {}, "3 is odd"),
         ("query ($v: Int!) {number(value: $v)}", {"v": 2**40}, "32-bit"),
@@ -73,7 +73,7 @@ async def test_a_client_mistake_is_told_and_not_logged(
         ("{nope}", {}, "nope"),
     ):
         error = await failure(backend, query, **variables)
-        assert said in error["message"]
+        assert message in error["message"]
         assert error["extensions"]["code"] in {"BAD_REQUEST", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"}
     assert not caplog.records
 
@@ -98,9 +98,9 @@ async def test_only_the_open_profile_suggests_names(backend: SampleBackend) -> N
         ("query ($p: Shape!) {area(shape: $p)}", {"p": {"sids": 3}}),
         ("{area(shape: {sids: 3})}", {}),
     ):
-        opened = await ask(backend, query, **variables)
+        open_reply = await ask(backend, query, **variables)
         locked = await ask(backend, query, Profile.LOCKED, **variables)
-        assert "Did you mean" in str(opened), query
+        assert "Did you mean" in str(open_reply), query
         assert "Did you mean" not in str(locked)
 
 

@@ -50,7 +50,7 @@ def message(response: httpx.Response) -> str:
 
 
 async def test_a_query_is_answered_in_the_media_type_asked_for(http: httpx.AsyncClient) -> None:
-    for accept, sent in {
+    for accept, media_type in {
         RESPONSE: RESPONSE,
         "application/json": "application/json",
         "*/*": "application/json",
@@ -61,7 +61,7 @@ async def test_a_query_is_answered_in_the_media_type_asked_for(http: httpx.Async
     }.items():
         response = await ask(http, "{hello}", accept)
         assert response.status_code == 200
-        assert response.headers["content-type"] == f"{sent}; charset=utf-8"
+        assert response.headers["content-type"] == f"{media_type}; charset=utf-8"
         assert response.json() == {"data": {"hello": "hello"}}
 
 
@@ -125,8 +125,8 @@ async def test_other_methods_are_405_and_say_which_are_allowed(
 
 
 async def test_get_takes_variables_as_json_but_no_mutation(http: httpx.AsyncClient, backend: SampleBackend) -> None:
-    sent = {"query": "query ($n: Int!) {number(value: $n)}", "variables": '{"n": 4}', "extensions": "{}"}
-    assert (await http.get("/graphql", params=sent)).json() == {"data": {"number": 4}}
+    parameters = {"query": "query ($n: Int!) {number(value: $n)}", "variables": '{"n": 4}', "extensions": "{}"}
+    assert (await http.get("/graphql", params=parameters)).json() == {"data": {"number": 4}}
     refused = await http.get("/graphql", params={"query": 'mutation {add(text: "a")}'})
     assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
     assert backend.added == []
@@ -204,12 +204,12 @@ async def test_null_members_are_as_good_as_absent_ones(http: httpx.AsyncClient) 
 
 
 async def test_a_large_body_is_refused_before_it_was_read(http: httpx.AsyncClient) -> None:
-    sent = 0
+    sent_bytes = 0
 
     async def endless() -> AsyncIterator[bytes]:
-        nonlocal sent
-        while sent < 200_000_000:
-            sent += 100_000
+        nonlocal sent_bytes
+        while sent_bytes < 200_000_000:
+            sent_bytes += 100_000
             yield b" " * 100_000
             await asyncio.sleep(0)
 
@@ -220,7 +220,7 @@ async def test_a_large_body_is_refused_before_it_was_read(http: httpx.AsyncClien
         assert "2,000" in message(declared)
     with suppress(httpx.TransportError):  # the server may cut the line while the client is still sending
         assert (await http.post("/graphql", content=endless(), headers=headers)).status_code == 413
-    assert sent < 200_000_000
+    assert sent_bytes < 200_000_000
 
 
 async def test_a_large_body_that_never_ends_is_answered_at_once(backend: SampleBackend, serve: Serve) -> None:
@@ -251,10 +251,10 @@ async def test_a_timeout_of_a_resolver_is_a_failure_like_any_other(http: httpx.A
 
 
 @pytest.mark.parametrize(
-    ("query", "done"), [("{slow(seconds: 2)}", []), ("mutation {addSlowly(seconds: 2)}", ["slow"])]
+    ("query", "expected"), [("{slow(seconds: 2)}", []), ("mutation {addSlowly(seconds: 2)}", ["slow"])]
 )
 async def test_a_query_ends_when_its_client_leaves_and_a_mutation_does_not(
-    backend: SampleBackend, serve: Serve, query: str, done: list[str]
+    backend: SampleBackend, serve: Serve, query: str, expected: list[str]
 ) -> None:
     async with serve(backend.transport()) as address, httpx.AsyncClient(base_url=f"http://{address}") as http:
         with pytest.raises(httpx.ReadTimeout):
@@ -263,7 +263,7 @@ async def test_a_query_ends_when_its_client_leaves_and_a_mutation_does_not(
         async with asyncio.timeout(5):
             while backend.streams:  # noqa: ASYNC110 - nothing tells it
                 await asyncio.sleep(0.01)
-    assert backend.added == done
+    assert backend.added == expected
 
 
 async def test_the_key_comes_from_the_authorization_header_and_never_from_a_cookie(http: httpx.AsyncClient) -> None:

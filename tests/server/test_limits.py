@@ -95,7 +95,7 @@ def test_an_invalid_document_can_still_be_measured(query: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "phrases"),
     [
         ("{" + "thing{" * 50 + "name" + "}" * 51, ("depth", "51", "10")),
         ("{things(first: 101) {totalCount}}", ("page", "101", "100")),
@@ -109,10 +109,10 @@ def test_an_invalid_document_can_still_be_measured(query: str) -> None:
     ids=["depth", "first", "ids", "cost", "aliases", "directives", "tokens", "overlaps"],
 )
 async def test_a_refusal_names_the_limit_the_figure_and_what_to_do(
-    backend: SampleBackend, query: str, said: tuple[str, str, str]
+    backend: SampleBackend, query: str, phrases: tuple[str, str, str]
 ) -> None:
     error = await refusal(backend, query)
-    name, figure, limit = said
+    name, figure, limit = phrases
     assert error["extensions"]["code"] == "QUERY_TOO_COMPLEX"
     assert error["extensions"]["limit"] == name
     assert figure in error["message"]
@@ -212,7 +212,7 @@ async def test_introspection_is_refused_in_the_locked_profile_but_not_typename(b
 
 async def test_introspection_that_turns_in_circles_is_refused_in_both(backend: SampleBackend) -> None:
     circle = "{__schema {types {fields {type {fields {type {fields {type {name}}}}}}}}}"
-    many = "{" + " ".join(f"a{n}: __schema {{types {{fields {{name}}}}}}" for n in range(6)) + "}"
+    repeated = "{" + " ".join(f"a{n}: __schema {{types {{fields {{name}}}}}}" for n in range(6)) + "}"
     for profile in Profile:
-        for query in (circle, many):
+        for query in (circle, repeated):
             await refusal(backend, query, profile)

@@ -142,7 +142,7 @@ async def test_over_http_the_budget_is_told_and_a_refusal_is_429_with_retry_afte
     api: AuthenticatedApi, world: World
 ) -> None:
     team = await world.team("shop")
-    one, other_token = [(await api.create_key(team, Scope.WRITE)).token for _ in range(2)]
+    first_token, other_token = [(await api.create_key(team, Scope.WRITE)).token for _ in range(2)]
     app = application(api, RateLimiter(Rate.parse("2/minute"), Rate.parse("1000/minute"), clock=Seconds()))
     query = 'mutation { updateTeam(input: {team: {name: "shop"}, metadata: {}}) { errors { code } } }'
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
@@ -150,7 +150,7 @@ async def test_over_http_the_budget_is_told_and_a_refusal_is_429_with_retry_afte
         async def post(token: str) -> httpx.Response:
             return await client.post("/graphql", json={"query": query}, headers={"Authorization": f"Bearer {token}"})
 
-        first, second, third = [await post(one) for _ in range(3)]
+        first, second, third = [await post(first_token) for _ in range(3)]
         assert [answer.status_code for answer in (first, second, third)] == [200, 200, 429]
         assert first.json()["extensions"]["rateLimit"]["mutations"]["remaining"] == 1
         assert second.json()["extensions"]["rateLimit"]["cost"]["limit"] == 1000

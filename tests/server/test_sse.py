@@ -59,8 +59,8 @@ async def address(backend: SampleBackend, serve: Serve) -> AsyncIterator[str]:
 
 
 async def all_of(address: str, query: str) -> list[tuple[str, Any]]:
-    async with events(address, query) as heard:
-        return [event async for event in heard]
+    async with events(address, query) as stream:
+        return [event async for event in stream]
 
 
 async def test_a_subscription_is_a_stream_of_next_and_then_complete(address: str, backend: SampleBackend) -> None:
@@ -114,8 +114,8 @@ async def test_an_event_source_may_use_get_in_the_open_profile(address: str) -> 
 
 
 async def test_leaving_closes_the_generator_and_its_context(address: str, backend: SampleBackend) -> None:
-    async with events(address, "subscription {forever}") as heard:
-        assert (await anext(heard))[0] == "next"
+    async with events(address, "subscription {forever}") as stream:
+        assert (await anext(stream))[0] == "next"
         assert (backend.streams, backend.open_contexts) == (1, 1)
     await until(lambda: backend.streams == backend.open_contexts == 0)
 
@@ -123,16 +123,16 @@ async def test_leaving_closes_the_generator_and_its_context(address: str, backen
 async def test_a_silent_stream_is_kept_alive_by_comments(backend: SampleBackend, serve: Serve) -> None:
     async with (
         serve(backend.transport(keep_alive_seconds=0.05)) as address,
-        events(address, "subscription {forever(pause: 9)}") as heard,
+        events(address, "subscription {forever(pause: 9)}") as stream,
     ):
-        assert [(await anext(heard))[0] for _ in range(3)] == ["next", ":", ":"]
+        assert [(await anext(stream))[0] for _ in range(3)] == ["next", ":", ":"]
 
 
 async def test_a_revoked_key_ends_its_stream_with_the_reason(address: str, backend: SampleBackend) -> None:
-    async with events(address, "subscription {forever(pause: 9)}") as heard:
-        await anext(heard)
+    async with events(address, "subscription {forever(pause: 9)}") as stream:
+        await anext(stream)
         backend.guests[0].ended.set()
-        (name, payload), last = [event async for event in heard]
+        (name, payload), last = [event async for event in stream]
         assert (name, last) == ("next", ("complete", None))
         assert payload["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     assert backend.streams == backend.open_contexts == 0
@@ -142,10 +142,10 @@ async def test_draining_ends_streams_without_complete_so_that_clients_come_back(
     backend: SampleBackend, serve: Serve
 ) -> None:
     transport = backend.transport()
-    async with serve(transport) as address, events(address, "subscription {forever(pause: 9)}") as heard:
-        await anext(heard)
+    async with serve(transport) as address, events(address, "subscription {forever(pause: 9)}") as stream:
+        await anext(stream)
         await close_streams(transport)
-        assert [event async for event in heard] == []
+        assert [event async for event in stream] == []
     assert backend.streams == backend.open_contexts == 0
 
 
@@ -171,15 +171,15 @@ async def test_a_client_that_does_not_read_is_told_why_its_stream_ended(backend:
         await until(lambda: backend.streams == 1)
         await until(lambda: backend.streams == 0)
         async with asyncio.timeout(3):
-            said = await _rest(reader)
-        assert b"SLOW_CONSUMER" in said[-600:]
+            text = await _read_remaining(reader)
+        assert b"SLOW_CONSUMER" in text[-600:]
         writer.close()
 
 
-async def _rest(reader: asyncio.StreamReader) -> bytes:
-    said = b""
-    while b"event: complete" not in said[-600:]:
+async def _read_remaining(reader: asyncio.StreamReader) -> bytes:
+    text = b""
+    while b"event: complete" not in text[-600:]:
         chunk = await reader.read(1_000_000)
-        assert chunk, said[-600:]
-        said += chunk
-    return said
+        assert chunk, text[-600:]
+        text += chunk
+    return text

@@ -78,15 +78,15 @@ async def test_a_stream_whose_source_fails_ends_with_an_error_and_not_with_a_cut
         await asyncio.Event().wait()
         return {}
 
-    sent: list[MutableMapping[str, Any]] = []
+    messages: list[MutableMapping[str, Any]] = []
 
     async def send(message: MutableMapping[str, Any]) -> None:
-        sent.append(message)
+        messages.append(message)
 
     await sse.stream(backend.transport(), source(), None, receive, send)
-    last = sent[-1]["body"].decode()
+    last = messages[-1]["body"].decode()
     (error,) = json.loads(last.splitlines()[1][6:])["errors"]
     assert error["extensions"]["code"] == "INTERNAL"
     assert error["extensions"]["reference"] in caplog.text
     assert "secret" not in last
-    assert not sent[-1]["more_body"]
+    assert not messages[-1]["more_body"]

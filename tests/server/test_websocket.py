@@ -302,13 +302,13 @@ async def test_operations_that_do_not_finish_closing_count_as_well(
     ws: ClientConnection, backend: SampleBackend
 ) -> None:
     backend.slow_to_close = 0.3
-    heard: list[str] = []
+    types: list[str] = []
     for key in "abcdefgh":
         await subscribe(ws, key, "subscription {forever(pause: 9)}")
-        heard.append((await receive_message(ws))["type"])
+        types.append((await receive_message(ws))["type"])
         await send_message(ws, id=key, type="complete")
-    assert heard[:3] == ["next"] * 3
-    assert heard[-1] == "error"
+    assert types[:3] == ["next"] * 3
+    assert types[-1] == "error"
     await until(lambda: backend.streams == backend.open_contexts == 0)
     await still_works(ws)
 
@@ -345,15 +345,15 @@ async def test_a_burst_reaches_a_client_that_reads(backend: SampleBackend, serve
 
 
 async def test_a_revoked_key_ends_its_sockets_and_no_others(address: str, backend: SampleBackend) -> None:
-    async with socket(address) as revoked, socket(address) as other:
-        for ws in (revoked, other):
+    async with socket(address) as revoked, socket(address) as bystander:
+        for ws in (revoked, bystander):
             await begin(ws)
             await subscribe(ws, "s", "subscription {forever}")
             await receive_message(ws)
         backend.guests[0].ended.set()
         assert await closing(revoked) == (4403, "Forbidden")
         await until(lambda: backend.streams == backend.open_contexts == 1)
-        await still_works(other)
+        await still_works(bystander)
 
 
 async def test_draining_closes_every_socket_with_1012(backend: SampleBackend, serve: Serve) -> None:

@@ -21,7 +21,7 @@ SECRET = "a-secret-of-this-test"
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+def log_lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """The lines so far."""
     root, stderr = logging.getLogger(), io.StringIO()
     before = root.handlers[:], root.level
@@ -32,18 +32,18 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[
     structlog.reset_defaults()
 
 
-def test_secrets_are_taken_out_of_every_line_whoever_writes_it(written: Callable[[], list[dict[str, Any]]]) -> None:
+def test_secrets_are_taken_out_of_every_line_whoever_writes_it(log_lines: Callable[[], list[dict[str, Any]]]) -> None:
     shapes = f'{SECRET} quoted"secret tsr_Ab3dEf6hIj9l Bearer xyz123 postgresql://u:pw@db/x eyJhbGciOiJu.eyJzdWIi.c2ln'
     logging.getLogger("somebody.else").warning("They said %s", shapes)
     structlog.get_logger().error("We said", words=shapes)
-    foreign, own = written()
+    foreign, own = log_lines()
     assert foreign["event"] == "They said *** *** *** Bearer *** postgresql://***@db/x ***"
     assert foreign["logger"] == "somebody.else"
     assert own["words"] == foreign["event"].removeprefix("They said ")
 
 
 async def test_what_fails_in_the_database_is_logged_with_its_reference_and_without_values(
-    database: Database, written: Callable[[], list[dict[str, Any]]]
+    database: Database, log_lines: Callable[[], list[dict[str, Any]]]
 ) -> None:
     async def anyone(_credential: str | None) -> Actor:
         return ANONYMOUS
@@ -63,7 +63,7 @@ async def test_what_fails_in_the_database_is_logged_with_its_reference_and_witho
     reply = await execute(transport, query="{ __typename }", identity=ANONYMOUS)
     extensions = reply["errors"][0]["extensions"]
     assert extensions["code"] == "INTERNAL"
-    (line,) = [item for item in written() if item["level"] == "error"]
+    (line,) = [entry for entry in log_lines() if entry["level"] == "error"]
     assert extensions["reference"] in line["event"]
     assert "Traceback" in line["exception"]
     assert "INSERT INTO nowhere" in line["exception"]
