@@ -1,4 +1,4 @@
-"""From a credential to who is asking: looked up seldom, revoked at once, never kept."""
+"""API keys: cached for seconds, revoked at once in every process, and never stored in plain text."""
 
 import asyncio
 from dataclasses import dataclass

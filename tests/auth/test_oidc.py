@@ -1,4 +1,4 @@
-"""Tokens of an OIDC issuer, honest and hostile; keys are made here and read from a JWKS file."""
+"""JWTs of an OIDC issuer, valid and hostile, verified with keys from a JWKS file or address."""
 
 import asyncio
 import base64

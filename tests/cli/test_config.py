@@ -1,4 +1,4 @@
-"""`tessera config` prints what holds; secrets come from files as well, and are never shown."""
+"""`tessera config` prints the effective settings with their origin, and never a secret."""
 
 import dataclasses
 import json

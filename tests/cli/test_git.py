@@ -1,4 +1,4 @@
-"""`tessera git`: what it prints, and the exit code of each refusal."""
+"""`tessera git`: its output, and the exit code of each refusal."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A live server, and both faces of the SDK behind one: a test is written once, as if it awaited."""
+"""A live server, and clients of the SDK: the sync client is wrapped so that one test serves both."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

@@ -1,4 +1,4 @@
-"""The examples run, and say only what there is."""
+"""The example programs run, and their documentation names only commands and options that exist."""
 
 import re
 import subprocess

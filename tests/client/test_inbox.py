@@ -1,4 +1,4 @@
-"""An inbox is read to its end, however many pages it has."""
+"""The inbox iterates over all pages."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every operation of the SDK is one the server takes, and every model is what the server answers."""
+"""The operations and models of the SDK agree with the schema of the server."""
 
 import json
 import subprocess

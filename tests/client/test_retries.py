@@ -1,4 +1,4 @@
-"""What is sent again, and what never is: a server whose answers get lost on the way, in front of the real one."""
+"""Which calls the SDK repeats when replies are lost by a proxy, and which it never repeats."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

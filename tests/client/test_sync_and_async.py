@@ -1,4 +1,4 @@
-"""Both faces against a live server: what one does, the other does; a subscription survives the server's restart."""
+"""The sync and the async client against a live server, including a subscription over a restart."""
 
 import asyncio
 import uuid

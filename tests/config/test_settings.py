@@ -1,4 +1,4 @@
-"""Who is let in follows from a few settings; those that contradict each other are refused in words."""
+"""Settings: which ones require keys, and how invalid or contradictory values are reported."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`tests/conformance/run`: the world's audits, linters and clients against servers of ours, as one table."""
+"""`tests/conformance/run`: audits, linters and clients by third parties against our servers, reported as one table."""
 
 # ruff: noqa: T201 - a program for a terminal
 

@@ -1,4 +1,4 @@
-"""Clients of the world in processes of their own, each asked by lines of JSON; a client that does not answer fails."""
+"""Run a GraphQL client in a process of its own and exchange operations and replies as lines of JSON."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Every operation that we document, asked as it stands: the quickstart's, the README's and the SDK's."""
+"""Every documented operation, sent unchanged: those of the quickstart, the README and the SDK."""
 
 import contextlib
 import importlib.util

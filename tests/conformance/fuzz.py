@@ -1,4 +1,4 @@
-"""schemathesis: operations made from the schema, bounded in number and time; no server error, no hang."""
+"""Run schemathesis: operations generated from the schema, limited in number and time; no server error, no hang."""
 
 import os
 import re

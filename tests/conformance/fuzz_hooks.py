@@ -1,4 +1,4 @@
-"""What schemathesis must know of our schema, and what it must not see."""
+"""Hooks that teach schemathesis our scalars and exclude fields it must not call."""
 
 import json
 from typing import Any

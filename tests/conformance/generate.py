@@ -1,4 +1,4 @@
-"""`ariadne-codegen` makes a client of our operations: generate.py WORK SCHEMA URL [AUTHORIZATION]."""
+"""Generate a client of operations with `ariadne-codegen` and call it: generate.py WORK SCHEMA URL [AUTHORIZATION]."""
 
 # ruff: noqa: T201 - a program for a terminal
 

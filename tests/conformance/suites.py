@@ -1,4 +1,4 @@
-"""The suites: programs that end with `N of M passed, K failed`, and our documents asked through each client."""
+"""The suites: programs that print `N of M passed, K failed`, and our documents sent through each client."""
 
 import json
 import re

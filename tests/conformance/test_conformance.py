@@ -1,4 +1,4 @@
-"""The reference implementations of the protocols find nothing to complain about. Needs Node, and `npm ci` here."""
+"""The reference implementations of the protocols report no violation. Needs Node, and `npm ci` in this folder."""
 
 import asyncio
 import shutil

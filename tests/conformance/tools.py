@@ -1,4 +1,4 @@
-"""What the suites run on: npm packages beside them, and Python packages in environments of their own, never in ours."""
+"""Install what the suites run on: npm packages in this folder, and Python packages in separate environments."""
 
 # ruff: noqa: T201 - a program for a terminal
 

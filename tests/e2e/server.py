@@ -1,4 +1,4 @@
-"""The real server in a process of its own, on a free port, as a user starts it."""
+"""Start the real server in its own process on a free port, as a user does."""
 
 import os
 import re

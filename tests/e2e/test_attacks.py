@@ -1,4 +1,4 @@
-"""The locked server under every attack that graphql-cop and GraphQL Armor know: refused, quickly, telling nothing."""
+"""The locked server refuses, quickly and without details, every attack of graphql-cop and GraphQL Armor."""
 
 import json
 import time

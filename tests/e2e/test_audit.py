@@ -1,4 +1,4 @@
-"""The event log as an auditor meets it: verified, exported, and caught when one byte was changed."""
+"""The event log is verified and exported by commands, and a change of one byte is detected."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A database is copied while a server writes to it, and put back whole or not at all."""
+"""A SQLite database is copied while a server writes to it, and restored completely or not at all."""
 
 import asyncio
 import os

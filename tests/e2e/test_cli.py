@@ -1,4 +1,4 @@
-"""The command line against a live server: in a pipe, in a terminal, and with each exit code reached."""
+"""The command line against a live server: in a pipe, in a terminal, and with every exit code."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Two releases of a real dbt project, as its team and three consumers live through them, over HTTP."""
+"""Two releases of a real dbt project, synchronised over HTTP by its team while three consumers read it."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Files of other formats on the command line: published by their names, compared, and written again."""
+"""Files of other formats on the command line are published by their names, compared and exported."""
 
 import base64
 import json

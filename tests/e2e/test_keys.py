@@ -1,4 +1,4 @@
-"""Keys as an administrator meets them: the first one, the command line, and a revocation heard by a running server."""
+"""API keys for an administrator: the first key, the commands, and a revocation that a running server obeys."""
 
 import asyncio
 import json

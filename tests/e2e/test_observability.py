@@ -1,4 +1,4 @@
-"""What an operator sees of a real server: metrics, one log line for each request, traces; and never a secret."""
+"""Metrics, request log and traces of a real server; none of them holds a secret."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""The real process: started as the README says, asked over real sockets, stopped by a signal."""
+"""The real process: started as the README describes, called over sockets, stopped by a signal."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Large requests at the real server: as files and as JSON, executed by worker processes, limited, refused clearly."""
+"""Large requests to the real server, as files and as JSON: executed by worker processes, limited and refused."""
 
 import json
 import os

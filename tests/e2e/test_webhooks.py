@@ -1,4 +1,4 @@
-"""Webhooks as an operator meets them: the real server, a real receiver, and a worker beside it."""
+"""Webhooks of a real server to a real receiver, posted by the server or by a separate worker process."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""Makes operations for any schema: aliases, fragments, directives with variables, arguments. All of them are valid.
+"""Generate valid operations for any schema: aliases, fragments, directives with variables, arguments.
 
 Fields that merge are the same field with the same arguments: every other one gets an alias that no other has.
 """

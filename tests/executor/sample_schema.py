@@ -1,4 +1,4 @@
-"""A schema of everything that may happen to a value: failures, nulls where none may be, lists in lists, permissions.
+"""A schema with every kind of result: failures, nulls in non-null positions, nested lists, permissions.
 
 What happens is decided by the number of the thing, so that both executors meet the same.
 """

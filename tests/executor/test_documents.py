@@ -1,4 +1,4 @@
-"""Every query of the SDK, the command line and the examples has a plan."""
+"""Every query of the SDK, the command line and the examples can be planned."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The planned executor against graphql-core, on a schema where everything happens: same data, same errors."""
+"""The planned executor and graphql-core return the same data and errors on the sample schema."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The planned executor against graphql-core, on our own schema over a world with something of everything."""
+"""The planned executor and graphql-core return the same data and errors on the real schema."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Documents in, JSON out: `ask` runs an operation as a client would send it, without a network."""
+"""Fixtures that execute an operation as a client would send it, without a network."""
 
 import gc
 from collections.abc import Awaitable, Callable, Iterator

@@ -1,4 +1,4 @@
-"""The table of rights, asserted at the front door: every mutation, with every kind of key, on what is ours and theirs.
+"""The table of rights: every mutation called with every kind of key, on own and on foreign objects.
 
 A new mutation needs a row in `policy/access.py` and a call here.
 """
@@ -156,7 +156,7 @@ async def create_api_key(scene: Scene) -> dict[str, Any]:
 
 
 async def revoke_api_key(scene: Scene) -> dict[str, Any]:
-    return {"apiKey": global_id("ApiKey", (await scene.gate.create_key(scene.owner)).key.id)}
+    return {"apiKey": global_id("ApiKey", (await scene.api.create_key(scene.owner)).key.id)}
 
 
 async def create_webhook(scene: Scene) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Teams, assets and contracts: created by mutations, read back by queries."""
+"""Teams, assets and contracts are created by mutations and read back by queries."""
 
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.policy.access import Actor

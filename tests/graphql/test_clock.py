@@ -1,4 +1,4 @@
-"""A clock that steps back: what is committed keeps its order, and nothing runs out too soon."""
+"""When the clock steps back, events keep the order of commits and nothing expires too early."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""A loader asks for what is wanted in the same moment at once, and for nothing twice."""
+"""A dataloader batches the loads of one moment and loads no key twice."""
 
 import asyncio
 

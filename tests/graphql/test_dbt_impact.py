@@ -1,4 +1,4 @@
-"""The impact of a manifest through the graph: what changes, whom it would hurt, and nothing written."""
+"""The impact of a dbt manifest lists changes and asked teams, and writes nothing."""
 
 from typing import Any
 

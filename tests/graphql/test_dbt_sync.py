@@ -1,4 +1,4 @@
-"""A dbt manifest through the graph: dry, taken in, retried, and changed so that somebody is hurt."""
+"""The sync of a dbt manifest: dry run, first and repeated sync, retry, and breaking changes."""
 
 import json
 from pathlib import Path

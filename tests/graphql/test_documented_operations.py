@@ -1,4 +1,4 @@
-"""Every documented operation costs a fixed number of SQL statements, however much there is to find."""
+"""Every documented operation costs a fixed number of SQL statements, whatever the size of the catalog."""
 
 import asyncio
 from collections.abc import Callable

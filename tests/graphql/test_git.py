@@ -1,4 +1,4 @@
-"""Push and pull through the graph: administrators only, a report or the reason why not."""
+"""Push to and pull from git by mutations: for administrators only, with a report or a refusal."""
 
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A retried call gets the first answer and does nothing; two at once end with one effect."""
+"""A mutation repeated with its idempotency key returns the first payload and changes nothing."""
 
 import asyncio
 from typing import Any

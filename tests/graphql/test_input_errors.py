@@ -1,4 +1,4 @@
-"""What a stranger tries at the border of the graph: each is answered in its own place, by the graph's own names."""
+"""Invalid ids, cursors, names and inputs are refused in the place where they occur, with names of the schema."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""API keys over the graph: shown once, listed to those who may know, revoked at once."""
+"""API keys over GraphQL: the token is shown once, keys are listed to those who may see them, revocation is at once."""
 
 from datetime import timedelta
 from typing import Any

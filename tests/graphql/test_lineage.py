@@ -1,4 +1,4 @@
-"""What is made from what, and what a change up the stream would come to."""
+"""Lineage upstream and downstream, and the impact of a change on it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Pages, filters and orders: the same for every list."""
+"""Pagination, filters and orders are the same for every list."""
 
 import base64
 from typing import Any

@@ -1,4 +1,4 @@
-"""A mutation that needs a long comparison computes it without locks, then runs its transaction again."""
+"""A mutation with a long comparison computes it without locks, then runs its transaction again."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a request leaves behind is freed as soon as it is over: nothing waits for the garbage collector."""
+"""Documents and contexts are freed by reference counting, without the garbage collector."""
 
 import gc
 from weakref import ref

@@ -1,4 +1,4 @@
-"""A number of any size, wherever JSON may hold one, is kept exactly or refused with a code: never a fault of ours."""
+"""Numbers of any size in JSON are kept exactly or refused with a code; they never cause an internal error."""
 
 import json
 from typing import Any

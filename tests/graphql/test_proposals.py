@@ -1,4 +1,4 @@
-"""A breaking change through the graph: proposed, answered, published; refused with a sentence where it must be."""
+"""A breaking change over GraphQL: proposed, acknowledged, published, or refused with a reason."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who reads what: registered, changed, ended, and shown on the asset."""
+"""Registrations are created, changed and ended, and shown on their asset."""
 
 from tessera_gql.policy.access import Actor, Scope
 from tests.graphql.conftest import Ask

@@ -1,4 +1,4 @@
-"""What one answer may hold is bounded where its size is known only while it is computed."""
+"""The size of a reply is limited where it is known only during execution."""
 
 from dataclasses import replace
 from typing import Any

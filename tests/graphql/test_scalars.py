@@ -1,4 +1,4 @@
-"""Values at the border: ids, references, moments, JSON and text that no database keeps."""
+"""Scalars: ids, references, date-times, JSON, and text that a database can't store."""
 
 from typing import Any
 

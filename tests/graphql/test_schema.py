@@ -1,4 +1,4 @@
-"""The graph as it is printed: fresh, described, and built by the same conventions throughout."""
+"""The printed schema is current, described completely, and follows the same conventions throughout."""
 
 from collections.abc import Iterator
 from pathlib import Path

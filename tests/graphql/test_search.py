@@ -1,4 +1,4 @@
-"""Search finds teams and assets by the words people remember, the best hits first."""
+"""Search finds teams and assets, exact matches first."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A query reads the columns it shows and no others; where it can't be known what is looked at, it reads them all."""
+"""A query reads only the columns it selects, or all of them where the selection can't be known."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

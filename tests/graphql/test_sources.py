@@ -1,4 +1,4 @@
-"""Contracts from documents of other formats: published, kept as they came, read again, and written as ODCS."""
+"""Contracts published from documents of other formats keep their source and are exported as ODCS."""
 
 from typing import Any
 

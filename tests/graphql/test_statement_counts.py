@@ -1,4 +1,4 @@
-"""The screens of a catalog are one request each; the number of SQL statements never depends on the size of the page."""
+"""Each screen of a catalog is one request with a number of SQL statements that doesn't depend on the page size."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What was missed, then what happens: nothing lost, nothing twice, in order; every message read afresh."""
+"""Subscriptions deliver missed and new events in order, without a loss or a duplicate."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable

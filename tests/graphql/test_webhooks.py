@@ -1,4 +1,4 @@
-"""Webhooks through the graph: made, changed, tried out, sent once more; the secret is shown once."""
+"""Webhooks over GraphQL: created, updated, tested, redelivered; the secret is shown once."""
 
 import pytest
 

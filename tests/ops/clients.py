@@ -1,4 +1,4 @@
-"""Clients that keep their connection and look closely at how each request ended."""
+"""HTTP clients that keep their connection and record how each request ended."""
 
 import asyncio
 import itertools

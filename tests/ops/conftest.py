@@ -1,4 +1,4 @@
-"""One PostgreSQL to be mistreated, and a database on it for each test."""
+"""A PostgreSQL server that tests may stop and damage, with one database for each test."""
 
 import asyncio
 import itertools

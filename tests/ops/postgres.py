@@ -1,4 +1,4 @@
-"""PostgreSQL servers of a test's own: to be stopped, killed, put to sleep, and copied to a streaming replica."""
+"""PostgreSQL servers of a test's own: to be stopped, killed, suspended, and copied to a streaming replica."""
 
 import os
 import shutil

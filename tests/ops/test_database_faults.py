@@ -1,4 +1,4 @@
-"""What is wrong with a database is reported with its name, when a server starts, in `/readyz`, and to clients."""
+"""Faults of a database are reported by name when a server starts, in `/readyz`, and to clients."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What the server stands on goes away and comes back: everybody is told so, in time, and nothing told is lost."""
+"""The server survives failures of the database, the disk and its own processes without losing acknowledged changes."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""Queries are read from a real streaming replica, and nobody ever notices: not that it lags, not that it is gone."""
+"""Queries read from a streaming replica, whether it lags or fails, without a visible difference."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""A server that is stopped answers what it was asked, tells sockets to come back, and leaves in time."""
+"""A stopped server finishes its requests, tells WebSocket clients to reconnect, and exits in time."""
 
 import asyncio
 import json

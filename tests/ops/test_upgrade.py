@@ -1,4 +1,4 @@
-"""A database of the first release, full of data and in use, becomes one of this version: nothing is lost or refused."""
+"""A database of the first release, full of data and in use, is upgraded without lost or refused writes."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""The container files say what is true: settings, commands, and a process that may write nowhere."""
+"""The container files use settings and commands that exist, and their processes can't write anywhere else."""
 
 import re
 from pathlib import Path

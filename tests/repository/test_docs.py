@@ -1,4 +1,4 @@
-"""The pages name settings, metrics and commands that exist, and every link leads somewhere."""
+"""The pages name settings, metrics and commands that exist, and every link has a target."""
 
 import re
 from pathlib import Path

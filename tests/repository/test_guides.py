@@ -1,4 +1,4 @@
-"""Every command and operation of the guides does what the guide prints, in order, against a server of its own."""
+"""Every command and operation of the guides works in order and prints what the guide shows."""
 
 import re
 import subprocess

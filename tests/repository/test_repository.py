@@ -1,4 +1,4 @@
-"""What is written down about the house is true of it."""
+"""The generated reference, the Makefile, file sizes and the lock files of the repository are consistent."""
 
 import re
 import subprocess

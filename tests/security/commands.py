@@ -1,4 +1,4 @@
-"""Every command of the command line, as the program itself lists them, and one way to run them."""
+"""Every command of the command line, as the program lists them, and one way to run them."""
 
 import sys
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Servers and callers for the tests of this folder, and the tables of what they saw."""
+"""Servers and callers for the tests of this folder, and the tables of their results."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""Walks a schema from its roots to every object and field that one caller can reach."""
+"""Walk a schema from its roots to every object and field that one caller can reach."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Real servers, one for each database and way of authentication, and the tables of what was seen on them."""
+"""Real servers, one for each database and way of authentication, and the tables of their results."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Services that are no Tessera server, on loopback: what answers behind a wrong address."""
+"""Servers on loopback that aren't Tessera: what a client may find behind a wrong address."""
 
 import ssl
 from collections.abc import Iterator

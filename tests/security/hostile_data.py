@@ -1,4 +1,4 @@
-"""A hostile name, a server in whose answers every name is hostile, and a database that holds nothing else."""
+"""Hostile names, a server that returns them everywhere, and a database that holds nothing else."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""Clients that speak HTTP and WebSocket by hand, so that they can misbehave; and what a process costs meanwhile."""
+"""Clients that write HTTP and WebSocket frames by hand to misbehave, and the memory that they cost the server."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A TCP proxy that makes each name hostile on its way to the client: HTTP answers, event streams and WebSockets.
+"""A TCP proxy that makes names hostile on their way to the client: in HTTP replies, event streams and WebSockets.
 
 A marker and its replacement are equally long, so that no length in a header or a frame has to change. What the server
 would refuse to keep can be sent this way as well: a client must not rely on the server having refused it.

@@ -1,4 +1,4 @@
-"""Every command where something is missing or wrong: one true line on stderr, its exit code, no file, no traceback."""
+"""Every command with something missing or wrong prints one line on stderr and its exit code, without a traceback."""
 
 import asyncio
 import json

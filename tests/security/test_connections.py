@@ -1,4 +1,4 @@
-"""A connection costs no more than it should: heads, waiting connections, unread replies and pings are bounded."""
+"""The cost of a connection is limited: heads, idle connections, unread replies and pings."""
 
 import json
 import re

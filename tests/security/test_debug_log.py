@@ -1,4 +1,4 @@
-"""The log at its most talkative holds no value, no secret and no credential, whatever was called."""
+"""The log at level debug holds no value, no secret and no credential, whatever is called."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What holds for one key on one database holds for every way to authenticate, with several processes and a replica."""
+"""Authentication, retries and streams work alike on every database, with several processes and a replica."""
 
 import json
 import time

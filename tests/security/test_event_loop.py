@@ -1,4 +1,4 @@
-"""No request holds the event loop: each attack is refused or answered while a second client is served.
+"""No request blocks the event loop: each attack is refused or executed while a second client is served.
 
 A table of the attacks is printed. What is measured is processor time: other load on the machine is not counted.
 """

@@ -1,4 +1,4 @@
-"""What is hidden can't be found out by mutations, subscriptions, filters, cursors, replays or shared streams."""
+"""Hidden objects can't be detected by mutations, subscriptions, filters, cursors, replays or shared streams."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""Text of one team is not code for another: hostile names through every command, format and message."""
+"""Hostile names never become code in a command's output: terminal, shell, CI runner, Markdown, XML or chat."""
 
 import json
 import os

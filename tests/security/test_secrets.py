@@ -1,4 +1,4 @@
-"""Secrets of webhooks are stored encrypted, each for its row; without the right key nothing is signed, for a reason."""
+"""Secrets of webhooks are stored encrypted for their row; without the right key nothing is signed."""
 
 import asyncio
 import base64

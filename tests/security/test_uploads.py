@@ -1,4 +1,4 @@
-"""A dbt manifest arrives whatever the database, the authentication, the size and the way it is sent."""
+"""A dbt manifest is synchronised whatever the database, the authentication, its size and the transport."""
 
 import json
 from typing import Any

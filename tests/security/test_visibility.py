@@ -1,4 +1,4 @@
-"""The table of visibility, held against everything that each kind of caller can reach in the graph.
+"""The table of visibility, compared with everything that each kind of caller can reach in the schema.
 
 Every private thing bears a canary; nothing that a caller is answered may hold one that is not its own, and everything
 that the table shows must be found. A new type needs a row in `policy/visibility.py`; a new root field with arguments

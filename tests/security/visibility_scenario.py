@@ -1,4 +1,4 @@
-"""A world in which every private thing bears a canary: `canary-OWNER-…`; public things bear `public-…` instead."""
+"""Data of two teams in which every private value holds a canary `canary-OWNER-…`, and every public value `public-…`."""
 
 import base64
 import json

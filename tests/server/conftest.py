@@ -1,4 +1,4 @@
-"""A real server on a loopback port for each test that asks for one."""
+"""A sample backend, and a real server on a loopback port for each test."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager

@@ -1,4 +1,4 @@
-"""A small graph that does what a transport must survive: it fails, refuses, streams and floods."""
+"""A small schema for tests of the transport: fields that fail, refuse, stream and flood."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable

@@ -1,4 +1,4 @@
-"""A body must come in time: a slow one is given up, and others are answered meanwhile."""
+"""A request body must arrive in time: a slow client is disconnected, and others are served meanwhile."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The same subscription of many is executed once; who hears it notices nothing, and nobody waits for the slow."""
+"""Identical subscriptions are executed once for all clients, and a slow client doesn't delay the others."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""Few queries run at a time, and one that waits long keeps nobody else from running."""
+"""The number of concurrent queries is limited, and a query that waits for long releases its slot."""
 
 import asyncio
 

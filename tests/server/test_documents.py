@@ -1,4 +1,4 @@
-"""Documents are parsed and validated once, and what is kept is bounded."""
+"""Documents are parsed and validated once, and the cache is bounded."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""What a client learns when something goes wrong, and what only the log does."""
+"""What of an error is sent to the client, and what only to the log."""
 
 import logging
 from typing import Any

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP, as the specification and its audits have it."""
+"""GraphQL over HTTP, as the specification and its audits require."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""How large a question may be, and that refusing one is cheap."""
+"""Depth, cost and aliases of an operation are limited, and refusing a large one is cheap."""
 
 import time
 from typing import Any

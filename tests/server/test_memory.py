@@ -1,4 +1,4 @@
-"""Sockets and streams may live for hours: what they leave must not wait for a full garbage collection."""
+"""WebSockets and event streams are freed without the garbage collector."""
 
 import gc
 

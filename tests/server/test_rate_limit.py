@@ -1,4 +1,4 @@
-"""A caller's budget: told with every answer, refused with the seconds to wait, and nobody pays for another."""
+"""The rate limit of a caller: shown with every reply, refused with the seconds to wait, separate for each key."""
 
 from dataclasses import dataclass, replace
 from typing import Any

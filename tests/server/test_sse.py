@@ -1,4 +1,4 @@
-"""Server-sent events, distinct connections mode of graphql-sse, for clients that want them most."""
+"""Server-sent events in the distinct connections mode of graphql-sse."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What goes wrong is in the log with its reference and its traceback, and without what it quotes."""
+"""Failures are logged with their reference and traceback, and without secrets or values."""
 
 import io
 import json
