@@ -57,7 +57,7 @@ def bearer(created_key: CreatedKey) -> str:
     return f"Bearer {created_key.token}"
 
 
-async def test_a_key_says_who_asks_for_which_team_and_what_it_may(
+async def test_a_key_identifies_its_team_and_scopes(
     authenticator: Authenticator, database: Database, world: World
 ) -> None:
     team = await world.team("shop")
@@ -67,7 +67,7 @@ async def test_a_key_says_who_asks_for_which_team_and_what_it_may(
     assert actor.scopes == {Scope.READ, Scope.WRITE}
 
 
-async def test_the_ids_of_a_caller_are_plain_and_can_be_written_as_json(
+async def test_the_ids_of_a_caller_can_be_written_as_json(
     authenticator: Authenticator, database: Database, world: World
 ) -> None:
     team = await world.team("shop")
@@ -75,7 +75,7 @@ async def test_the_ids_of_a_caller_are_plain_and_can_be_written_as_json(
     assert (type(actor.team_id), type(actor.key_id)) == (UUID, UUID)
 
 
-async def test_a_key_that_was_found_good_costs_no_statement_for_five_seconds(
+async def test_a_valid_key_costs_no_statement_for_five_seconds(
     authenticator: Authenticator, database: Database, seconds: Seconds
 ) -> None:
     created_key = await create_key(database)
@@ -89,7 +89,7 @@ async def test_a_key_that_was_found_good_costs_no_statement_for_five_seconds(
         assert len([statement for statement in sql if statement.startswith("SELECT")]) == 1
 
 
-async def test_what_is_changed_behind_our_back_is_seen_after_five_seconds(
+async def test_a_change_by_another_process_is_seen_after_five_seconds(
     authenticator: Authenticator, database: Database, seconds: Seconds, clock: FixedClock
 ) -> None:
     created_key = await create_key(database)
@@ -101,7 +101,7 @@ async def test_what_is_changed_behind_our_back_is_seen_after_five_seconds(
         await authenticator.identify(bearer(created_key))
 
 
-async def test_a_revocation_in_this_process_ends_what_lives_on_the_key_before_the_call_returns(
+async def test_a_revocation_in_this_process_ends_the_streams_of_the_key_before_it_returns(
     authenticator: Authenticator, database: Database
 ) -> None:
     database.commit_listeners.append(authenticator.on_commit)
@@ -117,9 +117,7 @@ async def test_a_revocation_in_this_process_ends_what_lives_on_the_key_before_th
         await authenticator.identify(bearer(created_key))
 
 
-async def test_a_look_up_under_way_while_its_key_is_revoked_does_not_let_it_in(
-    database: Database, seconds: Seconds
-) -> None:
+async def test_a_look_up_during_a_revocation_does_not_accept_the_key(database: Database, seconds: Seconds) -> None:
     created_key = await create_key(database)
 
     class Slow(Authenticator):
@@ -143,7 +141,7 @@ async def test_a_rolled_back_revocation_ends_nothing(authenticator: Authenticato
     assert await authenticator.identify(bearer(created_key)) is identity
 
 
-async def test_an_expiry_ends_what_lives_on_the_key_and_is_told(
+async def test_an_expiry_ends_the_streams_of_the_key_with_a_reason(
     authenticator: Authenticator, database: Database, clock: FixedClock
 ) -> None:
     created_key = await create_key(database, expires_at=clock.now + timedelta(minutes=1))
@@ -158,7 +156,7 @@ async def test_an_expiry_ends_what_lives_on_the_key_and_is_told(
         await authenticator.identify(bearer(created_key))
 
 
-async def test_an_expired_key_is_refused_though_it_was_found_good_a_moment_ago(
+async def test_an_expired_key_is_refused_although_it_is_cached(
     authenticator: Authenticator, database: Database, clock: FixedClock
 ) -> None:
     created_key = await create_key(database, expires_at=clock.now + timedelta(seconds=1))
@@ -168,7 +166,7 @@ async def test_an_expired_key_is_refused_though_it_was_found_good_a_moment_ago(
         await authenticator.identify(bearer(created_key))
 
 
-async def test_the_last_use_is_written_later_and_in_one_transaction(
+async def test_the_last_uses_are_written_later_in_one_transaction(
     authenticator: Authenticator, database: Database, clock: FixedClock
 ) -> None:
     created_keys = [await create_key(database) for _ in range(3)]
@@ -187,7 +185,9 @@ async def test_the_last_use_is_written_later_and_in_one_transaction(
     assert sql == []
 
 
-async def test_the_keeper_ends_and_writes_by_itself(database: Database, clock: FixedClock) -> None:
+async def test_the_background_task_ends_expired_keys_and_writes_last_uses(
+    database: Database, clock: FixedClock
+) -> None:
     authenticator = Authenticator(database)
     created_key = await create_key(database, expires_at=clock.now + timedelta(seconds=0.05))
     identity = await authenticator.identify(bearer(created_key))
@@ -224,7 +224,7 @@ async def test_the_keeper_ends_and_writes_by_itself(database: Database, clock: F
         ("Bearer " + "A" * 100_000, "not known here"),
     ],
 )
-async def test_whatever_is_no_key_is_refused_in_words(
+async def test_an_invalid_key_is_refused_with_a_message(
     authenticator: Authenticator, authorization: str | None, said: str
 ) -> None:
     with pytest.raises(InvalidCredential, match=said) as refused:
@@ -232,7 +232,7 @@ async def test_whatever_is_no_key_is_refused_in_words(
     assert ADMIN_KEY not in str(refused.value)
 
 
-async def test_what_does_not_look_like_a_key_costs_no_statement(
+async def test_a_text_that_is_not_shaped_like_a_key_costs_no_statement(
     authenticator: Authenticator, database: Database
 ) -> None:
     with statements(database) as sql:
@@ -251,13 +251,13 @@ async def test_the_administrators_key_of_the_settings_is_in_no_table(
     assert (actor.name, actor.is_admin, actor.key_id, sql) == ("admin", True, None, [])
 
 
-async def test_an_open_server_asks_nobody(database: Database) -> None:
+async def test_an_open_server_requires_no_key(database: Database) -> None:
     authenticator = Authenticator(database, is_open=True)
     assert (await authenticator.identify(None)).actor is ANONYMOUS
     assert (await authenticator.identify("Bearer whatever")).actor is ANONYMOUS
 
 
-async def test_a_key_without_any_scope_is_good_for_nothing(authenticator: Authenticator, database: Database) -> None:
+async def test_a_key_without_a_scope_is_refused(authenticator: Authenticator, database: Database) -> None:
     created_key = await create_key(database)
     async with database.write() as session:
         await session.update(ApiKey, store.TABLE.c.id == created_key.key.id, scopes=[])
@@ -265,7 +265,7 @@ async def test_a_key_without_any_scope_is_good_for_nothing(authenticator: Authen
         await authenticator.identify(bearer(created_key))
 
 
-async def test_only_so_many_credentials_are_remembered(database: Database) -> None:
+async def test_the_cache_of_credentials_is_bounded(database: Database) -> None:
     authenticator = Authenticator(database, cache_size=2)
     created_keys = [await create_key(database) for _ in range(4)]
     identities = [await authenticator.identify(bearer(created_key)) for created_key in created_keys]

@@ -89,7 +89,7 @@ def signed(key: Any = RSA, alg: str = "RS256", header: dict[str, Any] | None = N
 
 
 @pytest.mark.parametrize(("key", "alg"), [(RSA, "RS256"), (RSA, "PS512"), (EC, "ES256")])
-async def test_a_good_token_is_a_caller_with_a_team_and_scopes(
+async def test_a_valid_token_identifies_a_caller_with_a_team_and_scopes(
     identify: Identify, world: World, key: Any, alg: str
 ) -> None:
     team = await world.team("shop")
@@ -102,7 +102,7 @@ async def test_a_good_token_is_a_caller_with_a_team_and_scopes(
 
 
 @pytest.mark.parametrize("scope", ["tessera:read tessera:admin", ["x", "tessera:admin", 7]])
-async def test_scopes_are_words_or_a_list(identify: Identify, scope: Any) -> None:
+async def test_scopes_are_a_space_separated_text_or_a_list(identify: Identify, scope: Any) -> None:
     assert (await identify(signed(scope=scope))).actor.is_admin
 
 
@@ -111,7 +111,7 @@ async def test_audiences_may_be_several(identify: Identify) -> None:
 
 
 @pytest.mark.parametrize("team", [None, "nobody", 7, ["shop"], "a\x00b"])
-async def test_a_team_that_is_none_of_ours_is_no_team(identify: Identify, world: World, team: Any) -> None:
+async def test_an_unknown_team_claim_is_no_team(identify: Identify, world: World, team: Any) -> None:
     await world.team("shop")
     assert (await identify(signed(team=team))).actor.team_id is None
 
@@ -134,7 +134,7 @@ async def test_a_team_that_is_none_of_ours_is_no_team(identify: Identify, world:
         ({"scope": {"tessera:admin": True}}, "gives no right here"),
     ],
 )
-async def test_a_signed_token_that_is_not_for_us_is_told_why(
+async def test_a_signed_token_with_wrong_claims_is_refused_with_the_reason(
     identify: Identify, changed: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(InvalidCredential, match=said):
@@ -148,14 +148,14 @@ ABSURD: tuple[Any, ...] = (
 
 
 @pytest.mark.parametrize("claim", ["exp", "nbf", "iat", "iss", "aud", "sub", "scope", "jti"])
-async def test_an_absurd_claim_is_never_more_than_a_bad_credential(identify: Identify, claim: str) -> None:
+async def test_an_absurd_claim_is_refused_as_an_invalid_credential(identify: Identify, claim: str) -> None:
     outcomes = [await outcome(identify, signed(**{claim: value})) for value in ABSURD]
     assert not [outcome for outcome in outcomes if outcome not in ("good", "refused")]
     if claim in ("exp", "iss", "aud", "scope"):
         assert set(outcomes) == {"refused"}
 
 
-async def test_a_header_that_nests_deep_or_is_not_ascii_is_a_bad_credential(identify: Identify) -> None:
+async def test_a_header_that_nests_deep_or_is_not_ascii_is_an_invalid_credential(identify: Identify) -> None:
     body = signed().partition(".")[2]
     nested = [f'{{"kid": "rsa", "alg": "RS256", "x": {"[" * depth}{"]" * depth}}}' for depth in (900, 1000, 1020, 5000)]
     tokens = [f"{base64.urlsafe_b64encode(header.encode()).decode().rstrip('=')}.{body}" for header in nested]
@@ -217,12 +217,12 @@ def _with_body(token: str, body: Any) -> str:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-async def test_a_hostile_token_hears_only_that_it_is_not_signed(identify: Identify, name: str) -> None:
+async def test_a_hostile_token_is_refused_only_as_not_signed(identify: Identify, name: str) -> None:
     with pytest.raises(InvalidCredential, match="not signed by the issuer"):
         await identify(HOSTILE[name]())
 
 
-async def test_a_shared_secret_among_the_issuers_keys_is_passed_over(issuer: IssuerKeys) -> None:
+async def test_a_symmetric_key_of_the_issuer_is_ignored(issuer: IssuerKeys) -> None:
     secret = OctKey.generate_key(256, {"kid": "secret"})
     issuer.file.write_text(json.dumps({"keys": [RSA.as_dict(private=False), secret.as_dict(private=True)]}))
     token = jwt.encode({"alg": "HS256", "kid": "secret"}, claims(), secret, ["HS256"])
@@ -230,7 +230,7 @@ async def test_a_shared_secret_among_the_issuers_keys_is_passed_over(issuer: Iss
         await issuer.authenticator().identify(f"Bearer {token}")
 
 
-async def test_a_new_key_of_the_issuer_is_read_when_it_is_first_seen_but_not_too_often(issuer: IssuerKeys) -> None:
+async def test_an_unknown_key_id_reloads_the_issuers_keys_at_a_limited_rate(issuer: IssuerKeys) -> None:
     issuer.write(EC)
     authenticator = issuer.authenticator()
     with pytest.raises(InvalidCredential):
@@ -242,7 +242,7 @@ async def test_a_new_key_of_the_issuer_is_read_when_it_is_first_seen_but_not_too
     assert await authenticator.identify(f"Bearer {signed()}")
 
 
-async def test_a_withdrawn_key_is_good_for_ten_minutes_at_most(issuer: IssuerKeys) -> None:
+async def test_a_withdrawn_key_is_accepted_for_ten_minutes_at_most(issuer: IssuerKeys) -> None:
     authenticator = issuer.authenticator()
     token = f"Bearer {signed(exp=NOW + 6000)}"
     await authenticator.identify(token)
@@ -252,7 +252,7 @@ async def test_a_withdrawn_key_is_good_for_ten_minutes_at_most(issuer: IssuerKey
         await authenticator.identify(token)
 
 
-async def test_keys_that_can_not_be_read_any_more_stay_good(issuer: IssuerKeys) -> None:
+async def test_cached_keys_stay_valid_when_they_can_not_be_reloaded(issuer: IssuerKeys) -> None:
     authenticator = issuer.authenticator()
     await authenticator.identify(f"Bearer {signed()}")
     issuer.file.unlink()
@@ -261,7 +261,9 @@ async def test_keys_that_can_not_be_read_any_more_stay_good(issuer: IssuerKeys) 
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"keys": []}', '{"keys": [7]}', '{"keys": {"kty": 1}}'])
-async def test_keys_that_could_never_be_read_are_not_the_callers_fault(issuer: IssuerKeys, content: str | None) -> None:
+async def test_keys_that_could_never_be_loaded_are_reported_as_unavailable(
+    issuer: IssuerKeys, content: str | None
+) -> None:
     if content is None:
         issuer.file.unlink()
     else:
@@ -270,7 +272,7 @@ async def test_keys_that_could_never_be_read_are_not_the_callers_fault(issuer: I
         await issuer.authenticator().identify(f"Bearer {signed()}")
 
 
-async def test_a_token_that_runs_out_ends_what_lives_on_it(issuer: IssuerKeys, clock: FixedClock) -> None:
+async def test_an_expired_token_ends_its_streams(issuer: IssuerKeys, clock: FixedClock) -> None:
     authenticator = issuer.authenticator()
     identity = await authenticator.identify(f"Bearer {signed(exp=NOW + 10)}")
     clock.advance(seconds=71)

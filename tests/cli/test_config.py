@@ -59,7 +59,7 @@ def test_no_secret_is_shown_in_text_or_json(tmp_path: Path) -> None:
     assert json.loads(completed.stdout)["ADMIN_KEY"] == {"value": "***", "source": "environment"}
 
 
-def test_every_mistake_is_listed_at_once_those_of_files_too(tmp_path: Path) -> None:
+def test_all_invalid_settings_are_listed_at_once_those_of_files_too(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "two").write_text("one\ntwo\n")
     completed = config(
@@ -89,7 +89,7 @@ def test_every_mistake_is_listed_at_once_those_of_files_too(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"x" * 70_000])
-def test_a_file_that_can_hold_no_secret_is_refused_without_showing_it(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_holds_no_valid_secret_is_refused_without_showing_it(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "odd").write_bytes(content)
     completed = config(tmp_path, WEBHOOK_SECRET_FILE="odd")
     assert completed.returncode == 2
@@ -98,7 +98,7 @@ def test_a_file_that_can_hold_no_secret_is_refused_without_showing_it(tmp_path: 
     assert "Traceback" not in completed.stderr
 
 
-def test_a_variable_that_looks_like_a_setting_and_is_none_is_named(tmp_path: Path) -> None:
+def test_an_unknown_variable_that_resembles_a_setting_is_named(tmp_path: Path) -> None:
     completed = config(tmp_path, LIMIT_DEPHT="3")
     assert completed.returncode == 0
     assert "LIMIT_DEPHT is no setting" in completed.stderr
@@ -110,6 +110,6 @@ def test_every_limit_of_the_graph_has_a_setting_with_the_same_default() -> None:
     assert defaults.keys() - LimitSettings().limits.keys() == FIXED
 
 
-def test_whatever_is_called_a_key_a_secret_or_an_address_of_a_database_is_hidden() -> None:
+def test_every_setting_with_a_key_a_secret_or_a_database_address_is_hidden() -> None:
     telling = {name for name in Settings.model_fields if name.endswith(("_url", "_key", "secret", "password", "token"))}
     assert telling == set(secrets.secret_names(Settings.model_fields))

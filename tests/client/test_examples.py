@@ -38,13 +38,13 @@ def test_the_example_of_the_sdk_runs(server: Running, tmp_path: Path) -> None:
         assert arguments in completed.stdout
 
 
-def test_the_example_of_the_sdk_says_so_when_there_is_no_server(tmp_path: Path) -> None:
+def test_the_example_of_the_sdk_reports_a_missing_server(tmp_path: Path) -> None:
     completed = example("sdk.py", url="http://127.0.0.1:9", folder=tmp_path)
     assert (completed.returncode, len(completed.stderr.splitlines())) == (1, 1)
     assert "can't be reached" in completed.stderr
 
 
-def test_the_watching_example_tells_what_happened_while_it_was_away(server: Running, tmp_path: Path) -> None:
+def test_the_watching_example_prints_events_from_while_it_was_stopped(server: Running, tmp_path: Path) -> None:
     with TesseraClient(server.url) as tessera:
         owner, reader = tessera.create_team(fresh("owner")), tessera.create_team(fresh("reader"))
         start = list(tessera.events(kinds=["TEAM_CREATED"]))[-1].cursor

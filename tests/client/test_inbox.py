@@ -29,7 +29,7 @@ def node(project: str, name: str, owner: str, *columns: str) -> dict[str, Any]:
     }
 
 
-async def test_every_question_is_in_it(tessera: Any) -> None:
+async def test_every_acknowledgment_request_is_in_the_inbox(tessera: Any) -> None:
     name = fresh("inbox")
     await tessera.sync_dbt(project(name, "id", "gone"), create_teams=True)
     report = await tessera.sync_dbt(project(name, "id"))

@@ -94,7 +94,7 @@ def test_every_operation_is_within_the_limits_of_a_locked_server(name: str) -> N
     assert not isinstance(refused, list), refused
 
 
-def test_every_method_of_both_faces_is_an_operation_that_is_tested() -> None:
+def test_every_method_of_both_clients_is_a_tested_operation() -> None:
     other_methods = {"run", "iterate", "listen", "close", "endpoint"}
     for face in (TesseraClient, AsyncTesseraClient):
         methods = {name for name in dir(face) if not name.startswith("_")} - other_methods
@@ -130,7 +130,7 @@ REQUIRED_AFTER_SUCCESS = {("PublishResult", "outcome"), ("AcknowledgeResult", "p
 
 
 @pytest.mark.parametrize("model", sorted(set(_models()), key=lambda one: one.__name__))
-def test_every_model_says_null_list_and_enum_as_the_schema_does(model: type[Model]) -> None:
+def test_every_model_agrees_with_the_schema_about_null_list_and_enum(model: type[Model]) -> None:
     kind = SCHEMA.get_type(TYPES.get(model.__name__, model.__name__))
     assert isinstance(kind, GraphQLObjectType), model
     for name, field in model.model_fields.items():
@@ -164,7 +164,7 @@ def _enums(module: ModuleType) -> list[type[StrEnum]]:
 
 
 @pytest.mark.parametrize("word", _enums(enums))
-def test_the_words_are_those_of_the_schema(word: type[StrEnum]) -> None:
+def test_the_enums_are_those_of_the_schema(word: type[StrEnum]) -> None:
     kind = SCHEMA.get_type(word.__name__)
     assert isinstance(kind, GraphQLEnumType)
     assert set(kind.values) == {item.value for item in word}
@@ -181,7 +181,7 @@ def test_importing_the_client_imports_nothing_of_the_server() -> None:
     assert tops & foreign == set()
 
 
-def test_a_creating_mutation_has_a_key_of_its_own_and_keeps_it_over_retries() -> None:
+def test_a_creating_mutation_has_its_own_idempotency_key_and_keeps_it_over_retries() -> None:
     first, second = catalog.create_team("a"), catalog.create_team("a")
     keys = {operation.variables["input"]["idempotencyKey"] for operation in (first, second)}
     assert len(keys) == 2

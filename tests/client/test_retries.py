@@ -50,7 +50,7 @@ def losing(url: str, answers: list[int]) -> Iterator[str]:
             thread.join()
 
 
-async def test_a_creation_whose_answers_are_lost_is_done_once(connect: Open, server: Running) -> None:
+async def test_a_creation_whose_replies_are_lost_happens_once(connect: Open, server: Running) -> None:
     name = fresh("lost")
     with losing(server.url, [0, 503, 502]) as url:
         client = await connect(url, retries=4)
@@ -60,7 +60,7 @@ async def test_a_creation_whose_answers_are_lost_is_done_once(connect: Open, ser
             await client.create_team(name)
 
 
-async def test_an_answer_to_a_proposal_is_never_sent_twice(connect: Open, server: Running, tessera: Any) -> None:
+async def test_an_acknowledgment_is_never_sent_twice(connect: Open, server: Running, tessera: Any) -> None:
     _, reader, proposal = await proposed(tessera)
     with losing(server.url, [0]) as url:
         client = await connect(url, retries=4)
@@ -71,7 +71,7 @@ async def test_an_answer_to_a_proposal_is_never_sent_twice(connect: Open, server
     assert len(answered) == 1
 
 
-async def test_a_server_that_stays_away_is_given_up_after_the_retries(connect: Open, server: Running) -> None:
+async def test_a_server_that_stays_unreachable_raises_after_the_retries(connect: Open, server: Running) -> None:
     answers = [503] * 3
     with losing(server.url, answers) as url:
         client = await connect(url, retries=2)
@@ -80,7 +80,7 @@ async def test_a_server_that_stays_away_is_given_up_after_the_retries(connect: O
     assert answers == []
 
 
-def test_each_pause_is_longer_and_spread() -> None:
+def test_each_backoff_delay_is_longer_and_random() -> None:
     delays = [list(iter_backoff_delays(12)) for _ in range(20)]
     assert all(0.1 * 2**attempt <= pauses[attempt] <= 0.2 * 2**attempt for pauses in delays for attempt in range(6))
     assert all(10 <= pauses[-1] <= 20 for pauses in delays)
@@ -104,13 +104,13 @@ def test_each_pause_is_longer_and_spread() -> None:
         (HttpResponse(429, b'{"errors": [{"message": "x", "extensions": {"code": "RATE_LIMITED"}}]}'), Unavailable),
     ],
 )
-def test_whatever_a_server_answers_is_a_typed_error(came: HttpResponse, kind: type[Exception]) -> None:
+def test_every_malformed_reply_is_a_typed_error(came: HttpResponse, kind: type[Exception]) -> None:
     with pytest.raises(kind):
         parse_response(came, Endpoint("http://localhost"))
 
 
 @pytest.mark.parametrize("with_progress", [False, True])
-async def test_a_sync_whose_answers_are_lost_is_done_once_and_tells_how_far_it_is(
+async def test_a_sync_whose_replies_are_lost_happens_once_and_reports_progress(
     connect: Open, server: Running, *, with_progress: bool
 ) -> None:
     prefix = fresh("lost")

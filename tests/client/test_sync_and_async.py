@@ -61,7 +61,7 @@ async def proposed(tessera: Any) -> tuple[Any, Any, Any]:
     return owner, reader, result.proposal
 
 
-async def test_the_calls_of_the_readme_do_what_they_say(tessera: Any) -> None:
+async def test_the_calls_of_the_readme_work(tessera: Any) -> None:
     asked_team = await tessera.create_team(fresh("data-platform"))
     asset = await tessera.create_asset(fqn=fresh_fqn(), owner_team_id=asked_team.id, description="All orders.")
     assert (asset.owner.name, asset.current_contract) == (asked_team.name, None)
@@ -75,7 +75,7 @@ async def test_the_calls_of_the_readme_do_what_they_say(tessera: Any) -> None:
     assert (await tessera.get_contract(first.contract.id)).asset.fqn == asset.fqn
 
 
-async def test_a_breaking_change_waits_for_the_answer_and_is_published_with_it(tessera: Any) -> None:
+async def test_a_breaking_change_waits_for_its_acknowledgment_and_is_published(tessera: Any) -> None:
     owner, reader, proposal = await proposed(tessera)
     assert [asked_team.name for asked_team in proposal.awaiting] == [reader.name]
     (question,) = [request async for request in tessera.inbox(reader.name)]
@@ -99,7 +99,7 @@ async def test_a_breaking_change_waits_for_the_answer_and_is_published_with_it(t
     assert [request async for request in tessera.inbox(reader)] == []
 
 
-async def test_impact_and_diff_write_nothing_and_name_who_is_hurt(tessera: Any) -> None:
+async def test_impact_and_diff_write_nothing_and_name_the_asked_teams(tessera: Any) -> None:
     _, reader, proposal = await proposed(tessera)
     impact = await tessera.impact(table(id="string"), asset=proposal.asset.fqn)
     assert impact.outcome is PublishOutcome.PROPOSED
@@ -108,7 +108,7 @@ async def test_impact_and_diff_write_nothing_and_name_who_is_hurt(tessera: Any) 
     assert [change.path for change in diff.breaking] == ["coupon"]
 
 
-async def test_each_refusal_has_a_class_of_its_own(tessera: Any, connect: Open, server: Running) -> None:
+async def test_each_refusal_has_its_own_exception_class(tessera: Any, connect: Open, server: Running) -> None:
     owner, reader, proposal = await proposed(tessera)
     with pytest.raises(NotFound, match="There is no team 'nobody at all'"):
         await tessera.get_team("nobody at all")
@@ -131,7 +131,7 @@ async def test_each_refusal_has_a_class_of_its_own(tessera: Any, connect: Open, 
         await wrong.viewer()
 
 
-async def test_a_server_that_is_not_there_is_unavailable_after_its_retries(connect: Open) -> None:
+async def test_an_unreachable_server_is_unavailable_after_the_retries(connect: Open) -> None:
     client = await connect("http://127.0.0.1:9", retries=1, timeout_seconds=2)
     with pytest.raises(Unavailable, match="can't be reached"):
         await client.create_team("a")
@@ -140,14 +140,14 @@ async def test_a_server_that_is_not_there_is_unavailable_after_its_retries(conne
             await anext(listening)
 
 
-async def test_an_address_or_a_key_that_cannot_be_right_is_said_at_once(connect: Open) -> None:
+async def test_an_invalid_address_or_key_is_refused_at_once(connect: Open) -> None:
     with pytest.raises(BadRequest, match="is not the address of a server"):
         await connect("localhost:8000")
     with pytest.raises(Unauthenticated, match="Copy it again"):
         await connect("http://localhost", api_key="a key")
 
 
-async def test_a_key_that_is_not_known_is_unauthenticated_over_both_transports(connect: Open, tmp_path: Path) -> None:
+async def test_an_unknown_key_is_unauthenticated_over_both_transports(connect: Open, tmp_path: Path) -> None:
     with serving(tmp_path, ADMIN_KEY=KEY) as server:
         assert (await (await connect(server.url, api_key=KEY)).viewer()).scopes == ("READ", "WRITE", "ADMIN")
         for client in (await connect(server.url), await connect(server.url, api_key="wrong")):
@@ -176,7 +176,7 @@ async def test_registrations_change_and_end(tessera: Any) -> None:
     assert (await tessera.get_proposal(proposal.id)).status is ProposalStatus.APPROVED
 
 
-async def test_lineage_and_withdrawal(tessera: Any) -> None:
+async def test_lineage_is_read_and_a_proposal_is_withdrawn(tessera: Any) -> None:
     owner, _, proposal = await proposed(tessera)
     report = await tessera.create_asset(fqn=fresh_fqn(), owner=owner, resource_type="VIEW")
     edge = await tessera.add_dependency(report, proposal.asset)
@@ -184,7 +184,7 @@ async def test_lineage_and_withdrawal(tessera: Any) -> None:
     assert (await tessera.withdraw_proposal(proposal.id)).status is ProposalStatus.WITHDRAWN
 
 
-async def test_a_subscription_starts_with_what_happens_after_the_call(tessera: Any) -> None:
+async def test_a_subscription_starts_with_events_after_the_call(tessera: Any) -> None:
     owner, reader, _ = await proposed(tessera)
     async with aclosing(aiter(tessera.subscribe(team_id=reader.id))) as listening:
         first = asyncio.ensure_future(anext(listening))
@@ -195,7 +195,7 @@ async def test_a_subscription_starts_with_what_happens_after_the_call(tessera: A
     assert (event.kind, event.asset.fqn) == ("REGISTRATION_CREATED", asset.fqn)
 
 
-async def test_a_subscription_that_waits_has_a_place_even_in_an_empty_log(connect: Open, tmp_path: Path) -> None:
+async def test_a_waiting_subscription_has_a_cursor_even_in_an_empty_log(connect: Open, tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         client = await connect(server.url)
         beginning = await client.run(CURRENT_CURSOR)
@@ -204,7 +204,7 @@ async def test_a_subscription_that_waits_has_a_place_even_in_an_empty_log(connec
             assert (await anext(listening)).payload["name"] == "first"
 
 
-async def test_requests_and_status_changes_are_listened_to(tessera: Any) -> None:
+async def test_acknowledgment_requests_and_status_changes_can_be_subscribed_to(tessera: Any) -> None:
     _, reader, proposal = await proposed(tessera)
     start, *_ = [event.cursor async for event in tessera.events(kinds=["TEAM_CREATED"])]
     async with aclosing(aiter(tessera.acknowledgment_requests(reader, after=start))) as listening:
@@ -216,9 +216,7 @@ async def test_requests_and_status_changes_are_listened_to(tessera: Any) -> None
     assert statuses == [ProposalStatus.REJECTED]
 
 
-async def test_a_subscription_goes_on_over_a_restart_with_nothing_lost_and_nothing_twice(
-    connect: Open, tmp_path: Path
-) -> None:
+async def test_a_subscription_survives_a_restart_without_loss_or_duplicate(connect: Open, tmp_path: Path) -> None:
     reasons: list[str] = []
     received: list[str] = []
     with serving(tmp_path) as server:
@@ -249,7 +247,7 @@ async def test_a_subscription_goes_on_over_a_restart_with_nothing_lost_and_nothi
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="the shared manifests are not here")
-async def test_a_manifest_of_megabytes_syncs_and_the_same_again_changes_nothing(tessera: Any) -> None:
+async def test_a_manifest_of_megabytes_syncs_and_repeating_it_changes_nothing(tessera: Any) -> None:
     asked_team = await tessera.create_team(fresh("dbt"))
     file = DATA / "netsuite_before.json"
     plan = await tessera.sync_dbt(file, owner=asked_team, dry_run=True)
@@ -264,7 +262,7 @@ async def test_a_manifest_of_megabytes_syncs_and_the_same_again_changes_nothing(
     assert all(model.is_safe for model in impact)
 
 
-async def test_a_manifest_that_is_cut_off_is_refused_before_it_is_sent(connect: Open) -> None:
+async def test_a_truncated_manifest_is_refused_before_it_is_sent(connect: Open) -> None:
     client = await connect("http://127.0.0.1:9")
     with pytest.raises(Invalid, match="Was it cut off"):
         await client.sync_dbt(b'{"metadata": {')

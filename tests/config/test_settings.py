@@ -39,7 +39,7 @@ def load_with(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
         ({"AUTH": "", "PROFILE": ""}, False, True),
     ],
 )
-def test_keys_are_needed_wherever_others_could_come_in(
+def test_keys_are_required_wherever_the_server_is_reachable(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], needs_keys: bool, is_open: bool
 ) -> None:
     settings = load_with(monkeypatch, **environment)
@@ -71,7 +71,7 @@ def test_keys_are_needed_wherever_others_could_come_in(
         ({"RATE_LIMIT_COST": "0/minute"}, "RATE_LIMIT_COST: Write a number per second"),
     ],
 )
-def test_what_can_not_be_right_is_told_by_the_name_of_the_setting(
+def test_an_invalid_setting_is_reported_by_its_name(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], message: str
 ) -> None:
     with pytest.raises(InvalidSettings) as refused:
@@ -80,13 +80,13 @@ def test_what_can_not_be_right_is_told_by_the_name_of_the_setting(
     assert KEY not in str(refused.value)
 
 
-def test_all_mistakes_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_invalid_settings_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidSettings) as refused:
         load_with(monkeypatch, AUTH="perhaps", API_PORT="x", RATE_LIMIT_COST="many", ADMIN_KEY="short")
     assert len(str(refused.value).splitlines()) == 4
 
 
-def test_contradictions_are_told_at_once_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_contradictions_are_reported_at_once_too(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidSettings) as refused:
         load_with(monkeypatch, AUTH="off", API_HOST="0.0.0.0", OIDC_ISSUER="x")
     assert len(str(refused.value).splitlines()) == 3
@@ -102,7 +102,7 @@ def test_a_key_is_not_shown_by_accident(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
-    ("environment", "heard"),
+    ("environment", "expected_url"),
     [
         ({}, None),
         (POSTGRESQL, POSTGRESQL["DATABASE_URL"]),
@@ -110,7 +110,7 @@ def test_a_key_is_not_shown_by_accident(monkeypatch: pytest.MonkeyPatch) -> None
         (POSTGRESQL | {"DATABASE_PGBOUNCER": "on", "DATABASE_LISTEN_URL": "postgresql://b/c"}, "postgresql://b/c"),
     ],
 )
-def test_nobody_listens_through_a_pgbouncer(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], heard: str | None
+def test_the_server_does_not_listen_through_a_pgbouncer(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected_url: str | None
 ) -> None:
-    assert load_with(monkeypatch, **environment).listen_url == heard
+    assert load_with(monkeypatch, **environment).listen_url == expected_url

@@ -42,7 +42,7 @@ def _ran(name: str, suite: Callable[[World], Result], servers: World) -> bool:
     seconds = time.monotonic() - started
     print(f"{name:38}{result.passed:>6} passed{result.failed:>5} failed{seconds:>7.1f} s  {'FAIL' if is_bad else ''}")
     if is_bad:
-        print("    " + result.words.strip()[-3000:].replace("\n", "\n    "))
+        print("    " + result.output.strip()[-3000:].replace("\n", "\n    "))
     sys.stdout.flush()
     return is_bad
 

@@ -32,7 +32,7 @@ async def test_every_audit_of_graphql_over_http_passes() -> None:
     assert "61 of 61 passed" in output
 
 
-async def test_the_reference_clients_of_websocket_and_event_stream_work_unmodified() -> None:
+async def test_the_reference_clients_of_websockets_and_event_streams_work_unmodified() -> None:
     backend = SampleBackend()
     async with served(backend.transport()) as address:
         code, output = await node("clients.mjs", f"http://{address}/graphql", "Bearer key")

@@ -61,7 +61,7 @@ def nested(depth: int) -> str:
     )
 
 
-def test_a_well_behaved_question_is_answered(server: Running) -> None:
+def test_a_normal_query_is_executed(server: Running) -> None:
     assert post(server, "{ viewer { actor } }").json() == {"data": {"viewer": {"actor": "admin"}}} | _budget(server)
 
 
@@ -71,7 +71,7 @@ def _budget(server: Running) -> dict[str, Any]:
     return {"extensions": answer["extensions"]} if "extensions" in answer else {}
 
 
-def test_aliases_are_not_overloaded(server: Running) -> None:
+def test_too_many_aliases_are_refused(server: Running) -> None:
     assert limit(server, "{" + " ".join(f"a{n}: __typename" for n in range(101)) + "}") == "aliases"
     assert limit(server, "{" + " ".join(f"a{n}: viewer {{ actor }}" for n in range(10_000)) + "}") in {
         "aliases",
@@ -79,24 +79,24 @@ def test_aliases_are_not_overloaded(server: Running) -> None:
     }
 
 
-def test_aliases_do_not_repeat_a_mutation(server: Running) -> None:
+def test_a_mutation_repeated_by_aliases_is_refused(server: Running) -> None:
     mutations = " ".join(f'm{n}: createTeam(input: {{ name: "t{n}" }}) {{ team {{ id }} }}' for n in range(31))
     assert limit(server, f"mutation {{ {mutations} }}") == "aliases"
     assert post(server, "{ teams { totalCount } }").json()["data"]["teams"]["totalCount"] == 0
 
 
-def test_fields_are_not_repeated_without_end(server: Running) -> None:
+def test_endlessly_repeated_fields_are_refused(server: Running) -> None:
     assert limit(server, "{ viewer { " + "actor " * 1990 + "} }") == "overlaps"
     assert limit(server, "{ " + "viewer { actor } " * 490 + "}") == "overlaps"
     assert limit(server, "{ " + "__typename " * 5000 + "}") == "tokens"
 
 
-def test_directives_are_not_overloaded(server: Running) -> None:
+def test_too_many_directives_are_refused(server: Running) -> None:
     assert limit(server, "{ __typename " + "@include(if: true) " * 10 + "}") == "directives"
     assert limit(server, "{ __typename " + "@aa" * 500 + "}") == "directives"
 
 
-def test_fragments_do_not_go_in_circles(server: Running) -> None:
+def test_circular_fragments_are_refused(server: Running) -> None:
     for fragments in (
         "fragment A on Query { ...A }",
         "fragment A on Query { ...B } fragment B on Query { ...A viewer { actor } }",
@@ -107,7 +107,7 @@ def test_fragments_do_not_go_in_circles(server: Running) -> None:
         assert "Cannot spread fragment" in error["message"]
 
 
-def test_fragments_do_not_multiply(server: Running) -> None:
+def test_multiplying_fragments_are_refused(server: Running) -> None:
     bomb = "".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }} " for n in range(22))
     bomb = "{ ...F0 } " + bomb + "fragment F22 on Query { viewer { actor } }"
     assert len(bomb) < 1100
@@ -116,7 +116,7 @@ def test_fragments_do_not_multiply(server: Running) -> None:
     assert limit(server, "{ ...W0 } " + wide + "fragment W18 on Query { __typename }") in {"aliases", "cost"}
 
 
-def test_introspection_is_off_and_its_circles_are_not_followed(server: Running) -> None:
+def test_introspection_is_off_and_its_cycles_are_refused(server: Running) -> None:
     circle = "fields { type { " * 20 + "name" + " } }" * 20
     for query in (
         "{ __schema { types { name } } }",
@@ -131,7 +131,7 @@ def test_introspection_is_off_and_its_circles_are_not_followed(server: Running) 
     )
 
 
-def test_introspection_is_no_way_around_the_limits_of_the_open_profile(tmp_path: Path) -> None:
+def test_introspection_is_within_the_limits_of_the_open_profile(tmp_path: Path) -> None:
     circle = "fields { type { " * 20 + "name" + " } }" * 20
     with serving(tmp_path) as server:
         assert "errors" in post(server, f"{{ __schema {{ types {{ {circle} }} }} }}").json()
@@ -139,7 +139,7 @@ def test_introspection_is_no_way_around_the_limits_of_the_open_profile(tmp_path:
         assert limit(server, f"{{ {repeated} }}") == "cost"
 
 
-def test_depth_and_breadth_are_measured_before_anything_is_asked(server: Running) -> None:
+def test_depth_and_cost_are_limited_before_execution(server: Running) -> None:
     assert limit(server, nested(25)) == "depth"
     inner = "events(first: 100) { nodes { id } }"
     wide = f"assets(first: 100) {{ nodes {{ registrations(first: 100) {{ nodes {{ asset {{ {inner} }} }} }} }} }}"
@@ -150,14 +150,14 @@ def test_depth_and_breadth_are_measured_before_anything_is_asked(server: Running
     assert limit(server, "query ($i: [ID!]!) { nodes(ids: $i) { id } }", i=["x"] * 101) == "page"
 
 
-def test_documents_have_a_size(server: Running) -> None:
+def test_too_large_documents_are_refused(server: Running) -> None:
     assert limit(server, "{ viewer { " + "a " * 10_000 + "} }") == "tokens"
     assert limit(server, "{ viewer { " + "# a\n" * 10_000 + "actor } }") == "tokens"
     assert limit(server, "{ viewer { actor } }" + " " * 300_000) == "document"
     assert post(server, "{ viewer { actor } }" + " " * 5_000_000).status_code == 413
 
 
-def test_arrays_of_operations_are_not_run(server: Running) -> None:
+def test_batches_of_operations_are_refused(server: Running) -> None:
     batch = [{"query": "{ viewer { actor } }"}] * 10
     answer = httpx.post(f"{server.url}/graphql", json=batch, headers=KEY)
     assert answer.status_code == 400
@@ -167,13 +167,13 @@ def test_arrays_of_operations_are_not_run(server: Running) -> None:
 @pytest.mark.parametrize(
     "query", ["{ viewer { actor } }", 'mutation { createTeam(input: { name: "x" }) { team { id } } }']
 )
-def test_nothing_is_run_over_get(server: Running, query: str) -> None:
+def test_get_is_refused_by_the_locked_profile(server: Running, query: str) -> None:
     answer = httpx.get(f"{server.url}/graphql", params={"query": query}, headers=KEY)
     assert answer.status_code == 405
     assert answer.headers["allow"] == "POST"
 
 
-def test_a_mutation_is_not_run_over_get_in_the_open_profile_either(tmp_path: Path) -> None:
+def test_a_mutation_over_get_is_refused_by_the_open_profile_too(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         query = 'mutation { createTeam(input: { name: "x" }) { team { id } } }'
         assert httpx.get(f"{server.url}/graphql", params={"query": query}).status_code == 405
@@ -181,7 +181,7 @@ def test_a_mutation_is_not_run_over_get_in_the_open_profile_either(tmp_path: Pat
 
 
 @pytest.mark.parametrize("content", ["application/x-www-form-urlencoded", "text/plain", "application/graphql"])
-def test_a_form_of_another_site_is_not_taken(server: Running, content: str) -> None:
+def test_a_form_of_another_site_is_refused(server: Running, content: str) -> None:
     headers = {**KEY, "Content-Type": content}
     for body in ("query=%7Bviewer%7Bactor%7D%7D", json.dumps({"query": "{ viewer { actor } }"})):
         assert httpx.post(f"{server.url}/graphql", content=body, headers=headers).status_code == 415
@@ -204,13 +204,13 @@ def test_a_cookie_is_no_credential(server: Running) -> None:
         ("{ assets(orderBy: { field: FQM }) { nodes { id } } }", "FQN"),
     ],
 )
-def test_a_wrong_name_is_not_corrected(server: Running, query: str, hint: str) -> None:
+def test_no_name_is_suggested_for_a_wrong_field(server: Running, query: str, hint: str) -> None:
     answer = refused(server, query)
     assert "Did you mean" not in answer["message"]
     assert hint == "Asset" or hint not in answer["message"]
 
 
-def test_a_wrong_name_in_a_variable_is_not_corrected(server: Running) -> None:
+def test_no_name_is_suggested_for_a_wrong_field_in_a_variable(server: Running) -> None:
     query = "query ($o: AssetOrder) { assets(orderBy: $o) { nodes { id } } }"
     assert "Did you mean" not in post(server, query, o={"field": "FQM"}).text
     assert "Did you mean" not in post(server, query, o={"feld": "FQN"}).text
@@ -227,14 +227,14 @@ def test_a_wrong_name_in_a_variable_is_not_corrected(server: Running) -> None:
         b'{"query": "{ assets(after: \\"\\ud800\\") { nodes { id } } }"}',
     ],
 )  # fmt: skip
-def test_no_mistake_shows_a_trace_or_what_we_are_made_of(server: Running, body: bytes) -> None:
+def test_no_error_shows_a_traceback_or_an_internal_name(server: Running, body: bytes) -> None:
     answer = httpx.post(f"{server.url}/graphql", content=body, headers={**KEY, "Content-Type": "application/json"})
     assert answer.status_code < 500
     assert not [name for name in INTERNALS if name in answer.text], answer.text
     assert not {"server", "x-powered-by"} & answer.headers.keys()
 
 
-def test_tracing_is_not_to_be_had(server: Running) -> None:
+def test_tracing_can_not_be_requested(server: Running) -> None:
     headers = {**KEY, "Apollo-Federation-Include-Trace": "ftv1", "X-Apollo-Tracing": "1"}
     body = {"query": "{ viewer { actor } }", "extensions": {"tracing": True}}
     answer = httpx.post(f"{server.url}/graphql", json=body, headers=headers).json()

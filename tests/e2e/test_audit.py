@@ -61,7 +61,7 @@ def change(url: str, *statements: str) -> None:
     asyncio.run(run())
 
 
-def test_an_untouched_log_verifies_and_says_its_last_row(filled: str) -> None:
+def test_an_untouched_log_is_verified_and_its_last_row_printed(filled: str) -> None:
     completed = audit(filled, "verify")
     assert (completed.returncode, completed.stderr) == (0, "")
     assert "each as it was written" in completed.stdout
@@ -103,7 +103,7 @@ def test_the_command_names_the_changed_row_and_exits_with_one(filled: str) -> No
     assert "Traceback" not in completed.stderr
 
 
-def test_a_log_that_was_cut_or_written_anew_is_caught_by_what_was_noted_down(filled: str) -> None:
+def test_a_truncated_or_rewritten_log_is_detected_by_a_noted_hash(filled: str) -> None:
     noted = audit(filled, "verify").stdout.split()[-1]
     last = int(noted.partition(":")[0])
     change(filled, f"DELETE FROM audit.events WHERE sequence = {last}")
@@ -115,7 +115,7 @@ def test_a_log_that_was_cut_or_written_anew_is_caught_by_what_was_noted_down(fil
     assert (anew.returncode, "sequence 3:" in anew.stderr) == (1, True)
 
 
-def test_an_export_goes_on_where_it_ended(filled: str, tmp_path: Path) -> None:
+def test_an_export_continues_where_it_ended(filled: str, tmp_path: Path) -> None:
     whole = [json.loads(line) for line in audit(filled, "export").stdout.splitlines()]
     assert [row["sequence"] for row in whole] == list(range(1, len(whole) + 1))
     target = tmp_path / "events.jsonl"
@@ -134,7 +134,7 @@ def test_an_export_goes_on_where_it_ended(filled: str, tmp_path: Path) -> None:
     assert rows[-1]["payload"]["name"] == "later"
 
 
-def test_what_cannot_be_right_is_told_without_a_traceback(filled: str, tmp_path: Path) -> None:
+def test_invalid_arguments_are_refused_without_a_traceback(filled: str, tmp_path: Path) -> None:
     assert audit(filled, "verify", "--expect", "nonsense").returncode == 2
     nowhere = audit(filled, "export", "--output", str(tmp_path / "no" / "file"))
     assert (nowhere.returncode, "Traceback" in nowhere.stderr) == (2, False)

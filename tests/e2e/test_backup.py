@@ -43,7 +43,7 @@ def filled(tmp_path: Path) -> Path:
     return tmp_path / "tessera.db"
 
 
-def test_a_copy_taken_under_a_live_writer_is_whole_and_holds_all_that_was_acknowledged_before(tmp_path: Path) -> None:
+def test_a_backup_under_a_live_writer_is_complete_and_holds_all_acknowledged_changes(tmp_path: Path) -> None:
     acknowledged: list[str] = []
     stop = threading.Event()
 
@@ -87,7 +87,7 @@ def test_a_restored_database_is_verified_and_served(filled: Path) -> None:
         assert server.data(CREATE, name="afterwards") == {"createTeam": {"errors": []}}
 
 
-def test_nothing_is_replaced_unless_that_is_asked_for(filled: Path) -> None:
+def test_no_file_is_replaced_without_an_option(filled: Path) -> None:
     folder = filled.parent
     assert tessera(folder, "db", "backup", "copy.db").returncode == 0
     assert (folder / "copy.db").stat().st_mode & 0o077 == 0
@@ -99,7 +99,7 @@ def test_nothing_is_replaced_unless_that_is_asked_for(filled: Path) -> None:
     assert {path.name.partition("-")[0] for path in folder.iterdir()} == {"tessera.db", "tessera.db.lock", "copy.db"}
 
 
-def test_a_damaged_database_is_replaced_by_a_good_copy(filled: Path) -> None:
+def test_a_damaged_database_is_replaced_by_a_valid_backup(filled: Path) -> None:
     folder, names = filled.parent, teams(filled)
     assert tessera(folder, "db", "backup", "copy.db").returncode == 0
     for ruin in (b"", b"not a database at all" * 100, filled.read_bytes()[:5000]):
@@ -146,7 +146,7 @@ def _empty(file: Path) -> None:
         (Path.unlink, 2, "There is no file"),
     ],
 )
-def test_a_copy_that_is_not_whole_is_refused_and_the_database_stays(
+def test_an_incomplete_backup_is_refused_and_the_database_stays(
     filled: Path, spoil: object, code: int, message: str
 ) -> None:
     folder, before = filled.parent, teams(filled)
@@ -159,7 +159,7 @@ def test_a_copy_that_is_not_whole_is_refused_and_the_database_stays(
     assert teams(filled) == before
 
 
-def test_what_can_not_be_copied_is_said_in_one_line(tmp_path: Path) -> None:
+def test_an_impossible_backup_is_refused_in_one_line(tmp_path: Path) -> None:
     for arguments in (("backup", "copy.db"), ("backup", "missing/copy.db")):
         refused = tessera(tmp_path, "db", *arguments)
         assert refused.returncode == 2
@@ -170,7 +170,7 @@ def test_what_can_not_be_copied_is_said_in_one_line(tmp_path: Path) -> None:
     assert "can't be written: No such file" in refused.stderr
 
 
-def test_a_postgresql_is_copied_and_restored_by_the_commands_that_are_printed(
+def test_a_postgresql_is_backed_up_and_restored_by_the_printed_commands(
     tmp_path: Path, postgres_url: str, postgres_database_url: str
 ) -> None:
     async def fill() -> None:

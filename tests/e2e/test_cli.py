@@ -101,7 +101,7 @@ def without(manifest: Path, column: str, folder: Path) -> Path:
     return file
 
 
-def test_a_team_publishes_another_reads_and_answers(tessera: Shell, tmp_path: Path) -> None:
+def test_a_team_publishes_and_another_registers_and_acknowledges(tessera: Shell, tmp_path: Path) -> None:
     owner, reader, fqn = fresh("shop"), fresh("finance"), f"cli.t_{uuid.uuid4().hex[:8]}.orders"
     assert owner in tessera("team", "create", owner)
     tessera("team", "create", reader)
@@ -125,7 +125,7 @@ def test_a_team_publishes_another_reads_and_answers(tessera: Shell, tmp_path: Pa
     assert "no longer reads" in tessera("unregister", fqn, "--team", reader)
 
 
-def test_what_is_refused_is_one_line_and_exit_2(tessera: Shell, tmp_path: Path) -> None:
+def test_a_refusal_is_one_line_and_exit_2(tessera: Shell, tmp_path: Path) -> None:
     assert "There is no asset 'no.such'" in tessera.refused("asset", "show", "no.such")
     assert "missing.json can't be read: No such file" in tessera.refused("publish", "a.b", "missing.json")
     broken = tmp_path / "broken.json"
@@ -143,7 +143,7 @@ def test_what_is_refused_is_one_line_and_exit_2(tessera: Shell, tmp_path: Path) 
     assert "is no duration" in tessera.refused("dbt", "impact", MANIFEST, "--wait", "soon")
 
 
-def test_a_server_that_is_not_there_is_one_line_and_exit_4(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_one_line_and_exit_4(tmp_path: Path) -> None:
     nowhere = Shell("http://127.0.0.1:9", tmp_path)
     for arguments in (("team", "list"), ("dbt", "impact", MANIFEST), ("watch", "--team", "a")):
         assert "http://127.0.0.1:9 can't be reached" in nowhere.refused(*arguments, code=4)
@@ -151,7 +151,7 @@ def test_a_server_that_is_not_there_is_one_line_and_exit_4(tmp_path: Path) -> No
     assert "is not the address of a server" in Shell("localhost:8000", tmp_path).refused("team", "list")
 
 
-def test_dbt_impact_reaches_each_exit_code_and_says_who_must_answer(tmp_path: Path) -> None:
+def test_dbt_impact_reaches_each_exit_code_and_names_the_asked_teams(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         shell = Shell(server.url, tmp_path)
         assert "no owner" in shell.refused("dbt", "sync", MANIFEST)
@@ -181,7 +181,7 @@ def test_dbt_impact_reaches_each_exit_code_and_says_who_must_answer(tmp_path: Pa
         assert "PROPOSED" in shell("dbt", "plan", unread, "--supersede")
 
 
-def test_owners_are_mapped_refusals_skipped_and_what_left_is_retired_when_asked(tmp_path: Path) -> None:
+def test_dbt_sync_maps_owners_skips_refusals_and_retires_removed_tables_on_request(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         shell = Shell(server.url, tmp_path)
         names = {name: _team(shell, f"team-{name}") for name in ("base", "shop")}
@@ -246,7 +246,7 @@ def _answers(shell: Shell, server: Running, manifest: Path) -> None:
     assert "is blocked" in shell("dbt", "impact", manifest, code=1)
 
 
-def test_login_keeps_a_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
+def test_login_stores_a_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
     with serving(tmp_path, ADMIN_KEY=KEY) as server:
         shell = Shell("", tmp_path)
         assert "not known here" in shell.refused("login", "--url", server.url, stdin="not-the-key\n")
@@ -260,7 +260,7 @@ def test_login_keeps_a_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
         assert not key_file.exists()
 
 
-def test_watch_goes_on_over_a_restart_and_over_its_own(tmp_path: Path) -> None:
+def test_watch_continues_after_a_restart_of_the_server_and_of_itself(tmp_path: Path) -> None:
     cursor = tmp_path / "cursor"
     arguments = ["watch", "--kind", "TEAM_CREATED", "--cursor-file", cursor]
     with serving(tmp_path) as server:
@@ -322,7 +322,7 @@ def _in_a_terminal(shell: Shell, *arguments: str) -> str:
     return read.decode()
 
 
-def test_the_program_is_a_module_as_well(tessera: Shell) -> None:
+def test_the_program_can_be_run_as_a_module(tessera: Shell) -> None:
     command = [sys.executable, "-m", "tessera_gql", "keys", "--help"]
     module = subprocess.run(command, env=tessera.settings, capture_output=True, text=True, check=True)
     assert "Usage: python -m tessera_gql keys" in module.stdout

@@ -56,7 +56,7 @@ def a_model_with_columns(document: dict[str, Any]) -> tuple[str, str, list[str]]
 
 
 @pytest.mark.parametrize("on", ["sqlite", "postgresql"])
-def test_a_real_project_passes_untouched_until_it_drops_a_column_that_somebody_reads(
+def test_a_real_project_is_published_until_it_drops_a_column_that_a_team_reads(
     tmp_path: Path, on: str, request: pytest.FixtureRequest
 ) -> None:
     settings = {"DATABASE_URL": request.getfixturevalue("postgres_database_url")} if on == "postgresql" else {}
@@ -110,7 +110,7 @@ def settle(server: Running, after: dict[str, Any], fqn: str) -> None:
 
 
 @pytest.mark.parametrize("document", [{}, {"metadata": {}}, [], "{truncated", 7, None])
-def test_what_is_no_manifest_is_refused_in_words_and_leaves_nothing(tmp_path: Path, document: Any) -> None:
+def test_an_invalid_manifest_is_refused_and_changes_nothing(tmp_path: Path, document: Any) -> None:
     with serving(tmp_path) as server:
         do(server, CREATE_TEAM, name="packages")
         answer = server.call(SYNC, input={"manifest": document, "owner": {"name": "packages"}})

@@ -36,7 +36,7 @@ def ask(server: Running, token: str | None, query: str = WHO) -> httpx.Response:
     return httpx.post(f"{server.url}/graphql", json={"query": query}, headers=headers, timeout=30)
 
 
-def test_a_server_that_needs_keys_makes_the_first_and_shows_it_once(tmp_path: Path) -> None:
+def test_a_server_that_needs_keys_creates_the_first_one_and_shows_it_once(tmp_path: Path) -> None:
     with serving(tmp_path, AUTH="on") as server:
         assert ask(server, None).status_code == 401
         (token,) = re.findall(r"^ +(tsr_\S{43})$", server.log.read_text(), re.MULTILINE)
@@ -46,7 +46,7 @@ def test_a_server_that_needs_keys_makes_the_first_and_shows_it_once(tmp_path: Pa
         assert ask(server, token).status_code == 200
 
 
-def test_a_server_with_an_administrators_key_in_its_settings_makes_none(tmp_path: Path) -> None:
+def test_a_server_with_an_admin_key_in_its_settings_creates_none(tmp_path: Path) -> None:
     with serving(tmp_path, ADMIN_KEY=ADMIN) as server:
         assert ask(server, ADMIN).json()["data"]["viewer"]["actor"] == "admin"
         assert "tsr_" not in server.log.read_text()
@@ -88,7 +88,7 @@ def test_keys_are_made_listed_and_revoked_on_the_command_line(tmp_path: Path) ->
         (("revoke", "0192d0aa-0000-7000-8000-000000000000"), "There is no such API key"),
     ],
 )
-def test_what_can_not_be_done_is_said_in_a_sentence(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+def test_an_invalid_command_is_refused_with_a_message(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     tessera("db", "upgrade", cwd=tmp_path)
     completed = tessera("keys", *arguments, cwd=tmp_path)
     assert completed.returncode == 2
@@ -96,7 +96,7 @@ def test_what_can_not_be_done_is_said_in_a_sentence(tmp_path: Path, arguments: t
     assert "Traceback" not in completed.stderr
 
 
-def test_without_a_database_the_command_line_says_how_to_get_one(tmp_path: Path) -> None:
+def test_without_a_database_the_command_says_how_to_create_one(tmp_path: Path) -> None:
     completed = tessera("keys", "list", cwd=tmp_path)
     assert (completed.returncode, completed.stdout) == (2, "")
     assert "tessera db upgrade" in completed.stderr
@@ -120,7 +120,7 @@ async def _ended(server: Running, token: str, do: Callable[[], Awaitable[Any]]) 
         return socket.close_code, time.monotonic() - since
 
 
-async def test_a_revocation_by_the_command_line_ends_what_lives_on_the_key(tmp_path: Path) -> None:
+async def test_a_revocation_by_a_command_ends_the_streams_of_the_key(tmp_path: Path) -> None:
     with serving(tmp_path, ADMIN_KEY=ADMIN) as server:
         token = tessera("keys", "create", "watcher", cwd=tmp_path).stdout.strip()
         assert ask(server, token).status_code == 200

@@ -54,7 +54,7 @@ def line(server: Running, **fields: Any) -> dict[str, Any]:
     raise AssertionError(f"no line {fields} in\n{server.log.read_text()}")
 
 
-def test_metrics_count_operations_statements_and_what_waits(tmp_path: Path) -> None:
+def test_metrics_count_operations_statements_and_queues(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         for number in range(3):
             assert post(server, CREATE, variables={"name": f"team-{number}"}).status_code == 200
@@ -78,7 +78,7 @@ def test_metrics_count_operations_statements_and_what_waits(tmp_path: Path) -> N
     assert figures["process_open_fds"] > 3
 
 
-def test_names_of_operations_can_not_fill_the_memory(tmp_path: Path) -> None:
+def test_the_number_of_operation_names_in_metrics_is_bounded(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         with httpx.Client(base_url=server.url) as client:
             for number in range(150):
@@ -130,7 +130,7 @@ def test_metrics_need_their_own_key_or_an_administrator_s_where_keys_are_needed(
         assert httpx.get(f"{server.url}/metrics").status_code == 404
 
 
-def test_processes_on_one_socket_answer_for_each_other(tmp_path: Path, postgres_database_url: str) -> None:
+def test_processes_on_one_socket_share_their_metrics(tmp_path: Path, postgres_database_url: str) -> None:
     settings = {"DATABASE_URL": postgres_database_url, "WORKERS": "2"}
     with serving(tmp_path, **settings) as server:
         for _ in range(40):
@@ -172,7 +172,7 @@ def test_a_slow_operation_is_a_warning(tmp_path: Path) -> None:
         assert line(server, operation="Catalog")["level"] == "warning"
 
 
-def test_people_at_a_terminal_get_words_instead(tmp_path: Path) -> None:
+def test_the_log_is_readable_text_on_a_terminal(tmp_path: Path) -> None:
     with serving(tmp_path, LOG_FORMAT="console") as server:
         post(server, MANY)
         time.sleep(0.2)
@@ -274,14 +274,14 @@ def test_each_operation_is_a_span_below_its_caller_s_with_its_statements_below_i
     assert collector.attributes["service.name"] == "tessera-gql"
 
 
-def test_a_collector_that_is_away_disturbs_nobody(tmp_path: Path) -> None:
+def test_an_unreachable_collector_does_not_affect_requests(tmp_path: Path) -> None:
     with serving(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9") as server:
         assert post(server, MANY).status_code == 200
     assert server.process.returncode in (0, -15)
 
 
 @pytest.mark.parametrize("value", ["collector:4318", "ftp://collector"])
-def test_an_endpoint_that_is_no_address_is_refused(tmp_path: Path, value: str) -> None:
+def test_an_invalid_collector_address_is_refused(tmp_path: Path, value: str) -> None:
     with (
         pytest.raises(AssertionError, match="OTEL_EXPORTER_OTLP_ENDPOINT: It is not an address"),
         serving(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=value),
@@ -289,7 +289,7 @@ def test_an_endpoint_that_is_no_address_is_refused(tmp_path: Path, value: str) -
         pass
 
 
-def test_readiness_tells_that_the_database_and_the_relay_are_well(tmp_path: Path) -> None:
+def test_readiness_reports_the_database_and_the_event_relay(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         answer = httpx.get(f"{server.url}/readyz")
         assert answer.json() == {"status": "ready", "revision": answer.json()["revision"], "sequence": 0}

@@ -17,7 +17,7 @@ import websockets
 from tests.e2e.server import ROOT, Running, environment, run_tessera, serving
 
 
-def test_the_server_starts_on_an_empty_folder_and_answers(tmp_path: Path) -> None:
+def test_the_server_starts_in_an_empty_folder(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         assert server.data("{ __typename }") == {"__typename": "Query"}
         assert httpx.get(f"{server.url}/readyz").json()["status"] == "ready"
@@ -89,7 +89,7 @@ def test_the_quickstart_runs_on_postgresql_with_a_key(tmp_path: Path, postgres_d
         check_quickstart(quickstart(server.url, TESSERA_API_KEY=key))
 
 
-def test_the_quickstart_says_so_when_there_is_no_server() -> None:
+def test_the_quickstart_reports_a_missing_server() -> None:
     completed = quickstart("http://127.0.0.1:9")
     assert completed.returncode == 1
     assert "There is no server at http://127.0.0.1:9" in completed.stderr
@@ -126,16 +126,14 @@ def test_a_signal_stops_the_server_and_tells_sockets_to_come_back(tmp_path: Path
         ({"ADMIN_KEY": "short"}, "ADMIN_KEY"),
     ],
 )
-def test_settings_that_cannot_be_right_are_refused_in_words(
-    tmp_path: Path, settings: dict[str, str], message: str
-) -> None:
+def test_invalid_settings_are_refused_with_a_message(tmp_path: Path, settings: dict[str, str], message: str) -> None:
     completed = run_tessera("serve", cwd=tmp_path, **settings)
     assert completed.returncode == 2
     assert message in completed.stderr
     assert "Traceback" not in completed.stderr
 
 
-def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_line(tmp_path: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -145,7 +143,7 @@ def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
     assert f"Can't listen on 127.0.0.1:{port}" in completed.stderr
 
 
-def test_a_postgresql_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
+def test_an_unreachable_postgresql_is_reported_in_one_line(tmp_path: Path) -> None:
     nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none", "DATABASE_WAIT_SECONDS": "1"}
     completed = run_tessera("serve", cwd=tmp_path, API_PORT="0", **nowhere)
     assert completed.returncode == 4
@@ -154,9 +152,7 @@ def test_a_postgresql_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> N
     assert "Traceback" not in completed.stderr
 
 
-def test_a_server_never_changes_the_tables_of_a_postgresql_by_itself(
-    tmp_path: Path, postgres_database_url: str
-) -> None:
+def test_a_server_never_migrates_a_postgresql_by_itself(tmp_path: Path, postgres_database_url: str) -> None:
     assert run_tessera("db", "downgrade", "base", cwd=tmp_path, DATABASE_URL=postgres_database_url).returncode == 0
     completed = run_tessera("serve", cwd=tmp_path, API_PORT="0", DATABASE_URL=postgres_database_url)
     assert completed.returncode == 2

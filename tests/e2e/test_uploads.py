@@ -100,7 +100,7 @@ def worker_processes(server: Running) -> list[int]:
     return pids
 
 
-def test_a_manifest_in_a_form_is_taken_in_and_the_same_as_json_changes_nothing(
+def test_a_manifest_in_a_form_is_synchronised_and_the_same_as_json_changes_nothing(
     server: Running, manifest: bytes
 ) -> None:
     assert outcomes(sync(server, manifest)) == {"CREATED"}
@@ -110,7 +110,7 @@ def test_a_manifest_in_a_form_is_taken_in_and_the_same_as_json_changes_nothing(
     assert outcomes(answer) == {"UNCHANGED"}
 
 
-def test_an_impact_takes_a_form_too(server: Running, manifest: bytes) -> None:
+def test_an_impact_accepts_a_form_too(server: Running, manifest: bytes) -> None:
     parts = {"operations": operations(IMPACT, m=None), "map": '{"m": ["variables.m"]}', "m": manifest}
     impact = form(server, parts).json()["data"]["dbtImpact"]
     assert len(impact) == MODELS
@@ -126,7 +126,7 @@ def test_a_retry_with_the_same_key_gets_the_first_report(server: Running, manife
     assert second["data"]["syncDbtManifest"]["errors"][0]["code"] == "CONFLICT"
 
 
-def test_an_event_stream_tells_how_far_it_has_come_in_comments(server: Running, manifest: bytes) -> None:
+def test_an_event_stream_reports_progress_in_comments(server: Running, manifest: bytes) -> None:
     asked = operations(SYNC, input={"manifest": None, "createTeams": True, "dryRun": True})
     parts = {"operations": asked, "map": '{"0": ["variables.input.manifest"]}', "0": manifest}
     answer = form(server, parts, {**ALLOWED, "Accept": "text/event-stream"})
@@ -181,7 +181,7 @@ PLACE = '{"0": ["variables.input.manifest"]}'
          "Only syncDbtManifest or dbtImpact"),
     ],
 )  # fmt: skip
-def test_a_form_that_is_not_as_the_specification_has_it_is_a_400_that_says_so(
+def test_a_form_that_violates_the_specification_is_a_400_with_the_reason(
     server: Running, parts: dict[str, Any], said: str
 ) -> None:
     assert said in refusal(form(server, parts), 400)
@@ -210,7 +210,7 @@ LAST = b"\r\n--x--\r\n"
         HEAD + b"\r\n{}",
     ],
 )
-def test_what_is_no_form_is_a_400(server: Running, body: bytes) -> None:
+def test_a_malformed_form_is_a_400(server: Running, body: bytes) -> None:
     refusal(posted(server, "multipart/form-data; boundary=x", body), 400)
 
 
@@ -226,7 +226,7 @@ def test_what_is_no_form_is_a_400(server: Running, body: bytes) -> None:
         "multipart/form-data; boundary*=utf-8''x",
     ],
 )
-def test_a_boundary_that_is_none_is_a_400(server: Running, content_type: str) -> None:
+def test_an_invalid_boundary_is_a_400(server: Running, content_type: str) -> None:
     refusal(posted(server, content_type, HEAD + b"\r\n{}" + LAST), 400)
 
 
@@ -235,7 +235,7 @@ def posted(server: Running, content_type: str, body: bytes) -> httpx.Response:
     return httpx.post(f"{server.url}/graphql", content=body, headers=headers, timeout=30)
 
 
-def test_json_may_be_large_whatever_it_calls_but_not_beyond_its_limit(server: Running) -> None:
+def test_json_of_any_operation_may_be_large_up_to_its_limit(server: Running) -> None:
     wide = {"type": "object", "properties": {f"c{n}": {"type": "string"} for n in range(20_000)}}
     asked = operations("query ($s: JSON!) { diffSchemas(old: $s, new: $s) { changes { kind } } }", s=wide)
     assert len(asked) > 500_000
@@ -266,13 +266,13 @@ def test_a_large_subscription_is_refused(server: Running) -> None:
     assert "A subscription" in refusal(answer, 413)
 
 
-def test_nothing_may_be_larger_than_an_upload(tmp_path: Path, manifest: bytes) -> None:
+def test_no_request_may_be_larger_than_an_upload(tmp_path: Path, manifest: bytes) -> None:
     with serving(tmp_path, LIMIT_UPLOAD_BYTES="1000000") as server:
         assert "1,000,000" in refusal(sync(server, manifest), 413)
 
 
 @pytest.mark.parametrize("broken", [lambda raw: raw[:-1000], lambda raw: b"[" + raw + b"]", lambda raw: b"\xff" + raw])
-def test_a_large_file_that_is_no_manifest_is_refused_and_leaves_nothing(
+def test_a_large_file_that_is_no_manifest_is_refused_and_changes_nothing(
     server: Running, manifest: bytes, broken: Any
 ) -> None:
     before = server.data("{ events(last: 1) { nodes { cursor } } }")
@@ -282,7 +282,7 @@ def test_a_large_file_that_is_no_manifest_is_refused_and_leaves_nothing(
     assert server.data("{ events(last: 1) { nodes { cursor } } }") == before
 
 
-def test_a_key_is_asked_for_before_a_byte_is_kept(tmp_path: Path, manifest: bytes) -> None:
+def test_the_key_is_checked_before_a_byte_is_stored(tmp_path: Path, manifest: bytes) -> None:
     with serving(tmp_path, ADMIN_KEY="an-administrators-key-for-this-test") as server:
         assert sync(server, manifest).status_code == 401
         key = {"Authorization": "Bearer an-administrators-key-for-this-test"}
@@ -293,7 +293,7 @@ def test_a_key_is_asked_for_before_a_byte_is_kept(tmp_path: Path, manifest: byte
         assert answer.json()["extensions"]["rateLimit"]["mutations"]["limit"] == 600
 
 
-def test_a_process_that_dies_takes_its_work_with_it_and_the_next_one_does_it(tmp_path: Path, manifest: bytes) -> None:
+def test_a_killed_worker_rolls_back_and_the_next_one_repeats_its_work(tmp_path: Path, manifest: bytes) -> None:
     with serving(tmp_path) as server:
         answers: list[httpx.Response] = []
         asking = Thread(target=lambda: answers.append(sync(server, manifest)))
@@ -313,7 +313,7 @@ def test_a_process_that_dies_takes_its_work_with_it_and_the_next_one_does_it(tmp
         assert outcomes(sync(server, manifest)) == {"UNCHANGED"}
 
 
-def test_a_subscriber_hears_of_what_was_done_apart(server: Running) -> None:
+def test_a_subscriber_receives_events_of_a_worker_process(server: Running) -> None:
     with httpx.stream(
         "POST",
         f"{server.url}/graphql",
@@ -343,7 +343,7 @@ def half_an_upload(server: Running, key: str | None = None, size: int = 1_000_00
         yield connection
 
 
-def test_a_caller_has_two_uploads_at_once_and_keeps_nobody_else_waiting(tmp_path: Path) -> None:
+def test_a_caller_has_two_uploads_at_once_and_does_not_delay_other_callers(tmp_path: Path) -> None:
     with serving(tmp_path, ADMIN_KEY="an-administrators-key-for-this-test") as server:
         admin = {"Authorization": "Bearer an-administrators-key-for-this-test"}
         created = httpx.post(f"{server.url}/graphql", json={"query": KEY}, headers=admin).json()
@@ -362,7 +362,7 @@ def test_a_caller_has_two_uploads_at_once_and_keeps_nobody_else_waiting(tmp_path
             assert form(server, parts, {"Authorization": f"Bearer {key}"}).status_code == 200
 
 
-def test_an_upload_that_trickles_is_ended_and_all_of_them_have_a_limit_on_disk(tmp_path: Path) -> None:
+def test_a_slow_upload_is_ended_and_all_uploads_have_a_limit_on_disk(tmp_path: Path) -> None:
     limits = {"LIMIT_BODY_SECONDS": "1", "LIMIT_UPLOAD_SECONDS": "2", "LIMIT_UPLOAD_DISK_BYTES": "500000"}
     with serving(tmp_path, **limits) as server:
         with half_an_upload(server) as slow:
@@ -394,7 +394,7 @@ def test_a_worker_process_that_fails_during_an_event_stream_is_an_error_of_the_s
         assert json.loads(events[1][6:])["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
 
 
-def test_a_worker_process_that_ends_at_any_moment_is_told_as_unavailable(tmp_path: Path, manifest: bytes) -> None:
+def test_a_worker_process_that_ends_at_any_moment_is_reported_as_unavailable(tmp_path: Path, manifest: bytes) -> None:
     with serving(tmp_path) as server:
         stopped = Event()
         killing = Thread(target=kill_workers, args=(server, stopped))

@@ -40,7 +40,7 @@ def got(endpoint: Receiver, number: int) -> list[Any]:
     return asyncio.run(endpoint.count(number, 20))
 
 
-def test_the_server_posts_what_a_document_chooses_signed_with_the_secret_it_showed(tmp_path: Path) -> None:
+def test_the_server_posts_the_selected_fields_signed_with_the_secret_it_showed(tmp_path: Path) -> None:
     with receiver() as endpoint, serving(tmp_path, WEBHOOK_ALLOW_PRIVATE="true") as server:
         asked = {"url": endpoint.url, "kinds": ["TEAM_CREATED"], "document": DOCUMENT}
         created = server.data(CREATE, input=asked)["createWebhook"]
@@ -51,7 +51,7 @@ def test_the_server_posts_what_a_document_chooses_signed_with_the_secret_it_show
     assert event["data"]["node"]["teams"] == [{"name": "growth"}]
 
 
-def test_a_receiver_on_the_loopback_is_refused_with_a_reason_one_can_read(tmp_path: Path) -> None:
+def test_a_receiver_on_the_loopback_is_refused_with_a_readable_reason(tmp_path: Path) -> None:
     with receiver() as endpoint, serving(tmp_path) as server:
         for url in (endpoint.url, endpoint.url.replace("127.0.0.1", "localhost")):
             created = server.data(CREATE, input={"url": url})["createWebhook"]["webhook"]
@@ -69,7 +69,7 @@ def test_a_receiver_on_the_loopback_is_refused_with_a_reason_one_can_read(tmp_pa
         assert endpoint.got == []
 
 
-def test_a_worker_of_its_own_posts_for_the_settings_and_ends_when_told(tmp_path: Path) -> None:
+def test_a_separate_worker_posts_as_its_settings_say_and_stops_by_a_signal(tmp_path: Path) -> None:
     with receiver() as endpoint, serving(tmp_path) as server:
         worker = subprocess.Popen(
             [TESSERA, "worker"],

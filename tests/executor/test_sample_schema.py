@@ -81,7 +81,7 @@ def arguments(_path: str, _argument: GraphQLArgument, name: str) -> st.SearchStr
 @pytest.mark.filterwarnings("ignore:.*coroutine")  # left unawaited by graphql-core, when it meets a failure
 @settings(max_examples=examples(200), **THOROUGH)
 @given(operations(CORE, arguments, depth=4), st.integers(0, 3))
-async def test_what_is_planned_is_what_graphql_core_answers(asked: Asked, guests: int) -> None:
+async def test_the_planned_executor_returns_what_graphql_core_returns(asked: Asked, guests: int) -> None:
     assert validate(CORE, parse(asked.text)) == []
     tally = await compare(asked, admin=guests > 0)
     assert not tally.fallbacks[Fallback.UNSUPPORTED]
@@ -89,7 +89,7 @@ async def test_what_is_planned_is_what_graphql_core_answers(asked: Asked, guests
 
 @pytest.mark.parametrize("name", sorted(SECRETS - {"vault"}))
 @pytest.mark.parametrize("around", ["people {{ {} }}", "byNumbers(numbers: [3, 7]) {{ ... on Person {{ {} }} }}"])
-async def test_a_permission_is_asked_whoever_executes(name: str, around: str) -> None:
+async def test_both_executors_check_permissions(name: str, around: str) -> None:
     below = " { number }" if name in {"secretFriend", "guardedBoss"} else ""
     asked = Asked(f"{{ {around.format(name + below)} }}", {})
     for executed in (partial(planned, tally=ExecutorCounts()), referred):
@@ -101,7 +101,7 @@ async def test_a_permission_is_asked_whoever_executes(name: str, around: str) ->
     assert (await compare(asked)).planned == 1, "a permission that is granted keeps nobody from the plan"
 
 
-async def test_a_list_behind_a_permission_is_not_entered() -> None:
+async def test_a_list_behind_a_denied_permission_is_null() -> None:
     asked = Asked("{ vault { number } }", {})
     assert (await planned(asked, sample_context(admin=False), ExecutorCounts())).data == {"vault": None}
     assert (await planned(asked, sample_context(admin=True), ExecutorCounts())).data == {"vault": [{"number": 1}]}
@@ -120,20 +120,20 @@ async def test_a_list_behind_a_permission_is_not_entered() -> None:
         ('{ plain __type(name: "Dog") { name } }', Fallback.INTROSPECTION),
     ],
 )
-async def test_whoever_answered_is_counted_and_why(text: str, reason: Fallback | None) -> None:
+async def test_the_executor_of_each_operation_is_counted_with_the_reason(text: str, reason: Fallback | None) -> None:
     tally = await compare(Asked(text, {}))
     assert tally.planned == (reason is None)
     assert tally.fallbacks == ({reason: 1} if reason else {})
 
 
-async def test_a_document_of_endlessly_many_selections_gets_no_plan() -> None:
+async def test_a_document_with_too_many_selections_gets_no_plan() -> None:
     layers = [f"fragment F{n} on Person {{ a: boss {{ ...F{n + 1} }} b: boss {{ ...F{n + 1} }} }}" for n in range(8)]
     text = "{ person(number: 1) { ...F0 } }" + " ".join(layers) + " fragment F8 on Person { number }"
     tally = await compare(Asked(text, {}))
     assert tally.fallbacks == {Fallback.UNSUPPORTED: 1}
 
 
-async def test_parents_that_point_at_the_same_ask_for_it_once() -> None:
+async def test_parents_with_the_same_child_load_it_once() -> None:
     asked: list[list[int]] = []
 
     async def people(numbers: list[int]) -> list[int]:
@@ -150,7 +150,7 @@ async def test_parents_that_point_at_the_same_ask_for_it_once() -> None:
     assert asked == [[0, 1, 2, 3, 5, 6]]
 
 
-async def test_a_failure_stops_what_runs_beside_it_and_leaves_the_loaders_usable() -> None:
+async def test_a_failure_stops_its_siblings_and_leaves_the_loaders_usable() -> None:
     loaded: list[int] = []
 
     async def people(numbers: list[int]) -> list[int]:
@@ -182,7 +182,7 @@ async def test_a_plan_serves_every_outcome_of_its_conditions() -> None:
         assert tally.planned == 1
 
 
-async def test_a_huge_level_lets_others_have_their_turn() -> None:
+async def test_a_huge_level_yields_to_other_tasks() -> None:
     turns = 0
 
     async def count_turns() -> None:
@@ -201,7 +201,7 @@ async def test_a_huge_level_lets_others_have_their_turn() -> None:
     assert turns >= 3
 
 
-async def test_who_gives_up_waiting_leaves_nothing_running() -> None:
+async def test_a_cancelled_operation_leaves_no_task_running() -> None:
     before = asyncio.all_tasks()
     started = asyncio.Event()
 

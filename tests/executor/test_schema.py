@@ -211,11 +211,11 @@ def _values_of(value: Any, name: str) -> list[str]:
 
 @settings(max_examples=examples(200), **THOROUGH)
 @given(operations(CORE, arguments, rarely=RARELY), st.integers(0, 3))
-def test_what_is_planned_is_what_graphql_core_answers(both: Both, asked: Asked, actor: int) -> None:
+def test_the_planned_executor_returns_what_graphql_core_returns(both: Both, asked: Asked, actor: int) -> None:
     both.compare(asked, both.actors[actor])
 
 
-def test_most_of_it_was_planned(both: Both) -> None:
+def test_most_operations_were_planned(both: Both) -> None:
     """Runs after the operations above, and says whether they were worth it."""
     tally = both.transports[Executor.PLANNED].executor_counts
     assert 3 * tally.planned > tally.fallbacks[Fallback.FAILED] > 0, tally

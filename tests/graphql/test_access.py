@@ -269,7 +269,7 @@ def _expected(holder: str, ours: UUID, verb: Action, owner: UUID) -> list[str]:
 
 @pytest.mark.parametrize("verb", CALLS, ids=lambda verb: verb.name)
 @pytest.mark.parametrize("whose", ["ours", "theirs"])
-async def test_a_key_may_do_exactly_what_the_table_says(
+async def test_each_key_may_call_exactly_what_the_table_allows(
     world: World, database: Database, verb: Action, whose: str
 ) -> None:
     api = authenticated_api(database)

@@ -16,7 +16,7 @@ from tests.world import World, adding
 CREATE = "mutation($input: CreateTeamInput!) { createTeam(input: $input) { team { id } errors { code } } }"
 
 
-async def test_the_log_and_the_versions_keep_the_order_of_commits(world: World, clock: FixedClock) -> None:
+async def test_the_event_log_and_the_versions_keep_the_order_of_commits(world: World, clock: FixedClock) -> None:
     asset = await world.published(consumers=1)
     clock.advance(hours=-2)
     await world.publish(asset, adding("extra"))
@@ -29,7 +29,7 @@ async def test_the_log_and_the_versions_keep_the_order_of_commits(world: World, 
     assert (await audit.verify_log(world.database)).sequence == len(log)
 
 
-async def test_a_proposal_neither_runs_out_nor_hangs(world: World, clock: FixedClock) -> None:
+async def test_a_proposal_neither_expires_early_nor_hangs(world: World, clock: FixedClock) -> None:
     _, proposal = await world.proposed(consumers=1)
     clock.advance(hours=-2)
     assert (await world.apply_time(proposal)).proposal.status is ProposalStatus.PENDING
@@ -39,14 +39,14 @@ async def test_a_proposal_neither_runs_out_nor_hangs(world: World, clock: FixedC
     assert (await world.publish_proposal(proposal)).proposal.status is ProposalStatus.PUBLISHED
 
 
-async def test_a_retry_gets_the_first_answer(world: World, clock: FixedClock, ask: Ask) -> None:
+async def test_a_retry_gets_the_first_payload(world: World, clock: FixedClock, ask: Ask) -> None:
     first = await ask(CREATE, input={"name": "one", "idempotencyKey": "k"})
     clock.advance(hours=-2)
     assert await ask(CREATE, input={"name": "one", "idempotencyKey": "k"}) == first
     assert (await world.size())["Team"] == 1
 
 
-async def test_a_key_is_good_until_its_moment_comes(world: World, clock: FixedClock) -> None:
+async def test_a_key_is_valid_until_it_expires(world: World, clock: FixedClock) -> None:
     api = authenticated_api(world.database)
     created_key = await api.create_key(await world.team("one"), Scope.READ, expires_at=clock.now + timedelta(hours=1))
     clock.advance(hours=-2)

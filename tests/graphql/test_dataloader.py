@@ -23,14 +23,14 @@ class Asked:
         return [key * 2 for key in keys]
 
 
-async def test_keys_of_the_same_moment_are_one_question_each_key_once() -> None:
+async def test_keys_of_the_same_moment_are_one_batch_with_each_key_once() -> None:
     loader = Loader(asked := Asked())
     results = await asyncio.gather(loader.load(1), loader.load_many([2, 1, 2]), loader.load(3))
     assert results == [2, [4, 2, 4], 6]
     assert asked.questions == [[1, 2, 3]]
 
 
-async def test_what_is_known_or_on_its_way_is_not_asked_again() -> None:
+async def test_a_loaded_or_pending_key_is_not_loaded_again() -> None:
     loader = Loader(asked := Asked())
     first = asyncio.ensure_future(loader.load_many([1, 2]))
     await asked.began.wait()
@@ -40,7 +40,7 @@ async def test_what_is_known_or_on_its_way_is_not_asked_again() -> None:
     assert asked.questions == [[1, 2], [3]]
 
 
-async def test_a_failure_is_told_to_all_who_wait_and_forgotten() -> None:
+async def test_a_failure_is_raised_to_all_waiters_and_not_cached() -> None:
     loader = Loader(asked := Asked())
     failed = await asyncio.gather(loader.load(-1), loader.load(1), return_exceptions=True)
     assert [str(error) for error in failed] == ["below zero", "below zero"]
@@ -50,7 +50,7 @@ async def test_a_failure_is_told_to_all_who_wait_and_forgotten() -> None:
     assert asked.questions == [[-1, 1], [1], [-1]]
 
 
-async def test_nothing_is_asked_for_those_who_have_left() -> None:
+async def test_no_batch_is_loaded_for_cancelled_waiters() -> None:
     loader = Loader(asked := Asked())
     left = asyncio.ensure_future(loader.load(1))
     await asyncio.sleep(0)
@@ -63,7 +63,7 @@ async def test_nothing_is_asked_for_those_who_have_left() -> None:
     assert await loader.load(1) == 2
 
 
-async def test_one_who_leaves_takes_nothing_from_the_others() -> None:
+async def test_a_cancelled_waiter_does_not_cancel_the_batch() -> None:
     loader = Loader(asked := Asked())
     leaving, staying = asyncio.ensure_future(loader.load(1)), asyncio.ensure_future(loader.load(1))
     await asked.began.wait()

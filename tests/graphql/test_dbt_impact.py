@@ -51,7 +51,7 @@ async def test_the_impact_of_a_manifest_names_what_breaks_and_who_would_be_asked
     assert await world.size() == size
 
 
-async def test_who_adapts_in_the_same_manifest_would_not_be_asked(ask: Ask, world: World) -> None:
+async def test_a_consumer_that_adapts_in_the_same_manifest_is_not_asked(ask: Ask, world: World) -> None:
     await took_in(world, manifest(ORDERS, CLOSING))
     adapted = {**CLOSING, "compiled_code": "select id from analytics.core.orders"}
     impacts = (await ask(IMPACT, manifest=manifest(owned("orders", "shop", "id", "note"), adapted)))["dbtImpact"]
@@ -68,6 +68,6 @@ async def test_an_unchanged_manifest_has_no_impact(ask: Ask, world: World) -> No
     }
 
 
-async def test_what_is_no_manifest_is_refused_in_a_sentence(answer: Ask) -> None:
+async def test_an_invalid_manifest_is_refused_with_a_message(answer: Ask) -> None:
     reply = await answer(IMPACT, manifest={"nodes": {}})
     assert "The manifest can't be read" in reply["errors"][0]["message"]

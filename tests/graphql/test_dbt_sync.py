@@ -36,7 +36,7 @@ def manifest() -> Any:
     return json.loads(path.read_text())
 
 
-async def test_a_dry_run_tells_everything_and_writes_nothing(world: World, ask: Ask, manifest: Any) -> None:
+async def test_a_dry_run_reports_everything_and_writes_nothing(world: World, ask: Ask, manifest: Any) -> None:
     await world.team("analytics")
     before = await world.size()
     payload = (await ask(SYNC, input={"manifest": manifest, "owner": {"name": "analytics"}, "dryRun": True}))[
@@ -49,7 +49,9 @@ async def test_a_dry_run_tells_everything_and_writes_nothing(world: World, ask: 
     assert await world.size() == before
 
 
-async def test_a_manifest_taken_in_twice_changes_nothing_the_second_time(world: World, ask: Ask, manifest: Any) -> None:
+async def test_a_manifest_synchronised_twice_changes_nothing_the_second_time(
+    world: World, ask: Ask, manifest: Any
+) -> None:
     await world.team("analytics")
     arguments = {"manifest": manifest, "owner": {"name": "analytics"}}
     first = (await ask(SYNC, input=arguments))["syncDbtManifest"]["report"]
@@ -71,7 +73,7 @@ async def test_a_retried_sync_gets_the_first_report(world: World, ask: Ask, mani
 
 
 @pytest.mark.parametrize("junk", [{}, [], "text", None, {"metadata": {}}, {"nodes": 1}])
-async def test_what_is_no_manifest_is_refused(junk: Any, world: World, answer: Ask) -> None:
+async def test_an_invalid_manifest_is_refused(junk: Any, world: World, answer: Ask) -> None:
     await world.team("analytics")
     reply = await answer(SYNC, input={"manifest": junk, "owner": {"name": "analytics"}})
     if "errors" in reply:
@@ -82,7 +84,7 @@ async def test_what_is_no_manifest_is_refused(junk: Any, world: World, answer: A
     assert error["field"] == ["input", "manifest"]
 
 
-async def test_an_owner_of_the_manifest_may_be_called_otherwise_here_and_his_reads_are_registered(
+async def test_an_owner_of_the_manifest_is_mapped_to_a_team_whose_reads_are_registered(
     world: World, ask: Ask, manifest: Any
 ) -> None:
     await world.team("analytics")
@@ -105,7 +107,7 @@ async def test_an_owner_of_the_manifest_may_be_called_otherwise_here_and_his_rea
     assert await ask(SYNC, input=arguments) == first
 
 
-async def test_a_table_that_left_the_manifest_is_told_and_retired_only_when_asked(
+async def test_a_table_removed_from_the_manifest_is_reported_and_retired_only_on_request(
     world: World, ask: Ask, manifest: Any
 ) -> None:
     await world.team("analytics")

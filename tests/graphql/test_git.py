@@ -41,7 +41,7 @@ def run(database: Database, tmp_path: Path) -> Ask:
     return ask
 
 
-async def test_what_is_pushed_can_be_edited_and_pulled(run: Ask, world: World, tmp_path: Path) -> None:
+async def test_pushed_files_can_be_edited_and_pulled(run: Ask, world: World, tmp_path: Path) -> None:
     await world.published()
     payload = (await run(PUSH, input={"clientMutationId": "one"}))["pushToGit"]
     assert payload == {
@@ -61,7 +61,7 @@ async def test_what_is_pushed_can_be_edited_and_pulled(run: Ask, world: World, t
     assert again == {"teamsUpdated": 0, "assetsUpdated": 0, "passedOver": []}
 
 
-async def test_a_mistake_in_a_file_is_told_with_its_line(run: Ask, world: World, tmp_path: Path) -> None:
+async def test_a_mistake_in_a_file_is_reported_with_its_line(run: Ask, world: World, tmp_path: Path) -> None:
     await world.published()
     await run(PUSH, input={})
     (tmp_path / "contracts/teams/producers.yaml").write_text("kind: team\nformat: 1\nnaem: x\n")

@@ -29,7 +29,7 @@ def publish_input(schema: Any, **options: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("schema", [adding("extra"), without("note")])
-async def test_a_retry_gets_the_first_answer_and_leaves_no_trace(schema: Any, world: World, ask: Ask) -> None:
+async def test_a_retry_gets_the_first_payload_and_writes_nothing(schema: Any, world: World, ask: Ask) -> None:
     await world.published(consumers=2)
     first = (await ask(PUBLISH, input=publish_input(schema, clientMutationId="one")))["publishContract"]
     assert first["errors"] == []
@@ -41,7 +41,7 @@ async def test_a_retry_gets_the_first_answer_and_leaves_no_trace(schema: Any, wo
     assert await world.size() == before
 
 
-async def test_things_are_shown_as_they_are_now_though_the_outcome_is_the_first(world: World, ask: Ask) -> None:
+async def test_a_retry_shows_current_objects_with_the_first_outcome(world: World, ask: Ask) -> None:
     asset = await world.published(consumers=1)
     await ask(PUBLISH, input=publish_input(without("note")))
     await world.publish(asset, without("total"), force=True, reason="late")
@@ -50,7 +50,7 @@ async def test_things_are_shown_as_they_are_now_though_the_outcome_is_the_first(
     assert again["proposal"]["status"] == "SUPERSEDED"
 
 
-async def test_a_key_used_for_something_else_is_a_conflict(world: World, ask: Ask) -> None:
+async def test_a_key_used_with_another_input_is_a_conflict(world: World, ask: Ask) -> None:
     await world.published()
     await ask(PUBLISH, input=publish_input(adding("extra")))
     payload = (await ask(PUBLISH, input=publish_input(adding("other"))))["publishContract"]
@@ -61,14 +61,14 @@ async def test_a_key_used_for_something_else_is_a_conflict(world: World, ask: As
     assert team["errors"][0]["code"] == "CONFLICT"
 
 
-async def test_keys_of_different_callers_do_not_meet(ask: Ask) -> None:
+async def test_keys_of_different_callers_do_not_collide(ask: Ask) -> None:
     for name in ("one", "two"):
         actor = Actor(name, None, frozenset(Scope))
         reply = await ask(CREATE, actor=actor, input={"name": f"team of {name}", "idempotencyKey": "same"})
         assert reply["createTeam"]["errors"] == []
 
 
-async def test_a_refusal_is_not_remembered(world: World, ask: Ask) -> None:
+async def test_a_refusal_is_not_stored(world: World, ask: Ask) -> None:
     arguments = {"asset": {"fqn": "analytics.core.orders"}, "team": {"name": "late"}, "idempotencyKey": "k-2"}
     query = """mutation ($input: RegisterInput!) { register(input: $input) { registration { id } errors { code } } }"""
     await world.published()
@@ -77,7 +77,7 @@ async def test_a_refusal_is_not_remembered(world: World, ask: Ask) -> None:
     assert (await ask(query, input=arguments))["register"]["registration"] is not None
 
 
-async def test_a_dry_run_is_not_remembered(world: World, ask: Ask) -> None:
+async def test_a_dry_run_is_not_stored(world: World, ask: Ask) -> None:
     await world.published()
     dry = (await ask(PUBLISH, input=publish_input(adding("extra"), dryRun=True)))["publishContract"]
     assert dry["outcome"] == "PUBLISHED"
@@ -89,13 +89,13 @@ async def test_a_dry_run_is_not_remembered(world: World, ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 201])
-async def test_a_key_has_a_sensible_length(key: str, ask: Ask) -> None:
+async def test_a_too_short_or_too_long_key_is_refused(key: str, ask: Ask) -> None:
     reply = (await ask(CREATE, input={"name": "x", "idempotencyKey": key}))["createTeam"]
     assert reply["errors"][0]["code"] == "INVALID"
     assert reply["errors"][0]["field"] == ["input", "idempotencyKey"]
 
 
-async def test_equal_calls_at_once_have_one_effect_and_one_answer(world: World, ask: Ask) -> None:
+async def test_equal_concurrent_calls_have_one_effect_and_one_payload(world: World, ask: Ask) -> None:
     await world.published(consumers=1)
     before = await world.size()
     answers = await asyncio.gather(*(ask(PUBLISH, input=publish_input(without("note"))) for _ in range(6)))

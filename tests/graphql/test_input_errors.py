@@ -25,7 +25,7 @@ mutation ($i: PublishContractInput!) {
 """
 
 
-async def test_an_id_that_is_none_fails_in_its_own_place_of_a_list(world: World, answer: Ask) -> None:
+async def test_an_invalid_id_fails_only_at_its_position_of_a_list(world: World, answer: Ask) -> None:
     team = global_id("Team", (await world.team("shop")).id)
     reply = await answer(NODES, ids=["junk", team, global_id("Nope", (await world.team("x")).id), team])
     assert reply["data"]["nodes"] == [None, {"id": team}, None, {"id": team}]
@@ -36,7 +36,7 @@ async def test_an_id_that_is_none_fails_in_its_own_place_of_a_list(world: World,
 
 
 @pytest.mark.parametrize("field", ["events", 'search(text: "o")', "assets"])
-async def test_a_cursor_of_null_is_none(field: str, world: World, ask: Ask) -> None:
+async def test_a_null_cursor_is_the_same_as_no_cursor(field: str, world: World, ask: Ask) -> None:
     await world.published()
     name, _, arguments = field.rstrip(")").partition("(")
     backwards = "" if name == "search" else f"back: {name}(before: null, last: 1) {{ pageInfo {{ hasNextPage }} }}"
@@ -45,7 +45,7 @@ async def test_a_cursor_of_null_is_none(field: str, world: World, ask: Ask) -> N
     assert "back" not in data or data["back"]["pageInfo"]["hasNextPage"] is False
 
 
-async def test_a_name_that_no_index_holds_is_refused_alike_on_both_databases(world: World, ask: Ask) -> None:
+async def test_a_name_too_long_for_an_index_is_refused_alike_on_both_databases(world: World, ask: Ask) -> None:
     await world.team("shop")
     letters = random.Random(1)
     long = "a." + "".join(chr(0x20000 + letters.randrange(40_000)) for _ in range(998))
@@ -54,7 +54,7 @@ async def test_a_name_that_no_index_holds_is_refused_alike_on_both_databases(wor
         assert [error["code"] for error in data["createAsset"]["errors"]] == ([code] if code else [])
 
 
-async def test_words_of_any_alphabet_are_found_in_descriptions_whatever_their_case(world: World, ask: Ask) -> None:
+async def test_descriptions_are_searched_without_case_in_any_alphabet(world: World, ask: Ask) -> None:
     owner = await world.team("shop")
     await world.asset("shop.core.a", owner, description="ÜBERALL in der Straße, ПРИВЕТ")
     for text in ("überall", "Überall", "straße", "привет"):
@@ -71,7 +71,7 @@ async def test_words_of_any_alphabet_are_found_in_descriptions_whatever_their_ca
     ("bad", "field"),
     [({"version": "x"}, "version"), ({"metadata": [1]}, "metadata"), ({"reason": "x" * 20_001}, "reason")],
 )
-async def test_what_can_not_be_right_is_refused_although_nothing_would_change(
+async def test_an_invalid_input_is_refused_although_nothing_would_change(
     bad: dict[str, Any], field: str, world: World, ask: Ask
 ) -> None:
     asset = await world.published()
@@ -82,7 +82,7 @@ async def test_what_can_not_be_right_is_refused_although_nothing_would_change(
     assert (await ask(PUBLISH, i=same))["publishContract"]["outcome"] == "UNCHANGED"
 
 
-async def test_a_refusal_blames_a_field_that_the_input_has(world: World, ask: Ask) -> None:
+async def test_a_refusal_names_a_field_of_the_input(world: World, ask: Ask) -> None:
     asset = await world.published()
     data = await ask(
         """mutation ($fqn: String!) {
@@ -103,7 +103,7 @@ async def test_a_refusal_blames_a_field_that_the_input_has(world: World, ask: As
     assert "idempotencyKey" in data["createTeam"]["errors"][0]["message"]
 
 
-async def test_a_conflict_of_keys_names_the_mutation_as_the_graph_does(ask: Ask) -> None:
+async def test_a_conflict_of_idempotency_keys_names_the_mutation_as_the_schema_does(ask: Ask) -> None:
     create = 'mutation ($n: String!) { createTeam(input: {name: $n, idempotencyKey: "k"}) { errors { code message } } }'
     await ask(create, n="a")
     (error,) = (await ask(create, n="b"))["createTeam"]["errors"]
@@ -111,7 +111,7 @@ async def test_a_conflict_of_keys_names_the_mutation_as_the_graph_does(ask: Ask)
     assert "createTeam" in error["message"]
 
 
-async def test_an_empty_list_is_not_everything(world: World, answer: Ask) -> None:
+async def test_an_empty_list_does_not_mean_all(world: World, answer: Ask) -> None:
     asset = await world.published()
     reply = await answer('{ search(text: "o", types: []) { totalCount } }')
     assert reply["errors"][0]["extensions"]["code"] == "INVALID"
@@ -119,7 +119,7 @@ async def test_an_empty_list_is_not_everything(world: World, answer: Ask) -> Non
     assert fields["data"]["asset"]["fields"] == []
 
 
-async def test_a_webhook_s_document_that_could_never_be_answered_is_refused(ask: Ask) -> None:
+async def test_a_webhook_document_that_would_always_fail_is_refused(ask: Ask) -> None:
     create = """mutation ($d: String!) {
       createWebhook(input: {url: "https://example.com/", document: $d}) { errors { code field message } }
     }"""
@@ -131,14 +131,14 @@ async def test_a_webhook_s_document_that_could_never_be_answered_is_refused(ask:
 
 
 @pytest.mark.parametrize("inner", ["[" * 400 + "]" * 400, "{a: " * 250 + "1" + "}" * 250])
-async def test_what_is_nested_too_deeply_is_called_that(inner: str, answer: Ask) -> None:
+async def test_a_too_deeply_nested_input_is_refused_as_such(inner: str, answer: Ask) -> None:
     reply = await answer(f'{{ impact(asset: {{fqn: "a.b"}}, schema: {inner}) {{ outcome }} }}')
     (error,) = reply["errors"]
     assert error["extensions"]["code"] == "QUERY_TOO_COMPLEX"
     assert "nested too deeply" in error["message"], json.dumps(error)
 
 
-async def test_an_answer_raises_the_row_version_of_the_registrations_it_marks(world: World, ask: Ask) -> None:
+async def test_an_acknowledgment_raises_the_row_version_of_its_registrations(world: World, ask: Ask) -> None:
     _, proposal = await world.proposed(consumers=1)
     data = await ask(
         """mutation ($p: ID!) {
@@ -169,7 +169,7 @@ mutation ($p: ID!, $r: ID!, $seen: Int) {
 """
 
 
-async def test_whoever_decides_by_what_has_changed_meanwhile_is_told_so(world: World, ask: Ask) -> None:
+async def test_a_decision_on_an_outdated_row_version_is_refused(world: World, ask: Ask) -> None:
     _, proposal = await world.proposed(consumers=1)
     (registration,) = await world.registrations()
     ids: dict[str, Any] = {"p": global_id("Proposal", proposal.id), "r": global_id("Registration", registration.id)}
@@ -180,7 +180,7 @@ async def test_whoever_decides_by_what_has_changed_meanwhile_is_told_so(world: W
     assert answered["proposal"]["rowVersion"] == proposal.row_version + 1
 
 
-async def test_a_repeated_last_answer_gets_the_outcome_of_the_first(world: World, ask: Ask) -> None:
+async def test_a_repeated_last_acknowledgment_gets_the_first_outcome(world: World, ask: Ask) -> None:
     _, proposal = await world.proposed(consumers=1, publish_when_approved=True)
     answer = """mutation ($p: ID!) {
       acknowledgeProposal(
@@ -194,7 +194,7 @@ async def test_a_repeated_last_answer_gets_the_outcome_of_the_first(world: World
     assert await world.kinds() == before
 
 
-async def test_an_approved_proposal_is_published_once_however_often_it_is_asked(world: World, ask: Ask) -> None:
+async def test_an_approved_proposal_is_published_once_however_often_it_is_requested(world: World, ask: Ask) -> None:
     _, proposal = await world.proposed(consumers=0)
     publish = """mutation ($p: ID!) {
       publishProposal(input: {proposal: $p, publishedBy: {name: "producers"}, idempotencyKey: "once"}) {
@@ -206,7 +206,7 @@ async def test_an_approved_proposal_is_published_once_however_often_it_is_asked(
     assert await ask(publish, p=global_id("Proposal", proposal.id)) == first
 
 
-async def test_an_address_is_a_scalar_of_its_own(ask: Ask, answer: Ask) -> None:
+async def test_a_url_is_a_scalar_of_its_own(ask: Ask, answer: Ask) -> None:
     create = "mutation ($u: URL!) { createWebhook(input: {url: $u}) { webhook { url } errors { code } } }"
     assert (await ask(create, u="https://example.com/x"))["createWebhook"]["webhook"]["url"] == "https://example.com/x"
     assert (await ask(create, u="nothing"))["createWebhook"]["errors"] == [{"code": "INVALID"}]
@@ -226,7 +226,7 @@ async def test_an_address_is_a_scalar_of_its_own(ask: Ask, answer: Ask) -> None:
         ),
     ],
 )
-async def test_what_fails_does_not_take_along_what_waits_for_the_same(
+async def test_a_failing_field_does_not_fail_another_one_with_the_same_rows(
     failing: str, standing: str, world: World, answer: Ask
 ) -> None:
     await world.published(consumers=2)
@@ -239,7 +239,7 @@ async def test_what_fails_does_not_take_along_what_waits_for_the_same(
     assert reply["data"] == {"bad": None, "good": alone}
 
 
-async def test_who_waits_for_the_same_rows_does_not_fall_with_who_is_given_up(world: World, database: Database) -> None:
+async def test_cancelling_a_load_does_not_cancel_another_one_of_the_same_rows(world: World, database: Database) -> None:
     team = await world.team("shop")
     async with context.open_context(database, ANONYMOUS) as open_request:
         loaders = open_request.loaders

@@ -35,7 +35,7 @@ async def create(api: AuthenticatedApi, token: str, **asked: Any) -> dict[str, A
     return (await api.data(token, CREATE, input=asked))["createApiKey"]
 
 
-async def test_an_administrator_makes_a_key_that_works_from_then_on(api: AuthenticatedApi, world: World) -> None:
+async def test_an_administrator_creates_a_key_that_works_at_once(api: AuthenticatedApi, world: World) -> None:
     team = await world.team("shop")
     admin = await api.create_key(None, Scope.ADMIN, name="root")
     created = await create(api, admin.token, name="ci", team={"name": "SHOP"}, scopes=["WRITE"])
@@ -56,9 +56,7 @@ async def test_an_administrator_makes_a_key_that_works_from_then_on(api: Authent
     assert viewer["apiKey"]["scopes"] == ["READ", "WRITE"]
 
 
-async def test_a_retry_is_told_that_the_token_was_shown_and_does_not_get_it(
-    api: AuthenticatedApi, world: World
-) -> None:
+async def test_a_retry_does_not_get_the_token_again(api: AuthenticatedApi, world: World) -> None:
     team = await world.team("shop")
     writer = await api.create_key(team, Scope.WRITE)
     asked = {"name": "next", "scopes": ["READ"], "idempotencyKey": "one"}
@@ -82,7 +80,9 @@ async def test_no_row_of_any_table_holds_a_token(api: AuthenticatedApi, world: W
                 assert created["token"][8:] not in str(row)
 
 
-async def test_equal_idempotency_keys_of_keys_of_one_name_do_not_meet(api: AuthenticatedApi, world: World) -> None:
+async def test_equal_idempotency_keys_of_api_keys_of_one_name_do_not_collide(
+    api: AuthenticatedApi, world: World
+) -> None:
     tokens = [
         (await api.create_key(await world.team(name), Scope.WRITE, name="ci")).token for name in ("shop", "finance")
     ]
@@ -103,7 +103,7 @@ async def test_equal_idempotency_keys_of_keys_of_one_name_do_not_meet(api: Authe
         (Scope.WRITE, {"name": "x", "team": {"name": "nobody"}}, "NOT_FOUND", ["input", "team"]),
     ],
 )
-async def test_what_a_key_can_not_make_is_refused_with_its_reason(
+async def test_a_key_that_its_caller_may_not_create_is_refused_with_the_reason(
     api: AuthenticatedApi, world: World, scope: Scope, asked: dict[str, Any], code: str, field: list[str] | None
 ) -> None:
     await world.team("finance")
@@ -125,7 +125,7 @@ async def test_a_revoked_key_is_refused_by_the_very_next_call(api: Authenticated
     assert "was revoked" in (await api.reply(other_key.token, VIEWER))["errors"][0]["message"]
 
 
-async def test_an_id_of_something_else_is_no_key(api: AuthenticatedApi) -> None:
+async def test_an_id_of_another_type_is_no_key(api: AuthenticatedApi) -> None:
     admin = await api.create_key(None, Scope.ADMIN)
     payload = (await api.data(admin.token, REVOKE, id="VGVhbTox"))["revokeApiKey"]
     assert [error["code"] for error in payload["errors"]] == ["INVALID"]
@@ -147,7 +147,7 @@ async def test_keys_are_listed_to_administrators_and_to_writers_of_their_team_on
     assert codes(refused) == ["FORBIDDEN"]
 
 
-async def test_a_filter_does_not_lead_a_writer_to_keys_of_others(api: AuthenticatedApi, world: World) -> None:
+async def test_a_filter_does_not_show_a_writer_keys_of_other_teams(api: AuthenticatedApi, world: World) -> None:
     shop, finance = await world.team("shop"), await world.team("finance")
     writer = await api.create_key(shop, Scope.WRITE)
     await api.create_key(finance, Scope.READ, name="finance-bi")
@@ -166,13 +166,15 @@ async def test_a_key_by_its_id_is_null_to_those_who_may_not_see_it(api: Authenti
     assert (await api.data(admin.token, node, id=ids["root"])) == {"node": {"name": "root"}}
 
 
-async def test_a_reader_knows_its_own_key(api: AuthenticatedApi, world: World) -> None:
+async def test_a_reader_sees_its_own_key(api: AuthenticatedApi, world: World) -> None:
     reader = await api.create_key(await world.team("shop"), Scope.READ, name="bi")
     viewer = (await api.data(reader.token, VIEWER))["viewer"]
     assert viewer["apiKey"] == {"name": "bi", "prefix": reader.key.prefix, "scopes": ["READ"], "team": {"name": "shop"}}
 
 
-async def test_an_expired_key_is_told_when_it_expired(api: AuthenticatedApi, world: World, clock: FixedClock) -> None:
+async def test_an_expired_key_is_refused_with_the_time_of_its_expiry(
+    api: AuthenticatedApi, world: World, clock: FixedClock
+) -> None:
     team = await world.team("shop")
     key = await api.create_key(team, Scope.READ, expires_at=clock.now + timedelta(hours=1))
     assert codes(await api.reply(key.token, VIEWER)) == []

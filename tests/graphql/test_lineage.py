@@ -41,7 +41,7 @@ def edges(asset: dict[str, Any]) -> list[tuple[str, int]]:
     return sorted((edge["node"]["fqn"], edge["degree"]) for edge in asset["edges"])
 
 
-async def test_everything_down_the_stream_is_found_with_its_distance(world: World, ask: Ask) -> None:
+async def test_every_downstream_asset_is_listed_with_its_distance(world: World, ask: Ask) -> None:
     await diamond(world, ask)
     asset = (await ask(STREAM, fqn="x.a"))["asset"]
     assert edges(asset["downstream"]) == [("x.b", 1), ("x.c", 1), ("x.d", 2)]
@@ -66,7 +66,7 @@ async def test_lineage_is_read_in_pages(world: World, ask: Ask) -> None:
     }
 
 
-async def test_a_depth_or_cursor_that_makes_no_sense_is_refused(world: World, ask: Ask, answer: Ask) -> None:
+async def test_an_invalid_depth_or_cursor_is_refused(world: World, ask: Ask, answer: Ask) -> None:
     await diamond(world, ask)
     for arguments in ({"depth": 0}, {"depth": 11}, {"after": "junk"}, {"first": 101}, {"first": -1}):
         reply = await answer(STREAM, fqn="x.a", **arguments)
@@ -96,7 +96,7 @@ query ($schema: JSON!, $version: String, $guarantees: JSON) {
 """
 
 
-async def test_impact_says_what_a_publish_would_do_and_writes_nothing(world: World, ask: Ask) -> None:
+async def test_impact_returns_what_a_publish_would_do_and_writes_nothing(world: World, ask: Ask) -> None:
     asset = await world.published(consumers=1)
     precise = await world.team("precise")
     await world.register(asset, precise, "total")

@@ -33,7 +33,7 @@ async def letters(world: World, text: str = "bdaec") -> None:
         await world.asset(f"shop.core.{letter}", owner)
 
 
-async def test_walking_forwards_meets_everything_once(world: World, ask: Ask) -> None:
+async def test_paging_forwards_returns_each_item_once(world: World, ask: Ask) -> None:
     await letters(world)
     met, after = [], None
     while True:
@@ -47,7 +47,7 @@ async def test_walking_forwards_meets_everything_once(world: World, ask: Ask) ->
     assert met == list("abcde")
 
 
-async def test_walking_backwards_meets_everything_once(world: World, ask: Ask) -> None:
+async def test_paging_backwards_returns_each_item_once(world: World, ask: Ask) -> None:
     await letters(world)
     first = await ask(ASSETS, last=2)
     assert names(first) == list("de")
@@ -58,7 +58,7 @@ async def test_walking_backwards_meets_everything_once(world: World, ask: Ask) -
     assert second["assets"]["totalCount"] == 5
 
 
-async def test_an_order_can_be_turned_round(world: World, ask: Ask) -> None:
+async def test_an_order_can_be_reversed(world: World, ask: Ask) -> None:
     await letters(world)
     data = await ask(ASSETS, order={"field": "FQN", "direction": "DESC"}, first=3)
     assert names(data) == list("edc")
@@ -112,7 +112,7 @@ async def test_filters_are_anded(world: World, ask: Ask) -> None:
         ({"filter": {"owner": {"eq": forged(b"Asset:00000000-0000-0000-0000-000000000000")}}}, "Asset"),
     ],
 )
-async def test_a_request_that_makes_no_sense_is_refused_with_a_sentence(
+async def test_an_invalid_page_request_is_refused_with_a_message(
     arguments: dict[str, Any], message: str, world: World, answer: Ask
 ) -> None:
     await letters(world, "a")
@@ -151,7 +151,7 @@ async def test_every_root_list_can_be_read(world: World, ask: Ask) -> None:
     assert data["events"]["totalCount"] == len(await world.events())
 
 
-async def test_lists_can_be_filtered_by_words(world: World, ask: Ask) -> None:
+async def test_lists_can_be_filtered_by_text(world: World, ask: Ask) -> None:
     asset, _ = await world.proposed(consumers=2)
     await world.publish(asset, without("total"), force=True, reason="late")
     data = await ask(

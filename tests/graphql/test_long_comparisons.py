@@ -77,7 +77,7 @@ def endless(kind: str) -> dict[str, Any]:
     return {"oneOf": [{"properties": {f"p{n}": {"type": kind}}} for n in range(1500)]}
 
 
-async def test_a_long_comparison_comes_to_the_same_as_a_short_one(api: Api) -> None:
+async def test_a_long_comparison_has_the_same_outcome_as_a_short_one(api: Api) -> None:
     assert (await api.publish(table(200)))["contract"] == {"version": "1.0.0"}
     assert (await api.publish(table(200)))["outcome"] == "UNCHANGED"
     assert (await api.publish(table(201)))["contract"] == {"version": "1.1.0"}
@@ -89,13 +89,13 @@ async def test_a_long_comparison_comes_to_the_same_as_a_short_one(api: Api) -> N
     assert [node["kind"] for node in reply["events"]["nodes"]].count("CONTRACT_PUBLISHED") == 2
 
 
-async def test_a_retry_with_the_same_key_does_nothing_twice(api: Api) -> None:
+async def test_a_retry_with_the_same_key_has_no_second_effect(api: Api) -> None:
     first = await api.publish(table(200), key="build-1")
     assert await api.publish(table(200), key="build-1") == first
     assert (await api.data(EVENTS))["contracts"]["totalCount"] == 1
 
 
-async def test_what_takes_too_long_is_refused_and_nothing_is_changed(api: Api) -> None:
+async def test_a_comparison_that_takes_too_long_is_refused_and_changes_nothing(api: Api) -> None:
     assert (await api.publish(endless("string")))["outcome"] == "PUBLISHED"
     refused = await api.publish(endless("integer"))
     assert refused["outcome"] is None
@@ -104,7 +104,7 @@ async def test_what_takes_too_long_is_refused_and_nothing_is_changed(api: Api) -
     assert (await api.data(EVENTS))["contracts"]["totalCount"] == 1
 
 
-async def test_others_write_while_a_comparison_runs(api: Api) -> None:
+async def test_other_transactions_write_while_a_comparison_runs(api: Api) -> None:
     await api.publish(endless("string"))
     slow = asyncio.create_task(api.publish(endless("integer")))
     await asyncio.sleep(0.5)

@@ -18,7 +18,7 @@ CORE = schema._schema
 
 
 @pytest.mark.usefixtures("no_collector")
-def test_a_document_that_left_the_cache_is_freed_with_its_plan() -> None:
+def test_a_document_evicted_from_the_cache_is_freed_with_its_plan() -> None:
     cache = DocumentCache(CORE, Limits(cached_tokens=100), Profile.OPEN)
     operation = cache.prepare(QUERY)
     assert isinstance(operation, Operation)
@@ -34,7 +34,7 @@ def test_a_document_that_left_the_cache_is_freed_with_its_plan() -> None:
 
 
 @pytest.mark.usefixtures("no_collector")
-async def test_a_closed_context_is_freed_with_all_that_was_read(world: World, transport: Transport) -> None:
+async def test_a_closed_context_is_freed_with_its_rows(world: World, transport: Transport) -> None:
     asset = await world.published(consumers=1)
     async with transport.context(ANONYMOUS) as context:
         assert await context.loaders.asset.load(asset.id) is not None

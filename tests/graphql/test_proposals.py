@@ -62,7 +62,9 @@ async def publish(ask: Ask, schema: Any, **options: Any) -> dict[str, Any]:
     return shown_proposal
 
 
-async def test_a_breaking_change_asks_its_readers_and_is_published_with_their_consent(world: World, ask: Ask) -> None:
+async def test_a_breaking_change_asks_its_consumers_and_is_published_with_their_approval(
+    world: World, ask: Ask
+) -> None:
     await world.published(consumers=2)
     payload = await publish(ask, without("note"), reason="nobody writes it", publishedBy={"name": "producers"})
     assert payload["errors"] == []
@@ -105,7 +107,7 @@ async def test_a_breaking_change_asks_its_readers_and_is_published_with_their_co
     ]
 
 
-async def test_the_last_consent_publishes_where_that_was_asked_for(world: World, ask: Ask) -> None:
+async def test_the_last_approval_publishes_when_that_was_requested(world: World, ask: Ask) -> None:
     await world.published(consumers=1)
     proposal = (await publish(ask, without("note"), publishWhenApproved=True))["proposal"]
     reply = await ask(
@@ -128,7 +130,7 @@ async def test_migrating_needs_a_deadline_and_the_refusal_names_the_input(world:
     assert reply["acknowledgeProposal"]["proposal"]["status"] == "PENDING"
 
 
-async def test_who_is_not_asked_may_not_answer(world: World, ask: Ask) -> None:
+async def test_a_team_that_is_not_asked_may_not_acknowledge(world: World, ask: Ask) -> None:
     _, proposal = await world.proposed(consumers=1)
     stranger = await world.team("stranger")
     arguments = {"proposal": global_id("Proposal", proposal.id), "response": "APPROVED"}
@@ -139,7 +141,7 @@ async def test_who_is_not_asked_may_not_answer(world: World, ask: Ask) -> None:
     assert for_another_team["acknowledgeProposal"]["errors"][0]["code"] == "FORBIDDEN"
 
 
-async def test_what_the_viewer_may_do_is_said_ahead(world: World, ask: Ask) -> None:
+async def test_the_fields_viewer_can_agree_with_the_mutations(world: World, ask: Ask) -> None:
     asset, proposal = await world.proposed(consumers=1)
     query = """query ($id: ID!) { proposal(id: $id) {
       viewerCanAcknowledge viewerCanWithdraw viewerCanPublish asset { viewerCanPublish viewerCanUpdate }
@@ -188,7 +190,7 @@ async def test_withdrawing_ends_a_proposal_for_good(world: World, ask: Ask) -> N
     assert payload["errors"][0]["code"] == "NOT_FOUND"
 
 
-async def test_guarantees_are_kept_when_left_out_and_dropped_when_null(world: World, ask: Ask) -> None:
+async def test_omitted_guarantees_stay_and_null_guarantees_are_removed(world: World, ask: Ask) -> None:
     await world.asset("analytics.core.orders", await world.team("producers"))
     first = await publish(ask, ORDERS, guarantees={"custom": {"fresh": True}})
     assert first["contract"]["guarantees"] == {"custom": {"fresh": True}}
@@ -200,7 +202,7 @@ async def test_guarantees_are_kept_when_left_out_and_dropped_when_null(world: Wo
     assert dropped["contract"]["guarantees"] is None
 
 
-async def test_a_refused_publish_names_the_input_in_the_clients_spelling(world: World, ask: Ask) -> None:
+async def test_a_refused_publish_names_the_input_field_in_camel_case(world: World, ask: Ask) -> None:
     await world.published(consumers=1)
     for arguments, field in (
         (publish_input(adding("x"), version="1.0.0"), "version"),
@@ -216,7 +218,7 @@ async def test_a_refused_publish_names_the_input_in_the_clients_spelling(world: 
         assert refused["outcome"] is None
 
 
-async def test_a_dry_run_answers_in_full_and_leaves_nothing(world: World, ask: Ask) -> None:
+async def test_a_dry_run_returns_the_whole_payload_and_writes_nothing(world: World, ask: Ask) -> None:
     await world.published(consumers=2)
     before = await world.size()
     payload = await publish(ask, without("note"), dryRun=True, reason="to see")

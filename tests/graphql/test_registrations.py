@@ -27,7 +27,7 @@ mutation ($id: ID!) { unregister(input: {registration: $id}) { registration { st
 """
 
 
-async def test_a_team_registers_changes_its_mind_and_leaves(world: World, ask: Ask) -> None:
+async def test_a_team_registers_updates_and_unregisters(world: World, ask: Ask) -> None:
     await world.published()
     team = await world.team("readers")
     dashboard = await world.asset("shop.mart.dashboard", team)
@@ -60,7 +60,7 @@ async def test_a_team_registers_changes_its_mind_and_leaves(world: World, ask: A
     assert (await ask(END, actor=me, id=registration["id"]))["unregister"]["errors"][0]["code"] == "CONFLICT"
 
 
-async def test_a_field_that_is_not_declared_is_refused_with_the_nearest(world: World, ask: Ask) -> None:
+async def test_an_undeclared_field_is_refused_with_the_nearest_name(world: World, ask: Ask) -> None:
     await world.published()
     await world.team("readers")
     refused = await ask(
@@ -84,7 +84,7 @@ async def test_a_second_registration_and_unknown_names_are_refused(world: World,
     assert via["errors"][0]["field"] == ["input", "consumerAsset"]
 
 
-async def test_a_field_is_read_by_those_who_named_it_or_everything(world: World, ask: Ask) -> None:
+async def test_a_field_is_read_by_teams_that_registered_it_or_the_whole_asset(world: World, ask: Ask) -> None:
     asset = await world.published(consumers=1)
     other_team = await world.team("other")
     await world.register(asset, other_team, "total", "note")

@@ -54,7 +54,7 @@ async def test_an_operation_reads_a_bounded_amount_of_json(api: Transport, monke
         assert len((await reply(api, VERSIONS))["data"]["contracts"]["nodes"]) == 3
 
 
-async def test_an_answer_holds_a_bounded_number_of_changes(api: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_reply_holds_a_bounded_number_of_changes(api: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = {"old": table(300), "new": table(300, "integer")}
     whole = (await reply(api, DIFF, **pair))["data"]["diffSchemas"]
     assert len(whole["changes"]) > changes.CHUNK_SIZE

@@ -13,7 +13,7 @@ from tests.world import ORDERS, World
 NODE = "query ($id: ID!) { node(id: $id) { __typename id } }"
 
 
-async def test_everything_can_be_found_again_by_its_id(world: World, ask: Ask) -> None:
+async def test_every_object_can_be_loaded_by_its_id(world: World, ask: Ask) -> None:
     await world.proposed(consumers=1)
     data = await ask(
         """{
@@ -37,7 +37,7 @@ async def test_everything_can_be_found_again_by_its_id(world: World, ask: Ask) -
     assert (await ask(NODE, id=ids[0]))["node"]["id"] == ids[0]
 
 
-async def test_what_does_not_exist_is_null(ask: Ask) -> None:
+async def test_a_missing_object_is_null(ask: Ask) -> None:
     absent = new_id()
     assert await ask(NODE, id=global_id("Asset", absent)) == {"node": None}
     data = await ask(
@@ -53,7 +53,7 @@ async def test_what_does_not_exist_is_null(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("junk", ["", "x", "AAAA", "QXNzZXQ6eA==", "💥", "a" * 10_000, "VW5rbm93bjowMDAw"])
-async def test_junk_is_no_id_and_never_a_failure_of_ours(junk: str, answer: Ask) -> None:
+async def test_a_junk_id_is_refused_and_never_an_internal_error(junk: str, answer: Ask) -> None:
     for query in (
         NODE,
         "query ($id: ID!) { contract(id: $id) { id } }",
@@ -65,7 +65,7 @@ async def test_junk_is_no_id_and_never_a_failure_of_ours(junk: str, answer: Ask)
         assert "is not an id" in reply["errors"][0]["message"]
 
 
-async def test_an_id_of_another_type_says_which_is_meant(world: World, answer: Ask) -> None:
+async def test_an_id_of_another_type_is_refused_with_the_expected_type(world: World, answer: Ask) -> None:
     team = await world.team("shop")
     reply = await answer("query ($id: ID!) { asset(by: {id: $id}) { id } }", id=global_id("Team", team.id))
     assert "of type Team" in reply["errors"][0]["message"]
@@ -78,7 +78,7 @@ async def test_an_id_of_another_type_says_which_is_meant(world: World, answer: A
     assert "id of a Contract" in error["message"]
 
 
-def test_an_id_survives_the_way_out_and_back() -> None:
+def test_an_id_is_decoded_to_what_was_encoded() -> None:
     identity = new_id()
     assert local_id(global_id("Asset", identity), "Asset") == identity
 
@@ -97,7 +97,7 @@ MOMENT = "query ($at: DateTime!) { assets(filter: {createdAt: {gte: $at}}) { tot
 @pytest.mark.parametrize(
     "moment", ["2026-03-01T09:30:00Z", "2026-03-01T10:30:00.123+01:00", "2026-03-01t09:30:00.123456789z"]
 )
-async def test_a_moment_has_an_offset(moment: str, ask: Ask) -> None:
+async def test_a_date_time_has_an_offset(moment: str, ask: Ask) -> None:
     assert await ask(MOMENT, at=moment) == {"assets": {"totalCount": 0}}
 
 
@@ -120,7 +120,7 @@ async def test_a_moment_has_an_offset(moment: str, ask: Ask) -> None:
         None,
     ],
 )
-async def test_what_is_no_moment_is_refused(moment: Any, answer: Ask) -> None:
+async def test_an_invalid_date_time_is_refused(moment: Any, answer: Ask) -> None:
     reply = await answer(MOMENT, at=moment)
     assert reply["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
 
@@ -134,7 +134,7 @@ mutation ($schema: JSON!, $metadata: JSON) {
 """
 
 
-async def test_json_comes_back_as_it_went_in(world: World, ask: Ask) -> None:
+async def test_json_is_returned_as_it_was_stored(world: World, ask: Ask) -> None:
     await world.asset("analytics.core.orders", await world.team("producers"))
     metadata = {"deep": [{"ü": [None, True, 1.5, -(2**40), "🙂"]}], "": {"a.b": []}}
     data = await ask(PUBLISH, schema=ORDERS, metadata=metadata)
@@ -178,14 +178,14 @@ def nested(depth: int) -> Any:
         ({"const": nested(300)}, "deeper than 200"),
     ],
 )
-async def test_json_that_cannot_be_kept_is_refused_before_anything_is_asked(value: Any, told: str, answer: Ask) -> None:
+async def test_json_that_can_not_be_stored_is_refused_before_execution(value: Any, told: str, answer: Ask) -> None:
     reply = await answer(PUBLISH, schema=value)
     assert reply["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
     assert told in reply["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("text", ["a\0b", "a\ud800b"])
-async def test_text_that_cannot_be_kept_is_refused_wherever_it_comes_in(text: str, world: World, answer: Ask) -> None:
+async def test_text_that_can_not_be_stored_is_refused_in_every_argument(text: str, world: World, answer: Ask) -> None:
     await world.published()
     for query in (
         "query ($text: String!) { asset(by: {fqn: $text}) { id } }",
@@ -211,7 +211,7 @@ async def test_text_that_cannot_be_kept_is_refused_wherever_it_comes_in(text: st
         assert reply["data"]["done"]["errors"] == [{"code": "INVALID"}], mutation
 
 
-def test_a_wide_value_is_looked_through_without_recursion() -> None:
+def test_a_wide_value_is_checked_without_recursion() -> None:
     assert find_storage_fault({"a": [[{"b": list(range(1000))}] * 1000]}) is None
     assert find_storage_fault(nested(200)) is None
     assert find_storage_fault(nested(201)) is not None

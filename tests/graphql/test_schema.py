@@ -47,7 +47,7 @@ def objects() -> list[GraphQLObjectType]:
     return [type_ for type_ in TYPES if isinstance(type_, GraphQLObjectType)]
 
 
-def test_the_committed_schema_is_fresh() -> None:
+def test_the_committed_schema_is_current() -> None:
     assert (ROOT / "schema.graphql").read_text() == print_sdl(), "run: make schema"
 
 
@@ -74,7 +74,7 @@ def test_items_of_lists_are_never_null_except_where_ids_may_be_unknown() -> None
     assert nullable == ["Query.nodes"]
 
 
-def test_every_mutation_takes_one_input_and_answers_with_errors_a_query_and_the_clients_mark() -> None:
+def test_every_mutation_takes_one_input_and_returns_errors_query_and_client_mutation_id() -> None:
     for name, field in GRAPH.mutation_type.fields.items():  # type: ignore[union-attr]
         title = name[0].upper() + name[1:]
         assert list(field.args) == ["input"]
@@ -112,7 +112,7 @@ def test_creating_mutations_can_be_retried() -> None:
         assert "idempotencyKey" in input_.fields
 
 
-def test_updates_can_insist_on_what_was_read() -> None:
+def test_updates_accept_an_expected_row_version() -> None:
     for name in ("UpdateTeam", "UpdateAsset", "UpdateRegistration"):
         input_ = GRAPH.type_map[f"{name}Input"]
         assert isinstance(input_, GraphQLInputObjectType)

@@ -30,7 +30,7 @@ async def shop(world: World) -> None:
     await world.asset("shop.core.lines", owner, description="One line for each of the Orders, 100% of them")
 
 
-async def test_exact_hits_come_before_prefixes_and_those_before_the_rest(world: World, ask: Ask) -> None:
+async def test_exact_matches_come_before_prefixes_and_prefixes_before_other_matches(world: World, ask: Ask) -> None:
     await shop(world)
     data = await ask(SEARCH, text="orders")
     assert hits(data)[0] == "Orders"
@@ -51,20 +51,20 @@ async def test_hits_are_read_in_pages(world: World, ask: Ask) -> None:
     assert data["search"]["pageInfo"]["hasNextPage"] is False
 
 
-async def test_one_type_can_be_looked_for(world: World, ask: Ask) -> None:
+async def test_one_type_can_be_searched(world: World, ask: Ask) -> None:
     await shop(world)
     assert hits(await ask(SEARCH, text="orders", types=["TEAM"])) == ["Orders", "orders-eu", "Reorders"]
     assert len(hits(await ask(SEARCH, text="orders", types=["ASSET"]))) == 3
 
 
-async def test_signs_of_the_database_mean_themselves(world: World, ask: Ask) -> None:
+async def test_wildcards_of_sql_are_literal(world: World, ask: Ask) -> None:
     await shop(world)
     assert hits(await ask(SEARCH, text="%")) == ["shop.core.lines"]
     assert hits(await ask(SEARCH, text="_")) == []
     assert hits(await ask(SEARCH, text="' OR 1=1 --")) == []
 
 
-async def test_what_cannot_be_looked_for_is_refused(answer: Ask) -> None:
+async def test_an_invalid_search_text_is_refused(answer: Ask) -> None:
     for arguments in ({"text": " "}, {"text": "x" * 201}, {"text": "x", "after": "junk"}, {"text": "x", "first": -1}):
         reply = await answer(SEARCH, **arguments)
         assert reply["errors"][0]["extensions"]["code"] == "INVALID"

@@ -21,7 +21,7 @@ def read(sql: list[str], table: Any) -> list[int]:
     return [text.partition("FROM")[0].count(",") + 1 for text in sql if table_name in text.partition("FROM")[2] + " "]
 
 
-async def test_a_page_reads_what_it_shows(world: World, ask: Ask, counted: Counted) -> None:
+async def test_a_page_reads_the_selected_columns(world: World, ask: Ask, counted: Counted) -> None:
     await world.published(consumers=2)
     with counted() as sql:
         data = await ask("{ assets { nodes { fqn owner { name } currentContract { version } } } }")
@@ -31,7 +31,7 @@ async def test_a_page_reads_what_it_shows(world: World, ask: Ask, counted: Count
     assert read(sql, contracts.TABLE) == [2]
 
 
-async def test_cursors_are_what_they_are_without_it(world: World, ask: Ask) -> None:
+async def test_cursors_do_not_depend_on_the_selected_columns(world: World, ask: Ask) -> None:
     owner = await world.team("producers")
     for number in range(3):
         await world.asset(f"shop.core.table_{number}", owner)
@@ -50,7 +50,7 @@ async def test_cursors_are_what_they_are_without_it(world: World, ask: Ask) -> N
 @pytest.mark.parametrize(
     "selection", ["viewerCanPublish", "fields { path }", "upstream { totalCount }", 'contract(version: "1.0.0") { id }']
 )
-async def test_a_field_that_may_look_at_anything_has_everything_read(
+async def test_a_field_with_unknown_columns_reads_all_columns(
     selection: str, world: World, ask: Ask, counted: Counted
 ) -> None:
     await world.published(consumers=1)
@@ -60,7 +60,7 @@ async def test_a_field_that_may_look_at_anything_has_everything_read(
     assert WHOLE in read(sql, assets.TABLE)
 
 
-async def test_where_the_plan_is_given_up_everything_is_read_anew(world: World, answer: Ask, counted: Counted) -> None:
+async def test_after_a_plan_is_abandoned_all_columns_are_read(world: World, answer: Ask, counted: Counted) -> None:
     await world.published(consumers=1)
     with counted() as sql:
         reply = await answer('{ assets { nodes { fqn } } asset(by: { id: "none" }) { fqn } }')

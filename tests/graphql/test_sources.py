@@ -36,7 +36,7 @@ EMPTY = {"type": "object"}
     ],
     ids=lambda document: document["format"],
 )
-async def test_a_document_is_published_and_kept_as_it_came(world: World, ask: Ask, document: Any) -> None:
+async def test_a_document_is_published_and_stored_unchanged(world: World, ask: Ask, document: Any) -> None:
     await world.asset("analytics.core.orders", await world.team("shop"))
     assert (await ask(IMPACT, asset=ORDERS, document=document))["impact"] == {
         "outcome": "PUBLISHED",
@@ -82,7 +82,7 @@ async def test_a_proposal_publishes_the_document_that_was_approved(world: World,
         ({"document": {"format": "JSON_SCHEMA", "text": '{"title": "\\u0000"}'}}, "INVALID", ["input", "document"]),
     ],
 )
-async def test_neither_both_nor_junk_is_published(
+async def test_a_publish_takes_either_a_schema_or_a_valid_document(
     world: World, ask: Ask, content: Any, code: str, field: list[str]
 ) -> None:
     await world.asset("analytics.core.orders", await world.team("shop"))
@@ -92,7 +92,7 @@ async def test_neither_both_nor_junk_is_published(
     assert await world.size() == before
 
 
-async def test_only_odcs_is_written(world: World, answer: Ask) -> None:
+async def test_only_odcs_is_exported(world: World, answer: Ask) -> None:
     await world.published(schema=True)
     query = """query ($f: DocumentFormat!, $asset: AssetRef!) {
       asset(by: $asset) { currentContract { exported(format: $f) } }

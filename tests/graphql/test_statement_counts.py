@@ -100,7 +100,7 @@ async def test_a_catalog_page_takes_six_statements_whatever_its_size(
     assert len(statements) == (6 if size > 1 else 5)
 
 
-async def test_the_catalog_page_says_what_is_there(world: World, ask: Ask) -> None:
+async def test_the_catalog_page_shows_the_current_data(world: World, ask: Ask) -> None:
     await catalog(world, 3)
     data = await ask(PAGE, first=2)
     first, second = data["assets"]["nodes"]
@@ -200,7 +200,7 @@ async def test_the_inbox_is_one_request_with_a_fixed_number_of_statements(
     assert len(statements) == 6
 
 
-async def test_an_answered_question_leaves_the_inbox(world: World, ask: Ask) -> None:
+async def test_an_acknowledged_proposal_leaves_the_inbox(world: World, ask: Ask) -> None:
     _, proposal = await world.proposed(consumers=2)
     await world.answer(proposal, world.consumers[0], Response.APPROVED)
     data = await ask(INBOX)
@@ -219,7 +219,7 @@ async def test_siblings_at_the_root_share_their_statements(world: World, ask: As
     assert len(statements) == 1
 
 
-async def test_a_count_is_taken_only_where_it_is_asked_for(world: World, ask: Ask, counted: Callable[[], Any]) -> None:
+async def test_a_count_is_computed_only_when_selected(world: World, ask: Ask, counted: Callable[[], Any]) -> None:
     await catalog(world, 3, consumers=0)
     with counted() as statements:
         await ask("{ assets { nodes { fqn } } }")

@@ -71,7 +71,7 @@ async def take(replies: AsyncGenerator[dict[str, Any]], number: int) -> list[dic
     return [next(iter(reply["data"].values())) for reply in messages]
 
 
-async def test_a_status_is_told_as_it_changes(world: World, listen: Listen) -> None:
+async def test_each_change_of_a_status_is_delivered(world: World, listen: Listen) -> None:
     _, proposal = await world.proposed(consumers=2)
     identity = global_id("Proposal", proposal.id)
     async with aclosing(listen(STATUS, proposal=identity, after=encode_cursor(0))) as replies:
@@ -89,7 +89,7 @@ async def test_a_status_is_told_as_it_changes(world: World, listen: Listen) -> N
     assert [node["response"] for node in third["proposal"]["acknowledgments"]["nodes"]] == ["APPROVED", "APPROVED"]
 
 
-async def test_a_subscriber_that_was_away_resumes_behind_its_cursor(world: World, listen: Listen) -> None:
+async def test_a_reconnected_subscriber_resumes_after_its_cursor(world: World, listen: Listen) -> None:
     asset, proposal = await world.proposed(consumers=1)
     async with aclosing(listen(EVENTS, after=encode_cursor(0))) as replies:
         first_messages = await take(replies, 3)
@@ -105,7 +105,7 @@ async def test_a_subscriber_that_was_away_resumes_behind_its_cursor(world: World
     assert live["asset"] == {"fqn": "analytics.core.orders"}
 
 
-async def test_a_team_hears_only_what_it_is_asked(world: World, listen: Listen) -> None:
+async def test_a_team_receives_only_its_own_acknowledgment_requests(world: World, listen: Listen) -> None:
     await world.proposed(consumers=2)
     async with aclosing(listen(ASKED, team={"name": "CONSUMER-1"}, after=encode_cursor(0))) as replies:
         (asked,) = await take(replies, 1)
@@ -114,7 +114,7 @@ async def test_a_team_hears_only_what_it_is_asked(world: World, listen: Listen) 
     assert asked["proposal"] == {"asset": {"fqn": "analytics.core.orders"}}
 
 
-async def test_messages_can_be_narrowed_to_an_asset_or_a_team(world: World, listen: Listen) -> None:
+async def test_messages_can_be_filtered_by_asset_or_team(world: World, listen: Listen) -> None:
     asset, proposal = await world.proposed(consumers=1)
     other_asset = await world.asset("shop.core.other", await world.team("other"))
     await world.publish(other_asset)
@@ -150,7 +150,7 @@ async def test_a_filter_means_the_same_live_as_in_the_list(world: World, listen:
             assert [event["sequence"] for event in await take(replies, len(listed))] == listed
 
 
-async def test_only_what_is_new_comes_without_a_cursor(world: World, listen: Listen) -> None:
+async def test_only_new_events_are_delivered_without_a_cursor(world: World, listen: Listen) -> None:
     await world.team("before")
     async with aclosing(listen(EVENTS)) as replies:
         waiting = asyncio.create_task(take(replies, 1))
@@ -168,7 +168,7 @@ async def test_a_junk_cursor_is_a_coded_error(junk: str, listen: Listen) -> None
         assert reply["errors"][0]["extensions"]["code"] == "INVALID"
 
 
-async def test_listening_to_what_does_not_exist_is_refused(listen: Listen) -> None:
+async def test_a_subscription_to_a_missing_object_is_refused(listen: Listen) -> None:
     for query, narrowed in (
         (STATUS, {"asset": {"fqn": "no.such"}}),
         (STATUS, {"team": {"name": "nobody"}}),
@@ -179,7 +179,9 @@ async def test_listening_to_what_does_not_exist_is_refused(listen: Listen) -> No
         assert reply["errors"][0]["extensions"]["code"] == "NOT_FOUND"
 
 
-async def test_a_subscriber_that_waits_holds_no_connection(world: World, listen: Listen, database: Database) -> None:
+async def test_a_waiting_subscriber_holds_no_database_connection(
+    world: World, listen: Listen, database: Database
+) -> None:
     await world.proposed(consumers=1)
     crowd = [listen(ASKED, team={"name": "consumer-0"}, after=encode_cursor(0)) for _ in range(30)]
     try:
@@ -196,7 +198,7 @@ async def test_a_subscriber_that_waits_holds_no_connection(world: World, listen:
             await replies.aclose()
 
 
-def test_a_cursor_is_the_place_of_its_event() -> None:
+def test_a_cursor_is_the_position_of_its_event() -> None:
     assert decode_cursor(encode_cursor(42)) == 42
 
 

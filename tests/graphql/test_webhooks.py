@@ -13,7 +13,7 @@ UPDATE = """mutation($input: UpdateWebhookInput!) { updateWebhook(input: $input)
 URL = "https://hooks.example.com/services/T0/very-secret"
 
 
-async def test_a_webhook_is_made_and_its_secret_shown_once(ask: Ask, world: World) -> None:
+async def test_a_webhook_is_created_and_its_secret_shown_once(ask: Ask, world: World) -> None:
     await world.team("growth")
     asked = {"url": URL, "team": {"name": "growth"}, "kinds": ["PROPOSAL_OPENED"], "idempotencyKey": "k"}
     created = (await ask(CREATE, input=asked))["createWebhook"]
@@ -39,7 +39,7 @@ async def test_a_webhook_of_another_team_does_not_exist_for_a_writer(ask: Ask, w
     assert visible == {"node": None, "webhooks": {"nodes": [], "totalCount": 0}}
 
 
-async def test_what_is_left_out_stays_and_null_means_all(ask: Ask) -> None:
+async def test_an_omitted_field_stays_and_null_kinds_mean_all(ask: Ask) -> None:
     created = (await ask(CREATE, input={"url": URL, "kinds": ["TEAM_CREATED"]}))["createWebhook"]["webhook"]
     paused = (await ask(UPDATE, input={"webhook": created["id"], "isActive": False}))["updateWebhook"]
     assert (paused["webhook"]["isActive"], paused["webhook"]["kinds"]) == (False, ["TEAM_CREATED"])
@@ -71,7 +71,7 @@ async def test_a_document_that_would_always_fail_is_refused_at_once(ask: Ask, do
     assert message in refused["errors"][0]["message"]
 
 
-async def test_a_ping_and_a_redelivery_are_deliveries_one_can_look_at(ask: Ask) -> None:
+async def test_a_ping_and_a_redelivery_are_listed_as_deliveries(ask: Ask) -> None:
     created = (await ask(CREATE, input={"url": URL}))["createWebhook"]["webhook"]
     pinged = (
         await ask(

@@ -60,7 +60,7 @@ def error(reply: dict[str, Any]) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("is_replaced", [False, True], ids=["deleted", "replaced"])
-def test_a_server_whose_file_is_gone_acknowledges_nothing_and_is_not_ready(tmp_path: Path, is_replaced: bool) -> None:
+def test_a_server_without_its_file_acknowledges_nothing_and_is_not_ready(tmp_path: Path, is_replaced: bool) -> None:
     file, aside = tmp_path / "tessera.db", tmp_path / "aside.db"
     with serving(tmp_path) as server:
         server.data(TEAM % "before")
@@ -88,9 +88,7 @@ def file(tmp_path: Path, sqlite_template: Path) -> Path:
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal"], ids=["file", "log"])
-async def test_a_file_that_is_deleted_while_a_change_is_made_keeps_it_from_being_acknowledged(
-    file: Path, suffix: str
-) -> None:
+async def test_a_change_is_not_acknowledged_when_its_file_is_deleted_meanwhile(file: Path, suffix: str) -> None:
     database = Database(f"sqlite:///{file}")
     await World(database).team("kept")
     with pytest.raises(Unavailable, match=r"was deleted or replaced .* nothing was changed"):
@@ -137,7 +135,7 @@ async def test_every_file_of_a_database_is_private_and_an_open_one_is_closed_to_
     ]
 
 
-def test_a_file_that_cannot_be_a_database_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_refused_with_a_message(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("This is no database, but a text that is longer than a header. " * 20)
     assert "text.db is not an SQLite database" in refused(tmp_path, DATABASE_URL="sqlite:///text.db")
     (tmp_path / "folder.db").mkdir()
@@ -182,7 +180,7 @@ async def unavailable(url: str) -> str:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_a_refused_port_is_told_with_host_port_and_name(host: str, tmp_path: Path) -> None:
+async def test_a_refused_port_is_reported_with_host_port_and_database(host: str, tmp_path: Path) -> None:
     port = closed_port()
     url = f"postgresql://tessera:{PASSWORD}@{host}:{port}/warehouse"
     expected = f"The PostgreSQL database warehouse at {host}:{port} can't be reached: the connection is refused"
@@ -190,16 +188,14 @@ async def test_a_refused_port_is_told_with_host_port_and_name(host: str, tmp_pat
     assert expected in refused(tmp_path, DATABASE_URL=url)
 
 
-async def test_a_host_that_does_not_exist_is_told(tmp_path: Path) -> None:
+async def test_an_unknown_host_is_reported(tmp_path: Path) -> None:
     url = f"postgresql://tessera:{PASSWORD}@no-such-host.invalid/warehouse"
     expected = "The PostgreSQL database warehouse at no-such-host.invalid:5432 can't be reached: the name of its host"
     assert expected in await unavailable(url)
     assert expected in refused(tmp_path, DATABASE_URL=url)
 
 
-async def test_a_database_that_does_not_exist_and_a_wrong_password_are_told_at_once(
-    tmp_path: Path, cluster: Postgres
-) -> None:
+async def test_a_missing_database_and_a_wrong_password_are_reported_at_once(tmp_path: Path, cluster: Postgres) -> None:
     missing = cluster.url("no_such_database").replace("postgres@", f"postgres:{PASSWORD}@")
     expected = f"The PostgreSQL database no_such_database at 127.0.0.1:{cluster.port} does not exist"
     assert expected in await unavailable(missing)
@@ -232,9 +228,7 @@ def run_sql(url: str, *statements: str) -> None:
     subprocess.run([binaries() / "psql", "-qAt", *command, url], check=True, capture_output=True)
 
 
-def test_a_postgresql_that_takes_no_writes_is_unavailable_and_the_server_not_ready(
-    tmp_path: Path, ops_url: str
-) -> None:
+def test_a_read_only_postgresql_is_unavailable_and_the_server_not_ready(tmp_path: Path, ops_url: str) -> None:
     name = ops_url.rpartition("/")[2]
 
     def read_only(switch: str) -> None:
@@ -259,7 +253,7 @@ def test_a_postgresql_that_takes_no_writes_is_unavailable_and_the_server_not_rea
         until(lambda: "errors" not in server.call(TEAM % "after"))
 
 
-def test_a_server_waits_for_a_standby_to_be_promoted_and_says_what_it_waits_for(
+def test_a_server_waits_for_a_standby_to_be_promoted_and_logs_it(
     tmp_path: Path, cluster: Postgres, ops_url: str
 ) -> None:
     name = ops_url.rpartition("/")[2]

@@ -62,7 +62,7 @@ async def verified(url: str) -> None:
     await database.dispose()
 
 
-def test_postgresql_restarted_under_load_loses_nothing_and_keeps_nobody_waiting(
+def test_postgresql_restarted_under_load_loses_nothing_and_blocks_no_client(
     tmp_path: Path, cluster: Postgres, ops_url: str
 ) -> None:
     def restart() -> None:
@@ -91,7 +91,7 @@ def test_postgresql_restarted_under_load_loses_nothing_and_keeps_nobody_waiting(
     assert "Traceback" not in server.log.read_text()
 
 
-def test_a_postgresql_that_says_nothing_at_all_keeps_nobody_beyond_the_limits(
+def test_a_suspended_postgresql_blocks_no_client_beyond_the_timeouts(
     tmp_path: Path, cluster: Postgres, ops_url: str
 ) -> None:
     def sleep() -> None:
@@ -136,13 +136,13 @@ def refused(tmp_path: Path, **settings: str) -> str:
     return completed.stderr
 
 
-def test_a_database_that_is_not_there_is_named_at_once(tmp_path: Path, cluster: Postgres) -> None:
+def test_a_missing_database_is_named_at_once(tmp_path: Path, cluster: Postgres) -> None:
     said = refused(tmp_path, DATABASE_URL=cluster.url("no_such_database"))
     assert f"no_such_database at 127.0.0.1:{cluster.port} does not exist: a PostgreSQL is there" in said
     assert "Check DATABASE_URL." in said
 
 
-def test_a_server_starts_on_newer_tables_only_if_they_were_made_for_it_too(tmp_path: Path, ops_url: str) -> None:
+def test_a_server_starts_on_newer_tables_only_if_they_are_compatible(tmp_path: Path, ops_url: str) -> None:
     newer = "UPDATE alembic_version SET version_num = '9999'"
     asyncio.run(sql(ops_url, newer, "COMMENT ON TABLE alembic_version IS '9998'"))
     assert "A newer version made it: install that version" in refused(tmp_path, DATABASE_URL=ops_url)

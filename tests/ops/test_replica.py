@@ -68,7 +68,7 @@ async def source(database: Database, actor: str) -> str:
     return "replica" if away else "primary"
 
 
-async def test_who_wrote_reads_the_primary_until_the_replica_has_it_and_others_the_replica(
+async def test_a_writer_reads_the_primary_until_the_replica_has_caught_up(
     database: Database, replica: Postgres, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PROBE_SECONDS", 0.2)
@@ -90,7 +90,7 @@ async def test_who_wrote_reads_the_primary_until_the_replica_has_it_and_others_t
     assert "The replica is read again" in caplog.text
 
 
-async def test_a_replica_that_does_not_answer_costs_a_moment_once(database: Database, replica: Postgres) -> None:
+async def test_a_suspended_replica_delays_one_query_once(database: Database, replica: Postgres) -> None:
     assert await source(database, ME) == "replica"
     with replica.asleep():
         started = time.monotonic()
@@ -101,7 +101,7 @@ async def test_a_replica_that_does_not_answer_costs_a_moment_once(database: Data
         assert time.monotonic() - started < 1
 
 
-async def test_a_replica_that_is_no_replica_of_this_database_is_not_read(
+async def test_a_replica_of_another_database_is_not_read(
     ops_url: str, cluster: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
     database = Database(ops_url)
@@ -145,7 +145,7 @@ async def _mistreat(replica: Postgres) -> None:
     await asyncio.sleep(3)
 
 
-def test_everybody_reads_what_they_wrote_through_any_process_whatever_happens_to_the_replica(
+def test_every_client_reads_its_own_writes_through_any_process_whatever_happens_to_the_replica(
     tmp_path: Path, ops_url: str, replica: Postgres
 ) -> None:
     async def load(server: Running) -> int:

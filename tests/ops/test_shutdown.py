@@ -27,7 +27,7 @@ def settings(request: pytest.FixtureRequest) -> dict[str, str]:
     return {"WORKERS": "2", "DATABASE_URL": request.getfixturevalue("ops_url")}
 
 
-def test_no_request_is_torn_by_sigterm_and_none_is_done_that_was_not_answered(
+def test_sigterm_cuts_no_request_and_every_committed_change_is_acknowledged(
     tmp_path: Path, settings: dict[str, str]
 ) -> None:
     async def load(server: Running) -> list[Client]:
@@ -62,7 +62,7 @@ def stored_names(folder: Path, url: str | None) -> set[str]:
         return {name for (name,) in connection.execute("SELECT name FROM teams")}
 
 
-def test_sockets_of_every_process_are_told_to_come_back(tmp_path: Path, ops_url: str) -> None:
+def test_sockets_of_every_process_are_closed_with_a_request_to_reconnect(tmp_path: Path, ops_url: str) -> None:
     async def closed(server: Running) -> list[int | None]:
         address = server.url.replace("http", "ws") + "/graphql"
         protocol = [websockets.Subprotocol("graphql-transport-ws")]
@@ -109,7 +109,7 @@ def children(server: Running) -> list[int]:
     return [int(pid) for pid in sockets.split()]
 
 
-def test_a_process_that_dies_is_replaced_and_nobody_outlives_the_parent(tmp_path: Path, ops_url: str) -> None:
+def test_a_killed_process_is_replaced_and_no_child_outlives_the_parent(tmp_path: Path, ops_url: str) -> None:
     with serving(tmp_path, "--workers", "2", DATABASE_URL=ops_url) as server:
         before = children(server)
         assert len(before) == 2
@@ -124,7 +124,7 @@ def test_a_process_that_dies_is_replaced_and_nobody_outlives_the_parent(tmp_path
         until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in last))
 
 
-def test_the_first_key_is_made_once_however_many_processes_start(tmp_path: Path, ops_url: str) -> None:
+def test_the_first_key_is_created_once_however_many_processes_start(tmp_path: Path, ops_url: str) -> None:
     with serving(tmp_path, "--workers", "3", DATABASE_URL=ops_url, AUTH="on") as server:
         until(lambda: "every right" in server.log.read_text())
         time.sleep(1)

@@ -37,7 +37,7 @@ def test_each_variable_is_a_setting_and_each_command_exists(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMPOSE["services"])
-def test_each_service_writes_nowhere_but_where_it_must_and_gets_its_secrets_from_files(name: str) -> None:
+def test_each_service_has_a_read_only_file_system_and_secrets_from_files(name: str) -> None:
     service = COMPOSE["services"][name]
     assert service["read_only"] is True
     assert "/tmp" in service["tmpfs"]
@@ -48,7 +48,7 @@ def test_each_service_writes_nowhere_but_where_it_must_and_gets_its_secrets_from
     assert set(service["secrets"]) <= set(COMPOSE["secrets"])
 
 
-def test_the_image_runs_as_nobody_special_and_says_when_it_is_well() -> None:
+def test_the_image_runs_without_privileges_and_has_a_health_check() -> None:
     text = (ROOT / "Dockerfile").read_text()
     last = text[text.rindex("FROM ") :]
     assert re.search(r"^USER 10001$", last, re.MULTILINE)

@@ -88,7 +88,7 @@ def test_each_command_that_a_page_names_exists(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_each_link_of_a_page_leads_to_what_is_there(page: Path) -> None:
+def test_each_link_of_a_page_has_a_target(page: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     for target, anchor in re.findall(r"\]\((?!https?:|mailto:)([^)#]*)#?([^)]*)\)", text):
         goal = (page.parent / target).resolve() if target else page
@@ -121,7 +121,7 @@ def test_pages_speak_to_the_reader() -> None:
     assert matches == {}
 
 
-def test_each_metric_is_listed_and_each_that_is_listed_exists() -> None:
+def test_each_metric_is_documented_and_each_documented_metric_exists() -> None:
     sources = [(ROOT / f"tessera_gql/telemetry/{name}.py").read_text() for name in ("metrics", "setup")]
     kinds = re.findall(r'(Counter|Gauge|Histogram|gauge)\(\s*"(tessera_\w+)"', "".join(sources))
     defined = {f"{name}_total" if kind == "Counter" else name for kind, name in kinds}
@@ -130,14 +130,14 @@ def test_each_metric_is_listed_and_each_that_is_listed_exists() -> None:
     assert listed == defined
 
 
-def test_the_processes_figures_that_are_listed_exist() -> None:
+def test_the_documented_process_metrics_exist() -> None:
     from prometheus_client.process_collector import ProcessCollector  # noqa: PLC0415
 
     exported = {sample.name for metric in ProcessCollector(registry=None).collect() for sample in metric.samples}
     assert set(re.findall(r"`(process_\w+[a-z])`", PAGES["observing"])) <= exported
 
 
-def test_every_code_that_counts_as_ours_is_named() -> None:
+def test_every_code_of_an_internal_failure_is_documented() -> None:
     from tessera_gql.telemetry.operations import SERVER_ERROR_CODES  # noqa: PLC0415
 
     for error_code in SERVER_ERROR_CODES:

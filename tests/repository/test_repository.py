@@ -10,7 +10,7 @@ from scripts import reference
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_reference_of_settings_commands_and_schema_is_fresh() -> None:
+def test_the_reference_of_settings_commands_and_schema_is_current() -> None:
     assert reference.stale_pages() == [], "run `make reference`"
 
 
@@ -63,7 +63,7 @@ def test_every_dependency_is_locked_and_one_version_serves_all_environments() ->
     assert {**server, **build}.items() <= developer.items()
 
 
-def test_nothing_that_is_served_refers_to_another_host() -> None:
+def test_no_served_page_refers_to_another_host() -> None:
     pages = [*(ROOT / "tessera_gql/web").glob("*.html"), ROOT / "tessera_gql/web/graphiql/graphiql.js"]
     for page in pages:
         assert not re.search(r"(?:src|href)=[\"'](?:https?:)?//", page.read_text()), page

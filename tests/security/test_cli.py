@@ -76,7 +76,7 @@ LOCAL: dict[str, Sequence[str]] = {"diff": ("schema.json", "schema.json"), "logo
 """Commands that need neither."""
 
 
-def test_every_command_of_the_program_is_in_one_of_these_lists() -> None:
+def test_every_command_of_the_program_is_in_one_list() -> None:
     assert {" ".join(arguments) for arguments in every_command()} == {*REMOTE, *DATABASE, *SERVERS, *LOCAL}
 
 
@@ -160,7 +160,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_at_once")
-def test_each_command_tells_what_is_wrong_with_the_server(
+def test_each_command_reports_what_is_wrong_with_the_server(
     addresses: dict[str, tuple[str, set[int], str]], tmp_path: Path
 ) -> None:
     cells: Counter[tuple[str, str]] = Counter()
@@ -178,7 +178,7 @@ def test_each_command_tells_what_is_wrong_with_the_server(
 
 
 @pytest.mark.usefixtures("_at_once")
-def test_each_command_tells_of_a_wrong_key_and_of_a_stream_that_goes_wrong(tmp_path: Path) -> None:
+def test_each_command_reports_a_wrong_key_and_a_malformed_stream(tmp_path: Path) -> None:
     cells: Counter[tuple[str, str]] = Counter()
     (tmp_path / "server").mkdir()
     with serving(tmp_path / "server", ADMIN_KEY=KEY) as server, unchanged_folder(tmp_path / "empty"):
@@ -218,7 +218,7 @@ def test_each_command_tells_of_a_wrong_key_and_of_a_stream_that_goes_wrong(tmp_p
     print_counts("Wrong key, broken stream", cells)
 
 
-def test_a_request_that_can_not_be_sent_is_told(tmp_path: Path) -> None:
+def test_a_request_that_can_not_be_sent_is_reported(tmp_path: Path) -> None:
     schema = tmp_path / "nan.json"
     schema.write_text('{"minimum": NaN}')
     result = run(tmp_path / "home", ["publish", ASSET, schema], TESSERA_URL="http://127.0.0.1:9")
@@ -311,7 +311,7 @@ def _mark_as_newer(file: Path) -> None:
     connection.close()
 
 
-def test_each_command_tells_what_is_wrong_with_the_database(
+def test_each_command_reports_what_is_wrong_with_the_database(
     tmp_path: Path, sqlite_template: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_up = socket.getaddrinfo
@@ -366,7 +366,7 @@ def test_each_command_tells_what_is_wrong_with_the_database(
         (("no-such-command\x1b[2J",), {}, ExitCode.REFUSED),
     ],
 )
-def test_the_program_itself_ends_with_one_line(
+def test_an_error_of_the_program_itself_is_one_line(
     tmp_path: Path, arguments: tuple[str, ...], settings: dict[str, str], code: int
 ) -> None:
     (tmp_path / "garbage.db").write_bytes(b"this is no database" * 500)
@@ -385,7 +385,7 @@ def test_the_program_itself_ends_with_one_line(
     assert _content(tmp_path) == before
 
 
-def test_a_defect_is_one_line_and_its_traceback_is_there_when_asked_for(tmp_path: Path) -> None:
+def test_a_defect_is_one_line_and_its_traceback_is_printed_on_request(tmp_path: Path) -> None:
     code = (
         "import sys; from tessera_gql.cli import export, main;"
         "export.connect = lambda: 1 / 0; sys.argv = ['tessera', 'export', 'a.b']; main()"
@@ -411,7 +411,7 @@ def test_the_exit_codes_are_in_the_help_of_every_command_and_in_the_docs(tmp_pat
         assert f"| {code.value} | {meaning} |" in page
 
 
-def test_text_that_the_locale_lacks_is_printed_all_the_same(tmp_path: Path) -> None:
+def test_text_outside_the_locale_is_printed_with_escapes(tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text(json.dumps({"type": "object", "properties": {"é→\ud800": {"type": "string"}}}))
     (tmp_path / "new.json").write_text(json.dumps({"type": "object", "properties": {}}))
     result = subprocess.run(

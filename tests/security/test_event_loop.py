@@ -184,7 +184,7 @@ async def served_meanwhile(server: Running, requests: list[Request]) -> tuple[li
 
 
 @pytest.mark.parametrize(("server", "name"), CASES, indirect=["server"])
-async def test_an_attack_is_answered_or_refused_and_the_loop_is_not_held(
+async def test_an_attack_is_executed_or_refused_without_blocking_the_event_loop(
     name: str, server: Running, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before, started = held_counts(server), time.monotonic()

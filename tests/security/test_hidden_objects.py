@@ -121,9 +121,7 @@ async def test_no_payload_of_a_mutation_shows_more_than_its_caller_may_see(
     assert CORE.mutation_type.fields.keys() - accepted == {"pushToGit", "pullFromGit"}, "succeeded for no caller"
 
 
-async def test_a_hidden_thing_is_refused_as_one_that_does_not_exist(
-    private: VisibilityScenario, parts: Components
-) -> None:
+async def test_a_hidden_object_is_refused_as_a_missing_one(private: VisibilityScenario, parts: Components) -> None:
     known_ids = await private.truth()
     for caller in private.callers:
         if caller.is_hook or caller.sees_all:
@@ -151,7 +149,7 @@ def values(operator: str, kind: str, texts: list[str], known_ids: dict[str, list
     return iter([[value] for value in values] if operator == "in" else values)
 
 
-async def test_no_filter_finds_or_counts_what_is_hidden(private: VisibilityScenario, parts: Components) -> None:
+async def test_no_filter_returns_or_counts_hidden_objects(private: VisibilityScenario, parts: Components) -> None:
     assert CORE.query_type is not None
     known_ids = await ids(private)
     keys = await private.world.rows(ApiKey)
@@ -179,7 +177,7 @@ async def test_no_filter_finds_or_counts_what_is_hidden(private: VisibilityScena
                         assert item["totalCount"] == len(node_ids)
 
 
-async def test_a_filter_by_actor_sees_what_the_field_shows(private: VisibilityScenario, parts: Components) -> None:
+async def test_a_filter_by_actor_uses_the_visible_value(private: VisibilityScenario, parts: Components) -> None:
     (acting,) = [row for row in await private.world.rows(ApiKey) if row.name == "canary-theirs-actor"]
     name = format_key_actor(acting.name, acting.prefix)
     for caller in private.callers:
@@ -202,9 +200,7 @@ async def test_a_filter_by_actor_sees_what_the_field_shows(private: VisibilitySc
             }
 
 
-async def test_pages_of_one_item_lead_through_all_that_is_visible_without_a_gap(
-    private: VisibilityScenario, parts: Components
-) -> None:
+async def test_pages_of_one_item_return_all_visible_objects(private: VisibilityScenario, parts: Components) -> None:
     for caller in private.callers:
         if caller.is_hook or caller.name == "AUTH=off":
             continue
@@ -228,7 +224,7 @@ async def test_pages_of_one_item_lead_through_all_that_is_visible_without_a_gap(
                     assert (len(values), {*values}) == (len(lists), lists), caller.name
 
 
-async def test_a_replay_shows_nothing_of_a_team_that_its_caller_has_left(
+async def test_an_idempotent_replay_shows_nothing_of_a_team_that_its_caller_has_left(
     private: VisibilityScenario, parts: Components
 ) -> None:
     """The same subject of the issuer is the same caller to an idempotency key, whatever its team."""
@@ -263,7 +259,7 @@ def sequence(message: dict[str, Any]) -> int:
     return int(event["sequence"])
 
 
-async def test_a_subscription_brings_the_events_that_its_caller_sees_and_no_other(
+async def test_a_subscription_delivers_exactly_the_events_visible_to_its_caller(
     private: VisibilityScenario, parts: Components
 ) -> None:
     await private.world.team("the last event")  # every caller sees it, so that each stream has an end
@@ -299,7 +295,9 @@ async def _sequences(
             yield sequence(next(iter(reply["data"].values())))
 
 
-async def test_a_stream_by_actor_is_no_oracle(private: VisibilityScenario, parts: Components) -> None:
+async def test_a_subscription_filtered_by_actor_reveals_no_hidden_actor(
+    private: VisibilityScenario, parts: Components
+) -> None:
     condition = f'filter: {{actor: {{contains: "canary"}}}}, after: "{encode_cursor(0)}"'
     query = f"subscription {{ events({condition}) {{ actor }} }}"
     async with private.world.database.write("oidc:canary-sentinel") as session:

@@ -138,7 +138,7 @@ def test_no_line_of_any_output_is_a_command_of_a_ci_runner(outputs: dict[tuple[s
     assert outputs["dbt impact", "github"].stdout.count("::error") >= 1
 
 
-def test_json_is_exact(outputs: dict[tuple[str, str], CommandResult]) -> None:
+def test_json_holds_names_unchanged(outputs: dict[tuple[str, str], CommandResult]) -> None:
     exact = 0
     for (name, form), ran in outputs.items():
         if name in {"audit export", "watch"} and form != "terminal":
@@ -205,7 +205,7 @@ def test_the_commands_for_a_postgresql_quote_the_name_of_the_file(tmp_path: Path
 
 
 @pytest.mark.parametrize("command", [("dbt impact", "markdown"), ("diff", "markdown")])
-def test_a_comment_of_a_pull_request_holds_no_markup_of_others(
+def test_a_pull_request_comment_holds_no_markup_from_names(
     outputs: dict[tuple[str, str], CommandResult], command: tuple[str, str]
 ) -> None:
     page = MarkdownIt("commonmark", {"html": True}).enable("table").render(outputs[command].stdout)
@@ -231,7 +231,7 @@ def test_a_junit_report_is_xml(outputs: dict[tuple[str, str], CommandResult]) ->
     assert "touch pwned" in "".join(suite.itertext())
 
 
-def test_a_chat_message_wakes_nobody_and_links_nowhere() -> None:
+def test_a_chat_message_mentions_nobody_and_links_nowhere() -> None:
     event = EventRow(
         sequence=1,
         kind="PROPOSAL_CREATED",
@@ -258,7 +258,7 @@ def test_a_chat_message_wakes_nobody_and_links_nowhere() -> None:
     assert escape_slack("Coupons move.") == "Coupons move."
 
 
-def test_every_character_is_one_harmless_line_in_every_place(tmp_path: Path) -> None:
+def test_every_character_is_escaped_to_one_harmless_line_in_every_format(tmp_path: Path) -> None:
     """Alone, doubled, within a word and between words."""
     odd = [
         chr(code)
@@ -280,7 +280,7 @@ def test_every_character_is_one_harmless_line_in_every_place(tmp_path: Path) -> 
     assert pasted[:-1] == [char for char in odd if char != "\0" and not 0xD800 <= ord(char) <= 0xDFFF]
 
 
-def test_a_line_of_the_log_stays_one_line_whatever_a_client_calls_itself() -> None:
+def test_a_log_line_stays_one_line_whatever_the_name_of_a_client() -> None:
     code = (
         "import logging; from tessera_gql.telemetry import logs;"
         "logs.configure(level='info', is_json=False, secrets=[]);"

@@ -74,7 +74,7 @@ def quick() -> WorkerOptions:
     return WorkerOptions(rules=PostRules(allow_private=True, timeout_seconds=1), lease_seconds=2, poll_seconds=0.02)
 
 
-async def test_a_server_that_needs_a_key_and_has_none_makes_no_secret_and_keeps_the_old_ones(database_url: str) -> None:
+async def test_a_server_without_its_secrets_key_creates_no_secret_and_keeps_the_old_ones(database_url: str) -> None:
     development = open_database(database_url, required=False)
     created = await create(development)
     await development.dispose()
@@ -102,7 +102,7 @@ async def signing(database: Database, created: WebhookResult) -> list[str]:
         return webhook_secrets.signing_secrets(session.keyring, row, session.now)
 
 
-def test_such_a_server_says_so_when_it_starts_and_to_who_asks_for_a_webhook(tmp_path: Path) -> None:
+def test_a_server_without_its_secrets_key_reports_it_at_start_and_to_clients(tmp_path: Path) -> None:
     admin = "an-administrators-key-for-this-test"
     with serving(tmp_path, ADMIN_KEY=admin) as server:
         document = "mutation($u: URL!) { createWebhook(input: {url: $u}) { secret errors { code message } } }"
@@ -130,7 +130,7 @@ async def test_the_secret_of_the_settings_signs_and_is_never_stored(database_url
     await database.dispose()
 
 
-async def test_the_first_start_with_a_key_encrypts_what_is_stored_in_plain(database_url: str) -> None:
+async def test_the_first_start_with_a_key_encrypts_plain_secrets(database_url: str) -> None:
     development = open_database(database_url, required=False)
     created = await create(development)
     await development.dispose()
@@ -164,7 +164,7 @@ async def test_keys_are_rotated_by_a_command_and_the_old_one_can_go(database_url
     assert (completed.returncode, "SECRETS_KEY is not set" in completed.stderr) == (2, True)
 
 
-async def test_with_a_lost_key_deliveries_fail_for_a_reason_that_is_told_and_a_new_secret_helps(
+async def test_with_a_lost_key_deliveries_fail_with_a_reason_and_a_new_secret_repairs_them(
     database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = open_database(database_url, OLD)

@@ -26,7 +26,9 @@ def manifests() -> dict[str, bytes]:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("size", SIZES)
-def test_a_manifest_is_taken_in(caller: Caller, table: Table, manifests: dict[str, bytes], size: str, way: str) -> None:
+def test_a_manifest_is_synchronised(
+    caller: Caller, table: Table, manifests: dict[str, bytes], size: str, way: str
+) -> None:
     with table.cell(caller.deployment, f"{size}, {way}"):
         reply = upload(caller, manifests[size], way)
         payload = reply["data"]["syncDbtManifest"]

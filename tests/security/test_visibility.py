@@ -71,7 +71,7 @@ def check(caller: Caller, reached_values: Findings, visible: set[tuple[str, str]
 
 
 @pytest.mark.parametrize("executor", Executor)
-async def test_each_caller_reaches_exactly_what_the_table_shows_it(
+async def test_each_caller_reaches_exactly_what_the_table_allows(
     private: VisibilityScenario, database_url: str, tmp_path: Path, executor: Executor, reached: dict[str, Counter[str]]
 ) -> None:
     async with every_way(database_url, tmp_path, executor) as ways:
@@ -111,7 +111,7 @@ def _below(root: str) -> set[str]:
     return {name for name in reached_values if isinstance(CORE.type_map[name], GraphQLObjectType)}
 
 
-def test_no_shared_stream_leads_to_what_depends_on_the_very_key() -> None:
+def test_no_shared_subscription_holds_a_field_that_depends_on_the_key() -> None:
     """Subscriptions of one team and scope are executed once; these types would show it as the first who asked."""
     assert _below("Subscription") & {"ApiKey", "Query", "Viewer"} == set()
 

@@ -64,7 +64,7 @@ FORM = "multipart/form-data; boundary=b"
     ],
     ids=["nothing", "half", "drop by drop", "fast enough, but longer than all of it may take", "half a form"],
 )
-async def test_a_body_that_does_not_come_is_given_up(pieces: tuple[bytes, ...], content: str, address: str) -> None:
+async def test_a_body_that_does_not_arrive_is_refused(pieces: tuple[bytes, ...], content: str, address: str) -> None:
     started = time.monotonic()
     waiting = asyncio.create_task(send_body(address, 50_000, *pieces, content=content))
     async with httpx.AsyncClient() as client:
@@ -76,7 +76,7 @@ async def test_a_body_that_does_not_come_is_given_up(pieces: tuple[bytes, ...], 
     assert time.monotonic() - started < 10
 
 
-async def test_a_body_that_comes_in_pieces_is_waited_for(address: str) -> None:
+async def test_a_body_that_arrives_in_pieces_is_read(address: str) -> None:
     pieces = [b'{"query": ', b'"{hello', b'}"}']
     host, _, port = address.partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))

@@ -82,7 +82,7 @@ async def test_equal_subscriptions_of_one_scope_are_executed_once(address: str, 
     ],
     ids=["scope", "no scope", "document", "resuming", "variables"],
 )
-async def test_what_differs_is_executed_by_itself(
+async def test_different_subscriptions_are_executed_separately(
     address: str, backend: SampleBackend, name: str | None, query: str, variables: dict[str, object]
 ) -> None:
     async with AsyncExitStack() as stack:
@@ -103,7 +103,9 @@ async def test_what_differs_is_executed_by_itself(
         'subscription {...F} fragment F on Subscription {messages(after: "x")}',
     ],
 )
-async def test_who_resumes_is_never_given_anothers_stream(address: str, backend: SampleBackend, query: str) -> None:
+async def test_a_resuming_subscriber_does_not_join_a_stream_at_another_position(
+    address: str, backend: SampleBackend, query: str
+) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(2):
             await subscribe(await guest(stack, address), "s", query)
@@ -117,7 +119,9 @@ async def numbers_heard(ws: ClientConnection, count: int) -> list[int]:
     return [(await receive_message(ws))["payload"]["data"]["logNumbers"] for _ in range(count)]
 
 
-async def test_who_resumes_goes_on_with_the_others_and_misses_nothing(address: str, backend: SampleBackend) -> None:
+async def test_a_resuming_subscriber_catches_up_and_joins_the_shared_stream(
+    address: str, backend: SampleBackend
+) -> None:
     backend.write(*range(1, 8))
     async with AsyncExitStack() as stack:
         guests = [await guest(stack, address) for _ in range(4)]
@@ -140,9 +144,7 @@ async def test_who_resumes_goes_on_with_the_others_and_misses_nothing(address: s
     await until(lambda: backend.streams == backend.open_contexts == 0)
 
 
-async def test_those_who_come_back_at_once_in_a_storm_of_events_each_get_all_once(
-    address: str, backend: SampleBackend
-) -> None:
+async def test_many_resuming_subscribers_each_receive_every_event_once(address: str, backend: SampleBackend) -> None:
     async def write() -> None:
         for number in range(1, 301):
             backend.write(number)
@@ -160,7 +162,7 @@ async def test_those_who_come_back_at_once_in_a_storm_of_events_each_get_all_onc
         await until(lambda: backend.streams == backend.open_contexts == 1)
 
 
-async def test_a_stream_that_may_have_begun_later_is_not_gone_on_with() -> None:
+async def test_a_stream_that_may_have_started_later_is_not_joined() -> None:
     fanout: Broadcaster[int] = Broadcaster(limit=10)
     received: list[int] = []
 
@@ -198,7 +200,9 @@ async def test_a_stream_that_may_have_begun_later_is_not_gone_on_with() -> None:
         "subscription ($after: String) {logNumbers(after: $after) other: logNumbers(after: $after)}",
     ],
 )
-def test_only_a_variable_that_is_good_for_nothing_else_is_left_out_of_account(transport: Transport, query: str) -> None:
+def test_only_a_variable_used_solely_as_cursor_is_ignored_in_comparing_subscriptions(
+    transport: Transport, query: str
+) -> None:
     prepared = DocumentCache(transport.core_schema, replace(transport.limits, depth=20), transport.profile)._find_entry(
         query
     )
@@ -208,7 +212,9 @@ def test_only_a_variable_that_is_good_for_nothing_else_is_left_out_of_account(tr
     assert Operation(prepared.document, node, {}).argument_variable("after") is None
 
 
-async def test_another_servers_sockets_are_served_the_usual_way(transport: Transport, backend: SampleBackend) -> None:
+async def test_sockets_of_another_websocket_protocol_are_served_without_the_fast_writer(
+    transport: Transport, backend: SampleBackend
+) -> None:
     async with served(transport, ws="websockets-sansio") as address, AsyncExitStack() as stack:
         guests = [await guest(stack, address) for _ in range(3)]
         for ws in guests:
@@ -225,7 +231,7 @@ async def test_another_servers_sockets_are_served_the_usual_way(transport: Trans
 
 
 @pytest.mark.parametrize("size", [1, 60, 125, 126, 60_000, 65_500, 65_536, 200_000])
-async def test_a_message_of_any_size_arrives_whole(address: str, backend: SampleBackend, size: int) -> None:
+async def test_a_message_of_any_size_arrives_completely(address: str, backend: SampleBackend, size: int) -> None:
     async with AsyncExitStack() as stack:
         ws = await stack.enter_async_context(socket(address, max_size=None))
         await begin(ws, payload={"Authorization": "Bearer one"})
@@ -236,7 +242,7 @@ async def test_a_message_of_any_size_arrives_whole(address: str, backend: Sample
             assert (await receive_message(ws))["payload"]["data"]["messages"] == item
 
 
-async def test_who_does_not_read_a_shared_stream_is_closed_and_holds_up_nobody(
+async def test_a_client_that_does_not_read_a_shared_stream_is_closed_and_delays_nobody(
     backend: SampleBackend, serve: Serve
 ) -> None:
     backend.scope = lambda guest: guest.name
@@ -259,7 +265,7 @@ async def test_who_does_not_read_a_shared_stream_is_closed_and_holds_up_nobody(
         assert (await receive_message(quick))["payload"] == {"data": {"messages": "on"}}
 
 
-async def test_the_stream_outlives_the_one_who_started_it_and_ends_with_the_last(
+async def test_a_shared_stream_outlives_its_first_subscriber_and_ends_with_the_last(
     address: str, backend: SampleBackend
 ) -> None:
     async with AsyncExitStack() as stack:
@@ -289,7 +295,7 @@ async def test_a_revoked_key_ends_only_its_own_socket_of_a_shared_stream(address
         assert (await receive_message(second))["payload"] == {"data": {"messages": "on"}}
 
 
-async def test_sockets_and_event_streams_share(address: str, backend: SampleBackend) -> None:
+async def test_websockets_and_event_streams_share_one_execution(address: str, backend: SampleBackend) -> None:
     async with AsyncExitStack() as stack:
         ws = await guest(stack, address)
         query = "subscription {messages}"
@@ -303,7 +309,7 @@ async def test_sockets_and_event_streams_share(address: str, backend: SampleBack
         )
 
 
-async def test_a_shared_failure_is_told_to_all_and_the_next_may_try_again(address: str) -> None:
+async def test_a_shared_failure_reaches_all_subscribers_and_the_next_one_starts_anew(address: str) -> None:
     async with AsyncExitStack() as stack:
         guests = [await guest(stack, address) for _ in range(2)]
         for _ in range(2):
@@ -339,7 +345,7 @@ async def test_a_burst_reaches_every_listener_in_order() -> None:
     assert await asyncio.gather(*(all_heard() for _ in range(20))) == [[*range(1000)]] * 20
 
 
-async def test_a_listener_that_falls_behind_is_dropped_and_holds_up_nobody() -> None:
+async def test_a_listener_that_falls_behind_is_dropped_and_delays_nobody() -> None:
     fanout: Broadcaster[int] = Broadcaster(limit=10)
     slow = fanout.listen("n", lambda _course: numbers(100))
     async with aclosing(fanout.listen("n", lambda _course: numbers(100))) as quick, aclosing(slow):

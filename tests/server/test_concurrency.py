@@ -8,7 +8,7 @@ from tessera_gql.server import concurrency
 from tessera_gql.server.concurrency import ConcurrencyLimiter
 
 
-async def test_no_more_than_there_are_places_run_and_the_others_follow_in_their_order() -> None:
+async def test_no_more_queries_run_than_there_are_slots_and_waiting_ones_follow_in_order() -> None:
     queue, running, maximum, ended = ConcurrencyLimiter(2), 0, 0, list[int]()
 
     async def query(number: int) -> None:
@@ -24,7 +24,7 @@ async def test_no_more_than_there_are_places_run_and_the_others_follow_in_their_
     assert (maximum, ended) == (2, [*range(9)])
 
 
-async def test_a_query_that_takes_long_lends_its_place_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_query_releases_its_slot_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(concurrency, "RELEASE_AFTER_SECONDS", 0.01)
     queue, slow_may_end, running = ConcurrencyLimiter(1), asyncio.Event(), 0
 
@@ -49,7 +49,7 @@ async def test_a_query_that_takes_long_lends_its_place_once(monkeypatch: pytest.
         assert await asyncio.gather(*(quick() for _ in range(3))) == [1, 1, 1]
 
 
-async def test_one_who_leaves_while_waiting_takes_no_place() -> None:
+async def test_a_cancelled_waiting_query_takes_no_slot() -> None:
     queue = ConcurrencyLimiter(1)
     async with queue.slot():
         leaving = asyncio.create_task(queue.slot().__aenter__())
@@ -60,7 +60,7 @@ async def test_one_who_leaves_while_waiting_takes_no_place() -> None:
             await leaving
 
 
-async def test_callers_take_turns_whatever_one_of_them_has_waiting() -> None:
+async def test_callers_take_turns_however_many_queries_each_has_waiting() -> None:
     queue, ended = ConcurrencyLimiter(1), list[str]()
 
     async def query(caller: str) -> None:
@@ -78,7 +78,7 @@ async def test_callers_take_turns_whatever_one_of_them_has_waiting() -> None:
         pass
 
 
-async def test_places_are_not_lost_when_those_who_wait_leave() -> None:
+async def test_no_slot_is_lost_when_waiting_queries_are_cancelled() -> None:
     queue = ConcurrencyLimiter(2)
     async with queue.slot("a"), queue.slot("a"):
         leaving = [asyncio.create_task(queue.slot(caller).__aenter__()) for caller in "aabbc"]

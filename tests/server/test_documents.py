@@ -34,7 +34,7 @@ def test_a_document_is_parsed_once_whatever_its_variables() -> None:
 @pytest.mark.parametrize(
     "query", ["{", "{nope}", "{" + "thing {" * 20 + "name" + "}" * 21, "{" + "hello " * 3000 + "}"], ids=str.__len__
 )
-def test_a_mistake_is_remembered_as_well(query: str) -> None:
+def test_a_validation_error_is_cached_too(query: str) -> None:
     cache = documents()
     first, second = cache.prepare(query), cache.prepare(query)
     assert isinstance(first, list)
@@ -42,7 +42,7 @@ def test_a_mistake_is_remembered_as_well(query: str) -> None:
     assert first[0] is second[0]
 
 
-def test_what_was_used_longest_ago_is_forgotten_first() -> None:
+def test_the_least_recently_used_document_is_evicted_first() -> None:
     cache = documents(cached_tokens=15)
     a, b = document(cache, "{a: hello}"), document(cache, "{b: hello}")
     assert document(cache, "{a: hello}") is a
@@ -62,13 +62,13 @@ def test_the_cache_stays_within_its_budget() -> None:
 
 
 @pytest.mark.parametrize("query", ["{" + "hello " * 300, "{even(value: 3)}", "{" + "thing {" * 300, "{nope}"], ids=len)
-def test_a_remembered_mistake_does_not_keep_the_frames_that_found_it(query: str) -> None:
+def test_a_cached_error_does_not_keep_stack_frames_alive(query: str) -> None:
     (error,) = documents().prepare(query)
     for kept in (error, error.original_error):
         assert kept is None or (kept.__traceback__ is None and kept.__context__ is None)
 
 
-def test_one_document_with_many_page_sizes_keeps_few_of_them() -> None:
+def test_one_document_with_many_page_sizes_caches_few_of_them() -> None:
     cache = documents()
     for number in range(500):
         cache.prepare("query ($n: Int) {things(first: $n) {totalCount}}", {"n": number})
@@ -128,7 +128,7 @@ WORDS = [
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join), st.sampled_from(list(Profile)))
-def test_no_text_whatever_makes_it_raise(text: str, profile: Profile) -> None:
+def test_no_text_makes_the_cache_raise(text: str, profile: Profile) -> None:
     cache = DocumentCache(SCHEMA._schema, Limits(), profile)
     for query in (text, "{" + text + "}", "{ thing { " + text + " } }"):
         prepared = cache.prepare(query, {"n": text})

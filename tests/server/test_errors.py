@@ -45,7 +45,7 @@ async def test_a_refusal_keeps_its_message_code_and_field(
     assert not caplog.records
 
 
-async def test_an_exception_that_bears_a_code_is_shown(backend: SampleBackend) -> None:
+async def test_an_exception_with_a_code_is_shown(backend: SampleBackend) -> None:
     error = await failure(backend, "{coded}")
     assert (error["message"], error["extensions"]) == ("Tea only.", {"code": "TEAPOT"})
 
@@ -55,12 +55,12 @@ async def test_a_deliberate_graphql_error_is_shown(backend: SampleBackend) -> No
     assert (error["message"], error["extensions"]) == ("On purpose.", {"code": "CHOSEN"})
 
 
-async def test_a_translated_failure_says_what_the_translator_says(backend: SampleBackend) -> None:
+async def test_a_translated_failure_has_the_message_of_the_translator(backend: SampleBackend) -> None:
     error = await failure(backend, "{database}")
     assert (error["message"], error["extensions"]) == ("The database is away. Try again.", {"code": "UNAVAILABLE"})
 
 
-async def test_a_client_mistake_is_told_and_not_logged(
+async def test_a_client_mistake_is_returned_and_not_logged(
     backend: SampleBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
     for query, variables, message in (
@@ -78,7 +78,7 @@ async def test_a_client_mistake_is_told_and_not_logged(
     assert not caplog.records
 
 
-async def test_at_most_ten_errors_are_listed_and_the_rest_counted(
+async def test_at_most_ten_errors_are_listed_and_the_remaining_ones_counted(
     backend: SampleBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
     reply = await ask(backend, "{brokenThings(count: 25) {broken}}")
@@ -104,7 +104,7 @@ async def test_only_the_open_profile_suggests_names(backend: SampleBackend) -> N
         assert "Did you mean" not in str(locked)
 
 
-async def test_a_context_that_fails_to_close_takes_the_answer_with_it(backend: SampleBackend) -> None:
+async def test_a_context_that_fails_to_close_fails_the_reply(backend: SampleBackend) -> None:
     backend.fail_on_close = ValueError("the commit's secret")
     reply = await ask(backend, "{add: hello} # a query here, but a mutation would be undone")
     assert "data" not in reply

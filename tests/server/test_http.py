@@ -88,7 +88,7 @@ async def test_nothing_acceptable_is_406(http: httpx.AsyncClient) -> None:
         ("APPLICATION/JSON; charset=utf-8", MediaType.JSON),
     ],
 )
-def test_an_event_stream_goes_only_to_those_who_want_it_most(accept: str, media: MediaType | None) -> None:
+def test_an_event_stream_is_sent_only_to_clients_that_prefer_it(accept: str, media: MediaType | None) -> None:
     assert negotiate_media_type(accept) is media
 
 
@@ -107,7 +107,7 @@ async def test_a_request_error_is_400_only_in_the_new_media_type(http: httpx.Asy
         assert "data" not in new.json()
 
 
-async def test_a_failed_field_is_200_even_when_it_empties_the_answer(http: httpx.AsyncClient) -> None:
+async def test_a_failed_field_is_200_even_when_data_is_null(http: httpx.AsyncClient) -> None:
     response = await ask(http, "{boomAtTheRoot}")
     assert response.status_code == 200
     assert response.json()["data"] is None
@@ -134,7 +134,7 @@ async def test_get_takes_variables_as_json_but_no_mutation(http: httpx.AsyncClie
         assert (await http.get("/graphql", params=bad)).status_code == 400
 
 
-async def test_only_utf8_json_is_taken(http: httpx.AsyncClient) -> None:
+async def test_only_utf8_json_is_accepted(http: httpx.AsyncClient) -> None:
     body = b'{"query": "{hello}"}'
     for content, status in {
         "application/json": 200,
@@ -192,18 +192,18 @@ async def test_a_malformed_body_is_400_in_either_media_type(http: httpx.AsyncCli
         assert code(response) == "BAD_REQUEST"
 
 
-async def test_batches_are_refused_and_told_so(http: httpx.AsyncClient) -> None:
+async def test_batches_are_refused_with_a_message(http: httpx.AsyncClient) -> None:
     response = await http.post("/graphql", json=[{"query": "{hello}"}])
     assert response.status_code == 400
     assert message(response) == "Batching is off: send one operation per request."
 
 
-async def test_null_members_are_as_good_as_absent_ones(http: httpx.AsyncClient) -> None:
+async def test_null_members_are_the_same_as_absent_ones(http: httpx.AsyncClient) -> None:
     body = {"query": "{hello}", "variables": None, "operationName": None, "extensions": None}
     assert (await http.post("/graphql", json=body)).json() == {"data": {"hello": "hello"}}
 
 
-async def test_a_large_body_is_refused_before_it_was_read(http: httpx.AsyncClient) -> None:
+async def test_a_large_body_is_refused_before_it_is_read(http: httpx.AsyncClient) -> None:
     sent_bytes = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -234,7 +234,7 @@ async def test_a_large_body_that_never_ends_is_answered_at_once(backend: SampleB
         writer.close()
 
 
-async def test_a_query_that_takes_too_long_is_given_up(backend: SampleBackend, serve: Serve) -> None:
+async def test_a_query_that_takes_too_long_is_cancelled(backend: SampleBackend, serve: Serve) -> None:
     async with (
         serve(backend.transport(query_seconds=0.1)) as address,
         httpx.AsyncClient(base_url=f"http://{address}") as http,
@@ -246,14 +246,14 @@ async def test_a_query_that_takes_too_long_is_given_up(backend: SampleBackend, s
         assert (await ask(http, "mutation {addSlowly(seconds: 0.3)}")).json() == {"data": {"addSlowly": "done"}}
 
 
-async def test_a_timeout_of_a_resolver_is_a_failure_like_any_other(http: httpx.AsyncClient) -> None:
+async def test_a_timeout_error_of_a_resolver_is_an_ordinary_failure(http: httpx.AsyncClient) -> None:
     assert code(await ask(http, "{slow(seconds: -1)}")) == "INTERNAL"
 
 
 @pytest.mark.parametrize(
     ("query", "expected"), [("{slow(seconds: 2)}", []), ("mutation {addSlowly(seconds: 2)}", ["slow"])]
 )
-async def test_a_query_ends_when_its_client_leaves_and_a_mutation_does_not(
+async def test_a_query_is_cancelled_when_its_client_disconnects_and_a_mutation_is_not(
     backend: SampleBackend, serve: Serve, query: str, expected: list[str]
 ) -> None:
     async with serve(backend.transport()) as address, httpx.AsyncClient(base_url=f"http://{address}") as http:
@@ -300,7 +300,7 @@ async def test_a_failing_key_store_is_a_masked_500(http: httpx.AsyncClient) -> N
         (ValueError("the secret"), 500, "INTERNAL"),
     ],
 )
-async def test_a_context_that_does_not_open_has_a_status_of_its_own(
+async def test_a_context_that_does_not_open_has_its_own_status(
     http: httpx.AsyncClient, backend: SampleBackend, failure: Exception, status: int, reason: str
 ) -> None:
     backend.fail_on_open = failure
@@ -324,7 +324,7 @@ async def test_several_operations_need_a_name(http: httpx.AsyncClient) -> None:
         assert code(refused) == "BAD_REQUEST"
 
 
-async def test_a_subscription_by_plain_post_is_told_where_to_go(
+async def test_a_subscription_by_plain_post_is_refused_with_the_right_transports(
     http: httpx.AsyncClient, backend: SampleBackend
 ) -> None:
     for accept in (RESPONSE, "application/json"):
@@ -335,13 +335,13 @@ async def test_a_subscription_by_plain_post_is_told_where_to_go(
     assert backend.open_contexts == 0
 
 
-async def test_numbers_and_text_come_back_as_they_went(http: httpx.AsyncClient) -> None:
+async def test_numbers_and_text_are_returned_unchanged(http: httpx.AsyncClient) -> None:
     for value in (2**64, -(10**30), 0.1, "ü🏃", {"a": [1, None, True]}, [[[]]], 18446744073709551615):
         response = await ask(http, "query ($v: Value!) {echo(value: $v)}", v=value)
         assert json.loads(response.content) == {"data": {"echo": value}}
 
 
-async def test_a_client_that_leaves_while_sending_leaves_no_trace(
+async def test_a_client_that_disconnects_while_sending_logs_nothing(
     http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
@@ -355,7 +355,7 @@ async def test_a_client_that_leaves_while_sending_leaves_no_trace(
     assert reader is not None
 
 
-def test_a_schema_whose_extensions_would_not_run_is_refused(backend: SampleBackend) -> None:
+def test_a_schema_with_extensions_that_would_not_run_is_refused(backend: SampleBackend) -> None:
     class Unheard(SchemaExtension):
         pass
 

@@ -51,7 +51,7 @@ async def refusal(
         ("{things(first: null) {nodes {name}}}", 20),
     ],
 )
-def test_cost_counts_the_objects_an_answer_may_hold(query: str, cost: int) -> None:
+def test_cost_counts_the_objects_a_reply_may_hold(query: str, cost: int) -> None:
     assert size(query).cost == cost
 
 
@@ -120,7 +120,7 @@ async def test_a_refusal_names_the_limit_the_figure_and_what_to_do(
     assert error["message"].count(".") >= 2
 
 
-async def test_what_stands_at_the_limit_passes(backend: SampleBackend) -> None:
+async def test_an_operation_at_the_limit_is_accepted(backend: SampleBackend) -> None:
     for query in (
         "{thing{" + "owner{" * 8 + "name" + "}" * 10,
         "{things(first: 100) {nodes {things(first: 20) {nodes {owner {name}}}}}}",
@@ -147,7 +147,7 @@ async def test_the_same_document_is_refused_or_run_by_its_variables(backend: Sam
         assert ("data" in reply) is passes
 
 
-async def test_a_cycle_of_fragments_is_reported_as_one(backend: SampleBackend) -> None:
+async def test_a_cycle_of_fragments_is_reported_as_a_cycle(backend: SampleBackend) -> None:
     for selection in ("owner {...B}", "owner {...B} parts {...B}", "...B"):
         cycle = f"{{thing {{...A}}}} fragment A on Thing {{{selection}}} fragment B on Thing {{owner {{...A}}}}"
         error = await refusal(backend, cycle)
@@ -210,7 +210,7 @@ async def test_introspection_is_refused_in_the_locked_profile_but_not_typename(b
     assert reply == {"data": {"__typename": "Query", "thing": {"__typename": "Thing"}}}
 
 
-async def test_introspection_that_turns_in_circles_is_refused_in_both(backend: SampleBackend) -> None:
+async def test_circular_introspection_is_refused_in_both_profiles(backend: SampleBackend) -> None:
     circle = "{__schema {types {fields {type {fields {type {fields {type {name}}}}}}}}}"
     repeated = "{" + " ".join(f"a{n}: __schema {{types {{fields {{name}}}}}}" for n in range(6)) + "}"
     for profile in Profile:

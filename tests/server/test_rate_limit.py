@@ -52,7 +52,7 @@ def test_a_full_bucket_may_be_emptied_at_once_and_refills_steadily() -> None:
     assert buckets.take("a", 1)["remaining"] == 59
 
 
-def test_waiting_as_long_as_told_is_enough() -> None:
+def test_waiting_for_the_announced_seconds_is_enough() -> None:
     seconds = Seconds()
     buckets = bucket("7/minute", seconds)
     for amount in (7, 3, 5, 7, 1):
@@ -63,7 +63,7 @@ def test_waiting_as_long_as_told_is_enough() -> None:
             buckets.take("a", amount)
 
 
-def test_a_refused_call_costs_nothing_and_nobody_pays_for_another() -> None:
+def test_a_refused_call_costs_nothing_and_keys_are_separate() -> None:
     seconds = Seconds()
     buckets = bucket("10/minute", seconds)
     buckets.take("a", 8)
@@ -73,13 +73,13 @@ def test_a_refused_call_costs_nothing_and_nobody_pays_for_another() -> None:
     assert buckets.take("b", 1)["remaining"] == 9
 
 
-def test_what_can_never_be_paid_is_not_told_to_wait() -> None:
+def test_a_cost_above_the_bucket_has_no_waiting_time() -> None:
     with pytest.raises(GraphQLError, match="Ask for less") as refused:
         bucket("10/minute", Seconds()).take("a", 11)
     assert "retryAfter" not in (refused.value.extensions or {})
 
 
-def test_those_who_have_not_been_here_for_a_while_are_forgotten() -> None:
+def test_idle_callers_are_removed() -> None:
     seconds = Seconds()
     buckets = bucket("60/minute", seconds)
     for number in range(SWEEP_THRESHOLD):
@@ -90,7 +90,7 @@ def test_those_who_have_not_been_here_for_a_while_are_forgotten() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "600", "600/fortnight", "-1/minute", "x/minute", "600/minute;1/second"])
-def test_what_is_no_rate_is_refused(text: str) -> None:
+def test_an_invalid_rate_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no rate"):
         Rate.parse(text)
 
@@ -111,7 +111,7 @@ def test_every_mutation_of_an_operation_counts(query: str, number: int) -> None:
     assert budget.charge("a", operation(query))["rateLimit"]["mutations"]["remaining"] == 100 - number
 
 
-def test_a_query_pays_for_the_objects_it_may_get_and_at_least_for_one() -> None:
+def test_a_query_costs_the_objects_it_may_return_and_at_least_one() -> None:
     budget = RateLimiter(None, Rate.parse("1000/minute"), clock=Seconds())
     small = budget.charge("a", operation("{ __typename }"))["rateLimit"]["cost"]["remaining"]
     page = "query ($first: Int!) { teams(first: $first) { nodes { name } } }"
@@ -122,7 +122,7 @@ def test_a_query_pays_for_the_objects_it_may_get_and_at_least_for_one() -> None:
     assert 10 <= large - again < 50
 
 
-def test_without_limits_nothing_is_counted_or_told() -> None:
+def test_without_limits_nothing_is_counted_or_reported() -> None:
     assert RateLimiter(None, None).charge("a", operation("{ __typename }")) == {}
 
 
@@ -138,7 +138,7 @@ def application(api: AuthenticatedApi, budget: RateLimiter) -> Starlette:
     return Starlette(routes=create_routes(transport))
 
 
-async def test_over_http_the_budget_is_told_and_a_refusal_is_429_with_retry_after(
+async def test_over_http_the_rate_limit_is_reported_and_a_refusal_is_429_with_retry_after(
     api: AuthenticatedApi, world: World
 ) -> None:
     team = await world.team("shop")
@@ -162,7 +162,7 @@ async def test_over_http_the_budget_is_told_and_a_refusal_is_429_with_retry_afte
         assert (await post(other_token)).status_code == 200
 
 
-async def test_a_subscription_pays_when_it_starts(api: AuthenticatedApi, world: World) -> None:
+async def test_a_subscription_is_charged_when_it_starts(api: AuthenticatedApi, world: World) -> None:
     key = await api.create_key(await world.team("shop"), Scope.READ)
     app = application(api, RateLimiter(None, Rate.parse("1/minute"), clock=Seconds()))
     headers = {"Authorization": f"Bearer {key.token}", "Accept": "text/event-stream"}

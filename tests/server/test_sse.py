@@ -91,7 +91,7 @@ async def test_a_request_error_is_a_next_with_errors_and_then_complete(address: 
         assert payload["errors"][0]["extensions"]["code"] == code
 
 
-async def test_a_stream_that_fails_says_so_and_completes(address: str) -> None:
+async def test_a_stream_that_fails_sends_an_error_and_completes(address: str) -> None:
     first, (name, payload), last = await all_of(address, "subscription {failsAfter(count: 1)}")
     assert first == ("next", {"data": {"failsAfter": 0}})
     assert (name, payload["errors"][0]["extensions"]["code"]) == ("next", "INTERNAL")
@@ -113,7 +113,7 @@ async def test_an_event_source_may_use_get_in_the_open_profile(address: str) -> 
         assert response.text == 'event: next\ndata: {"data":{"count":0}}\n\nevent: complete\ndata:\n\n'
 
 
-async def test_leaving_closes_the_generator_and_its_context(address: str, backend: SampleBackend) -> None:
+async def test_disconnecting_closes_the_generator_and_its_context(address: str, backend: SampleBackend) -> None:
     async with events(address, "subscription {forever}") as stream:
         assert (await anext(stream))[0] == "next"
         assert (backend.streams, backend.open_contexts) == (1, 1)
@@ -138,7 +138,7 @@ async def test_a_revoked_key_ends_its_stream_with_the_reason(address: str, backe
     assert backend.streams == backend.open_contexts == 0
 
 
-async def test_draining_ends_streams_without_complete_so_that_clients_come_back(
+async def test_draining_ends_streams_without_complete_so_that_clients_reconnect(
     backend: SampleBackend, serve: Serve
 ) -> None:
     transport = backend.transport()
@@ -149,7 +149,7 @@ async def test_draining_ends_streams_without_complete_so_that_clients_come_back(
     assert backend.streams == backend.open_contexts == 0
 
 
-async def test_a_client_that_does_not_read_is_given_up(backend: SampleBackend, serve: Serve) -> None:
+async def test_a_client_that_does_not_read_is_disconnected(backend: SampleBackend, serve: Serve) -> None:
     async with serve(backend.transport(send_timeout_seconds=0.2)) as address:
         host, port = address.split(":")
         reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
@@ -162,7 +162,9 @@ async def test_a_client_that_does_not_read_is_given_up(backend: SampleBackend, s
         assert await reader.read(4) == b"HTTP"
 
 
-async def test_a_client_that_does_not_read_is_told_why_its_stream_ended(backend: SampleBackend, serve: Serve) -> None:
+async def test_a_client_that_does_not_read_gets_the_reason_at_the_end_of_its_stream(
+    backend: SampleBackend, serve: Serve
+) -> None:
     async with serve(backend.transport(send_timeout_seconds=0.2)) as address:
         reader, writer = await asyncio.open_connection(*address.split(":"))
         body = json.dumps({"query": "subscription {forever(size: 500000, pause: 0)}"})

@@ -28,7 +28,7 @@ def tokens(query: str) -> int:
 @example("{a} # the last words are none")
 @example('"""a\\\\"""')
 @settings(deadline=None, max_examples=400)
-def test_a_text_has_as_many_tokens_as_the_parser_finds(query: str) -> None:
+def test_a_text_has_as_many_tokens_as_the_parser_counts(query: str) -> None:
     try:
         count = tokens(query)
     except Exception:  # noqa: BLE001 - refused by the parser anyway, whatever is counted here

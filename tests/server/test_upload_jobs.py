@@ -67,7 +67,7 @@ async def test_without_a_worker_a_large_request_is_refused(backend: SampleBacken
     assert (await post(serve, backend.transport())).json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
 
 
-async def test_a_stream_whose_source_fails_ends_with_an_error_and_not_with_a_cut_connection(
+async def test_a_stream_whose_source_fails_ends_with_an_error_event(
     backend: SampleBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def source() -> AsyncGenerator[Message]:

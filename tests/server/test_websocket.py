@@ -100,7 +100,7 @@ async def test_queries_mutations_and_subscriptions_work_over_the_socket(
     assert backend.open_contexts == 0
 
 
-async def test_a_bad_operation_ends_itself_and_not_the_socket(ws: ClientConnection) -> None:
+async def test_an_invalid_operation_ends_itself_and_not_the_socket(ws: ClientConnection) -> None:
     for query, code in {
         "{": "GRAPHQL_PARSE_FAILED",
         "": "GRAPHQL_PARSE_FAILED",
@@ -118,7 +118,7 @@ async def test_a_bad_operation_ends_itself_and_not_the_socket(ws: ClientConnecti
     await still_works(ws)
 
 
-async def test_a_stream_that_fails_says_so_and_ends(ws: ClientConnection) -> None:
+async def test_a_stream_that_fails_ends_with_an_error(ws: ClientConnection) -> None:
     await subscribe(ws, "s", "subscription {failsAfter(count: 1)}")
     assert (await receive_message(ws))["payload"] == {"data": {"failsAfter": 0}}
     message = await receive_message(ws)
@@ -276,7 +276,7 @@ async def test_complete_closes_the_generator_and_frees_the_id(ws: ClientConnecti
     await still_works(ws)
 
 
-async def test_leaving_closes_every_generator_and_context(address: str, backend: SampleBackend) -> None:
+async def test_disconnecting_closes_every_generator_and_context(address: str, backend: SampleBackend) -> None:
     async with socket(address) as ws:
         await begin(ws)
         for key in "abc":
@@ -371,7 +371,7 @@ async def test_draining_closes_every_socket_with_1012(backend: SampleBackend, se
             assert await closing(late) == (1012, "Service restart")
 
 
-async def test_the_locked_profile_guards_the_socket_as_well(backend: SampleBackend, serve: Serve) -> None:
+async def test_the_locked_profile_applies_to_the_socket_too(backend: SampleBackend, serve: Serve) -> None:
     async with serve(backend.transport(Profile.LOCKED)) as address, socket(address) as ws:
         await begin(ws)
         for query in ("{__schema {types {name}}}", "{helo}"):
@@ -381,7 +381,7 @@ async def test_the_locked_profile_guards_the_socket_as_well(backend: SampleBacke
             assert "Did you mean" not in str(message)
 
 
-async def test_a_value_that_is_not_json_is_a_masked_failure(ws: ClientConnection) -> None:
+async def test_a_value_that_can_not_be_encoded_is_a_masked_failure(ws: ClientConnection) -> None:
     await subscribe(ws, "v", "{unwritable}")
     message = await receive_message(ws)
     assert message["payload"]["errors"][0]["extensions"]["code"] == "INTERNAL"

@@ -32,7 +32,7 @@ def log_lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dic
     structlog.reset_defaults()
 
 
-def test_secrets_are_taken_out_of_every_line_whoever_writes_it(log_lines: Callable[[], list[dict[str, Any]]]) -> None:
+def test_secrets_are_removed_from_every_log_line_of_any_logger(log_lines: Callable[[], list[dict[str, Any]]]) -> None:
     shapes = f'{SECRET} quoted"secret tsr_Ab3dEf6hIj9l Bearer xyz123 postgresql://u:pw@db/x eyJhbGciOiJu.eyJzdWIi.c2ln'
     logging.getLogger("somebody.else").warning("They said %s", shapes)
     structlog.get_logger().error("We said", words=shapes)
@@ -42,7 +42,7 @@ def test_secrets_are_taken_out_of_every_line_whoever_writes_it(log_lines: Callab
     assert own["words"] == foreign["event"].removeprefix("They said ")
 
 
-async def test_what_fails_in_the_database_is_logged_with_its_reference_and_without_values(
+async def test_a_database_failure_is_logged_with_its_reference_and_without_values(
     database: Database, log_lines: Callable[[], list[dict[str, Any]]]
 ) -> None:
     async def anyone(_credential: str | None) -> Actor:
@@ -70,7 +70,7 @@ async def test_what_fails_in_the_database_is_logged_with_its_reference_and_witho
     assert "clients-value" not in json.dumps(line)
 
 
-def test_traces_without_their_extra_are_a_mistake_in_the_settings(
+def test_tracing_without_its_extra_is_refused_as_an_invalid_setting(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
