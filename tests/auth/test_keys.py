@@ -121,7 +121,7 @@ async def test_a_look_up_during_a_revocation_does_not_accept_the_key(database: D
     created_key = await create_key(database)
 
     class Slow(Authenticator):
-        """Another process revokes the key between the reading of its row and the answer."""
+        """Revoke the key in another process between reading its row and returning it."""
 
         async def _verify_key(self, digest: str) -> Identity:
             self.revoke(created_key.key.id)

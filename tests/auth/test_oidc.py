@@ -180,7 +180,7 @@ def part(value: Any) -> str:
 
 
 def by_secret(secret: bytes) -> str:
-    """Written out, for no library would sign with such a secret."""
+    """Build the token by hand, because no library signs with such a secret."""
     body = f"{part({'alg': 'HS256', 'kid': 'rsa'})}.{part(claims())}"
     signature = hmac.digest(secret, body.encode(), "sha256")
     return f"{body}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"

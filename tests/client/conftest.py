@@ -18,7 +18,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 class SyncInThreads:
-    """The sync face, each call in a thread: what it does is its own, only the test's way of waiting is shared."""
+    """The sync client with each call in a thread, so that a test can await it like the async client."""
 
     def __init__(self, client: TesseraClient) -> None:
         self._client = client
@@ -34,7 +34,7 @@ class SyncInThreads:
 
 
 class _Pending:
-    """What a call gives: awaited it is the answer, iterated it is each of its items."""
+    """The result of a call: awaitable as a value, iterable as items."""
 
     def __init__(self, result: Awaitable[Any]) -> None:
         self._result = result
@@ -57,7 +57,7 @@ Open = Callable[..., Awaitable[Any]]
 
 @pytest.fixture(params=["sync", "async"])
 async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
-    """Opens a client of the one face or of the other; closes it after the test."""
+    """Open a sync or an async client, and close it after the test."""
     async with AsyncExitStack() as stack:
 
         async def open_client(url: str, **options: Any) -> Any:

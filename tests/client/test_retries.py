@@ -19,7 +19,7 @@ from tests.e2e.server import Running
 
 @contextmanager
 def losing(url: str, answers: list[int]) -> Iterator[str]:
-    """Passes each request on; the first are answered by these statuses instead, 0 being no answer at all."""
+    """A proxy that answers the first requests with these statuses, 0 for no reply, after passing them on."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _ran(name: str, suite: Callable[[World], Result], servers: World) -> bool:
-    """Prints a row; whether it failed."""
+    """Run a suite, print its row, and return whether it failed."""
     started = time.monotonic()
     result = suite(servers)
     is_bad = result.failed > 0 or result.passed == 0

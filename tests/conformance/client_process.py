@@ -14,11 +14,11 @@ Reply = dict[str, Any]
 
 
 class Failed(Exception):  # noqa: N818 - what the suite reports
-    """What was asked was not answered as it should be."""
+    """An operation had no reply or an error."""
 
 
 class ClientProcess:
-    """Takes one operation at a time and gives its reply."""
+    """A client process that executes one operation at a time."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process

@@ -37,7 +37,7 @@ MANIFEST = {
 
 @dataclass
 class Walk:
-    """Asks a client, and keeps what was asked; `plain` asks the same server in another way, to move it meanwhile."""
+    """Execute operations through a client and record them; `plain` changes the same server without the client."""
 
     asker: ClientProcess
     plain: Ask
@@ -81,7 +81,7 @@ def quickstart(ask: Ask) -> None:
 
 
 def readme(walk: Walk) -> None:
-    """With the names that it takes for granted; only the id of the proposal is put in."""
+    """Execute the README's operations; only the id of the proposal is inserted."""
     publish, acknowledge, subscribe = in_readme()
     for name in ("growth", "shop"):
         with contextlib.suppress(TesseraError):  # of an earlier client
@@ -103,12 +103,12 @@ def readme(walk: Walk) -> None:
 
 
 def in_readme() -> list[str]:
-    """A publication, an answer, a subscription."""
+    """The README's publish, acknowledgment and subscription."""
     return re.findall(r"```graphql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
 
 def about(proposal: str, document: str) -> str:
-    """With the id where the document has dots."""
+    """The document with the id in place of its dots."""
     return re.sub(r'"[^"]*…"', json.dumps(proposal), document)
 
 
@@ -125,7 +125,7 @@ def proposed(ask: Ask, team: str) -> str:
 
 
 def sdk(ask: Ask) -> None:
-    """Needs the teams of the README."""
+    """Execute every operation of the SDK; needs the teams of the README."""
 
     def do(operation: Operation[T]) -> T:
         return run(ask, operation)
@@ -153,7 +153,7 @@ def sdk(ask: Ask) -> None:
 
 
 def subscriptions(walk: Walk) -> None:
-    """Needs an event of each kind that is listened to."""
+    """Execute the subscriptions; needs an event of each subscribed kind."""
     for subscription in _subscriptions(walk.run(listening.events().first_page).items[0].cursor):
         message = walk.ask(subscription.document, {**subscription.variables, "after": subscription.after})
         subscription.parse(message)
@@ -187,7 +187,7 @@ def _subscriptions(after: str) -> Iterator[Subscription[Any]]:
 
 @dataclass(frozen=True)
 class NamedOperation:
-    """A document whose operation has a name that no other has: for tools that make code from names."""
+    """A document whose operation has a unique name, for tools that generate code from names."""
 
     name: str
     kind: str
@@ -196,7 +196,7 @@ class NamedOperation:
 
 
 def name_operations(asked: list[tuple[str, Reply]]) -> Iterator[NamedOperation]:
-    """Each document once; nothing but the name is put in."""
+    """Each document once, with a unique name for its operation."""
     texts, names = set[str](), set[str]()
     for text, variables in asked:
         if text in texts:

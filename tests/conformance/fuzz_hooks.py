@@ -42,7 +42,7 @@ schemathesis.graphql.scalar("URL", strategies.text(max_size=20).map(nodes.String
 
 @schemathesis.check
 def nothing_of_ours_failed(_context: Any, response: Any, _case: Any) -> None:
-    """A failure of ours is masked and coded INTERNAL; what refuses is as it should be."""
+    """Fail for a reply with code INTERNAL; refusals are correct."""
     assert response.status_code < 500, response.content
     reply = json.loads(response.content)
     codes = [error["extensions"]["code"] for error in reply.get("errors", ())]

@@ -34,7 +34,7 @@ type = "str"
 
 
 async def call(client: Any, operation: dict[str, Any]) -> None:
-    """Through the method of that operation, its arguments as the types that were made for them."""
+    """Call the generated method of an operation, with variables converted to the generated types."""
     method = getattr(client, re.sub(r"(?<!^)(?=[A-Z])|(?=\d)", "_", operation["name"]).lower())
     types = typing.get_type_hints(method)
     names = inspect.signature(method).parameters
@@ -53,7 +53,7 @@ async def call(client: Any, operation: dict[str, Any]) -> None:
 
 
 def _argument_type(annotation: Any) -> Any:
-    """Without the type that says a value was left out."""
+    """The annotation without the type of an omitted value."""
     kinds = [member for member in typing.get_args(annotation) if getattr(member, "__name__", "") != "UnsetType"]
     return functools.reduce(operator.or_, kinds) if typing.get_origin(annotation) is typing.Union else annotation
 

@@ -26,7 +26,7 @@ SECONDS = 600
 
 @dataclass(frozen=True)
 class Result:
-    """`words` say what failed."""
+    """The counts of a suite; `output` describes its failures."""
 
     passed: int
     failed: int
@@ -49,7 +49,7 @@ class World:
         return str(self.work / "schema.graphql")
 
     def documents(self) -> None:
-        """Writes what was asked, for the tools that read documents."""
+        """Write the executed operations for the tools that read documents."""
         if not self.asked:
             client("graphql-ws")(self)
         operations = [*name_operations(self.asked)]
@@ -74,7 +74,7 @@ def world(base: str | None) -> Iterator[World]:
 
 
 def counted(*command: str) -> Result:
-    """Of a program that counts for itself."""
+    """Run a program that prints its own counts."""
     try:
         completed = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False, timeout=SECONDS)
     except subprocess.TimeoutExpired:
@@ -117,14 +117,14 @@ def eslint(world: World) -> Result:
 
 
 def inspector(world: World) -> Result:
-    """Our schema beside the last one: what breaks clients must be told in the changelog."""
+    """Compare the schema with the last release: breaking changes must be in the changelog."""
     old = world.work / "old.graphql"
     old.write_text(_committed(world))
     return counted("node", "inspect.mjs", str(old), world.schema, str(ROOT / "CHANGELOG.md"))
 
 
 def _committed(world: World) -> str:
-    """What clients may rely on: the schema of the last release; before the first, that of the commit before."""
+    """The schema of the last release, or of the previous commit before the first release."""
     released = (_git("tag", "--list", "v*", "--sort=-version:refname", "--merged", "HEAD") or "").split()
     preferred = ([world.base] if world.base else released)[:1]
     present = Path(world.schema).read_text()
@@ -140,7 +140,7 @@ def _committed(world: World) -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    """None if git will not: a commit that is not there, for one."""
+    """The output of git, or None when it fails."""
     completed = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     return None if completed.returncode else completed.stdout
 

@@ -16,11 +16,11 @@ FUZZER = ("schemathesis==4.32.5",)
 
 
 class Missing(Exception):  # noqa: N818 - said to the one who runs it
-    """A tool is not there; the message says which, and where it comes from."""
+    """A tool is missing; the message names it and how to install it."""
 
 
 def node() -> None:
-    """Installs the npm packages of the lock file unless they are there."""
+    """Install the npm packages of the lock file unless they are installed."""
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             raise Missing(f"The suites need {program}, which is not on the PATH. Install Node.js 20 or newer.")
@@ -33,7 +33,7 @@ def node() -> None:
 
 
 def python(*packages: str) -> str:
-    """The interpreter of an environment with these packages; made once, in the cache of the user."""
+    """The interpreter of an environment with these packages, created once in the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tessera-gql-conformance"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     folder = cache / hashlib.sha256(" ".join((version, *packages)).encode()).hexdigest()[:12]

@@ -20,14 +20,14 @@ STARTED = re.compile(r"serves (http://\S+?)/graphql")
 
 @dataclass(frozen=True)
 class Running:
-    """A server and what it has said so far on stderr."""
+    """A running server and the log of its stderr."""
 
     url: str
     process: "subprocess.Popen[str]"
     log: Path
 
     def call(self, document: str, **variables: Any) -> dict[str, Any]:
-        """The whole answer, errors included."""
+        """The whole reply, errors included."""
         answer = httpx.post(f"{self.url}/graphql", json={"query": document, "variables": variables}, timeout=30)
         reply: dict[str, Any] = answer.json()
         return reply
@@ -40,7 +40,7 @@ class Running:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Only what is said here: settings of the machine that runs the tests must not matter."""
+    """Only these settings: the environment of the machine must not affect the tests."""
     names = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH")
     inherited = {name: os.environ[name] for name in names if name in os.environ}
     return {**inherited, "NO_COLOR": "1", "COLUMNS": "200", **settings}
@@ -48,7 +48,7 @@ def environment(**settings: str) -> dict[str, str]:
 
 @contextmanager
 def serving(folder: Path, *options: str, **settings: str) -> Iterator[Running]:
-    """Runs `tessera serve` in `folder` until the block is left."""
+    """Run `tessera serve` in `folder` until the block is left."""
     log = folder / "server.log"
     with log.open("w") as stderr:
         process = subprocess.Popen(

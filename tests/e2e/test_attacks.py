@@ -66,7 +66,7 @@ def test_a_normal_query_is_executed(server: Running) -> None:
 
 
 def _budget(server: Running) -> dict[str, Any]:
-    """What is left of a key's rate is told beside the data; the figures are no business of this test."""
+    """Ignore the extension with the remaining rate limit; this test doesn't check it."""
     answer = post(server, "{ viewer { actor } }").json()
     return {"extensions": answer["extensions"]} if "extensions" in answer else {}
 

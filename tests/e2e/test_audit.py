@@ -28,7 +28,7 @@ def audit(url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture
 def filled(database_url: str) -> str:
-    """A log of some twenty events."""
+    """A database with about twenty events."""
 
     async def fill() -> None:
         database = Database(database_url)
@@ -40,7 +40,7 @@ def filled(database_url: str) -> str:
 
 
 def change(url: str, *statements: str) -> None:
-    """As one who owns the database and drops what protects the log."""
+    """Execute statements as the owner of the database, after dropping the triggers that protect the log."""
     if url.startswith("sqlite"):
         connection = sqlite3.connect(url.removeprefix("sqlite:///"))
         for name in ("events_no_update", "events_no_delete"):

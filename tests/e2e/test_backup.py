@@ -31,7 +31,7 @@ def teams(file: Path) -> set[str]:
 
 @pytest.fixture
 def filled(tmp_path: Path) -> Path:
-    """A database of some twenty events, and no server on it."""
+    """A database with about twenty events, not in use by a server."""
 
     async def fill() -> None:
         await migration.upgrade(f"sqlite:///{tmp_path}/tessera.db")

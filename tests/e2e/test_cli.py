@@ -26,7 +26,7 @@ CUSTOMERS = "analytics.marts.customers"
 
 
 class Shell:
-    """Runs `tessera` as a script does, with a home of its own; in this process, or in one of its own if it matters."""
+    """Run `tessera` as a script does, with its own home; in this process or, with `process`, in a new one."""
 
     def __init__(self, url: str, home: Path, **settings: str) -> None:
         self.home = home
@@ -63,7 +63,7 @@ class Shell:
         return json.loads(self(*arguments, "--json", code=code))
 
     def refused(self, *arguments: object, stdin: str = "", code: int = 2) -> str:
-        """What is said in one line, on stderr alone."""
+        """Expect a refusal and return its only line on stderr."""
         assert self(*arguments, stdin=stdin, code=code) == ""
         assert len(self.stderr.strip().splitlines()) == 1, self.stderr
         return self.stderr
@@ -228,7 +228,7 @@ def _formats(shell: Shell, manifest: Path) -> None:
 
 
 def _answers(shell: Shell, server: Running, manifest: Path) -> None:
-    """While one waits, the others answer: approval ends the wait with 0, a blocker with 1."""
+    """Acknowledge while `--wait` runs: an approval ends it with 0, a blocker with 1."""
     with TesseraClient(server.url) as client:
         proposal = client.get_asset(CUSTOMERS).open_proposal
         assert proposal is not None

@@ -34,7 +34,7 @@ def manifest(name: str) -> dict[str, Any]:
 
 
 def do(server: Running, document: str, **asked: Any) -> dict[str, Any]:
-    """The payload; refusals fail the test."""
+    """The payload of a mutation that must not be refused."""
     (payload,) = server.data(document, input=asked).values()
     assert payload["errors"] == []
     result: dict[str, Any] = payload
@@ -83,7 +83,7 @@ def test_a_real_project_is_published_until_it_drops_a_column_that_a_team_reads(
 
 
 def settle(server: Running, after: dict[str, Any], fqn: str) -> None:
-    """From the dropped column to its publication."""
+    """Acknowledge the proposal that drops the column, and publish it."""
     third = {name: model for name, model in sync(server, after).items() if model["outcome"] != "UNCHANGED"}
     assert {name: model["outcome"] for name, model in third.items()} == {fqn: "PROPOSED"}
     proposal = third[fqn]["proposal"]["id"]

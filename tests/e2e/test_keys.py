@@ -104,7 +104,7 @@ def test_without_a_database_the_command_says_how_to_create_one(tmp_path: Path) -
 
 
 async def _ended(server: Running, token: str, do: Callable[[], Awaitable[Any]]) -> tuple[int | None, float]:
-    """How the server closes a live subscription, and after how many seconds."""
+    """The close code of a live subscription, and the seconds until then."""
     address = server.url.replace("http", "ws") + "/graphql"
     protocol = websockets.Subprotocol("graphql-transport-ws")
     async with websockets.connect(address, subprotocols=[protocol]) as socket:

@@ -202,7 +202,7 @@ def test_no_line_holds_a_key_a_variable_or_a_literal(tmp_path: Path, postgres_da
 
 
 class Collector(ThreadingHTTPServer):
-    """An OTLP collector that keeps what it is sent."""
+    """An OTLP collector that stores the spans it receives."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Receiver)

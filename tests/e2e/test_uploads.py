@@ -50,7 +50,7 @@ def operations(query: str, **variables: Any) -> str:
 def form(
     server: Running, parts: dict[str, Any], headers: dict[str, str] | None = None, seconds: float = 60
 ) -> httpx.Response:
-    """A form of these parts in this order; bytes are files."""
+    """Post a multipart form of these parts in this order; bytes are files."""
     files = {
         name: (None if isinstance(value, str) else f"{name}.json", value.encode() if isinstance(value, str) else value)
         for name, value in parts.items()
@@ -78,7 +78,7 @@ def refusal(answer: httpx.Response, status: int) -> str:
 
 
 def kill_worker(server: Running) -> None:
-    """As soon as there is one."""
+    """Kill the worker process as soon as there is one."""
     deadline = time.monotonic() + 30
     while not (processes := worker_processes(server)):
         assert time.monotonic() < deadline
@@ -332,7 +332,7 @@ def test_a_subscriber_receives_events_of_a_worker_process(server: Running) -> No
 
 @contextmanager
 def half_an_upload(server: Running, key: str | None = None, size: int = 1_000_000) -> Iterator[socket.socket]:
-    """A form of which only the beginning is sent."""
+    """Open a connection and send only the beginning of a form."""
     host, _, port = server.url.removeprefix("http://").partition(":")
     head = (
         f"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"

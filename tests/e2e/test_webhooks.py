@@ -22,7 +22,7 @@ TEAM = 'mutation { createTeam(input: {name: "%s"}) { errors { message } } }'
 
 @contextmanager
 def receiver() -> Iterator[Receiver]:
-    """On a loop of its own, because the test waits for a process."""
+    """A webhook receiver on its own event loop, because the test waits for a process."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

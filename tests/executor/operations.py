@@ -36,7 +36,7 @@ THOROUGH = dict[str, Any](
 
 
 def examples(few: int) -> int:
-    """TESSERA_FUZZ=long makes 5,000 operations and a number so many, others with every seed."""
+    """The number of generated operations: `few`, 5,000 with TESSERA_FUZZ=long, or the number that it holds."""
     return 5000 if FUZZ == "long" else int(FUZZ or few)
 
 
@@ -58,7 +58,7 @@ class OperationBuilder:
     draw: Draw
     depth: int
     rarely: frozenset[str]
-    """Arguments that mostly make a mistake of the operation."""
+    """Names of arguments that usually make an operation fail, so they are chosen rarely."""
     declared: list[str] = field(default_factory=list[str])
     variables: dict[str, Any] = field(default_factory=dict[str, Any])
     fragments: list[str] = field(default_factory=list[str])
@@ -74,7 +74,7 @@ class OperationBuilder:
         return bool(self.draw(st.integers(0, 99)) < percent)
 
     def selections(self, kind: GraphQLNamedOutputType, depth: int, prefix: str) -> str:
-        """`prefix` sets the names below a narrowed type apart from those of its siblings."""
+        """`prefix` distinguishes the aliases below a narrowed type from those of its siblings."""
         definition = [self.selection(kind, depth, prefix) for _ in range(self.draw(st.integers(1, 4)))]
         return f"{{ {' '.join(definition)} }}"
 

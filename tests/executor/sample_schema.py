@@ -60,7 +60,7 @@ class LoudLater(FieldExtension):
 
 
 def failing(number: int, every: int, value: Any) -> Any:
-    """The value, or Trouble, or nothing."""
+    """Return the value, raise TroubleError, or return None, depending on the number."""
     if number % (3 * every) == every - 1:
         raise TroubleError(f"trouble with {number}")
     return None if number % (3 * every) == every - 2 else value
@@ -275,7 +275,7 @@ def thing(number: int) -> Any:
 
 
 def named_thing(number: int) -> Any:
-    """A Named but for one."""
+    """An object of the interface Named, except for the number 21."""
     return thing(number) if number == 21 or number % 4 == 0 else Person(number=number)
 
 

@@ -58,13 +58,13 @@ WORDS = ["orders", "analytics.core.orders", "1.0.0", "producers", "shop.core.tab
 
 @dataclass
 class Pool:
-    """What the strategies give to arguments; filled when the world is there."""
+    """Values for arguments; filled after the test data is created."""
 
     ids: list[str] = field(default_factory=list[str])
     cursors: list[str] = field(default_factory=list[str])
 
     def id_of(self, noun: str, place: int) -> str:
-        """Mostly one of that kind."""
+        """Usually an id of that type."""
         found = [item for item in self.ids if base64.urlsafe_b64decode(item).startswith(noun.encode())] or self.ids
         return [*found, *found, *found, self.ids[place % len(self.ids)], "none"][place % (3 * len(found) + 2)]
 
@@ -73,7 +73,7 @@ POOL = Pool()
 
 
 def noun(name: str) -> str:
-    """Whose id an input of this name takes."""
+    """The type whose id an input of this name takes."""
     types = {"asset": "Asset", "contract": "Contract", "diff": "Contract", "proposal": "Proposal", "by": "Team"}
     types |= {"registration": "Registration", "team": "Team", "owner": "Team"}
     return next((kind for part, kind in types.items() if part in name.lower()), "")
@@ -92,7 +92,7 @@ def _object(draw: Any, kind: GraphQLInputObjectType, whose: str) -> dict[str, An
 
 
 def values(kind: GraphQLInputType, whose: str) -> st.SearchStrategy[Any]:
-    """Anything of an input's type."""
+    """A strategy for any value of an input type."""
     match kind:
         case GraphQLNonNull():
             return values(kind.of_type, whose)
@@ -138,7 +138,7 @@ def arguments(path: str, argument: GraphQLArgument, name: str) -> st.SearchStrat
 
 @dataclass
 class Both:
-    """The two executors over one world."""
+    """Both executors on the same database."""
 
     runner: asyncio.Runner
     database: Database
@@ -155,7 +155,7 @@ class Both:
 
 
 def _printable(reply: dict[str, Any]) -> str:
-    """Errors in the order of their paths: which comes first is a matter of time."""
+    """Sort errors by path, because their order depends on timing."""
     errors = sorted(reply.get("errors", ()), key=lambda one: json.dumps([one.get("path"), one["message"]]))
     return json.dumps(reply | {"errors": errors}, indent=1)
 
@@ -216,7 +216,7 @@ def test_the_planned_executor_returns_what_graphql_core_returns(both: Both, aske
 
 
 def test_most_operations_were_planned(both: Both) -> None:
-    """Runs after the operations above, and says whether they were worth it."""
+    """Runs after the tests above and checks that most of their operations were planned."""
     tally = both.transports[Executor.PLANNED].executor_counts
     assert 3 * tally.planned > tally.fallbacks[Fallback.FAILED] > 0, tally
     assert set(tally.fallbacks) == {Fallback.FAILED}, tally

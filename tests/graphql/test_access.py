@@ -33,7 +33,7 @@ DONE = "errors { code message }"
 
 @dataclass
 class Scene:
-    """What a call is about; all of it belongs to `owner` or is asked of it, and is made when it is needed."""
+    """The objects of a call, created on demand; they belong to `owner`, or `owner` is asked about them."""
 
     world: World
     api: AuthenticatedApi
@@ -219,7 +219,7 @@ FIELDS = {Action.FORCE_CONTRACT: "publishContract"}
 
 
 def field_of(verb: Action) -> str:
-    """The mutation of a verb, which bears its name."""
+    """The field of an action's mutation, which has the same name."""
     first, *rest = verb.name.lower().split("_")
     return FIELDS.get(verb, first + "".join(part.capitalize() for part in rest))
 
@@ -243,7 +243,7 @@ def test_every_row_of_the_table_is_a_mutation_or_a_way_to_read() -> None:
 
 
 async def call(api: AuthenticatedApi, token: str | None, verb: Action, asked: dict[str, Any]) -> tuple[list[str], str]:
-    """The codes of its refusals, and what they say."""
+    """The codes and messages of its refusals."""
     field = field_of(verb)
     query = f"mutation ($input: {mutations()[field].args['input'].type}) {{ {field}(input: $input) {{ {DONE} }} }}"
     reply = await api.reply(token, query, input=asked)

@@ -8,7 +8,7 @@ from tessera_gql.graphql.dataloader import Loader
 
 
 class Asked:
-    """Doubles numbers; remembers the questions, and fails those that hold a number below zero."""
+    """A batch function that doubles numbers, records its calls, and fails for numbers below zero."""
 
     def __init__(self) -> None:
         self.questions: list[list[int]] = []

@@ -73,7 +73,7 @@ COSTS = {
 
 
 async def shop(world: World, size: int) -> dict[str, str]:
-    """As many teams, assets, contracts, readers and answers as `size` says, and the ids of what has most of them."""
+    """Create `size` objects of each kind, and return the ids of those with the most related objects."""
     asset, proposal = await world.proposed(consumers=size)
     source = await world.asset("analytics.raw.orders", await world.team("sources"))
     await world.depend(asset, source)
@@ -94,7 +94,7 @@ async def shop(world: World, size: int) -> dict[str, str]:
 
 
 class Meter:
-    """Asks within the process, from another thread, and notes what each document cost at most."""
+    """Execute operations from another thread and record the maximum of SQL statements of each document."""
 
     def __init__(self, ask: Ask, counted: Callable[[], Any]) -> None:
         self._ask = ask
@@ -116,7 +116,7 @@ class Meter:
         return run(self, operation)
 
     def everything(self, ids: dict[str, str]) -> None:
-        """What changes something first, each where there is least to do; then what is read, where there is most."""
+        """Run the mutations on the smallest objects first, then the queries on the largest."""
         quickstart(self)
         for name in ("growth", "shop"):
             self.run(catalog.create_team(name))

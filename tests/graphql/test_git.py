@@ -26,7 +26,7 @@ PULL = """mutation ($input: PullFromGitInput!) {
 
 @pytest.fixture
 def run(database: Database, tmp_path: Path) -> Ask:
-    """As a server whose GIT_SYNC_PATH is a folder of the test's own."""
+    """Execute operations as a server does whose GIT_SYNC_PATH is a folder of the test."""
 
     def open_context(identity: Any) -> AbstractAsyncContextManager[Context]:
         return context.open_context(database, identity, None, tmp_path / "contracts")

@@ -28,7 +28,7 @@ query ($fqn: String!, $depth: Int! = 10, $first: Int, $after: String) {
 
 
 async def diamond(world: World, ask: Ask) -> None:
-    """a -> b, c -> d -> a: a diamond that bites its tail."""
+    """The lineage a -> b, c -> d -> a: a diamond with a cycle."""
     owner = await world.team("owners")
     for name in "abcd":
         await world.asset(f"x.{name}", owner)

@@ -16,7 +16,7 @@ WHOLE = len(assets.TABLE.c)
 
 
 def read(sql: list[str], table: Any) -> list[int]:
-    """How many columns of the table each of its statements asks for."""
+    """The number of columns that each statement on the table selects."""
     table_name = f"{table.name} "
     return [text.partition("FROM")[0].count(",") + 1 for text in sql if table_name in text.partition("FROM")[2] + " "]
 

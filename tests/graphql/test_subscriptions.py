@@ -49,7 +49,7 @@ Listen = Callable[..., AsyncGenerator[dict[str, Any]]]
 
 @pytest.fixture
 async def listen(database: Database) -> AsyncIterator[Listen]:
-    """Replies to a subscription, as they come."""
+    """Subscribe and return the replies as they arrive."""
     async with EventRelay(database, poll_seconds=0.05) as bus:
         transport = Transport(
             schema=schema,

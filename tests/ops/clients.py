@@ -26,7 +26,7 @@ class End(StrEnum):
 
 @dataclass(frozen=True)
 class Asked:
-    """One request; `code` of what failed, `at` the moment it ended."""
+    """One request, with the `code` of its failure and the time `at` which it ended."""
 
     name: str
     end: End
@@ -37,7 +37,7 @@ class Asked:
 
 @dataclass
 class Client:
-    """Makes teams, each with a name of its own, on a connection it keeps for as long as the server does."""
+    """Create teams with unique names on a connection that is kept open as long as the server allows."""
 
     number: int
     url: str

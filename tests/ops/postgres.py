@@ -58,7 +58,7 @@ class Postgres:
             self.wait()
 
     def wait(self, seconds: float = 20) -> None:
-        """Until it lets somebody in."""
+        """Start the server and wait until it accepts connections."""
         deadline = time.monotonic() + seconds
         command = [binaries() / "psql", "-qAt", "-c", "SELECT 1", self.url()]
         while subprocess.run(command, capture_output=True, check=False).returncode:
@@ -67,14 +67,14 @@ class Postgres:
             time.sleep(0.05)
 
     def stop(self, number: int = signal.SIGINT) -> None:
-        """SIGINT sends everybody away at once, SIGQUIT leaves a ruin that recovers at the next start."""
+        """SIGINT disconnects all clients at once; SIGQUIT needs a recovery at the next start."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(number)
             self.process.wait(20)
 
     @contextmanager
     def asleep(self) -> Iterator[None]:
-        """Nothing answers and nothing ends, as behind a cable that was pulled."""
+        """Suspend the server: connections stay open without replies, as after a network failure."""
         records = self._everybody()
         for pid in records:
             os.kill(pid, signal.SIGSTOP)
@@ -90,7 +90,7 @@ class Postgres:
         return [self.process.pid, *map(int, children.split())]
 
     def replica(self, folder: Path) -> "Postgres":
-        """A hot standby of this one that streams from it; not started."""
+        """A hot standby that streams from this server; not started."""
         replica = Postgres(folder)
         _folder(folder)
         command = [
@@ -118,7 +118,7 @@ def _folder(folder: Path) -> None:
 
 @contextmanager
 def postgres() -> Iterator[Postgres]:
-    """A server that is gone when the block is left."""
+    """A server that is stopped and removed when the block is left."""
     base = Path(tempfile.mkdtemp(prefix="tessera-ops-"))
     base.chmod(0o755)
     folder = base / "primary"
@@ -142,7 +142,7 @@ def until(holds: Callable[[], bool], seconds: float = 15) -> None:
 
 
 async def sql(url: str, *statements: str) -> list[asyncpg.Record]:
-    """The rows of the last one."""
+    """Execute the statements and return the rows of the last one."""
     connection = await asyncpg.connect(url)
     try:
         for statement in statements[:-1]:

@@ -27,7 +27,7 @@ PASSWORD = "canary-password"
 
 
 def refused(tmp_path: Path, *arguments: str, **settings: str) -> str:
-    """What a command says that exits with 2 or 4."""
+    """The stderr of a command that exits with 2 or 4."""
     completed = subprocess.run(
         [TESSERA, *(arguments or ("serve",))],
         cwd=tmp_path,
@@ -211,7 +211,7 @@ async def test_a_missing_database_and_a_wrong_password_are_reported_at_once(tmp_
 
 @contextmanager
 def passwords(cluster: Postgres) -> Iterator[None]:
-    """Asked for of a user whose password is another."""
+    """Require a password from the user of the tests."""
     file = cluster.data / "pg_hba.conf"
     before = file.read_text()
     file.write_text("host all somebody all scram-sha-256\n" + before)

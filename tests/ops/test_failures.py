@@ -29,7 +29,7 @@ WELL_WITHIN_SECONDS = 5.0
 
 
 async def loaded(server: Running, trouble: Any) -> tuple[list[Client], float]:
-    """What clients were told while `trouble` ran, and until some seconds after it; and when it was over."""
+    """The requests of clients during `trouble` and some seconds after it, and the time of its end."""
     clients = [Client(number, server.url) for number in range(CLIENTS)]
     ended = asyncio.Event()
     working = [asyncio.create_task(client.work(ended, pause_seconds=0.02)) for client in clients]
@@ -43,7 +43,7 @@ async def loaded(server: Running, trouble: Any) -> tuple[list[Client], float]:
 
 
 def check(clients: list[Client], over: float, *, longest_seconds: float) -> None:
-    """Only whole answers, all of them soon, the bad ones coded and not one of them later than `WELL_WITHIN_SECONDS`."""
+    """Assert complete, quick replies; failures have a code and end `WELL_WITHIN_SECONDS` after the trouble."""
     asked = [request for client in clients for request in client.asked]
     assert set(ends(clients)) <= {End.DONE, End.FAILED}, ends(clients)
     assert {request.code for request in asked if request.end is End.FAILED} == {"UNAVAILABLE"}
@@ -121,7 +121,7 @@ def test_a_start_waits_for_postgresql(tmp_path: Path, cluster: Postgres, ops_url
 
 
 def refused(tmp_path: Path, **settings: str) -> str:
-    """What a server that does not start says."""
+    """The stderr of a server that doesn't start."""
     completed = subprocess.run(
         [TESSERA, "serve"],
         cwd=tmp_path,
@@ -153,7 +153,7 @@ def test_a_server_starts_on_newer_tables_only_if_they_are_compatible(tmp_path: P
 
 
 async def publish(client: httpx.AsyncClient, url: str, asked: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    """Tried until it is answered; and how often that was."""
+    """Publish until there is a reply; return the payload and the number of attempts."""
     for attempt in itertools.count(1):
         with suppress(httpx.TransportError):
             reply = (await client.post(f"{url}/graphql", json={"query": PUBLISH, "variables": {"input": asked}})).json()
@@ -166,7 +166,7 @@ async def publish(client: httpx.AsyncClient, url: str, asked: dict[str, Any]) ->
 
 
 async def publishing(url: str, number: int, ended: asyncio.Event) -> tuple[list[str], int]:
-    """The contracts that one client was told of, and how often it had to try again."""
+    """The contracts acknowledged to one client, and the number of its retries."""
     fqn, acknowledged, repeated = f"ops.core.asset_{number}", list[str](), 0
     async with httpx.AsyncClient(timeout=20) as client:
         for revision in itertools.count():
@@ -221,7 +221,7 @@ def test_a_publish_repeated_after_kill_9_is_one_contract(tmp_path: Path, ops_url
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
-    """A real one, where one may be mounted."""
+    """A small file system, where the system allows mounting one."""
     folder.mkdir()
     if subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True, check=False

@@ -37,7 +37,7 @@ def pair(cluster: Postgres) -> Iterator[Postgres]:
 
 @pytest.fixture
 def replica(pair: Postgres, ops_url: str) -> Iterator[Postgres]:
-    """Running, and with the test's database in it."""
+    """The replica, running and with the test's database."""
     if pair.process is None or pair.process.poll() is not None:
         pair.start()
     name = ops_url.rsplit("/", 1)[1]
@@ -119,7 +119,7 @@ async def _asked(client: httpx.AsyncClient, url: str, document: str, **variables
 
 
 async def _write_and_read(url: str, number: int, ended: asyncio.Event) -> int:
-    """Writes on one connection and reads on another: to be answered by any process."""
+    """Write on one connection and read on another, so that any process may answer."""
     count = 0
     async with httpx.AsyncClient(timeout=30) as writer, httpx.AsyncClient(timeout=30) as reader:
         while not ended.is_set():
@@ -132,7 +132,7 @@ async def _write_and_read(url: str, number: int, ended: asyncio.Event) -> int:
 
 
 async def _mistreat(replica: Postgres) -> None:
-    """The replica lags, its connections are cut, it goes, and comes back."""
+    """Let the replica lag, cut its connections, stop it, and start it again."""
     for _ in range(3):
         await sql(replica.url(), "SELECT pg_wal_replay_pause()")
         await asyncio.sleep(0.4)

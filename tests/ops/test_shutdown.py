@@ -55,7 +55,7 @@ def test_sigterm_cuts_no_request_and_every_committed_change_is_acknowledged(
 
 
 def stored_names(folder: Path, url: str | None) -> set[str]:
-    """The teams that are there."""
+    """The names of the stored teams."""
     if url is not None:
         return {row["name"] for row in asyncio.run(sql(url, "SELECT name FROM core.teams"))}
     with closing(sqlite3.connect(folder / "tessera.db")) as connection:

@@ -51,7 +51,7 @@ def first_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def rows() -> Iterator[tuple[str, dict[str, Any]]]:
-    """As the first release wrote them: table and columns."""
+    """Rows as the first release wrote them: table and columns."""
     base = {"created_at": NOW, "meta": {}, "row_version": 1}
     teams = [new_id() for _ in range(20)]
     assets = [new_id() for _ in range(100)]
@@ -180,7 +180,7 @@ async def counted(url: str) -> dict[str, int]:
 
 
 async def writing(parts: app.Components, ended: asyncio.Event) -> tuple[list[str], int]:
-    """The teams that one writer was told of; a call that is told to try again does so."""
+    """The teams acknowledged to one writer, which retries refused calls, and the number of refusals."""
     acknowledged, refused, number = list[str](), 0, 0
     while not ended.is_set():
         name = f"written {number}"

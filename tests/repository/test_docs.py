@@ -56,7 +56,7 @@ WRITTEN = [
 
 
 def code(page: str) -> list[str]:
-    """What stands between backticks, and lines of examples."""
+    """The text between backticks, and the lines of examples."""
     blocks = re.findall(r"```[^\n`]*\n(.*?)```", page, re.DOTALL)
     return [*re.findall(r"`([^`\n]+)`", re.sub(r"```[^\n`]*\n.*?```", "", page, flags=re.DOTALL)), *blocks]
 
@@ -97,7 +97,7 @@ def test_each_link_of_a_page_has_a_target(page: Path) -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page, as they are made of its headings."""
+    """The anchors of a page, generated from its headings."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     explicit = set(re.findall(r'<a id="([^"]+)">', page.read_text()))
     return explicit | {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}

@@ -23,7 +23,7 @@ def single_spaced(text: str) -> str:
 
 
 class Reader:
-    """Does what a guide says, in a folder of its own."""
+    """Executes the steps of a guide in its own folder."""
 
     def __init__(self, server: Running, folder: Path) -> None:
         self.server, self.folder = server, folder

@@ -16,7 +16,7 @@ UNSET = ("TESSERA_URL", "TESSERA_API_KEY", "TESSERA_TRACEBACK", "XDG_CONFIG_HOME
 
 
 def every_command() -> dict[tuple[str, ...], Any]:
-    """The words of each command that runs something, and the command itself."""
+    """The name of each executable command, and the command itself."""
     return dict(_leaves((), typer.main.get_command(build_app())))
 
 
@@ -44,7 +44,7 @@ class CommandResult:
 
 
 def run(home: Path, arguments: Sequence[object], *, stdin: str = "", **environment: str) -> CommandResult:
-    """In this process, with only these settings; an exception that gets out of the program fails the test."""
+    """Run a command in this process with only these settings; an uncaught exception fails the test."""
     texts = tuple(map(str, arguments))
     variables = dict.fromkeys(UNSET) | {"HOME": str(home), "COLUMNS": "400", "NO_COLOR": "1"} | environment
     result = CliRunner().invoke(build_app(texts[0]), texts, stdin, env=variables)
@@ -53,7 +53,7 @@ def run(home: Path, arguments: Sequence[object], *, stdin: str = "", **environme
 
 
 def print_counts(title: str, cells: Counter[tuple[str, str]]) -> None:
-    """A table of what was tried: a row for each command, a column for each form or circumstance."""
+    """Print a table with a row for each command and a column for each format or circumstance."""
     rows, columns = sorted({row for row, _ in cells}), sorted({column for _, column in cells})
     lines = [f"{title}: {sum(cells.values())} cells, {len(rows)} commands, {len(columns)} columns"]
     lines += [f"{'':22}" + "".join(f"{column[:16]:>17}" for column in columns)]

@@ -38,7 +38,7 @@ def caller(
 
 @pytest.fixture(scope="session")
 def tables() -> Iterator[dict[str, Table]]:
-    """Printed at the end, for who runs the tests with -s."""
+    """Print the table after the tests; visible with `pytest -s`."""
     value: dict[str, Table] = {}
     yield value
     for table in value.values():
@@ -47,7 +47,7 @@ def tables() -> Iterator[dict[str, Table]]:
 
 @pytest.fixture
 def table(request: pytest.FixtureRequest, tables: dict[str, Table]) -> Table:
-    """Of the module of the test."""
+    """The table of the test's module."""
     name = request.module.__name__.rpartition(".")[2]
     return tables.setdefault(name, Table(name))
 
@@ -69,7 +69,7 @@ async def private(parts: Components) -> VisibilityScenario:
 
 @pytest.fixture
 def reached() -> dict[str, Counter[str]]:
-    """For each caller the number of values of each `Type.field` that it was answered."""
+    """For each caller the number of values of each `Type.field` in its replies."""
     return REACHED
 
 

@@ -43,7 +43,7 @@ def literal(value: Any) -> str:
 
 @dataclass
 class Findings:
-    """What one caller has reached."""
+    """The objects and values that one caller reached."""
 
     objects: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     """Type and id."""
@@ -101,7 +101,7 @@ class Crawler:
         return self.findings
 
     async def expand(self, ids: list[str]) -> None:
-        """Every field of the objects, and the objects that each leads to."""
+        """Query every field of the objects, and continue with the objects they lead to."""
         nouns = self.schema.get_type("Node")
         assert isinstance(nouns, GraphQLInterfaceType)
         for kind in self.schema.get_possible_types(nouns):
@@ -141,7 +141,7 @@ class Crawler:
         return f"{{ __typename {' '.join(fields)} }}"
 
     def again(self) -> Iterable[str]:
-        """What is asked of the roots behind a mutation."""
+        """The selection on a mutation's field `query`."""
         for name in ("events", "apiKeys", "webhooks", "viewer"):
             query = self.schema.query_type
             assert query is not None

@@ -30,7 +30,7 @@ ANSWERS: dict[str, tuple[int, str, bytes]] = {
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers everything alike."""
+    """A handler with one reply to every request."""
 
     protocol_version = "HTTP/1.1"
     answer = (200, HTML, b"")
@@ -51,12 +51,12 @@ class Handler(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     def handle_error(self, *_: object) -> None:
-        """A client that speaks something else is what some tests are about."""
+        """Ignore clients with another protocol."""
 
 
 @contextmanager
 def answering(answer: tuple[int, str, bytes], context: ssl.SSLContext | None = None) -> Iterator[int]:
-    """The port of a service that has one answer for everything."""
+    """The port of a server with one reply to every request."""
     with Server(("127.0.0.1", 0), type("OneAnswer", (Handler,), {"answer": answer})) as server:
         if context is not None:
             server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -67,7 +67,7 @@ def answering(answer: tuple[int, str, bytes], context: ssl.SSLContext | None = N
 
 @contextmanager
 def greeting(message: bytes) -> Iterator[int]:
-    """The port of a service that speaks first and is no HTTP, such as one for mail."""
+    """The port of a server that isn't HTTP and speaks first, such as SMTP."""
 
     class Handler(BaseRequestHandler):
         def handle(self) -> None:
@@ -80,7 +80,7 @@ def greeting(message: bytes) -> Iterator[int]:
 
 
 def tls(folder: Path) -> ssl.SSLContext:
-    """With an untrusted certificate."""
+    """A TLS context with an untrusted certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)

@@ -31,7 +31,7 @@ def schema(*columns: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Place:
-    """A folder with files; the server as it is, and as a client sees it whose names have turned hostile."""
+    """A folder with files, a server, and a proxy of the server that makes every name hostile."""
 
     folder: Path
     url: str
@@ -39,7 +39,7 @@ class Place:
 
     @property
     def database(self) -> str:
-        """A copy of the server's database where every text that was the marker is hostile."""
+        """A copy of the server's database with hostile text in place of every marker."""
         file = self.folder / "hostile.db"
         if not file.exists():
             with closing(sqlite3.connect(self.folder / "tessera.db")) as source, closing(sqlite3.connect(file)) as copy:
@@ -101,7 +101,7 @@ def _write_files(folder: Path) -> None:
 
 
 def _spoil(connection: sqlite3.Connection) -> None:
-    """No check of ours has seen these texts."""
+    """Write these texts into the database without any validation."""
     for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
         connection.execute(f"DROP TRIGGER {name}")
     for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():

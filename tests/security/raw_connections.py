@@ -29,7 +29,7 @@ LARGE = json.dumps(
 
 
 def connect(server: Running, *, window: int | None = None, source: str | None = None) -> socket.socket:
-    """`window` is what the system takes for a client that does not read."""
+    """Open a connection; `window` is the size of its receive buffer."""
     client = socket.socket()
     client.settimeout(10)
     if window is not None:
@@ -46,7 +46,7 @@ def request(body: bytes = VIEWER, *headers: str, key: str = KEY) -> bytes:
 
 
 def read_all(client: socket.socket) -> bytes:
-    """Until the server closes; a reset is an end as well."""
+    """Read until the server closes or resets the connection."""
     chunks: list[bytes] = []
     try:
         while chunk := client.recv(1 << 20):
@@ -78,7 +78,7 @@ def statuses(data: bytes) -> list[int]:
 
 @contextmanager
 def websocket(server: Running, *, window: int | None = None, credential: str | None = ADMIN) -> Iterator[socket.socket]:
-    """Acknowledged, unless there is no credential."""
+    """Open a WebSocket and initialise it, if there is a credential."""
     with connect(server, window=window) as client:
         client.sendall(
             b"GET /graphql HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -105,7 +105,7 @@ def text(message: dict[str, object]) -> bytes:
 
 
 def read_frame(client: socket.socket) -> tuple[int, bytes]:
-    """The next frame that is no ping of the server."""
+    """The next frame that isn't a ping of the server."""
     while True:
         head = _exactly(client, 2)
         length = head[1]
@@ -119,7 +119,7 @@ def read_frame(client: socket.socket) -> tuple[int, bytes]:
 
 
 def read_close(client: socket.socket) -> tuple[int, str]:
-    """What comes before is passed over."""
+    """Skip earlier frames."""
     while True:
         opcode, payload = read_frame(client)
         if opcode == 8:
@@ -141,7 +141,7 @@ def rss_mb(server: Running) -> float:
 
 
 def metric(server: Running, name: str) -> float:
-    """0 for a series that has not begun."""
+    """The value of a metric, or 0 for a missing series."""
     page = httpx.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {ADMIN}"}).text
     sample = re.search(rf"^{re.escape(name)} (\S+)$", page, re.MULTILINE)
     return float(sample[1]) if sample else 0.0
@@ -159,7 +159,7 @@ def until(is_true: Callable[[], bool], seconds: float = 15) -> None:
 
 
 def is_served(server: Running) -> bool:
-    """Whether another client gets a health check and an answer."""
+    """Whether another client gets a health check and a reply."""
     with httpx.Client(base_url=server.url, timeout=5) as client:
         headers = {"Authorization": f"Bearer {ADMIN}", "Content-Type": "application/json"}
         answer = client.post("/graphql", content=VIEWER, headers=headers)

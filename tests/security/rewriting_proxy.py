@@ -15,7 +15,7 @@ CHUNK = 65536
 
 @contextmanager
 def rewriting(port: int, marker: bytes, replacement: bytes) -> Iterator[int]:
-    """The port where the server's answers come with the replacement in place of the marker."""
+    """The port of a proxy that puts the replacement in place of the marker in the server's replies."""
     assert len(marker) == len(replacement)
 
     class Handler(BaseRequestHandler):

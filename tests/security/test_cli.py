@@ -82,7 +82,7 @@ def test_every_command_of_the_program_is_in_one_list() -> None:
 
 @contextmanager
 def unchanged_folder(folder: Path) -> Iterator[None]:
-    """An empty folder with a schema in it, to be left as it was."""
+    """Change to a folder with a schema in it, and assert that no file in it changes."""
     folder.mkdir(exist_ok=True)
     (folder / "schema.json").write_text(json.dumps({"type": "object", "properties": {"a": {"type": "string"}}}))
     (folder / "contracts").mkdir(exist_ok=True)
@@ -94,7 +94,7 @@ def unchanged_folder(folder: Path) -> Iterator[None]:
 
 
 def _content(folder: Path) -> dict[str, bytes | None]:
-    """But for the lock that a server holds beside its database."""
+    """The files and their content, except the lock of a server's database."""
     entries = (item for item in folder.rglob("*") if item.suffix != ".lock")
     return {str(entry): entry.read_bytes() if entry.is_file() else None for entry in entries}
 
@@ -115,7 +115,7 @@ def check(result: CommandResult, codes: set[int], message: str) -> None:
 
 @pytest.fixture(scope="module")
 def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[str, set[int], str]]]:
-    """For each circumstance: the address, the exit codes that are true of it, and what has to be said."""
+    """For each circumstance: the address, the possible exit codes, and a pattern of the expected message."""
     folder = tmp_path_factory.mktemp("addresses")
     refused, away = {ExitCode.REFUSED}, {ExitCode.UNAVAILABLE}
     with ExitStack() as stack, socket.socket() as listener:
@@ -155,7 +155,7 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tu
 
 @pytest.fixture
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two attempts no time passes."""
+    """Retry without a pause."""
     monkeypatch.setattr(sync_client.time, "sleep", lambda _seconds: None)
 
 
@@ -230,7 +230,7 @@ def test_a_request_that_can_not_be_sent_is_reported(tmp_path: Path) -> None:
 
 
 def _start(home: Path, url: str) -> str:
-    """A cursor with something behind it."""
+    """A cursor with events after it."""
     import httpx  # noqa: PLC0415 - only here
 
     document = "{ eventCursor }"
@@ -263,7 +263,7 @@ ANSWERED = {
 
 @contextmanager
 def _databases(folder: Path, sqlite_template: Path, postgres_url: str) -> Iterator[dict[str, tuple[str, str]]]:
-    """For each circumstance: the URL of the database, and what has to be said of it."""
+    """For each circumstance: the URL of the database, and a pattern of the expected message."""
     files = folder / "files"
     files.mkdir()
     (files / "empty.db").touch()

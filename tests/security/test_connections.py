@@ -294,7 +294,7 @@ def test_the_sockets_and_streams_of_a_key_are_limited(server: Running) -> None:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Has few connections, little memory for replies, and any number of pings."""
+    """A server with few connections, little memory for replies, and any number of pings."""
     settings = {
         "ADMIN_KEY": ADMIN,
         "LIMIT_CONNECTIONS": "30",

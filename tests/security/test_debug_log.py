@@ -85,7 +85,7 @@ def test_a_debug_log_of_every_feature_holds_no_value(tmp_path: Path, database_ur
 
 
 def use(server: Running) -> list[str]:
-    """Calls what there is to call; the secrets that an answer contained once."""
+    """Call every feature and return the secrets that replies showed."""
     variable, literal = CANARIES["variable"], CANARIES["literal"]
     team = f'{{name: "shop", metadata: {{a: "{literal}"}}}}'
     call(server, f"mutation {{ createTeam(input: {team}) {{ team {{ id }} }} }}")

@@ -102,7 +102,7 @@ def _diff(pair: tuple[Any, Any]) -> list[Request]:
 
 
 def _published(name: str, pair: tuple[Any, Any]) -> list[Request]:
-    """Both versions published without a check, then read by every reader of the history."""
+    """Publish both versions without a check, then query all fields of the history."""
     fqn = f"attack.{re.sub('[^a-z0-9]+', '_', name)}"
     both = [Request(PUBLISH, {"fqn": fqn, "schema": schema, "mode": "NONE"}) for schema in pair]
     reads = [Request(HISTORY, {"fqn": fqn}), Request(IMPACT, {"fqn": fqn, "schema": {"type": "object"}})]
@@ -160,7 +160,7 @@ BUCKET = re.compile(r'tessera_event_loop_held_seconds_bucket\{clock="cpu",le="([
 
 
 def held_counts(server: Running) -> dict[float, float]:
-    """Times that the loop was held at most so many seconds of processor time."""
+    """How often the event loop was blocked for longer than so many seconds."""
     text = httpx.get(f"{server.url}/metrics", headers=HEADERS, timeout=30).text
     return {float(limit): float(count) for limit, count in BUCKET.findall(text)}
 
@@ -171,7 +171,7 @@ def times_over(before: dict[float, float], after: dict[float, float], seconds: f
 
 
 async def served_meanwhile(server: Running, requests: list[Request]) -> tuple[list[httpx.Response], int]:
-    """The answers to an attack, and how often a second client was served while it lasted."""
+    """The replies to an attack, and how often a second client was served meanwhile."""
     async with httpx.AsyncClient(headers=HEADERS, timeout=PERMITTED_SECONDS) as second:
         attack = asyncio.create_task(asyncio.to_thread(lambda: [post(server, request) for request in requests]))
         served = 0

@@ -43,13 +43,13 @@ async def ids(private: VisibilityScenario) -> dict[str, list[str]]:
 
 
 def private_id(known_ids: dict[str, dict[str, Any]], kind: str, team: Team) -> str:
-    """The oldest thing of a team, or an id of nothing if it has none any more."""
+    """The id of a team's oldest object, or a random id if it has none."""
     values = [identity for identity, (_, owners) in known_ids[kind].items() if owners and team.id in owners]
     return values[0] if values else global_id(kind, uuid4())
 
 
 async def inputs(private: VisibilityScenario, team: Team, other_team: Team) -> dict[str, dict[str, Any]]:
-    """A call of every mutation, about what belongs to the team."""
+    """The input of every mutation, on objects of the team."""
     known_ids = await private.truth()
     asset, owner, number = {"fqn": f"shop.core.{team.name}"}, {"name": team.name}, next(NUMBERS)
     edge = {"dependent": asset, "dependency": {"fqn": f"shop.raw.{other_team.name}"}}
@@ -83,7 +83,7 @@ async def inputs(private: VisibilityScenario, team: Team, other_team: Team) -> d
 
 
 async def mutate(crawler: Crawler, field: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The payload, as much of it as there is."""
+    """Execute a mutation, record its payload, and return it."""
     assert CORE.mutation_type is not None
     payload = CORE.mutation_type.fields[field].type
     declared = "($manifest: JSON!)" if arguments.get("manifest") else ""
@@ -136,7 +136,7 @@ async def test_a_hidden_object_is_refused_as_a_missing_one(private: VisibilitySc
 
 
 def values(operator: str, kind: str, texts: list[str], known_ids: dict[str, list[str]]) -> Iterator[Any]:
-    """Values of a filter that lead to hidden things."""
+    """Values of a filter that match hidden objects."""
     match kind:
         case "String":
             values: list[Any] = texts

@@ -82,7 +82,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def forms(command: Any) -> dict[str, Sequence[str]]:
-    """Each way in which a command can say it, with its options."""
+    """Each output format of a command, with its options."""
     options = {name: parameter for parameter in command.params for name in parameter.opts}
     choices = getattr(getattr(options.get("--format"), "type_descriptor", None), "choices", None) or ()
     formats: dict[str, Sequence[str]] = {"text": (), "terminal": ()}
@@ -259,7 +259,7 @@ def test_a_chat_message_mentions_nobody_and_links_nowhere() -> None:
 
 
 def test_every_character_is_escaped_to_one_harmless_line_in_every_format(tmp_path: Path) -> None:
-    """Alone, doubled, within a word and between words."""
+    """Each character alone, doubled, within a word and between words."""
     odd = [
         chr(code)
         for code in (*range(0x300), *range(0x2000, 0x2100))
@@ -300,7 +300,7 @@ def test_a_log_line_stays_one_line_whatever_the_name_of_a_client() -> None:
 
 
 def test_a_document_on_a_terminal_does_not_steer_it() -> None:
-    """In a pipe it is exact; here a pseudo-terminal is what it is printed on."""
+    """In a pipe the document is exact; on a pseudo-terminal it is escaped."""
     code = f"from tessera_gql.cli.terminal import print_document; print_document({HOSTILE!r})"
     own_end, other_end = pty.openpty()
     command = [Path(TESSERA).with_name("python"), "-c", code]

@@ -53,7 +53,7 @@ async def crawl(parts: Components, private: VisibilityScenario, caller: Caller) 
 
 
 def check(caller: Caller, reached_values: Findings, visible: set[tuple[str, str]]) -> None:
-    """Nothing more than the table shows was found, and nothing less."""
+    """Assert that the caller found exactly what the table allows."""
     nouns = {(kind, identity) for kind, identity in reached_values.objects if kind in NOUNS}
     assert nouns - visible == set(), f"{caller.name} sees too much"
     assert visible - nouns == set(), f"{caller.name} sees too little"
@@ -95,7 +95,7 @@ def test_every_type_and_every_kind_of_event_has_a_row_in_the_table() -> None:
 
 
 def _below(root: str) -> set[str]:
-    """The object types that a type leads to, itself included."""
+    """The object types reachable from a type, itself included."""
     reached_values, waiting = set[str](), {root}
     while waiting:
         kind: Any = CORE.type_map[waiting.pop()]
@@ -112,7 +112,7 @@ def _below(root: str) -> set[str]:
 
 
 def test_no_shared_subscription_holds_a_field_that_depends_on_the_key() -> None:
-    """Subscriptions of one team and scope are executed once; these types would show it as the first who asked."""
+    """Shared subscriptions run once per team and scope, so they must not reach types that depend on the key."""
     assert _below("Subscription") & {"ApiKey", "Query", "Viewer"} == set()
 
 

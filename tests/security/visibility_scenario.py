@@ -71,7 +71,7 @@ LIMITS = dict.fromkeys(
 
 
 def parts_of(url: str, folder: Path, executor: Executor = Executor.PLANNED, *, needs_keys: bool = True) -> Components:
-    """The application as the settings put it together, with room for very large operations."""
+    """The application as the settings assemble it, with limits for very large operations."""
     options: dict[str, Any] = {"database_url": url, "executor": executor} | LIMITS
     if needs_keys:
         jwks = folder / "jwks.json"
@@ -97,7 +97,7 @@ def oidc(database: Database, scope: str, team: str | None, subject: str = "ann@e
 
 @dataclass(frozen=True)
 class Caller:
-    """A kind of caller, and what of private things it must see: all, its team's, its own key."""
+    """A kind of caller, and which private objects it must see: all, those of its team, its own key."""
 
     name: str
     token: str | None = None
@@ -108,12 +108,12 @@ class Caller:
     is_hook: bool = False
 
     def sees(self, owners: Sequence[UUID] | None, identity: UUID) -> bool:
-        """Whether it must see what belongs to these teams; None is public."""
+        """Whether it must see an object of these teams; None is public."""
         return owners is None or self.sees_all or self.team_id in owners or identity == self.key_id
 
     @property
     def forbidden_words(self) -> list[str]:
-        """What no answer to it may hold."""
+        """The canaries that no reply to this caller may hold."""
         if self.sees_all:
             return []
         return ["canary-nobody", "canary-theirs", *([] if self.team_id else ["canary-ours"])]
@@ -127,7 +127,7 @@ class VisibilityScenario:
     callers: list[Caller]
 
     async def truth(self) -> dict[str, dict[str, bool | Any]]:
-        """For each type the ids of all that exists, each with its id in the database and its owners (None: public)."""
+        """For each type the ids of all objects, each with its id in the database and its owners (None: public)."""
         hooks = {hook.id: hook.team_id for hook in await self.world.rows(Webhook)}
         ids: dict[str, dict[str, Any]] = {}
         for name, noun in NOUNS.items():
@@ -146,7 +146,7 @@ class VisibilityScenario:
 
 
 def owners(kind: str, row: Any, hooks: dict[UUID, UUID | None]) -> Sequence[UUID] | None:
-    """As the table says, read from the row itself."""
+    """The owners of an event by the table of visibility, read from the row."""
     if TYPE_AUDIENCES[kind] is Audience.READERS:
         return None
     if isinstance(row, EventRow) or kind == "Event":
@@ -249,7 +249,7 @@ async def _callers(world: World, ours: Team) -> list[Caller]:
 
 
 def asking(parts: Components, private: VisibilityScenario, caller: Caller) -> Ask:
-    """Asks as the caller: with its credential, or as the document of a webhook."""
+    """Execute operations as the caller: with its credential, or as the document of a webhook."""
     rendered = create_webhook_renderer(parts.transport)
 
     async def through_webhook(query: str) -> dict[str, Any]:
@@ -269,7 +269,7 @@ def asking(parts: Components, private: VisibilityScenario, caller: Caller) -> As
 
 
 def arguments(ids: dict[str, list[str]]) -> dict[str, list[dict[str, Any]]]:
-    """What fields with required arguments are given."""
+    """Values for the fields with required arguments."""
     names = {"asset": "shop.core.theirs", "team": "theirs"}
     dropped = without("total")
     values: dict[str, list[dict[str, Any]]] = {

@@ -197,7 +197,7 @@ class Subscription:
 
     @strawberry.subscription
     async def log_numbers(self, info: strawberry.Info[Any], after: str | None = None) -> AsyncGenerator[int]:
-        """The numbers of the log behind `after`, as they are written."""
+        """The numbers of the log after the position `after`, as they are written."""
         backend, course = info.context["backend"], info.context.stream_position
         position = course.start if course.start is not None else int(after or len(backend.log))
         backend.streams += 1
@@ -247,7 +247,7 @@ SCHEMA = strawberry.Schema(
 
 
 class SampleContext(dict[str, Any]):
-    """A context."""
+    """The context of an operation, without database."""
 
     stream_position = StreamPosition()
 
@@ -266,7 +266,7 @@ class Guest:
 
 @dataclass
 class SampleBackend:
-    """What one test's server saw."""
+    """Records what a server of one test did, and controls how its resolvers behave."""
 
     added: list[str] = field(default_factory=list)
     guests: list[Guest] = field(default_factory=list)
@@ -286,7 +286,7 @@ class SampleBackend:
         self.log_changed.set()
 
     async def take(self, seconds: float) -> str:
-        """Is in `streams` as long as it takes, and in `added` if it was done to its end."""
+        """Count in `streams` while it runs, and append to `added` when it completes."""
         if seconds < 0:
             raise TimeoutError
         self.streams += 1

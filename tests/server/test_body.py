@@ -24,7 +24,7 @@ async def address(backend: SampleBackend, serve: Serve) -> AsyncIterator[str]:
 
 
 async def send_body(address: str, length: int, *pieces: bytes, content: str = "application/json") -> bytes:
-    """What is answered to a body of this length of which only these pieces are sent, one each tenth of a second."""
+    """Send a body of which only these pieces arrive, one each tenth of a second; return the reply."""
     host, _, port = address.partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     head = f"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: {content}\r\nContent-Length: {length}\r\n"
@@ -42,7 +42,7 @@ async def send_body(address: str, length: int, *pieces: bytes, content: str = "a
 
 
 async def all_of(reader: asyncio.StreamReader) -> bytes:
-    """What came, also when a piece that was still on its way met a closed connection."""
+    """All bytes until the end, even when the connection is reset."""
     received = b""
     with suppress(ConnectionResetError):
         while piece := await reader.read(65_536):

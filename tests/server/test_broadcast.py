@@ -33,7 +33,7 @@ MESSAGES = "subscription ($after: String) {messages(after: $after)}"
 
 @pytest.fixture
 def transport(backend: SampleBackend) -> Transport:
-    """Guests of one name are one scope; those without a name are each alone."""
+    """A transport where guests of the same name share subscriptions, and guests without a name don't."""
     backend.scope = lambda guest: guest.name
     return backend.transport()
 

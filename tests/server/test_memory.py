@@ -16,7 +16,7 @@ FOREVER = "subscription {forever}"
 
 
 def alive() -> set[str]:
-    """Which of what a connection is made of is still in memory."""
+    """The names of the connection's classes that still have instances in memory."""
     return {
         type(candidate).__name__
         for candidate in gc.get_objects()

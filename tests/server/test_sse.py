@@ -48,7 +48,7 @@ async def parsed(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str, Any]]:
 
 async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(3):
-        while not true():  # noqa: ASYNC110 - what is waited for is any sentence about the house
+        while not true():  # noqa: ASYNC110 - the condition is an arbitrary function
             await asyncio.sleep(0.005)
 
 

@@ -17,7 +17,7 @@ WORDS = [
 
 
 def tokens(query: str) -> int:
-    """As graphql-core counts; raises for what is no document."""
+    """Count as graphql-core does; raise for an invalid document."""
     lexer, count = Lexer(Source(query)), 0
     while lexer.advance().kind is not TokenKind.EOF:
         count += 1

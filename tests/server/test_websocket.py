@@ -62,7 +62,7 @@ async def receive_message(ws: ClientConnection) -> dict[str, Any]:
 
 
 async def closing(ws: ClientConnection) -> tuple[int, str]:
-    """How the server closed the socket, once all that was sent before is read."""
+    """Read all messages and return the close code and reason."""
     with suppress(ConnectionClosed):
         while True:
             await ws.recv()
@@ -78,7 +78,7 @@ async def still_works(ws: ClientConnection) -> None:
 
 async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(3):
-        while not true():  # noqa: ASYNC110 - what is waited for is any sentence about the house
+        while not true():  # noqa: ASYNC110 - the condition is an arbitrary function
             await asyncio.sleep(0.005)
 
 
