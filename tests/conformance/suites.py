@@ -155,8 +155,8 @@ def client(name: str) -> Callable[[World], Result]:
         command[1] = str(HERE / command[1])
         asked: list[tuple[str, Reply]] = []
         try:
-            with client_process(*command, world.locked, BEARER) as asker:
-                Walk(asker, _plain(world), asked).every()
+            with client_process(*command, world.locked, BEARER) as process:
+                Walk(process, _plain(world), asked).every()
         except Exception as error:  # noqa: BLE001 - a client that fails is what is looked for
             return Result(len(asked), 1, f"{error!r}")
         world.asked = world.asked or asked
