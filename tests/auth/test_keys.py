@@ -1,4 +1,4 @@
-"""From a credential to who is asking: looked up seldom, revoked at once, never kept."""
+"""API keys: cached for seconds, revoked at once in every process, and never stored in plain text."""
 
 import asyncio
 from dataclasses import dataclass
@@ -39,11 +39,11 @@ def seconds() -> Seconds:
 
 
 @pytest.fixture
-def opened(database: Database, seconds: Seconds) -> Authenticator:
+def authenticator(database: Database, seconds: Seconds) -> Authenticator:
     return Authenticator(database, admin_key=ADMIN_KEY, monotonic=seconds)
 
 
-async def mint(database: Database, *scopes: Scope, **asked: Any) -> CreatedKey:
+async def create_key(database: Database, *scopes: Scope, **asked: Any) -> CreatedKey:
     async with database.write("tester") as session:
         return await keys.create(session, ANONYMOUS, KeyRequest("ci", scopes or (Scope.ADMIN,), **asked))
 
@@ -53,145 +53,150 @@ async def revoke(database: Database, key: ApiKey) -> None:
         await keys.revoke(session, ANONYMOUS, key.id)
 
 
-def bearer(minted: CreatedKey) -> str:
-    return f"Bearer {minted.token}"
+def bearer(created_key: CreatedKey) -> str:
+    return f"Bearer {created_key.token}"
 
 
-async def test_a_key_says_who_asks_for_which_team_and_what_it_may(
-    opened: Authenticator, database: Database, world: World
+async def test_a_key_identifies_its_team_and_scopes(
+    authenticator: Authenticator, database: Database, world: World
 ) -> None:
     team = await world.team("shop")
-    minted = await mint(database, Scope.WRITE, team=TeamRef(id=team.id))
-    actor = (await opened.identify(bearer(minted))).actor
-    assert (actor.name, actor.team_id, actor.key_id) == (f"ci ({minted.key.prefix})", team.id, minted.key.id)
+    created_key = await create_key(database, Scope.WRITE, team=TeamRef(id=team.id))
+    actor = (await authenticator.identify(bearer(created_key))).actor
+    assert (actor.name, actor.team_id, actor.key_id) == (f"ci ({created_key.key.prefix})", team.id, created_key.key.id)
     assert actor.scopes == {Scope.READ, Scope.WRITE}
 
 
-async def test_the_ids_of_a_caller_are_plain_and_can_be_written_as_json(
-    opened: Authenticator, database: Database, world: World
+async def test_the_ids_of_a_caller_can_be_written_as_json(
+    authenticator: Authenticator, database: Database, world: World
 ) -> None:
     team = await world.team("shop")
-    actor = (await opened.identify(bearer(await mint(database, team=TeamRef(id=team.id))))).actor
+    actor = (await authenticator.identify(bearer(await create_key(database, team=TeamRef(id=team.id))))).actor
     assert (type(actor.team_id), type(actor.key_id)) == (UUID, UUID)
 
 
-async def test_a_key_that_was_found_good_costs_no_statement_for_five_seconds(
-    opened: Authenticator, database: Database, seconds: Seconds
+async def test_a_valid_key_costs_no_statement_for_five_seconds(
+    authenticator: Authenticator, database: Database, seconds: Seconds
 ) -> None:
-    minted = await mint(database)
-    first = await opened.identify(bearer(minted))
-    with statements(database) as found:
+    created_key = await create_key(database)
+    first = await authenticator.identify(bearer(created_key))
+    with statements(database) as sql:
         seconds.now += 4.9
-        assert await opened.identify(bearer(minted)) is first
-        assert found == []
+        assert await authenticator.identify(bearer(created_key)) is first
+        assert sql == []
         seconds.now += 0.2
-        assert await opened.identify(bearer(minted)) is first
-        assert len([one for one in found if one.startswith("SELECT")]) == 1
+        assert await authenticator.identify(bearer(created_key)) is first
+        assert len([statement for statement in sql if statement.startswith("SELECT")]) == 1
 
 
-async def test_what_is_changed_behind_our_back_is_seen_after_five_seconds(
-    opened: Authenticator, database: Database, seconds: Seconds, clock: FixedClock
+async def test_a_change_by_another_process_is_seen_after_five_seconds(
+    authenticator: Authenticator, database: Database, seconds: Seconds, clock: FixedClock
 ) -> None:
-    minted = await mint(database)
-    await opened.identify(bearer(minted))
+    created_key = await create_key(database)
+    await authenticator.identify(bearer(created_key))
     async with database.write() as session:
-        await session.update(ApiKey, store.TABLE.c.id == minted.key.id, revoked_at=clock.now)
+        await session.update(ApiKey, store.TABLE.c.id == created_key.key.id, revoked_at=clock.now)
     seconds.now += 5.1
     with pytest.raises(InvalidCredential, match="was revoked"):
-        await opened.identify(bearer(minted))
+        await authenticator.identify(bearer(created_key))
 
 
-async def test_a_revocation_in_this_process_ends_what_lives_on_the_key_before_the_call_returns(
-    opened: Authenticator, database: Database
+async def test_a_revocation_in_this_process_ends_the_streams_of_the_key_before_it_returns(
+    authenticator: Authenticator, database: Database
 ) -> None:
-    database.commit_listeners.append(opened.on_commit)
-    minted, other = await mint(database), await mint(database)
-    identity, bystander = await opened.identify(bearer(minted)), await opened.identify(bearer(other))
-    await revoke(database, minted.key)
+    database.commit_listeners.append(authenticator.on_commit)
+    created_key, other_key = await create_key(database), await create_key(database)
+    identity, bystander = (
+        await authenticator.identify(bearer(created_key)),
+        await authenticator.identify(bearer(other_key)),
+    )
+    await revoke(database, created_key.key)
     assert identity.ended.is_set()
     assert not bystander.ended.is_set()
     with pytest.raises(InvalidCredential, match="was revoked"):
-        await opened.identify(bearer(minted))
+        await authenticator.identify(bearer(created_key))
 
 
-async def test_a_look_up_under_way_while_its_key_is_revoked_does_not_let_it_in(
-    database: Database, seconds: Seconds
-) -> None:
-    minted = await mint(database)
+async def test_a_look_up_during_a_revocation_does_not_accept_the_key(database: Database, seconds: Seconds) -> None:
+    created_key = await create_key(database)
 
     class Slow(Authenticator):
-        """Another process revokes the key between the reading of its row and the answer."""
+        """Revoke the key in another process between reading its row and returning it."""
 
         async def _verify_key(self, digest: str) -> Identity:
-            self.revoke(minted.key.id)
+            self.revoke(created_key.key.id)
             return await super()._verify_key(digest)
 
     with pytest.raises(InvalidCredential, match="was revoked"):
-        await Slow(database, monotonic=seconds).identify(bearer(minted))
+        await Slow(database, monotonic=seconds).identify(bearer(created_key))
 
 
-async def test_a_rolled_back_revocation_ends_nothing(opened: Authenticator, database: Database) -> None:
-    database.commit_listeners.append(opened.on_commit)
-    minted = await mint(database)
-    identity = await opened.identify(bearer(minted))
+async def test_a_rolled_back_revocation_ends_nothing(authenticator: Authenticator, database: Database) -> None:
+    database.commit_listeners.append(authenticator.on_commit)
+    created_key = await create_key(database)
+    identity = await authenticator.identify(bearer(created_key))
     async with database.write(dry_run=True) as session:
-        await keys.revoke(session, ANONYMOUS, minted.key.id)
+        await keys.revoke(session, ANONYMOUS, created_key.key.id)
     assert not identity.ended.is_set()
-    assert await opened.identify(bearer(minted)) is identity
+    assert await authenticator.identify(bearer(created_key)) is identity
 
 
-async def test_an_expiry_ends_what_lives_on_the_key_and_is_told(
-    opened: Authenticator, database: Database, clock: FixedClock
+async def test_an_expiry_ends_the_streams_of_the_key_with_a_reason(
+    authenticator: Authenticator, database: Database, clock: FixedClock
 ) -> None:
-    minted = await mint(database, expires_at=clock.now + timedelta(minutes=1))
-    identity = await opened.identify(bearer(minted))
+    created_key = await create_key(database, expires_at=clock.now + timedelta(minutes=1))
+    identity = await authenticator.identify(bearer(created_key))
     clock.advance(seconds=59)
-    opened.expire()
+    authenticator.expire()
     assert not identity.ended.is_set()
     clock.advance(seconds=1)
-    opened.expire()
+    authenticator.expire()
     assert identity.ended.is_set()
     with pytest.raises(InvalidCredential, match="expired at 2026-01-01 12:01 UTC"):
-        await opened.identify(bearer(minted))
+        await authenticator.identify(bearer(created_key))
 
 
-async def test_an_expired_key_is_refused_though_it_was_found_good_a_moment_ago(
-    opened: Authenticator, database: Database, clock: FixedClock
+async def test_an_expired_key_is_refused_although_it_is_cached(
+    authenticator: Authenticator, database: Database, clock: FixedClock
 ) -> None:
-    minted = await mint(database, expires_at=clock.now + timedelta(seconds=1))
-    await opened.identify(bearer(minted))
+    created_key = await create_key(database, expires_at=clock.now + timedelta(seconds=1))
+    await authenticator.identify(bearer(created_key))
     clock.advance(seconds=1)
     with pytest.raises(InvalidCredential, match="expired"):
-        await opened.identify(bearer(minted))
+        await authenticator.identify(bearer(created_key))
 
 
-async def test_the_last_use_is_written_later_and_in_one_transaction(
-    opened: Authenticator, database: Database, clock: FixedClock
+async def test_the_last_uses_are_written_later_in_one_transaction(
+    authenticator: Authenticator, database: Database, clock: FixedClock
 ) -> None:
-    some = [await mint(database) for _ in range(3)]
-    for minted in some:
-        await opened.identify(bearer(minted))
+    created_keys = [await create_key(database) for _ in range(3)]
+    for created_key in created_keys:
+        await authenticator.identify(bearer(created_key))
     clock.advance(seconds=30)
-    await opened.identify(bearer(some[0]))
-    await opened.flush()
+    await authenticator.identify(bearer(created_keys[0]))
+    await authenticator.flush()
     async with database.read() as session:
-        used = [(await store.get(session, one.key.id, UNRESTRICTED)).last_used_at for one in some]
+        used = [
+            (await store.get(session, created_key.key.id, UNRESTRICTED)).last_used_at for created_key in created_keys
+        ]
     assert used == [clock.now, *[clock.now - timedelta(seconds=30)] * 2]
-    with statements(database) as found:
-        await opened.flush()
-    assert found == []
+    with statements(database) as sql:
+        await authenticator.flush()
+    assert sql == []
 
 
-async def test_the_keeper_ends_and_writes_by_itself(database: Database, clock: FixedClock) -> None:
-    opened = Authenticator(database)
-    minted = await mint(database, expires_at=clock.now + timedelta(seconds=0.05))
-    identity = await opened.identify(bearer(minted))
+async def test_the_background_task_ends_expired_keys_and_writes_last_uses(
+    database: Database, clock: FixedClock
+) -> None:
+    authenticator = Authenticator(database)
+    created_key = await create_key(database, expires_at=clock.now + timedelta(seconds=0.05))
+    identity = await authenticator.identify(bearer(created_key))
 
     async def used() -> bool:
         async with database.read() as session:
-            return (await store.get(session, minted.key.id, UNRESTRICTED)).last_used_at is not None
+            return (await store.get(session, created_key.key.id, UNRESTRICTED)).last_used_at is not None
 
-    keeper = asyncio.create_task(opened.run(flush_seconds=0))
+    keeper = asyncio.create_task(authenticator.run(flush_seconds=0))
     clock.advance(seconds=1)
     async with asyncio.timeout(5):
         await identity.ended.wait()
@@ -219,49 +224,51 @@ async def test_the_keeper_ends_and_writes_by_itself(database: Database, clock: F
         ("Bearer " + "A" * 100_000, "not known here"),
     ],
 )
-async def test_whatever_is_no_key_is_refused_in_words(
-    opened: Authenticator, authorization: str | None, said: str
+async def test_an_invalid_key_is_refused_with_a_message(
+    authenticator: Authenticator, authorization: str | None, said: str
 ) -> None:
     with pytest.raises(InvalidCredential, match=said) as refused:
-        await opened.identify(authorization)
+        await authenticator.identify(authorization)
     assert ADMIN_KEY not in str(refused.value)
 
 
-async def test_what_does_not_look_like_a_key_costs_no_statement(opened: Authenticator, database: Database) -> None:
-    with statements(database) as found:
+async def test_a_text_that_is_not_shaped_like_a_key_costs_no_statement(
+    authenticator: Authenticator, database: Database
+) -> None:
+    with statements(database) as sql:
         for text in ("Bearer x", "Bearer a.b.c", None):
             with pytest.raises(InvalidCredential):
-                await opened.identify(text)
-    assert found == []
+                await authenticator.identify(text)
+    assert sql == []
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 async def test_the_administrators_key_of_the_settings_is_in_no_table(
-    opened: Authenticator, database: Database, scheme: str
+    authenticator: Authenticator, database: Database, scheme: str
 ) -> None:
-    with statements(database) as found:
-        actor = (await opened.identify(f"{scheme}  {ADMIN_KEY} ")).actor
-    assert (actor.name, actor.is_admin, actor.key_id, found) == ("admin", True, None, [])
+    with statements(database) as sql:
+        actor = (await authenticator.identify(f"{scheme}  {ADMIN_KEY} ")).actor
+    assert (actor.name, actor.is_admin, actor.key_id, sql) == ("admin", True, None, [])
 
 
-async def test_an_open_server_asks_nobody(database: Database) -> None:
-    opened = Authenticator(database, is_open=True)
-    assert (await opened.identify(None)).actor is ANONYMOUS
-    assert (await opened.identify("Bearer whatever")).actor is ANONYMOUS
+async def test_an_open_server_requires_no_key(database: Database) -> None:
+    authenticator = Authenticator(database, is_open=True)
+    assert (await authenticator.identify(None)).actor is ANONYMOUS
+    assert (await authenticator.identify("Bearer whatever")).actor is ANONYMOUS
 
 
-async def test_a_key_without_any_scope_is_good_for_nothing(opened: Authenticator, database: Database) -> None:
-    minted = await mint(database)
+async def test_a_key_without_a_scope_is_refused(authenticator: Authenticator, database: Database) -> None:
+    created_key = await create_key(database)
     async with database.write() as session:
-        await session.update(ApiKey, store.TABLE.c.id == minted.key.id, scopes=[])
+        await session.update(ApiKey, store.TABLE.c.id == created_key.key.id, scopes=[])
     with pytest.raises(InvalidCredential, match="has no scope"):
-        await opened.identify(bearer(minted))
+        await authenticator.identify(bearer(created_key))
 
 
-async def test_only_so_many_credentials_are_remembered(database: Database) -> None:
-    opened = Authenticator(database, cache_size=2)
-    some = [await mint(database) for _ in range(4)]
-    identities = [await opened.identify(bearer(one)) for one in some]
-    assert len(opened._cache) == 2
-    opened.revoke(some[0].key.id)
+async def test_the_cache_of_credentials_is_bounded(database: Database) -> None:
+    authenticator = Authenticator(database, cache_size=2)
+    created_keys = [await create_key(database) for _ in range(4)]
+    identities = [await authenticator.identify(bearer(created_key)) for created_key in created_keys]
+    assert len(authenticator._cache) == 2
+    authenticator.revoke(created_keys[0].key.id)
     assert identities[0].ended.is_set()

@@ -1,4 +1,4 @@
-"""Tokens of an OIDC issuer, honest and hostile; keys are made here and read from a JWKS file."""
+"""JWTs of an OIDC issuer, valid and hostile, verified with keys from a JWKS file or address."""
 
 import asyncio
 import base64
@@ -39,7 +39,7 @@ class Seconds:
 
 
 @dataclass
-class House:
+class IssuerKeys:
     """An issuer's key file and a server that reads it."""
 
     file: Path
@@ -49,31 +49,31 @@ class House:
     def write(self, *keys: Any) -> None:
         self.file.write_text(json.dumps({"keys": [key.as_dict(private=False) for key in keys]}))
 
-    def server(self) -> Authenticator:
+    def authenticator(self) -> Authenticator:
         jwks = Jwks(str(self.file), self.seconds)
         issuer = JwksIssuer(self.database, jwks, ExpectedClaims(ISSUER, AUDIENCE))
         return Authenticator(self.database, issuer=issuer, monotonic=self.seconds)
 
 
 @pytest.fixture
-def house(tmp_path: Path, database: Database) -> House:
-    found = House(tmp_path / "jwks.json", database)
-    found.write(RSA, EC)
-    return found
+def issuer(tmp_path: Path, database: Database) -> IssuerKeys:
+    identities = IssuerKeys(tmp_path / "jwks.json", database)
+    identities.write(RSA, EC)
+    return identities
 
 
 @pytest.fixture
-def identify(house: House) -> Identify:
-    opened = house.server()
+def identify(issuer: IssuerKeys) -> Identify:
+    authenticator = issuer.authenticator()
 
     async def run(token: str) -> Identity:
-        return await opened.identify(f"Bearer {token}")
+        return await authenticator.identify(f"Bearer {token}")
 
     return run
 
 
 def claims(**changed: Any) -> dict[str, Any]:
-    found = {
+    values = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": "ann@example.com",
@@ -81,7 +81,7 @@ def claims(**changed: Any) -> dict[str, Any]:
         "team": "Shop",
         "scope": "openid tessera:write",
     }
-    return {name: value for name, value in (found | changed).items() if value is not None}
+    return {name: value for name, value in (values | changed).items() if value is not None}
 
 
 def signed(key: Any = RSA, alg: str = "RS256", header: dict[str, Any] | None = None, **changed: Any) -> str:
@@ -89,7 +89,7 @@ def signed(key: Any = RSA, alg: str = "RS256", header: dict[str, Any] | None = N
 
 
 @pytest.mark.parametrize(("key", "alg"), [(RSA, "RS256"), (RSA, "PS512"), (EC, "ES256")])
-async def test_a_good_token_is_a_caller_with_a_team_and_scopes(
+async def test_a_valid_token_identifies_a_caller_with_a_team_and_scopes(
     identify: Identify, world: World, key: Any, alg: str
 ) -> None:
     team = await world.team("shop")
@@ -102,7 +102,7 @@ async def test_a_good_token_is_a_caller_with_a_team_and_scopes(
 
 
 @pytest.mark.parametrize("scope", ["tessera:read tessera:admin", ["x", "tessera:admin", 7]])
-async def test_scopes_are_words_or_a_list(identify: Identify, scope: Any) -> None:
+async def test_scopes_are_a_space_separated_text_or_a_list(identify: Identify, scope: Any) -> None:
     assert (await identify(signed(scope=scope))).actor.is_admin
 
 
@@ -111,7 +111,7 @@ async def test_audiences_may_be_several(identify: Identify) -> None:
 
 
 @pytest.mark.parametrize("team", [None, "nobody", 7, ["shop"], "a\x00b"])
-async def test_a_team_that_is_none_of_ours_is_no_team(identify: Identify, world: World, team: Any) -> None:
+async def test_an_unknown_team_claim_is_no_team(identify: Identify, world: World, team: Any) -> None:
     await world.team("shop")
     assert (await identify(signed(team=team))).actor.team_id is None
 
@@ -134,7 +134,7 @@ async def test_a_team_that_is_none_of_ours_is_no_team(identify: Identify, world:
         ({"scope": {"tessera:admin": True}}, "gives no right here"),
     ],
 )
-async def test_a_signed_token_that_is_not_for_us_is_told_why(
+async def test_a_signed_token_with_wrong_claims_is_refused_with_the_reason(
     identify: Identify, changed: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(InvalidCredential, match=said):
@@ -148,14 +148,14 @@ ABSURD: tuple[Any, ...] = (
 
 
 @pytest.mark.parametrize("claim", ["exp", "nbf", "iat", "iss", "aud", "sub", "scope", "jti"])
-async def test_an_absurd_claim_is_never_more_than_a_bad_credential(identify: Identify, claim: str) -> None:
+async def test_an_absurd_claim_is_refused_as_an_invalid_credential(identify: Identify, claim: str) -> None:
     outcomes = [await outcome(identify, signed(**{claim: value})) for value in ABSURD]
-    assert not [one for one in outcomes if one not in ("good", "refused")]
+    assert not [outcome for outcome in outcomes if outcome not in ("good", "refused")]
     if claim in ("exp", "iss", "aud", "scope"):
         assert set(outcomes) == {"refused"}
 
 
-async def test_a_header_that_nests_deep_or_is_not_ascii_is_a_bad_credential(identify: Identify) -> None:
+async def test_a_header_that_nests_deep_or_is_not_ascii_is_an_invalid_credential(identify: Identify) -> None:
     body = signed().partition(".")[2]
     nested = [f'{{"kid": "rsa", "alg": "RS256", "x": {"[" * depth}{"]" * depth}}}' for depth in (900, 1000, 1020, 5000)]
     tokens = [f"{base64.urlsafe_b64encode(header.encode()).decode().rstrip('=')}.{body}" for header in nested]
@@ -180,7 +180,7 @@ def part(value: Any) -> str:
 
 
 def by_secret(secret: bytes) -> str:
-    """Written out, for no library would sign with such a secret."""
+    """Build the token by hand, because no library signs with such a secret."""
     body = f"{part({'alg': 'HS256', 'kid': 'rsa'})}.{part(claims())}"
     signature = hmac.digest(secret, body.encode(), "sha256")
     return f"{body}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
@@ -217,86 +217,88 @@ def _with_body(token: str, body: Any) -> str:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-async def test_a_hostile_token_hears_only_that_it_is_not_signed(identify: Identify, name: str) -> None:
+async def test_a_hostile_token_is_refused_only_as_not_signed(identify: Identify, name: str) -> None:
     with pytest.raises(InvalidCredential, match="not signed by the issuer"):
         await identify(HOSTILE[name]())
 
 
-async def test_a_shared_secret_among_the_issuers_keys_is_passed_over(house: House) -> None:
+async def test_a_symmetric_key_of_the_issuer_is_ignored(issuer: IssuerKeys) -> None:
     secret = OctKey.generate_key(256, {"kid": "secret"})
-    house.file.write_text(json.dumps({"keys": [RSA.as_dict(private=False), secret.as_dict(private=True)]}))
+    issuer.file.write_text(json.dumps({"keys": [RSA.as_dict(private=False), secret.as_dict(private=True)]}))
     token = jwt.encode({"alg": "HS256", "kid": "secret"}, claims(), secret, ["HS256"])
     with pytest.raises(InvalidCredential, match="not signed by the issuer"):
-        await house.server().identify(f"Bearer {token}")
+        await issuer.authenticator().identify(f"Bearer {token}")
 
 
-async def test_a_new_key_of_the_issuer_is_read_when_it_is_first_seen_but_not_too_often(house: House) -> None:
-    house.write(EC)
-    opened = house.server()
+async def test_an_unknown_key_id_reloads_the_issuers_keys_at_a_limited_rate(issuer: IssuerKeys) -> None:
+    issuer.write(EC)
+    authenticator = issuer.authenticator()
     with pytest.raises(InvalidCredential):
-        await opened.identify(f"Bearer {signed()}")
-    house.write(EC, RSA)
+        await authenticator.identify(f"Bearer {signed()}")
+    issuer.write(EC, RSA)
     with pytest.raises(InvalidCredential):
-        await opened.identify(f"Bearer {signed()}")
-    house.seconds.now += 31
-    assert await opened.identify(f"Bearer {signed()}")
+        await authenticator.identify(f"Bearer {signed()}")
+    issuer.seconds.now += 31
+    assert await authenticator.identify(f"Bearer {signed()}")
 
 
-async def test_a_withdrawn_key_is_good_for_ten_minutes_at_most(house: House) -> None:
-    opened = house.server()
+async def test_a_withdrawn_key_is_accepted_for_ten_minutes_at_most(issuer: IssuerKeys) -> None:
+    authenticator = issuer.authenticator()
     token = f"Bearer {signed(exp=NOW + 6000)}"
-    await opened.identify(token)
-    house.write(EC)
-    house.seconds.now += 601
+    await authenticator.identify(token)
+    issuer.write(EC)
+    issuer.seconds.now += 601
     with pytest.raises(InvalidCredential, match="not signed by the issuer"):
-        await opened.identify(token)
+        await authenticator.identify(token)
 
 
-async def test_keys_that_can_not_be_read_any_more_stay_good(house: House) -> None:
-    opened = house.server()
-    await opened.identify(f"Bearer {signed()}")
-    house.file.unlink()
-    house.seconds.now += 601
-    assert await opened.identify(f"Bearer {signed()}")
+async def test_cached_keys_stay_valid_when_they_can_not_be_reloaded(issuer: IssuerKeys) -> None:
+    authenticator = issuer.authenticator()
+    await authenticator.identify(f"Bearer {signed()}")
+    issuer.file.unlink()
+    issuer.seconds.now += 601
+    assert await authenticator.identify(f"Bearer {signed()}")
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"keys": []}', '{"keys": [7]}', '{"keys": {"kty": 1}}'])
-async def test_keys_that_could_never_be_read_are_not_the_callers_fault(house: House, content: str | None) -> None:
+async def test_keys_that_could_never_be_loaded_are_reported_as_unavailable(
+    issuer: IssuerKeys, content: str | None
+) -> None:
     if content is None:
-        house.file.unlink()
+        issuer.file.unlink()
     else:
-        house.file.write_text(content)
+        issuer.file.write_text(content)
     with pytest.raises(Unavailable, match="can't be read now"):
-        await house.server().identify(f"Bearer {signed()}")
+        await issuer.authenticator().identify(f"Bearer {signed()}")
 
 
-async def test_a_token_that_runs_out_ends_what_lives_on_it(house: House, clock: FixedClock) -> None:
-    opened = house.server()
-    identity = await opened.identify(f"Bearer {signed(exp=NOW + 10)}")
+async def test_an_expired_token_ends_its_streams(issuer: IssuerKeys, clock: FixedClock) -> None:
+    authenticator = issuer.authenticator()
+    identity = await authenticator.identify(f"Bearer {signed(exp=NOW + 10)}")
     clock.advance(seconds=71)
-    opened.expire()
+    authenticator.expire()
     assert identity.ended.is_set()
     with pytest.raises(InvalidCredential, match="expired"):
-        await opened.identify(f"Bearer {signed(exp=NOW + 10)}")
+        await authenticator.identify(f"Bearer {signed(exp=NOW + 10)}")
 
 
-async def test_keys_are_fetched_from_an_address_once_for_many_callers(house: House) -> None:
+async def test_keys_are_fetched_from_an_address_once_for_many_callers(issuer: IssuerKeys) -> None:
     asked: list[bytes] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(await reader.readuntil(b"\r\n\r\n"))
-        body = house.file.read_bytes()
+        body = issuer.file.read_bytes()
         writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         await writer.drain()
         writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        jwks = Jwks(f"http://127.0.0.1:{port}/jwks", house.seconds)
-        opened = Authenticator(
-            house.database, issuer=JwksIssuer(house.database, jwks, ExpectedClaims(ISSUER, AUDIENCE))
+        jwks = Jwks(f"http://127.0.0.1:{port}/jwks", issuer.seconds)
+        authenticator = Authenticator(
+            issuer.database, issuer=JwksIssuer(issuer.database, jwks, ExpectedClaims(ISSUER, AUDIENCE))
         )
         tokens = [signed(sub=f"user-{number}") for number in range(5)]
-        found = await asyncio.gather(*(opened.identify(f"Bearer {token}") for token in tokens))
-    assert {one.actor.name for one in found} == {f"oidc:user-{number}" for number in range(5)}
+        identities = await asyncio.gather(*(authenticator.identify(f"Bearer {token}") for token in tokens))
+    assert {identity.actor.name for identity in identities} == {f"oidc:user-{number}" for number in range(5)}
     assert len(asked) == 1

@@ -1,4 +1,4 @@
-"""`tessera config` prints what holds; secrets come from files as well, and are never shown."""
+"""`tessera config` prints the effective settings with their origin, and never a secret."""
 
 import dataclasses
 import json
@@ -18,9 +18,9 @@ FIXED = {"default_page", "list_length"}
 """Limits that are words of the schema or figures of the estimate, not an operator's."""
 
 
-def config(folder: Path, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+def config(folder: Path, *options: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [TESSERA, "config", *words],
+        [TESSERA, "config", *options],
         cwd=folder,
         env=environment(**settings),
         capture_output=True,
@@ -30,39 +30,39 @@ def config(folder: Path, *words: str, **settings: str) -> "subprocess.CompletedP
     )
 
 
-def lines(done: "subprocess.CompletedProcess[str]") -> dict[str, list[str]]:
-    assert done.returncode == 0, done.stderr
-    return {words[0]: words[1:] for words in (line.split(maxsplit=2) for line in done.stdout.splitlines())}
+def lines(completed: "subprocess.CompletedProcess[str]") -> dict[str, list[str]]:
+    assert completed.returncode == 0, completed.stderr
+    return {words[0]: words[1:] for words in (line.split(maxsplit=2) for line in completed.stdout.splitlines())}
 
 
 def test_each_setting_is_printed_with_its_value_and_where_it_comes_from(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("API_PORT=8100\nLIMIT_DEPTH=11\n")
     (tmp_path / "key").write_text(KEY + "\n")
-    found = lines(config(tmp_path, LIMIT_DEPTH="12", ADMIN_KEY_FILE="key"))
-    assert found["API_PORT"] == ["8100", ".env"]
-    assert found["LIMIT_DEPTH"] == ["12", "environment"]
-    assert found["LIMIT_COST"] == ["5000", "default"]
-    assert found["ADMIN_KEY"] == ["***", "file key"]
-    assert found["AUTH"] == ["on", "default"]
-    assert found.keys() == {name.upper() for name in Settings.model_fields}
+    settings_by_name = lines(config(tmp_path, LIMIT_DEPTH="12", ADMIN_KEY_FILE="key"))
+    assert settings_by_name["API_PORT"] == ["8100", ".env"]
+    assert settings_by_name["LIMIT_DEPTH"] == ["12", "environment"]
+    assert settings_by_name["LIMIT_COST"] == ["5000", "default"]
+    assert settings_by_name["ADMIN_KEY"] == ["***", "file key"]
+    assert settings_by_name["AUTH"] == ["on", "default"]
+    assert settings_by_name.keys() == {name.upper() for name in Settings.model_fields}
 
 
 def test_no_secret_is_shown_in_text_or_json(tmp_path: Path) -> None:
     settings = {"ADMIN_KEY": KEY, "DATABASE_URL": URL, "WEBHOOK_URL": "https://hooks.example.com/services/hunter4"}
-    for words in ((), ("--json",)):
-        done = config(tmp_path, *words, WEBHOOK_SECRET="hunter5", **settings)
-        assert done.returncode == 0
-        assert KEY not in done.stdout
-        assert "hunter" not in done.stdout + done.stderr
-        assert "postgresql://tessera:***@db/tessera?" in done.stdout
-        assert "sslmode=require" in done.stdout
-    assert json.loads(done.stdout)["ADMIN_KEY"] == {"value": "***", "source": "environment"}
+    for options in ((), ("--json",)):
+        completed = config(tmp_path, *options, WEBHOOK_SECRET="hunter5", **settings)
+        assert completed.returncode == 0
+        assert KEY not in completed.stdout
+        assert "hunter" not in completed.stdout + completed.stderr
+        assert "postgresql://tessera:***@db/tessera?" in completed.stdout
+        assert "sslmode=require" in completed.stdout
+    assert json.loads(completed.stdout)["ADMIN_KEY"] == {"value": "***", "source": "environment"}
 
 
-def test_every_mistake_is_listed_at_once_those_of_files_too(tmp_path: Path) -> None:
+def test_all_invalid_settings_are_listed_at_once_those_of_files_too(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "two").write_text("one\ntwo\n")
-    done = config(
+    completed = config(
         tmp_path,
         ADMIN_KEY=KEY,
         ADMIN_KEY_FILE="two",
@@ -72,9 +72,9 @@ def test_every_mistake_is_listed_at_once_those_of_files_too(tmp_path: Path) -> N
         LIMIT_DEPTH="0",
         AUTH="perhaps",
     )
-    assert done.returncode == 2
-    told = [line.strip() for line in done.stderr.splitlines()[1:]]
-    assert [line.partition(":")[0] for line in told] == [
+    assert completed.returncode == 2
+    mistakes = [line.strip() for line in completed.stderr.splitlines()[1:]]
+    assert [line.partition(":")[0] for line in mistakes] == [
         "DATABASE_URL_FILE",
         "ADMIN_KEY_FILE",
         "WEBHOOK_URL_FILE",
@@ -82,26 +82,26 @@ def test_every_mistake_is_listed_at_once_those_of_files_too(tmp_path: Path) -> N
         "LIMIT_DEPTH",
         "AUTH",
     ]
-    assert "missing can't be read: No such file" in done.stderr
-    assert "ADMIN_KEY is given as well" in done.stderr
-    assert "two has more than one line" in done.stderr
-    assert "empty is empty" in done.stderr
+    assert "missing can't be read: No such file" in completed.stderr
+    assert "ADMIN_KEY is given as well" in completed.stderr
+    assert "two has more than one line" in completed.stderr
+    assert "empty is empty" in completed.stderr
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"x" * 70_000])
-def test_a_file_that_can_hold_no_secret_is_refused_without_showing_it(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_holds_no_valid_secret_is_refused_without_showing_it(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "odd").write_bytes(content)
-    done = config(tmp_path, WEBHOOK_SECRET_FILE="odd")
-    assert done.returncode == 2
-    assert "WEBHOOK_SECRET_FILE: odd" in done.stderr
-    assert "xxx" not in done.stderr
-    assert "Traceback" not in done.stderr
+    completed = config(tmp_path, WEBHOOK_SECRET_FILE="odd")
+    assert completed.returncode == 2
+    assert "WEBHOOK_SECRET_FILE: odd" in completed.stderr
+    assert "xxx" not in completed.stderr
+    assert "Traceback" not in completed.stderr
 
 
-def test_a_variable_that_looks_like_a_setting_and_is_none_is_named(tmp_path: Path) -> None:
-    done = config(tmp_path, LIMIT_DEPHT="3")
-    assert done.returncode == 0
-    assert "LIMIT_DEPHT is no setting" in done.stderr
+def test_an_unknown_variable_that_resembles_a_setting_is_named(tmp_path: Path) -> None:
+    completed = config(tmp_path, LIMIT_DEPHT="3")
+    assert completed.returncode == 0
+    assert "LIMIT_DEPHT is no setting" in completed.stderr
 
 
 def test_every_limit_of_the_graph_has_a_setting_with_the_same_default() -> None:
@@ -110,6 +110,6 @@ def test_every_limit_of_the_graph_has_a_setting_with_the_same_default() -> None:
     assert defaults.keys() - LimitSettings().limits.keys() == FIXED
 
 
-def test_whatever_is_called_a_key_a_secret_or_an_address_of_a_database_is_hidden() -> None:
+def test_every_setting_with_a_key_a_secret_or_a_database_address_is_hidden() -> None:
     telling = {name for name in Settings.model_fields if name.endswith(("_url", "_key", "secret", "password", "token"))}
     assert telling == set(secrets.secret_names(Settings.model_fields))

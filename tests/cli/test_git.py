@@ -1,4 +1,4 @@
-"""`tessera git`: what it prints, and the exit code of each refusal."""
+"""`tessera git`: its output, and the exit code of each refusal."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from tessera_gql.formats import git_files
 from tessera_gql.formats.git_files import TeamFile
 
 
-def run(words: list[str]) -> Result:
-    return CliRunner().invoke(build_app("git"), ["git", *words])
+def run(arguments: list[str]) -> Result:
+    return CliRunner().invoke(build_app("git"), ["git", *arguments])
 
 
 @pytest.fixture(autouse=True)
@@ -26,21 +26,21 @@ def surroundings(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
 
 
-def test_a_pull_says_what_it_wrote_and_a_dry_run_takes_it_back() -> None:
-    for words in (["pull", "--dry-run"], ["pull"]):
-        done = run(words)
-        assert (done.exit_code, done.stdout.strip()) == (0, "1 teams created")
+def test_a_pull_prints_its_changes_and_a_dry_run_rolls_them_back() -> None:
+    for arguments in (["pull", "--dry-run"], ["pull"]):
+        result = run(arguments)
+        assert (result.exit_code, result.stdout.strip()) == (0, "1 teams created")
     assert run(["pull"]).stdout.strip() == "Everything is as the files say."
 
 
-def test_a_push_lists_its_files_and_says_the_same_as_json(tmp_path: Path) -> None:
+def test_a_push_lists_its_files_as_text_and_as_json(tmp_path: Path) -> None:
     run(["pull"])
     assert run(["push", "--folder", str(tmp_path / "other")]).stdout == "+ teams/shop.yaml\n"
-    done = run(["push", "--json"])
-    assert orjson.loads(done.stdout) == {"written": [], "removed": [], "unchanged": 1, "commit": None}
+    result = run(["push", "--json"])
+    assert orjson.loads(result.stdout) == {"written": [], "removed": [], "unchanged": 1, "commit": None}
 
 
-def test_a_refusal_ends_with_code_2_and_its_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_exits_with_code_2_and_its_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unborn = run(["push", "-m", "x"])
     assert (unborn.exit_code, "not a git repository" in unborn.stderr) == (2, True)
     (tmp_path / "contracts/teams/shop.yaml").write_text("kind: team\nformat: 1\n")

@@ -1,4 +1,4 @@
-"""A live server, and both faces of the SDK behind one: a test is written once, as if it awaited."""
+"""A live server, and clients of the SDK: the sync client is wrapped so that one test serves both."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -17,8 +17,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield running
 
 
-class Awaited:
-    """The sync face, each call in a thread: what it does is its own, only the test's way of waiting is shared."""
+class SyncInThreads:
+    """The sync client with each call in a thread, so that a test can await it like the async client."""
 
     def __init__(self, client: TesseraClient) -> None:
         self._client = client
@@ -27,23 +27,23 @@ class Awaited:
         method = getattr(self._client, name)
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            made = asyncio.to_thread(method, *args, **kwargs)
-            return _Later(made)
+            result = asyncio.to_thread(method, *args, **kwargs)
+            return _Pending(result)
 
         return call
 
 
-class _Later:
-    """What a call gives: awaited it is the answer, iterated it is each of its items."""
+class _Pending:
+    """The result of a call: awaitable as a value, iterable as items."""
 
-    def __init__(self, made: Awaitable[Any]) -> None:
-        self._made = made
+    def __init__(self, result: Awaitable[Any]) -> None:
+        self._result = result
 
     def __await__(self) -> Any:
-        return self._made.__await__()
+        return self._result.__await__()
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        items = await self._made
+        items = await self._result
         end = object()
         try:
             while (item := await asyncio.to_thread(next, items, end)) is not end:
@@ -56,18 +56,18 @@ Open = Callable[..., Awaitable[Any]]
 
 
 @pytest.fixture(params=["sync", "async"])
-async def opened(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
-    """Opens a client of the one face or of the other; closes it after the test."""
+async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
+    """Open a sync or an async client, and close it after the test."""
     async with AsyncExitStack() as stack:
 
-        async def open_(url: str, **options: Any) -> Any:
+        async def open_client(url: str, **options: Any) -> Any:
             if request.param == "sync":
-                return Awaited(stack.enter_context(TesseraClient(url, **options)))
+                return SyncInThreads(stack.enter_context(TesseraClient(url, **options)))
             return await stack.enter_async_context(AsyncTesseraClient(url, **options))
 
-        yield open_
+        yield open_client
 
 
 @pytest.fixture
-async def tessera(opened: Open, server: Running) -> Any:
-    return await opened(server.url)
+async def tessera(connect: Open, server: Running) -> Any:
+    return await connect(server.url)

@@ -1,4 +1,4 @@
-"""The examples run, and say only what there is."""
+"""The example programs run, and their documentation names only commands and options that exist."""
 
 import re
 import subprocess
@@ -9,13 +9,13 @@ import typer.main
 
 from tessera_gql.cli import build_app
 from tessera_gql.client import TesseraClient
-from tests.client.test_faces import V1, V2, fresh, fresh_fqn
+from tests.client.test_sync_and_async import V1, V2, fresh, fresh_fqn
 from tests.e2e.server import ROOT, Running, environment
 
 
-def example(name: str, *words: str, url: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+def example(name: str, *arguments: str, url: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, ROOT / "examples" / name, *words],
+        [sys.executable, ROOT / "examples" / name, *arguments],
         cwd=folder,
         env=environment(TESSERA_URL=url),
         capture_output=True,
@@ -26,25 +26,25 @@ def example(name: str, *words: str, url: str, folder: Path) -> "subprocess.Compl
 
 
 def test_the_example_of_the_sdk_runs(server: Running, tmp_path: Path) -> None:
-    done = example("sdk.py", url=server.url, folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    for words in (
+    completed = example("sdk.py", url=server.url, folder=tmp_path)
+    assert completed.returncode == 0, completed.stderr
+    for arguments in (
         "PUBLISHED: examples.",
         "PROPOSED: coupon",
         "CONFLICT: ",
         "heard: APPROVED",
         "contracts: 2.0.0, 1.0.0",
     ):
-        assert words in done.stdout
+        assert arguments in completed.stdout
 
 
-def test_the_example_of_the_sdk_says_so_when_there_is_no_server(tmp_path: Path) -> None:
-    done = example("sdk.py", url="http://127.0.0.1:9", folder=tmp_path)
-    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
-    assert "can't be reached" in done.stderr
+def test_the_example_of_the_sdk_reports_a_missing_server(tmp_path: Path) -> None:
+    completed = example("sdk.py", url="http://127.0.0.1:9", folder=tmp_path)
+    assert (completed.returncode, len(completed.stderr.splitlines())) == (1, 1)
+    assert "can't be reached" in completed.stderr
 
 
-def test_the_watching_example_tells_what_happened_while_it_was_away(server: Running, tmp_path: Path) -> None:
+def test_the_watching_example_prints_events_from_while_it_was_stopped(server: Running, tmp_path: Path) -> None:
     with TesseraClient(server.url) as tessera:
         owner, reader = tessera.create_team(fresh("owner")), tessera.create_team(fresh("reader"))
         start = list(tessera.events(kinds=["TEAM_CREATED"]))[-1].cursor
@@ -54,18 +54,18 @@ def test_the_watching_example_tells_what_happened_while_it_was_away(server: Runn
         tessera.publish_contract(fqn=fqn, schema_def=V1)
         tessera.register(fqn, team=reader)
         tessera.publish_contract(fqn=fqn, schema_def=V2)
-    done = example("watch.py", reader.name, "1", url=server.url, folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert f"{fqn} 2.0.0 would break you." in done.stdout
-    assert f"tessera ack {fqn} APPROVED --team {reader.name}" in done.stdout
+    completed = example("watch.py", reader.name, "1", url=server.url, folder=tmp_path)
+    assert completed.returncode == 0, completed.stderr
+    assert f"{fqn} 2.0.0 would break you." in completed.stdout
+    assert f"tessera ack {fqn} APPROVED --team {reader.name}" in completed.stdout
     assert (tmp_path / f"{reader.name}.cursor").read_text() != start
 
 
 def test_every_command_and_option_of_the_workflow_example_exists() -> None:
     text = (ROOT / "examples/github-actions.yml").read_text()
-    found = re.findall(r"\btessera (dbt|keys) ([a-z]+)([^`\n]*)", text)
-    assert len(found) == 4
-    for group, name, rest in found:
+    commands = re.findall(r"\btessera (dbt|keys) ([a-z]+)([^`\n]*)", text)
+    assert len(commands) == 4
+    for group, name, remaining in commands:
         command = typer.main.get_command(build_app(group)).commands[group].commands[name]
-        known = {option for parameter in command.params for option in parameter.opts}
-        assert set(re.findall(r"--[a-z-]+", rest)) <= known, rest
+        known_options = {option for parameter in command.params for option in parameter.opts}
+        assert set(re.findall(r"--[a-z-]+", remaining)) <= known_options, remaining

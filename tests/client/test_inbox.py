@@ -1,8 +1,8 @@
-"""An inbox is read to its end, however many pages it has."""
+"""The inbox iterates over all pages."""
 
 from typing import Any
 
-from tests.client.test_faces import fresh
+from tests.client.test_sync_and_async import fresh
 
 MANY = 120
 VERSION = "https://schemas.getdbt.com/dbt/manifest/v12.json"
@@ -12,8 +12,8 @@ def project(name: str, *columns: str) -> dict[str, Any]:
     """Many tables of one team, all of them read by one table of another."""
     tables = [node(name, f"t{number:03}", f"{name}-makers", *columns) for number in range(MANY)]
     reader = node(name, "all", f"{name}-readers", "id")
-    reader["depends_on"] = {"nodes": [one["unique_id"] for one in tables]}
-    nodes = {one["unique_id"]: one for one in [*tables, reader]}
+    reader["depends_on"] = {"nodes": [table["unique_id"] for table in tables]}
+    nodes = {item["unique_id"]: item for item in [*tables, reader]}
     return {"metadata": {"dbt_schema_version": VERSION, "project_name": name}, "nodes": nodes}
 
 
@@ -29,10 +29,10 @@ def node(project: str, name: str, owner: str, *columns: str) -> dict[str, Any]:
     }
 
 
-async def test_every_question_is_in_it(tessera: Any) -> None:
+async def test_every_acknowledgment_request_is_in_the_inbox(tessera: Any) -> None:
     name = fresh("inbox")
     await tessera.sync_dbt(project(name, "id", "gone"), create_teams=True)
     report = await tessera.sync_dbt(project(name, "id"))
-    assert sum(one.outcome == "PROPOSED" for one in report.models) == MANY
-    asked = [one.proposal.asset.fqn async for one in tessera.inbox(f"{name}-readers")]
+    assert sum(model.outcome == "PROPOSED" for model in report.models) == MANY
+    asked = [request.proposal.asset.fqn async for request in tessera.inbox(f"{name}-readers")]
     assert len(set(asked)) == len(asked) == MANY

@@ -1,4 +1,4 @@
-"""Every operation of the SDK is one the server takes, and every model is what the server answers."""
+"""The operations and models of the SDK agree with the schema of the server."""
 
 import json
 import subprocess
@@ -95,19 +95,19 @@ def test_every_operation_is_within_the_limits_of_a_locked_server(name: str) -> N
     assert not isinstance(refused, list), refused
 
 
-def test_every_method_of_both_faces_is_an_operation_that_is_tested() -> None:
-    kept = {"run", "iterate", "listen", "close", "endpoint"}
+def test_every_method_of_both_clients_is_a_tested_operation() -> None:
+    other_methods = {"run", "iterate", "listen", "close", "endpoint"}
     for face in (TesseraClient, AsyncTesseraClient):
-        methods = {name for name in dir(face) if not name.startswith("_")} - kept
+        methods = {name for name in dir(face) if not name.startswith("_")} - other_methods
         assert methods == {name for name in BUILT if " " not in name}
 
 
 def _models() -> Iterator[type[Model]]:
     waiting = [Model]
     while waiting:
-        for one in waiting.pop().__subclasses__():
-            waiting.append(one)
-            yield one
+        for subclass in waiting.pop().__subclasses__():
+            waiting.append(subclass)
+            yield subclass
 
 
 TYPES = {
@@ -131,7 +131,7 @@ REQUIRED_AFTER_SUCCESS = {("PublishResult", "outcome"), ("AcknowledgeResult", "p
 
 
 @pytest.mark.parametrize("model", sorted(set(_models()), key=lambda one: one.__name__))
-def test_every_model_says_null_list_and_enum_as_the_schema_does(model: type[Model]) -> None:
+def test_every_model_agrees_with_the_schema_about_null_list_and_enum(model: type[Model]) -> None:
     kind = SCHEMA.get_type(TYPES.get(model.__name__, model.__name__))
     assert isinstance(kind, GraphQLObjectType), model
     for name, field in model.model_fields.items():
@@ -144,35 +144,37 @@ def test_every_model_says_null_list_and_enum_as_the_schema_does(model: type[Mode
             assert optional == (not isinstance(served, GraphQLNonNull)), (model, name)
         bare = served.of_type if isinstance(served, GraphQLNonNull) else served
         inner = (
-            next((one for one in get_args(annotation) if one is not type(None)), annotation) if optional else annotation
+            next((argument for argument in get_args(annotation) if argument is not type(None)), annotation)
+            if optional
+            else annotation
         )
-        wrapped = any(isinstance(one, FieldSelection) and one.wrapper for one in field.metadata)
+        wrapped = any(isinstance(item, FieldSelection) and item.wrapper for item in field.metadata)
         if get_origin(inner) is not UnionType:
             assert (get_origin(inner) is tuple) == (isinstance(bare, GraphQLList) or wrapped), (model, name)
-        named = get_args(inner)[0] if get_origin(inner) is tuple else inner
-        if isinstance(named, type) and issubclass(named, StrEnum):
-            assert get_named_type(served).name == named.__name__, (model, name)
+        item_type = get_args(inner)[0] if get_origin(inner) is tuple else inner
+        if isinstance(item_type, type) and issubclass(item_type, StrEnum):
+            assert get_named_type(served).name == item_type.__name__, (model, name)
 
 
 def _enums(module: ModuleType) -> list[type[StrEnum]]:
     return [
-        one
-        for one in vars(module).values()
-        if isinstance(one, type) and issubclass(one, StrEnum) and one is not StrEnum
+        member
+        for member in vars(module).values()
+        if isinstance(member, type) and issubclass(member, StrEnum) and member is not StrEnum
     ]
 
 
 @pytest.mark.parametrize("word", _enums(enums))
-def test_the_words_are_those_of_the_schema(word: type[StrEnum]) -> None:
+def test_the_enums_are_those_of_the_schema(word: type[StrEnum]) -> None:
     kind = SCHEMA.get_type(word.__name__)
     assert isinstance(kind, GraphQLEnumType)
-    assert set(kind.values) == {one.value for one in word}
+    assert set(kind.values) == {item.value for item in word}
 
 
 def test_importing_the_client_imports_nothing_of_the_server() -> None:
     code = "import json, sys, tessera_gql.client; print(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded: list[str] = json.loads(done.stdout)
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded: list[str] = json.loads(completed.stdout)
     ours = {name for name in loaded if name.startswith("tessera_gql.") and not name.startswith("tessera_gql.client")}
     assert ours == set()
     tops = {name.partition(".")[0] for name in loaded}
@@ -180,9 +182,9 @@ def test_importing_the_client_imports_nothing_of_the_server() -> None:
     assert tops & foreign == set()
 
 
-def test_a_creating_mutation_has_a_key_of_its_own_and_keeps_it_over_retries() -> None:
-    one, other = catalog.create_team("a"), catalog.create_team("a")
-    keys = {operation.variables["input"]["idempotencyKey"] for operation in (one, other)}
+def test_a_creating_mutation_has_its_own_idempotency_key_and_keeps_it_over_retries() -> None:
+    first, second = catalog.create_team("a"), catalog.create_team("a")
+    keys = {operation.variables["input"]["idempotencyKey"] for operation in (first, second)}
     assert len(keys) == 2
-    steps = execute_operation(one, resolve_endpoint("http://x", None, timeout_seconds=1, retries=1))
-    assert str(one.variables["input"]["idempotencyKey"]) in str(next(steps))
+    steps = execute_operation(first, resolve_endpoint("http://x", None, timeout_seconds=1, retries=1))
+    assert str(first.variables["input"]["idempotencyKey"]) in str(next(steps))

@@ -1,4 +1,4 @@
-"""What is sent again, and what never is: a server whose answers get lost on the way, in front of the real one."""
+"""Which calls the SDK repeats when replies are lost by a proxy, and which it never repeats."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,29 +13,29 @@ from tessera_gql.client import AcknowledgmentResponse, BadRequest, Conflict, Ser
 from tessera_gql.client.effects import HttpResponse
 from tessera_gql.client.http_exchange import Endpoint, iter_backoff_delays, parse_response
 from tests.client.conftest import Open
-from tests.client.test_faces import fresh, proposed
+from tests.client.test_sync_and_async import fresh, proposed
 from tests.e2e.server import Running
 
 
 @contextmanager
 def losing(url: str, answers: list[int]) -> Iterator[str]:
-    """Passes each request on; the first are answered by these statuses instead, 0 being no answer at all."""
+    """A proxy that answers the first requests with these statuses, 0 for no reply, after passing them on."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             names = ("Content-Type", "Accept", "GraphQL-Require-Preflight")
             headers = {name: self.headers[name] for name in names if name in self.headers}
-            done = httpx.post(f"{url}/graphql", content=body, headers=headers, timeout=30)
-            status = answers.pop(0) if answers else done.status_code
+            reply = httpx.post(f"{url}/graphql", content=body, headers=headers, timeout=30)
+            status = answers.pop(0) if answers else reply.status_code
             if status == 0:
                 self.close_connection = True
                 return
             self.send_response(status)
-            self.send_header("Content-Length", str(len(done.content)) if status == done.status_code else "0")
+            self.send_header("Content-Length", str(len(reply.content)) if status == reply.status_code else "0")
             self.end_headers()
-            if status == done.status_code:
-                self.wfile.write(done.content)
+            if status == reply.status_code:
+                self.wfile.write(reply.content)
 
         def log_message(self, *_words: Any) -> None:
             pass
@@ -50,20 +50,20 @@ def losing(url: str, answers: list[int]) -> Iterator[str]:
             thread.join()
 
 
-async def test_a_creation_whose_answers_are_lost_is_done_once(opened: Open, server: Running) -> None:
+async def test_a_creation_whose_replies_are_lost_happens_once(connect: Open, server: Running) -> None:
     name = fresh("lost")
     with losing(server.url, [0, 503, 502]) as url:
-        client = await opened(url, retries=4)
+        client = await connect(url, retries=4)
         team = await client.create_team(name)
         assert team.name == name
         with pytest.raises(Conflict):
             await client.create_team(name)
 
 
-async def test_an_answer_to_a_proposal_is_never_sent_twice(opened: Open, server: Running, tessera: Any) -> None:
+async def test_an_acknowledgment_is_never_sent_twice(connect: Open, server: Running, tessera: Any) -> None:
     _, reader, proposal = await proposed(tessera)
     with losing(server.url, [0]) as url:
-        client = await opened(url, retries=4)
+        client = await connect(url, retries=4)
         with pytest.raises(Unavailable, match="It may have been done") as lost:
             await client.acknowledge(proposal.id, AcknowledgmentResponse.APPROVED, team=reader)
         assert lost.value.outcome_unknown
@@ -71,20 +71,20 @@ async def test_an_answer_to_a_proposal_is_never_sent_twice(opened: Open, server:
     assert len(answered) == 1
 
 
-async def test_a_server_that_stays_away_is_given_up_after_the_retries(opened: Open, server: Running) -> None:
+async def test_a_server_that_stays_unreachable_raises_after_the_retries(connect: Open, server: Running) -> None:
     answers = [503] * 3
     with losing(server.url, answers) as url:
-        client = await opened(url, retries=2)
+        client = await connect(url, retries=2)
         with pytest.raises(Unavailable, match="answers 503"):
             await client.viewer()
     assert answers == []
 
 
-def test_each_pause_is_longer_and_spread() -> None:
-    many = [list(iter_backoff_delays(12)) for _ in range(20)]
-    assert all(0.1 * 2**attempt <= pauses[attempt] <= 0.2 * 2**attempt for pauses in many for attempt in range(6))
-    assert all(10 <= pauses[-1] <= 20 for pauses in many)
-    assert len({pauses[0] for pauses in many}) > 1
+def test_each_backoff_delay_is_longer_and_random() -> None:
+    delays = [list(iter_backoff_delays(12)) for _ in range(20)]
+    assert all(0.1 * 2**attempt <= pauses[attempt] <= 0.2 * 2**attempt for pauses in delays for attempt in range(6))
+    assert all(10 <= pauses[-1] <= 20 for pauses in delays)
+    assert len({pauses[0] for pauses in delays}) > 1
 
 
 @pytest.mark.parametrize(
@@ -104,23 +104,23 @@ def test_each_pause_is_longer_and_spread() -> None:
         (HttpResponse(429, b'{"errors": [{"message": "x", "extensions": {"code": "RATE_LIMITED"}}]}'), Unavailable),
     ],
 )
-def test_whatever_a_server_answers_is_a_typed_error(came: HttpResponse, kind: type[Exception]) -> None:
+def test_every_malformed_reply_is_a_typed_error(came: HttpResponse, kind: type[Exception]) -> None:
     with pytest.raises(kind):
         parse_response(came, Endpoint("http://localhost"))
 
 
-@pytest.mark.parametrize("heard", [False, True])
-async def test_a_sync_whose_answers_are_lost_is_done_once_and_tells_how_far_it_is(
-    opened: Open, server: Running, *, heard: bool
+@pytest.mark.parametrize("with_progress", [False, True])
+async def test_a_sync_whose_replies_are_lost_happens_once_and_reports_progress(
+    connect: Open, server: Running, *, with_progress: bool
 ) -> None:
-    place = fresh("lost")
-    about = {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": place}
-    node = {"unique_id": "model.a.b", "resource_type": "model", "database": "lost", "schema": place, "name": "b"}
-    manifest = {"metadata": about, "nodes": {"model.a.b": node | {"config": {"meta": {"owner": place}}}}}
+    prefix = fresh("lost")
+    about = {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": prefix}
+    node = {"unique_id": "model.a.b", "resource_type": "model", "database": "lost", "schema": prefix, "name": "b"}
+    manifest = {"metadata": about, "nodes": {"model.a.b": node | {"config": {"meta": {"owner": prefix}}}}}
     progress: list[str] = []
-    options = {"on_progress": lambda said: progress.append(said.phase)} if heard else {}
+    options = {"on_progress": lambda said: progress.append(said.phase)} if with_progress else {}
     with losing(server.url, [502, 0, 200]) as url:
-        client = await opened(url)
+        client = await connect(url)
         report = await client.sync_dbt(manifest, create_teams=True, **options)
-    assert [one.outcome for one in report.models] == ["CREATED"]
-    assert (progress[:3] == ["UPLOAD"] * 3) is heard
+    assert [model.outcome for model in report.models] == ["CREATED"]
+    assert (progress[:3] == ["UPLOAD"] * 3) is with_progress

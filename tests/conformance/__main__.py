@@ -1,4 +1,4 @@
-"""`tests/conformance/run`: the world's audits, linters and clients against servers of ours, as one table."""
+"""`tests/conformance/run`: audits, linters and clients by third parties against our servers, reported as one table."""
 
 # ruff: noqa: T201 - a program for a terminal
 
@@ -19,13 +19,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--base", metavar="REF", help="compare our schema with this commit's; by default the last release"
     )
-    given = parser.parse_args(arguments)
-    if unknown := [name for name in given.suite if name not in suites]:
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.suite if name not in suites]:
         parser.error(f"there is no suite {unknown[0]!r}; there are: {', '.join(suites)}")
-    chosen = given.suite or [*SUITES, *(fuzz.SUITES if given.attack else ())]
+    chosen = options.suite or [*SUITES, *(fuzz.SUITES if options.attack else ())]
     try:
         tools.node()
-        with world(given.base) as servers:
+        with world(options.base) as servers:
             failed = sum([_ran(name, suites[name], servers) for name in chosen])
     except tools.Missing as missing:
         print(missing, file=sys.stderr)
@@ -35,14 +35,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _ran(name: str, suite: Callable[[World], Result], servers: World) -> bool:
-    """Prints a row; whether it failed."""
+    """Run a suite, print its row, and return whether it failed."""
     started = time.monotonic()
     result = suite(servers)
     is_bad = result.failed > 0 or result.passed == 0
     seconds = time.monotonic() - started
     print(f"{name:38}{result.passed:>6} passed{result.failed:>5} failed{seconds:>7.1f} s  {'FAIL' if is_bad else ''}")
     if is_bad:
-        print("    " + result.words.strip()[-3000:].replace("\n", "\n    "))
+        print("    " + result.output.strip()[-3000:].replace("\n", "\n    "))
     sys.stdout.flush()
     return is_bad
 

@@ -1,4 +1,4 @@
-"""schemathesis: operations made from the schema, bounded in number and time; no server error, no hang."""
+"""Run schemathesis: operations generated from the schema, limited in number and time; no server error, no hang."""
 
 import os
 import re
@@ -13,7 +13,7 @@ EXAMPLES = 10
 SECONDS = 120
 
 
-def fuzzed(world: World, url: str, *headers: str) -> Result:
+def run_schemathesis(world: World, url: str, *headers: str) -> Result:
     command = [
         tools.python(*tools.FUZZER), "-m", "schemathesis.cli", "run", world.schema, "--url", url, *headers,
         "--max-examples", str(EXAMPLES), "--max-time", str(SECONDS), "--request-timeout", "10",
@@ -21,26 +21,26 @@ def fuzzed(world: World, url: str, *headers: str) -> Result:
     ]  # fmt: skip
     hooks = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.conformance.fuzz_hooks", "PYTHONPATH": str(tools.ROOT)}
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             command, cwd=world.work, env=hooks, capture_output=True, text=True, check=False, timeout=SECONDS * 3
         )
     except subprocess.TimeoutExpired:
         return Result(0, 1, f"schemathesis was not done after {SECONDS * 3} s")
-    made = re.search(r"(\d+) generated", done.stdout)
-    failed = re.search(r"found (\d+) unique failure", done.stdout)
-    failures = int(failed[1]) if failed else int(done.returncode != 0)
-    return Result(int(made[1]) - failures if made else 0, failures, done.stdout + done.stderr)
+    generated = re.search(r"(\d+) generated", completed.stdout)
+    failed = re.search(r"found (\d+) unique failure", completed.stdout)
+    failures = int(failed[1]) if failed else int(completed.returncode != 0)
+    return Result(int(generated[1]) - failures if generated else 0, failures, completed.stdout + completed.stderr)
 
 
-def opened(world: World) -> Result:
-    return fuzzed(world, world.open)
+def fuzz_open_profile(world: World) -> Result:
+    return run_schemathesis(world, world.open)
 
 
-def locked(world: World) -> Result:
-    return fuzzed(world, world.locked, "--header", f"Authorization: {BEARER}")
+def fuzz_locked_profile(world: World) -> Result:
+    return run_schemathesis(world, world.locked, "--header", f"Authorization: {BEARER}")
 
 
 SUITES: dict[str, Callable[[World], Result]] = {
-    "schemathesis, open profile": opened,
-    "schemathesis, locked profile": locked,
+    "schemathesis, open profile": fuzz_open_profile,
+    "schemathesis, locked profile": fuzz_locked_profile,
 }

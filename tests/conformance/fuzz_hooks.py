@@ -1,4 +1,4 @@
-"""What schemathesis must know of our schema, and what it must not see."""
+"""Hooks that teach schemathesis our scalars and exclude fields it must not call."""
 
 import json
 from typing import Any
@@ -29,9 +29,9 @@ def _node(value: Any) -> Any:
         case str():
             return nodes.String(value)
         case list():
-            return nodes.List([_node(one) for one in value])
+            return nodes.List([_node(item) for item in value])
         case _:
-            fields = (ObjectFieldNode(name=NameNode(value=name), value=_node(one)) for name, one in value.items())
+            fields = (ObjectFieldNode(name=NameNode(value=name), value=_node(item)) for name, item in value.items())
             return ObjectValueNode(fields=(*fields,))
 
 
@@ -42,7 +42,7 @@ schemathesis.graphql.scalar("URL", strategies.text(max_size=20).map(nodes.String
 
 @schemathesis.check
 def nothing_of_ours_failed(_context: Any, response: Any, _case: Any) -> None:
-    """A failure of ours is masked and coded INTERNAL; what refuses is as it should be."""
+    """Fail for a reply with code INTERNAL; refusals are correct."""
     assert response.status_code < 500, response.content
     reply = json.loads(response.content)
     codes = [error["extensions"]["code"] for error in reply.get("errors", ())]

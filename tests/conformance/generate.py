@@ -1,4 +1,4 @@
-"""`ariadne-codegen` makes a client of our operations: generate.py WORK SCHEMA URL [AUTHORIZATION]."""
+"""Generate a client of operations with `ariadne-codegen` and call it: generate.py WORK SCHEMA URL [AUTHORIZATION]."""
 
 # ruff: noqa: T201 - a program for a terminal
 
@@ -34,15 +34,15 @@ type = "str"
 
 
 async def call(client: Any, operation: dict[str, Any]) -> None:
-    """Through the method of that operation, its arguments as the types that were made for them."""
+    """Call the generated method of an operation, with variables converted to the generated types."""
     method = getattr(client, re.sub(r"(?<!^)(?=[A-Z])|(?=\d)", "_", operation["name"]).lower())
     types = typing.get_type_hints(method)
     names = inspect.signature(method).parameters
-    given = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): value for name, value in operation["variables"].items()}
+    variables = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): value for name, value in operation["variables"].items()}
     arguments = {
-        name: TypeAdapter(_sent(types[name])).validate_python(given[name.rstrip("_")])
+        name: TypeAdapter(_argument_type(types[name])).validate_python(variables[name.rstrip("_")])
         for name in names
-        if name.rstrip("_") in given
+        if name.rstrip("_") in variables
     }
     if operation["kind"] != "subscription":
         await method(**arguments)
@@ -52,17 +52,17 @@ async def call(client: Any, operation: dict[str, Any]) -> None:
             break
 
 
-def _sent(annotation: Any) -> Any:
-    """Without the type that says a value was left out."""
-    kinds = [one for one in typing.get_args(annotation) if getattr(one, "__name__", "") != "UnsetType"]
+def _argument_type(annotation: Any) -> Any:
+    """The annotation without the type of an omitted value."""
+    kinds = [member for member in typing.get_args(annotation) if getattr(member, "__name__", "") != "UnsetType"]
     return functools.reduce(operator.or_, kinds) if typing.get_origin(annotation) is typing.Union else annotation
 
 
 async def calls(operations: list[dict[str, Any]], url: str, headers: dict[str, str]) -> int:
-    made = importlib.import_module("made")
+    generated = importlib.import_module("made")
     failed = 0
     socket = url.replace("http", "ws", 1)
-    client = made.Client(url=url, headers=headers, ws_url=socket, ws_connection_init_payload=headers)
+    client = generated.Client(url=url, headers=headers, ws_url=socket, ws_connection_init_payload=headers)
     for operation in operations:
         try:
             await asyncio.wait_for(call(client, operation), 30)
@@ -76,10 +76,10 @@ def main() -> int:
     work, schema, url, *authorization = sys.argv[1:]
     folder = Path(work)
     (folder / "pyproject.toml").write_text(CONFIG.format(schema=schema))
-    made = Path(sys.executable).with_name("ariadne-codegen")
-    done = subprocess.run([made], cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        print(done.stdout, done.stderr)
+    command = Path(sys.executable).with_name("ariadne-codegen")
+    completed = subprocess.run([command], cwd=folder, capture_output=True, text=True, check=False)
+    if completed.returncode:
+        print(completed.stdout, completed.stderr)
         return 1
     sys.path.insert(0, work)
     operations = json.loads((folder / "operations.json").read_text())

@@ -1,4 +1,4 @@
-"""The suites: programs that end with `N of M passed, K failed`, and our documents asked through each client."""
+"""The suites: programs that print `N of M passed, K failed`, and our documents sent through each client."""
 
 import json
 import re
@@ -14,8 +14,8 @@ import httpx
 from tests.e2e.server import TESSERA, serving
 
 from . import tools
-from .asking import Reply, asking, data
-from .documents import ROOT, Walk, named
+from .client_process import Reply, client_process, data
+from .documented_operations import ROOT, Walk, name_operations
 
 HERE = Path(__file__).parent
 KEY = "an-administrators-key-for-conformance"
@@ -26,11 +26,11 @@ SECONDS = 600
 
 @dataclass(frozen=True)
 class Result:
-    """`words` say what failed."""
+    """The counts of a suite; `output` describes its failures."""
 
     passed: int
     failed: int
-    words: str = ""
+    output: str = ""
 
 
 @dataclass
@@ -49,14 +49,14 @@ class World:
         return str(self.work / "schema.graphql")
 
     def documents(self) -> None:
-        """Writes what was asked, for the tools that read documents."""
+        """Write the executed operations for the tools that read documents."""
         if not self.asked:
             client("graphql-ws")(self)
-        found = [*named(self.asked)]
-        (self.work / "operations.json").write_text(json.dumps([vars(one) for one in found]))
+        operations = [*name_operations(self.asked)]
+        (self.work / "operations.json").write_text(json.dumps([vars(operation) for operation in operations]))
         (self.work / "operations").mkdir(exist_ok=True)
-        for one in found:
-            (self.work / f"operations/{one.name}.graphql").write_text(one.text)
+        for element in operations:
+            (self.work / f"operations/{element.name}.graphql").write_text(element.text)
 
 
 @contextmanager
@@ -74,17 +74,17 @@ def world(base: str | None) -> Iterator[World]:
 
 
 def counted(*command: str) -> Result:
-    """Of a program that counts for itself."""
+    """Run a program that prints its own counts."""
     try:
-        done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False, timeout=SECONDS)
+        completed = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False, timeout=SECONDS)
     except subprocess.TimeoutExpired:
         return Result(0, 1, f"not done after {SECONDS} s")
-    said = done.stdout + done.stderr
-    found = COUNTS.findall(done.stdout)
-    if not found:
-        return Result(0, 1, said)
-    passed, _, failed = map(int, found[-1])
-    return Result(passed, max(failed, 1 if done.returncode else 0), said)
+    output = completed.stdout + completed.stderr
+    counts = COUNTS.findall(completed.stdout)
+    if not counts:
+        return Result(0, 1, output)
+    passed, _, failed = map(int, counts[-1])
+    return Result(passed, max(failed, 1 if completed.returncode else 0), output)
 
 
 def _plain(world: World) -> Callable[[str, Reply], Reply]:
@@ -101,8 +101,15 @@ def audits(world: World) -> Result:
 
 
 def protocols(world: World) -> Result:
-    one, two = counted("node", "clients.mjs", world.open), counted("node", "clients.mjs", world.locked, BEARER)
-    return Result(one.passed + two.passed, one.failed + two.failed, one.words + two.words)
+    open_result, locked_result = (
+        counted("node", "clients.mjs", world.open),
+        counted("node", "clients.mjs", world.locked, BEARER),
+    )
+    return Result(
+        open_result.passed + locked_result.passed,
+        open_result.failed + locked_result.failed,
+        open_result.output + locked_result.output,
+    )
 
 
 def eslint(world: World) -> Result:
@@ -110,42 +117,46 @@ def eslint(world: World) -> Result:
 
 
 def inspector(world: World) -> Result:
-    """Our schema beside the last one: what breaks clients must be told in the changelog."""
+    """Compare the schema with the last release: breaking changes must be in the changelog."""
     old = world.work / "old.graphql"
     old.write_text(_committed(world))
     return counted("node", "inspect.mjs", str(old), world.schema, str(ROOT / "CHANGELOG.md"))
 
 
 def _committed(world: World) -> str:
-    """What clients may rely on: the schema of the last release; before the first, that of the commit before."""
+    """The schema of the last release, or of the previous commit before the first release."""
     released = (_git("tag", "--list", "v*", "--sort=-version:refname", "--merged", "HEAD") or "").split()
-    promised = ([world.base] if world.base else released)[:1]
+    preferred = ([world.base] if world.base else released)[:1]
     present = Path(world.schema).read_text()
-    for commit in (*promised, "HEAD", "HEAD~1"):
-        found = _git("show", f"{commit}:schema.graphql")
-        if found is None and commit == world.base:
+    for commit in (*preferred, "HEAD", "HEAD~1"):
+        committed = _git("show", f"{commit}:schema.graphql")
+        if committed is None and commit == world.base:
             raise tools.Missing(
                 f"There is no schema.graphql in {commit!r}. Give --base a commit or a tag that has one."
             )
-        if found is not None and (found != present or commit in promised):
-            return found
+        if committed is not None and (committed != present or commit in preferred):
+            return committed
     return present
 
 
-def _git(*words: str) -> str | None:
-    """None if git will not: a commit that is not there, for one."""
-    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
-    return None if done.returncode else done.stdout
+def _git(*arguments: str) -> str | None:
+    """The output of git, or None when it fails."""
+    completed = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return None if completed.returncode else completed.stdout
 
 
 def client(name: str) -> Callable[[World], Result]:
     def suite(world: World) -> Result:
-        command = [tools.python(*tools.CLIENTS), "ask.py"] if name == "gql" else ["node", "ask.mjs", name]
+        command = (
+            [tools.python(*tools.CLIENTS), "gql_client.py"]
+            if name == "gql"
+            else ["node", "javascript_clients.mjs", name]
+        )
         command[1] = str(HERE / command[1])
         asked: list[tuple[str, Reply]] = []
         try:
-            with asking(*command, world.locked, BEARER) as asker:
-                Walk(asker, _plain(world), asked).every()
+            with client_process(*command, world.locked, BEARER) as process:
+                Walk(process, _plain(world), asked).every()
         except Exception as error:  # noqa: BLE001 - a client that fails is what is looked for
             return Result(len(asked), 1, f"{error!r}")
         world.asked = world.asked or asked

@@ -1,4 +1,4 @@
-"""The reference implementations of the protocols find nothing to complain about. Needs Node, and `npm ci` here."""
+"""The reference implementations of the protocols report no violation. Needs Node, and `npm ci` in this folder."""
 
 import asyncio
 import shutil
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.server import served
-from tests.server.toy import House
+from tests.server.loopback_server import served
+from tests.server.sample_schema import SampleBackend
 
 HERE = Path(__file__).parent
 
@@ -26,15 +26,15 @@ async def node(script: str, *arguments: str) -> tuple[int | None, str]:
 
 
 async def test_every_audit_of_graphql_over_http_passes() -> None:
-    async with served(House().transport()) as address:
+    async with served(SampleBackend().transport()) as address:
         code, output = await node("audit.mjs", f"http://{address}/graphql")
     assert code == 0, output
     assert "61 of 61 passed" in output
 
 
-async def test_the_reference_clients_of_websocket_and_event_stream_work_unmodified() -> None:
-    house = House()
-    async with served(house.transport()) as address:
+async def test_the_reference_clients_of_websockets_and_event_streams_work_unmodified() -> None:
+    backend = SampleBackend()
+    async with served(backend.transport()) as address:
         code, output = await node("clients.mjs", f"http://{address}/graphql", "Bearer key")
     assert code == 0, output
-    assert {guest.name for guest in house.guests} == {"Bearer key"}
+    assert {guest.name for guest in backend.guests} == {"Bearer key"}

@@ -1,4 +1,4 @@
-"""What the suites run on: npm packages beside them, and Python packages in environments of their own, never in ours."""
+"""Install what the suites run on: npm packages in this folder, and Python packages in separate environments."""
 
 # ruff: noqa: T201 - a program for a terminal
 
@@ -16,16 +16,16 @@ FUZZER = ("schemathesis==4.32.5",)
 
 
 class Missing(Exception):  # noqa: N818 - said to the one who runs it
-    """A tool is not there; the message says which, and where it comes from."""
+    """A tool is missing; the message names it and how to install it."""
 
 
 def node() -> None:
-    """Installs the npm packages of the lock file unless they are there."""
+    """Install the npm packages of the lock file unless they are installed."""
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             raise Missing(f"The suites need {program}, which is not on the PATH. Install Node.js 20 or newer.")
-    installed, wanted = HERE / "node_modules/.package-lock.json", HERE / "package-lock.json"
-    if installed.exists() and installed.stat().st_mtime >= wanted.stat().st_mtime:
+    installed, required = HERE / "node_modules/.package-lock.json", HERE / "package-lock.json"
+    if installed.exists() and installed.stat().st_mtime >= required.stat().st_mtime:
         return
     print("Installing npm packages (once) ...", file=sys.stderr)
     _do("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error")
@@ -33,7 +33,7 @@ def node() -> None:
 
 
 def python(*packages: str) -> str:
-    """The interpreter of an environment with these packages; made once, in the cache of the user."""
+    """The interpreter of an environment with these packages, created once in the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tessera-gql-conformance"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     folder = cache / hashlib.sha256(" ".join((version, *packages)).encode()).hexdigest()[:12]

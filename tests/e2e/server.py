@@ -1,4 +1,4 @@
-"""The real server in a process of its own, on a free port, as a user starts it."""
+"""Start the real server in its own process on a free port, as a user does."""
 
 import os
 import re
@@ -20,35 +20,35 @@ STARTED = re.compile(r"serves (http://\S+?)/graphql")
 
 @dataclass(frozen=True)
 class Running:
-    """A server and what it has said so far on stderr."""
+    """A running server and the log of its stderr."""
 
     url: str
     process: "subprocess.Popen[str]"
     log: Path
 
     def call(self, document: str, **variables: Any) -> dict[str, Any]:
-        """The whole answer, errors included."""
+        """The whole reply, errors included."""
         answer = httpx.post(f"{self.url}/graphql", json={"query": document, "variables": variables}, timeout=30)
-        found: dict[str, Any] = answer.json()
-        return found
+        reply: dict[str, Any] = answer.json()
+        return reply
 
     def data(self, document: str, **variables: Any) -> dict[str, Any]:
         answer = self.call(document, **variables)
         assert "errors" not in answer, answer
-        found: dict[str, Any] = answer["data"]
-        return found
+        result: dict[str, Any] = answer["data"]
+        return result
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Only what is said here: settings of the machine that runs the tests must not matter."""
+    """Only these settings: the environment of the machine must not affect the tests."""
     names = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH")
-    kept = {name: os.environ[name] for name in names if name in os.environ}
-    return {**kept, "NO_COLOR": "1", "COLUMNS": "200", **settings}
+    inherited = {name: os.environ[name] for name in names if name in os.environ}
+    return {**inherited, "NO_COLOR": "1", "COLUMNS": "200", **settings}
 
 
 @contextmanager
 def serving(folder: Path, *options: str, **settings: str) -> Iterator[Running]:
-    """Runs `tessera serve` in `folder` until the block is left."""
+    """Run `tessera serve` in `folder` until the block is left."""
     log = folder / "server.log"
     with log.open("w") as stderr:
         process = subprocess.Popen(
@@ -74,9 +74,9 @@ def serving(folder: Path, *options: str, **settings: str) -> Iterator[Running]:
 def _url(process: "subprocess.Popen[str]", log: Path) -> str:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        found = STARTED.search(log.read_text())
-        if found and _answers(found[1]):
-            return found[1]
+        match = STARTED.search(log.read_text())
+        if match and _answers(match[1]):
+            return match[1]
         if process.poll() is not None:
             break
         time.sleep(0.05)
@@ -90,8 +90,14 @@ def _answers(url: str) -> bool:
         return False
 
 
-def run_tessera(*words: str, cwd: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+def run_tessera(*arguments: str, cwd: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
     """Run a command of the program to its end, with only these settings."""
     return subprocess.run(
-        [TESSERA, *words], cwd=cwd, env=environment(**settings), capture_output=True, text=True, check=False, timeout=60
+        [TESSERA, *arguments],
+        cwd=cwd,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )

@@ -1,4 +1,4 @@
-"""The event log as an auditor meets it: verified, exported, and caught when one byte was changed."""
+"""The event log is verified and exported by commands, and a change of one byte is detected."""
 
 import asyncio
 import json
@@ -15,9 +15,9 @@ from tests.e2e.server import TESSERA, environment
 from tests.world import World
 
 
-def audit(url: str, *words: str) -> "subprocess.CompletedProcess[str]":
+def audit(url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [TESSERA, "audit", *words],
+        [TESSERA, "audit", *arguments],
         env=environment(DATABASE_URL=url),
         capture_output=True,
         text=True,
@@ -28,7 +28,7 @@ def audit(url: str, *words: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture
 def filled(database_url: str) -> str:
-    """A log of some twenty events."""
+    """A database with about twenty events."""
 
     async def fill() -> None:
         database = Database(database_url)
@@ -40,7 +40,7 @@ def filled(database_url: str) -> str:
 
 
 def change(url: str, *statements: str) -> None:
-    """As one who owns the database and drops what protects the log."""
+    """Execute statements as the owner of the database, after dropping the triggers that protect the log."""
     if url.startswith("sqlite"):
         connection = sqlite3.connect(url.removeprefix("sqlite:///"))
         for name in ("events_no_update", "events_no_delete"):
@@ -61,11 +61,11 @@ def change(url: str, *statements: str) -> None:
     asyncio.run(run())
 
 
-def test_an_untouched_log_verifies_and_says_its_last_row(filled: str) -> None:
-    done = audit(filled, "verify")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "each as it was written" in done.stdout
-    noted = done.stdout.split()[-1]
+def test_an_untouched_log_is_verified_and_its_last_row_printed(filled: str) -> None:
+    completed = audit(filled, "verify")
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert "each as it was written" in completed.stdout
+    noted = completed.stdout.split()[-1]
     assert audit(filled, "verify", "--expect", noted).returncode == 0
 
 
@@ -97,13 +97,13 @@ def test_a_changed_row_is_named(filled: str, damage: str) -> None:
 
 def test_the_command_names_the_changed_row_and_exits_with_one(filled: str) -> None:
     change(filled, DAMAGES["one byte of a payload"])
-    done = audit(filled, "verify")
-    assert done.returncode == 1
-    assert "broken at sequence 7: its hash does not fit" in done.stderr
-    assert "Traceback" not in done.stderr
+    completed = audit(filled, "verify")
+    assert completed.returncode == 1
+    assert "broken at sequence 7: its hash does not fit" in completed.stderr
+    assert "Traceback" not in completed.stderr
 
 
-def test_a_log_that_was_cut_or_written_anew_is_caught_by_what_was_noted_down(filled: str) -> None:
+def test_a_truncated_or_rewritten_log_is_detected_by_a_noted_hash(filled: str) -> None:
     noted = audit(filled, "verify").stdout.split()[-1]
     last = int(noted.partition(":")[0])
     change(filled, f"DELETE FROM audit.events WHERE sequence = {last}")
@@ -115,26 +115,26 @@ def test_a_log_that_was_cut_or_written_anew_is_caught_by_what_was_noted_down(fil
     assert (anew.returncode, "sequence 3:" in anew.stderr) == (1, True)
 
 
-def test_an_export_goes_on_where_it_ended(filled: str, tmp_path: Path) -> None:
+def test_an_export_continues_where_it_ended(filled: str, tmp_path: Path) -> None:
     whole = [json.loads(line) for line in audit(filled, "export").stdout.splitlines()]
     assert [row["sequence"] for row in whole] == list(range(1, len(whole) + 1))
     target = tmp_path / "events.jsonl"
     assert audit(filled, "export", "--output", str(target)).returncode == 0
 
-    async def more() -> None:
+    async def add_events() -> None:
         database = Database(filled)
         await World(database).team("later")
         await database.dispose()
 
-    asyncio.run(more())
-    done = audit(filled, "export", "--output", str(target), "--after", str(len(whole)))
-    assert f"--after {len(whole) + 1}" in done.stderr
+    asyncio.run(add_events())
+    completed = audit(filled, "export", "--output", str(target), "--after", str(len(whole)))
+    assert f"--after {len(whole) + 1}" in completed.stderr
     rows = [json.loads(line) for line in target.read_text().splitlines()]
     assert rows[:-1] == whole
     assert rows[-1]["payload"]["name"] == "later"
 
 
-def test_what_cannot_be_right_is_told_without_a_traceback(filled: str, tmp_path: Path) -> None:
+def test_invalid_arguments_are_refused_without_a_traceback(filled: str, tmp_path: Path) -> None:
     assert audit(filled, "verify", "--expect", "nonsense").returncode == 2
     nowhere = audit(filled, "export", "--output", str(tmp_path / "no" / "file"))
     assert (nowhere.returncode, "Traceback" in nowhere.stderr) == (2, False)

@@ -1,4 +1,4 @@
-"""A database is copied while a server writes to it, and put back whole or not at all."""
+"""A SQLite database is copied while a server writes to it, and restored completely or not at all."""
 
 import asyncio
 import os
@@ -18,20 +18,20 @@ from tests.world import World
 CREATE = "mutation($name: String!) { createTeam(input: { name: $name }) { errors { message } } }"
 
 
-def tessera(folder: Path, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-    return run_tessera(*words, cwd=folder, **settings)
+def tessera(folder: Path, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    return run_tessera(*arguments, cwd=folder, **settings)
 
 
 def teams(file: Path) -> set[str]:
     connection = sqlite3.connect(file)
-    found = {row[0] for row in connection.execute("SELECT name FROM teams")}
+    names = {row[0] for row in connection.execute("SELECT name FROM teams")}
     connection.close()
-    return found
+    return names
 
 
 @pytest.fixture
 def filled(tmp_path: Path) -> Path:
-    """A database of some twenty events, and no server on it."""
+    """A database with about twenty events, not in use by a server."""
 
     async def fill() -> None:
         await migration.upgrade(f"sqlite:///{tmp_path}/tessera.db")
@@ -43,31 +43,31 @@ def filled(tmp_path: Path) -> Path:
     return tmp_path / "tessera.db"
 
 
-def test_a_copy_taken_under_a_live_writer_is_whole_and_holds_all_that_was_acknowledged_before(tmp_path: Path) -> None:
-    told: list[str] = []
+def test_a_backup_under_a_live_writer_is_complete_and_holds_all_acknowledged_changes(tmp_path: Path) -> None:
+    acknowledged: list[str] = []
     stop = threading.Event()
 
     def write(server: Running) -> None:
         while not stop.is_set():
-            name = f"team-{len(told)}"
+            name = f"team-{len(acknowledged)}"
             server.data(CREATE, name=name)
-            told.append(name)
+            acknowledged.append(name)
 
     with serving(tmp_path) as server:
         writer = threading.Thread(target=write, args=(server,))
         writer.start()
         try:
-            while len(told) < 20:
+            while len(acknowledged) < 20:
                 assert writer.is_alive()
-            before = set(told)
-            done = tessera(tmp_path, "db", "backup", "copy.db")
-            during = len(told)
+            before = set(acknowledged)
+            completed = tessera(tmp_path, "db", "backup", "copy.db")
+            during = len(acknowledged)
         finally:
             stop.set()
             writer.join()
-        assert done.returncode == 0, done.stderr
-        assert "each as it was written" in done.stdout
-        assert before <= teams(tmp_path / "copy.db") <= set(told)
+        assert completed.returncode == 0, completed.stderr
+        assert "each as it was written" in completed.stdout
+        assert before <= teams(tmp_path / "copy.db") <= set(acknowledged)
         assert during > len(before)  # nobody waited
         in_use = tessera(tmp_path, "db", "restore", "copy.db", "--force")
         assert in_use.returncode == 2
@@ -87,19 +87,19 @@ def test_a_restored_database_is_verified_and_served(filled: Path) -> None:
         assert server.data(CREATE, name="afterwards") == {"createTeam": {"errors": []}}
 
 
-def test_nothing_is_replaced_unless_that_is_asked_for(filled: Path) -> None:
+def test_no_file_is_replaced_without_an_option(filled: Path) -> None:
     folder = filled.parent
     assert tessera(folder, "db", "backup", "copy.db").returncode == 0
     assert (folder / "copy.db").stat().st_mode & 0o077 == 0
-    for words in (("backup", "copy.db"), ("restore", "copy.db")):
-        refused = tessera(folder, "db", *words)
+    for arguments in (("backup", "copy.db"), ("restore", "copy.db")):
+        refused = tessera(folder, "db", *arguments)
         assert refused.returncode == 2
         assert "--force" in refused.stderr
-        assert tessera(folder, "db", *words, "--force").returncode == 0
+        assert tessera(folder, "db", *arguments, "--force").returncode == 0
     assert {path.name.partition("-")[0] for path in folder.iterdir()} == {"tessera.db", "tessera.db.lock", "copy.db"}
 
 
-def test_a_damaged_database_is_replaced_by_a_good_copy(filled: Path) -> None:
+def test_a_damaged_database_is_replaced_by_a_valid_backup(filled: Path) -> None:
     folder, names = filled.parent, teams(filled)
     assert tessera(folder, "db", "backup", "copy.db").returncode == 0
     for ruin in (b"", b"not a database at all" * 100, filled.read_bytes()[:5000]):
@@ -136,7 +136,7 @@ def _empty(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "code", "said"),
+    ("spoil", "code", "message"),
     [
         (_cut, 2, ""),
         (_rewrite, 1, "broken at sequence 3"),
@@ -146,22 +146,22 @@ def _empty(file: Path) -> None:
         (Path.unlink, 2, "There is no file"),
     ],
 )
-def test_a_copy_that_is_not_whole_is_refused_and_the_database_stays(
-    filled: Path, spoil: object, code: int, said: str
+def test_an_incomplete_backup_is_refused_and_the_database_stays(
+    filled: Path, spoil: object, code: int, message: str
 ) -> None:
     folder, before = filled.parent, teams(filled)
     assert tessera(folder, "db", "backup", "copy.db").returncode == 0
     spoil(folder / "copy.db")  # type: ignore[operator]
     refused = tessera(folder, "db", "restore", "copy.db", "--force")
     assert refused.returncode == code, refused.stderr
-    assert said in refused.stderr
+    assert message in refused.stderr
     assert "Traceback" not in refused.stderr
     assert teams(filled) == before
 
 
-def test_what_can_not_be_copied_is_said_in_one_line(tmp_path: Path) -> None:
-    for words in (("backup", "copy.db"), ("backup", "missing/copy.db")):
-        refused = tessera(tmp_path, "db", *words)
+def test_an_impossible_backup_is_refused_in_one_line(tmp_path: Path) -> None:
+    for arguments in (("backup", "copy.db"), ("backup", "missing/copy.db")):
+        refused = tessera(tmp_path, "db", *arguments)
         assert refused.returncode == 2
         assert "The database tessera.db does not exist" in refused.stderr
     asyncio.run(migration.upgrade(f"sqlite:///{tmp_path}/tessera.db"))
@@ -170,7 +170,7 @@ def test_what_can_not_be_copied_is_said_in_one_line(tmp_path: Path) -> None:
     assert "can't be written: No such file" in refused.stderr
 
 
-def test_a_postgresql_is_copied_and_restored_by_the_commands_that_are_printed(
+def test_a_postgresql_is_backed_up_and_restored_by_the_printed_commands(
     tmp_path: Path, postgres_url: str, postgres_database_url: str
 ) -> None:
     async def fill() -> None:
@@ -179,15 +179,15 @@ def test_a_postgresql_is_copied_and_restored_by_the_commands_that_are_printed(
         await database.dispose()
 
     asyncio.run(fill())
-    told = tessera(tmp_path, "db", "backup", "copy.dump", DATABASE_URL=postgres_database_url)
-    assert told.returncode == 2
-    dump, restore, verify = told.stdout.splitlines()
+    printed = tessera(tmp_path, "db", "backup", "copy.dump", DATABASE_URL=postgres_database_url)
+    assert printed.returncode == 2
+    dump, restore, verify = printed.stdout.splitlines()
     assert (dump.split()[0], restore.split()[0], verify) == ("pg_dump", "pg_restore", "tessera audit verify")
     name = f"restored_{os.getpid()}"
     variables = environment(PATH=f"{binaries()}:{TESSERA.parent}:{os.environ['PATH']}")
 
     def shell(command: str, url: str) -> str:
-        done = subprocess.run(
+        completed = subprocess.run(
             command,
             shell=True,
             cwd=tmp_path,
@@ -197,8 +197,8 @@ def test_a_postgresql_is_copied_and_restored_by_the_commands_that_are_printed(
             check=False,
             timeout=60,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert completed.returncode == 0, completed.stderr
+        return completed.stdout
 
     shell(dump, postgres_database_url)
     shell(f'psql "$DATABASE_URL" -c "CREATE DATABASE {name}"', postgres_url)

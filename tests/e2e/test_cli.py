@@ -1,4 +1,4 @@
-"""The command line against a live server: in a pipe, in a terminal, and with each exit code reached."""
+"""The command line against a live server: in a pipe, in a terminal, and with every exit code."""
 
 import json
 import os
@@ -26,25 +26,25 @@ CUSTOMERS = "analytics.marts.customers"
 
 
 class Shell:
-    """Runs `tessera` as a script does, with a home of its own; in this process, or in one of its own if it matters."""
+    """Run `tessera` as a script does, with its own home; in this process or, with `process`, in a new one."""
 
     def __init__(self, url: str, home: Path, **settings: str) -> None:
         self.home = home
         self.settings = environment(HOME=str(home), **({"TESSERA_URL": url} if url else {}), **settings)
         self.stderr = ""
 
-    def __call__(self, *words: object, stdin: str = "", code: int = 0) -> str:
-        told = [str(word) for word in words]
+    def __call__(self, *arguments: object, stdin: str = "", code: int = 0) -> str:
+        texts = [str(argument) for argument in arguments]
         unset = dict.fromkeys(("TESSERA_URL", "TESSERA_API_KEY", "XDG_CONFIG_HOME"))
-        done = CliRunner().invoke(build_app(told[0]), told, stdin, env=unset | self.settings)
-        assert done.exit_code == code, f"{done.output}{done.exception!r}"
-        assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
-        self.stderr = done.stderr
-        return done.stdout
+        completed = CliRunner().invoke(build_app(texts[0]), texts, stdin, env=unset | self.settings)
+        assert completed.exit_code == code, f"{completed.output}{completed.exception!r}"
+        assert completed.exception is None or isinstance(completed.exception, SystemExit), completed.exc_info
+        self.stderr = completed.stderr
+        return completed.stdout
 
-    def process(self, *words: object, stdin: str = "", code: int = 0) -> str:
-        done = subprocess.run(
-            [TESSERA, *map(str, words)],
+    def process(self, *arguments: object, stdin: str = "", code: int = 0) -> str:
+        completed = subprocess.run(
+            [TESSERA, *map(str, arguments)],
             cwd=self.home,
             env=self.settings,
             input=stdin,
@@ -53,18 +53,18 @@ class Shell:
             check=False,
             timeout=90,
         )
-        said = f"{done.stdout}{done.stderr}"
-        assert done.returncode == code, said
-        assert "Traceback" not in said
-        self.stderr = done.stderr
-        return done.stdout
+        output = f"{completed.stdout}{completed.stderr}"
+        assert completed.returncode == code, output
+        assert "Traceback" not in output
+        self.stderr = completed.stderr
+        return completed.stdout
 
-    def json(self, *words: object, code: int = 0) -> Any:
-        return json.loads(self(*words, "--json", code=code))
+    def json(self, *arguments: object, code: int = 0) -> Any:
+        return json.loads(self(*arguments, "--json", code=code))
 
-    def refused(self, *words: object, stdin: str = "", code: int = 2) -> str:
-        """What is said in one line, on stderr alone."""
-        assert self(*words, stdin=stdin, code=code) == ""
+    def refused(self, *arguments: object, stdin: str = "", code: int = 2) -> str:
+        """Expect a refusal and return its only line on stderr."""
+        assert self(*arguments, stdin=stdin, code=code) == ""
         assert len(self.stderr.strip().splitlines()) == 1, self.stderr
         return self.stderr
 
@@ -80,8 +80,8 @@ def tessera(server: Running, tmp_path: Path) -> Shell:
     return Shell(server.url, tmp_path)
 
 
-def fresh(word: str) -> str:
-    return f"{word}-{uuid.uuid4().hex[:8]}"
+def fresh(prefix: str) -> str:
+    return f"{prefix}-{uuid.uuid4().hex[:8]}"
 
 
 def schema(folder: Path, *columns: str) -> Path:
@@ -101,7 +101,7 @@ def without(manifest: Path, column: str, folder: Path) -> Path:
     return file
 
 
-def test_a_team_publishes_another_reads_and_answers(tessera: Shell, tmp_path: Path) -> None:
+def test_a_team_publishes_and_another_registers_and_acknowledges(tessera: Shell, tmp_path: Path) -> None:
     owner, reader, fqn = fresh("shop"), fresh("finance"), f"cli.t_{uuid.uuid4().hex[:8]}.orders"
     assert owner in tessera("team", "create", owner)
     tessera("team", "create", reader)
@@ -119,13 +119,13 @@ def test_a_team_publishes_another_reads_and_answers(tessera: Shell, tmp_path: Pa
     assert "is PENDING" in tessera("ack", fqn, "migrating", "-t", reader, "--until", "2031-01-01")
     assert "is APPROVED" in tessera("ack", fqn, "APPROVED", "-t", reader)
     assert "2.0.0 is published" in tessera("publish-proposal", fqn)
-    shown = tessera.json("asset", "show", fqn)
-    assert shown["currentContract"]["version"] == "2.0.0"
-    assert [one["consumerTeam"]["name"] for one in shown["registrations"]] == [reader]
+    asset = tessera.json("asset", "show", fqn)
+    assert asset["currentContract"]["version"] == "2.0.0"
+    assert [registration["consumerTeam"]["name"] for registration in asset["registrations"]] == [reader]
     assert "no longer reads" in tessera("unregister", fqn, "--team", reader)
 
 
-def test_what_is_refused_is_one_line_and_exit_2(tessera: Shell, tmp_path: Path) -> None:
+def test_a_refusal_is_one_line_and_exit_2(tessera: Shell, tmp_path: Path) -> None:
     assert "There is no asset 'no.such'" in tessera.refused("asset", "show", "no.such")
     assert "missing.json can't be read: No such file" in tessera.refused("publish", "a.b", "missing.json")
     broken = tmp_path / "broken.json"
@@ -143,15 +143,15 @@ def test_what_is_refused_is_one_line_and_exit_2(tessera: Shell, tmp_path: Path) 
     assert "is no duration" in tessera.refused("dbt", "impact", MANIFEST, "--wait", "soon")
 
 
-def test_a_server_that_is_not_there_is_one_line_and_exit_4(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_one_line_and_exit_4(tmp_path: Path) -> None:
     nowhere = Shell("http://127.0.0.1:9", tmp_path)
-    for words in (("team", "list"), ("dbt", "impact", MANIFEST), ("watch", "--team", "a")):
-        assert "http://127.0.0.1:9 can't be reached" in nowhere.refused(*words, code=4)
+    for arguments in (("team", "list"), ("dbt", "impact", MANIFEST), ("watch", "--team", "a")):
+        assert "http://127.0.0.1:9 can't be reached" in nowhere.refused(*arguments, code=4)
     assert nowhere.process("dbt", "impact", MANIFEST, code=4) == ""
     assert "is not the address of a server" in Shell("localhost:8000", tmp_path).refused("team", "list")
 
 
-def test_dbt_impact_reaches_each_exit_code_and_says_who_must_answer(tmp_path: Path) -> None:
+def test_dbt_impact_reaches_each_exit_code_and_names_the_asked_teams(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         shell = Shell(server.url, tmp_path)
         assert "no owner" in shell.refused("dbt", "sync", MANIFEST)
@@ -162,14 +162,14 @@ def test_dbt_impact_reaches_each_exit_code_and_says_who_must_answer(tmp_path: Pa
         _team(shell, "audit")
         shell("register", CUSTOMERS, "-t", "audit", "-f", "country")
         broken = without(MANIFEST, "country", tmp_path)
-        said = shell("dbt", "impact", broken, code=1)
+        report = shell("dbt", "impact", broken, code=1)
         for line in (
             f"{CUSTOMERS} breaks its readers",
             "asks     audit, which reads country",
             f"answer   tessera ack {CUSTOMERS} APPROVED --team audit",
         ):
-            assert line in said
-        assert shell("dbt", "impact", broken, "--fail-on", "never") == said
+            assert line in report
+        assert shell("dbt", "impact", broken, "--fail-on", "never") == report
         _formats(shell, broken)
         shell("dbt", "impact", broken, "--ask", "--reason", "Moved.", code=3)
         assert "PROPOSED" in shell("dbt", "sync", broken, code=3)
@@ -181,7 +181,7 @@ def test_dbt_impact_reaches_each_exit_code_and_says_who_must_answer(tmp_path: Pa
         assert "PROPOSED" in shell("dbt", "plan", unread, "--supersede")
 
 
-def test_owners_are_mapped_refusals_skipped_and_what_left_is_retired_when_asked(tmp_path: Path) -> None:
+def test_dbt_sync_maps_owners_skips_refusals_and_retires_removed_tables_on_request(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         shell = Shell(server.url, tmp_path)
         names = {name: _team(shell, f"team-{name}") for name in ("base", "shop")}
@@ -201,8 +201,8 @@ def test_owners_are_mapped_refusals_skipped_and_what_left_is_retired_when_asked(
         less.write_text(json.dumps(content))
         shell("dbt", "plan", less, "--per-asset")
         assert f"gone: {CUSTOMERS}: left the manifest" in shell.stderr
-        found = shell.json("dbt", "sync", less, "--retire-removed")
-        assert [(one["fqn"], one["retired"]) for one in found["removed"]] == [(CUSTOMERS, True)]
+        report = shell.json("dbt", "sync", less, "--retire-removed")
+        assert [(table["fqn"], table["retired"]) for table in report["removed"]] == [(CUSTOMERS, True)]
         mapping.write_text("[]")
         assert "must lead from owners" in shell.refused("dbt", "sync", whole, "--owners", mapping)
         mapping.write_text("a: &a [*a, *a]")
@@ -216,10 +216,10 @@ def _team(shell: Shell, name: str) -> str:
 
 
 def _formats(shell: Shell, manifest: Path) -> None:
-    found = shell.json("dbt", "impact", manifest, code=1)
-    assert found["summary"]["ask"] == 1
-    (model,) = found["models"]
-    assert "audit" in [one["team"] for one in model["asked"]]
+    report = shell.json("dbt", "impact", manifest, code=1)
+    assert report["summary"]["ask"] == 1
+    (model,) = report["models"]
+    assert "audit" in [team["team"] for team in model["asked"]]
     suite = ET.fromstring(shell("dbt", "impact", manifest, "--format", "junit", code=1))
     assert [case.get("name") for case in suite if case.find("failure") is not None] == [CUSTOMERS]
     assert f"| `{CUSTOMERS}` breaks its readers |" in shell("dbt", "impact", manifest, "-f", "markdown", code=1)
@@ -228,14 +228,14 @@ def _formats(shell: Shell, manifest: Path) -> None:
 
 
 def _answers(shell: Shell, server: Running, manifest: Path) -> None:
-    """While one waits, the others answer: approval ends the wait with 0, a blocker with 1."""
+    """Acknowledge while `--wait` runs: an approval ends it with 0, a blocker with 1."""
     with TesseraClient(server.url) as client:
         proposal = client.get_asset(CUSTOMERS).open_proposal
         assert proposal is not None
-        teams = [one.team for one in client.get_proposal(proposal.id).acknowledgments]
+        teams = [acknowledgment.team for acknowledgment in client.get_proposal(proposal.id).acknowledgments]
         for response, code in ((AcknowledgmentResponse.APPROVED, 0), (AcknowledgmentResponse.BLOCKED, 1)):
-            words = [TESSERA, "dbt", "impact", manifest, "--wait", "60s"]
-            waiting = subprocess.Popen(words, env=shell.settings, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+            arguments = [TESSERA, "dbt", "impact", manifest, "--wait", "60s"]
+            waiting = subprocess.Popen(arguments, env=shell.settings, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
             assert waiting.stderr is not None
             if response is AcknowledgmentResponse.APPROVED:
                 assert b"Waiting for" in waiting.stderr.readline()
@@ -246,27 +246,27 @@ def _answers(shell: Shell, server: Running, manifest: Path) -> None:
     assert "is blocked" in shell("dbt", "impact", manifest, code=1)
 
 
-def test_login_keeps_a_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
+def test_login_stores_a_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
     with serving(tmp_path, ADMIN_KEY=KEY) as server:
         shell = Shell("", tmp_path)
         assert "not known here" in shell.refused("login", "--url", server.url, stdin="not-the-key\n")
         assert "You are admin" in shell("login", "--url", server.url, stdin=f"{KEY}\n")
-        (kept,) = (tmp_path / ".config/tessera").iterdir()
-        assert kept.stat().st_mode & 0o777 == 0o600
+        (key_file,) = (tmp_path / ".config/tessera").iterdir()
+        assert key_file.stat().st_mode & 0o777 == 0o600
         assert shell("whoami").splitlines()[0].split() == ["server", server.url]
         with_wrong_key = Shell(server.url, tmp_path, TESSERA_API_KEY="wrong")
         assert "tessera login" in with_wrong_key.refused("whoami")
         shell("logout")
-        assert not kept.exists()
+        assert not key_file.exists()
 
 
-def test_watch_goes_on_over_a_restart_and_over_its_own(tmp_path: Path) -> None:
+def test_watch_continues_after_a_restart_of_the_server_and_of_itself(tmp_path: Path) -> None:
     cursor = tmp_path / "cursor"
-    words = ["watch", "--kind", "TEAM_CREATED", "--cursor-file", cursor]
+    arguments = ["watch", "--kind", "TEAM_CREATED", "--cursor-file", cursor]
     with serving(tmp_path) as server:
         shell = Shell(server.url, tmp_path)
         watching = subprocess.Popen(
-            [TESSERA, *words, "-n", "2", "--json"],
+            [TESSERA, *arguments, "-n", "2", "--json"],
             env=shell.settings,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -282,7 +282,7 @@ def test_watch_goes_on_over_a_restart_and_over_its_own(tmp_path: Path) -> None:
         assert [json.loads(line)["payload"]["name"] for line in stdout.splitlines()] == ["one", "two"]
         assert "coming back" in stderr
         shell("team", "create", "three")
-        assert "TEAM_CREATED" in shell(*words, "-n", "1")
+        assert "TEAM_CREATED" in shell(*arguments, "-n", "1")
         assert "three" in shell("watch", "--kind", "TEAM_CREATED", "-n", "2", "--after", _first(shell))
 
 
@@ -294,35 +294,35 @@ def _first(shell: Shell) -> str:
 def test_a_terminal_gets_a_table_with_headings_and_a_pipe_gets_lines(tessera: Shell) -> None:
     name = _team(tessera, fresh("seen"))
     assert tessera.process("team", "list").splitlines()[0].count("\t") == 2
-    shown = _in_a_terminal(tessera, "team", "list", "--contains", name)
-    assert "created" in shown.splitlines()[0]
-    assert "\x1b[1m" in shown
-    assert name in shown
+    output = _in_a_terminal(tessera, "team", "list", "--contains", name)
+    assert "created" in output.splitlines()[0]
+    assert "\x1b[1m" in output
+    assert name in output
     assert "No open proposals." in _in_a_terminal(tessera, "proposals")
 
 
-def _in_a_terminal(shell: Shell, *words: str) -> str:
-    mine, theirs = pty.openpty()
+def _in_a_terminal(shell: Shell, *arguments: str) -> str:
+    own_end, other_end = pty.openpty()
     settings = {key: value for key, value in shell.settings.items() if key != "NO_COLOR"}
     process = subprocess.Popen(
-        [TESSERA, *words], env=settings | {"TERM": "xterm-256color"}, stdout=theirs, stderr=theirs
+        [TESSERA, *arguments], env=settings | {"TERM": "xterm-256color"}, stdout=other_end, stderr=other_end
     )
-    os.close(theirs)
+    os.close(other_end)
     read = b""
-    while select.select([mine], [], [], 30)[0]:
+    while select.select([own_end], [], [], 30)[0]:
         try:
-            chunk = os.read(mine, 65536)
+            chunk = os.read(own_end, 65536)
         except OSError:
             break
         if not chunk:
             break
         read += chunk
-    os.close(mine)
+    os.close(own_end)
     assert process.wait(timeout=30) == 0
     return read.decode()
 
 
-def test_the_program_is_a_module_as_well(tessera: Shell) -> None:
+def test_the_program_can_be_run_as_a_module(tessera: Shell) -> None:
     command = [sys.executable, "-m", "tessera_gql", "keys", "--help"]
     module = subprocess.run(command, env=tessera.settings, capture_output=True, text=True, check=True)
     assert "Usage: python -m tessera_gql keys" in module.stdout
@@ -330,15 +330,17 @@ def test_the_program_is_a_module_as_well(tessera: Shell) -> None:
 
 def test_help_has_examples_and_the_shell_completes(tessera: Shell) -> None:
     assert "Example: tessera dbt impact target/manifest.json" in tessera("dbt", "impact", "--help")
-    for word in ("publish", "dbt", "watch", "serve", "audit"):
-        assert f" {word} " in tessera("--help")
+    for command in ("publish", "dbt", "watch", "serve", "audit"):
+        assert f" {command} " in tessera("--help")
     completing = Shell("", tessera.home, _TESSERA_COMPLETE="complete_bash", COMP_WORDS="tessera pub", COMP_CWORD="1")
     assert completing.process().split() == ["publish", "publish-proposal"]
 
 
 def test_a_command_for_ci_loads_no_server() -> None:
     code = "import sys; from tessera_gql.cli import build_app; build_app('publish'); print(*sys.modules)"
-    done = subprocess.run([Path(TESSERA).with_name("python"), "-c", code], capture_output=True, text=True, check=True)
+    completed = subprocess.run(
+        [Path(TESSERA).with_name("python"), "-c", code], capture_output=True, text=True, check=True
+    )
     assert not {"sqlalchemy", "strawberry", "starlette", "uvicorn"} & {
-        one.partition(".")[0] for one in done.stdout.split()
+        module.partition(".")[0] for module in completed.stdout.split()
     }

@@ -1,4 +1,4 @@
-"""Files of other formats on the command line: published by their names, compared, and written again."""
+"""Files of other formats on the command line are published by their names, compared and exported."""
 
 import base64
 import json
@@ -74,13 +74,15 @@ def test_each_format_is_published(
     assert tessera("export", fqn, "--format", "odcs", "--version", "1.0.0")
 
 
-def test_a_contract_that_came_as_json_schema_has_no_other_source(tessera: Shell, fqn: str, tmp_path: Path) -> None:
+def test_a_contract_published_as_json_schema_has_no_other_source(tessera: Shell, fqn: str, tmp_path: Path) -> None:
     assert "has no contract" in tessera.refused("export", fqn)
     tessera("publish", fqn, file(tmp_path, "orders.json", '{"type": "object"}'))
     assert "--format json-schema writes it" in tessera.refused("export", fqn, "--format", "source")
 
 
-def test_what_is_not_of_the_format_of_its_name_is_one_line_and_exit_2(tessera: Shell, fqn: str, tmp_path: Path) -> None:
+def test_a_file_of_another_format_than_its_name_is_one_line_and_exit_2(
+    tessera: Shell, fqn: str, tmp_path: Path
+) -> None:
     assert "Avro" in tessera.refused("publish", fqn, file(tmp_path, "a.avsc", "{"))
     assert "data contract" in tessera.refused("publish", fqn, file(tmp_path, "bomb.yaml", "a: &a [*a, *a]"))
     assert "not text in UTF-8" in tessera.refused("publish", fqn, file(tmp_path, "b.sql", b"\xff\xfe"))

@@ -1,4 +1,4 @@
-"""Keys as an administrator meets them: the first one, the command line, and a revocation heard by a running server."""
+"""API keys for an administrator: the first key, the commands, and a revocation that a running server obeys."""
 
 import asyncio
 import json
@@ -19,9 +19,15 @@ ADMIN = "an-administrators-key-for-this-test"
 WHO = "{ viewer { actor scopes } }"
 
 
-def tessera(*words: str, cwd: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+def tessera(*arguments: str, cwd: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [TESSERA, *words], cwd=cwd, env=environment(**settings), capture_output=True, text=True, check=False, timeout=60
+        [TESSERA, *arguments],
+        cwd=cwd,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
 
@@ -30,7 +36,7 @@ def ask(server: Running, token: str | None, query: str = WHO) -> httpx.Response:
     return httpx.post(f"{server.url}/graphql", json={"query": query}, headers=headers, timeout=30)
 
 
-def test_a_server_that_needs_keys_makes_the_first_and_shows_it_once(tmp_path: Path) -> None:
+def test_a_server_that_needs_keys_creates_the_first_one_and_shows_it_once(tmp_path: Path) -> None:
     with serving(tmp_path, AUTH="on") as server:
         assert ask(server, None).status_code == 401
         (token,) = re.findall(r"^ +(tsr_\S{43})$", server.log.read_text(), re.MULTILINE)
@@ -40,7 +46,7 @@ def test_a_server_that_needs_keys_makes_the_first_and_shows_it_once(tmp_path: Pa
         assert ask(server, token).status_code == 200
 
 
-def test_a_server_with_an_administrators_key_in_its_settings_makes_none(tmp_path: Path) -> None:
+def test_a_server_with_an_admin_key_in_its_settings_creates_none(tmp_path: Path) -> None:
     with serving(tmp_path, ADMIN_KEY=ADMIN) as server:
         assert ask(server, ADMIN).json()["data"]["viewer"]["actor"] == "admin"
         assert "tsr_" not in server.log.read_text()
@@ -58,22 +64,22 @@ def test_the_locked_profile_can_be_tried_out_and_opened_on_one_machine(tmp_path:
 
 def test_keys_are_made_listed_and_revoked_on_the_command_line(tmp_path: Path) -> None:
     assert tessera("db", "upgrade", cwd=tmp_path).returncode == 0
-    made = tessera("keys", "create", "root", "--expires", "90d", cwd=tmp_path)
-    assert re.fullmatch(r"tsr_\S{43}\n", made.stdout)
-    assert "only time" in made.stderr
+    created = tessera("keys", "create", "root", "--expires", "90d", cwd=tmp_path)
+    assert re.fullmatch(r"tsr_\S{43}\n", created.stdout)
+    assert "only time" in created.stderr
     (listed,) = json.loads(tessera("keys", "list", "--json", cwd=tmp_path).stdout)
-    assert (listed["name"], listed["prefix"], listed["state"]) == ("root", made.stdout[:8], "good")
+    assert (listed["name"], listed["prefix"], listed["state"]) == ("root", created.stdout[:8], "good")
     assert "token" not in listed
     plain = tessera("keys", "list", cwd=tmp_path).stdout
     assert plain.split("\t")[:3] == [listed["id"], listed["prefix"], "root"]
-    assert made.stdout.strip() not in plain
+    assert created.stdout.strip() not in plain
     assert "is revoked" in tessera("keys", "revoke", listed["prefix"], cwd=tmp_path).stdout
     (listed,) = json.loads(tessera("keys", "list", "--json", cwd=tmp_path).stdout)
     assert listed["state"] == "revoked"
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
         (("create", "ci", "--team", "nobody"), "There is no team nobody"),
         (("create", "ci", "--scope", "read"), "Only an ADMIN key belongs to no team"),
@@ -82,23 +88,23 @@ def test_keys_are_made_listed_and_revoked_on_the_command_line(tmp_path: Path) ->
         (("revoke", "0192d0aa-0000-7000-8000-000000000000"), "There is no such API key"),
     ],
 )
-def test_what_can_not_be_done_is_said_in_a_sentence(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+def test_an_invalid_command_is_refused_with_a_message(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     tessera("db", "upgrade", cwd=tmp_path)
-    done = tessera("keys", *words, cwd=tmp_path)
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    completed = tessera("keys", *arguments, cwd=tmp_path)
+    assert completed.returncode == 2
+    assert message in completed.stderr
+    assert "Traceback" not in completed.stderr
 
 
-def test_without_a_database_the_command_line_says_how_to_get_one(tmp_path: Path) -> None:
-    done = tessera("keys", "list", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "tessera db upgrade" in done.stderr
+def test_without_a_database_the_command_says_how_to_create_one(tmp_path: Path) -> None:
+    completed = tessera("keys", "list", cwd=tmp_path)
+    assert (completed.returncode, completed.stdout) == (2, "")
+    assert "tessera db upgrade" in completed.stderr
     assert not (tmp_path / "tessera.db").exists()
 
 
 async def _ended(server: Running, token: str, do: Callable[[], Awaitable[Any]]) -> tuple[int | None, float]:
-    """How the server closes a live subscription, and after how many seconds."""
+    """The close code of a live subscription, and the seconds until then."""
     address = server.url.replace("http", "ws") + "/graphql"
     protocol = websockets.Subprotocol("graphql-transport-ws")
     async with websockets.connect(address, subprotocols=[protocol]) as socket:
@@ -114,14 +120,14 @@ async def _ended(server: Running, token: str, do: Callable[[], Awaitable[Any]]) 
         return socket.close_code, time.monotonic() - since
 
 
-async def test_a_revocation_by_the_command_line_ends_what_lives_on_the_key(tmp_path: Path) -> None:
+async def test_a_revocation_by_a_command_ends_the_streams_of_the_key(tmp_path: Path) -> None:
     with serving(tmp_path, ADMIN_KEY=ADMIN) as server:
         token = tessera("keys", "create", "watcher", cwd=tmp_path).stdout.strip()
         assert ask(server, token).status_code == 200
 
         async def revoke() -> None:
-            done = await asyncio.to_thread(tessera, "keys", "revoke", token[:8], cwd=tmp_path)
-            assert done.returncode == 0, done.stderr
+            completed = await asyncio.to_thread(tessera, "keys", "revoke", token[:8], cwd=tmp_path)
+            assert completed.returncode == 0, completed.stderr
 
         code, seconds = await _ended(server, token, revoke)
         assert code == 4403
@@ -137,8 +143,8 @@ async def test_a_live_subscription_ends_at_the_moment_when_its_key_expires(tmp_p
         at = time.time() + 3
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at % 1 * 1000):03}Z"
         asked = f'{{name: "brief", scopes: ADMIN, expiresAt: "{moment}"}}'
-        made = ask(server, ADMIN, f"mutation {{ createApiKey(input: {asked}) {{ token }} }}")
-        token = made.json()["data"]["createApiKey"]["token"]
+        created = ask(server, ADMIN, f"mutation {{ createApiKey(input: {asked}) {{ token }} }}")
+        token = created.json()["data"]["createApiKey"]["token"]
 
         async def wait() -> None:
             await asyncio.sleep(at - time.time() - 0.05)

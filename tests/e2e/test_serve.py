@@ -1,4 +1,4 @@
-"""The real process: started as the README says, asked over real sockets, stopped by a signal."""
+"""The real process: started as the README describes, called over sockets, stopped by a signal."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ import websockets
 from tests.e2e.server import ROOT, Running, environment, run_tessera, serving
 
 
-def test_the_server_starts_on_an_empty_folder_and_answers(tmp_path: Path) -> None:
+def test_the_server_starts_in_an_empty_folder(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         assert server.data("{ __typename }") == {"__typename": "Query"}
         assert httpx.get(f"{server.url}/readyz").json()["status"] == "ready"
@@ -61,17 +61,17 @@ def quickstart(url: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def check_quickstart(done: "subprocess.CompletedProcess[str]") -> None:
-    assert done.returncode == 0, done.stdout + done.stderr
-    for words in (
+def check_quickstart(completed: "subprocess.CompletedProcess[str]") -> None:
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    for expected in (
         "outcome: PUBLISHED (ok)",
         "once more: UNCHANGED (ok)",
         "outcome: PROPOSED (ok)",
         "outcome: FORCED (ok)",
     ):
-        assert words in done.stdout
-    assert "after BLOCKED: REJECTED (ok)" in done.stdout
-    assert "All five did what they should." in done.stdout
+        assert expected in completed.stdout
+    assert "after BLOCKED: REJECTED (ok)" in completed.stdout
+    assert "All five did what they should." in completed.stdout
 
 
 def test_the_quickstart_runs_its_five_workflows_twice_on_sqlite(tmp_path: Path) -> None:
@@ -89,11 +89,11 @@ def test_the_quickstart_runs_on_postgresql_with_a_key(tmp_path: Path, postgres_d
         check_quickstart(quickstart(server.url, TESSERA_API_KEY=key))
 
 
-def test_the_quickstart_says_so_when_there_is_no_server() -> None:
-    done = quickstart("http://127.0.0.1:9")
-    assert done.returncode == 1
-    assert "There is no server at http://127.0.0.1:9" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_the_quickstart_reports_a_missing_server() -> None:
+    completed = quickstart("http://127.0.0.1:9")
+    assert completed.returncode == 1
+    assert "There is no server at http://127.0.0.1:9" in completed.stderr
+    assert "Traceback" not in completed.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -117,7 +117,7 @@ def test_a_signal_stops_the_server_and_tells_sockets_to_come_back(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"DATABASE_URL": "mysql://localhost/x"}, "speaks to sqlite and postgresql"),
         ({"DATABASE_URL": "nonsense"}, "DATABASE_URL is not a URL"),
@@ -126,41 +126,37 @@ def test_a_signal_stops_the_server_and_tells_sockets_to_come_back(tmp_path: Path
         ({"ADMIN_KEY": "short"}, "ADMIN_KEY"),
     ],
 )
-def test_settings_that_cannot_be_right_are_refused_in_words(
-    tmp_path: Path, settings: dict[str, str], said: str
-) -> None:
-    done = run_tessera("serve", cwd=tmp_path, **settings)
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+def test_invalid_settings_are_refused_with_a_message(tmp_path: Path, settings: dict[str, str], message: str) -> None:
+    completed = run_tessera("serve", cwd=tmp_path, **settings)
+    assert completed.returncode == 2
+    assert message in completed.stderr
+    assert "Traceback" not in completed.stderr
 
 
-def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        done = run_tessera("serve", cwd=tmp_path, API_PORT=str(port))
-    assert done.returncode == 2
-    assert f"Can't listen on 127.0.0.1:{port}" in done.stderr
+def test_a_port_in_use_is_reported_in_one_line(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        completed = run_tessera("serve", cwd=tmp_path, API_PORT=str(port))
+    assert completed.returncode == 2
+    assert f"Can't listen on 127.0.0.1:{port}" in completed.stderr
 
 
-def test_a_postgresql_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
+def test_an_unreachable_postgresql_is_reported_in_one_line(tmp_path: Path) -> None:
     nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none", "DATABASE_WAIT_SECONDS": "1"}
-    done = run_tessera("serve", cwd=tmp_path, API_PORT="0", **nowhere)
-    assert done.returncode == 4
-    assert "Waiting for up to 1 seconds" in done.stderr
-    assert "The PostgreSQL database none at 127.0.0.1:9 can't be reached: the connection is refused" in done.stderr
-    assert "Traceback" not in done.stderr
+    completed = run_tessera("serve", cwd=tmp_path, API_PORT="0", **nowhere)
+    assert completed.returncode == 4
+    assert "Waiting for up to 1 seconds" in completed.stderr
+    assert "The PostgreSQL database none at 127.0.0.1:9 can't be reached: the connection is refused" in completed.stderr
+    assert "Traceback" not in completed.stderr
 
 
-def test_a_server_never_changes_the_tables_of_a_postgresql_by_itself(
-    tmp_path: Path, postgres_database_url: str
-) -> None:
+def test_a_server_never_migrates_a_postgresql_by_itself(tmp_path: Path, postgres_database_url: str) -> None:
     assert run_tessera("db", "downgrade", "base", cwd=tmp_path, DATABASE_URL=postgres_database_url).returncode == 0
-    done = run_tessera("serve", cwd=tmp_path, API_PORT="0", DATABASE_URL=postgres_database_url)
-    assert done.returncode == 2
-    assert "tessera db upgrade" in done.stderr
+    completed = run_tessera("serve", cwd=tmp_path, API_PORT="0", DATABASE_URL=postgres_database_url)
+    assert completed.returncode == 2
+    assert "tessera db upgrade" in completed.stderr
     assert run_tessera("db", "upgrade", cwd=tmp_path, DATABASE_URL=postgres_database_url).returncode == 0
     assert run_tessera("db", "current", cwd=tmp_path, DATABASE_URL=postgres_database_url).returncode == 0
 
@@ -189,11 +185,11 @@ def test_a_page_of_another_site_cannot_use_a_server_without_keys(tmp_path: Path)
 def test_a_database_that_is_locked_is_a_coded_error_that_loses_nothing(tmp_path: Path) -> None:
     create = "mutation($input: CreateTeamInput!) { createTeam(input: $input) { team { name } errors { code } } }"
     with serving(tmp_path) as server:
-        other = sqlite3.connect(tmp_path / "tessera.db", isolation_level=None)
-        other.execute("BEGIN EXCLUSIVE")
+        connection = sqlite3.connect(tmp_path / "tessera.db", isolation_level=None)
+        connection.execute("BEGIN EXCLUSIVE")
         answer: dict[str, Any] = server.call(create, input={"name": "waiting"})
         assert answer["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
-        other.execute("ROLLBACK")
-        other.close()
+        connection.execute("ROLLBACK")
+        connection.close()
         assert server.data(create, input={"name": "waiting"})["createTeam"]["team"] == {"name": "waiting"}
     assert (tmp_path / "tessera.db").exists()

@@ -1,4 +1,4 @@
-"""Large requests at the real server: as files and as JSON, executed by worker processes, limited, refused clearly."""
+"""Large requests to the real server, as files and as JSON: executed by worker processes, limited and refused."""
 
 import json
 import os
@@ -38,9 +38,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def manifest() -> bytes:
-    found = json.dumps(build_manifest(MODELS)).encode()
-    assert len(found) > 2_000_000
-    return found
+    impact = json.dumps(build_manifest(MODELS)).encode()
+    assert len(impact) > 2_000_000
+    return impact
 
 
 def operations(query: str, **variables: Any) -> str:
@@ -50,13 +50,13 @@ def operations(query: str, **variables: Any) -> str:
 def form(
     server: Running, parts: dict[str, Any], headers: dict[str, str] | None = None, seconds: float = 60
 ) -> httpx.Response:
-    """A form of these parts in this order; bytes are files."""
+    """Post a multipart form of these parts in this order; bytes are files."""
     files = {
         name: (None if isinstance(value, str) else f"{name}.json", value.encode() if isinstance(value, str) else value)
         for name, value in parts.items()
     }
-    sent = ALLOWED if headers is None else headers
-    return httpx.post(f"{server.url}/graphql", files=files, headers=sent, timeout=seconds)
+    request_headers = ALLOWED if headers is None else headers
+    return httpx.post(f"{server.url}/graphql", files=files, headers=request_headers, timeout=seconds)
 
 
 def sync(server: Running, manifest: bytes, **options: Any) -> httpx.Response:
@@ -67,7 +67,7 @@ def sync(server: Running, manifest: bytes, **options: Any) -> httpx.Response:
 def outcomes(answer: httpx.Response) -> set[str]:
     payload = answer.json()["data"]["syncDbtManifest"]
     assert payload["errors"] == []
-    return {one["outcome"] for one in payload["report"]["models"]}
+    return {model["outcome"] for model in payload["report"]["models"]}
 
 
 def refusal(answer: httpx.Response, status: int) -> str:
@@ -78,7 +78,7 @@ def refusal(answer: httpx.Response, status: int) -> str:
 
 
 def kill_worker(server: Running) -> None:
-    """As soon as there is one."""
+    """Kill the worker process as soon as there is one."""
     deadline = time.monotonic() + 30
     while not (processes := worker_processes(server)):
         assert time.monotonic() < deadline
@@ -88,19 +88,19 @@ def kill_worker(server: Running) -> None:
 
 def worker_processes(server: Running) -> list[int]:
     """The worker processes of this server."""
-    found: list[int] = []
+    pids: list[int] = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
             parent = int(status.read_text().rpartition(") ")[2].split()[1])
-            words = (status.parent / "cmdline").read_text()
+            command_line = (status.parent / "cmdline").read_text()
         except (OSError, ValueError):
             continue
-        if parent == server.process.pid and "tessera_gql.upload_process" in words:
-            found.append(int(status.parent.name))
-    return found
+        if parent == server.process.pid and "tessera_gql.upload_process" in command_line:
+            pids.append(int(status.parent.name))
+    return pids
 
 
-def test_a_manifest_in_a_form_is_taken_in_and_the_same_as_json_changes_nothing(
+def test_a_manifest_in_a_form_is_synchronised_and_the_same_as_json_changes_nothing(
     server: Running, manifest: bytes
 ) -> None:
     assert outcomes(sync(server, manifest)) == {"CREATED"}
@@ -110,10 +110,10 @@ def test_a_manifest_in_a_form_is_taken_in_and_the_same_as_json_changes_nothing(
     assert outcomes(answer) == {"UNCHANGED"}
 
 
-def test_an_impact_takes_a_form_too(server: Running, manifest: bytes) -> None:
+def test_an_impact_accepts_a_form_too(server: Running, manifest: bytes) -> None:
     parts = {"operations": operations(IMPACT, m=None), "map": '{"m": ["variables.m"]}', "m": manifest}
-    found = form(server, parts).json()["data"]["dbtImpact"]
-    assert len(found) == MODELS
+    impact = form(server, parts).json()["data"]["dbtImpact"]
+    assert len(impact) == MODELS
     parts["m"] = SMALL
     assert form(server, parts).json() == {"data": {"dbtImpact": []}}
 
@@ -122,11 +122,11 @@ def test_a_retry_with_the_same_key_gets_the_first_report(server: Running, manife
     first = sync(server, manifest, idempotencyKey="once")
     again = sync(server, manifest, idempotencyKey="once")
     assert first.json() == again.json()
-    other = sync(server, SMALL, idempotencyKey="once").json()
-    assert other["data"]["syncDbtManifest"]["errors"][0]["code"] == "CONFLICT"
+    second = sync(server, SMALL, idempotencyKey="once").json()
+    assert second["data"]["syncDbtManifest"]["errors"][0]["code"] == "CONFLICT"
 
 
-def test_an_event_stream_tells_how_far_it_has_come_in_comments(server: Running, manifest: bytes) -> None:
+def test_an_event_stream_reports_progress_in_comments(server: Running, manifest: bytes) -> None:
     asked = operations(SYNC, input={"manifest": None, "createTeams": True, "dryRun": True})
     parts = {"operations": asked, "map": '{"0": ["variables.input.manifest"]}', "0": manifest}
     answer = form(server, parts, {**ALLOWED, "Accept": "text/event-stream"})
@@ -181,7 +181,7 @@ PLACE = '{"0": ["variables.input.manifest"]}'
          "Only syncDbtManifest or dbtImpact"),
     ],
 )  # fmt: skip
-def test_a_form_that_is_not_as_the_specification_has_it_is_a_400_that_says_so(
+def test_a_form_that_violates_the_specification_is_a_400_with_the_reason(
     server: Running, parts: dict[str, Any], said: str
 ) -> None:
     assert said in refusal(form(server, parts), 400)
@@ -210,7 +210,7 @@ LAST = b"\r\n--x--\r\n"
         HEAD + b"\r\n{}",
     ],
 )
-def test_what_is_no_form_is_a_400(server: Running, body: bytes) -> None:
+def test_a_malformed_form_is_a_400(server: Running, body: bytes) -> None:
     refusal(posted(server, "multipart/form-data; boundary=x", body), 400)
 
 
@@ -226,7 +226,7 @@ def test_what_is_no_form_is_a_400(server: Running, body: bytes) -> None:
         "multipart/form-data; boundary*=utf-8''x",
     ],
 )
-def test_a_boundary_that_is_none_is_a_400(server: Running, content_type: str) -> None:
+def test_an_invalid_boundary_is_a_400(server: Running, content_type: str) -> None:
     refusal(posted(server, content_type, HEAD + b"\r\n{}" + LAST), 400)
 
 
@@ -235,7 +235,7 @@ def posted(server: Running, content_type: str, body: bytes) -> httpx.Response:
     return httpx.post(f"{server.url}/graphql", content=body, headers=headers, timeout=30)
 
 
-def test_json_may_be_large_whatever_it_calls_but_not_beyond_its_limit(server: Running) -> None:
+def test_json_of_any_operation_may_be_large_up_to_its_limit(server: Running) -> None:
     wide = {"type": "object", "properties": {f"c{n}": {"type": "string"} for n in range(20_000)}}
     asked = operations("query ($s: JSON!) { diffSchemas(old: $s, new: $s) { changes { kind } } }", s=wide)
     assert len(asked) > 500_000
@@ -266,13 +266,13 @@ def test_a_large_subscription_is_refused(server: Running) -> None:
     assert "A subscription" in refusal(answer, 413)
 
 
-def test_nothing_may_be_larger_than_an_upload(tmp_path: Path, manifest: bytes) -> None:
+def test_no_request_may_be_larger_than_an_upload(tmp_path: Path, manifest: bytes) -> None:
     with serving(tmp_path, LIMIT_UPLOAD_BYTES="1000000") as server:
         assert "1,000,000" in refusal(sync(server, manifest), 413)
 
 
 @pytest.mark.parametrize("broken", [lambda raw: raw[:-1000], lambda raw: b"[" + raw + b"]", lambda raw: b"\xff" + raw])
-def test_a_large_file_that_is_no_manifest_is_refused_and_leaves_nothing(
+def test_a_large_file_that_is_no_manifest_is_refused_and_changes_nothing(
     server: Running, manifest: bytes, broken: Any
 ) -> None:
     before = server.data("{ events(last: 1) { nodes { cursor } } }")
@@ -282,7 +282,7 @@ def test_a_large_file_that_is_no_manifest_is_refused_and_leaves_nothing(
     assert server.data("{ events(last: 1) { nodes { cursor } } }") == before
 
 
-def test_a_key_is_asked_for_before_a_byte_is_kept(tmp_path: Path, manifest: bytes) -> None:
+def test_the_key_is_checked_before_a_byte_is_stored(tmp_path: Path, manifest: bytes) -> None:
     with serving(tmp_path, ADMIN_KEY="an-administrators-key-for-this-test") as server:
         assert sync(server, manifest).status_code == 401
         key = {"Authorization": "Bearer an-administrators-key-for-this-test"}
@@ -293,7 +293,7 @@ def test_a_key_is_asked_for_before_a_byte_is_kept(tmp_path: Path, manifest: byte
         assert answer.json()["extensions"]["rateLimit"]["mutations"]["limit"] == 600
 
 
-def test_a_process_that_dies_takes_its_work_with_it_and_the_next_one_does_it(tmp_path: Path, manifest: bytes) -> None:
+def test_a_killed_worker_rolls_back_and_the_next_one_repeats_its_work(tmp_path: Path, manifest: bytes) -> None:
     with serving(tmp_path) as server:
         answers: list[httpx.Response] = []
         asking = Thread(target=lambda: answers.append(sync(server, manifest)))
@@ -313,7 +313,7 @@ def test_a_process_that_dies_takes_its_work_with_it_and_the_next_one_does_it(tmp
         assert outcomes(sync(server, manifest)) == {"UNCHANGED"}
 
 
-def test_a_subscriber_hears_of_what_was_done_apart(server: Running) -> None:
+def test_a_subscriber_receives_events_of_a_worker_process(server: Running) -> None:
     with httpx.stream(
         "POST",
         f"{server.url}/graphql",
@@ -332,7 +332,7 @@ def test_a_subscriber_hears_of_what_was_done_apart(server: Running) -> None:
 
 @contextmanager
 def half_an_upload(server: Running, key: str | None = None, size: int = 1_000_000) -> Iterator[socket.socket]:
-    """A form of which only the beginning is sent."""
+    """Open a connection and send only the beginning of a form."""
     host, _, port = server.url.removeprefix("http://").partition(":")
     head = (
         f"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
@@ -343,11 +343,11 @@ def half_an_upload(server: Running, key: str | None = None, size: int = 1_000_00
         yield connection
 
 
-def test_a_caller_has_two_uploads_at_once_and_keeps_nobody_else_waiting(tmp_path: Path) -> None:
+def test_a_caller_has_two_uploads_at_once_and_does_not_delay_other_callers(tmp_path: Path) -> None:
     with serving(tmp_path, ADMIN_KEY="an-administrators-key-for-this-test") as server:
         admin = {"Authorization": "Bearer an-administrators-key-for-this-test"}
-        made = httpx.post(f"{server.url}/graphql", json={"query": KEY}, headers=admin).json()
-        key = made["data"]["createApiKey"]["token"]
+        created = httpx.post(f"{server.url}/graphql", json={"query": KEY}, headers=admin).json()
+        key = created["data"]["createApiKey"]["token"]
         asked = operations(SYNC, input={"manifest": None})
         parts = {"operations": asked, "map": '{"0": ["variables.input.manifest"]}', "0": SMALL}
         with half_an_upload(server, key) as slow, half_an_upload(server, key):
@@ -362,7 +362,7 @@ def test_a_caller_has_two_uploads_at_once_and_keeps_nobody_else_waiting(tmp_path
             assert form(server, parts, {"Authorization": f"Bearer {key}"}).status_code == 200
 
 
-def test_an_upload_that_trickles_is_ended_and_all_of_them_have_a_limit_on_disk(tmp_path: Path) -> None:
+def test_a_slow_upload_is_ended_and_all_uploads_have_a_limit_on_disk(tmp_path: Path) -> None:
     limits = {"LIMIT_BODY_SECONDS": "1", "LIMIT_UPLOAD_SECONDS": "2", "LIMIT_UPLOAD_DISK_BYTES": "500000"}
     with serving(tmp_path, **limits) as server:
         with half_an_upload(server) as slow:
@@ -394,7 +394,7 @@ def test_a_worker_process_that_fails_during_an_event_stream_is_an_error_of_the_s
         assert json.loads(events[1][6:])["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
 
 
-def test_a_worker_process_that_ends_at_any_moment_is_told_as_unavailable(tmp_path: Path, manifest: bytes) -> None:
+def test_a_worker_process_that_ends_at_any_moment_is_reported_as_unavailable(tmp_path: Path, manifest: bytes) -> None:
     with serving(tmp_path) as server:
         stopped = Event()
         killing = Thread(target=kill_workers, args=(server, stopped))
@@ -402,7 +402,7 @@ def test_a_worker_process_that_ends_at_any_moment_is_told_as_unavailable(tmp_pat
         answers = [sync(server, manifest) for _ in range(5)]
         stopped.set()
         killing.join(30)
-        codes = {error["extensions"]["code"] for one in answers for error in one.json()["errors"]}
+        codes = {error["extensions"]["code"] for answer in answers for error in answer.json()["errors"]}
         assert codes == {"UNAVAILABLE"}
         assert outcomes(sync(server, manifest)) == {"CREATED"}
         assert "Traceback" not in server.log.read_text()

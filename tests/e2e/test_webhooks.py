@@ -1,4 +1,4 @@
-"""Webhooks as an operator meets them: the real server, a real receiver, and a worker beside it."""
+"""Webhooks of a real server to a real receiver, posted by the server or by a separate worker process."""
 
 import asyncio
 import signal
@@ -22,77 +22,77 @@ TEAM = 'mutation { createTeam(input: {name: "%s"}) { errors { message } } }'
 
 @contextmanager
 def receiver() -> Iterator[Receiver]:
-    """On a loop of its own, because the test waits for a process."""
+    """A webhook receiver on its own event loop, because the test waits for a process."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    opened = receiving()
+    server = receiving()
     try:
-        yield asyncio.run_coroutine_threadsafe(opened.__aenter__(), loop).result(5)
-        asyncio.run_coroutine_threadsafe(opened.__aexit__(None, None, None), loop).result(5)
+        yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(5)
+        asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(5)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
 
 
-def got(one: Receiver, number: int) -> list[Any]:
-    return asyncio.run(one.count(number, 20))
+def got(endpoint: Receiver, number: int) -> list[Any]:
+    return asyncio.run(endpoint.count(number, 20))
 
 
-def test_the_server_posts_what_a_document_chooses_signed_with_the_secret_it_showed(tmp_path: Path) -> None:
-    with receiver() as one, serving(tmp_path, WEBHOOK_ALLOW_PRIVATE="true") as server:
-        asked = {"url": one.url, "kinds": ["TEAM_CREATED"], "document": DOCUMENT}
-        made = server.data(CREATE, input=asked)["createWebhook"]
+def test_the_server_posts_the_selected_fields_signed_with_the_secret_it_showed(tmp_path: Path) -> None:
+    with receiver() as endpoint, serving(tmp_path, WEBHOOK_ALLOW_PRIVATE="true") as server:
+        asked = {"url": endpoint.url, "kinds": ["TEAM_CREATED"], "document": DOCUMENT}
+        created = server.data(CREATE, input=asked)["createWebhook"]
         server.data(TEAM % "growth")
-        (post,) = got(one, 1)
-    told = Verifier(made["secret"]).verify(post.body, post.headers)
-    assert told["data"]["node"]["kind"] == "TEAM_CREATED"
-    assert told["data"]["node"]["teams"] == [{"name": "growth"}]
+        (post,) = got(endpoint, 1)
+    event = Verifier(created["secret"]).verify(post.body, post.headers)
+    assert event["data"]["node"]["kind"] == "TEAM_CREATED"
+    assert event["data"]["node"]["teams"] == [{"name": "growth"}]
 
 
-def test_a_receiver_on_the_loopback_is_refused_with_a_reason_one_can_read(tmp_path: Path) -> None:
-    with receiver() as one, serving(tmp_path) as server:
-        for url in (one.url, one.url.replace("127.0.0.1", "localhost")):
-            made = server.data(CREATE, input={"url": url})["createWebhook"]["webhook"]
+def test_a_receiver_on_the_loopback_is_refused_with_a_readable_reason(tmp_path: Path) -> None:
+    with receiver() as endpoint, serving(tmp_path) as server:
+        for url in (endpoint.url, endpoint.url.replace("127.0.0.1", "localhost")):
+            created = server.data(CREATE, input={"url": url})["createWebhook"]["webhook"]
             server.data(
-                "mutation($id: ID!) { testWebhook(input: {webhook: $id}) { errors { message } } }", id=made["id"]
+                "mutation($id: ID!) { testWebhook(input: {webhook: $id}) { errors { message } } }", id=created["id"]
             )
             document = (
                 "query($id: ID!) { node(id: $id) { ... on Webhook { deliveries { nodes { attempts { error } } } } } }"
             )
             tried: list[Any] = []
             while not tried:
-                nodes = server.data(document, id=made["id"])["node"]["deliveries"]["nodes"]
+                nodes = server.data(document, id=created["id"])["node"]["deliveries"]["nodes"]
                 tried = [attempt["error"] for node in nodes for attempt in node["attempts"]]
             assert "not called" in tried[0]
-        assert one.got == []
+        assert endpoint.got == []
 
 
-def test_a_worker_of_its_own_posts_for_the_settings_and_ends_when_told(tmp_path: Path) -> None:
-    with receiver() as one, serving(tmp_path) as server:
+def test_a_separate_worker_posts_as_its_settings_say_and_stops_by_a_signal(tmp_path: Path) -> None:
+    with receiver() as endpoint, serving(tmp_path) as server:
         worker = subprocess.Popen(
             [TESSERA, "worker"],
             cwd=tmp_path,
-            env=environment(WEBHOOK_URL=one.url, WEBHOOK_SECRET="plain", WEBHOOK_ALLOW_PRIVATE="true"),
+            env=environment(WEBHOOK_URL=endpoint.url, WEBHOOK_SECRET="plain", WEBHOOK_ALLOW_PRIVATE="true"),
             stderr=subprocess.PIPE,
             text=True,
         )
         assert worker.stderr is not None
         assert "Working" in worker.stderr.readline()
-        while not got_any(one):
+        while not got_any(endpoint):
             server.data(TEAM % f"team-{next(NUMBERS)}")
-        Verifier(b"plain").verify(one.got[0].body, one.got[0].headers)
+        Verifier(b"plain").verify(endpoint.got[0].body, endpoint.got[0].headers)
         worker.send_signal(signal.SIGTERM)
-        _, said = worker.communicate(timeout=20)
-        assert (worker.returncode, "Traceback" in said) == (0, False)
+        _, output = worker.communicate(timeout=20)
+        assert (worker.returncode, "Traceback" in output) == (0, False)
 
 
 NUMBERS = iter(range(1_000))
 
 
-def got_any(one: Receiver) -> bool:
+def got_any(endpoint: Receiver) -> bool:
     try:
-        return bool(asyncio.run(one.count(1, 0.5)))
+        return bool(asyncio.run(endpoint.count(1, 0.5)))
     except TimeoutError:
         return False

@@ -1,4 +1,4 @@
-"""Makes operations for any schema: aliases, fragments, directives with variables, arguments. All of them are valid.
+"""Generate valid operations for any schema: aliases, fragments, directives with variables, arguments.
 
 Fields that merge are the same field with the same arguments: every other one gets an alias that no other has.
 """
@@ -36,7 +36,7 @@ THOROUGH = dict[str, Any](
 
 
 def examples(few: int) -> int:
-    """TESSERA_FUZZ=long makes 5,000 operations and a number so many, others with every seed."""
+    """The number of generated operations: `few`, 5,000 with TESSERA_FUZZ=long, or the number that it holds."""
     return 5000 if FUZZ == "long" else int(FUZZ or few)
 
 
@@ -52,13 +52,13 @@ class Asked:
 
 
 @dataclass
-class Maker:
+class OperationBuilder:
     schema: GraphQLSchema
     arguments: Arguments
     draw: Draw
     depth: int
     rarely: frozenset[str]
-    """Arguments that mostly make a mistake of the operation."""
+    """Names of arguments that usually make an operation fail, so they are chosen rarely."""
     declared: list[str] = field(default_factory=list[str])
     variables: dict[str, Any] = field(default_factory=dict[str, Any])
     fragments: list[str] = field(default_factory=list[str])
@@ -74,9 +74,9 @@ class Maker:
         return bool(self.draw(st.integers(0, 99)) < percent)
 
     def selections(self, kind: GraphQLNamedOutputType, depth: int, prefix: str) -> str:
-        """`prefix` sets the names below a narrowed type apart from those of its siblings."""
-        found = [self.selection(kind, depth, prefix) for _ in range(self.draw(st.integers(1, 4)))]
-        return f"{{ {' '.join(found)} }}"
+        """`prefix` distinguishes the aliases below a narrowed type from those of its siblings."""
+        definition = [self.selection(kind, depth, prefix) for _ in range(self.draw(st.integers(1, 4)))]
+        return f"{{ {' '.join(definition)} }}"
 
     def selection(self, kind: GraphQLNamedOutputType, depth: int, prefix: str) -> str:
         if self.chance(25) and depth > 0:
@@ -94,16 +94,16 @@ class Maker:
         assert isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)
         return kind.fields
 
-    def field(self, parent: str, name: str, found: GraphQLField, depth: int, prefix: str) -> str:
-        given = self.given(f"{parent}.{name}", found)
-        alias = f"{self.fresh()}: " if given or self.chance(15) else f"{prefix}{name}: " if prefix else ""
-        named = get_named_type(found.type)
-        below = "" if is_leaf_type(named) else self.selections(named, depth - 1, "")
-        return f"{alias}{name}{given}{self.condition()} {below}"
+    def field(self, parent: str, name: str, definition: GraphQLField, depth: int, prefix: str) -> str:
+        arguments = self.arguments_of(f"{parent}.{name}", definition)
+        alias = f"{self.fresh()}: " if arguments or self.chance(15) else f"{prefix}{name}: " if prefix else ""
+        kind = get_named_type(definition.type)
+        below = "" if is_leaf_type(kind) else self.selections(kind, depth - 1, "")
+        return f"{alias}{name}{arguments}{self.condition()} {below}"
 
-    def given(self, path: str, found: GraphQLField) -> str:
+    def arguments_of(self, path: str, definition: GraphQLField) -> str:
         parts = []
-        for name, argument in found.args.items():
+        for name, argument in definition.args.items():
             values = self.arguments(path, argument, name)
             likely = 6 if name in self.rarely else 40
             if values is None or not (is_required_argument(argument) or self.chance(likely)):
@@ -122,8 +122,8 @@ class Maker:
     def condition(self) -> str:
         if not self.chance(12):
             return ""
-        word, value = self.draw(st.sampled_from(["include", "skip"])), self.draw(st.booleans())
-        return f" @{word}(if: {self.variable('Boolean!', value) if self.chance(60) else str(value).lower()})"
+        directive, value = self.draw(st.sampled_from(["include", "skip"])), self.draw(st.booleans())
+        return f" @{directive}(if: {self.variable('Boolean!', value) if self.chance(60) else str(value).lower()})"
 
     def fragment(self, kind: GraphQLNamedOutputType, depth: int, prefix: str) -> str:
         if isinstance(kind, GraphQLObjectType):
@@ -148,7 +148,7 @@ def operations(
     schema: GraphQLSchema, arguments: Arguments, *, depth: int = 5, rarely: frozenset[str] = frozenset()
 ) -> st.SearchStrategy[Asked]:
     @st.composite
-    def made(draw: Draw) -> Asked:
-        return Maker(schema, arguments, draw, depth, rarely).operation()
+    def build(draw: Draw) -> Asked:
+        return OperationBuilder(schema, arguments, draw, depth, rarely).operation()
 
-    return made()
+    return build()

@@ -1,4 +1,4 @@
-"""Every query of the SDK, the command line and the examples has a plan."""
+"""Every query of the SDK, the command line and the examples can be planned."""
 
 import re
 from pathlib import Path
@@ -35,7 +35,7 @@ WRITTEN = {
     + [pytest.param(text, id=name) for name, text in WRITTEN.items()],
 )
 def test_every_documented_query_is_planned(text: str) -> None:
-    found = parse(text)
-    for node in found.definitions:
+    parsed = parse(text)
+    for node in parsed.definitions:
         if isinstance(node, OperationDefinitionNode) and node.operation is OperationType.QUERY:
-            assert PlanCache().get(schema._schema, found, node, VariableValues({}, {})).root.kind.name == "Query"
+            assert PlanCache().get(schema._schema, parsed, node, VariableValues({}, {})).root.kind.name == "Query"

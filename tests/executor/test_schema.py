@@ -1,4 +1,4 @@
-"""The planned executor against graphql-core, on our own schema over a world with something of everything."""
+"""The planned executor and graphql-core return the same data and errors on the real schema."""
 
 import asyncio
 import base64
@@ -35,11 +35,11 @@ from tessera_gql.server.transport import Transport
 from tessera_gql.store.database import Database
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys, webhooks
-from tests.conformance.documents import MANIFEST
+from tests.conformance.documented_operations import MANIFEST
 from tests.conftest import FixedClock
 from tests.executor.operations import THOROUGH, Asked, examples, operations
 from tests.graphql.conftest import anyone
-from tests.graphql.test_documented import shop
+from tests.graphql.test_documented_operations import shop
 from tests.world import ORDERS, World, without
 
 CORE = schema._schema
@@ -59,14 +59,14 @@ WORDS = ["orders", "analytics.core.orders", "1.0.0", "producers", "shop.core.tab
 
 @dataclass
 class Pool:
-    """What the strategies give to arguments; filled when the world is there."""
+    """Values for arguments; filled after the test data is created."""
 
     ids: list[str] = field(default_factory=list[str])
     cursors: list[str] = field(default_factory=list[str])
 
     def id_of(self, noun: str, place: int) -> str:
-        """Mostly one of that kind."""
-        found = [one for one in self.ids if base64.urlsafe_b64decode(one).startswith(noun.encode())] or self.ids
+        """Usually an id of that type."""
+        found = [item for item in self.ids if base64.urlsafe_b64decode(item).startswith(noun.encode())] or self.ids
         return [*found, *found, *found, self.ids[place % len(self.ids)], "none"][place % (3 * len(found) + 2)]
 
 
@@ -74,10 +74,10 @@ POOL = Pool()
 
 
 def noun(name: str) -> str:
-    """Whose id an input of this name takes."""
-    known = {"asset": "Asset", "contract": "Contract", "diff": "Contract", "proposal": "Proposal", "by": "Team"}
-    known |= {"registration": "Registration", "team": "Team", "owner": "Team"}
-    return next((kind for word, kind in known.items() if word in name.lower()), "")
+    """The type whose id an input of this name takes."""
+    types = {"asset": "Asset", "contract": "Contract", "diff": "Contract", "proposal": "Proposal", "by": "Team"}
+    types |= {"registration": "Registration", "team": "Team", "owner": "Team"}
+    return next((kind for part, kind in types.items() if part in name.lower()), "")
 
 
 @st.composite
@@ -85,15 +85,15 @@ def _object(draw: Any, kind: GraphQLInputObjectType, whose: str) -> dict[str, An
     if kind.is_one_of or kind.name.endswith("Ref"):
         name = draw(st.sampled_from([*kind.fields]))
         return {name: draw(values(kind.fields[name].type, noun(kind.name)).filter(lambda value: value is not None))}
-    given = {}
-    for name, found in kind.fields.items():
-        if isinstance(found.type, GraphQLNonNull) or draw(st.integers(0, 4)) == 0:
-            given[name] = draw(values(found.type, noun(name) or whose))
-    return given
+    fields = {}
+    for name, definition in kind.fields.items():
+        if isinstance(definition.type, GraphQLNonNull) or draw(st.integers(0, 4)) == 0:
+            fields[name] = draw(values(definition.type, noun(name) or whose))
+    return fields
 
 
 def values(kind: GraphQLInputType, whose: str) -> st.SearchStrategy[Any]:
-    """Anything of an input's type."""
+    """A strategy for any value of an input type."""
     match kind:
         case GraphQLNonNull():
             return values(kind.of_type, whose)
@@ -139,7 +139,7 @@ def arguments(path: str, argument: GraphQLArgument, name: str) -> st.SearchStrat
 
 @dataclass
 class Both:
-    """The two executors over one world."""
+    """Both executors on the same database."""
 
     runner: asyncio.Runner
     database: Database
@@ -149,12 +149,14 @@ class Both:
     def compare(self, asked: Asked, actor: Actor) -> None:
         prepared = self.transports[Executor.PLANNED].document_cache.prepare(asked.text, asked.variables)
         assert isinstance(prepared, Operation), prepared
-        ours, theirs = (self.runner.run(run_operation(self.transports[one], prepared, actor)) for one in Executor)
-        assert _shown(ours) == _shown(theirs), asked
+        ours, theirs = (
+            self.runner.run(run_operation(self.transports[executor], prepared, actor)) for executor in Executor
+        )
+        assert _printable(ours) == _printable(theirs), asked
 
 
-def _shown(reply: dict[str, Any]) -> str:
-    """Errors in the order of their paths: which comes first is a matter of time."""
+def _printable(reply: dict[str, Any]) -> str:
+    """Sort errors by path, because their order depends on timing."""
     errors = sorted(reply.get("errors", ()), key=lambda one: json.dumps([one.get("path"), one["message"]]))
     return json.dumps(reply | {"errors": errors}, indent=1)
 
@@ -177,11 +179,11 @@ def both(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
             )
             for executor in Executor
         }
-        found = Both(runner, database, actors, transports)
+        comparison = Both(runner, database, actors, transports)
         reply = runner.run(execute(transports[Executor.REFERENCE], query=ALL_IDS, identity=ANONYMOUS))
-        POOL.ids = [*_named(reply, "id"), global_id("Asset", NOBODY)]
-        POOL.cursors = _named(reply, "cursor")
-        yield found
+        POOL.ids = [*_values_of(reply, "id"), global_id("Asset", NOBODY)]
+        POOL.cursors = _values_of(reply, "cursor")
+        yield comparison
         runner.run(database.dispose())
 
 
@@ -197,25 +199,25 @@ async def _seed(world: World) -> list[Actor]:
     return [ANONYMOUS, member, Actor("reader", team_id=world.consumers[1].id), Actor("nobody")]
 
 
-def _named(value: Any, name: str) -> list[str]:
+def _values_of(value: Any, name: str) -> list[str]:
     match value:
         case dict():
             own = [value[name]] if name in value else []
-            return own + [one for inner in value.values() for one in _named(inner, name)]
+            return own + [item for inner in value.values() for item in _values_of(inner, name)]
         case list():
-            return [one for inner in value for one in _named(inner, name)]
+            return [item for inner in value for item in _values_of(inner, name)]
         case _:
             return []
 
 
 @settings(max_examples=examples(200), **THOROUGH)
 @given(operations(CORE, arguments, rarely=RARELY), st.integers(0, 3))
-def test_what_is_planned_is_what_graphql_core_answers(both: Both, asked: Asked, actor: int) -> None:
+def test_the_planned_executor_returns_what_graphql_core_returns(both: Both, asked: Asked, actor: int) -> None:
     both.compare(asked, both.actors[actor])
 
 
-def test_most_of_it_was_planned(both: Both) -> None:
-    """Runs after the operations above, and says whether they were worth it."""
+def test_most_operations_were_planned(both: Both) -> None:
+    """Runs after the tests above and checks that most of their operations were planned."""
     tally = both.transports[Executor.PLANNED].executor_counts
     assert 3 * tally.planned > tally.fallbacks[Fallback.FAILED] > 0, tally
     assert set(tally.fallbacks) == {Fallback.FAILED}, tally

@@ -1,4 +1,4 @@
-"""Documents in, JSON out: `ask` runs an operation as a client would send it, without a network."""
+"""Fixtures that execute an operation as a client would send it, without a network."""
 
 import gc
 from collections.abc import Awaitable, Callable, Iterator
@@ -63,13 +63,13 @@ def ask(answer: Ask) -> Ask:
 
 @pytest.fixture
 def counted(database: Database) -> Callable[[], AbstractContextManager[list[str]]]:
-    """`with counted() as found:` collects the SQL that is sent meanwhile."""
+    """`with counted() as statements:` collects the SQL that is executed meanwhile."""
     return lambda: statements(database)
 
 
 @pytest.fixture
 def no_collector() -> Iterator[None]:
-    """What is freed in the test is freed because nothing refers to it."""
+    """Disable the garbage collector: objects are freed only by reference counting."""
     gc.collect()
     gc.disable()
     yield

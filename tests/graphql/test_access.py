@@ -1,4 +1,4 @@
-"""The table of rights, asserted at the front door: every mutation, with every kind of key, on what is ours and theirs.
+"""The table of rights: every mutation called with every kind of key, on own and on foreign objects.
 
 A new mutation needs a row in `policy/access.py` and a call here.
 """
@@ -23,7 +23,7 @@ from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import dependencies, webhooks
 from tessera_gql.workflows.webhooks import WebhookRequest
 from tests.formats.manifests import column, manifest, table
-from tests.graphql.door import Door, codes, door
+from tests.graphql.authenticated_api import AuthenticatedApi, authenticated_api, codes
 from tests.world import ORDERS, World, without
 
 ASSET = "shop.core.orders"
@@ -33,10 +33,10 @@ DONE = "errors { code message }"
 
 @dataclass
 class Scene:
-    """What a call is about; all of it belongs to `owner` or is asked of it, and is made when it is needed."""
+    """The objects of a call, created on demand; they belong to `owner`, or `owner` is asked about them."""
 
     world: World
-    gate: Door
+    api: AuthenticatedApi
     owner: Team
     outsider: Team
 
@@ -58,11 +58,11 @@ class Scene:
         asset = await self.asset(owner=self.outsider)
         return global_id("Registration", (await self.world.register(asset, self.owner)).id)
 
-    async def edge(self, *, made: bool) -> dict[str, Any]:
+    async def edge(self, *, exists: bool) -> dict[str, Any]:
         await self.asset()
         await self.asset("shop.raw.orders", self.outsider)
         dependent, dependency = AssetRef(fqn=ASSET), AssetRef(fqn="shop.raw.orders")
-        if made:
+        if exists:
             async with self.world.database.write() as session:
                 kind = DependencyType.CONSUMES
                 await dependencies.add(session, ANONYMOUS, dependent=dependent, dependency=dependency, kind=kind)
@@ -74,7 +74,7 @@ class Scene:
         return global_id("Webhook", made.webhook.id)
 
     @property
-    def named(self) -> dict[str, str]:
+    def owner_ref(self) -> dict[str, str]:
         return {"name": self.owner.name}
 
 
@@ -83,11 +83,11 @@ async def create_team(_scene: Scene) -> dict[str, Any]:
 
 
 async def update_team(scene: Scene) -> dict[str, Any]:
-    return {"team": scene.named, "metadata": {"seen": True}}
+    return {"team": scene.owner_ref, "metadata": {"seen": True}}
 
 
 async def create_asset(scene: Scene) -> dict[str, Any]:
-    return {"fqn": ASSET, "owner": scene.named}
+    return {"fqn": ASSET, "owner": scene.owner_ref}
 
 
 async def update_asset(scene: Scene) -> dict[str, Any]:
@@ -96,11 +96,11 @@ async def update_asset(scene: Scene) -> dict[str, Any]:
 
 
 async def add_dependency(scene: Scene) -> dict[str, Any]:
-    return await scene.edge(made=False)
+    return await scene.edge(exists=False)
 
 
 async def remove_dependency(scene: Scene) -> dict[str, Any]:
-    return await scene.edge(made=True)
+    return await scene.edge(exists=True)
 
 
 async def publish_contract(scene: Scene) -> dict[str, Any]:
@@ -116,14 +116,14 @@ async def force_contract(scene: Scene) -> dict[str, Any]:
 async def retire_contract(scene: Scene) -> dict[str, Any]:
     asset = await scene.asset()
     async with scene.world.database.read() as session:
-        found = await contracts.find_active(session, asset.id)
-    assert found is not None
-    return {"contract": global_id("Contract", found.id)}
+        contract = await contracts.find_active(session, asset.id)
+    assert contract is not None
+    return {"contract": global_id("Contract", contract.id)}
 
 
 async def register(scene: Scene) -> dict[str, Any]:
     await scene.asset(owner=scene.outsider)
-    return {"asset": {"fqn": ASSET}, "team": scene.named}
+    return {"asset": {"fqn": ASSET}, "team": scene.owner_ref}
 
 
 async def update_registration(scene: Scene) -> dict[str, Any]:
@@ -136,7 +136,7 @@ async def unregister(scene: Scene) -> dict[str, Any]:
 
 async def acknowledge_proposal(scene: Scene) -> dict[str, Any]:
     proposal = await scene.proposal(scene.outsider, scene.owner)
-    return {"proposal": proposal, "response": "BLOCKED", "team": scene.named}
+    return {"proposal": proposal, "response": "BLOCKED", "team": scene.owner_ref}
 
 
 async def withdraw_proposal(scene: Scene) -> dict[str, Any]:
@@ -148,19 +148,19 @@ async def publish_proposal(scene: Scene) -> dict[str, Any]:
 
 
 async def sync_dbt_manifest(scene: Scene) -> dict[str, Any]:
-    return {"manifest": manifest(table("orders", column("order_id", "integer"))), "owner": scene.named}
+    return {"manifest": manifest(table("orders", column("order_id", "integer"))), "owner": scene.owner_ref}
 
 
 async def create_api_key(scene: Scene) -> dict[str, Any]:
-    return {"name": "next", "team": scene.named}
+    return {"name": "next", "team": scene.owner_ref}
 
 
 async def revoke_api_key(scene: Scene) -> dict[str, Any]:
-    return {"apiKey": global_id("ApiKey", (await scene.gate.mint(scene.owner)).key.id)}
+    return {"apiKey": global_id("ApiKey", (await scene.api.create_key(scene.owner)).key.id)}
 
 
 async def create_webhook(scene: Scene) -> dict[str, Any]:
-    return {"url": HOOK, "team": scene.named}
+    return {"url": HOOK, "team": scene.owner_ref}
 
 
 async def update_webhook(scene: Scene) -> dict[str, Any]:
@@ -177,8 +177,8 @@ async def ping_webhook(scene: Scene) -> dict[str, Any]:
 
 async def redeliver_webhook(scene: Scene) -> dict[str, Any]:
     async with scene.world.database.write() as session:
-        made = await webhooks.create(session, ANONYMOUS, WebhookRequest(HOOK, TeamRef(id=scene.owner.id)))
-        delivery = await webhooks.ping(session, ANONYMOUS, made.webhook.id)
+        webhook = await webhooks.create(session, ANONYMOUS, WebhookRequest(HOOK, TeamRef(id=scene.owner.id)))
+        delivery = await webhooks.ping(session, ANONYMOUS, webhook.webhook.id)
     return {"delivery": global_id("WebhookDelivery", delivery.id)}
 
 
@@ -219,7 +219,7 @@ FIELDS = {Action.FORCE_CONTRACT: "publishContract"}
 
 
 def field_of(verb: Action) -> str:
-    """The mutation of a verb, which bears its name."""
+    """The field of an action's mutation, which has the same name."""
     first, *rest = verb.name.lower().split("_")
     return FIELDS.get(verb, first + "".join(part.capitalize() for part in rest))
 
@@ -242,20 +242,20 @@ def test_every_row_of_the_table_is_a_mutation_or_a_way_to_read() -> None:
     }
 
 
-async def call(gate: Door, token: str | None, verb: Action, asked: dict[str, Any]) -> tuple[list[str], str]:
-    """The codes of its refusals, and what they say."""
+async def call(api: AuthenticatedApi, token: str | None, verb: Action, asked: dict[str, Any]) -> tuple[list[str], str]:
+    """The codes and messages of its refusals."""
     field = field_of(verb)
     query = f"mutation ($input: {mutations()[field].args['input'].type}) {{ {field}(input: $input) {{ {DONE} }} }}"
-    reply = await gate.reply(token, query, input=asked)
+    reply = await api.reply(token, query, input=asked)
     return list(codes(reply, field)), str(reply)
 
 
-async def _tokens(gate: Door, database: Database, ours: Team) -> dict[str, str | None]:
-    bare = await gate.mint(ours, name="no scope")
+async def _tokens(api: AuthenticatedApi, database: Database, ours: Team) -> dict[str, str | None]:
+    bare = await api.create_key(ours, name="no scope")
     async with database.write() as session:
         await session.update(ApiKey, keys.TABLE.c.id == bare.key.id, scopes=[])
-    minted = {scope.value: (await gate.mint(ours, scope, name=scope.value)).token for scope in Scope}
-    return {"nobody": None, "no scope": bare.token, **minted}
+    tokens = {scope.value: (await api.create_key(ours, scope, name=scope.value)).token for scope in Scope}
+    return {"nobody": None, "no scope": bare.token, **tokens}
 
 
 def _expected(holder: str, ours: UUID, verb: Action, owner: UUID) -> list[str]:
@@ -269,38 +269,38 @@ def _expected(holder: str, ours: UUID, verb: Action, owner: UUID) -> list[str]:
 
 @pytest.mark.parametrize("verb", CALLS, ids=lambda verb: verb.name)
 @pytest.mark.parametrize("whose", ["ours", "theirs"])
-async def test_a_key_may_do_exactly_what_the_table_says(
+async def test_each_key_may_call_exactly_what_the_table_allows(
     world: World, database: Database, verb: Action, whose: str
 ) -> None:
-    gate = door(database)
+    api = authenticated_api(database)
     ours, theirs, outsider = [await world.team(name) for name in ("ours", "theirs", "outsider")]
     owner = ours if whose == "ours" else theirs
-    tokens = await _tokens(gate, database, ours)
-    asked = await CALLS[verb](Scene(world, gate, owner, outsider))
-    before, done = await world.size(), False
+    tokens = await _tokens(api, database, ours)
+    asked = await CALLS[verb](Scene(world, api, owner, outsider))
+    before, is_done = await world.size(), False
     for holder, token in tokens.items():
-        found, said = await call(gate, token, verb, asked)
-        if done:  # whoever may do no less, finds it done
-            assert "FORBIDDEN" not in found, said
+        refusal_codes, message = await call(api, token, verb, asked)
+        if is_done:  # whoever may do no less, finds it done
+            assert "FORBIDDEN" not in refusal_codes, message
             continue
         expected = _expected(holder, ours.id, verb, owner.id)
-        assert found == expected, f"{holder} on what is {whose}: {said}"
-        done = not expected
-        assert done or await world.size() == before, f"{holder} was refused and left something behind"
-    assert done
+        assert refusal_codes == expected, f"{holder} on what is {whose}: {message}"
+        is_done = not expected
+        assert is_done or await world.size() == before, f"{holder} was refused and left something behind"
+    assert is_done
 
 
 @pytest.mark.parametrize("scope", Scope)
 async def test_every_key_reads_everything(world: World, database: Database, scope: Scope) -> None:
-    gate = door(database)
+    api = authenticated_api(database)
     asset, _ = await world.proposed(consumers=1)
-    token = (await gate.mint(world.consumers[0], scope)).token
+    token = (await api.create_key(world.consumers[0], scope)).token
     query = """{
       viewer { actor } teams { totalCount } assets { nodes { fqn owner { name } contracts { totalCount } } }
       proposals { nodes { status awaiting { name } } } registrations { totalCount } events { totalCount }
       contracts { totalCount } search(text: "orders") { totalCount }
     }"""
-    data = await gate.data(token, query)
+    data = await api.data(token, query)
     assert data["assets"]["nodes"][0]["fqn"] == asset.fqn
     assert data["proposals"]["nodes"][0]["status"] == "PENDING"
     assert data["events"]["totalCount"] > 5

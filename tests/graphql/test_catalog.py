@@ -1,4 +1,4 @@
-"""Teams, assets and contracts: created by mutations, read back by queries."""
+"""Teams, assets and contracts are created by mutations and read back by queries."""
 
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.policy.access import Actor
@@ -29,7 +29,7 @@ async def test_a_team_an_asset_and_its_first_contract_take_one_operation(ask: As
     assert data["publishContract"]["query"]["asset"]["currentContract"]["version"] == "1.0.0"
 
 
-async def test_a_refusal_is_an_answer_with_a_code_a_field_and_a_sentence(ask: Ask) -> None:
+async def test_a_refusal_has_a_code_a_field_and_a_message(ask: Ask) -> None:
     await ask(CREATE, team="Shop", fqn="shop.core.orders", schema=ORDERS)
     again = await ask(CREATE, team="SHOP", fqn="shop.core.orders", schema=ORDERS)
     assert again["createTeam"]["team"] is None
@@ -49,7 +49,7 @@ mutation ($input: UpdateAssetInput!) {
 """
 
 
-async def test_what_is_left_out_of_an_update_stays_as_it_is(world: World, ask: Ask) -> None:
+async def test_a_field_omitted_from_an_update_stays_unchanged(world: World, ask: Ask) -> None:
     await world.asset("shop.core.orders", await world.team("shop"), description="Orders", metadata={"a": 1})
     await world.team("other")
     ref = {"asset": {"fqn": "shop.core.orders"}}
@@ -78,13 +78,13 @@ async def test_a_team_is_renamed(world: World, ask: Ask) -> None:
     query = """mutation ($input: UpdateTeamInput!) { updateTeam(input: $input) {
       team { name metadata rowVersion } errors { code field message }
     } }"""
-    done = await ask(query, input={"team": {"name": "SHOP"}, "name": "Store", "metadata": {"slack": "#store"}})
-    assert done["updateTeam"]["team"] == {"name": "Store", "metadata": {"slack": "#store"}, "rowVersion": 2}
-    gone = (await ask(query, input={"team": {"name": "Shop"}, "name": "x"}))["updateTeam"]
-    assert gone["errors"][0]["code"] == "NOT_FOUND"
+    reply = await ask(query, input={"team": {"name": "SHOP"}, "name": "Store", "metadata": {"slack": "#store"}})
+    assert reply["updateTeam"]["team"] == {"name": "Store", "metadata": {"slack": "#store"}, "rowVersion": 2}
+    refused = (await ask(query, input={"team": {"name": "Shop"}, "name": "x"}))["updateTeam"]
+    assert refused["errors"][0]["code"] == "NOT_FOUND"
 
 
-async def test_a_key_without_the_scope_is_refused_by_every_verb(world: World, ask: Ask) -> None:
+async def test_a_key_without_the_scope_is_refused_by_every_mutation(world: World, ask: Ask) -> None:
     _, proposal = await world.proposed(consumers=1)
     before = await world.size()
     data = await ask(

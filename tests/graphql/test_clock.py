@@ -1,4 +1,4 @@
-"""A clock that steps back: what is committed keeps its order, and nothing runs out too soon."""
+"""When the clock steps back, events keep the order of commits and nothing expires too early."""
 
 from datetime import timedelta
 
@@ -9,14 +9,14 @@ from tessera_gql.policy.access import Scope
 from tessera_gql.policy.enums import ProposalStatus, Response
 from tessera_gql.store import audit
 from tests.conftest import FixedClock
+from tests.graphql.authenticated_api import authenticated_api
 from tests.graphql.conftest import Ask
-from tests.graphql.door import door
 from tests.world import World, adding
 
 CREATE = "mutation($input: CreateTeamInput!) { createTeam(input: $input) { team { id } errors { code } } }"
 
 
-async def test_the_log_and_the_versions_keep_the_order_of_commits(world: World, clock: FixedClock) -> None:
+async def test_the_event_log_and_the_versions_keep_the_order_of_commits(world: World, clock: FixedClock) -> None:
     asset = await world.published(consumers=1)
     clock.advance(hours=-2)
     await world.publish(asset, adding("extra"))
@@ -29,7 +29,7 @@ async def test_the_log_and_the_versions_keep_the_order_of_commits(world: World, 
     assert (await audit.verify_log(world.database)).sequence == len(log)
 
 
-async def test_a_proposal_neither_runs_out_nor_hangs(world: World, clock: FixedClock) -> None:
+async def test_a_proposal_neither_expires_early_nor_hangs(world: World, clock: FixedClock) -> None:
     _, proposal = await world.proposed(consumers=1)
     clock.advance(hours=-2)
     assert (await world.apply_time(proposal)).proposal.status is ProposalStatus.PENDING
@@ -39,18 +39,18 @@ async def test_a_proposal_neither_runs_out_nor_hangs(world: World, clock: FixedC
     assert (await world.publish_proposal(proposal)).proposal.status is ProposalStatus.PUBLISHED
 
 
-async def test_a_retry_gets_the_first_answer(world: World, clock: FixedClock, ask: Ask) -> None:
+async def test_a_retry_gets_the_first_payload(world: World, clock: FixedClock, ask: Ask) -> None:
     first = await ask(CREATE, input={"name": "one", "idempotencyKey": "k"})
     clock.advance(hours=-2)
     assert await ask(CREATE, input={"name": "one", "idempotencyKey": "k"}) == first
     assert (await world.size())["Team"] == 1
 
 
-async def test_a_key_is_good_until_its_moment_comes(world: World, clock: FixedClock) -> None:
-    opened = door(world.database)
-    minted = await opened.mint(await world.team("one"), Scope.READ, expires_at=clock.now + timedelta(hours=1))
+async def test_a_key_is_valid_until_it_expires(world: World, clock: FixedClock) -> None:
+    api = authenticated_api(world.database)
+    created_key = await api.create_key(await world.team("one"), Scope.READ, expires_at=clock.now + timedelta(hours=1))
     clock.advance(hours=-2)
-    assert (await opened.keys.identify(f"Bearer {minted.token}")).actor.key_id == minted.key.id
+    assert (await api.keys.identify(f"Bearer {created_key.token}")).actor.key_id == created_key.key.id
     clock.advance(hours=3)
     with pytest.raises(InvalidCredential, match="expired at"):
-        await opened.keys.identify(f"Bearer {minted.token}")
+        await api.keys.identify(f"Bearer {created_key.token}")

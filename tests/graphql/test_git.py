@@ -1,4 +1,4 @@
-"""Push and pull through the graph: administrators only, a report or the reason why not."""
+"""Push to and pull from git by mutations: for administrators only, with a report or a refusal."""
 
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -27,12 +27,12 @@ PULL = """mutation ($input: PullFromGitInput!) {
 
 @pytest.fixture
 def run(database: Database, tmp_path: Path) -> Ask:
-    """As a server whose GIT_SYNC_PATH is a folder of the test's own."""
+    """Execute operations as a server does whose GIT_SYNC_PATH is a folder of the test."""
 
-    def opened(identity: Any) -> AbstractAsyncContextManager[Context]:
+    def open_context(identity: Any) -> AbstractAsyncContextManager[Context]:
         return context.open_context(database, identity, context.Resources(git_sync_path=tmp_path / "contracts"))
 
-    transport = Transport(schema=core_schema(schema), authenticate=anyone, context=opened, profile=Profile.OPEN)
+    transport = Transport(schema=core_schema(schema), authenticate=anyone, context=open_context, profile=Profile.OPEN)
 
     async def ask(query: str, *, actor: Actor = ANONYMOUS, **variables: Any) -> dict[str, Any]:
         reply = await execute(transport, query=query, variables=variables, identity=actor)
@@ -42,10 +42,10 @@ def run(database: Database, tmp_path: Path) -> Ask:
     return ask
 
 
-async def test_what_is_pushed_can_be_edited_and_pulled(run: Ask, world: World, tmp_path: Path) -> None:
+async def test_pushed_files_can_be_edited_and_pulled(run: Ask, world: World, tmp_path: Path) -> None:
     await world.published()
-    done = (await run(PUSH, input={"clientMutationId": "one"}))["pushToGit"]
-    assert done == {
+    payload = (await run(PUSH, input={"clientMutationId": "one"}))["pushToGit"]
+    assert payload == {
         "written": ["assets/analytics.core.orders.yaml", "teams/producers.yaml"],
         "removed": [],
         "unchanged": 0,
@@ -62,7 +62,7 @@ async def test_what_is_pushed_can_be_edited_and_pulled(run: Ask, world: World, t
     assert again == {"teamsUpdated": 0, "assetsUpdated": 0, "passedOver": []}
 
 
-async def test_a_mistake_in_a_file_is_told_with_its_line(run: Ask, world: World, tmp_path: Path) -> None:
+async def test_a_mistake_in_a_file_is_reported_with_its_line(run: Ask, world: World, tmp_path: Path) -> None:
     await world.published()
     await run(PUSH, input={})
     (tmp_path / "contracts/teams/producers.yaml").write_text("kind: team\nformat: 1\nnaem: x\n")

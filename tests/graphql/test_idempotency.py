@@ -1,4 +1,4 @@
-"""A retried call gets the first answer and does nothing; two at once end with one effect."""
+"""A mutation repeated with its idempotency key returns the first payload and changes nothing."""
 
 import asyncio
 from typing import Any
@@ -24,64 +24,64 @@ mutation ($input: CreateTeamInput!) { createTeam(input: $input) { team { id name
 """
 
 
-def offer(schema: Any, **more: Any) -> dict[str, Any]:
-    return {"asset": {"fqn": "analytics.core.orders"}, "schema": schema, "idempotencyKey": "k-1", **more}
+def publish_input(schema: Any, **options: Any) -> dict[str, Any]:
+    return {"asset": {"fqn": "analytics.core.orders"}, "schema": schema, "idempotencyKey": "k-1", **options}
 
 
 @pytest.mark.parametrize("schema", [adding("extra"), without("note")])
-async def test_a_retry_gets_the_first_answer_and_leaves_no_trace(schema: Any, world: World, ask: Ask) -> None:
+async def test_a_retry_gets_the_first_payload_and_writes_nothing(schema: Any, world: World, ask: Ask) -> None:
     await world.published(consumers=2)
-    first = (await ask(PUBLISH, input=offer(schema, clientMutationId="one")))["publishContract"]
+    first = (await ask(PUBLISH, input=publish_input(schema, clientMutationId="one")))["publishContract"]
     assert first["errors"] == []
     before = await world.size()
-    again = (await ask(PUBLISH, input=offer(schema, clientMutationId="two")))["publishContract"]
+    again = (await ask(PUBLISH, input=publish_input(schema, clientMutationId="two")))["publishContract"]
     assert again.pop("clientMutationId") == "two"
     assert first.pop("clientMutationId") == "one"
     assert again == first
     assert await world.size() == before
 
 
-async def test_things_are_shown_as_they_are_now_though_the_outcome_is_the_first(world: World, ask: Ask) -> None:
+async def test_a_retry_shows_current_objects_with_the_first_outcome(world: World, ask: Ask) -> None:
     asset = await world.published(consumers=1)
-    await ask(PUBLISH, input=offer(without("note")))
+    await ask(PUBLISH, input=publish_input(without("note")))
     await world.publish(asset, without("total"), force=True, reason="late")
-    again = (await ask(PUBLISH, input=offer(without("note"))))["publishContract"]
+    again = (await ask(PUBLISH, input=publish_input(without("note"))))["publishContract"]
     assert again["outcome"] == "PROPOSED"
     assert again["proposal"]["status"] == "SUPERSEDED"
 
 
-async def test_a_key_used_for_something_else_is_a_conflict(world: World, ask: Ask) -> None:
+async def test_a_key_used_with_another_input_is_a_conflict(world: World, ask: Ask) -> None:
     await world.published()
-    await ask(PUBLISH, input=offer(adding("extra")))
-    other = (await ask(PUBLISH, input=offer(adding("other"))))["publishContract"]
-    assert other["errors"][0]["code"] == "CONFLICT"
-    assert other["errors"][0]["field"] == ["input", "idempotencyKey"]
-    assert other["outcome"] is None
+    await ask(PUBLISH, input=publish_input(adding("extra")))
+    payload = (await ask(PUBLISH, input=publish_input(adding("other"))))["publishContract"]
+    assert payload["errors"][0]["code"] == "CONFLICT"
+    assert payload["errors"][0]["field"] == ["input", "idempotencyKey"]
+    assert payload["outcome"] is None
     team = (await ask(CREATE, input={"name": "x", "idempotencyKey": "k-1"}))["createTeam"]
     assert team["errors"][0]["code"] == "CONFLICT"
 
 
-async def test_keys_of_different_callers_do_not_meet(ask: Ask) -> None:
+async def test_keys_of_different_callers_do_not_collide(ask: Ask) -> None:
     for name in ("one", "two"):
         actor = Actor(name, None, frozenset(Scope))
-        done = await ask(CREATE, actor=actor, input={"name": f"team of {name}", "idempotencyKey": "same"})
-        assert done["createTeam"]["errors"] == []
+        reply = await ask(CREATE, actor=actor, input={"name": f"team of {name}", "idempotencyKey": "same"})
+        assert reply["createTeam"]["errors"] == []
 
 
-async def test_a_refusal_is_not_remembered(world: World, ask: Ask) -> None:
-    given = {"asset": {"fqn": "analytics.core.orders"}, "team": {"name": "late"}, "idempotencyKey": "k-2"}
+async def test_a_refusal_is_not_stored(world: World, ask: Ask) -> None:
+    arguments = {"asset": {"fqn": "analytics.core.orders"}, "team": {"name": "late"}, "idempotencyKey": "k-2"}
     query = """mutation ($input: RegisterInput!) { register(input: $input) { registration { id } errors { code } } }"""
     await world.published()
-    assert (await ask(query, input=given))["register"]["errors"] == [{"code": "NOT_FOUND"}]
+    assert (await ask(query, input=arguments))["register"]["errors"] == [{"code": "NOT_FOUND"}]
     await world.team("late")
-    assert (await ask(query, input=given))["register"]["registration"] is not None
+    assert (await ask(query, input=arguments))["register"]["registration"] is not None
 
 
-async def test_a_dry_run_is_not_remembered(world: World, ask: Ask) -> None:
+async def test_a_dry_run_is_not_stored(world: World, ask: Ask) -> None:
     await world.published()
-    dry = (await ask(PUBLISH, input=offer(adding("extra"), dryRun=True)))["publishContract"]
+    dry = (await ask(PUBLISH, input=publish_input(adding("extra"), dryRun=True)))["publishContract"]
     assert dry["outcome"] == "PUBLISHED"
-    wet = (await ask(PUBLISH, input=offer(adding("extra"))))["publishContract"]
+    wet = (await ask(PUBLISH, input=publish_input(adding("extra"))))["publishContract"]
     assert wet["errors"] == []
     active = await world.active(await world.asset("other.asset", await world.team("other")))
     assert active is None
@@ -89,19 +89,19 @@ async def test_a_dry_run_is_not_remembered(world: World, ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 201])
-async def test_a_key_has_a_sensible_length(key: str, ask: Ask) -> None:
-    done = (await ask(CREATE, input={"name": "x", "idempotencyKey": key}))["createTeam"]
-    assert done["errors"][0]["code"] == "INVALID"
-    assert done["errors"][0]["field"] == ["input", "idempotencyKey"]
+async def test_a_too_short_or_too_long_key_is_refused(key: str, ask: Ask) -> None:
+    reply = (await ask(CREATE, input={"name": "x", "idempotencyKey": key}))["createTeam"]
+    assert reply["errors"][0]["code"] == "INVALID"
+    assert reply["errors"][0]["field"] == ["input", "idempotencyKey"]
 
 
-async def test_equal_calls_at_once_have_one_effect_and_one_answer(world: World, ask: Ask) -> None:
+async def test_equal_concurrent_calls_have_one_effect_and_one_payload(world: World, ask: Ask) -> None:
     await world.published(consumers=1)
     before = await world.size()
-    answers = await asyncio.gather(*(ask(PUBLISH, input=offer(without("note"))) for _ in range(6)))
-    found = [one["publishContract"] for one in answers]
-    assert all(one == found[0] for one in found)
-    assert found[0]["outcome"] == "PROPOSED"
+    answers = await asyncio.gather(*(ask(PUBLISH, input=publish_input(without("note"))) for _ in range(6)))
+    payloads = [answer["publishContract"] for answer in answers]
+    assert all(payload == payloads[0] for payload in payloads)
+    assert payloads[0]["outcome"] == "PROPOSED"
     after = await world.size()
     assert after["Proposal"] - before["Proposal"] == 1
     assert after["EventRow"] - before["EventRow"] == 2

@@ -1,4 +1,4 @@
-"""What is made from what, and what a change up the stream would come to."""
+"""Lineage upstream and downstream, and the impact of a change on it."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ query ($fqn: String!, $depth: Int! = 10, $first: Int, $after: String) {
 
 
 async def diamond(world: World, ask: Ask) -> None:
-    """a -> b, c -> d -> a: a diamond that bites its tail."""
+    """The lineage a -> b, c -> d -> a: a diamond with a cycle."""
     owner = await world.team("owners")
     for name in "abcd":
         await world.asset(f"x.{name}", owner)
@@ -37,16 +37,16 @@ async def diamond(world: World, ask: Ask) -> None:
         assert data["addDependency"]["errors"] == []
 
 
-def edges(found: dict[str, Any]) -> list[tuple[str, int]]:
-    return sorted((edge["node"]["fqn"], edge["degree"]) for edge in found["edges"])
+def edges(asset: dict[str, Any]) -> list[tuple[str, int]]:
+    return sorted((edge["node"]["fqn"], edge["degree"]) for edge in asset["edges"])
 
 
-async def test_everything_down_the_stream_is_found_with_its_distance(world: World, ask: Ask) -> None:
+async def test_every_downstream_asset_is_listed_with_its_distance(world: World, ask: Ask) -> None:
     await diamond(world, ask)
     asset = (await ask(STREAM, fqn="x.a"))["asset"]
     assert edges(asset["downstream"]) == [("x.b", 1), ("x.c", 1), ("x.d", 2)]
     assert edges(asset["upstream"]) == [("x.b", 2), ("x.c", 2), ("x.d", 1)]
-    assert [one["dependency"]["fqn"] for one in asset["dependencies"]["nodes"]] == ["x.d"]
+    assert [node["dependency"]["fqn"] for node in asset["dependencies"]["nodes"]] == ["x.d"]
     assert asset["dependents"]["totalCount"] == 2
     near = (await ask(STREAM, fqn="x.a", depth=1))["asset"]
     assert edges(near["downstream"]) == [("x.b", 1), ("x.c", 1)]
@@ -57,12 +57,16 @@ async def test_lineage_is_read_in_pages(world: World, ask: Ask) -> None:
     page = (await ask(STREAM, fqn="x.a", first=2))["asset"]["downstream"]
     assert page["totalCount"] == 3
     assert page["pageInfo"]["hasNextPage"] is True
-    rest = (await ask(STREAM, fqn="x.a", first=2, after=page["pageInfo"]["endCursor"]))["asset"]["downstream"]
-    assert [one["fqn"] for one in rest["nodes"]] == ["x.d"]
-    assert rest["pageInfo"] | {"endCursor": None} == {"hasNextPage": False, "hasPreviousPage": True, "endCursor": None}
+    remaining = (await ask(STREAM, fqn="x.a", first=2, after=page["pageInfo"]["endCursor"]))["asset"]["downstream"]
+    assert [node["fqn"] for node in remaining["nodes"]] == ["x.d"]
+    assert remaining["pageInfo"] | {"endCursor": None} == {
+        "hasNextPage": False,
+        "hasPreviousPage": True,
+        "endCursor": None,
+    }
 
 
-async def test_a_depth_or_cursor_that_makes_no_sense_is_refused(world: World, ask: Ask, answer: Ask) -> None:
+async def test_an_invalid_depth_or_cursor_is_refused(world: World, ask: Ask, answer: Ask) -> None:
     await diamond(world, ask)
     for arguments in ({"depth": 0}, {"depth": 11}, {"after": "junk"}, {"first": 101}, {"first": -1}):
         reply = await answer(STREAM, fqn="x.a", **arguments)
@@ -92,15 +96,15 @@ query ($schema: JSON!, $version: String, $guarantees: JSON) {
 """
 
 
-async def test_impact_says_what_a_publish_would_do_and_writes_nothing(world: World, ask: Ask) -> None:
+async def test_impact_returns_what_a_publish_would_do_and_writes_nothing(world: World, ask: Ask) -> None:
     asset = await world.published(consumers=1)
     precise = await world.team("precise")
     await world.register(asset, precise, "total")
     before = await world.size()
     same = (await ask(IMPACT, schema=ORDERS))["impact"]
     assert (same["outcome"], same["version"], same["bump"]) == ("UNCHANGED", None, "NONE")
-    more = (await ask(IMPACT, schema=adding("extra")))["impact"]
-    assert (more["outcome"], more["version"], more["asked"]) == ("PUBLISHED", "1.1.0", [])
+    compatible = (await ask(IMPACT, schema=adding("extra")))["impact"]
+    assert (compatible["outcome"], compatible["version"], compatible["asked"]) == ("PUBLISHED", "1.1.0", [])
     less = (await ask(IMPACT, schema=without("note")))["impact"]
     assert (less["outcome"], less["version"], less["bump"]) == ("PROPOSED", "2.0.0", "MAJOR")
     assert less["asked"] == [{"team": {"name": "consumer-0"}, "because": [{"path": "note"}]}]
@@ -111,11 +115,11 @@ async def test_impact_says_what_a_publish_would_do_and_writes_nothing(world: Wor
 async def test_impact_agrees_with_what_the_publish_then_does(world: World, ask: Ask) -> None:
     asset = await world.published(consumers=2)
     foreseen = (await ask(IMPACT, schema=without("note", "total")))["impact"]
-    done = await world.publish(asset, without("note", "total"))
-    assert done.outcome == foreseen["outcome"]
-    assert done.proposal is not None
-    assert done.proposal.proposed_version == foreseen["version"]
-    assert len(await world.asked(done.proposal)) == len(foreseen["asked"])
+    result = await world.publish(asset, without("note", "total"))
+    assert result.outcome == foreseen["outcome"]
+    assert result.proposal is not None
+    assert result.proposal.proposed_version == foreseen["version"]
+    assert len(await world.asked(result.proposal)) == len(foreseen["asked"])
 
 
 async def test_impact_refuses_what_a_publish_would_refuse(world: World, answer: Ask) -> None:

@@ -1,4 +1,4 @@
-"""What a request leaves behind is freed as soon as it is over: nothing waits for the garbage collector."""
+"""Documents and contexts are freed by reference counting, without the garbage collector."""
 
 import gc
 from weakref import ref
@@ -19,9 +19,9 @@ CORE = schema._schema
 
 
 @pytest.mark.usefixtures("no_collector")
-def test_a_document_that_left_the_cache_is_freed_with_its_plan() -> None:
-    known = DocumentCache(CORE, Limits(cached_tokens=100), Profile.OPEN)
-    operation = known.prepare(QUERY)
+def test_a_document_evicted_from_the_cache_is_freed_with_its_plan() -> None:
+    cache = DocumentCache(CORE, Limits(cached_tokens=100), Profile.OPEN)
+    operation = cache.prepare(QUERY)
     assert isinstance(operation, Operation)
     assert operation.document.loc is not None
     plan = operation.plans.get(CORE, operation.document, operation.node, VariableValues({}, {}))
@@ -30,12 +30,12 @@ def test_a_document_that_left_the_cache_is_freed_with_its_plan() -> None:
     gc.collect()  # of what the validation has left
     del operation, plan
     assert all(reference() is not None for reference in references)
-    known.prepare("{ teams { nodes { id } } }" + " " * 50_000)
+    cache.prepare("{ teams { nodes { id } } }" + " " * 50_000)
     assert [reference() for reference in references] == [None] * len(references)
 
 
 @pytest.mark.usefixtures("no_collector")
-async def test_a_closed_context_is_freed_with_all_that_was_read(world: World, transport: Transport) -> None:
+async def test_a_closed_context_is_freed_with_its_rows(world: World, transport: Transport) -> None:
     asset = await world.published(consumers=1)
     async with transport.context(ANONYMOUS) as context:
         assert await context.loaders.asset.load(asset.id) is not None
@@ -45,16 +45,16 @@ async def test_a_closed_context_is_freed_with_all_that_was_read(world: World, tr
 
 
 def test_a_document_with_many_plans_and_sizes_takes_more_of_the_cache() -> None:
-    known = DocumentCache(CORE, Limits(), Profile.OPEN)
+    cache = DocumentCache(CORE, Limits(), Profile.OPEN)
     query = """query($n: Int, $a: Boolean!, $b: Boolean!) {
       assets(first: $n) { nodes { id @skip(if: $a) fqn @skip(if: $b) } } }"""
-    known.prepare(query)
-    alone = known._weight
+    cache.prepare(query)
+    alone = cache._weight
     for number in range(4):
         variables = {"n": number + 1, "a": bool(number & 1), "b": bool(number & 2)}
-        operation = known.prepare(query, variables)
+        operation = cache.prepare(query, variables)
         assert isinstance(operation, Operation)
         coerced = VariableValues(dict.fromkeys(variables), variables)  # type: ignore[misc]
         operation.plans.get(CORE, operation.document, operation.node, coerced)
-    known.prepare(query)
-    assert 2.5 * alone < known._weight < 4 * alone
+    cache.prepare(query)
+    assert 2.5 * alone < cache._weight < 4 * alone

@@ -1,4 +1,4 @@
-"""A number of any size, wherever JSON may hold one, is kept exactly or refused with a code: never a fault of ours."""
+"""Numbers of any size in JSON are kept exactly or refused with a code; they never cause an internal error."""
 
 import json
 from typing import Any
@@ -52,7 +52,7 @@ def test_a_multiple_of_a_thousand_digits_is_shown_exactly() -> None:
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-async def test_a_contract_and_a_comparison_keep_it_or_refuse_it(answer: Ask, world: World, name: str) -> None:
+async def test_a_contract_and_a_comparison_keep_or_refuse_a_large_number(answer: Ask, world: World, name: str) -> None:
     number = json.loads(NUMBERS[name])
     asset = await world.asset("a.b.c", await world.team("shop"))
     literal = await answer(
@@ -74,6 +74,6 @@ def codes(reply: dict[str, Any]) -> set[str]:
 
 
 @pytest.mark.parametrize("text", ["1e400", "-1e999999999", "7" * 400, "7" * 5_000])
-def test_what_is_beyond_a_float_in_a_request_is_refused_before_it_is_looked_at(text: str) -> None:
+def test_a_number_beyond_a_float_in_a_request_is_refused_as_malformed(text: str) -> None:
     with pytest.raises(codec.MalformedRequest, match="is not JSON that can be read"):
         codec.decode(b'{"variables": {"a": %s}}' % text.encode())

@@ -1,4 +1,4 @@
-"""A breaking change through the graph: proposed, answered, published; refused with a sentence where it must be."""
+"""A breaking change over GraphQL: proposed, acknowledged, published, or refused with a reason."""
 
 from typing import Any
 
@@ -53,35 +53,37 @@ def acting(team: Team) -> Actor:
     return Actor(f"key of {team.name}", team.id, WRITE)
 
 
-def offer(schema: Any, **more: Any) -> dict[str, Any]:
-    return {"asset": {"fqn": "analytics.core.orders"}, "schema": schema, **more}
+def publish_input(schema: Any, **options: Any) -> dict[str, Any]:
+    return {"asset": {"fqn": "analytics.core.orders"}, "schema": schema, **options}
 
 
-async def publish(ask: Ask, schema: Any, **more: Any) -> dict[str, Any]:
-    found: dict[str, Any] = (await ask(PUBLISH, input=offer(schema, **more)))["publishContract"]
-    return found
+async def publish(ask: Ask, schema: Any, **options: Any) -> dict[str, Any]:
+    shown_proposal: dict[str, Any] = (await ask(PUBLISH, input=publish_input(schema, **options)))["publishContract"]
+    return shown_proposal
 
 
-async def test_a_breaking_change_asks_its_readers_and_is_published_with_their_consent(world: World, ask: Ask) -> None:
+async def test_a_breaking_change_asks_its_consumers_and_is_published_with_their_approval(
+    world: World, ask: Ask
+) -> None:
     await world.published(consumers=2)
-    done = await publish(ask, without("note"), reason="nobody writes it", publishedBy={"name": "producers"})
-    assert done["errors"] == []
-    assert done["outcome"] == "PROPOSED"
-    assert done["contract"]["version"] == "1.0.0"
-    proposal = done["proposal"]
+    payload = await publish(ask, without("note"), reason="nobody writes it", publishedBy={"name": "producers"})
+    assert payload["errors"] == []
+    assert payload["outcome"] == "PROPOSED"
+    assert payload["contract"]["version"] == "1.0.0"
+    proposal = payload["proposal"]
     assert proposal["status"] == "PENDING"
     assert proposal["reason"] == "nobody writes it"
     assert [change["path"] for change in proposal["breakingChanges"]] == ["note"]
     assert [team["name"] for team in proposal["breakingChanges"][0]["teams"]] == ["consumer-0", "consumer-1"]
-    assert done["diff"]["isCompatible"] is False
-    assert done["diff"]["none"] is True
-    assert done["diff"]["bump"] == "MAJOR"
+    assert payload["diff"]["isCompatible"] is False
+    assert payload["diff"]["none"] is True
+    assert payload["diff"]["bump"] == "MAJOR"
 
     for number, team in enumerate(world.consumers):
-        said = await ask(
+        reply = await ask(
             ANSWER, actor=acting(team), input={"proposal": proposal["id"], "response": "APPROVED", "notes": "fine"}
         )
-        answered = said["acknowledgeProposal"]
+        answered = reply["acknowledgeProposal"]
         assert answered["errors"] == []
         assert answered["acknowledgment"]["team"] == {"name": team.name}
         assert answered["acknowledgment"]["response"] == "APPROVED"
@@ -105,53 +107,61 @@ async def test_a_breaking_change_asks_its_readers_and_is_published_with_their_co
     ]
 
 
-async def test_the_last_consent_publishes_where_that_was_asked_for(world: World, ask: Ask) -> None:
+async def test_the_last_approval_publishes_when_that_was_requested(world: World, ask: Ask) -> None:
     await world.published(consumers=1)
     proposal = (await publish(ask, without("note"), publishWhenApproved=True))["proposal"]
-    said = await ask(
+    reply = await ask(
         ANSWER, actor=acting(world.consumers[0]), input={"proposal": proposal["id"], "response": "APPROVED"}
     )
-    assert said["acknowledgeProposal"]["contract"] == {"version": "2.0.0"}
-    assert said["acknowledgeProposal"]["proposal"]["status"] == "PUBLISHED"
+    assert reply["acknowledgeProposal"]["contract"] == {"version": "2.0.0"}
+    assert reply["acknowledgeProposal"]["proposal"]["status"] == "PUBLISHED"
 
 
 async def test_migrating_needs_a_deadline_and_the_refusal_names_the_input(world: World, ask: Ask) -> None:
     _, proposal = await world.proposed(consumers=1)
-    given = {"proposal": global_id("Proposal", proposal.id), "response": "MIGRATING"}
+    arguments = {"proposal": global_id("Proposal", proposal.id), "response": "MIGRATING"}
     me = acting(world.consumers[0])
-    refused = (await ask(ANSWER, actor=me, input=given))["acknowledgeProposal"]
+    refused = (await ask(ANSWER, actor=me, input=arguments))["acknowledgeProposal"]
     assert refused["acknowledgment"] is None
     assert refused["errors"][0]["code"] == "INVALID"
     assert refused["errors"][0]["field"] == ["input", "migrationDeadline"]
-    kept = await ask(ANSWER, actor=me, input=given | {"migrationDeadline": "2026-02-01T00:00:00+01:00"})
-    assert kept["acknowledgeProposal"]["acknowledgment"]["migrationDeadline"] == "2026-01-31T23:00:00Z"
-    assert kept["acknowledgeProposal"]["proposal"]["status"] == "PENDING"
+    reply = await ask(ANSWER, actor=me, input=arguments | {"migrationDeadline": "2026-02-01T00:00:00+01:00"})
+    assert reply["acknowledgeProposal"]["acknowledgment"]["migrationDeadline"] == "2026-01-31T23:00:00Z"
+    assert reply["acknowledgeProposal"]["proposal"]["status"] == "PENDING"
 
 
-async def test_who_is_not_asked_may_not_answer(world: World, ask: Ask) -> None:
+async def test_a_team_that_is_not_asked_may_not_acknowledge(world: World, ask: Ask) -> None:
     _, proposal = await world.proposed(consumers=1)
     stranger = await world.team("stranger")
-    given = {"proposal": global_id("Proposal", proposal.id), "response": "APPROVED"}
-    refused = (await ask(ANSWER, actor=acting(stranger), input=given))["acknowledgeProposal"]
+    arguments = {"proposal": global_id("Proposal", proposal.id), "response": "APPROVED"}
+    refused = (await ask(ANSWER, actor=acting(stranger), input=arguments))["acknowledgeProposal"]
     assert refused["errors"][0]["code"] == "FORBIDDEN"
     assert "consumer-0" in refused["errors"][0]["message"]
-    other = await ask(ANSWER, actor=acting(stranger), input=given | {"team": {"name": "consumer-0"}})
-    assert other["acknowledgeProposal"]["errors"][0]["code"] == "FORBIDDEN"
+    for_another_team = await ask(ANSWER, actor=acting(stranger), input=arguments | {"team": {"name": "consumer-0"}})
+    assert for_another_team["acknowledgeProposal"]["errors"][0]["code"] == "FORBIDDEN"
 
 
-async def test_what_the_viewer_may_do_is_said_ahead(world: World, ask: Ask) -> None:
+async def test_the_fields_viewer_can_agree_with_the_mutations(world: World, ask: Ask) -> None:
     asset, proposal = await world.proposed(consumers=1)
     query = """query ($id: ID!) { proposal(id: $id) {
       viewerCanAcknowledge viewerCanWithdraw viewerCanPublish asset { viewerCanPublish viewerCanUpdate }
     } }"""
-    seen: dict[str, tuple[bool, ...]] = {}
+    permissions: dict[str, tuple[bool, ...]] = {}
     owner = Team(id=asset.owner_team_id, name="producers", name_key="", meta={}, created_at=proposal.created_at)
     readonly = Actor("reader", owner.id)
     for name, actor in (("owner", acting(owner)), ("asked", acting(world.consumers[0])), ("readonly", readonly)):
-        found = (await ask(query, actor=actor, id=global_id("Proposal", proposal.id)))["proposal"]
-        seen[name] = (found["viewerCanAcknowledge"], found["viewerCanWithdraw"], found["asset"]["viewerCanPublish"])
-        assert found["viewerCanPublish"] is False
-    assert seen == {"owner": (False, True, True), "asked": (True, False, False), "readonly": (False, False, False)}
+        shown_proposal = (await ask(query, actor=actor, id=global_id("Proposal", proposal.id)))["proposal"]
+        permissions[name] = (
+            shown_proposal["viewerCanAcknowledge"],
+            shown_proposal["viewerCanWithdraw"],
+            shown_proposal["asset"]["viewerCanPublish"],
+        )
+        assert shown_proposal["viewerCanPublish"] is False
+    assert permissions == {
+        "owner": (False, True, True),
+        "asked": (True, False, False),
+        "readonly": (False, False, False),
+    }
 
 
 async def test_another_teams_key_cannot_publish_and_nothing_is_left_behind(world: World, ask: Ask) -> None:
@@ -159,10 +169,10 @@ async def test_another_teams_key_cannot_publish_and_nothing_is_left_behind(world
     before = await world.size()
     actor = acting(world.consumers[0])
     for schema in (ORDERS, adding("extra"), without("note")):
-        done = (await ask(PUBLISH, actor=actor, input=offer(schema)))["publishContract"]
-        assert done["errors"][0]["code"] == "FORBIDDEN"
-        assert done["outcome"] is None
-        assert done["contract"] is None
+        payload = (await ask(PUBLISH, actor=actor, input=publish_input(schema)))["publishContract"]
+        assert payload["errors"][0]["code"] == "FORBIDDEN"
+        assert payload["outcome"] is None
+        assert payload["contract"] is None
     assert await world.size() == before
 
 
@@ -176,45 +186,48 @@ async def test_withdrawing_ends_a_proposal_for_good(world: World, ask: Ask) -> N
     again = (await ask(query, id=identity))["withdrawProposal"]
     assert again["proposal"] is None
     assert again["errors"][0]["code"] == "CONFLICT"
-    gone = (await ask(query, id=global_id("Proposal", world.consumers[0].id)))["withdrawProposal"]
-    assert gone["errors"][0]["code"] == "NOT_FOUND"
+    payload = (await ask(query, id=global_id("Proposal", world.consumers[0].id)))["withdrawProposal"]
+    assert payload["errors"][0]["code"] == "NOT_FOUND"
 
 
-async def test_guarantees_are_kept_when_left_out_and_dropped_when_null(world: World, ask: Ask) -> None:
+async def test_omitted_guarantees_stay_and_null_guarantees_are_removed(world: World, ask: Ask) -> None:
     await world.asset("analytics.core.orders", await world.team("producers"))
     first = await publish(ask, ORDERS, guarantees={"custom": {"fresh": True}})
     assert first["contract"]["guarantees"] == {"custom": {"fresh": True}}
-    kept = await publish(ask, adding("extra"), compatibilityMode="NONE")
-    assert kept["contract"]["guarantees"] == {"custom": {"fresh": True}}
-    assert kept["contract"]["version"] == "1.1.0"
+    reply = await publish(ask, adding("extra"), compatibilityMode="NONE")
+    assert reply["contract"]["guarantees"] == {"custom": {"fresh": True}}
+    assert reply["contract"]["version"] == "1.1.0"
     dropped = await publish(ask, adding("extra"), guarantees=None)
     assert dropped["outcome"] == "PUBLISHED"
     assert dropped["contract"]["guarantees"] is None
 
 
-async def test_a_refused_publish_names_the_input_in_the_clients_spelling(world: World, ask: Ask) -> None:
+async def test_a_refused_publish_names_the_input_field_in_camel_case(world: World, ask: Ask) -> None:
     await world.published(consumers=1)
-    for given, field in (
-        (offer(adding("x"), version="1.0.0"), "version"),
-        (offer(["no schema"]), "schema"),
-        (offer(ORDERS, guarantees=[1]), "guarantees"),
-        (offer(without("note"), expiresAt="2020-01-01T00:00:00Z"), "expiresAt"),
-        (offer(without("note"), force=True), "reason"),
-        (offer(adding("x"), publishedBy={"name": "nobody"}), "publishedBy"),
-        (offer(adding("x")) | {"asset": {"fqn": "no.such"}}, "asset"),
+    for arguments, field in (
+        (publish_input(adding("x"), version="1.0.0"), "version"),
+        (publish_input(["no schema"]), "schema"),
+        (publish_input(ORDERS, guarantees=[1]), "guarantees"),
+        (publish_input(without("note"), expiresAt="2020-01-01T00:00:00Z"), "expiresAt"),
+        (publish_input(without("note"), force=True), "reason"),
+        (publish_input(adding("x"), publishedBy={"name": "nobody"}), "publishedBy"),
+        (publish_input(adding("x")) | {"asset": {"fqn": "no.such"}}, "asset"),
     ):
-        refused = (await ask(PUBLISH, input=given))["publishContract"]
+        refused = (await ask(PUBLISH, input=arguments))["publishContract"]
         assert refused["errors"][0]["field"] == ["input", field], refused
         assert refused["outcome"] is None
 
 
-async def test_a_dry_run_answers_in_full_and_leaves_nothing(world: World, ask: Ask) -> None:
+async def test_a_dry_run_returns_the_whole_payload_and_writes_nothing(world: World, ask: Ask) -> None:
     await world.published(consumers=2)
     before = await world.size()
-    done = await publish(ask, without("note"), dryRun=True, reason="to see")
-    assert done["outcome"] == "PROPOSED"
-    assert [one["team"]["name"] for one in done["proposal"]["acknowledgments"]["nodes"]] == ["consumer-0", "consumer-1"]
-    assert [team["name"] for team in done["proposal"]["awaiting"]] == ["consumer-0", "consumer-1"]
+    payload = await publish(ask, without("note"), dryRun=True, reason="to see")
+    assert payload["outcome"] == "PROPOSED"
+    assert [node["team"]["name"] for node in payload["proposal"]["acknowledgments"]["nodes"]] == [
+        "consumer-0",
+        "consumer-1",
+    ]
+    assert [team["name"] for team in payload["proposal"]["awaiting"]] == ["consumer-0", "consumer-1"]
     assert await world.size() == before
     compatible = await publish(ask, adding("extra"), dryRun=True)
     assert compatible["contract"]["version"] == "1.1.0"
@@ -282,5 +295,5 @@ async def test_a_contract_is_retired_only_when_nobody_reads_it(world: World, ask
     assert refused == {"contract": None, "errors": [{"code": "CONFLICT"}]}
     for registration in await world.registrations():
         await world.unregister(registration)
-    done = (await ask(query, id=global_id("Contract", active.id)))["retireContract"]
-    assert done == {"contract": {"status": "RETIRED"}, "errors": []}
+    payload = (await ask(query, id=global_id("Contract", active.id)))["retireContract"]
+    assert payload == {"contract": {"status": "RETIRED"}, "errors": []}

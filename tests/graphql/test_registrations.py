@@ -1,4 +1,4 @@
-"""Who reads what: registered, changed, ended, and shown on the asset."""
+"""Registrations are created, changed and ended, and shown on their asset."""
 
 from tessera_gql.policy.access import Actor, Scope
 from tests.graphql.conftest import Ask
@@ -27,29 +27,29 @@ mutation ($id: ID!) { unregister(input: {registration: $id}) { registration { st
 """
 
 
-async def test_a_team_registers_changes_its_mind_and_leaves(world: World, ask: Ask) -> None:
+async def test_a_team_registers_updates_and_unregisters(world: World, ask: Ask) -> None:
     await world.published()
     team = await world.team("readers")
     dashboard = await world.asset("shop.mart.dashboard", team)
     me = Actor("ci", team.id, frozenset({Scope.READ, Scope.WRITE}))
-    given = {
+    arguments = {
         "asset": {"fqn": "analytics.core.orders"},
         "fields": ["total", "order_id"],
         "consumerAsset": {"fqn": dashboard.fqn},
         "purpose": "revenue",
         "pinnedVersion": "1.0.0",
     }
-    made = (await ask(REGISTER, actor=me, input=given))["register"]
-    assert made["errors"] == []
-    registration = made["registration"]
+    payload = (await ask(REGISTER, actor=me, input=arguments))["register"]
+    assert payload["errors"] == []
+    registration = payload["registration"]
     assert registration["fields"] == ["total", "order_id"]
     assert registration["consumerTeam"] == {"name": "readers"}
     assert registration["consumerAsset"] == {"fqn": "shop.mart.dashboard"}
     assert registration["evidence"] == "DECLARED"
 
     changed = await ask(UPDATE, actor=me, input={"registration": registration["id"], "fields": None, "purpose": None})
-    found = changed["updateRegistration"]["registration"]
-    assert found == {"fields": None, "purpose": None, "pinnedVersion": "1.0.0", "rowVersion": 2}
+    fields = changed["updateRegistration"]["registration"]
+    assert fields == {"fields": None, "purpose": None, "pinnedVersion": "1.0.0", "rowVersion": 2}
     stale = await ask(
         UPDATE, actor=me, input={"registration": registration["id"], "fields": ["note"], "expectedRowVersion": 1}
     )
@@ -60,7 +60,7 @@ async def test_a_team_registers_changes_its_mind_and_leaves(world: World, ask: A
     assert (await ask(END, actor=me, id=registration["id"]))["unregister"]["errors"][0]["code"] == "CONFLICT"
 
 
-async def test_a_field_that_is_not_declared_is_refused_with_the_nearest(world: World, ask: Ask) -> None:
+async def test_an_undeclared_field_is_refused_with_the_nearest_name(world: World, ask: Ask) -> None:
     await world.published()
     await world.team("readers")
     refused = await ask(
@@ -84,21 +84,21 @@ async def test_a_second_registration_and_unknown_names_are_refused(world: World,
     assert via["errors"][0]["field"] == ["input", "consumerAsset"]
 
 
-async def test_a_field_is_read_by_those_who_named_it_or_everything(world: World, ask: Ask) -> None:
+async def test_a_field_is_read_by_teams_that_registered_it_or_the_whole_asset(world: World, ask: Ask) -> None:
     asset = await world.published(consumers=1)
-    other = await world.team("other")
-    await world.register(asset, other, "total", "note")
+    other_team = await world.team("other")
+    await world.register(asset, other_team, "total", "note")
     query = """query ($paths: [String!]) {
       asset(by: {fqn: "analytics.core.orders"}) { fields(paths: $paths) { path readerCount readers { name } } }
     }"""
-    found = (await ask(query))["asset"]["fields"]
-    assert {field["path"]: field["readerCount"] for field in found} == {
+    fields = (await ask(query))["asset"]["fields"]
+    assert {field["path"]: field["readerCount"] for field in fields} == {
         "order_id": 1,
         "customer_id": 1,
         "total": 2,
         "note": 2,
     }
-    assert [one["path"] for one in (await ask(query, paths=["note", "gone"]))["asset"]["fields"]] == ["note"]
+    assert [field["path"] for field in (await ask(query, paths=["note", "gone"]))["asset"]["fields"]] == ["note"]
 
 
 async def test_an_asset_without_a_contract_declares_no_fields(world: World, ask: Ask) -> None:

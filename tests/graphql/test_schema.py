@@ -1,4 +1,4 @@
-"""The graph as it is printed: fresh, described, and built by the same conventions throughout."""
+"""The printed schema is current, described completely, and follows the same conventions throughout."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +47,7 @@ def objects() -> list[GraphQLObjectType]:
     return [type_ for type_ in TYPES if isinstance(type_, GraphQLObjectType)]
 
 
-def test_the_committed_schema_is_fresh() -> None:
+def test_the_committed_schema_is_current() -> None:
     assert (ROOT / "schema.graphql").read_text() == print_sdl(), "run: make schema"
 
 
@@ -65,16 +65,16 @@ def test_roots_are_nullable_so_that_one_failure_leaves_the_rest_of_the_answer() 
 
 
 def test_items_of_lists_are_never_null_except_where_ids_may_be_unknown() -> None:
-    found = []
+    nullable = []
     for type_ in objects():
         for name, field in type_.fields.items():
             outer = field.type.of_type if isinstance(field.type, GraphQLNonNull) else field.type
             if is_list_type(outer) and not isinstance(outer.of_type, GraphQLNonNull):
-                found.append(f"{type_.name}.{name}")
-    assert found == ["Query.nodes"]
+                nullable.append(f"{type_.name}.{name}")
+    assert nullable == ["Query.nodes"]
 
 
-def test_every_mutation_takes_one_input_and_answers_with_errors_a_query_and_the_clients_mark() -> None:
+def test_every_mutation_takes_one_input_and_returns_errors_query_and_client_mutation_id() -> None:
     for name, field in GRAPH.mutation_type.fields.items():  # type: ignore[union-attr]
         title = name[0].upper() + name[1:]
         assert list(field.args) == ["input"]
@@ -85,7 +85,7 @@ def test_every_mutation_takes_one_input_and_answers_with_errors_a_query_and_the_
         assert str(payload.fields["errors"].type) == "[UserError!]!"
         assert str(payload.fields["query"].type) == "Query"
         own = payload.fields.keys() - {"errors"}
-        assert not [one for one in own if isinstance(payload.fields[one].type, GraphQLNonNull)]
+        assert not [item for item in own if isinstance(payload.fields[item].type, GraphQLNonNull)]
 
 
 def test_every_connection_has_edges_nodes_page_info_and_a_count() -> None:
@@ -112,7 +112,7 @@ def test_creating_mutations_can_be_retried() -> None:
         assert "idempotencyKey" in input_.fields
 
 
-def test_updates_can_insist_on_what_was_read() -> None:
+def test_updates_accept_an_expected_row_version() -> None:
     for name in ("UpdateTeam", "UpdateAsset", "UpdateRegistration"):
         input_ = GRAPH.type_map[f"{name}Input"]
         assert isinstance(input_, GraphQLInputObjectType)
@@ -125,6 +125,6 @@ def test_no_default_is_printed_as_null() -> None:
 
 @pytest.mark.parametrize("name", ["AssetRef", "TeamRef"])
 def test_references_take_exactly_one_name(name: str) -> None:
-    found: GraphQLNamedType = GRAPH.type_map[name]
-    assert isinstance(found, GraphQLInputObjectType)
-    assert found.is_one_of
+    nullable: GraphQLNamedType = GRAPH.type_map[name]
+    assert isinstance(nullable, GraphQLInputObjectType)
+    assert nullable.is_one_of

@@ -1,4 +1,4 @@
-"""Search finds teams and assets by the words people remember, the best hits first."""
+"""Search finds teams and assets, exact matches first."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ query ($text: String!, $first: Int, $after: String, $types: [SearchType!]) {
 """
 
 
-def found(data: dict[str, Any]) -> list[str]:
+def hits(data: dict[str, Any]) -> list[str]:
     return [node.get("name") or node["fqn"] for node in data["search"]["nodes"]]
 
 
@@ -30,41 +30,41 @@ async def shop(world: World) -> None:
     await world.asset("shop.core.lines", owner, description="One line for each of the Orders, 100% of them")
 
 
-async def test_exact_hits_come_before_prefixes_and_those_before_the_rest(world: World, ask: Ask) -> None:
+async def test_exact_matches_come_before_prefixes_and_prefixes_before_other_matches(world: World, ask: Ask) -> None:
     await shop(world)
     data = await ask(SEARCH, text="orders")
-    assert found(data)[0] == "Orders"
-    assert set(found(data)[1:3]) == {"orders-eu", "orders.core.items"}
-    assert set(found(data)[3:]) == {"Reorders", "shop.core.ORDERS", "shop.core.lines"}
+    assert hits(data)[0] == "Orders"
+    assert set(hits(data)[1:3]) == {"orders-eu", "orders.core.items"}
+    assert set(hits(data)[3:]) == {"Reorders", "shop.core.ORDERS", "shop.core.lines"}
     assert data["search"]["totalCount"] == 6
 
 
 async def test_hits_are_read_in_pages(world: World, ask: Ask) -> None:
     await shop(world)
-    whole = found(await ask(SEARCH, text="ORDERS"))
+    whole = hits(await ask(SEARCH, text="ORDERS"))
     met, after = [], None
     for _ in range(3):
         data = await ask(SEARCH, text="ORDERS", first=2, after=after)
-        met += found(data)
+        met += hits(data)
         after = data["search"]["pageInfo"]["endCursor"]
     assert met == whole
     assert data["search"]["pageInfo"]["hasNextPage"] is False
 
 
-async def test_one_type_can_be_looked_for(world: World, ask: Ask) -> None:
+async def test_one_type_can_be_searched(world: World, ask: Ask) -> None:
     await shop(world)
-    assert found(await ask(SEARCH, text="orders", types=["TEAM"])) == ["Orders", "orders-eu", "Reorders"]
-    assert len(found(await ask(SEARCH, text="orders", types=["ASSET"]))) == 3
+    assert hits(await ask(SEARCH, text="orders", types=["TEAM"])) == ["Orders", "orders-eu", "Reorders"]
+    assert len(hits(await ask(SEARCH, text="orders", types=["ASSET"]))) == 3
 
 
-async def test_signs_of_the_database_mean_themselves(world: World, ask: Ask) -> None:
+async def test_wildcards_of_sql_are_literal(world: World, ask: Ask) -> None:
     await shop(world)
-    assert found(await ask(SEARCH, text="%")) == ["shop.core.lines"]
-    assert found(await ask(SEARCH, text="_")) == []
-    assert found(await ask(SEARCH, text="' OR 1=1 --")) == []
+    assert hits(await ask(SEARCH, text="%")) == ["shop.core.lines"]
+    assert hits(await ask(SEARCH, text="_")) == []
+    assert hits(await ask(SEARCH, text="' OR 1=1 --")) == []
 
 
-async def test_what_cannot_be_looked_for_is_refused(answer: Ask) -> None:
+async def test_an_invalid_search_text_is_refused(answer: Ask) -> None:
     for arguments in ({"text": " "}, {"text": "x" * 201}, {"text": "x", "after": "junk"}, {"text": "x", "first": -1}):
         reply = await answer(SEARCH, **arguments)
         assert reply["errors"][0]["extensions"]["code"] == "INVALID"

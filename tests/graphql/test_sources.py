@@ -1,4 +1,4 @@
-"""Contracts from documents of other formats: published, kept as they came, read again, and written as ODCS."""
+"""Contracts published from documents of other formats keep their source and are exported as ODCS."""
 
 from typing import Any
 
@@ -36,20 +36,20 @@ EMPTY = {"type": "object"}
     ],
     ids=lambda document: document["format"],
 )
-async def test_a_document_is_published_and_kept_as_it_came(world: World, ask: Ask, document: Any) -> None:
+async def test_a_document_is_published_and_stored_unchanged(world: World, ask: Ask, document: Any) -> None:
     await world.asset("analytics.core.orders", await world.team("shop"))
     assert (await ask(IMPACT, asset=ORDERS, document=document))["impact"] == {
         "outcome": "PUBLISHED",
         "version": "1.0.0",
     }
-    done = (await ask(PUBLISH, input={"asset": ORDERS, "document": document}))["publishContract"]
-    assert done["errors"] == []
-    assert done["outcome"] == "PUBLISHED"
-    contract = done["contract"]
+    payload = (await ask(PUBLISH, input={"asset": ORDERS, "document": document}))["publishContract"]
+    assert payload["errors"] == []
+    assert payload["outcome"] == "PUBLISHED"
+    contract = payload["contract"]
     assert contract["source"] == {"part": None, "dialect": None, **document}
     assert list(contract["schema"]["properties"]) == ["id"]
-    (written,) = odcs.parse_contract(contract["exported"])
-    assert (written.name, written.version) == ("analytics.core.orders", "1.0.0")
+    (exported,) = odcs.parse_contract(contract["exported"])
+    assert (exported.name, exported.version) == ("analytics.core.orders", "1.0.0")
     again = (await ask(PUBLISH, input={"asset": ORDERS, "document": document}))["publishContract"]
     assert again["outcome"] == "UNCHANGED"
 
@@ -58,19 +58,19 @@ async def test_a_proposal_publishes_the_document_that_was_approved(world: World,
     asset = await world.published()
     await world.register(asset, reader := await world.team("reader"))
     document = {"format": "AVRO", "text": AVRO}
-    done = (await ask(PUBLISH, input={"asset": ORDERS, "document": document}))["publishContract"]
-    assert (done["outcome"], done["contract"]["source"]) == ("PROPOSED", None)
+    payload = (await ask(PUBLISH, input={"asset": ORDERS, "document": document}))["publishContract"]
+    assert (payload["outcome"], payload["contract"]["source"]) == ("PROPOSED", None)
     answer = """mutation ($input: AcknowledgeProposalInput!) {
       acknowledgeProposal(input: $input) { proposal { status } errors { message } }
     }"""
-    proposal = done["proposal"]["id"]
+    proposal = payload["proposal"]["id"]
     await ask(answer, input={"proposal": proposal, "team": {"name": reader.name}, "response": "APPROVED"})
     published = (await ask(PUBLISH_PROPOSAL, input={"proposal": proposal}))["publishProposal"]
     assert published == {"contract": {"version": "2.0.0", "source": document}, "errors": []}
 
 
 @pytest.mark.parametrize(
-    ("offer", "code", "field"),
+    ("content", "code", "field"),
     [
         ({}, "INVALID", ["input", "schema"]),
         ({"schema": EMPTY, "document": {"format": "AVRO", "text": AVRO}}, "INVALID", ["input", "schema"]),
@@ -82,17 +82,17 @@ async def test_a_proposal_publishes_the_document_that_was_approved(world: World,
         ({"document": {"format": "JSON_SCHEMA", "text": '{"title": "\\u0000"}'}}, "INVALID", ["input", "document"]),
     ],
 )
-async def test_neither_both_nor_junk_is_published(
-    world: World, ask: Ask, offer: Any, code: str, field: list[str]
+async def test_a_publish_takes_either_a_schema_or_a_valid_document(
+    world: World, ask: Ask, content: Any, code: str, field: list[str]
 ) -> None:
     await world.asset("analytics.core.orders", await world.team("shop"))
     before = await world.size()
-    done = (await ask(PUBLISH, input={"asset": ORDERS, **offer}))["publishContract"]
-    assert [(one["code"], one["field"]) for one in done["errors"]] == [(code, field)]
+    payload = (await ask(PUBLISH, input={"asset": ORDERS, **content}))["publishContract"]
+    assert [(error["code"], error["field"]) for error in payload["errors"]] == [(code, field)]
     assert await world.size() == before
 
 
-async def test_only_odcs_is_written(world: World, answer: Ask) -> None:
+async def test_only_odcs_is_exported(world: World, answer: Ask) -> None:
     await world.published(schema=True)
     query = """query ($f: DocumentFormat!, $asset: AssetRef!) {
       asset(by: $asset) { currentContract { exported(format: $f) } }

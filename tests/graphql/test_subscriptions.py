@@ -1,4 +1,4 @@
-"""What was missed, then what happens: nothing lost, nothing twice, in order; every message read afresh."""
+"""Subscriptions deliver missed and new events in order, without a loss or a duplicate."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -50,7 +50,7 @@ Listen = Callable[..., AsyncGenerator[dict[str, Any]]]
 
 @pytest.fixture
 async def listen(database: Database) -> AsyncIterator[Listen]:
-    """Replies to a subscription, as they come."""
+    """Subscribe and return the replies as they arrive."""
     async with EventRelay(database, poll_seconds=0.05) as bus:
         transport = Transport(
             schema=core_schema(schema),
@@ -70,12 +70,12 @@ async def listen(database: Database) -> AsyncIterator[Listen]:
 
 async def take(replies: AsyncGenerator[dict[str, Any]], number: int) -> list[dict[str, Any]]:
     async with asyncio.timeout(15):
-        found = [await anext(replies) for _ in range(number)]
-    assert all("errors" not in reply for reply in found), found
-    return [next(iter(reply["data"].values())) for reply in found]
+        messages = [await anext(replies) for _ in range(number)]
+    assert all("errors" not in reply for reply in messages), messages
+    return [next(iter(reply["data"].values())) for reply in messages]
 
 
-async def test_a_status_is_told_as_it_changes(world: World, listen: Listen) -> None:
+async def test_each_change_of_a_status_is_delivered(world: World, listen: Listen) -> None:
     _, proposal = await world.proposed(consumers=2)
     identity = global_id("Proposal", proposal.id)
     async with aclosing(listen(STATUS, proposal=identity, after=encode_cursor(0))) as replies:
@@ -83,33 +83,33 @@ async def test_a_status_is_told_as_it_changes(world: World, listen: Listen) -> N
         await world.answer(proposal, world.consumers[0], Response.BLOCKED)
         (first,) = await waiting
         assert (first["before"], first["after"]) == ("PENDING", "REJECTED")
-        assert [one["response"] for one in first["proposal"]["acknowledgments"]["nodes"]] == ["BLOCKED", None]
+        assert [node["response"] for node in first["proposal"]["acknowledgments"]["nodes"]] == ["BLOCKED", None]
         await world.answer(proposal, world.consumers[0], Response.APPROVED)
         await world.answer(proposal, world.consumers[1], Response.APPROVED)
         second, third = await take(replies, 2)
     assert (second["before"], second["after"]) == ("REJECTED", "PENDING")
     assert third["after"] == "APPROVED"
     assert third["proposal"]["status"] == "APPROVED"
-    assert [one["response"] for one in third["proposal"]["acknowledgments"]["nodes"]] == ["APPROVED", "APPROVED"]
+    assert [node["response"] for node in third["proposal"]["acknowledgments"]["nodes"]] == ["APPROVED", "APPROVED"]
 
 
-async def test_a_subscriber_that_was_away_resumes_behind_its_cursor(world: World, listen: Listen) -> None:
+async def test_a_reconnected_subscriber_resumes_after_its_cursor(world: World, listen: Listen) -> None:
     asset, proposal = await world.proposed(consumers=1)
     async with aclosing(listen(EVENTS, after=encode_cursor(0))) as replies:
-        seen = await take(replies, 3)
+        first_messages = await take(replies, 3)
     await world.answer(proposal, world.consumers[0], Response.APPROVED)
     await world.publish_proposal(proposal)
-    async with aclosing(listen(EVENTS, after=seen[-1]["cursor"])) as replies:
+    async with aclosing(listen(EVENTS, after=first_messages[-1]["cursor"])) as replies:
         everything = await world.events()
-        rest = await take(replies, len(everything) - 3)
+        remaining = await take(replies, len(everything) - 3)
         await world.publish(asset, adding("extra", schema=without("note")))
         (live,) = await take(replies, 1)
-    assert [one["sequence"] for one in seen + rest] == [one.sequence for one in everything]
+    assert [event["sequence"] for event in first_messages + remaining] == [event.sequence for event in everything]
     assert live["kind"] == "CONTRACT_PUBLISHED"
     assert live["asset"] == {"fqn": "analytics.core.orders"}
 
 
-async def test_a_team_hears_only_what_it_is_asked(world: World, listen: Listen) -> None:
+async def test_a_team_receives_only_its_own_acknowledgment_requests(world: World, listen: Listen) -> None:
     await world.proposed(consumers=2)
     async with aclosing(listen(ASKED, team={"name": "CONSUMER-1"}, after=encode_cursor(0))) as replies:
         (asked,) = await take(replies, 1)
@@ -118,19 +118,19 @@ async def test_a_team_hears_only_what_it_is_asked(world: World, listen: Listen) 
     assert asked["proposal"] == {"asset": {"fqn": "analytics.core.orders"}}
 
 
-async def test_messages_can_be_narrowed_to_an_asset_or_a_team(world: World, listen: Listen) -> None:
+async def test_messages_can_be_filtered_by_asset_or_team(world: World, listen: Listen) -> None:
     asset, proposal = await world.proposed(consumers=1)
-    other = await world.asset("shop.core.other", await world.team("other"))
-    await world.publish(other)
-    await world.register(other, world.consumers[0], "note")
-    second = await world.publish(other, without("note"))
+    other_asset = await world.asset("shop.core.other", await world.team("other"))
+    await world.publish(other_asset)
+    await world.register(other_asset, world.consumers[0], "note")
+    second = await world.publish(other_asset, without("note"))
     assert second.proposal is not None
     await world.withdraw(second.proposal)
     await world.withdraw(proposal)
     for narrowed in ({"asset": {"fqn": asset.fqn}}, {"team": {"name": "producers"}}):
         async with aclosing(listen(STATUS, after=encode_cursor(0), **narrowed)) as replies:
-            (found,) = await take(replies, 1)
-        assert found["proposal"]["id"] == global_id("Proposal", proposal.id)
+            (message,) = await take(replies, 1)
+        assert message["proposal"]["id"] == global_id("Proposal", proposal.id)
 
 
 async def test_a_filter_means_the_same_live_as_in_the_list(world: World, listen: Listen, ask: Ask) -> None:
@@ -148,20 +148,20 @@ async def test_a_filter_means_the_same_live_as_in_the_list(world: World, listen:
     ]
     query = "query ($filter: EventFilter) { events(filter: $filter, first: 100) { nodes { sequence } } }"
     for asked in filters:
-        listed = [one["sequence"] for one in (await ask(query, filter=asked))["events"]["nodes"]]
+        listed = [node["sequence"] for node in (await ask(query, filter=asked))["events"]["nodes"]]
         assert listed, asked
         async with aclosing(listen(EVENTS, filter=asked, after=encode_cursor(0))) as replies:
-            assert [one["sequence"] for one in await take(replies, len(listed))] == listed
+            assert [event["sequence"] for event in await take(replies, len(listed))] == listed
 
 
-async def test_only_what_is_new_comes_without_a_cursor(world: World, listen: Listen) -> None:
+async def test_only_new_events_are_delivered_without_a_cursor(world: World, listen: Listen) -> None:
     await world.team("before")
     async with aclosing(listen(EVENTS)) as replies:
         waiting = asyncio.create_task(take(replies, 1))
         await asyncio.sleep(0.3)
         await world.team("after")
-        (found,) = await waiting
-    assert found["teams"] == [{"name": "after"}]
+        (message,) = await waiting
+    assert message["teams"] == [{"name": "after"}]
 
 
 @pytest.mark.parametrize("junk", ["junk", "", "ZXZlbnQ6LTE=", "ZXZlbnQ6eA==", "💥"])
@@ -172,7 +172,7 @@ async def test_a_junk_cursor_is_a_coded_error(junk: str, listen: Listen) -> None
         assert reply["errors"][0]["extensions"]["code"] == "INVALID"
 
 
-async def test_listening_to_what_does_not_exist_is_refused(listen: Listen) -> None:
+async def test_a_subscription_to_a_missing_object_is_refused(listen: Listen) -> None:
     for query, narrowed in (
         (STATUS, {"asset": {"fqn": "no.such"}}),
         (STATUS, {"team": {"name": "nobody"}}),
@@ -183,7 +183,9 @@ async def test_listening_to_what_does_not_exist_is_refused(listen: Listen) -> No
         assert reply["errors"][0]["extensions"]["code"] == "NOT_FOUND"
 
 
-async def test_a_subscriber_that_waits_holds_no_connection(world: World, listen: Listen, database: Database) -> None:
+async def test_a_waiting_subscriber_holds_no_database_connection(
+    world: World, listen: Listen, database: Database
+) -> None:
     await world.proposed(consumers=1)
     crowd = [listen(ASKED, team={"name": "consumer-0"}, after=encode_cursor(0)) for _ in range(30)]
     try:
@@ -200,7 +202,7 @@ async def test_a_subscriber_that_waits_holds_no_connection(world: World, listen:
             await replies.aclose()
 
 
-def test_a_cursor_is_the_place_of_its_event() -> None:
+def test_a_cursor_is_the_position_of_its_event() -> None:
     assert decode_cursor(encode_cursor(42)) == 42
 
 
@@ -217,10 +219,10 @@ async def test_the_list_of_events_shares_its_cursors_with_the_subscriptions(
     page = (await ask(query, first=3))["events"]
     assert [edge["cursor"] for edge in page["edges"]] == [edge["node"]["cursor"] for edge in page["edges"]]
     assert page["pageInfo"]["hasNextPage"] is True
-    rest = (await ask(query, after=page["pageInfo"]["endCursor"]))["events"]
-    assert rest["edges"][0]["node"]["sequence"] == 4
-    assert rest["pageInfo"]["hasPreviousPage"] is True
-    assert rest["totalCount"] == page["totalCount"] == 3 + len(rest["edges"])
+    remaining = (await ask(query, after=page["pageInfo"]["endCursor"]))["events"]
+    assert remaining["edges"][0]["node"]["sequence"] == 4
+    assert remaining["pageInfo"]["hasPreviousPage"] is True
+    assert remaining["totalCount"] == page["totalCount"] == 3 + len(remaining["edges"])
     latest = (await ask(query, last=2))["events"]
     assert latest["edges"][-1]["node"]["sequence"] == page["totalCount"]
     assert latest["pageInfo"]["hasPreviousPage"] is True

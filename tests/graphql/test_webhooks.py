@@ -1,4 +1,4 @@
-"""Webhooks through the graph: made, changed, tried out, sent once more; the secret is shown once."""
+"""Webhooks over GraphQL: created, updated, tested, redelivered; the secret is shown once."""
 
 import pytest
 
@@ -13,50 +13,50 @@ UPDATE = """mutation($input: UpdateWebhookInput!) { updateWebhook(input: $input)
 URL = "https://hooks.example.com/services/T0/very-secret"
 
 
-async def test_a_webhook_is_made_and_its_secret_shown_once(ask: Ask, world: World) -> None:
+async def test_a_webhook_is_created_and_its_secret_shown_once(ask: Ask, world: World) -> None:
     await world.team("growth")
     asked = {"url": URL, "team": {"name": "growth"}, "kinds": ["PROPOSAL_OPENED"], "idempotencyKey": "k"}
-    made = (await ask(CREATE, input=asked))["createWebhook"]
-    assert made["errors"] == []
-    assert made["secret"].startswith("whsec_")
-    assert (made["webhook"]["host"], made["webhook"]["team"]["name"]) == ("hooks.example.com", "growth")
+    created = (await ask(CREATE, input=asked))["createWebhook"]
+    assert created["errors"] == []
+    assert created["secret"].startswith("whsec_")
+    assert (created["webhook"]["host"], created["webhook"]["team"]["name"]) == ("hooks.example.com", "growth")
     again = (await ask(CREATE, input=asked))["createWebhook"]
     assert again["errors"][0]["code"] == "CONFLICT"
     assert "shown once" in again["errors"][0]["message"]
-    told = str([one.payload for one in await world.events()])
-    assert "very-secret" not in told
-    assert made["secret"] not in told
+    payloads = str([event.payload for event in await world.events()])
+    assert "very-secret" not in payloads
+    assert created["secret"] not in payloads
 
 
 async def test_a_webhook_of_another_team_does_not_exist_for_a_writer(ask: Ask, world: World) -> None:
-    mine, other = await world.team("mine"), await world.team("other")
-    made = (await ask(CREATE, input={"url": URL, "team": {"name": "mine"}}))["createWebhook"]["webhook"]
+    own_team, other_team = await world.team("mine"), await world.team("other")
+    created = (await ask(CREATE, input={"url": URL, "team": {"name": "mine"}}))["createWebhook"]["webhook"]
     document = "query($id: ID!) { node(id: $id) { ... on Webhook { url host } } webhooks { nodes { url } totalCount } }"
-    owner = Actor("ci", mine.id, frozenset({Scope.WRITE}))
-    stranger = Actor("ci", other.id, frozenset({Scope.WRITE}))
-    assert (await ask(document, actor=owner, id=made["id"]))["webhooks"]["nodes"] == [{"url": URL}]
-    seen = await ask(document, actor=stranger, id=made["id"])
-    assert seen == {"node": None, "webhooks": {"nodes": [], "totalCount": 0}}
+    owner = Actor("ci", own_team.id, frozenset({Scope.WRITE}))
+    stranger = Actor("ci", other_team.id, frozenset({Scope.WRITE}))
+    assert (await ask(document, actor=owner, id=created["id"]))["webhooks"]["nodes"] == [{"url": URL}]
+    visible = await ask(document, actor=stranger, id=created["id"])
+    assert visible == {"node": None, "webhooks": {"nodes": [], "totalCount": 0}}
 
 
-async def test_what_is_left_out_stays_and_null_means_all(ask: Ask) -> None:
-    made = (await ask(CREATE, input={"url": URL, "kinds": ["TEAM_CREATED"]}))["createWebhook"]["webhook"]
-    paused = (await ask(UPDATE, input={"webhook": made["id"], "isActive": False}))["updateWebhook"]
+async def test_an_omitted_field_stays_and_null_kinds_mean_all(ask: Ask) -> None:
+    created = (await ask(CREATE, input={"url": URL, "kinds": ["TEAM_CREATED"]}))["createWebhook"]["webhook"]
+    paused = (await ask(UPDATE, input={"webhook": created["id"], "isActive": False}))["updateWebhook"]
     assert (paused["webhook"]["isActive"], paused["webhook"]["kinds"]) == (False, ["TEAM_CREATED"])
     assert paused["secret"] is None
-    everything = (await ask(UPDATE, input={"webhook": made["id"], "kinds": None, "rotateSecret": True}))[
+    everything = (await ask(UPDATE, input={"webhook": created["id"], "kinds": None, "rotateSecret": True}))[
         "updateWebhook"
     ]
     assert everything["webhook"]["kinds"] is None
     assert everything["secret"].startswith("whsec_")
-    stale = (await ask(UPDATE, input={"webhook": made["id"], "isActive": True, "expectedRowVersion": 1}))[
+    stale = (await ask(UPDATE, input={"webhook": created["id"], "isActive": True, "expectedRowVersion": 1}))[
         "updateWebhook"
     ]
     assert stale["errors"][0]["code"] == "STALE"
 
 
 @pytest.mark.parametrize(
-    ("document", "told"),
+    ("document", "message"),
     [
         ("{", "Syntax Error"),
         ("query($event: ID!) { node(id: $event) { nonsense } }", "nonsense"),
@@ -64,19 +64,19 @@ async def test_what_is_left_out_stays_and_null_means_all(ask: Ask) -> None:
         ("query($event: ID!, $n: Int!) { node(id: $event) { id } assets(first: $n) { nodes { id } } }", "asks for $n"),
     ],
 )
-async def test_a_document_that_would_always_fail_is_refused_at_once(ask: Ask, document: str, told: str) -> None:
+async def test_a_document_that_would_always_fail_is_refused_at_once(ask: Ask, document: str, message: str) -> None:
     refused = (await ask(CREATE, input={"url": URL, "document": document}))["createWebhook"]
     assert refused["webhook"] is None
     assert refused["errors"][0]["code"] == "INVALID"
-    assert told in refused["errors"][0]["message"]
+    assert message in refused["errors"][0]["message"]
 
 
-async def test_a_ping_and_a_redelivery_are_deliveries_one_can_look_at(ask: Ask) -> None:
-    made = (await ask(CREATE, input={"url": URL}))["createWebhook"]["webhook"]
+async def test_a_ping_and_a_redelivery_are_listed_as_deliveries(ask: Ask) -> None:
+    created = (await ask(CREATE, input={"url": URL}))["createWebhook"]["webhook"]
     pinged = (
         await ask(
             "mutation($id: ID!) { testWebhook(input: {webhook: $id}) { delivery { id status event { kind } } } }",
-            id=made["id"],
+            id=created["id"],
         )
     )["testWebhook"]["delivery"]
     assert (pinged["status"], pinged["event"]) == ("PENDING", None)
@@ -88,12 +88,12 @@ async def test_a_ping_and_a_redelivery_are_deliveries_one_can_look_at(ask: Ask) 
     listed = await ask(
         "query($id: ID!) { node(id: $id) { ... on Webhook { deliveries(filter: {status: {eq: PENDING}}) {"
         " totalCount nodes { id webhook { id } attempts { at error } } } } } }",
-        id=made["id"],
+        id=created["id"],
     )
     assert listed["node"]["deliveries"]["nodes"] == [
-        {"id": pinged["id"], "webhook": {"id": made["id"]}, "attempts": []}
+        {"id": pinged["id"], "webhook": {"id": created["id"]}, "attempts": []}
     ]
-    gone = await ask(
-        "mutation($id: ID!) { deleteWebhook(input: {webhook: $id}) { deletedId errors { code } } }", id=made["id"]
+    payload = await ask(
+        "mutation($id: ID!) { deleteWebhook(input: {webhook: $id}) { deletedId errors { code } } }", id=created["id"]
     )
-    assert gone["deleteWebhook"] == {"deletedId": made["id"], "errors": []}
+    assert payload["deleteWebhook"] == {"deletedId": created["id"], "errors": []}

@@ -1,4 +1,4 @@
-"""Clients that keep their connection and look closely at how each request ended."""
+"""HTTP clients that keep their connection and record how each request ended."""
 
 import asyncio
 import itertools
@@ -26,7 +26,7 @@ class End(StrEnum):
 
 @dataclass(frozen=True)
 class Asked:
-    """One request; `code` of what failed, `at` the moment it ended."""
+    """One request, with the `code` of its failure and the time `at` which it ended."""
 
     name: str
     end: End
@@ -37,7 +37,7 @@ class Asked:
 
 @dataclass
 class Client:
-    """Makes teams, each with a name of its own, on a connection it keeps for as long as the server does."""
+    """Create teams with unique names on a connection that is kept open as long as the server allows."""
 
     number: int
     url: str
@@ -68,9 +68,9 @@ class Client:
 
     async def _exchange(self, name: str) -> tuple[End, str | None]:
         if self._writer is None:
-            place = urlsplit(self.url)
+            address = urlsplit(self.url)
             try:
-                self._reader, self._writer = await asyncio.open_connection(place.hostname, place.port)
+                self._reader, self._writer = await asyncio.open_connection(address.hostname, address.port)
             except OSError:
                 return End.REFUSED, None
         head = b""
@@ -120,8 +120,8 @@ def _outcome(reply: dict[str, Any]) -> tuple[End, str | None]:
 
 
 def ends(clients: list[Client]) -> Counter[End]:
-    return Counter(one.end for client in clients for one in client.asked)
+    return Counter(request.end for client in clients for request in client.asked)
 
 
-def names(clients: list[Client], *wanted: End) -> set[str]:
-    return {one.name for client in clients for one in client.asked if one.end in wanted}
+def names(clients: list[Client], *ends: End) -> set[str]:
+    return {request.name for client in clients for request in client.asked if request.end in ends}

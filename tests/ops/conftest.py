@@ -1,4 +1,4 @@
-"""One PostgreSQL to be mistreated, and a database on it for each test."""
+"""A PostgreSQL server that tests may stop and damage, with one database for each test."""
 
 import asyncio
 import itertools
@@ -22,7 +22,7 @@ def cluster() -> Iterator[Postgres]:
 
 @pytest.fixture
 def ops_url(cluster: Postgres) -> str:
-    """A migrated database on the server that the test may mistreat."""
+    """A migrated database on the server that tests may stop and damage."""
     name = f"ops_{next(NUMBERS)}"
     asyncio.run(sql(cluster.url(), f"CREATE DATABASE {name} TEMPLATE template_tessera"))
     return cluster.url(name)

@@ -1,4 +1,4 @@
-"""PostgreSQL servers of a test's own: to be stopped, killed, put to sleep, and copied to a streaming replica."""
+"""PostgreSQL servers of a test's own: to be stopped, killed, suspended, and copied to a streaming replica."""
 
 import os
 import shutil
@@ -30,8 +30,8 @@ def binaries() -> Path:
     if USER is not None:
         utils.ensure_user_exists(USER)
         utils.ensure_prefix_permissions(utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION])
-    found: Path = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]
-    return found
+    path: Path = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]
+    return path
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Postgres:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{quote(name)}"
 
     def start(self, *, wait: bool = True) -> None:
-        options = [word for one in FAST for word in ("-c", one)]
+        options = [argument for setting in FAST for argument in ("-c", setting)]
         command = [binaries() / "postgres", "-D", self.data, "-p", str(self.port), "-k", self.folder, *options]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, user=USER, stdout=log, stderr=log, cwd=self.folder)
@@ -58,7 +58,7 @@ class Postgres:
             self.wait()
 
     def wait(self, seconds: float = 20) -> None:
-        """Until it lets somebody in."""
+        """Start the server and wait until it accepts connections."""
         deadline = time.monotonic() + seconds
         command = [binaries() / "psql", "-qAt", "-c", "SELECT 1", self.url()]
         while subprocess.run(command, capture_output=True, check=False).returncode:
@@ -67,21 +67,21 @@ class Postgres:
             time.sleep(0.05)
 
     def stop(self, number: int = signal.SIGINT) -> None:
-        """SIGINT sends everybody away at once, SIGQUIT leaves a ruin that recovers at the next start."""
+        """SIGINT disconnects all clients at once; SIGQUIT needs a recovery at the next start."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(number)
             self.process.wait(20)
 
     @contextmanager
     def asleep(self) -> Iterator[None]:
-        """Nothing answers and nothing ends, as behind a cable that was pulled."""
-        found = self._everybody()
-        for pid in found:
+        """Suspend the server: connections stay open without replies, as after a network failure."""
+        records = self._everybody()
+        for pid in records:
             os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            for pid in found:
+            for pid in records:
                 os.kill(pid, signal.SIGCONT)
 
     def _everybody(self) -> list[int]:
@@ -90,12 +90,23 @@ class Postgres:
         return [self.process.pid, *map(int, children.split())]
 
     def replica(self, folder: Path) -> "Postgres":
-        """A hot standby of this one that streams from it; not started."""
-        made = Postgres(folder)
+        """A hot standby that streams from this server; not started."""
+        replica = Postgres(folder)
         _folder(folder)
-        command = [binaries() / "pg_basebackup", "-D", made.data, "-d", self.url(), "-R", "-X", "stream", "-c", "fast"]
+        command = [
+            binaries() / "pg_basebackup",
+            "-D",
+            replica.data,
+            "-d",
+            self.url(),
+            "-R",
+            "-X",
+            "stream",
+            "-c",
+            "fast",
+        ]
         subprocess.run(command, user=USER, check=True, capture_output=True, cwd=folder)
-        return made
+        return replica
 
 
 def _folder(folder: Path) -> None:
@@ -107,7 +118,7 @@ def _folder(folder: Path) -> None:
 
 @contextmanager
 def postgres() -> Iterator[Postgres]:
-    """A server that is gone when the block is left."""
+    """A server that is stopped and removed when the block is left."""
     base = Path(tempfile.mkdtemp(prefix="tessera-ops-"))
     base.chmod(0o755)
     folder = base / "primary"
@@ -131,12 +142,12 @@ def until(holds: Callable[[], bool], seconds: float = 15) -> None:
 
 
 async def sql(url: str, *statements: str) -> list[asyncpg.Record]:
-    """The rows of the last one."""
+    """Execute the statements and return the rows of the last one."""
     connection = await asyncpg.connect(url)
     try:
         for statement in statements[:-1]:
             await connection.execute(statement)
-        found: list[asyncpg.Record] = await connection.fetch(statements[-1])
-        return found
+        records: list[asyncpg.Record] = await connection.fetch(statements[-1])
+        return records
     finally:
         await connection.close()

@@ -1,4 +1,4 @@
-"""What is wrong with a database is reported with its name, when a server starts, in `/readyz`, and to clients."""
+"""Faults of a database are reported by name when a server starts, in `/readyz`, and to clients."""
 
 import os
 import signal
@@ -26,10 +26,10 @@ TEAMS = "{ teams { nodes { name } } }"
 PASSWORD = "canary-password"
 
 
-def refused(tmp_path: Path, *words: str, **settings: str) -> str:
-    """What a command says that exits with 2 or 4."""
-    done = subprocess.run(
-        [TESSERA, *(words or ("serve",))],
+def refused(tmp_path: Path, *arguments: str, **settings: str) -> str:
+    """The stderr of a command that exits with 2 or 4."""
+    completed = subprocess.run(
+        [TESSERA, *(arguments or ("serve",))],
         cwd=tmp_path,
         env=environment(API_PORT="0", DATABASE_WAIT_SECONDS="0", **settings),
         capture_output=True,
@@ -37,10 +37,10 @@ def refused(tmp_path: Path, *words: str, **settings: str) -> str:
         check=False,
         timeout=60,
     )
-    assert done.returncode in (2, 4), done
-    assert "Traceback" not in done.stderr
-    assert PASSWORD not in done.stderr
-    return done.stderr
+    assert completed.returncode in (2, 4), completed
+    assert "Traceback" not in completed.stderr
+    assert PASSWORD not in completed.stderr
+    return completed.stderr
 
 
 def unready(server: Running) -> str:
@@ -60,7 +60,7 @@ def error(reply: dict[str, Any]) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("is_replaced", [False, True], ids=["deleted", "replaced"])
-def test_a_server_whose_file_is_gone_acknowledges_nothing_and_is_not_ready(tmp_path: Path, is_replaced: bool) -> None:
+def test_a_server_without_its_file_acknowledges_nothing_and_is_not_ready(tmp_path: Path, is_replaced: bool) -> None:
     file, aside = tmp_path / "tessera.db", tmp_path / "aside.db"
     with serving(tmp_path) as server:
         server.data(TEAM % "before")
@@ -82,15 +82,13 @@ def test_a_server_whose_file_is_gone_acknowledges_nothing_and_is_not_ready(tmp_p
 @pytest.fixture
 def file(tmp_path: Path, sqlite_template: Path) -> Path:
     """A database that is not in use."""
-    made = tmp_path / "tessera.db"
-    made.write_bytes(sqlite_template.read_bytes())
-    return made
+    path = tmp_path / "tessera.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    return path
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal"], ids=["file", "log"])
-async def test_a_file_that_is_deleted_while_a_change_is_made_keeps_it_from_being_acknowledged(
-    file: Path, suffix: str
-) -> None:
+async def test_a_change_is_not_acknowledged_when_its_file_is_deleted_meanwhile(file: Path, suffix: str) -> None:
     database = Database(f"sqlite:///{file}")
     await World(database).team("kept")
     with pytest.raises(Unavailable, match=r"was deleted or replaced .* nothing was changed"):
@@ -102,8 +100,10 @@ async def test_a_file_that_is_deleted_while_a_change_is_made_keeps_it_from_being
 def test_a_second_server_on_one_file_does_not_start_and_a_killed_one_leaves_no_lock(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         server.data(TEAM % "one")
-        said = refused(tmp_path)
-        assert f"tessera.db is in use by another server (process {server.process.pid}), and SQLite serves one" in said
+        message = refused(tmp_path)
+        assert (
+            f"tessera.db is in use by another server (process {server.process.pid}), and SQLite serves one" in message
+        )
         (tmp_path / "link.db").symlink_to(tmp_path / "tessera.db")
         assert "another server" in refused(tmp_path, DATABASE_URL="sqlite:///link.db")
         copied = subprocess.run(
@@ -122,9 +122,9 @@ async def test_every_file_of_a_database_is_private_and_an_open_one_is_closed_to_
     tmp_path: Path, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     os.chmod(file, 0o644)  # noqa: PTH101
-    made = tmp_path / "made.db"
-    await migration.upgrade(f"sqlite:///{made}")
-    for path in (file, made):
+    created = tmp_path / "made.db"
+    await migration.upgrade(f"sqlite:///{created}")
+    for path in (file, created):
         database = Database(f"sqlite:///{path}")
         await World(database).team("one")
         modes = [stat.S_IMODE(os.stat(f"{path}{suffix}").st_mode) for suffix in ("", "-wal", "-shm")]  # noqa: PTH116
@@ -135,7 +135,7 @@ async def test_every_file_of_a_database_is_private_and_an_open_one_is_closed_to_
     ]
 
 
-def test_a_file_that_cannot_be_a_database_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_refused_with_a_message(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("This is no database, but a text that is longer than a header. " * 20)
     assert "text.db is not an SQLite database" in refused(tmp_path, DATABASE_URL="sqlite:///text.db")
     (tmp_path / "folder.db").mkdir()
@@ -149,10 +149,10 @@ async def test_a_damaged_file_is_unavailable_with_its_reason(file: Path) -> None
     connection = sqlite3.connect(file)
     (size,) = connection.execute("PRAGMA page_size").fetchone()
     connection.close()
-    with open(file, "r+b") as opened:  # noqa: PTH123, ASYNC230
-        length = opened.seek(0, os.SEEK_END)
-        opened.seek(size)
-        opened.write(b"\xff" * (length - size))
+    with open(file, "r+b") as handle:  # noqa: PTH123, ASYNC230
+        length = handle.seek(0, os.SEEK_END)
+        handle.seek(size)
+        handle.write(b"\xff" * (length - size))
     database = Database(f"sqlite:///{file}")
     with pytest.raises(Unavailable, match=r"is damaged; nothing was changed\. An administrator must restore a backup"):
         await World(database).team("one")
@@ -163,9 +163,9 @@ async def test_a_damaged_file_is_unavailable_with_its_reason(file: Path) -> None
 
 
 def closed_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
         return port
 
 
@@ -180,7 +180,7 @@ async def unavailable(url: str) -> str:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_a_refused_port_is_told_with_host_port_and_name(host: str, tmp_path: Path) -> None:
+async def test_a_refused_port_is_reported_with_host_port_and_database(host: str, tmp_path: Path) -> None:
     port = closed_port()
     url = f"postgresql://tessera:{PASSWORD}@{host}:{port}/warehouse"
     expected = f"The PostgreSQL database warehouse at {host}:{port} can't be reached: the connection is refused"
@@ -188,16 +188,14 @@ async def test_a_refused_port_is_told_with_host_port_and_name(host: str, tmp_pat
     assert expected in refused(tmp_path, DATABASE_URL=url)
 
 
-async def test_a_host_that_does_not_exist_is_told(tmp_path: Path) -> None:
+async def test_an_unknown_host_is_reported(tmp_path: Path) -> None:
     url = f"postgresql://tessera:{PASSWORD}@no-such-host.invalid/warehouse"
     expected = "The PostgreSQL database warehouse at no-such-host.invalid:5432 can't be reached: the name of its host"
     assert expected in await unavailable(url)
     assert expected in refused(tmp_path, DATABASE_URL=url)
 
 
-async def test_a_database_that_does_not_exist_and_a_wrong_password_are_told_at_once(
-    tmp_path: Path, cluster: Postgres
-) -> None:
+async def test_a_missing_database_and_a_wrong_password_are_reported_at_once(tmp_path: Path, cluster: Postgres) -> None:
     missing = cluster.url("no_such_database").replace("postgres@", f"postgres:{PASSWORD}@")
     expected = f"The PostgreSQL database no_such_database at 127.0.0.1:{cluster.port} does not exist"
     assert expected in await unavailable(missing)
@@ -213,7 +211,7 @@ async def test_a_database_that_does_not_exist_and_a_wrong_password_are_told_at_o
 
 @contextmanager
 def passwords(cluster: Postgres) -> Iterator[None]:
-    """Asked for of a user whose password is another."""
+    """Require a password from the user of the tests."""
     file = cluster.data / "pg_hba.conf"
     before = file.read_text()
     file.write_text("host all somebody all scram-sha-256\n" + before)
@@ -226,13 +224,11 @@ def passwords(cluster: Postgres) -> Iterator[None]:
 
 
 def run_sql(url: str, *statements: str) -> None:
-    command = [word for statement in statements for word in ("-c", statement)]
+    command = [argument for statement in statements for argument in ("-c", statement)]
     subprocess.run([binaries() / "psql", "-qAt", *command, url], check=True, capture_output=True)
 
 
-def test_a_postgresql_that_takes_no_writes_is_unavailable_and_the_server_not_ready(
-    tmp_path: Path, ops_url: str
-) -> None:
+def test_a_read_only_postgresql_is_unavailable_and_the_server_not_ready(tmp_path: Path, ops_url: str) -> None:
     name = ops_url.rpartition("/")[2]
 
     def read_only(switch: str) -> None:
@@ -257,7 +253,7 @@ def test_a_postgresql_that_takes_no_writes_is_unavailable_and_the_server_not_rea
         until(lambda: "errors" not in server.call(TEAM % "after"))
 
 
-def test_a_server_waits_for_a_standby_to_be_promoted_and_says_what_it_waits_for(
+def test_a_server_waits_for_a_standby_to_be_promoted_and_logs_it(
     tmp_path: Path, cluster: Postgres, ops_url: str
 ) -> None:
     name = ops_url.rpartition("/")[2]
@@ -278,12 +274,12 @@ async def test_a_pool_without_a_free_connection_is_busy_and_not_unreachable(clus
     database = Database(ops_url)
     await sql(ops_url, "SELECT 1")
     database._sources.writer.engine.pool._timeout = 0.1  # type: ignore[attr-defined] # no setting is as short
-    held = [database.read() for _ in range(20)]
-    for one in held:
-        await one.__aenter__()
+    contexts = [database.read() for _ in range(20)]
+    for context in contexts:
+        await context.__aenter__()
     with pytest.raises(Unavailable, match=rf"at 127\.0\.0\.1:{cluster.port} is too busy now; nothing was changed"):
         async with database.read():
             pass
-    for one in held:
-        await one.__aexit__(None, None, None)
+    for context in contexts:
+        await context.__aexit__(None, None, None)
     await database.dispose()

@@ -1,4 +1,4 @@
-"""What the server stands on goes away and comes back: everybody is told so, in time, and nothing told is lost."""
+"""The server survives failures of the database, the disk and its own processes without losing acknowledged changes."""
 
 import asyncio
 import itertools
@@ -29,7 +29,7 @@ WELL_WITHIN_SECONDS = 5.0
 
 
 async def loaded(server: Running, trouble: Any) -> tuple[list[Client], float]:
-    """What clients were told while `trouble` ran, and until some seconds after it; and when it was over."""
+    """The requests of clients during `trouble` and some seconds after it, and the time of its end."""
     clients = [Client(number, server.url) for number in range(CLIENTS)]
     ended = asyncio.Event()
     working = [asyncio.create_task(client.work(ended, pause_seconds=0.02)) for client in clients]
@@ -43,16 +43,16 @@ async def loaded(server: Running, trouble: Any) -> tuple[list[Client], float]:
 
 
 def check(clients: list[Client], over: float, *, longest_seconds: float) -> None:
-    """Only whole answers, all of them soon, the bad ones coded and not one of them later than `WELL_WITHIN_SECONDS`."""
-    asked = [one for client in clients for one in client.asked]
+    """Assert complete, quick replies; failures have a code and end `WELL_WITHIN_SECONDS` after the trouble."""
+    asked = [request for client in clients for request in client.asked]
     assert set(ends(clients)) <= {End.DONE, End.FAILED}, ends(clients)
-    assert {one.code for one in asked if one.end is End.FAILED} == {"UNAVAILABLE"}
-    assert max(one.seconds for one in asked) < longest_seconds
-    assert not [one for one in asked if one.end is End.FAILED and one.at > over + WELL_WITHIN_SECONDS]
-    assert [one for one in asked if one.end is End.DONE and one.at > over]
+    assert {request.code for request in asked if request.end is End.FAILED} == {"UNAVAILABLE"}
+    assert max(request.seconds for request in asked) < longest_seconds
+    assert not [request for request in asked if request.end is End.FAILED and request.at > over + WELL_WITHIN_SECONDS]
+    assert [request for request in asked if request.end is End.DONE and request.at > over]
 
 
-async def kept(url: str) -> set[str]:
+async def stored_names(url: str) -> set[str]:
     return {row["name"] for row in await sql(url, "SELECT name FROM core.teams")}
 
 
@@ -62,7 +62,7 @@ async def verified(url: str) -> None:
     await database.dispose()
 
 
-def test_postgresql_restarted_under_load_loses_nothing_and_keeps_nobody_waiting(
+def test_postgresql_restarted_under_load_loses_nothing_and_blocks_no_client(
     tmp_path: Path, cluster: Postgres, ops_url: str
 ) -> None:
     def restart() -> None:
@@ -85,13 +85,13 @@ def test_postgresql_restarted_under_load_loses_nothing_and_keeps_nobody_waiting(
     with serving(tmp_path, "--workers", "2", DATABASE_URL=ops_url) as server:
         clients, over, _ = asyncio.run(attacked(server))
         check(clients, over, longest_seconds=15)
-    there = asyncio.run(kept(ops_url))
+    there = asyncio.run(stored_names(ops_url))
     assert names(clients, End.DONE) <= there <= names(clients, End.DONE, End.FAILED)
     asyncio.run(verified(ops_url))
     assert "Traceback" not in server.log.read_text()
 
 
-def test_a_postgresql_that_says_nothing_at_all_keeps_nobody_beyond_the_limits(
+def test_a_suspended_postgresql_blocks_no_client_beyond_the_timeouts(
     tmp_path: Path, cluster: Postgres, ops_url: str
 ) -> None:
     def sleep() -> None:
@@ -102,7 +102,7 @@ def test_a_postgresql_that_says_nothing_at_all_keeps_nobody_beyond_the_limits(
     with serving(tmp_path, DATABASE_URL=ops_url, **limits) as server:
         clients, over = asyncio.run(loaded(server, sleep))
         check(clients, over, longest_seconds=15)
-    assert names(clients, End.DONE) <= asyncio.run(kept(ops_url))
+    assert names(clients, End.DONE) <= asyncio.run(stored_names(ops_url))
 
 
 def test_a_start_waits_for_postgresql(tmp_path: Path, cluster: Postgres, ops_url: str) -> None:
@@ -121,8 +121,8 @@ def test_a_start_waits_for_postgresql(tmp_path: Path, cluster: Postgres, ops_url
 
 
 def refused(tmp_path: Path, **settings: str) -> str:
-    """What a server that does not start says."""
-    done = subprocess.run(
+    """The stderr of a server that doesn't start."""
+    completed = subprocess.run(
         [TESSERA, "serve"],
         cwd=tmp_path,
         env=environment(API_PORT="0", **settings),
@@ -131,18 +131,18 @@ def refused(tmp_path: Path, **settings: str) -> str:
         check=False,
         timeout=60,
     )
-    assert done.returncode in (2, 4), done
-    assert "Traceback" not in done.stderr
-    return done.stderr
+    assert completed.returncode in (2, 4), completed
+    assert "Traceback" not in completed.stderr
+    return completed.stderr
 
 
-def test_a_database_that_is_not_there_is_named_at_once(tmp_path: Path, cluster: Postgres) -> None:
+def test_a_missing_database_is_named_at_once(tmp_path: Path, cluster: Postgres) -> None:
     said = refused(tmp_path, DATABASE_URL=cluster.url("no_such_database"))
     assert f"no_such_database at 127.0.0.1:{cluster.port} does not exist: a PostgreSQL is there" in said
     assert "Check DATABASE_URL." in said
 
 
-def test_a_server_starts_on_newer_tables_only_if_they_were_made_for_it_too(tmp_path: Path, ops_url: str) -> None:
+def test_a_server_starts_on_newer_tables_only_if_they_are_compatible(tmp_path: Path, ops_url: str) -> None:
     newer = "UPDATE alembic_version SET version_num = '9999'"
     asyncio.run(sql(ops_url, newer, "COMMENT ON TABLE alembic_version IS '9998'"))
     assert "A newer version made it: install that version" in refused(tmp_path, DATABASE_URL=ops_url)
@@ -153,34 +153,34 @@ def test_a_server_starts_on_newer_tables_only_if_they_were_made_for_it_too(tmp_p
 
 
 async def publish(client: httpx.AsyncClient, url: str, asked: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    """Tried until it is answered; and how often that was."""
+    """Publish until there is a reply; return the payload and the number of attempts."""
     for attempt in itertools.count(1):
         with suppress(httpx.TransportError):
             reply = (await client.post(f"{url}/graphql", json={"query": PUBLISH, "variables": {"input": asked}})).json()
             if "errors" not in reply:
-                done: dict[str, Any] = reply["data"]["publishContract"]
-                return done, attempt
+                payload: dict[str, Any] = reply["data"]["publishContract"]
+                return payload, attempt
             assert reply["errors"][0]["extensions"]["code"] == "UNAVAILABLE", reply
         await asyncio.sleep(0.05)
     raise AssertionError
 
 
 async def publishing(url: str, number: int, ended: asyncio.Event) -> tuple[list[str], int]:
-    """The contracts that one client was told of, and how often it had to try again."""
-    fqn, told, repeated = f"ops.core.asset_{number}", list[str](), 0
+    """The contracts acknowledged to one client, and the number of its retries."""
+    fqn, acknowledged, repeated = f"ops.core.asset_{number}", list[str](), 0
     async with httpx.AsyncClient(timeout=20) as client:
         for revision in itertools.count():
             if ended.is_set():
-                return told, repeated
-            columns = {f"c{place}": {"type": "integer"} for place in range(revision + 1)}
+                return acknowledged, repeated
+            columns = {f"c{column}": {"type": "integer"} for column in range(revision + 1)}
             asked = {
                 "asset": {"fqn": fqn},
                 "schema": {"type": "object", "properties": columns},
                 "idempotencyKey": f"{fqn} {revision}",
             }
-            done, attempts = await publish(client, url, asked)
-            assert done["outcome"] == "PUBLISHED", done
-            told.append(done["contract"]["id"])
+            payload, attempts = await publish(client, url, asked)
+            assert payload["outcome"] == "PUBLISHED", payload
+            acknowledged.append(payload["contract"]["id"])
             repeated += attempts - 1
     raise AssertionError
 
@@ -197,31 +197,31 @@ def test_a_publish_repeated_after_kill_9_is_one_contract(tmp_path: Path, ops_url
         working = [asyncio.create_task(publishing(server.url, number, ended)) for number in range(clients)]
         await asyncio.sleep(0.5)
         for turn in range(kills):
-            while len(found := children(server)) < 2:  # noqa: ASYNC110 - it waits for a process
+            while len(identities := children(server)) < 2:  # noqa: ASYNC110 - it waits for a process
                 await asyncio.sleep(0.02)
-            os.kill(found[turn % len(found)], signal.SIGKILL)
+            os.kill(identities[turn % len(identities)], signal.SIGKILL)
             await asyncio.sleep(0.25)
         await asyncio.sleep(0.5)
         ended.set()
         return await asyncio.gather(*working)
 
     with serving(tmp_path, "--workers", "4", DATABASE_URL=ops_url) as server:
-        team = 'mutation { createTeam(input: {name: "ops"}) { team { id } } }'
-        server.data(team)
+        request = 'mutation { createTeam(input: {name: "ops"}) { team { id } } }'
+        server.data(request)
         for number in range(clients):
-            made = f'{{ fqn: "ops.core.asset_{number}", owner: {{ name: "ops" }} }}'
-            server.data(f"mutation {{ createAsset(input: {made}) {{ asset {{ id }} }} }}")
-        told = asyncio.run(killing(server))
+            asset_input = f'{{ fqn: "ops.core.asset_{number}", owner: {{ name: "ops" }} }}'
+            server.data(f"mutation {{ createAsset(input: {asset_input}) {{ asset {{ id }} }} }}")
+        results = asyncio.run(killing(server))
         counted = asyncio.run(sql(ops_url, "SELECT asset_id, version FROM core.contracts"))
-    published = [identity for found, _ in told for identity in found]
+    published = [identity for identities, _ in results for identity in identities]
     assert len(set(published)) == len(published) == len(counted) == len(set(map(tuple, counted)))
-    assert sum(repeated for _, repeated in told) > 0
+    assert sum(repeated for _, repeated in results) > 0
     asyncio.run(verified(ops_url))
 
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
-    """A real one, where one may be mounted."""
+    """A small file system, where the system allows mounting one."""
     folder.mkdir()
     if subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True, check=False
@@ -250,9 +250,9 @@ def test_a_full_disk_is_a_coded_error_that_loses_nothing_and_passes(tmp_path: Pa
             client.leave()
 
         asyncio.run(write())
-        assert {one.code for one in client.asked if one.end is End.FAILED} == {"UNAVAILABLE"}
-        assert [one.end for one in client.asked[-5:]] == [End.DONE] * 5
-        told = names([client], End.DONE)
-        found = server.data("{ teams { totalCount } }")["teams"]["totalCount"]
-        assert found == len(told)
+        assert {request.code for request in client.asked if request.end is End.FAILED} == {"UNAVAILABLE"}
+        assert [request.end for request in client.asked[-5:]] == [End.DONE] * 5
+        acknowledged = names([client], End.DONE)
+        total = server.data("{ teams { totalCount } }")["teams"]["totalCount"]
+        assert total == len(acknowledged)
         assert "Traceback" not in server.log.read_text()

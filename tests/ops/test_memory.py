@@ -1,4 +1,4 @@
-"""The benchmark that watches memory fails on a leak, and on nothing else."""
+"""The memory benchmark fails on a leak and on nothing else."""
 
 import random
 

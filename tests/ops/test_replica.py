@@ -1,4 +1,4 @@
-"""Queries are read from a real streaming replica, and nobody ever notices: not that it lags, not that it is gone."""
+"""Queries read from a streaming replica, whether it lags or fails, without a visible difference."""
 
 import asyncio
 import logging
@@ -37,7 +37,7 @@ def pair(cluster: Postgres) -> Iterator[Postgres]:
 
 @pytest.fixture
 def replica(pair: Postgres, ops_url: str) -> Iterator[Postgres]:
-    """Running, and with the test's database in it."""
+    """The replica, running and with the test's database."""
     if pair.process is None or pair.process.poll() is not None:
         pair.start()
     name = ops_url.rsplit("/", 1)[1]
@@ -55,10 +55,10 @@ def _holds(url: str) -> bool:
 
 @pytest.fixture
 async def database(ops_url: str, replica: Postgres) -> AsyncIterator[Database]:
-    found = Database(ops_url)
-    found.use_replica(replica.url(ops_url.rsplit("/", 1)[1]), max_age=timedelta(seconds=1.5))
-    yield found
-    await found.dispose()
+    database = Database(ops_url)
+    database.use_replica(replica.url(ops_url.rsplit("/", 1)[1]), max_age=timedelta(seconds=1.5))
+    yield database
+    await database.dispose()
 
 
 async def source(database: Database, actor: str) -> str:
@@ -68,7 +68,7 @@ async def source(database: Database, actor: str) -> str:
     return "replica" if away else "primary"
 
 
-async def test_who_wrote_reads_the_primary_until_the_replica_has_it_and_others_the_replica(
+async def test_a_writer_reads_the_primary_until_the_replica_has_caught_up(
     database: Database, replica: Postgres, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PROBE_SECONDS", 0.2)
@@ -90,7 +90,7 @@ async def test_who_wrote_reads_the_primary_until_the_replica_has_it_and_others_t
     assert "The replica is read again" in caplog.text
 
 
-async def test_a_replica_that_does_not_answer_costs_a_moment_once(database: Database, replica: Postgres) -> None:
+async def test_a_suspended_replica_delays_one_query_once(database: Database, replica: Postgres) -> None:
     assert await source(database, ME) == "replica"
     with replica.asleep():
         started = time.monotonic()
@@ -101,38 +101,38 @@ async def test_a_replica_that_does_not_answer_costs_a_moment_once(database: Data
         assert time.monotonic() - started < 1
 
 
-async def test_a_replica_that_is_no_replica_of_this_database_is_not_read(
+async def test_a_replica_of_another_database_is_not_read(
     ops_url: str, cluster: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
-    found = Database(ops_url)
-    found.use_replica(cluster.url("nothing_of_this_name"), max_age=timedelta(seconds=1))
-    assert await source(found, ME) == "primary"
+    database = Database(ops_url)
+    database.use_replica(cluster.url("nothing_of_this_name"), max_age=timedelta(seconds=1))
+    assert await source(database, ME) == "primary"
     assert "nothing_of_this_name" in caplog.text
-    await found.dispose()
+    await database.dispose()
 
 
 async def _asked(client: httpx.AsyncClient, url: str, document: str, **variables: object) -> dict[str, object]:
     answer = await client.post(f"{url}/graphql", json={"query": document, "variables": variables})
-    found: dict[str, object] = answer.json()
-    assert "errors" not in found, found
-    return found["data"]  # type: ignore[return-value] # JSON
+    reply: dict[str, object] = answer.json()
+    assert "errors" not in reply, reply
+    return reply["data"]  # type: ignore[return-value] # JSON
 
 
 async def _write_and_read(url: str, number: int, ended: asyncio.Event) -> int:
-    """Writes on one connection and reads on another: to be answered by any process."""
+    """Write on one connection and read on another, so that any process may answer."""
     count = 0
-    async with httpx.AsyncClient(timeout=30) as one, httpx.AsyncClient(timeout=30) as other:
+    async with httpx.AsyncClient(timeout=30) as writer, httpx.AsyncClient(timeout=30) as reader:
         while not ended.is_set():
             count += 1
             name = f"team {number} {count}"
-            await _asked(one, url, CREATE, input={"name": name})
-            found = await _asked(other, url, NAMED, name=name)
-            assert found == {"teams": {"nodes": [{"name": name}]}}
+            await _asked(writer, url, CREATE, input={"name": name})
+            reply = await _asked(reader, url, NAMED, name=name)
+            assert reply == {"teams": {"nodes": [{"name": name}]}}
     return count
 
 
 async def _mistreat(replica: Postgres) -> None:
-    """The replica lags, its connections are cut, it goes, and comes back."""
+    """Let the replica lag, cut its connections, stop it, and start it again."""
     for _ in range(3):
         await sql(replica.url(), "SELECT pg_wal_replay_pause()")
         await asyncio.sleep(0.4)
@@ -145,7 +145,7 @@ async def _mistreat(replica: Postgres) -> None:
     await asyncio.sleep(3)
 
 
-def test_everybody_reads_what_they_wrote_through_any_process_whatever_happens_to_the_replica(
+def test_every_client_reads_its_own_writes_through_any_process_whatever_happens_to_the_replica(
     tmp_path: Path, ops_url: str, replica: Postgres
 ) -> None:
     async def load(server: Running) -> int:
@@ -171,7 +171,5 @@ def test_everybody_reads_what_they_wrote_through_any_process_whatever_happens_to
 
 async def _reads(url: str) -> int:
     """How many transactions of servers the replica has seen."""
-    found = await sql(
-        url, "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
-    )
-    return int(found[0][0])
+    rows = await sql(url, "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()")
+    return int(rows[0][0])

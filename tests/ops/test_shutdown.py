@@ -1,4 +1,4 @@
-"""A server that is stopped answers what it was asked, tells sockets to come back, and leaves in time."""
+"""A stopped server finishes its requests, tells WebSocket clients to reconnect, and exits in time."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ def settings(request: pytest.FixtureRequest) -> dict[str, str]:
     return {"WORKERS": "2", "DATABASE_URL": request.getfixturevalue("ops_url")}
 
 
-def test_no_request_is_torn_by_sigterm_and_none_is_done_that_was_not_answered(
+def test_sigterm_cuts_no_request_and_every_committed_change_is_acknowledged(
     tmp_path: Path, settings: dict[str, str]
 ) -> None:
     async def load(server: Running) -> list[Client]:
@@ -45,35 +45,35 @@ def test_no_request_is_torn_by_sigterm_and_none_is_done_that_was_not_answered(
     with serving(tmp_path, **settings) as server:
         clients = asyncio.run(load(server))
         assert server.process.returncode == 0
-        found = ends(clients)
-        assert found[End.DONE] > CLIENTS
-        assert not found[End.TORN] + found[End.HUNG] + found[End.FAILED], found
+        counts = ends(clients)
+        assert counts[End.DONE] > CLIENTS
+        assert not counts[End.TORN] + counts[End.HUNG] + counts[End.FAILED], counts
         # A connection that the system let in and the server never saw: see tessera_gql/cli/server_process.py.
-        assert found[End.CLOSED] <= CLIENTS, found
-    assert kept(tmp_path, settings.get("DATABASE_URL")) == names(clients, End.DONE)
+        assert counts[End.CLOSED] <= CLIENTS, counts
+    assert stored_names(tmp_path, settings.get("DATABASE_URL")) == names(clients, End.DONE)
     assert "Traceback" not in server.log.read_text()
 
 
-def kept(folder: Path, url: str | None) -> set[str]:
-    """The teams that are there."""
+def stored_names(folder: Path, url: str | None) -> set[str]:
+    """The names of the stored teams."""
     if url is not None:
         return {row["name"] for row in asyncio.run(sql(url, "SELECT name FROM core.teams"))}
     with closing(sqlite3.connect(folder / "tessera.db")) as connection:
         return {name for (name,) in connection.execute("SELECT name FROM teams")}
 
 
-def test_sockets_of_every_process_are_told_to_come_back(tmp_path: Path, ops_url: str) -> None:
+def test_sockets_of_every_process_are_closed_with_a_request_to_reconnect(tmp_path: Path, ops_url: str) -> None:
     async def closed(server: Running) -> list[int | None]:
         address = server.url.replace("http", "ws") + "/graphql"
         protocol = [websockets.Subprotocol("graphql-transport-ws")]
-        found = [await websockets.connect(address, subprotocols=protocol) for _ in range(20)]
-        for one in found:
-            await one.send(json.dumps({"type": "connection_init"}))
-            await one.recv()
+        sockets = [await websockets.connect(address, subprotocols=protocol) for _ in range(20)]
+        for socket in sockets:
+            await socket.send(json.dumps({"type": "connection_init"}))
+            await socket.recv()
         server.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(10):
-            await asyncio.gather(*(one.wait_closed() for one in found))
-        return [one.close_code for one in found]
+            await asyncio.gather(*(item.wait_closed() for item in sockets))
+        return [item.close_code for item in sockets]
 
     with serving(tmp_path, "--workers", "2", DATABASE_URL=ops_url) as server:
         assert asyncio.run(closed(server)) == [1012] * 20
@@ -105,11 +105,11 @@ def test_a_request_that_does_not_end_is_cut_off_in_time(tmp_path: Path, ops_url:
 
 
 def children(server: Running) -> list[int]:
-    found = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
-    return [int(pid) for pid in found.split()]
+    sockets = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
+    return [int(pid) for pid in sockets.split()]
 
 
-def test_a_process_that_dies_is_replaced_and_nobody_outlives_the_parent(tmp_path: Path, ops_url: str) -> None:
+def test_a_killed_process_is_replaced_and_no_child_outlives_the_parent(tmp_path: Path, ops_url: str) -> None:
     with serving(tmp_path, "--workers", "2", DATABASE_URL=ops_url) as server:
         before = children(server)
         assert len(before) == 2
@@ -124,7 +124,7 @@ def test_a_process_that_dies_is_replaced_and_nobody_outlives_the_parent(tmp_path
         until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in last))
 
 
-def test_the_first_key_is_made_once_however_many_processes_start(tmp_path: Path, ops_url: str) -> None:
+def test_the_first_key_is_created_once_however_many_processes_start(tmp_path: Path, ops_url: str) -> None:
     with serving(tmp_path, "--workers", "3", DATABASE_URL=ops_url, AUTH="on") as server:
         until(lambda: "every right" in server.log.read_text())
         time.sleep(1)

@@ -1,4 +1,4 @@
-"""A database of the first release, full of data and in use, becomes one of this version: nothing is lost or refused."""
+"""A database of the first release, full of data and in use, is upgraded without lost or refused writes."""
 
 import asyncio
 import sqlite3
@@ -51,17 +51,17 @@ def first_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def rows() -> Iterator[tuple[str, dict[str, Any]]]:
-    """As the first release wrote them: table and columns."""
+    """Rows as the first release wrote them: table and columns."""
     base = {"created_at": NOW, "meta": {}, "row_version": 1}
     teams = [new_id() for _ in range(20)]
     assets = [new_id() for _ in range(100)]
     for number, team in enumerate(teams):
         yield "core.teams", {**base, "id": team, "name": f"Team {number}", "name_key": f"team {number}"}
     for number, asset in enumerate(assets):
-        named = {"fqn": f"old.core.t{number}", "fqn_key": f"old.core.t{number}", "owner_team_id": teams[number % 20]}
-        yield "core.assets", {**base, **named, "id": asset, "resource_type": "TABLE", "compatibility_mode": "BACKWARD"}
-    for one, other in zip(assets[1:], assets, strict=False):
-        ends = {"id": new_id(), "dependent_asset_id": one, "dependency_asset_id": other, "created_at": NOW}
+        fields = {"fqn": f"old.core.t{number}", "fqn_key": f"old.core.t{number}", "owner_team_id": teams[number % 20]}
+        yield "core.assets", {**base, **fields, "id": asset, "resource_type": "TABLE", "compatibility_mode": "BACKWARD"}
+    for downstream, upstream in zip(assets[1:], assets, strict=False):
+        ends = {"id": new_id(), "dependent_asset_id": downstream, "dependency_asset_id": upstream, "created_at": NOW}
         yield "core.asset_dependencies", {**ends, "dependency_type": "CONSUMES", "evidence": "DECLARED"}
     contracts = [new_id() for _ in assets]
     for number, asset in enumerate(assets):
@@ -73,8 +73,8 @@ def rows() -> Iterator[tuple[str, dict[str, Any]]]:
         yield "workflow.proposals", {**base, **_proposal(proposal, assets[number], contracts[number], teams[number])}
         asked = {"id": new_id(), "proposal_id": proposal, "consumer_team_id": teams[(number + 1) % 20]}
         yield "workflow.acknowledgments", {**asked, "because": ["0" * 64], "created_at": NOW}
-        kept = {"actor": "open", "key": f"key {number}", "operation": "create_team", "input_hash": "0" * 64}
-        yield "workflow.idempotency_keys", {**kept, "answer": {}, "created_at": NOW}
+        idempotency = {"actor": "open", "key": f"key {number}", "operation": "create_team", "input_hash": "0" * 64}
+        yield "workflow.idempotency_keys", {**idempotency, "answer": {}, "created_at": NOW}
     chain = events.GENESIS
     for number, asset in enumerate(assets):
         row = _event(number + 1, asset, teams[number % 20])
@@ -151,8 +151,8 @@ def statements(*, sqlite: bool) -> Iterator[str]:
                 return f"'{value}'"
 
     for table, row in rows():
-        place = table.partition(".")[2] if sqlite else table
-        yield f"INSERT INTO {place} ({', '.join(row)}) VALUES ({', '.join(map(literal, row.values()))});"
+        table_name = table.partition(".")[2] if sqlite else table
+        yield f"INSERT INTO {table_name} ({', '.join(row)}) VALUES ({', '.join(map(literal, row.values()))});"
 
 
 async def fill(url: str) -> None:
@@ -162,26 +162,26 @@ async def fill(url: str) -> None:
         connection.executescript(f"BEGIN; {script} COMMIT;")
         connection.close()
         return
-    other = await asyncpg.connect(url)
-    await other.execute(script)
-    await other.close()
+    postgres = await asyncpg.connect(url)
+    await postgres.execute(script)
+    await postgres.close()
 
 
 async def counted(url: str) -> dict[str, int]:
     if (file := sqlite_path(url)) is not None:
         connection = sqlite3.connect(file)
         names = {table: table.partition(".")[2] for table in COUNTS}
-        found = {
+        counts = {
             table: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for table, name in names.items()
         }
         connection.close()
-        return found
+        return counts
     return {table: (await sql(url, f"SELECT count(*) FROM {table}"))[0][0] for table in COUNTS}
 
 
 async def writing(parts: app.Components, ended: asyncio.Event) -> tuple[list[str], int]:
-    """The teams that one writer was told of; a call that is told to try again does so."""
-    told, refused, number = list[str](), 0, 0
+    """The teams acknowledged to one writer, which retries refused calls, and the number of refusals."""
+    acknowledged, refused, number = list[str](), 0, 0
     while not ended.is_set():
         name = f"written {number}"
         asked = {"input": {"name": name, "idempotencyKey": name}}
@@ -192,10 +192,10 @@ async def writing(parts: app.Components, ended: asyncio.Event) -> tuple[list[str
             refused += 1
             continue
         assert not reply["data"]["createTeam"]["errors"], reply
-        told.append(name)
+        acknowledged.append(name)
         number += 1
         await asyncio.sleep(0.01)
-    return told, refused
+    return acknowledged, refused
 
 
 async def test_a_full_database_of_the_first_revision_is_upgraded_while_a_server_writes_to_it(first_url: str) -> None:
@@ -209,12 +209,16 @@ async def test_a_full_database_of_the_first_revision_is_upgraded_while_a_server_
     assert not writer.done()
     await asyncio.sleep(0.3)
     ended.set()
-    told, _ = await writer
+    acknowledged, _ = await writer
     await parts.database.dispose()
-    assert len(told) > 5
+    assert len(acknowledged) > 5
     assert await migration.find_differences(first_url) == []
-    grown = {"core.teams": len(told), "audit.events": len(told), "workflow.idempotency_keys": len(told)}
+    grown = {
+        "core.teams": len(acknowledged),
+        "audit.events": len(acknowledged),
+        "workflow.idempotency_keys": len(acknowledged),
+    }
     assert await counted(first_url) == {table: number + grown.get(table, 0) for table, number in COUNTS.items()}
     database = Database(first_url)
-    assert (await audit.verify_log(database)).sequence == COUNTS["audit.events"] + len(told)
+    assert (await audit.verify_log(database)).sequence == COUNTS["audit.events"] + len(acknowledged)
     await database.dispose()

@@ -1,4 +1,4 @@
-"""Every command and operation of the guides does what the guide prints, in order, against a server of its own."""
+"""Every command and operation of the guides works in order and prints what the guide shows."""
 
 import re
 import subprocess
@@ -23,7 +23,7 @@ def single_spaced(text: str) -> str:
 
 
 class Reader:
-    """Does what a guide says, in a folder of its own."""
+    """Executes the steps of a guide in its own folder."""
 
     def __init__(self, server: Running, folder: Path) -> None:
         self.server, self.folder = server, folder

@@ -1,4 +1,4 @@
-"""Every command of the command line, as the program itself lists them, and one way to run them."""
+"""Every command of the command line, as the program lists them, and one way to run them."""
 
 import sys
 from collections import Counter
@@ -16,24 +16,24 @@ UNSET = ("TESSERA_URL", "TESSERA_API_KEY", "TESSERA_TRACEBACK", "XDG_CONFIG_HOME
 
 
 def every_command() -> dict[tuple[str, ...], Any]:
-    """The words of each command that runs something, and the command itself."""
+    """The name of each executable command, and the command itself."""
     return dict(_leaves((), typer.main.get_command(build_app())))
 
 
-def _leaves(words: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _leaves(arguments: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
     children = getattr(command, "commands", None)
     if children is None:
-        yield words, command
+        yield arguments, command
         return
     for name, child in children.items():
-        yield from _leaves((*words, name), child)
+        yield from _leaves((*arguments, name), child)
 
 
 @dataclass(frozen=True)
-class Ran:
+class CommandResult:
     """What a command printed, and how it ended."""
 
-    words: tuple[str, ...]
+    arguments: tuple[str, ...]
     code: int
     stdout: str
     stderr: str
@@ -43,17 +43,17 @@ class Ran:
         return f"{self.stdout}\n{self.stderr}"
 
 
-def run(home: Path, words: Sequence[object], *, stdin: str = "", **environment: str) -> Ran:
-    """In this process, with only these settings; an exception that gets out of the program fails the test."""
-    given = tuple(map(str, words))
+def run(home: Path, arguments: Sequence[object], *, stdin: str = "", **environment: str) -> CommandResult:
+    """Run a command in this process with only these settings; an uncaught exception fails the test."""
+    texts = tuple(map(str, arguments))
     variables = dict.fromkeys(UNSET) | {"HOME": str(home), "COLUMNS": "400", "NO_COLOR": "1"} | environment
-    done = CliRunner().invoke(build_app(given[0]), given, stdin, env=variables)
-    assert done.exception is None or isinstance(done.exception, SystemExit), (given, done.exc_info)
-    return Ran(given, done.exit_code, done.stdout, done.stderr)
+    result = CliRunner().invoke(build_app(texts[0]), texts, stdin, env=variables)
+    assert result.exception is None or isinstance(result.exception, SystemExit), (texts, result.exc_info)
+    return CommandResult(texts, result.exit_code, result.stdout, result.stderr)
 
 
 def print_counts(title: str, cells: Counter[tuple[str, str]]) -> None:
-    """A table of what was tried: a row for each command, a column for each form or circumstance."""
+    """Print a table with a row for each command and a column for each format or circumstance."""
     rows, columns = sorted({row for row, _ in cells}), sorted({column for _, column in cells})
     lines = [f"{title}: {sum(cells.values())} cells, {len(rows)} commands, {len(columns)} columns"]
     lines += [f"{'':22}" + "".join(f"{column[:16]:>17}" for column in columns)]

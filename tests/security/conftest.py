@@ -1,4 +1,4 @@
-"""Servers and callers for the tests of this folder, and the tables of what they saw."""
+"""Servers and callers for the tests of this folder, and the tables of their results."""
 
 import asyncio
 import signal
@@ -14,7 +14,7 @@ from tessera_gql.policy.visibility import audience_of_field
 from tessera_gql.store import migration
 from tests.ops.postgres import postgres, sql
 from tests.security.deployments import DEPLOYMENTS, Caller, Databases, Table, deployed
-from tests.security.private_world import PrivateWorld, build, parts_of
+from tests.security.visibility_scenario import VisibilityScenario, build, parts_of
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +38,7 @@ def caller(
 
 @pytest.fixture(scope="session")
 def tables() -> Iterator[dict[str, Table]]:
-    """Printed at the end, for who runs the tests with -s."""
+    """Print the table after the tests; visible with `pytest -s`."""
     value: dict[str, Table] = {}
     yield value
     for table in value.values():
@@ -47,7 +47,7 @@ def tables() -> Iterator[dict[str, Table]]:
 
 @pytest.fixture
 def table(request: pytest.FixtureRequest, tables: dict[str, Table]) -> Table:
-    """Of the module of the test."""
+    """The table of the test's module."""
     name = request.module.__name__.rpartition(".")[2]
     return tables.setdefault(name, Table(name))
 
@@ -63,13 +63,13 @@ async def parts(database_url: str, tmp_path: Path) -> AsyncGenerator[Components]
 
 
 @pytest.fixture
-async def private(parts: Components) -> PrivateWorld:
+async def private(parts: Components) -> VisibilityScenario:
     return await build(parts)
 
 
 @pytest.fixture
 def reached() -> dict[str, Counter[str]]:
-    """For each caller the number of values of each `Type.field` that it was answered."""
+    """For each caller the number of values of each `Type.field` in its replies."""
     return REACHED
 
 

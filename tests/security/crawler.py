@@ -1,4 +1,4 @@
-"""Walks a schema from its roots to every object and field that one caller can reach."""
+"""Walk a schema from its roots to every object and field that one caller can reach."""
 
 import base64
 import json
@@ -34,7 +34,7 @@ def literal(value: Any) -> str:
         case Enum():
             return str(value)
         case dict():
-            return "{" + ", ".join(f"{name}: {literal(one)}" for name, one in value.items()) + "}"
+            return "{" + ", ".join(f"{name}: {literal(item)}" for name, item in value.items()) + "}"
         case list():
             return "[" + ", ".join(map(literal, value)) + "]"
         case _:
@@ -42,8 +42,8 @@ def literal(value: Any) -> str:
 
 
 @dataclass
-class Found:
-    """What one caller has reached."""
+class Findings:
+    """The objects and values that one caller reached."""
 
     objects: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     """Type and id."""
@@ -80,9 +80,9 @@ class Crawler:
     ask: Ask
     arguments: dict[str, list[dict[str, Any]]]
     """The arguments of fields that need some, by `Type.field`."""
-    found: Found = field(default_factory=Found)
+    findings: Findings = field(default_factory=Findings)
 
-    async def crawl(self, known: Iterable[str]) -> Found:
+    async def crawl(self, known_ids: Iterable[str]) -> Findings:
         """From every root, and from every object that is known or found, until nothing new is found.
 
         `known` are ids that exist, whether the caller may know them or not.
@@ -91,17 +91,17 @@ class Crawler:
         assert query is not None
         for name, root in query.fields.items():
             if name not in {"node", "nodes"}:
-                for given in self.arguments.get(f"Query.{name}", [{}]):
-                    await self.send(self.selected(query, name, root, given))
-        waiting, seen = {*known}, set[str]()
-        while new := waiting - seen:
-            seen |= new
+                for arguments in self.arguments.get(f"Query.{name}", [{}]):
+                    await self.send(self.selected(query, name, root, arguments))
+        waiting, visited = {*known_ids}, set[str]()
+        while new := waiting - visited:
+            visited |= new
             await self.expand(sorted(new))
-            waiting |= {identity for _, identity in self.found.objects}
-        return self.found
+            waiting |= {identity for _, identity in self.findings.objects}
+        return self.findings
 
     async def expand(self, ids: list[str]) -> None:
-        """Every field of the objects, and the objects that each leads to."""
+        """Query every field of the objects, and continue with the objects they lead to."""
         nouns = self.schema.get_type("Node")
         assert isinstance(nouns, GraphQLInterfaceType)
         for kind in self.schema.get_possible_types(nouns):
@@ -114,43 +114,48 @@ class Crawler:
     async def send(self, selection: str) -> dict[str, Any]:
         declared = "($manifest: JSON!)" if "$manifest" in selection else ""
         reply = await self.ask(f"query{declared} {{ __typename {selection} }}")
-        self.found.text.append(json.dumps(reply))
-        self.found.look(reply.get("data"))
+        self.findings.text.append(json.dumps(reply))
+        self.findings.look(reply.get("data"))
         for name, value in (reply.get("data") or {}).items():
             if isinstance(value, dict) and "totalCount" in value:
-                self.found.totals[name] = max(self.found.totals.get(name, 0), value["totalCount"])
+                self.findings.totals[name] = max(self.findings.totals.get(name, 0), value["totalCount"])
         return reply
 
     def body(self, kind: Any, *, top: bool = False) -> str:
         """The selection set of a type; a noun below the top is expanded later, and has its own values only."""
         if isinstance(kind, GraphQLUnionType | GraphQLInterfaceType):
-            inner = [f"... on {one.name} {self.body(one)}" for one in self.schema.get_possible_types(kind)]
+            inner = [
+                f"... on {possible_type.name} {self.body(possible_type)}"
+                for possible_type in self.schema.get_possible_types(kind)
+            ]
             return f"{{ __typename {' '.join(inner)} }}"
         assert isinstance(kind, GraphQLObjectType)
         if kind is self.schema.query_type:
             return "{ __typename " + " ".join(self.again()) + " }"
         fields = [
-            self.selected(kind, name, one, given)
-            for name, one in kind.fields.items()
-            if top or not kind.interfaces or is_leaf_type(get_named_type(one.type))
-            for given in self.arguments.get(f"{kind.name}.{name}", [{}])[:1]
+            self.selected(kind, name, field, arguments)
+            for name, field in kind.fields.items()
+            if top or not kind.interfaces or is_leaf_type(get_named_type(field.type))
+            for arguments in self.arguments.get(f"{kind.name}.{name}", [{}])[:1]
         ]
         return f"{{ __typename {' '.join(fields)} }}"
 
     def again(self) -> Iterable[str]:
-        """What is asked of the roots behind a mutation."""
+        """The selection on a mutation's field `query`."""
         for name in ("events", "apiKeys", "webhooks", "viewer"):
             query = self.schema.query_type
             assert query is not None
             yield self.selected(query, name, query.fields[name], {})
 
-    def selected(self, kind: GraphQLObjectType, name: str, one: GraphQLField, given: dict[str, Any]) -> str:
-        missing = [key for key, argument in one.args.items() if is_required_argument(argument) and key not in given]
+    def selected(self, kind: GraphQLObjectType, name: str, field: GraphQLField, arguments: dict[str, Any]) -> str:
+        missing = [
+            key for key, argument in field.args.items() if is_required_argument(argument) and key not in arguments
+        ]
         assert not missing, f"{kind.name}.{name} needs {missing}: give them in `arguments`"
-        if "first" in one.args:
-            given = {"first": 100} | given
-        listed = ", ".join(f"{key}: {literal(value)}" for key, value in given.items())
-        below = get_named_type(one.type)
+        if "first" in field.args:
+            arguments = {"first": 100} | arguments
+        listed = ", ".join(f"{key}: {literal(value)}" for key, value in arguments.items())
+        below = get_named_type(field.type)
         return f"{name}{f'({listed})' if listed else ''} {'' if is_leaf_type(below) else self.body(below)}"
 
 
@@ -159,9 +164,9 @@ def decoded(identity: str) -> str:
     return base64.urlsafe_b64decode(identity).decode().partition(":")[0]
 
 
-def filters(one: GraphQLField) -> Iterable[tuple[str, str, Any]]:
+def filters(field: GraphQLField) -> Iterable[tuple[str, str, Any]]:
     """Each field of a list's filter, with its operator and the type of its value."""
-    kind = get_named_type(one.args["filter"].type)
+    kind = get_named_type(field.args["filter"].type)
     assert isinstance(kind, GraphQLInputObjectType)
     for name, compared in kind.fields.items():
         by = get_named_type(compared.type)

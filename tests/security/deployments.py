@@ -1,4 +1,4 @@
-"""Real servers, one for each database and way of authentication, and the tables of what was seen on them."""
+"""Real servers, one for each database and way of authentication, and the tables of their results."""
 
 import asyncio
 import json
@@ -52,15 +52,15 @@ DEPLOYMENTS = [
 
 @dataclass(frozen=True)
 class Caller:
-    """A server and the headers of one who may do everything there."""
+    """A server, and the headers of a caller with all rights."""
 
     deployment: Deployment
     server: Running
     headers: dict[str, str]
     key_id: str | None = None
 
-    def other(self) -> "Caller | None":
-        """Another credential of the same kind, to be used up or revoked."""
+    def another(self) -> "Caller | None":
+        """A second credential of the same kind, which a test may exhaust or revoke."""
         match self.deployment.auth:
             case "database key":
                 return _with_key(self)
@@ -78,7 +78,7 @@ class Caller:
         return self.deployment.auth != "open"
 
     def post(self, query: str, headers: dict[str, str] | None = None, **variables: Any) -> httpx.Response:
-        """On a connection of its own, so that of several processes any may answer."""
+        """Post on a new connection, so that any process may answer."""
         sent = self.headers | (headers or {})
         return httpx.post(self.url, json={"query": query, "variables": variables}, headers=sent, timeout=60)
 
@@ -91,7 +91,7 @@ class Caller:
 
 @dataclass
 class Table:
-    """Which cells of a matrix were seen to work."""
+    """The cells of a matrix of deployments and features that passed."""
 
     title: str
     rows: dict[str, dict[str, bool]] = field(default_factory=dict[str, dict[str, bool]])
@@ -109,8 +109,8 @@ class Table:
         lines = [f"\n{self.title}", " " * 28 + "".join(f"{column:>20}" for column in columns)]
         for row, cells in self.rows.items():
             lines.append(f"{row:28}" + "".join(f"{signs[cells.get(column)]:>20}" for column in columns))
-        seen = [good for cells in self.rows.values() for good in cells.values()]
-        return "\n".join([*lines, f"{sum(seen)} of {len(seen)} cells work."])
+        checks = [good for cells in self.rows.values() for good in cells.values()]
+        return "\n".join([*lines, f"{sum(checks)} of {len(checks)} cells work."])
 
 
 def token(subject: str = "ann@example.com") -> str:
@@ -184,7 +184,7 @@ def _caller(deployment: Deployment, server: Running) -> Caller:
 
 
 def _with_key(caller: Caller) -> Caller:
-    """A new key of the database, made by this caller."""
-    made = caller.data(NEW_KEY, team="platform")["createApiKey"]
-    headers = {"Authorization": f"Bearer {made['token']}"}
-    return Caller(caller.deployment, caller.server, headers, made["apiKey"]["id"])
+    """A new API key, created by this caller."""
+    created = caller.data(NEW_KEY, team="platform")["createApiKey"]
+    headers = {"Authorization": f"Bearer {created['token']}"}
+    return Caller(caller.deployment, caller.server, headers, created["apiKey"]["id"])

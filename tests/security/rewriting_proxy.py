@@ -1,4 +1,4 @@
-"""A TCP proxy that makes each name hostile on its way to the client: HTTP answers, event streams and WebSockets.
+"""A TCP proxy that makes names hostile on their way to the client: in HTTP replies, event streams and WebSockets.
 
 A marker and its replacement are equally long, so that no length in a header or a frame has to change. What the server
 would refuse to keep can be sent this way as well: a client must not rely on the server having refused it.
@@ -15,7 +15,7 @@ CHUNK = 65536
 
 @contextmanager
 def rewriting(port: int, marker: bytes, replacement: bytes) -> Iterator[int]:
-    """The port where the server's answers come with the replacement in place of the marker."""
+    """The port of a proxy that puts the replacement in place of the marker in the server's replies."""
     assert len(marker) == len(replacement)
 
     class Handler(BaseRequestHandler):
@@ -35,13 +35,13 @@ def rewriting(port: int, marker: bytes, replacement: bytes) -> Iterator[int]:
 
 
 def _pump(source: socket.socket, target: socket.socket, marker: bytes, replacement: bytes) -> None:
-    held = b""
+    pending = b""
     with suppress(OSError):
         while chunk := source.recv(CHUNK):
-            held = (held + chunk).replace(marker, replacement)
-            overlap = next((size for size in range(len(marker) - 1, 0, -1) if held.endswith(marker[:size])), 0)
-            ready, held = held[: len(held) - overlap], held[len(held) - overlap :]
+            pending = (pending + chunk).replace(marker, replacement)
+            overlap = next((size for size in range(len(marker) - 1, 0, -1) if pending.endswith(marker[:size])), 0)
+            ready, pending = pending[: len(pending) - overlap], pending[len(pending) - overlap :]
             target.sendall(ready)
-        target.sendall(held)
+        target.sendall(pending)
     with suppress(OSError):
         target.shutdown(socket.SHUT_WR)

@@ -1,4 +1,4 @@
-"""Every command where something is missing or wrong: one true line on stderr, its exit code, no file, no traceback."""
+"""Every command with something missing or wrong prints one line on stderr and its exit code, without a traceback."""
 
 import asyncio
 import json
@@ -20,8 +20,8 @@ from tessera_gql.client import sync_client
 from tessera_gql.store import migration
 from tests.conftest import at
 from tests.e2e.server import ROOT, TESSERA, environment, serving
-from tests.security.commands import Ran, every_command, print_counts, run
-from tests.security.other_services import ANSWERS, answering, greeting, tls
+from tests.security.commands import CommandResult, every_command, print_counts, run
+from tests.security.foreign_servers import ANSWERS, answering, greeting, tls
 from tests.security.rewriting_proxy import rewriting
 
 KEY = "a-key-of-an-administrator-for-tests"
@@ -76,13 +76,13 @@ LOCAL: dict[str, Sequence[str]] = {"diff": ("schema.json", "schema.json"), "logo
 """Commands that need neither."""
 
 
-def test_every_command_of_the_program_is_in_one_of_these_lists() -> None:
-    assert {" ".join(words) for words in every_command()} == {*REMOTE, *DATABASE, *SERVERS, *LOCAL}
+def test_every_command_of_the_program_is_in_one_list() -> None:
+    assert {" ".join(arguments) for arguments in every_command()} == {*REMOTE, *DATABASE, *SERVERS, *LOCAL}
 
 
 @contextmanager
-def place(folder: Path) -> Iterator[None]:
-    """An empty folder with a schema in it, to be left as it was."""
+def unchanged_folder(folder: Path) -> Iterator[None]:
+    """Change to a folder with a schema in it, and assert that no file in it changes."""
     folder.mkdir(exist_ok=True)
     (folder / "schema.json").write_text(json.dumps({"type": "object", "properties": {"a": {"type": "string"}}}))
     (folder / "contracts").mkdir(exist_ok=True)
@@ -94,18 +94,20 @@ def place(folder: Path) -> Iterator[None]:
 
 
 def _content(folder: Path) -> dict[str, bytes | None]:
-    """But for the lock that a server holds beside its database."""
-    entries = (one for one in folder.rglob("*") if one.suffix != ".lock")
-    return {str(one): one.read_bytes() if one.is_file() else None for one in entries}
+    """The files and their content, except the lock of a server's database."""
+    entries = (item for item in folder.rglob("*") if item.suffix != ".lock")
+    return {str(entry): entry.read_bytes() if entry.is_file() else None for entry in entries}
 
 
-def check(done: Ran, codes: set[int], said: str) -> None:
-    assert done.code in codes, done
-    assert len(done.stderr.splitlines()) == 1, done
-    assert done.words[:2] == ("db", "backup") or not done.stdout or done.words[:2] == ("db", "restore"), done
-    assert re.search(said, done.stderr), done
+def check(result: CommandResult, codes: set[int], message: str) -> None:
+    assert result.code in codes, result
+    assert len(result.stderr.splitlines()) == 1, result
+    assert result.arguments[:2] == ("db", "backup") or not result.stdout or result.arguments[:2] == ("db", "restore"), (
+        result
+    )
+    assert re.search(message, result.stderr), result
     for never in ("Traceback", "defect", PASSWORD, "sqlalche.me"):
-        assert never not in done.printed, done
+        assert never not in result.printed, result
 
 
 # Commands that ask a server ------------------------------------------------------------------------------------------
@@ -113,12 +115,12 @@ def check(done: Ran, codes: set[int], said: str) -> None:
 
 @pytest.fixture(scope="module")
 def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[str, set[int], str]]]:
-    """For each circumstance: the address, the exit codes that are true of it, and what has to be said."""
+    """For each circumstance: the address, the possible exit codes, and a pattern of the expected message."""
     folder = tmp_path_factory.mktemp("addresses")
     refused, away = {ExitCode.REFUSED}, {ExitCode.UNAVAILABLE}
-    with ExitStack() as stack, socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    with ExitStack() as stack, socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
         plain = stack.enter_context(answering(ANSWERS["a web page"]))
         encrypted = stack.enter_context(answering(ANSWERS["a web page"], tls(folder)))
         mail = stack.enter_context(greeting(b"220 mail.example ESMTP\r\n"))
@@ -153,35 +155,35 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tu
 
 @pytest.fixture
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two attempts no time passes."""
+    """Retry without a pause."""
     monkeypatch.setattr(sync_client.time, "sleep", lambda _seconds: None)
 
 
 @pytest.mark.usefixtures("_at_once")
-def test_each_command_tells_what_is_wrong_with_the_server(
+def test_each_command_reports_what_is_wrong_with_the_server(
     addresses: dict[str, tuple[str, set[int], str]], tmp_path: Path
 ) -> None:
     cells: Counter[tuple[str, str]] = Counter()
-    with place(tmp_path / "empty"):
-        for circumstance, (url, codes, said) in addresses.items():
+    with unchanged_folder(tmp_path / "empty"):
+        for circumstance, (url, codes, message) in addresses.items():
             for name, arguments in REMOTE.items():
-                done = run(tmp_path / "home", [*name.split(), *arguments], TESSERA_URL=url)
-                check(done, codes, said)
+                result = run(tmp_path / "home", [*name.split(), *arguments], TESSERA_URL=url)
+                check(result, codes, message)
                 cells[name, circumstance] += 1
         for name, arguments in LOCAL.items():
-            done = run(tmp_path / "home", [*name.split(), *arguments], TESSERA_URL="nowhere")
-            assert done.code == 0, done
+            result = run(tmp_path / "home", [*name.split(), *arguments], TESSERA_URL="nowhere")
+            assert result.code == 0, result
             cells[name, "nowhere"] += 1
     print_counts("No server, or another one", cells)
 
 
 @pytest.mark.usefixtures("_at_once")
-def test_each_command_tells_of_a_wrong_key_and_of_a_stream_that_goes_wrong(tmp_path: Path) -> None:
+def test_each_command_reports_a_wrong_key_and_a_malformed_stream(tmp_path: Path) -> None:
     cells: Counter[tuple[str, str]] = Counter()
     (tmp_path / "server").mkdir()
-    with serving(tmp_path / "server", ADMIN_KEY=KEY) as server, place(tmp_path / "empty"):
+    with serving(tmp_path / "server", ADMIN_KEY=KEY) as server, unchanged_folder(tmp_path / "empty"):
         home = tmp_path / "home"
-        for key, said in (
+        for key, message in (
             ("wrong-wrong", "key"),
             ("", "key"),
             ("blank in it", "Copy it again"),
@@ -189,9 +191,11 @@ def test_each_command_tells_of_a_wrong_key_and_of_a_stream_that_goes_wrong(tmp_p
         ):
             for name, arguments in REMOTE.items():
                 stdin = f"{key}\n" if name == "login" else ""
-                wanted = "no blanks" if name == "login" and " " in key else said
-                done = run(home, [*name.split(), *arguments], stdin=stdin, TESSERA_URL=server.url, TESSERA_API_KEY=key)
-                check(done, {ExitCode.REFUSED}, wanted)
+                expected = "no blanks" if name == "login" and " " in key else message
+                result = run(
+                    home, [*name.split(), *arguments], stdin=stdin, TESSERA_URL=server.url, TESSERA_API_KEY=key
+                )
+                check(result, {ExitCode.REFUSED}, expected)
                 cells[name, key or "no key"] += 1
         port = int(server.url.rpartition(":")[2])
         for marker, replacement in (
@@ -204,29 +208,29 @@ def test_each_command_tells_of_a_wrong_key_and_of_a_stream_that_goes_wrong(tmp_p
         ):
             with rewriting(port, marker, replacement) as broken:
                 url = f"http://127.0.0.1:{broken}"
-                words = ["watch", "-n", "1", "--after", _start(home, server.url)]
-                done = run(home, words, TESSERA_URL=url, TESSERA_API_KEY=KEY)
+                watching = ["watch", "-n", "1", "--after", _start(home, server.url)]
+                result = run(home, watching, TESSERA_URL=url, TESSERA_API_KEY=KEY)
             notes = re.compile(r"Watching .*|.*; coming back …")
-            lines = [line for line in done.stderr.splitlines() if not notes.fullmatch(line)]
-            assert (done.code, done.stdout, len(lines)) == (ExitCode.REFUSED, "", 1), done
+            lines = [line for line in result.stderr.splitlines() if not notes.fullmatch(line)]
+            assert (result.code, result.stdout, len(lines)) == (ExitCode.REFUSED, "", 1), result
             assert re.search("not as a Tessera server of this version does|not what this client knows", lines[0])
             cells["watch", "stream"] += 1
     print_counts("Wrong key, broken stream", cells)
 
 
-def test_a_request_that_can_not_be_sent_is_told(tmp_path: Path) -> None:
+def test_a_request_that_can_not_be_sent_is_reported(tmp_path: Path) -> None:
     schema = tmp_path / "nan.json"
     schema.write_text('{"minimum": NaN}')
-    done = run(tmp_path / "home", ["publish", ASSET, schema], TESSERA_URL="http://127.0.0.1:9")
-    check(done, {ExitCode.REFUSED}, "can't be sent: Out of range float")
+    result = run(tmp_path / "home", ["publish", ASSET, schema], TESSERA_URL="http://127.0.0.1:9")
+    check(result, {ExitCode.REFUSED}, "can't be sent: Out of range float")
     for proxy in (f"nonsense://u:{PASSWORD}@127.0.0.1:9", f"socks5://u:{PASSWORD}@127.0.0.1:9"):
         for name in ("watch", "team list", "login"):
-            done = run(tmp_path / "home", name.split(), TESSERA_URL="http://127.0.0.1:9", ALL_PROXY=proxy)
-            check(done, {ExitCode.REFUSED}, "can't be sent: ")
+            result = run(tmp_path / "home", name.split(), TESSERA_URL="http://127.0.0.1:9", ALL_PROXY=proxy)
+            check(result, {ExitCode.REFUSED}, "can't be sent: ")
 
 
 def _start(home: Path, url: str) -> str:
-    """A cursor with something behind it."""
+    """A cursor with events after it."""
     import httpx  # noqa: PLC0415 - only here
 
     document = "{ eventCursor }"
@@ -259,7 +263,7 @@ ANSWERED = {
 
 @contextmanager
 def _databases(folder: Path, sqlite_template: Path, postgres_url: str) -> Iterator[dict[str, tuple[str, str]]]:
-    """For each circumstance: the URL of the database, and what has to be said of it."""
+    """For each circumstance: the URL of the database, and a pattern of the expected message."""
     files = folder / "files"
     files.mkdir()
     (files / "empty.db").touch()
@@ -268,9 +272,9 @@ def _databases(folder: Path, sqlite_template: Path, postgres_url: str) -> Iterat
     asyncio.run(migration.upgrade(f"sqlite:///{files}/old.db", "0003"))
     (files / "newer.db").write_bytes(sqlite_template.read_bytes())
     _mark_as_newer(files / "newer.db")
-    with ExitStack() as stack, socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        closed = taken.getsockname()[1]
+    with ExitStack() as stack, socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        closed = listener.getsockname()[1]
         web = stack.enter_context(greeting(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
         user = f"postgresql://tessera:{PASSWORD}"
         yield {
@@ -307,7 +311,7 @@ def _mark_as_newer(file: Path) -> None:
     connection.close()
 
 
-def test_each_command_tells_what_is_wrong_with_the_database(
+def test_each_command_reports_what_is_wrong_with_the_database(
     tmp_path: Path, sqlite_template: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_up = socket.getaddrinfo
@@ -320,12 +324,12 @@ def test_each_command_tells_what_is_wrong_with_the_database(
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     cells: Counter[tuple[str, str]] = Counter()
     with _databases(tmp_path, sqlite_template, postgres_url) as circumstances:
-        for number, (circumstance, (url, said)) in enumerate(circumstances.items()):
-            with place(tmp_path / f"empty-{number}"):
+        for number, (circumstance, (url, message)) in enumerate(circumstances.items()):
+            with unchanged_folder(tmp_path / f"empty-{number}"):
                 for name, arguments in DATABASE.items():
                     if (name, circumstance) in CREATES:
                         continue
-                    done = run(
+                    result = run(
                         tmp_path / "home",
                         [*name.split(), *arguments],
                         DATABASE_URL=url,
@@ -334,21 +338,23 @@ def test_each_command_tells_what_is_wrong_with_the_database(
                     )
                     cells[name, circumstance] += 1
                     if (code := ANSWERED.get((name, circumstance))) is not None:
-                        assert (done.code, done.stderr) == (code, ""), done
+                        assert (result.code, result.stderr) == (code, ""), result
                         (tmp_path / f"empty-{number}" / "copy.db").unlink(missing_ok=True)
                         continue
-                    wanted = "missing.db|" + said if name == "db restore" else said
-                    wanted = f"by its own tools|{wanted}" if name in {"db restore", "db backup"} else wanted
-                    check(done, {ExitCode.REFUSED, ExitCode.UNAVAILABLE}, wanted)
+                    expected = "missing.db|" + message if name == "db restore" else message
+                    expected = f"by its own tools|{expected}" if name in {"db restore", "db backup"} else expected
+                    check(result, {ExitCode.REFUSED, ExitCode.UNAVAILABLE}, expected)
                 for name, arguments in REMOTE.items():
-                    done = run(tmp_path / "home", [*name.split(), *arguments], TESSERA_URL="nowhere", DATABASE_URL=url)
-                    check(done, {ExitCode.REFUSED}, "is not the address of a server")
+                    result = run(
+                        tmp_path / "home", [*name.split(), *arguments], TESSERA_URL="nowhere", DATABASE_URL=url
+                    )
+                    check(result, {ExitCode.REFUSED}, "is not the address of a server")
                     cells[name, circumstance] += 1
     print_counts("Databases", cells)
 
 
 @pytest.mark.parametrize(
-    ("words", "settings", "code"),
+    ("arguments", "settings", "code"),
     [
         (("serve",), {"DATABASE_URL": "sqlite:///garbage.db"}, ExitCode.UNAVAILABLE),
         (("serve",), {"DATABASE_URL": f"postgresql://tessera:{PASSWORD}@127.0.0.1:9/x"}, ExitCode.UNAVAILABLE),
@@ -360,13 +366,13 @@ def test_each_command_tells_what_is_wrong_with_the_database(
         (("no-such-command\x1b[2J",), {}, ExitCode.REFUSED),
     ],
 )
-def test_the_program_itself_ends_with_one_line(
-    tmp_path: Path, words: tuple[str, ...], settings: dict[str, str], code: int
+def test_an_error_of_the_program_itself_is_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], settings: dict[str, str], code: int
 ) -> None:
     (tmp_path / "garbage.db").write_bytes(b"this is no database" * 500)
     before = _content(tmp_path)
-    done = subprocess.run(
-        [TESSERA, *words],
+    result = subprocess.run(
+        [TESSERA, *arguments],
         cwd=tmp_path,
         env=environment(API_PORT="0", DATABASE_WAIT_SECONDS="0", HOME=str(tmp_path / "home"), **settings),
         capture_output=True,
@@ -374,12 +380,12 @@ def test_the_program_itself_ends_with_one_line(
         check=False,
         timeout=60,
     )
-    check(Ran(words, done.returncode, done.stdout, done.stderr), {code}, ".")
-    assert "\x1b" not in done.stderr
+    check(CommandResult(arguments, result.returncode, result.stdout, result.stderr), {code}, ".")
+    assert "\x1b" not in result.stderr
     assert _content(tmp_path) == before
 
 
-def test_a_defect_is_one_line_and_its_traceback_is_there_when_asked_for(tmp_path: Path) -> None:
+def test_a_defect_is_one_line_and_its_traceback_is_printed_on_request(tmp_path: Path) -> None:
     code = (
         "import sys; from tessera_gql.cli import export, main;"
         "export.connect = lambda: 1 / 0; sys.argv = ['tessera', 'export', 'a.b']; main()"
@@ -396,8 +402,8 @@ def test_a_defect_is_one_line_and_its_traceback_is_there_when_asked_for(tmp_path
 
 
 def test_the_exit_codes_are_in_the_help_of_every_command_and_in_the_docs(tmp_path: Path) -> None:
-    for words, command in every_command().items():
-        assert command.epilog == EPILOG, words
+    for arguments, command in every_command().items():
+        assert command.epilog == EPILOG, arguments
     text = " ".join(re.sub(r"[│╭╰─╮╯]", " ", run(tmp_path, ["audit", "verify", "--help"]).stdout).split())
     page = (ROOT / "docs/cli.md").read_text()
     for code, meaning in MEANINGS.items():
@@ -405,10 +411,10 @@ def test_the_exit_codes_are_in_the_help_of_every_command_and_in_the_docs(tmp_pat
         assert f"| {code.value} | {meaning} |" in page
 
 
-def test_text_that_the_locale_lacks_is_printed_all_the_same(tmp_path: Path) -> None:
+def test_text_outside_the_locale_is_printed_with_escapes(tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text(json.dumps({"type": "object", "properties": {"é→\ud800": {"type": "string"}}}))
     (tmp_path / "new.json").write_text(json.dumps({"type": "object", "properties": {}}))
-    done = subprocess.run(
+    result = subprocess.run(
         [TESSERA, "diff", "old.json", "new.json"],
         cwd=tmp_path,
         env=environment(PYTHONIOENCODING="ascii", LC_ALL="C"),
@@ -416,5 +422,5 @@ def test_text_that_the_locale_lacks_is_printed_all_the_same(tmp_path: Path) -> N
         check=False,
         timeout=60,
     )
-    assert (done.returncode, done.stderr) == (1, b"")
-    assert "é→\\ud800" in done.stdout.decode()
+    assert (result.returncode, result.stderr) == (1, b"")
+    assert "é→\\ud800" in result.stdout.decode()

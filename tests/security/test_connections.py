@@ -1,4 +1,4 @@
-"""A connection costs no more than it should: heads, waiting connections, unread replies and pings are bounded."""
+"""The cost of a connection is limited: heads, idle connections, unread replies and pings."""
 
 import json
 import re
@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e import server as e2e
 from tests.e2e.server import Running, serving
-from tests.security.raw import (
+from tests.security.raw_connections import (
     ADMIN,
     KEY,
     LARGE,
@@ -110,7 +110,7 @@ def test_a_url_beyond_the_limit_is_refused_with_414(server: Running, connected: 
     assert refused(server, "url_too_long") == 1
 
 
-def test_what_is_no_http_is_refused_with_400(connected: socket.socket) -> None:
+def test_a_request_that_is_not_http_is_refused_with_400(connected: socket.socket) -> None:
     connected.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
     reply = read_all(connected)
     assert statuses(reply) == [400]
@@ -141,12 +141,12 @@ def test_a_head_that_does_not_come_in_time_is_refused_with_408(
     assert is_served(server)
 
 
-def test_a_connection_that_says_nothing_is_closed_without_a_reply(server: Running, connected: socket.socket) -> None:
+def test_a_silent_connection_is_closed_without_a_reply(server: Running, connected: socket.socket) -> None:
     assert read_all(connected) == b""
     assert refused(server, "head_timeout") > 0
 
 
-def test_the_rest_of_a_request_that_was_answered_is_not_waited_for(server: Running, connected: socket.socket) -> None:
+def test_the_remaining_body_of_an_answered_request_is_not_awaited(server: Running, connected: socket.socket) -> None:
     head = request(b"", key="X-Nothing: 1").replace(b"Content-Length: 0", b"Content-Length: 1000")
     connected.sendall(head)
     assert statuses(read_reply(connected)) == [401]
@@ -182,7 +182,7 @@ def test_a_pipeline_beyond_the_limit_is_answered_as_far_as_the_limit_and_then_re
     assert refused(server, "pipeline") == 1
 
 
-def test_a_refusal_comes_behind_the_replies_to_the_requests_before(connected: socket.socket) -> None:
+def test_a_refusal_follows_the_replies_to_earlier_requests(connected: socket.socket) -> None:
     connected.sendall(request() + START + b"X: 1\r\n" * 30)
     assert statuses(read_all(connected)) == [200, 431]
 
@@ -193,7 +193,7 @@ def test_a_websocket_can_not_begin_before_the_request_ahead_of_it_is_answered(co
     assert statuses(read_all(connected)) == [200, 400]
 
 
-def test_clients_that_leave_within_a_pipeline_leave_nothing_in_the_log(server: Running) -> None:
+def test_clients_that_disconnect_within_a_pipeline_log_nothing(server: Running) -> None:
     for _ in range(20):
         with connect(server) as client:
             client.sendall(request(LARGE) * 4)
@@ -203,39 +203,39 @@ def test_clients_that_leave_within_a_pipeline_leave_nothing_in_the_log(server: R
     assert quiet(server), server.log.read_text()
 
 
-def unread(server: Running, number: int, sent: bytes, stack: ExitStack) -> list[socket.socket]:
+def unread(server: Running, number: int, request_bytes: bytes, stack: ExitStack) -> list[socket.socket]:
     clients = [stack.enter_context(connect(server, window=4096)) for _ in range(number)]
     for client in clients:
-        client.sendall(sent)
+        client.sendall(request_bytes)
     return clients
 
 
-def closing(sent: bytes) -> bytes:
-    return sent.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+def closing(request_bytes: bytes) -> bytes:
+    return request_bytes.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
 
 
-def read_large(server: Running, sent: bytes) -> None:
+def read_large(server: Running, request_bytes: bytes) -> None:
     with connect(server) as client:
-        client.sendall(closing(sent))
+        client.sendall(closing(request_bytes))
         assert len(read_all(client)) > LARGE_BYTES
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
-def test_clients_that_do_not_read_are_cut_off_and_their_memory_comes_back(server: Running, accept: str) -> None:
-    sent = request(LARGE, f"Accept: {accept}")
+def test_clients_that_do_not_read_are_disconnected_and_their_memory_is_freed(server: Running, accept: str) -> None:
+    request_bytes = request(LARGE, f"Accept: {accept}")
     with ThreadPoolExecutor(15) as readers:  # the same load by clients that read
-        list(readers.map(lambda _: read_large(server, sent), range(15)))
+        list(readers.map(lambda _: read_large(server, request_bytes), range(15)))
     until(lambda: metric(server, "tessera_connections") <= 1)
     before, count = rss_mb(server), refused(server, "slow_reader")
     with ExitStack() as stack:
-        unread(server, 15, sent, stack)
+        unread(server, 15, request_bytes, stack)
         assert is_served(server)
         until(lambda: refused(server, "slow_reader") == count + 15, 30)
         assert is_served(server)
         until(lambda: rss_mb(server) < 1.1 * before)
 
 
-def test_a_websocket_that_does_not_read_is_cut_off(server: Running) -> None:
+def test_a_websocket_that_does_not_read_is_disconnected(server: Running) -> None:
     count = refused(server, "slow_reader")
     with websocket(server, window=4096) as client:
         client.sendall(text({"type": "subscribe", "id": "1", "payload": json.loads(LARGE)}))
@@ -267,7 +267,7 @@ def test_too_many_pings_close_the_socket(server: Running, ping: bytes) -> None:
         assert read_close(client) == (1008, "Too many pings: at most 20 a minute")
 
 
-def test_a_key_has_as_many_sockets_and_streams_as_it_may_and_no_more(server: Running) -> None:
+def test_the_sockets_and_streams_of_a_key_are_limited(server: Running) -> None:
     count = refused(server, "key")
     with ExitStack() as stack:
         sockets = [stack.enter_context(websocket(server)) for _ in range(20)]
@@ -294,7 +294,7 @@ def test_a_key_has_as_many_sockets_and_streams_as_it_may_and_no_more(server: Run
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Has few connections, little memory for replies, and any number of pings."""
+    """A server with few connections, little memory for replies, and any number of pings."""
     settings = {
         "ADMIN_KEY": ADMIN,
         "LIMIT_CONNECTIONS": "30",
@@ -312,13 +312,13 @@ def emptied(server: Running) -> None:
     until(lambda: metric(server, "tessera_connections") <= 1)
 
 
-@pytest.mark.parametrize("sent", [START, request()], ids=["half a head", "a request, then nothing"])
-def test_waiting_connections_make_room_for_others(small: Running, sent: bytes) -> None:
+@pytest.mark.parametrize("request_bytes", [START, request()], ids=["half a head", "a request, then nothing"])
+def test_idle_connections_are_closed_to_make_room(small: Running, request_bytes: bytes) -> None:
     with ExitStack() as stack:
         for _ in range(50):
             client = stack.enter_context(connect(small))
-            client.sendall(sent)
-            if sent != START:
+            client.sendall(request_bytes)
+            if request_bytes != START:
                 read_reply(client)
         for _ in range(3):
             assert is_served(small)
@@ -327,7 +327,7 @@ def test_waiting_connections_make_room_for_others(small: Running, sent: bytes) -
     emptied(small)
 
 
-def test_websockets_that_do_not_say_who_they_are_make_room_for_others(small: Running) -> None:
+def test_unauthenticated_websockets_are_closed_to_make_room(small: Running) -> None:
     with ExitStack() as stack:
         for _ in range(40):
             stack.enter_context(websocket(small, credential=None))
@@ -335,7 +335,7 @@ def test_websockets_that_do_not_say_who_they_are_make_room_for_others(small: Run
     emptied(small)
 
 
-def test_a_full_server_answers_health_checks_and_refuses_the_rest(small: Running) -> None:
+def test_a_full_server_answers_health_checks_and_refuses_other_requests(small: Running) -> None:
     with ExitStack() as stack:
         for _ in range(30):
             client = stack.enter_context(websocket(small))
@@ -356,7 +356,7 @@ def test_a_full_server_answers_health_checks_and_refuses_the_rest(small: Running
     assert is_served(small)
 
 
-def test_replies_that_nobody_reads_are_bounded_in_all(small: Running) -> None:
+def test_the_total_size_of_unread_replies_is_bounded(small: Running) -> None:
     count = refused(small, "unread_bytes")
     with ExitStack() as stack:
         unread(small, 8, request(LARGE), stack)
@@ -368,7 +368,7 @@ def test_replies_that_nobody_reads_are_bounded_in_all(small: Running) -> None:
     emptied(small)
 
 
-def test_pongs_that_nobody_reads_are_not_kept(small: Running) -> None:
+def test_unread_pongs_are_not_queued(small: Running) -> None:
     with websocket(small, window=4096) as client:
         assert b"connection_ack" in read_frame(client)[1]
         before = rss_mb(small)
@@ -384,7 +384,7 @@ def test_pongs_that_nobody_reads_are_not_kept(small: Running) -> None:
     raise AssertionError("the latest ping was not answered")
 
 
-def test_an_address_has_as_many_connections_as_it_may_and_others_are_served(tmp_path: Path) -> None:
+def test_the_connections_of_an_address_are_limited_and_other_addresses_served(tmp_path: Path) -> None:
     with serving(tmp_path, ADMIN_KEY=ADMIN, LIMIT_ADDRESS_CONNECTIONS="5") as server, ExitStack() as stack:
         for _ in range(5):
             stack.enter_context(connect(server, source="127.0.0.3"))
@@ -394,7 +394,7 @@ def test_an_address_has_as_many_connections_as_it_may_and_others_are_served(tmp_
         assert refused(server, "address") == 1
 
 
-def test_connections_leave_files_for_health_checks_and_the_database_and_none_holds_up_the_end(
+def test_connections_leave_file_descriptors_for_health_checks_and_do_not_delay_the_shutdown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limited = tmp_path / "tessera"

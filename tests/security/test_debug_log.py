@@ -1,4 +1,4 @@
-"""The log at its most talkative holds no value, no secret and no credential, whatever was called."""
+"""The log at level debug holds no value, no secret and no credential, whatever is called."""
 
 import asyncio
 import json
@@ -85,7 +85,7 @@ def test_a_debug_log_of_every_feature_holds_no_value(tmp_path: Path, database_ur
 
 
 def use(server: Running) -> list[str]:
-    """Calls what there is to call; the secrets that an answer contained once."""
+    """Call every feature and return the secrets that replies showed."""
     variable, literal = CANARIES["variable"], CANARIES["literal"]
     team = f'{{name: "shop", metadata: {{a: "{literal}"}}}}'
     call(server, f"mutation {{ createTeam(input: {team}) {{ team {{ id }} }} }}")
@@ -102,7 +102,9 @@ def use(server: Running) -> list[str]:
     call(server, f'{{ assets(filter: {{fqn: {{eq: "{literal}"}}}}) {{ nodes {{ fqn }} }} }}')
     call(server, f'{{ nothing(here: "{literal}") }}')
     key = {"name": "ci", "team": {"name": "shop"}, "scopes": ["READ"]}
-    made = call(server, "mutation($i: CreateApiKeyInput!) { createApiKey(input: $i) { token errors { code } } }", i=key)
+    created = call(
+        server, "mutation($i: CreateApiKeyInput!) { createApiKey(input: $i) { token errors { code } } }", i=key
+    )
     hook = call(
         server,
         "mutation($u: URL!) { createWebhook(input: {url: $u}) { secret errors { message } } }",
@@ -118,8 +120,8 @@ def use(server: Running) -> list[str]:
     scraped = httpx.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {CANARIES['metrics']}"})
     assert scraped.status_code == 200
     httpx.get(f"{server.url}/graphql?query={{a(b:%22{literal}%22)}}")
-    assert (made["createApiKey"]["errors"], hook["createWebhook"]["errors"]) == ([], [])
-    return [made["createApiKey"]["token"], hook["createWebhook"]["secret"]]
+    assert (created["createApiKey"]["errors"], hook["createWebhook"]["errors"]) == ([], [])
+    return [created["createApiKey"]["token"], hook["createWebhook"]["secret"]]
 
 
 def upload(server: Running, value: str) -> Any:

@@ -1,4 +1,4 @@
-"""No request holds the event loop: each attack is refused or answered while a second client is served.
+"""No request blocks the event loop: each attack is refused or executed while a second client is served.
 
 A table of the attacks is printed. What is measured is processor time: other load on the machine is not counted.
 """
@@ -102,7 +102,7 @@ def _diff(pair: tuple[Any, Any]) -> list[Request]:
 
 
 def _published(name: str, pair: tuple[Any, Any]) -> list[Request]:
-    """Both versions published without a check, then read by every reader of the history."""
+    """Publish both versions without a check, then query all fields of the history."""
     fqn = f"attack.{re.sub('[^a-z0-9]+', '_', name)}"
     both = [Request(PUBLISH, {"fqn": fqn, "schema": schema, "mode": "NONE"}) for schema in pair]
     reads = [Request(HISTORY, {"fqn": fqn}), Request(IMPACT, {"fqn": fqn, "schema": {"type": "object"}})]
@@ -160,9 +160,9 @@ BUCKET = re.compile(r'tessera_event_loop_held_seconds_bucket\{clock="cpu",le="([
 
 
 def held_counts(server: Running) -> dict[float, float]:
-    """Times that the loop was held at most so many seconds of processor time."""
+    """How often the event loop was blocked for longer than so many seconds."""
     text = httpx.get(f"{server.url}/metrics", headers=HEADERS, timeout=30).text
-    return {float(most): float(count) for most, count in BUCKET.findall(text)}
+    return {float(limit): float(count) for limit, count in BUCKET.findall(text)}
 
 
 def times_over(before: dict[float, float], after: dict[float, float], seconds: float) -> float:
@@ -171,7 +171,7 @@ def times_over(before: dict[float, float], after: dict[float, float], seconds: f
 
 
 async def served_meanwhile(server: Running, requests: list[Request]) -> tuple[list[httpx.Response], int]:
-    """The answers to an attack, and how often a second client was served while it lasted."""
+    """The replies to an attack, and how often a second client was served meanwhile."""
     async with httpx.AsyncClient(headers=HEADERS, timeout=PERMITTED_SECONDS) as second:
         attack = asyncio.create_task(asyncio.to_thread(lambda: [post(server, request) for request in requests]))
         served = 0
@@ -184,7 +184,7 @@ async def served_meanwhile(server: Running, requests: list[Request]) -> tuple[li
 
 
 @pytest.mark.parametrize(("server", "name"), CASES, indirect=["server"])
-async def test_an_attack_is_answered_or_refused_and_the_loop_is_not_held(
+async def test_an_attack_is_executed_or_refused_without_blocking_the_event_loop(
     name: str, server: Running, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before, started = held_counts(server), time.monotonic()
@@ -193,8 +193,8 @@ async def test_an_attack_is_answered_or_refused_and_the_loop_is_not_held(
     replies = [answer.json() | {"data": answer.json().get("data") or {}} for answer in answers]
     codes = {error["extensions"]["code"] for reply in replies for error in reply.get("errors", ())}
     with capsys.disabled():
-        over = {most: times_over(before, after, most) for most in (0.01, 0.025, HELD_SECONDS)}
-        summary = ", ".join(f"{count:.0f} over {most * 1000:.0f} ms" for most, count in over.items())
+        over = {limit: times_over(before, after, limit) for limit in (0.01, 0.025, HELD_SECONDS)}
+        summary = ", ".join(f"{count:.0f} over {limit * 1000:.0f} ms" for limit, count in over.items())
         sys.stdout.write(
             f"\n{name:45}{seconds:7.2f} s  {served:5} served meanwhile  held {summary}  {', '.join(codes)}"
         )

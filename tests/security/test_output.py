@@ -1,4 +1,4 @@
-"""Text of one team is not code for another: hostile names through every command, format and message."""
+"""Hostile names never become code in a command's output: terminal, shell, CI runner, Markdown, XML or chat."""
 
 import json
 import os
@@ -21,8 +21,8 @@ from tessera_gql.escaping import build_tessera_command, escape_markdown, escape_
 from tessera_gql.notifications import webhook_messages
 from tessera_gql.store.tables import EventRow
 from tests.e2e.server import TESSERA
-from tests.security.commands import Ran, every_command, print_counts, run
-from tests.security.hostile import ASSET, CUSTOMERS, HOSTILE, MARKER, OWNER, Place, hostile_place
+from tests.security.commands import CommandResult, every_command, print_counts, run
+from tests.security.hostile_data import ASSET, CUSTOMERS, HOSTILE, MARKER, OWNER, Place, hostile_place
 
 FORMATS = {"json", "markdown", "github", "junit", "odcs", "json-schema", "source"}
 ODD_FILE = "x'; touch pwned #\x1b[2J\n::error::x.db"
@@ -76,13 +76,13 @@ SILENT = {("serve",), ("worker",)}
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with hostile_place(tmp_path_factory.mktemp("hostile")) as place:
         yield place
 
 
 def forms(command: Any) -> dict[str, Sequence[str]]:
-    """Each way in which a command can say it, with its options."""
+    """Each output format of a command, with its options."""
     options = {name: parameter for parameter in command.params for name in parameter.opts}
     choices = getattr(getattr(options.get("--format"), "type_descriptor", None), "choices", None) or ()
     formats: dict[str, Sequence[str]] = {"text": (), "terminal": ()}
@@ -93,57 +93,59 @@ def forms(command: Any) -> dict[str, Sequence[str]]:
 
 
 @pytest.fixture(scope="module")
-def outputs(place: Place) -> dict[tuple[str, str], Ran]:
+def outputs(hostile: Place) -> dict[tuple[str, str], CommandResult]:
     """Every command in every form, run once."""
     commands = every_command()
     assert STEPS.keys() | SILENT == commands.keys(), "a command has no step here"
-    ran: dict[tuple[str, str], Ran] = {}
-    for words, (need, arguments, codes) in STEPS.items():
-        for form, options in forms(commands[words]).items():
+    ran: dict[tuple[str, str], CommandResult] = {}
+    for command, (need, arguments, codes) in STEPS.items():
+        for form, options in forms(commands[command]).items():
             if need:
-                place.prepare(need)
-            done = _run(place, (*words, *arguments, *options), form)
-            assert done.code in codes, done
-            ran[" ".join(words), form] = done
+                hostile.prepare(need)
+            result = _run(hostile, (*command, *arguments, *options), form)
+            assert result.code in codes, result
+            ran[" ".join(command), form] = result
     print_counts("Hostile names", Counter(ran.keys()))
     return ran
 
 
-def _run(place: Place, words: Sequence[str], form: str) -> Ran:
+def _run(hostile: Place, command: Sequence[str], form: str) -> CommandResult:
     terminal = {"FORCE_COLOR": "1"} if form == "terminal" else {}
-    given = [place.first_cursor() if word == "START" else word for word in words]
+    arguments = [hostile.first_cursor() if argument == "START" else argument for argument in command]
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(place.folder)
-        return run(place.folder, given, TESSERA_URL=place.hostile_url, DATABASE_URL=place.database, **terminal)
+        patch.chdir(hostile.folder)
+        return run(
+            hostile.folder, arguments, TESSERA_URL=hostile.hostile_url, DATABASE_URL=hostile.database, **terminal
+        )
 
 
-def test_no_output_steers_a_terminal_or_hides_text(outputs: dict[tuple[str, str], Ran]) -> None:
-    for where, done in outputs.items():
-        printed = done.stderr if where in DOCUMENTS else done.printed
+def test_no_output_steers_a_terminal_or_hides_text(outputs: dict[tuple[str, str], CommandResult]) -> None:
+    for command, ran in outputs.items():
+        printed = ran.stderr if command in DOCUMENTS else ran.printed
         steering = {char for char in printed if char not in "\n\t" and unicodedata.category(char) in {"Cc", "Cf"}}
-        assert not steering, (done.words, steering)
+        assert not steering, (ran.arguments, steering)
 
 
-def test_no_line_of_any_output_is_a_command_of_a_ci_runner(outputs: dict[tuple[str, str], Ran]) -> None:
-    for (name, form), done in outputs.items():
+def test_no_line_of_any_output_is_a_command_of_a_ci_runner(outputs: dict[tuple[str, str], CommandResult]) -> None:
+    for (name, form), ran in outputs.items():
         if (name, form) in DOCUMENTS:
             continue
         ours = r"::(error|warning|notice) [^:]*::" if form == "github" else r"(?!)"
-        for line in done.printed.splitlines():
+        for line in ran.printed.splitlines():
             if not re.match(ours, line):
-                assert not line.strip().startswith("::"), done.words
-                assert not re.search(r"##(\[|vso)", line), done.words
+                assert not line.strip().startswith("::"), ran.arguments
+                assert not re.search(r"##(\[|vso)", line), ran.arguments
     assert outputs["dbt impact", "github"].stdout.count("::error") >= 1
 
 
-def test_json_is_exact(outputs: dict[tuple[str, str], Ran]) -> None:
+def test_json_holds_names_unchanged(outputs: dict[tuple[str, str], CommandResult]) -> None:
     exact = 0
-    for (name, form), done in outputs.items():
+    for (name, form), ran in outputs.items():
         if name in {"audit export", "watch"} and form != "terminal":
-            lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+            lines = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
             exact += any(map(_holds, lines))
-        elif form in {"--json", "json", "json-schema"} and done.stdout:
-            exact += _holds(json.loads(done.stdout))
+        elif form in {"--json", "json", "json-schema"} and ran.stdout:
+            exact += _holds(json.loads(ran.stdout))
     assert exact >= 12
 
 
@@ -165,46 +167,48 @@ COMMAND = re.compile(
 
 
 def test_each_command_that_is_printed_runs_as_one_command_in_every_shell(
-    place: Place, outputs: dict[tuple[str, str], Ran], tmp_path: Path
+    hostile: Place, outputs: dict[tuple[str, str], CommandResult], tmp_path: Path
 ) -> None:
-    place.prepare("peace")
-    told = [done for (_, form), done in outputs.items() if form in {"text", "markdown"}]
-    told.append(_run(place, ["proposal", ASSET], "text"))
-    told.append(_run(place, ["watch", "--kind", "ACKNOWLEDGMENT_REQUESTED", "-n", "1", "--after", "START"], "text"))
-    lines = [line for done in told for line in done.printed.splitlines()]
+    hostile.prepare("peace")
+    results = [result for (_, form), result in outputs.items() if form in {"text", "markdown"}]
+    results.append(_run(hostile, ["proposal", ASSET], "text"))
+    results.append(
+        _run(hostile, ["watch", "--kind", "ACKNOWLEDGMENT_REQUESTED", "-n", "1", "--after", "START"], "text")
+    )
+    lines = [line for result in results for line in result.printed.splitlines()]
     printed = {match[1] for line in lines if (match := COMMAND.search(line))}
     assert len(printed) >= 4
     for command in printed:
         for shell in ("bash", "sh"):
-            given = _pasted(shell, command, tmp_path)
-            if shell == "bash" and "--team" in given:
-                assert given[given.index("--team") + 1] == HOSTILE
-            if shell == "bash" and given[0] == "ack":
-                assert given[1] in {f"ns.{HOSTILE}", ASSET, CUSTOMERS}
+            pasted = _pasted(shell, command, tmp_path)
+            if shell == "bash" and "--team" in pasted:
+                assert pasted[pasted.index("--team") + 1] == HOSTILE
+            if shell == "bash" and pasted[0] == "ack":
+                assert pasted[1] in {f"ns.{HOSTILE}", ASSET, CUSTOMERS}
     assert list(tmp_path.iterdir()) == []
 
 
 def _pasted(shell: str, command: str, folder: Path) -> list[str]:
     script = f"tessera() {{ printf '%s\\0' \"$@\"; }}\n{command}\n"
-    done = subprocess.run([shell, "-c", script], cwd=folder, capture_output=True, check=True, timeout=10)
-    return done.stdout.decode("utf-8", "surrogateescape").split("\0")
+    ran = subprocess.run([shell, "-c", script], cwd=folder, capture_output=True, check=True, timeout=10)
+    return ran.stdout.decode("utf-8", "surrogateescape").split("\0")
 
 
 def test_the_commands_for_a_postgresql_quote_the_name_of_the_file(tmp_path: Path) -> None:
-    for words in ("backup", "restore"):
-        done = run(tmp_path, ["db", words, ODD_FILE], DATABASE_URL="postgresql://u:secret@127.0.0.1:9/x")
-        assert (done.code, len(done.stderr.splitlines()), "secret" in done.printed) == (2, 1, False)
-        for line in done.stdout.splitlines():
+    for action in ("backup", "restore"):
+        ran = run(tmp_path, ["db", action, ODD_FILE], DATABASE_URL="postgresql://u:secret@127.0.0.1:9/x")
+        assert (ran.code, len(ran.stderr.splitlines()), "secret" in ran.printed) == (2, 1, False)
+        for line in ran.stdout.splitlines():
             script = f"pg_dump() {{ :; }}; pg_restore() {{ :; }}; tessera() {{ :; }}\n{line}"
             subprocess.run(["bash", "-c", script], cwd=tmp_path, check=True, timeout=10)
-    assert [one.name for one in tmp_path.iterdir() if one.name == "pwned"] == []
+    assert [item.name for item in tmp_path.iterdir() if item.name == "pwned"] == []
 
 
-@pytest.mark.parametrize("where", [("dbt impact", "markdown"), ("diff", "markdown")])
-def test_a_comment_of_a_pull_request_holds_no_markup_of_others(
-    outputs: dict[tuple[str, str], Ran], where: tuple[str, str]
+@pytest.mark.parametrize("command", [("dbt impact", "markdown"), ("diff", "markdown")])
+def test_a_pull_request_comment_holds_no_markup_from_names(
+    outputs: dict[tuple[str, str], CommandResult], command: tuple[str, str]
 ) -> None:
-    page = MarkdownIt("commonmark", {"html": True}).enable("table").render(outputs[where].stdout)
+    page = MarkdownIt("commonmark", {"html": True}).enable("table").render(outputs[command].stdout)
     assert "touch pwned" in page
     bare = re.sub(r"<code.*?</code>", "", page, flags=re.DOTALL)
     for sign in ("@", "<img", "<a ", "http", "$(", "error", "#1", "[red]", "<h1", "channel"):
@@ -222,12 +226,12 @@ def test_ordinary_names_stay_readable_in_a_comment() -> None:
     )
 
 
-def test_a_junit_report_is_xml(outputs: dict[tuple[str, str], Ran]) -> None:
+def test_a_junit_report_is_xml(outputs: dict[tuple[str, str], CommandResult]) -> None:
     suite = ET.fromstring(outputs["dbt impact", "junit"].stdout)
     assert "touch pwned" in "".join(suite.itertext())
 
 
-def test_a_chat_message_wakes_nobody_and_links_nowhere() -> None:
+def test_a_chat_message_mentions_nobody_and_links_nowhere() -> None:
     event = EventRow(
         sequence=1,
         kind="PROPOSAL_CREATED",
@@ -254,8 +258,8 @@ def test_a_chat_message_wakes_nobody_and_links_nowhere() -> None:
     assert escape_slack("Coupons move.") == "Coupons move."
 
 
-def test_every_character_is_one_harmless_line_in_every_place(tmp_path: Path) -> None:
-    """Alone, doubled, within a word and between words."""
+def test_every_character_is_escaped_to_one_harmless_line_in_every_format(tmp_path: Path) -> None:
+    """Each character alone, doubled, within a word and between words."""
     odd = [
         chr(code)
         for code in (*range(0x300), *range(0x2000, 0x2100))
@@ -265,24 +269,24 @@ def test_every_character_is_one_harmless_line_in_every_place(tmp_path: Path) -> 
     for char in odd:
         for text in (char, f"a{char}b", f"{char}{char}", f"a {char} b"):
             line = escape_terminal(text)
-            assert not {one for one in line if unicodedata.category(one) in {"Cc", "Cs", "Zl", "Zp"}}
+            assert not {item for item in line if unicodedata.category(item) in {"Cc", "Cs", "Zl", "Zp"}}
             assert json.loads(f'"{line}"' if char not in '"\\' else json.dumps(text)) == text
             page = MarkdownIt("commonmark", {"html": True}).enable("table").render(escape_markdown(text) or "x")
             assert set(re.findall(r"<(\w+)", page)) <= {"p", "code"}, (text, page)
-    words = "".join(
+    script = "".join(
         f"tessera {shell_quote(char)}\n" for char in odd if char != "\0" and not 0xD800 <= ord(char) <= 0xDFFF
     )
-    given = _pasted("bash", words.removesuffix("\n"), tmp_path)
-    assert given[:-1] == [char for char in odd if char != "\0" and not 0xD800 <= ord(char) <= 0xDFFF]
+    pasted = _pasted("bash", script.removesuffix("\n"), tmp_path)
+    assert pasted[:-1] == [char for char in odd if char != "\0" and not 0xD800 <= ord(char) <= 0xDFFF]
 
 
-def test_a_line_of_the_log_stays_one_line_whatever_a_client_calls_itself() -> None:
+def test_a_log_line_stays_one_line_whatever_the_name_of_a_client() -> None:
     code = (
         "import logging; from tessera_gql.telemetry import logs;"
         "logs.configure(level='info', is_json=False, secrets=[]);"
         f"logging.getLogger('x').warning('%s', {HOSTILE!r})"
     )
-    done = subprocess.run(
+    ran = subprocess.run(
         [Path(TESSERA).with_name("python"), "-c", code],
         capture_output=True,
         check=True,
@@ -290,20 +294,20 @@ def test_a_line_of_the_log_stays_one_line_whatever_a_client_calls_itself() -> No
         env={"NO_COLOR": "1", "PATH": "/usr/bin:/bin"},
         cwd=Path(__file__).parents[2],
     )
-    text = done.stderr.decode()
+    text = ran.stderr.decode()
     assert len(text.splitlines()) == 1
     assert not {char for char in text if unicodedata.category(char) in {"Cc", "Cf"} and char != "\n"}
 
 
 def test_a_document_on_a_terminal_does_not_steer_it() -> None:
-    """In a pipe it is exact; here a pseudo-terminal is what it is printed on."""
+    """In a pipe the document is exact; on a pseudo-terminal it is escaped."""
     code = f"from tessera_gql.cli.terminal import print_document; print_document({HOSTILE!r})"
-    mine, theirs = pty.openpty()
+    own_end, other_end = pty.openpty()
     command = [Path(TESSERA).with_name("python"), "-c", code]
-    subprocess.run(command, stdout=theirs, check=True, timeout=60, cwd=Path(__file__).parents[2])
-    os.close(theirs)
-    screen = os.read(mine, 65536).decode()
-    os.close(mine)
+    subprocess.run(command, stdout=other_end, check=True, timeout=60, cwd=Path(__file__).parents[2])
+    os.close(other_end)
+    screen = os.read(own_end, 65536).decode()
+    os.close(own_end)
     assert "touch pwned" in screen
     assert not {char for char in screen if unicodedata.category(char) in {"Cc", "Cf"} and char not in "\r\n"}
     piped = subprocess.run(command, capture_output=True, check=True, timeout=60, cwd=Path(__file__).parents[2])

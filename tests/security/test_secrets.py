@@ -1,4 +1,4 @@
-"""Secrets of webhooks are stored encrypted, each for its row; without the right key nothing is signed, for a reason."""
+"""Secrets of webhooks are stored encrypted for their row; without the right key nothing is signed."""
 
 import asyncio
 import base64
@@ -39,7 +39,7 @@ def new_key() -> str:
 OLD, NEW = new_key(), new_key()
 
 
-def opened(url: str, *keys: str, required: bool = True) -> Database:
+def open_database(url: str, *keys: str, required: bool = True) -> Database:
     return Database(url, options=DatabaseOptions(secrets_keys=keys, requires_secrets_key=required))
 
 
@@ -54,55 +54,55 @@ async def entries(database: Database) -> list[dict[str, Any]]:
 
 
 async def test_a_secret_is_stored_encrypted_and_signs_as_shown(database_url: str) -> None:
-    database = opened(database_url, NEW)
+    database = open_database(database_url, NEW)
     async with receiving() as receiver, working(database, quick()):
-        made = await create(database, receiver.url)
+        created = await create(database, receiver.url)
         await World(database).team("one")
         (post,) = (await receiver.count(1))[:1]
         await settled(database)
-    Verifier(made.secret or "").verify(post.body, post.headers)
+    Verifier(created.secret or "").verify(post.body, post.headers)
     (entry,) = await entries(database)
     assert set(entry) == {"encrypted", "until"}
-    assert (made.secret or "")[6:] not in str(entry)
-    assert (made.secret or "")[6:] not in str([row.payload for row in await World(database).events(0)])
+    assert (created.secret or "")[6:] not in str(entry)
+    assert (created.secret or "")[6:] not in str([row.payload for row in await World(database).events(0)])
     await database.dispose()
     if (file := sqlite_path(database_url)) is not None:
-        assert (made.secret or "").encode() not in file.read_bytes()
+        assert (created.secret or "").encode() not in file.read_bytes()
 
 
 def quick() -> WorkerOptions:
     return WorkerOptions(rules=PostRules(allow_private=True, timeout_seconds=1), lease_seconds=2, poll_seconds=0.02)
 
 
-async def test_a_server_that_needs_a_key_and_has_none_makes_no_secret_and_keeps_the_old_ones(database_url: str) -> None:
-    development = opened(database_url, required=False)
-    made = await create(development)
+async def test_a_server_without_its_secrets_key_creates_no_secret_and_keeps_the_old_ones(database_url: str) -> None:
+    development = open_database(database_url, required=False)
+    created = await create(development)
     await development.dispose()
-    database = opened(database_url)
+    database = open_database(database_url)
     with pytest.raises(Conflict, match=r"has no SECRETS_KEY\. Ask an administrator"):
         await create(database)
     with pytest.raises(Conflict, match="has no SECRETS_KEY"):
-        await rotate(database, made)
+        await rotate(database, created)
     async with database.write() as session:
         stored = await webhook_secrets.encrypt_stored(session)
     assert (stored.plain, stored.encrypted, stored.unreadable) == (1, 0, ())
     assert "1 secrets of webhooks are stored in plain" in " ".join(stored.warnings())
-    assert await signing(database, made) == [made.secret]
+    assert await signing(database, created) == [created.secret]
     await database.dispose()
 
 
-async def rotate(database: Database, made: WebhookResult) -> WebhookResult:
+async def rotate(database: Database, created: WebhookResult) -> WebhookResult:
     async with database.write() as session:
-        return await verbs.update(session, ANONYMOUS, made.webhook.id, {}, rotate_secret=True)
+        return await verbs.update(session, ANONYMOUS, created.webhook.id, {}, rotate_secret=True)
 
 
-async def signing(database: Database, made: WebhookResult) -> list[str]:
+async def signing(database: Database, created: WebhookResult) -> list[str]:
     async with database.read() as session:
-        row = await webhooks.get(session, made.webhook.id, UNRESTRICTED)
+        row = await webhooks.get(session, created.webhook.id, UNRESTRICTED)
         return webhook_secrets.signing_secrets(session.keyring, row, session.now)
 
 
-def test_such_a_server_says_so_when_it_starts_and_to_who_asks_for_a_webhook(tmp_path: Path) -> None:
+def test_a_server_without_its_secrets_key_reports_it_at_start_and_to_clients(tmp_path: Path) -> None:
     admin = "an-administrators-key-for-this-test"
     with serving(tmp_path, ADMIN_KEY=admin) as server:
         document = "mutation($u: URL!) { createWebhook(input: {url: $u}) { secret errors { code message } } }"
@@ -116,7 +116,7 @@ def test_such_a_server_says_so_when_it_starts_and_to_who_asks_for_a_webhook(tmp_
 
 
 async def test_the_secret_of_the_settings_signs_and_is_never_stored(database_url: str) -> None:
-    database = opened(database_url)
+    database = open_database(database_url)
     async with receiving() as receiver:
         async with database.write() as session:
             await verbs.sync_settings_webhook(session, receiver.url)
@@ -130,59 +130,59 @@ async def test_the_secret_of_the_settings_signs_and_is_never_stored(database_url
     await database.dispose()
 
 
-async def test_the_first_start_with_a_key_encrypts_what_is_stored_in_plain(database_url: str) -> None:
-    development = opened(database_url, required=False)
-    made = await create(development)
+async def test_the_first_start_with_a_key_encrypts_plain_secrets(database_url: str) -> None:
+    development = open_database(database_url, required=False)
+    created = await create(development)
     await development.dispose()
-    database = opened(database_url, NEW)
+    database = open_database(database_url, NEW)
     async with working(database, quick()):
         while "encrypted" not in (await entries(database))[0]:
             pass
-    assert await signing(database, made) == [made.secret]
+    assert await signing(database, created) == [created.secret]
     await database.dispose()
     if (file := sqlite_path(database_url)) is not None:
-        assert (made.secret or "").encode() not in b"".join(
-            beside.read_bytes() for beside in file.parent.glob(f"{file.name}*")
+        assert (created.secret or "").encode() not in b"".join(
+            file_part.read_bytes() for file_part in file.parent.glob(f"{file.name}*")
         )
 
 
 async def test_keys_are_rotated_by_a_command_and_the_old_one_can_go(database_url: str, tmp_path: Path) -> None:
-    before = opened(database_url, OLD)
-    made = [await create(before), await create(before)]
+    before = open_database(database_url, OLD)
+    created = [await create(before), await create(before)]
     await before.dispose()
-    done = run_tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url, SECRETS_KEY=f"{NEW},{OLD}")
-    assert "Encrypted 2 secrets" in done.stdout, done
-    after = opened(database_url, NEW)
-    assert [await signing(after, one) for one in made] == [[one.secret] for one in made]
+    completed = run_tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url, SECRETS_KEY=f"{NEW},{OLD}")
+    assert "Encrypted 2 secrets" in completed.stdout, completed
+    after = open_database(database_url, NEW)
+    assert [await signing(after, item) for item in created] == [[item.secret] for item in created]
     await after.dispose()
-    done = run_tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url, SECRETS_KEY=f"{NEW},{OLD}")
-    assert "Encrypted 0 secrets" in done.stdout, done
-    done = run_tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url, SECRETS_KEY=OLD)
-    assert (done.returncode, "can't be decrypted" in done.stderr) == (1, True)
-    assert str(made[0].webhook.id) in done.stderr
-    done = run_tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url)
-    assert (done.returncode, "SECRETS_KEY is not set" in done.stderr) == (2, True)
+    completed = run_tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url, SECRETS_KEY=f"{NEW},{OLD}")
+    assert "Encrypted 0 secrets" in completed.stdout, completed
+    completed = run_tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url, SECRETS_KEY=OLD)
+    assert (completed.returncode, "can't be decrypted" in completed.stderr) == (1, True)
+    assert str(created[0].webhook.id) in completed.stderr
+    completed = run_tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url)
+    assert (completed.returncode, "SECRETS_KEY is not set" in completed.stderr) == (2, True)
 
 
-async def test_with_a_lost_key_deliveries_fail_for_a_reason_that_is_told_and_a_new_secret_helps(
+async def test_with_a_lost_key_deliveries_fail_with_a_reason_and_a_new_secret_repairs_them(
     database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = opened(database_url, OLD)
+    before = open_database(database_url, OLD)
     async with receiving() as receiver:
-        made = await create(before, receiver.url)
+        created = await create(before, receiver.url)
         await World(before).team("one")
         await before.dispose()
-        database = opened(database_url, NEW)
+        database = open_database(database_url, NEW)
         async with working(database, quick()):
             (delivery, *_) = await attempted(database)
             assert "is encrypted with the key" in delivery.attempts[0]["error"]
             assert "updateWebhook and `rotateSecret`" in delivery.attempts[0]["error"]
             assert receiver.got == []
-            assert f"nothing is delivered to them: {made.webhook.id}" in caplog.text
-            fresh = await rotate(database, made)
-            assert await signing(database, made) == [fresh.secret]
+            assert f"nothing is delivered to them: {created.webhook.id}" in caplog.text
+            fresh = await rotate(database, created)
+            assert await signing(database, created) == [fresh.secret]
             async with database.write() as session:
-                await verbs.ping(session, ANONYMOUS, made.webhook.id)
+                await verbs.ping(session, ANONYMOUS, created.webhook.id)
             await receiver.count(1)
         Verifier(fresh.secret or "").verify(receiver.got[0].body, receiver.got[0].headers)
         await database.dispose()
@@ -196,18 +196,18 @@ async def attempted(database: Database) -> list[Any]:
 
 
 async def test_a_ciphertext_that_was_moved_to_another_webhook_or_changed_is_not_used(database_url: str) -> None:
-    database = opened(database_url, NEW)
-    mine, other = await create(database), await create(database)
+    database = open_database(database_url, NEW)
+    own_webhook, other_webhook = await create(database), await create(database)
     async with database.write() as session:
-        assert await webhooks.replace_secrets(session, other.webhook, mine.webhook.secrets)
+        assert await webhooks.replace_secrets(session, other_webhook.webhook, own_webhook.webhook.secrets)
     with pytest.raises(UnreadableSecret, match="belongs to another webhook"):
-        await signing(database, other)
-    changed = mine.webhook.secrets[0]["encrypted"]
+        await signing(database, other_webhook)
+    changed = own_webhook.webhook.secrets[0]["encrypted"]
     async with database.write() as session:
         flipped = changed[:-4] + ("AAAA" if changed[-4:] != "AAAA" else "BBBB")
-        await webhooks.replace_secrets(session, mine.webhook, [{"encrypted": flipped, "until": None}])
+        await webhooks.replace_secrets(session, own_webhook.webhook, [{"encrypted": flipped, "until": None}])
     with pytest.raises(UnreadableSecret, match="was changed"):
-        await signing(database, mine)
+        await signing(database, own_webhook)
     await database.dispose()
 
 
@@ -236,19 +236,19 @@ def test_a_key_of_another_shape_is_a_mistake_in_the_settings_that_does_not_quote
 def test_a_copy_holds_only_ciphertext_is_private_and_works_with_its_key(tmp_path: Path, sqlite_template: Path) -> None:
     source, copy, back = tmp_path / "a.db", tmp_path / "copy.db", tmp_path / "b.db"
     source.write_bytes(sqlite_template.read_bytes())
-    made = in_loop(create, f"sqlite:///{source}")
+    created = in_loop(create, f"sqlite:///{source}")
     assert run_tessera("db", "backup", str(copy), cwd=tmp_path, DATABASE_URL=f"sqlite:///{source}").returncode == 0
-    assert (made.secret or "").encode() not in copy.read_bytes()
+    assert (created.secret or "").encode() not in copy.read_bytes()
     assert run_tessera("db", "restore", str(copy), cwd=tmp_path, DATABASE_URL=f"sqlite:///{back}").returncode == 0
     assert {oct(file.stat().st_mode & 0o777) for file in (source, copy, back)} == {"0o600"}
-    assert in_loop(signing, f"sqlite:///{back}", made) == [made.secret]
+    assert in_loop(signing, f"sqlite:///{back}", created) == [created.secret]
 
 
-def in_loop(work: Any, url: str, *given: Any) -> Any:
+def in_loop(work: Any, url: str, *arguments: Any) -> Any:
     async def run() -> Any:
-        database = opened(url, NEW)
+        database = open_database(url, NEW)
         try:
-            return await work(database, *given)
+            return await work(database, *arguments)
         finally:
             await database.dispose()
 

@@ -1,4 +1,4 @@
-"""A dbt manifest arrives whatever the database, the authentication, the size and the way it is sent."""
+"""A dbt manifest is synchronised whatever the database, the authentication, its size and the transport."""
 
 import json
 from typing import Any
@@ -26,9 +26,11 @@ def manifests() -> dict[str, bytes]:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("size", SIZES)
-def test_a_manifest_is_taken_in(caller: Caller, table: Table, manifests: dict[str, bytes], size: str, way: str) -> None:
+def test_a_manifest_is_synchronised(
+    caller: Caller, table: Table, manifests: dict[str, bytes], size: str, way: str
+) -> None:
     with table.cell(caller.deployment, f"{size}, {way}"):
-        reply = sent(caller, manifests[size], way)
+        reply = upload(caller, manifests[size], way)
         payload = reply["data"]["syncDbtManifest"]
         assert payload["errors"] == []
         outcomes = [model["outcome"] for model in payload["report"]["models"]]
@@ -37,7 +39,7 @@ def test_a_manifest_is_taken_in(caller: Caller, table: Table, manifests: dict[st
         assert ("rateLimit" in reply.get("extensions", {})) == caller.needs_key
 
 
-def sent(caller: Caller, manifest: bytes, way: str) -> dict[str, Any]:
+def upload(caller: Caller, manifest: bytes, way: str) -> dict[str, Any]:
     if way == "JSON":
         return whole(caller.post(SYNC, input={"manifest": json.loads(manifest), "createTeams": True}).text)
     operations = {"query": SYNC, "variables": {"input": {"manifest": None, "createTeams": True}}}

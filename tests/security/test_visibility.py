@@ -1,4 +1,4 @@
-"""The table of visibility, held against everything that each kind of caller can reach in the graph.
+"""The table of visibility, compared with everything that each kind of caller can reach in the schema.
 
 Every private thing bears a canary; nothing that a caller is answered may hold one that is not its own, and everything
 that the table shows must be found. A new type needs a row in `policy/visibility.py`; a new root field with arguments
@@ -24,8 +24,8 @@ from tessera_gql.policy.visibility import (
     Audience,
     audience_of_field,
 )
-from tests.security.crawler import Crawler, Found
-from tests.security.private_world import NOUNS, Caller, PrivateWorld, arguments, asking, parts_of
+from tests.security.crawler import Crawler, Findings
+from tests.security.visibility_scenario import NOUNS, Caller, VisibilityScenario, arguments, asking, parts_of
 
 CORE: GraphQLSchema = schema._schema
 UNREACHED = {"ContractSource", "ModelReader"}
@@ -40,25 +40,25 @@ async def every_way(url: str, folder: Path, executor: Executor) -> AsyncGenerato
     try:
         yield reached_values
     finally:
-        for one in reached_values.values():
-            await one.database.dispose()
+        for values in reached_values.values():
+            await values.database.dispose()
 
 
-async def crawl(parts: Components, private: PrivateWorld, caller: Caller) -> Found:
+async def crawl(parts: Components, private: VisibilityScenario, caller: Caller) -> Findings:
     ids = {kind: [*rows] for kind, rows in (await private.truth()).items()}
-    known = [identity for listed in ids.values() for identity in listed]
-    reached_values = await Crawler(CORE, asking(parts, private, caller), arguments(ids)).crawl(known)
+    known_ids = [identity for listed in ids.values() for identity in listed]
+    reached_values = await Crawler(CORE, asking(parts, private, caller), arguments(ids)).crawl(known_ids)
     check(caller, reached_values, await private.visible(caller))
     return reached_values
 
 
-def check(caller: Caller, reached_values: Found, visible: set[tuple[str, str]]) -> None:
-    """Nothing more than the table shows was found, and nothing less."""
+def check(caller: Caller, reached_values: Findings, visible: set[tuple[str, str]]) -> None:
+    """Assert that the caller found exactly what the table allows."""
     nouns = {(kind, identity) for kind, identity in reached_values.objects if kind in NOUNS}
     assert nouns - visible == set(), f"{caller.name} sees too much"
     assert visible - nouns == set(), f"{caller.name} sees too little"
     text = "\n".join(reached_values.text)
-    assert [word for word in caller.forbidden_words if word in text] == [], caller.name
+    assert [forbidden_word for forbidden_word in caller.forbidden_words if forbidden_word in text] == [], caller.name
     for fact in ("description", "purpose", "reason", "forced", "notes", "metadata"):
         assert f"public-theirs-{fact}" in text, f"{caller.name} does not see a {fact}"
     for path, names in reached_values.names.items():
@@ -66,13 +66,13 @@ def check(caller: Caller, reached_values: Found, visible: set[tuple[str, str]]) 
             assert not [name for name in names if "canary" in name], path
     for root, kind in PRIVATE.items():
         if root in reached_values.totals:
-            seen = {identity for noun, identity in visible if noun == kind}
-            assert reached_values.totals[root] == len(seen), f"{caller.name} counts other {root} than it sees"
+            visible_ids = {identity for noun, identity in visible if noun == kind}
+            assert reached_values.totals[root] == len(visible_ids), f"{caller.name} counts other {root} than it sees"
 
 
 @pytest.mark.parametrize("executor", Executor)
-async def test_each_caller_reaches_exactly_what_the_table_shows_it(
-    private: PrivateWorld, database_url: str, tmp_path: Path, executor: Executor, reached: dict[str, Counter[str]]
+async def test_each_caller_reaches_exactly_what_the_table_allows(
+    private: VisibilityScenario, database_url: str, tmp_path: Path, executor: Executor, reached: dict[str, Counter[str]]
 ) -> None:
     async with every_way(database_url, tmp_path, executor) as ways:
         for caller in private.callers:
@@ -83,32 +83,36 @@ async def test_each_caller_reaches_exactly_what_the_table_shows_it(
 
 
 def test_every_type_and_every_kind_of_event_has_a_row_in_the_table() -> None:
-    objects = [one for one in CORE.type_map.values() if isinstance(one, GraphQLObjectType)]
+    objects = [item for item in CORE.type_map.values() if isinstance(item, GraphQLObjectType)]
     for kind in objects:
         if not kind.name.startswith("__"):
             for name in kind.fields:
                 audience_of_field(kind.name, name)
-    names = {one.name for one in objects} | {"Lineage", "SearchResult"}
+    names = {object_type.name for object_type in objects} | {"Lineage", "SearchResult"}
     assert TYPE_AUDIENCES.keys() <= names
     assert {event.kind for event in EVENT_AUDIENCES} == {value.value for value in _enum("EventKind")}
     assert len(PUBLIC_EVENT_KINDS) == 20
 
 
 def _below(root: str) -> set[str]:
-    """The object types that a type leads to, itself included."""
+    """The object types reachable from a type, itself included."""
     reached_values, waiting = set[str](), {root}
     while waiting:
         kind: Any = CORE.type_map[waiting.pop()]
         reached_values.add(kind.name)
         fields = kind.fields.values() if hasattr(kind, "fields") else ()
-        nexts = [get_named_type(one.type) for one in fields]
+        nexts = [get_named_type(field.type) for field in fields]
         nexts += CORE.get_possible_types(kind) if is_abstract_type(kind) else []
-        waiting |= {one.name for one in nexts if not is_leaf_type(one) and one.name not in reached_values}
+        waiting |= {
+            next_type.name
+            for next_type in nexts
+            if not is_leaf_type(next_type) and next_type.name not in reached_values
+        }
     return {name for name in reached_values if isinstance(CORE.type_map[name], GraphQLObjectType)}
 
 
-def test_no_shared_stream_leads_to_what_depends_on_the_very_key() -> None:
-    """Subscriptions of one team and scope are executed once; these types would show it as the first who asked."""
+def test_no_shared_subscription_holds_a_field_that_depends_on_the_key() -> None:
+    """Shared subscriptions run once per team and scope, so they must not reach types that depend on the key."""
     assert _below("Subscription") & {"ApiKey", "Query", "Viewer"} == set()
 
 

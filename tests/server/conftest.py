@@ -1,4 +1,4 @@
-"""A real server on a loopback port for each test that asks for one."""
+"""A sample backend, and a real server on a loopback port for each test."""
 
 import gc
 from collections.abc import Callable, Iterator
@@ -7,14 +7,15 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from tessera_gql.server.http import Transport
+from tests.graphql.conftest import no_collector
 
-from .server import served
-from .toy import House
+from .loopback_server import served
+from .sample_schema import SampleBackend
 
 
 @pytest.fixture
-def house() -> House:
-    return House()
+def backend() -> SampleBackend:
+    return SampleBackend()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A body must come in time: a slow one is given up, and others are answered meanwhile."""
+"""A request body must arrive in time: a slow client is disconnected, and others are served meanwhile."""
 
 import asyncio
 import time
@@ -10,21 +10,21 @@ import pytest
 
 from tessera_gql.server.http import Transport
 
-from .toy import House
+from .sample_schema import SampleBackend
 
 Serve = Callable[[Transport], AbstractAsyncContextManager[str]]
 LIMIT = 100_000
 
 
 @pytest.fixture
-async def address(house: House, serve: Serve) -> AsyncIterator[str]:
-    transport = house.transport(body_seconds=0.3, body_bytes=60_000, upload_bytes=LIMIT, upload_seconds=2)
+async def address(backend: SampleBackend, serve: Serve) -> AsyncIterator[str]:
+    transport = backend.transport(body_seconds=0.3, body_bytes=60_000, upload_bytes=LIMIT, upload_seconds=2)
     async with serve(transport) as found:
         yield found
 
 
-async def told(address: str, length: int, *pieces: bytes, content: str = "application/json") -> bytes:
-    """What is answered to a body of this length of which only these pieces are sent, one each tenth of a second."""
+async def send_body(address: str, length: int, *pieces: bytes, content: str = "application/json") -> bytes:
+    """Send a body of which only these pieces arrive, one each tenth of a second; return the reply."""
     host, _, port = address.partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     head = f"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: {content}\r\nContent-Length: {length}\r\n"
@@ -36,18 +36,18 @@ async def told(address: str, length: int, *pieces: bytes, content: str = "applic
         writer.write(piece)
         await asyncio.sleep(0.1)
     async with asyncio.timeout(20):
-        found = await answering
+        reply = await answering
     writer.close()
-    return found
+    return reply
 
 
 async def all_of(reader: asyncio.StreamReader) -> bytes:
-    """What came, also when a piece that was still on its way met a closed connection."""
-    found = b""
+    """All bytes until the end, even when the connection is reset."""
+    received = b""
     with suppress(ConnectionResetError):
         while piece := await reader.read(65_536):
-            found += piece
-    return found
+            received += piece
+    return received
 
 
 FORM = "multipart/form-data; boundary=b"
@@ -64,19 +64,19 @@ FORM = "multipart/form-data; boundary=b"
     ],
     ids=["nothing", "half", "drop by drop", "fast enough, but longer than all of it may take", "half a form"],
 )
-async def test_a_body_that_does_not_come_is_given_up(pieces: tuple[bytes, ...], content: str, address: str) -> None:
+async def test_a_body_that_does_not_arrive_is_refused(pieces: tuple[bytes, ...], content: str, address: str) -> None:
     started = time.monotonic()
-    waiting = asyncio.create_task(told(address, 50_000, *pieces, content=content))
+    waiting = asyncio.create_task(send_body(address, 50_000, *pieces, content=content))
     async with httpx.AsyncClient() as client:
-        other = await client.post(f"http://{address}/graphql", json={"query": "{hello}"})
+        second = await client.post(f"http://{address}/graphql", json={"query": "{hello}"})
     answer = await waiting
-    assert other.json()["data"] == {"hello": "hello"}
+    assert second.json()["data"] == {"hello": "hello"}
     assert b" 408 " in answer.splitlines()[0]
     assert b"BAD_REQUEST" in answer
     assert time.monotonic() - started < 10
 
 
-async def test_a_body_that_comes_in_pieces_is_waited_for(address: str) -> None:
+async def test_a_body_that_arrives_in_pieces_is_read(address: str) -> None:
     pieces = [b'{"query": ', b'"{hello', b'}"}']
     host, _, port = address.partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
@@ -91,9 +91,9 @@ async def test_a_body_that_comes_in_pieces_is_waited_for(address: str) -> None:
 
 @pytest.mark.parametrize(("content", "limit"), [("application/json", 2000), (FORM, LIMIT)])
 async def test_a_body_that_declares_itself_too_large_is_refused_before_it_is_sent(
-    content: str, limit: int, house: House, serve: Serve
+    content: str, limit: int, backend: SampleBackend, serve: Serve
 ) -> None:
-    async with serve(house.transport(body_bytes=2000, upload_bytes=LIMIT)) as address:
+    async with serve(backend.transport(body_bytes=2000, upload_bytes=LIMIT)) as address:
         started = time.monotonic()
         host, _, port = address.partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))

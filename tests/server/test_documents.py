@@ -1,4 +1,4 @@
-"""Documents are parsed and validated once, and what is kept is bounded."""
+"""Documents are parsed and validated once, and the cache is bounded."""
 
 import pytest
 from hypothesis import given, settings
@@ -8,24 +8,24 @@ from tessera_gql.config import Profile
 from tessera_gql.server.documents import DocumentCache, Operation
 from tessera_gql.server.limits import Limits
 
-from .toy import SCHEMA
+from .sample_schema import SCHEMA
 
 
 def documents(**limits: int) -> DocumentCache:
     return DocumentCache(SCHEMA._schema, Limits(**limits), Profile.OPEN)
 
 
-def document(known: DocumentCache, query: str) -> object:
-    prepared = known.prepare(query)
+def document(cache: DocumentCache, query: str) -> object:
+    prepared = cache.prepare(query)
     assert isinstance(prepared, Operation)
     return prepared.document
 
 
 def test_a_document_is_parsed_once_whatever_its_variables() -> None:
-    known = documents()
+    cache = documents()
     query = "query ($n: Int) {things(first: $n) {totalCount}}"
-    first = known.prepare(query, {"n": 1})
-    second = known.prepare(query, {"n": 2})
+    first = cache.prepare(query, {"n": 1})
+    second = cache.prepare(query, {"n": 2})
     assert isinstance(first, Operation)
     assert isinstance(second, Operation)
     assert first.document is second.document
@@ -35,45 +35,45 @@ def test_a_document_is_parsed_once_whatever_its_variables() -> None:
 @pytest.mark.parametrize(
     "query", ["{", "{nope}", "{" + "thing {" * 20 + "name" + "}" * 21, "{" + "hello " * 3000 + "}"], ids=str.__len__
 )
-def test_a_mistake_is_remembered_as_well(query: str) -> None:
-    known = documents()
-    first, second = known.prepare(query), known.prepare(query)
+def test_a_validation_error_is_cached_too(query: str) -> None:
+    cache = documents()
+    first, second = cache.prepare(query), cache.prepare(query)
     assert isinstance(first, list)
     assert isinstance(second, list)
     assert first[0] is second[0]
 
 
-def test_what_was_used_longest_ago_is_forgotten_first() -> None:
-    known = documents(cached_tokens=15)
-    a, b = document(known, "{a: hello}"), document(known, "{b: hello}")
-    assert document(known, "{a: hello}") is a
-    document(known, "{c: hello}")
-    assert document(known, "{a: hello}") is a
-    assert document(known, "{b: hello}") is not b
+def test_the_least_recently_used_document_is_evicted_first() -> None:
+    cache = documents(cached_tokens=15)
+    a, b = document(cache, "{a: hello}"), document(cache, "{b: hello}")
+    assert document(cache, "{a: hello}") is a
+    document(cache, "{c: hello}")
+    assert document(cache, "{a: hello}") is a
+    assert document(cache, "{b: hello}") is not b
 
 
 def test_the_cache_stays_within_its_budget() -> None:
-    known = documents(cached_tokens=1000)
+    cache = documents(cached_tokens=1000)
     for number in range(100):
-        known.prepare(f"{{a{number}: hello}}")
-        known.prepare(f"{{a{number}")
-        known.prepare("#" + "x" * number * 500 + "\n{hello}")
-    assert known._weight <= 1000
-    assert known._weight == sum(entry.weight for entry in known._entries.values())
+        cache.prepare(f"{{a{number}: hello}}")
+        cache.prepare(f"{{a{number}")
+        cache.prepare("#" + "x" * number * 500 + "\n{hello}")
+    assert cache._weight <= 1000
+    assert cache._weight == sum(entry.weight for entry in cache._entries.values())
 
 
 @pytest.mark.parametrize("query", ["{" + "hello " * 300, "{even(value: 3)}", "{" + "thing {" * 300, "{nope}"], ids=len)
-def test_a_remembered_mistake_does_not_keep_the_frames_that_found_it(query: str) -> None:
+def test_a_cached_error_does_not_keep_stack_frames_alive(query: str) -> None:
     (error,) = documents().prepare(query)
     for kept in (error, error.original_error):
         assert kept is None or (kept.__traceback__ is None and kept.__context__ is None)
 
 
-def test_one_document_with_many_page_sizes_keeps_few_of_them() -> None:
-    known = documents()
+def test_one_document_with_many_page_sizes_caches_few_of_them() -> None:
+    cache = documents()
     for number in range(500):
-        known.prepare("query ($n: Int) {things(first: $n) {totalCount}}", {"n": number})
-    (entry,) = known._entries.values()
+        cache.prepare("query ($n: Int) {things(first: $n) {totalCount}}", {"n": number})
+    (entry,) = cache._entries.values()
     assert len(entry.verdicts) <= 100
 
 
@@ -129,10 +129,10 @@ WORDS = [
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join), st.sampled_from(list(Profile)))
-def test_no_text_whatever_makes_it_raise(text: str, profile: Profile) -> None:
-    known = DocumentCache(SCHEMA._schema, Limits(), profile)
+def test_no_text_makes_the_cache_raise(text: str, profile: Profile) -> None:
+    cache = DocumentCache(SCHEMA._schema, Limits(), profile)
     for query in (text, "{" + text + "}", "{ thing { " + text + " } }"):
-        prepared = known.prepare(query, {"n": text})
+        prepared = cache.prepare(query, {"n": text})
         if isinstance(prepared, list):
             assert prepared
             assert all(error.extensions and error.extensions["code"] for error in prepared)

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP, as the specification and its audits have it."""
+"""GraphQL over HTTP, as the specification and its audits require."""
 
 import asyncio
 import json
@@ -16,24 +16,24 @@ from tessera_gql.errors import Forbidden
 from tessera_gql.executor import core_schema
 from tessera_gql.server.http import MediaType, Transport, Unauthenticated, negotiate_media_type
 
-from .toy import House
+from .sample_schema import SampleBackend
 
 Serve = Callable[[Transport], AbstractAsyncContextManager[str]]
 RESPONSE = "application/graphql-response+json"
 
 
 @pytest.fixture
-async def http(house: House, serve: Serve) -> AsyncIterator[httpx.AsyncClient]:
+async def http(backend: SampleBackend, serve: Serve) -> AsyncIterator[httpx.AsyncClient]:
     async with (
-        serve(house.transport(body_bytes=2000)) as address,
+        serve(backend.transport(body_bytes=2000)) as address,
         httpx.AsyncClient(base_url=f"http://{address}") as client,
     ):
         yield client
 
 
 @pytest.fixture
-async def locked(house: House, serve: Serve) -> AsyncIterator[httpx.AsyncClient]:
-    transport = house.transport(Profile.LOCKED)
+async def locked(backend: SampleBackend, serve: Serve) -> AsyncIterator[httpx.AsyncClient]:
+    transport = backend.transport(Profile.LOCKED)
     async with serve(transport) as address, httpx.AsyncClient(base_url=f"http://{address}") as client:
         yield client
 
@@ -51,7 +51,7 @@ def message(response: httpx.Response) -> str:
 
 
 async def test_a_query_is_answered_in_the_media_type_asked_for(http: httpx.AsyncClient) -> None:
-    for accept, sent in {
+    for accept, media_type in {
         RESPONSE: RESPONSE,
         "application/json": "application/json",
         "*/*": "application/json",
@@ -62,7 +62,7 @@ async def test_a_query_is_answered_in_the_media_type_asked_for(http: httpx.Async
     }.items():
         response = await ask(http, "{hello}", accept)
         assert response.status_code == 200
-        assert response.headers["content-type"] == f"{sent}; charset=utf-8"
+        assert response.headers["content-type"] == f"{media_type}; charset=utf-8"
         assert response.json() == {"data": {"hello": "hello"}}
 
 
@@ -89,7 +89,7 @@ async def test_nothing_acceptable_is_406(http: httpx.AsyncClient) -> None:
         ("APPLICATION/JSON; charset=utf-8", MediaType.JSON),
     ],
 )
-def test_an_event_stream_goes_only_to_those_who_want_it_most(accept: str, media: MediaType | None) -> None:
+def test_an_event_stream_is_sent_only_to_clients_that_prefer_it(accept: str, media: MediaType | None) -> None:
     assert negotiate_media_type(accept) is media
 
 
@@ -108,7 +108,7 @@ async def test_a_request_error_is_400_only_in_the_new_media_type(http: httpx.Asy
         assert "data" not in new.json()
 
 
-async def test_a_failed_field_is_200_even_when_it_empties_the_answer(http: httpx.AsyncClient) -> None:
+async def test_a_failed_field_is_200_even_when_data_is_null(http: httpx.AsyncClient) -> None:
     response = await ask(http, "{boomAtTheRoot}")
     assert response.status_code == 200
     assert response.json()["data"] is None
@@ -125,17 +125,17 @@ async def test_other_methods_are_405_and_say_which_are_allowed(
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
 
-async def test_get_takes_variables_as_json_but_no_mutation(http: httpx.AsyncClient, house: House) -> None:
-    sent = {"query": "query ($n: Int!) {number(value: $n)}", "variables": '{"n": 4}', "extensions": "{}"}
-    assert (await http.get("/graphql", params=sent)).json() == {"data": {"number": 4}}
+async def test_get_takes_variables_as_json_but_no_mutation(http: httpx.AsyncClient, backend: SampleBackend) -> None:
+    parameters = {"query": "query ($n: Int!) {number(value: $n)}", "variables": '{"n": 4}', "extensions": "{}"}
+    assert (await http.get("/graphql", params=parameters)).json() == {"data": {"number": 4}}
     refused = await http.get("/graphql", params={"query": 'mutation {add(text: "a")}'})
     assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
-    assert house.added == []
+    assert backend.added == []
     for bad in ({}, {"query": "{hello}", "variables": "{"}, {"query": "{hello}", "variables": "3"}):
         assert (await http.get("/graphql", params=bad)).status_code == 400
 
 
-async def test_only_utf8_json_is_taken(http: httpx.AsyncClient) -> None:
+async def test_only_utf8_json_is_accepted(http: httpx.AsyncClient) -> None:
     body = b'{"query": "{hello}"}'
     for content, status in {
         "application/json": 200,
@@ -193,24 +193,24 @@ async def test_a_malformed_body_is_400_in_either_media_type(http: httpx.AsyncCli
         assert code(response) == "BAD_REQUEST"
 
 
-async def test_batches_are_refused_and_told_so(http: httpx.AsyncClient) -> None:
+async def test_batches_are_refused_with_a_message(http: httpx.AsyncClient) -> None:
     response = await http.post("/graphql", json=[{"query": "{hello}"}])
     assert response.status_code == 400
     assert message(response) == "Batching is off: send one operation per request."
 
 
-async def test_null_members_are_as_good_as_absent_ones(http: httpx.AsyncClient) -> None:
+async def test_null_members_are_the_same_as_absent_ones(http: httpx.AsyncClient) -> None:
     body = {"query": "{hello}", "variables": None, "operationName": None, "extensions": None}
     assert (await http.post("/graphql", json=body)).json() == {"data": {"hello": "hello"}}
 
 
-async def test_a_large_body_is_refused_before_it_was_read(http: httpx.AsyncClient) -> None:
-    sent = 0
+async def test_a_large_body_is_refused_before_it_is_read(http: httpx.AsyncClient) -> None:
+    sent_bytes = 0
 
     async def endless() -> AsyncIterator[bytes]:
-        nonlocal sent
-        while sent < 200_000_000:
-            sent += 100_000
+        nonlocal sent_bytes
+        while sent_bytes < 200_000_000:
+            sent_bytes += 100_000
             yield b" " * 100_000
             await asyncio.sleep(0)
 
@@ -221,11 +221,11 @@ async def test_a_large_body_is_refused_before_it_was_read(http: httpx.AsyncClien
         assert "2,000" in message(declared)
     with suppress(httpx.TransportError):  # the server may cut the line while the client is still sending
         assert (await http.post("/graphql", content=endless(), headers=headers)).status_code == 413
-    assert sent < 200_000_000
+    assert sent_bytes < 200_000_000
 
 
-async def test_a_large_body_that_never_ends_is_answered_at_once(house: House, serve: Serve) -> None:
-    async with serve(house.transport(body_bytes=2000)) as address:
+async def test_a_large_body_that_never_ends_is_answered_at_once(backend: SampleBackend, serve: Serve) -> None:
+    async with serve(backend.transport(body_bytes=2000)) as address:
         reader, writer = await asyncio.open_connection(*address.split(":"))
         head = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 90000\r\n\r\n"
         writer.write(head.encode() + b" " * 3000)
@@ -235,43 +235,45 @@ async def test_a_large_body_that_never_ends_is_answered_at_once(house: House, se
         writer.close()
 
 
-async def test_a_query_that_takes_too_long_is_given_up(house: House, serve: Serve) -> None:
+async def test_a_query_that_takes_too_long_is_cancelled(backend: SampleBackend, serve: Serve) -> None:
     async with (
-        serve(house.transport(query_seconds=0.1)) as address,
+        serve(backend.transport(query_seconds=0.1)) as address,
         httpx.AsyncClient(base_url=f"http://{address}") as http,
     ):
         response = await ask(http, "{slow(seconds: 9) a: slow(seconds: 9)}")
         assert code(response) == "TIMEOUT"
         assert "longer than 0.1 seconds" in message(response)
-        assert (house.streams, house.open_contexts, house.added) == (0, 0, [])
+        assert (backend.streams, backend.open_contexts, backend.added) == (0, 0, [])
         assert (await ask(http, "mutation {addSlowly(seconds: 0.3)}")).json() == {"data": {"addSlowly": "done"}}
 
 
-async def test_a_timeout_of_a_resolver_is_a_failure_like_any_other(http: httpx.AsyncClient) -> None:
+async def test_a_timeout_error_of_a_resolver_is_an_ordinary_failure(http: httpx.AsyncClient) -> None:
     assert code(await ask(http, "{slow(seconds: -1)}")) == "INTERNAL"
 
 
 @pytest.mark.parametrize(
-    ("query", "done"), [("{slow(seconds: 2)}", []), ("mutation {addSlowly(seconds: 2)}", ["slow"])]
+    ("query", "expected"), [("{slow(seconds: 2)}", []), ("mutation {addSlowly(seconds: 2)}", ["slow"])]
 )
-async def test_a_query_ends_when_its_client_leaves_and_a_mutation_does_not(
-    house: House, serve: Serve, query: str, done: list[str]
+async def test_a_query_is_cancelled_when_its_client_disconnects_and_a_mutation_is_not(
+    backend: SampleBackend, serve: Serve, query: str, expected: list[str]
 ) -> None:
-    async with serve(house.transport()) as address, httpx.AsyncClient(base_url=f"http://{address}") as http:
+    async with serve(backend.transport()) as address, httpx.AsyncClient(base_url=f"http://{address}") as http:
         with pytest.raises(httpx.ReadTimeout):
             await http.post("/graphql", json={"query": query}, timeout=0.2)
-        assert house.streams == 1
+        assert backend.streams == 1
         async with asyncio.timeout(5):
-            while house.streams:  # noqa: ASYNC110 - nothing tells it
+            while backend.streams:  # noqa: ASYNC110 - nothing tells it
                 await asyncio.sleep(0.01)
-    assert house.added == done
+    assert backend.added == expected
 
 
 async def test_the_key_comes_from_the_authorization_header_and_never_from_a_cookie(http: httpx.AsyncClient) -> None:
-    with_header = await http.post("/graphql", json={"query": "{who}"}, headers={"authorization": "Bearer key"})
-    assert with_header.json() == {"data": {"who": "Bearer key"}}
-    with_cookie = await http.post("/graphql", json={"query": "{who}"}, headers={"cookie": "authorization=Bearer key"})
-    assert with_cookie.json() == {"data": {"who": None}}
+    with_header = await http.post("/graphql", json={"query": "{viewer}"}, headers={"authorization": "Bearer key"})
+    assert with_header.json() == {"data": {"viewer": "Bearer key"}}
+    with_cookie = await http.post(
+        "/graphql", json={"query": "{viewer}"}, headers={"cookie": "authorization=Bearer key"}
+    )
+    assert with_cookie.json() == {"data": {"viewer": None}}
 
 
 async def test_a_wrong_key_is_401_with_a_challenge(http: httpx.AsyncClient) -> None:
@@ -299,10 +301,10 @@ async def test_a_failing_key_store_is_a_masked_500(http: httpx.AsyncClient) -> N
         (ValueError("the secret"), 500, "INTERNAL"),
     ],
 )
-async def test_a_context_that_does_not_open_has_a_status_of_its_own(
-    http: httpx.AsyncClient, house: House, failure: Exception, status: int, reason: str
+async def test_a_context_that_does_not_open_has_its_own_status(
+    http: httpx.AsyncClient, backend: SampleBackend, failure: Exception, status: int, reason: str
 ) -> None:
-    house.fail_on_open = failure
+    backend.fail_on_open = failure
     for accept in (RESPONSE, "application/json"):
         response = await ask(http, "{hello}", accept)
         assert (response.status_code, code(response)) == (status, reason)
@@ -323,22 +325,24 @@ async def test_several_operations_need_a_name(http: httpx.AsyncClient) -> None:
         assert code(refused) == "BAD_REQUEST"
 
 
-async def test_a_subscription_by_plain_post_is_told_where_to_go(http: httpx.AsyncClient, house: House) -> None:
+async def test_a_subscription_by_plain_post_is_refused_with_the_right_transports(
+    http: httpx.AsyncClient, backend: SampleBackend
+) -> None:
     for accept in (RESPONSE, "application/json"):
         response = await ask(http, "subscription {count}", accept)
         assert response.status_code == 400
         assert "websocket" in message(response)
         assert "text/event-stream" in message(response)
-    assert house.open_contexts == 0
+    assert backend.open_contexts == 0
 
 
-async def test_numbers_and_text_come_back_as_they_went(http: httpx.AsyncClient) -> None:
+async def test_numbers_and_text_are_returned_unchanged(http: httpx.AsyncClient) -> None:
     for value in (2**64, -(10**30), 0.1, "ü🏃", {"a": [1, None, True]}, [[[]]], 18446744073709551615):
         response = await ask(http, "query ($v: Value!) {echo(value: $v)}", v=value)
         assert json.loads(response.content) == {"data": {"echo": value}}
 
 
-async def test_a_client_that_leaves_while_sending_leaves_no_trace(
+async def test_a_client_that_disconnects_while_sending_logs_nothing(
     http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
@@ -352,7 +356,7 @@ async def test_a_client_that_leaves_while_sending_leaves_no_trace(
     assert reader is not None
 
 
-def test_a_schema_whose_extensions_would_not_run_is_refused() -> None:
+def test_a_schema_with_extensions_that_would_not_run_is_refused() -> None:
     class Unheard(SchemaExtension):
         pass
 

@@ -1,4 +1,4 @@
-"""How large a question may be, and that refusing one is cheap."""
+"""Depth, cost and aliases of an operation are limited, and refusing a large one is cheap."""
 
 import time
 from typing import Any
@@ -10,7 +10,7 @@ from tessera_gql.config import Profile
 from tessera_gql.server.complexity import OperationMeter, OperationSize, collect_fragments
 from tessera_gql.server.http import execute
 
-from .toy import SCHEMA, Guest, House
+from .sample_schema import SCHEMA, Guest, SampleBackend
 
 
 def size(query: str, **variables: Any) -> OperationSize:
@@ -21,8 +21,10 @@ def size(query: str, **variables: Any) -> OperationSize:
     return measure.measure_operation(operation)
 
 
-async def refusal(house: House, query: str, profile: Profile = Profile.OPEN, **variables: Any) -> dict[str, Any]:
-    reply = await execute(house.transport(profile), query=query, variables=variables, identity=Guest("guest"))
+async def refusal(
+    backend: SampleBackend, query: str, profile: Profile = Profile.OPEN, **variables: Any
+) -> dict[str, Any]:
+    reply = await execute(backend.transport(profile), query=query, variables=variables, identity=Guest("guest"))
     assert "data" not in reply, reply
     return reply["errors"][0]
 
@@ -49,7 +51,7 @@ async def refusal(house: House, query: str, profile: Profile = Profile.OPEN, **v
         ("{things(first: null) {nodes {name}}}", 20),
     ],
 )
-def test_cost_counts_the_objects_an_answer_may_hold(query: str, cost: int) -> None:
+def test_cost_counts_the_objects_a_reply_may_hold(query: str, cost: int) -> None:
     assert size(query).cost == cost
 
 
@@ -93,7 +95,7 @@ def test_an_invalid_document_can_still_be_measured(query: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "phrases"),
     [
         ("{" + "thing{" * 50 + "name" + "}" * 51, ("depth", "51", "10")),
         ("{things(first: 101) {totalCount}}", ("page", "101", "100")),
@@ -107,10 +109,10 @@ def test_an_invalid_document_can_still_be_measured(query: str) -> None:
     ids=["depth", "first", "ids", "cost", "aliases", "directives", "tokens", "overlaps"],
 )
 async def test_a_refusal_names_the_limit_the_figure_and_what_to_do(
-    house: House, query: str, said: tuple[str, str, str]
+    backend: SampleBackend, query: str, phrases: tuple[str, str, str]
 ) -> None:
-    error = await refusal(house, query)
-    name, figure, limit = said
+    error = await refusal(backend, query)
+    name, figure, limit = phrases
     assert error["extensions"]["code"] == "QUERY_TOO_COMPLEX"
     assert error["extensions"]["limit"] == name
     assert figure in error["message"]
@@ -118,7 +120,7 @@ async def test_a_refusal_names_the_limit_the_figure_and_what_to_do(
     assert error["message"].count(".") >= 2
 
 
-async def test_what_stands_at_the_limit_passes(house: House) -> None:
+async def test_an_operation_at_the_limit_is_accepted(backend: SampleBackend) -> None:
     for query in (
         "{thing{" + "owner{" * 8 + "name" + "}" * 10,
         "{things(first: 100) {nodes {things(first: 20) {nodes {owner {name}}}}}}",
@@ -127,12 +129,12 @@ async def test_what_stands_at_the_limit_passes(house: House) -> None:
         "{thing {" + "name " * 63 + "}}",
         '{hello @include(if: true) number(value: 1) echo(value: "' + "word " * 9000 + '")}',
     ):
-        reply = await execute(house.transport(), query=query, identity=Guest("guest"))
+        reply = await execute(backend.transport(), query=query, identity=Guest("guest"))
         assert "errors" not in reply, reply
 
 
-async def test_the_same_document_is_refused_or_run_by_its_variables(house: House) -> None:
-    transport = house.transport()
+async def test_the_same_document_is_refused_or_run_by_its_variables(backend: SampleBackend) -> None:
+    transport = backend.transport()
     query = "query ($n: Int = 101) {things(first: $n) {totalCount}}"
     for variables, passes in (
         ({"n": 5}, True),
@@ -145,10 +147,10 @@ async def test_the_same_document_is_refused_or_run_by_its_variables(house: House
         assert ("data" in reply) is passes
 
 
-async def test_a_cycle_of_fragments_is_reported_as_one(house: House) -> None:
+async def test_a_cycle_of_fragments_is_reported_as_a_cycle(backend: SampleBackend) -> None:
     for selection in ("owner {...B}", "owner {...B} parts {...B}", "...B"):
         cycle = f"{{thing {{...A}}}} fragment A on Thing {{{selection}}} fragment B on Thing {{owner {{...A}}}}"
-        error = await refusal(house, cycle)
+        error = await refusal(backend, cycle)
         assert "within itself" in error["message"]
 
 
@@ -177,9 +179,9 @@ def fragment_bomb(spreads: str) -> str:
     ],
     ids=lambda query: f"{query[:30]} ({len(query)})",
 )
-async def test_a_bomb_is_refused_within_50_ms(house: House, query: str) -> None:
+async def test_a_bomb_is_refused_within_50_ms(backend: SampleBackend, query: str) -> None:
     for _ in range(20):  # once is enough: the collector, or another process, may choose this very moment
-        transport = house.transport()
+        transport = backend.transport()
         await execute(transport, query="{hello}", identity=Guest("warm"))
         started = time.process_time()
         reply = await execute(transport, query=query, identity=Guest("guest"))
@@ -191,26 +193,26 @@ async def test_a_bomb_is_refused_within_50_ms(house: House, query: str) -> None:
         pytest.fail(f"it took {spent:.3f} s at last")
 
 
-async def test_introspection_passes_in_the_open_profile(house: House) -> None:
+async def test_introspection_passes_in_the_open_profile(backend: SampleBackend) -> None:
     for descriptions in (True, False):
         query = get_introspection_query(descriptions=descriptions, specified_by_url=True, input_value_deprecation=True)
-        reply = await execute(house.transport(), query=query, identity=Guest("guest"))
+        reply = await execute(backend.transport(), query=query, identity=Guest("guest"))
         assert "errors" not in reply
 
 
-async def test_introspection_is_refused_in_the_locked_profile_but_not_typename(house: House) -> None:
+async def test_introspection_is_refused_in_the_locked_profile_but_not_typename(backend: SampleBackend) -> None:
     hidden = '{...F} fragment F on Query {hello ... {x: __type(name: "Thing") {name}}}'
     for query in ("{__schema {types {name}}}", hidden, get_introspection_query()):
-        error = await refusal(house, query, Profile.LOCKED)
+        error = await refusal(backend, query, Profile.LOCKED)
         assert "Introspection is off" in error["message"]
         assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
-    reply = await execute(house.transport(Profile.LOCKED), query="{__typename thing {__typename}}", identity=None)
+    reply = await execute(backend.transport(Profile.LOCKED), query="{__typename thing {__typename}}", identity=None)
     assert reply == {"data": {"__typename": "Query", "thing": {"__typename": "Thing"}}}
 
 
-async def test_introspection_that_turns_in_circles_is_refused_in_both(house: House) -> None:
+async def test_circular_introspection_is_refused_in_both_profiles(backend: SampleBackend) -> None:
     circle = "{__schema {types {fields {type {fields {type {fields {type {name}}}}}}}}}"
-    many = "{" + " ".join(f"a{n}: __schema {{types {{fields {{name}}}}}}" for n in range(6)) + "}"
+    repeated = "{" + " ".join(f"a{n}: __schema {{types {{fields {{name}}}}}}" for n in range(6)) + "}"
     for profile in Profile:
-        for query in (circle, many):
-            await refusal(house, query, profile)
+        for query in (circle, repeated):
+            await refusal(backend, query, profile)

@@ -1,4 +1,4 @@
-"""Sockets and streams may live for hours: what they leave must not wait for a full garbage collection."""
+"""WebSockets and event streams are freed without the garbage collector."""
 
 import gc
 
@@ -8,45 +8,45 @@ from tessera_gql.server.broadcast import SharedStream
 from tessera_gql.server.websocket import SharedOperation, Socket
 from tessera_gql.server.websocket_frames import WebSocketProtocol
 
+from .sample_schema import SampleBackend
 from .test_sse import events
-from .test_websocket import Serve, begin, hear, socket, subscribe, until
-from .toy import House
+from .test_websocket import Serve, begin, receive_message, socket, subscribe, until
 
 FOREVER = "subscription {forever}"
 
 
 def alive() -> set[str]:
-    """Which of what a connection is made of is still in memory."""
+    """The names of the connection's classes that still have instances in memory."""
     return {
-        type(one).__name__
-        for one in gc.get_objects()
-        if type(one) in (Socket, SharedOperation, SharedStream, WebSocketProtocol)
+        type(candidate).__name__
+        for candidate in gc.get_objects()
+        if type(candidate) in (Socket, SharedOperation, SharedStream, WebSocketProtocol)
     }
 
 
 @pytest.mark.usefixtures("no_collector")
-async def test_a_closed_websocket_is_freed_with_its_subscriptions(house: House, serve: Serve) -> None:
-    house.scope = lambda _guest: "everybody"
-    async with serve(house.transport()) as address:
+async def test_a_closed_websocket_is_freed_with_its_subscriptions(backend: SampleBackend, serve: Serve) -> None:
+    backend.scope = lambda _guest: "everybody"
+    async with serve(backend.transport()) as address:
         for _ in range(2):
             async with socket(address) as connection:
                 await begin(connection)
                 await subscribe(connection, "1", FOREVER)
                 await subscribe(connection, "2", f"{FOREVER} #")
-                await hear(connection)
+                await receive_message(connection)
                 assert alive() == {"Socket", "SharedOperation", "SharedStream", "WebSocketProtocol"}
         await until(lambda: not alive())
 
 
 @pytest.mark.usefixtures("no_collector")
-async def test_a_closed_event_stream_leaves_no_frames(house: House, serve: Serve) -> None:
-    async with serve(house.transport()) as address:
+async def test_a_closed_event_stream_leaves_no_frames(backend: SampleBackend, serve: Serve) -> None:
+    async with serve(backend.transport()) as address:
         async with events(address, FOREVER) as received:
             await anext(received)
-        await until(lambda: house.open_contexts == 0 and not alive())
+        await until(lambda: backend.open_contexts == 0 and not alive())
         gc.set_debug(gc.DEBUG_SAVEALL)
         gc.collect()
         gc.set_debug(0)
-        frames = [one for one in gc.garbage if type(one).__name__ == "frame"]
+        frames = [item for item in gc.garbage if type(item).__name__ == "frame"]
         gc.garbage.clear()
         assert not [frame.f_code.co_qualname for frame in frames if "tessera_gql" in frame.f_code.co_filename]

@@ -1,4 +1,4 @@
-"""Server-sent events, distinct connections mode of graphql-sse, for clients that want them most."""
+"""Server-sent events in the distinct connections mode of graphql-sse."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import pytest
 
 from tessera_gql.server.http import Transport, close_streams
 
-from .toy import House
+from .sample_schema import SampleBackend
 
 Serve = Callable[[Transport], AbstractAsyncContextManager[str]]
 ACCEPT = {"accept": "text/event-stream"}
@@ -48,34 +48,34 @@ async def parsed(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str, Any]]:
 
 async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(3):
-        while not true():  # noqa: ASYNC110 - what is waited for is any sentence about the house
+        while not true():  # noqa: ASYNC110 - the condition is an arbitrary function
             await asyncio.sleep(0.005)
 
 
 @pytest.fixture
-async def address(house: House, serve: Serve) -> AsyncIterator[str]:
-    async with serve(house.transport()) as address:
+async def address(backend: SampleBackend, serve: Serve) -> AsyncIterator[str]:
+    async with serve(backend.transport()) as address:
         yield address
 
 
 async def all_of(address: str, query: str) -> list[tuple[str, Any]]:
-    async with events(address, query) as heard:
-        return [event async for event in heard]
+    async with events(address, query) as stream:
+        return [event async for event in stream]
 
 
-async def test_a_subscription_is_a_stream_of_next_and_then_complete(address: str, house: House) -> None:
+async def test_a_subscription_is_a_stream_of_next_and_then_complete(address: str, backend: SampleBackend) -> None:
     assert await all_of(address, "subscription {count(to: 2)}") == [
         ("next", {"data": {"count": 0}}),
         ("next", {"data": {"count": 1}}),
         ("complete", None),
     ]
-    assert house.open_contexts == 0
+    assert backend.open_contexts == 0
 
 
-async def test_queries_and_mutations_are_streams_of_one(address: str, house: House) -> None:
+async def test_queries_and_mutations_are_streams_of_one(address: str, backend: SampleBackend) -> None:
     assert await all_of(address, "{hello}") == [("next", {"data": {"hello": "hello"}}), ("complete", None)]
     assert await all_of(address, 'mutation {add(text: "a")}') == [("next", {"data": {"add": 1}}), ("complete", None)]
-    assert house.added == ["a"]
+    assert backend.added == ["a"]
 
 
 async def test_a_request_error_is_a_next_with_errors_and_then_complete(address: str) -> None:
@@ -91,7 +91,7 @@ async def test_a_request_error_is_a_next_with_errors_and_then_complete(address: 
         assert payload["errors"][0]["extensions"]["code"] == code
 
 
-async def test_a_stream_that_fails_says_so_and_completes(address: str) -> None:
+async def test_a_stream_that_fails_sends_an_error_and_completes(address: str) -> None:
     first, (name, payload), last = await all_of(address, "subscription {failsAfter(count: 1)}")
     assert first == ("next", {"data": {"failsAfter": 0}})
     assert (name, payload["errors"][0]["extensions"]["code"]) == ("next", "INTERNAL")
@@ -113,71 +113,75 @@ async def test_an_event_source_may_use_get_in_the_open_profile(address: str) -> 
         assert response.text == 'event: next\ndata: {"data":{"count":0}}\n\nevent: complete\ndata:\n\n'
 
 
-async def test_leaving_closes_the_generator_and_its_context(address: str, house: House) -> None:
-    async with events(address, "subscription {forever}") as heard:
-        assert (await anext(heard))[0] == "next"
-        assert (house.streams, house.open_contexts) == (1, 1)
-    await until(lambda: house.streams == house.open_contexts == 0)
+async def test_disconnecting_closes_the_generator_and_its_context(address: str, backend: SampleBackend) -> None:
+    async with events(address, "subscription {forever}") as stream:
+        assert (await anext(stream))[0] == "next"
+        assert (backend.streams, backend.open_contexts) == (1, 1)
+    await until(lambda: backend.streams == backend.open_contexts == 0)
 
 
-async def test_a_silent_stream_is_kept_alive_by_comments(house: House, serve: Serve) -> None:
+async def test_a_silent_stream_is_kept_alive_by_comments(backend: SampleBackend, serve: Serve) -> None:
     async with (
-        serve(house.transport(keep_alive_seconds=0.05)) as address,
-        events(address, "subscription {forever(pause: 9)}") as heard,
+        serve(backend.transport(keep_alive_seconds=0.05)) as address,
+        events(address, "subscription {forever(pause: 9)}") as stream,
     ):
-        assert [(await anext(heard))[0] for _ in range(3)] == ["next", ":", ":"]
+        assert [(await anext(stream))[0] for _ in range(3)] == ["next", ":", ":"]
 
 
-async def test_a_revoked_key_ends_its_stream_with_the_reason(address: str, house: House) -> None:
-    async with events(address, "subscription {forever(pause: 9)}") as heard:
-        await anext(heard)
-        house.guests[0].ended.set()
-        (name, payload), last = [event async for event in heard]
+async def test_a_revoked_key_ends_its_stream_with_the_reason(address: str, backend: SampleBackend) -> None:
+    async with events(address, "subscription {forever(pause: 9)}") as stream:
+        await anext(stream)
+        backend.guests[0].ended.set()
+        (name, payload), last = [event async for event in stream]
         assert (name, last) == ("next", ("complete", None))
         assert payload["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
-    assert house.streams == house.open_contexts == 0
+    assert backend.streams == backend.open_contexts == 0
 
 
-async def test_draining_ends_streams_without_complete_so_that_clients_come_back(house: House, serve: Serve) -> None:
-    transport = house.transport()
-    async with serve(transport) as address, events(address, "subscription {forever(pause: 9)}") as heard:
-        await anext(heard)
+async def test_draining_ends_streams_without_complete_so_that_clients_reconnect(
+    backend: SampleBackend, serve: Serve
+) -> None:
+    transport = backend.transport()
+    async with serve(transport) as address, events(address, "subscription {forever(pause: 9)}") as stream:
+        await anext(stream)
         await close_streams(transport)
-        assert [event async for event in heard] == []
-    assert house.streams == house.open_contexts == 0
+        assert [event async for event in stream] == []
+    assert backend.streams == backend.open_contexts == 0
 
 
-async def test_a_client_that_does_not_read_is_given_up(house: House, serve: Serve) -> None:
-    async with serve(house.transport(send_timeout_seconds=0.2)) as address:
+async def test_a_client_that_does_not_read_is_disconnected(backend: SampleBackend, serve: Serve) -> None:
+    async with serve(backend.transport(send_timeout_seconds=0.2)) as address:
         host, port = address.split(":")
         reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
         body = json.dumps({"query": "subscription {forever(size: 1000000, pause: 0)}"}).encode()
         head = "POST /graphql HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nContent-Type: application/json\r\n"
         writer.write(head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        await until(lambda: house.streams == 1)
-        await until(lambda: house.streams == house.open_contexts == 0)
+        await until(lambda: backend.streams == 1)
+        await until(lambda: backend.streams == backend.open_contexts == 0)
         writer.close()
         assert await reader.read(4) == b"HTTP"
 
 
-async def test_a_client_that_does_not_read_is_told_why_its_stream_ended(house: House, serve: Serve) -> None:
-    async with serve(house.transport(send_timeout_seconds=0.2)) as address:
+async def test_a_client_that_does_not_read_gets_the_reason_at_the_end_of_its_stream(
+    backend: SampleBackend, serve: Serve
+) -> None:
+    async with serve(backend.transport(send_timeout_seconds=0.2)) as address:
         reader, writer = await asyncio.open_connection(*address.split(":"))
         body = json.dumps({"query": "subscription {forever(size: 500000, pause: 0)}"})
         head = f"POST /graphql HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nContent-Length: {len(body)}\r\n"
         writer.write(f"{head}Content-Type: application/json\r\n\r\n{body}".encode())
-        await until(lambda: house.streams == 1)
-        await until(lambda: house.streams == 0)
+        await until(lambda: backend.streams == 1)
+        await until(lambda: backend.streams == 0)
         async with asyncio.timeout(3):
-            said = await _rest(reader)
-        assert b"SLOW_CONSUMER" in said[-600:]
+            text = await _read_remaining(reader)
+        assert b"SLOW_CONSUMER" in text[-600:]
         writer.close()
 
 
-async def _rest(reader: asyncio.StreamReader) -> bytes:
-    said = b""
-    while b"event: complete" not in said[-600:]:
+async def _read_remaining(reader: asyncio.StreamReader) -> bytes:
+    text = b""
+    while b"event: complete" not in text[-600:]:
         chunk = await reader.read(1_000_000)
-        assert chunk, said[-600:]
-        said += chunk
-    return said
+        assert chunk, text[-600:]
+        text += chunk
+    return text

@@ -1,0 +1,121 @@
+"""The sync of a dbt manifest: dry run, first and repeated sync, retry, and breaking changes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.graphql.conftest import Ask
+from tests.world import World
+
+DATA = Path(__file__).resolve().parents[2] / "../shared/data/dbt_manifests"
+
+SYNC = """
+mutation ($input: SyncDbtManifestInput!) {
+  syncDbtManifest(input: $input) {
+    report {
+      models {
+        fqn outcome reason asset { fqn owner { name } } contract { version } proposal { status } changes { path }
+      }
+      dependenciesAdded dependenciesRemoved teamsCreated warnings
+      registrationsCreated registrationsUpdated registrationsEnded
+      removed { fqn retired reason asset { fqn } } reads { fqn upstream fields why }
+    }
+    errors { code field message }
+  }
+}
+"""
+
+
+@pytest.fixture
+def manifest() -> Any:
+    path = DATA / "jaffle_shop_v12.json"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not there: real manifests are in shared/data, beside the checkout")
+    return json.loads(path.read_text())
+
+
+async def test_a_dry_run_reports_everything_and_writes_nothing(world: World, ask: Ask, manifest: Any) -> None:
+    await world.team("analytics")
+    before = await world.size()
+    payload = (await ask(SYNC, input={"manifest": manifest, "owner": {"name": "analytics"}, "dryRun": True}))[
+        "syncDbtManifest"
+    ]
+    assert payload["errors"] == []
+    created = [model for model in payload["report"]["models"] if model["outcome"] == "CREATED"]
+    assert created
+    assert all(table["asset"]["owner"] == {"name": "analytics"} for table in created)
+    assert await world.size() == before
+
+
+async def test_a_manifest_synchronised_twice_changes_nothing_the_second_time(
+    world: World, ask: Ask, manifest: Any
+) -> None:
+    await world.team("analytics")
+    arguments = {"manifest": manifest, "owner": {"name": "analytics"}}
+    first = (await ask(SYNC, input=arguments))["syncDbtManifest"]["report"]
+    assert first["dependenciesAdded"] > 0
+    before = await world.size()
+    second = (await ask(SYNC, input=arguments))["syncDbtManifest"]["report"]
+    assert {model["outcome"] for model in second["models"]} <= {"UNCHANGED", "SKIPPED"}
+    assert second["dependenciesAdded"] == 0
+    assert await world.size() == before
+
+
+async def test_a_retried_sync_gets_the_first_report(world: World, ask: Ask, manifest: Any) -> None:
+    await world.team("analytics")
+    arguments = {"manifest": manifest, "owner": {"name": "analytics"}, "idempotencyKey": "run 1"}
+    first = await ask(SYNC, input=arguments)
+    before = await world.size()
+    assert await ask(SYNC, input=arguments) == first
+    assert await world.size() == before
+
+
+@pytest.mark.parametrize("junk", [{}, [], "text", None, {"metadata": {}}, {"nodes": 1}])
+async def test_an_invalid_manifest_is_refused(junk: Any, world: World, answer: Ask) -> None:
+    await world.team("analytics")
+    reply = await answer(SYNC, input={"manifest": junk, "owner": {"name": "analytics"}})
+    if "errors" in reply:
+        assert reply["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+        return
+    error = reply["data"]["syncDbtManifest"]["errors"][0]
+    assert error["code"] == "INVALID"
+    assert error["field"] == ["input", "manifest"]
+
+
+async def test_an_owner_of_the_manifest_is_mapped_to_a_team_whose_reads_are_registered(
+    world: World, ask: Ask, manifest: Any
+) -> None:
+    await world.team("analytics")
+    finance = await world.team("finance")
+    mart = next(node for node in manifest["nodes"].values() if node["name"] == "customers")
+    mart["config"]["meta"] = mart["meta"] = {"owner": "Finance & Controlling"}
+    arguments = {
+        "manifest": manifest,
+        "owner": {"name": "analytics"},
+        "owners": [{"owner": "Finance & Controlling", "team": "finance"}],
+        "idempotencyKey": "mapped",
+    }
+    first = await ask(SYNC, input=arguments)
+    report = first["syncDbtManifest"]["report"]
+    owners = {model["fqn"]: model["asset"]["owner"]["name"] for model in report["models"]}
+    (own_fqn,) = [fqn for fqn, owner in owners.items() if owner == finance.name]
+    assert own_fqn.endswith(".customers")
+    assert report["registrationsCreated"] > 0
+    assert {edge["fqn"] for edge in report["reads"] if owners[edge["upstream"]] == "analytics"} == {own_fqn}
+    assert await ask(SYNC, input=arguments) == first
+
+
+async def test_a_table_removed_from_the_manifest_is_reported_and_retired_only_on_request(
+    world: World, ask: Ask, manifest: Any
+) -> None:
+    await world.team("analytics")
+    arguments = {"manifest": manifest, "owner": {"name": "analytics"}}
+    await ask(SYNC, input=arguments)
+    removed_key = next(key for key, node in manifest["nodes"].items() if node["name"] == "customers")
+    del manifest["nodes"][removed_key]
+    removed = (await ask(SYNC, input=arguments))["syncDbtManifest"]["report"]["removed"]
+    assert [(item["fqn"].split(".")[-1], item["retired"]) for item in removed] == [("customers", False)]
+    payload = await ask(SYNC, input={**arguments, "retireRemoved": True})
+    assert [table["retired"] for table in payload["syncDbtManifest"]["report"]["removed"]] == [True]
