@@ -4,6 +4,7 @@ A test run has one PostgreSQL server, from a pip-installed package; its database
 """
 
 import asyncio
+import gc
 import itertools
 import os
 import shutil
@@ -194,3 +195,12 @@ def statements(database: Database) -> Iterator[list[str]]:
 @pytest.fixture
 def world(database: Database) -> World:
     return World(database)
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Disable the garbage collector: objects are freed only by reference counting."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

@@ -1,7 +1,6 @@
 """Fixtures that execute an operation as a client would send it, without a network."""
 
-import gc
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -65,12 +64,3 @@ def ask(answer: Ask) -> Ask:
 def counted(database: Database) -> Callable[[], AbstractContextManager[list[str]]]:
     """`with counted() as statements:` collects the SQL that is executed meanwhile."""
     return lambda: statements(database)
-
-
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    """Disable the garbage collector: objects are freed only by reference counting."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()

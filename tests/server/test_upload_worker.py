@@ -11,16 +11,16 @@ from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.server.upload_worker.protocol import FrameKind, JobMessage, pack_frame
 from tessera_gql.server.upload_worker.worker import Worker
 
+from .sample_schema import SampleBackend
 from .test_websocket import until
-from .toy import House
 
 NUMBER = b'{"query": "query ($file: Int!) {number(value: $file)}", "variables": {"file": null}}'
 
 
 @pytest.mark.usefixtures("no_collector")
-async def test_a_worker_keeps_no_file_of_an_earlier_job(house: House) -> None:
+async def test_a_worker_keeps_no_file_of_an_earlier_job(backend: SampleBackend) -> None:
     reader, out = asyncio.StreamReader(), io.BytesIO()
-    running = asyncio.create_task(Worker(lambda _job, _report: house.transport(), out).work(reader))
+    running = asyncio.create_task(Worker(lambda _job, _report: backend.transport(), out).work(reader))
     job = JobMessage(NUMBER, ("variables.file",), ANONYMOUS, {}, 30.0).encode()
     for _ in range(5):
         replied = out.tell()

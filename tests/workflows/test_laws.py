@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.policy.test_affected import is_affected
 
 from tessera_gql.diff import Change, Mode
 from tessera_gql.errors import Refusal
@@ -25,6 +24,7 @@ from tessera_gql.workflows import impact
 from tessera_gql.workflows.assets import AssetDetails
 from tessera_gql.workflows.publishing import PublishRequest
 from tests.conftest import FixedClock
+from tests.policy.test_affected_teams import is_affected
 from tests.store.test_events import assert_chained
 from tests.world import World
 
