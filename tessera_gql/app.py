@@ -42,7 +42,7 @@ from tessera_gql.server.documents import Operation
 from tessera_gql.server.http import Transport, Unauthenticated, close_streams, create_routes
 from tessera_gql.server.limits import Limits
 from tessera_gql.server.multipart import PREFLIGHT_HEADERS
-from tessera_gql.server.operations import run_operation as execute
+from tessera_gql.server.operations import run_operation
 from tessera_gql.server.rate_limit import Rate, RateLimiter
 from tessera_gql.server.same_origin import SameOrigin
 from tessera_gql.server.upload_worker.pool import WorkerPool
@@ -86,7 +86,7 @@ class Components:
 
     settings: Settings
     database: Database
-    bus: EventRelay
+    event_relay: EventRelay
     keys: Authenticator
     transport: Transport
     worker: webhook_worker.WebhookWorker
@@ -107,7 +107,7 @@ def create_components(settings: Settings) -> Components:
         database.use_replica(settings.database_replica_url, max_age=age, options=settings.database_options)
     instruments = _create_instruments(settings)
     instruments.observe_statements(database)
-    bus = EventRelay(database)
+    event_relay = EventRelay(database)
     authenticator = Authenticator(
         database,
         is_open=not settings.needs_keys,
@@ -130,7 +130,7 @@ def create_components(settings: Settings) -> Components:
 
     pool = Pool(processes=settings.compute_processes, seconds=settings.compute_seconds)
     resources = Resources(
-        bus=bus,
+        event_source=event_relay,
         git_sync_path=settings.git_sync_path,
         pool=pool,
         observe_batch=instruments.batch_size_observer,
@@ -153,11 +153,13 @@ def create_components(settings: Settings) -> Components:
         ),
         caller_account=lambda identity: identity.actor.account if settings.needs_keys else None,
         sharing_scope=lambda identity: (identity.actor.team_id, identity.actor.scopes),
-        run_job=upload_workers.run,
+        execute_in_worker=upload_workers.run,
         upload_account=lambda identity, address: identity.actor.account if settings.needs_keys else address,
     )
     worker = webhook_worker.WebhookWorker(database, _webhook_options(settings, transport))
-    return Components(settings, database, bus, authenticator, transport, worker, upload_workers, pool, instruments)
+    return Components(
+        settings, database, event_relay, authenticator, transport, worker, upload_workers, pool, instruments
+    )
 
 
 def _create_upload_workers(settings: Settings, limits: Limits, profile: Profile, database: Database) -> WorkerPool:
@@ -227,7 +229,7 @@ def create_webhook_renderer(transport: Transport) -> webhook_worker.RenderPayloa
         prepared = transport.document_cache.prepare(hook.document or "", {"event": global_id("Event", event.id)}, None)
         if isinstance(prepared, Operation) and prepared.kind is not OperationType.QUERY:
             raise outbound_http.DeliveryError(f"The document must be a query, not a {prepared.kind.value}.")
-        reply = await execute(transport, prepared, Identity(actor))
+        reply = await run_operation(transport, prepared, Identity(actor))
         if "errors" in reply:
             raise outbound_http.DeliveryError(f"The document failed: {reply['errors'][0]['message']}")
         return reply["data"]
@@ -243,14 +245,14 @@ def create_app(parts: Components) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         await _create_first_key(parts)
-        async with parts.bus, Watchdog(parts.instruments.record_loop_block):
+        async with parts.event_relay, Watchdog(parts.instruments.record_loop_block):
             parts.database.commit_listeners.append(parts.keys.on_commit)
             async with parts.database.read() as session:
                 position = await events.load_last_sequence(session)
             tasks = [
-                *start_background_tasks(parts, parts.bus.wake),
+                *start_background_tasks(parts, parts.event_relay.wake),
                 asyncio.create_task(parts.keys.run(), name="keys"),
-                asyncio.create_task(_watch_revocations(parts.keys, parts.bus, position), name="revocations"),
+                asyncio.create_task(_watch_revocations(parts.keys, parts.event_relay, position), name="revocations"),
             ]
             if scrape is not None and scrape.metrics.is_shared:
                 tasks.append(asyncio.create_task(scrape.sample_continuously(), name="metrics"))
@@ -266,7 +268,7 @@ def create_app(parts: Components) -> Starlette:
         await parts.instruments.close()
         await parts.database.dispose()
 
-    ready = health.ReadinessCheck(parts.database, parts.bus, parts.transport)
+    ready = health.ReadinessCheck(parts.database, parts.event_relay, parts.transport)
     all_routes: list[BaseRoute] = [
         *create_routes(parts.transport),
         Route("/healthz", health.report_alive),
@@ -291,7 +293,7 @@ def _create_scrape(parts: Components) -> MetricsEndpoint | None:
             return True
         return (await parts.keys.identify(authorization)).actor.is_admin
 
-    return MetricsEndpoint(metrics, parts.database, parts.bus, parts.transport, permit)
+    return MetricsEndpoint(metrics, parts.database, parts.event_relay, parts.transport, permit)
 
 
 def start_background_tasks(parts: Components, *wakes: Callable[[], None]) -> list[asyncio.Task[None]]:
@@ -317,11 +319,11 @@ async def _create_first_key(parts: Components) -> None:
         sys.stderr.write(FIRST_KEY.format(token=created_key.token))
 
 
-async def _watch_revocations(authenticator: Authenticator, bus: EventRelay, position: int) -> None:
+async def _watch_revocations(authenticator: Authenticator, event_relay: EventRelay, position: int) -> None:
     """Revoke keys that other processes or the command line have revoked, until cancelled."""
     while True:
         try:
-            async with bus.subscribe(position) as stream:
+            async with event_relay.subscribe(position) as stream:
                 async for event in stream:
                     position = event.sequence
                     if event.kind == ApiKeyRevoked.kind:

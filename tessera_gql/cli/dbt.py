@@ -147,7 +147,7 @@ def _wait_for_responses(client: TesseraClient, result: GateResult, seconds: floa
     cursor: str | None = client.run(CURRENT_CURSOR)
     result = gate.refresh(client, result)
     while result.open_proposals and not result.in_state(ModelState.BLOCKED):
-        teams = sorted({team for model in result.in_state(ModelState.WAITING) for team in model.awaited_teams})
+        teams = sorted({team for model in result.in_state(ModelState.WAITING) for team in model.unapproved_teams})
         print_note((f"Waiting for {', '.join(teams) or 'a deadline'} …", "dim"))
         remaining = deadline - time.monotonic()
         cursor = asyncio.run(_wait_for_response(client.endpoint, result.open_proposals, cursor, remaining))

@@ -55,7 +55,7 @@ class ModelResult:
     breaking: tuple[ChangeSummary, ...] = ()
     asked: tuple[AskedTeam, ...] = ()
     informed: tuple[TeamSummary, ...] = ()
-    awaited_teams: tuple[str, ...] = ()
+    unapproved_teams: tuple[str, ...] = ()
     responses: Mapping[str, str] = field(default_factory=dict[str, str])
     proposal: str | None = None
     version: str | None = None
@@ -63,7 +63,7 @@ class ModelResult:
 
     def acknowledge_commands(self) -> Iterator[str]:
         """Yield the command by which each awaited team approves."""
-        for team in self.awaited_teams:
+        for team in self.unapproved_teams:
             yield build_tessera_command("ack", self.fqn, "APPROVED", team=team)
 
     def as_json(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class ModelResult:
                 for asked in self.asked
             ],
             "informed": [team.name for team in self.informed],
-            "awaiting": list(self.awaited_teams),
+            "awaiting": list(self.unapproved_teams),
             "answers": dict(self.responses),
             "proposal": self.proposal,
             "commands": list(self.acknowledge_commands()),
@@ -158,7 +158,7 @@ def _evaluate_model(client: TesseraClient, impact: ModelImpact, model: dbt.Model
         breaking=impact.breaking,
         asked=impact.asked,
         informed=impact.informed,
-        awaited_teams=tuple(asked.team.name for asked in impact.asked),
+        unapproved_teams=tuple(asked.team.name for asked in impact.asked),
         version=impact.version,
         reason=impact.refused,
     )
@@ -201,5 +201,5 @@ def _apply_proposal(result: ModelResult, proposal: ProposalDetails) -> ModelResu
         proposal=proposal.id if state is not ModelState.ASK else None,
         version=proposal.proposed_version,
         responses={team: response for team, response in responses.items() if response},
-        awaited_teams=tuple(team for team, response in responses.items() if response != "APPROVED"),
+        unapproved_teams=tuple(team for team, response in responses.items() if response != "APPROVED"),
     )

@@ -19,7 +19,7 @@ class Mode(StrEnum):
 
 
 class ChangeKind(StrEnum):
-    """The kind of a difference between two schemas or guarantees."""
+    """The kind of a difference between two schemas or guarantees. `diff/compare` words their messages."""
 
     PROPERTY_ADDED = "PROPERTY_ADDED"
     PROPERTY_REMOVED = "PROPERTY_REMOVED"

@@ -35,13 +35,13 @@ MAX_JSON_CHARACTERS = 32_000_000
 """Maximum characters of JSON columns, such as schemas and metadata, that one operation may read."""
 
 
-class EventRelay(Protocol):
+class EventSource(Protocol):
     """Source of committed events: those after a sequence number, then live ones, in order and exactly once."""
 
     def subscribe(
-        self, after: int | None, caught_up: Callable[[int], bool], /
+        self, after: int | None, on_caught_up: Callable[[int], bool], /
     ) -> AbstractAsyncContextManager[AsyncIterator[EventRow]]:
-        """Open a stream of events. `caught_up` gets the position after each backlog; True ends the stream."""
+        """Open a stream of events. `on_caught_up` gets the position after each backlog; True ends the stream."""
         ...
 
 
@@ -57,7 +57,7 @@ def refuse_documents(_query: str, _variables: dict[str, Any]) -> GraphQLError:
 class Resources:
     """What a process provides to its operations, beside the database."""
 
-    bus: EventRelay | None = None
+    event_source: EventSource | None = None
     git_sync_path: Path | None = None
     pool: Pool | None = None
     """Compares schemas; without it, the process itself does."""
@@ -80,7 +80,7 @@ class Context:
         self.git_sync_path = resources.git_sync_path
         self.report_progress = resources.report_progress
         self.find_operation = resources.find_operation
-        self._bus = resources.bus
+        self._event_source = resources.event_source
         self.listed_changes = 0
         """Number of schema changes listed in the reply so far."""
         self._observe_batch = resources.observe_batch
@@ -125,11 +125,11 @@ class Context:
 
         Each query about an event opens its own session, so that an idle subscriber holds no connection.
         """
-        if self._bus is None:
+        if self._event_source is None:
             raise Unavailable("This server delivers no events. Read `events(after:)` instead.")
         await self.close()
         view = visibility_of(self.actor)
-        async with self._bus.subscribe(start.after, start.on_caught_up) as stream:
+        async with self._event_source.subscribe(start.after, start.on_caught_up) as stream:
             async for row in stream:
                 if (event := redact_event(view, row, with_actor)) is not None:
                     yield event

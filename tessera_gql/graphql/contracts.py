@@ -213,7 +213,7 @@ class RetireContractInput(Input):
 
 @strawberry.type(description="The result of `retireContract`.")
 class RetireContractPayload(Payload):
-    contract: Contract | None = payload_field("The outcome of the publish; null if refused.")
+    contract: Contract | None = payload_field("The retired contract; null if refused.")
 
 
 async def retire_contract(call: Call, arguments: RetireContractInput) -> RetireContractPayload:

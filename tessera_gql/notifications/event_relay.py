@@ -65,7 +65,7 @@ class EventRelay:
             self._position = await events.load_last_sequence(session)
         self._read_at = time.monotonic()
         self._database.commit_listeners.append(self.wake)
-        self._follower = asyncio.create_task(self._follow(), name="bus")
+        self._follower = asyncio.create_task(self._follow(), name="event relay")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -83,11 +83,11 @@ class EventRelay:
 
     @asynccontextmanager
     async def subscribe(
-        self, after: int | None = None, is_complete: Callable[[int], bool] = lambda _position: False
+        self, after: int | None = None, on_caught_up: Callable[[int], bool] = lambda _position: False
     ) -> AsyncGenerator[AsyncIterator[EventRow]]:
         """Stream the events after a sequence; None starts with those that are committed from now on.
 
-        `is_complete` is called with the position whenever all known events were streamed; True ends the stream.
+        `on_caught_up` is called with the position whenever all known events were streamed; True ends the stream.
 
         Raises Invalid for a position that the log has not reached: the events before it would be missed.
         """
@@ -101,12 +101,12 @@ class EventRelay:
                     field=("after",),
                 )
             after = last if after is None else after
-        async with aclosing(self._stream(max(after, 0), is_complete)) as stream:
+        async with aclosing(self._stream(max(after, 0), on_caught_up)) as stream:
             yield stream
 
-    async def _stream(self, position: int, caught_up: Callable[[int], bool]) -> AsyncGenerator[EventRow]:
+    async def _stream(self, position: int, on_caught_up: Callable[[int], bool]) -> AsyncGenerator[EventRow]:
         while not self._closed:
-            if self._position <= position and caught_up(position):
+            if self._position <= position and on_caught_up(position):
                 return
             for event in await self._load_next(position):
                 position = event.sequence

@@ -105,7 +105,7 @@ class Transport:
     """Returns the account for the concurrency limit and the limit of sockets and streams; None for no limits."""
     charge: Callable[[Identity, Operation], dict[str, Any]] = lambda _identity, _operation: {}
     """Charges the rate limit and returns the reply's `extensions`. Raises a coded GraphQLError."""
-    run_job: RunJob = _refuse_job
+    execute_in_worker: RunJob = _refuse_job
     """Executes large requests in another process, so that this one serves other clients meanwhile."""
     upload_account: Callable[[Identity, str], str] = lambda _identity, address: address
     """Returns the account for the limit of large requests, from the identity and the client's address."""

@@ -18,7 +18,7 @@ CHANNEL = "tessera_events"
 
 TABLE = table(EventRow)
 
-LOCK_SQL = select(func.pg_advisory_xact_lock(WRITE_LOCK), func.pg_notify(CHANNEL, ""))
+LOCK_AND_NOTIFY_SQL = select(func.pg_advisory_xact_lock(WRITE_LOCK), func.pg_notify(CHANNEL, ""))
 LAST_SQL = select(TABLE.c.sequence, TABLE.c.hash).order_by(TABLE.c.sequence.desc()).limit(1)
 
 
@@ -30,7 +30,7 @@ async def append(session: Session, new_events: Sequence[Event]) -> None:
     if not new_events:
         return
     if session.dialect == "postgresql":
-        await session.execute(LOCK_SQL)
+        await session.execute(LOCK_AND_NOTIFY_SQL)
     last = await session.rows(LAST_SQL)
     sequence, previous_hash = (last[0].sequence, last[0].hash) if last else (0, GENESIS)
     values: list[dict[str, Any]] = []

@@ -81,7 +81,7 @@ class MetricsEndpoint:
 
     metrics: Metrics
     database: Database
-    bus: EventRelay
+    event_relay: EventRelay
     transport: Transport
     authorize: Authorize
 
@@ -109,7 +109,7 @@ class MetricsEndpoint:
         for reason, total in self.transport.connection_limiter.refusals.items():
             self.metrics.set_total(self.metrics.refused_connections, reason, total)
         self.metrics.subscriptions.set(self.metrics.running_subscriptions + self.transport.broadcaster.shared_listeners)
-        self.metrics.relay.set(self.bus.position)
+        self.metrics.relay.set(self.event_relay.position)
         tally = self.transport.executor_counts
         self.metrics.set_total(self.metrics.executed_queries, "planned", tally.planned)
         for fallback, total in tally.fallbacks.items():
@@ -128,7 +128,7 @@ class MetricsEndpoint:
         gauge("tessera_database_up", "1 if the database could be asked.", counts is not None)
         if counts is None:
             return registry
-        lag = max(0, counts.last_sequence - self.bus.position)
+        lag = max(0, counts.last_sequence - self.event_relay.position)
         gauge("tessera_log_sequence", "The last event of the log.", counts.last_sequence)
         gauge("tessera_relay_lag_events", "Events that the process that was asked has not yet told.", lag)
         pending = counts.pending_deliveries

@@ -149,11 +149,11 @@ async def send_reminder(session: Session, identity: UUID, spans: Sequence[timede
     _, row = await _lock(session, identity)
     hours = _due_hours(session, row, spans, (await proposals.load_reminder_hours(session, [identity]))[identity])
     answers = await load_responses(session, identity)
-    awaited_teams = frozenset(team for team, answer in answers.items() if answer.response is None)
-    if hours is None or not awaited_teams or row.status is not ProposalStatus.PENDING:
+    silent_teams = frozenset(team for team, answer in answers.items() if answer.response is None)
+    if hours is None or not silent_teams or row.status is not ProposalStatus.PENDING:
         return False
     event = ReminderSent(
-        audience_team_ids=awaited_teams,
+        audience_team_ids=silent_teams,
         asset_id=row.asset_id,
         proposal_id=row.id,
         hours_before=hours,
@@ -205,6 +205,6 @@ async def _describe_missing(session: Session, row: Proposal) -> str:
     if blocking_teams:
         names = await teams.join_names(session, blocking_teams)
         return f"The proposal is rejected: {names} answered BLOCKED. Settle it with them; they may answer again."
-    awaited_teams = [team for team, answer in answers.items() if not is_consent(answer, session.now)]
-    names = await teams.join_names(session, awaited_teams)
+    unconsenting_teams = [team for team, answer in answers.items() if not is_consent(answer, session.now)]
+    names = await teams.join_names(session, unconsenting_teams)
     return f"The proposal is pending: it waits for {names}. It can be published once they agree."

@@ -55,7 +55,7 @@ async def listen(database: Database) -> AsyncIterator[Listen]:
         transport = Transport(
             schema=core_schema(schema),
             authenticate=anyone,
-            context=lambda identity: context.open_context(database, identity, context.Resources(bus=bus)),
+            context=lambda identity: context.open_context(database, identity, context.Resources(event_source=bus)),
             profile=Profile.OPEN,
         )
 

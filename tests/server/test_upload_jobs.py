@@ -43,7 +43,7 @@ async def post(serve: Serve, transport: Transport, accept: str = "application/js
 
 
 async def test_a_large_request_is_executed_by_the_worker(backend: SampleBackend, serve: Serve) -> None:
-    answer = await post(serve, replace(backend.transport(), run_job=works))
+    answer = await post(serve, replace(backend.transport(), execute_in_worker=works))
     assert answer.json() == {"data": {"hello": "from the worker"}}
 
 
@@ -51,9 +51,9 @@ async def test_a_large_request_is_executed_by_the_worker(backend: SampleBackend,
 async def test_a_worker_that_fails_is_a_coded_error(
     backend: SampleBackend, serve: Serve, worker: Any, status: int, code: str
 ) -> None:
-    answer = await post(serve, replace(backend.transport(), run_job=worker))
+    answer = await post(serve, replace(backend.transport(), execute_in_worker=worker))
     assert answer.status_code == status
-    streamed = await post(serve, replace(backend.transport(), run_job=worker), "text/event-stream")
+    streamed = await post(serve, replace(backend.transport(), execute_in_worker=worker), "text/event-stream")
     event = next(line for line in streamed.text.splitlines() if line.startswith("data: {"))
     for reply in (answer.json(), json.loads(event[6:])):
         (error,) = reply["errors"]

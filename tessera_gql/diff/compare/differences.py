@@ -6,6 +6,9 @@ from enum import Enum
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.read.json import Json
 
+PRESENCE_MESSAGES = {ChangeKind.PROPERTY_REMOVED: "it is gone", ChangeKind.PROPERTY_ADDED: "it is new"}
+"""Messages of declared properties that only one side has."""
+
 
 class Rule(Enum):
     """When a difference breaks.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.compare.comparers import BACKWARD, BOTH, FORWARD, compare_views, count_phrase
 from tessera_gql.diff.compare.differences import (
+    PRESENCE_MESSAGES,
     Difference,
     ItemStep,
     OtherPropertyStep,
@@ -121,9 +122,9 @@ def _item_schemas(view: View, index: int) -> tuple[Schema, ...]:
 def _property_differences(pair: ViewPair) -> Iterator[Difference]:
     """Yield properties that only one side declares. Effects on declared paths are found separately."""
     old, new = pair.old, pair.new
-    for kind, declaring, lacking, directions, message in (
-        (ChangeKind.PROPERTY_REMOVED, old, new, FORWARD, "it is gone"),
-        (ChangeKind.PROPERTY_ADDED, new, old, BACKWARD, "it is new"),
+    for kind, declaring, lacking, directions in (
+        (ChangeKind.PROPERTY_REMOVED, old, new, FORWARD),
+        (ChangeKind.PROPERTY_ADDED, new, old, BACKWARD),
     ):
         names = [name for name in declaring.properties if name not in lacking.properties]
         if not names:
@@ -142,7 +143,7 @@ def _property_differences(pair: ViewPair) -> Iterator[Difference]:
             yield Difference(
                 kind,
                 pointer,
-                message + (" and required" if is_required else ""),
+                PRESENCE_MESSAGES[kind] + (" and required" if is_required else ""),
                 before=before,
                 after=after,
                 name=name,

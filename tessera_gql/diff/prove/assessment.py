@@ -12,7 +12,7 @@ from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.compare.comparers import BACKWARD, FORWARD
 from tessera_gql.diff.compare.declared_paths import DeclarationPair
 from tessera_gql.diff.compare.declared_paths import Key as DeclarationKey
-from tessera_gql.diff.compare.differences import Difference, Route, Rule, format_route
+from tessera_gql.diff.compare.differences import PRESENCE_MESSAGES, Difference, Route, Rule, format_route
 from tessera_gql.diff.compare.renames import find_renames
 from tessera_gql.diff.compare.routes import Routes, find_routes
 from tessera_gql.diff.compare.walk import Key, ViewPair
@@ -251,11 +251,11 @@ def _merge_into(slots: dict[Slot, Assessment], assessment: Assessment) -> None:
     slots[slot] = _merge(slots[slot], assessment) if slot in slots else assessment
 
 
-PROPERTY_CHANGES = {K.PROPERTY_REMOVED: (BACKWARD, "it is gone"), K.PROPERTY_ADDED: (FORWARD, "it is new")}
+PROPERTY_CHANGES = {K.PROPERTY_REMOVED: BACKWARD, K.PROPERTY_ADDED: FORWARD}
 
 
 def _path_changes(kind: ChangeKind, names: list[tuple[str, Schema]], routes: Routes) -> dict[str, Assessment]:
-    always, message = PROPERTY_CHANGES[kind]
+    always, message = PROPERTY_CHANGES[kind], PRESENCE_MESSAGES[kind]
     changes: dict[str, Assessment] = {}
     for name, node in names:
         summary: dict[str, Json] = {"type": describe_type(View((node,))), "required": False}

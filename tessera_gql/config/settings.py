@@ -1,0 +1,232 @@
+"""All settings, how they are read from the environment, and how they must fit together."""
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
+
+from tessera_gql.config import secrets, server, telemetry
+from tessera_gql.config.fields import setting
+from tessera_gql.config.limits import LimitSettings
+from tessera_gql.config.rate_limits import RateLimitSettings
+from tessera_gql.config.secrets import SECRET
+from tessera_gql.config.server import ServerSettings
+from tessera_gql.config.telemetry import TelemetrySettings
+from tessera_gql.store.encryption import parse_key
+from tessera_gql.store.engine import DatabaseOptions
+
+
+class Auth(StrEnum):
+    """Values of AUTH: whether requests need a key."""
+
+    OFF = "off"
+    ON = "on"
+
+
+class Profile(StrEnum):
+    """Values of PROFILE: whether GraphiQL and introspection are served."""
+
+    OPEN = "open"
+    LOCKED = "locked"
+
+
+class Executor(StrEnum):
+    """Values of EXECUTOR: how queries are executed."""
+
+    PLANNED = "planned"
+    REFERENCE = "reference"
+
+
+class InvalidSettings(Exception):  # noqa: N818 - a refusal
+    """The environment is invalid; the message lists every mistake on its own line."""
+
+
+class Settings(ServerSettings, TelemetrySettings, RateLimitSettings, LimitSettings):
+    """All settings, named as the environment variables in lower case."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+
+    api_host: str = setting("127.0.0.1", "Address that the server listens on.")
+    api_port: int = setting(8000, "Port that the server listens on; 0 picks a free one.", ge=0, le=65535)
+    cors_origins: Annotated[list[str], NoDecode] = Field(
+        default_factory=list[str], description="Web origins whose pages may call the API, separated by commas."
+    )
+    admin_key: Annotated[SecretStr | None, SECRET] = setting(
+        None,
+        "An administrator's key with every right, which is not stored in the database; sent as "
+        "`Authorization: Bearer KEY`.",
+        min_length=24,
+    )
+    secrets_key: Annotated[list[SecretStr], NoDecode, SECRET] = Field(
+        default_factory=list[SecretStr],
+        description="Key that encrypts the secrets of webhooks in the database, from `openssl rand -base64 32`. To "
+        "rotate, put a new key before the old one, separated by a comma.",
+    )
+    auth: Auth | None = setting(
+        None,
+        "`on`: every request needs a key or token. `off`: every caller has every right; allowed on a "
+        "loopback address only. Default: `off` on a loopback address without ADMIN_KEY and "
+        "OIDC_ISSUER, otherwise `on`.",
+    )
+    profile: Profile | None = setting(
+        None,
+        "`open` enables GraphiQL, introspection and GET requests, `locked` disables them. Default: "
+        "`locked` if AUTH is on, otherwise `open`.",
+    )
+    executor: Executor = setting(
+        Executor.PLANNED,
+        "Executor of queries: `planned` executes level by level; `reference` object by object as "
+        "graphql-core does, with the same results but many times slower.",
+    )
+    oidc_issuer: str | None = setting(
+        None, "URL of an OIDC issuer whose JWTs are accepted; must equal the token's `iss` claim."
+    )
+    oidc_audience: str | None = setting(None, "Audience of this server, which the token's `aud` claim must contain.")
+    oidc_jwks: str | None = setting(None, "Public keys of the OIDC issuer (JWKS): an https URL or a file.")
+    oidc_team_claim: str = setting("team", "Claim of a token that names the caller's team.")
+    oidc_scope_claim: str = setting(
+        "scope", "Claim of a token that lists the caller's scopes: tessera:read, tessera:write, tessera:admin."
+    )
+    git_sync_path: Path | None = setting(
+        None, "Folder that contracts are pushed to and pulled from, usually in a git checkout."
+    )
+    webhook_url: Annotated[str | None, SECRET] = setting(None, "URL that every event is posted to.")
+    webhook_secret: Annotated[SecretStr | None, SECRET] = setting(None, "Secret that signs the posts to WEBHOOK_URL.")
+    webhook_allow_private: bool = setting(
+        default=False,
+        description="Allow webhooks to private and loopback addresses, for receivers in your own network.",
+    )
+    reminder_days: Annotated[list[int], NoDecode] = Field(
+        default_factory=lambda: [3, 1],
+        description="Days before a proposal's expiry on which teams that have not answered are reminded, separated "
+        "by commas; `off` for no reminders.",
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_list(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("secrets_key", mode="before")
+    @classmethod
+    def _parse_secrets_keys(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        keys = [part.strip() for part in value.split(",") if part.strip()]
+        for key in keys:
+            parse_key(key)
+        return keys
+
+    @field_validator("reminder_days", mode="before")
+    @classmethod
+    def _parse_days(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        days = [] if value == "off" else [part.strip() for part in value.split(",") if part.strip()]
+        if not all(day.isdecimal() and 0 < int(day) <= 366 for day in days):
+            raise ValueError("Write days, 1 to 366, separated by commas, for example 3,1, or `off`.")
+        return [int(day) for day in days]
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _check_webhook_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"https?://[^/@]+(/|$)", value):
+            raise ValueError("It is not an address to post to. Write it as in https://example.com/hook.")
+        return value
+
+    @field_validator("oidc_jwks")
+    @classmethod
+    def _check_jwks(cls, value: str | None) -> str | None:
+        if value is None or not value.startswith("http://") or is_loopback(urlsplit(value).hostname or ""):
+            return value
+        raise ValueError("Keys that come over http could be anybody's. Give an https address, or a file.")
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether requests need a key; they don't in development on a loopback address."""
+        if self.auth is not None:
+            return self.auth is Auth.ON
+        return not is_loopback(self.api_host) or self.admin_key is not None or self.oidc_issuer is not None
+
+    @property
+    def database_options(self) -> DatabaseOptions:
+        """The options of the database; a server that needs keys must also encrypt secrets."""
+        keys = tuple(key.get_secret_value() for key in self.secrets_key)
+        return replace(super().database_options, secrets_keys=keys, requires_secrets_key=self.needs_keys)
+
+    @property
+    def has_open_profile(self) -> bool:
+        """Whether GraphiQL, introspection and GET requests are enabled."""
+        if self.profile is not None:
+            return self.profile is Profile.OPEN
+        return not self.needs_keys
+
+
+def load() -> Settings:
+    """Load the settings from the environment; raise InvalidSettings with all mistakes at once."""
+    files = secrets.read_files(secrets.secret_names(Settings.model_fields), read_environment())
+    errors = files.errors
+    try:
+        settings = Settings(**files.values)  # type: ignore[arg-type] # validated like values of the environment
+    except ValidationError as invalid:
+        for item in invalid.errors():
+            errors.append(f"{'.'.join(map(str, item['loc'])).upper()}: {item['msg'].removeprefix('Value error, ')}")
+        raise InvalidSettings("\n".join(errors)) from None
+    if errors := errors or list(_contradictions(settings)):
+        raise InvalidSettings("\n".join(errors))
+    return settings
+
+
+def secret_texts(settings: Settings) -> list[str]:
+    """Return every secret text in the settings, which no log may contain."""
+    values = (getattr(settings, name) for name in secrets.secret_names(Settings.model_fields))
+    return [text for value in values if value is not None for text in secrets.secret_texts(value)]
+
+
+def read_environment() -> Mapping[str, str | None]:
+    """Read the environment variables, which override the file .env, by names in lower case."""
+    return {**DotEnvSettingsSource(Settings).env_vars, **EnvSettingsSource(Settings).env_vars}
+
+
+def find_source(name: str) -> str:
+    """Name the source of a setting's value: `environment`, `.env`, `default`, or the file that X_FILE names."""
+    for location, source in (("environment", EnvSettingsSource(Settings)), (".env", DotEnvSettingsSource(Settings))):
+        if source.env_vars.get(name):
+            return location
+        if path := source.env_vars.get(f"{name}_file"):
+            return f"file {path}"
+    return "default"
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """Describe settings that are valid by themselves but contradict each other."""
+    if not settings.needs_keys and not is_loopback(settings.api_host):
+        yield (
+            f"AUTH: it is off, but {settings.api_host} can be reached from other machines, where anybody could change"
+            " everything. Leave AUTH out, or listen on API_HOST=127.0.0.1."
+        )
+    yield from server.contradictions(settings)
+    yield from telemetry.contradictions(settings)
+    if settings.oidc_issuer is not None:
+        for name in ("oidc_audience", "oidc_jwks"):
+            if getattr(settings, name) is None:
+                yield f"{name.upper()}: it is needed beside OIDC_ISSUER. Without it no token could be checked."
+    elif settings.oidc_audience is not None or settings.oidc_jwks is not None:
+        yield "OIDC_ISSUER: it is needed beside OIDC_AUDIENCE and OIDC_JWKS. Say whose tokens are good here."
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine's loopback address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
