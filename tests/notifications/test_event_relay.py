@@ -130,7 +130,7 @@ async def test_an_unexpected_failure_does_not_stop_the_relay(
         faults = 2
 
         def read(self) -> Any:
-            if asyncio.current_task().get_name() == "bus" and self.faults:  # type: ignore[union-attr]
+            if asyncio.current_task().get_name() == "event relay" and self.faults:  # type: ignore[union-attr]
                 self.faults -= 1
                 raise RuntimeError("never seen before")
             return super().read()
