@@ -16,7 +16,7 @@ from tessera_gql.auth import InvalidCredential
 from tessera_gql.errors import Unavailable
 from tessera_gql.notifications.event_relay import EventRelay
 from tessera_gql.server.transport import Transport
-from tessera_gql.store import counts as census
+from tessera_gql.store import counts as backlog
 from tessera_gql.store.database import Database
 from tessera_gql.telemetry.logs import RequestLogger
 from tessera_gql.telemetry.metrics import Metrics
@@ -138,9 +138,9 @@ class MetricsEndpoint:
         gauge("tessera_proposals_waiting", "Proposals that wait for an answer.", counts.pending_proposals)
         return registry
 
-    async def _count_rows(self) -> census.BacklogCounts | None:
+    async def _count_rows(self) -> backlog.BacklogCounts | None:
         try:
             async with asyncio.timeout(COUNT_TIMEOUT_SECONDS), self.database.read() as session:
-                return await census.load_counts(session)
+                return await backlog.load_counts(session)
         except (Unavailable, TimeoutError):
             return None

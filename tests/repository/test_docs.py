@@ -123,8 +123,8 @@ def test_pages_speak_to_the_reader() -> None:
 
 def test_each_metric_is_documented_and_each_documented_metric_exists() -> None:
     sources = [(ROOT / f"tessera_gql/telemetry/{name}.py").read_text() for name in ("metrics", "setup")]
-    kinds = re.findall(r'(Counter|Gauge|Histogram|gauge)\(\s*"(tessera_\w+)"', "".join(sources))
-    defined = {f"{name}_total" if kind == "Counter" else name for kind, name in kinds}
+    kinds = re.findall(r'(counter|gauge|histogram)\(\s*"(tessera_\w+)"', "".join(sources), re.IGNORECASE)
+    defined = {f"{name}_total" if kind.lower() == "counter" else name for kind, name in kinds}
     listed = set(re.findall(r"`(tessera_\w+)`", PAGES["observing"]))
     assert len(defined) > 15
     assert listed == defined
