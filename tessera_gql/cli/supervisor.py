@@ -29,7 +29,7 @@ class ProcessSlot:
     """One server process and its successors after restarts."""
 
     pid: int = 0
-    """0 while no process runs."""
+    """The id of the running process; 0 while none runs."""
     started_at: float = 0.0
     restart_at: float = 0.0
     failures: int = 0

@@ -127,20 +127,20 @@ class Pool:
         try:
             return await asyncio.wrap_future(future)
         except TimeoutError:
-            raise self._too_slow() from None
+            raise self._timeout_error() from None
         except ProcessExpired as error:
-            raise (self._too_slow() if error.exitcode == TIMEOUT_EXIT_CODE else _too_large()) from None
+            raise (self._timeout_error() if error.exitcode == TIMEOUT_EXIT_CODE else _memory_error()) from None
         except MemoryError:
-            raise _too_large() from None
+            raise _memory_error() from None
 
-    def _too_slow(self) -> Invalid:
+    def _timeout_error(self) -> Invalid:
         return Invalid(
             f"This takes longer than {self.seconds:g} seconds to work out, which is the limit. Simplify the schema:"
             " fewer alternatives (anyOf, oneOf, allOf), shorter patterns, fewer columns."
         )
 
 
-def _too_large() -> Invalid:
+def _memory_error() -> Invalid:
     return Invalid("This takes more memory to work out than one request may have. Simplify the schema, or split it.")
 
 

@@ -55,12 +55,12 @@ def refuse_documents(_query: str, _variables: dict[str, Any]) -> GraphQLError:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a process provides to its operations, beside the database."""
+    """The resources of a process that its operations use, besides the database."""
 
-    bus: EventRelay | None = None
+    event_relay: EventRelay | None = None
     git_sync_path: Path | None = None
     pool: Pool | None = None
-    """Compares schemas; without it, the process itself does."""
+    """The worker processes that compare schemas; None compares them in this process."""
     observe_batch: Callable[[int], None] | None = None
     """Called with the size of each batch of keys that is loaded."""
     find_operation: FindOperation = refuse_documents
@@ -80,7 +80,7 @@ class Context:
         self.git_sync_path = resources.git_sync_path
         self.report_progress = resources.report_progress
         self.find_operation = resources.find_operation
-        self._bus = resources.bus
+        self._bus = resources.event_relay
         self.listed_changes = 0
         """Number of schema changes listed in the reply so far."""
         self._observe_batch = resources.observe_batch

@@ -42,9 +42,9 @@ V = TypeVar("V")
 
 OpenSession: TypeAlias = Callable[[], AbstractAsyncContextManager[Session]]
 Query: TypeAlias = Callable[[Session, Sequence[K]], Awaitable[list[R]]]
-"""Reads the rows of some keys, in any order."""
+"""A function that reads the rows of some keys, in any order."""
 Load: TypeAlias = Callable[[Session, list[K]], Awaitable[list[V]]]
-"""Reads the values of some keys, in their order."""
+"""A function that reads the values of some keys, in the order of the keys."""
 PageKey: TypeAlias = tuple[TableLike, str | None, PageRequest]
 
 

@@ -65,7 +65,7 @@ class EventRelay:
             self._position = await events.load_last_sequence(session)
         self._read_at = time.monotonic()
         self._database.commit_listeners.append(self.wake)
-        self._follower = asyncio.create_task(self._follow(), name="bus")
+        self._follower = asyncio.create_task(self._follow(), name="event relay")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -162,5 +162,5 @@ class EventRelay:
             self._characters -= count_characters(self._recent.popleft())
 
     def _notify_subscribers(self) -> None:
-        moved, self._position_changed = self._position_changed, asyncio.Event()
-        moved.set()
+        changed, self._position_changed = self._position_changed, asyncio.Event()
+        changed.set()

@@ -89,7 +89,7 @@ class AffectedTeamsCollector:
     def __init__(self, breaking: Sequence[Change], proposer: UUID) -> None:
         self._proposer = proposer
         self._fingerprints = [change.fingerprint for change in breaking]
-        self._all_numbers = frozenset(range(len(breaking)))  # a change's number is its index in `breaking`
+        self._all_numbers = frozenset(range(len(breaking)))
         self._by_path: PathIndex[int] = PathIndex()
         for number, change in enumerate(breaking):
             for path in change.fields or ("",):

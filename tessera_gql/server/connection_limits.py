@@ -57,7 +57,7 @@ class Connection:
     transport: asyncio.Transport
     address: str
     is_surplus: bool
-    """Accepted from the reserve above the limit."""
+    """Whether the connection was accepted from the reserve above the limit."""
     _timer: asyncio.TimerHandle | None = None
     _unread_at_start: int = 0
 

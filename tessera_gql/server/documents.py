@@ -110,7 +110,7 @@ class _Entry:
     """Tokens, or the equivalent amount of memory."""
     errors: list[GraphQLError] | None = None
     """Validation errors, None before validation."""
-    sizing: tuple[str, ...] | None = None
+    size_variables: tuple[str, ...] | None = None
     verdicts: dict[Hashable, GraphQLError | int] = field(default_factory=dict[Hashable, GraphQLError | int])
     plans: PlanCache = field(default_factory=PlanCache)
     weight: int = 0
@@ -212,27 +212,27 @@ class DocumentCache:
         self, entry: _Entry, document: ast.DocumentNode, variables: Mapping[str, Any]
     ) -> GraphQLError | int:
         """Return the error of the first exceeded limit, or the cost. Cached per combination of page sizes."""
-        if entry.sizing is not None and (key := _page_sizes(entry.sizing, variables)) in entry.verdicts:
+        if entry.size_variables is not None and (key := _page_sizes(entry.size_variables, variables)) in entry.verdicts:
             return entry.verdicts[key]
-        sizing: set[str] = set()
-        verdict = self._measure(document, variables, sizing)
-        entry.sizing = (*sizing,)
+        size_variables: set[str] = set()
+        verdict = self._measure(document, variables, size_variables)
+        entry.size_variables = (*size_variables,)
         if len(entry.verdicts) >= 100:
             entry.verdicts.clear()
-        entry.verdicts[_page_sizes(entry.sizing, variables)] = verdict
+        entry.verdicts[_page_sizes(entry.size_variables, variables)] = verdict
         return verdict
 
     def _measure(
-        self, document: ast.DocumentNode, variables: Mapping[str, Any], sizing: set[str]
+        self, document: ast.DocumentNode, variables: Mapping[str, Any], size_variables: set[str]
     ) -> GraphQLError | int:
         fragments, limits, cost = complexity.collect_fragments(document), self._limits, 0
         pages = (limits.default_page, limits.list_length)
         for node in _operations(document):
-            measure = complexity.OperationMeter(
-                self._schema, fragments, variables, _default_values(node), *pages, sizing
+            meter = complexity.OperationMeter(
+                self._schema, fragments, variables, _default_values(node), *pages, size_variables
             )
             try:
-                size = measure.measure_operation(node)
+                size = meter.measure_operation(node)
             except complexity.NestingTooDeep:
                 size = complexity.OperationSize(depth=complexity.MAX_NESTING)
             if refusal := _check_limits(size, limits) or self._check_introspection(size):

@@ -76,7 +76,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.unparsed_size = 0
         """Bytes received since the last parser callback. The parser buffers an unfinished header without limit."""
         self.timer: asyncio.TimerHandle | None = None
-        """Deadline of an incomplete request."""
+        """Timer that ends the connection at the deadline of an incomplete request."""
 
     @property
     def is_executing(self) -> bool:
@@ -140,8 +140,6 @@ class HttpProtocol(HttpToolsProtocol):
             self._stop_timers()
             self.handle_websocket_upgrade()
 
-    # Called by the parser
-
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.is_receiving = self.is_reading_head = True
@@ -179,8 +177,6 @@ class HttpProtocol(HttpToolsProtocol):
         self.is_receiving = False
         super().on_message_complete()
 
-    # Called by uvicorn
-
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self.current_cycle = cycle
         if self._is_surplus and cycle.scope["path"] not in PROBE_PATHS:
@@ -213,8 +209,6 @@ class HttpProtocol(HttpToolsProtocol):
         super().resume_writing()
         if self.connection is not None:
             self.connection.stop_write_deadline()
-
-    # Deadlines of the next request
 
     def _expect_request(self) -> None:
         """Start the deadline of an incomplete request, or the keep-alive timer between requests."""
@@ -256,8 +250,6 @@ class HttpProtocol(HttpToolsProtocol):
     def _stop_timers(self) -> None:
         self._stop_timer()
         self._unset_keepalive_if_required()
-
-    # Refusals
 
     def _head_too_large(self) -> ConnectionRefusal:
         limits = f"{self.limits.head_bytes:,} bytes and {self.limits.head_fields:,} headers"

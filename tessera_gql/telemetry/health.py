@@ -26,7 +26,7 @@ class ReadinessCheck:
     """Readiness check: the database answers and has this version's tables, and the event relay runs."""
 
     database: Database
-    bus: EventRelay
+    event_relay: EventRelay
     transport: Transport
 
     async def respond(self, _request: Request) -> Response:
@@ -43,9 +43,10 @@ class ReadinessCheck:
             return _not_ready(f"{self.database.name} {READ_ONLY.text}")
         if reason := migration.describe_mismatch(database_state):
             return _not_ready(reason)
-        if not self.bus.is_following:
+        if not self.event_relay.is_following:
             return _not_ready("the event log is not being followed, so subscriptions stand still")
-        return JSONResponse({"status": "ready", "revision": database_state.revision, "sequence": self.bus.position})
+        sequence = self.event_relay.position
+        return JSONResponse({"status": "ready", "revision": database_state.revision, "sequence": sequence})
 
 
 def _not_ready(reason: str) -> Response:

@@ -81,7 +81,7 @@ class MetricsEndpoint:
 
     metrics: Metrics
     database: Database
-    bus: EventRelay
+    event_relay: EventRelay
     transport: Transport
     authorize: Authorize
 
@@ -109,10 +109,10 @@ class MetricsEndpoint:
         for reason, total in self.transport.connection_limiter.refusals.items():
             self.metrics.set_total(self.metrics.refused_connections, reason, total)
         self.metrics.subscriptions.set(self.metrics.running_subscriptions + self.transport.broadcaster.shared_listeners)
-        self.metrics.relay.set(self.bus.position)
-        tally = self.transport.executor_counts
-        self.metrics.set_total(self.metrics.executed_queries, "planned", tally.planned)
-        for fallback, total in tally.fallbacks.items():
+        self.metrics.relay.set(self.event_relay.position)
+        counts = self.transport.executor_counts
+        self.metrics.set_total(self.metrics.executed_queries, "planned", counts.planned)
+        for fallback, total in counts.fallbacks.items():
             self.metrics.set_total(self.metrics.executed_queries, fallback.value, total)
         if self.metrics.is_shared:
             self.metrics.publish_process_metrics()
@@ -128,7 +128,7 @@ class MetricsEndpoint:
         gauge("tessera_database_up", "1 if the database could be asked.", counts is not None)
         if counts is None:
             return registry
-        lag = max(0, counts.last_sequence - self.bus.position)
+        lag = max(0, counts.last_sequence - self.event_relay.position)
         gauge("tessera_log_sequence", "The last event of the log.", counts.last_sequence)
         gauge("tessera_relay_lag_events", "Events that the process that was asked has not yet told.", lag)
         pending = counts.pending_deliveries

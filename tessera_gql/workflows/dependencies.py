@@ -15,7 +15,7 @@ from tessera_gql.workflows.teams import require_owning_team
 
 
 async def add(
-    session: Session, actor: Actor, *, dependent: AssetRef, dependency: AssetRef, kind: DependencyType
+    session: Session, actor: Actor, *, dependent: AssetRef, dependency: AssetRef, type_: DependencyType
 ) -> AssetDependency:
     """Add an edge; raises Conflict if it exists. Cycles are allowed, because warehouses have them."""
     source = await assets.get(session, dependency, field=("dependency",))
@@ -23,37 +23,37 @@ async def add(
     await require_owning_team(session, actor, Action.ADD_DEPENDENCY, asset, f"say what {asset.fqn} depends on")
     if source.id == asset.id:
         raise Invalid("An asset can't depend on itself. Name another asset.", field=("dependency",))
-    if await lineage.find(session, asset.id, source.id, kind):
-        raise Conflict(f"{asset.fqn} already {kind.lower()} {source.fqn}. Nothing is left to do.")
-    edge = new_edge(session, asset, source, kind)
+    if await lineage.find(session, asset.id, source.id, type_):
+        raise Conflict(f"{asset.fqn} already {type_.lower()} {source.fqn}. Nothing is left to do.")
+    edge = new_edge(session, asset, source, type_)
     await session.insert(edge, conflict_message="This dependency was added at this moment.")
     record_event(session, DependencyAdded, edge, {asset.owner_team_id, source.owner_team_id})
     return edge
 
 
 async def remove(
-    session: Session, actor: Actor, *, dependent: AssetRef, dependency: AssetRef, kind: DependencyType
+    session: Session, actor: Actor, *, dependent: AssetRef, dependency: AssetRef, type_: DependencyType
 ) -> AssetDependency:
     """Remove an edge; raises Conflict if there is none."""
     source = await assets.get(session, dependency, field=("dependency",))
     asset = await assets.lock(session, dependent, field=("dependent",))
     await require_owning_team(session, actor, Action.REMOVE_DEPENDENCY, asset, f"say what {asset.fqn} depends on")
-    edge = await lineage.find(session, asset.id, source.id, kind)
+    edge = await lineage.find(session, asset.id, source.id, type_)
     if edge is None:
-        raise Conflict(f"{asset.fqn} does not {kind.lower().removesuffix('s')} {source.fqn}. Look at its upstream.")
+        raise Conflict(f"{asset.fqn} does not {type_.lower().removesuffix('s')} {source.fqn}. Look at its upstream.")
     await lineage.remove(session, [edge.id])
     record_event(session, DependencyRemoved, edge, {asset.owner_team_id, source.owner_team_id})
     return edge
 
 
 def new_edge(
-    session: Session, dependent: Asset, dependency: Asset, kind: DependencyType, evidence: Evidence = Evidence.DECLARED
+    session: Session, dependent: Asset, dependency: Asset, type_: DependencyType, evidence: Evidence = Evidence.DECLARED
 ) -> AssetDependency:
     return AssetDependency(
         id=new_id(),
         dependent_asset_id=dependent.id,
         dependency_asset_id=dependency.id,
-        dependency_type=kind,
+        dependency_type=type_,
         evidence=evidence,
         created_at=session.now,
     )

@@ -200,11 +200,11 @@ async def update_status(session: Session, asset: Asset, row: Proposal, *, by: UU
     """Update the status from acknowledgments and time, and publish if that was requested. A final status stays."""
     if not row.status.is_open:
         return ProposalResult(row)
-    answers = await load_responses(session, row.id)
-    status = proposal_status.next_status(row.status, answers.values(), row.expires_at, session.now)
+    team_responses = await load_responses(session, row.id)
+    status = proposal_status.next_status(row.status, team_responses.values(), row.expires_at, session.now)
     has_changed = status is not row.status
     if has_changed:
-        reason = proposal_status.describe_status(status, is_anybody_asked=bool(answers))
+        reason = proposal_status.describe_status(status, is_anybody_asked=bool(team_responses))
         row = await change_status(session, asset, row, status, reason)
     if status is not ProposalStatus.APPROVED or not row.publish_when_approved:
         return ProposalResult(row)
@@ -215,11 +215,11 @@ async def update_status(session: Session, asset: Asset, row: Proposal, *, by: UU
     return await publish_approved(session, asset, row, by or row.proposed_by)
 
 
-async def load_responses(session: Session, identity: UUID) -> dict[UUID, TeamResponse]:
+async def load_responses(session: Session, proposal_id: UUID) -> dict[UUID, TeamResponse]:
     """Load the responses of the asked teams that were not released, by team."""
     return {
         item.consumer_team_id: TeamResponse(item.response, item.migration_deadline)
-        for item in await proposals.list_acknowledgments(session, [identity])
+        for item in await proposals.list_acknowledgments(session, [proposal_id])
         if item.released_at is None
     }
 
@@ -259,7 +259,7 @@ def _record_stale(session: Session, asset: Asset, row: Proposal, reason: str) ->
 
 
 async def find_stale_reason(session: Session, row: Proposal) -> str | None:
-    """Why a proposal no longer fits the active contract, or None."""
+    """Describe why a proposal no longer fits the active contract; None if it does."""
     current = await contracts.find_active(session, row.asset_id)
     if current is None or current.id == row.base_contract_id:
         return None

@@ -264,7 +264,7 @@ async def test_a_subscription_delivers_exactly_the_events_visible_to_its_caller(
 ) -> None:
     await private.world.team("the last event")  # every caller sees it, so that each stream has an end
     events = await private.world.events()
-    async with parts.bus:
+    async with parts.event_relay:
         for caller in private.callers:
             if caller.is_hook or caller.name == "AUTH=off":
                 continue
@@ -302,7 +302,7 @@ async def test_a_subscription_filtered_by_actor_reveals_no_hidden_actor(
     query = f"subscription {{ events({condition}) {{ actor }} }}"
     async with private.world.database.write("oidc:canary-sentinel") as session:
         await teams.create(session, Actor("x", scopes=frozenset({Scope.ADMIN})), name="sentinel")
-    async with parts.bus:
+    async with parts.event_relay:
         for caller in private.callers[:2]:
             identity = await parts.transport.authenticate(f"Bearer {caller.token}")
             replies = stream_replies(parts.transport, parts.transport.document_cache.prepare(query, None), identity)
@@ -324,7 +324,7 @@ async def test_shared_streams_over_sockets_never_mix_callers_of_different_visibi
         Caller("WRITE key of theirs", foreign.token, team_id=private.theirs.id),
     ]
     position = encode_cursor((await private.world.events())[-1].sequence)
-    async with parts.bus, served(parts.transport) as address, AsyncExitStack() as stack:
+    async with parts.event_relay, served(parts.transport) as address, AsyncExitStack() as stack:
         sockets = []
         for caller in callers:
             ws = await stack.enter_async_context(socket(address, max_size=None))

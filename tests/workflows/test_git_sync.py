@@ -73,7 +73,7 @@ async def create_catalog(world: World, clock: FixedClock) -> None:
             ANONYMOUS,
             dependent=AssetRef(fqn="a.b_c"),
             dependency=AssetRef(id=asset.id),
-            kind=DependencyType.CONSUMES,
+            dependency_type=DependencyType.CONSUMES,
         )
     ended = await world.register(twins[0], world.consumers[0])
     await world.unregister(ended)

@@ -121,15 +121,15 @@ def _item_schemas(view: View, index: int) -> tuple[Schema, ...]:
 def _property_differences(pair: ViewPair) -> Iterator[Difference]:
     """Yield properties that only one side declares. Effects on declared paths are found separately."""
     old, new = pair.old, pair.new
-    for kind, declaring, lacking, directions, message in (
+    for kind, declaring, missing, directions, message in (
         (ChangeKind.PROPERTY_REMOVED, old, new, FORWARD, "it is gone"),
         (ChangeKind.PROPERTY_ADDED, new, old, BACKWARD, "it is new"),
     ):
-        names = [name for name in declaring.properties if name not in lacking.properties]
+        names = [name for name in declaring.properties if name not in missing.properties]
         if not names:
             continue
-        names_elsewhere = frozenset[str]().union(*(in_place_names(node)[0] for node in lacking.nodes))
-        allows_undeclared = _admits_undeclared(lacking)
+        names_elsewhere = frozenset[str]().union(*(in_place_names(node)[0] for node in missing.nodes))
+        allows_undeclared = _admits_undeclared(missing)
         for name in names:
             pointer = min(declaring.properties[name], key=lambda node: node.pointer).property_schema(name).pointer
             if name in names_elsewhere:
@@ -191,7 +191,7 @@ def _sorted_keys(nodes: list[Schema], keyword: str) -> list[list[int]]:
 
 
 def _alternative_groups(view: View, keyword: str) -> list[Schema]:
-    """The parts with alternatives, except those that mean "this or null"."""
+    """Return the parts with alternatives, except those that mean "this or null"."""
     return [node for node in view.schemas if keyword in node.keywords and non_null_option(node, keyword) is None]
 
 

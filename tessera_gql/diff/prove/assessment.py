@@ -63,7 +63,7 @@ TOO_MANY = Assessment(
 
 
 def find_counterexample(solver: Solver, old: View, new: View, *, is_produced: bool) -> SearchResult:
-    """Search for a value valid under the old view and not the new one. EMPTY proves containment."""
+    """Search for a value valid under the old view but not under the new one. EMPTY proves containment."""
     premises = [Literal(node, holds=True, is_produced=is_produced) for node in old.nodes]
     combined: SearchResult = NoWitness.EMPTY
     for node in new.nodes:
@@ -108,15 +108,15 @@ class Containment:
         return known if isinstance(known, Witness) else self._search(key, mode, is_produced=False)
 
     def _failing_pairs(self, search: Callable[[Key], SearchResult]) -> set[Key]:
-        failing: set[Key] = set()
+        failing_keys: set[Key] = set()
         root = next(iter(self.pairs))
         stack = [] if search(root) is NoWitness.EMPTY else [root]
         while stack:
             key = stack.pop()
-            if key not in failing:
-                failing.add(key)
+            if key not in failing_keys:
+                failing_keys.add(key)
                 stack += [child for _, child in self.pairs[key].edges if search(child) is not NoWitness.EMPTY]
-        return failing
+        return failing_keys
 
     def is_equivalent(self, key: Key) -> bool:
         """Return whether both sides accept the same values at the pair."""

@@ -242,8 +242,8 @@ class _Search:
         return self.max_size is None or size <= self.max_size
 
     def _build(self) -> SearchResult:
-        banned = excluded_values(self.constraints)
-        if not self.is_sure or (banned and canonical_json(self.document) in banned):
+        excluded = excluded_values(self.constraints)
+        if not self.is_sure or (excluded and canonical_json(self.document) in excluded):
             return NoWitness.UNKNOWN
         return Witness(self.document)
 

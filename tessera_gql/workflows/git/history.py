@@ -44,7 +44,7 @@ async def merge_contracts(state: PullState, files: Sequence[tuple[str, AssetFile
 
 
 def _restore_history(state: PullState, path: str, file: AssetFile) -> list[ContractDraft]:
-    """The contracts of an asset without history, to insert as they were."""
+    """Build the contracts of an asset without history, to insert as they were."""
     releases: list[ContractDraft] = []
     for entry in file.contracts:
         with locate_errors(path, entry.line):
