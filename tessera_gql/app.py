@@ -87,12 +87,12 @@ class Components:
     settings: Settings
     database: Database
     event_relay: EventRelay
-    keys: Authenticator
+    authenticator: Authenticator
     transport: Transport
     worker: webhook_worker.WebhookWorker
     upload_workers: WorkerPool
     pool: Pool
-    instruments: Telemetry
+    telemetry: Telemetry
 
     async def drain(self) -> None:
         """Close all open streams, so that their clients reconnect."""
@@ -105,8 +105,8 @@ def create_components(settings: Settings) -> Components:
     if settings.database_replica_url is not None:
         age = timedelta(seconds=settings.database_replica_seconds)
         database.use_replica(settings.database_replica_url, max_age=age, options=settings.database_options)
-    instruments = _create_instruments(settings)
-    instruments.observe_statements(database)
+    telemetry = _create_telemetry(settings)
+    telemetry.observe_statements(database)
     event_relay = EventRelay(database)
     authenticator = Authenticator(
         database,
@@ -133,7 +133,7 @@ def create_components(settings: Settings) -> Components:
         event_relay=event_relay,
         git_sync_path=settings.git_sync_path,
         pool=pool,
-        observe_batch=instruments.batch_size_observer,
+        observe_batch=telemetry.batch_size_observer,
         find_operation=find_operation,
     )
     upload_workers = _create_upload_workers(settings, limits, profile, database)
@@ -141,7 +141,7 @@ def create_components(settings: Settings) -> Components:
         schema=core_schema(schema),
         authenticate=authenticate,
         context=lambda identity: open_context(database, identity.actor, resources),
-        observe=instruments.operation_observer,
+        observe=telemetry.operation_observer,
         limits=limits,
         profile=profile,
         executor=settings.executor,
@@ -158,7 +158,7 @@ def create_components(settings: Settings) -> Components:
     )
     worker = webhook_worker.WebhookWorker(database, _webhook_options(settings, transport))
     return Components(
-        settings, database, event_relay, authenticator, transport, worker, upload_workers, pool, instruments
+        settings, database, event_relay, authenticator, transport, worker, upload_workers, pool, telemetry
     )
 
 
@@ -181,7 +181,7 @@ def _create_upload_workers(settings: Settings, limits: Limits, profile: Profile,
     return WorkerPool(upload_process.__name__, process_settings.encode(), limits.query_seconds, read_events)
 
 
-def _create_instruments(settings: Settings) -> Telemetry:
+def _create_telemetry(settings: Settings) -> Telemetry:
     endpoint = settings.otel_exporter_otlp_endpoint
     return Telemetry(
         request_logger=RequestLogger(settings.log_slow_seconds),
@@ -239,13 +239,13 @@ def create_webhook_renderer(transport: Transport) -> webhook_worker.RenderPayloa
 
 def create_app(components: Components) -> Starlette:
     """Create the application. Its lifespan runs the event relay and all background tasks."""
-    settings, keys, relay = components.settings, components.keys, components.event_relay
+    settings, keys, relay = components.settings, components.authenticator, components.event_relay
     metrics_endpoint = _create_metrics_endpoint(components)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         await _create_first_key(components)
-        async with relay, Watchdog(components.instruments.record_loop_block):
+        async with relay, Watchdog(components.telemetry.record_loop_block):
             components.database.commit_listeners.append(keys.on_commit)
             async with components.database.read() as session:
                 position = await events.load_last_sequence(session)
@@ -265,7 +265,7 @@ def create_app(components: Components) -> Starlette:
         await components.upload_workers.close()
         await asyncio.to_thread(components.pool.close)
         await keys.flush()
-        await components.instruments.close()
+        await components.telemetry.close()
         await components.database.dispose()
 
     readiness = health.ReadinessCheck(components.database, relay, components.transport)
@@ -278,12 +278,12 @@ def create_app(components: Components) -> Starlette:
         all_routes.append(Route("/metrics", metrics_endpoint.respond))
     if settings.has_open_profile:
         all_routes += _page_routes()
-    request_log = Middleware(RequestLogMiddleware, on_request_end=components.instruments.record_request)
+    request_log = Middleware(RequestLogMiddleware, on_request_end=components.telemetry.record_request)
     return Starlette(routes=all_routes, lifespan=lifespan, middleware=[request_log, *_create_middleware(settings)])
 
 
 def _create_metrics_endpoint(components: Components) -> MetricsEndpoint | None:
-    if (metrics := components.instruments.metrics) is None:
+    if (metrics := components.telemetry.metrics) is None:
         return None
     metrics_key = components.settings.metrics_key
     expected = f"Bearer {metrics_key.get_secret_value()}".encode() if metrics_key else b""
@@ -291,7 +291,7 @@ def _create_metrics_endpoint(components: Components) -> MetricsEndpoint | None:
     async def permit(authorization: str | None) -> bool:
         if metrics_key is not None and hmac.compare_digest((authorization or "").encode(), expected):
             return True
-        return (await components.keys.identify(authorization)).actor.is_admin
+        return (await components.authenticator.identify(authorization)).actor.is_admin
 
     return MetricsEndpoint(metrics, components.database, components.event_relay, components.transport, permit)
 

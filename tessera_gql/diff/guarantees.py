@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from typing import cast
 
-from tessera_gql.diff.changes import Certainty, Change, ChangeKind, Evidence, Mode
+from tessera_gql.diff.changes import Certainty, Change, ChangeEvidence, ChangeKind, Mode
 from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.guard import guard
 from tessera_gql.diff.read.json import Json, canonical_json, is_equal, json_pointer
@@ -181,7 +181,7 @@ def _change(
     if segments[0] == "accepted_values" and isinstance(before, list) and isinstance(after, list):
         sides = _exclude(before, after), _exclude(after, before)
     verbs = {WEAKENED: "promises less", STRENGTHENED: "promises more", CHANGED: "promises something else"}
-    evidence = Evidence(Certainty.PROVEN if document is not None else Certainty.UNPROVEN, document)
+    evidence = ChangeEvidence(Certainty.PROVEN if document is not None else Certainty.UNPROVEN, document)
     return Change(
         kind=kind,
         pointer=json_pointer(*segments),

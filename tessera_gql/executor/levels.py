@@ -31,9 +31,9 @@ from tessera_gql.executor.plan import Plan, Selection, Step, TypeShape
 
 MAX_AWAITED = 2_000
 """Maximum number of values of a field that are awaited concurrently."""
-MAX_PORTION = 500
+MAX_CHUNK = 500
 """Maximum number of objects built without yielding to the event loop."""
-PORTION_SECONDS = 0.002
+CHUNK_SECONDS = 0.002
 """CPU time after which the execution yields to the event loop."""
 
 
@@ -84,25 +84,25 @@ class PlanExecution:
         return objects
 
     async def _build_objects(self, selection: Selection, parents: Sequence[Any]) -> list[dict[str, Any]]:
-        """Build the objects of a level in portions of a few milliseconds, since an object may have megabytes of JSON.
+        """Build the objects of a level in chunks of a few milliseconds, since an object may have megabytes of JSON.
 
-        Only one long reply builds a portion at a time, so that a short reply waits for one portion at most.
+        Only one long reply builds a chunk at a time, so that a short reply waits for one chunk at most.
         """
         objects: list[dict[str, Any]] = []
         size = 1
         while len(objects) < len(parents):
-            portion = parents[len(objects) : len(objects) + size]
-            if self._busy_seconds < PORTION_SECONDS:
-                seconds = self._build_portion(selection, portion, objects)
+            chunk = parents[len(objects) : len(objects) + size]
+            if self._busy_seconds < CHUNK_SECONDS:
+                seconds = self._build_chunk(selection, chunk, objects)
             else:
-                async with _portion_lock():
+                async with _chunk_lock():
                     await asyncio.sleep(0)
                     self._busy_seconds = 0.0
-                    seconds = self._build_portion(selection, portion, objects)
-            size = min(MAX_PORTION, int(size * PORTION_SECONDS / max(seconds, PORTION_SECONDS / MAX_PORTION)) or 1)
+                    seconds = self._build_chunk(selection, chunk, objects)
+            size = min(MAX_CHUNK, int(size * CHUNK_SECONDS / max(seconds, CHUNK_SECONDS / MAX_CHUNK)) or 1)
         return objects
 
-    def _build_portion(self, selection: Selection, parents: Sequence[Any], objects: list[dict[str, Any]]) -> float:
+    def _build_chunk(self, selection: Selection, parents: Sequence[Any], objects: list[dict[str, Any]]) -> float:
         """Append the objects of some parents and return the seconds used."""
         started = time.perf_counter()
         objects += selection.build(parents)
@@ -170,8 +170,8 @@ class PlanExecution:
             return values
         if shape.item is not None:
             completed = await self._complete_lists(step, shape.item, present)
-        elif step.finish is not None:
-            completed = list(map(step.finish, present))
+        elif step.complete is not None:
+            completed = list(map(step.complete, present))
         else:
             completed = await self._complete_objects(step, present)
         if len(present) == len(values):
@@ -242,8 +242,8 @@ class PlanExecution:
 _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
-def _portion_lock() -> asyncio.Lock:
-    """Return the event loop's lock for building a portion of a long reply."""
+def _chunk_lock() -> asyncio.Lock:
+    """Return the event loop's lock for building a chunk of a long reply."""
     return _locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 

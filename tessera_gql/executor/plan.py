@@ -84,7 +84,7 @@ class Step:
     nodes: list[FieldDetails]
     source: ValueSource
     shape: TypeShape
-    finish: CompleteValue | None
+    complete: CompleteValue | None
     """Completes a leaf value; None for objects, which have a branch per type."""
     plan: "Plan"
     """A weak reference, because evicted plans in a reference cycle would stay until a full garbage collection."""
@@ -107,7 +107,7 @@ class Step:
     @cached_property
     def may_await(self) -> bool:
         """Whether the field or a field below it may be awaited."""
-        if may_await(self.source) or self.finish is not None:
+        if may_await(self.source) or self.complete is not None:
             return may_await(self.source)
         return self.abstract_type is not None or any(
             step.may_await for step in self.selection_for(self.named_type).steps
@@ -230,11 +230,11 @@ class Plan:
     def _create_step(self, key: str, parent: GraphQLObjectType, nodes: list[FieldDetails], source: ValueSource) -> Step:
         definition = parent.fields[nodes[0].node.name.value]
         type_ = definition.type
-        finish = create_leaf_completer(cast("GraphQLOutputType", get_named_type(type_))) if is_leaf(type_) else None
-        step = Step(key, parent, definition, nodes, source, TypeShape.of(type_), finish, proxy(self))
+        complete = create_leaf_completer(cast("GraphQLOutputType", get_named_type(type_))) if is_leaf(type_) else None
+        step = Step(key, parent, definition, nodes, source, TypeShape.of(type_), complete, proxy(self))
         if step.abstract_type is not None:
             self.reads.are_known = False
-        elif finish is None:
+        elif complete is None:
             step.selection_for(step.named_type)
         return step
 

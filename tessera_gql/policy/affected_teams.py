@@ -45,12 +45,12 @@ class PathIndex(Generic[T]):
     """A trie of values by field path: finding the values with an overlapping path takes linear time."""
 
     def __init__(self) -> None:
-        self._root: _Node[T] = _Node()
+        self._root: _PathNode[T] = _PathNode()
 
     def add(self, path: str, value: T) -> None:
         node = self._root
         for step in split_path(path):
-            node = node.children.setdefault(step, _Node())
+            node = node.children.setdefault(step, _PathNode())
         node.values.append(value)
 
     def find_overlapping(self, path: str) -> Iterator[T]:
@@ -68,11 +68,11 @@ class PathIndex(Generic[T]):
             nodes += node.children.values()
 
 
-class _Node(Generic[T]):
+class _PathNode(Generic[T]):
     __slots__ = ("children", "values")
 
     def __init__(self) -> None:
-        self.children: dict[str, _Node[T]] = {}
+        self.children: dict[str, _PathNode[T]] = {}
         self.values: list[T] = []
 
 

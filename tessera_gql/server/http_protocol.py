@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.utils import get_remote_addr
 from uvicorn.server import ServerState
 
-from tessera_gql.server.connection_limits import Connection, ConnectionLimiter, RefusalReason
+from tessera_gql.server.connection_limits import ClientConnection, ConnectionLimiter, RefusalReason
 
 LINGER_SECONDS = 1.0
 """How long a refused connection stays open so that its client reads the error."""
@@ -63,7 +63,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, **arguments)
         self.limiter = server_state.limiter
         self.limits = server_state.limiter.limits
-        self.connection: Connection | None = None
+        self.connection: ClientConnection | None = None
         """The registered connection; None if it was refused before anything was read."""
         self.current_cycle: RequestResponseCycle | None = None
         """The request that is being executed; `cycle` is the one that was parsed last."""
@@ -90,7 +90,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         address = get_remote_addr(transport)
         accepted = self.limiter.accept(transport, address[0] if address else "")
-        if isinstance(accepted, Connection):
+        if isinstance(accepted, ClientConnection):
             self.connection = accepted
             self._expect_request()
             return

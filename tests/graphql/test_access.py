@@ -65,9 +65,7 @@ class Scene:
         if exists:
             async with self.world.database.write() as session:
                 kind = DependencyType.CONSUMES
-                await dependencies.add(
-                    session, ANONYMOUS, dependent=dependent, dependency=dependency, dependency_type=kind
-                )
+                await dependencies.add(session, ANONYMOUS, dependent=dependent, dependency=dependency, type_=kind)
         return {"dependent": {"fqn": dependent.fqn}, "dependency": {"fqn": dependency.fqn}}
 
     async def webhook(self) -> str:

@@ -129,7 +129,7 @@ async def lineage(world: World, database: Database, length: int) -> None:
                 world.actor,
                 dependent=AssetRef(id=asset.id),
                 dependency=before,
-                dependency_type=DependencyType.TRANSFORMS,
+                type_=DependencyType.TRANSFORMS,
             )
         before = AssetRef(id=asset.id)
 

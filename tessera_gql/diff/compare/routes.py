@@ -15,14 +15,14 @@ MAX_REENTRIES = 8
 MAX_HOLDERS = 64
 
 
-class Node(Protocol[NodeKey]):
+class GraphNode(Protocol[NodeKey]):
     """A node of the graph. `is_cut`: an edge was dropped because of the limit."""
 
     edges: list[tuple[Step, NodeKey]]
     is_cut: bool
 
 
-NodeType = TypeVar("NodeType", bound=Node[Any])
+NodeType = TypeVar("NodeType", bound=GraphNode[Any])
 
 
 def explore(

@@ -71,10 +71,10 @@ def find_array(find: Find, nodes: list[Literal], constraints: list[Constraint]) 
     if max(starts) > MAX_PREFIX:
         return NoWitness.UNKNOWN
     limits = size_limits((node.min_items for node in schemas), (node.max_items for node in schemas), constraints)
-    return _Search(Positions(find, nodes, everywhere, max(starts), *limits), constraints).run()
+    return _ArraySearch(Positions(find, nodes, everywhere, max(starts), *limits), constraints).run()
 
 
-class _Search:
+class _ArraySearch:
     """One search for an array: assigns values to positions, then fills the remaining ones."""
 
     def __init__(self, positions: Positions, constraints: list[Constraint]) -> None:

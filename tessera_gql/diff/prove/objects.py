@@ -152,7 +152,7 @@ def _find_name(must_match: frozenset[str], must_not_match: frozenset[str], avoid
 
 def find_object(rules: PropertyRules, constraints: list[Constraint]) -> SearchResult:
     """Search for an object that satisfies the rules and the constraints."""
-    return _Search(rules, constraints).run()
+    return _ObjectSearch(rules, constraints).run()
 
 
 def object_rules(find: Find, nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> PropertyRules:
@@ -203,7 +203,7 @@ def _needed_names(node: Schema) -> Iterator[str]:
         yield from dependents
 
 
-class _Search:
+class _ObjectSearch:
     """One search for an object: collects the demands on each property, then finds values for them."""
 
     def __init__(self, rules: PropertyRules, constraints: list[Constraint]) -> None:

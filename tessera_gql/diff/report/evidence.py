@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from tessera_gql.diff.changes import Certainty, ChangeKind, Evidence, Mode
+from tessera_gql.diff.changes import Certainty, ChangeEvidence, ChangeKind, Mode
 from tessera_gql.diff.compare.comparers import CLOSING_KEYWORDS
 from tessera_gql.diff.compare.differences import (
     ItemStep,
@@ -65,13 +65,13 @@ class EvidenceCollector:
     compare: Compare
 
     @cached_property
-    def evidence(self) -> tuple[Evidence, ...]:
+    def evidence(self) -> tuple[ChangeEvidence, ...]:
         schemas = count_schemas(self.old.root, self.new.root)
         tries_left, size_left = max(3, min(MAX_TRIES, MAX_SCHEMA_TRIES // schemas)), MAX_EVIDENCE_SIZE
         deadline = time.monotonic() + MAX_SECONDS
-        evidences: list[Evidence] = []
+        evidences: list[ChangeEvidence] = []
         for assessment in self.assessments:
-            evidence = Evidence()
+            evidence = ChangeEvidence()
             if assessment.breaks and tries_left and size_left > 0 and time.monotonic() < deadline:
                 tries_left -= 1
                 evidence = self._find_evidence(assessment)
@@ -89,7 +89,7 @@ class EvidenceCollector:
         except SchemaError:  # the restored part refers to a removed definition
             return None
 
-    def _find_evidence(self, assessment: Assessment) -> Evidence:
+    def _find_evidence(self, assessment: Assessment) -> ChangeEvidence:
         mode = Mode.BACKWARD if Mode.BACKWARD in assessment.breaks else Mode.FORWARD
         accepting, refusing = order_sides(self.old, self.new, mode)
         for demand, must_refuse, is_produced in self._list_required_schemas(assessment, mode):
@@ -99,8 +99,8 @@ class EvidenceCollector:
             if len(canonical_json(witness.value)) > MAX_DOCUMENT:
                 continue
             if not must_refuse or refusing.validator.accepts(witness.value) is False:
-                return Evidence(Certainty.PROVEN, witness.value)
-        return Evidence()
+                return ChangeEvidence(Certainty.PROVEN, witness.value)
+        return ChangeEvidence()
 
     def _find_document(self, side: Side, demand: RawSchema, *, is_produced: bool) -> Witness | None:
         try:
