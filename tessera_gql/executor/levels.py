@@ -89,9 +89,9 @@ class PlanExecution:
         Only one long reply builds a chunk at a time, so that a short reply waits for one chunk at most.
         """
         objects: list[dict[str, Any]] = []
-        size = 1
+        chunk_size = 1
         while len(objects) < len(parents):
-            chunk = parents[len(objects) : len(objects) + size]
+            chunk = parents[len(objects) : len(objects) + chunk_size]
             if self._busy_seconds < CHUNK_SECONDS:
                 seconds = self._build_chunk(selection, chunk, objects)
             else:
@@ -99,7 +99,7 @@ class PlanExecution:
                     await asyncio.sleep(0)
                     self._busy_seconds = 0.0
                     seconds = self._build_chunk(selection, chunk, objects)
-            size = min(MAX_CHUNK, int(size * CHUNK_SECONDS / max(seconds, CHUNK_SECONDS / MAX_CHUNK)) or 1)
+            chunk_size = min(MAX_CHUNK, int(chunk_size * CHUNK_SECONDS / max(seconds, CHUNK_SECONDS / MAX_CHUNK)) or 1)
         return objects
 
     def _build_chunk(self, selection: Selection, parents: Sequence[Any], objects: list[dict[str, Any]]) -> float:

@@ -129,7 +129,7 @@ def _property_differences(pair: ViewPair) -> Iterator[Difference]:
         if not names:
             continue
         names_elsewhere = frozenset[str]().union(*(in_place_names(node)[0] for node in missing.nodes))
-        allows_undeclared = _admits_undeclared(missing)
+        allows_undeclared = _allows_undeclared(missing)
         for name in names:
             pointer = min(declaring.properties[name], key=lambda node: node.pointer).property_schema(name).pointer
             if name in names_elsewhere:
@@ -150,7 +150,7 @@ def _property_differences(pair: ViewPair) -> Iterator[Difference]:
             )
 
 
-def _admits_undeclared(view: View) -> bool:
+def _allows_undeclared(view: View) -> bool:
     """Return whether producers may write properties that the view does not declare."""
     additional = [node.additional_properties for node in view.schemas if node.additional_properties is not None]
     if not view.types & OBJECT or any(node.is_false for node in additional):
@@ -163,7 +163,7 @@ def _composition_differences(pair: ViewPair) -> Iterator[Difference]:
     for keyword in ("anyOf", "oneOf"):
         match _alternative_groups(pair.old, keyword), _alternative_groups(pair.new, keyword):
             case [before], [after]:
-                removed, added = _unmatched(before.children(keyword), after.children(keyword))
+                removed, added = _find_unmatched(before.children(keyword), after.children(keyword))
                 sides = (removed, before, BACKWARD, "gone"), (added, after, FORWARD, "new")
                 for nodes, parent, directions, predicate in sides:
                     if nodes:
@@ -195,7 +195,7 @@ def _alternative_groups(view: View, keyword: str) -> list[Schema]:
     return [node for node in view.schemas if keyword in node.keywords and non_null_option(node, keyword) is None]
 
 
-def _unmatched(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[Schema], list[Schema]]:
+def _find_unmatched(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[Schema], list[Schema]]:
     """Return the alternatives without a partner after equal ones are removed and the others paired in order."""
     before, after = _remove_equal(old, new)
     return before[len(after) :], after[len(before) :]

@@ -129,7 +129,7 @@ class PropertyRules:
             yield must_match | chosen, must_not_match.union(free) - chosen
 
     def _fresh_literals(self, matched: frozenset[str], unmatched: frozenset[str]) -> Iterator[Literal]:
-        """Literals on an undeclared property. Patterns that a cell leaves open give none."""
+        """Literals on an undeclared property. Patterns that are neither matched nor unmatched give none."""
         for literal in self.nodes:
             node = literal.node
             for pattern in node.pattern_properties:

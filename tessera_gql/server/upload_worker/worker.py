@@ -43,7 +43,7 @@ class Worker:
     _reported_at: float = field(default=0.0, init=False)
     _phase: Phase | None = field(default=None, init=False)
 
-    async def work(self, reader: asyncio.StreamReader) -> None:
+    async def run_jobs(self, reader: asyncio.StreamReader) -> None:
         """Execute jobs until the server closes the stream or this process has grown too large."""
         frame = await protocol.read_frame(reader)
         while frame is not None:

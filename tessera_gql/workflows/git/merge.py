@@ -220,4 +220,4 @@ def _to_dependency(state: PullState, dependent: Asset, entry: DependencyEntry) -
         raise Invalid("An asset can't depend on itself.")
     evidence = parse_enum(Evidence, entry.evidence)
     kind = parse_enum(DependencyType, entry.type)
-    return dependencies.new_edge(state.session, dependent, dependency, kind, evidence)
+    return dependencies.new_dependency(state.session, dependent, dependency, kind, evidence)
