@@ -78,9 +78,9 @@ class _PathNode(Generic[T]):
 
 def find_affected_teams(breaking: Sequence[Change], readers: Iterable[FieldReader], proposer: UUID) -> AffectedTeams:
     """Find the teams that breaking changes affect, once each and without the proposer. A rename matches both names."""
-    audience = AffectedTeamsCollector(breaking, proposer)
-    audience.add(readers)
-    return audience.result()
+    collector = AffectedTeamsCollector(breaking, proposer)
+    collector.add(readers)
+    return collector.result()
 
 
 class AffectedTeamsCollector:

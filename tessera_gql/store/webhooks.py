@@ -76,14 +76,14 @@ async def claim(
     session: Session, *, limit: int, limit_per_webhook: int, excluded_webhook_ids: Collection[UUID], lease: timedelta
 ) -> list[WebhookDelivery]:
     """Claim due deliveries, at most `limit_per_webhook` of each webhook; they are due again when the lease expires."""
-    position = func.row_number().over(partition_by=DELIVERIES.c.webhook_id, order_by=DELIVERIES.c.due_at)
+    rank = func.row_number().over(partition_by=DELIVERIES.c.webhook_id, order_by=DELIVERIES.c.due_at)
     ranked = (
-        select(DELIVERIES.c.id, position.label("position"))
+        select(DELIVERIES.c.id, rank.label("rank"))
         .join(TABLE, TABLE.c.id == DELIVERIES.c.webhook_id)
         .where(_is_due(session.now), TABLE.c.is_active, ~session.in_values(TABLE.c.id, excluded_webhook_ids))
         .subquery()
     )
-    candidates = select(ranked.c.id).where(ranked.c.position <= limit_per_webhook)
+    candidates = select(ranked.c.id).where(ranked.c.rank <= limit_per_webhook)
     claimable = (
         select(DELIVERIES.c.id)
         .where(DELIVERIES.c.id.in_(candidates), _is_due(session.now))

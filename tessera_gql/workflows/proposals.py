@@ -115,9 +115,9 @@ async def publish(
     """Publish an approved proposal; raises Conflict while responses are missing, and when the proposal is stale."""
     asset, row = await _lock(session, proposal_id, expected_row_version)
     action = Action.PUBLISH_PROPOSAL
-    by = await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", team)
+    published_by = await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", team)
     _require_open(row)
-    progress = await update_status(session, asset, row, by=by)
+    progress = await update_status(session, asset, row, team=published_by)
     if progress.contract is not None:
         return progress
     row = progress.proposal
@@ -128,7 +128,7 @@ async def publish(
         raise Conflict(
             f"The proposal is stale: {reason}. Publish the schema again with `supersede`: the teams are asked afresh."
         )
-    return await publish_approved(session, asset, row, by)
+    return await publish_approved(session, asset, row, published_by)
 
 
 async def apply_deadlines(session: Session, proposal_id: UUID) -> ProposalResult:
