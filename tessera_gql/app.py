@@ -223,10 +223,12 @@ def _create_issuer(settings: Settings, database: Database) -> TokenIssuer | None
 def create_webhook_renderer(transport: Transport) -> webhook_worker.RenderPayload:
     """Create the function that executes a webhook's document for an event, with the rights of the webhook's owners."""
 
-    async def run(hook: Webhook, event: EventRow) -> Any:
-        scope = Scope.WRITE if hook.team_id else Scope.ADMIN
-        actor = Actor(f"webhook {hook.id}", hook.team_id, frozenset({scope}))
-        prepared = transport.document_cache.prepare(hook.document or "", {"event": global_id("Event", event.id)}, None)
+    async def run(webhook: Webhook, event: EventRow) -> Any:
+        scope = Scope.WRITE if webhook.team_id else Scope.ADMIN
+        actor = Actor(f"webhook {webhook.id}", webhook.team_id, frozenset({scope}))
+        prepared = transport.document_cache.prepare(
+            webhook.document or "", {"event": global_id("Event", event.id)}, None
+        )
         if isinstance(prepared, Operation) and prepared.kind is not OperationType.QUERY:
             raise outbound_http.DeliveryError(f"The document must be a query, not a {prepared.kind.value}.")
         reply = await execute(transport, prepared, Identity(actor))

@@ -80,7 +80,7 @@ class Context:
         self.git_sync_path = resources.git_sync_path
         self.report_progress = resources.report_progress
         self.find_operation = resources.find_operation
-        self._bus = resources.event_relay
+        self._event_relay = resources.event_relay
         self.listed_changes = 0
         """Number of schema changes listed in the reply so far."""
         self._observe_batch = resources.observe_batch
@@ -125,11 +125,11 @@ class Context:
 
         Each query about an event opens its own session, so that an idle subscriber holds no connection.
         """
-        if self._bus is None:
+        if self._event_relay is None:
             raise Unavailable("This server delivers no events. Read `events(after:)` instead.")
         await self.close()
         view = visibility_of(self.actor)
-        async with self._bus.subscribe(start.after, start.on_caught_up) as stream:
+        async with self._event_relay.subscribe(start.after, start.on_caught_up) as stream:
             async for row in stream:
                 if (event := redact_event(view, row, with_actor)) is not None:
                     yield event

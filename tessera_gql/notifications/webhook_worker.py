@@ -201,21 +201,21 @@ class WebhookWorker:
 async def create_deliveries(database: Database) -> int:
     """Create the deliveries of the next events, and move the webhooks' positions in the same transaction."""
     async with database.write() as session:
-        late = await webhooks.lock_lagging(session)
-        if not late:
+        lagging = await webhooks.lock_lagging(session)
+        if not lagging:
             return 0
-        page = await events.load_after(session, min(hook.position for hook in late))
+        page = await events.load_after(session, min(webhook.position for webhook in lagging))
         deliveries = [
-            new_delivery(session, hook, event.sequence)
-            for hook in late
+            new_delivery(session, webhook, event.sequence)
+            for webhook in lagging
             for event in page
-            if event.sequence > hook.position
-            and matches_filter(hook.kinds, hook.team_id, kind=event.kind, audience_team_ids=event.teams)
+            if event.sequence > webhook.position
+            and matches_filter(webhook.kinds, webhook.team_id, kind=event.kind, audience_team_ids=event.teams)
         ]
         for start in range(0, len(deliveries), 500):
             await session.insert_all(deliveries[start : start + 500])
         if page:
-            await webhooks.advance_position(session, late, page[-1].sequence)
+            await webhooks.advance_position(session, lagging, page[-1].sequence)
         return len(deliveries)
 
 
@@ -229,13 +229,8 @@ async def record_attempt(
             await webhooks.record_attempt(session, delivery, status=DeliveryStatus.DELIVERED, attempts=attempts)
             return
         failures = sum(1 for attempt in attempts if attempt["at"] >= delivery.since.isoformat())
-        due_at = next_attempt(
-            backoff,
-            failures=failures,
-            since=delivery.since,
-            now=session.now,
-            jitter=random.random(),  # noqa: S311 - jitter
-        )
+        jitter = random.random()  # noqa: S311 - not a secret
+        due_at = next_attempt(backoff, failures=failures, since=delivery.since, now=session.now, jitter=jitter)
         if due_at is not None:
             await webhooks.record_attempt(session, delivery, attempts=attempts, due_at=due_at)
         elif await webhooks.record_attempt(session, delivery, status=DeliveryStatus.DEAD, attempts=attempts):
@@ -243,10 +238,10 @@ async def record_attempt(
 
 
 async def _record_failure(session: Session, delivery: WebhookDelivery, attempts: list[dict[str, Any]]) -> None:
-    hook = await webhooks.get(session, delivery.webhook_id, UNRESTRICTED)
+    webhook = await webhooks.get(session, delivery.webhook_id, UNRESTRICTED)
     event = WebhookDeliveryFailed(
-        audience_team_ids=frozenset({hook.team_id} if hook.team_id else ()),
-        webhook_id=hook.id,
+        audience_team_ids=frozenset({webhook.team_id} if webhook.team_id else ()),
+        webhook_id=webhook.id,
         delivery_id=delivery.id,
         event_sequence=delivery.sequence,
         attempts=len(attempts),

@@ -117,10 +117,10 @@ async def publish(
     action = Action.PUBLISH_PROPOSAL
     published_by = await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", team)
     _require_open(row)
-    progress = await update_status(session, asset, row, team=published_by)
-    if progress.contract is not None:
-        return progress
-    row = progress.proposal
+    result = await update_status(session, asset, row, team=published_by)
+    if result.contract is not None:
+        return result
+    row = result.proposal
     _require_open(row)
     if row.status is not ProposalStatus.APPROVED:
         raise Conflict(await _describe_missing(session, row))
