@@ -144,7 +144,7 @@ async def test_a_forced_publish_names_the_teams_not_asked_and_ends_the_open_prop
     assert (result.outcome, result.contract and result.contract.version) == (Outcome.FORCED, "2.0.0")
     assert (await world.proposal(proposal.id)).status is ProposalStatus.SUPERSEDED
     ended, forced = (await world.events())[-2:]
-    assert (ended.kind, ended.payload["because"]) == ("PROPOSAL_STATUS_CHANGED", "version 2.0.0 was published by force")
+    assert (ended.kind, ended.payload["reason"]) == ("PROPOSAL_STATUS_CHANGED", "version 2.0.0 was published by force")
     assert forced.payload["outcome"] == "FORCED"
     assert forced.payload["reason"] == "the source is gone"
     assert forced.payload["not_asked"] == sorted(ids(*world.consumers))
