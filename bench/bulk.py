@@ -125,7 +125,7 @@ async def _add_edge(session: Session, dependent: str, dependency: str, reader: s
     if await lineage.find(session, target.id, source.id, DependencyType.TRANSFORMS) is None:
         kind = DependencyType.TRANSFORMS
         refs = {"dependent": AssetRef(id=target.id), "dependency": AssetRef(id=source.id)}
-        await dependencies.add(session, ANONYMOUS, **refs, kind=kind)
+        await dependencies.add(session, ANONYMOUS, **refs, type_=kind)
     if reader and await registrations.find_live(session, source.id, target.owner_team_id, target.id) is None:
         await registration_verbs.register(
             session,

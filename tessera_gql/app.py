@@ -87,12 +87,12 @@ class Components:
     settings: Settings
     database: Database
     event_relay: EventRelay
-    keys: Authenticator
+    authenticator: Authenticator
     transport: Transport
     worker: webhook_worker.WebhookWorker
     upload_workers: WorkerPool
     pool: Pool
-    instruments: Telemetry
+    telemetry: Telemetry
 
     async def drain(self) -> None:
         """Close all open streams, so that their clients reconnect."""
@@ -105,8 +105,8 @@ def create_components(settings: Settings) -> Components:
     if settings.database_replica_url is not None:
         age = timedelta(seconds=settings.database_replica_seconds)
         database.use_replica(settings.database_replica_url, max_age=age, options=settings.database_options)
-    instruments = _create_instruments(settings)
-    instruments.observe_statements(database)
+    telemetry = _create_telemetry(settings)
+    telemetry.observe_statements(database)
     event_relay = EventRelay(database)
     authenticator = Authenticator(
         database,
@@ -130,10 +130,10 @@ def create_components(settings: Settings) -> Components:
 
     pool = Pool(processes=settings.compute_processes, seconds=settings.compute_seconds)
     resources = Resources(
-        event_source=event_relay,
+        event_relay=event_relay,
         git_sync_path=settings.git_sync_path,
         pool=pool,
-        observe_batch=instruments.batch_size_observer,
+        observe_batch=telemetry.batch_size_observer,
         find_operation=find_operation,
     )
     upload_workers = _create_upload_workers(settings, limits, profile, database)
@@ -141,7 +141,7 @@ def create_components(settings: Settings) -> Components:
         schema=core_schema(schema),
         authenticate=authenticate,
         context=lambda identity: open_context(database, identity.actor, resources),
-        observe=instruments.operation_observer,
+        observe=telemetry.operation_observer,
         limits=limits,
         profile=profile,
         executor=settings.executor,
@@ -158,7 +158,7 @@ def create_components(settings: Settings) -> Components:
     )
     worker = webhook_worker.WebhookWorker(database, _webhook_options(settings, transport))
     return Components(
-        settings, database, event_relay, authenticator, transport, worker, upload_workers, pool, instruments
+        settings, database, event_relay, authenticator, transport, worker, upload_workers, pool, telemetry
     )
 
 
@@ -181,7 +181,7 @@ def _create_upload_workers(settings: Settings, limits: Limits, profile: Profile,
     return WorkerPool(upload_process.__name__, process_settings.encode(), limits.query_seconds, read_events)
 
 
-def _create_instruments(settings: Settings) -> Telemetry:
+def _create_telemetry(settings: Settings) -> Telemetry:
     endpoint = settings.otel_exporter_otlp_endpoint
     return Telemetry(
         request_logger=RequestLogger(settings.log_slow_seconds),
@@ -223,10 +223,12 @@ def _create_issuer(settings: Settings, database: Database) -> TokenIssuer | None
 def create_webhook_renderer(transport: Transport) -> webhook_worker.RenderPayload:
     """Create the function that executes a webhook's document for an event, with the rights of the webhook's owners."""
 
-    async def run(hook: Webhook, event: EventRow) -> Any:
-        scope = Scope.WRITE if hook.team_id else Scope.ADMIN
-        actor = Actor(f"webhook {hook.id}", hook.team_id, frozenset({scope}))
-        prepared = transport.document_cache.prepare(hook.document or "", {"event": global_id("Event", event.id)}, None)
+    async def run(webhook: Webhook, event: EventRow) -> Any:
+        scope = Scope.WRITE if webhook.team_id else Scope.ADMIN
+        actor = Actor(f"webhook {webhook.id}", webhook.team_id, frozenset({scope}))
+        prepared = transport.document_cache.prepare(
+            webhook.document or "", {"event": global_id("Event", event.id)}, None
+        )
         if isinstance(prepared, Operation) and prepared.kind is not OperationType.QUERY:
             raise outbound_http.DeliveryError(f"The document must be a query, not a {prepared.kind.value}.")
         reply = await run_operation(transport, prepared, Identity(actor))
@@ -237,83 +239,83 @@ def create_webhook_renderer(transport: Transport) -> webhook_worker.RenderPayloa
     return run
 
 
-def create_app(parts: Components) -> Starlette:
+def create_app(components: Components) -> Starlette:
     """Create the application. Its lifespan runs the event relay and all background tasks."""
-    settings = parts.settings
-    scrape = _create_scrape(parts)
+    settings, keys, relay = components.settings, components.authenticator, components.event_relay
+    metrics_endpoint = _create_metrics_endpoint(components)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
-        await _create_first_key(parts)
-        async with parts.event_relay, Watchdog(parts.instruments.record_loop_block):
-            parts.database.commit_listeners.append(parts.keys.on_commit)
-            async with parts.database.read() as session:
+        await _create_first_key(components)
+        async with relay, Watchdog(components.telemetry.record_loop_block):
+            components.database.commit_listeners.append(keys.on_commit)
+            async with components.database.read() as session:
                 position = await events.load_last_sequence(session)
             tasks = [
-                *start_background_tasks(parts, parts.event_relay.wake),
-                asyncio.create_task(parts.keys.run(), name="keys"),
-                asyncio.create_task(_watch_revocations(parts.keys, parts.event_relay, position), name="revocations"),
+                *start_background_tasks(components, relay.wake),
+                asyncio.create_task(keys.run(), name="keys"),
+                asyncio.create_task(_watch_revocations(keys, relay, position), name="revocations"),
             ]
-            if scrape is not None and scrape.metrics.is_shared:
-                tasks.append(asyncio.create_task(scrape.sample_continuously(), name="metrics"))
+            if metrics_endpoint is not None and metrics_endpoint.metrics.is_shared:
+                tasks.append(asyncio.create_task(metrics_endpoint.sample_continuously(), name="metrics"))
             yield
-            await parts.drain()
+            await components.drain()
             for task in tasks:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-        await parts.upload_workers.close()
-        await asyncio.to_thread(parts.pool.close)
-        await parts.keys.flush()
-        await parts.instruments.close()
-        await parts.database.dispose()
+        await components.upload_workers.close()
+        await asyncio.to_thread(components.pool.close)
+        await keys.flush()
+        await components.telemetry.close()
+        await components.database.dispose()
 
-    ready = health.ReadinessCheck(parts.database, parts.event_relay, parts.transport)
+    readiness = health.ReadinessCheck(components.database, relay, components.transport)
     all_routes: list[BaseRoute] = [
-        *create_routes(parts.transport),
+        *create_routes(components.transport),
         Route("/healthz", health.report_alive),
-        Route("/readyz", ready.respond),
+        Route("/readyz", readiness.respond),
     ]
-    if scrape is not None:
-        all_routes.append(Route("/metrics", scrape.respond))
+    if metrics_endpoint is not None:
+        all_routes.append(Route("/metrics", metrics_endpoint.respond))
     if settings.has_open_profile:
         all_routes += _page_routes()
-    request_log = Middleware(RequestLogMiddleware, on_request_end=parts.instruments.record_request)
+    request_log = Middleware(RequestLogMiddleware, on_request_end=components.telemetry.record_request)
     return Starlette(routes=all_routes, lifespan=lifespan, middleware=[request_log, *_create_middleware(settings)])
 
 
-def _create_scrape(parts: Components) -> MetricsEndpoint | None:
-    if (metrics := parts.instruments.metrics) is None:
+def _create_metrics_endpoint(components: Components) -> MetricsEndpoint | None:
+    if (metrics := components.telemetry.metrics) is None:
         return None
-    metrics_key = parts.settings.metrics_key
+    metrics_key = components.settings.metrics_key
     expected = f"Bearer {metrics_key.get_secret_value()}".encode() if metrics_key else b""
 
     async def permit(authorization: str | None) -> bool:
         if metrics_key is not None and hmac.compare_digest((authorization or "").encode(), expected):
             return True
-        return (await parts.keys.identify(authorization)).actor.is_admin
+        return (await components.authenticator.identify(authorization)).actor.is_admin
 
-    return MetricsEndpoint(metrics, parts.database, parts.event_relay, parts.transport, permit)
+    return MetricsEndpoint(metrics, components.database, components.event_relay, components.transport, permit)
 
 
-def start_background_tasks(parts: Components, *wakes: Callable[[], None]) -> list[asyncio.Task[None]]:
-    """Start the background tasks for deadlines and webhooks. Commits of other processes call `wakes`."""
-    settings, database = parts.settings, parts.database
+def start_background_tasks(components: Components, *listeners: Callable[[], None]) -> list[asyncio.Task[None]]:
+    """Start the background tasks for deadlines and webhooks. Commits of other processes call `listeners`."""
+    settings, database, pool = components.settings, components.database, components.pool
     spans = [timedelta(days=days) for days in settings.reminder_days]
     tasks = [
-        asyncio.create_task(deadlines.run_deadlines(database, reminder_spans=spans, pool=parts.pool), name="deadlines"),
-        asyncio.create_task(parts.worker.run(), name="webhooks"),
+        asyncio.create_task(deadlines.run_deadlines(database, reminder_spans=spans, pool=pool), name="deadlines"),
+        asyncio.create_task(components.worker.run(), name="webhooks"),
     ]
     if url := settings.listen_url:
-        tasks.append(asyncio.create_task(listen_for_events(url, parts.worker.wake, *wakes), name="listen"))
+        tasks.append(asyncio.create_task(listen_for_events(url, components.worker.wake, *listeners), name="listen"))
     return tasks
 
 
-async def _create_first_key(parts: Components) -> None:
+async def _create_first_key(components: Components) -> None:
     """Create and print an admin key if there is no key that could create one."""
-    if not parts.settings.needs_keys or parts.settings.admin_key is not None:
+    if not components.settings.needs_keys or components.settings.admin_key is not None:
         return
-    async with parts.database.write("first start") as session:
+    async with components.database.write("first start") as session:
         created_key = await keys.create_first_key(session)
     if created_key is not None:
         sys.stderr.write(FIRST_KEY.format(token=created_key.token))

@@ -23,7 +23,7 @@ class NotFound(Refusal):
 
 
 class Invalid(Refusal):
-    """The input is wrong in any state."""
+    """The input is invalid whatever the state of the database."""
 
     code = "INVALID"
 

@@ -92,7 +92,7 @@ async def main() -> None:
         )
 
     try:
-        await Worker(create_transport, out).work(reader)
+        await Worker(create_transport, out).run_jobs(reader)
     finally:
         pool.close()
         await database.dispose()

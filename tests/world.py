@@ -105,7 +105,7 @@ class World:
                 self.actor,
                 dependent=AssetRef(id=dependent.id),
                 dependency=AssetRef(id=dependency.id),
-                kind=DependencyType.CONSUMES,
+                type_=DependencyType.CONSUMES,
             )
 
     async def unregister(self, registration: Registration) -> Registration:

@@ -19,8 +19,8 @@ from tessera_gql.store.faults import FAULTS, driver_error, translate_faults
 T = TypeVar("T")
 
 
-def run_on_database(work: Callable[[Database], Awaitable[T]]) -> T:
-    """Run `work` on an existing database at the revision of this version; never creates or migrates one."""
+def run_on_database(function: Callable[[Database], Awaitable[T]]) -> T:
+    """Run the function on an existing database at the revision of this version; never creates or migrates one."""
     settings = read_existing_database_settings()
 
     async def run() -> T:
@@ -29,7 +29,7 @@ def run_on_database(work: Callable[[Database], Awaitable[T]]) -> T:
             raise fail(reason)
         database = Database(settings.database_url, options=settings.database_options)
         try:
-            return await work(database)
+            return await function(database)
         finally:
             await database.dispose()
 

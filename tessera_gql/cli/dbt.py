@@ -15,7 +15,7 @@ from tessera_gql.cli import gate, gate_report
 from tessera_gql.cli.api import connect, read_file
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.gate import FailOn, GateResult, ModelState
-from tessera_gql.cli.gate_report import Format
+from tessera_gql.cli.gate_report import GateFormat
 from tessera_gql.cli.progress import show_progress
 from tessera_gql.cli.terminal import JsonOption, fail, print_document, print_json, print_line, print_note, print_table
 from tessera_gql.client import AsyncTesseraClient, Invalid, ManifestReport, TesseraClient
@@ -89,7 +89,7 @@ app.command("plan", help="Preview a sync: run it and roll back.")(_build_sync_co
 @app.command()
 def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
     manifest: ManifestArgument = Path("target/manifest.json"),
-    format_: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = Format.TEXT,
+    format_: Annotated[GateFormat, typer.Option("--format", "-f", help="Output format.")] = GateFormat.TEXT,
     fail_on: Annotated[FailOn, typer.Option("--fail-on", help="Condition for exit code 1.")] = FailOn.CONSUMERS,
     ask: Annotated[bool, typer.Option("--ask", help="Open the proposals, so that consumers are asked now.")] = False,
     reason: Annotated[str | None, typer.Option(help="With --ask: reason, shown to the asked teams.")] = None,
@@ -118,7 +118,7 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
             result = gate.propose_breaking_changes(client, project, result, options)
         if seconds and result.open_proposals:
             result = _wait_for_responses(client, result, seconds)
-    _print_gate_result(result, Format.JSON if as_json else format_)
+    _print_gate_result(result, GateFormat.JSON if as_json else format_)
     if code := result.exit_code(fail_on):
         raise typer.Exit(code)
 
@@ -126,18 +126,18 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
 STYLES = {"  breaks": "red", "  asks": "yellow", "  ask ": "bold", "  answer": "bold", "  ": "dim", "note": "dim"}
 
 
-def _print_gate_result(result: GateResult, format_: Format) -> None:
+def _print_gate_result(result: GateResult, format_: GateFormat) -> None:
     match format_:
-        case Format.TEXT:
+        case GateFormat.TEXT:
             for line in gate_report.render_text(result):
                 print_line((line, next((style for prefix, style in STYLES.items() if line.startswith(prefix)), "")))
-        case Format.JSON:
+        case GateFormat.JSON:
             print_json(gate_report.render_json(result))
-        case Format.MARKDOWN:
+        case GateFormat.MARKDOWN:
             print_document("\n".join(gate_report.render_markdown(result)))
-        case Format.GITHUB:
+        case GateFormat.GITHUB:
             print_document("\n".join(gate_report.render_github(result)))
-        case Format.JUNIT:
+        case GateFormat.JUNIT:
             print_document(gate_report.render_junit(result))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tessera_gql.cli.api import read_file
-from tessera_gql.cli.diff_report import Format, render
+from tessera_gql.cli.diff_report import DiffFormat, render
 from tessera_gql.cli.documents import DialectOption, PartOption, convert_to_json_schema, is_json_schema
 from tessera_gql.cli.terminal import fail
 from tessera_gql.diff import Mode, SchemaError, compare
@@ -19,7 +19,7 @@ def diff(
     old: Annotated[Path, typer.Argument(help="Current schema; - reads JSON from stdin.", allow_dash=True)],
     new: Annotated[Path, typer.Argument(help="New schema; - reads JSON from stdin.", allow_dash=True)],
     mode: Annotated[Mode, typer.Option(case_sensitive=False, help="Compatibility mode.")] = Mode.BACKWARD,
-    format: Annotated[Format, typer.Option(help="Output format.")] = Format.TEXT,  # noqa: A002 - the option's name
+    format: Annotated[DiffFormat, typer.Option(help="Output format.")] = DiffFormat.TEXT,  # noqa: A002 - the option's name
     part: PartOption = None,
     dialect: DialectOption = None,
 ) -> None:

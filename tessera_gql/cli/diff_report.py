@@ -11,7 +11,7 @@ from tessera_gql.escaping import build_workflow_command, escape_markdown, to_mar
 MAX_COUNTEREXAMPLE_CHARACTERS = 400
 
 
-class Format(StrEnum):
+class DiffFormat(StrEnum):
     """Output format of `tessera diff`."""
 
     TEXT = "text"
@@ -20,7 +20,7 @@ class Format(StrEnum):
     GITHUB = "github"
 
 
-def render(diff: SchemaDiff, mode: Mode, format: Format, name: str) -> None:  # noqa: A002 - the option's name
+def render(diff: SchemaDiff, mode: Mode, format: DiffFormat, name: str) -> None:  # noqa: A002 - the option's name
     RENDERERS[format](diff, mode, name)
 
 
@@ -94,9 +94,9 @@ def _render_github(diff: SchemaDiff, mode: Mode, name: str) -> None:
     print_line(_format_headline(diff, mode))
 
 
-RENDERERS: dict[Format, Callable[[SchemaDiff, Mode, str], None]] = {
-    Format.TEXT: _render_text,
-    Format.JSON: _render_json,
-    Format.MARKDOWN: _render_markdown,
-    Format.GITHUB: _render_github,
+RENDERERS: dict[DiffFormat, Callable[[SchemaDiff, Mode, str], None]] = {
+    DiffFormat.TEXT: _render_text,
+    DiffFormat.JSON: _render_json,
+    DiffFormat.MARKDOWN: _render_markdown,
+    DiffFormat.GITHUB: _render_github,
 }

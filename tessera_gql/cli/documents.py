@@ -11,7 +11,7 @@ from tessera_gql.cli.terminal import fail
 from tessera_gql.client import Document, DocumentFormat
 from tessera_gql.formats import schema_documents
 from tessera_gql.formats.parsed_schema import DocumentError
-from tessera_gql.formats.schema_documents import Format, SchemaDocument
+from tessera_gql.formats.schema_documents import SchemaDocument, SchemaFormat
 
 SchemaArgument = Annotated[
     Path,
@@ -36,13 +36,12 @@ def read_schema(
 ) -> dict[str, Any] | Document:
     """Read a schema for the SDK. JSON is parsed here, other formats by the server."""
     source_format = _detect_format(path, format_)
-    if source_format is Format.JSON_SCHEMA:
+    if source_format is SchemaFormat.JSON_SCHEMA:
         return read_json(path)
     return Document(DocumentFormat(source_format), _read_text(path, source_format), part, dialect)
 
 
 def convert_to_json_schema(path: Path, part: str | None, dialect: str | None) -> Any:
-    """Convert a file in another format to JSON Schema."""
     source_format = _detect_format(path, None)
     try:
         return schema_documents.parse_document(
@@ -53,16 +52,16 @@ def convert_to_json_schema(path: Path, part: str | None, dialect: str | None) ->
 
 
 def is_json_schema(path: Path) -> bool:
-    return schema_documents.format_from_path(path) in {None, Format.JSON_SCHEMA}
+    return schema_documents.format_from_path(path) in {None, SchemaFormat.JSON_SCHEMA}
 
 
-def _detect_format(path: Path, format_: DocumentFormat | None) -> Format:
-    return Format(format_) if format_ else schema_documents.format_from_path(path) or Format.JSON_SCHEMA
+def _detect_format(path: Path, format_: DocumentFormat | None) -> SchemaFormat:
+    return SchemaFormat(format_) if format_ else schema_documents.format_from_path(path) or SchemaFormat.JSON_SCHEMA
 
 
-def _read_text(path: Path, source_format: Format) -> str:
+def _read_text(path: Path, format_: SchemaFormat) -> str:
     content = read_file(path)
     try:
-        return base64.b64encode(content).decode() if source_format is Format.PROTOBUF else content.decode("utf-8-sig")
+        return base64.b64encode(content).decode() if format_ is SchemaFormat.PROTOBUF else content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise fail(f"{path} is not text in UTF-8. Give --format protobuf if it is a descriptor set.") from None

@@ -15,7 +15,7 @@ from tessera_gql.escaping import (
 )
 
 
-class Format(StrEnum):
+class GateFormat(StrEnum):
     """Output format; `github` prints workflow annotations, `markdown` fits a comment or a job summary."""
 
     TEXT = "text"

@@ -88,10 +88,10 @@ def revoke(
     print_line(f"The key {revoked_key.name} ({revoked_key.prefix}…) is revoked.")
 
 
-def _run_in_transaction(work: Callable[[Session], Awaitable[T]]) -> T:
+def _run_in_transaction(function: Callable[[Session], Awaitable[T]]) -> T:
     async def transact(database: Database) -> T:
         async with database.write(ACTOR.name) as session:
-            return await work(session)
+            return await function(session)
 
     return run_on_database(transact)
 

@@ -90,7 +90,7 @@ class GracefulServer(uvicorn.Server):
         yield
 
 
-def answer_cancelled_requests(app: ASGIApp) -> ASGIApp:
+def respond_to_cancelled_requests(app: ASGIApp) -> ASGIApp:
     """Wrap an ASGI application to answer 503 for a request that is cancelled before its response begins."""
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,7 +118,7 @@ def run(settings: Settings, listener: socket.socket) -> int:
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     config = uvicorn.Config(
-        answer_cancelled_requests(application.create_app(parts)),
+        respond_to_cancelled_requests(application.create_app(parts)),
         http=HttpProtocol,
         ws=WebSocketProtocol,
         ws_per_message_deflate=False,

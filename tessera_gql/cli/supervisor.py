@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class ProcessSlot:
-    """One server process and its successors after restarts."""
+class SupervisedProcess:
+    """A server process and its restarts."""
 
     pid: int = 0
-    """0 while no process runs."""
+    """The id of the running process; 0 while none runs."""
     started_at: float = 0.0
     restart_at: float = 0.0
     failures: int = 0
@@ -53,40 +53,40 @@ class Supervisor:
     kill_at: float | None = None
     """Monotonic time at which remaining processes are killed; None before a stop signal."""
     has_failed: bool = False
-    slots: list[ProcessSlot] = field(default_factory=list[ProcessSlot])
+    processes: list[SupervisedProcess] = field(default_factory=list[SupervisedProcess])
     parent_pipe: tuple[int, int] = field(default_factory=os.pipe)
     """Pipe without data: its read end closes in the children when the supervisor dies."""
     wakeup_pipe: tuple[int, int] = field(default_factory=os.pipe)
 
     def run(self) -> int:
         """Run until all processes ended, and return 0 if each of them ended in time after a stop signal."""
-        self.slots = [ProcessSlot() for _ in range(self.process_count)]
+        self.processes = [SupervisedProcess() for _ in range(self.process_count)]
         os.set_blocking(self.wakeup_pipe[1], False)
         signal.set_wakeup_fd(self.wakeup_pipe[1], warn_on_full_buffer=False)
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signal_number, self._handle_stop_signal)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)  # a handler makes it wake up `select`
-        while self.kill_at is None or any(slot.pid for slot in self.slots):
+        while self.kill_at is None or any(process.pid for process in self.processes):
             self._run_once()
         return int(self.has_failed)
 
     def _run_once(self) -> None:
         now = time.monotonic()
-        for slot in self.slots:
-            if slot.pid:
-                self._reap(slot, now)
-            elif self.kill_at is None and now >= slot.restart_at:
-                self._start_process(slot, now)
+        for process in self.processes:
+            if process.pid:
+                self._reap(process, now)
+            elif self.kill_at is None and now >= process.restart_at:
+                self._start_process(process, now)
         if self.kill_at is not None and now > self.kill_at:
             self._kill_remaining()
         if select.select([self.wakeup_pipe[0]], [], [], 0.5)[0]:
             os.read(self.wakeup_pipe[0], 4096)
 
-    def _start_process(self, slot: ProcessSlot, now: float) -> None:
+    def _start_process(self, process: SupervisedProcess, now: float) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
-        slot.pid, slot.started_at = os.fork(), now
-        if slot.pid == 0:
+        process.pid, process.started_at = os.fork(), now
+        if process.pid == 0:
             code = 1
             try:
                 self._reset_child()
@@ -109,12 +109,12 @@ class Supervisor:
             os.close(descriptor)
         threading.Thread(target=_exit_with_parent, args=(self.parent_pipe[0],), daemon=True).start()
 
-    def _reap(self, slot: ProcessSlot, now: float) -> None:
-        pid, status = os.waitpid(slot.pid, os.WNOHANG)
+    def _reap(self, process: SupervisedProcess, now: float) -> None:
+        pid, status = os.waitpid(process.pid, os.WNOHANG)
         if not pid:
             return
         code = os.waitstatus_to_exitcode(status)
-        pause = slot.schedule_restart(now)
+        pause = process.schedule_restart(now)
         if self.kill_at is None:
             cause = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
             log.warning("Server process %d %s; another one starts in %.1f seconds.", pid, cause, pause)
@@ -128,17 +128,17 @@ class Supervisor:
             self.listener.close()  # the kernel accepts connections while any copy is open
         else:
             self.kill_at = 0.0
-        for slot in self.slots:
-            if slot.pid:
-                os.kill(slot.pid, signal.SIGTERM)
+        for process in self.processes:
+            if process.pid:
+                os.kill(process.pid, signal.SIGTERM)
 
     def _kill_remaining(self) -> None:
-        for slot in self.slots:
-            if slot.pid:
-                log.error("Server process %d did not end in time and is killed.", slot.pid)
-                os.kill(slot.pid, signal.SIGKILL)
-                os.waitpid(slot.pid, 0)
-                slot.pid, self.has_failed = 0, True
+        for process in self.processes:
+            if process.pid:
+                log.error("Server process %d did not end in time and is killed.", process.pid)
+                os.kill(process.pid, signal.SIGKILL)
+                os.waitpid(process.pid, 0)
+                process.pid, self.has_failed = 0, True
 
 
 def _exit_with_parent(pipe_end: int) -> None:

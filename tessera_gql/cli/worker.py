@@ -29,6 +29,6 @@ async def _run(settings: Settings) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await parts.instruments.close()
+    await parts.telemetry.close()
     await asyncio.to_thread(parts.pool.close)
     await parts.database.dispose()

@@ -173,7 +173,7 @@ def _parse_retry_after(result: Result) -> float:
 
 
 def to_transport_failure(error: httpx.HTTPError | httpx.InvalidURL) -> TransportFailure:
-    """Convert an exception of httpx."""
+    """Convert an exception of httpx to a TransportFailure."""
     unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
     return TransportFailure(describe_connection_error(error), maybe_sent=not isinstance(error, unsent))
 

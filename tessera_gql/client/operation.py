@@ -234,7 +234,7 @@ def build_asset_ref(asset: AssetRef) -> JsonObject:
 
 
 def is_global_id(text: str, type_name: str) -> bool:
-    """Whether the text is the global id of an object of this GraphQL type."""
+    """Return whether the text is the global id of an object of this GraphQL type."""
     try:
         return base64.urlsafe_b64decode(text.encode()).startswith(f"{type_name}:".encode())
     except (ValueError, binascii.Error):

@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 class BaseClient:
-    """Executes operations and subscriptions, blocking."""
+    """Executes operations and subscriptions, and blocks until they end."""
 
     def __init__(
         self,

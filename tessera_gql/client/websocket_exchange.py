@@ -98,7 +98,7 @@ def _run_connection(
 
 
 def to_handshake_failure(error: OSError | EOFError | WebSocketException) -> TransportFailure:
-    """Convert an exception that `connect` raises."""
+    """Convert an exception that the WebSocket's `connect` raises to an effect's result."""
     is_invalid_url = isinstance(error, WebSocketException) and not isinstance(error, InvalidHandshake)
     reason = type(error).__name__ if is_invalid_url else describe_connection_error(error)  # a URL may hold a password
     status = error.response.status_code if isinstance(error, InvalidStatus) else None

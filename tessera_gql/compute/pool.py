@@ -64,11 +64,11 @@ class Pool:
         finally:
             self._release(account)
 
-    async def _get_pool(self) -> ProcessPool:
+    async def _get_processes(self) -> ProcessPool:
         async with self._starting:
             if self._pool is None:
                 try:
-                    self._pool = await asyncio.to_thread(_start, self._processes, self._memory_bytes)
+                    self._pool = await asyncio.to_thread(_start_processes, self._processes, self._memory_bytes)
                 except (ProcessExpired, OSError, RuntimeError) as error:
                     log.exception("The processes that compare schemas can't be started")
                     raise Unavailable(
@@ -79,7 +79,7 @@ class Pool:
     def close(self) -> None:
         """Kill all worker processes."""
         if self._pool is not None:
-            _stop(self._pool)
+            _stop_processes(self._pool)
             self._pool = None
 
     async def _acquire(self, account: str) -> None:
@@ -120,31 +120,31 @@ class Pool:
                 turn.set_result(None)
 
     async def _call(self, function: Callable[..., T], args: tuple[Any, ...]) -> T:
-        pool = await self._get_pool()
+        pool = await self._get_processes()
         future = pool.schedule(
             _call_with_timer, (self.seconds, function, args), timeout=WALL_CLOCK_FACTOR * self.seconds
         )
         try:
             return await asyncio.wrap_future(future)
         except TimeoutError:
-            raise self._too_slow() from None
+            raise self._timeout_error() from None
         except ProcessExpired as error:
-            raise (self._too_slow() if error.exitcode == TIMEOUT_EXIT_CODE else _too_large()) from None
+            raise (self._timeout_error() if error.exitcode == TIMEOUT_EXIT_CODE else _memory_error()) from None
         except MemoryError:
-            raise _too_large() from None
+            raise _memory_error() from None
 
-    def _too_slow(self) -> Invalid:
+    def _timeout_error(self) -> Invalid:
         return Invalid(
             f"This takes longer than {self.seconds:g} seconds to work out, which is the limit. Simplify the schema:"
             " fewer alternatives (anyOf, oneOf, allOf), shorter patterns, fewer columns."
         )
 
 
-def _too_large() -> Invalid:
+def _memory_error() -> Invalid:
     return Invalid("This takes more memory to work out than one request may have. Simplify the schema, or split it.")
 
 
-def _start(processes: int, memory_bytes: int) -> ProcessPool:
+def _start_processes(processes: int, memory_bytes: int) -> ProcessPool:
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     if method == "forkserver":
@@ -159,12 +159,12 @@ def _start(processes: int, memory_bytes: int) -> ProcessPool:
     try:
         pool.schedule(int).result()  # the first call starts the processes, which takes a while
     except BaseException:
-        _stop(pool)
+        _stop_processes(pool)
         raise
     return pool
 
 
-def _stop(pool: ProcessPool) -> None:
+def _stop_processes(pool: ProcessPool) -> None:
     half_typed = cast("Any", pool)
     half_typed.stop()
     half_typed.join()

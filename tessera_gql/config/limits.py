@@ -82,5 +82,5 @@ class LimitSettings(BaseSettings):
 
     @property
     def limits(self) -> dict[str, Any]:
-        """The values by the attribute names of `Limits`."""
+        """Return the values by the attribute names of `Limits`."""
         return {name.removeprefix(PREFIX): getattr(self, name) for name in LimitSettings.model_fields}

@@ -43,13 +43,13 @@ def read_files(settings: list[str], environment: Mapping[str, str | None]) -> Se
         if not (path := environment.get(f"{name}_file")):
             continue
         try:
-            files.values[name] = _content(name.upper(), path, is_given_twice=bool(environment.get(name)))
+            files.values[name] = _read_content(name.upper(), path, is_given_twice=bool(environment.get(name)))
         except ValueError as error:
             files.errors.append(str(error))
     return files
 
 
-def _content(name: str, path: str, *, is_given_twice: bool) -> str:
+def _read_content(name: str, path: str, *, is_given_twice: bool) -> str:
     """Read one file; raise ValueError with a message that names the setting but never quotes the file."""
     if is_given_twice:
         raise ValueError(f"{name}_FILE: {name} is given as well. Leave one of the two out.")

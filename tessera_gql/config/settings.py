@@ -223,7 +223,7 @@ def _contradictions(settings: Settings) -> Iterator[str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine's loopback address."""
+    """Return whether a host is this machine's loopback address."""
     if host == "localhost":
         return True
     try:

@@ -70,7 +70,7 @@ class Bump(StrEnum):
         return tuple(Bump).index(self)
 
 
-class Evidence(NamedTuple):
+class ChangeEvidence(NamedTuple):
     """Certainty, counterexample and hint of a change.
 
     `document` is meaningful only when `certainty` is PROVEN, because it may be JSON null.
@@ -119,7 +119,7 @@ class Change:
     after: Json
     breaks: frozenset[Mode]
     message: str
-    evidence: Callable[[], Evidence] = field(default=Evidence, compare=False, repr=False)
+    evidence: Callable[[], ChangeEvidence] = field(default=ChangeEvidence, compare=False, repr=False)
 
     @property
     def certainty(self) -> Certainty:
@@ -171,7 +171,7 @@ class Change:
 
     @classmethod
     def from_json(cls, record: Mapping[str, object]) -> "Change":
-        evidence = Evidence(
+        evidence = ChangeEvidence(
             Certainty(cast("str", record["certainty"])),
             cast("Json", record.get("counterexample")),
             cast("str | None", record.get("hint")),

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from typing import cast
 
-from tessera_gql.diff.changes import Certainty, Change, ChangeKind, Evidence, Mode
+from tessera_gql.diff.changes import Certainty, Change, ChangeEvidence, ChangeKind, Mode
 from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.guard import guard
 from tessera_gql.diff.read.json import Json, canonical_json, is_equal, json_pointer
@@ -51,7 +51,7 @@ def _compare_section(section: str, old: Json, new: Json) -> Iterator[Change]:
     if is_equal(old, new):
         return
     for name, before, after in [((), old, new)] if _is_single_promise(section, old, new) else _pair_promises(old, new):
-        if is_equal(_unordered(before), _unordered(after)) or _is_as_strong(section, name, before, after):
+        if is_equal(_without_order(before), _without_order(after)) or _is_as_strong(section, name, before, after):
             continue
         kind, document = _classify(section, name, before, after)
         yield _change(kind, (section, *name), _fields(section, name), (before, after), document)
@@ -96,7 +96,7 @@ def _label(section: str, name: tuple[str, ...]) -> str:
     return name[0] if name else section
 
 
-def _unordered(value: Json) -> Json:
+def _without_order(value: Json) -> Json:
     return sorted({canonical_json(item) for item in value}) if isinstance(value, list) else value  # type: ignore[return-value]  # list[str] is Json
 
 
@@ -181,7 +181,7 @@ def _change(
     if segments[0] == "accepted_values" and isinstance(before, list) and isinstance(after, list):
         sides = _exclude(before, after), _exclude(after, before)
     verbs = {WEAKENED: "promises less", STRENGTHENED: "promises more", CHANGED: "promises something else"}
-    evidence = Evidence(Certainty.PROVEN if document is not None else Certainty.UNPROVEN, document)
+    evidence = ChangeEvidence(Certainty.PROVEN if document is not None else Certainty.UNPROVEN, document)
     return Change(
         kind=kind,
         pointer=json_pointer(*segments),

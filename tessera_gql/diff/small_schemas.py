@@ -50,12 +50,12 @@ class _Size:
 
     def add(self, value: object) -> list[object] | None:
         """Count a value and return its items, or None if a limit is exceeded."""
-        inside: list[object] = []
+        items: list[object] = []
         if isinstance(value, dict | list):
             self.values += len(cast("Entries | list[object]", value))
             if self.values > MAX_VALUES:
                 return None
-            inside = [*cast("Entries", value).values()] if isinstance(value, dict) else [*cast("list[object]", value)]
+            items = [*cast("Entries", value).values()] if isinstance(value, dict) else [*cast("list[object]", value)]
         names = cast("Entries", value) if isinstance(value, dict) else (value,)
         self.text += sum(len(name) for name in names if isinstance(name, str))
-        return None if self.text > MAX_TEXT else inside
+        return None if self.text > MAX_TEXT else items

@@ -27,7 +27,7 @@ class Fallback(StrEnum):
 
     FAILED = "failed"
     UNPLANNED = "unplanned"
-    """The result has no errors, but a value or resolver was of a kind that plans don't support."""
+    """The result has no errors, but plans do not support one of its values or resolvers."""
     UNSUPPORTED = "unsupported"
     INTROSPECTION = "introspection"
 
@@ -56,7 +56,7 @@ class PlannedQuery:
 
 
 async def execute_query(
-    query: PlannedQuery, context: Any, reference: Reference, tally: ExecutorCounts
+    query: PlannedQuery, context: Any, reference: Reference, counts: ExecutorCounts
 ) -> ExecutionResult:
     """Execute a query, by its plan if possible, and count the outcome."""
     reason: Fallback | None = None
@@ -69,10 +69,10 @@ async def execute_query(
     except Exception as error:  # noqa: BLE001 - the reference executor reports every error
         log.debug("The plan was given up because of %s", type(error).__name__)  # the text could leak a value
     else:
-        tally.planned += 1
+        counts.planned += 1
         return ExecutionResult(data, None)
     result = await reference()
-    tally.fallbacks[reason or (Fallback.FAILED if result.errors else Fallback.UNPLANNED)] += 1
+    counts.fallbacks[reason or (Fallback.FAILED if result.errors else Fallback.UNPLANNED)] += 1
     return result
 
 

@@ -30,20 +30,20 @@ BuildObjects: TypeAlias = Callable[[Sequence[Any]], list[dict[str, Any]]]
 
 
 class UnplannedValue(Exception):  # noqa: N818 - not a failure: the reference executor takes over
-    """The plan met a value that it does not support."""
+    """A field has a value that plans do not support."""
 
 
 @lru_cache(maxsize=2_000)
-def create_leaf_completer(kind: GraphQLOutputType) -> CompleteValue:
+def create_leaf_completer(type_: GraphQLOutputType) -> CompleteValue:
     """Return the function that completes a leaf value of this type. It is cached for all documents."""
-    match kind:
+    match type_:
         case GraphQLNonNull():
-            return _require_value(create_leaf_completer(kind.of_type))
+            return _require_value(create_leaf_completer(type_.of_type))
         case GraphQLList():
-            complete_item = create_leaf_completer(cast("GraphQLOutputType", kind.of_type))
+            complete_item = create_leaf_completer(cast("GraphQLOutputType", type_.of_type))
             return lambda value: None if value is None else [complete_item(item) for item in require_list(value)]
         case _:
-            return _coerce_with(cast("Any", kind).coerce_output_value)
+            return _coerce_with(cast("Any", type_).coerce_output_value)
 
 
 def _require_value(inner: CompleteValue) -> CompleteValue:
@@ -143,16 +143,16 @@ def _compile(text: str) -> CodeType:
     return compile(text, "<selection>", "exec")
 
 
-def _enum_names(kind: GraphQLEnumType) -> tuple[type[Enum], dict[Enum, str]] | None:
+def _enum_names(enum_type: GraphQLEnumType) -> tuple[type[Enum], dict[Enum, str]] | None:
     """Return the Python enum of a GraphQL enum and the name of each member; None without a Python enum."""
-    enum = getattr(kind, "wrapped_cls", None)
+    enum = getattr(enum_type, "wrapped_cls", None)
     if not isinstance(enum, type) or not issubclass(enum, Enum):
         return None
-    return enum, {member: kind.coerce_output_value(member) for member in enum}
+    return enum, {member: enum_type.coerce_output_value(member) for member in enum}
 
 
-def is_leaf(kind: GraphQLOutputType) -> bool:
+def is_leaf(type_: GraphQLOutputType) -> bool:
     """Return whether the named type has no selections."""
-    while isinstance(kind, GraphQLNonNull | GraphQLList):
-        kind = kind.of_type
-    return is_leaf_type(kind)
+    while isinstance(type_, GraphQLNonNull | GraphQLList):
+        type_ = type_.of_type
+    return is_leaf_type(type_)

@@ -31,9 +31,9 @@ from tessera_gql.executor.plan import Plan, Selection, Step, TypeShape
 
 MAX_AWAITED = 2_000
 """Maximum number of values of a field that are awaited concurrently."""
-MAX_PORTION = 500
+MAX_CHUNK = 500
 """Maximum number of objects built without yielding to the event loop."""
-PORTION_SECONDS = 0.002
+CHUNK_SECONDS = 0.002
 """CPU time after which the execution yields to the event loop."""
 
 
@@ -65,14 +65,14 @@ class PlanExecution:
 
     async def execute_level(self, selection: Selection, parents: Sequence[Any]) -> list[dict[str, Any]]:
         """Execute a selection and return an object for each parent."""
-        built = await self._build_objects(selection, parents)
+        objects = await self._build_objects(selection, parents)
         concurrent: list[Coroutine[Any, Any, None]] = []
         try:
             for step in selection.steps:
                 if step.may_await:
-                    concurrent.append(self._execute_step(step, parents, built))
+                    concurrent.append(self._execute_step(step, parents, objects))
                 else:
-                    await self._execute_step(step, parents, built)
+                    await self._execute_step(step, parents, objects)
         except BaseException:
             for coroutine in concurrent:
                 coroutine.close()
@@ -81,31 +81,31 @@ class PlanExecution:
             await concurrent[0]
         elif concurrent:
             await await_all(concurrent)
-        return built
+        return objects
 
     async def _build_objects(self, selection: Selection, parents: Sequence[Any]) -> list[dict[str, Any]]:
-        """Build the objects of a level in portions of a few milliseconds, since an object may have megabytes of JSON.
+        """Build the objects of a level in chunks of a few milliseconds, since an object may have megabytes of JSON.
 
-        Only one long reply builds a portion at a time, so that a short reply waits for one portion at most.
+        Only one long reply builds a chunk at a time, so that a short reply waits for one chunk at most.
         """
-        built: list[dict[str, Any]] = []
-        size = 1
-        while len(built) < len(parents):
-            portion = parents[len(built) : len(built) + size]
-            if self._busy_seconds < PORTION_SECONDS:
-                seconds = self._build_portion(selection, portion, built)
+        objects: list[dict[str, Any]] = []
+        chunk_size = 1
+        while len(objects) < len(parents):
+            chunk = parents[len(objects) : len(objects) + chunk_size]
+            if self._busy_seconds < CHUNK_SECONDS:
+                seconds = self._build_chunk(selection, chunk, objects)
             else:
-                async with _portion_lock():
+                async with _chunk_lock():
                     await asyncio.sleep(0)
                     self._busy_seconds = 0.0
-                    seconds = self._build_portion(selection, portion, built)
-            size = min(MAX_PORTION, int(size * PORTION_SECONDS / max(seconds, PORTION_SECONDS / MAX_PORTION)) or 1)
-        return built
+                    seconds = self._build_chunk(selection, chunk, objects)
+            chunk_size = min(MAX_CHUNK, int(chunk_size * CHUNK_SECONDS / max(seconds, CHUNK_SECONDS / MAX_CHUNK)) or 1)
+        return objects
 
-    def _build_portion(self, selection: Selection, parents: Sequence[Any], built: list[dict[str, Any]]) -> float:
+    def _build_chunk(self, selection: Selection, parents: Sequence[Any], objects: list[dict[str, Any]]) -> float:
         """Append the objects of some parents and return the seconds used."""
         started = time.perf_counter()
-        built += selection.build(parents)
+        objects += selection.build(parents)
         seconds = time.perf_counter() - started
         self._busy_seconds += seconds
         self.on_cpu_seconds(seconds)
@@ -170,8 +170,8 @@ class PlanExecution:
             return values
         if shape.item is not None:
             completed = await self._complete_lists(step, shape.item, present)
-        elif step.finish is not None:
-            completed = list(map(step.finish, present))
+        elif step.complete is not None:
+            completed = list(map(step.complete, present))
         else:
             completed = await self._complete_objects(step, present)
         if len(present) == len(values):
@@ -191,32 +191,32 @@ class PlanExecution:
         """Complete objects, which may be of several types behind an interface or union."""
         if step.abstract_type is None:
             return await self._execute_selection(step, step.named_type, values)
-        kinds = [self._resolve_type(step, value) for value in values]
-        if len(distinct := dict.fromkeys(kinds)) == 1:
-            return await self._execute_selection(step, kinds[0], values)
-        work = [
+        types = [self._resolve_type(step, value) for value in values]
+        if len(distinct := dict.fromkeys(types)) == 1:
+            return await self._execute_selection(step, types[0], values)
+        completions = [
             self._execute_selection(
-                step, kind, [value for value, actual in zip(values, kinds, strict=True) if actual is kind]
+                step, type_, [value for value, actual in zip(values, types, strict=True) if actual is type_]
             )
-            for kind in distinct
+            for type_ in distinct
         ]
-        completed = dict(zip(distinct, map(iter, await await_all(work)), strict=True))
-        return [next(completed[kind]) for kind in kinds]
+        completed = dict(zip(distinct, map(iter, await await_all(completions)), strict=True))
+        return [next(completed[type_]) for type_ in types]
 
     def _resolve_type(self, step: Step, value: Any) -> GraphQLObjectType:
         abstract = cast("Any", step.abstract_type)
         name = (abstract.resolve_type or default_type_resolver)(value, self._create_info(step), abstract)
-        kind = self.plan.schema.get_type(name) if isinstance(name, str) else None
-        if not isinstance(kind, GraphQLObjectType) or not self.plan.schema.is_sub_type(abstract, kind):
+        object_type = self.plan.schema.get_type(name) if isinstance(name, str) else None
+        if not isinstance(object_type, GraphQLObjectType) or not self.plan.schema.is_sub_type(abstract, object_type):
             raise UnplannedValue(f"{name!r} as the type of {type(value).__name__}")
-        return kind
+        return object_type
 
-    async def _execute_selection(self, step: Step, kind: GraphQLObjectType, values: list[Any]) -> list[Any]:
-        selection = step.selection_for(kind)
-        if kind.is_type_of is not None and not _are_exactly(selection.origin, values):
+    async def _execute_selection(self, step: Step, object_type: GraphQLObjectType, values: list[Any]) -> list[Any]:
+        selection = step.selection_for(object_type)
+        if object_type.is_type_of is not None and not _are_exactly(selection.origin, values):
             info = self._create_info(step)
-            if not all(kind.is_type_of(value, info) is True for value in values):
-                raise UnplannedValue(f"a value that is no {kind.name}")
+            if not all(object_type.is_type_of(value, info) is True for value in values):
+                raise UnplannedValue(f"a value that is no {object_type.name}")
         return await self.execute_level(selection, values)
 
     def _create_info(self, step: Step) -> ResolveInfo:
@@ -242,8 +242,8 @@ class PlanExecution:
 _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
-def _portion_lock() -> asyncio.Lock:
-    """Return the event loop's lock for building a portion of a long reply."""
+def _chunk_lock() -> asyncio.Lock:
+    """Return the event loop's lock for building a chunk of a long reply."""
     return _locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
@@ -299,12 +299,12 @@ def close_coroutines(values: Sequence[Any]) -> None:
             value.close()
 
 
-async def await_all(work: Sequence[Any]) -> list[Any]:
+async def await_all(awaitables: Sequence[Any]) -> list[Any]:
     """Await all concurrently. If one fails, the others still run to their end before the error is raised.
 
     A DataLoader whose waiting keys are all cancelled never loads again, and the reference executor needs it.
     """
-    results = await asyncio.gather(*work, return_exceptions=True)
+    results = await asyncio.gather(*awaitables, return_exceptions=True)
     for result in results:
         if isinstance(result, asyncio.CancelledError):
             raise UnplannedValue("something that was waited for was cancelled")

@@ -53,11 +53,11 @@ MAX_PLANS = 8
 
 
 class UnsupportedOperation(Exception):  # noqa: N818 - not a failure, like UnplannedValue
-    """The operation can't be planned."""
+    """The operation has a part that plans do not support."""
 
 
 class IntrospectionOperation(UnsupportedOperation):
-    """The operation reads the schema."""
+    """The operation reads the schema by introspection, which is not planned."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ class TypeShape:
     item: "TypeShape | None" = None
 
     @classmethod
-    def of(cls, kind: GraphQLOutputType) -> "TypeShape":
-        inner = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
+    def of(cls, type_: GraphQLOutputType) -> "TypeShape":
+        inner = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
         item = cls.of(inner.of_type) if isinstance(inner, GraphQLList) else None
-        return cls(nullable=inner is kind, item=item)
+        return cls(nullable=inner is type_, item=item)
 
 
 @dataclass(eq=False)
@@ -84,7 +84,7 @@ class Step:
     nodes: list[FieldDetails]
     source: ValueSource
     shape: TypeShape
-    finish: CompleteValue | None
+    complete: CompleteValue | None
     """Completes a leaf value; None for objects, which have a branch per type."""
     plan: "Plan"
     """A weak reference, because evicted plans in a reference cycle would stay until a full garbage collection."""
@@ -107,17 +107,17 @@ class Step:
     @cached_property
     def may_await(self) -> bool:
         """Whether the field or a field below it may be awaited."""
-        if may_await(self.source) or self.finish is not None:
+        if may_await(self.source) or self.complete is not None:
             return may_await(self.source)
         return self.abstract_type is not None or any(
             step.may_await for step in self.selection_for(self.named_type).steps
         )
 
-    def selection_for(self, kind: GraphQLObjectType) -> "Selection":
+    def selection_for(self, object_type: GraphQLObjectType) -> "Selection":
         """Return the selection for values of an object type."""
-        if (selection := self.branches.get(kind.name)) is None:
-            selection = self.branches[kind.name] = self.plan.create_selection(
-                kind, self.plan.collect_subfields(kind, self.nodes)
+        if (selection := self.branches.get(object_type.name)) is None:
+            selection = self.branches[object_type.name] = self.plan.create_selection(
+                object_type, self.plan.collect_subfields(object_type, self.nodes)
             )
         return selection
 
@@ -126,7 +126,7 @@ class Step:
 class Selection:
     """The selected fields of objects of one type at one level: leaf attributes and steps."""
 
-    kind: GraphQLObjectType
+    object_type: GraphQLObjectType
     builder: ObjectBuilder
     steps: tuple[Step, ...]
 
@@ -137,7 +137,7 @@ class Selection:
     @cached_property
     def origin(self) -> type | None:
         """The Python class whose exact instances need no `is_type_of` check; None if all need it."""
-        declared = cast("Any", (self.kind.extensions or {}).get(STRAWBERRY))
+        declared = cast("Any", (self.object_type.extensions or {}).get(STRAWBERRY))
         return declared.origin if declared is not None and not declared.is_type_of else None
 
 
@@ -151,28 +151,28 @@ class AttributeReads:
     unrestricted_types: set[str] = field(default_factory=set[str])
     """Names of types whose attributes may all be read."""
 
-    def paths_of(self, kind: str) -> frozenset[str] | None:
+    def paths_of(self, type_name: str) -> frozenset[str] | None:
         """Return the attribute paths of a type; None for all attributes."""
-        if not self.are_known or kind in self.unrestricted_types or kind not in self.paths:
+        if not self.are_known or type_name in self.unrestricted_types or type_name not in self.paths:
             return None
-        return frozenset(self.paths[kind])
+        return frozenset(self.paths[type_name])
 
-    def record(self, kind: GraphQLObjectType, source: ValueSource) -> None:
+    def record(self, object_type: GraphQLObjectType, source: ValueSource) -> None:
         match source:
             case AttributeRead(name=name):
-                member = _class_member(kind, name)
+                member = _class_member(object_type, name)
                 if isinstance(member, ComputedProperty):
-                    self.paths.setdefault(kind.name, set()).update(member.reads)
+                    self.paths.setdefault(object_type.name, set()).update(member.reads)
                 elif isinstance(member, property):
-                    self.unrestricted_types.add(kind.name)
+                    self.unrestricted_types.add(object_type.name)
                 else:
-                    self.paths.setdefault(kind.name, set()).add(name)
+                    self.paths.setdefault(object_type.name, set()).add(name)
             case BatchLoad(batch=batch) if batch.reads is not None:
                 self.load_count += 1
-                self.paths.setdefault(kind.name, set()).update(batch.reads)
+                self.paths.setdefault(object_type.name, set()).update(batch.reads)
             case ResolverCall(resolver=resolver) if not resolver.info_parameter:
                 self.load_count += resolver.is_async
-                self.unrestricted_types.add(kind.name)
+                self.unrestricted_types.add(object_type.name)
             case _:
                 self.are_known = False
 
@@ -190,22 +190,22 @@ class Plan:
 
     @cached_property
     def root(self) -> Selection:
-        """The selection of the query type. Raises UnsupportedOperation."""
-        kind = self.schema.query_type
-        if kind is None:
+        """Plan the selection of the query type. Raises UnsupportedOperation."""
+        query_type = self.schema.query_type
+        if query_type is None:
             raise UnsupportedOperation("there is no query type")
-        grouped = collect_fields(self.schema, self.fragments, self.variables, kind, self.operation)
-        return self.create_selection(kind, grouped.grouped_field_set)
+        grouped = collect_fields(self.schema, self.fragments, self.variables, query_type, self.operation)
+        return self.create_selection(query_type, grouped.grouped_field_set)
 
     @cached_property
     def definitions(self) -> dict[str, ast.FragmentDefinitionNode]:
         return {name: details.definition for name, details in self.fragments.items()}
 
-    def collect_subfields(self, kind: GraphQLObjectType, nodes: list[FieldDetails]) -> GroupedFieldSet:
-        collected = collect_subfields(self.schema, self.fragments, self.variables, self.operation, kind, nodes)
+    def collect_subfields(self, object_type: GraphQLObjectType, nodes: list[FieldDetails]) -> GroupedFieldSet:
+        collected = collect_subfields(self.schema, self.fragments, self.variables, self.operation, object_type, nodes)
         return collected.grouped_field_set
 
-    def create_selection(self, kind: GraphQLObjectType, grouped: GroupedFieldSet) -> Selection:
+    def create_selection(self, object_type: GraphQLObjectType, grouped: GroupedFieldSet) -> Selection:
         """Plan the fields of an object type. Raises UnsupportedOperation."""
         if next(self._selection_counter) > MAX_SELECTIONS:
             raise UnsupportedOperation("too many selections")
@@ -213,28 +213,28 @@ class Plan:
         for key, nodes in grouped.items():
             name = nodes[0].node.name.value
             if name == "__typename":
-                builder.constant(key, kind.name)
+                builder.constant(key, object_type.name)
                 continue
             if name in {"__schema", "__type"}:
                 raise IntrospectionOperation(name)
-            definition = kind.fields[name]
+            definition = object_type.fields[name]
             source = find_source(definition)
-            self.reads.record(kind, source)
+            self.reads.record(object_type, source)
             if isinstance(source, AttributeRead) and is_leaf(definition.type):
-                builder.attribute(key, _attribute_path(kind, source.name), definition.type)
+                builder.attribute(key, _attribute_path(object_type, source.name), definition.type)
             else:
                 builder.constant(key, None)
-                steps.append(self._create_step(key, kind, nodes, source))
-        return Selection(kind, builder, (*steps,))
+                steps.append(self._create_step(key, object_type, nodes, source))
+        return Selection(object_type, builder, (*steps,))
 
     def _create_step(self, key: str, parent: GraphQLObjectType, nodes: list[FieldDetails], source: ValueSource) -> Step:
         definition = parent.fields[nodes[0].node.name.value]
-        kind = definition.type
-        finish = create_leaf_completer(cast("GraphQLOutputType", get_named_type(kind))) if is_leaf(kind) else None
-        step = Step(key, parent, definition, nodes, source, TypeShape.of(kind), finish, proxy(self))
+        type_ = definition.type
+        complete = create_leaf_completer(cast("GraphQLOutputType", get_named_type(type_))) if is_leaf(type_) else None
+        step = Step(key, parent, definition, nodes, source, TypeShape.of(type_), complete, proxy(self))
         if step.abstract_type is not None:
             self.reads.are_known = False
-        elif finish is None:
+        elif complete is None:
             step.selection_for(step.named_type)
         return step
 
@@ -272,14 +272,14 @@ class PlanCache:
         return plan
 
 
-def _attribute_path(kind: GraphQLObjectType, name: str) -> str:
-    member = _class_member(kind, name)
+def _attribute_path(object_type: GraphQLObjectType, name: str) -> str:
+    member = _class_member(object_type, name)
     return member.path if isinstance(member, PathProperty) else name
 
 
-def _class_member(kind: GraphQLObjectType, name: str) -> Any:
+def _class_member(object_type: GraphQLObjectType, name: str) -> Any:
     """Return a member of the Python class of a GraphQL type, or None."""
-    declared = cast("Any", (kind.extensions or {}).get(STRAWBERRY))
+    declared = cast("Any", (object_type.extensions or {}).get(STRAWBERRY))
     return getattr(declared and declared.origin, name, None)
 
 

@@ -1,4 +1,4 @@
-"""Positions of subscriptions as values: the start goes to the resolver, a source event may have a `position`."""
+"""The start of a subscription's stream, passed from the server to the resolver."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,4 +11,4 @@ class StreamStart:
     after: int | None = None
     """Position to start after; overrides the argument of the subscription."""
     on_caught_up: Callable[[int], bool] = lambda _position: False
-    """Called after each backlog with the position up to which all events were yielded; True ends the stream there."""
+    """Called with the position up to which all events were yielded, whenever no more wait; True ends the stream."""

@@ -209,7 +209,7 @@ class _Graph:
         )
         fields: dict[str, Any] = {
             "unique_id": node.name,
-            "resource_type": dbt_nodes.kind(node),
+            "resource_type": dbt_nodes.resource_type(node),
             "description": next((text for n in nodes if (text := n.text("description"))), None),
             "schema": dbt_columns.build_schema(columns, guarantees, is_sized=is_sized, has_records=has_records),
             "guarantees": guarantees.guarantees or None,
@@ -266,7 +266,7 @@ class _Graph:
                     tables.add(self.fqns[unique_id])
                 elif unique_id in self._lineage_nodes and unique_id not in visited_ids:
                     waiting.append(self._lineage_nodes[unique_id])
-                elif unique_id not in self._lineage_nodes and unique_id.split(".")[0] in dbt_nodes.KINDS:
+                elif unique_id not in self._lineage_nodes and unique_id.split(".")[0] in dbt_nodes.RESOURCE_TYPES:
                     node.warnings.add("These nodes are depended on, but are disabled or missing", unique_id)
                 visited_ids.add(unique_id)
         return tables
@@ -293,8 +293,8 @@ def _group_by_table(nodes: Mapping[str, UntrustedJson], fqns: Mapping[str, str])
     for unique_id, fqn in fqns.items():
         tables[fqn].append(nodes[unique_id])
     for fqn, table_nodes in tables.items():
-        table_nodes.sort(key=lambda node: (dbt_nodes.KINDS.index(dbt_nodes.kind(node)), node.name))
-        builder_names = [node.name for node in table_nodes if dbt_nodes.kind(node) != "source"]
+        table_nodes.sort(key=lambda node: (dbt_nodes.RESOURCE_TYPES.index(dbt_nodes.resource_type(node)), node.name))
+        builder_names = [node.name for node in table_nodes if dbt_nodes.resource_type(node) != "source"]
         if len(builder_names) > 1:
             raise ManifestError(
                 f"{builder_names[0]} and {builder_names[1]} both build {fqn}, and an asset has one name. "

@@ -6,18 +6,18 @@ from unicodedata import normalize
 
 from tessera_gql.formats.untrusted_json import JsonObject, UntrustedJson
 
-KINDS = ("model", "snapshot", "source", "seed")
+RESOURCE_TYPES = ("model", "snapshot", "source", "seed")
 """The resource types of tables; the first describes a table best, if several nodes describe it."""
 _USUAL_NAME = re.compile(r"[\w$@#+* -]+")
 
 
-def kind(node: UntrustedJson) -> str:
+def resource_type(node: UntrustedJson) -> str:
     return node.text("resource_type") or ""
 
 
 def fqn(node: UntrustedJson) -> str | None:
     """Return the fqn of the node's table; None if the node is no table, or has no usable name."""
-    if kind(node) not in KINDS or node.object("config").text("materialized") == "ephemeral":
+    if resource_type(node) not in RESOURCE_TYPES or node.object("config").text("materialized") == "ephemeral":
         return None
     name = node.text("alias") or node.text("identifier") or node.text("name")
     parts = [part for part in (node.text("database"), node.text("schema"), name) if part]
@@ -82,7 +82,7 @@ def freshness(nodes: Iterable[UntrustedJson]) -> JsonObject:
         for block in (node.object("freshness"), node.object("config").object("freshness")):
             names = ("warn_after", "error_after")
             periods = {name: period for name in names if (period := _read_period(block.object(name)))}
-            if periods and kind(node) == "source":
+            if periods and resource_type(node) == "source":
                 condition = block.text("filter")
                 return periods | ({"filter": condition} if condition else {})
     return {}

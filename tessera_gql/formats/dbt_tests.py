@@ -88,9 +88,9 @@ def derive_guarantees(
         collector.add(check)
     accepted = {column: values for column, values in collector.accepted_values.items() if values}
     guarantees: JsonObject = {
-        "nullability": {collector.spelling(column): "never" for column in collector.never_null},
+        "nullability": {collector.declared_name(column): "never" for column in collector.never_null},
         "uniqueness": dict.fromkeys(collector.unique, "always"),
-        "accepted_values": {collector.spelling(column): list(values) for column, values in accepted.items()},
+        "accepted_values": {collector.declared_name(column): list(values) for column, values in accepted.items()},
         "relationships": {column: sorted(targets) for column, targets in collector.relationships.items()},
         "volume": collector.volume,
         "freshness": freshness,
@@ -112,7 +112,7 @@ class _GuaranteeCollector:
         self.volume: dict[str, int] = {}
         self.custom: JsonObject = {}
 
-    def spelling(self, column: str) -> str:
+    def declared_name(self, column: str) -> str:
         return self._columns_by_key.get(column.lower(), column)
 
     def add(self, check: Check) -> None:
@@ -127,9 +127,9 @@ class _GuaranteeCollector:
             case "not_null", str(column):
                 self.never_null.add(column.lower())
             case "unique", str(column):
-                self.unique.add(self.spelling(column))
+                self.unique.add(self.declared_name(column))
             case "relationships", str(column) if check.target:
-                self.relationships[self.spelling(column)].add(check.target)
+                self.relationships[self.declared_name(column)].add(check.target)
             case "accepted_values", str(column) if values := _read_accepted_values(check.arguments):
                 previous_values = self.accepted_values.get(column.lower(), values)
                 self.accepted_values[column.lower()] = tuple(value for value in previous_values if value in values)
@@ -142,7 +142,7 @@ class _GuaranteeCollector:
             case "unique_together", {"combination_of_columns": [_, *_] as columns} | {
                 "column_list": [_, *_] as columns
             }:
-                self.unique.add(", ".join(sorted(self.spelling(_strip_quotes(str(column))) for column in columns)))
+                self.unique.add(", ".join(sorted(self.declared_name(_strip_quotes(str(column))) for column in columns)))
             case "dbt_expectations.expect_table_row_count_to_equal", {"value": int(rows)}:
                 self.volume |= {"min_rows": rows, "max_rows": rows}
             case "dbt_expectations.expect_table_row_count_to_be_between", arguments if not arguments.get("group_by"):

@@ -76,8 +76,6 @@ class DependencyEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class TeamFile:
-    """The content of a team's file."""
-
     name: str
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     line: int = field(default=0, compare=False)

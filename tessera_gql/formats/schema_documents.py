@@ -15,7 +15,7 @@ from tessera_gql.formats.parsed_schema import DocumentError, check_length
 from tessera_gql.formats.storage_faults import find_storage_fault
 
 
-class Format(StrEnum):
+class SchemaFormat(StrEnum):
     """The format of a schema document. PROTOBUF is a compiled descriptor set in base64."""
 
     JSON_SCHEMA = "JSON_SCHEMA"
@@ -26,11 +26,11 @@ class Format(StrEnum):
 
 
 FORMAT_BY_SUFFIX = {
-    ".json": Format.JSON_SCHEMA,
-    **dict.fromkeys((".yaml", ".yml"), Format.ODCS),
-    ".avsc": Format.AVRO,
-    **dict.fromkeys((".pb", ".desc", ".binpb", ".protoset"), Format.PROTOBUF),
-    **dict.fromkeys((".sql", ".ddl"), Format.DDL),
+    ".json": SchemaFormat.JSON_SCHEMA,
+    **dict.fromkeys((".yaml", ".yml"), SchemaFormat.ODCS),
+    ".avsc": SchemaFormat.AVRO,
+    **dict.fromkeys((".pb", ".desc", ".binpb", ".protoset"), SchemaFormat.PROTOBUF),
+    **dict.fromkeys((".sql", ".ddl"), SchemaFormat.DDL),
 }
 
 
@@ -38,7 +38,7 @@ FORMAT_BY_SUFFIX = {
 class SchemaDocument:
     """A schema document. `part` selects one of several tables or messages; `dialect` is the SQL dialect of DDL."""
 
-    format: Format
+    format: SchemaFormat
     text: str
     part: str | None = None
     dialect: str | None = None
@@ -49,7 +49,7 @@ class SchemaDocument:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, str]) -> "SchemaDocument":
-        return cls(Format(fields["format"]), fields["text"], fields.get("part"), fields.get("dialect"))
+        return cls(SchemaFormat(fields["format"]), fields["text"], fields.get("part"), fields.get("dialect"))
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class ParsedContract:
     guarantees: dict[str, Any] | None = None
 
 
-def format_from_path(path: PurePath) -> Format | None:
+def format_from_path(path: PurePath) -> SchemaFormat | None:
     """Return the format of a file by its suffix, or None."""
     return FORMAT_BY_SUFFIX.get(path.suffix.lower())
 
@@ -68,15 +68,15 @@ def format_from_path(path: PurePath) -> Format | None:
 def parse_document(source: SchemaDocument, fqn: str | None = None) -> ParsedContract:
     """Parse a document. Of several tables take `part`, else the one with the fqn's last name. Raises DocumentError."""
     match source.format:
-        case Format.JSON_SCHEMA:
+        case SchemaFormat.JSON_SCHEMA:
             return _check_storable(ParsedContract(_parse_json(check_length(source.text, "JSON Schema"))))
-        case Format.AVRO:
+        case SchemaFormat.AVRO:
             schemas = [avro.parse_record(source.text)]
-        case Format.ODCS:
+        case SchemaFormat.ODCS:
             schemas = odcs.parse_contract(source.text)
-        case Format.DDL:
+        case SchemaFormat.DDL:
             schemas = ddl.parse_tables(source.text, source.dialect)
-        case Format.PROTOBUF:
+        case SchemaFormat.PROTOBUF:
             schemas = protobuf.parse_messages(_decode_base64(source.text))
     by_name = {parsed.name: parsed for parsed in schemas}
     parsed = by_name[_choose_name(list(by_name), source.part, fqn)]

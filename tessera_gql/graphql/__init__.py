@@ -1,1 +1,1 @@
-"""The GraphQL schema (types, inputs, loaders, mutations) and the server that executes operations against it."""
+"""The GraphQL schema: types, inputs, dataloaders, mutations and subscriptions."""

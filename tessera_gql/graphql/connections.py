@@ -82,7 +82,7 @@ class Connection(Generic[N]):
 class Listing:
     """Definition of a list: its type, source of rows, default order, and the inputs that filter and order it."""
 
-    kind: str
+    type_name: str
     source: TableLike
     order_by: str
     descending: bool
@@ -91,16 +91,17 @@ class Listing:
 
 
 def define_listing(
-    kind: str, source: TableLike, filter_input: type, orders: Mapping[str, tuple[str, str]], *, descending: bool = False
+    name: str, source: TableLike, filter_input: type, orders: Mapping[str, tuple[str, str]], *, descending: bool = False
 ) -> Listing:
     """Define a list. `orders` maps each value of `orderBy` to its column and its description, the default one first."""
     default_order, _ = next(iter(orders.values()))
-    return Listing(kind, source, default_order, descending, filter_input, _order_input(kind, orders))
+    return Listing(name, source, default_order, descending, filter_input, _order_input(name, orders))
 
 
-def _order_input(kind: str, columns: Mapping[str, tuple[str, str]]) -> type:
-    field: Any = cast("Any", StrEnum)(f"{kind}OrderField", [(name, column) for name, (column, _) in columns.items()])
-    descriptions = {name: description for name, (_, description) in columns.items()}
+def _order_input(type_name: str, orders: Mapping[str, tuple[str, str]]) -> type:
+    columns = [(name, column) for name, (column, _) in orders.items()]
+    field: Any = cast("Any", StrEnum)(f"{type_name}OrderField", columns)
+    descriptions = {name: description for name, (_, description) in orders.items()}
     describe_enum(field, "The values by which the list can be sorted; equal ones are sorted by age.", **descriptions)
     members = {
         "__module__": __name__,
@@ -108,7 +109,7 @@ def _order_input(kind: str, columns: Mapping[str, tuple[str, str]]) -> type:
         "field": strawberry.field(description="The value by which to sort."),
         "direction": strawberry.field(default=OrderDirection.ASC, description="The direction in which to sort."),
     }
-    return strawberry.input(type(f"{kind}Order", (), members), description="The order of a list.")
+    return strawberry.input(type(f"{type_name}Order", (), members), description="The order of a list.")
 
 
 def parse_page_request(listing: Listing, arguments: Mapping[str, Any]) -> PageRequest:
@@ -142,7 +143,7 @@ def _connection_builder(
     loaders: Loaders, listing: Listing, parent_column: str | None, page_request: PageRequest
 ) -> Callable[[UUID | None, Page], Connection[Any]]:
     """Return a function that builds the connection from a parent's key and page of rows."""
-    to_node = load_type(listing.kind).of
+    to_node = load_type(listing.type_name).of
     # Without cursors and sizes, so that different pages of one list share their count.
     count_request = PageRequest(order_by=listing.order_by, conditions=page_request.conditions)
 
@@ -213,7 +214,7 @@ def connection_field(
             listing.order | None, argument("The order of the list; its own default order if left out.")
         ],
     }
-    connection_type = lazy_type(f"{listing.kind}Connection")
+    connection_type = lazy_type(f"{listing.type_name}Connection")
     metadata = {"listing": listing} | ({BATCH_KEY: batch} if batch else {})
     return strawberry.field(
         resolver=resolve,

@@ -55,12 +55,12 @@ def refuse_documents(_query: str, _variables: dict[str, Any]) -> GraphQLError:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a process provides to its operations, beside the database."""
+    """The resources of a process that its operations use, besides the database."""
 
-    event_source: EventSource | None = None
+    event_relay: EventSource | None = None
     git_sync_path: Path | None = None
     pool: Pool | None = None
-    """Compares schemas; without it, the process itself does."""
+    """The worker processes that compare schemas; None compares them in this process."""
     observe_batch: Callable[[int], None] | None = None
     """Called with the size of each batch of keys that is loaded."""
     find_operation: FindOperation = refuse_documents
@@ -80,7 +80,7 @@ class Context:
         self.git_sync_path = resources.git_sync_path
         self.report_progress = resources.report_progress
         self.find_operation = resources.find_operation
-        self._event_source = resources.event_source
+        self._event_relay = resources.event_relay
         self.listed_changes = 0
         """Number of schema changes listed in the reply so far."""
         self._observe_batch = resources.observe_batch
@@ -125,11 +125,11 @@ class Context:
 
         Each query about an event opens its own session, so that an idle subscriber holds no connection.
         """
-        if self._event_source is None:
+        if self._event_relay is None:
             raise Unavailable("This server delivers no events. Read `events(after:)` instead.")
         await self.close()
         view = visibility_of(self.actor)
-        async with self._event_source.subscribe(start.after, start.on_caught_up) as stream:
+        async with self._event_relay.subscribe(start.after, start.on_caught_up) as stream:
             async for row in stream:
                 if (event := redact_event(view, row, with_actor)) is not None:
                     yield event

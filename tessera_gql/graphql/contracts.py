@@ -13,7 +13,7 @@ from strawberry import UNSET, argument
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.formats import odcs
-from tessera_gql.formats.schema_documents import Format, ParsedContract
+from tessera_gql.formats.schema_documents import ParsedContract, SchemaFormat
 from tessera_gql.graphql.changes import Change, SchemaDiff, diff_terms, to_changes
 from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.context import Info
@@ -78,9 +78,9 @@ class Contract(Node):
     async def exported(
         self,
         info: Info,
-        format: Annotated[Format, argument("The format of the document.")] = Format.ODCS,  # noqa: A002 - the name in the schema
+        format: Annotated[SchemaFormat, argument("The format of the document.")] = SchemaFormat.ODCS,  # noqa: A002 - the name in the schema
     ) -> str:
-        if format is not Format.ODCS:
+        if format is not SchemaFormat.ODCS:
             raise Invalid(
                 f"A contract can't be written as {format}, only as ODCS. `schema` is its JSON Schema, and `source` the"
                 " document it came from.",

@@ -105,4 +105,4 @@ class _Batch(Generic[K]):
         self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[None] | None = None
         self.is_open = True
-        """Whether it accepts more keys."""
+        """Whether the batch accepts more keys."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import strawberry
 
 from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode
-from tessera_gql.formats.schema_documents import Format
+from tessera_gql.formats.schema_documents import SchemaFormat
 from tessera_gql.policy.access import Scope
 from tessera_gql.policy.enums import (
     ChangeType,
@@ -153,7 +153,7 @@ describe_enum(
     OTHER="An asset of any other kind.",
 )
 describe_enum(
-    Format,
+    SchemaFormat,
     "The format of a document that describes data.",
     name="DocumentFormat",
     JSON_SCHEMA="A JSON Schema, as text.",

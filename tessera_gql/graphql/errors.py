@@ -35,7 +35,6 @@ class UserError:
 
 
 def to_camel_case(name: str) -> str:
-    """Convert a Python name to camel case."""
     first, *remaining = name.split("_")
     return first + "".join(part.capitalize() for part in remaining)
 

@@ -36,9 +36,9 @@ class IdListFilter:
 @strawberry.input(description="Conditions on events; an event must meet all of them.")
 class EventFilter:
     kind: EnumFilter[EventKind] | None = filter_by("kind", "The kind of the event.")
-    asset: IdFilter | None = filter_by("asset_id", "The asset that the event is about.", kind="Asset")
-    proposal: IdFilter | None = filter_by("proposal_id", "The proposal that the event is about.", kind="Proposal")
-    teams: IdListFilter | None = filter_by("teams", "The teams that the event concerns.", kind="Team")
+    asset: IdFilter | None = filter_by("asset_id", "The asset that the event is about.", type_name="Asset")
+    proposal: IdFilter | None = filter_by("proposal_id", "The proposal that the event is about.", type_name="Proposal")
+    teams: IdListFilter | None = filter_by("teams", "The teams that the event concerns.", type_name="Team")
     actor: StringFilter | None = filter_by(
         "actor", "The caller that caused the event, as the field `actor` shows it to you."
     )
@@ -58,8 +58,8 @@ def encode_cursor(sequence: int) -> str:
 def decode_cursor(text: str, name: str = "after") -> int:
     """Decode a cursor into a sequence number. Raise Invalid for another list's cursor."""
     try:
-        kind, _, number = base64.urlsafe_b64decode(text.encode()).decode().partition(":")
-        if kind == "event" and number.isdecimal() and int(number) < MAX_SEQUENCE:
+        prefix, _, number = base64.urlsafe_b64decode(text.encode()).decode().partition(":")
+        if prefix == "event" and number.isdecimal() and int(number) < MAX_SEQUENCE:
             return int(number)
     except (ValueError, binascii.Error):
         pass

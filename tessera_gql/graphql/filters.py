@@ -40,9 +40,9 @@ def flag(description: str) -> Any:
     return strawberry.field(default=False, description=description)
 
 
-def filter_by(column: str, description: str, *, kind: str | None = None) -> Any:
-    """Declare a field of a filter on a column; `kind` is the type whose global ids it accepts."""
-    return strawberry.field(default=UNSET, description=description, metadata={"column": column, "kind": kind})
+def filter_by(column: str, description: str, *, type_name: str | None = None) -> Any:
+    """Declare a field of a filter on a column; `type_name` is the type whose global ids it accepts."""
+    return strawberry.field(default=UNSET, description=description, metadata={"column": column, "type_name": type_name})
 
 
 @strawberry.input(description="Conditions on a text; it must meet all of them.")
@@ -90,17 +90,17 @@ def _field_conditions(field: Any, comparison: Any) -> Iterator[Condition]:
         name = operator.name.rstrip("_")
         if value is None:
             raise Invalid(f"`{name}` is null in a filter. Leave it out to accept everything.", field=("filter",))
-        yield Condition(field.metadata["column"], name, _to_column_value(value, field.metadata["kind"]))
+        yield Condition(field.metadata["column"], name, _to_column_value(value, field.metadata["type_name"]))
 
 
-def _to_column_value(value: Any, kind: str | None) -> Any:
+def _to_column_value(value: Any, type_name: str | None) -> Any:
     match value:
         case list():
-            return tuple(_to_column_value(item, kind) for item in value)  # pyright: ignore[reportUnknownVariableType]
+            return tuple(_to_column_value(item, type_name) for item in value)  # pyright: ignore[reportUnknownVariableType]
         case Enum():
             return value
-        case str() if kind:
-            return local_id(value, kind, field=("filter",))
+        case str() if type_name:
+            return local_id(value, type_name, field=("filter",))
         case str():
             return check_text(value, "filter")
         case _:

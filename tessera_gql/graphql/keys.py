@@ -51,7 +51,7 @@ class ApiKeyConnection(Connection[ApiKey]): ...
 class ApiKeyFilter:
     name: StringFilter | None = filter_by("name", "The name of the key.")
     prefix: StringFilter | None = filter_by("prefix", "The first characters of the token.")
-    team: IdFilter | None = filter_by("team_id", "The team that the key acts for.", kind="Team")
+    team: IdFilter | None = filter_by("team_id", "The team that the key acts for.", type_name="Team")
     created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the key was created.")
 
 

@@ -91,7 +91,7 @@ class DependencyInput(Input):
         return {
             "dependent": self.dependent.to_ref("dependent"),
             "dependency": self.dependency.to_ref("dependency"),
-            "kind": self.type,
+            "type_": self.type,
         }
 
 
@@ -134,10 +134,10 @@ class Mutations:
     )
 
 
-def lineage_page(reached: Sequence[ReachableAsset], first: int | None, after: str | None) -> LineageConnection:
-    """Build a page of reached assets. Raise Invalid for a bad size or cursor."""
+def lineage_page(reachable: Sequence[ReachableAsset], first: int | None, after: str | None) -> LineageConnection:
+    """Build a page of reachable assets. Raise Invalid for a bad size or cursor."""
     size = validate_request(PageRequest(order_by="degree", first=first)).size
-    cursors = [global_id("Lineage", item.asset_id) for item in reached]
+    cursors = [global_id("Lineage", item.asset_id) for item in reachable]
     start = 0
     if after is not None:
         if after not in cursors:
@@ -149,15 +149,15 @@ def lineage_page(reached: Sequence[ReachableAsset], first: int | None, after: st
     window = slice(start, start + size)
     edges = [
         LineageEdge(asset_id=item.asset_id, cursor=cursor, degree=item.degree)
-        for item, cursor in zip(reached[window], cursors[window], strict=True)
+        for item, cursor in zip(reachable[window], cursors[window], strict=True)
     ]
     return LineageConnection(
         edges=edges,
         page_info=PageInfo(
-            has_next_page=start + size < len(reached),
+            has_next_page=start + size < len(reachable),
             has_previous_page=start > 0,
             start_cursor=edges[0].cursor if edges else None,
             end_cursor=edges[-1].cursor if edges else None,
         ),
-        total_count=len(reached),
+        total_count=len(reachable),
     )

@@ -29,7 +29,7 @@ class TeamFilter:
 class AssetFilter:
     fqn: StringFilter | None = filter_by("fqn", "The fully qualified name of the asset.")
     description: StringFilter | None = filter_by("description", "The description of the asset.")
-    owner: IdFilter | None = filter_by("owner_team_id", "The owner team of the asset.", kind="Team")
+    owner: IdFilter | None = filter_by("owner_team_id", "The owner team of the asset.", type_name="Team")
     resource_type: EnumFilter[ResourceType] | None = filter_by("resource_type", "The kind of object that the asset is.")
     compatibility_mode: EnumFilter[Mode] | None = filter_by(
         "compatibility_mode", "The default compatibility mode of the asset's contracts."
@@ -39,8 +39,8 @@ class AssetFilter:
 
 @strawberry.input(description="Conditions on contracts; a contract must meet all of them.")
 class ContractFilter:
-    asset: IdFilter | None = filter_by("asset_id", "The asset of the contract.", kind="Asset")
-    published_by: IdFilter | None = filter_by("published_by", "The team that published the contract.", kind="Team")
+    asset: IdFilter | None = filter_by("asset_id", "The asset of the contract.", type_name="Asset")
+    published_by: IdFilter | None = filter_by("published_by", "The team that published the contract.", type_name="Team")
     version: StringFilter | None = filter_by("version", "The semantic version of the contract.")
     status: EnumFilter[ContractStatus] | None = filter_by("status", "The stage of the contract's life.")
     published_at: DateTimeFilter | None = filter_by("published_at", "The time at which the contract was published.")
@@ -48,10 +48,10 @@ class ContractFilter:
 
 @strawberry.input(description="Conditions on registrations; a registration must meet all of them.")
 class RegistrationFilter:
-    asset: IdFilter | None = filter_by("asset_id", "The asset that the consumer reads.", kind="Asset")
-    consumer_team: IdFilter | None = filter_by("consumer_team_id", "The team that reads the asset.", kind="Team")
+    asset: IdFilter | None = filter_by("asset_id", "The asset that the consumer reads.", type_name="Asset")
+    consumer_team: IdFilter | None = filter_by("consumer_team_id", "The team that reads the asset.", type_name="Team")
     consumer_asset: IdFilter | None = filter_by(
-        "consumer_asset_id", "The consumer's asset that the data is read for.", kind="Asset"
+        "consumer_asset_id", "The consumer's asset that the data is read for.", type_name="Asset"
     )
     status: EnumFilter[RegistrationStatus] | None = filter_by("status", "The stage of the registration's life.")
     evidence: EnumFilter[Evidence] | None = filter_by("evidence", "The source of the knowledge about the consumer.")
@@ -60,8 +60,8 @@ class RegistrationFilter:
 
 @strawberry.input(description="Conditions on proposals; a proposal must meet all of them.")
 class ProposalFilter:
-    asset: IdFilter | None = filter_by("asset_id", "The asset whose contract would change.", kind="Asset")
-    proposed_by: IdFilter | None = filter_by("proposed_by", "The team that proposed the change.", kind="Team")
+    asset: IdFilter | None = filter_by("asset_id", "The asset whose contract would change.", type_name="Asset")
+    proposed_by: IdFilter | None = filter_by("proposed_by", "The team that proposed the change.", type_name="Team")
     status: EnumFilter[ProposalStatus] | None = filter_by("status", "The status of the proposal.")
     proposed_at: DateTimeFilter | None = filter_by("proposed_at", "The time at which the change was proposed.")
     expires_at: DateTimeFilter | None = filter_by("expires_at", "The time at which the proposal expires.")
@@ -69,8 +69,10 @@ class ProposalFilter:
 
 @strawberry.input(description="Conditions on acknowledgments; an acknowledgment must meet all of them.")
 class AcknowledgmentFilter:
-    proposal: IdFilter | None = filter_by("proposal_id", "The proposal that the team is asked about.", kind="Proposal")
-    team: IdFilter | None = filter_by("consumer_team_id", "The team that is asked.", kind="Team")
+    proposal: IdFilter | None = filter_by(
+        "proposal_id", "The proposal that the team is asked about.", type_name="Proposal"
+    )
+    team: IdFilter | None = filter_by("consumer_team_id", "The team that is asked.", type_name="Team")
     response: EnumFilter[Response] | None = filter_by("response", "The response of the team.")
 
 

@@ -42,9 +42,9 @@ V = TypeVar("V")
 
 OpenSession: TypeAlias = Callable[[], AbstractAsyncContextManager[Session]]
 Query: TypeAlias = Callable[[Session, Sequence[K]], Awaitable[list[R]]]
-"""Reads the rows of some keys, in any order."""
+"""A function that reads the rows of some keys, in any order."""
 Load: TypeAlias = Callable[[Session, list[K]], Awaitable[list[V]]]
-"""Reads the values of some keys, in their order."""
+"""A function that reads the values of some keys, in the order of the keys."""
 PageKey: TypeAlias = tuple[TableLike, str | None, PageRequest]
 
 
@@ -56,7 +56,9 @@ def _by_key(query: Query[K, R], key: Callable[[R], K | None]) -> Load[K, R | Non
     return load
 
 
-def unique(query: Query[K, R], key: Callable[[R], K | None] = attrgetter("id")) -> cached_property[Loader[K, R | None]]:
+def row_loader(
+    query: Query[K, R], key: Callable[[R], K | None] = attrgetter("id")
+) -> cached_property[Loader[K, R | None]]:
     """Declare a loader of one row for each key, None if there is none."""
 
     def create(loaders: Loaders) -> Loader[K, R | None]:
@@ -65,7 +67,7 @@ def unique(query: Query[K, R], key: Callable[[R], K | None] = attrgetter("id")) 
     return cached_property(create)
 
 
-def visible(table: TableLike, column: str = "id") -> cached_property[Loader[Any, Any]]:
+def visible_row_loader(table: TableLike, column: str = "id") -> cached_property[Loader[Any, Any]]:
     """Declare a loader of rows by a unique column, None for a row that the caller may not see."""
 
     def create(loaders: Loaders) -> Loader[Any, Any]:
@@ -79,7 +81,7 @@ def visible(table: TableLike, column: str = "id") -> cached_property[Loader[Any,
     return cached_property(create)
 
 
-def grouped(query: Query[K, R], key: Callable[[R], K]) -> cached_property[Loader[K, list[R]]]:
+def rows_loader(query: Query[K, R], key: Callable[[R], K]) -> cached_property[Loader[K, list[R]]]:
     """Declare a loader of all rows of each key."""
 
     async def load(session: Session, keys: list[K]) -> list[list[R]]:
@@ -88,10 +90,10 @@ def grouped(query: Query[K, R], key: Callable[[R], K]) -> cached_property[Loader
             rows[key(row)].append(row)
         return [rows[key_] for key_ in keys]
 
-    return loaded(load)
+    return value_loader(load)
 
 
-def loaded(load: Load[K, V]) -> cached_property[Loader[K, V]]:
+def value_loader(load: Load[K, V]) -> cached_property[Loader[K, V]]:
     """Declare a loader by the function that loads the values of keys in order."""
 
     def create(loaders: Loaders) -> Loader[K, V]:
@@ -127,36 +129,36 @@ class Loaders:
     `on_batch` is called with the number of keys of each batch.
     """
 
-    team = unique(teams.by_ids)
-    api_key: cached_property[Loader[UUID, ApiKey | None]] = visible(keys.TABLE)
-    asset = unique(assets.by_ids)
-    contract = unique(contracts.by_ids)
-    registration = unique(registrations.by_ids)
-    proposal = unique(proposals.by_ids)
-    acknowledgment = unique(proposals.acknowledgments_by_ids)
-    dependency = unique(lineage.by_ids)
-    event: cached_property[Loader[UUID, EventRow | None]] = visible(events.TABLE)
-    webhook: cached_property[Loader[UUID, Webhook | None]] = visible(webhooks.TABLE)
-    webhook_delivery: cached_property[Loader[UUID, WebhookDelivery | None]] = visible(webhooks.DELIVERIES)
+    team = row_loader(teams.by_ids)
+    api_key: cached_property[Loader[UUID, ApiKey | None]] = visible_row_loader(keys.TABLE)
+    asset = row_loader(assets.by_ids)
+    contract = row_loader(contracts.by_ids)
+    registration = row_loader(registrations.by_ids)
+    proposal = row_loader(proposals.by_ids)
+    acknowledgment = row_loader(proposals.acknowledgments_by_ids)
+    dependency = row_loader(lineage.by_ids)
+    event: cached_property[Loader[UUID, EventRow | None]] = visible_row_loader(events.TABLE)
+    webhook: cached_property[Loader[UUID, Webhook | None]] = visible_row_loader(webhooks.TABLE)
+    webhook_delivery: cached_property[Loader[UUID, WebhookDelivery | None]] = visible_row_loader(webhooks.DELIVERIES)
 
-    event_by_sequence: cached_property[Loader[int, EventRow | None]] = visible(events.TABLE, "sequence")
-    team_by_name = unique(teams.by_names, lambda row: row.name_key)
+    event_by_sequence: cached_property[Loader[int, EventRow | None]] = visible_row_loader(events.TABLE, "sequence")
+    team_by_name = row_loader(teams.by_names, lambda row: row.name_key)
     """Teams by `teams.key` of the name."""
-    asset_by_fqn = unique(assets.by_fqns, lambda row: row.fqn_key)
+    asset_by_fqn = row_loader(assets.by_fqns, lambda row: row.fqn_key)
     """Assets by `assets.key` of the fqn."""
-    active_contract = unique(contracts.list_active, lambda row: row.asset_id)
-    contract_by_version = unique(contracts.by_versions, lambda row: (row.asset_id, row.version))
+    active_contract = row_loader(contracts.list_active, lambda row: row.asset_id)
+    contract_by_version = row_loader(contracts.by_versions, lambda row: (row.asset_id, row.version))
     """Contracts by asset id and version."""
-    previous_contract = loaded(_load_previous_contracts)
+    previous_contract = value_loader(_load_previous_contracts)
     """The contracts published before, by contract id."""
-    open_proposal = unique(proposals.list_open, lambda row: row.asset_id)
-    proposal_of_contract = unique(proposals.by_contracts, lambda row: row.contract_id)
+    open_proposal = row_loader(proposals.list_open, lambda row: row.asset_id)
+    proposal_of_contract = row_loader(proposals.by_contracts, lambda row: row.contract_id)
     """The proposals that led to contracts, by contract id."""
-    acknowledgments_of_proposal = grouped(proposals.list_acknowledgments, lambda row: row.proposal_id)
+    acknowledgments_of_proposal = rows_loader(proposals.list_acknowledgments, lambda row: row.proposal_id)
     """All acknowledgments, the released ones included."""
-    reader_index = loaded(_load_reader_indexes)
+    reader_index = value_loader(_load_reader_indexes)
     """The readers of an asset's fields from its live registrations, by asset id."""
-    reachable_assets = loaded(_load_reachable)
+    reachable_assets = value_loader(_load_reachable)
     """The assets within a number of steps, by asset id, direction and depth."""
 
     def __init__(self, open_session: OpenSession, viewer: Actor, on_batch: Callable[[int], None] | None = None) -> None:

@@ -15,13 +15,13 @@ from tessera_gql.graphql.type_registry import computed_field, to_type
 MAX_IDS = 100
 
 
-async def load_node(loaders: Loaders, identity: str) -> Any:
+async def load_node(loaders: Loaders, global_id: str) -> Any:
     """Load an object by global id; None if it does not exist. Raise Invalid for a malformed id."""
-    parsed_id = parse_global_id(identity)
+    parsed_id = parse_global_id(global_id)
     if parsed_id is None or parsed_id[0] not in NODE_LOADERS:
-        raise Invalid(f"{identity[:100]!r} is not an id. Use an `id` as an answer gives it.", field=("id",))
-    kind, key = parsed_id
-    return to_type(kind, await NODE_LOADERS[kind](loaders).load(key))
+        raise Invalid(f"{global_id[:100]!r} is not an id. Use an `id` as an answer gives it.", field=("id",))
+    type_name, row_id = parsed_id
+    return to_type(type_name, await NODE_LOADERS[type_name](loaders).load(row_id))
 
 
 @strawberry.type

@@ -19,43 +19,45 @@ GetLoader: TypeAlias = Callable[[Loaders], Loader[Any, Any]]
 IdArgument = Annotated[strawberry.ID, argument("The global id of the object.")]
 
 
-def relation(kind: str, path: str, description: str, *, nullable: bool = False, loader: GetLoader | None = None) -> Any:
-    """Declare a field that loads an object of type `kind` by the key at an attribute path; null if the key is.
+def relation(
+    type_name: str, path: str, description: str, *, nullable: bool = False, loader: GetLoader | None = None
+) -> Any:
+    """Declare a field that loads an object of the type by the key at an attribute path; null if the key is.
 
     The loader is the one by id unless another is given.
     """
-    read_key, get_loader = attrgetter(path), loader or NODE_LOADERS[kind]
+    read_key, get_loader = attrgetter(path), loader or NODE_LOADERS[type_name]
 
     def bind(info: Info) -> BoundBatch:
-        return BoundBatch(read_key, get_loader(info.context.loaders).load_many, _node_builder(kind))
+        return BoundBatch(read_key, get_loader(info.context.loaders).load_many, _node_builder(type_name))
 
     batch = Batch(bind, (path,))
 
     async def resolve(root: Any, info: Info) -> Any:
         return await batch.resolve(root, info)
 
-    return _batch_field(kind, resolve, batch, description, nullable=nullable)
+    return _batch_field(type_name, resolve, batch, description, nullable=nullable)
 
 
-def root_by_id(kind: str, description: str) -> Any:
+def root_by_id(type_name: str, description: str) -> Any:
     """Declare a root field that loads an object by its global id."""
 
     def bind(info: Info, **arguments: Any) -> BoundBatch:
-        return _bind_key(kind, NODE_LOADERS[kind](info.context.loaders), local_id(arguments["id"], kind))
+        return _bind_key(type_name, NODE_LOADERS[type_name](info.context.loaders), local_id(arguments["id"], type_name))
 
     batch = Batch(bind, ())
 
     async def resolve(root: Any, info: Info, id: IdArgument) -> Any:  # noqa: A002 - the name in the schema
         return await batch.resolve(root, info, id=id)
 
-    return _batch_field(kind, resolve, batch, description)
+    return _batch_field(type_name, resolve, batch, description)
 
 
-def root_by_ref(kind: str, ref: type, loader_of: RefLoader, description: str) -> Any:
+def root_by_ref(type_name: str, ref: type, get_loader: RefLoader, description: str) -> Any:
     """Declare a root field that loads an object by a reference, from the loader and key that `loader_of` returns."""
 
     def bind(info: Info, **arguments: Any) -> BoundBatch:
-        return _bind_key(kind, *loader_of(info.context.loaders, arguments["by"].to_ref("by")))
+        return _bind_key(type_name, *get_loader(info.context.loaders, arguments["by"].to_ref("by")))
 
     batch = Batch(bind, ())
 
@@ -63,22 +65,22 @@ def root_by_ref(kind: str, ref: type, loader_of: RefLoader, description: str) ->
         return await batch.resolve(root, info, by=by)
 
     resolve.__annotations__["by"] = Annotated[ref, argument("The reference to the object, by id or name.")]
-    return _batch_field(kind, resolve, batch, description)
+    return _batch_field(type_name, resolve, batch, description)
 
 
-def _bind_key(kind: str, loader: Loader[Any, Any], key: Any) -> BoundBatch:
-    return BoundBatch(lambda _: key, loader.load_many, _node_builder(kind))
+def _bind_key(type_name: str, loader: Loader[Any, Any], key: Any) -> BoundBatch:
+    return BoundBatch(lambda _: key, loader.load_many, _node_builder(type_name))
 
 
-def _node_builder(kind: str) -> Callable[[Any, Any], Any]:
-    to_node = type_registry.load_type(kind).of
+def _node_builder(type_name: str) -> Callable[[Any, Any], Any]:
+    to_node = type_registry.load_type(type_name).of
     return lambda _, row: None if row is None else to_node(row)
 
 
 def _batch_field(
-    kind: str, resolve: Callable[..., Any], batch: Batch, description: str, *, nullable: bool = True
+    type_name: str, resolve: Callable[..., Any], batch: Batch, description: str, *, nullable: bool = True
 ) -> Any:
-    type_ = type_registry.lazy_type(kind)
+    type_ = type_registry.lazy_type(type_name)
     return strawberry.field(
         resolver=resolve,
         graphql_type=type_ | None if nullable else type_,

@@ -18,13 +18,13 @@ def from_row(**overrides: str | Callable[[Any], Any]) -> Callable[[N], N]:
     Apply it above `strawberry.type`.
     """
 
-    def decorate(kind: N) -> N:
-        if issubclass(kind, Node):
-            setattr(kind, "id", ComputedProperty(lambda self: global_id(kind.__name__, self.row.id), "row.id"))  # noqa: B010 - typed otherwise
-        for field in get_object_definition(kind, strict=True).fields:
+    def decorate(cls: N) -> N:
+        if issubclass(cls, Node):
+            setattr(cls, "id", ComputedProperty(lambda self: global_id(cls.__name__, self.row.id), "row.id"))  # noqa: B010 - typed otherwise
+        for field in get_object_definition(cls, strict=True).fields:
             if field.base_resolver is None and field.python_name != "id":
-                setattr(kind, field.python_name, _row_property(overrides.get(field.python_name, field.python_name)))
-        return kind
+                setattr(cls, field.python_name, _row_property(overrides.get(field.python_name, field.python_name)))
+        return cls
 
     return decorate
 

@@ -42,9 +42,9 @@ def encode_cursor(hit: Hit) -> str:
 
 def decode_cursor(text: str) -> tuple[int, str, UUID]:
     try:
-        rank, label, identity = orjson.loads(base64.urlsafe_b64decode(text.encode()))
+        rank, label, row_id = orjson.loads(base64.urlsafe_b64decode(text.encode()))
         if isinstance(rank, int) and abs(rank) < 10 and isinstance(label, str):
-            return rank, check_text(label, "after"), UUID(identity)
+            return rank, check_text(label, "after"), UUID(row_id)
     except (ValueError, TypeError, AttributeError, binascii.Error):
         pass
     raise Invalid(
@@ -70,15 +70,16 @@ class Queries:
         if or_none(types) == []:
             raise Invalid("`types` is empty. Name what to look for, or leave it out for everything.", field=("types",))
         size = pagination.validate_request(PageRequest(order_by="rank", first=or_none(first))).size
-        kinds = tuple(dict.fromkeys(type_.value.capitalize() for type_ in or_none(types) or SearchType))
-        behind = None if or_none(after) is None else decode_cursor(str(after))
+        type_names = tuple(dict.fromkeys(type_.value.capitalize() for type_ in or_none(types) or SearchType))
+        position = None if or_none(after) is None else decode_cursor(str(after))
         loaders = info.context.loaders
-        hits = await loaders.run_query(partial(search.find_hits, text=text, kinds=kinds, limit=size + 1, after=behind))
-        rows = await asyncio.gather(*(NODE_LOADERS[hit.kind](loaders).load(hit.id) for hit in hits[:size]))
+        find = partial(search.find_hits, text=text, type_names=type_names, limit=size + 1, after=position)
+        hits = await loaders.run_query(find)
+        rows = await asyncio.gather(*(NODE_LOADERS[hit.type_name](loaders).load(hit.id) for hit in hits[:size]))
         return SearchResultConnection(
-            nodes=[to_type(hit.kind, row) for hit, row in zip(hits, rows, strict=False)],
+            nodes=[to_type(hit.type_name, row) for hit, row in zip(hits, rows, strict=False)],
             cursor=lambda index: encode_cursor(hits[index]),
             has_next=len(hits) > size,
-            has_previous=behind is not None,
-            load_count=lambda: loaders.run_query(partial(search.count_hits, text=text, kinds=kinds)),
+            has_previous=position is not None,
+            load_count=lambda: loaders.run_query(partial(search.count_hits, text=text, type_names=type_names)),
         )

@@ -8,7 +8,7 @@ from strawberry import UNSET
 from tessera_gql.errors import Invalid
 from tessera_gql.formats import schema_documents
 from tessera_gql.formats.parsed_schema import DocumentError
-from tessera_gql.formats.schema_documents import Format, ParsedContract, SchemaDocument
+from tessera_gql.formats.schema_documents import ParsedContract, SchemaDocument, SchemaFormat
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.workflows.comparisons import IdentityKey, RunCompute
 from tessera_gql.workflows.publishing import KEEP_CURRENT
@@ -16,7 +16,7 @@ from tessera_gql.workflows.publishing import KEEP_CURRENT
 
 @strawberry.input(description="A document of another format that describes the asset's data.")
 class DocumentInput:
-    format: Format = strawberry.field(description="The format of the document.")
+    format: SchemaFormat = strawberry.field(description="The format of the document.")
     text: str = strawberry.field(description="The whole document, as it is in its file.")
     part: str | None = optional(
         "The table or message to read from the document; if left out, the only one, or the one with the asset's name."
@@ -29,7 +29,7 @@ class DocumentInput:
 
 @strawberry.type(description="The document that a contract was read from.")
 class ContractSource:
-    format: Format = strawberry.field(description="The format of the document.")
+    format: SchemaFormat = strawberry.field(description="The format of the document.")
     text: str = strawberry.field(description="The whole document, exactly as it was published.")
     part: str | None = strawberry.field(description="The table or message that was read; null if not given.")
     dialect: str | None = strawberry.field(description="The SQL dialect of a DDL document; null if not given.")

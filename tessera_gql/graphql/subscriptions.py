@@ -86,12 +86,12 @@ class Subscription:
         ]
         async with aclosing(_matching_events(info, or_none(after), conditions)) as stream:
             async for event in stream:
-                facts = event.row.payload
+                payload = event.row.payload
                 yield ProposalStatusChanged(
                     event=event,
                     cursor=event.cursor,
-                    before=ProposalStatus(facts["before"]),
-                    after=ProposalStatus(facts["after"]),
+                    before=ProposalStatus(payload["before"]),
+                    after=ProposalStatus(payload["after"]),
                 )
 
     @subscription_field("Send a message whenever a team is asked to acknowledge a proposal.")

@@ -41,9 +41,9 @@ def lazy_list(name: str) -> Any:
     return list_[lazy_type(name)]
 
 
-def computed_field(description: str, kind: Any = None, *, name: str | None = None) -> Callable[[F], F]:
-    """Declare a field with a resolver; `kind` is its type where the function's annotation can't name it."""
-    return cast("Callable[[F], F]", strawberry.field(description=description, graphql_type=kind, name=name))
+def computed_field(description: str, type_: Any = None, *, name: str | None = None) -> Callable[[F], F]:
+    """Declare a field with a resolver; `type_` is its type where the function's annotation can't name it."""
+    return cast("Callable[[F], F]", strawberry.field(description=description, graphql_type=type_, name=name))
 
 
 def subscription_field(description: str) -> Callable[[F], F]:

@@ -57,7 +57,7 @@ class WebhookDeliveryFilter:
 
 @strawberry.input(description="Conditions on webhooks; a webhook must meet all of them.")
 class WebhookFilter:
-    team: IdFilter | None = filter_by("team_id", "The team whose events the webhook receives.", kind="Team")
+    team: IdFilter | None = filter_by("team_id", "The team whose events the webhook receives.", type_name="Team")
     created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the webhook was created.")
 
 
@@ -310,8 +310,8 @@ def _validate_document(call: Call, document: str | None) -> str | None:
     variables = {item.variable.name.value: print_ast(item.type) for item in node.variable_definitions or ()}
     if strange := variables.keys() - {"event"}:
         raise Invalid(f"The document asks for ${min(strange)}; only $event is given.", field=("document",))
-    if (kind := variables.get("event", "ID!")) not in EVENT_ID_TYPES:
-        raise Invalid(f"$event is an ID!, but the document declares it as {kind}.", field=("document",))
+    if (type_name := variables.get("event", "ID!")) not in EVENT_ID_TYPES:
+        raise Invalid(f"$event is an ID!, but the document declares it as {type_name}.", field=("document",))
     return document
 
 

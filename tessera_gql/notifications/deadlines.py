@@ -54,7 +54,7 @@ async def apply_due_deadlines(
 
 
 async def _run_command(
-    database: Database, pool: Pool | None, identity: UUID, command: Callable[[Session, UUID], Awaitable[object]]
+    database: Database, pool: Pool | None, proposal_id: UUID, command: Callable[[Session, UUID], Awaitable[object]]
 ) -> None:
     """Run a command for one proposal. Its failure is logged and must not prevent the others."""
     computer = Computer(pool, "clock")
@@ -62,13 +62,13 @@ async def _run_command(
     async def attempt(may_defer: bool) -> None:  # noqa: FBT001 - as `run_deferrable` calls it
         async with database.write("clock") as session:
             session.computer, session.may_defer = computer, may_defer
-            await command(session, identity)
+            await command(session, proposal_id)
 
     try:
         await run_deferrable(computer, attempt)
     except Unavailable:
         raise
     except Refusal as error:
-        log.warning("The proposal %s could not be brought up to date: %s", identity, error)
+        log.warning("The proposal %s could not be brought up to date: %s", proposal_id, error)
     except Exception:
-        log.exception("The proposal %s could not be brought up to date", identity)
+        log.exception("The proposal %s could not be brought up to date", proposal_id)

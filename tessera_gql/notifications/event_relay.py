@@ -162,5 +162,5 @@ class EventRelay:
             self._characters -= count_characters(self._recent.popleft())
 
     def _notify_subscribers(self) -> None:
-        moved, self._position_changed = self._position_changed, asyncio.Event()
-        moved.set()
+        changed, self._position_changed = self._position_changed, asyncio.Event()
+        changed.set()

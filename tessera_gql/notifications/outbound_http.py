@@ -127,7 +127,7 @@ def _tls_context() -> SSLContext:
 
 
 def _ascii_host(url: httpx.URL) -> str:
-    """The host name in ASCII, as DNS and certificates have it."""
+    """Return the host name in ASCII, as DNS and certificates have it."""
     return url.raw_host.decode("ascii")
 
 

@@ -20,7 +20,7 @@ def render_standard(event: EventRow, data: Any = None) -> bytes:
 
 
 def event_to_json(event: EventRow) -> dict[str, Any]:
-    """The event with field names as in GraphQL; ids are plain UUIDs."""
+    """Convert the event to JSON with field names as in GraphQL; ids are plain UUIDs."""
     return {
         "sequence": event.sequence,
         "id": event.id,
@@ -54,7 +54,7 @@ def render_slack_ping() -> bytes:
 
 
 def _payload_lines(payload: Mapping[str, Any]) -> list[str]:
-    """The payload in lines for people, without ids."""
+    """Yield the payload as lines for people, without ids."""
     lines: list[str] = []
     for name, value in payload.items():
         match value:

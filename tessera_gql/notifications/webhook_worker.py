@@ -1,4 +1,4 @@
-"""The webhook worker: creates deliveries from events and posts them at least once, whichever worker stops when.
+"""The webhook worker: creates deliveries from events and posts each at least once, even if a worker stops.
 
 Any number of workers may run, in server processes or alone. Their whole state is in the database: a webhook's position
 in the event log, and the due time of each delivery, which a claim moves to the end of its lease.
@@ -118,14 +118,14 @@ class WebhookWorker:
     async def _start_posts(self) -> None:
         """Start posts up to the limits; the limit for each webhook keeps a slow one from blocking the others."""
         options, maximum = self._options, self._options.max_posts_per_webhook
-        while (free := options.max_posts - len(self._running)) > 0:
-            busy = [hook for hook, count in Counter(self._running.values()).items() if count >= maximum]
+        while (free_slots := options.max_posts - len(self._running)) > 0:
+            excluded_ids = [key for key, posts in Counter(self._running.values()).items() if posts >= maximum]
             if options.url is None:  # leave it to workers whose settings have its secret
-                busy.append(SETTINGS_WEBHOOK_ID)
+                excluded_ids.append(SETTINGS_WEBHOOK_ID)
             async with self._database.write() as session:
                 lease = timedelta(seconds=options.lease_seconds)
                 claimed = await webhooks.claim(
-                    session, limit=free, limit_per_webhook=maximum, excluded_webhook_ids=busy, lease=lease
+                    session, limit=free_slots, limit_per_webhook=maximum, excluded_webhook_ids=excluded_ids, lease=lease
                 )
             for delivery in claimed:
                 task = asyncio.create_task(self._deliver(delivery), name=f"webhook {delivery.id}")
@@ -164,55 +164,58 @@ class WebhookWorker:
 
     async def _post(self, delivery: WebhookDelivery) -> int:
         async with self._database.read() as session:
-            if (hook := await webhooks.by_ids.find(session, delivery.webhook_id)) is None:
+            if (webhook := await webhooks.by_ids.find(session, delivery.webhook_id)) is None:
                 raise DeliveryError("The webhook was deleted.")
-            event = await _load_event(session, delivery, hook)
+            event = await _load_event(session, delivery, webhook)
             asset = await assets.by_ids.find(session, event.asset_id) if event and event.asset_id else None
             now, keyring = session.now, session.keyring
-        body = await self._render(hook, event, asset.fqn if asset else None, delivery)
-        headers = webhook_messages.sign_headers(str(delivery.id), body, self._signing_secrets(hook, keyring, now), now)
-        return await outbound_http.post(hook.url, body, headers, self._options.rules)
+        body = await self._render(webhook, event, asset.fqn if asset else None, delivery)
+        secrets = self._signing_secrets(webhook, keyring, now)
+        headers = webhook_messages.sign_headers(str(delivery.id), body, secrets, now)
+        return await outbound_http.post(webhook.url, body, headers, self._options.rules)
 
-    def _signing_secrets(self, hook: Webhook, keyring: Keyring, now: datetime) -> list[str]:
+    def _signing_secrets(self, webhook: Webhook, keyring: Keyring, now: datetime) -> list[str]:
         """The secrets that sign this post; raises DeliveryError if they can't be decrypted."""
-        if hook.id == SETTINGS_WEBHOOK_ID:
+        if webhook.id == SETTINGS_WEBHOOK_ID:
             return [self._options.secret] if self._options.secret else []
         try:
-            return webhook_secrets.signing_secrets(keyring, hook, now)
+            return webhook_secrets.signing_secrets(keyring, webhook, now)
         except UnreadableSecret as error:
             raise DeliveryError(f"The secret of this webhook can't be decrypted: {error}.") from None
 
-    async def _render(self, hook: Webhook, event: EventRow | None, fqn: str | None, delivery: WebhookDelivery) -> bytes:
-        is_slack = hook.format is WebhookFormat.SLACK
+    async def _render(
+        self, webhook: Webhook, event: EventRow | None, fqn: str | None, delivery: WebhookDelivery
+    ) -> bytes:
+        is_slack = webhook.format is WebhookFormat.SLACK
         if event is None:
             return (
                 webhook_messages.render_slack_ping() if is_slack else webhook_messages.render_ping(delivery.created_at)
             )
         if is_slack:
             return webhook_messages.render_slack(event, fqn)
-        if hook.document is not None and self._options.render is not None:
-            return webhook_messages.render_standard(event, await self._options.render(hook, event))
+        if webhook.document is not None and self._options.render is not None:
+            return webhook_messages.render_standard(event, await self._options.render(webhook, event))
         return webhook_messages.render_standard(event)
 
 
 async def create_deliveries(database: Database) -> int:
     """Create the deliveries of the next events, and move the webhooks' positions in the same transaction."""
     async with database.write() as session:
-        late = await webhooks.lock_lagging(session)
-        if not late:
+        lagging = await webhooks.lock_lagging(session)
+        if not lagging:
             return 0
-        page = await events.load_after(session, min(hook.position for hook in late))
+        page = await events.load_after(session, min(webhook.position for webhook in lagging))
         deliveries = [
-            new_delivery(session, hook, event.sequence)
-            for hook in late
+            new_delivery(session, webhook, event.sequence)
+            for webhook in lagging
             for event in page
-            if event.sequence > hook.position
-            and matches_filter(hook.kinds, hook.team_id, kind=event.kind, audience_team_ids=event.teams)
+            if event.sequence > webhook.position
+            and matches_filter(webhook.kinds, webhook.team_id, kind=event.kind, audience_team_ids=event.teams)
         ]
         for start in range(0, len(deliveries), 500):
             await session.insert_all(deliveries[start : start + 500])
         if page:
-            await webhooks.advance_position(session, late, page[-1].sequence)
+            await webhooks.advance_position(session, lagging, page[-1].sequence)
         return len(deliveries)
 
 
@@ -226,13 +229,8 @@ async def record_attempt(
             await webhooks.record_attempt(session, delivery, status=DeliveryStatus.DELIVERED, attempts=attempts)
             return
         failures = sum(1 for attempt in attempts if attempt["at"] >= delivery.since.isoformat())
-        due_at = next_attempt(
-            backoff,
-            failures=failures,
-            since=delivery.since,
-            now=session.now,
-            roll=random.random(),  # noqa: S311 - jitter
-        )
+        jitter = random.random()  # noqa: S311 - not a secret
+        due_at = next_attempt(backoff, failures=failures, since=delivery.since, now=session.now, jitter=jitter)
         if due_at is not None:
             await webhooks.record_attempt(session, delivery, attempts=attempts, due_at=due_at)
         elif await webhooks.record_attempt(session, delivery, status=DeliveryStatus.DEAD, attempts=attempts):
@@ -240,10 +238,10 @@ async def record_attempt(
 
 
 async def _record_failure(session: Session, delivery: WebhookDelivery, attempts: list[dict[str, Any]]) -> None:
-    hook = await webhooks.get(session, delivery.webhook_id, UNRESTRICTED)
+    webhook = await webhooks.get(session, delivery.webhook_id, UNRESTRICTED)
     event = WebhookDeliveryFailed(
-        audience_team_ids=frozenset({hook.team_id} if hook.team_id else ()),
-        webhook_id=hook.id,
+        audience_team_ids=frozenset({webhook.team_id} if webhook.team_id else ()),
+        webhook_id=webhook.id,
         delivery_id=delivery.id,
         event_sequence=delivery.sequence,
         attempts=len(attempts),
@@ -252,12 +250,12 @@ async def _record_failure(session: Session, delivery: WebhookDelivery, attempts:
     session.record(event)
 
 
-async def _load_event(session: Session, delivery: WebhookDelivery, hook: Webhook) -> EventRow | None:
-    """The event as the webhook's team may see it; None for a ping."""
+async def _load_event(session: Session, delivery: WebhookDelivery, webhook: Webhook) -> EventRow | None:
+    """Load the event as the webhook's team may see it; None for a ping."""
     if delivery.sequence is None:
         return None
     (row,) = await events.load_after(session, delivery.sequence - 1, limit=1)
-    event = redact_event(visibility_of_webhook(hook.team_id), row, events.with_actor)
+    event = redact_event(visibility_of_webhook(webhook.team_id), row, events.with_actor)
     if event is None:
         raise DeliveryError("This event is hidden from the team of the webhook.")
     return event

@@ -132,44 +132,44 @@ ACTION_SCOPES: Mapping[Action, ScopeRule] = {
 }
 
 
-def is_allowed(actor: Actor, verb: Action, team: UUID | None) -> bool:
+def is_allowed(actor: Actor, action: Action, team: UUID | None) -> bool:
     """Whether the actor may do this to what belongs to that team (None: to no team)."""
-    right = ACTION_SCOPES[verb]
+    rule = ACTION_SCOPES[action]
     own = team is not None and team == actor.team_id
-    return actor.has_scope(right.own_team if own else right.other_team)
+    return actor.has_scope(rule.own_team if own else rule.other_team)
 
 
-def authorize(actor: Actor, verb: Action, team: UUID | None) -> None:
+def authorize(actor: Actor, action: Action, team: UUID | None) -> None:
     """Authorize an action. Raises Forbidden with the action that was tried and the key that it needs."""
-    if is_allowed(actor, verb, team):
+    if is_allowed(actor, action, team):
         return
-    require_scope(actor, verb)
+    require_scope(actor, action)
     raise Forbidden("A key acts for its own team only. Use a key of that team.", field=("team",))
 
 
-def require_scope(actor: Actor, verb: Action) -> None:
+def require_scope(actor: Actor, action: Action) -> None:
     """Raise Forbidden for a caller who may do this to no team at all.
 
     Call it before private rows are looked up: the error must not depend on whether they exist.
     """
-    if not actor.has_scope(needed := ACTION_SCOPES[verb].own_team):
-        raise Forbidden(f"This key may not {verb}: it lacks the scope {needed}. Use a key that has it.")
+    if not actor.has_scope(needed := ACTION_SCOPES[action].own_team):
+        raise Forbidden(f"This key may not {action}: it lacks the scope {needed}. Use a key that has it.")
 
 
-def acting_team(actor: Actor, verb: Action, requested_team: UUID | None) -> UUID:
+def acting_team(actor: Actor, action: Action, requested_team: UUID | None) -> UUID:
     """The team that the call is made for: the requested team, else the key's own. Raises Forbidden."""
     team = requested_team or actor.team_id
-    authorize(actor, verb, team)
+    authorize(actor, action, team)
     if team is None:
         raise Forbidden("This key belongs to no team, so say which team acts.", field=("team",))
     return team
 
 
-def require_owner(actor: Actor, verb: Action, owner: UUID, *, action_text: str, owner_name: str) -> None:
+def require_owner(actor: Actor, action: Action, owner: UUID, *, action_text: str, owner_name: str) -> None:
     """Authorize the owning team; to a key of another team the error names the owner."""
-    if actor.has_scope(ACTION_SCOPES[verb].own_team) and not is_allowed(actor, verb, owner):
+    if actor.has_scope(ACTION_SCOPES[action].own_team) and not is_allowed(actor, action, owner):
         raise not_owner_error(action_text, owner_name)
-    authorize(actor, verb, owner)
+    authorize(actor, action, owner)
 
 
 def not_owner_error(action_text: str, owner_name: str) -> Forbidden:

@@ -45,12 +45,12 @@ class PathIndex(Generic[T]):
     """A trie of values by field path: finding the values with an overlapping path takes linear time."""
 
     def __init__(self) -> None:
-        self._root: _Node[T] = _Node()
+        self._root: _PathNode[T] = _PathNode()
 
     def add(self, path: str, value: T) -> None:
         node = self._root
         for step in split_path(path):
-            node = node.children.setdefault(step, _Node())
+            node = node.children.setdefault(step, _PathNode())
         node.values.append(value)
 
     def find_overlapping(self, path: str) -> Iterator[T]:
@@ -68,19 +68,19 @@ class PathIndex(Generic[T]):
             nodes += node.children.values()
 
 
-class _Node(Generic[T]):
+class _PathNode(Generic[T]):
     __slots__ = ("children", "values")
 
     def __init__(self) -> None:
-        self.children: dict[str, _Node[T]] = {}
+        self.children: dict[str, _PathNode[T]] = {}
         self.values: list[T] = []
 
 
 def find_affected_teams(breaking: Sequence[Change], readers: Iterable[FieldReader], proposer: UUID) -> AffectedTeams:
     """Find the teams that breaking changes affect, once each and without the proposer. A rename matches both names."""
-    audience = AffectedTeamsCollector(breaking, proposer)
-    audience.add(readers)
-    return audience.result()
+    collector = AffectedTeamsCollector(breaking, proposer)
+    collector.add(readers)
+    return collector.result()
 
 
 class AffectedTeamsCollector:
@@ -89,7 +89,7 @@ class AffectedTeamsCollector:
     def __init__(self, breaking: Sequence[Change], proposer: UUID) -> None:
         self._proposer = proposer
         self._fingerprints = [change.fingerprint for change in breaking]
-        self._all_numbers = frozenset(range(len(breaking)))  # a change's number is its index in `breaking`
+        self._all_numbers = frozenset(range(len(breaking)))
         self._by_path: PathIndex[int] = PathIndex()
         for number, change in enumerate(breaking):
             for path in change.fields or ("",):

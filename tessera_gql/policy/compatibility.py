@@ -89,7 +89,7 @@ def count_values(*terms: Terms) -> int | None:
 
 
 def is_evidence_cheap(judgement: Judgement, values: int) -> bool:
-    """Whether evidence for all changes takes a few milliseconds at most."""
+    """Return whether evidence for all changes takes a few milliseconds at most."""
     return values * sum(bool(change.breaks) for change in judgement.changes) <= MAX_CHEAP_EVIDENCE
 
 
@@ -128,7 +128,7 @@ def next_version(given_version: str | None, current: str | None, judgement: Judg
 
 
 def decide_outcome(judgement: Judgement, *, force: bool = False) -> Outcome:
-    """Decide what a publish does with judged terms."""
+    """Decide the outcome of a publish from the judgement of its terms."""
     if judgement.is_unchanged:
         return Outcome.UNCHANGED
     if not judgement.breaking:

@@ -56,7 +56,6 @@ _PAYLOAD_FIELDS: dict[str, tuple[str, ...]] = {}
 
 
 def _to_json(value: Any) -> Any:
-    """Convert a value to plain JSON."""
     match value:
         case datetime():
             return value.isoformat()

@@ -1,6 +1,6 @@
 """Decide the status of a proposal, which is never set by hand, and what teams may and must do about it."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -22,48 +22,48 @@ class TeamResponse:
     deadline: datetime | None = None
 
 
-def compute_status(answers: Iterable[TeamResponse], now: datetime) -> ProposalStatus:
+def compute_status(responses: Collection[TeamResponse], now: datetime) -> ProposalStatus:
     """Compute the status: any BLOCKED rejects, consent of all approves."""
-    responses = list(answers)
-    if any(answer.response is Response.BLOCKED for answer in responses):
+    if any(item.response is Response.BLOCKED for item in responses):
         return ProposalStatus.REJECTED
-    if all(is_consent(answer, now) for answer in responses):
+    if all(is_consent(item, now) for item in responses):
         return ProposalStatus.APPROVED
     return ProposalStatus.PENDING
 
 
-def is_consent(answer: TeamResponse, now: datetime) -> bool:
+def is_consent(team_response: TeamResponse, now: datetime) -> bool:
     """Whether the team agrees; MIGRATING counts as consent once its deadline has passed."""
-    match answer.response:
+    match team_response.response:
         case Response.APPROVED:
             return True
         case Response.MIGRATING:
-            return answer.deadline is not None and answer.deadline <= now
+            return team_response.deadline is not None and team_response.deadline <= now
         case _:
             return False
 
 
-def compute_status_or_expiry(answers: Iterable[TeamResponse], expires_at: datetime, now: datetime) -> ProposalStatus:
+def compute_status_or_expiry(
+    responses: Collection[TeamResponse], expires_at: datetime, now: datetime
+) -> ProposalStatus:
     """Compute the status, or EXPIRED if consent was not complete at `expires_at`, however late this is computed."""
-    responses = list(answers)
     if now >= expires_at and compute_status(responses, expires_at) is not ProposalStatus.APPROVED:
         return ProposalStatus.EXPIRED
     return compute_status(responses, now)
 
 
 def next_status(
-    before: ProposalStatus, answers: Iterable[TeamResponse], expires_at: datetime, now: datetime
+    before: ProposalStatus, responses: Collection[TeamResponse], expires_at: datetime, now: datetime
 ) -> ProposalStatus:
     """Compute the status that follows: a final one stays, and a proposal that was approved does not expire."""
     if not before.is_open:
         return before
     if before is ProposalStatus.APPROVED:
-        return compute_status(answers, now)
-    return compute_status_or_expiry(answers, expires_at, now)
+        return compute_status(responses, now)
+    return compute_status_or_expiry(responses, expires_at, now)
 
 
 def describe_status(status: ProposalStatus, *, is_anybody_asked: bool) -> str:
-    """The reason why acknowledgments and time lead to this status."""
+    """Describe why acknowledgments and time lead to this status."""
     match status:
         case ProposalStatus.APPROVED:
             return "every asked team agrees" if is_anybody_asked else "nobody is hurt, so nobody was asked"
@@ -100,24 +100,24 @@ def choose_expiry(requested_end: datetime | None, now: datetime) -> datetime:
     return requested_end
 
 
-def choose_migration_deadline(answer: TeamResponse, now: datetime) -> datetime | None:
+def choose_migration_deadline(team_response: TeamResponse, now: datetime) -> datetime | None:
     """Choose the deadline to store; raise Invalid for MIGRATING without one that lies ahead."""
-    if answer.response is not Response.MIGRATING:
+    if team_response.response is not Response.MIGRATING:
         return None
-    if answer.deadline is None:
+    if team_response.deadline is None:
         raise Invalid(
             "MIGRATING means not yet, so say until when: give a migrationDeadline.", field=("migrationDeadline",)
         )
-    if answer.deadline <= now:
+    if team_response.deadline <= now:
         raise Invalid(
             "The migrationDeadline has passed already. Give a later one, or answer APPROVED.",
             field=("migrationDeadline",),
         )
-    return answer.deadline
+    return team_response.deadline
 
 
 def registration_status(response: Response) -> RegistrationStatus:
-    """The status that a response gives to the registrations of its team."""
+    """Return the status that a response gives to the registrations of its team."""
     return RegistrationStatus.MIGRATING if response is Response.MIGRATING else RegistrationStatus.ACTIVE
 
 

@@ -126,7 +126,7 @@ def audience_of_field(type_name: str, field: str) -> Audience:
 
 
 def is_private_type(type_name: str) -> bool:
-    """Whether rows of this type are hidden from some callers."""
+    """Return whether rows of this type are hidden from some callers."""
     return TYPE_AUDIENCES[type_name] in {Audience.OWNERS, Audience.BY_KIND}
 
 
@@ -143,7 +143,7 @@ UNRESTRICTED = Visibility(is_unrestricted=True)
 
 
 def visibility_of(actor: Actor) -> Visibility:
-    """The private rows that an actor may read: those that it may change."""
+    """Return the visibility of an actor, who may read those private rows that it may change."""
     if actor.has_scope(OWNER_OR_ADMIN.other_team):
         return UNRESTRICTED
     return Visibility(team_id=actor.team_id if actor.has_scope(OWNER_OR_ADMIN.own_team) else None, key_id=actor.key_id)
@@ -155,7 +155,7 @@ def visibility_of_webhook(team_id: UUID | None) -> Visibility:
 
 
 def format_key_actor(name: str, prefix: str) -> str:
-    """The actor name of an API key in the event log."""
+    """Format the name of an API key as an actor of the event log."""
     return f"{name} ({prefix})"
 
 
@@ -180,10 +180,10 @@ class EventRecord(Protocol):
 E = TypeVar("E", bound=EventRecord)
 
 
-def redact_event(view: Visibility, row: E, rename: Callable[[E, str], E]) -> E | None:
+def redact_event(viewer: Visibility, row: E, rename: Callable[[E, str], E]) -> E | None:
     """The event as the caller may see it; None if it is hidden. `rename` copies it with another actor."""
-    if view.is_unrestricted:
+    if viewer.is_unrestricted:
         return row
-    if row.kind not in PUBLIC_EVENT_KINDS and (view.team_id is None or str(view.team_id) not in row.teams):
+    if row.kind not in PUBLIC_EVENT_KINDS and (viewer.team_id is None or str(viewer.team_id) not in row.teams):
         return None
     return row if (actor := redact_actor(row.actor)) == row.actor else rename(row, actor)

@@ -54,10 +54,10 @@ class Backoff:
     give_up_after_seconds: float = 24 * 3600
 
 
-def next_attempt(backoff: Backoff, *, failures: int, since: datetime, now: datetime, roll: float) -> datetime | None:
+def next_attempt(backoff: Backoff, *, failures: int, since: datetime, now: datetime, jitter: float) -> datetime | None:
     """When to retry after so many failures; None to give up. `roll` in [0, 1) adds a jitter of ± 25 %."""
     wait = min(backoff.first_seconds * backoff.factor ** min(failures - 1, 64), backoff.maximum_seconds)
-    due = now + timedelta(seconds=wait * (0.75 + roll / 2))
+    due = now + timedelta(seconds=wait * (0.75 + jitter / 2))
     return due if due < since + timedelta(seconds=backoff.give_up_after_seconds) else None
 
 

@@ -68,8 +68,8 @@ def parse_params(payload: object) -> RequestParams:
     return RequestParams(query, variables or {}, _read_member(members, "operationName", str, "a string") or None)
 
 
-def _read_member(members: dict[str, Any], name: str, kind: type, expected: str) -> Any:
+def _read_member(members: dict[str, Any], name: str, type_: type, expected: str) -> Any:
     value = members.get(name)
-    if value is not None and not isinstance(value, kind):
+    if value is not None and not isinstance(value, type_):
         raise MalformedRequest(f"`{name}` must be {expected}, null or absent.")
     return value

@@ -76,7 +76,7 @@ class OperationMeter:
     list_length: int
     """Items assumed in a list of objects that takes no page argument."""
     size_variables: set[str] = field(default_factory=set[str])
-    """Out: the variables that the cost depends on."""
+    """The variables that the cost depends on; filled while measuring."""
     _fragment_sizes: dict[str, OperationSize] = field(default_factory=dict[str, OperationSize])
 
     def measure_operation(self, node: ast.OperationDefinitionNode) -> OperationSize:
@@ -111,8 +111,8 @@ class OperationMeter:
                 size = self.measure_fragment(node.name.value, level)
             case ast.InlineFragmentNode():
                 narrowed = node.type_condition
-                kind = self.schema.get_type(narrowed.name.value) if narrowed else parent
-                size = self._measure_selections(node.selection_set, kind, level)
+                type_ = self.schema.get_type(narrowed.name.value) if narrowed else parent
+                size = self._measure_selections(node.selection_set, type_, level)
             case _:
                 size = EMPTY_SIZE
         return size._replace(directives=size.directives + len(node.directives or ())) if node.directives else size
@@ -123,8 +123,8 @@ class OperationMeter:
             return OperationSize(depth=1, aliases=aliases)
         name = node.name.value
         definition = self._find_definition(name, parent)
-        kind = get_named_type(definition.type) if definition else None
-        inner = self._measure_selections(node.selection_set, kind, level)
+        type_ = get_named_type(definition.type) if definition else None
+        inner = self._measure_selections(node.selection_set, type_, level)
         inner = inner._replace(depth=inner.depth + 1, aliases=inner.aliases + aliases)
         if name in INTROSPECTION_COST:
             return inner._replace(depth=1, cost=INTROSPECTION_COST[name], per_item=0, introspections=1, page=0)
@@ -138,10 +138,10 @@ class OperationMeter:
         inner: OperationSize,
     ) -> OperationSize:
         """Multiply the size of a field's object by the number of objects that the field may return."""
-        kind = get_named_type(definition.type) if definition else None
-        item_cost = (0 if _is_page_structure(kind) else 1) + inner.cost
+        type_ = get_named_type(definition.type) if definition else None
+        item_cost = (0 if _is_page_structure(type_) else 1) + inner.cost
         requested = self._requested_items(node, definition)
-        if _is_connection(kind):
+        if _is_connection(type_):
             page = self.default_page if requested is None else requested
             return inner._replace(cost=inner.cost + inner.per_item * page, per_item=0, page=max(page, inner.page))
         if requested is not None:
@@ -161,13 +161,13 @@ class OperationMeter:
     def _requested_items(self, node: ast.FieldNode, definition: GraphQLField | None) -> int | None:
         """Return the number of requested items, or the default page size; None if the field has no page argument."""
         accepted = definition.args if definition else {}
-        sizing = accepted.keys() & {"first", "last", "ids"}
-        if not sizing:
+        size_arguments = accepted.keys() & {"first", "last", "ids"}
+        if not size_arguments:
             return None
         sizes = [
             extent
             for argument in node.arguments or ()
-            if argument.name.value in sizing and (extent := self._find_extent(argument.value)) is not None
+            if argument.name.value in size_arguments and (extent := self._find_extent(argument.value)) is not None
         ]
         return max(1, *sizes) if sizes else self.default_page
 
@@ -250,12 +250,12 @@ def collect_fragments(document: ast.DocumentNode) -> dict[str, ast.FragmentDefin
     return {node.name.value: node for node in document.definitions if isinstance(node, ast.FragmentDefinitionNode)}
 
 
-def _is_connection(kind: GraphQLNamedType | None) -> bool:
-    return isinstance(kind, GraphQLObjectType) and "pageInfo" in kind.fields
+def _is_connection(type_: GraphQLNamedType | None) -> bool:
+    return isinstance(type_, GraphQLObjectType) and "pageInfo" in type_.fields
 
 
-def _is_page_structure(kind: GraphQLNamedType | None) -> bool:
+def _is_page_structure(type_: GraphQLNamedType | None) -> bool:
     """Return whether a type is an edge or page information, which cost nothing."""
-    return isinstance(kind, GraphQLObjectType) and (
-        "hasNextPage" in kind.fields or ("node" in kind.fields and "cursor" in kind.fields)
+    return isinstance(type_, GraphQLObjectType) and (
+        "hasNextPage" in type_.fields or ("node" in type_.fields and "cursor" in type_.fields)
     )

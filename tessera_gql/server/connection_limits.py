@@ -50,14 +50,14 @@ class RefusalReason(StrEnum):
 
 
 @dataclass(eq=False, slots=True)
-class Connection:
+class ClientConnection:
     """One TCP connection of HTTP or WebSocket, with its write deadline."""
 
     _limiter: ConnectionLimiter
     transport: asyncio.Transport
     address: str
     is_surplus: bool
-    """Accepted from the reserve above the limit."""
+    """Whether the connection was accepted from the reserve above the limit."""
     _timer: asyncio.TimerHandle | None = None
     _unread_at_start: int = 0
 
@@ -119,23 +119,23 @@ class ConnectionLimiter:
         self.limits = limits
         self.maximum = limits.connections
         """Maximum number of connections; lower if the process may open fewer files."""
-        self.open: dict[asyncio.Transport, Connection] = {}
+        self.open: dict[asyncio.Transport, ClientConnection] = {}
         self.refusals: Counter[RefusalReason] = Counter()
-        self.stalled: dict[Connection, float] = {}
+        self.stalled: dict[ClientConnection, float] = {}
         """Connections with unread data and the time since then, longest first."""
         self._trim_timer: asyncio.TimerHandle | None = None
         self._closed = 0
         self._addresses: Counter[str] = Counter()
-        self._new: dict[Connection, None] = {}
+        self._new: dict[ClientConnection, None] = {}
         """Connections before their first request or WebSocket authentication, longest idle first."""
-        self._kept_alive: dict[Connection, None] = {}
+        self._kept_alive: dict[ClientConnection, None] = {}
         """Connections between two requests, longest idle first."""
 
     @property
     def is_full(self) -> bool:
         return len(self.open) > self.maximum
 
-    def accept(self, transport: asyncio.Transport, address: str) -> Connection | RefusalReason:
+    def accept(self, transport: asyncio.Transport, address: str) -> ClientConnection | RefusalReason:
         """Register a connection, or return the reason to close it at once."""
         if self._addresses[address] >= self.limits.address_connections:
             self.refusals[RefusalReason.ADDRESS] += 1
@@ -144,12 +144,12 @@ class ConnectionLimiter:
         if is_surplus and len(self.open) >= self.maximum + RESERVED_CONNECTIONS:
             self.refusals[RefusalReason.FULL] += 1
             return RefusalReason.FULL
-        connection = self.open[transport] = Connection(self, transport, address, is_surplus)
+        connection = self.open[transport] = ClientConnection(self, transport, address, is_surplus)
         self._addresses[address] += 1
         self._new[connection] = None
         return connection
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: ClientConnection) -> None:
         """Unregister a lost connection. Further calls do nothing."""
         if self.open.pop(connection.transport, None) is None:
             return
@@ -162,12 +162,12 @@ class ConnectionLimiter:
         if not self._addresses[connection.address]:
             del self._addresses[connection.address]
 
-    def protect(self, connection: Connection) -> None:
+    def protect(self, connection: ClientConnection) -> None:
         """Protect the connection from eviction: it carries a request or an authenticated WebSocket."""
         self._new.pop(connection, None)
         self._kept_alive.pop(connection, None)
 
-    def set_kept_alive(self, connection: Connection) -> None:
+    def set_kept_alive(self, connection: ClientConnection) -> None:
         if connection.transport in self.open:
             self._kept_alive.setdefault(connection)
 

@@ -31,7 +31,7 @@ class SharedExecution:
 
 
 def find_shared_execution(transport: Transport, prepared: PrepareResult, identity: Identity) -> SharedExecution | None:
-    """Return how the subscription may be shared, or None if it may not."""
+    """Return the shared execution of the subscription, or None if it may not be shared."""
     if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
         return None
     resumes, cursor_variable = prepared.may_have_argument(RESUME_ARGUMENT), prepared.argument_variable(RESUME_ARGUMENT)

@@ -102,7 +102,7 @@ PrepareResult: TypeAlias = Operation | list[GraphQLError]
 
 
 @dataclass
-class _Entry:
+class _CachedDocument:
     """A cached document with its errors, measurements and plans."""
 
     document: ast.DocumentNode | None
@@ -110,7 +110,7 @@ class _Entry:
     """Tokens, or the equivalent amount of memory."""
     errors: list[GraphQLError] | None = None
     """Validation errors, None before validation."""
-    sizing: tuple[str, ...] | None = None
+    size_variables: tuple[str, ...] | None = None
     verdicts: dict[Hashable, GraphQLError | int] = field(default_factory=dict[Hashable, GraphQLError | int])
     plans: PlanCache = field(default_factory=PlanCache)
     weight: int = 0
@@ -137,7 +137,7 @@ class DocumentCache:
         self._schema = schema
         self._limits = limits
         self._profile = profile
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._entries: OrderedDict[str, _CachedDocument] = OrderedDict()
         self._weight = 0
 
     def prepare(
@@ -165,7 +165,7 @@ class DocumentCache:
         prepared = self.prepare(query, variables)
         return prepared.node if isinstance(prepared, Operation) else prepared[0]
 
-    def _find_entry(self, query: str) -> _Entry:
+    def _find_entry(self, query: str) -> _CachedDocument:
         if (entry := self._entries.get(query)) is None:
             entry = self._entries[query] = self._parse(query)
         else:
@@ -177,13 +177,13 @@ class DocumentCache:
             self._weight -= self._entries.popitem(last=False)[1].weight
         return entry
 
-    def _parse(self, query: str) -> _Entry:
+    def _parse(self, query: str) -> _CachedDocument:
         if len(query) > (limit := self._limits.document_bytes):
-            return _Entry(None, 2, [_complexity_error("document", limit, _TOO_LONG.format(f"{limit:,}"))])
+            return _CachedDocument(None, 2, [_complexity_error("document", limit, _TOO_LONG.format(f"{limit:,}"))])
         tokens, size = self._limits.tokens, 2 + len(query) // 500
         too_many_tokens = _complexity_error("tokens", tokens, _TOO_MANY_TOKENS.format(f"{tokens:,}"))
         if complexity.exceeds_tokens(query, tokens):
-            return _Entry(None, size, [too_many_tokens])
+            return _CachedDocument(None, size, [too_many_tokens])
         try:
             document = parse(query, max_lexical_tokens=tokens, max_comments=tokens)
         except GraphQLError as error:
@@ -193,9 +193,9 @@ class DocumentCache:
                 error = too_many_tokens
             else:
                 error = _with_code(error, "GRAPHQL_PARSE_FAILED")
-            return _Entry(None, size, [error])
+            return _CachedDocument(None, size, [error])
         _unlink_tokens(document)
-        return _Entry(document, size + document.token_count)
+        return _CachedDocument(document, size + document.token_count)
 
     def _validate(self, document: ast.DocumentNode) -> list[GraphQLError]:
         limits, hide = self._limits, self._profile is Profile.LOCKED
@@ -209,30 +209,30 @@ class DocumentCache:
         return []
 
     def _find_verdict(
-        self, entry: _Entry, document: ast.DocumentNode, variables: Mapping[str, Any]
+        self, entry: _CachedDocument, document: ast.DocumentNode, variables: Mapping[str, Any]
     ) -> GraphQLError | int:
         """Return the error of the first exceeded limit, or the cost. Cached per combination of page sizes."""
-        if entry.sizing is not None and (key := _page_sizes(entry.sizing, variables)) in entry.verdicts:
+        if entry.size_variables is not None and (key := _page_sizes(entry.size_variables, variables)) in entry.verdicts:
             return entry.verdicts[key]
-        sizing: set[str] = set()
-        verdict = self._measure(document, variables, sizing)
-        entry.sizing = (*sizing,)
+        size_variables: set[str] = set()
+        verdict = self._measure(document, variables, size_variables)
+        entry.size_variables = (*size_variables,)
         if len(entry.verdicts) >= 100:
             entry.verdicts.clear()
-        entry.verdicts[_page_sizes(entry.sizing, variables)] = verdict
+        entry.verdicts[_page_sizes(entry.size_variables, variables)] = verdict
         return verdict
 
     def _measure(
-        self, document: ast.DocumentNode, variables: Mapping[str, Any], sizing: set[str]
+        self, document: ast.DocumentNode, variables: Mapping[str, Any], size_variables: set[str]
     ) -> GraphQLError | int:
         fragments, limits, cost = complexity.collect_fragments(document), self._limits, 0
         pages = (limits.default_page, limits.list_length)
         for node in _operations(document):
-            measure = complexity.OperationMeter(
-                self._schema, fragments, variables, _default_values(node), *pages, sizing
+            meter = complexity.OperationMeter(
+                self._schema, fragments, variables, _default_values(node), *pages, size_variables
             )
             try:
-                size = measure.measure_operation(node)
+                size = meter.measure_operation(node)
             except complexity.NestingTooDeep:
                 size = complexity.OperationSize(depth=complexity.MAX_NESTING)
             if refusal := _check_limits(size, limits) or self._check_introspection(size):

@@ -62,53 +62,54 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         body = Body(receive, self.transport.limits, _content_length(request))
-        media = MediaType.JSON
+        media_type = MediaType.JSON
         try:
-            media = self._negotiate(request)
-            response = await self._execute(request, body, media, send)
+            media_type = self._negotiate(request)
+            response = await self._execute(request, body, media_type, send)
         except MalformedRequest as malformed:
-            response = _error_response(HttpError(400, str(malformed)), media)
+            response = _error_response(HttpError(400, str(malformed)), media_type)
         except HttpError as error:
-            response = _error_response(error, media)
+            response = _error_response(error, media_type)
         except ClientDisconnect:
             response = None
         except Exception as error:  # noqa: BLE001 - a failure of authentication itself is masked and logged
-            response = _to_response(to_encoded_reply(self.transport, error_reply(self.transport, error)), media)
+            response = _to_response(to_encoded_reply(self.transport, error_reply(self.transport, error)), media_type)
         if response is not None and response.status_code >= 400 and not body.is_complete:
             await _refuse(response, body, send)
         elif response is not None:
             await response(scope, receive, send)
 
-    async def _execute(self, request: Request, body: Body, media: MediaType, send: Send) -> Response | None:
+    async def _execute(self, request: Request, body: Body, media_type: MediaType, send: Send) -> Response | None:
         """Execute the request; None if the reply was sent as an event stream."""
         identity = await self._authenticate(request)
         address = request.client.host if request.client else ""
         share = UploadShare(self.transport.upload_limiter, self.transport.upload_account(identity, address))
         try:
-            work = await self._prepare(request, body, media, identity, share)
-            if media is MediaType.EVENTS:
+            prepared = await self._prepare(request, body, media_type, identity, share)
+            if media_type is MediaType.EVENTS:
                 source = (
-                    upload_jobs.stream_job(self.transport, work)
-                    if isinstance(work, Job)
-                    else stream_messages(self.transport, work, identity)
+                    upload_jobs.stream_job(self.transport, prepared)
+                    if isinstance(prepared, Job)
+                    else stream_messages(self.transport, prepared, identity)
                 )
                 await sse.stream(self.transport, source, identity, request.receive, send)
                 return None
-            if isinstance(work, Job):
-                return _to_response(await upload_jobs.run_job(self.transport, work), media)
-            reply = await run_operation(self.transport, work, identity, partial(wait_for_disconnect, request.receive))
-            return _to_response(to_encoded_reply(self.transport, reply), media)
+            if isinstance(prepared, Job):
+                return _to_response(await upload_jobs.run_job(self.transport, prepared), media_type)
+            disconnect = partial(wait_for_disconnect, request.receive)
+            reply = await run_operation(self.transport, prepared, identity, disconnect)
+            return _to_response(to_encoded_reply(self.transport, reply), media_type)
         finally:
             await share.close()
 
     async def _prepare(
-        self, request: Request, body: Body, media: MediaType, identity: Identity, share: UploadShare
+        self, request: Request, body: Body, media_type: MediaType, identity: Identity, share: UploadShare
     ) -> PrepareResult | Job:
         """Receive and prepare the operation. A large one becomes a job, which keeps only the text of its variables."""
         received = await self._receive(request, body, share)
         query = received.params
         prepared = self.transport.document_cache.prepare(query.query, query.variables, query.operation_name)
-        _check_permitted(request, media, prepared, received)
+        _check_permitted(request, media_type, prepared, received)
         if not isinstance(prepared, Operation) or not received.is_for_worker(prepared):
             return prepared
         share.open()
@@ -119,13 +120,13 @@ class Endpoint:
         if request.method not in methods:
             allow = ", ".join(methods)
             raise HttpError(405, f"{request.method} is not served here: use {allow}.", {"Allow": allow})
-        media = negotiate_media_type(",".join(request.headers.getlist("accept")))
-        if media is None:
+        media_type = negotiate_media_type(",".join(request.headers.getlist("accept")))
+        if media_type is None:
             message = f"Nothing that you accept can be sent: accept {MediaType.RESPONSE} or {MediaType.JSON}."
             raise HttpError(406, message)
         if request.method == "POST":
             _check_content_headers(request)
-        return media
+        return media_type
 
     async def _authenticate(self, request: Request) -> Identity:
         try:
@@ -160,12 +161,12 @@ async def _refuse(response: Response, body: Body, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _to_response(answer: EncodedReply, media: MediaType) -> Response:
+def _to_response(reply: EncodedReply, media_type: MediaType) -> Response:
     status, headers = 200, dict[str, str]()
-    if (extensions := answer.error_extensions) is not None:
-        status = STATUS_BY_CODE.get(extensions["code"], 200 if media is MediaType.JSON else 400)
+    if (extensions := reply.error_extensions) is not None:
+        status = STATUS_BY_CODE.get(extensions["code"], 200 if media_type is MediaType.JSON else 400)
         headers = {"Retry-After": str(extensions["retryAfter"])} if "retryAfter" in extensions else {}
-    return _create_response(answer.body, status, media, CHALLENGE if status == 401 else headers)
+    return _create_response(reply.body, status, media_type, CHALLENGE if status == 401 else headers)
 
 
 def negotiate_media_type(accept: str) -> MediaType | None:
@@ -184,9 +185,9 @@ def negotiate_media_type(accept: str) -> MediaType | None:
     for name in ranked:
         if name == MediaType.EVENTS and name == ranked[0]:
             return MediaType.EVENTS
-        for media in (MediaType.JSON, MediaType.RESPONSE):
-            if name == media or (name in {"*/*", "application/*"} and media not in qualities):
-                return media
+        for media_type in (MediaType.JSON, MediaType.RESPONSE):
+            if name == media_type or (name in {"*/*", "application/*"} and media_type not in qualities):
+                return media_type
     return None
 
 
@@ -225,13 +226,13 @@ def _content_length(request: Request) -> int | None:
     return None if "transfer-encoding" in request.headers else 0
 
 
-def _check_permitted(request: Request, media: MediaType, prepared: PrepareResult, received: RequestBody) -> None:
+def _check_permitted(request: Request, media_type: MediaType, prepared: PrepareResult, received: RequestBody) -> None:
     if not isinstance(prepared, Operation):
         return
     if request.method == "GET" and prepared.kind is OperationType.MUTATION:
         raise HttpError(405, "A mutation must be sent by POST.", {"Allow": "POST"})
     if prepared.kind is OperationType.SUBSCRIPTION:
-        if media is not MediaType.EVENTS:
+        if media_type is not MediaType.EVENTS:
             raise HttpError(400, STREAM_REQUIRED.message)
         if received.is_large:
             raise body_too_large(LARGE_BYTES, " A subscription takes no more.")
@@ -239,11 +240,11 @@ def _check_permitted(request: Request, media: MediaType, prepared: PrepareResult
         raise HttpError(400, f"Only {' or '.join(MANIFEST_FIELDS)}, alone in its operation, takes a file.")
 
 
-def _error_response(error: HttpError, media: MediaType) -> Response:
+def _error_response(error: HttpError, media_type: MediaType) -> Response:
     reply = {"errors": [{"message": str(error), "extensions": {"code": error.code}}]}
-    return _create_response(encode(reply), error.status, media, error.headers)
+    return _create_response(encode(reply), error.status, media_type, error.headers)
 
 
-def _create_response(body: bytes, status: int, media: MediaType, headers: Mapping[str, str]) -> Response:
-    content_type = MediaType.JSON if media is MediaType.EVENTS else media
+def _create_response(body: bytes, status: int, media_type: MediaType, headers: Mapping[str, str]) -> Response:
+    content_type = MediaType.JSON if media_type is MediaType.EVENTS else media_type
     return Response(body, status, headers, f"{content_type}; charset=utf-8")

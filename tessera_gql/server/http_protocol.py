@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.utils import get_remote_addr
 from uvicorn.server import ServerState
 
-from tessera_gql.server.connection_limits import Connection, ConnectionLimiter, RefusalReason
+from tessera_gql.server.connection_limits import ClientConnection, ConnectionLimiter, RefusalReason
 
 LINGER_SECONDS = 1.0
 """How long a refused connection stays open so that its client reads the error."""
@@ -63,7 +63,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, **arguments)
         self.limiter = server_state.limiter
         self.limits = server_state.limiter.limits
-        self.connection: Connection | None = None
+        self.connection: ClientConnection | None = None
         """The registered connection; None if it was refused before anything was read."""
         self.current_cycle: RequestResponseCycle | None = None
         """The request that is being executed; `cycle` is the one that was parsed last."""
@@ -76,7 +76,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.unparsed_size = 0
         """Bytes received since the last parser callback. The parser buffers an unfinished header without limit."""
         self.timer: asyncio.TimerHandle | None = None
-        """Deadline of an incomplete request."""
+        """Timer that ends the connection at the deadline of an incomplete request."""
 
     @property
     def is_executing(self) -> bool:
@@ -90,7 +90,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         address = get_remote_addr(transport)
         accepted = self.limiter.accept(transport, address[0] if address else "")
-        if isinstance(accepted, Connection):
+        if isinstance(accepted, ClientConnection):
             self.connection = accepted
             self._expect_request()
             return
@@ -140,8 +140,6 @@ class HttpProtocol(HttpToolsProtocol):
             self._stop_timers()
             self.handle_websocket_upgrade()
 
-    # Called by the parser
-
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.is_receiving = self.is_reading_head = True
@@ -179,8 +177,6 @@ class HttpProtocol(HttpToolsProtocol):
         self.is_receiving = False
         super().on_message_complete()
 
-    # Called by uvicorn
-
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self.current_cycle = cycle
         if self._is_surplus and cycle.scope["path"] not in PROBE_PATHS:
@@ -213,8 +209,6 @@ class HttpProtocol(HttpToolsProtocol):
         super().resume_writing()
         if self.connection is not None:
             self.connection.stop_write_deadline()
-
-    # Deadlines of the next request
 
     def _expect_request(self) -> None:
         """Start the deadline of an incomplete request, or the keep-alive timer between requests."""
@@ -256,8 +250,6 @@ class HttpProtocol(HttpToolsProtocol):
     def _stop_timers(self) -> None:
         self._stop_timer()
         self._unset_keepalive_if_required()
-
-    # Refusals
 
     def _head_too_large(self) -> ConnectionRefusal:
         limits = f"{self.limits.head_bytes:,} bytes and {self.limits.head_fields:,} headers"

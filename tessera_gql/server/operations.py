@@ -221,7 +221,7 @@ def error_reply(transport: Transport, error: Exception) -> Reply:
     """Create the reply for an exception that ended the operation."""
     if isinstance(error, GraphQLError):
         return _error_reply(transport, [error])
-    message, extensions = _explain(transport, error, "the whole operation")
+    message, extensions = _describe_error(transport, error, "the whole operation")
     return {"errors": [{"message": message, "extensions": extensions}]}
 
 
@@ -259,11 +259,11 @@ def _format_error(transport: Transport, error: GraphQLError) -> dict[str, Any]:
     is_invalid_input = error.path is None and isinstance(cause, ValueError)  # a scalar could not parse its value
     if cause is None or is_invalid_input or isinstance(cause, GraphQLError):
         return formatted | {"extensions": {"code": "BAD_REQUEST"} | (error.extensions or {})}
-    message, extensions = _explain(transport, cause, str(error.path))
+    message, extensions = _describe_error(transport, cause, str(error.path))
     return formatted | {"message": message, "extensions": extensions}
 
 
-def _explain(transport: Transport, cause: Exception, location: str) -> tuple[str, dict[str, Any]]:
+def _describe_error(transport: Transport, cause: Exception, location: str) -> tuple[str, dict[str, Any]]:
     """Return the message and extensions of an exception. An internal failure is logged and masked by a reference."""
     extensions = getattr(cause, "extensions", None)
     if isinstance(extensions, dict) and "code" in extensions:

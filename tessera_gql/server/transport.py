@@ -118,7 +118,7 @@ class Transport:
     concurrency_limiter: ConcurrencyLimiter = field(default_factory=ConcurrencyLimiter)
     executor_counts: ExecutorCounts = field(default_factory=ExecutorCounts)
     open_streams: set[asyncio.Future[CloseReason]] = field(default_factory=set[asyncio.Future[CloseReason]])
-    """One per open socket or event stream; done when the server wants it closed."""
+    """A future for each open socket and event stream; it is done when the server wants the stream closed."""
     stream_counts: Counter[Hashable] = field(default_factory=Counter[Hashable])
     """Open sockets and event streams by account."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -18,12 +18,12 @@ async def run_job(transport: Transport, job: Job, report_progress: ReportProgres
     with transport.observe(job.operation, job.identity) as observe_reply:
         try:
             extensions = transport.charge(job.identity, job.operation)
-            answer = await transport.execute_in_worker(job, extensions, report_progress)
+            reply = await transport.execute_in_worker(job, extensions, report_progress)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an error, and our failures are logged
-            answer = to_encoded_reply(transport, error_reply(transport, error))
-        failure = answer.error_extensions
+            reply = to_encoded_reply(transport, error_reply(transport, error))
+        failure = reply.error_extensions
         observe_reply({"data": {}} if failure is None else {"errors": [{"message": "", "extensions": failure}]})
-    return answer
+    return reply
 
 
 async def stream_job(transport: Transport, job: Job) -> AsyncGenerator[Message]:

@@ -274,7 +274,7 @@ class SharedOperation:
     socket: Socket
     key: str
     head: bytes
-    """Encoded up to the payload, once for all messages."""
+    """The encoded message up to its payload, which is the same for all messages."""
     position: int
     stream: SharedStream[Message] | None = None
     has_failed: bool = False

@@ -18,7 +18,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 from websockets.http11 import Request
 
-from tessera_gql.server.connection_limits import Connection, PingCounter, RefusalReason
+from tessera_gql.server.connection_limits import ClientConnection, PingCounter, RefusalReason
 from tessera_gql.server.http_protocol import LimitedServerState
 
 WRITE_TEXT = "tessera.write_text"
@@ -34,7 +34,7 @@ WriteText: TypeAlias = Callable[[bytes], bool]
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket protocol with direct writes. It never compresses messages."""
 
-    connection: Connection
+    connection: ClientConnection
 
     def __init__(self, config: Config, server_state: LimitedServerState, **arguments: Any) -> None:
         super().__init__(config, server_state, **arguments)

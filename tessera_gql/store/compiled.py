@@ -98,8 +98,8 @@ def compile_statement(statement: Executable, dialect: Dialect, **options: Any) -
     return compiled, compiler
 
 
-def _bind_converter(kind: TypeEngine[Any], dialect: Dialect) -> Converter | None:
-    return kind.dialect_impl(dialect).bind_processor(dialect)
+def _bind_converter(type_: TypeEngine[Any], dialect: Dialect) -> Converter | None:
+    return type_.dialect_impl(dialect).bind_processor(dialect)
 
 
 class StatementCompiler:
@@ -178,7 +178,7 @@ class PreparedQuery:
         *,
         cursor_column: str = "id",
     ) -> None:
-        """`build` takes the name of the dialect."""
+        """Prepare a query; `build` creates its statement for a dialect's name."""
         self._build = build
         self._required_columns = frozenset(required_columns)
         self._cursor_column = cursor_column

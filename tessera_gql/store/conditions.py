@@ -25,7 +25,7 @@ class Condition:
     value: Any
 
     def matches(self, row: Any) -> bool:
-        """Tell whether a row meets the condition. As in SQL, null meets none."""
+        """Return whether a row meets the condition. As in SQL, null meets none."""
         value = getattr(row, self.column)
         return value is not None and OPERATORS[self.operator].matches(value, self.value)
 

@@ -61,7 +61,7 @@ class PostgreSQLDriver:
                 await self.connection.execute("ROLLBACK")
 
     def survives(self, error: BaseException) -> bool:
-        """Tell whether the connection can be used again after this error."""
+        """Return whether the connection can be used again after this error."""
         if not isinstance(error, asyncpg.PostgresError) or self.connection.is_closed():
             return False
         return not str(getattr(error, "sqlstate", None) or "").startswith(CLOSING_SQLSTATES)

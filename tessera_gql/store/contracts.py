@@ -17,9 +17,9 @@ list_active = RowQuery(Contract, "asset_id", TABLE.c.status == ContractStatus.AC
 find_active = list_active.find
 
 
-async def get(session: Session, identity: UUID) -> Contract:
+async def get(session: Session, contract_id: UUID) -> Contract:
     """Return a contract by its id; raise NotFound if there is none."""
-    return await by_ids.get(session, identity, "contract", "List an asset's contracts to find it.")
+    return await by_ids.get(session, contract_id, "contract", "List an asset's contracts to find it.")
 
 
 async def list_all(session: Session) -> list[Contract]:

@@ -1,4 +1,4 @@
-"""Counts for metrics: the length of the event log and the work that waits."""
+"""Counts for metrics: the length of the event log and the amount of pending work."""
 
 from dataclasses import dataclass
 

@@ -111,9 +111,9 @@ class Database:
     async def erase_overwritten(self) -> None:
         """Write SQLite's WAL into the database file, so that neither holds overwritten values any more."""
         if self.dialect == "sqlite":
-            async with transaction(replace(self._sources.writer, begin_sql="")) as single:
+            async with transaction(replace(self._sources.writer, begin_sql="")) as connection:
                 with translate_faults(self.name):
-                    await single.run("PRAGMA wal_checkpoint(TRUNCATE)", ())
+                    await connection.run("PRAGMA wal_checkpoint(TRUNCATE)", ())
 
     async def dispose(self) -> None:
         if self._replica is not None:

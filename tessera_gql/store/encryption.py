@@ -75,5 +75,5 @@ class Keyring:
             ) from None
 
     def is_current(self, ciphertext: str) -> bool:
-        """Tell whether the newest key encrypted the secret."""
+        """Return whether the newest key encrypted the secret."""
         return bool(self.keys) and ciphertext.split(":")[1] == key_id(self.keys[0])

@@ -224,7 +224,7 @@ def _create_postgresql_engine(url: URL, options: DatabaseOptions) -> AsyncEngine
         connect_args=arguments,
         **_engine_options(),
     )
-    # JSON stays text until it is read, because its size is charged before it is decoded. It saves no time.
+    # JSON stays text until it is read, because its size is charged before it is decoded.
     dialect = cast("Any", engine.dialect)
     dialect.supports_native_json_deserialization = False
     dialect.setup_asyncpg_json_codec = dialect.setup_asyncpg_jsonb_codec = _skip_codec

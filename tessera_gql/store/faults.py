@@ -128,7 +128,7 @@ def driver_error(error: BaseException) -> BaseException:
 
 
 def is_connection_refused(error: Unavailable) -> bool:
-    """Tell whether the server runs but refuses connections, which does not pass by itself."""
+    """Return whether the server runs but refuses connections, which does not pass by itself."""
     reason = _reason(driver_error(error.__cause__ or error))
     return reason is not None and reason.is_refusal
 

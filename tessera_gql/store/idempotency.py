@@ -23,20 +23,20 @@ class IdempotentCall:
     input_hash: str
 
 
-async def claim_key(session: Session, memo: IdempotentCall) -> dict[str, Any] | None:
+async def claim_key(session: Session, call: IdempotentCall) -> dict[str, Any] | None:
     """Insert the key, or return the payload stored for it; waits for a transaction that is using the key.
 
     Raises Conflict if the key was used for another mutation or input.
     """
     is_new = await session.execute(
-        _insert(session).values(**vars(memo), answer={}, created_at=session.now).on_conflict_do_nothing()
+        _insert(session).values(**vars(call), answer={}, created_at=session.now).on_conflict_do_nothing()
     )
     if is_new:
         return None
-    row = await session.find(select(TABLE).where(_is_same_key(memo)), IdempotencyKey)
+    row = await session.find(select(TABLE).where(_is_same_key(call)), IdempotencyKey)
     if row is None:
         raise Conflict("Another call with this key has just failed. Repeat yours.", field=("idempotency_key",))
-    if (row.operation, row.input_hash) != (memo.operation, memo.input_hash):
+    if (row.operation, row.input_hash) != (call.operation, call.input_hash):
         raise Conflict(
             f"This idempotencyKey was used for {row.operation} with other input. Choose a new key for a new call.",
             field=("idempotency_key",),
@@ -44,13 +44,13 @@ async def claim_key(session: Session, memo: IdempotentCall) -> dict[str, Any] | 
     return row.answer
 
 
-async def store_payload(session: Session, memo: IdempotentCall, answer: dict[str, Any]) -> None:
+async def store_payload(session: Session, call: IdempotentCall, payload: dict[str, Any]) -> None:
     """Store the payload of a call whose key was inserted by `claim_key`."""
-    await session.update(IdempotencyKey, _is_same_key(memo), answer=answer)
+    await session.update(IdempotencyKey, _is_same_key(call), answer=payload)
 
 
-def _is_same_key(memo: IdempotentCall) -> Any:
-    return and_(TABLE.c.actor == memo.actor, TABLE.c.key == memo.key)
+def _is_same_key(call: IdempotentCall) -> Any:
+    return and_(TABLE.c.actor == call.actor, TABLE.c.key == call.key)
 
 
 def _insert(session: Session) -> Any:

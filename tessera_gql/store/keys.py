@@ -36,21 +36,21 @@ async def list_all(session: Session) -> list[ApiKey]:
     return await session.list(select(TABLE).order_by(TABLE.c.created_at, TABLE.c.id), ApiKey)
 
 
-async def get(session: Session, identity: UUID, view: Visibility) -> ApiKey:
+async def get(session: Session, key_id: UUID, viewer: Visibility) -> ApiKey:
     """Return a key by its id; raise NotFound if it does not exist or the caller may not see it."""
     error = NotFound("There is no such API key. Look it up with apiKeys or `tessera keys list`.", field=("api_key",))
-    key: ApiKey = await visibility.get_visible_row(session, TABLE.c.id, identity, view, error)
+    key: ApiKey = await visibility.get_visible_row(session, TABLE.c.id, key_id, viewer, error)
     return key
 
 
-async def revoke(session: Session, identity: UUID) -> bool:
+async def revoke(session: Session, key_id: UUID) -> bool:
     """Revoke a key; return False if it is revoked already."""
-    is_valid = (TABLE.c.id == identity) & TABLE.c.revoked_at.is_(None)
+    is_valid = (TABLE.c.id == key_id) & TABLE.c.revoked_at.is_(None)
     return bool(await session.update(ApiKey, is_valid, revoked_at=session.now))
 
 
 async def any_exists(session: Session) -> bool:
-    """Tell whether any API key exists. In write transactions, concurrent processes wait for each other here."""
+    """Return whether any API key exists. In write transactions, concurrent processes wait for each other here."""
     if session.dialect == "postgresql":
         await session.execute(select(func.pg_advisory_xact_lock(BOOTSTRAP_LOCK)))
     return bool(await session.value(select(exists(select(TABLE.c.id)))))

@@ -34,13 +34,13 @@ class ReachableAsset:
     degree: int
 
 
-async def find(session: Session, dependent: UUID, dependency: UUID, kind: str) -> AssetDependency | None:
+async def find(session: Session, dependent: UUID, dependency: UUID, dependency_type: str) -> AssetDependency | None:
     """Find the dependency of this type between two assets."""
     return await session.find(
         select(TABLE).where(
             TABLE.c.dependent_asset_id == dependent,
             TABLE.c.dependency_asset_id == dependency,
-            TABLE.c.dependency_type == kind,
+            TABLE.c.dependency_type == dependency_type,
         ),
         AssetDependency,
     )
@@ -58,7 +58,6 @@ async def list_by_dependents(session: Session, asset_ids: Collection[UUID]) -> l
 
 
 async def remove(session: Session, dependency_ids: Sequence[UUID]) -> None:
-    """Delete the dependencies with these ids."""
     await session.execute(delete(TABLE).where(session.in_values(TABLE.c.id, dependency_ids)))
 
 
@@ -80,8 +79,8 @@ WITH RECURSIVE walk (start, degree, level, visited) AS (
     UNION ALL
     SELECT walk.start, walk.degree + 1, following.level, walk.visited || following.level
     FROM walk, LATERAL (
-        SELECT array_agg(DISTINCT {far}) AS level FROM core.asset_dependencies
-        WHERE {near} = ANY(walk.level) AND {far} NOT IN (SELECT unnest(walk.visited))
+        SELECT array_agg(DISTINCT {end}) AS level FROM core.asset_dependencies
+        WHERE {start} = ANY(walk.level) AND {end} NOT IN (SELECT unnest(walk.visited))
     ) AS following
     WHERE walk.degree < :depth AND cardinality(walk.visited) <= :maximum AND following.level IS NOT NULL
 )
@@ -91,24 +90,25 @@ SELECT start, degree, unnest(level) AS asset_id FROM walk WHERE degree > 0 ORDER
 
 
 def _by_levels(_session: Session, starts: Sequence[UUID], direction: Direction, depth: int) -> Executable:
-    near, far = _edge_columns(direction)
-    statement = text(LEVELS_SQL.format(near=near.name, far=far.name)).columns(start=Uuid, degree=Integer, asset_id=Uuid)
+    start, end = _edge_columns(direction)
+    sql = LEVELS_SQL.format(start=start.name, end=end.name)
+    statement = text(sql).columns(start=Uuid, degree=Integer, asset_id=Uuid)
     parameter = bindparam("starts", list(starts), type_=ValueList(Uuid()))
     return statement.bindparams(parameter, depth=depth, maximum=MAX_REACHABLE)
 
 
 def _by_steps(session: Session, starts: Sequence[UUID], direction: Direction, depth: int) -> Executable:
     """Walk step by step, since SQLite has no arrays; an asset is visited once for each of its degrees."""
-    near, far = _edge_columns(direction)
+    start, end = _edge_columns(direction)
     walk = (
-        select(near.label("start"), far.label("asset_id"), literal(1).label("degree"))
-        .where(session.in_values(near, starts))
+        select(start.label("start"), end.label("asset_id"), literal(1).label("degree"))
+        .where(session.in_values(start, starts))
         .cte("walk", recursive=True)
     )
     # UNION drops assets that were reached at the same degree before; the depth ends cycles.
     walk = walk.union(
-        select(walk.c.start, far, walk.c.degree + 1)
-        .where(near == walk.c.asset_id, walk.c.degree < depth, far != walk.c.start)
+        select(walk.c.start, end, walk.c.degree + 1)
+        .where(start == walk.c.asset_id, walk.c.degree < depth, end != walk.c.start)
         .select_from(TABLE)
     )
     shortest = func.min(walk.c.degree).label("degree")
@@ -131,8 +131,8 @@ async def load_downstream_owner_ids(session: Session, asset: UUID) -> frozenset[
     return await load_owner_ids(session, (await load_reachable(session, [asset], Direction.DOWNSTREAM))[asset])
 
 
-async def load_owner_ids(session: Session, reached: Sequence[ReachableAsset]) -> frozenset[UUID]:
+async def load_owner_ids(session: Session, reachable: Sequence[ReachableAsset]) -> frozenset[UUID]:
     """Load the ids of the teams that own the reachable assets."""
-    is_reached = session.in_values(assets.c.id, [item.asset_id for item in reached])
+    is_reached = session.in_values(assets.c.id, [item.asset_id for item in reachable])
     owner_ids = await session.rows(select(assets.c.owner_team_id).where(is_reached).distinct())
     return frozenset(row.owner_team_id for row in owner_ids)

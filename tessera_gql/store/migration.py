@@ -115,7 +115,7 @@ def metadata_for(dialect: str) -> MetaData:
 
 
 def is_own_schema(name: str | None, kind: str, _parents: object = None) -> bool:
-    """Tell whether Alembic compares an object: on PostgreSQL only those in the three schemas of Tessera GQL."""
+    """Return whether Alembic compares an object: on PostgreSQL only those in the three schemas of Tessera GQL."""
     return kind != "schema" or name in (None, "core", "workflow", "audit")
 
 
@@ -175,13 +175,12 @@ def _upgrade_once(connection: Connection, target: str) -> bool:
 
 
 def _is_lock_conflict(error: Unavailable) -> bool:
-    """Tell whether another transaction holds a lock, rather than that the database is unavailable."""
+    """Return whether another transaction holds a lock, rather than that the database is unavailable."""
     fault = error.__cause__ and driver_error(error.__cause__)
     return getattr(fault, "sqlstate", None) in LOCK_ERRORS or getattr(fault, "sqlite_errorcode", None) in LOCK_ERRORS
 
 
 async def downgrade(url: str, revision: str) -> None:
-    """Downgrade a database to an older revision."""
     await _with_connection(url, lambda connection: command.downgrade(create_config(connection), revision))
 
 

@@ -132,7 +132,7 @@ class QueryShape:
     """Whether private rows and names are hidden."""
 
     @classmethod
-    def of(cls, source: FromClause, parent: str | None, request: PageRequest, view: Visibility) -> "QueryShape":
+    def of(cls, source: FromClause, parent: str | None, request: PageRequest, viewer: Visibility) -> "QueryShape":
         return cls(
             source,
             parent,
@@ -141,7 +141,7 @@ class QueryShape:
             request.is_backward,
             tuple(name for name in ("after", "before") if getattr(request, name) is not None),
             tuple((condition.column, condition.operator) for condition in request.conditions),
-            visibility.is_restricted(source, view),
+            visibility.is_restricted(source, viewer),
         )
 
     def columns(self, source: FromClause, *extra: ColumnElement[Any]) -> list[ColumnElement[Any]]:
@@ -181,7 +181,7 @@ class QueryShape:
                 yield sa.or_(column < bound, sa.and_(column == bound, identity < bound_id))
 
 
-def _bind_values(source: FromClause, request: PageRequest, view: Visibility) -> dict[str, Any]:
+def _bind_values(source: FromClause, request: PageRequest, viewer: Visibility) -> dict[str, Any]:
     """Return the values of all parameters but the parents; raise Invalid for a cursor of another list."""
     conditions = enumerate(request.conditions)
     values = {f"value_{index}": to_parameter(source, condition) for index, condition in conditions}
@@ -189,13 +189,13 @@ def _bind_values(source: FromClause, request: PageRequest, view: Visibility) -> 
         if cursor is not None:
             value, values[f"{name}_id"] = _decode_cursor(cursor, request, name)
             values[name] = _to_column_value(source.c[request.order_by], value, name)
-    return values | {"size": request.size + 1} | visibility.parameters(view)
+    return values | {"size": request.size + 1} | visibility.parameters(viewer)
 
 
-async def load_page(session: Session, source: Table, request: PageRequest, view: Visibility) -> Page:
+async def load_page(session: Session, source: Table, request: PageRequest, viewer: Visibility) -> Page:
     """Load one page of a whole table."""
-    query = _page_query(QueryShape.of(source, None, request, view))
-    return _to_page(await session.fetch(query, **_bind_values(source, request, view)), request)
+    query = _page_query(QueryShape.of(source, None, request, viewer))
+    return _to_page(await session.fetch(query, **_bind_values(source, request, viewer)), request)
 
 
 @lru_cache(MAX_CACHED_SHAPES)
@@ -208,12 +208,12 @@ def _page_query(shape: QueryShape) -> PreparedQuery:
 
 
 async def load_pages_by_parent(
-    session: Session, source: sa.Table, parent: str, parents: Sequence[UUID], request: PageRequest, view: Visibility
+    session: Session, source: sa.Table, parent: str, parents: Sequence[UUID], request: PageRequest, viewer: Visibility
 ) -> dict[UUID, Page]:
     """Load a page for each parent with one statement."""
-    query = _parent_pages_query(QueryShape.of(source, parent, request, view))
+    query = _parent_pages_query(QueryShape.of(source, parent, request, viewer))
     pages = dict.fromkeys(parents, _to_page([], request))
-    rows = await session.fetch(query, parents=parents, **_bind_values(source, request, view))
+    rows = await session.fetch(query, parents=parents, **_bind_values(source, request, viewer))
     first = 1 if session.dialect == "postgresql" else 0
     for index, group in groupby(rows, attrgetter(PARENT_INDEX)):  # the statement orders the rows by parent
         pages[parents[index - first]] = _to_page([*group], request)
@@ -279,7 +279,7 @@ def _parents_table(parent: ColumnElement[Any]) -> Any:
 
 
 def _to_page(rows: Sequence[Any], request: PageRequest) -> Page:
-    """Cut off the extra row, which was read to learn whether more follow."""
+    """Build a page without the extra row, which was read to learn whether more follow."""
     has_more = len(rows) > request.size
     rows = rows[: request.size] if has_more else rows
     if request.is_backward:
@@ -287,19 +287,19 @@ def _to_page(rows: Sequence[Any], request: PageRequest) -> Page:
     return Page(rows, has_next=has_more, has_previous=request.after is not None)
 
 
-async def count(session: Session, source: sa.Table, request: PageRequest, view: Visibility) -> int:
+async def count(session: Session, source: sa.Table, request: PageRequest, viewer: Visibility) -> int:
     """Count all rows of a table that meet the request's conditions."""
-    query = _count_query(QueryShape.of(source, None, request, view))
-    (row,) = await session.fetch(query, **_bind_values(source, request, view))
+    query = _count_query(QueryShape.of(source, None, request, viewer))
+    (row,) = await session.fetch(query, **_bind_values(source, request, viewer))
     return int(row.number)
 
 
 async def count_by_parent(
-    session: Session, source: sa.Table, parent: str, parents: Sequence[UUID], request: PageRequest, view: Visibility
+    session: Session, source: sa.Table, parent: str, parents: Sequence[UUID], request: PageRequest, viewer: Visibility
 ) -> dict[UUID, int]:
     """Count the rows of each parent that meet the request's conditions, with one statement."""
-    query = _count_query(QueryShape.of(source, parent, request, view))
-    rows = await session.fetch(query, parents=parents, **_bind_values(source, request, view))
+    query = _count_query(QueryShape.of(source, parent, request, viewer))
+    rows = await session.fetch(query, parents=parents, **_bind_values(source, request, viewer))
     return dict.fromkeys(parents, 0) | {row.parent: row.number for row in rows}
 
 

@@ -37,9 +37,9 @@ AWAITED = (
 """The acknowledgments that open proposals still wait for."""
 
 
-async def get(session: Session, identity: UUID) -> Proposal:
+async def get(session: Session, proposal_id: UUID) -> Proposal:
     """Return a proposal by its id; raise NotFound if there is none."""
-    return await by_ids.get(session, identity, "proposal", "List proposals(filter:) to find it.")
+    return await by_ids.get(session, proposal_id, "proposal", "List proposals(filter:) to find it.")
 
 
 async def list_overdue(session: Session, now: datetime) -> list[Proposal]:

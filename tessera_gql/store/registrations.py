@@ -25,9 +25,9 @@ CONSUMER_TEAMS = (
 """The teams that read an asset, without duplicates, with the `asset_id` as an extra column."""
 
 
-async def get(session: Session, identity: UUID) -> Registration:
+async def get(session: Session, registration_id: UUID) -> Registration:
     """Return a registration by its id; raise NotFound if there is none."""
-    return await by_ids.get(session, identity, "registration", "List an asset's registrations to find it.")
+    return await by_ids.get(session, registration_id, "registration", "List an asset's registrations to find it.")
 
 
 async def list_all_live(session: Session) -> list[Registration]:

@@ -83,7 +83,7 @@ class Replica:
         return {row.actor: row.last for row in actors}
 
     async def has_sequence(self, session: Session, sequence: int) -> bool:
-        """Tell whether the session's snapshot, which this fixes, holds the sequence; suspend a replica too old."""
+        """Return whether the session's snapshot, which this fixes, holds the sequence; suspend a replica too old."""
         last = await load_last_sequence(session)
         if last < self._required_by_age:
             self.suspend(f"it lacks events older than {self._max_age.total_seconds():g} seconds")

@@ -49,9 +49,9 @@ def _getter(index: int, convert: Converter | None) -> Converter:
     return itemgetter(index) if convert is None else lambda row: convert(row[index])
 
 
-def _result_converter(kind: TypeEngine[Any], dialect: Dialect) -> Converter | None:
+def _result_converter(type_: TypeEngine[Any], dialect: Dialect) -> Converter | None:
     """Return the function that converts a driver's value; None where no conversion is needed."""
-    match kind:
+    match type_:
         case Enum(enum_class=enum) if enum is not None:
             return {None: None, **{member.value: member for member in enum}}.__getitem__
         case UTCDateTime() if dialect.name == "postgresql":
@@ -59,7 +59,7 @@ def _result_converter(kind: TypeEngine[Any], dialect: Dialect) -> Converter | No
         case Uuid() if dialect.name == "sqlite":
             return _uuid
         case _:
-            return kind.dialect_impl(dialect).result_processor(dialect, None)
+            return type_.dialect_impl(dialect).result_processor(dialect, None)
 
 
 @lru_cache(maxsize=10_000)

@@ -19,47 +19,47 @@ assets = table(Asset)
 class Hit:
     """A row that matches a search; hits are sorted by rank, label and id."""
 
-    kind: str
+    type_name: str
     rank: int
     label: str
     id: UUID
 
 
 def _match_query(
-    kind: str, label: ColumnElement[str], identity: ColumnElement[UUID], text: str, *extra_columns: ColumnElement[str]
+    type_name: str, label: ColumnElement[str], row_id: ColumnElement[UUID], text: str, *bodies: ColumnElement[str]
 ) -> Select[*tuple[Any, ...]]:
     key_text = uniqueness_key(text)
     rank = case((label == key_text, 0), (label.startswith(key_text, autoescape=True), 1), else_=2)
     condition = label.contains(key_text, autoescape=True)
-    for column in extra_columns:
-        condition = condition | func.lower(column).contains(text.lower(), autoescape=True)
-    columns = (literal(kind).label("kind"), rank.label("rank"), label.label("label"), identity.label("id"))
+    for body in bodies:
+        condition = condition | func.lower(body).contains(text.lower(), autoescape=True)
+    columns = (literal(type_name).label("type_name"), rank.label("rank"), label.label("label"), row_id.label("id"))
     return select(*columns).where(condition)
 
 
-def _match_queries(text: str, kinds: Sequence[str]) -> list[Select[*tuple[Any, ...]]]:
+def _match_queries(text: str, type_names: Sequence[str]) -> list[Select[*tuple[Any, ...]]]:
     text = text.strip()
-    by_kind = {
+    by_type = {
         "Team": _match_query("Team", teams.c.name_key, teams.c.id, text),
         "Asset": _match_query("Asset", assets.c.fqn_key, assets.c.id, text, assets.c.description),
     }
-    return [by_kind[kind] for kind in kinds]
+    return [by_type[name] for name in type_names]
 
 
 async def find_hits(
-    session: Session, text: str, kinds: Sequence[str], *, limit: int, after: tuple[int, str, UUID] | None = None
+    session: Session, text: str, type_names: Sequence[str], *, limit: int, after: tuple[int, str, UUID] | None = None
 ) -> list[Hit]:
     """Find the best hits after the sort key of another hit, equal ranks in the order of names."""
-    hits = union_all(*_match_queries(text, kinds)).subquery()
+    hits = union_all(*_match_queries(text, type_names)).subquery()
     statement = select(hits).order_by(hits.c.rank, hits.c.label, hits.c.id).limit(limit)
     if after is not None:
         rank, label, identity = after
         position = tuple_(hits.c.rank, hits.c.label, hits.c.id)
         statement = statement.where(position > tuple_(literal(rank), literal(label), literal(identity, hits.c.id.type)))
-    return [Hit(row.kind, row.rank, row.label, row.id) for row in await session.rows(statement)]
+    return [Hit(row.type_name, row.rank, row.label, row.id) for row in await session.rows(statement)]
 
 
-async def count_hits(session: Session, text: str, kinds: Sequence[str]) -> int:
+async def count_hits(session: Session, text: str, type_names: Sequence[str]) -> int:
     """Count all hits of a search."""
-    hits = union_all(*_match_queries(text, kinds)).subquery()
+    hits = union_all(*_match_queries(text, type_names)).subquery()
     return int(await session.value(select(func.count()).select_from(hits)))

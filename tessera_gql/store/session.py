@@ -170,9 +170,9 @@ class Session:
         except INTEGRITY_ERRORS as error:
             raise Conflict(f"{DUPLICATE} {RETRY_ADVICE}") from error
 
-    async def update_row(self, model: type[SQLModel], identity: UUID, **values: Any) -> None:
+    async def update_row(self, model: type[SQLModel], row_id: UUID, **values: Any) -> None:
         """Update the row with this id; see `update`."""
-        await self.update(model, table(model).c.id == identity, **values)
+        await self.update(model, table(model).c.id == row_id, **values)
 
     async def update_unchanged(self, model: type[SQLModel], row: Team | Webhook, **values: Any) -> bool:
         """Update a row and raise its row version; return False if it was changed since it was read."""
@@ -262,5 +262,4 @@ class transaction:  # noqa: N801 - used as a function; a generator would take th
 
 
 def ids(rows: Iterable[Any]) -> list[UUID]:
-    """Return the ids of the rows, in their order."""
     return [row.id for row in rows]

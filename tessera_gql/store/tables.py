@@ -78,8 +78,8 @@ def _enum(enum: type[StrEnum]) -> sa.Enum:
     return sa.Enum(enum, native_enum=False, create_constraint=True, length=32, values_callable=values, name=name)
 
 
-def _column(kind: Any, *args: Any, nullable: bool = False, **options: Any) -> Any:
-    return Field(sa_column=sa.Column(kind, *args, nullable=nullable, **options))
+def _column(type_: Any, *args: Any, nullable: bool = False, **options: Any) -> Any:
+    return Field(sa_column=sa.Column(type_, *args, nullable=nullable, **options))
 
 
 def _id() -> Any:

@@ -41,18 +41,18 @@ ACTOR_COLUMNS = frozenset({KEYS.c.created_by, EVENTS.c.actor})
 """Columns with an actor's name, which may be the name of an API key."""
 
 
-def is_restricted(source: FromClause, view: Visibility) -> bool:
-    """Tell whether statements on the table must be restricted for this caller."""
-    return not view.is_unrestricted and source in VISIBILITY_CONDITIONS
+def is_restricted(source: FromClause, viewer: Visibility) -> bool:
+    """Return whether statements on the table must be restricted for this caller."""
+    return not viewer.is_unrestricted and source in VISIBILITY_CONDITIONS
 
 
-def parameters(view: Visibility) -> dict[str, Any]:
+def parameters(viewer: Visibility) -> dict[str, Any]:
     """Return the parameter values of restricted statements; other statements ignore them."""
-    team = view.team_id
+    team = viewer.team_id
     return {
         "viewer_team": team,
         "viewer_pattern": f"%{team}%" if team else None,
-        "viewer_key": view.key_id,
+        "viewer_key": viewer.key_id,
         "public_kinds": sorted(PUBLIC_EVENT_KINDS),
     }
 
@@ -82,16 +82,18 @@ def columns(source: FromClause, *, restricted: bool) -> list[ColumnElement[Any]]
 
 
 async def load_visible_rows(
-    session: Session, column: Column[Any], values: Sequence[Any], view: Visibility
+    session: Session, column: Column[Any], values: Sequence[Any], viewer: Visibility
 ) -> list[Any]:
     """Load the rows whose column has one of the values and that the caller may see."""
-    query = _rows_query(column, is_restricted(column.table, view))
-    return [*await session.fetch(query, values=values, **parameters(view))]
+    query = _rows_query(column, is_restricted(column.table, viewer))
+    return [*await session.fetch(query, values=values, **parameters(viewer))]
 
 
-async def get_visible_row(session: Session, column: Column[Any], value: Any, view: Visibility, error: NotFound) -> Any:
+async def get_visible_row(
+    session: Session, column: Column[Any], value: Any, viewer: Visibility, error: NotFound
+) -> Any:
     """Return the row with this value; raise the error if it does not exist or the caller may not see it."""
-    rows = await load_visible_rows(session, column, [value], view)
+    rows = await load_visible_rows(session, column, [value], viewer)
     if not rows:
         raise error
     return rows[0]

@@ -23,10 +23,10 @@ last_sequence = select(func.coalesce(func.max(events.c.sequence), 0)).scalar_sub
 IS_LAGGING = and_(TABLE.c.is_active, TABLE.c.position < last_sequence)
 
 
-async def get(session: Session, identity: UUID, view: Visibility) -> Webhook:
+async def get(session: Session, webhook_id: UUID, viewer: Visibility) -> Webhook:
     """Return a webhook by its id; raise NotFound if it does not exist or the caller may not see it."""
     error = NotFound("There is no such webhook. List webhooks to find it.", field=("webhook",))
-    webhook: Webhook = await visibility.get_visible_row(session, TABLE.c.id, identity, view, error)
+    webhook: Webhook = await visibility.get_visible_row(session, TABLE.c.id, webhook_id, viewer, error)
     return webhook
 
 
@@ -40,22 +40,22 @@ async def replace_secrets(session: Session, row: Webhook, secrets: list[dict[str
     return await session.update_unchanged(Webhook, row, secrets=secrets)
 
 
-async def get_delivery(session: Session, identity: UUID, view: Visibility) -> WebhookDelivery:
+async def get_delivery(session: Session, delivery_id: UUID, viewer: Visibility) -> WebhookDelivery:
     """Return a delivery by its id; raise NotFound if it does not exist or the caller may not see it."""
     error = NotFound("There is no such delivery; ended ones are kept for 30 days.", field=("delivery",))
-    delivery: WebhookDelivery = await visibility.get_visible_row(session, DELIVERIES.c.id, identity, view, error)
+    delivery: WebhookDelivery = await visibility.get_visible_row(session, DELIVERIES.c.id, delivery_id, viewer, error)
     return delivery
 
 
-async def remove(session: Session, identity: UUID) -> None:
+async def remove(session: Session, webhook_id: UUID) -> None:
     """Delete a webhook and its deliveries."""
-    await session.execute(select(TABLE.c.id).where(TABLE.c.id == identity).with_for_update())
-    await session.execute(delete(DELIVERIES).where(DELIVERIES.c.webhook_id == identity))
-    await session.execute(delete(TABLE).where(TABLE.c.id == identity))
+    await session.execute(select(TABLE.c.id).where(TABLE.c.id == webhook_id).with_for_update())
+    await session.execute(delete(DELIVERIES).where(DELIVERIES.c.webhook_id == webhook_id))
+    await session.execute(delete(TABLE).where(TABLE.c.id == webhook_id))
 
 
 async def has_work(session: Session) -> bool:
-    """Tell whether a worker has work, before it begins a write, which would block all other writers on SQLite."""
+    """Return whether a worker has work, before it begins a write, which would block all other writers on SQLite."""
     due = exists(select(DELIVERIES.c.id).where(_is_due(session.now)))
     return bool(await session.value(select(exists(select(TABLE.c.id).where(IS_LAGGING)) | due)))
 
@@ -76,14 +76,14 @@ async def claim(
     session: Session, *, limit: int, limit_per_webhook: int, excluded_webhook_ids: Collection[UUID], lease: timedelta
 ) -> list[WebhookDelivery]:
     """Claim due deliveries, at most `limit_per_webhook` of each webhook; they are due again when the lease expires."""
-    position = func.row_number().over(partition_by=DELIVERIES.c.webhook_id, order_by=DELIVERIES.c.due_at)
+    rank = func.row_number().over(partition_by=DELIVERIES.c.webhook_id, order_by=DELIVERIES.c.due_at)
     ranked = (
-        select(DELIVERIES.c.id, position.label("position"))
+        select(DELIVERIES.c.id, rank.label("rank"))
         .join(TABLE, TABLE.c.id == DELIVERIES.c.webhook_id)
         .where(_is_due(session.now), TABLE.c.is_active, ~session.in_values(TABLE.c.id, excluded_webhook_ids))
         .subquery()
     )
-    candidates = select(ranked.c.id).where(ranked.c.position <= limit_per_webhook)
+    candidates = select(ranked.c.id).where(ranked.c.rank <= limit_per_webhook)
     claimable = (
         select(DELIVERIES.c.id)
         .where(DELIVERIES.c.id.in_(candidates), _is_due(session.now))

@@ -31,24 +31,23 @@ class ReadinessCheck:
 
     async def respond(self, _request: Request) -> Response:
         if self.transport.closing.is_set():
-            return _not_ready("the server is stopping")
+            return _not_ready_response("the server is stopping")
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS), self.database.read() as session:
                 database_state = await migration.load_state_in_session(session)
         except Unavailable as error:
-            return _not_ready(error.reason)
+            return _not_ready_response(error.reason)
         except TimeoutError:
-            return _not_ready(f"{self.database.name} {NOT_RESPONDING.text}")
+            return _not_ready_response(f"{self.database.name} {NOT_RESPONDING.text}")
         if database_state.is_read_only:
-            return _not_ready(f"{self.database.name} {READ_ONLY.text}")
+            return _not_ready_response(f"{self.database.name} {READ_ONLY.text}")
         if reason := migration.describe_mismatch(database_state):
-            return _not_ready(reason)
+            return _not_ready_response(reason)
         if not self.event_relay.is_following:
-            return _not_ready("the event log is not being followed, so subscriptions stand still")
-        return JSONResponse(
-            {"status": "ready", "revision": database_state.revision, "sequence": self.event_relay.position}
-        )
+            return _not_ready_response("the event log is not being followed, so subscriptions stand still")
+        sequence = self.event_relay.position
+        return JSONResponse({"status": "ready", "revision": database_state.revision, "sequence": sequence})
 
 
-def _not_ready(reason: str) -> Response:
+def _not_ready_response(reason: str) -> Response:
     return JSONResponse({"status": "unavailable", "reason": reason}, status_code=503)

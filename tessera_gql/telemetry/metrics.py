@@ -103,29 +103,29 @@ class Metrics:
             GCCollector(registry)
         self._operation_names: dict[str, str] = {}
         self._totals: dict[tuple[Counter, str], int] = {}
-        self._labelled_metrics: dict[Hashable, Counter | Histogram] = {}
+        self._series: dict[Hashable, Counter | Histogram] = {}
         self._histograms_by_statement: dict[str, Histogram] = {}
 
     def record_loop_block(self, wall_seconds: float, cpu_seconds: float) -> None:
-        self._labelled(self._loop_blocks, "wall").observe(wall_seconds)
-        self._labelled(self._loop_blocks, "cpu").observe(cpu_seconds)
+        self._with_labels(self._loop_blocks, "wall").observe(wall_seconds)
+        self._with_labels(self._loop_blocks, "cpu").observe(cpu_seconds)
 
     def record_operation(self, name: str | None, kind: str, outcome: str, seconds: float | None) -> None:
         """Record an operation. `name` must come from a valid document; `seconds` is None for a subscription."""
         label = self.operation_label(name)
-        self._labelled(self._operations, label, kind, outcome).inc()
+        self._with_labels(self._operations, label, kind, outcome).inc()
         if seconds is not None:
-            self._labelled(self._operation_seconds, label, kind).observe(seconds)
+            self._with_labels(self._operation_seconds, label, kind).observe(seconds)
 
     def count_error(self, code: str) -> None:
-        self._labelled(self._errors, code).inc()
+        self._with_labels(self._errors, code).inc()
 
     def count_response(self, path: str, status: int) -> None:
-        self._labelled(self._responses, path if path in ROUTES else OTHER, status).inc()
+        self._with_labels(self._responses, path if path in ROUTES else OTHER, status).inc()
 
     def record_statement(self, sql: str, seconds: float) -> None:
         if (histogram := self._histograms_by_statement.get(sql)) is None:
-            histogram = self._histograms_by_statement[sql] = self._labelled(self._statements, statement_verb(sql))
+            histogram = self._histograms_by_statement[sql] = self._with_labels(self._statements, statement_verb(sql))
             if len(self._histograms_by_statement) > MAX_STATEMENTS:
                 self._histograms_by_statement.clear()
         histogram.observe(seconds)
@@ -133,15 +133,15 @@ class Metrics:
     def set_total(self, metric: Counter, label: str, total: int) -> None:
         """Increase the counter of this process to a total that is counted elsewhere."""
         key = (metric, label)
-        self._labelled(metric, label).inc(total - self._totals.get(key, 0))
+        self._with_labels(metric, label).inc(total - self._totals.get(key, 0))
         self._totals[key] = total
 
-    def _labelled(self, metric: M, *labels: str | int) -> M:
+    def _with_labels(self, metric: M, *labels: str | int) -> M:
         """Return the series of some labels; cached, because `metric.labels` takes longer than counting."""
         key = (metric, labels)
-        if (labelled := self._labelled_metrics.get(key)) is None:
-            labelled = self._labelled_metrics[key] = metric.labels(*labels)
-        return cast("M", labelled)
+        if (series := self._series.get(key)) is None:
+            series = self._series[key] = metric.labels(*labels)
+        return cast("M", series)
 
     def operation_label(self, name: str | None) -> str:
         """Return the label of an operation name. Beyond a hundred names all further ones share a label."""

@@ -110,9 +110,9 @@ class MetricsEndpoint:
             self.metrics.set_total(self.metrics.refused_connections, reason, total)
         self.metrics.subscriptions.set(self.metrics.running_subscriptions + self.transport.broadcaster.shared_listeners)
         self.metrics.relay.set(self.event_relay.position)
-        tally = self.transport.executor_counts
-        self.metrics.set_total(self.metrics.executed_queries, "planned", tally.planned)
-        for fallback, total in tally.fallbacks.items():
+        counts = self.transport.executor_counts
+        self.metrics.set_total(self.metrics.executed_queries, "planned", counts.planned)
+        for fallback, total in counts.fallbacks.items():
             self.metrics.set_total(self.metrics.executed_queries, fallback.value, total)
         if self.metrics.is_shared:
             self.metrics.publish_process_metrics()

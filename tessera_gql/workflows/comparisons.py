@@ -71,7 +71,7 @@ def _key(terms: Terms) -> tuple[Any, ...]:
 
 
 class IdentityKey:
-    """A cache key for one object by identity."""
+    """A cache key that compares an object by identity."""
 
     def __init__(self, value: object) -> None:
         self.value = value

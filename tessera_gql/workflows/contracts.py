@@ -119,10 +119,10 @@ def _record(
         session.record(mode_event)
 
 
-async def retire(session: Session, actor: Actor, identity: UUID) -> Contract:
+async def retire(session: Session, actor: Actor, contract_id: UUID) -> Contract:
     """Retire a contract for good; the active one only when no team but its owner reads the asset."""
-    asset = await assets.lock(session, AssetRef(id=(await contracts.get(session, identity)).asset_id))
-    contract = await contracts.get(session, identity)
+    asset = await assets.lock(session, AssetRef(id=(await contracts.get(session, contract_id)).asset_id))
+    contract = await contracts.get(session, contract_id)
     await require_owning_team(session, actor, Action.RETIRE_CONTRACT, asset, f"retire contracts of {asset.fqn}")
     if contract.status is ContractStatus.RETIRED:
         raise Conflict(f"Version {contract.version} of {asset.fqn} is retired already.")
@@ -136,7 +136,7 @@ async def retire(session: Session, actor: Actor, identity: UUID) -> Contract:
         version=contract.version,
     )
     session.record(event)
-    return await contracts.get(session, identity)
+    return await contracts.get(session, contract_id)
 
 
 async def _require_no_consumers(session: Session, asset: Asset, contract: Contract) -> None:

@@ -15,7 +15,7 @@ from tessera_gql.workflows.teams import require_owning_team
 
 
 async def add(
-    session: Session, actor: Actor, *, dependent: AssetRef, dependency: AssetRef, kind: DependencyType
+    session: Session, actor: Actor, *, dependent: AssetRef, dependency: AssetRef, type_: DependencyType
 ) -> AssetDependency:
     """Add an edge; raises Conflict if it exists. Cycles are allowed, because warehouses have them."""
     source = await assets.get(session, dependency, field=("dependency",))
@@ -23,37 +23,37 @@ async def add(
     await require_owning_team(session, actor, Action.ADD_DEPENDENCY, asset, f"say what {asset.fqn} depends on")
     if source.id == asset.id:
         raise Invalid("An asset can't depend on itself. Name another asset.", field=("dependency",))
-    if await lineage.find(session, asset.id, source.id, kind):
-        raise Conflict(f"{asset.fqn} already {kind.lower()} {source.fqn}. Nothing is left to do.")
-    edge = new_edge(session, asset, source, kind)
-    await session.insert(edge, conflict_message="This dependency was added at this moment.")
-    record_event(session, DependencyAdded, edge, {asset.owner_team_id, source.owner_team_id})
-    return edge
+    if await lineage.find(session, asset.id, source.id, type_):
+        raise Conflict(f"{asset.fqn} already {type_.lower()} {source.fqn}. Nothing is left to do.")
+    row = new_dependency(session, asset, source, type_)
+    await session.insert(row, conflict_message="This dependency was added at this moment.")
+    record_event(session, DependencyAdded, row, {asset.owner_team_id, source.owner_team_id})
+    return row
 
 
 async def remove(
-    session: Session, actor: Actor, *, dependent: AssetRef, dependency: AssetRef, kind: DependencyType
+    session: Session, actor: Actor, *, dependent: AssetRef, dependency: AssetRef, type_: DependencyType
 ) -> AssetDependency:
     """Remove an edge; raises Conflict if there is none."""
     source = await assets.get(session, dependency, field=("dependency",))
     asset = await assets.lock(session, dependent, field=("dependent",))
     await require_owning_team(session, actor, Action.REMOVE_DEPENDENCY, asset, f"say what {asset.fqn} depends on")
-    edge = await lineage.find(session, asset.id, source.id, kind)
-    if edge is None:
-        raise Conflict(f"{asset.fqn} does not {kind.lower().removesuffix('s')} {source.fqn}. Look at its upstream.")
-    await lineage.remove(session, [edge.id])
-    record_event(session, DependencyRemoved, edge, {asset.owner_team_id, source.owner_team_id})
-    return edge
+    row = await lineage.find(session, asset.id, source.id, type_)
+    if row is None:
+        raise Conflict(f"{asset.fqn} does not {type_.lower().removesuffix('s')} {source.fqn}. Look at its upstream.")
+    await lineage.remove(session, [row.id])
+    record_event(session, DependencyRemoved, row, {asset.owner_team_id, source.owner_team_id})
+    return row
 
 
-def new_edge(
-    session: Session, dependent: Asset, dependency: Asset, kind: DependencyType, evidence: Evidence = Evidence.DECLARED
+def new_dependency(
+    session: Session, dependent: Asset, dependency: Asset, type_: DependencyType, evidence: Evidence = Evidence.DECLARED
 ) -> AssetDependency:
     return AssetDependency(
         id=new_id(),
         dependent_asset_id=dependent.id,
         dependency_asset_id=dependency.id,
-        dependency_type=kind,
+        dependency_type=type_,
         evidence=evidence,
         created_at=session.now,
     )
@@ -62,16 +62,16 @@ def new_edge(
 def record_event(
     session: Session,
     event: type[DependencyAdded | DependencyRemoved],
-    edge: AssetDependency,
+    row: AssetDependency,
     audience_team_ids: Collection[UUID],
 ) -> None:
     """Record an event of an edge for the owners of both assets."""
     session.record(
         event(
             audience_team_ids=frozenset(audience_team_ids),
-            asset_id=edge.dependent_asset_id,
-            dependency_id=edge.id,
-            dependency_asset_id=edge.dependency_asset_id,
-            dependency_type=edge.dependency_type,
+            asset_id=row.dependent_asset_id,
+            dependency_id=row.id,
+            dependency_asset_id=row.dependency_asset_id,
+            dependency_type=row.dependency_type,
         )
     )

@@ -80,20 +80,20 @@ async def _insert(
     return CreatedKey(key, token)
 
 
-async def revoke(session: Session, actor: Actor, identity: UUID) -> ApiKey:
+async def revoke(session: Session, actor: Actor, key_id: UUID) -> ApiKey:
     """Revoke a key for good; a revoked key stays as it is, so that the call can be repeated.
 
     Raises NotFound for a key of another team, as for one that does not exist.
     """
     require_scope(actor, Action.REVOKE_API_KEY)
-    key = await keys.get(session, identity, visibility_of(actor))
+    key = await keys.get(session, key_id, visibility_of(actor))
     authorize(actor, Action.REVOKE_API_KEY, key.team_id)
     if stronger := [scope for scope in key.scopes if not actor.has_scope(Scope(scope))]:
         raise Forbidden(f"This key has the right {stronger[0]}, which yours lacks. Ask an administrator to revoke it.")
     if await keys.revoke(session, key.id):
         audience = frozenset({key.team_id} if key.team_id else ())
         session.record(ApiKeyRevoked(audience_team_ids=audience, api_key_id=key.id, name=key.name))
-    return await keys.get(session, identity, visibility_of(actor))
+    return await keys.get(session, key_id, visibility_of(actor))
 
 
 async def get_by_prefix(session: Session, prefix: str) -> ApiKey:

@@ -57,11 +57,11 @@ async def load_affected_teams(
 ) -> AffectedTeams:
     """Find affected teams among consumers; owners of `downstream` (loaded if None) are informed as well."""
     live = await registrations.list_live(session, [asset.id])
-    audience = AffectedTeamsCollector(breaking, proposer)
+    collector = AffectedTeamsCollector(breaking, proposer)
     for start in range(0, len(live), BATCH_SIZE):
-        audience.add(map(registrations.to_reader, live[start : start + BATCH_SIZE]))
+        collector.add(map(registrations.to_reader, live[start : start + BATCH_SIZE]))
         await asyncio.sleep(0)
-    affected = audience.result()
+    affected = collector.result()
     if downstream is None:
         downstream = (await lineage.load_reachable(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
     downstream_owners = await lineage.load_owner_ids(session, downstream)
@@ -148,23 +148,23 @@ async def update_asked_teams(session: Session, asset: Asset) -> ProposalResult |
 
     Time comes first, so that a proposal that had expired before the change is not revived.
     """
-    waiting = await proposals.find_open(session, asset.id)
-    if waiting is None:
+    open_row = await proposals.find_open(session, asset.id)
+    if open_row is None:
         return None
-    result = await update_status(session, asset, waiting)
+    result = await update_status(session, asset, open_row)
     row = result.proposal
     if not row.status.is_open:
         return result
     breaking = [Change.from_json(change) for change in row.breaking_changes]
     affected = await load_affected_teams(session, asset, breaking, row.proposed_by)
-    present = {item.consumer_team_id: item for item in await proposals.list_acknowledgments(session, [row.id])}
-    await _ask_teams(session, row, {team: changes for team, changes in affected.asked.items() if team not in present})
-    for team, acknowledgment in present.items():
-        await _revise(session, row, acknowledgment, affected.asked.get(team))
+    existing = {item.consumer_team_id: item for item in await proposals.list_acknowledgments(session, [row.id])}
+    await _ask_teams(session, row, {team: changes for team, changes in affected.asked.items() if team not in existing})
+    for team, acknowledgment in existing.items():
+        await _revise_request(session, row, acknowledgment, affected.asked.get(team))
     return await update_status(session, asset, row)
 
 
-async def _revise(
+async def _revise_request(
     session: Session, row: Proposal, acknowledgment: Acknowledgment, fingerprints: tuple[str, ...] | None
 ) -> None:
     match proposal_status.revise_request(
@@ -196,15 +196,15 @@ def _record_release(session: Session, row: Proposal, acknowledgment: Acknowledgm
     session.record(event)
 
 
-async def update_status(session: Session, asset: Asset, row: Proposal, *, by: UUID | None = None) -> ProposalResult:
+async def update_status(session: Session, asset: Asset, row: Proposal, *, team: UUID | None = None) -> ProposalResult:
     """Update the status from acknowledgments and time, and publish if that was requested. A final status stays."""
     if not row.status.is_open:
         return ProposalResult(row)
-    answers = await load_responses(session, row.id)
-    status = proposal_status.next_status(row.status, answers.values(), row.expires_at, session.now)
+    team_responses = await load_responses(session, row.id)
+    status = proposal_status.next_status(row.status, team_responses.values(), row.expires_at, session.now)
     has_changed = status is not row.status
     if has_changed:
-        reason = proposal_status.describe_status(status, is_anybody_asked=bool(answers))
+        reason = proposal_status.describe_status(status, is_anybody_asked=bool(team_responses))
         row = await change_status(session, asset, row, status, reason)
     if status is not ProposalStatus.APPROVED or not row.publish_when_approved:
         return ProposalResult(row)
@@ -212,14 +212,14 @@ async def update_status(session: Session, asset: Asset, row: Proposal, *, by: UU
         if has_changed:
             _record_stale(session, asset, row, stale_reason)
         return ProposalResult(row)
-    return await publish_approved(session, asset, row, by or row.proposed_by)
+    return await publish_approved(session, asset, row, team or row.proposed_by)
 
 
-async def load_responses(session: Session, identity: UUID) -> dict[UUID, TeamResponse]:
+async def load_responses(session: Session, proposal_id: UUID) -> dict[UUID, TeamResponse]:
     """Load the responses of the asked teams that were not released, by team."""
     return {
         item.consumer_team_id: TeamResponse(item.response, item.migration_deadline)
-        for item in await proposals.list_acknowledgments(session, [identity])
+        for item in await proposals.list_acknowledgments(session, [proposal_id])
         if item.released_at is None
     }
 
@@ -259,7 +259,7 @@ def _record_stale(session: Session, asset: Asset, row: Proposal, reason: str) ->
 
 
 async def find_stale_reason(session: Session, row: Proposal) -> str | None:
-    """Why a proposal no longer fits the active contract, or None."""
+    """Describe why a proposal no longer fits the active contract; None if it does."""
     current = await contracts.find_active(session, row.asset_id)
     if current is None or current.id == row.base_contract_id:
         return None
@@ -272,7 +272,7 @@ def _proposed_terms(row: Proposal) -> Terms:
     return Terms(row.proposed_schema, row.guarantees, row.compatibility_mode)
 
 
-async def publish_approved(session: Session, asset: Asset, row: Proposal, by: UUID) -> ProposalResult:
+async def publish_approved(session: Session, asset: Asset, row: Proposal, published_by: UUID) -> ProposalResult:
     """Publish what was approved: schema, guarantees, mode and version."""
     current = await contracts.find_active(session, asset.id)
     judgement = await compare_terms(session.compute, terms_of(current), _proposed_terms(row))
@@ -284,7 +284,7 @@ async def publish_approved(session: Session, asset: Asset, row: Proposal, by: UU
             terms=_proposed_terms(row),
             version=row.proposed_version,
             judgement=judgement,
-            published_by=by,
+            published_by=published_by,
             outcome=Outcome.PUBLISHED,
             proposal_id=row.id,
             metadata=row.meta,

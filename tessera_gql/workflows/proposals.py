@@ -48,14 +48,14 @@ class AcknowledgmentInput:
 async def acknowledge(
     session: Session,
     actor: Actor,
-    identity: UUID,
+    proposal_id: UUID,
     *,
     team: TeamRef | None,
     answer: AcknowledgmentInput,
     expected_row_version: int | None = None,
 ) -> ProposalResult:
     """Record the response of an asked team; a later response replaces it."""
-    asset, row = await _lock(session, identity, expected_row_version)
+    asset, row = await _lock(session, proposal_id, expected_row_version)
     team_id = await resolve_acting_team(session, actor, Action.ACKNOWLEDGE_PROPOSAL, team)
     row = await _update_open(session, asset, row)
     acknowledgment = await _find_acknowledgment(session, row, team_id)
@@ -89,13 +89,13 @@ async def acknowledge(
 async def withdraw(
     session: Session,
     actor: Actor,
-    identity: UUID,
+    proposal_id: UUID,
     *,
     team: TeamRef | None = None,
     expected_row_version: int | None = None,
 ) -> ProposalResult:
     """Withdraw a proposal, as the owning team."""
-    asset, row = await _lock(session, identity, expected_row_version)
+    asset, row = await _lock(session, proposal_id, expected_row_version)
     action = Action.WITHDRAW_PROPOSAL
     await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", team)
     row = await _update_open(session, asset, row)
@@ -107,20 +107,20 @@ async def withdraw(
 async def publish(
     session: Session,
     actor: Actor,
-    identity: UUID,
+    proposal_id: UUID,
     *,
     team: TeamRef | None = None,
     expected_row_version: int | None = None,
 ) -> ProposalResult:
     """Publish an approved proposal; raises Conflict while responses are missing, and when the proposal is stale."""
-    asset, row = await _lock(session, identity, expected_row_version)
+    asset, row = await _lock(session, proposal_id, expected_row_version)
     action = Action.PUBLISH_PROPOSAL
-    by = await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", team)
+    published_by = await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", team)
     _require_open(row)
-    progress = await update_status(session, asset, row, by=by)
-    if progress.contract is not None:
-        return progress
-    row = progress.proposal
+    result = await update_status(session, asset, row, team=published_by)
+    if result.contract is not None:
+        return result
+    row = result.proposal
     _require_open(row)
     if row.status is not ProposalStatus.APPROVED:
         raise Conflict(await _describe_missing(session, row))
@@ -128,27 +128,27 @@ async def publish(
         raise Conflict(
             f"The proposal is stale: {reason}. Publish the schema again with `supersede`: the teams are asked afresh."
         )
-    return await publish_approved(session, asset, row, by)
+    return await publish_approved(session, asset, row, published_by)
 
 
-async def apply_deadlines(session: Session, identity: UUID) -> ProposalResult:
+async def apply_deadlines(session: Session, proposal_id: UUID) -> ProposalResult:
     """Apply deadlines that have passed to a proposal."""
-    asset, row = await _lock(session, identity)
+    asset, row = await _lock(session, proposal_id)
     return await update_status(session, asset, row)
 
 
 async def find_due_reminders(session: Session, spans: Sequence[timedelta]) -> list[UUID]:
-    """Proposals for which a reminder seems due; read without a lock."""
+    """Find proposals for which a reminder seems due; read without a lock."""
     near = await proposals.list_expiring(session, session.now, max(spans, default=timedelta()))
     sent_hours = await proposals.load_reminder_hours(session, ids(near))
     return [row.id for row in near if _due_hours(session, row, spans, sent_hours[row.id]) is not None]
 
 
-async def send_reminder(session: Session, identity: UUID, spans: Sequence[timedelta]) -> bool:
+async def send_reminder(session: Session, proposal_id: UUID, spans: Sequence[timedelta]) -> bool:
     """Send a reminder if one is due, under the asset's lock, so that of several workers one sends it."""
-    _, row = await _lock(session, identity)
-    hours = _due_hours(session, row, spans, (await proposals.load_reminder_hours(session, [identity]))[identity])
-    answers = await load_responses(session, identity)
+    _, row = await _lock(session, proposal_id)
+    hours = _due_hours(session, row, spans, (await proposals.load_reminder_hours(session, [proposal_id]))[proposal_id])
+    answers = await load_responses(session, proposal_id)
     silent_teams = frozenset(team for team, answer in answers.items() if answer.response is None)
     if hours is None or not silent_teams or row.status is not ProposalStatus.PENDING:
         return False
@@ -167,9 +167,9 @@ def _due_hours(session: Session, row: Proposal, spans: Sequence[timedelta], sent
     return due_reminder(spans, sent_hours, proposed_at=row.proposed_at, expires_at=row.expires_at, now=session.now)
 
 
-async def _lock(session: Session, identity: UUID, expected_row_version: int | None = None) -> tuple[Asset, Proposal]:
-    asset = await assets.lock(session, AssetRef(id=(await proposals.get(session, identity)).asset_id))
-    row = await proposals.get(session, identity)
+async def _lock(session: Session, proposal_id: UUID, expected_row_version: int | None = None) -> tuple[Asset, Proposal]:
+    asset = await assets.lock(session, AssetRef(id=(await proposals.get(session, proposal_id)).asset_id))
+    row = await proposals.get(session, proposal_id)
     require_row_version(row.row_version, expected_row_version, "proposal")
     return asset, row
 

@@ -66,7 +66,7 @@ class PublishResult:
 
 @dataclass(frozen=True)
 class PublishContext:
-    """The facts that decide a publish, read under the lock."""
+    """The values that decide a publish, read while the asset is locked."""
 
     asset: Asset
     current: Contract | None
@@ -191,7 +191,7 @@ async def _propose(session: Session, context: PublishContext, current: Contract)
 
 
 async def _describe_difference(session: Session, context: PublishContext, open_proposal: Proposal) -> str | None:
-    """Why the open proposal is not the requested one, or None if it is."""
+    """Describe how the open proposal differs from the requested one; None if it does not."""
     if open_proposal.fingerprint != context.terms.fingerprint:
         return "these terms do not match"
     if context.request.version not in (None, open_proposal.proposed_version):

@@ -53,20 +53,20 @@ async def register(
         raise Conflict(
             f"This team is registered with {asset.fqn} already ({existing_row.id}). Change it with updateRegistration."
         )
-    clean_reading = await _clean(session, asset, details)
+    cleaned = await _clean(session, asset, details)
     row = Registration(
         id=new_id(),
         asset_id=asset.id,
         consumer_team_id=consumer,
         consumer_asset_id=via.id if via else None,
-        fields=None if clean_reading.fields is None else list(clean_reading.fields),
-        pinned_version=clean_reading.pinned_version,
+        fields=None if cleaned.fields is None else list(cleaned.fields),
+        pinned_version=cleaned.pinned_version,
         status=RegistrationStatus.ACTIVE,
         evidence=Evidence.DECLARED,
-        purpose=clean_reading.purpose,
+        purpose=cleaned.purpose,
         registered_at=session.now,
         acknowledged_at=None,
-        meta=clean_reading.metadata,
+        meta=cleaned.metadata,
         row_version=1,
         created_at=session.now,
     )
@@ -77,33 +77,33 @@ async def register(
 
 
 async def update(
-    session: Session, actor: Actor, identity: UUID, *, changes: dict[str, Any], expected_row_version: int | None = None
+    session: Session, actor: Actor, row_id: UUID, *, changes: dict[str, Any], expected_row_version: int | None = None
 ) -> Registration:
     """Update what `changes` has: fields, pinned_version, purpose, metadata; None is a value."""
-    asset, row = await _lock_live(session, actor, Action.UPDATE_REGISTRATION, identity, expected_row_version)
+    asset, row = await _lock_live(session, actor, Action.UPDATE_REGISTRATION, row_id, expected_row_version)
     known_fields = registrations.to_reader(row).fields
     before = RegistrationDetails(known_fields, row.pinned_version, row.purpose, row.meta)
-    clean_reading = await _clean(session, asset, replace(before, **changes), known_fields=known_fields)
+    cleaned = await _clean(session, asset, replace(before, **changes), known_fields=known_fields)
     values = {
-        "fields": None if clean_reading.fields is None else list(clean_reading.fields),
-        "pinned_version": clean_reading.pinned_version,
-        "purpose": clean_reading.purpose,
-        "meta": clean_reading.metadata,
+        "fields": None if cleaned.fields is None else list(cleaned.fields),
+        "pinned_version": cleaned.pinned_version,
+        "purpose": cleaned.purpose,
+        "meta": cleaned.metadata,
     }
     if not await update_columns(session, row, asset.owner_team_id, values):
         return row
     await proposal_lifecycle.update_asked_teams(session, asset)
-    return await registrations.get(session, identity)
+    return await registrations.get(session, row_id)
 
 
 async def unregister(
-    session: Session, actor: Actor, identity: UUID, *, expected_row_version: int | None = None
+    session: Session, actor: Actor, row_id: UUID, *, expected_row_version: int | None = None
 ) -> Registration:
     """End a registration; an open proposal no longer asks the team because of it."""
-    asset, row = await _lock_live(session, actor, Action.UNREGISTER, identity, expected_row_version)
+    asset, row = await _lock_live(session, actor, Action.UNREGISTER, row_id, expected_row_version)
     await end(session, row, asset.owner_team_id)
     await proposal_lifecycle.update_asked_teams(session, asset)
-    return await registrations.get(session, identity)
+    return await registrations.get(session, row_id)
 
 
 def record_created(session: Session, row: Registration, owner: UUID) -> None:
@@ -112,12 +112,12 @@ def record_created(session: Session, row: Registration, owner: UUID) -> None:
 
 async def update_columns(session: Session, row: Registration, owner: UUID, values: Mapping[str, Any]) -> bool:
     """Update the columns that differ; return whether any does."""
-    differing = {name: value for name, value in values.items() if value != getattr(row, name)}
-    if differing:
-        await session.update_row(Registration, row.id, **differing, row_version=row.row_version + 1)
-        changed = tuple(sorted("metadata" if name == "meta" else name for name in differing))
+    changed_values = {name: value for name, value in values.items() if value != getattr(row, name)}
+    if changed_values:
+        await session.update_row(Registration, row.id, **changed_values, row_version=row.row_version + 1)
+        changed = tuple(sorted("metadata" if name == "meta" else name for name in changed_values))
         _record(session, RegistrationUpdated, row, owner, changed=changed)
-    return bool(differing)
+    return bool(changed_values)
 
 
 async def end(session: Session, row: Registration, owner: UUID) -> None:
@@ -141,12 +141,12 @@ def _record(
 
 
 async def _lock_live(
-    session: Session, actor: Actor, action: Action, identity: UUID, expected_row_version: int | None
+    session: Session, actor: Actor, action: Action, row_id: UUID, expected_row_version: int | None
 ) -> tuple[Asset, Registration]:
-    row = await registrations.get(session, identity)
+    row = await registrations.get(session, row_id)
     authorize(actor, action, row.consumer_team_id)
     asset = await assets.lock(session, AssetRef(id=row.asset_id))
-    row = await registrations.get(session, identity)
+    row = await registrations.get(session, row_id)
     if row.status is RegistrationStatus.INACTIVE:
         raise Conflict("This registration has ended already. Register again if the team reads the asset again.")
     require_row_version(row.row_version, expected_row_version, "registration")
@@ -166,10 +166,10 @@ async def _load_consumer_asset(session: Session, ref: AssetRef | None, consumer:
 
 
 async def _clean(
-    session: Session, asset: Asset, reading: RegistrationDetails, *, known_fields: tuple[str, ...] | None = None
+    session: Session, asset: Asset, details: RegistrationDetails, *, known_fields: tuple[str, ...] | None = None
 ) -> RegistrationDetails:
     """Validate and clean; fields registered before (`known_fields`) stay valid if the schema has lost them."""
-    fields = reading.fields
+    fields = details.fields
     if fields is not None:
         if not fields:
             raise Invalid(
@@ -182,13 +182,13 @@ async def _clean(
         if active is not None:
             new_fields = [path for path in fields if path not in (known_fields or ())]
             await _require_declared(session, new_fields, active)
-    if reading.pinned_version is not None:
-        parse_version(reading.pinned_version)
+    if details.pinned_version is not None:
+        parse_version(details.pinned_version)
     return RegistrationDetails(
         fields,
-        reading.pinned_version,
-        validation.clean_text(reading.purpose, "purpose"),
-        validation.clean_metadata(reading.metadata),
+        details.pinned_version,
+        validation.clean_text(details.purpose, "purpose"),
+        validation.clean_metadata(details.metadata),
     )
 
 

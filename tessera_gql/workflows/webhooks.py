@@ -78,14 +78,14 @@ async def create(session: Session, actor: Actor, request: WebhookRequest) -> Web
 async def update(
     session: Session,
     actor: Actor,
-    identity: UUID,
+    webhook_id: UUID,
     changes: Mapping[str, Any],
     *,
     rotate_secret: bool = False,
     expected_row_version: int | None = None,
 ) -> WebhookResult:
     """Update a webhook. `changes`: url, kinds, format, document, is_active. A replaced secret still signs for a day."""
-    row = await _load_permitted(session, actor, Action.UPDATE_WEBHOOK, identity)
+    row = await _load_permitted(session, actor, Action.UPDATE_WEBHOOK, webhook_id)
     _require_not_from_settings(row)
     require_row_version(row.row_version, expected_row_version, "webhook")
     values = _changed_values(row, changes)
@@ -98,12 +98,12 @@ async def update(
     if not await session.update_unchanged(Webhook, row, **values):
         raise Stale("Somebody changed this webhook at this moment. Read it again, then repeat your change.")
     session.record(WebhookUpdated(audience_team_ids=_audience(row), webhook_id=row.id, changed=tuple(sorted(values))))
-    return WebhookResult(await webhooks.get(session, identity, visibility_of(actor)), secret)
+    return WebhookResult(await webhooks.get(session, webhook_id, visibility_of(actor)), secret)
 
 
-async def delete(session: Session, actor: Actor, identity: UUID) -> Webhook:
+async def delete(session: Session, actor: Actor, webhook_id: UUID) -> Webhook:
     """Delete a webhook with its pending deliveries."""
-    row = await _load_permitted(session, actor, Action.DELETE_WEBHOOK, identity)
+    row = await _load_permitted(session, actor, Action.DELETE_WEBHOOK, webhook_id)
     _require_not_from_settings(row)
     await webhooks.remove(session, row.id)
     session.record(WebhookDeleted(audience_team_ids=_audience(row), webhook_id=row.id, host=host_of(row.url)))
@@ -121,23 +121,23 @@ async def redeliver(session: Session, actor: Actor, delivery: UUID) -> WebhookDe
     return await webhooks.get_delivery(session, delivery, visibility_of(actor))
 
 
-async def ping(session: Session, actor: Actor, identity: UUID) -> WebhookDelivery:
+async def ping(session: Session, actor: Actor, webhook_id: UUID) -> WebhookDelivery:
     """Create a delivery without an event, to test the receiver. No event is recorded, because no data changes."""
-    delivery = new_delivery(session, await _load_active(session, actor, Action.TEST_WEBHOOK, identity))
+    delivery = new_delivery(session, await _load_active(session, actor, Action.TEST_WEBHOOK, webhook_id))
     await session.insert(delivery)
     return delivery
 
 
-async def _load_permitted(session: Session, actor: Actor, verb: Action, identity: UUID) -> Webhook:
+async def _load_permitted(session: Session, actor: Actor, action: Action, webhook_id: UUID) -> Webhook:
     """Load the webhook to change; raises NotFound for one of another team, as for one that does not exist."""
-    require_scope(actor, verb)
-    row = await webhooks.get(session, identity, visibility_of(actor))
-    authorize(actor, verb, row.team_id)
+    require_scope(actor, action)
+    row = await webhooks.get(session, webhook_id, visibility_of(actor))
+    authorize(actor, action, row.team_id)
     return row
 
 
-async def _load_active(session: Session, actor: Actor, verb: Action, identity: UUID) -> Webhook:
-    row = await _load_permitted(session, actor, verb, identity)
+async def _load_active(session: Session, actor: Actor, action: Action, webhook_id: UUID) -> Webhook:
+    row = await _load_permitted(session, actor, action, webhook_id)
     if not row.is_active:
         raise Conflict("This webhook is paused: nothing is sent to it. Make it active first, with updateWebhook.")
     return row

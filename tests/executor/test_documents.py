@@ -38,4 +38,6 @@ def test_every_documented_query_is_planned(text: str) -> None:
     parsed = parse(text)
     for node in parsed.definitions:
         if isinstance(node, OperationDefinitionNode) and node.operation is OperationType.QUERY:
-            assert PlanCache().get(schema._schema, parsed, node, VariableValues({}, {})).root.kind.name == "Query"
+            assert (
+                PlanCache().get(schema._schema, parsed, node, VariableValues({}, {})).root.object_type.name == "Query"
+            )

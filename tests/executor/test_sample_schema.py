@@ -33,12 +33,12 @@ async def referred(asked: Asked, context: Any) -> ExecutionResult:
     return result if isinstance(result, ExecutionResult) else await result
 
 
-async def planned(asked: Asked, context: Any, tally: ExecutorCounts) -> ExecutionResult:
+async def planned(asked: Asked, context: Any, counts: ExecutorCounts) -> ExecutionResult:
     document = parse(asked.text)
     operation = document.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)
     query = PlannedQuery(CORE, document, operation, asked.variables, PlanCache())
-    return await execute_query(query, context, partial(referred, asked, context), tally)
+    return await execute_query(query, context, partial(referred, asked, context), counts)
 
 
 def printable(result: ExecutionResult) -> str:
@@ -47,11 +47,11 @@ def printable(result: ExecutionResult) -> str:
 
 
 async def compare(asked: Asked, *, admin: bool = True) -> ExecutorCounts:
-    tally = ExecutorCounts()
-    ours = await planned(asked, sample_context(admin=admin), tally)
+    counts = ExecutorCounts()
+    ours = await planned(asked, sample_context(admin=admin), counts)
     theirs = await referred(asked, sample_context(admin=admin))
     assert printable(ours) == printable(theirs), asked
-    return tally
+    return counts
 
 
 WISHES = st.fixed_dictionaries(
@@ -83,8 +83,8 @@ def arguments(_path: str, _argument: GraphQLArgument, name: str) -> st.SearchStr
 @given(operations(CORE, arguments, depth=4), st.integers(0, 3))
 async def test_the_planned_executor_returns_what_graphql_core_returns(asked: Asked, guests: int) -> None:
     assert validate(CORE, parse(asked.text)) == []
-    tally = await compare(asked, admin=guests > 0)
-    assert not tally.fallbacks[Fallback.UNSUPPORTED]
+    counts = await compare(asked, admin=guests > 0)
+    assert not counts.fallbacks[Fallback.UNSUPPORTED]
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS - {"vault"}))
@@ -92,7 +92,7 @@ async def test_the_planned_executor_returns_what_graphql_core_returns(asked: Ask
 async def test_both_executors_check_permissions(name: str, around: str) -> None:
     below = " { number }" if name in {"secretFriend", "guardedBoss"} else ""
     asked = Asked(f"{{ {around.format(name + below)} }}", {})
-    for executed in (partial(planned, tally=ExecutorCounts()), referred):
+    for executed in (partial(planned, counts=ExecutorCounts()), referred):
         refused = await executed(asked, sample_context(admin=False))
         assert "secret " not in printable(refused).replace("plain secret", "secret ")
         assert [error.message.startswith("Admins only") for error in refused.errors or []] != []
@@ -121,16 +121,16 @@ async def test_a_list_behind_a_denied_permission_is_null() -> None:
     ],
 )
 async def test_the_executor_of_each_operation_is_counted_with_the_reason(text: str, reason: Fallback | None) -> None:
-    tally = await compare(Asked(text, {}))
-    assert tally.planned == (reason is None)
-    assert tally.fallbacks == ({reason: 1} if reason else {})
+    counts = await compare(Asked(text, {}))
+    assert counts.planned == (reason is None)
+    assert counts.fallbacks == ({reason: 1} if reason else {})
 
 
 async def test_a_document_with_too_many_selections_gets_no_plan() -> None:
     layers = [f"fragment F{n} on Person {{ a: boss {{ ...F{n + 1} }} b: boss {{ ...F{n + 1} }} }}" for n in range(8)]
     text = "{ person(number: 1) { ...F0 } }" + " ".join(layers) + " fragment F8 on Person { number }"
-    tally = await compare(Asked(text, {}))
-    assert tally.fallbacks == {Fallback.UNSUPPORTED: 1}
+    counts = await compare(Asked(text, {}))
+    assert counts.fallbacks == {Fallback.UNSUPPORTED: 1}
 
 
 async def test_parents_with_the_same_child_load_it_once() -> None:
@@ -174,12 +174,12 @@ async def test_a_plan_serves_every_outcome_of_its_conditions() -> None:
     assert isinstance(operation, OperationDefinitionNode)
     for yes, number in [(True, 1), (False, 2), (True, 3), (False, 4)]:
         variables = {"a": yes, "n": number}
-        query, tally = PlannedQuery(CORE, document, operation, variables, plans), ExecutorCounts()
+        query, counts = PlannedQuery(CORE, document, operation, variables, plans), ExecutorCounts()
         result = await execute_query(
-            query, sample_context(admin=True), partial(referred, Asked(text, variables), {}), tally
+            query, sample_context(admin=True), partial(referred, Asked(text, variables), {}), counts
         )
         assert result.data == {"person": {"id": str(number)} if yes else {"name": f"n{number}"}}
-        assert tally.planned == 1
+        assert counts.planned == 1
 
 
 async def test_a_huge_level_yields_to_other_tasks() -> None:

@@ -218,6 +218,6 @@ def test_the_planned_executor_returns_what_graphql_core_returns(both: Both, aske
 
 def test_most_operations_were_planned(both: Both) -> None:
     """Runs after the tests above and checks that most of their operations were planned."""
-    tally = both.transports[Executor.PLANNED].executor_counts
-    assert 3 * tally.planned > tally.fallbacks[Fallback.FAILED] > 0, tally
-    assert set(tally.fallbacks) == {Fallback.FAILED}, tally
+    counts = both.transports[Executor.PLANNED].executor_counts
+    assert 3 * counts.planned > counts.fallbacks[Fallback.FAILED] > 0, counts
+    assert set(counts.fallbacks) == {Fallback.FAILED}, counts

@@ -9,7 +9,7 @@ from google.protobuf import descriptor_pb2 as pb
 
 from tessera_gql.diff import check
 from tessera_gql.formats.parsed_schema import DocumentError
-from tessera_gql.formats.schema_documents import Format, SchemaDocument, format_from_path, parse_document
+from tessera_gql.formats.schema_documents import SchemaDocument, SchemaFormat, format_from_path, parse_document
 
 AVRO = json.dumps({"type": "record", "name": "Order", "fields": [{"name": "id", "type": "long"}]})
 ODCS = "apiVersion: v3.1.0\nkind: DataContract\nschema:\n- {name: orders, properties: [{name: id, primaryKey: true}]}\n"
@@ -28,14 +28,14 @@ def descriptors(*names: str) -> str:
 @pytest.mark.parametrize(
     ("source", "columns"),
     [
-        (SchemaDocument(Format.JSON_SCHEMA, '{"type": "object", "properties": {"id": {}}}'), {"id"}),
-        (SchemaDocument(Format.AVRO, AVRO), {"id"}),
-        (SchemaDocument(Format.ODCS, ODCS), {"id"}),
-        (SchemaDocument(Format.DDL, DDL, part="items"), {"sku"}),
-        (SchemaDocument(Format.DDL, DDL, part="SHOP.ITEMS", dialect="postgres"), {"sku"}),
-        (SchemaDocument(Format.DDL, DDL), {"id"}),
-        (SchemaDocument(Format.PROTOBUF, descriptors("Order")), {"id"}),
-        (SchemaDocument(Format.PROTOBUF, descriptors("Orders", "Item")), {"id"}),
+        (SchemaDocument(SchemaFormat.JSON_SCHEMA, '{"type": "object", "properties": {"id": {}}}'), {"id"}),
+        (SchemaDocument(SchemaFormat.AVRO, AVRO), {"id"}),
+        (SchemaDocument(SchemaFormat.ODCS, ODCS), {"id"}),
+        (SchemaDocument(SchemaFormat.DDL, DDL, part="items"), {"sku"}),
+        (SchemaDocument(SchemaFormat.DDL, DDL, part="SHOP.ITEMS", dialect="postgres"), {"sku"}),
+        (SchemaDocument(SchemaFormat.DDL, DDL), {"id"}),
+        (SchemaDocument(SchemaFormat.PROTOBUF, descriptors("Order")), {"id"}),
+        (SchemaDocument(SchemaFormat.PROTOBUF, descriptors("Orders", "Item")), {"id"}),
     ],
 )
 def test_each_format_is_read_and_its_own_part_found(source: SchemaDocument, columns: set[str]) -> None:
@@ -46,24 +46,27 @@ def test_each_format_is_read_and_its_own_part_found(source: SchemaDocument, colu
 
 
 def test_guarantees_of_a_format_are_read_with_the_schema() -> None:
-    assert parse_document(SchemaDocument(Format.ODCS, ODCS)).guarantees == {"uniqueness": {"id": "always"}}
+    assert parse_document(SchemaDocument(SchemaFormat.ODCS, ODCS)).guarantees == {"uniqueness": {"id": "always"}}
 
 
 @pytest.mark.parametrize(
     ("source", "message"),
     [
         (
-            SchemaDocument(Format.DDL, DDL, part="nothing"),
+            SchemaDocument(SchemaFormat.DDL, DDL, part="nothing"),
             "describes shop.orders, shop.items; none of them is 'nothing'",
         ),
-        (SchemaDocument(Format.DDL, "CREATE TABLE a.t (x INT); CREATE TABLE b.t (x INT)", part="t"), "more than one"),
-        (SchemaDocument(Format.PROTOBUF, "not base64!"), "base64"),
-        (SchemaDocument(Format.PROTOBUF, base64.b64encode(b"junk").decode()), "descriptor set"),
-        (SchemaDocument(Format.JSON_SCHEMA, "{"), "not JSON"),
-        (SchemaDocument(Format.AVRO, "[" * 100_000), "Avro"),
-        (SchemaDocument(Format.ODCS, "a: &a [*a, *a]"), "data contract"),
-        (SchemaDocument(Format.DDL, "DROP TABLE orders"), "creates no table"),
-        (SchemaDocument(Format.DDL, "SELECT", dialect="klingon"), "dialect"),
+        (
+            SchemaDocument(SchemaFormat.DDL, "CREATE TABLE a.t (x INT); CREATE TABLE b.t (x INT)", part="t"),
+            "more than one",
+        ),
+        (SchemaDocument(SchemaFormat.PROTOBUF, "not base64!"), "base64"),
+        (SchemaDocument(SchemaFormat.PROTOBUF, base64.b64encode(b"junk").decode()), "descriptor set"),
+        (SchemaDocument(SchemaFormat.JSON_SCHEMA, "{"), "not JSON"),
+        (SchemaDocument(SchemaFormat.AVRO, "[" * 100_000), "Avro"),
+        (SchemaDocument(SchemaFormat.ODCS, "a: &a [*a, *a]"), "data contract"),
+        (SchemaDocument(SchemaFormat.DDL, "DROP TABLE orders"), "creates no table"),
+        (SchemaDocument(SchemaFormat.DDL, "SELECT", dialect="klingon"), "dialect"),
     ],
 )
 def test_an_unreadable_document_is_refused_with_the_reason(source: SchemaDocument, message: str) -> None:
@@ -73,5 +76,14 @@ def test_an_unreadable_document_is_refused_with_the_reason(source: SchemaDocumen
 
 def test_a_file_is_of_the_format_of_its_name() -> None:
     names = ("a.json", "a.avsc", "B.YAML", "a.yml", "a.sql", "a.protoset", "a.txt", "json")
-    kinds = [Format.JSON_SCHEMA, Format.AVRO, Format.ODCS, Format.ODCS, Format.DDL, Format.PROTOBUF, None, None]
+    kinds = [
+        SchemaFormat.JSON_SCHEMA,
+        SchemaFormat.AVRO,
+        SchemaFormat.ODCS,
+        SchemaFormat.ODCS,
+        SchemaFormat.DDL,
+        SchemaFormat.PROTOBUF,
+        None,
+        None,
+    ]
     assert [format_from_path(PurePath(name)) for name in names] == kinds

@@ -65,7 +65,7 @@ class Scene:
         if exists:
             async with self.world.database.write() as session:
                 kind = DependencyType.CONSUMES
-                await dependencies.add(session, ANONYMOUS, dependent=dependent, dependency=dependency, kind=kind)
+                await dependencies.add(session, ANONYMOUS, dependent=dependent, dependency=dependency, type_=kind)
         return {"dependent": {"fqn": dependent.fqn}, "dependency": {"fqn": dependency.fqn}}
 
     async def webhook(self) -> str:

@@ -125,7 +125,11 @@ async def lineage(world: World, database: Database, length: int) -> None:
         await world.publish(asset)
         async with database.write() as session:
             await dependencies.add(
-                session, world.actor, dependent=AssetRef(id=asset.id), dependency=before, kind=DependencyType.TRANSFORMS
+                session,
+                world.actor,
+                dependent=AssetRef(id=asset.id),
+                dependency=before,
+                type_=DependencyType.TRANSFORMS,
             )
         before = AssetRef(id=asset.id)
 

@@ -51,11 +51,11 @@ Listen = Callable[..., AsyncGenerator[dict[str, Any]]]
 @pytest.fixture
 async def listen(database: Database) -> AsyncIterator[Listen]:
     """Subscribe and return the replies as they arrive."""
-    async with EventRelay(database, poll_seconds=0.05) as bus:
+    async with EventRelay(database, poll_seconds=0.05) as relay:
         transport = Transport(
             schema=core_schema(schema),
             authenticate=anyone,
-            context=lambda identity: context.open_context(database, identity, context.Resources(event_source=bus)),
+            context=lambda identity: context.open_context(database, identity, context.Resources(event_relay=relay)),
             profile=Profile.OPEN,
         )
 

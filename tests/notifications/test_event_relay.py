@@ -28,12 +28,12 @@ async def take(stream: AsyncIterator[EventRow], number: int) -> list[EventRow]:
 async def test_12_a_subscriber_that_was_away_gets_every_event_since_its_cursor_once_and_in_order(
     world: World, database: Database
 ) -> None:
-    async with EventRelay(database) as bus:
-        async with bus.subscribe() as stream:
+    async with EventRelay(database) as relay:
+        async with relay.subscribe() as stream:
             await world.team("one")
             cursor = (await take(stream, 1))[-1].sequence
         _, proposal = await world.proposed(consumers=2)
-        async with bus.subscribe(cursor) as stream:
+        async with relay.subscribe(cursor) as stream:
             missed = await world.events(cursor)
             assert [event.sequence for event in await take(stream, len(missed))] == [event.sequence for event in missed]
             await world.answer(proposal, world.consumers[0], Response.BLOCKED)
@@ -43,23 +43,23 @@ async def test_12_a_subscriber_that_was_away_gets_every_event_since_its_cursor_o
 
 
 async def test_a_subscriber_without_a_cursor_starts_with_the_next_commit(world: World, database: Database) -> None:
-    async with EventRelay(database) as bus:
+    async with EventRelay(database) as relay:
         await world.team("before")
-        async with bus.subscribe() as stream:
+        async with relay.subscribe() as stream:
             await world.team("after")
             assert (await take(stream, 1))[0].payload["name"] == "after"
 
 
 async def test_a_process_that_gets_no_wake_up_finds_events_by_polling(world: World, database: Database) -> None:
     second = Database(str(database.url), clock=database.clock)
-    async with EventRelay(second, poll_seconds=0.05) as bus, bus.subscribe() as stream:
+    async with EventRelay(second, poll_seconds=0.05) as relay, relay.subscribe() as stream:
         await world.team("from another process")
         assert (await take(stream, 1))[0].kind == "TEAM_CREATED"
     await second.dispose()
 
 
 async def test_concurrent_writers_leave_no_gap_and_no_subscriber_misses_any(world: World, database: Database) -> None:
-    async with EventRelay(database) as bus, bus.subscribe(0) as early, bus.subscribe(0) as late:
+    async with EventRelay(database) as relay, relay.subscribe(0) as early, relay.subscribe(0) as late:
         await asyncio.gather(*(world.team(f"team-{number}") for number in range(40)))
         for stream in (early, late):
             assert [event.sequence for event in await take(stream, 40)] == list(range(1, 41))
@@ -68,7 +68,7 @@ async def test_concurrent_writers_leave_no_gap_and_no_subscriber_misses_any(worl
 async def test_two_transactions_that_commit_in_the_opposite_order_of_their_start_are_both_seen(
     world: World, database: Database
 ) -> None:
-    async with EventRelay(database, poll_seconds=0.05) as bus, bus.subscribe(0) as stream:
+    async with EventRelay(database, poll_seconds=0.05) as relay, relay.subscribe(0) as stream:
         if database.dialect == "sqlite":  # SQLite has a single writer, so commits can't be reordered
             await world.team("first")
             await world.team("second")
@@ -80,10 +80,10 @@ async def test_two_transactions_that_commit_in_the_opposite_order_of_their_start
 
 
 async def test_events_beyond_the_memory_limit_are_read_from_the_log_in_pages(world: World, database: Database) -> None:
-    async with EventRelay(database, max_recent_events=5) as bus, bus.subscribe(0) as slow:
+    async with EventRelay(database, max_recent_events=5) as relay, relay.subscribe(0) as slow:
         for number in range(12):
             await world.team(f"team-{number}")
-        async with bus.subscribe(11) as quick:
+        async with relay.subscribe(11) as quick:
             await take(quick, 1)
         assert [event.sequence for event in await take(slow, 12)] == list(range(1, 13))
 
@@ -92,18 +92,18 @@ async def test_large_events_are_kept_in_memory_up_to_a_limit_of_their_text(
     world: World, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tessera_gql.notifications.event_relay.MAX_RECENT_CHARACTERS", 1_500)
-    async with EventRelay(database) as bus, bus.subscribe(0) as slow:
+    async with EventRelay(database) as relay, relay.subscribe(0) as slow:
         for number in range(12):
             await world.team(f"team-{number}")
-        async with bus.subscribe(11) as quick:
+        async with relay.subscribe(11) as quick:
             await take(quick, 1)
-        assert 0 < len(bus._recent) < 12
+        assert 0 < len(relay._recent) < 12
         assert [event.sequence for event in await take(slow, 12)] == list(range(1, 13))
 
 
 async def test_a_subscriber_survives_an_unavailable_database(postgres_database_url: str) -> None:
     database = Database(postgres_database_url)
-    async with EventRelay(database, poll_seconds=0.05, max_recent_events=1) as bus, bus.subscribe(0) as stream:
+    async with EventRelay(database, poll_seconds=0.05, max_recent_events=1) as relay, relay.subscribe(0) as stream:
         for number in range(4):
             await cut_connections(postgres_database_url)
             second = Database(postgres_database_url)
@@ -136,7 +136,7 @@ async def test_an_unexpected_failure_does_not_stop_the_relay(
             return super().read()
 
     faulty = Faulty(str(database.url), clock=database.clock)
-    async with EventRelay(faulty, poll_seconds=0.05) as bus, bus.subscribe() as stream:
+    async with EventRelay(faulty, poll_seconds=0.05) as relay, relay.subscribe() as stream:
         await world.team("one")
         assert (await take(stream, 1))[0].kind == "TEAM_CREATED"
     await faulty.dispose()
@@ -145,19 +145,19 @@ async def test_an_unexpected_failure_does_not_stop_the_relay(
 
 async def test_a_cursor_that_the_log_has_not_reached_is_refused(world: World, database: Database) -> None:
     await world.team("one")
-    async with EventRelay(database) as bus:
+    async with EventRelay(database) as relay:
         with pytest.raises(Invalid, match="behind the end"):
-            async with bus.subscribe(2):
+            async with relay.subscribe(2):
                 pass
 
 
 async def test_a_relay_that_closes_ends_its_subscriptions(database: Database) -> None:
-    async with EventRelay(database) as bus, bus.subscribe() as stream:
+    async with EventRelay(database) as relay, relay.subscribe() as stream:
         waiting = asyncio.create_task(collect(stream))
         await asyncio.sleep(0.05)
-        await bus.__aexit__()
+        await relay.__aexit__()
         assert await asyncio.wait_for(waiting, 5) == []
-        await bus.__aenter__()
+        await relay.__aenter__()
 
 
 async def collect(stream: AsyncIterator[EventRow]) -> list[EventRow]:
@@ -184,10 +184,10 @@ async def test_a_listener_wakes_again_after_its_connection_was_cut(
 
 
 async def test_a_cursor_before_the_beginning_is_the_beginning(world: World, database: Database) -> None:
-    async with EventRelay(database) as bus, bus.subscribe(-7) as stream:
+    async with EventRelay(database) as relay, relay.subscribe(-7) as stream:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(stream), 0.05)
-    async with EventRelay(database) as bus, bus.subscribe(-7) as stream:
+    async with EventRelay(database) as relay, relay.subscribe(-7) as stream:
         await world.team("first")
         assert (await take(stream, 1))[0].sequence == 1
 

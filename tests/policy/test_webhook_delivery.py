@@ -16,7 +16,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 def attempts(plan: Backoff, roll: float) -> list[datetime]:
     times = [START]
-    while due := next_attempt(plan, failures=len(times), since=START, now=times[-1], roll=roll):
+    while due := next_attempt(plan, failures=len(times), since=START, now=times[-1], jitter=roll):
         times.append(due)
     return times
 
@@ -32,7 +32,7 @@ def test_attempts_spread_over_a_day_and_then_end(roll: float) -> None:
 
 
 def test_a_crowd_that_failed_together_does_not_come_back_together() -> None:
-    early, late = (next_attempt(Backoff(), failures=5, since=START, now=START, roll=roll) for roll in (0, 0.99))
+    early, late = (next_attempt(Backoff(), failures=5, since=START, now=START, jitter=roll) for roll in (0, 0.99))
     assert early is not None
     assert late is not None
     assert (late - START) / (early - START) > 1.5

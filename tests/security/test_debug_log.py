@@ -105,7 +105,7 @@ def use(server: Running) -> list[str]:
     created = call(
         server, "mutation($i: CreateApiKeyInput!) { createApiKey(input: $i) { token errors { code } } }", i=key
     )
-    hook = call(
+    webhook = call(
         server,
         "mutation($u: URL!) { createWebhook(input: {url: $u}) { secret errors { message } } }",
         u=f"http://127.0.0.1:9/{CANARIES['address']}",
@@ -120,8 +120,8 @@ def use(server: Running) -> list[str]:
     scraped = httpx.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {CANARIES['metrics']}"})
     assert scraped.status_code == 200
     httpx.get(f"{server.url}/graphql?query={{a(b:%22{literal}%22)}}")
-    assert (created["createApiKey"]["errors"], hook["createWebhook"]["errors"]) == ([], [])
-    return [created["createApiKey"]["token"], hook["createWebhook"]["secret"]]
+    assert (created["createApiKey"]["errors"], webhook["createWebhook"]["errors"]) == ([], [])
+    return [created["createApiKey"]["token"], webhook["createWebhook"]["secret"]]
 
 
 def upload(server: Running, value: str) -> Any:

@@ -131,7 +131,7 @@ CASES = [
     *(("sqlite", name) for name in ATTACKS),
     *(("postgresql", name) for name in ATTACKS if name.startswith("published: ") or "2,000" in name),
 ]
-"""On PostgreSQL the reference executor answers, which completes lists without portions of its own."""
+"""On PostgreSQL the reference executor answers, which completes lists without chunks."""
 
 
 @pytest.fixture(scope="module")

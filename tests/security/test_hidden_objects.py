@@ -228,11 +228,11 @@ async def test_an_idempotent_replay_shows_nothing_of_a_team_that_its_caller_has_
     private: VisibilityScenario, parts: Components
 ) -> None:
     """The same subject of the issuer is the same caller to an idempotency key, whatever its team."""
-    hook = private_id(await private.truth(), "Webhook", private.theirs)
+    webhook_id = private_id(await private.truth(), "Webhook", private.theirs)
     calls = {
         "createWebhook": {"url": "https://canary-theirs-new.example.com/", "idempotencyKey": "one"},
         "createApiKey": {"name": "canary-theirs-new", "idempotencyKey": "two"},
-        "testWebhook": {"webhook": hook, "idempotencyKey": "three"},
+        "testWebhook": {"webhook": webhook_id, "idempotencyKey": "three"},
     }
     replies: dict[str, list[dict[str, Any]]] = {}
     for team in ("theirs", "ours"):

@@ -127,7 +127,7 @@ class VisibilityScenario:
 
     async def truth(self) -> dict[str, dict[str, bool | Any]]:
         """For each type the ids of all objects, each with its id in the database and its owners (None: public)."""
-        hooks = {hook.id: hook.team_id for hook in await self.world.rows(Webhook)}
+        hooks = {webhook.id: webhook.team_id for webhook in await self.world.rows(Webhook)}
         ids: dict[str, dict[str, Any]] = {}
         for name, noun in NOUNS.items():
             rows: list[Any] = await (self.world.events() if noun is EventRow else self.world.rows(noun))
@@ -176,13 +176,13 @@ async def _private(world: World, team: Team | None) -> None:
         await keys.revoke(session, ANONYMOUS, revoked_key.key.id)
         address = f"https://canary-{name}-host.example.com/canary-{name}-path"
         document = f"query($event: ID!) {{ node(id: $event) {{ id }} }} # canary-{name}-document"
-        hook = (await webhooks.create(session, ANONYMOUS, WebhookRequest(address, ref, document=document))).webhook
+        webhook = (await webhooks.create(session, ANONYMOUS, WebhookRequest(address, ref, document=document))).webhook
         deleted_webhook = await webhooks.create(
             session, ANONYMOUS, WebhookRequest(f"https://canary-{name}-gone.com/", ref)
         )
         await webhooks.delete(session, ANONYMOUS, deleted_webhook.webhook.id)
-        await webhooks.update(session, ANONYMOUS, hook.id, {}, rotate_secret=True)
-        delivery = await webhooks.ping(session, ANONYMOUS, hook.id)
+        await webhooks.update(session, ANONYMOUS, webhook.id, {}, rotate_secret=True)
+        delivery = await webhooks.ping(session, ANONYMOUS, webhook.id)
     failed = {"status": 500, "error": f"canary-{name}-error", "milliseconds": 7}
     await record_attempt(world.database, delivery, failed, Backoff(give_up_after_seconds=0))
     async with world.database.write("tester") as session:
@@ -254,9 +254,9 @@ def asking(parts: Components, private: VisibilityScenario, caller: Caller) -> As
     async def through_webhook(query: str) -> dict[str, Any]:
         if "$manifest" in query:  # a webhook's document has no variable but the event
             return {"data": None}
-        hook = Webhook(id=new_id(), team_id=caller.hook_team, document=query)
+        webhook = Webhook(id=new_id(), team_id=caller.hook_team, document=query)
         try:
-            return {"data": await rendered(hook, (await private.world.events())[0])}
+            return {"data": await rendered(webhook, (await private.world.events())[0])}
         except DeliveryError as error:
             return {"data": None, "errors": [error.message]}
 

@@ -20,7 +20,7 @@ NUMBER = b'{"query": "query ($file: Int!) {number(value: $file)}", "variables": 
 @pytest.mark.usefixtures("no_collector")
 async def test_a_worker_keeps_no_file_of_an_earlier_job(backend: SampleBackend) -> None:
     reader, out = asyncio.StreamReader(), io.BytesIO()
-    running = asyncio.create_task(Worker(lambda _job, _report: backend.transport(), out).work(reader))
+    running = asyncio.create_task(Worker(lambda _job, _report: backend.transport(), out).run_jobs(reader))
     job = JobMessage(NUMBER, ("variables.file",), ANONYMOUS, {}, 30.0).encode()
     for _ in range(5):
         replied = out.tell()

@@ -144,7 +144,7 @@ async def test_an_edge_that_is_not_there_cannot_be_removed(world: World) -> None
     async def remove(kind: DependencyType) -> None:
         async with world.database.write() as session:
             dependent, dependency = AssetRef(id=built.id), AssetRef(id=source.id)
-            await dependencies.remove(session, world.actor, dependent=dependent, dependency=dependency, kind=kind)
+            await dependencies.remove(session, world.actor, dependent=dependent, dependency=dependency, type_=kind)
 
     with pytest.raises(Conflict, match=r"marts\.built does not transform core\.source"):
         await remove(DependencyType.TRANSFORMS)

@@ -10,7 +10,7 @@ import pytest
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict, Forbidden, Invalid, Refusal
 from tessera_gql.formats import dbt, git_files
-from tessera_gql.formats.schema_documents import Format, SchemaDocument
+from tessera_gql.formats.schema_documents import SchemaDocument, SchemaFormat
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.policy.enums import DependencyType
 from tessera_gql.store.assets import AssetRef
@@ -55,7 +55,7 @@ async def create_catalog(world: World, clock: FixedClock) -> None:
     published = await world.publish(twins[1], True, version="3.0.0-rc.1+build.5")
     text = '{"type": "object",\n  "title": "kept: as # it is"}'
     drawn = await world.asset("drawn.t", team)
-    await world.publish(drawn, {"type": "object"}, source=SchemaDocument(Format.JSON_SCHEMA, text, part="a"))
+    await world.publish(drawn, {"type": "object"}, source=SchemaDocument(SchemaFormat.JSON_SCHEMA, text, part="a"))
     async with world.database.write() as session:
         assert published.contract is not None
         await contract_verbs.retire(session, ANONYMOUS, published.contract.id)
@@ -73,7 +73,7 @@ async def create_catalog(world: World, clock: FixedClock) -> None:
             ANONYMOUS,
             dependent=AssetRef(fqn="a.b_c"),
             dependency=AssetRef(id=asset.id),
-            kind=DependencyType.CONSUMES,
+            type_=DependencyType.CONSUMES,
         )
     ended = await world.register(twins[0], world.consumers[0])
     await world.unregister(ended)

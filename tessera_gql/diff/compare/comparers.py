@@ -92,7 +92,7 @@ def compare_bounds(old: View, new: View) -> Iterator[Difference]:
 
 
 def _tightness(bound: Bound | None, sign: int) -> tuple[Number, ...]:
-    """A sort key that is higher for a tighter bound."""
+    """Return a sort key that is higher for a tighter bound."""
     return () if bound is None else (sign * bound.value, bound.is_open)
 
 
@@ -182,12 +182,12 @@ def compare_uniqueness(old: View, new: View) -> Iterator[Difference]:
 
 def compare_required(old: View, new: View) -> Iterator[Difference]:
     """Yield names that become or cease to be required; added and removed properties report it themselves."""
-    for kind, message, requiring, lacking, directions in (
+    for kind, message, requiring, missing, directions in (
         (K.REQUIRED_ADDED, "it is required now", new, old, BACKWARD),
         (K.REQUIRED_REMOVED, "it is no longer required", old, new, FORWARD),
     ):
-        for name in requiring.required.keys() - lacking.required.keys():
-            if name not in requiring.properties or name in lacking.properties:
+        for name in requiring.required.keys() - missing.required.keys():
+            if name not in requiring.properties or name in missing.properties:
                 pointer = f"{requiring.required[name].pointer}/required"
                 yield Difference(kind, pointer, message, name=name, directions=directions)
 

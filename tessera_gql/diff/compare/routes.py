@@ -15,14 +15,14 @@ MAX_REENTRIES = 8
 MAX_HOLDERS = 64
 
 
-class Node(Protocol[NodeKey]):
+class GraphNode(Protocol[NodeKey]):
     """A node of the graph. `is_cut`: an edge was dropped because of the limit."""
 
     edges: list[tuple[Step, NodeKey]]
     is_cut: bool
 
 
-NodeType = TypeVar("NodeType", bound=Node[Any])
+NodeType = TypeVar("NodeType", bound=GraphNode[Any])
 
 
 def explore(
@@ -71,7 +71,7 @@ class Routes:
 def find_routes(root: NodeKey, edges: Edges[NodeKey]) -> dict[NodeKey, Routes]:
     """Find the simple routes to every node, depth first in document order."""
     routes_by_key: dict[NodeKey, Routes] = {}
-    crowded: set[NodeKey] = set()
+    overfull: set[NodeKey] = set()
     reentry_paths: dict[NodeKey, set[str]] = {}
     stack: list[tuple[NodeKey, Route, str, frozenset[NodeKey]]] = [(root, (), "", frozenset())]
     while stack:
@@ -79,19 +79,19 @@ def find_routes(root: NodeKey, edges: Edges[NodeKey]) -> dict[NodeKey, Routes]:
         if key in ancestors:
             reentry_paths.setdefault(key, set()).add(path)
             continue
-        if key in crowded:
+        if key in overfull:
             continue
         routes = routes_by_key.setdefault(key, Routes(route))
         routes.paths.append(path)
         if len(routes.paths) > MAX_ROUTES:
-            crowded.add(key)
+            overfull.add(key)
             continue
         route_keys = ancestors | {key}
         stack += [
             (child, (*route, step), format_route((step,), path), route_keys)
             for step, child in reversed([*edges.get(key, ())])
         ]
-    _mark_reentries(routes_by_key, edges, reentry_paths, crowded)
+    _mark_reentries(routes_by_key, edges, reentry_paths, overfull)
     if any(len(routes.paths) > 1 for routes in routes_by_key.values()):
         _choose_shortest_routes(root, routes_by_key, edges)
     return routes_by_key
@@ -102,15 +102,15 @@ def _choose_shortest_routes(root: NodeKey, routes_by_key: dict[NodeKey, Routes],
     visited = {root}
     level: dict[NodeKey, tuple[str, Route]] = {root: ("", ())}
     while level:
-        below: dict[NodeKey, tuple[str, Route]] = {}
+        next_level: dict[NodeKey, tuple[str, Route]] = {}
         for key, (path, route) in level.items():
             routes_by_key[key].first = route
             for step, child in edges.get(key, ()):
                 longer = format_route((step,), path)
-                if child not in visited and (child not in below or longer < below[child][0]):
-                    below[child] = longer, (*route, step)
-        visited |= below.keys()
-        level = below
+                if child not in visited and (child not in next_level or longer < next_level[child][0]):
+                    next_level[child] = longer, (*route, step)
+        visited |= next_level.keys()
+        level = next_level
 
 
 def _mark_reentries(

@@ -122,15 +122,15 @@ def _item_schemas(view: View, index: int) -> tuple[Schema, ...]:
 def _property_differences(pair: ViewPair) -> Iterator[Difference]:
     """Yield properties that only one side declares. Effects on declared paths are found separately."""
     old, new = pair.old, pair.new
-    for kind, declaring, lacking, directions in (
+    for kind, declaring, missing, directions in (
         (ChangeKind.PROPERTY_REMOVED, old, new, FORWARD),
         (ChangeKind.PROPERTY_ADDED, new, old, BACKWARD),
     ):
-        names = [name for name in declaring.properties if name not in lacking.properties]
+        names = [name for name in declaring.properties if name not in missing.properties]
         if not names:
             continue
-        names_elsewhere = frozenset[str]().union(*(in_place_names(node)[0] for node in lacking.nodes))
-        allows_undeclared = _admits_undeclared(lacking)
+        names_elsewhere = frozenset[str]().union(*(in_place_names(node)[0] for node in missing.nodes))
+        allows_undeclared = _allows_undeclared(missing)
         for name in names:
             pointer = min(declaring.properties[name], key=lambda node: node.pointer).property_schema(name).pointer
             if name in names_elsewhere:
@@ -151,7 +151,7 @@ def _property_differences(pair: ViewPair) -> Iterator[Difference]:
             )
 
 
-def _admits_undeclared(view: View) -> bool:
+def _allows_undeclared(view: View) -> bool:
     """Return whether producers may write properties that the view does not declare."""
     additional = [node.additional_properties for node in view.schemas if node.additional_properties is not None]
     if not view.types & OBJECT or any(node.is_false for node in additional):
@@ -164,7 +164,7 @@ def _composition_differences(pair: ViewPair) -> Iterator[Difference]:
     for keyword in ("anyOf", "oneOf"):
         match _alternative_groups(pair.old, keyword), _alternative_groups(pair.new, keyword):
             case [before], [after]:
-                removed, added = _unmatched(before.children(keyword), after.children(keyword))
+                removed, added = _find_unmatched(before.children(keyword), after.children(keyword))
                 sides = (removed, before, BACKWARD, "gone"), (added, after, FORWARD, "new")
                 for nodes, parent, directions, predicate in sides:
                     if nodes:
@@ -192,11 +192,11 @@ def _sorted_keys(nodes: list[Schema], keyword: str) -> list[list[int]]:
 
 
 def _alternative_groups(view: View, keyword: str) -> list[Schema]:
-    """The parts with alternatives, except those that mean "this or null"."""
+    """Return the parts with alternatives, except those that mean "this or null"."""
     return [node for node in view.schemas if keyword in node.keywords and non_null_option(node, keyword) is None]
 
 
-def _unmatched(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[Schema], list[Schema]]:
+def _find_unmatched(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[Schema], list[Schema]]:
     """Return the alternatives without a partner after equal ones are removed and the others paired in order."""
     before, after = _remove_equal(old, new)
     return before[len(after) :], after[len(before) :]

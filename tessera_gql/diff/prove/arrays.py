@@ -71,10 +71,10 @@ def find_array(find: Find, nodes: list[Literal], constraints: list[Constraint]) 
     if max(starts) > MAX_PREFIX:
         return NoWitness.UNKNOWN
     limits = size_limits((node.min_items for node in schemas), (node.max_items for node in schemas), constraints)
-    return _Search(Positions(find, nodes, everywhere, max(starts), *limits), constraints).run()
+    return _ArraySearch(Positions(find, nodes, everywhere, max(starts), *limits), constraints).run()
 
 
-class _Search:
+class _ArraySearch:
     """One search for an array: assigns values to positions, then fills the remaining ones."""
 
     def __init__(self, positions: Positions, constraints: list[Constraint]) -> None:
@@ -221,13 +221,13 @@ class _Search:
             if not isinstance(result, Witness):
                 return NoWitness.UNKNOWN
             items.append(result.value)
-        banned = excluded_values(self.constraints)
+        excluded = excluded_values(self.constraints)
         if self.unique:
             items = self._make_distinct(items)
-        if canonical_json(items) in banned:
+        if canonical_json(items) in excluded:
             result = positions.value(length)
             items = [*items, result.value] if isinstance(result, Witness) else items
-        return Witness(items) if self.is_sure and canonical_json(items) not in banned else NoWitness.UNKNOWN
+        return Witness(items) if self.is_sure and canonical_json(items) not in excluded else NoWitness.UNKNOWN
 
     def _make_distinct(self, items: list[Json]) -> list[Json]:
         """Replace repeated values by simple variants, which may be invalid: witnesses are validated before use."""
@@ -255,7 +255,7 @@ def _simple_variants(item: Json, index: int) -> tuple[Json, ...]:
 
 
 def _count_values(node: Schema) -> int | None:
-    """The number of values a schema allows, or None when there are many."""
+    """Count the values that a schema allows; None when there are many."""
     if node.enum is not None:
         return len(node.enum)
     if node.types & ~(NULL | BOOLEAN):

@@ -28,7 +28,7 @@ AMOUNT_ACCEPTED = {Mode.BACKWARD: "less", Mode.FORWARD: "more"}
 """How much the new schema accepts where containment fails."""
 T = TypeVar("T")
 Declarations = Mapping[DeclarationKey, DeclarationPair]
-Slot = tuple[ChangeKind, str]
+ChangeKey = tuple[ChangeKind, str]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Assessment:
     pair: ViewPair | None = None
 
     @property
-    def slot(self) -> Slot:
+    def key(self) -> ChangeKey:
         """The kind and pointer of the difference; at most one change of a property is reported for each."""
         return self.difference.kind, self.difference.pointer
 
@@ -63,7 +63,7 @@ TOO_MANY = Assessment(
 
 
 def find_counterexample(solver: Solver, old: View, new: View, *, is_produced: bool) -> SearchResult:
-    """Search for a value valid under the old view and not the new one. EMPTY proves containment."""
+    """Search for a value valid under the old view but not under the new one. EMPTY proves containment."""
     premises = [Literal(node, holds=True, is_produced=is_produced) for node in old.nodes]
     combined: SearchResult = NoWitness.EMPTY
     for node in new.nodes:
@@ -108,15 +108,15 @@ class Containment:
         return known if isinstance(known, Witness) else self._search(key, mode, is_produced=False)
 
     def _failing_pairs(self, search: Callable[[Key], SearchResult]) -> set[Key]:
-        failing: set[Key] = set()
+        failing_keys: set[Key] = set()
         root = next(iter(self.pairs))
         stack = [] if search(root) is NoWitness.EMPTY else [root]
         while stack:
             key = stack.pop()
-            if key not in failing:
-                failing.add(key)
+            if key not in failing_keys:
+                failing_keys.add(key)
                 stack += [child for _, child in self.pairs[key].edges if search(child) is not NoWitness.EMPTY]
-        return failing
+        return failing_keys
 
     def is_equivalent(self, key: Key) -> bool:
         """Return whether both sides accept the same values at the pair."""
@@ -224,31 +224,31 @@ def _assess(
 
 def _add_path_changes(assessments: list[Assessment], declarations: Declarations) -> list[Assessment]:
     """Add the changes of declared paths, merged with the changes of the same property, and detect renames."""
-    by_value: dict[Slot, Assessment] = {}
+    by_value: dict[ChangeKey, Assessment] = {}
     for assessment in assessments:
         if assessment.difference.kind in PROPERTY_CHANGES:
             _merge_into(by_value, assessment)
-    by_path: dict[Slot, Assessment] = {}
+    by_path: dict[ChangeKey, Assessment] = {}
     routes = find_routes(next(iter(declarations)), {key: pair.edges for key, pair in declarations.items()})
     for key, pair in declarations.items():
         removed = _path_changes(K.PROPERTY_REMOVED, pair.removed, routes[key])
         added = _path_changes(K.PROPERTY_ADDED, pair.added, routes[key])
         for assessment in (*removed.values(), *added.values()):
-            if assessment.slot in by_value:
-                _merge_into(by_path, by_value[assessment.slot])
+            if assessment.key in by_value:
+                _merge_into(by_path, by_value[assessment.key])
             _merge_into(by_path, assessment)
         for old, new in find_renames(pair.removed, pair.added).items():
-            left, right = by_path.pop(removed[old].slot), by_path.pop(added[new].slot)
-            by_value.pop(left.slot, None)
-            by_value.pop(right.slot, None)
+            left, right = by_path.pop(removed[old].key), by_path.pop(added[new].key)
+            by_value.pop(left.key, None)
+            by_value.pop(right.key, None)
             _merge_into(by_path, _merge_rename(left, right))
     value_changes = [assessment for assessment in assessments if assessment.difference.kind not in PROPERTY_CHANGES]
     return [*value_changes, *(by_value | by_path).values()]
 
 
-def _merge_into(slots: dict[Slot, Assessment], assessment: Assessment) -> None:
-    slot = assessment.slot
-    slots[slot] = _merge(slots[slot], assessment) if slot in slots else assessment
+def _merge_into(assessments: dict[ChangeKey, Assessment], assessment: Assessment) -> None:
+    key = assessment.key
+    assessments[key] = _merge(assessments[key], assessment) if key in assessments else assessment
 
 
 PROPERTY_CHANGES = {K.PROPERTY_REMOVED: BACKWARD, K.PROPERTY_ADDED: FORWARD}

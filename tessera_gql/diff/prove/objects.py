@@ -129,7 +129,7 @@ class PropertyRules:
             yield must_match | chosen, must_not_match.union(free) - chosen
 
     def _fresh_literals(self, matched: frozenset[str], unmatched: frozenset[str]) -> Iterator[Literal]:
-        """Literals on an undeclared property. Patterns that a cell leaves open give none."""
+        """Literals on an undeclared property. Patterns that are neither matched nor unmatched give none."""
         for literal in self.nodes:
             node = literal.node
             for pattern in node.pattern_properties:
@@ -152,7 +152,7 @@ def _find_name(must_match: frozenset[str], must_not_match: frozenset[str], avoid
 
 def find_object(rules: PropertyRules, constraints: list[Constraint]) -> SearchResult:
     """Search for an object that satisfies the rules and the constraints."""
-    return _Search(rules, constraints).run()
+    return _ObjectSearch(rules, constraints).run()
 
 
 def object_rules(find: Find, nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> PropertyRules:
@@ -203,7 +203,7 @@ def _needed_names(node: Schema) -> Iterator[str]:
         yield from dependents
 
 
-class _Search:
+class _ObjectSearch:
     """One search for an object: collects the demands on each property, then finds values for them."""
 
     def __init__(self, rules: PropertyRules, constraints: list[Constraint]) -> None:
@@ -242,8 +242,8 @@ class _Search:
         return self.max_size is None or size <= self.max_size
 
     def _build(self) -> SearchResult:
-        banned = excluded_values(self.constraints)
-        if not self.is_sure or (banned and canonical_json(self.document) in banned):
+        excluded = excluded_values(self.constraints)
+        if not self.is_sure or (excluded and canonical_json(self.document) in excluded):
             return NoWitness.UNKNOWN
         return Witness(self.document)
 

@@ -41,7 +41,7 @@ def find_string(nodes: Sequence[Schema], constraints: Sequence[Constraint]) -> S
 
 
 def find_number(nodes: Sequence[Schema], constraints: Sequence[Constraint], *, is_integer: bool) -> SearchResult:
-    """Search for a whole number (`is_integer`) or one with a fraction."""
+    """Search for a number: a whole one if `is_integer`, else one with a fraction."""
     above = [_opposite(item.bound) for item in constraints if isinstance(item, AboveMaximum)]
     below = [_opposite(item.bound) for item in constraints if isinstance(item, BelowMinimum)]
     low = tightest_low([*(node.low for node in nodes), *above])
@@ -50,13 +50,13 @@ def find_number(nodes: Sequence[Schema], constraints: Sequence[Constraint], *, i
     steps = [step for node in nodes for step in node.multiples]
     avoid = [constraint.divisor for constraint in constraints if isinstance(constraint, NotMultiple)]
     (steps if is_integer else avoid).append(1)
-    banned = excluded_values(constraints)
+    excluded = excluded_values(constraints)
     if not steps:
-        return _find_fraction(limits, avoid, banned)
+        return _find_fraction(limits, avoid, excluded)
     step = reduce(_least_common_multiple, map(Fraction, steps))
     if any((step / Fraction(divisor)).denominator == 1 for divisor in avoid):
         return NoWitness.EMPTY
-    return _find_multiple(step, limits, avoid, banned)
+    return _find_multiple(step, limits, avoid, excluded)
 
 
 def _opposite(bound: Bound) -> Bound:
@@ -69,14 +69,14 @@ def _least_common_multiple(left: Fraction, right: Fraction) -> Fraction:
     return Fraction(both, left.denominator * right.denominator)
 
 
-def _find_multiple(step: Fraction, limits: Limits, avoid: Sequence[Number], banned: frozenset[str]) -> SearchResult:
+def _find_multiple(step: Fraction, limits: Limits, avoid: Sequence[Number], excluded: frozenset[str]) -> SearchResult:
     low, high = limits
     first = last = None
     if low is not None:
         first = floor(low.value / step) + 1 if low.is_open else ceil(low.value / step)
     if high is not None:
         last = ceil(high.value / step) - 1 if high.is_open else floor(high.value / step)
-    result = _first_allowed((index * step for index in islice(_nearest_integers(first, last), TRIES)), avoid, banned)
+    result = _first_allowed((index * step for index in islice(_nearest_integers(first, last), TRIES)), avoid, excluded)
     is_small = first is not None and last is not None and last - first < TRIES
     return result or (NoWitness.EMPTY if is_small else NoWitness.UNKNOWN)
 
@@ -91,23 +91,23 @@ def _nearest_integers(first: int | None, last: int | None) -> Iterator[int]:
             return
     yield start
     for step in count(1):
-        has_top, has_bottom = last is None or start + step <= last, first is None or start - step >= first
-        if has_top:
+        has_upper, has_lower = last is None or start + step <= last, first is None or start - step >= first
+        if has_upper:
             yield start + step
-        if has_bottom:
+        if has_lower:
             yield start - step
-        if not has_top and not has_bottom:
+        if not has_upper and not has_lower:
             return
 
 
-def _find_fraction(limits: Limits, avoid: Sequence[Number], banned: frozenset[str]) -> SearchResult:
+def _find_fraction(limits: Limits, avoid: Sequence[Number], excluded: frozenset[str]) -> SearchResult:
     """Find a number with a fraction and no divisor. Every interval wider than a point has infinitely many."""
     low, high = limits
     if low is None or high is None or low.value < high.value:
-        return _first_allowed(_list_fractions(low, high), avoid, banned) or NoWitness.UNKNOWN
+        return _first_allowed(_list_fractions(low, high), avoid, excluded) or NoWitness.UNKNOWN
     if low != high or low.is_open:
         return NoWitness.EMPTY
-    return _first_allowed([Fraction(low.value)], avoid, banned) or NoWitness.EMPTY
+    return _first_allowed([Fraction(low.value)], avoid, excluded) or NoWitness.EMPTY
 
 
 def _list_fractions(low: Bound | None, high: Bound | None) -> Iterator[Fraction]:
@@ -122,11 +122,11 @@ def _list_fractions(low: Bound | None, high: Bound | None) -> Iterator[Fraction]
     return (bottom + width * part for part in PARTS)
 
 
-def _first_allowed(values: Iterable[Fraction], avoid: Sequence[Number], banned: frozenset[str]) -> Witness | None:
+def _first_allowed(values: Iterable[Fraction], avoid: Sequence[Number], excluded: frozenset[str]) -> Witness | None:
     """Return the first value that is no multiple of a divisor in `avoid` and not banned."""
     for value in values:
         if all((value / Fraction(divisor)).denominator != 1 for divisor in avoid):
             number = to_json_number(value)
-            if canonical_json(number) not in banned:
+            if canonical_json(number) not in excluded:
                 return Witness(number)
     return None

@@ -152,7 +152,7 @@ class Solver:
         return self._solve(key, [*distinct.values()])
 
     def _solve(self, key: Key, literals: list[Literal]) -> SearchResult:
-        index, before, start = len(self.in_progress), self.lowest_assumption, len(self.assumption_trail)
+        index, previous_assumption, start = len(self.in_progress), self.lowest_assumption, len(self.assumption_trail)
         self.in_progress[key], self.lowest_assumption = index, NO_ASSUMPTION
         self.depth += 1
         try:
@@ -163,7 +163,7 @@ class Solver:
         if combined is NoWitness.EMPTY and self.lowest_assumption < index:
             self.assumed[key] = self.lowest_assumption
             self.assumption_trail.append(key)
-            self.lowest_assumption = min(before, self.lowest_assumption)
+            self.lowest_assumption = min(previous_assumption, self.lowest_assumption)
             return combined
         for assumed_key in self.assumption_trail[start:]:
             del self.assumed[assumed_key]
@@ -172,7 +172,7 @@ class Solver:
         del self.assumption_trail[start:]
         if combined is NoWitness.EMPTY or self.fuel >= 0:
             self.results[key] = combined
-        self.lowest_assumption = before
+        self.lowest_assumption = previous_assumption
         return combined
 
     def _search(self, literals: list[Literal]) -> SearchResult:
@@ -239,11 +239,11 @@ class Solver:
     def _pop_narrowest_choice(self, branch: Branch, literals: list[Literal]) -> list[Alternative] | None:
         """Remove and return the choice with the fewest alternatives; None when no choices remain."""
         if branch.negatives:
-            several = len(branch.negatives) + len(branch.choices) > 1
+            has_alternatives = len(branch.negatives) + len(branch.choices) > 1
             premises = [literal.node for literal in branch.nodes]
             for node in branch.negatives:
                 options = list(list_violations(node, branch.json_type, premises))
-                if several and len(options) > 1:
+                if has_alternatives and len(options) > 1:
                     options = [option for option in options if self._may_hold(branch, option, literals)]
                 branch.choices.append(options)
             branch.negatives.clear()

@@ -60,19 +60,19 @@ class _Validation:
     def accepts(self, node: Schema, value: Json) -> Verdict:
         if isinstance(node.raw, bool):
             return node.raw
-        slot = id(node), id(value)
-        if slot in self.results:
-            return self.results[slot]
+        key = id(node), id(value)
+        if key in self.results:
+            return self.results[key]
         self.effort -= 1
         if self.effort < 0 or self.depth > MAX_DEPTH:
             return None
-        self.results[slot] = None  # a recursive check of the same pair stays unknown
+        self.results[key] = None  # a recursive check of the same pair stays unknown
         self.depth += 1
         try:
-            self.results[slot] = all_true(self.check(node, value))
+            self.results[key] = all_true(self.check(node, value))
         finally:
             self.depth -= 1
-        return self.results[slot]
+        return self.results[key]
 
     def check(self, node: Schema, value: Json) -> Iterator[Verdict]:
         if not node.types & type_mask(value):

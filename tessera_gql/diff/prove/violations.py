@@ -159,7 +159,7 @@ def _unevaluated_violations(node: Schema) -> Iterator[Alternative]:
 
 
 def _conjunction(node: Schema) -> Collection[Schema]:
-    """The node and all schemas that a value valid under it must satisfy."""
+    """Return the node and all schemas that a value valid under it must satisfy."""
     schemas, stack = dict[int, Schema](), [node]
     while stack:
         schema = stack.pop()

@@ -75,7 +75,7 @@ def _check_subschemas(document: Document, stack: list[tuple[str, object, str]]) 
         number = numbers.get(id(raw))
         if number in valid_schemas:
             continue
-        inside = check_shape(raw, pointer, dialect)
+        subschemas = check_shape(raw, pointer, dialect)
         check_draft(raw, pointer, dialect)
         if number in with_references:
             entries = cast("dict[str, object]", raw)
@@ -86,7 +86,7 @@ def _check_subschemas(document: Document, stack: list[tuple[str, object, str]]) 
                 document.opaque.add(pointer)
         elif number is not None:
             valid_schemas.add(number)
-        stack.extend((child_pointer, child, base) for child_pointer, child in reversed(inside))
+        stack.extend((child_pointer, child, base) for child_pointer, child in reversed(subschemas))
     return references
 
 

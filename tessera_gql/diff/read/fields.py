@@ -31,7 +31,7 @@ def list_fields(schema: object) -> tuple[Field, ...]:
     """List the declared fields, at most 20,000. Recursive schemas are entered once. Raises `SchemaError`."""
     document = read(schema, Identities())
     fields_by_path: dict[str, Field] = {}
-    stack = [_nested_fields(_Entry("", (NodeCache().root(document),), frozenset()))]
+    stack = [_nested_fields(_FieldEntry("", (NodeCache().root(document),), frozenset()))]
     while stack and len(fields_by_path) < MAX_FIELDS:
         nested = next(stack[-1], None)
         if nested is None:
@@ -45,7 +45,7 @@ def list_fields(schema: object) -> tuple[Field, ...]:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _FieldEntry:
     """A value whose fields are to be listed. `above` are the ids of the enclosing schemas."""
 
     path: str
@@ -53,7 +53,7 @@ class _Entry:
     above: frozenset[int]
 
 
-def _nested_fields(entry: _Entry) -> Iterator[tuple[Field, _Entry] | _Entry]:
+def _nested_fields(entry: _FieldEntry) -> Iterator[tuple[Field, _FieldEntry] | _FieldEntry]:
     nodes = [*{id(schema): schema for node in entry.nodes for schema in in_place_schemas(node)}.values()]
     if all(id(node) in entry.above for node in entry.nodes):
         return
@@ -63,10 +63,10 @@ def _nested_fields(entry: _Entry) -> Iterator[tuple[Field, _Entry] | _Entry]:
         path = f"{entry.path}.{name}" if entry.path else name
         declarations = tuple(node.property_schema(name) for node in declaring)
         is_required = any(name in (node.required if view is None else view.required) for node in entry.nodes)
-        yield _make_field(path, declarations, is_required=is_required), _Entry(path, declarations, above)
-    yield _Entry(entry.path + "[]", tuple(schema for node in nodes for schema in node.item_schemas()), above)
+        yield _make_field(path, declarations, is_required=is_required), _FieldEntry(path, declarations, above)
+    yield _FieldEntry(entry.path + "[]", tuple(schema for node in nodes for schema in node.item_schemas()), above)
     undeclared = tuple(schema for node in nodes for schema in node.undeclared_schemas())
-    yield _Entry(f"{entry.path}.*" if entry.path else "*", undeclared, above)
+    yield _FieldEntry(f"{entry.path}.*" if entry.path else "*", undeclared, above)
 
 
 def _make_field(path: str, nodes: tuple[Schema, ...], *, is_required: bool) -> Field:

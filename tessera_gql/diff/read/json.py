@@ -31,7 +31,7 @@ def normalize_numbers(value: object) -> object:
 
 
 def to_json_number(value: float | Fraction) -> int | float:
-    """Convert to a JSON number; whole numbers of any size become an int."""
+    """Convert an exact number to a JSON number; whole numbers of any size become an int."""
     if Fraction(value).denominator == 1:
         return int(value)
     try:
@@ -41,7 +41,6 @@ def to_json_number(value: float | Fraction) -> int | float:
 
 
 def is_equal(left: object, right: object) -> bool:
-    """Return whether two JSON values are equal."""
     if isinstance(left, str) and isinstance(right, str):
         return left == right
     return canonical_json(left) == canonical_json(right)

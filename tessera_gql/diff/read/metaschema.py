@@ -22,14 +22,14 @@ def check_shape(schema: object, pointer: str, dialect: Dialect) -> list[tuple[st
     if not isinstance(schema, dict):
         kinds = "an object" if dialect is DRAFT_4 else "an object or a boolean"
         raise SchemaError(f"a schema is {kinds} in {dialect.name}, not {_describe_json(schema)}.", pointer=pointer)
-    inside: list[tuple[str, object]] = []
+    subschemas: list[tuple[str, object]] = []
     for key, value in cast("dict[str, object]", schema).items():
         shape = dialect.shapes.get(key)
         if shape is None or (isinstance(value, str) and (shape == "text" or (shape == "types" and value in TYPES))):
             continue
         keyword_pointer = f"{pointer}/{escape_token(key)}"
-        inside += SHAPES[shape](value, keyword_pointer, key) or ()
-    return inside
+        subschemas += SHAPES[shape](value, keyword_pointer, key) or ()
+    return subschemas
 
 
 def _shape_error(key: str, expected: str, value: object, pointer: str) -> SchemaError:

@@ -130,19 +130,19 @@ def _build_states(automaton: Automaton, part: Expression, start: int) -> int:
     return end
 
 
-def _build_repeat(automaton: Automaton, inside: Expression, bounds: tuple[int, int | None], start: int) -> int:
+def _build_repeat(automaton: Automaton, part: Expression, bounds: tuple[int, int | None], start: int) -> int:
     minimum, maximum = bounds
     for _ in range(minimum):
-        start = _build_states(automaton, inside, start)
+        start = _build_states(automaton, part, start)
     end = automaton.add_state()
     if maximum is None:
         loop = automaton.add_state()
         automaton.empty[start] += [("", loop), ("", end)]
-        automaton.empty[_build_states(automaton, inside, loop)] += [("", loop), ("", end)]
+        automaton.empty[_build_states(automaton, part, loop)] += [("", loop), ("", end)]
         return end
     for _ in range(maximum - minimum):
         automaton.empty[start].append(("", end))
-        start = _build_states(automaton, inside, start)
+        start = _build_states(automaton, part, start)
     automaton.empty[start].append(("", end))
     return end
 
@@ -195,11 +195,11 @@ def _find_by_length(language: Language) -> str | bool:
 Product: TypeAlias = tuple[tuple[States, ...], int, str | None]
 
 
-def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str | bool:
+def _search(language: Language, automata: list[tuple[Automaton, bool]]) -> str | bool:
     """Search the product of all automata, lengths and prefixes of excluded strings breadth first."""
     prefixes = {excluded[:end] for excluded in language.excluded for end in range(len(excluded) + 1)}
-    top = language.min_length if language.max_length is None else language.max_length
-    start: Product = (tuple(machine.start_states() for machine, _ in machines), 0, "" if "" in prefixes else None)
+    last_length = language.min_length if language.max_length is None else language.max_length
+    start: Product = (tuple(machine.start_states() for machine, _ in automata), 0, "" if "" in prefixes else None)
     queue = deque[tuple[Product, str]]([(start, "")])
     visited: set[Product] = {start}
     steps = moves = 0
@@ -208,44 +208,44 @@ def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str |
         if length >= language.min_length and (prefix is None or prefix not in language.excluded):
             verdicts = (
                 machine.accepts(states[index], at_start=not text) is must_match
-                for index, (machine, must_match) in enumerate(machines)
+                for index, (machine, must_match) in enumerate(automata)
             )
             if all(verdicts):
                 return text
         if length == language.max_length:
             continue
         steps += 1
-        alphabet = _alphabet(machines, states, prefix, prefixes)
+        alphabet = _alphabet(automata, states, prefix, prefixes)
         moves += len(alphabet) * sum(map(len, states))
         if steps > MAX_STEPS or moves > MAX_MOVES:
             return True
         for code in alphabet:
-            after = None if prefix is None or prefix + chr(code) not in prefixes else prefix + chr(code)
-            moved = tuple(machine.step(states[index], code) for index, (machine, _) in enumerate(machines))
-            reached: Product = (moved, min(length + 1, top), after)
-            if reached not in visited and not _is_dead(machines, moved):
-                visited.add(reached)
-                queue.append((reached, text + chr(code)))
+            next_prefix = None if prefix is None or prefix + chr(code) not in prefixes else prefix + chr(code)
+            next_states = tuple(machine.step(states[index], code) for index, (machine, _) in enumerate(automata))
+            product: Product = (next_states, min(length + 1, last_length), next_prefix)
+            if product not in visited and not _is_dead(automata, next_states):
+                visited.add(product)
+                queue.append((product, text + chr(code)))
     return False
 
 
-def _is_dead(machines: list[tuple[Automaton, bool]], states: tuple[States, ...]) -> bool:
-    return any(1 in states[index] and not must_match for index, (_, must_match) in enumerate(machines))
+def _is_dead(automata: list[tuple[Automaton, bool]], states: tuple[States, ...]) -> bool:
+    return any(1 in states[index] and not must_match for index, (_, must_match) in enumerate(automata))
 
 
 def _alphabet(
-    machines: list[tuple[Automaton, bool]], states: tuple[States, ...], prefix: str | None, prefixes: set[str]
+    automata: list[tuple[Automaton, bool]], states: tuple[States, ...], prefix: str | None, prefixes: set[str]
 ) -> list[int]:
     """One code point per class of characters that no automaton distinguishes in its states."""
-    cuts = {0}
-    for index, (machine, _) in enumerate(machines):
+    boundaries = {0}
+    for index, (automaton, _) in enumerate(automata):
         for state in states[index]:
-            for ranges, _ in machine.edges[state]:
+            for ranges, _ in automaton.edges[state]:
                 for low, high in ranges:
-                    cuts |= {low, high + 1}
+                    boundaries |= {low, high + 1}
     if prefix is not None:
         nexts = {ord(longer[len(prefix)]) for longer in prefixes if len(longer) == len(prefix) + 1}
-        cuts |= nexts | {code + 1 for code in nexts}
-    bounds = pairwise(sorted(cuts))  # ANY, an edge of state 0, cuts after the last code point
+        boundaries |= nexts | {code + 1 for code in nexts}
+    bounds = pairwise(sorted(boundaries))  # ANY, an edge of state 0, cuts after the last code point
     chosen = (next((code for code in PREFERRED_CODES if low <= code < end), low) for low, end in bounds)
     return sorted(chosen, key=lambda code: (code not in PREFERRED_CODES, code))

@@ -33,11 +33,11 @@ class Unsupported(Exception):  # noqa: N818 - an unsupported pattern is valid in
 
 
 class Malformed(Exception):  # noqa: N818 - callers raise a SchemaError with the pointer of the pattern
-    """Raised for invalid regular expressions."""
+    """The regular expression is invalid."""
 
 
 class Chars(NamedTuple):
-    """One character out of ranges."""
+    """An expression that matches one character of some ranges."""
 
     ranges: Ranges
 
@@ -165,10 +165,10 @@ class _Parser:
     def parse_group(self, depth: int) -> Expression:
         if self.take("?") and not self.take(":"):
             raise Unsupported(self.text)
-        inside = self.parse_choice(depth + 1)
+        choice = self.parse_choice(depth + 1)
         if not self.take(")"):
             raise Malformed(self.text)
-        return inside
+        return choice
 
     def parse_quantifier(self, part: Expression) -> Expression:
         bounds = self.parse_bounds()

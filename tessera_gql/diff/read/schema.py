@@ -31,7 +31,7 @@ class Bound(NamedTuple):
 
 
 def exact_number(value: float) -> Number:
-    """Convert to an exact number: `0.1` is a tenth."""
+    """Convert a JSON number to an exact one: `0.1` becomes a tenth."""
     if isinstance(value, int):
         return value
     return int(value) if value.is_integer() else Fraction(repr(value))
@@ -76,7 +76,7 @@ class NodeCache:
 
 
 def count_schemas(*nodes: "Schema") -> int:
-    """The number of subschemas in the documents of the nodes."""
+    """Count the subschemas in the documents of the nodes."""
     return sum(len(node.document.schemas) for node in nodes)
 
 

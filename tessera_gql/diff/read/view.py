@@ -130,7 +130,7 @@ class View:
 
 
 def _possible_types(node: Schema, depth: int) -> int:
-    """The types allowed by the schema's own keywords and its alternatives."""
+    """Return the types allowed by the schema's own keywords and its alternatives."""
     mask = node.types
     if node.enum is not None and "type" not in node.keywords:
         mask &= reduce(or_, map(type_mask, node.enum.values()), 0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from tessera_gql.diff.changes import Certainty, ChangeKind, Evidence, Mode
+from tessera_gql.diff.changes import Certainty, ChangeEvidence, ChangeKind, Mode
 from tessera_gql.diff.compare.comparers import CLOSING_KEYWORDS
 from tessera_gql.diff.compare.differences import (
     ItemStep,
@@ -65,21 +65,21 @@ class EvidenceCollector:
     compare: Compare
 
     @cached_property
-    def evidence(self) -> tuple[Evidence, ...]:
+    def evidence(self) -> tuple[ChangeEvidence, ...]:
         schemas = count_schemas(self.old.root, self.new.root)
-        tries, size_left = max(3, min(MAX_TRIES, MAX_SCHEMA_TRIES // schemas)), MAX_EVIDENCE_SIZE
+        tries_left, size_left = max(3, min(MAX_TRIES, MAX_SCHEMA_TRIES // schemas)), MAX_EVIDENCE_SIZE
         deadline = time.monotonic() + MAX_SECONDS
-        gathered: list[Evidence] = []
+        evidences: list[ChangeEvidence] = []
         for assessment in self.assessments:
-            evidence = Evidence()
-            if assessment.breaks and tries and size_left > 0 and time.monotonic() < deadline:
-                tries -= 1
+            evidence = ChangeEvidence()
+            if assessment.breaks and tries_left and size_left > 0 and time.monotonic() < deadline:
+                tries_left -= 1
                 evidence = self._find_evidence(assessment)
                 size_left -= len(canonical_json(evidence.document))
-                if schemas <= MAX_SCHEMAS and len(gathered) < MAX_HINTS:
+                if schemas <= MAX_SCHEMAS and len(evidences) < MAX_HINTS:
                     evidence = evidence._replace(hint=self._find_hint(assessment))
-            gathered.append(evidence)
-        return tuple(gathered)
+            evidences.append(evidence)
+        return tuple(evidences)
 
     def _find_hint(self, assessment: Assessment) -> str | None:
         try:
@@ -89,18 +89,18 @@ class EvidenceCollector:
         except SchemaError:  # the restored part refers to a removed definition
             return None
 
-    def _find_evidence(self, assessment: Assessment) -> Evidence:
+    def _find_evidence(self, assessment: Assessment) -> ChangeEvidence:
         mode = Mode.BACKWARD if Mode.BACKWARD in assessment.breaks else Mode.FORWARD
         accepting, refusing = order_sides(self.old, self.new, mode)
-        for demand, must_refuse, is_produced in self._list_demands(assessment, mode):
+        for demand, must_refuse, is_produced in self._list_required_schemas(assessment, mode):
             witness = self._find_document(accepting, demand, is_produced=is_produced)
             if witness is None or accepting.validator.accepts(witness.value) is not True:
                 continue
             if len(canonical_json(witness.value)) > MAX_DOCUMENT:
                 continue
             if not must_refuse or refusing.validator.accepts(witness.value) is False:
-                return Evidence(Certainty.PROVEN, witness.value)
-        return Evidence()
+                return ChangeEvidence(Certainty.PROVEN, witness.value)
+        return ChangeEvidence()
 
     def _find_document(self, side: Side, demand: RawSchema, *, is_produced: bool) -> Witness | None:
         try:
@@ -112,7 +112,7 @@ class EvidenceCollector:
         result = self.solver.find([root, Literal(self.cache.root(document), holds=True)])
         return result if isinstance(result, Witness) else None
 
-    def _list_demands(self, assessment: Assessment, mode: Mode) -> Iterator[tuple[RawSchema, bool, bool]]:
+    def _list_required_schemas(self, assessment: Assessment, mode: Mode) -> Iterator[tuple[RawSchema, bool, bool]]:
         """Yield demands on the document, whether the other side must refuse it, and whether a producer writes it."""
         difference, route = assessment.difference, assessment.route
         is_produced = difference.rule is not Rule.OPEN

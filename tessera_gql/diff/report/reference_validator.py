@@ -157,7 +157,7 @@ def _without_nullable(raw: object) -> object:
 
 
 def _collect_names(raw: object) -> set[str]:
-    """All names of objects in the document, whether keywords or not."""
+    """Collect the names of all object members in the document, keywords or not."""
     names: set[str] = set()
     stack = [raw]
     while stack:

@@ -43,7 +43,7 @@ class Worker:
     _reported_at: float = field(default=0.0, init=False)
     _phase: Phase | None = field(default=None, init=False)
 
-    async def work(self, reader: asyncio.StreamReader) -> None:
+    async def run_jobs(self, reader: asyncio.StreamReader) -> None:
         """Execute jobs until the server closes the stream or this process has grown too large."""
         frame = await protocol.read_frame(reader)
         while frame is not None:
@@ -64,11 +64,11 @@ class Worker:
     async def _run(self, job: JobMessage, files: list[bytes]) -> bool:
         """Execute a job, send its reply, and return whether this process may take another one."""
         transport = self.create_transport(job, self._report_progress)
-        answer = to_encoded_reply(transport, await self._reply(transport, job, files))
-        stays = _resident_bytes() < MAX_IDLE_BYTES
-        head = orjson.dumps([answer.error_extensions, stays])
-        self._send(FrameKind.REPLY, head + b"\n" + answer.body)
-        return stays
+        reply = to_encoded_reply(transport, await self._reply(transport, job, files))
+        is_reusable = _resident_bytes() < MAX_IDLE_BYTES
+        head = orjson.dumps([reply.error_extensions, is_reusable])
+        self._send(FrameKind.REPLY, head + b"\n" + reply.body)
+        return is_reusable
 
     async def _reply(self, transport: Transport, job: JobMessage, files: list[bytes]) -> Reply:
         try:

@@ -54,24 +54,24 @@ async def compute_impact(session: Session, manifest: Manifest) -> list[ModelImpa
     changed = [model for model in manifest.models if model.fqn in state.assets and not state.is_unchanged(model)]
     ids = [state.assets[model.fqn].id for model in changed]
     active = {row.asset_id: row for row in await contracts.list_active(session, ids)} if ids else {}
-    waiting = {row.asset_id: row for row in await proposals.list_open(session, ids)} if ids else {}
+    open_proposals = {row.asset_id: row for row in await proposals.list_open(session, ids)} if ids else {}
     impacts = {model.fqn: _impact_unchanged_or_new(state, model) for model in manifest.models}
     for model in changed:
         key = state.assets[model.fqn].id
-        impact = ModelImpact(model.fqn, Outcome.UNCHANGED, key, active.get(key), open_proposal=waiting.get(key))
+        impact = ModelImpact(model.fqn, Outcome.UNCHANGED, key, active.get(key), open_proposal=open_proposals.get(key))
         impacts[model.fqn] = await _judge_change(session, model, key, impact)
-    broken = [impact for impact in impacts.values() if impact.judgement.breaking]
-    if broken:
+    breaking_impacts = [impact for impact in impacts.values() if impact.judgement.breaking]
+    if breaking_impacts:
         asset_ids = {fqn: asset.id for fqn, asset in state.assets.items()}
         columns = {asset: manifest_state.contract_columns(contract) for asset, contract in active.items()}
         readers = await asyncio.to_thread(manifest_readers.find_model_reads, state, asset_ids, changed, columns)
-        for impact in broken:
+        for impact in breaking_impacts:
             impacts[impact.fqn] = await _add_affected(session, state, impact, readers, changed)
     return [impacts[fqn] for fqn in sorted(impacts)]
 
 
 def _impact_unchanged_or_new(state: ManifestState, model: Model) -> ModelImpact:
-    """The impact of a model that is unchanged or has no asset yet."""
+    """Return the impact of a model that is unchanged or has no asset yet."""
     asset = state.assets.get(model.fqn)
     if asset is not None:
         return ModelImpact(model.fqn, Outcome.UNCHANGED, asset.id)
@@ -99,12 +99,12 @@ async def _add_affected(
     session: Session, state: ManifestState, impact: ModelImpact, dbt_readers: DbtRegistrations, changed: Sequence[Model]
 ) -> ModelImpact:
     asset = state.assets[impact.fqn].id
-    adapting = {state.assets[model.fqn].id for model in changed}
+    changed_ids = {state.assets[model.fqn].id for model in changed}
     live = await registrations.list_live(session, [asset])
     readers = [
         registrations.to_reader(row)
         for row in live
-        if not (row.evidence is Evidence.DBT_MANIFEST and row.consumer_asset_id in adapting)
+        if not (row.evidence is Evidence.DBT_MANIFEST and row.consumer_asset_id in changed_ids)
     ]
     readers += [
         FieldReader(team, row.fields)

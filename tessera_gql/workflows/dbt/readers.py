@@ -32,7 +32,7 @@ class CrossTeamRead:
 
 @dataclass(frozen=True)
 class DbtRegistration:
-    """A registration according to dbt."""
+    """A registration that follows from a dbt manifest."""
 
     fields: tuple[str, ...] | None
     purpose: str
@@ -67,11 +67,11 @@ def find_model_reads(
     readers = DbtRegistrations()
     project = state.manifest.project
     for model in models:
-        crossing = [fqn for fqn in state.find_cross_team_upstream(model) if fqn in ids]
-        if not crossing:
+        upstream = [fqn for fqn in state.find_cross_team_upstream(model) if fqn in ids]
+        if not upstream:
             continue
         columns = {
-            fqn: tuple(dict.fromkeys((*state.columns[fqn], *contract_columns.get(ids[fqn], ())))) for fqn in crossing
+            fqn: tuple(dict.fromkeys((*state.columns[fqn], *contract_columns.get(ids[fqn], ())))) for fqn in upstream
         }
         metadata = {DBT: {"project": project, "unique_id": model.unique_id}}
         for fqn, usage in find_column_usage(model.compiled_code, state.manifest.adapter, columns).items():
@@ -93,10 +93,10 @@ def find_exposure_reads(
             if fqn in ids and owners.get(fqn) != team:
                 by_asset_and_team[ids[fqn], team].append(exposure)
     registrations_by_key: dict[RegistrationKey, DbtRegistration] = {}
-    for (asset, team), several in by_asset_and_team.items():
-        names = sorted({exposure.name for exposure in several})
+    for (asset, team), team_exposures in by_asset_and_team.items():
+        names = sorted({exposure.name for exposure in team_exposures})
         metadata = {
-            DBT: {"project": manifest.project, "exposures": sorted({exposure.unique_id for exposure in several})}
+            DBT: {"project": manifest.project, "exposures": sorted({exposure.unique_id for exposure in team_exposures})}
         }
         purpose = f"dbt exposure{'s' if len(names) > 1 else ''}: {', '.join(names)[:1000]}."
         registrations_by_key[asset, team, None] = DbtRegistration(None, purpose, metadata)
@@ -125,12 +125,12 @@ async def sync_registrations(
         await assets.lock_by_ids(session, list({asset for asset, _, _ in readers}))
     exposed_assets = {asset for asset, _, via in readers if via is None}
     live = await dbt.list_registrations(session, consumers, exposed_assets)
-    present = {(row.asset_id, row.consumer_team_id, row.consumer_asset_id): row for row in live}
+    existing = {(row.asset_id, row.consumer_team_id, row.consumer_asset_id): row for row in live}
     values: list[dict[str, Any]] = []
     changed_assets: set[UUID] = set()
     counts = {"created": 0, "updated": 0, "ended": 0}
     for key, reader in readers.items():
-        row = present.pop(key, None)
+        row = existing.pop(key, None)
         if row is None:
             values.append(_row_values(session, key, reader))
             counts["created"] += 1
@@ -140,7 +140,7 @@ async def sync_registrations(
         ):
             counts["updated"] += 1
             changed_assets.add(key[0])
-    for row in present.values():
+    for row in existing.values():
         if _is_obsolete(row, manifest, set(consumers)):
             await end(session, row, _owner(row, owners))
             counts["ended"] += 1
@@ -150,7 +150,7 @@ async def sync_registrations(
     )
     for row in created_rows:
         record_created(session, row, _owner(row, owners))
-    await _reconsider_proposals(session, changed_assets)
+    await update_open_proposals(session, changed_assets)
     return RegistrationCounts(**counts)
 
 
@@ -183,7 +183,7 @@ def _owner(row: Registration, owners: Mapping[UUID, UUID]) -> UUID:
     return owners.get(row.asset_id, row.consumer_team_id)
 
 
-async def _reconsider_proposals(session: Session, changed_assets: set[UUID]) -> None:
+async def update_open_proposals(session: Session, changed_assets: set[UUID]) -> None:
     """Update the asked teams of open proposals."""
     if not changed_assets:
         return

@@ -104,19 +104,19 @@ async def update_asset(
         {key: before[key] for key in MARKS if key in before} if isinstance(before, dict) else {}
     )
     values = {**columns, "meta": {**asset.meta, DBT: {**columns["meta"][DBT], **marks}}}
-    differing = {key: value for key, value in values.items() if value != getattr(asset, key)}
+    changed_values = {key: value for key, value in values.items() if value != getattr(asset, key)}
     merged_marks = {key: value for key, value in (marks | new_marks).items() if value is not None}
-    changed = tuple(sorted("metadata" if key == "meta" else key for key in differing))
+    changed = tuple(sorted("metadata" if key == "meta" else key for key in changed_values))
     if merged_marks != marks:
-        differing["meta"] = {**asset.meta, DBT: {**columns["meta"][DBT], **merged_marks}}
-    if not differing:
+        changed_values["meta"] = {**asset.meta, DBT: {**columns["meta"][DBT], **merged_marks}}
+    if not changed_values:
         return
     if changed:
-        differing["row_version"] = asset.row_version + 1
+        changed_values["row_version"] = asset.row_version + 1
         session.record(
             AssetUpdated(audience_team_ids=frozenset({asset.owner_team_id}), asset_id=asset.id, changed=changed)
         )
-    await session.update_row(Asset, asset.id, **differing)
+    await session.update_row(Asset, asset.id, **changed_values)
 
 
 async def sync_dependencies(

@@ -24,7 +24,7 @@ class ManifestState:
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def find_cross_team_upstream(self, model: Model) -> list[str]:
-        """The upstream models that belong to other teams."""
+        """Find the upstream models that belong to other teams."""
         owner = self.owners.get(model.fqn)
         return [fqn for fqn in model.depends_on if self.owners.get(fqn, owner) != owner]
 

@@ -142,32 +142,32 @@ async def sync_manifest(
     problems = validation.find_invalid_fqns(model.fqn for model in manifest.models)
     models = [model for model in manifest.models if model.fqn not in problems]
     report_progress(Phase.COMPARE, 0, len(models))
-    work = _Sync(session, actor, options, await manifest_state.load_state(session, manifest, models), report_progress)
+    sync = _Sync(session, actor, options, await manifest_state.load_state(session, manifest, models), report_progress)
     for model in manifest.models:
         if model.fqn in problems:
-            work.skip(model, problems[model.fqn])
-    teams_created = await manifest_owners.resolve_owners(session, actor, work.state, models, work.owner_rules)
-    new_models, changed_models = _split_models(work, models)
-    work.ids = {fqn: asset.id for fqn, asset in work.state.assets.items()}
+            sync.skip(model, problems[model.fqn])
+    teams_created = await manifest_owners.resolve_owners(session, actor, sync.state, models, sync.owner_rules)
+    new_models, changed_models = _split_models(sync, models)
+    sync.ids = {fqn: asset.id for fqn, asset in sync.state.assets.items()}
     report_progress(Phase.CREATE, 0, len(new_models))
-    new_ids = await _create_assets(work, new_models)
+    new_ids = await _create_assets(sync, new_models)
     report_progress(Phase.READERS, 0, 0)
     changed_fqns = [model.fqn for model in changed_models]
     locked_assets = await assets.lock_by_fqns(session, changed_fqns) if changed_fqns else []
-    removed_assets = await _find_removed_assets(work)
-    written_models = [model for model in (*new_models, *changed_models) if model.fqn in work.ids]
-    readers, registered, exposure_warnings = await _register_consumers(work, written_models, removed_assets)
-    await _publish_all(work, changed_models, {asset.fqn_key: asset for asset in locked_assets})
+    removed_assets = await _find_removed_assets(sync)
+    written_models = [model for model in (*new_models, *changed_models) if model.fqn in sync.ids]
+    readers, registered, exposure_warnings = await _register_consumers(sync, written_models, removed_assets)
+    await _publish_all(sync, changed_models, {asset.fqn_key: asset for asset in locked_assets})
     dependencies_added, dependencies_removed = await manifest_rows.sync_dependencies(
-        session, work.ids, written_models, new_ids, [asset.id for asset in removed_assets]
+        session, sync.ids, written_models, new_ids, [asset.id for asset in removed_assets]
     )
     report = SyncReport(
-        models=[work.results[fqn] for fqn in sorted(work.results)],
+        models=[sync.results[fqn] for fqn in sorted(sync.results)],
         dependencies_added=dependencies_added,
         dependencies_removed=dependencies_removed,
         teams_created=teams_created,
         warnings=(*manifest.warnings, *exposure_warnings),
-        removed=tuple([await _retire_removed(work, asset) for asset in removed_assets if asset.contract_id]),
+        removed=tuple([await _retire_removed(sync, asset) for asset in removed_assets if asset.contract_id]),
         reads=tuple(readers),
         registrations_created=registered.created,
         registrations_updated=registered.updated,
@@ -177,102 +177,102 @@ async def sync_manifest(
     return report
 
 
-def _split_models(work: _Sync, models: Sequence[Model]) -> tuple[list[Model], list[Model]]:
+def _split_models(sync: _Sync, models: Sequence[Model]) -> tuple[list[Model], list[Model]]:
     """Split the models into new and changed ones; those of other teams and unchanged ones get their result."""
     new_models: list[Model] = []
     changed_models: list[Model] = []
-    state = work.state
-    allowed = {owner for owner in set(state.owners.values()) if is_allowed(work.actor, Action.SYNC_DBT_MANIFEST, owner)}
+    state = sync.state
+    allowed = {owner for owner in set(state.owners.values()) if is_allowed(sync.actor, Action.SYNC_DBT_MANIFEST, owner)}
     for model in models:
         asset = state.assets.get(model.fqn)
         if state.owners[model.fqn] not in allowed:
-            work.skip(model, "it belongs to another team than this key")
+            sync.skip(model, "it belongs to another team than this key")
         elif asset is None:
             new_models.append(model)
         elif state.is_unchanged(model):
-            work.results[model.fqn] = ModelSyncResult(model.fqn, SyncOutcome.UNCHANGED, asset.id, asset.contract_id)
+            sync.results[model.fqn] = ModelSyncResult(model.fqn, SyncOutcome.UNCHANGED, asset.id, asset.contract_id)
         else:
             changed_models.append(model)
     return new_models, changed_models
 
 
-async def _create_assets(work: _Sync, models: Sequence[Model]) -> set[UUID]:
+async def _create_assets(sync: _Sync, models: Sequence[Model]) -> set[UUID]:
     """Create assets with their first contracts; returns the ids."""
     accepted: list[Model] = []
     for model in models:
-        with _skip_or_name(work, model):
+        with _handle_refusal(sync, model):
             manifest_rows.validate_model(model)
             accepted.append(model)
-    state = work.state
+    state = sync.state
     rows = [(model, state.owners[model.fqn], state.compute_stamp(model)) for model in accepted]
-    new_assets = await manifest_rows.create_assets(work.session, state.manifest, rows, work.options.compatibility_mode)
+    new_assets = await manifest_rows.create_assets(sync.session, state.manifest, rows, sync.options.compatibility_mode)
     published = await manifest_rows.insert_first_contracts(
-        work.session, [(model, new_assets[model.fqn]) for model in accepted]
+        sync.session, [(model, new_assets[model.fqn]) for model in accepted]
     )
     for model, contract in zip(accepted, published, strict=True):
-        work.ids[model.fqn] = contract.asset_id
-        work.results[model.fqn] = ModelSyncResult(model.fqn, SyncOutcome.CREATED, contract.asset_id, contract.id)
+        sync.ids[model.fqn] = contract.asset_id
+        sync.results[model.fqn] = ModelSyncResult(model.fqn, SyncOutcome.CREATED, contract.asset_id, contract.id)
     return {asset.id for asset in new_assets.values()}
 
 
-async def _find_removed_assets(work: _Sync) -> list[RemovedAsset]:
+async def _find_removed_assets(sync: _Sync) -> list[RemovedAsset]:
     """The assets of the project that the manifest no longer has and that the actor may sync."""
-    manifest = work.state.manifest
+    manifest = sync.state.manifest
     if manifest.project is None:
         return []
     fqn_keys = [assets.key(model.fqn) for model in manifest.models]
-    removed = await dbt.list_removed_assets(work.session, manifest.project, fqn_keys)
-    return [asset for asset in removed if is_allowed(work.actor, Action.SYNC_DBT_MANIFEST, asset.owner_team_id)]
+    removed = await dbt.list_removed_assets(sync.session, manifest.project, fqn_keys)
+    return [asset for asset in removed if is_allowed(sync.actor, Action.SYNC_DBT_MANIFEST, asset.owner_team_id)]
 
 
 async def _register_consumers(
-    work: _Sync, models: Sequence[Model], removed_assets: Sequence[RemovedAsset]
+    sync: _Sync, models: Sequence[Model], removed_assets: Sequence[RemovedAsset]
 ) -> tuple[list[CrossTeamRead], RegistrationCounts, list[str]]:
     """Register consumers, before publishing, so that a consumer is asked about what it reads from now on."""
-    manifest, state = work.state.manifest, work.state
-    asset_ids = [work.ids[model.fqn] for model in models if model.fqn in state.assets]
-    active = await contracts.list_active(work.session, asset_ids) if asset_ids else []
+    manifest, state = sync.state.manifest, sync.state
+    asset_ids = [sync.ids[model.fqn] for model in models if model.fqn in state.assets]
+    active = await contracts.list_active(sync.session, asset_ids) if asset_ids else []
     contract_columns = {contract.asset_id: manifest_state.contract_columns(contract) for contract in active}
-    readers = await asyncio.to_thread(manifest_readers.find_model_reads, state, work.ids, models, contract_columns)
+    readers = await asyncio.to_thread(manifest_readers.find_model_reads, state, sync.ids, models, contract_columns)
     exposures, warnings = await manifest_owners.match_exposure_teams(
-        work.session, work.actor, manifest.exposures, work.owner_rules
+        sync.session, sync.actor, manifest.exposures, sync.owner_rules
     )
     registrations = readers.registrations | manifest_readers.find_exposure_reads(
-        manifest, exposures, work.ids, state.owners
+        manifest, exposures, sync.ids, state.owners
     )
-    consumers = [work.ids[model.fqn] for model in models] + [asset.id for asset in removed_assets]
-    owners = {work.ids[fqn]: owner for fqn, owner in state.owners.items() if fqn in work.ids}
+    consumers = [sync.ids[model.fqn] for model in models] + [asset.id for asset in removed_assets]
+    owners = {sync.ids[fqn]: owner for fqn, owner in state.owners.items() if fqn in sync.ids}
     owners |= {asset.id: asset.owner_team_id for asset in removed_assets}
-    counts = await manifest_readers.sync_registrations(work.session, manifest, registrations, consumers, owners)
+    counts = await manifest_readers.sync_registrations(sync.session, manifest, registrations, consumers, owners)
     return readers.reads, counts, warnings
 
 
-async def _publish_all(work: _Sync, models: Sequence[Model], locked_assets: Mapping[str, Asset]) -> None:
+async def _publish_all(sync: _Sync, models: Sequence[Model], locked_assets: Mapping[str, Asset]) -> None:
     """Publish to existing assets one by one; those without any contract get their first one."""
-    known_assets = [work.state.assets[model.fqn] for model in models]
+    known_assets = [sync.state.assets[model.fqn] for model in models]
     without_version = [asset.id for asset in known_assets if asset.version is None]
-    never_published = await contracts.find_never_published(work.session, without_version)
+    never_published = await contracts.find_never_published(sync.session, without_version)
     for number, model in enumerate(models):
-        work.report_progress(Phase.PUBLISH, number, len(models))
+        sync.report_progress(Phase.PUBLISH, number, len(models))
         asset = locked_assets[assets.key(model.fqn)]
-        async with _isolate(work, model):
+        async with _handle_refusal_in_savepoint(sync, model):
             if asset.id in never_published:
-                contract = (await manifest_rows.insert_first_contracts(work.session, [(model, asset)]))[0]
+                contract = (await manifest_rows.insert_first_contracts(sync.session, [(model, asset)]))[0]
                 synced = ModelSyncResult(model.fqn, SyncOutcome.CREATED, asset.id, contract.id)
             else:
-                synced = await _publish(work, model, asset)
-            await _update_asset(work, model, asset, synced)
-            work.results[model.fqn] = synced
+                synced = await _publish(sync, model, asset)
+            await _update_asset(sync, model, asset, synced)
+            sync.results[model.fqn] = synced
 
 
-async def _publish(work: _Sync, model: Model, asset: Asset) -> ModelSyncResult:
-    current = await contracts.find_active(work.session, asset.id)
+async def _publish(sync: _Sync, model: Model, asset: Asset) -> ModelSyncResult:
+    current = await contracts.find_active(sync.session, asset.id)
     if current is not None:
         terms = Terms(model.schema, model.guarantees or None, current.compatibility_mode)
         if terms.schema_hash == current.schema_hash and terms.guarantees == current.guarantees:
             return ModelSyncResult(model.fqn, SyncOutcome.UNCHANGED, asset.id, current.id)
-    request = PublishRequest(schema=model.schema, guarantees=model.guarantees, supersede=work.options.supersede)
-    return _to_synced_model(model, await publish_contract(work.session, work.actor, AssetRef(id=asset.id), request))
+    request = PublishRequest(schema=model.schema, guarantees=model.guarantees, supersede=sync.options.supersede)
+    return _to_synced_model(model, await publish_contract(sync.session, sync.actor, AssetRef(id=asset.id), request))
 
 
 def _to_synced_model(model: Model, result: PublishResult) -> ModelSyncResult:
@@ -287,49 +287,49 @@ def _to_synced_model(model: Model, result: PublishResult) -> ModelSyncResult:
     )
 
 
-async def _update_asset(work: _Sync, model: Model, asset: Asset, synced: ModelSyncResult) -> None:
+async def _update_asset(sync: _Sync, model: Model, asset: Asset, synced: ModelSyncResult) -> None:
     """Store what comes from dbt, and the marks by which the next sync recognizes the model as unchanged."""
-    stamp = work.state.compute_stamp(model)
-    before = work.state.assets[model.fqn]
+    stamp = sync.state.compute_stamp(model)
+    before = sync.state.assets[model.fqn]
     marks: dict[str, str | None] = {}
     if before.stamp != stamp or synced.outcome in {SyncOutcome.CREATED, SyncOutcome.PUBLISHED}:
         is_settled = synced.outcome is not SyncOutcome.PROPOSED
-        contract = await contracts.find_active(work.session, asset.id) if is_settled else None
+        contract = await contracts.find_active(sync.session, asset.id) if is_settled else None
         marks = {"fingerprint": stamp, "contract": contract.version if contract else None}
     await manifest_rows.update_asset(
-        work.session, asset, manifest_rows.asset_columns(work.state.manifest, model), marks
+        sync.session, asset, manifest_rows.asset_columns(sync.state.manifest, model), marks
     )
 
 
 @contextmanager
-def _skip_or_name(work: _Sync, model: Model) -> Generator[None]:
-    """Name the model in a refusal, or skip only that model if `per_asset` is set."""
+def _handle_refusal(sync: _Sync, model: Model) -> Generator[None]:
+    """Name the model in a refusal raised in the block, or skip only that model if `per_asset` is set."""
     try:
         yield
     except Refusal as error:
-        if not work.options.per_asset:
+        if not sync.options.per_asset:
             raise type(error)(f"{model.fqn}: {error.message}", field=("manifest",)) from error
-        work.skip(model, error.message)
+        sync.skip(model, error.message)
 
 
 @asynccontextmanager
-async def _isolate(work: _Sync, model: Model) -> AsyncGenerator[None]:
-    """Like `_skip_or_name`, but a skipped model's changes and events are rolled back."""
-    if not work.options.per_asset:
-        with _skip_or_name(work, model):
+async def _handle_refusal_in_savepoint(sync: _Sync, model: Model) -> AsyncGenerator[None]:
+    """Do the same as `_handle_refusal`, and roll back the changes and events of a skipped model."""
+    if not sync.options.per_asset:
+        with _handle_refusal(sync, model):
             yield
         return
-    with _skip_or_name(work, model):
-        async with work.session.savepoint():
+    with _handle_refusal(sync, model):
+        async with sync.session.savepoint():
             yield
 
 
-async def _retire_removed(work: _Sync, asset: RemovedAsset) -> RemovalResult:
+async def _retire_removed(sync: _Sync, asset: RemovedAsset) -> RemovalResult:
     """Retire the asset if the options ask for it and no other team reads it."""
-    if not work.options.retire_removed or asset.contract_id is None:
+    if not sync.options.retire_removed or asset.contract_id is None:
         return RemovalResult(asset.fqn, asset.id)
     try:
-        await retire(work.session, work.actor, asset.contract_id)
+        await retire(sync.session, sync.actor, asset.contract_id)
     except Refusal as error:
         return RemovalResult(asset.fqn, asset.id, reason=error.message)
     return RemovalResult(asset.fqn, asset.id, retired=True)

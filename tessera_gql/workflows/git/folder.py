@@ -163,7 +163,7 @@ def _replace_files(root: Path, staging: Path, files: Mapping[str, str], rename: 
 
 
 def _load_present(root: Path) -> dict[str, str]:
-    """The files of earlier pushes, with their texts."""
+    """Load the files of earlier pushes with their texts."""
     for name in FOLDERS:
         if not (root / name).is_symlink():
             (root / name).mkdir(exist_ok=True)

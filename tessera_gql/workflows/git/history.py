@@ -7,7 +7,7 @@ from uuid import UUID
 from tessera_gql.diff import Bump, Mode
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.formats.git_files import AssetFile, ContractEntry
-from tessera_gql.formats.schema_documents import Format, SchemaDocument
+from tessera_gql.formats.schema_documents import SchemaDocument, SchemaFormat
 from tessera_gql.policy import validation
 from tessera_gql.policy.compatibility import Judgement, Terms
 from tessera_gql.policy.enums import ChangeType, ContractStatus, Outcome
@@ -44,7 +44,7 @@ async def merge_contracts(state: PullState, files: Sequence[tuple[str, AssetFile
 
 
 def _restore_history(state: PullState, path: str, file: AssetFile) -> list[ContractDraft]:
-    """The contracts of an asset without history, to insert as they were."""
+    """Build the contracts of an asset without history, to insert as they were."""
     releases: list[ContractDraft] = []
     for entry in file.contracts:
         with locate_errors(path, entry.line):
@@ -81,7 +81,7 @@ def _parse_source(entry: ContractEntry) -> SchemaDocument | None:
     is_text = all(isinstance(value, str) for value in source.values())
     if not is_text or not {"format", "text"} <= source.keys() <= {"format", "text", "part", "dialect"}:
         raise Invalid("`source` has the texts `format` and `text`, and perhaps `part` and `dialect`.")
-    parse_enum(Format, source["format"])
+    parse_enum(SchemaFormat, source["format"])
     return SchemaDocument.from_json(source)
 
 

@@ -195,7 +195,7 @@ async def _update_registration(state: PullState, before: Registration, row: Regi
 
 
 async def _merge_dependencies(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
-    """Add new edges; none is removed."""
+    """Add the dependencies of the files that are new; none is removed."""
     rows = await lineage.list_by_dependents(state.session, [state.get_asset(file.fqn).id for _, file in files])
     present = {(row.dependent_asset_id, row.dependency_asset_id, row.dependency_type) for row in rows}
     new_edges: list[AssetDependency] = []
@@ -220,4 +220,4 @@ def _to_dependency(state: PullState, dependent: Asset, entry: DependencyEntry) -
         raise Invalid("An asset can't depend on itself.")
     evidence = parse_enum(Evidence, entry.evidence)
     kind = parse_enum(DependencyType, entry.type)
-    return dependencies.new_edge(state.session, dependent, dependency, kind, evidence)
+    return dependencies.new_dependency(state.session, dependent, dependency, kind, evidence)

@@ -68,7 +68,7 @@ class PullState:
 
 @contextmanager
 def locate_errors(path: str, line: int) -> Generator[None]:
-    """Prefix the refusals inside with file and line."""
+    """Prefix refusals raised in the block with file and line."""
     try:
         yield
     except Refusal as error:

@@ -57,7 +57,6 @@ def _require_folder(folder: Path | None) -> Path:
 
 
 async def _load_contents(session: Session) -> Mapping[str, TeamFile | AssetFile]:
-    """Load all content of the files, by path."""
     team_rows, asset_rows = await teams.list_all(session), await assets.list_all(session)
     names = _Names({team.id: team.name for team in team_rows}, {asset.id: asset.fqn for asset in asset_rows})
     versions = _group_by(await contracts.list_all(session), "asset_id")
