@@ -78,7 +78,7 @@ class Metrics:
         )
         self.executed_queries = counter(
             "tessera_executor_queries",
-            "Queries by how they were executed: planned, or why graphql-core had to.",
+            "Queries by execution: planned, or the reason why graphql-core executed them.",
             ["how"],
         )
         self.sockets = gauge("tessera_sockets", "Open websockets and event streams.")
@@ -87,7 +87,7 @@ class Metrics:
         self.subscriptions = gauge("tessera_subscriptions", "Subscriptions under way.")
         self.relay = gauge(
             "tessera_relay_sequence",
-            "The last event that the slowest process has told its subscribers.",
+            "Sequence of the last event that the slowest process has passed to its subscribers.",
             multiprocess_mode="livemin",
         )
         self._loop_blocks = histogram(

@@ -125,12 +125,12 @@ class MetricsEndpoint:
             Gauge(name, description, registry=registry).set(value)
 
         counts = await self._count_rows()
-        gauge("tessera_database_up", "1 if the database could be asked.", counts is not None)
+        gauge("tessera_database_up", "1 if the database answered within two seconds.", counts is not None)
         if counts is None:
             return registry
         lag = max(0, counts.last_sequence - self.event_relay.position)
         gauge("tessera_log_sequence", "The last event of the log.", counts.last_sequence)
-        gauge("tessera_relay_lag_events", "Events that the process that was asked has not yet told.", lag)
+        gauge("tessera_relay_lag_events", "Events that the responding process has not passed on yet.", lag)
         pending = counts.pending_deliveries
         gauge("tessera_webhook_deliveries_pending", "Deliveries on their way or to be tried again.", pending)
         gauge("tessera_webhook_deliveries_dead", "Deliveries given up, of the last 30 days.", counts.dead_deliveries)
