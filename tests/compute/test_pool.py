@@ -148,7 +148,7 @@ async def test_processes_that_cannot_be_started_are_unavailable_and_tried_again(
         raise OSError("no more processes")
 
     with monkeypatch.context() as patch:
-        patch.setattr("tessera_gql.compute.pool._start", fail)
+        patch.setattr("tessera_gql.compute.pool._start_processes", fail)
         with pytest.raises(Unavailable, match="can't be started"):
             await pool.run("a", len, "abc")
     assert await pool.run("a", len, "abc") == 3
