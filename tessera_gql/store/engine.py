@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tessera_gql.diff import canonical_json
 from tessera_gql.store.compiled import WITHOUT_SCHEMAS, StatementCompiler
-from tessera_gql.store.connections import ConnectionSource, StatementObserver, Target
+from tessera_gql.store.connections import ConnectionCounter, ConnectionSource, StatementObserver, Target
 from tessera_gql.store.encryption import Keyring
 from tessera_gql.store.sqlite_file import SQLiteFile
 
@@ -162,7 +162,7 @@ def _create_source(
     engine: AsyncEngine, begin_sql: str, observers: Sequence[StatementObserver], target: Target
 ) -> ConnectionSource:
     compiler = StatementCompiler(engine.dialect)
-    return ConnectionSource(engine, begin_sql, compiler, observers, target)
+    return ConnectionSource(engine, begin_sql, compiler, observers, ConnectionCounter(engine), target)
 
 
 def _parse_target(text: str, options: DatabaseOptions) -> Target:
