@@ -50,7 +50,7 @@ def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
     for change in details.breaking_changes:
         print_line(f"breaks  {change.message}")
     rows = ((item.team, item.response, item.migration_deadline, item.notes) for item in details.acknowledgments)
-    print_table(("team", "says", "until", "notes"), rows, none="Nobody is asked.")
+    print_table(("team", "response", "until", "notes"), rows, none="Nobody is asked.")
 
 
 def inbox(team: TeamOption = None, as_json: JsonOption = False) -> None:

@@ -42,8 +42,8 @@ def test_a_key_has_exactly_the_rights_of_its_row(verb: Action, actor: Actor, tea
 
 
 def test_only_administrators_create_teams_publish_by_force_and_move_everything_through_git() -> None:
-    found = {verb for verb, right in ACTION_SCOPES.items() if right == ADMIN_ONLY}
-    assert found == {Action.CREATE_TEAM, Action.FORCE_CONTRACT, Action.PUSH_TO_GIT, Action.PULL_FROM_GIT}
+    actions = {verb for verb, right in ACTION_SCOPES.items() if right == ADMIN_ONLY}
+    assert actions == {Action.CREATE_TEAM, Action.FORCE_CONTRACT, Action.PUSH_TO_GIT, Action.PULL_FROM_GIT}
 
 
 def test_reading_is_all_that_needs_no_more_than_the_scope_read() -> None:

@@ -111,9 +111,9 @@ def test_guarantees_and_mode_are_part_of_the_fingerprint_and_not_of_the_schemas_
 
 @pytest.mark.parametrize("number", [0, 1, 20, 21, 25])
 def test_a_long_summary_is_cut_with_the_number_of_omitted_changes(number: int) -> None:
-    told = summarize_changes(tuple(change(f"c{place}") for place in range(number)))
-    assert len(told) == min(number, 21)
-    assert (told[-1:] == (f"and {number - 20} more",)) == (number > 20)
+    summaries = summarize_changes(tuple(change(f"c{place}") for place in range(number)))
+    assert len(summaries) == min(number, 21)
+    assert (summaries[-1:] == (f"and {number - 20} more",)) == (number > 20)
 
 
 @pytest.mark.parametrize(

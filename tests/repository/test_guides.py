@@ -63,8 +63,8 @@ class Reader:
                 assert single_spaced(line) in single_spaced(process.stdout), (command, process.stdout, process.stderr)
 
     def environment(self) -> dict[str, str]:
-        found = environment(TESSERA_URL=self.server.url, DATABASE_URL="sqlite:///tessera.db", HOME=str(self.folder))
-        return found | {"PATH": f"{TESSERA.parent}:{found['PATH']}"}
+        variables = environment(TESSERA_URL=self.server.url, DATABASE_URL="sqlite:///tessera.db", HOME=str(self.folder))
+        return variables | {"PATH": f"{TESSERA.parent}:{variables['PATH']}"}
 
     def send(self, document: str) -> None:
         parsed = parse(document)
