@@ -12,13 +12,15 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
-from tessera_gql.config import secrets, server, telemetry
 from tessera_gql.config.fields import setting
 from tessera_gql.config.limits import LimitSettings
 from tessera_gql.config.rate_limits import RateLimitSettings
-from tessera_gql.config.secrets import SECRET
+from tessera_gql.config.secrets import SECRET, read_files, secret_names
+from tessera_gql.config.secrets import secret_texts as texts_of_secret
 from tessera_gql.config.server import ServerSettings
+from tessera_gql.config.server import contradictions as server_contradictions
 from tessera_gql.config.telemetry import TelemetrySettings
+from tessera_gql.config.telemetry import contradictions as telemetry_contradictions
 from tessera_gql.store.encryption import parse_key
 from tessera_gql.store.engine import DatabaseOptions
 
@@ -171,7 +173,7 @@ class Settings(ServerSettings, TelemetrySettings, RateLimitSettings, LimitSettin
 
 def load() -> Settings:
     """Load the settings from the environment; raise InvalidSettings with all mistakes at once."""
-    files = secrets.read_files(secrets.secret_names(Settings.model_fields), read_environment())
+    files = read_files(secret_names(Settings.model_fields), read_environment())
     errors = files.errors
     try:
         settings = Settings(**files.values)  # type: ignore[arg-type] # validated like values of the environment
@@ -186,8 +188,8 @@ def load() -> Settings:
 
 def secret_texts(settings: Settings) -> list[str]:
     """Return every secret text in the settings, which no log may contain."""
-    values = (getattr(settings, name) for name in secrets.secret_names(Settings.model_fields))
-    return [text for value in values if value is not None for text in secrets.secret_texts(value)]
+    values = (getattr(settings, name) for name in secret_names(Settings.model_fields))
+    return [text for value in values if value is not None for text in texts_of_secret(value)]
 
 
 def read_environment() -> Mapping[str, str | None]:
@@ -212,8 +214,8 @@ def _contradictions(settings: Settings) -> Iterator[str]:
             f"AUTH: it is off, but {settings.api_host} can be reached from other machines, where anybody could change"
             " everything. Leave AUTH out, or listen on API_HOST=127.0.0.1."
         )
-    yield from server.contradictions(settings)
-    yield from telemetry.contradictions(settings)
+    yield from server_contradictions(settings)
+    yield from telemetry_contradictions(settings)
     if settings.oidc_issuer is not None:
         for name in ("oidc_audience", "oidc_jwks"):
             if getattr(settings, name) is None:
