@@ -1,6 +1,15 @@
-"""The option `--database`: run the tests of one database only, for example while no PostgreSQL should be started."""
+"""Options and hooks of the whole suite.
+
+`--database` runs the tests of one database only, for example while no PostgreSQL should be started.
+"""
+
+import os
+import sys
 
 import pytest
+
+UNAWAITED = ("Executor.", "GraphQLCoreConverter.")
+"""Coroutines that graphql-core leaves unawaited when one of several fields fails (see `filterwarnings`)."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -10,6 +19,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="all",
         help="Skip the tests that need the other database; tests that need none always run.",
     )
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are processors: a third of the suite's time is waiting for other processes."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    """Drop the warning of an unawaited coroutine of graphql-core where `filterwarnings` can't see it.
+
+    Garbage that is collected inside a named tuple, whose builtins are empty, fails to issue its warnings.
+    """
+    report = sys.unraisablehook
+
+    def report_others(unraisable: "sys.UnraisableHookArgs") -> None:
+        is_failed_warning = isinstance(unraisable.exc_value, KeyError) and unraisable.exc_value.args == ("__import__",)
+        if not (is_failed_warning and getattr(unraisable.object, "__qualname__", "").startswith(UNAWAITED)):
+            report(unraisable)
+
+    sys.unraisablehook = report_others
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,7 +1,6 @@
 """A sample backend, and a real server on a loopback port for each test."""
 
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import pytest
@@ -20,10 +19,3 @@ def backend() -> SampleBackend:
 @pytest.fixture
 def serve() -> Callable[[Transport], AbstractAsyncContextManager[str]]:
     return served
-
-
-@pytest.fixture(autouse=True, scope="module")
-def collected() -> Iterator[None]:
-    """Collect garbage after each module, with the coroutines that graphql-core leaves unawaited."""
-    yield
-    gc.collect()
