@@ -15,6 +15,7 @@ class Mode(StrEnum):
     BACKWARD = "BACKWARD"
     FORWARD = "FORWARD"
     FULL = "FULL"
+    CONSUMER = "CONSUMER"
     NONE = "NONE"
 
 
