@@ -302,11 +302,17 @@ def test_no_hint_without_a_break():
     assert change.hint is None
 
 
-def test_fields_from_a_shared_definition_are_not_the_same_as_spelled_out_ones():
+def test_fields_from_a_shared_definition_are_the_same_as_spelled_out_ones():
     address = table(street=TEXT)
     shared = {**table(home={"$ref": "#/$defs/a"}, work={"$ref": "#/$defs/a"}), "$defs": {"a": address}}
-    spelled = table(home=address, work=address)
-    assert compare(shared, spelled).is_compatible(Mode.BACKWARD)
-    assert not compare(shared, spelled).is_compatible(Mode.FORWARD)
-    single = {**table(home={"$ref": "#/$defs/a"}), "$defs": {"a": address}}
-    assert compare(single, table(home=address)).changes == ()
+    assert compare(shared, table(home=address, work=address)).changes == ()
+    assert compare(table(home=address, work=address), shared).changes == ()
+
+
+@pytest.mark.parametrize("default", [{}, {"default": None}])
+def test_a_second_use_of_a_definition_is_an_added_field(default):
+    address = {"$ref": "#/$defs/a"}
+    old = {**table(billing=address), "$defs": {"a": table(street=TEXT)}}
+    shipping = {"anyOf": [address, {"type": "null"}], **default}
+    (change,) = compare(old, {**old, "properties": {"billing": address, "shipping": shipping}}).changes
+    assert (change.kind, change.path, change.breaks) == (K.PROPERTY_ADDED, "shipping", {FORWARD, FULL})

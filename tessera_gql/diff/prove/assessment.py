@@ -3,7 +3,7 @@
 Differences in accepted values break where containment is not proven; declared paths and defaults break by rule.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -123,9 +123,7 @@ class Containment:
         return not any(key in self.open_fails[mode] for mode in DIRECTIONS)
 
 
-def assess(
-    solver: Solver, pairs: Mapping[Key, ViewPair], declarations: Declarations, unshared: Declarations
-) -> list[Assessment]:
+def assess(solver: Solver, pairs: Mapping[Key, ViewPair], declarations: Declarations) -> list[Assessment]:
     """Assess all differences, in no particular order."""
     containment = Containment(solver, pairs)
     routes = find_routes(next(iter(pairs)), {key: pair.edges for key, pair in pairs.items()})
@@ -137,10 +135,9 @@ def assess(
         for difference in pair.differences
         if (assessment := _assess(difference, pair, key, containment, routes[key])) is not None
     ]
-    nodes: list[ViewPair | DeclarationPair] = [*pairs.values(), *declarations.values(), *unshared.values()]
+    nodes: list[ViewPair | DeclarationPair] = [*pairs.values(), *declarations.values()]
     truncation = [TOO_MANY] if any(node.is_cut for node in nodes) else []
-    changes = _add_path_changes(assessments, declarations)
-    return _merge_repeats([*truncation, *changes, *_shared_definition_changes(declarations, unshared)])
+    return _merge_repeats([*truncation, *_add_path_changes(assessments, declarations)])
 
 
 def _merge_repeats(assessments: list[Assessment]) -> list[Assessment]:
@@ -158,22 +155,6 @@ def _merge_repeats(assessments: list[Assessment]) -> list[Assessment]:
         else:
             group.append(assessment)
     return [assessment for group in groups.values() for assessment in group]
-
-
-def _shared_definition_changes(declarations: Declarations, unshared: Declarations) -> Iterator[Assessment]:
-    """Yield changes for fields that only one side takes from a shared definition."""
-    if unshared is declarations:
-        return
-    reported = {node.pointer for pair in declarations.values() for _, node in (*pair.removed, *pair.added)}
-    routes = find_routes(next(iter(unshared)), {key: pair.edges for key, pair in unshared.items()})
-    for key, pair in unshared.items():
-        for names, breaks, side in ((pair.removed, BACKWARD, "the old"), (pair.added, FORWARD, "the new")):
-            pointers = [node.pointer for _, node in names if node.pointer not in reported]
-            if pointers:
-                message = f"its fields come from a shared definition on one side, and {side} schema spells them out"
-                kind = K.COMPOSITION_CHANGED
-                difference = Difference(kind, pointers[0], message, always=breaks, rule=Rule.ALWAYS)
-                yield Assessment(difference, breaks | {Mode.FULL}, routes[key].fields(), routes[key].first)
 
 
 def _add_unexplained(containment: Containment, mode: Mode) -> None:

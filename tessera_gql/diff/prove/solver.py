@@ -63,6 +63,7 @@ class Branch:
             if not isinstance(conjunct, Literal):
                 self.constraints.append(conjunct)
                 continue
+            conjunct = _dereference(conjunct)
             key = (conjunct.node.key, conjunct.holds)
             if key in self.literal_keys:
                 continue
@@ -280,13 +281,8 @@ class Solver:
 
 
 def _dereference(literal: Literal) -> Literal:
-    """Follow bare references, and drop `is_produced` for values without properties."""
-    node = literal.node
-    for _ in range(MAX_DEPTH):
-        target = node.target() if len(node.keywords) == 1 else None
-        if target is None:
-            break
-        node = target
+    """Replace a schema by the one it stands for, and drop `is_produced` for values without properties."""
+    node = literal.node.resolved
     return Literal(node, literal.holds, literal.is_produced and bool(node.types & (OBJECT | ARRAY)))
 
 
