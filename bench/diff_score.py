@@ -23,9 +23,7 @@ DIALECTS = {
     "2020-12": "https://json-schema.org/draft/2020-12/schema",
 }
 
-WITHDRAWN = {
-    (pair, mode) for pair in ("apicurio/127", "apicurio/129", "apicurio/131") for mode in (Mode.FORWARD, Mode.FULL)
-}
+WITHDRAWN = {(f"apicurio/{number}", mode) for number in (127, 129, 131) for mode in (Mode.FORWARD, Mode.FULL)}
 """Labels that call moving fields into a shared definition, or out of it, a break. The fields are the same."""
 
 

@@ -8,6 +8,9 @@ from typing import NamedTuple, cast
 
 from tessera_gql.diff.read.json import Json, canonical_json
 
+FINGERPRINT_VERSION = 2
+"""Raised when the same difference gets another fingerprint, so that stored ones are recognized as older."""
+
 
 class Mode(StrEnum):
     """The compatibility mode: which of two versions must accept the data of the other."""
@@ -143,9 +146,10 @@ class Change:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the change that does not depend on the run or the order of keys."""
+        """The version of its making and a hash of the change, which depends on neither the run nor the order of keys."""
         parts = [self.kind.value, self.pointer, self.path, self.before, self.after]
-        return hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        digest = hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()
+        return f"{FINGERPRINT_VERSION}:{digest[:16]}"
 
     def as_json(self) -> dict[str, Json]:
         evidence = self.evidence()
