@@ -155,9 +155,20 @@ def test_each_kind_breaks_the_modes_of_its_row(old, new, kind, breaks):
     diff = compare(old, new)
     changes = [change for change in diff.changes if change.kind is kind]
     assert changes, diff.changes
-    assert changes[0].breaks == breaks
+    assert changes[0].breaks - {Mode.CONSUMER} == breaks
     for mode in MODES:
         assert diff.is_compatible(mode) == (mode not in breaks), mode
+
+
+@pytest.mark.parametrize(("old", "new", "kind", "breaks"), ROWS)
+def test_consumer_breaks_as_forward_except_for_fields_defaults_and_closed_objects(old, new, kind, breaks):
+    diff = compare(old, new)
+    is_opened = "additionalProperties" in old and "additionalProperties" not in new
+    expected = kind in (K.PROPERTY_REMOVED, K.PROPERTY_RENAMED) or (
+        FORWARD in breaks and kind not in (K.PROPERTY_ADDED, K.DEFAULT_ADDED) and not is_opened
+    )
+    assert (Mode.CONSUMER in next(change for change in diff.changes if change.kind is kind).breaks) == expected
+    assert diff.is_compatible(Mode.CONSUMER) != expected
 
 
 @pytest.mark.parametrize(("old", "new", "kind", "breaks"), [row for row in ROWS if row[3] & {BACKWARD, FORWARD}])

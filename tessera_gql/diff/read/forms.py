@@ -163,10 +163,7 @@ class _FormReader:
 
     def read_unique(self, keyword: str) -> None:
         self.read_value(keyword)
-        items = self.entries.get("items")
-        types = cast("Entries", items).get("type") if isinstance(items, dict) else None
-        names = {types} if isinstance(types, str) else {*cast("list[str]", types or ("object",))}
-        if not SCALAR_TYPES.issuperset(names) or "prefixItems" in self.entries:
+        if not has_scalar_items(self.entries):
             self.traits |= COUNTS_NAMES | IS_UNSTABLE
 
     def read_names(self, keyword: str) -> None:
@@ -216,6 +213,14 @@ class _FormReader:
             self.traits |= COUNTS_NAMES
         if keyword.startswith("unevaluated"):  # what counts as evaluated depends on the draft
             self.constants.append(("$schema", self.document.dialect.year))
+
+
+def has_scalar_items(entries: Entries) -> bool:
+    """Return whether the schema says itself that all items of an array are neither objects nor arrays."""
+    items = entries.get("items")
+    types = cast("Entries", items).get("type") if isinstance(items, dict) else None
+    names = {types} if isinstance(types, str) else {*cast("list[str]", types or ("object",))}
+    return SCALAR_TYPES.issuperset(names) and "prefixItems" not in entries
 
 
 def _first(pair: tuple[str, object]) -> str:
