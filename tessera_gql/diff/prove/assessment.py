@@ -153,9 +153,9 @@ class Containment:
             return False
         writing, reading = order_sides(pair.old, pair.new, mode)
         projection = self.solver.projections.project(pair.old.nodes) if mode is Mode.CONSUMER else None
-        seen = result.value if projection is None else projection.apply(result.value)
+        visible = result.value if projection is None else projection.apply(result.value)
         is_written = all(accepts(node, result.value) is True for node in writing.nodes)
-        return is_written and any(accepts(node, seen) is False for node in reading.nodes)
+        return is_written and any(accepts(node, visible) is False for node in reading.nodes)
 
     def is_equivalent(self, key: Key) -> bool:
         """Return whether both sides accept the same values at the pair."""

@@ -98,8 +98,9 @@ def _property_violations(literal: Literal, premises: Sequence[Schema]) -> Iterat
     if not node.properties:
         return
     settled = NO_NAMES.union(*(node.unchanged_properties(premise) for premise in premises if premise.properties))
+    are_settled = projection is None or is_stable(node)
     for name, raw in node.properties.items():
-        if raw is True or (projection is None and name in settled):
+        if raw is True or (are_settled and name in settled):
             continue
         violation = literal.on_property(name, node.property_schema(name))
         if name not in settled or (violation.projection is not None and not is_stable(violation.node)):

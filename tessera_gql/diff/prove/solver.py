@@ -68,8 +68,9 @@ class Branch:
             key = (conjunct.node.key, conjunct.holds, conjunct.projection)
             if key in self.literal_keys:
                 continue
-            self.literal_keys.update(_implied_keys(conjunct))
-            if any((number, not holds, seen) in self.literal_keys for number, holds, seen in _implied_keys(conjunct)):
+            keys = _implied_keys(conjunct)
+            self.literal_keys.update(keys)
+            if any((number, not holds, projection) in self.literal_keys for number, holds, projection in keys):
                 return False
             if not (conjunct.node.types if conjunct.holds else conjunct.node.breakable_types) & self.json_type:
                 return False
