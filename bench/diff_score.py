@@ -23,6 +23,9 @@ DIALECTS = {
     "2020-12": "https://json-schema.org/draft/2020-12/schema",
 }
 
+WITHDRAWN = {(f"apicurio/{number}", mode) for number in (127, 129, 131) for mode in (Mode.FORWARD, Mode.FULL)}
+"""Labels that call moving fields into a shared definition, or out of it, a break. The fields are the same."""
+
 
 @dataclass
 class Score:
@@ -66,7 +69,7 @@ def score(pair: dict[str, Any]) -> Score:
         return result
     for mode in (Mode.BACKWARD, Mode.FORWARD, Mode.FULL):
         expected = pair[f"expect_{mode.value.lower()}"]
-        if expected is None:
+        if expected is None or (pair["id"], mode) in WITHDRAWN:
             continue
         result.counts["decided"] += 1
         is_compatible = diff is not None and diff.is_compatible(mode)

@@ -8,9 +8,16 @@ from typing import NamedTuple, cast
 
 from tessera_gql.diff.read.json import Json, canonical_json
 
+FINGERPRINT_VERSION = 2
+"""Raised when the same difference gets another fingerprint, so that stored ones are recognized as older."""
+
 
 class Mode(StrEnum):
-    """The compatibility mode: which of two versions must accept the data of the other."""
+    """The compatibility mode: which of two versions must accept the data of the other.
+
+    CONSUMER: who reads the fields of the old version by name keeps working. At every object, the old version must
+    accept what it names of the documents of the new one, and none of its fields disappears.
+    """
 
     BACKWARD = "BACKWARD"
     FORWARD = "FORWARD"
@@ -131,8 +138,10 @@ class Change:
         """A document that demonstrates the break, present exactly when `certainty` is PROVEN.
 
         For a change of the accepted values, one schema accepts it and the other rejects it: old and new for BACKWARD,
-        new and old for FORWARD. For a field that one schema declares, that schema accepts it and it contains the
-        field. For a default, it is an accepted document without the field.
+        new and old for FORWARD. For CONSUMER alone, the new schema accepts it, and the old one rejects what is left of
+        it when every object is reduced to the names that the old schema mentions there. For a field that one schema
+        declares, that schema accepts it and it contains the field. For a default, it is an accepted document without
+        the field.
         """
         return self.evidence().document
 
@@ -143,9 +152,10 @@ class Change:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the change that does not depend on the run or the order of keys."""
+        """The version of its making and a hash, which depends on neither the run nor the order of keys."""
         parts = [self.kind.value, self.pointer, self.path, self.before, self.after]
-        return hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        digest = hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()
+        return f"{FINGERPRINT_VERSION}:{digest[:16]}"
 
     def as_json(self) -> dict[str, Json]:
         evidence = self.evidence()

@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from tessera_gql.diff.changes import Change, SchemaDiff
-from tessera_gql.diff.compare.declared_paths import compare_declarations, compare_unshared_declarations
+from tessera_gql.diff.compare.declared_paths import compare_declarations
 from tessera_gql.diff.compare.walk import walk
 from tessera_gql.diff.prove.assessment import Assessment, assess
 from tessera_gql.diff.prove.solver import Solver
@@ -29,12 +29,11 @@ def compare(old: object, new: object) -> SchemaDiff:
     left, right = _read_both(old, new, identities)
     if identity(left.raw, left.identity_numbers) == identity(right.raw, right.identity_numbers):
         return SchemaDiff(())
-    cache = NodeCache()
+    cache = NodeCache(left, right)
     before, after = cache.root(left), cache.root(right)
     solver = Solver(MIN_FUEL + 4 * (len(left.identity_numbers) + len(right.identity_numbers)))
     declarations = compare_declarations(before, after)
-    unshared = compare_unshared_declarations(before, after) if left.uses or right.uses else declarations
-    assessments = assess(solver, walk(before, after), declarations, unshared)
+    assessments = assess(solver, walk(before, after), declarations)
     assessments.sort(key=lambda item: (item.difference.pointer, item.difference.kind.value, item.path))
     old_side, new_side = (Side(root, ReferenceValidator(root)) for root in (before, after))
     collector = EvidenceCollector(assessments, old_side, new_side, cache, solver, identities, compare)

@@ -39,7 +39,7 @@ def is_declared(root: Any, schema: Any, document: Any, depth: int = 0) -> bool:
 
     Stricter than what a producer may write: with fewer documents a refutation stays valid.
     """
-    around = _around(root, schema)
+    around = schemas_around(root, schema)
     if depth > 8:
         return False
     if isinstance(document, list):
@@ -63,7 +63,8 @@ def _items(schema: dict[str, Any]) -> list[Any]:
     return [*schema.get("prefixItems", []), *([schema["items"]] if "items" in schema else [])]
 
 
-def _around(root: Any, schema: Any) -> list[dict[str, Any]]:
+def schemas_around(root: Any, schema: Any, *further: str) -> list[dict[str, Any]]:
+    """The schemas that apply to the same value, entered also through the further keywords."""
     schemas: list[dict[str, Any]] = []
     stack = [schema]
     while stack:
@@ -73,7 +74,7 @@ def _around(root: Any, schema: Any) -> list[dict[str, Any]]:
         schemas.append(candidate)
         for keyword in ("allOf", "anyOf", "oneOf"):
             stack += candidate.get(keyword, [])
-        stack += [candidate[keyword] for keyword in ("if", "then", "else") if keyword in candidate]
+        stack += [candidate[keyword] for keyword in ("if", "then", "else", *further) if keyword in candidate]
         stack += candidate.get("dependentSchemas", {}).values()
         if candidate.get("$ref") == "#":
             stack.append(root)

@@ -155,9 +155,20 @@ def test_each_kind_breaks_the_modes_of_its_row(old, new, kind, breaks):
     diff = compare(old, new)
     changes = [change for change in diff.changes if change.kind is kind]
     assert changes, diff.changes
-    assert changes[0].breaks == breaks
+    assert changes[0].breaks - {Mode.CONSUMER} == breaks
     for mode in MODES:
         assert diff.is_compatible(mode) == (mode not in breaks), mode
+
+
+@pytest.mark.parametrize(("old", "new", "kind", "breaks"), ROWS)
+def test_consumer_breaks_as_forward_except_for_fields_defaults_and_closed_objects(old, new, kind, breaks):
+    diff = compare(old, new)
+    is_opened = "additionalProperties" in old and "additionalProperties" not in new
+    expected = kind in (K.PROPERTY_REMOVED, K.PROPERTY_RENAMED) or (
+        FORWARD in breaks and kind not in (K.PROPERTY_ADDED, K.DEFAULT_ADDED) and not is_opened
+    )
+    assert (Mode.CONSUMER in next(change for change in diff.changes if change.kind is kind).breaks) == expected
+    assert diff.is_compatible(Mode.CONSUMER) != expected
 
 
 @pytest.mark.parametrize(("old", "new", "kind", "breaks"), [row for row in ROWS if row[3] & {BACKWARD, FORWARD}])
@@ -302,11 +313,17 @@ def test_no_hint_without_a_break():
     assert change.hint is None
 
 
-def test_fields_from_a_shared_definition_are_not_the_same_as_spelled_out_ones():
+def test_fields_from_a_shared_definition_are_the_same_as_spelled_out_ones():
     address = table(street=TEXT)
     shared = {**table(home={"$ref": "#/$defs/a"}, work={"$ref": "#/$defs/a"}), "$defs": {"a": address}}
-    spelled = table(home=address, work=address)
-    assert compare(shared, spelled).is_compatible(Mode.BACKWARD)
-    assert not compare(shared, spelled).is_compatible(Mode.FORWARD)
-    single = {**table(home={"$ref": "#/$defs/a"}), "$defs": {"a": address}}
-    assert compare(single, table(home=address)).changes == ()
+    assert compare(shared, table(home=address, work=address)).changes == ()
+    assert compare(table(home=address, work=address), shared).changes == ()
+
+
+@pytest.mark.parametrize("default", [{}, {"default": None}])
+def test_a_second_use_of_a_definition_is_an_added_field(default):
+    address = {"$ref": "#/$defs/a"}
+    old = {**table(billing=address), "$defs": {"a": table(street=TEXT)}}
+    shipping = {"anyOf": [address, {"type": "null"}], **default}
+    (change,) = compare(old, {**old, "properties": {"billing": address, "shipping": shipping}}).changes
+    assert (change.kind, change.path, change.breaks) == (K.PROPERTY_ADDED, "shipping", {FORWARD, FULL})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tessera_gql.diff.read.in_place import has_cycle, in_place_names, in_place_schemas, unshared_in_place_schemas
+from tessera_gql.diff.read.in_place import has_cycle, in_place_names, in_place_schemas
 from tests.diff.engine import parse_schema
 from tests.diff.schemas import TEXT, array, obj
 
@@ -63,13 +63,6 @@ def test_names_are_declared_through_references_and_every_branch_but_not_by_a_neg
         "$defs": {"h": obj(properties={"h": {}}), "i": obj(properties={"i": {}})},
     }
     assert in_place_names(parse_schema(parts)) == (set("abcdefgh"), {"^p", "^q"})
-
-
-def test_a_definition_that_several_references_lead_to_is_shared():
-    once = {"$ref": "#/$defs/a", "$defs": {"a": obj()}}
-    twice = {**once, "properties": {"b": {"$ref": "#/$defs/a"}}}
-    assert [len(in_place_schemas(parse_schema(schema))) for schema in (once, twice)] == [2, 2]
-    assert [len(unshared_in_place_schemas(parse_schema(schema))) for schema in (once, twice)] == [2, 1]
 
 
 def test_parts_come_in_document_order_and_each_once():

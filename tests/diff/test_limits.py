@@ -132,7 +132,10 @@ def test_a_break_that_no_keyword_explains_is_reported_as_a_change_of_the_accepte
         "The document: it accepts less than before.",
         {Mode.BACKWARD, Mode.FULL},
     )
-    assert (added.message, added.breaks) == ("The document: it accepts more than before.", {Mode.FORWARD, Mode.FULL})
+    assert (added.message, added.breaks) == (
+        "The document: it accepts more than before.",
+        {Mode.FORWARD, Mode.CONSUMER, Mode.FULL},
+    )
 
 
 def test_a_field_that_only_one_draft_declares_is_reported_although_the_text_is_equal():
@@ -205,5 +208,5 @@ def test_a_difference_beyond_the_traversal_limit_is_undecided_not_compatible(key
         for change in compare(growing(14, keyword, old), growing(14, keyword, new)).changes
         if change.kind is ChangeKind.UNDECIDED and not change.path
     ]
-    assert change.breaks == {Mode.BACKWARD, Mode.FORWARD, Mode.FULL}
+    assert change.breaks == {Mode.BACKWARD, Mode.FORWARD, Mode.CONSUMER, Mode.FULL}
     assert (change.certainty, change.pointer, change.fields) == (Certainty.UNPROVEN, "", ("",))

@@ -135,46 +135,6 @@ from tests.diff.schemas import INTEGER, NUMBER, TEXT, array, obj, table
                 )
             ],
         ),
-        (
-            {**table(home={"$ref": "#/$defs/a"}, work={"$ref": "#/$defs/a"}), "$defs": {"a": table(street=TEXT)}},
-            table(home=table(street=TEXT), work=table(street=TEXT)),
-            [
-                ExpectedChange(
-                    ChangeKind.COMPOSITION_CHANGED,
-                    "/properties/home/properties/street",
-                    breaks={FORWARD, FULL},
-                    message="home: its fields come from a shared definition on one side, "
-                    "and the new schema spells them out.",
-                ),
-                ExpectedChange(
-                    ChangeKind.COMPOSITION_CHANGED,
-                    "/properties/work/properties/street",
-                    breaks={FORWARD, FULL},
-                    message="work: its fields come from a shared definition on one side, "
-                    "and the new schema spells them out.",
-                ),
-            ],
-        ),
-        (
-            table(home=table(street=TEXT), work=table(street=TEXT)),
-            {**table(home={"$ref": "#/$defs/a"}, work={"$ref": "#/$defs/a"}), "$defs": {"a": table(street=TEXT)}},
-            [
-                ExpectedChange(
-                    ChangeKind.COMPOSITION_CHANGED,
-                    "/properties/home/properties/street",
-                    breaks={BACKWARD, FULL},
-                    message="home: its fields come from a shared definition on one side, "
-                    "and the old schema spells them out.",
-                ),
-                ExpectedChange(
-                    ChangeKind.COMPOSITION_CHANGED,
-                    "/properties/work/properties/street",
-                    breaks={BACKWARD, FULL},
-                    message="work: its fields come from a shared definition on one side, "
-                    "and the old schema spells them out.",
-                ),
-            ],
-        ),
     ],
 )
 def test_a_change_below_the_root_is_reported_at_its_pointer(old, new, expected):

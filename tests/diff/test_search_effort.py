@@ -26,7 +26,7 @@ CASES = [
     (TEXT, {"title": "any"}, 1, NoWitness.EMPTY),
     (TEXT, TEXT, 0, NoWitness.EMPTY),
     ({**TEXT, "title": "one"}, {**TEXT, "title": "other"}, 0, NoWitness.EMPTY),
-    ({"$ref": "#/$defs/a", "$defs": {"a": TEXT}}, TEXT, 1, NoWitness.EMPTY),
+    ({"$ref": "#/$defs/a", "$defs": {"a": TEXT}}, TEXT, 0, NoWitness.EMPTY),
     (INTEGER, NUMBER, 1, NoWitness.EMPTY),
     ({**TEXT, "minLength": 1}, TEXT, 1, NoWitness.EMPTY),
     (TEXT, {**TEXT, "minLength": 0}, 2, NoWitness.EMPTY),

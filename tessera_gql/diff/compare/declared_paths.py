@@ -1,23 +1,16 @@
 """Compare declared field paths. A removed or added path breaks regardless of the accepted values."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
 from tessera_gql.diff.compare.differences import ItemStep, OtherPropertyStep, PropertyStep, Step
 from tessera_gql.diff.compare.routes import explore
-from tessera_gql.diff.read.in_place import (
-    DeclaredProperties,
-    changed_properties,
-    declared_properties,
-    in_place_schemas,
-    unshared_in_place_schemas,
-)
+from tessera_gql.diff.read.in_place import DeclaredProperties, changed_properties, declared_properties, in_place_schemas
 from tessera_gql.diff.read.keywords import SCALAR_KEYWORDS
 from tessera_gql.diff.read.schema import Keywords, Schema, count_schemas
 
 Key = tuple[frozenset[int], frozenset[int]]
-Expand = Callable[[Schema], tuple[Schema, ...]]
 NON_DECLARING = SCALAR_KEYWORDS | {"nullable"}
 
 
@@ -33,7 +26,7 @@ class DeclarationPair:
     is_cut: bool = False
 
 
-def compare_declarations(old: Schema, new: Schema, expand: Expand = in_place_schemas) -> dict[Key, DeclarationPair]:
+def compare_declarations(old: Schema, new: Schema) -> dict[Key, DeclarationPair]:
     """Return all pairs where the declared paths may differ, the root first."""
 
     def visit(pair: DeclarationPair) -> Iterator[tuple[Step, DeclarationPair]]:
@@ -41,17 +34,17 @@ def compare_declarations(old: Schema, new: Schema, expand: Expand = in_place_sch
         pair.removed = [(name, _first_declaration(nodes, name)) for name, nodes in before.items() if name not in after]
         pair.added = [(name, _first_declaration(nodes, name)) for name, nodes in after.items() if name not in before]
         for step, left, right in _child_declarations(pair, before, after):
-            yield step, _make_pair(left, right, expand)
+            yield step, _make_pair(left, right)
 
-    return explore(_make_pair([old], [new], expand), _key, visit, count_schemas(old, new))
-
-
-def _make_pair(old: list[Schema], new: list[Schema], expand: Expand) -> DeclarationPair:
-    return DeclarationPair(_expand_all(old, expand), _expand_all(new, expand))
+    return explore(_make_pair([old], [new]), _key, visit, count_schemas(old, new))
 
 
-def _expand_all(nodes: list[Schema], expand: Expand) -> list[Schema]:
-    return [*{id(schema): schema for node in nodes for schema in expand(node)}.values()]
+def _make_pair(old: list[Schema], new: list[Schema]) -> DeclarationPair:
+    return DeclarationPair(_expand_all(old), _expand_all(new))
+
+
+def _expand_all(nodes: list[Schema]) -> list[Schema]:
+    return [*{id(schema): schema for node in nodes for schema in in_place_schemas(node)}.values()]
 
 
 def _key(pair: DeclarationPair) -> Key:
@@ -74,18 +67,9 @@ def _child_declarations(
             )
     for step, select in ((ItemStep(0), Schema.item_schemas), (OtherPropertyStep(), Schema.undeclared_schemas)):
         left, right = ([schema for node in side for schema in select(node)] for side in (pair.old, pair.new))
-        if left or right:
+        if {node.key for node in left} != {node.key for node in right}:
             yield step, left, right
 
 
 def _declares_nothing(raw: object) -> bool:
     return NON_DECLARING.issuperset(cast("Keywords", raw)) if isinstance(raw, dict) else True
-
-
-def compare_unshared_declarations(old: Schema, new: Schema) -> dict[Key, DeclarationPair]:
-    """Compare declarations without entering definitions that several references share.
-
-    Moving fields into a shared definition keeps the fields. Tools that don't follow references see them disappear, so
-    the stricter reading is reported.
-    """
-    return compare_declarations(old, new, unshared_in_place_schemas)

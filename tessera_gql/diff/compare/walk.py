@@ -208,12 +208,14 @@ def _remove_equal(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[lis
 
 
 def _alternative_pairs(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
-    """Yield the differing alternatives in pairs, in order."""
+    """Yield the alternatives of the same meaning in pairs, for their annotations, and the remaining ones in order."""
     for keyword in ("anyOf", "oneOf"):
         match _alternative_groups(pair.old, keyword), _alternative_groups(pair.new, keyword):
             case [before], [after]:
-                left, right = _remove_equal(before.children(keyword), after.children(keyword))
-                for was, now in zip(left, right, strict=False):
+                old, new = before.children(keyword), after.children(keyword)
+                partners = {node.key: node for node in reversed(new)}
+                equal = [(was, now) for was in old if (now := partners.get(was.key)) is not None]
+                for was, now in (*equal, *zip(*_remove_equal(old, new), strict=False)):
                     yield SameValueStep(), _make_pair(View((was,)), View((now,)))
             case _:
                 pass

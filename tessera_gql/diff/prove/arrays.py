@@ -44,7 +44,7 @@ class Positions:
     def literals_at(self, index: int) -> list[Literal]:
         literals = [*self.everywhere, *self.extra_literals.get(index, ())]
         schemas = ((literal, literal.node.item_schema(index)) for literal in self.nodes)
-        return literals + [literal.require(schema) for literal, schema in schemas if schema is not None]
+        return literals + [literal.on_item(schema) for literal, schema in schemas if schema is not None]
 
     def fits(self, size: int) -> bool:
         return self.max_length is None or size <= self.max_length
@@ -63,8 +63,8 @@ class Positions:
 def find_array(find: Find, nodes: list[Literal], constraints: list[Constraint]) -> SearchResult:
     """Search for an array valid under the nodes that satisfies the constraints."""
     schemas = [literal.node for literal in nodes]
-    excluded = [item.node for item in constraints if isinstance(item, ContainsBelow) and item.limit == 1]
-    everywhere = [Literal(node, holds=False) for node in excluded]
+    excluded = [item.literal for item in constraints if isinstance(item, ContainsBelow) and item.limit == 1]
+    everywhere = [literal.negate() for literal in excluded]
     starts = [0, *(len(node.prefix_items) for node in schemas)]
     starts += [item.position + 1 for item in constraints if isinstance(item, ItemViolates)]
     starts += [item.start for item in constraints if isinstance(item, LaterItemViolates)]
@@ -101,7 +101,8 @@ class _ArraySearch:
                 positions.max_length = index
                 break
         if self.unique and not positions.uniform_from:
-            counts = [_count_values(literal.node) for literal in positions.literals_at(0) if literal.holds]
+            holding = (literal for literal in positions.literals_at(0) if literal.holds and literal.projection is None)
+            counts = [_count_values(literal.node) for literal in holding]
             size = min((count for count in counts if count is not None), default=None)
             if size is not None and positions.fits(size):
                 positions.max_length = size
@@ -109,21 +110,21 @@ class _ArraySearch:
     def _satisfy(self, constraint: Constraint) -> bool:
         """Return False when the constraint can't be satisfied."""
         match constraint:
-            case ItemViolates(index, node):
-                self.positions.extra_literals.setdefault(index, []).append(Literal(node, holds=False))
+            case ItemViolates(index, literal):
+                self.positions.extra_literals.setdefault(index, []).append(literal)
                 return self._assign_first([index])
-            case LaterItemViolates(start, node):
+            case LaterItemViolates(start, literal):
                 top = max(self.positions.uniform_from, start)
-                if self.positions.max_length == start + 1:  # no other item can violate the node
-                    return self._satisfy(ItemViolates(start, node))
+                if self.positions.max_length == start + 1:  # no other item can
+                    return self._satisfy(ItemViolates(start, literal))
                 # not stored: one is enough
-                return self._assign_first(range(start, top + 1), Literal(node, holds=False))
+                return self._assign_first(range(start, top + 1), literal)
             case Duplicates():
                 return not self.unique and self._place_duplicates()
-            case ContainsBelow(node, limit):
-                return self._contains_below(node, limit)
-            case ContainsAbove(node, limit):
-                return self._contains_above(node, limit)
+            case ContainsBelow(literal, limit):
+                return self._contains_below(literal, limit)
+            case ContainsAbove(literal, limit):
+                return self._contains_above(literal, limit)
             case _:
                 return True
 
@@ -158,9 +159,10 @@ class _ArraySearch:
         node = literal.node
         if (contained := node.child("contains")) is None:
             return True
-        if node.max_contains is not None and self._must_contain(contained, node.max_contains + 1):
+        contained_literal = literal.on_item(contained)
+        if node.max_contains is not None and self._must_contain(contained_literal, node.max_contains + 1):
             return False
-        return self._assign(literal.require(contained), node.min_contains)
+        return self._assign(contained_literal, node.min_contains)
 
     def _assign(self, literal: Literal, times: int) -> bool:
         """Assign a value that satisfies the literal to so many positions; False if provably fewer can hold one."""
@@ -181,34 +183,33 @@ class _ArraySearch:
                 self.forced[index] = result.value
         return True
 
-    def _must_contain(self, node: Schema, times: int) -> bool:
-        """Return whether at least so many items necessarily match the node."""
-        positions = self.positions
+    def _must_contain(self, literal: Literal, times: int) -> bool:
+        """Return whether at least so many items necessarily satisfy the literal."""
+        positions, violation = self.positions, literal.negate()
         bound = 0
         for index in range(min(positions.min_length, positions.uniform_from)):
-            bound += positions.value(index, Literal(node, holds=False)) is NoWitness.EMPTY
-        violating_literals = [*positions.literals_at(positions.uniform_from), Literal(node, holds=False)]
-        if positions.find(violating_literals) is NoWitness.EMPTY:
+            bound += positions.value(index, violation) is NoWitness.EMPTY
+        if positions.find([*positions.literals_at(positions.uniform_from), violation]) is NoWitness.EMPTY:
             bound += len(range(positions.uniform_from, positions.min_length))
         return bound >= times
 
-    def _contains_below(self, node: Schema, limit: int) -> bool:
-        for literal in self.positions.nodes:
-            contained = literal.node.child("contains")
-            if contained is not None and literal.node.min_contains >= limit:
-                literals = [literal.require(contained), Literal(node, holds=False)]
+    def _contains_below(self, literal: Literal, limit: int) -> bool:
+        for premise in self.positions.nodes:
+            contained = premise.node.child("contains")
+            if contained is not None and premise.node.min_contains >= limit:
+                literals = [premise.on_item(contained), literal.negate()]
                 if self.positions.find(literals) is NoWitness.EMPTY:
                     return False
-        return not self._must_contain(node, limit)
+        return not self._must_contain(literal, limit)
 
-    def _contains_above(self, node: Schema, limit: int) -> bool:
-        for literal in self.positions.nodes:
-            contained, max_contains = literal.node.child("contains"), literal.node.max_contains
+    def _contains_above(self, literal: Literal, limit: int) -> bool:
+        for premise in self.positions.nodes:
+            contained, max_contains = premise.node.child("contains"), premise.node.max_contains
             if contained is None or max_contains is None or max_contains > limit:
                 continue
-            if self.positions.find([Literal(node, holds=True), Literal(contained, holds=False)]) is NoWitness.EMPTY:
+            if self.positions.find([literal, premise.on_item(contained).negate()]) is NoWitness.EMPTY:
                 return False
-        return self._assign(Literal(node, holds=True), limit + 1)
+        return self._assign(literal, limit + 1)
 
     def _build(self) -> SearchResult:
         positions = self.positions

@@ -3,7 +3,8 @@
 Differences in accepted values break where containment is not proven; declared paths and defaults break by rule.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -17,15 +18,24 @@ from tessera_gql.diff.compare.renames import find_renames
 from tessera_gql.diff.compare.routes import Routes, find_routes
 from tessera_gql.diff.compare.walk import Key, ViewPair
 from tessera_gql.diff.prove.constraints import Literal, NoWitness, SearchResult, Witness
+from tessera_gql.diff.prove.projection import Projection
 from tessera_gql.diff.prove.solver import Solver
+from tessera_gql.diff.prove.validation import accepts
 from tessera_gql.diff.read.json import Json, is_equal
 from tessera_gql.diff.read.schema import Schema
 from tessera_gql.diff.read.view import View, describe_type
 
 K = ChangeKind
 DIRECTIONS = (Mode.BACKWARD, Mode.FORWARD)
-AMOUNT_ACCEPTED = {Mode.BACKWARD: "less", Mode.FORWARD: "more"}
-"""How much the new schema accepts where containment fails."""
+CONTAINMENTS = (*DIRECTIONS, Mode.CONSUMER)
+"""The modes that are decided by containment."""
+ALL_MODES = frozenset({*CONTAINMENTS, Mode.FULL})
+UNEXPLAINED_MESSAGES = {
+    Mode.BACKWARD: "it accepts less than before",
+    Mode.FORWARD: "it accepts more than before",
+    Mode.CONSUMER: "readers of its old fields may get values that were not allowed before",
+}
+"""Messages where containment fails, a value shows it, and no other difference explains it."""
 T = TypeVar("T")
 Declarations = Mapping[DeclarationKey, DeclarationPair]
 ChangeKey = tuple[ChangeKind, str]
@@ -55,20 +65,27 @@ class Assessment:
 
 
 TOO_MANY = Assessment(
-    Difference(K.UNDECIDED, "", "it has more places, each within others, than are followed", rule=Rule.ALWAYS),
-    frozenset({*DIRECTIONS, Mode.FULL}),
+    Difference(
+        K.UNDECIDED, "", "it could not be proven compatible, because it has too many nested parts", rule=Rule.ALWAYS
+    ),
+    ALL_MODES,
     ("",),
     (),
 )
 
 
-def find_counterexample(solver: Solver, old: View, new: View, *, is_produced: bool) -> SearchResult:
-    """Search for a value valid under the old view but not under the new one. EMPTY proves containment."""
-    premises = [Literal(node, holds=True, is_produced=is_produced) for node in old.nodes]
+def find_counterexample(
+    solver: Solver, writing: View, reading: View, *, is_produced: bool, projection: Projection | None = None
+) -> SearchResult:
+    """Search for a value that is valid under the writing view, but not under the reading one. EMPTY proves containment.
+
+    With a projection, what it shows of the value is not valid.
+    """
+    premises = [Literal(node, holds=True, is_produced=is_produced) for node in writing.nodes]
     combined: SearchResult = NoWitness.EMPTY
-    for node in new.nodes:
+    for node in reading.nodes:
         try:
-            result = solver.find([*premises, Literal(node, holds=False)])
+            result = solver.find([*premises, Literal(node, holds=False, projection=projection)])
         except RecursionError:  # the stack of the caller may be deep already
             result = NoWitness.UNKNOWN
         if isinstance(result, Witness):
@@ -78,29 +95,40 @@ def find_counterexample(solver: Solver, old: View, new: View, *, is_produced: bo
 
 
 def order_sides(old: T, new: T, mode: Mode) -> tuple[T, T]:
-    """Return the contained side first: in BACKWARD mode the old one."""
+    """Return the side whose documents the other one must accept first: in BACKWARD mode the old one."""
     return (old, new) if mode is Mode.BACKWARD else (new, old)
 
 
 class Containment:
     """The proofs for each pair of views.
 
-    `fails` holds, by direction, the pairs where containment fails there and on a whole path from the root. `open_fails`
-    is the same for any valid document instead of those of producers: undeclared properties may always occur.
+    `fails` holds, by mode, the pairs where containment fails there and on a whole path from the root. `open_fails` is
+    the same for any valid document instead of those of producers: undeclared properties may always occur.
+
+    CONSUMER is FORWARD for what the old schema names of a document. Where FORWARD is proven, or nothing of the old
+    schema counts or excludes other properties, there is nothing more to search.
     """
 
     def __init__(self, solver: Solver, pairs: Mapping[Key, ViewPair]) -> None:
         self.solver = solver
         self.pairs = pairs
-        self.results = {
-            mode: {key: self._search(key, mode, is_produced=True) for key in reversed([*pairs])} for mode in DIRECTIONS
-        }
-        self.fails = {mode: self._failing_pairs(self.results[mode].__getitem__) for mode in DIRECTIONS}
+        keys = [*reversed([*pairs])]
+        self.results = {mode: {key: self._search(key, mode, is_produced=True) for key in keys} for mode in DIRECTIONS}
+        self.results[Mode.CONSUMER] = {key: self._search_projected(key) for key in keys}
+        self.fails = {mode: self._failing_pairs(self.results[mode].__getitem__) for mode in CONTAINMENTS}
         self.open_fails = {mode: self._failing_pairs(partial(self._search_open, mode)) for mode in DIRECTIONS}
 
     def _search(self, key: Key, mode: Mode, *, is_produced: bool) -> SearchResult:
         pair = self.pairs[key]
         return find_counterexample(self.solver, *order_sides(pair.old, pair.new, mode), is_produced=is_produced)
+
+    def _search_projected(self, key: Key) -> SearchResult:
+        """Search for a new document of which the old schema refuses what it names."""
+        pair, forward = self.pairs[key], self.results[Mode.FORWARD][key]
+        projection = None if forward is NoWitness.EMPTY else self.solver.projections.project(pair.old.nodes)
+        if projection is None:
+            return forward
+        return find_counterexample(self.solver, pair.new, pair.old, is_produced=True, projection=projection)
 
     def _search_open(self, mode: Mode, key: Key) -> SearchResult:
         """Search among all valid values. A witness written by a producer is valid too and is reused."""
@@ -118,29 +146,43 @@ class Containment:
                 stack += [child for _, child in self.pairs[key].edges if search(child) is not NoWitness.EMPTY]
         return failing_keys
 
+    def is_confirmed(self, key: Key, mode: Mode) -> bool:
+        """Return whether the value that the search returned for a pair is valid on one side only."""
+        pair, result = self.pairs[key], self.results[mode][key]
+        if not isinstance(result, Witness):
+            return False
+        writing, reading = order_sides(pair.old, pair.new, mode)
+        projection = self.solver.projections.project(pair.old.nodes) if mode is Mode.CONSUMER else None
+        visible = result.value if projection is None else projection.apply(result.value)
+        is_written = all(accepts(node, result.value) is True for node in writing.nodes)
+        return is_written and any(accepts(node, visible) is False for node in reading.nodes)
+
     def is_equivalent(self, key: Key) -> bool:
         """Return whether both sides accept the same values at the pair."""
         return not any(key in self.open_fails[mode] for mode in DIRECTIONS)
 
 
-def assess(
-    solver: Solver, pairs: Mapping[Key, ViewPair], declarations: Declarations, unshared: Declarations
-) -> list[Assessment]:
+def assess(solver: Solver, pairs: Mapping[Key, ViewPair], declarations: Declarations) -> list[Assessment]:
     """Assess all differences, in no particular order."""
     containment = Containment(solver, pairs)
     routes = find_routes(next(iter(pairs)), {key: pair.edges for key, pair in pairs.items()})
-    for mode in DIRECTIONS:
-        _add_unexplained(containment, mode)
+    presence_changes = {
+        (kind, node.pointer)
+        for pair in declarations.values()
+        for kind, names in ((K.PROPERTY_REMOVED, pair.removed), (K.PROPERTY_ADDED, pair.added))
+        for _, node in names
+    }
+    for mode in CONTAINMENTS:
+        _add_unexplained(containment, mode, presence_changes)
     assessments = [
         assessment
         for key, pair in pairs.items()
         for difference in pair.differences
         if (assessment := _assess(difference, pair, key, containment, routes[key])) is not None
     ]
-    nodes: list[ViewPair | DeclarationPair] = [*pairs.values(), *declarations.values(), *unshared.values()]
+    nodes: list[ViewPair | DeclarationPair] = [*pairs.values(), *declarations.values()]
     truncation = [TOO_MANY] if any(node.is_cut for node in nodes) else []
-    changes = _add_path_changes(assessments, declarations)
-    return _merge_repeats([*truncation, *changes, *_shared_definition_changes(declarations, unshared)])
+    return _merge_repeats([*truncation, *_add_path_changes(assessments, declarations)])
 
 
 def _merge_repeats(assessments: list[Assessment]) -> list[Assessment]:
@@ -160,35 +202,41 @@ def _merge_repeats(assessments: list[Assessment]) -> list[Assessment]:
     return [assessment for group in groups.values() for assessment in group]
 
 
-def _shared_definition_changes(declarations: Declarations, unshared: Declarations) -> Iterator[Assessment]:
-    """Yield changes for fields that only one side takes from a shared definition."""
-    if unshared is declarations:
-        return
-    reported = {node.pointer for pair in declarations.values() for _, node in (*pair.removed, *pair.added)}
-    routes = find_routes(next(iter(unshared)), {key: pair.edges for key, pair in unshared.items()})
-    for key, pair in unshared.items():
-        for names, breaks, side in ((pair.removed, BACKWARD, "the old"), (pair.added, FORWARD, "the new")):
-            pointers = [node.pointer for _, node in names if node.pointer not in reported]
-            if pointers:
-                message = f"its fields come from a shared definition on one side, and {side} schema spells them out"
-                kind = K.COMPOSITION_CHANGED
-                difference = Difference(kind, pointers[0], message, always=breaks, rule=Rule.ALWAYS)
-                yield Assessment(difference, breaks | {Mode.FULL}, routes[key].fields(), routes[key].first)
+def _add_unexplained(containment: Containment, mode: Mode, presence_changes: AbstractSet[ChangeKey]) -> None:
+    """Add a difference where containment fails and no difference there or below explains it.
 
-
-def _add_unexplained(containment: Containment, mode: Mode) -> None:
-    """Add a difference where containment fails and no difference there or below explains it."""
+    `presence_changes` are the kinds and pointers of fields that only one side declares; these explain it too.
+    """
     pairs, fails = containment.pairs, containment.fails[mode]
     parents: dict[Key, list[Key]] = {}
     for key in fails:
         for _, child in pairs[key].edges:
             parents.setdefault(child, []).append(key)
-    explaining = [key for key in fails if any(mode in item.directions | item.always for item in pairs[key].differences)]
+    explaining = [
+        key
+        for key in fails
+        if any(
+            _may_break(item, mode)
+            or (mode in PROPERTY_CHANGES.get(item.kind, ()) and (item.kind, item.pointer) in presence_changes)
+            for item in pairs[key].differences
+        )
+    ]
     explained = _with_ancestors(explaining, parents)
     for key in reversed([*pairs]):
         if key in fails and key not in explained:
-            pairs[key].differences.append(_unexplained_difference(pairs[key], mode, containment.results[mode][key]))
+            is_confirmed = containment.is_confirmed(key, mode)
+            pairs[key].differences.append(_unexplained_difference(pairs[key], mode, is_confirmed=is_confirmed))
             explained |= _with_ancestors([key], parents)
+
+
+def _may_break(difference: Difference, mode: Mode) -> bool:
+    """Return whether a difference breaks the mode if containment fails.
+
+    What breaks FORWARD because of the accepted values breaks CONSUMER too, if it concerns fields that are read.
+    """
+    if mode is Mode.CONSUMER and difference.rule is Rule.CONTAINMENT and Mode.FORWARD in difference.directions:
+        return True
+    return mode in difference.directions | difference.always
 
 
 def _with_ancestors(keys: list[Key], parents: Mapping[Key, list[Key]]) -> set[Key]:
@@ -201,10 +249,10 @@ def _with_ancestors(keys: list[Key], parents: Mapping[Key, list[Key]]) -> set[Ke
     return ancestors
 
 
-def _unexplained_difference(pair: ViewPair, mode: Mode, result: SearchResult) -> Difference:
-    kind, message = K.COMPOSITION_CHANGED, f"it accepts {AMOUNT_ACCEPTED[mode]} than before"
-    if result is NoWitness.UNKNOWN:
-        kind, message = K.UNDECIDED, "it could not be decided whether this fits"
+def _unexplained_difference(pair: ViewPair, mode: Mode, *, is_confirmed: bool) -> Difference:
+    kind, message = K.UNDECIDED, "it could not be proven compatible"
+    if is_confirmed:
+        kind, message = K.COMPOSITION_CHANGED, UNEXPLAINED_MESSAGES[mode]
     return Difference(kind, pair.new.pointer, message, directions=frozenset({mode}))
 
 
@@ -216,7 +264,8 @@ def _assess(
     if difference.rule is Rule.NEVER:
         return Assessment(difference, frozenset(), fields, route, pair)
     fails = containment.open_fails if difference.rule is Rule.OPEN else containment.fails
-    breaks = difference.always | {mode for mode in difference.directions if key in fails[mode]}
+    failing = {mode for mode, keys in fails.items() if key in keys}
+    breaks = difference.always | {mode for mode in failing if _may_break(difference, mode)}
     if difference.rule is not Rule.ALWAYS and not breaks and containment.is_equivalent(key):
         return None
     return Assessment(difference, breaks | {Mode.FULL}, fields, route, pair)
@@ -251,7 +300,7 @@ def _merge_into(assessments: dict[ChangeKey, Assessment], assessment: Assessment
     assessments[key] = _merge(assessments[key], assessment) if key in assessments else assessment
 
 
-PROPERTY_CHANGES = {K.PROPERTY_REMOVED: BACKWARD, K.PROPERTY_ADDED: FORWARD}
+PROPERTY_CHANGES = {K.PROPERTY_REMOVED: BACKWARD | {Mode.CONSUMER}, K.PROPERTY_ADDED: FORWARD}
 
 
 def _path_changes(kind: ChangeKind, names: list[tuple[str, Schema]], routes: Routes) -> dict[str, Assessment]:
@@ -285,8 +334,8 @@ def _merge_rename(removed: Assessment, added: Assessment) -> Assessment:
         after=new.name,
         name=new.name,
         directions=old.directions | new.directions,
-        always=frozenset(DIRECTIONS),
+        always=frozenset(CONTAINMENTS),
         rule=Rule.ALWAYS,
     )
     fields = tuple(dict.fromkeys((*removed.fields, *added.fields)))
-    return Assessment(difference, frozenset({*DIRECTIONS, Mode.FULL}), fields, added.route, added.pair)
+    return Assessment(difference, ALL_MODES, fields, added.route, added.pair)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
+from tessera_gql.diff.prove.projection import Projection
 from tessera_gql.diff.read.json import Json
 from tessera_gql.diff.read.schema import Bound, Number, Schema
 
@@ -25,28 +26,56 @@ class Witness(NamedTuple):
 
 
 SearchResult: TypeAlias = NoWitness | Witness
-LiteralKey: TypeAlias = tuple[int, bool, bool]
+LiteralKey: TypeAlias = tuple[int, bool, bool, Projection | None]
 
 
 class Literal(NamedTuple):
     """A schema that a value must satisfy (`holds`) or violate.
 
     `is_produced`: the value was written by a producer of the node, who writes only declared or required properties if
-    the schema declares any and does not mention undeclared ones.
+    the schema declares any and does not mention undeclared ones. With a `projection`, the literal is about what the
+    projection shows of the value. Of two literals on parts of a value, only one that holds is about produced values.
     """
 
     node: Schema
     holds: bool
     is_produced: bool = False
+    projection: Projection | None = None
 
     def require(self, schema: Schema) -> "Literal":
-        """Return a literal that requires a schema of the same value or of a part of it."""
-        return Literal(schema, holds=True, is_produced=self.is_produced)
+        """Return a literal that requires a schema of the same value."""
+        return Literal(schema, holds=True, is_produced=self.is_produced, projection=self.projection)
+
+    def refuse(self, schema: Schema) -> "Literal":
+        """Return a literal that refuses a schema of the same value."""
+        return Literal(schema, holds=False, projection=self.projection)
+
+    def apply(self, schema: Schema, *, holds: bool) -> "Literal":
+        """Return a literal on a schema of the same value, whoever produced it."""
+        return Literal(schema, holds=holds, projection=self.projection)
+
+    def negate(self) -> "Literal":
+        return self.apply(self.node, holds=not self.holds)
+
+    def on_property(self, name: str, schema: Schema) -> "Literal":
+        """Return a literal on the value of a property."""
+        return self._on_part(schema, None if self.projection is None else self.projection.property(name))
+
+    def on_undeclared(self, schema: Schema) -> "Literal":
+        """Return a literal on the value of a property that is not declared by name."""
+        return self._on_part(schema, None if self.projection is None else self.projection.undeclared)
+
+    def on_item(self, schema: Schema) -> "Literal":
+        """Return a literal on an item of an array."""
+        return self._on_part(schema, None if self.projection is None else self.projection.items)
+
+    def _on_part(self, schema: Schema, projection: Projection | None) -> "Literal":
+        return Literal(schema, self.holds, self.is_produced, projection)
 
     @property
     def key(self) -> LiteralKey:
         """A key that is equal for literals with the same meaning."""
-        return self.node.key, self.holds, self.is_produced
+        return self.node.key, self.holds, self.is_produced, self.projection
 
 
 class NotInValues(NamedTuple):
@@ -92,25 +121,25 @@ class PropertyPresent(NamedTuple):
 
 
 class PropertyViolates(NamedTuple):
-    """The property is present and violates the node."""
+    """The property is present and satisfies the literal, which refuses a schema."""
 
     name: str
-    node: Schema
+    literal: Literal
 
 
 class PatternPropertyViolates(NamedTuple):
-    """A property with a matching name violates the node."""
+    """A property with a matching name satisfies the literal, which refuses a schema."""
 
     pattern: str
-    node: Schema
+    literal: Literal
 
 
 class AdditionalPropertyViolates(NamedTuple):
-    """A property not covered by `names` and `patterns` violates the node."""
+    """A property not covered by `names` and `patterns` satisfies the literal, which refuses a schema."""
 
     names: frozenset[str]
     patterns: frozenset[str]
-    node: Schema
+    literal: Literal
 
 
 class PropertyNameViolates(NamedTuple):
@@ -121,14 +150,14 @@ class PropertyNameViolates(NamedTuple):
 
 class ItemViolates(NamedTuple):
     position: int
-    node: Schema
+    literal: Literal
 
 
 class LaterItemViolates(NamedTuple):
-    """An item at or after `start` violates the node."""
+    """An item at or after `start` satisfies the literal, which refuses a schema."""
 
     start: int
-    node: Schema
+    literal: Literal
 
 
 class Duplicates(NamedTuple):
@@ -136,16 +165,16 @@ class Duplicates(NamedTuple):
 
 
 class ContainsBelow(NamedTuple):
-    """Fewer items than the limit match the node."""
+    """Fewer items than the limit satisfy the literal."""
 
-    node: Schema
+    literal: Literal
     limit: int
 
 
 class ContainsAbove(NamedTuple):
-    """More items than the limit match the node."""
+    """More items than the limit satisfy the literal."""
 
-    node: Schema
+    literal: Literal
     limit: int
 
 

@@ -73,14 +73,14 @@ class PropertyRules:
             node = literal.node
             is_extra = name not in node.properties
             if not is_extra:
-                literals.append(literal.require(node.property_schema(name)))
+                literals.append(literal.on_property(name, node.property_schema(name)))
             for pattern in node.pattern_properties:
                 fits = matches(pattern, name)
                 is_extra = is_extra and fits is False
                 if fits:
-                    literals.append(literal.require(node.pattern_property(pattern)))
-            if is_extra and node.additional_properties is not None:
-                literals.append(literal.require(node.additional_properties))
+                    literals.append(literal.on_property(name, node.pattern_property(pattern)))
+            if is_extra and (additional := _additional_schema(literal)) is not None:
+                literals.append(literal.on_property(name, additional))
         return literals
 
     def value(self, name: str, extra_literals: Iterable[Literal] = ()) -> SearchResult:
@@ -134,9 +134,15 @@ class PropertyRules:
             node = literal.node
             for pattern in node.pattern_properties:
                 if pattern in matched:
-                    yield literal.require(node.pattern_property(pattern))
-            if node.additional_properties is not None and unmatched.issuperset(node.pattern_properties):
-                yield literal.require(node.additional_properties)
+                    yield literal.on_undeclared(node.pattern_property(pattern))
+            if (additional := _additional_schema(literal)) and unmatched.issuperset(node.pattern_properties):
+                yield literal.on_undeclared(additional)
+
+
+def _additional_schema(literal: Literal) -> Schema | None:
+    """Return the schema of undeclared properties, if any. A closed object does not exclude what a projection hides."""
+    schema = literal.node.additional_properties
+    return None if schema is None or (literal.projection is not None and schema.is_false) else schema
 
 
 def _find_name(must_match: frozenset[str], must_not_match: frozenset[str], avoid: frozenset[str]) -> str | bool:
@@ -158,7 +164,8 @@ def find_object(rules: PropertyRules, constraints: list[Constraint]) -> SearchRe
 def object_rules(find: Find, nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> PropertyRules:
     """Collect the rules for the properties of an object valid under the nodes."""
     names = _producible_names(nodes, literals, is_whole=is_whole)
-    name_schemas = [schema for literal in nodes if (schema := literal.node.child("propertyNames")) is not None]
+    whole = [literal.node for literal in nodes if literal.projection is None]
+    name_schemas = [schema for node in whole if (schema := node.child("propertyNames")) is not None]
     for schema in name_schemas:
         if schema.is_false or schema.enum is not None:
             listed = frozenset(value for value in (schema.enum or {}).values() if isinstance(value, str))
@@ -209,17 +216,18 @@ class _ObjectSearch:
     def __init__(self, rules: PropertyRules, constraints: list[Constraint]) -> None:
         self.rules = rules
         self.constraints = constraints
-        nodes = [literal.node for literal in rules.nodes]
         self.absent = {item.name for item in constraints if isinstance(item, PropertyMissing)}
         self.demands: dict[str, list[Literal]] = {}
         for item in constraints:
             if isinstance(item, PropertyViolates):
-                self.demands.setdefault(item.name, []).append(Literal(item.node, holds=False))
+                self.demands.setdefault(item.name, []).append(item.literal)
         present = {item.name for item in constraints if isinstance(item, PropertyPresent)}
         self.needed = (present | self.demands.keys()) - rules.required
         self.required_count = len(rules.required) + len(self.needed)
         self.min_size, self.max_size = size_limits(
-            (node.min_properties for node in nodes), (node.max_properties for node in nodes), constraints
+            (literal.node.min_properties for literal in rules.nodes),
+            (literal.node.max_properties for literal in rules.nodes if literal.projection is None),
+            constraints,
         )
         self.document: dict[str, Json] = {}
         self.is_sure = True
@@ -270,7 +278,7 @@ class _ObjectSearch:
 
     def _violate_one(self, constraint: ClassViolates) -> bool:
         """Find a property of the constraint's class, mentioned or undeclared, that violates its node."""
-        literals = [] if isinstance(constraint, PropertyNameViolates) else [Literal(constraint.node, holds=False)]
+        literals = [] if isinstance(constraint, PropertyNameViolates) else [constraint.literal]
         is_open = False
         for name in sorted(name for name in self.mentioned - self.absent if _may_belong(name, constraint)):
             if not self.is_required(name) and not self._fits(self.required_count + 1):

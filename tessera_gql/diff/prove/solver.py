@@ -25,18 +25,19 @@ from tessera_gql.diff.prove.constraints import (
     Witness,
 )
 from tessera_gql.diff.prove.objects import PropertyRules, find_object, object_rules
+from tessera_gql.diff.prove.projection import Projection, ProjectionTable, counts_names, is_stable
 from tessera_gql.diff.prove.scalars import find_number, find_string
-from tessera_gql.diff.prove.validation import accepts, all_true, negate_verdict
+from tessera_gql.diff.prove.validation import Verdict, accepts, all_true, negate_verdict
 from tessera_gql.diff.prove.violations import Alternative, list_violations
 from tessera_gql.diff.read.json import Json
 from tessera_gql.diff.read.json_types import ALL_TYPES, ARRAY, BOOLEAN, FRACTION, INTEGER, NULL, OBJECT, STRING
-from tessera_gql.diff.read.schema import Schema
 
 MAX_DEPTH = 36
 NO_ASSUMPTION = sys.maxsize
 VALUES_OF_TYPE: dict[int, tuple[Json, ...]] = {NULL: (None,), BOOLEAN: (False, True)}
 TYPE_ORDER = (NULL, BOOLEAN, STRING, INTEGER, FRACTION, OBJECT, ARRAY)
 Key = frozenset[LiteralKey]
+BranchKey = tuple[int, bool, Projection | None]
 
 
 @dataclass
@@ -47,8 +48,8 @@ class Branch:
     nodes: list[Literal] = field(default_factory=list[Literal])
     constraints: list[Constraint] = field(default_factory=list[Constraint])
     choices: list[list[Alternative]] = field(default_factory=list[list[Alternative]])
-    negatives: list[Schema] = field(default_factory=list[Schema])
-    literal_keys: set[tuple[int, bool]] = field(default_factory=set[tuple[int, bool]])
+    negatives: list[Literal] = field(default_factory=list[Literal])
+    literal_keys: set[BranchKey] = field(default_factory=set[BranchKey])
 
     def copy(self) -> "Branch":
         return Branch(
@@ -63,18 +64,20 @@ class Branch:
             if not isinstance(conjunct, Literal):
                 self.constraints.append(conjunct)
                 continue
-            key = (conjunct.node.key, conjunct.holds)
+            conjunct = _dereference(conjunct)
+            key = (conjunct.node.key, conjunct.holds, conjunct.projection)
             if key in self.literal_keys:
                 continue
-            if (conjunct.node.key, not conjunct.holds) in self.literal_keys:
+            keys = _implied_keys(conjunct)
+            self.literal_keys.update(keys)
+            if any((number, not holds, projection) in self.literal_keys for number, holds, projection in keys):
                 return False
-            self.literal_keys.add(key)
             if not (conjunct.node.types if conjunct.holds else conjunct.node.breakable_types) & self.json_type:
                 return False
             if conjunct.holds:
                 stack += self._assert_literal(conjunct)
             elif conjunct.node.types & self.json_type:
-                self.negatives.append(conjunct.node)
+                self.negatives.append(conjunct)
         return True
 
     def _assert_literal(self, literal: Literal) -> list[Conjunct]:
@@ -84,7 +87,7 @@ class Branch:
         if (target := node.target()) is not None:
             conjuncts.append(literal.require(target))
         if (negated := node.child("not")) is not None:
-            conjuncts.append(Literal(negated, holds=False))
+            conjuncts.append(literal.refuse(negated))
         if "anyOf" in node.keywords:
             self.choices.append([[literal.require(child)] for child in node.children("anyOf")])
         if "oneOf" in node.keywords:
@@ -100,7 +103,7 @@ class Branch:
         if condition is not None and any(branch for _, branch in outcomes):
             self.choices.append(
                 [
-                    [Literal(condition, holds), *([literal.require(branch)] if branch else [])]
+                    [literal.apply(condition, holds=holds), *([literal.require(branch)] if branch else [])]
                     for holds, branch in outcomes
                 ]
             )
@@ -115,7 +118,7 @@ class Branch:
 def _one_of_alternatives(literal: Literal) -> list[Alternative]:
     options = literal.node.children("oneOf")
     return [
-        [literal.require(chosen), *(Literal(option, holds=False) for option in options if option is not chosen)]
+        [literal.require(chosen), *(literal.refuse(option) for option in options if option is not chosen)]
         for chosen in options
     ]
 
@@ -131,6 +134,7 @@ class Solver:
         self.assumption_trail: list[Key] = []
         self.in_progress: dict[Key, int] = {}
         self.lowest_assumption = NO_ASSUMPTION
+        self.projections = ProjectionTable()
         self.rules: dict[tuple[tuple[LiteralKey, ...], tuple[LiteralKey, ...], bool], PropertyRules] = {}
 
     def find(self, literals: Iterable[Literal]) -> SearchResult:
@@ -240,9 +244,9 @@ class Solver:
         """Remove and return the choice with the fewest alternatives; None when no choices remain."""
         if branch.negatives:
             has_alternatives = len(branch.negatives) + len(branch.choices) > 1
-            premises = [literal.node for literal in branch.nodes]
-            for node in branch.negatives:
-                options = list(list_violations(node, branch.json_type, premises))
+            premises = [literal.node for literal in branch.nodes if literal.projection is None]
+            for negative in branch.negatives:
+                options = list(list_violations(negative, branch.json_type, premises))
                 if has_alternatives and len(options) > 1:
                     options = [option for option in options if self._may_hold(branch, option, literals)]
                 branch.choices.append(options)
@@ -255,9 +259,9 @@ class Solver:
     def _is_hopeless(self, branch: Branch, option: Alternative, literals: list[Literal]) -> bool:
         """Return whether the option is a property that can't violate its node: a cheap check for a frequent case."""
         match option:
-            case [PropertyViolates(name, node)]:
+            case [PropertyViolates(name, violation)]:
                 rules = self._rules(branch.nodes, literals, is_whole=not branch.choices)
-                return rules.value(name, [Literal(node, holds=False)]) is NoWitness.EMPTY
+                return rules.value(name, [violation]) is NoWitness.EMPTY
             case _:
                 return False
 
@@ -280,20 +284,32 @@ class Solver:
 
 
 def _dereference(literal: Literal) -> Literal:
-    """Follow bare references, and drop `is_produced` for values without properties."""
-    node = literal.node
-    for _ in range(MAX_DEPTH):
-        target = node.target() if len(node.keywords) == 1 else None
-        if target is None:
-            break
-        node = target
-    return Literal(node, literal.holds, literal.is_produced and bool(node.types & (OBJECT | ARRAY)))
+    """Replace a schema by the one it stands for, and drop the flags that make no difference to it."""
+    node = literal.node.resolved
+    has_properties = bool(node.types & (OBJECT | ARRAY))
+    projection = literal.projection if literal.projection is not None and counts_names(node) else None
+    return Literal(node, literal.holds, literal.is_produced and has_properties, projection)
+
+
+def _implied_keys(literal: Literal) -> list[BranchKey]:
+    """Return the keys of the literal and of the literal without its projection, if it implies that."""
+    keys: list[BranchKey] = [(literal.node.key, literal.holds, literal.projection)]
+    if literal.projection is not None and not literal.holds and is_stable(literal.node):
+        keys.append((literal.node.key, False, None))
+    return keys
 
 
 def _is_impossible(literal: Literal, literal_keys: Collection[LiteralKey]) -> bool:
+    """Return whether no value satisfies the literal, or one of the literals contradicts it."""
     if literal.node.raw is (not literal.holds):
         return True
-    return literal.holds and (literal.node.key, False, False) in literal_keys
+    if literal.holds:
+        return (literal.node.key, False, False, literal.projection) in literal_keys
+    return any(
+        (number, True, is_produced, projection) in literal_keys
+        for number, _, projection in _implied_keys(literal)[1:]
+        for is_produced in (False, True)
+    )
 
 
 def _enumerated_values(literals: list[Literal]) -> list[Json] | None:
@@ -301,25 +317,39 @@ def _enumerated_values(literals: list[Literal]) -> list[Json] | None:
     values: dict[str, Json] | None = None
     for literal in literals:
         enum = literal.node.enum
-        if literal.holds and enum is not None:
+        if literal.holds and enum is not None and (literal.projection is None or not any(map(_is_container, enum))):
             values = enum if values is None else {key: value for key, value in values.items() if key in enum}
     if values is None:
         return None
     for literal in literals:
         if not literal.holds and literal.node.enum is not None and literal.node.keywords.keys() <= {"enum", "const"}:
-            enum = literal.node.enum
-            values = {key: value for key, value in values.items() if key not in enum}
+            enum, is_visible = literal.node.enum, literal.projection is None
+            values = {
+                key: value
+                for key, value in values.items()
+                if key not in enum or (not is_visible and _is_container(key))
+            }
     return [*values.values()]
+
+
+def _is_container(text: str) -> bool:
+    """Return whether a canonical text is that of an object or an array."""
+    return text.startswith(("{", "["))
+
+
+def _accepts(literal: Literal, value: Json) -> Verdict:
+    """Return whether a value satisfies a literal, as far as it can be decided."""
+    if literal.projection is not None and isinstance(value, dict | list) and value:
+        return None
+    verdict = accepts(literal.node, value)
+    return verdict if literal.holds else negate_verdict(verdict)
 
 
 def _first_match(literals: list[Literal], values: Iterable[Json]) -> SearchResult:
     """Return the first value that satisfies all literals. There are no other values, so EMPTY is exact."""
     combined = NoWitness.EMPTY
     for value in values:
-        verdict = all_true(
-            accepts(literal.node, value) if literal.holds else negate_verdict(accepts(literal.node, value))
-            for literal in literals
-        )
+        verdict = all_true(_accepts(literal, value) for literal in literals)
         if verdict is True:
             return Witness(value)
         if verdict is None:

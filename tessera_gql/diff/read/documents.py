@@ -20,8 +20,7 @@ class Document:
     """A checked schema document, created by `read`.
 
     `schemas` maps pointers to subschemas. `targets` maps the pointer of a schema with a reference to the pointer of its
-    target, and `uses` counts the references to each target. `opaque` are schemas with a reference that depends on the
-    dynamic scope.
+    target. `opaque` are schemas with a reference that depends on the dynamic scope.
     """
 
     raw: object
@@ -30,7 +29,6 @@ class Document:
     identity_numbers: dict[int, int]
     schemas: dict[str, object] = field(default_factory=dict[str, object])
     targets: dict[str, str] = field(default_factory=dict[str, str])
-    uses: Counter[str] = field(default_factory=Counter[str])
     opaque: set[str] = field(default_factory=set[str])
     resources: dict[str, str] = field(default_factory=lambda: {"": ""})
     bases: dict[str, str] = field(default_factory=lambda: {"": ""})
@@ -138,7 +136,6 @@ def _resolve_reference(document: Document, pointer: str, base: str, keyword: str
         raise SchemaError(reason, pointer=error_pointer)
     target = json_pointer(*split_pointer(target))
     document.targets[pointer] = target
-    document.uses[target] += 1
     if keyword in DYNAMIC and document.dynamic[fragment] > 1:
         document.opaque.add(pointer)
     return target, raw, _base_uri(document, target)

@@ -16,18 +16,11 @@ OUT_OF_PLACE = SCALAR_KEYWORDS | {"properties", "items", "required", "additional
 def in_place_schemas(node: Schema) -> tuple[Schema, ...]:
     """Return the node and all subschemas that apply to the same value, except those in `not`."""
     if node.in_place_cache is None:
-        node.in_place_cache = _collect_in_place(node, enters_shared=True)
+        node.in_place_cache = _collect_in_place(node)
     return node.in_place_cache
 
 
-def unshared_in_place_schemas(node: Schema) -> tuple[Schema, ...]:
-    """Return the in-place subschemas, without definitions that several references lead to."""
-    if node.unshared_cache is None:
-        node.unshared_cache = _collect_in_place(node, enters_shared=False)
-    return node.unshared_cache
-
-
-def _collect_in_place(node: Schema, *, enters_shared: bool) -> tuple[Schema, ...]:
+def _collect_in_place(node: Schema) -> tuple[Schema, ...]:
     schemas: dict[int, Schema] = {}
     stack = [node]
     while stack:
@@ -36,18 +29,16 @@ def _collect_in_place(node: Schema, *, enters_shared: bool) -> tuple[Schema, ...
             continue
         schemas[id(schema)] = schema
         if not OUT_OF_PLACE.issuperset(schema.keywords):
-            stack.extend(reversed(_in_place_children(schema, enters_shared=enters_shared)))
+            stack.extend(reversed(_in_place_children(schema)))
     return tuple(schemas.values())
 
 
-def _in_place_children(node: Schema, *, enters_shared: bool) -> list[Schema]:
+def _in_place_children(node: Schema) -> list[Schema]:
     children = [child for keyword in IN_PLACE if keyword in node.keywords for child in node.children(keyword)]
     children += [child for keyword in ("if", "then", "else") if (child := node.child(keyword)) is not None]
     children += [schema for _, schema in node.dependent_schemas()]
     target = node.target()
-    if target is None or (target.is_shared and not enters_shared):
-        return children
-    return [target, *children]
+    return children if target is None else [target, *children]
 
 
 def in_place_names(node: Schema) -> tuple[frozenset[str], frozenset[str]]:
@@ -140,6 +131,6 @@ def has_cycle(root: Schema) -> bool:
             elif node.pointer not in finished:
                 open_pointers.add(node.pointer)
                 negated = node.child("not")
-                children = _in_place_children(node, enters_shared=True) + ([negated] if negated else [])
+                children = _in_place_children(node) + ([negated] if negated else [])
                 stack += [(node, True), *((child, False) for child in children)]
     return False

@@ -7,13 +7,15 @@ from functools import cached_property
 from typing import NamedTuple, cast
 
 from tessera_gql.diff.read.documents import DYNAMIC, Document
-from tessera_gql.diff.read.guard import identity
+from tessera_gql.diff.read.forms import IDENTIFIERS
 from tessera_gql.diff.read.json import Json, canonical_json, escape_token
 from tessera_gql.diff.read.json_types import ALL_TYPES, NULL, TYPE_MASKS
 from tessera_gql.diff.read.keywords import CONSTRAINED_TYPES, NON_ASSERTING
+from tessera_gql.diff.read.meaning import MeaningNumbers
 
 Number = int | Fraction
 Keywords = dict[str, object]
+SILENT_KEYWORDS = NON_ASSERTING | IDENTIFIERS
 ENUM_KEYWORDS = NON_ASSERTING | {"enum", "const"}
 STRING_SCHEMA: Keywords = {"type": "string"}
 LOWER_LIMITS = {"minLength": "min_length", "minItems": "min_items", "minProperties": "min_properties"}
@@ -38,11 +40,11 @@ def exact_number(value: float) -> Number:
 
 
 class NodeCache:
-    """The nodes of the compared documents. Equal subschemas without references share one `key`."""
+    """The nodes of the compared documents, and the numbers of their meanings."""
 
-    def __init__(self) -> None:
+    def __init__(self, *documents: Document) -> None:
         self.nodes: dict[tuple[int, str], Schema] = {}
-        self.keys_by_meaning: dict[object, int] = {True: 0, False: 1}
+        self.meanings = MeaningNumbers(documents)
 
     def root(self, document: Document) -> "Schema":
         return self.node(document, document.raw, "")
@@ -56,23 +58,6 @@ class NodeCache:
     def any_string(self, document: Document) -> "Schema":
         """Return a node that accepts any string."""
         return self.node(document, STRING_SCHEMA, " text")
-
-    def assign_key(self, document: Document, raw: object, keywords: Keywords) -> int:
-        """Return a key that is equal for nodes with the same meaning, or a unique negative one.
-
-        A node whose meaning depends on a reference is unique. Call it once per node, before the node is cached.
-        """
-        if isinstance(raw, bool):
-            return self.keys_by_meaning[raw]
-        if document.identity_of(raw) is None:
-            return ~len(self.nodes)
-        asserted = sorted(keyword for keyword in keywords if keyword not in NON_ASSERTING)
-        if not asserted:
-            return self.keys_by_meaning[True]
-        parts = (identity(keywords[keyword], document.identity_numbers) for keyword in asserted)
-        is_nullable = cast("Keywords", raw).get("nullable") is True
-        meaning = (document.dialect.year, is_nullable, *asserted, *parts)
-        return self.keys_by_meaning.setdefault(meaning, len(self.keys_by_meaning))
 
 
 def count_schemas(*nodes: "Schema") -> int:
@@ -112,12 +97,10 @@ class Schema:
         self.pointer = pointer
         self.entries: Keywords = cast("Keywords", raw) if isinstance(raw, dict) else {}
         self.keywords = _known_keywords(document, self.entries)
-        self.key = cache.assign_key(document, raw, self.keywords)
         self.child_cache: dict[str, tuple[Schema, ...]] = {}
         self.children_cache: dict[str, tuple[Schema, ...]] = {}
         self.enum_counts_cache: dict[str, Counter[str] | None] = {}
         self.in_place_cache: tuple[Schema, ...] | None = None
-        self.unshared_cache: tuple[Schema, ...] | None = None
         self.unchanged_cache: dict[int, frozenset[str]] = {}
         self.names_cache: tuple[frozenset[str], frozenset[str]] | None = None
         self.producer_names_cache: tuple[frozenset[str] | None] | None = None
@@ -129,6 +112,11 @@ class Schema:
                 reader(self)
         if self.entries.get("nullable") is True and "type" in self.keywords:
             self.types |= NULL
+
+    @cached_property
+    def key(self) -> int:
+        """A number that is equal for schemas with the same meaning (see `meaning`)."""
+        return self.cache.meanings.number(self.document, self.raw, self.pointer)
 
     @cached_property
     def breakable_types(self) -> int:
@@ -187,10 +175,24 @@ class Schema:
             return None
         return self.cache.node(self.document, self.document.schemas[pointer], pointer)
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether more than one reference leads to the schema."""
-        return self.document.uses[self.pointer] > 1
+    @cached_property
+    def resolved(self) -> "Schema":
+        """The schema that this one stands for: itself, or the end of the references that assert nothing beside."""
+        node, visited = self, set[int]()
+        while (target := node.alias_target()) is not None and id(target) not in visited:
+            visited.add(id(target))
+            node = target
+        return node
+
+    def alias_target(self) -> "Schema | None":
+        """The only subschema that this one applies to its value; None if it asserts anything itself."""
+        asserted = [keyword for keyword in self.keywords if keyword not in SILENT_KEYWORDS]
+        if len(asserted) != 1:
+            return None
+        if asserted != ["allOf"]:
+            return self.target()
+        children = self.children("allOf")
+        return children[0] if len(children) == 1 else None
 
     @property
     def properties(self) -> Keywords:

@@ -17,7 +17,7 @@ from tessera_gql.diff.compare.differences import (
     Rule,
     SameValueStep,
 )
-from tessera_gql.diff.prove.assessment import Assessment, find_counterexample, order_sides
+from tessera_gql.diff.prove.assessment import CONTAINMENTS, Assessment, find_counterexample, order_sides
 from tessera_gql.diff.prove.constraints import Literal, Witness
 from tessera_gql.diff.prove.solver import Solver
 from tessera_gql.diff.read.dialects import DRAFT_2020
@@ -90,17 +90,30 @@ class EvidenceCollector:
             return None
 
     def _find_evidence(self, assessment: Assessment) -> ChangeEvidence:
-        mode = Mode.BACKWARD if Mode.BACKWARD in assessment.breaks else Mode.FORWARD
+        """Find a document for the first mode that breaks: BACKWARD, FORWARD or CONSUMER.
+
+        A document for FORWARD that shows CONSUMER too is preferred.
+        """
+        mode = next((mode for mode in CONTAINMENTS if mode in assessment.breaks), Mode.FORWARD)
         accepting, refusing = order_sides(self.old, self.new, mode)
+        shows_consumer = mode is Mode.FORWARD and Mode.CONSUMER in assessment.breaks
+        evidence = ChangeEvidence()
         for demand, must_refuse, is_produced in self._list_required_schemas(assessment, mode):
             witness = self._find_document(accepting, demand, is_produced=is_produced)
             if witness is None or accepting.validator.accepts(witness.value) is not True:
                 continue
             if len(canonical_json(witness.value)) > MAX_DOCUMENT:
                 continue
-            if not must_refuse or refusing.validator.accepts(witness.value) is False:
-                return ChangeEvidence(Certainty.PROVEN, witness.value)
-        return ChangeEvidence()
+            if not must_refuse or self._is_refused(refusing, witness.value, mode):
+                evidence = ChangeEvidence(Certainty.PROVEN, witness.value)
+                if not must_refuse or not shows_consumer or self._is_refused(refusing, witness.value, Mode.CONSUMER):
+                    break
+        return evidence
+
+    def _is_refused(self, side: Side, value: Json, mode: Mode) -> bool:
+        """Return whether a side refuses a document, or for CONSUMER what the old schema names of it."""
+        projection = self.solver.projections.project([self.old.root]) if mode is Mode.CONSUMER else None
+        return side.validator.accepts(value if projection is None else projection.apply(value)) is False
 
     def _find_document(self, side: Side, demand: RawSchema, *, is_produced: bool) -> Witness | None:
         try:
@@ -123,7 +136,11 @@ class EvidenceCollector:
                 negated = _negate_keyword("required", difference.name, refusing)
             if negated is not None:
                 yield require_at(route, negated), True, is_produced
-            result = find_counterexample(self.solver, accepting, refusing, is_produced=is_produced)
+            projections = self.solver.projections
+            projection = projections.project(refusing.nodes) if mode is Mode.CONSUMER else None
+            result = find_counterexample(
+                self.solver, accepting, refusing, is_produced=is_produced, projection=projection
+            )
             if isinstance(result, Witness):
                 yield require_at(route, {"const": result.value}), True, is_produced
         if difference.kind in DEFAULTS:

@@ -1,0 +1,245 @@
+"""Read subschemas as forms: what they assert, without annotations, names of references and the order of keys."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, cast
+
+from tessera_gql.diff.read.documents import DYNAMIC, Document
+from tessera_gql.diff.read.guard import identity
+from tessera_gql.diff.read.json import escape_token
+from tessera_gql.diff.read.keywords import NON_ASSERTING
+
+TRUE_NUMBER, FALSE_NUMBER = 0, 1
+"""The meanings of the boolean schemas."""
+COUNTS_NAMES, NEGATES, IS_UNSTABLE = 1, 2, 4
+"""Traits of a schema and of all it consists of.
+
+COUNTS_NAMES: whether a value is valid may depend on properties that the schema doesn't declare. NEGATES: a part must
+not hold, or not too often. IS_UNSTABLE: a valid value may become invalid when undeclared properties are left out.
+"""
+ALL_TRAITS = COUNTS_NAMES | NEGATES | IS_UNSTABLE
+SCALAR_TYPES = frozenset(("null", "boolean", "integer", "number", "string"))
+IDENTIFIERS = frozenset(("$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor"))
+REFERENCE_KEYWORDS = frozenset(("$ref", *DYNAMIC))
+UNORDERED = frozenset(("allOf", "anyOf"))
+KEYWORD_TRAITS = {
+    **dict.fromkeys(("maxProperties", "propertyNames", "unevaluatedProperties"), COUNTS_NAMES),
+    **dict.fromkeys(("not", "if", "oneOf", "maxContains"), NEGATES),
+    "minProperties": COUNTS_NAMES | IS_UNSTABLE,
+}
+NodeId = tuple[object, object]
+Entries = dict[str, object]
+
+
+class Part(NamedTuple):
+    """A subschema of a document. Equal texts without references share a `node_id`."""
+
+    node_id: NodeId
+    document: Document
+    raw: Entries
+    pointer: str
+
+
+Child = int | Part
+"""A part, or the number of a boolean schema."""
+
+
+class Group(NamedTuple):
+    """The children of one keyword."""
+
+    keyword: str
+    children: tuple[Child, ...]
+
+    def signature(self, numbers: Sequence[int]) -> tuple[int, ...]:
+        """Return the numbers of the children, without their order and repetitions where these mean nothing."""
+        if self.keyword in UNORDERED:
+            return tuple(sorted({*numbers}))
+        return tuple(sorted(numbers) if self.keyword == "oneOf" else numbers)
+
+
+class Form(NamedTuple):
+    """What a subschema asserts: constants and groups of children, both in the order of keywords."""
+
+    constants: tuple[tuple[str, object], ...]
+    groups: tuple[Group, ...]
+    traits: int
+
+    @property
+    def is_alias(self) -> bool:
+        """Whether the subschema means the same as its only child."""
+        if self.constants or len(self.groups) != 1:
+            return False
+        (group,) = self.groups
+        return group.keyword == "allOf" and len(group.children) == 1
+
+    def children(self) -> Iterator[Child]:
+        for group in self.groups:
+            yield from group.children
+
+    def signature(self, number: Callable[[Child], int]) -> tuple[object, ...]:
+        """Return a value that is equal for forms of the same meaning, if the numbers of their children are."""
+        groups = ((group.keyword, group.signature([*map(number, group.children)])) for group in self.groups)
+        return (self.constants, *groups) if self.groups else self.constants
+
+
+def read_part(document: Document, raw: object, pointer: str, *tokens: str) -> Child:
+    """Return the subschema at a pointer and further tokens."""
+    if isinstance(raw, bool):
+        return TRUE_NUMBER if raw else FALSE_NUMBER
+    number = document.identity_of(raw)
+    entries = cast("Entries", raw)
+    if number is not None:
+        return Part((document.dialect.uri, number), document, entries, "")
+    pointer += "".join("/" + escape_token(token) for token in tokens)
+    return Part((id(document), pointer), document, entries, pointer)
+
+
+def read_form(part: Part) -> Form | None:
+    """Return the form of a subschema; None if it has a reference that depends on the dynamic scope."""
+    return None if part.pointer in part.document.opaque else _FormReader(part).read()
+
+
+class _FormReader:
+    """Collects the constants and groups of one subschema."""
+
+    def __init__(self, part: Part) -> None:
+        _, self.document, self.entries, self.pointer = part
+        self.constants: list[tuple[str, object]] = []
+        self.groups: dict[str, list[Child]] = {}
+        self.traits = 0
+
+    def read(self) -> Form:
+        dialect = self.document.dialect
+        shapes = dialect.shapes
+        if "$ref" in self.entries and not dialect.knows_siblings_of_ref:
+            self.read_reference("$ref")
+            return self.form()
+        for keyword, value in self.entries.items():
+            if (shape := shapes.get(keyword)) is None or keyword in NON_ASSERTING:
+                continue
+            if isinstance(value, str) and keyword != "const" and keyword not in REFERENCE_KEYWORDS:
+                if keyword not in IDENTIFIERS:
+                    self.constants.append((keyword, value))
+            else:
+                READERS.get(keyword, SHAPE_READERS.get(shape, _FormReader.read_value))(self, keyword)
+        if self.entries.get("nullable") is True and "type" in self.entries:
+            self.constants.append(("nullable", dialect.uri))
+        if dialect.year == 4 and "integer" in cast("str | list[str]", self.entries.get("type", ())):
+            self.constants.append(("$schema", dialect.year))
+        return self.form()
+
+    def form(self) -> Form:
+        groups = (Group(keyword, tuple(children)) for keyword, children in sorted(self.groups.items()))
+        return Form(tuple(sorted(self.constants, key=_first)), tuple(groups), self.traits)
+
+    def read_value(self, keyword: str) -> None:
+        self.constants.append((keyword, identity(self.entries[keyword], self.document.identity_numbers)))
+        self.traits |= KEYWORD_TRAITS.get(keyword, 0)
+
+    def read_ignored(self, keyword: str) -> None:
+        """Skip a keyword without a meaning of its own."""
+
+    def read_reference(self, keyword: str) -> None:
+        target = self.document.targets.get(self.pointer)
+        if target is None:
+            self.read_value(keyword)
+        else:
+            child = read_part(self.document, self.document.schemas[target], target)
+            self.groups.setdefault("allOf", []).append(child)
+
+    def read_types(self, keyword: str) -> None:
+        names = {*cast("list[str]", self.entries[keyword])}
+        if "number" in names:
+            names.discard("integer")
+        self.constants.append((keyword, frozenset(names) if len(names) > 1 else names.pop()))
+
+    def read_values(self, keyword: str) -> None:
+        value = self.entries[keyword]
+        values = [value] if keyword == "const" else cast("list[object]", value)
+        numbers = self.document.identity_numbers
+        label = "const" if keyword == "const" and "enum" in self.entries else "enum"
+        self.constants.append((label, frozenset(identity(item, numbers) for item in values)))
+        if any(isinstance(item, dict | list) for item in values):
+            self.traits |= COUNTS_NAMES | IS_UNSTABLE
+
+    def read_unique(self, keyword: str) -> None:
+        self.read_value(keyword)
+        if not has_scalar_items(self.entries):
+            self.traits |= COUNTS_NAMES | IS_UNSTABLE
+
+    def read_names(self, keyword: str) -> None:
+        self.constants.append((keyword, frozenset(cast("list[str]", self.entries[keyword]))))
+
+    def read_dependencies(self, keyword: str) -> None:
+        """Read `dependencies`, `dependentRequired` or `dependentSchemas`; the first is ignored by later drafts."""
+        if keyword == "dependencies" and not self.document.dialect.knows_dependencies:
+            return
+        entries = cast("Entries", self.entries[keyword])
+        lists = {(name, frozenset(cast("list[str]", item))) for name, item in entries.items() if isinstance(item, list)}
+        if lists:
+            self.constants.append(("dependentRequired", frozenset(lists)))
+        if names := [name for name in entries if not isinstance(entries[name], list)]:
+            self.read_map(keyword, names, "dependentSchemas")
+
+    def read_named(self, keyword: str) -> None:
+        self.read_map(keyword, cast("Entries", self.entries[keyword]), keyword)
+
+    def read_map(self, keyword: str, names: "Entries | list[str]", label: str) -> None:
+        schemas, ordered = cast("Entries", self.entries[keyword]), sorted(names)
+        self.constants.append((label, (*ordered,)))
+        document, pointer = self.document, self.pointer
+        self.groups[label] = [read_part(document, schemas[name], pointer, keyword, name) for name in ordered]
+
+    def read_items(self, keyword: str) -> None:
+        """Read `items` as `prefixItems` if it is a list; `additionalItems` then stands for `items`."""
+        has_prefix = isinstance(self.entries.get("items"), list)
+        if keyword == "additionalItems" and has_prefix:
+            self.read_schema(keyword, "items")
+        elif keyword == "items":
+            (self.read_schemas if has_prefix else self.read_schema)(keyword, "prefixItems" if has_prefix else "items")
+
+    def read_schemas(self, keyword: str, label: str | None = None) -> None:
+        schemas = cast("list[object]", self.entries[keyword])
+        children = [
+            read_part(self.document, raw, self.pointer, keyword, str(index)) for index, raw in enumerate(schemas)
+        ]
+        self.groups.setdefault(label or keyword, []).extend(children)
+        self.traits |= KEYWORD_TRAITS.get(keyword, 0)
+
+    def read_schema(self, keyword: str, label: str | None = None) -> None:
+        raw = self.entries[keyword]
+        self.groups[label or keyword] = [read_part(self.document, raw, self.pointer, keyword)]
+        self.traits |= KEYWORD_TRAITS.get(keyword, 0)
+        if keyword == "additionalProperties" and raw is False:
+            self.traits |= COUNTS_NAMES
+        if keyword.startswith("unevaluated"):  # what counts as evaluated depends on the draft
+            self.constants.append(("$schema", self.document.dialect.year))
+
+
+def has_scalar_items(entries: Entries) -> bool:
+    """Return whether the schema says itself that all items of an array are neither objects nor arrays."""
+    items = entries.get("items")
+    types = cast("Entries", items).get("type") if isinstance(items, dict) else None
+    names = {types} if isinstance(types, str) else {*cast("list[str]", types or ("object",))}
+    return SCALAR_TYPES.issuperset(names) and "prefixItems" not in entries
+
+
+def _first(pair: tuple[str, object]) -> str:
+    return pair[0]
+
+
+Reader = Callable[[_FormReader, str], None]
+READERS: dict[str, Reader] = {
+    **dict.fromkeys(REFERENCE_KEYWORDS, _FormReader.read_reference),
+    **dict.fromkeys((*IDENTIFIERS, "$vocabulary"), _FormReader.read_ignored),
+    **dict.fromkeys(("enum", "const"), _FormReader.read_values),
+    **dict.fromkeys(("items", "additionalItems"), _FormReader.read_items),
+    **dict.fromkeys(("dependencies", "dependentRequired", "dependentSchemas"), _FormReader.read_dependencies),
+    "type": _FormReader.read_types,
+    "required": _FormReader.read_names,
+    "uniqueItems": _FormReader.read_unique,
+}
+SHAPE_READERS: dict[str, Reader] = {
+    **dict.fromkeys(("map", "pattern map"), _FormReader.read_named),
+    **dict.fromkeys(("schema", "flag or schema"), _FormReader.read_schema),
+    "schemas": _FormReader.read_schemas,
+}
