@@ -20,7 +20,7 @@ class Mode(StrEnum):
 
 
 class ChangeKind(StrEnum):
-    """The kind of a difference between two schemas or guarantees. `diff/compare` words their messages."""
+    """The kind of a change. Those of guarantees and of the mode are for callers that compare more than schemas."""
 
     PROPERTY_ADDED = "PROPERTY_ADDED"
     PROPERTY_REMOVED = "PROPERTY_REMOVED"
@@ -49,6 +49,7 @@ class ChangeKind(StrEnum):
     GUARANTEE_WEAKENED = "GUARANTEE_WEAKENED"
     GUARANTEE_STRENGTHENED = "GUARANTEE_STRENGTHENED"
     GUARANTEE_CHANGED = "GUARANTEE_CHANGED"
+    MODE_WEAKENED = "MODE_WEAKENED"
 
 
 class Certainty(StrEnum):
@@ -69,6 +70,13 @@ class Bump(StrEnum):
     @property
     def rank(self) -> int:
         return tuple(Bump).index(self)
+
+
+FINGERPRINT_VERSION = 2
+"""Raised when equal changes get other fingerprints than before: other kinds, pointers, values or another hash.
+
+A migration then computes those of open proposals again.
+"""
 
 
 class ChangeEvidence(NamedTuple):
@@ -121,6 +129,8 @@ class Change:
     breaks: frozenset[Mode]
     message: str
     evidence: Callable[[], ChangeEvidence] = field(default=ChangeEvidence, compare=False, repr=False)
+    stored_fingerprint: str | None = field(default=None, compare=False, repr=False)
+    """The fingerprint that a stored change was recorded with, which an earlier version may have computed."""
 
     @property
     def certainty(self) -> Certainty:
@@ -143,9 +153,12 @@ class Change:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the change that does not depend on the run or the order of keys."""
+        """A hash of the change that does not depend on the run or the order of keys, after FINGERPRINT_VERSION."""
+        if self.stored_fingerprint is not None:
+            return self.stored_fingerprint
         parts = [self.kind.value, self.pointer, self.path, self.before, self.after]
-        return hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        digest = hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()
+        return f"{FINGERPRINT_VERSION}:{digest[:16]}"
 
     def as_json(self) -> dict[str, Json]:
         evidence = self.evidence()
@@ -187,6 +200,7 @@ class Change:
             breaks=frozenset(Mode(mode) for mode in cast("list[str]", record["breaks"])),
             message=cast("str", record["message"]),
             evidence=lambda: evidence,
+            stored_fingerprint=cast("str", record["fingerprint"]),
         )
 
 
@@ -203,8 +217,12 @@ class SchemaDiff:
         return not self.breaking_changes(mode)
 
     def bump(self, mode: Mode) -> Bump:
-        """The smallest version bump: MAJOR if a change breaks in the mode, MINOR for additions, else PATCH."""
-        if self.breaking_changes(mode):
+        """The smallest version bump: MAJOR if a change breaks in the mode, MINOR for additions, else PATCH.
+
+        Nothing breaks under NONE, but its versions still say what changed: they rise as under BACKWARD or CONSUMER.
+        """
+        modes = {Mode.BACKWARD, Mode.CONSUMER} if mode is Mode.NONE else {mode}
+        if any(modes & change.breaks for change in self.changes):
             return Bump.MAJOR
         if any(change.kind in ADDITIVE for change in self.changes):
             return Bump.MINOR
