@@ -8,6 +8,9 @@ from typing import NamedTuple, cast
 
 from tessera_gql.diff.read.json import Json, canonical_json
 
+FINGERPRINT_VERSION = 2
+"""Raised when the same difference gets another fingerprint, so that stored ones are recognized as older."""
+
 
 class Mode(StrEnum):
     """The compatibility mode: which of two versions must accept the data of the other."""
@@ -70,13 +73,6 @@ class Bump(StrEnum):
     @property
     def rank(self) -> int:
         return tuple(Bump).index(self)
-
-
-FINGERPRINT_VERSION = 2
-"""Raised when equal changes get other fingerprints than before: other kinds, pointers, values or another hash.
-
-A migration then computes those of open proposals again.
-"""
 
 
 class ChangeEvidence(NamedTuple):
@@ -153,7 +149,7 @@ class Change:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the change that does not depend on the run or the order of keys, after FINGERPRINT_VERSION."""
+        """A version and a hash of the change, which depend on neither the run nor the order of keys."""
         if self.stored_fingerprint is not None:
             return self.stored_fingerprint
         parts = [self.kind.value, self.pointer, self.path, self.before, self.after]

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tessera_gql.diff import Certainty, Change, ChangeKind, Mode, compare
+from tessera_gql.diff.changes import FINGERPRINT_VERSION
 from tests.diff.schemas import INTEGER, TEXT
 
 
@@ -176,4 +177,5 @@ def test_json_records_contain_every_attribute():
         "fingerprint": change.fingerprint,
         "counterexample": {"a": 2},
     }
-    assert len(change.fingerprint) == 16
+    version, _, digest = change.fingerprint.partition(":")
+    assert (int(version), len(digest)) == (FINGERPRINT_VERSION, 16)
