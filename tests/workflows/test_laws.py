@@ -82,7 +82,7 @@ class Walk:
         request: dict[str, Any] = {
             "schema": schema(dice),
             "guarantees": dice.choice([None, GUARANTEE]),
-            "mode": dice.choice([None, None, Mode.BACKWARD, Mode.FULL, Mode.NONE]),
+            "mode": dice.choice([None, None, None, *Mode]),
             "force": dice.random() < 0.1,
             "reason": "because",
             "supersede": dice.random() < 0.4,
