@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql
 
 from tessera_gql.diff import Mode
 from tessera_gql.policy.compatibility import Terms
-from tessera_gql.policy.fingerprints import are_fingerprints_current, renew_fingerprints
+from tessera_gql.policy.fingerprints import RenewedChanges, are_fingerprints_current, renew_fingerprints
 
 revision = "0008"
 down_revision = "0007"
@@ -67,20 +67,27 @@ def acknowledgments() -> sa.TableClause:
     )
 
 
-def list_open_proposals() -> list[UUID]:
+def open_proposals() -> sa.Select[Any]:
     rows = proposals()
-    open_rows = sa.select(rows.c.id).where(rows.c.status.in_(OPEN_STATUSES)).order_by(rows.c.id)
-    return list(op.get_bind().execute(open_rows).scalars())
+    return sa.select(rows).where(rows.c.status.in_(OPEN_STATUSES))
+
+
+def list_open_proposals() -> list[UUID]:
+    rows = open_proposals().subquery()
+    return list(op.get_bind().execute(sa.select(rows.c.id).order_by(rows.c.id)).scalars())
+
+
+def load_open_proposal(proposal_id: UUID) -> sa.Row[Any] | None:
+    rows = open_proposals().subquery()
+    return op.get_bind().execute(sa.select(rows).where(rows.c.id == proposal_id)).one_or_none()
 
 
 def lock_open_proposal(proposal_id: UUID) -> sa.Row[Any] | None:
     """Lock the asset of a proposal, as the workflows do, and load the proposal; None if it has ended meanwhile."""
-    connection, rows, assets = op.get_bind(), proposals(), table("core", "assets")
+    rows, assets = proposals(), table("core", "assets")
     asset_id = sa.select(rows.c.asset_id).where(rows.c.id == proposal_id).scalar_subquery()
-    connection.execute(sa.select(assets.c.id).where(assets.c.id == asset_id).with_for_update())
-    return connection.execute(
-        sa.select(rows).where(rows.c.id == proposal_id, rows.c.status.in_(OPEN_STATUSES))
-    ).one_or_none()
+    op.get_bind().execute(sa.select(assets.c.id).where(assets.c.id == asset_id).with_for_update())
+    return load_open_proposal(proposal_id)
 
 
 def update(target: sa.TableClause, row_id: UUID, **values: Any) -> None:
@@ -93,16 +100,17 @@ def list_acknowledgments(proposal_id: UUID) -> list[sa.Row[Any]]:
 
 
 def upgrade() -> None:
+    """Compare first, and lock for the short time of storing, because servers may be running."""
     report: Callable[[str], None] = context.config.attributes.get("report_progress", print)
     deadline = time.monotonic() + MAX_SECONDS
+    compared: dict[UUID, RenewedChanges | None] = {}
     proposal_ids = list_open_proposals()
-    stale = 0
     for number, proposal_id in enumerate(proposal_ids, 1):
-        row = lock_open_proposal(proposal_id)
-        if row is not None and (time.monotonic() > deadline or not renew_proposal(row)):
-            stale += 1
+        row = load_open_proposal(proposal_id) if time.monotonic() < deadline else None
+        compared[proposal_id] = None if row is None else compare_terms(row)
         if number % REPORT_INTERVAL == 0:
             report(f"Compared the terms of {number} of {len(proposal_ids)} open proposals again.")
+    stale = sum(not store_changes(proposal_id, changes) for proposal_id, changes in compared.items())
     if stale:
         report(
             f"{stale} of {len(proposal_ids)} open proposals are stale: their changes are not those of before. Publish"
@@ -110,24 +118,29 @@ def upgrade() -> None:
         )
 
 
-def renew_proposal(row: sa.Row[Any]) -> bool:
-    """Store the present fingerprints of a proposal and its acknowledgments; return whether it has them."""
+def compare_terms(row: sa.Row[Any]) -> RenewedChanges | None:
     if are_fingerprints_current(row.breaking_changes):
-        return True
+        return None
     contract_rows = contracts()
     base = op.get_bind().execute(sa.select(contract_rows).where(contract_rows.c.id == row.base_contract_id)).one()
-    requests = list_acknowledgments(row.id)
-    renewed = renew_fingerprints(
+    return renew_fingerprints(
         Terms(base.schema_def, base.guarantees, Mode(base.compatibility_mode)),
         Terms(row.proposed_schema, row.guarantees, Mode(row.compatibility_mode)),
         row.breaking_changes,
-        [request.change_fingerprints for request in requests if request.released_at is None],
     )
-    if renewed is None:
+
+
+def store_changes(proposal_id: UUID, changes: RenewedChanges | None) -> bool:
+    """Store the present fingerprints of a proposal and its acknowledgments; return False if they stay old."""
+    row = lock_open_proposal(proposal_id)
+    if row is None or are_fingerprints_current(row.breaking_changes):
+        return True
+    requests = list_acknowledgments(proposal_id)
+    if changes is None or not changes.covers(item.change_fingerprints for item in requests if not item.released_at):
         return False
-    update(proposals(), row.id, breaking_changes=[change.as_json() for change in renewed.changes])
+    update(proposals(), proposal_id, breaking_changes=[change.as_json() for change in changes.changes])
     for request in requests:
-        update(acknowledgments(), request.id, change_fingerprints=renewed.renew(request.change_fingerprints))
+        update(acknowledgments(), request.id, change_fingerprints=changes.renew(request.change_fingerprints))
     return True
 
 

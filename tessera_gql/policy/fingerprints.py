@@ -4,7 +4,7 @@ An acknowledgment belongs to changes by their fingerprints. When a version of th
 the terms of the proposal are compared again, and each change replaces the stored one that is the same fact.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from tessera_gql.policy.compatibility import Terms, judge
 
 @dataclass(frozen=True)
 class RenewedChanges:
-    """The breaking changes of a proposal with present fingerprints, and these by the stored ones."""
+    """The breaking changes of a proposal with present fingerprints, and `renewed`: these by the stored ones."""
 
     changes: tuple[Change, ...]
     renewed: Mapping[str, tuple[str, ...]]
@@ -24,6 +24,10 @@ class RenewedChanges:
         current = {item for fingerprint in fingerprints for item in self.renewed.get(fingerprint, ())}
         return [change.fingerprint for change in self.changes if change.fingerprint in current]
 
+    def covers(self, requests: Iterable[Collection[str]]) -> bool:
+        """Return whether every team is still asked about something; each request has the stored fingerprints."""
+        return all(self.renew(fingerprints) for fingerprints in requests)
+
 
 def are_fingerprints_current(stored_changes: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether this version computed the fingerprints of stored changes."""
@@ -31,12 +35,11 @@ def are_fingerprints_current(stored_changes: Sequence[Mapping[str, Any]]) -> boo
 
 
 def renew_fingerprints(
-    base: Terms, proposed: Terms, stored_changes: Sequence[Mapping[str, Any]], requests: Sequence[Collection[str]]
+    base: Terms, proposed: Terms, stored_changes: Sequence[Mapping[str, Any]]
 ) -> RenewedChanges | None:
     """Compare the terms of a proposal again, and match the breaking changes with the stored ones.
 
-    `requests` are the stored fingerprints that each team was asked about. None if the answers can't be carried over:
-    the terms can't be compared, a change breaks that is not stored, or nothing breaks that a team was asked about.
+    None if the terms can't be compared, or a change breaks that is not stored: no team was asked about it.
     """
     try:
         breaking = judge(base, proposed).breaking
@@ -56,5 +59,4 @@ def renew_fingerprints(
         changes.append(replace(change, evidence=Change.from_json(matches[0]).evidence))
         for match in matches:
             renewed[match["fingerprint"]] = (*renewed.get(match["fingerprint"], ()), change.fingerprint)
-    result = RenewedChanges(tuple(changes), renewed)
-    return result if all(result.renew(fingerprints) for fingerprints in requests) else None
+    return RenewedChanges(tuple(changes), renewed)

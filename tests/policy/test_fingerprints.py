@@ -24,8 +24,9 @@ def fingerprints() -> Mapping[str, str]:
 
 
 def test_each_team_keeps_the_changes_that_it_was_asked_about() -> None:
-    renewed = renew_fingerprints(OLD, NEW, stored(), [["old-a", "old-b"], ["old-b"]])
+    renewed = renew_fingerprints(OLD, NEW, stored())
     assert renewed is not None
+    assert renewed.covers([["old-a", "old-b"], ["old-b"]])
     assert renewed.changes == judge(OLD, NEW).breaking
     assert renewed.renew(["old-b", "old-a"]) == [fingerprints()["a"], fingerprints()["b"]]
     assert renewed.renew(["old-b"]) == [fingerprints()["b"]]
@@ -35,17 +36,18 @@ def test_each_team_keeps_the_changes_that_it_was_asked_about() -> None:
 def test_the_stored_evidence_stays() -> None:
     records = stored()
     records[0] |= {"certainty": "PROVEN", "counterexample": {"a": "stored"}, "hint": "keep it"}
-    renewed = renew_fingerprints(OLD, NEW, records, [])
+    renewed = renew_fingerprints(OLD, NEW, records)
     assert renewed is not None
     assert (renewed.changes[0].counterexample, renewed.changes[0].hint) == ({"a": "stored"}, "keep it")
 
 
-def test_a_stored_change_that_no_longer_breaks_is_dropped_unless_a_team_was_asked_about_nothing_else() -> None:
+def test_a_stored_change_that_no_longer_breaks_is_dropped_and_covers_no_team_that_was_asked_only_about_it() -> None:
     narrower = replace(NEW, schema={"type": "object", "properties": {"b": {"type": "string"}}})
-    renewed = renew_fingerprints(OLD, narrower, stored(), [["old-a", "old-b"]])
+    renewed = renew_fingerprints(OLD, narrower, stored())
     assert renewed is not None
     assert [change.path for change in renewed.changes] == ["a"]
-    assert renew_fingerprints(OLD, narrower, stored(), [["old-a"], ["old-b"]]) is None
+    assert renewed.covers([["old-a", "old-b"], ["old-a"]])
+    assert not renewed.covers([["old-a"], ["old-b"]])
 
 
 @pytest.mark.parametrize(
@@ -58,12 +60,12 @@ def test_a_stored_change_that_no_longer_breaks_is_dropped_unless_a_team_was_aske
     ],
 )
 def test_nothing_is_carried_over_to_terms_that_break_more_or_can_not_be_compared(proposed: Terms) -> None:
-    assert renew_fingerprints(OLD, proposed, stored(), [["old-a", "old-b"]]) is None
+    assert renew_fingerprints(OLD, proposed, stored()) is None
 
 
 def test_two_stored_changes_that_are_one_today_carry_both_answers() -> None:
     records = [*stored(), {**stored()[0], "fingerprint": "old-a2", "before": "something else"}]
-    renewed = renew_fingerprints(OLD, NEW, records, [["old-a"], ["old-a2"]])
+    renewed = renew_fingerprints(OLD, NEW, records)
     assert renewed is not None
     assert renewed.renew(["old-a2"]) == renewed.renew(["old-a"]) == [fingerprints()["a"]]
 
