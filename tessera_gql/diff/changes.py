@@ -149,7 +149,7 @@ class Change:
 
     @property
     def fingerprint(self) -> str:
-        """A version and a hash of the change, which depend on neither the run nor the order of keys."""
+        """The version of its making and a hash, which depends on neither the run nor the order of keys."""
         if self.stored_fingerprint is not None:
             return self.stored_fingerprint
         parts = [self.kind.value, self.pointer, self.path, self.before, self.after]
