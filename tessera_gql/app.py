@@ -135,6 +135,7 @@ def create_components(settings: Settings) -> Components:
         pool=pool,
         observe_batch=telemetry.batch_size_observer,
         find_operation=find_operation,
+        default_mode=settings.default_compatibility_mode,
     )
     upload_workers = _create_upload_workers(settings, limits, profile, database)
     transport = Transport(
@@ -171,6 +172,7 @@ def _create_upload_workers(settings: Settings, limits: Limits, profile: Profile,
         LogOptions(settings.log_level, is_json=settings.logs_json, secrets=secret_texts(settings)),
         settings.git_sync_path,
         settings.compute_seconds,
+        settings.default_compatibility_mode,
     )
 
     def read_events() -> None:

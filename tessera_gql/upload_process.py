@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from tessera_gql.compute import Pool
 from tessera_gql.config import Profile
+from tessera_gql.diff import Mode
 from tessera_gql.executor import core_schema
 from tessera_gql.graphql.context import Resources, open_context
 from tessera_gql.graphql.errors import to_graphql_error
@@ -46,6 +47,8 @@ class ProcessSettings:
     git_sync_path: Path | None
     compute_seconds: float
     """Timeout of one schema comparison."""
+    default_mode: Mode | None = None
+    """The compatibility mode of new assets."""
 
     def encode(self) -> bytes:
         return _SETTINGS.dump_json(self)
@@ -80,6 +83,7 @@ async def main() -> None:
             pool=None if job.file_paths else pool,  # the many small comparisons of a manifest run in this process
             find_operation=documents.find_operation,
             report_progress=report_progress,
+            default_mode=settings.default_mode,
         )
         return Transport(
             schema=core_schema(schema),

@@ -44,7 +44,7 @@ def upgrade(revision: str = typer.Argument("head", help="Target revision; `head`
     _check_revision(revision)
     check_sqlite_file(settings)
     with _translate_migration_errors(settings, revision):
-        asyncio.run(migration.upgrade(settings.database_url, revision, settings.database_options))
+        asyncio.run(migration.upgrade(settings.database_url, revision, settings.database_options, print_note))
         print_line(f"The database is at revision {_read_revision(settings)}.")
 
 

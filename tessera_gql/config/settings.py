@@ -21,6 +21,7 @@ from tessera_gql.config.server import ServerSettings
 from tessera_gql.config.server import contradictions as server_contradictions
 from tessera_gql.config.telemetry import TelemetrySettings
 from tessera_gql.config.telemetry import contradictions as telemetry_contradictions
+from tessera_gql.diff import Mode
 from tessera_gql.store.encryption import parse_key
 from tessera_gql.store.engine import DatabaseOptions
 
@@ -99,6 +100,11 @@ class Settings(ServerSettings, TelemetrySettings, RateLimitSettings, LimitSettin
     git_sync_path: Path | None = setting(
         None, "Folder that contracts are pushed to and pulled from, usually in a git checkout."
     )
+    default_compatibility_mode: Mode | None = setting(
+        None,
+        "Compatibility mode of new assets whose creator or dbt manifest names none. Default: `CONSUMER` for those of a "
+        "dbt manifest, otherwise `BACKWARD`.",
+    )
     webhook_url: Annotated[str | None, SECRET] = setting(None, "URL that every event is posted to.")
     webhook_secret: Annotated[SecretStr | None, SECRET] = setting(None, "Secret that signs the posts to WEBHOOK_URL.")
     webhook_allow_private: bool = setting(
@@ -110,6 +116,11 @@ class Settings(ServerSettings, TelemetrySettings, RateLimitSettings, LimitSettin
         description="Days before a proposal's expiry on which teams that have not answered are reminded, separated "
         "by commas; `off` for no reminders.",
     )
+
+    @field_validator("default_compatibility_mode", mode="before")
+    @classmethod
+    def _parse_mode(cls, value: object) -> object:
+        return value.strip().upper() if isinstance(value, str) else value
 
     @field_validator("cors_origins", mode="before")
     @classmethod

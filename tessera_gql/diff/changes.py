@@ -27,7 +27,7 @@ class Mode(StrEnum):
 
 
 class ChangeKind(StrEnum):
-    """The kind of a difference between two schemas or guarantees. `diff/compare` words their messages."""
+    """The kind of a change. Those of guarantees and of the mode are for callers that compare more than schemas."""
 
     PROPERTY_ADDED = "PROPERTY_ADDED"
     PROPERTY_REMOVED = "PROPERTY_REMOVED"
@@ -56,6 +56,7 @@ class ChangeKind(StrEnum):
     GUARANTEE_WEAKENED = "GUARANTEE_WEAKENED"
     GUARANTEE_STRENGTHENED = "GUARANTEE_STRENGTHENED"
     GUARANTEE_CHANGED = "GUARANTEE_CHANGED"
+    MODE_WEAKENED = "MODE_WEAKENED"
 
 
 class Certainty(StrEnum):
@@ -128,6 +129,8 @@ class Change:
     breaks: frozenset[Mode]
     message: str
     evidence: Callable[[], ChangeEvidence] = field(default=ChangeEvidence, compare=False, repr=False)
+    stored_fingerprint: str | None = field(default=None, compare=False, repr=False)
+    """The fingerprint that a stored change was recorded with, which an earlier version may have computed."""
 
     @property
     def certainty(self) -> Certainty:
@@ -153,6 +156,8 @@ class Change:
     @property
     def fingerprint(self) -> str:
         """The version of its making and a hash, which depends on neither the run nor the order of keys."""
+        if self.stored_fingerprint is not None:
+            return self.stored_fingerprint
         parts = [self.kind.value, self.pointer, self.path, self.before, self.after]
         digest = hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()
         return f"{FINGERPRINT_VERSION}:{digest[:16]}"
@@ -197,6 +202,7 @@ class Change:
             breaks=frozenset(Mode(mode) for mode in cast("list[str]", record["breaks"])),
             message=cast("str", record["message"]),
             evidence=lambda: evidence,
+            stored_fingerprint=cast("str", record["fingerprint"]),
         )
 
 
@@ -213,8 +219,12 @@ class SchemaDiff:
         return not self.breaking_changes(mode)
 
     def bump(self, mode: Mode) -> Bump:
-        """The smallest version bump: MAJOR if a change breaks in the mode, MINOR for additions, else PATCH."""
-        if self.breaking_changes(mode):
+        """The smallest version bump: MAJOR if a change breaks in the mode, MINOR for additions, else PATCH.
+
+        Nothing breaks under NONE, but its versions still say what changed: they rise as under BACKWARD or CONSUMER.
+        """
+        modes = {Mode.BACKWARD, Mode.CONSUMER} if mode is Mode.NONE else {mode}
+        if any(modes & change.breaks for change in self.changes):
             return Bump.MAJOR
         if any(change.kind in ADDITIVE for change in self.changes):
             return Bump.MINOR

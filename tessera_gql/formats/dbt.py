@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from tessera_gql.diff import Mode
 from tessera_gql.formats import dbt_columns, dbt_nodes, dbt_tests
 from tessera_gql.formats.dbt_tests import Check
 from tessera_gql.formats.untrusted_json import JsonObject, UntrustedJson, Warnings
@@ -47,6 +48,8 @@ class Model:
     description: str | None
     owner: str | None
     """The team name from `meta.owner`, `meta.team` or the group."""
+    compatibility_mode: Mode | None
+    """The mode from `meta.compatibility_mode`."""
     schema: JsonObject
     guarantees: JsonObject | None
     """The guarantees, in the form that the module `dbt_tests` describes."""
@@ -221,16 +224,20 @@ class _Graph:
             "deprecation_date": node.text("deprecation_date"),
             "path": node.text("original_file_path"),
         }
+        mode = next((mode for n in nodes if (mode := dbt_nodes.compatibility_mode(n))), None)
+        # Without a mode the fingerprint is as before there were modes, so that a sync recognizes the model.
+        synced_fields = fields if mode is None else fields | {"compatibility_mode": mode}
         return Model(
             **fields,
             fqn=fqn,
             name=node.text("name") or fqn,
             owner=next((owner for n in nodes if (owner := dbt_nodes.owner(n))), None),
+            compatibility_mode=mode,
             meta=dbt_nodes.meta(node),
             columns=tuple(columns),
             materialized=materialized,
             compiled_code=node.text("compiled_code") or node.text("compiled_sql"),
-            fingerprint=_compute_fingerprint(fields),
+            fingerprint=_compute_fingerprint(synced_fields),
         )
 
     def build_exposures(self) -> Iterator[Exposure]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from unicodedata import normalize
 
+from tessera_gql.diff import Mode
 from tessera_gql.formats.untrusted_json import JsonObject, UntrustedJson
 
 RESOURCE_TYPES = ("model", "snapshot", "source", "seed")
@@ -65,6 +66,19 @@ def owner(node: UntrustedJson) -> str | None:
             if name := _first_name(section.value.get(key)):
                 return name
     return node.text("group") or node.object("config").text("group")
+
+
+def compatibility_mode(node: UntrustedJson) -> Mode | None:
+    """Return the mode that `meta.compatibility_mode` names, in any case; None if there is none."""
+    text = UntrustedJson(meta(node), node.name, node.warnings).text("compatibility_mode")
+    if text is None:
+        return None
+    try:
+        return Mode(text.strip().upper())
+    except ValueError:
+        problem = f"`meta.compatibility_mode` is none of {', '.join(Mode)} and was ignored"
+        node.warnings.add(problem, node.name)
+        return None
 
 
 def _first_name(value: object) -> str | None:

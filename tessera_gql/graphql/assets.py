@@ -37,7 +37,7 @@ class Asset(Node):
     resource_type: ResourceType = strawberry.field(description="The kind of object that the asset is.")
     description: str | None = strawberry.field(description="The description in plain text; null if there is none.")
     compatibility_mode: Mode = strawberry.field(
-        description="The default compatibility mode of the asset's contracts; a publish may set another."
+        description="The mode that a contract gets while none is active; the active contract has a mode of its own."
     )
     metadata: JSON = strawberry.field(description="Free data of your own about the asset, as a JSON object.")
     row_version: int = strawberry.field(description="A number that rises with every change; for `expectedRowVersion`.")
@@ -122,7 +122,9 @@ class CreateAssetInput(CreatingInput):
     owner: TeamRefInput | None = optional("The owner team; the team of the API key if left out.")
     resource_type: ResourceType | None = optional("The kind of object that the asset is; TABLE if left out.")
     description: str | None = optional("The description for readers, in plain text.")
-    compatibility_mode: Mode | None = optional("The default mode of the asset's contracts; BACKWARD if left out.")
+    compatibility_mode: Mode | None = optional(
+        "The mode of the asset's first contract; DEFAULT_COMPATIBILITY_MODE or BACKWARD if left out."
+    )
     metadata: JSON | None = optional("Free data of your own about the asset, as a JSON object.")
 
 
@@ -136,7 +138,7 @@ async def create_asset(call: Call, arguments: CreateAssetInput) -> CreateAssetPa
         owner=team_ref(arguments.owner, "owner"),
         resource_type=or_none(arguments.resource_type),
         description=or_none(arguments.description),
-        compatibility_mode=or_none(arguments.compatibility_mode),
+        compatibility_mode=or_none(arguments.compatibility_mode) or call.default_mode,
         metadata=or_none(arguments.metadata),
     )
     row = await assets.create(call.session, call.actor, fqn=arguments.fqn, details=details)
@@ -149,7 +151,9 @@ class UpdateAssetInput(VersionedInput):
     owner: TeamRefInput | None = optional("The team that becomes the owner of the asset.")
     resource_type: ResourceType | None = optional("The kind of object that the asset is.")
     description: str | None = optional("The new description for readers; null removes it.")
-    compatibility_mode: Mode | None = optional("The default compatibility mode of the asset's next contracts.")
+    compatibility_mode: Mode | None = optional(
+        "The mode of the next contract while none is active; `publishContract` changes that of an active contract."
+    )
     metadata: JSON | None = optional("The new metadata, which replaces the old object as a whole; null empties it.")
 
 

@@ -17,6 +17,7 @@ import strawberry
 from graphql import GraphQLError, OperationDefinitionNode
 
 from tessera_gql.compute import Computer, Pool
+from tessera_gql.diff import Mode
 from tessera_gql.errors import Unavailable
 from tessera_gql.executor import AttributeReads
 from tessera_gql.executor.streams import StreamStart
@@ -65,6 +66,8 @@ class Resources:
     """Called with the size of each batch of keys that is loaded."""
     find_operation: FindOperation = refuse_documents
     report_progress: ReportProgress = ignore_progress
+    default_mode: Mode | None = None
+    """The compatibility mode of new assets; None leaves it to the mutation."""
 
 
 NO_RESOURCES = Resources()
@@ -80,6 +83,7 @@ class Context:
         self.git_sync_path = resources.git_sync_path
         self.report_progress = resources.report_progress
         self.find_operation = resources.find_operation
+        self.default_mode = resources.default_mode
         self._event_relay = resources.event_relay
         self.listed_changes = 0
         """Number of schema changes listed in the reply so far."""

@@ -27,7 +27,7 @@ from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.sources import ContractSource, DocumentInput, choose_guarantees, parse_contract
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
-from tessera_gql.policy.compatibility import Terms
+from tessera_gql.policy.compatibility import Terms, judge_changes
 from tessera_gql.policy.enums import ChangeType, ContractStatus, Outcome
 from tessera_gql.store import assets, tables
 from tessera_gql.workflows import contracts, publishing
@@ -119,11 +119,13 @@ class Contract(Node):
         target = await info.context.loaders.contract.load(local_id(to, "Contract", field=("to",)))
         if target is None:
             raise Invalid("There is no contract with the id in `to`. Use one of the asset's contracts.", field=("to",))
-        return await diff_terms(info.context, terms_of(self.row, or_none(mode)), terms_of(target))
+        difference = await diff_terms(info.context, terms_of(self.row), terms_of(target))
+        judging_mode = or_none(mode) or self.row.compatibility_mode
+        return SchemaDiff.of(judge_changes(difference.judgement.changes, judging_mode))
 
 
-def terms_of(row: tables.Contract, mode: Mode | None = None) -> Terms:
-    return Terms(row.schema_def, row.guarantees, mode or row.compatibility_mode, row.schema_hash)
+def terms_of(row: tables.Contract) -> Terms:
+    return Terms(row.schema_def, row.guarantees, row.compatibility_mode, row.schema_hash)
 
 
 @strawberry.type(description="One page of a list of contracts.")
@@ -148,7 +150,7 @@ class PublishContractInput(CreatingInput):
         "The guarantees that go with the schema; those of the active contract if left out, none if null."
     )
     compatibility_mode: Mode | None = optional(
-        "The compatibility mode for the change after this one; the active contract's if left out."
+        "The mode for the change after this one; the active contract's if left out. A weaker mode is a breaking change."
     )
     version: str | None = optional("The semantic version; the next one that the changes require if left out.")
     published_by: TeamRefInput | None = optional("The team that publishes; the team of the API key if left out.")

@@ -17,7 +17,7 @@ from tessera_gql.formats.raw_json import RawJson
 from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.enums import describe_enum
-from tessera_gql.graphql.filters import flag, optional
+from tessera_gql.graphql.filters import flag, optional, or_none
 from tessera_gql.graphql.ids import RowBacked
 from tessera_gql.graphql.impact import ImpactedTeam
 from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, mutation, payload_field
@@ -183,8 +183,8 @@ class SyncDbtManifestInput(CreatingInput):
     )
     owner: TeamRefInput | None = optional("The owner team of tables for which the manifest names no owner.")
     create_teams: bool = flag("Create the owner teams that do not exist yet.")
-    compatibility_mode: Mode = strawberry.field(
-        default=Mode.BACKWARD, description="The compatibility mode of new assets."
+    compatibility_mode: Mode | None = optional(
+        "The mode of new assets without `meta.compatibility_mode`; DEFAULT_COMPATIBILITY_MODE or CONSUMER if left out."
     )
     supersede: bool = flag("Replace open proposals of the assets and ask the teams again.")
     owners: list[OwnerMapping] = strawberry.field(
@@ -218,7 +218,7 @@ async def sync_dbt_manifest(call: Call, arguments: SyncDbtManifestInput) -> Sync
     options = SyncOptions(
         owner=team_ref(arguments.owner, "owner"),
         create_teams=arguments.create_teams,
-        compatibility_mode=arguments.compatibility_mode,
+        compatibility_mode=or_none(arguments.compatibility_mode) or call.default_mode or Mode.CONSUMER,
         supersede=arguments.supersede,
         owners={mapping.owner: mapping.team for mapping in arguments.owners},
         per_asset=arguments.per_asset,
@@ -283,7 +283,10 @@ class Queries:
         report_progress(Phase.READ, 0, 0)
         parsed_manifest = await read_manifest(manifest)
         report_progress(Phase.COMPARE, 0, len(parsed_manifest.models))
-        models = await info.context.loaders.run_query(lambda session: impact.compute_impact(session, parsed_manifest))
+        actor = info.context.actor
+        models = await info.context.loaders.run_query(
+            lambda session: impact.compute_impact(session, actor, parsed_manifest)
+        )
         return [DbtModelImpact.of(model) for model in models]
 
 

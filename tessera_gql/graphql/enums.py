@@ -20,6 +20,7 @@ from tessera_gql.policy.enums import (
     Response,
 )
 from tessera_gql.policy.events import EVENT_KINDS
+from tessera_gql.policy.modes import MODE_DESCRIPTIONS
 
 
 def describe_enum(enum: type[Enum], description: str, *, name: str | None = None, **values: str) -> None:
@@ -77,12 +78,10 @@ describe_enum(
 )
 describe_enum(
     Mode,
-    "The rule that decides which changes to a schema are breaking. Weaker guarantees break in every mode but NONE.",
+    "The rule that decides which changes to a schema are breaking. Weaker guarantees and a weaker mode break in every"
+    " mode but NONE.",
     name="CompatibilityMode",
-    BACKWARD="The new schema accepts all data written under the old one, and no declared field disappears.",
-    FORWARD="The old schema accepts all data written under the new one, and no new field is declared.",
-    FULL="Both BACKWARD and FORWARD hold, and nothing but annotations such as titles and descriptions changes.",
-    NONE="No change is breaking; changes are still listed, and consumers are informed.",
+    **{mode.value: description for mode, description in MODE_DESCRIPTIONS.items()},
 )
 describe_enum(
     Bump,
@@ -91,7 +90,7 @@ describe_enum(
     NONE="Nothing changed, so the version stays.",
     PATCH="Only details such as annotations or formats changed, and nothing breaks.",
     MINOR="Declared fields, accepted values or guarantees changed, and nothing breaks.",
-    MAJOR="At least one change is breaking under the compatibility mode.",
+    MAJOR="At least one change is breaking under the compatibility mode; under NONE: under BACKWARD or CONSUMER.",
 )
 describe_enum(
     Certainty,
@@ -129,6 +128,7 @@ describe_enum(
     GUARANTEE_WEAKENED="A guarantee promises less than before, or is gone.",
     GUARANTEE_STRENGTHENED="A guarantee promises more than before, or is new.",
     GUARANTEE_CHANGED="A guarantee changed in a way that can't be ranked.",
+    MODE_WEAKENED="The compatibility mode changed to one that allows changes which the old one forbids.",
 )
 describe_enum(
     Scope,

@@ -118,5 +118,8 @@ class Queries:
             mode=or_none(compatibility_mode),
             version=or_none(version),
         )
-        result = await info.context.loaders.run_query(lambda session: impact.compute_impact(session, ref, request))
+        actor = info.context.actor
+        result = await info.context.loaders.run_query(
+            lambda session: impact.compute_impact(session, actor, ref, request)
+        )
         return Impact.of(result)

@@ -13,6 +13,7 @@ import strawberry
 from strawberry import UNSET, argument
 
 from tessera_gql.compute import run_deferrable
+from tessera_gql.diff import Mode
 from tessera_gql.errors import Invalid, Refusal
 from tessera_gql.formats.storage_faults import find_storage_fault
 from tessera_gql.graphql import idempotency
@@ -87,6 +88,8 @@ class Call:
     actor: Actor
     report_progress: ReportProgress = ignore_progress
     find_operation: FindOperation = refuse_documents
+    default_mode: Mode | None = None
+    """The compatibility mode that the settings give new assets."""
 
 
 def mutation(handler: Callable[[Call, I], Awaitable[P]], description: str, **field_names: str) -> Any:
@@ -142,7 +145,7 @@ async def _run_once(
             earlier_payload = await store.claim_key(session, identified) if identified else None
             if earlier_payload is not None:
                 return earlier_payload
-            call = Call(session, context.actor, context.report_progress, context.find_operation)
+            call = Call(session, context.actor, context.report_progress, context.find_operation, context.default_mode)
             result: P = await handler(call, arguments)
             await _reload_private_nodes(call, result)
             call.report_progress(Phase.COMMIT, 0, 0)

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,17 +12,20 @@ import orjson
 from tessera_gql.diff import (
     Bump,
     Change,
+    ChangeKind,
     Mode,
     SchemaDiff,
     canonical_json,
     check,
     compare,
-    compare_guarantees,
     small_schema_size,
 )
 from tessera_gql.errors import Invalid
 from tessera_gql.policy import version
+from tessera_gql.policy.access import Actor
 from tessera_gql.policy.enums import ChangeType, Outcome
+from tessera_gql.policy.guarantees import compare_guarantees
+from tessera_gql.policy.modes import compare_modes
 
 # A number that orjson and `canonical_json` may write differently. A match inside a string only costs time.
 _FRACTION = re.compile(rb"(?:^|[:,\[])-?\d+[.e]")
@@ -51,13 +54,17 @@ class Terms:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The changes from the current to the proposed terms, and which of them break under the current mode."""
+    """The changes from the current to the proposed terms, and which of them break under the current mode.
+
+    `is_waived` marks a move to CONSUMER by an administrator, about which no reader is asked.
+    """
 
     changes: tuple[Change, ...] = ()
     breaking: tuple[Change, ...] = ()
     bump: Bump = Bump.PATCH
     is_unchanged: bool = False
     is_first: bool = False
+    is_waived: bool = False
     mode: Mode = field(default=Mode.BACKWARD)
 
     @property
@@ -112,14 +119,29 @@ def judge(current: Terms | None, proposed: Terms) -> Judgement:
         return Judgement(is_first=True, mode=proposed.mode)
     if current.fingerprint == proposed.fingerprint:
         return Judgement(is_unchanged=True, bump=Bump.NONE, mode=current.mode)
-    schema = compare(current.schema, proposed.schema)
-    diff = SchemaDiff(schema.changes + compare_guarantees(current.guarantees, proposed.guarantees))
-    return Judgement(
-        changes=diff.changes,
-        breaking=diff.breaking_changes(current.mode),
-        bump=diff.bump(current.mode),
-        mode=current.mode,
+    changes = (
+        *compare(current.schema, proposed.schema).changes,
+        *compare_guarantees(current.guarantees, proposed.guarantees),
+        *compare_modes(current.mode, proposed.mode),
     )
+    return judge_changes(changes, current.mode)
+
+
+def judge_changes(changes: tuple[Change, ...], mode: Mode) -> Judgement:
+    """Decide which changes break under a mode, and the bump."""
+    diff = SchemaDiff(changes)
+    return Judgement(changes=changes, breaking=diff.breaking_changes(mode), bump=diff.bump(mode), mode=mode)
+
+
+def waive_move_to_consumer(judgement: Judgement, actor: Actor) -> Judgement:
+    """Let an administrator move an asset to CONSUMER without asking its readers, unless anything else breaks."""
+    match judgement.breaking:
+        case (Change(kind=ChangeKind.MODE_WEAKENED, after=Mode.CONSUMER) as move,) if actor.is_admin:
+            remaining = tuple(change for change in judgement.changes if change is not move)
+            bump = SchemaDiff(remaining).bump(judgement.mode)
+            return replace(judgement, breaking=(), bump=bump, is_waived=True)
+        case _:
+            return judgement
 
 
 def next_version(given_version: str | None, current: str | None, judgement: Judgement) -> str:

@@ -101,11 +101,15 @@ class AssetUpdated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CompatibilityModeChanged(Event):
-    """A contract changed its compatibility mode; consumers are informed that other changes now break."""
+    """A contract changed its compatibility mode; consumers are informed that other changes now break.
+
+    `without_asking` marks a move to CONSUMER by an administrator: no consumer was asked, though the mode is weaker.
+    """
 
     entity_field = "asset_id"
     before: str
     after: str
+    without_asking: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -33,6 +33,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Base
 
 T = TypeVar("T")
+ReportProgress: TypeAlias = Callable[[str], None]
 UPGRADE_LOCK = 0x7E55E4B
 LOCK_SECONDS = 3.0
 STATEMENT_SECONDS = 3600.0
@@ -53,11 +54,19 @@ def scripts_path() -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / "migrations"
 
 
-def create_config(connection: Connection | None = None) -> Config:
-    """Create Alembic's configuration, with the connection that `migrations/env.py` uses."""
+def ignore_progress(_message: str) -> None:
+    """Do nothing, where nobody reads the progress of an upgrade."""
+
+
+def create_config(connection: Connection | None = None, report_progress: ReportProgress = ignore_progress) -> Config:
+    """Create Alembic's configuration, with the connection that `migrations/env.py` uses.
+
+    A migration that changes many rows calls `report_progress` with a sentence now and then.
+    """
     alembic_config = Config()
     alembic_config.set_main_option("script_location", str(scripts_path()).replace("%", "%%"))
     alembic_config.attributes["connection"] = connection
+    alembic_config.attributes["report_progress"] = report_progress
     return alembic_config
 
 
@@ -138,13 +147,18 @@ async def load_state_in_session(session: Session) -> SchemaState:
     return SchemaState(cast("str | None", at), cast("str | None", works_with), bool(is_read_only))
 
 
-async def upgrade(url: str, revision: str = "head", options: DatabaseOptions = DEFAULT_OPTIONS) -> None:
+async def upgrade(
+    url: str,
+    revision: str = "head",
+    options: DatabaseOptions = DEFAULT_OPTIONS,
+    report_progress: ReportProgress = ignore_progress,
+) -> None:
     """Upgrade a database to a revision; concurrent upgrades wait for each other.
 
     Raises UnknownRevision if a newer version made the database, and Unavailable if its tables stay locked. Revisions
     that were applied until then stay, and the next upgrade continues after them.
     """
-    upgrade_once = partial(_upgrade_once, target=revision)
+    upgrade_once = partial(_upgrade_once, target=revision, report_progress=report_progress)
     slow_options = replace(options, statement_seconds=STATEMENT_SECONDS, lock_seconds=STATEMENT_SECONDS)
     async with _create_engine(url, slow_options) as engine:
         for attempt in range(1, MAX_ATTEMPTS + 1):
@@ -159,7 +173,7 @@ async def upgrade(url: str, revision: str = "head", options: DatabaseOptions = D
                 return
 
 
-def _upgrade_once(connection: Connection, target: str) -> bool:
+def _upgrade_once(connection: Connection, target: str, report_progress: ReportProgress) -> bool:
     """Apply the next revision, and tell whether more follow."""
     if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
         connection.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"))
@@ -170,7 +184,7 @@ def _upgrade_once(connection: Connection, target: str) -> bool:
     ahead = list(_scripts().iterate_revisions(target, at or "base"))
     if not ahead:
         return False
-    command.upgrade(create_config(connection), ahead[-1].revision)
+    command.upgrade(create_config(connection, report_progress), ahead[-1].revision)
     return len(ahead) > 1
 
 

@@ -118,7 +118,7 @@ class Team(Base, table=True):
 
 
 class Asset(Base, table=True):
-    """A table, view, model, source, topic or file. `compatibility_mode` is the default for its next contract."""
+    """A table, view, model, source, topic or file. `compatibility_mode` applies while no contract is active."""
 
     __tablename__ = "assets"
     __table_args__ = (sa.UniqueConstraint("fqn_key"), {"schema": "core"})

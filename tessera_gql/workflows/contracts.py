@@ -115,6 +115,7 @@ def _record(
             asset_id=contract.asset_id,
             before=current.compatibility_mode,
             after=draft.terms.mode,
+            without_asking=draft.judgement.is_waived,
         )
         session.record(mode_event)
 

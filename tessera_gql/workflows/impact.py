@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from tessera_gql.policy import compatibility
+from tessera_gql.policy.access import Actor
 from tessera_gql.policy.affected_teams import AffectedTeams
-from tessera_gql.policy.compatibility import Judgement
+from tessera_gql.policy.compatibility import Judgement, waive_move_to_consumer
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.store import assets, contracts, lineage
 from tessera_gql.store.assets import AssetRef
@@ -37,14 +38,13 @@ class Impact:
         return self.affected.asked
 
 
-async def compute_impact(session: Session, ref: AssetRef, request: PublishRequest) -> Impact:
-    """Compute the impact of a request; raises Invalid for what a publish would refuse."""
+async def compute_impact(session: Session, actor: Actor, ref: AssetRef, request: PublishRequest) -> Impact:
+    """Compute the impact of a request by the actor; raises Invalid for what a publish would refuse."""
     schema_hash = await validate_request(session, request)
     asset = await assets.get(session, ref)
     current = await contracts.find_active(session, asset.id)
-    judgement = await compare_terms(
-        session.compute, terms_of(current), build_terms(request, asset, current, schema_hash)
-    )
+    terms = build_terms(request, asset, current, schema_hash)
+    judgement = waive_move_to_consumer(await compare_terms(session.compute, terms_of(current), terms), actor)
     downstream = (await lineage.load_reachable(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
     affected = AffectedTeams({}, frozenset())
     if judgement.breaking:

@@ -13,6 +13,7 @@ from tessera_gql.policy import compatibility, events, proposal_status, validatio
 from tessera_gql.policy.affected_teams import AffectedTeams, AffectedTeamsCollector
 from tessera_gql.policy.compatibility import Judgement, Terms
 from tessera_gql.policy.enums import Outcome, ProposalStatus
+from tessera_gql.policy.fingerprints import are_fingerprints_current
 from tessera_gql.policy.proposal_status import Revision, TeamResponse
 from tessera_gql.store import contracts, lineage, proposals, registrations
 from tessera_gql.store.lineage import Direction, ReachableAsset
@@ -260,6 +261,8 @@ def _record_stale(session: Session, asset: Asset, row: Proposal, reason: str) ->
 
 async def find_stale_reason(session: Session, row: Proposal) -> str | None:
     """Describe why a proposal no longer fits the active contract; None if it does."""
+    if not are_fingerprints_current(row.breaking_changes):
+        return "an earlier version found its changes, and this version finds others"
     current = await contracts.find_active(session, row.asset_id)
     if current is None or current.id == row.base_contract_id:
         return None

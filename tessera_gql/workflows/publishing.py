@@ -10,7 +10,7 @@ from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.formats.schema_documents import SchemaDocument
 from tessera_gql.policy import compatibility, validation, version
 from tessera_gql.policy.access import Action, Actor, authorize
-from tessera_gql.policy.compatibility import Judgement, Terms
+from tessera_gql.policy.compatibility import Judgement, Terms, waive_move_to_consumer
 from tessera_gql.policy.enums import Outcome, ProposalStatus
 from tessera_gql.store import assets, contracts, proposals
 from tessera_gql.store.assets import AssetRef
@@ -90,7 +90,7 @@ async def publish_contract(session: Session, actor: Actor, ref: AssetRef, reques
         open_proposal = (await proposal_lifecycle.update_status(session, asset, open_proposal)).proposal
     current = await contracts.find_active(session, asset.id)
     terms = build_terms(request, asset, current, schema_hash)
-    judgement = await compare_terms(session.compute, terms_of(current), terms)
+    judgement = waive_move_to_consumer(await compare_terms(session.compute, terms_of(current), terms), actor)
     outcome = compatibility.decide_outcome(judgement, force=request.force)
     if outcome is Outcome.UNCHANGED:
         return PublishResult(outcome, asset, current, None, judgement)

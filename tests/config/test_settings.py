@@ -3,6 +3,7 @@
 import pytest
 
 from tessera_gql.config import InvalidSettings, Settings, load
+from tessera_gql.diff import Mode
 
 KEY = "an-administrators-key-for-this-test"
 POSTGRESQL = {"DATABASE_URL": "postgresql://tessera@db/tessera"}
@@ -53,6 +54,7 @@ def test_keys_are_required_wherever_the_server_is_reachable(
         ({"AUTH": "perhaps"}, "AUTH: "),
         ({"PROFILE": "ajar"}, "PROFILE: "),
         ({"ADMIN_KEY": "short"}, "ADMIN_KEY: "),
+        ({"DEFAULT_COMPATIBILITY_MODE": "strict"}, "DEFAULT_COMPATIBILITY_MODE: "),
         ({"OIDC_ISSUER": "x", "OIDC_JWKS": "jwks.json"}, "OIDC_AUDIENCE: it is needed beside OIDC_ISSUER"),
         ({"OIDC_AUDIENCE": "x"}, "OIDC_ISSUER: it is needed beside OIDC_AUDIENCE"),
         (OIDC | {"OIDC_JWKS": "http://login.example.com/jwks"}, "OIDC_JWKS: Keys that come over http"),
@@ -99,6 +101,13 @@ def test_a_rate_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_key_is_not_shown_by_accident(monkeypatch: pytest.MonkeyPatch) -> None:
     assert KEY not in repr(load_with(monkeypatch, ADMIN_KEY=KEY))
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"), [("", None), ("FULL", Mode.FULL), ("consumer", Mode.CONSUMER), (" None ", Mode.NONE)]
+)
+def test_the_default_mode_is_written_in_any_case(monkeypatch: pytest.MonkeyPatch, text: str, mode: Mode | None) -> None:
+    assert load_with(monkeypatch, DEFAULT_COMPATIBILITY_MODE=text).default_compatibility_mode is mode
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import time
 import orjson
 import pytest
 
+from tessera_gql.diff import Mode
 from tessera_gql.formats import dbt
 from tests.formats.manifests import REAL, check, column, fqns, manifest, read_one, real, source, table
 
@@ -76,6 +77,39 @@ def test_the_input_is_neither_changed_nor_shared():
     read = dbt.parse_manifest(document)
     read.models[0].meta["owner"] = "changed"
     assert document == before
+
+
+@pytest.mark.parametrize(
+    ("fields", "mode"),
+    [
+        ({"meta": {"compatibility_mode": "FULL"}}, Mode.FULL),
+        ({"config": {"meta": {"compatibility_mode": " consumer "}}}, Mode.CONSUMER),
+        ({"meta": {"compatibility_mode": "none"}}, Mode.NONE),
+        ({"meta": {}}, None),
+        ({}, None),
+    ],
+)
+def test_a_model_names_its_compatibility_mode_in_any_case(fields, mode):
+    (model,) = dbt.parse_manifest(manifest(table("orders", column("id", "int"), **fields))).models
+    assert model.compatibility_mode is mode
+
+
+def test_the_mode_belongs_to_the_fingerprint_of_a_model_only_if_it_has_one():
+    plain, same, strict = (
+        dbt.parse_manifest(manifest(table("orders", column("id", "int"), meta=meta))).models[0].fingerprint
+        for meta in ({}, {"owner": "finance"}, {"compatibility_mode": "FULL"})
+    )
+    assert plain == same != strict
+
+
+@pytest.mark.parametrize("value", ["STRICT", "", 7, ["FULL"]])
+def test_an_unknown_mode_is_ignored_with_a_warning_that_names_the_model(value):
+    read = dbt.parse_manifest(manifest(table("orders", column("id", "int"), meta={"compatibility_mode": value})))
+    assert read.models[0].compatibility_mode is None
+    warned = [
+        warning for warning in read.warnings if "compatibility_mode" in warning and "model.shop.orders" in warning
+    ]
+    assert len(warned) == (value != "")
 
 
 def test_five_thousand_models_read_in_well_under_a_second():

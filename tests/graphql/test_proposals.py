@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tessera_gql.diff import Mode
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.store.tables import Team
@@ -192,9 +193,9 @@ async def test_withdrawing_ends_a_proposal_for_good(world: World, ask: Ask) -> N
 
 async def test_omitted_guarantees_stay_and_null_guarantees_are_removed(world: World, ask: Ask) -> None:
     await world.asset("analytics.core.orders", await world.team("producers"))
-    first = await publish(ask, ORDERS, guarantees={"custom": {"fresh": True}})
+    first = await publish(ask, ORDERS, guarantees={"custom": {"fresh": True}}, compatibilityMode="NONE")
     assert first["contract"]["guarantees"] == {"custom": {"fresh": True}}
-    reply = await publish(ask, adding("extra"), compatibilityMode="NONE")
+    reply = await publish(ask, adding("extra"))
     assert reply["contract"]["guarantees"] == {"custom": {"fresh": True}}
     assert reply["contract"]["version"] == "1.1.0"
     dropped = await publish(ask, adding("extra"), guarantees=None)
@@ -272,6 +273,66 @@ async def test_contracts_can_be_compared(world: World, ask: Ask) -> None:
     )
     assert compared["contract"]["diff"]["isCompatible"] is False
     assert [change["path"] for change in compared["contract"]["strict"]["breaking"]] == ["extra"]
+
+
+async def test_contracts_are_compared_under_another_mode_than_their_own(world: World, ask: Ask) -> None:
+    asset = await world.published(mode=Mode.NONE)
+    await world.publish(asset, without("note"), mode=Mode.FULL)
+    data = await ask(
+        """{ asset(by: {fqn: "analytics.core.orders"}) {
+          old: contract(version: "1.0.0") { id } currentContract { id version compatibilityMode }
+        } }"""
+    )
+    assert data["asset"]["currentContract"]["version"] == "2.0.0"
+    query = """query ($id: ID!, $to: ID!) { contract(id: $id) {
+      diff(to: $to) { mode bump breaking { kind } }
+      strict: diff(to: $to, mode: FULL) { mode bump breaking { kind } }
+    } }"""
+    ends = (data["asset"]["old"]["id"], data["asset"]["currentContract"]["id"])
+    forth = (await ask(query, id=ends[0], to=ends[1]))["contract"]
+    assert forth["diff"] == {"mode": "NONE", "bump": "MAJOR", "breaking": []}
+    assert forth["strict"] == {"mode": "FULL", "bump": "MAJOR", "breaking": [{"kind": "PROPERTY_REMOVED"}]}
+    back = (await ask(query, id=ends[1], to=ends[0]))["contract"]
+    kinds = [{"kind": "PROPERTY_ADDED"}, {"kind": "MODE_WEAKENED"}]
+    assert back["diff"] == back["strict"] == {"mode": "FULL", "bump": "MAJOR", "breaking": kinds}
+
+
+async def test_a_weaker_mode_shows_in_impact_proposal_and_acknowledgment(world: World, ask: Ask) -> None:
+    await world.published(consumers=1)
+    foreseen = await ask(
+        """query ($schema: JSON!) {
+          impact(asset: {fqn: "analytics.core.orders"}, schema: $schema, compatibilityMode: NONE) {
+            outcome version breaking { kind fields } asked { team { name } because { kind } }
+          }
+        }""",
+        schema=ORDERS,
+    )
+    assert foreseen["impact"] == {
+        "outcome": "PROPOSED",
+        "version": "2.0.0",
+        "breaking": [{"kind": "MODE_WEAKENED", "fields": [""]}],
+        "asked": [{"team": {"name": "consumer-0"}, "because": [{"kind": "MODE_WEAKENED"}]}],
+    }
+    await publish(ask, ORDERS, compatibilityMode="NONE")
+    data = await ask(
+        """{ asset(by: {fqn: "analytics.core.orders"}) { openProposal {
+          breakingChanges { kind before after message teams { name } }
+          acknowledgments { nodes { because { kind fingerprint } } }
+        } } }"""
+    )
+    proposal = data["asset"]["openProposal"]
+    assert proposal["breakingChanges"] == [
+        {
+            "kind": "MODE_WEAKENED",
+            "before": "BACKWARD",
+            "after": "NONE",
+            "message": "The compatibility mode was weakened from BACKWARD to NONE.",
+            "teams": [{"name": "consumer-0"}],
+        }
+    ]
+    (reason,) = proposal["acknowledgments"]["nodes"][0]["because"]
+    assert reason["kind"] == "MODE_WEAKENED"
+    assert reason["fingerprint"].startswith("2:")
 
 
 async def test_schemas_outside_the_catalog_can_be_compared(ask: Ask, answer: Ask) -> None:

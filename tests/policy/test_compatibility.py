@@ -1,12 +1,14 @@
 """The outcome of a publish is decided by comparing the two sets of terms."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera_gql.diff import Bump, Change, Mode
+from tessera_gql.diff import Bump, Change, ChangeKind, Mode
+from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.compatibility import (
     Judgement,
     Terms,
@@ -15,8 +17,10 @@ from tessera_gql.policy.compatibility import (
     judge,
     next_version,
     summarize_changes,
+    waive_move_to_consumer,
 )
 from tessera_gql.policy.enums import ChangeType, Outcome
+from tessera_gql.policy.modes import is_weaker
 from tests.policy.test_affected_teams import change
 
 COLUMNS = ("a", "b", "c", "d")
@@ -39,6 +43,13 @@ anything = st.builds(
 )
 
 
+ADMIN, OWNER = Actor("admin", scopes=frozenset(Scope)), Actor("owner", scopes=frozenset({Scope.WRITE}))
+
+
+def without_mode(changes: tuple[Change, ...]) -> tuple[Change, ...]:
+    return tuple(change for change in changes if change.kind is not ChangeKind.MODE_WEAKENED)
+
+
 def test_the_first_terms_break_nothing_and_are_judged_by_their_own_mode() -> None:
     judgement = judge(None, terms(mode=Mode.FULL))
     assert (judgement.is_first, judgement.breaking, judgement.change_type, judgement.mode) == (
@@ -59,8 +70,16 @@ def test_the_same_terms_are_unchanged_whatever_the_order_of_keys(proposed: Terms
 def test_the_current_mode_decides(current: Terms, proposed: Terms) -> None:
     judgement = judge(current, proposed)
     assert judgement.mode is current.mode
-    under_none = judge(current, Terms(proposed.schema, proposed.guarantees, Mode.NONE))
-    assert under_none.breaking == judgement.breaking
+    assert judgement.breaking == tuple(change for change in judgement.changes if current.mode in change.breaks)
+    with_mode_of_current = judge(current, replace(proposed, mode=current.mode))
+    assert with_mode_of_current.breaking == without_mode(judgement.breaking)
+
+
+@given(anything, anything)
+def test_a_weaker_mode_breaks_beside_what_else_breaks(current: Terms, proposed: Terms) -> None:
+    judgement = judge(current, proposed)
+    weakened = [change for change in judgement.breaking if change.kind is ChangeKind.MODE_WEAKENED]
+    assert bool(weakened) == is_weaker(current.mode, proposed.mode)
 
 
 @given(anything, anything)
@@ -68,7 +87,8 @@ def test_breaking_and_major_are_the_same_and_breaking_changes_are_among_the_chan
     current: Terms, proposed: Terms
 ) -> None:
     judgement = judge(current, proposed)
-    assert (judgement.bump is Bump.MAJOR) == bool(judgement.breaking)
+    modes = {Mode.BACKWARD, Mode.CONSUMER} if current.mode is Mode.NONE else {current.mode}
+    assert (judgement.bump is Bump.MAJOR) == any(modes & change.breaks for change in judgement.changes)
     assert all(change in judgement.changes for change in judgement.breaking)
     assert judgement.is_unchanged == (current.fingerprint == proposed.fingerprint)
 
@@ -84,7 +104,9 @@ def test_in_mode_none_nothing_breaks(current: Terms, proposed: Terms) -> None:
         (terms("abc"), ChangeType.MINOR, False),
         (terms("a"), ChangeType.MAJOR, True),
         (terms("ab", DAILY, description="orders"), ChangeType.PATCH, False),
-        (terms("ab", DAILY, Mode.NONE), ChangeType.PATCH, False),
+        (terms("ab", DAILY, Mode.FULL), ChangeType.PATCH, False),
+        (terms("ab", DAILY, Mode.NONE), ChangeType.MAJOR, True),
+        (terms("ab", DAILY, Mode.CONSUMER), ChangeType.MAJOR, True),
         (terms("ab", HOURLY), ChangeType.MINOR, False),
         (terms("ab", HOURLY, description="orders"), ChangeType.MINOR, False),
         (terms("ab", None), ChangeType.MAJOR, True),
@@ -107,6 +129,40 @@ def test_guarantees_and_mode_are_part_of_the_fingerprint_and_not_of_the_schemas_
     first, second, third = terms(), terms(guarantees=DAILY), terms(mode=Mode.FULL)
     assert len({first.fingerprint, second.fingerprint, third.fingerprint}) == 3
     assert first.schema_hash == second.schema_hash == third.schema_hash
+
+
+@pytest.mark.parametrize(
+    ("proposed", "bump"),
+    [
+        (terms("a"), Bump.MAJOR),
+        (terms("abc"), Bump.MINOR),
+        (terms("ab", DAILY), Bump.MINOR),
+        (terms("ab", description="orders"), Bump.PATCH),
+        (terms("ab", mode=Mode.BACKWARD), Bump.NONE),
+    ],
+)
+def test_under_none_the_version_says_what_a_reader_of_either_kind_loses(proposed: Terms, bump: Bump) -> None:
+    judgement = judge(terms(mode=Mode.NONE), proposed)
+    assert (judgement.breaking, judgement.bump) == ((), bump)
+
+
+@pytest.mark.parametrize("mode", [Mode.BACKWARD, Mode.FORWARD, Mode.FULL])
+def test_an_administrator_moves_to_consumer_without_asking(mode: Mode) -> None:
+    judgement = judge(terms(mode=mode), terms(mode=Mode.CONSUMER))
+    assert [change.message for change in judgement.breaking] == [
+        f"The compatibility mode was weakened from {mode} to CONSUMER."
+    ]
+    waived = waive_move_to_consumer(judgement, ADMIN)
+    assert (waived.breaking, waived.is_waived, waived.bump) == ((), True, Bump.NONE)
+    assert waived.changes == judgement.changes
+    assert waive_move_to_consumer(judgement, OWNER) is judgement
+
+
+@pytest.mark.parametrize("proposed", [terms(mode=Mode.NONE), terms("a", mode=Mode.CONSUMER), terms("a")])
+def test_an_administrator_asks_about_every_other_break(proposed: Terms) -> None:
+    judgement = judge(terms(), proposed)
+    assert judgement.breaking
+    assert waive_move_to_consumer(judgement, ADMIN) is judgement
 
 
 @pytest.mark.parametrize("number", [0, 1, 20, 21, 25])

@@ -1,11 +1,9 @@
 """Migrations create the tables of the code on both databases, also when several processes start at once."""
 
 import asyncio
-import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -15,24 +13,8 @@ from alembic.script import ScriptDirectory
 from tessera_gql.store import migration
 from tessera_gql.store.migration import SchemaState, UnknownRevision
 from tessera_gql.store.tables import Base
-from tests.conftest import at
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """URL of a database without any table."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'bare.db'}"
-        return
-    server = request.getfixturevalue("postgres_url")
-    name = f"bare_{os.getpid()}"
-    connection = await asyncpg.connect(server)
-    await connection.execute(f"CREATE DATABASE {name}")
-    yield at(server, name)
-    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await connection.close()
 
 
 async def test_migrated_tables_are_the_tables_of_the_code(database_url: str) -> None:
@@ -105,7 +87,7 @@ def test_a_server_uses_newer_tables_compatible_with_it_but_no_older_tables(
     assert (mismatch is None) if message is None else (mismatch is not None and message in mismatch)
 
 
-FIRST_RELEASE = "0006"
+FIRST_RELEASE = "0008"
 """The newest revision before the first release; no server of an older revision has been released."""
 
 

@@ -7,15 +7,17 @@ import orjson
 import pytest
 from sqlalchemy import func, select
 
+from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.formats import dbt
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
-from tessera_gql.policy.enums import Evidence
+from tessera_gql.policy.enums import Evidence, Outcome
 from tessera_gql.store import assets, lineage, registrations
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.tables import Asset, Registration, Team
 from tessera_gql.store.tables import table as table_of
 from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows.dbt.impact import compute_impact
 from tessera_gql.workflows.dbt.sync import SyncOptions, SyncOutcome, SyncReport, sync_manifest
 from tests.formats.manifests import column, table
 from tests.formats.manifests import manifest as dbt_manifest
@@ -61,6 +63,67 @@ async def test_a_real_manifest_becomes_assets_contracts_and_lineage_and_a_second
     again = await run_sync(world, manifest)
     assert {model.outcome for model in again.models} == {SyncOutcome.UNCHANGED}
     assert await world.size() == size
+
+
+async def find_asset(world: World, fqn: str = "analytics.core.orders") -> Asset:
+    async with world.database.read() as session:
+        return (await assets.by_fqns(session, [fqn]))[0]
+
+
+def orders_with_mode(mode: str | None, *columns: str) -> dict[str, Any]:
+    meta = {"owner": "shop"} | ({"compatibility_mode": mode} if mode else {})
+    return dbt_manifest(table("orders", *(column(name, "bigint") for name in columns or ("id",)), meta=meta))
+
+
+@pytest.mark.parametrize(
+    ("mode", "options", "expected"),
+    [
+        (None, {}, Mode.CONSUMER),
+        (None, {"compatibility_mode": Mode.FORWARD}, Mode.FORWARD),
+        ("full", {"compatibility_mode": Mode.FORWARD}, Mode.FULL),
+    ],
+)
+async def test_a_new_asset_takes_the_mode_of_its_model_else_that_of_the_sync_else_consumer(
+    world: World, mode: str | None, options: dict[str, Any], expected: Mode
+) -> None:
+    await run_sync(world, orders_with_mode(mode), **options)
+    asset = await find_asset(world)
+    (contract,) = await world.contracts(asset)
+    assert asset.compatibility_mode is contract.compatibility_mode is expected
+
+
+async def test_a_stronger_mode_in_the_manifest_is_published_and_a_weaker_one_asks(world: World) -> None:
+    await run_sync(world, orders_with_mode("BACKWARD"))
+    asset = await find_asset(world)
+    await world.register(asset, await world.team("finance"), "id")
+    assert (await run_sync(world, orders_with_mode("FULL"))).models[0].outcome is SyncOutcome.PUBLISHED
+    assert (await run_sync(world, orders_with_mode("FULL"))).models[0].outcome is SyncOutcome.UNCHANGED
+    assert (await run_sync(world, orders_with_mode(None))).models[0].outcome is SyncOutcome.UNCHANGED
+    async with world.database.read() as session:
+        foreseen = await compute_impact(session, ANONYMOUS, dbt.parse_manifest(orders_with_mode("NONE")))
+    (model,) = (await run_sync(world, orders_with_mode("NONE"))).models
+    assert (model.outcome, foreseen[0].outcome) == (SyncOutcome.PROPOSED, Outcome.PROPOSED)
+    assert [change.kind for change in model.breaking] == ["MODE_WEAKENED"]
+    assert model.proposal_id is not None
+    assert len(await world.asked(await world.proposal(model.proposal_id))) == 1
+
+
+async def test_a_sync_moves_an_asset_to_consumer_without_asking_only_for_an_administrator(world: World) -> None:
+    await run_sync(world, orders_with_mode("BACKWARD"))
+    asset = await find_asset(world)
+    await world.register(asset, await world.team("finance"))
+    owner = Actor("ci", asset.owner_team_id, frozenset({Scope.WRITE}))
+    manifest = dbt.parse_manifest(orders_with_mode("CONSUMER"))
+    async with world.database.read() as session:
+        outcomes = [(await compute_impact(session, actor, manifest))[0].outcome for actor in (owner, ANONYMOUS)]
+    assert outcomes == [Outcome.PROPOSED, Outcome.PUBLISHED]
+    async with world.database.write() as session:
+        (asking,) = (await sync_manifest(session, owner, manifest, SyncOptions())).models
+    assert asking.outcome is SyncOutcome.PROPOSED
+    (moved,) = (await run_sync(world, orders_with_mode("CONSUMER"))).models
+    assert moved.outcome is SyncOutcome.PUBLISHED
+    event = next(event for event in await world.events() if event.kind == "COMPATIBILITY_MODE_CHANGED")
+    assert event.payload == {"before": "BACKWARD", "after": "CONSUMER", "without_asking": True}
 
 
 @needs_manifests

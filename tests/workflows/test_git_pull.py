@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict, Invalid, Refusal
 from tessera_gql.formats import git_files
 from tessera_gql.policy.enums import Response
@@ -25,12 +26,13 @@ def edit(folder: Path, **changes: Any) -> None:
     path.write_text(git_files.render_file(git_files.AssetFile(**(vars(file) | changes))))
 
 
-def newer(folder: Path, schema: Any, version: str) -> None:
+def newer(folder: Path, schema: Any, version: str, **changes: Any) -> None:
     file = git_files.parse_file((folder / ORDERS_FILE).read_text())
     assert isinstance(file, git_files.AssetFile)
     last = file.contracts[-1]
     before = [git_files.ContractEntry(**(vars(entry) | {"status": "DEPRECATED"})) for entry in file.contracts]
-    edit(folder, contracts=(*before, git_files.ContractEntry(**(vars(last) | {"version": version, "schema": schema}))))
+    values = vars(last) | {"version": version, "schema": schema} | changes
+    edit(folder, contracts=(*before, git_files.ContractEntry(**values)))
 
 
 async def test_a_newer_compatible_contract_in_a_file_is_published(world: World, tmp_path: Path) -> None:
@@ -55,6 +57,16 @@ async def test_a_breaking_contract_in_a_file_waits_for_its_readers(world: World,
     size = await world.size()
     assert await pull(world.database, tmp_path) == PullResult()
     assert await world.size() == size
+
+
+async def test_a_weaker_mode_in_a_file_waits_for_its_readers(world: World, tmp_path: Path) -> None:
+    asset = await world.published(consumers=2)
+    await push(world.database, tmp_path)
+    newer(tmp_path, ORDERS, "2.0.0", compatibility_mode="NONE")
+    assert (await pull(world.database, tmp_path)).proposals_opened == 1
+    active = await world.active(asset)
+    assert active is not None
+    assert (active.version, active.compatibility_mode) == ("1.0.0", Mode.BACKWARD)
 
 
 async def test_a_version_with_too_small_a_bump_is_refused_with_its_line(world: World, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tessera_gql.diff import Change, Mode
 from tessera_gql.errors import Refusal
 from tessera_gql.policy import proposal_status as rules
+from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.enums import ContractStatus, Outcome, ProposalStatus, RegistrationStatus, Response
 from tessera_gql.policy.version import parse_version
 from tessera_gql.store.assets import AssetRef
@@ -81,7 +82,7 @@ class Walk:
         request: dict[str, Any] = {
             "schema": schema(dice),
             "guarantees": dice.choice([None, GUARANTEE]),
-            "mode": dice.choice([None, None, Mode.BACKWARD, Mode.FULL, Mode.NONE]),
+            "mode": dice.choice([None, None, None, *Mode]),
             "force": dice.random() < 0.1,
             "reason": "because",
             "supersede": dice.random() < 0.4,
@@ -89,7 +90,7 @@ class Walk:
         }
         await self.world.apply_all()
         async with self.world.database.read() as session:
-            foreseen = await impact.compute_impact(session, AssetRef(id=asset.id), PublishRequest(**request))
+            foreseen = await impact.compute_impact(session, ANONYMOUS, AssetRef(id=asset.id), PublishRequest(**request))
         result = await self.world.publish(asset, **request)
         assert result.changes == foreseen.judgement.changes
         match result.outcome:

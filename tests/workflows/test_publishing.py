@@ -13,6 +13,8 @@ from tessera_gql.store import teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.tables import EventRow, Team
 from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import assets
+from tessera_gql.workflows.assets import AssetDetails
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 from tests.world import ORDERS, World, adding, without
 
@@ -44,7 +46,6 @@ async def test_the_first_contract_is_1_0_0_or_the_requested_version(world: World
         ({"schema": adding("channel")}, "1.1.0", ChangeType.MINOR),
         ({"schema": DESCRIBED}, "1.0.1", ChangeType.PATCH),
         ({"mode": Mode.FULL}, "1.0.1", ChangeType.PATCH),
-        ({"mode": Mode.NONE}, "1.0.1", ChangeType.PATCH),
         ({"guarantees": HOURLY}, "1.1.0", ChangeType.MINOR),
         ({"schema": DESCRIBED, "version": "1.7.0"}, "1.7.0", ChangeType.PATCH),
         ({"schema": adding("channel"), "version": "2.0.0-rc.1+build"}, "2.0.0-rc.1+build", ChangeType.MINOR),
@@ -81,13 +82,88 @@ async def test_omitted_terms_stay_and_an_explicit_null_drops_them(world: World) 
 
 async def test_the_mode_of_the_current_contract_decides_and_its_change_is_reported(world: World) -> None:
     asset = await world.published(consumers=1)
-    result = await world.publish(asset, without("note"), mode=Mode.NONE)
+    result = await world.publish(asset, without("note"), mode=Mode.FULL)
     assert result.outcome is Outcome.PROPOSED
     await world.withdraw(result.proposal)  # type: ignore[arg-type]
-    await world.publish(asset, mode=Mode.NONE)
+    await world.publish(asset, mode=Mode.FULL)
     event = (await world.events())[-1]
-    assert (event.kind, event.payload) == ("COMPATIBILITY_MODE_CHANGED", {"before": "BACKWARD", "after": "NONE"})
+    assert (event.kind, event.payload) == (
+        "COMPATIBILITY_MODE_CHANGED",
+        {"before": "BACKWARD", "after": "FULL", "without_asking": False},
+    )
     assert audience(event) == ids(asset.owner_team_id, *world.consumers)
+
+
+@pytest.mark.parametrize("mode", [Mode.FORWARD, Mode.NONE])
+async def test_a_weaker_mode_waits_for_every_reader_as_any_break_does(world: World, mode: Mode) -> None:
+    asset = await world.published(consumers=1)
+    column_reader = await world.team("column reader")
+    await world.register(asset, column_reader, "total")
+    result = await world.publish(asset, mode=mode)
+    assert result.proposal is not None
+    assert (result.outcome, result.proposal.proposed_version) == (Outcome.PROPOSED, "2.0.0")
+    assert await world.asked(result.proposal) == {world.consumers[0].id, column_reader.id}
+    message = f"The compatibility mode was weakened from BACKWARD to {mode}."
+    assert [change.message for change in result.judgement.breaking] == [message]
+    (requested, _) = (await world.events())[-2:]
+    assert (requested.kind, requested.payload["changes"]) == ("ACKNOWLEDGMENT_REQUESTED", [message])
+    for acknowledgment in await world.acknowledgments(result.proposal):
+        assert acknowledgment.change_fingerprints == [result.judgement.breaking[0].fingerprint]
+
+
+async def test_a_break_in_two_steps_by_way_of_none_asks_in_the_first(world: World) -> None:
+    asset = await world.published(consumers=1)
+    first = await world.publish(asset, mode=Mode.NONE)
+    assert first.proposal is not None
+    with pytest.raises(Conflict, match="has an open proposal"):
+        await world.publish(asset, without("note"))
+    await world.answer(first.proposal, world.consumers[0], Response.APPROVED)
+    await world.publish_proposal(first.proposal)
+    second = await world.publish(asset, without("note"))
+    assert second.contract is not None
+    assert (second.outcome, second.contract.version) == (Outcome.PUBLISHED, "3.0.0")
+    assert second.contract.change_type is ChangeType.MAJOR
+
+
+async def test_the_asset_s_own_mode_does_not_weaken_that_of_its_active_contract(world: World) -> None:
+    asset = await world.published(consumers=1)
+    async with world.database.write() as session:
+        details = AssetDetails(compatibility_mode=Mode.NONE)
+        await assets.update(session, world.actor, AssetRef(id=asset.id), details=details)
+    assert (await world.publish(asset, without("note"))).outcome is Outcome.PROPOSED
+
+
+async def test_an_administrator_moves_an_asset_to_consumer_without_asking_and_the_event_says_so(world: World) -> None:
+    asset = await world.published(consumers=2)
+    owner = Actor("owner", asset.owner_team_id, frozenset({Scope.WRITE}))
+    asking = await world.publish(asset, mode=Mode.CONSUMER, actor=owner)
+    assert asking.proposal is not None
+    assert len(await world.asked(asking.proposal)) == 2
+    moved = await world.publish(asset, mode=Mode.CONSUMER)
+    assert moved.contract is not None
+    assert (moved.outcome, moved.contract.version, moved.contract.compatibility_mode) == (
+        Outcome.PUBLISHED,
+        "1.0.1",
+        Mode.CONSUMER,
+    )
+    published, mode_event = (await world.events())[-2:]
+    assert published.payload["changes"] == ["The compatibility mode was weakened from BACKWARD to CONSUMER."]
+    assert mode_event.payload == {"before": "BACKWARD", "after": "CONSUMER", "without_asking": True}
+    assert audience(mode_event) == ids(asset.owner_team_id, *world.consumers)
+
+
+async def test_an_administrator_who_breaks_something_on_the_way_to_consumer_asks(world: World) -> None:
+    asset = await world.published(consumers=1)
+    result = await world.publish(asset, without("note"), mode=Mode.CONSUMER)
+    assert result.outcome is Outcome.PROPOSED
+    assert [change.kind for change in result.judgement.breaking] == ["PROPERTY_REMOVED", "MODE_WEAKENED"]
+
+
+async def test_a_forced_weaker_mode_names_the_teams_not_asked(world: World) -> None:
+    asset = await world.published(consumers=1)
+    result = await world.publish(asset, mode=Mode.NONE, force=True, reason="a migration")
+    assert result.outcome is Outcome.FORCED
+    assert (await world.events())[-2].payload["not_asked"] == [str(world.consumers[0].id)]
 
 
 async def test_in_mode_none_nothing_breaks_and_every_reader_is_informed(world: World) -> None:

@@ -8,8 +8,9 @@ from uuid import UUID
 from tessera_gql.errors import Refusal
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy import compatibility, validation
+from tessera_gql.policy.access import Actor
 from tessera_gql.policy.affected_teams import AffectedTeams, FieldReader, find_affected_teams
-from tessera_gql.policy.compatibility import Judgement, Terms
+from tessera_gql.policy.compatibility import Judgement, Terms, waive_move_to_consumer
 from tessera_gql.policy.enums import Evidence, Outcome
 from tessera_gql.policy.version import FIRST_VERSION
 from tessera_gql.store import contracts, lineage, proposals, registrations
@@ -45,8 +46,8 @@ class ModelImpact:
         return not self.judgement.breaking and self.refusal_reason is None
 
 
-async def compute_impact(session: Session, manifest: Manifest) -> list[ModelImpact]:
-    """Compute the impact of all models, in the order of fqns.
+async def compute_impact(session: Session, actor: Actor, manifest: Manifest) -> list[ModelImpact]:
+    """Compute the impact of all models for a sync by the actor, in the order of fqns.
 
     Consumers are those after the sync: a model that changes in the same manifest counts with what it reads then.
     """
@@ -59,7 +60,7 @@ async def compute_impact(session: Session, manifest: Manifest) -> list[ModelImpa
     for model in changed:
         key = state.assets[model.fqn].id
         impact = ModelImpact(model.fqn, Outcome.UNCHANGED, key, active.get(key), open_proposal=open_proposals.get(key))
-        impacts[model.fqn] = await _judge_change(session, model, key, impact)
+        impacts[model.fqn] = await _judge_change(session, actor, model, impact)
     breaking_impacts = [impact for impact in impacts.values() if impact.judgement.breaking]
     if breaking_impacts:
         asset_ids = {fqn: asset.id for fqn, asset in state.assets.items()}
@@ -80,15 +81,16 @@ def _impact_unchanged_or_new(state: ManifestState, model: Model) -> ModelImpact:
     return ModelImpact(model.fqn, Outcome.PUBLISHED, version=FIRST_VERSION, judgement=Judgement(is_first=True))
 
 
-async def _judge_change(session: Session, model: Model, asset: UUID, impact: ModelImpact) -> ModelImpact:
+async def _judge_change(session: Session, actor: Actor, model: Model, impact: ModelImpact) -> ModelImpact:
     """Add what a publish of the changed model would do, without the affected teams."""
     current, judgement, version = impact.contract, Judgement(is_first=True), None
     try:
         if (current_terms := terms_of(current)) is not None:
-            proposed = Terms(model.schema, model.guarantees or None, current_terms.mode)
-            judgement = await compare_terms(session.compute, current_terms, proposed)
-        if not judgement.is_unchanged:
-            base_version = await find_base_version(session, asset, current)
+            mode = model.compatibility_mode or current_terms.mode
+            proposed = Terms(model.schema, model.guarantees or None, mode)
+            judgement = waive_move_to_consumer(await compare_terms(session.compute, current_terms, proposed), actor)
+        if not judgement.is_unchanged and impact.asset_id is not None:
+            base_version = await find_base_version(session, impact.asset_id, current)
             version = compatibility.next_version(None, base_version, judgement)
     except Refusal as error:
         return replace(impact, refusal_reason=error.message)

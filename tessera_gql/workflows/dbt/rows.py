@@ -55,7 +55,10 @@ def asset_columns(manifest: Manifest, model: Model) -> dict[str, Any]:
 async def create_assets(
     session: Session, manifest: Manifest, models: Sequence[tuple[Model, UUID, str]], mode: Mode
 ) -> dict[str, Asset]:
-    """Create assets and return them by fqn; each model comes with its owner and its stamp."""
+    """Create assets and return them by fqn; each model comes with its owner and its stamp.
+
+    `mode` is for models without a mode of their own.
+    """
     values: list[dict[str, Any]] = []
     for model, owner, stamp in models:
         from_dbt = asset_columns(manifest, model)
@@ -65,7 +68,7 @@ async def create_assets(
             "fqn": model.fqn,
             "fqn_key": assets.key(model.fqn),
             "owner_team_id": owner,
-            "compatibility_mode": mode,
+            "compatibility_mode": model.compatibility_mode or mode,
             "row_version": 1,
             "created_at": session.now,
         }
@@ -83,7 +86,8 @@ async def insert_first_contracts(session: Session, models: Sequence[tuple[Model,
     drafts: list[tuple[Asset, None, ContractDraft]] = []
     for model, asset in models:
         validate_model(model)
-        terms = Terms(model.schema, model.guarantees or None, asset.compatibility_mode)
+        mode = model.compatibility_mode or asset.compatibility_mode
+        terms = Terms(model.schema, model.guarantees or None, mode)
         drafts.append((asset, None, ContractDraft(terms, FIRST_VERSION, judge(None, terms), asset.owner_team_id)))
     return await insert_contracts(session, drafts) if drafts else []
 

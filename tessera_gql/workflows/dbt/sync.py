@@ -51,13 +51,16 @@ class SyncOutcome(StrEnum):
 class SyncOptions:
     """Options of a sync. `owner` owns models without owner; `create_teams` creates owners that do not exist.
 
+    `compatibility_mode` is for new assets for which the manifest names none. It is CONSUMER by default, because a
+    warehouse replaces tables in place.
+
     `owners` maps owners in the manifest, in any case, to teams. `per_asset` skips a refused model with the reason
     instead of refusing all. `retire_removed` retires assets that left the manifest, if no other team reads them.
     """
 
     owner: TeamRef | None = None
     create_teams: bool = False
-    compatibility_mode: Mode = Mode.BACKWARD
+    compatibility_mode: Mode = Mode.CONSUMER
     supersede: bool = False
     owners: Mapping[str, str] = field(default_factory=dict[str, str])
     per_asset: bool = False
@@ -268,10 +271,16 @@ async def _publish_all(sync: _Sync, models: Sequence[Model], locked_assets: Mapp
 async def _publish(sync: _Sync, model: Model, asset: Asset) -> ModelSyncResult:
     current = await contracts.find_active(sync.session, asset.id)
     if current is not None:
-        terms = Terms(model.schema, model.guarantees or None, current.compatibility_mode)
-        if terms.schema_hash == current.schema_hash and terms.guarantees == current.guarantees:
+        terms = Terms(model.schema, model.guarantees or None, model.compatibility_mode or current.compatibility_mode)
+        is_same_mode = terms.mode is current.compatibility_mode
+        if is_same_mode and terms.schema_hash == current.schema_hash and terms.guarantees == current.guarantees:
             return ModelSyncResult(model.fqn, SyncOutcome.UNCHANGED, asset.id, current.id)
-    request = PublishRequest(schema=model.schema, guarantees=model.guarantees, supersede=sync.options.supersede)
+    request = PublishRequest(
+        schema=model.schema,
+        guarantees=model.guarantees,
+        mode=model.compatibility_mode,
+        supersede=sync.options.supersede,
+    )
     return _to_synced_model(model, await publish_contract(sync.session, sync.actor, AssetRef(id=asset.id), request))
 
 

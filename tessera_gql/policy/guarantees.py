@@ -1,27 +1,37 @@
 """Compare guarantees. A weaker one breaks consumers, and so does a change that can't be ranked.
 
-Known sections: `freshness` (durations, less is stronger), `volume` (`min…` more, `max…` less is stronger),
-`nullability` (column to `"never"` or any weaker value) and `accepted_values` (column to its list of values). All other
-sections, such as `custom`, map names to promises: removed is weaker, added is stronger, different is changed.
+Known sections: `freshness` (durations, less is stronger), `volume` (names with the first word `min` or `minimum`: more
+is stronger; `max` or `maximum`: less is stronger), `nullability` (column to `"never"` or any weaker value) and
+`accepted_values` (column to its list of values). All other sections, such as `custom`, map names to promises: removed
+is weaker, added is stronger, different is changed.
 """
 
 import math
+import re
 from collections.abc import Iterator
 from typing import cast
 
-from tessera_gql.diff.changes import Certainty, Change, ChangeEvidence, ChangeKind, Mode
-from tessera_gql.diff.read.errors import SchemaError
-from tessera_gql.diff.read.guard import guard
-from tessera_gql.diff.read.json import Json, canonical_json, is_equal, json_pointer
+from tessera_gql.diff import (
+    Certainty,
+    Change,
+    ChangeEvidence,
+    ChangeKind,
+    Json,
+    SchemaError,
+    canonical_json,
+    guard,
+    json_pointer,
+)
+from tessera_gql.policy.modes import JUDGING_MODES
 
 WEAKENED, STRENGTHENED, CHANGED = (
     ChangeKind.GUARANTEE_WEAKENED,
     ChangeKind.GUARANTEE_STRENGTHENED,
     ChangeKind.GUARANTEE_CHANGED,
 )
-ALL_MODES = frozenset({Mode.BACKWARD, Mode.FORWARD, Mode.FULL})
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 NEVER = ("never", "not_null")
+WORD_PATTERN = re.compile("[A-Z]*[a-z]+|[A-Z]+")
 
 
 def compare_guarantees(old: object, new: object) -> tuple[Change, ...]:
@@ -48,10 +58,10 @@ def _read_sections(document: object, side: str) -> dict[str, Json]:
 
 
 def _compare_section(section: str, old: Json, new: Json) -> Iterator[Change]:
-    if is_equal(old, new):
+    if canonical_json(old) == canonical_json(new):
         return
     for name, before, after in [((), old, new)] if _is_single_promise(section, old, new) else _pair_promises(old, new):
-        if is_equal(_without_order(before), _without_order(after)) or _is_as_strong(section, name, before, after):
+        if _without_order(before) == _without_order(after) or _is_as_strong(section, name, before, after):
             continue
         kind, document = _classify(section, name, before, after)
         yield _change(kind, (section, *name), _fields(section, name), (before, after), document)
@@ -86,18 +96,27 @@ def _is_as_strong(section: str, name: tuple[str, ...], before: Json, after: Json
             return _duration_seconds(before) is not None and _duration_seconds(before) == _duration_seconds(after)
         case "nullability":
             return before in NEVER and after in NEVER
-        case "volume" if _label(section, name).startswith("min"):
+        case "volume" if _is_minimum(_label(section, name)):
             return before in (None, 0) and after in (None, 0)
         case _:
             return False
+
+
+def _is_minimum(label: str) -> bool:
+    return _first_word(label) in ("min", "minimum")
+
+
+def _first_word(name: str) -> str:
+    """Return the first word of a name in lower case: `min` of `min_rows` and `minRows`, but not of `minutes`."""
+    return next(iter(WORD_PATTERN.findall(name)), "").lower()
 
 
 def _label(section: str, name: tuple[str, ...]) -> str:
     return name[0] if name else section
 
 
-def _without_order(value: Json) -> Json:
-    return sorted({canonical_json(item) for item in value}) if isinstance(value, list) else value  # type: ignore[return-value]  # list[str] is Json
+def _without_order(value: Json) -> str | list[str]:
+    return sorted({canonical_json(item) for item in value}) if isinstance(value, list) else canonical_json(value)
 
 
 def _classify(section: str, name: tuple[str, ...], before: Json, after: Json) -> tuple[ChangeKind, Json]:
@@ -106,10 +125,10 @@ def _classify(section: str, name: tuple[str, ...], before: Json, after: Json) ->
     match section:
         case "freshness":
             return _classify_limit(_duration_seconds(before), _duration_seconds(after), (before, after), "age_seconds")
-        case "volume" if label.startswith("min"):
+        case "volume" if _is_minimum(label):
             kind, rows = _classify_limit(_negative(before), _negative(after), (before, after), "rows")
             return kind, {"rows": after or 0} if rows else None
-        case "volume" if label.startswith("max"):
+        case "volume" if _first_word(label) in ("max", "maximum"):
             return _classify_limit(_number(before), _number(after), (before, after), "rows")
         case "nullability":
             return _classify_nullability(label, before, after)
@@ -189,7 +208,7 @@ def _change(
         fields=fields,
         before=sides[0],
         after=sides[1],
-        breaks=frozenset() if kind is STRENGTHENED else ALL_MODES,
+        breaks=frozenset() if kind is STRENGTHENED else JUDGING_MODES,
         message=f"The guarantee {' '.join(segments)} {verbs[kind]} than before.",
         evidence=lambda: evidence,
     )

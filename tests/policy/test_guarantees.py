@@ -2,7 +2,8 @@
 
 import pytest
 
-from tessera_gql.diff import Certainty, ChangeKind, Mode, SchemaError, compare_guarantees
+from tessera_gql.diff import Certainty, ChangeKind, Mode, SchemaError
+from tessera_gql.policy.guarantees import compare_guarantees
 
 W, S, C = ChangeKind.GUARANTEE_WEAKENED, ChangeKind.GUARANTEE_STRENGTHENED, ChangeKind.GUARANTEE_CHANGED
 HOUR = {"count": 1, "period": "hour"}
@@ -56,6 +57,14 @@ HOUR = {"count": 1, "period": "hour"}
         ({"volume": {"min_rows": "few"}}, {"volume": {"min_rows": 10}}, C, None),
         ({"volume": {"max_rows": True}}, {"volume": {"max_rows": 5}}, C, None),
         ({"volume": {"rows": 5}}, {"volume": {"rows": 4}}, C, None),
+        ({"volume": {"minRows": 5}}, {"volume": {"minRows": 4}}, W, {"rows": 4}),
+        ({"volume": {"MIN_ROWS": 5}}, {"volume": {"MIN_ROWS": 6}}, S, None),
+        ({"volume": {"minimum rows": 5}}, {"volume": {"minimum rows": 4}}, W, {"rows": 4}),
+        ({"volume": {"maximumRows": 5}}, {"volume": {"maximumRows": 4}}, S, None),
+        ({"volume": {"minutes_between_loads": 5}}, {"volume": {"minutes_between_loads": 60}}, C, None),
+        ({"volume": {"minutesBetweenLoads": 5}}, {"volume": {"minutesBetweenLoads": 4}}, C, None),
+        ({"volume": {"maxi_packs": 5}}, {"volume": {"maxi_packs": 4}}, C, None),
+        ({"volume": {"10": 5}}, {"volume": {"10": 4}}, C, None),
         ({"volume": {"rows": 0}}, {"volume": {}}, W, None),
         ({"volume": 5}, {"volume": 4}, C, None),
         ({"nullability": {"a": "sometimes"}}, {"nullability": {"a": "never"}}, S, None),
@@ -83,7 +92,7 @@ HOUR = {"count": 1, "period": "hour"}
 def test_each_guarantee_is_ranked(old, new, kind, counterexample):
     (change,) = compare_guarantees(old, new)
     assert change.kind is kind
-    assert change.breaks == (frozenset() if kind is S else {Mode.BACKWARD, Mode.FORWARD, Mode.FULL})
+    assert change.breaks == (frozenset() if kind is S else set(Mode) - {Mode.NONE})
     assert change.counterexample == counterexample
     assert (change.certainty is Certainty.PROVEN) == (counterexample is not None)
 
@@ -134,6 +143,12 @@ def test_a_change_of_a_guarantee_is_described_with_both_values():
     (extended,) = compare_guarantees({"accepted_values": {"a": "x"}}, {"accepted_values": {"a": ["x"]}})
     assert extended.message == "The guarantee accepted_values a promises something else than before."
     assert (extended.before, extended.after) == ("x", ["x"])
+
+
+def test_accepted_values_are_reported_as_deltas():
+    old, new = ({"accepted_values": {"a": values}} for values in (["x", "y"], ["x", "z"]))
+    (change,) = compare_guarantees(old, new)
+    assert (change.before, change.after) == (["y"], ["z"])
 
 
 def test_the_order_of_accepted_values_means_nothing():

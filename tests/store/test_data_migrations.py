@@ -1,0 +1,182 @@
+"""An upgrade from the release before keeps open proposals and their answers, and allows the mode CONSUMER."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlmodel import SQLModel
+
+from tessera_gql.diff import Mode, canonical_json
+from tessera_gql.errors import Conflict
+from tessera_gql.policy.enums import Outcome, ProposalStatus, Response
+from tessera_gql.store import migration
+from tessera_gql.store.database import Database
+from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal, new_id, table
+from tests.world import ORDERS, World, without
+
+RELEASE_BEFORE = "0006"
+
+
+@pytest.fixture
+async def old_world(bare_url: str) -> AsyncIterator[World]:
+    """A world in a database of the release before, whose tables have the same columns."""
+    await migration.upgrade(bare_url, RELEASE_BEFORE)
+    database = Database(bare_url)
+    yield World(database)
+    await database.dispose()
+
+
+def old_fingerprint(change: dict[str, Any]) -> str:
+    """The fingerprint that the release before computed: the hash without a version."""
+    parts = [change[name] for name in ("kind", "pointer", "path", "before", "after")]
+    return hashlib.sha256(canonical_json(parts).encode()).hexdigest()[:16]
+
+
+async def store_as_before(world: World, proposal: Proposal, *kinds: str) -> None:
+    """Store the changes of these kinds (all by default) with the fingerprints of the release before."""
+    row = await world.proposal(proposal.id)
+    records = [change for change in row.breaking_changes if not kinds or change["kind"] in kinds]
+    renamed = {change["fingerprint"]: old_fingerprint(change) for change in records}
+    async with world.database.write() as session:
+        changes = [{**change, "fingerprint": renamed[change["fingerprint"]]} for change in records]
+        await session.update_row(Proposal, row.id, breaking_changes=changes)
+    for acknowledgment in await world.acknowledgments(row):
+        fingerprints = [renamed[item] for item in acknowledgment.change_fingerprints if item in renamed]
+        async with world.database.write() as session:
+            await session.update_row(Acknowledgment, acknowledgment.id, change_fingerprints=fingerprints)
+
+
+async def upgrade(world: World) -> list[str]:
+    """Upgrade to the newest revision; returns what the upgrade reported."""
+    messages: list[str] = []
+    await migration.upgrade(world.database.url, report_progress=messages.append)
+    return messages
+
+
+async def test_an_open_proposal_keeps_its_answers_under_new_fingerprints(old_world: World) -> None:
+    world = old_world
+    asset = await world.published()
+    everything, note = await world.team("everything"), await world.team("note")
+    await world.register(asset, everything)
+    await world.register(asset, note, "note")
+    result = await world.publish(asset, without("note", "total"))
+    assert result.proposal is not None
+    await world.answer(result.proposal, note, Response.APPROVED)
+    before, asked = await world.proposal(result.proposal.id), await world.acknowledgments(result.proposal)
+    await store_as_before(world, result.proposal)
+    assert await upgrade(world) == []
+    assert await world.proposal(before.id) == before
+    assert await world.acknowledgments(before) == asked
+    assert [len(item.change_fingerprints) for item in asked] == [2, 1]
+    assert all(change["fingerprint"].startswith("2:") for change in before.breaking_changes)
+    answered = await world.answer(before, everything, Response.APPROVED)
+    assert answered.proposal.status is ProposalStatus.APPROVED
+    assert (await world.publish_proposal(before)).contract is not None
+
+
+async def test_a_proposal_with_a_break_that_nobody_was_asked_about_is_stale_with_its_answers(old_world: World) -> None:
+    world = old_world
+    asset = await world.published(consumers=1)
+    result = await world.publish(asset, without("note"), mode=Mode.NONE)
+    assert result.proposal is not None
+    await world.answer(result.proposal, world.consumers[0], Response.APPROVED)
+    await store_as_before(world, result.proposal, "PROPERTY_REMOVED")
+    stored = await world.proposal(result.proposal.id)
+    (message,) = await upgrade(world)
+    assert message.startswith("1 of 1 open proposals are stale")
+    assert await world.proposal(stored.id) == stored
+    with pytest.raises(Conflict, match="stale: an earlier version found its changes"):
+        await world.publish_proposal(stored)
+    newcomer = await world.team("newcomer")
+    await world.register(asset, newcomer)
+    answers = {item.consumer_team_id: item.response for item in await world.acknowledgments(stored)}
+    assert answers == {world.consumers[0].id: Response.APPROVED, newcomer.id: None}
+    again = await world.publish(asset, without("note"), mode=Mode.NONE, supersede=True)
+    assert again.proposal is not None
+    assert (await world.proposal(stored.id)).status is ProposalStatus.SUPERSEDED
+    assert await world.asked(again.proposal) == {world.consumers[0].id, newcomer.id}
+
+
+async def test_a_schema_that_can_no_longer_be_compared_does_not_stop_the_upgrade(old_world: World) -> None:
+    world = old_world
+    asset, proposal = await world.proposed(consumers=1)
+    await store_as_before(world, proposal)
+    async with world.database.write() as session:
+        await session.update_row(Contract, proposal.base_contract_id, schema_def={"type": "no such type"})
+    stored = await world.proposal(proposal.id)
+    assert len(await upgrade(world)) == 1
+    assert await world.proposal(proposal.id) == stored
+    assert (await world.answer(stored, world.consumers[0], Response.APPROVED)).contract is None
+    async with world.database.write() as session:
+        await session.update_row(Contract, proposal.base_contract_id, schema_def=ORDERS)
+    assert (await world.publish(asset, without("note"), supersede=True)).outcome is Outcome.PROPOSED
+
+
+async def test_a_proposal_that_has_ended_stays_as_it_was(old_world: World) -> None:
+    world = old_world
+    _, proposal = await world.proposed(consumers=1)
+    await world.withdraw(proposal)
+    await store_as_before(world, proposal)
+    stored, asked = await world.proposal(proposal.id), await world.acknowledgments(proposal)
+    assert await upgrade(world) == []
+    assert (await world.proposal(proposal.id), await world.acknowledgments(proposal)) == (stored, asked)
+
+
+async def test_a_downgrade_restores_the_fingerprints_of_before(old_world: World) -> None:
+    world = old_world
+    _, proposal = await world.proposed(consumers=1)
+    await store_as_before(world, proposal)
+    stored, asked = await world.proposal(proposal.id), await world.acknowledgments(proposal)
+    await upgrade(world)
+    assert await world.proposal(proposal.id) != stored
+    await migration.downgrade(world.database.url, RELEASE_BEFORE)
+    assert (await world.proposal(proposal.id), await world.acknowledgments(proposal)) == (stored, asked)
+
+
+def copy_values(model: type[SQLModel], row: Any, **values: Any) -> dict[str, Any]:
+    """The columns of a row as those of another row with a new id."""
+    return {column.name: getattr(row, column.name) for column in table(model).columns} | {"id": new_id(), **values}
+
+
+async def test_a_long_upgrade_reports_its_progress(old_world: World) -> None:
+    world = old_world
+    asset, proposal = await world.proposed(consumers=1)
+    await store_as_before(world, proposal)
+    base, stored = await world.active(asset), await world.proposal(proposal.id)
+    names = [f"a.b{number}" for number in range(100)]
+    assets = [copy_values(Asset, asset, fqn=name, fqn_key=name) for name in names]
+    contracts = [copy_values(Contract, base, asset_id=values["id"]) for values in assets]
+    proposals = [
+        copy_values(Proposal, stored, asset_id=contract["asset_id"], base_contract_id=contract["id"])
+        for contract in contracts
+    ]
+    async with world.database.write() as session:
+        await session.insert_many(Asset, assets)
+        await session.insert_many(Contract, contracts)
+        await session.insert_many(Proposal, proposals)
+    assert await upgrade(world) == ["Compared the terms of 100 of 101 open proposals again."]
+    for row in await world.rows(Proposal):
+        assert [change["fingerprint"][:2] for change in row.breaking_changes] == ["2:"]
+
+
+async def test_the_tables_allow_consumer_after_the_upgrade_and_full_takes_its_place_after_a_downgrade(
+    old_world: World,
+) -> None:
+    world = old_world
+    asset = await world.published()
+
+    async def set_mode() -> None:
+        async with world.database.write() as session:
+            await session.update_row(Asset, asset.id, compatibility_mode=Mode.CONSUMER)
+
+    with pytest.raises(Conflict):
+        await set_mode()
+    await upgrade(world)
+    await set_mode()
+    assert (await world.publish(asset, mode=Mode.CONSUMER)).outcome is Outcome.PUBLISHED
+    await migration.downgrade(world.database.url, RELEASE_BEFORE)
+    assert (await world.rows(Asset))[0].compatibility_mode is Mode.FULL
+    assert [row.compatibility_mode for row in await world.contracts(asset)] == [Mode.BACKWARD, Mode.FULL]
+    with pytest.raises(Conflict):
+        await set_mode()
