@@ -10,6 +10,7 @@ class CompatibilityMode(StrEnum):
     BACKWARD = "BACKWARD"
     FORWARD = "FORWARD"
     FULL = "FULL"
+    CONSUMER = "CONSUMER"
     NONE = "NONE"
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import strawberry
 
-from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode
+from tessera_gql.diff import MODE_DESCRIPTIONS, Bump, Certainty, ChangeKind, Mode
 from tessera_gql.formats.schema_documents import SchemaFormat
 from tessera_gql.policy.access import Scope
 from tessera_gql.policy.enums import (
@@ -79,10 +79,7 @@ describe_enum(
     Mode,
     "The rule that decides which changes to a schema are breaking. Weaker guarantees break in every mode but NONE.",
     name="CompatibilityMode",
-    BACKWARD="The new schema accepts all data written under the old one, and no declared field disappears.",
-    FORWARD="The old schema accepts all data written under the new one, and no new field is declared.",
-    FULL="Both BACKWARD and FORWARD hold, and nothing but annotations such as titles and descriptions changes.",
-    NONE="No change is breaking; changes are still listed, and consumers are informed.",
+    **{mode.name: description for mode, description in MODE_DESCRIPTIONS.items()},
 )
 describe_enum(
     Bump,
