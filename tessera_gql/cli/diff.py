@@ -41,8 +41,8 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
     """Compare two schemas: changes, breaking changes and counterexamples. Exit 0 if compatible, 1 if breaking.
 
     Each file is, by its extension, a JSON Schema (.json, .yaml), ODCS (.yaml), Avro (.avsc), SQL (.sql), a protobuf
-    descriptor set (.pb) or a dbt manifest (.json; --part gives the model). The formats of the two may differ. With --git
-    and a single revision, the file in the working tree is the new schema.
+    descriptor set (.pb) or a dbt manifest (.json; --part gives the model). The formats of the two may differ.
+    With --git and a single revision, the new schema is the file in the working tree.
 
     Example: tessera diff --git origin/main...HEAD schemas/orders.json --mode consumer
     """
