@@ -10,7 +10,8 @@ from tessera_gql.cli.diff_report import Comparison, DiffFormat, render
 from tessera_gql.cli.documents import DialectOption, PartOption, SchemaFile, parse_schema_file
 from tessera_gql.cli.git_revisions import parse_revision_range, read_revision
 from tessera_gql.cli.mode_table import print_mode_table
-from tessera_gql.cli.terminal import fail
+from tessera_gql.cli.progress import MIN_PROGRESS_BYTES
+from tessera_gql.cli.terminal import fail, print_note
 from tessera_gql.diff import Mode, SchemaError, compare
 
 STDIN = Path("-")
@@ -49,6 +50,8 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
     if explain:
         return print_mode_table(as_json=format is DiffFormat.JSON)
     contents = _read_files(old, new) if git is None else _read_revisions(git, old, new)
+    if (size := sum(len(content) for _name, content in contents)) > MIN_PROGRESS_BYTES:
+        print_note((f"comparing {size / 1e6:.1f} MB …", "dim"))
     files = [parse_schema_file(name, content, part, dialect) for name, content in contents]
     comparison = _compare(*files)
     render(comparison, mode, format)

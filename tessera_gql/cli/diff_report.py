@@ -14,6 +14,8 @@ from tessera_gql.escaping import build_workflow_command, escape_markdown, to_mar
 
 MAX_COUNTEREXAMPLE_CHARACTERS = 400
 MAX_VALUE_CHARACTERS = 60
+MAX_CHANGES = 500
+"""Changes that are listed for people; GitHub shows ten annotations and cuts comments of that length."""
 LABEL_WIDTH = len("breaks")
 UNPROVEN_PHRASE = "could not be proven compatible"
 
@@ -40,12 +42,12 @@ def render(comparison: Comparison, mode: Mode, format: DiffFormat) -> None:  # n
 
 
 def _format_headline(diff: SchemaDiff, mode: Mode) -> str:
-    breaking = len(diff.breaking_changes(mode))
-    if not diff.changes:
+    breaking, total = len(diff.breaking_changes(mode)), len(diff.changes)
+    if not total:
         return "No changes."
-    if not breaking:
-        return f"Compatible in mode {mode}: {_pluralize(len(diff.changes), 'change')}, bump {diff.bump(mode)}."
-    return f"Breaking in mode {mode}: {breaking} of {_pluralize(len(diff.changes), 'change')}, bump {diff.bump(mode)}."
+    verdict = f"Breaking in mode {mode}: {breaking} of" if breaking else f"Compatible in mode {mode}:"
+    unlisted = f" {total - MAX_CHANGES:,} are not listed; --format json has all." if total > MAX_CHANGES else ""
+    return f"{verdict} {_pluralize(total, 'change')}, bump {diff.bump(mode)}.{unlisted}"
 
 
 def _format_verdicts(diff: SchemaDiff) -> Iterator[StyledText]:
@@ -59,8 +61,8 @@ def _pluralize(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _sort_breaking_first(diff: SchemaDiff, mode: Mode) -> list[Change]:
-    return sorted(diff.changes, key=lambda change: mode not in change.breaks)
+def _list_breaking_first(diff: SchemaDiff, mode: Mode) -> list[Change]:
+    return sorted(diff.changes, key=lambda change: mode not in change.breaks)[:MAX_CHANGES]
 
 
 def _format_counterexample(change: Change, mode: Mode) -> str:
@@ -90,7 +92,7 @@ def _shorten(value: object, max_characters: int) -> str:
 
 def _render_text(comparison: Comparison, mode: Mode) -> None:
     diff = comparison.diff
-    for change in _sort_breaking_first(diff, mode):
+    for change in _list_breaking_first(diff, mode):
         breaks = mode in change.breaks
         label = ("breaks", "bold red") if breaks else ("ok", "green")
         details = (_format_delta(change), ""), (f" {change.kind}", "dim")
@@ -122,7 +124,7 @@ def _render_markdown(comparison: Comparison, mode: Mode) -> None:
     if diff.changes:
         verdicts = "".join(part if isinstance(part, str) else part[0] for part in _format_verdicts(diff))
         lines += ["", verdicts, "", "| | change | field | what | example |", "|---|---|---|---|---|"]
-    for change in _sort_breaking_first(diff, mode):
+    for change in _list_breaking_first(diff, mode):
         mark = "💥" if mode in change.breaks else "✅"
         field, example = map(to_markdown_code, (change.path, _format_counterexample(change, mode)))
         evidence = example or _format_evidence(change, mode)
@@ -132,7 +134,7 @@ def _render_markdown(comparison: Comparison, mode: Mode) -> None:
 
 def _render_github(comparison: Comparison, mode: Mode) -> None:
     """Print GitHub workflow commands: an error per breaking change, a notice per compatible one."""
-    for change in _sort_breaking_first(comparison.diff, mode):
+    for change in _list_breaking_first(comparison.diff, mode):
         level = "error" if mode in change.breaks else "notice"
         evidence = _format_evidence(change, mode)
         message = change.message + (f" {evidence[0].upper()}{evidence[1:]}" if evidence else "")

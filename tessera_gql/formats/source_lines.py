@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 import yaml
@@ -33,10 +35,17 @@ class SourceLines:
             if line := self.by_path.get(tuple(path[:length])):
                 return line
         for length in range(len(names), 0, -1):
-            for candidate, line in self.by_names.items():
-                if candidate[-1] == names[length - 1] and _is_subsequence(names[:length], candidate):
+            for candidate, line in self._by_last_name.get(names[length - 1], ()):
+                if _is_subsequence(names[:length], candidate):
                     return line
         return None
+
+    @cached_property
+    def _by_last_name(self) -> Mapping[str, list[tuple[Path, int]]]:
+        lines: defaultdict[str, list[tuple[Path, int]]] = defaultdict(list)
+        for names, line in self.by_names.items():
+            lines[names[-1]].append((names, line))
+        return lines
 
 
 def find_lines(source: SchemaDocument) -> SourceLines:

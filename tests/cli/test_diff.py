@@ -225,6 +225,23 @@ def test_a_change_that_is_not_proven_to_break_says_so(run, tmp_path, format_):
     assert "for example" not in result.stdout
 
 
+@pytest.mark.parametrize("format_", ["text", "markdown", "github"])
+def test_of_many_changes_the_first_are_listed_and_the_others_counted(run, tmp_path, format_):
+    for name, type_ in (("old", "string"), ("new", "integer")):
+        columns = {f"column_{number}": {"type": type_} for number in range(600)}
+        (tmp_path / f"{name}.json").write_text(json.dumps({"type": "object", "properties": columns}))
+    result = run("old.json", "new.json", "--format", format_)
+    assert result.stdout.count("TYPE_CHANGED") == 500
+    assert "600 of 600 changes, bump MAJOR. 100 are not listed; --format json has all." in result.stdout
+    assert run("old.json", "new.json", "--format", "json").stdout.count('"TYPE_CHANGED"') == 600
+
+
+def test_a_comparison_of_large_files_is_announced_on_stderr(run, tmp_path):
+    (tmp_path / "large.json").write_text(json.dumps({**OLD, "description": "x" * 1_000_000}))
+    result = run("old.json", "large.json")
+    assert (result.exit_code, result.stderr) == (0, "comparing 1.0 MB …\n")
+
+
 def test_a_file_over_the_limit_is_refused(run, tmp_path):
     with (tmp_path / "large.json").open("wb") as file:
         file.truncate(128_000_001)
