@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import yaml
 
 from tessera_gql.formats.schema_documents import SchemaDocument, SchemaFormat
+from tessera_gql.formats.yaml import MAX_DEPTH
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -101,6 +102,8 @@ def _iterate_values(text: str) -> Iterator[_Value]:
         for event in yaml.parse(text, Loader=_Loader):
             if isinstance(event, yaml.CollectionEndEvent):
                 stack.pop()
+            elif len(stack) > MAX_DEPTH:
+                return  # no schema is nested so deep, and each path is as long as its depth
             elif isinstance(event, yaml.NodeEvent):
                 yield from _handle_node(event, stack)
     except yaml.YAMLError:

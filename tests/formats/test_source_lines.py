@@ -121,7 +121,9 @@ def test_what_yaml_can_not_read_ends_the_index_and_earlier_lines_stay() -> None:
     assert line(SchemaFormat.JSON_SCHEMA, text, "properties b") == 3
 
 
-@pytest.mark.parametrize("text", ["", "{", "[[[[", "a: &a [*a]", "? {a: b}\n: c", "\x00", "- - - x"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[[[[", "a: &a [*a]", "? {a: b}\n: c", "\x00", "- - - x", pytest.param("[" * 99_999, id="deep")]
+)
 def test_any_text_gives_lines_or_none(text: str) -> None:
     assert line(SchemaFormat.JSON_SCHEMA, text, "properties a") in {None, 1}
     assert line(SchemaFormat.ODCS, text, "properties a", "a") is None
