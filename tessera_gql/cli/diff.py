@@ -25,7 +25,9 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
         typer.Argument(help="Current schema, or the file for --git; - reads JSON from stdin.", allow_dash=True),
     ] = None,
     new: Annotated[Path | None, typer.Argument(help="New schema; - reads JSON from stdin.", allow_dash=True)] = None,
-    mode: Annotated[Mode, typer.Option(case_sensitive=False, help="Compatibility mode.")] = Mode.BACKWARD,
+    mode: Annotated[
+        Mode, typer.Option(case_sensitive=False, help="Compatibility mode; --explain describes them.")
+    ] = Mode.BACKWARD,
     format: Annotated[DiffFormat, typer.Option(help="Output format.")] = DiffFormat.TEXT,  # noqa: A002 - the option's name
     git: Annotated[
         str | None,
