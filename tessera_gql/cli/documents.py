@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,9 @@ SCHEMA_KEYWORDS = frozenset(
     ("$schema", "$id", "$ref", "$defs", "definitions", "type", "properties", "allOf", "anyOf", "oneOf", "enum", "const")
 )
 """Keywords of which every JSON Schema with a meaning has at least one at its root."""
+
+# Without a handler Python prints warnings on stderr, and those of the SQL parser repeat text of the file unescaped.
+logging.getLogger("sqlglot").addHandler(logging.NullHandler())
 
 SchemaArgument = Annotated[
     Path,

@@ -199,6 +199,16 @@ def test_yaml_that_is_no_schema_is_refused_as_a_data_contract(run, tmp_path):
     assert (result.exit_code, "no data contract of ODCS v3" in result.stderr) == (2, True)
 
 
+def test_the_sql_parser_prints_no_text_of_a_file_on_stderr(tmp_path):
+    (tmp_path / "old.sql").write_text("CREATE TABEL orders (note TEXT DEFAULT '\x1b[2J'\n)")
+    command = [sys.executable, "-m", "tessera_gql", "diff", "old.sql", "old.sql"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    completed = subprocess.run(
+        command, cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert (completed.returncode, completed.stderr.count("\n"), "\x1b" in completed.stderr) == (2, 1, False)
+
+
 def test_github_annotations_lead_to_the_line_of_the_changed_key(run, tmp_path):
     (tmp_path / "old.json").write_text(json.dumps(OLD, indent=2))
     (tmp_path / "new.json").write_text(json.dumps({**NEW, "properties": {"id": {"type": "string"}}}, indent=2))
