@@ -74,8 +74,9 @@ def _format_counterexample(change: Change, mode: Mode) -> str:
 
 def _format_evidence(change: Change, mode: Mode) -> str:
     """Return why a change counts as breaking: its counterexample, or that nothing is proven; else an empty text."""
-    example = _format_counterexample(change, mode)
-    return f"for example {example}" if example else UNPROVEN_PHRASE if mode in change.breaks else ""
+    if example := _format_counterexample(change, mode):
+        return f"for example {example}"
+    return UNPROVEN_PHRASE if mode in change.breaks and UNPROVEN_PHRASE not in change.message else ""
 
 
 def _format_delta(change: Change) -> str:
