@@ -1,4 +1,4 @@
-"""Write docs/reference: the settings, the command line and the GraphQL schema, each from the code that defines it.
+"""Write docs/reference (settings, commands, GraphQL schema) and the modes in docs/compatibility.md, each from its code.
 
 `--check` writes nothing and exits with 1 if a page differs from what would be written.
 """
@@ -32,9 +32,10 @@ from tessera_gql.cli import COMMANDS, build_app
 from tessera_gql.cli.exit_codes import MEANINGS
 from tessera_gql.config import Settings, secrets
 from tessera_gql.config.limits import LimitSettings
+from tessera_gql.diff import MODE_DESCRIPTIONS, Mode, judge_everyday_changes
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "docs/reference"
+FOLDER = ROOT / "docs"
 SETTINGS_TEXT = """Every setting is an environment variable, or a line in a file `.env`.
 [Configuring](../configuring.md) explains files for secrets, `tessera config` and how mistakes are reported.
 """
@@ -260,7 +261,34 @@ def _text(node: Any) -> str:
     return text
 
 
-PAGES = {"settings.md": settings_page, "cli.md": cli_page, "schema.md": schema_page}
+# The compatibility modes
+
+MODES_PAGE = ROOT / "docs/compatibility.md"
+MODES_START = "<!-- modes: written by `make reference`; changes made here are lost. -->\n"
+MODES_END = "<!-- end of modes -->"
+
+
+def compatibility_page() -> str:
+    """The page as it is, with its part about the modes written anew."""
+    start, remainder = MODES_PAGE.read_text().split(MODES_START)
+    _modes, end = remainder.split(MODES_END)
+    descriptions = table(("mode", "meaning"), [(f"`{mode}`", text) for mode, text in MODE_DESCRIPTIONS.items()])
+    verdicts = table(
+        ("change", *(f"`{mode}`" for mode in Mode)),
+        [
+            (verdict.title, *("**breaks**" if mode in verdict.breaks else "ok" for mode in Mode))
+            for verdict in judge_everyday_changes()
+        ],
+    )
+    return f"{start}{MODES_START}\n{descriptions}\n{verdicts}\n{MODES_END}{end}"
+
+
+PAGES = {
+    "reference/settings.md": settings_page,
+    "reference/cli.md": cli_page,
+    "reference/schema.md": schema_page,
+    "compatibility.md": compatibility_page,
+}
 
 
 def stale_pages() -> list[str]:
@@ -276,9 +304,9 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--check"]:
         stale = stale_pages()
         for name in stale:
-            print(f"docs/reference/{name} is not fresh: run `make reference`")
+            print(f"docs/{name} is not fresh: run `make reference`")
         return 1 if stale else 0
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / "reference").mkdir(parents=True, exist_ok=True)
     for name, page in PAGES.items():
         (FOLDER / name).write_text(page().rstrip() + "\n")
     return 0

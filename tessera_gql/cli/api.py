@@ -62,12 +62,20 @@ def read_credentials() -> dict[str, str]:
     return cast("dict[str, str]", content) if isinstance(content, dict) else {}
 
 
-def read_file(path: Path) -> bytes:
-    """Read a file, or stdin for `-`; one that can't be read ends the command with a message."""
+def read_file(path: Path, max_bytes: int | None = None) -> bytes:
+    """Read a file, or stdin for `-`; one that is too large or can't be read ends the command with a message."""
+    size = -1 if max_bytes is None else max_bytes + 1
     try:
-        return typer.get_binary_stream("stdin").read() if str(path) == "-" else path.read_bytes()
+        if str(path) == "-":
+            content = typer.get_binary_stream("stdin").read(size)
+        else:
+            with path.open("rb") as file:
+                content = file.read(size)
     except OSError as error:
         raise fail(f"{path} can't be read: {error.strerror or error}.") from None
+    if max_bytes is not None and len(content) > max_bytes:
+        raise fail(f"{path} has more than {max_bytes:,} bytes, the most that is read. Split it.")
+    return content
 
 
 def read_json(path: Path) -> dict[str, Any]:

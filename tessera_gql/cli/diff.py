@@ -1,49 +1,84 @@
-"""`tessera diff`: compare two schema files without a server."""
+"""`tessera diff`: compare two schema files, or two revisions of one file, without a server."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tessera_gql.cli.api import read_file
-from tessera_gql.cli.diff_report import DiffFormat, render
-from tessera_gql.cli.documents import DialectOption, PartOption, convert_to_json_schema, is_json_schema
-from tessera_gql.cli.terminal import fail
+from tessera_gql.cli.diff_report import Comparison, DiffFormat, render
+from tessera_gql.cli.documents import DialectOption, PartOption, SchemaFile, parse_schema_file
+from tessera_gql.cli.git_revisions import parse_revision_range, read_revision
+from tessera_gql.cli.mode_table import print_mode_table
+from tessera_gql.cli.progress import MIN_PROGRESS_BYTES
+from tessera_gql.cli.terminal import fail, print_note
 from tessera_gql.diff import Mode, SchemaError, compare
 
 STDIN = Path("-")
+MAX_FILE_BYTES = 128_000_000
+"""Enough for the manifest of a large dbt project."""
 
 
-def diff(
-    old: Annotated[Path, typer.Argument(help="Current schema; - reads JSON from stdin.", allow_dash=True)],
-    new: Annotated[Path, typer.Argument(help="New schema; - reads JSON from stdin.", allow_dash=True)],
-    mode: Annotated[Mode, typer.Option(case_sensitive=False, help="Compatibility mode.")] = Mode.BACKWARD,
+def diff(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
+    old: Annotated[
+        Path | None,
+        typer.Argument(help="Current schema, or the file for --git; - reads JSON from stdin.", allow_dash=True),
+    ] = None,
+    new: Annotated[Path | None, typer.Argument(help="New schema; - reads JSON from stdin.", allow_dash=True)] = None,
+    mode: Annotated[
+        Mode, typer.Option(case_sensitive=False, help="Compatibility mode; --explain describes them.")
+    ] = Mode.BACKWARD,
     format: Annotated[DiffFormat, typer.Option(help="Output format.")] = DiffFormat.TEXT,  # noqa: A002 - the option's name
+    git: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REVISIONS", help="Compare revisions of one file: OLD..NEW, OLD...NEW (from the merge base) or OLD."
+        ),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print what each mode means and what breaks in it, and exit.")
+    ] = False,
     part: PartOption = None,
     dialect: DialectOption = None,
 ) -> None:
     """Compare two schemas: changes, breaking changes and counterexamples. Exit 0 if compatible, 1 if breaking.
 
-    The files are JSON Schemas, or, by extension, ODCS (.yaml), Avro (.avsc), SQL (.sql) or protobuf descriptor sets
-    (.pb).
+    Each file is, by its extension, a JSON Schema (.json, .yaml), ODCS (.yaml), Avro (.avsc), SQL (.sql), a protobuf
+    descriptor set (.pb) or a dbt manifest (.json; --part gives the model). The formats of the two may differ.
+    With --git and a single revision, the new schema is the file in the working tree.
+
+    Example: tessera diff --git origin/main...HEAD schemas/orders.json --mode consumer
     """
+    if explain:
+        return print_mode_table(as_json=format is DiffFormat.JSON)
+    contents = _read_files(old, new) if git is None else _read_revisions(git, old, new)
+    if (size := sum(len(content) for _name, content in contents)) > MIN_PROGRESS_BYTES:
+        print_note((f"comparing {size / 1e6:.1f} MB …", "dim"))
+    files = [parse_schema_file(name, content, part, dialect) for name, content in contents]
+    comparison = _compare(*files)
+    render(comparison, mode, format)
+    raise typer.Exit(0 if comparison.diff.is_compatible(mode) else 1)
+
+
+def _read_files(old: Path | None, new: Path | None) -> list[tuple[str, bytes]]:
+    if old is None or new is None:
+        raise fail("Give two files, or one with --git. `tessera diff --help` explains it.")
     if old == new == STDIN:
         raise fail("Only one of the two schemas can come from stdin; give the other as a file.")
-    old_schema, new_schema = (
-        _read_json(path) if is_json_schema(path) else convert_to_json_schema(path, part, dialect) for path in (old, new)
-    )
+    return [(str(path), read_file(path, MAX_FILE_BYTES)) for path in (old, new)]
+
+
+def _read_revisions(revisions: str, path: Path | None, second_path: Path | None) -> list[tuple[str, bytes]]:
+    if path is None or second_path is not None:
+        raise fail("Give one file with --git: its revisions are compared.")
+    old, new = parse_revision_range(revisions, path)
+    old_content = read_revision(old, path, MAX_FILE_BYTES)
+    new_content = read_file(path, MAX_FILE_BYTES) if new is None else read_revision(new, path, MAX_FILE_BYTES)
+    return [(str(path), old_content), (str(path), new_content)]
+
+
+def _compare(old: SchemaFile, new: SchemaFile) -> Comparison:
     try:
-        comparison = compare(old_schema, new_schema)
+        return Comparison(old, new, compare(old.schema, new.schema))
     except SchemaError as error:
         raise fail(str(error)) from None
-    render(comparison, mode, format, str(new))
-    raise typer.Exit(0 if comparison.is_compatible(mode) else 1)
-
-
-def _read_json(path: Path) -> object:
-    try:
-        return json.loads(read_file(path))
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else error
-        raise fail(f"{path} is not JSON: {reason}.") from None

@@ -54,6 +54,22 @@ def print_line(*parts: StyledText) -> None:
     _out.print(_line(parts))
 
 
+def print_entry(label: StyledText, *parts: StyledText, width: int) -> None:
+    """Print a label and a text on one line; a terminal wraps the text into a column beside the label."""
+    text, style = (label, "") if isinstance(label, str) else label
+    if not _out.is_terminal:
+        print_line(text.ljust(width + 2), *parts)
+        return
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=width)
+    grid.add_column(overflow="fold")
+    # Wrapping may put a `::` at the start of a line, where CI runners read commands.
+    pairs = [(part, "") if isinstance(part, str) else part for part in parts]
+    column = [(escape_terminal(part).replace("::", "\\u003a:"), style) for part, style in pairs]
+    grid.add_row(Text(escape_terminal(text), style=style), Text.assemble(*column))
+    _out.print(grid)
+
+
 def print_note(*parts: StyledText) -> None:
     """Print one line on stderr."""
     _err.print(_line(parts))

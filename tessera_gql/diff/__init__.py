@@ -1,7 +1,19 @@
 """Compare JSON Schemas for compatibility. A change counts as breaking unless it is proven compatible.
 
-The package is pure and imports nothing else of the project. `engine` puts its folders together: `read` parses schemas,
-`compare` finds differences, `prove` decides which of them break, and `report` backs these with evidence.
+    >>> from tessera_gql.diff import Mode, compare
+    >>> old = {"type": "object", "properties": {"id": {"type": "integer"}, "note": {"type": "string"}}}
+    >>> new = {"type": "object", "properties": {"id": {"type": "integer"}}}
+    >>> diff = compare(old, new)
+    >>> [(change.kind.value, change.path) for change in diff.breaking_changes(Mode.BACKWARD)]
+    [('PROPERTY_REMOVED', 'note')]
+    >>> diff.is_compatible(Mode.FORWARD)
+    True
+    >>> diff.bump(Mode.BACKWARD).value
+    'MAJOR'
+
+The package is a library of its own: it does no I/O and imports nothing else of the project. `engine` puts its folders
+together: `read` parses schemas, `compare` finds differences, `prove` decides which of them break, and `report` backs
+these with evidence. docs/diff-library.md describes how to use it.
 """
 
 from tessera_gql.diff.changes import (
@@ -15,6 +27,7 @@ from tessera_gql.diff.changes import (
     SchemaDiff,
 )
 from tessera_gql.diff.engine import check, compare
+from tessera_gql.diff.modes import MODE_DESCRIPTIONS, EverydayVerdict, judge_everyday_changes
 from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.fields import Field, list_fields
 from tessera_gql.diff.read.guard import guard
@@ -23,11 +36,13 @@ from tessera_gql.diff.small_schemas import small_schema_size
 
 __all__ = [
     "FINGERPRINT_VERSION",
+    "MODE_DESCRIPTIONS",
     "Bump",
     "Certainty",
     "Change",
     "ChangeEvidence",
     "ChangeKind",
+    "EverydayVerdict",
     "Field",
     "Json",
     "Mode",
@@ -38,6 +53,7 @@ __all__ = [
     "compare",
     "guard",
     "json_pointer",
+    "judge_everyday_changes",
     "list_fields",
     "small_schema_size",
 ]

@@ -112,7 +112,6 @@ def _choose_name(names: Sequence[str], part: str | None, fqn: str | None) -> str
     if len(matches) == 1:
         return matches[0]
     listing = ", ".join(names[:20]) + (" and more" if len(names) > 20 else "")
-    raise DocumentError(
-        f"This document describes {listing}; {'none' if not matches else 'more than one'} of them is {wanted_name!r}."
-        " Say which with `part`."
-    )
+    count = "more than one" if matches else "none"
+    problem = f"; {count} of them is {wanted_name!r}" if wanted_name else ""
+    raise DocumentError(f"This document describes {listing}{problem}. Say which with `part`.")

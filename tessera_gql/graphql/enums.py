@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import strawberry
 
-from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode
+from tessera_gql.diff import MODE_DESCRIPTIONS, Bump, Certainty, ChangeKind, Mode
 from tessera_gql.formats.schema_documents import SchemaFormat
 from tessera_gql.policy.access import Scope
 from tessera_gql.policy.enums import (
@@ -20,7 +20,6 @@ from tessera_gql.policy.enums import (
     Response,
 )
 from tessera_gql.policy.events import EVENT_KINDS
-from tessera_gql.policy.modes import MODE_DESCRIPTIONS
 
 
 def describe_enum(enum: type[Enum], description: str, *, name: str | None = None, **values: str) -> None:
@@ -81,7 +80,7 @@ describe_enum(
     "The rule that decides which changes to a schema are breaking. Weaker guarantees and a weaker mode break in every"
     " mode but NONE.",
     name="CompatibilityMode",
-    **{mode.value: description for mode, description in MODE_DESCRIPTIONS.items()},
+    **{mode.name: description for mode, description in MODE_DESCRIPTIONS.items()},
 )
 describe_enum(
     Bump,

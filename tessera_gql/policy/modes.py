@@ -1,17 +1,7 @@
-"""Compatibility modes: what each promises, and when a change of the mode weakens that promise."""
-
-from collections.abc import Mapping
+"""When a change of the compatibility mode weakens the promise of a contract."""
 
 from tessera_gql.diff import Change, ChangeKind, Mode
 
-MODE_DESCRIPTIONS: Mapping[Mode, str] = {
-    Mode.BACKWARD: "The new schema accepts all data written under the old one, and no declared field disappears.",
-    Mode.FORWARD: "The old schema accepts all data written under the new one, and no field is added.",
-    Mode.FULL: "Both, and no constraint changes at all.",
-    Mode.CONSUMER: "Whoever reads the current version by name keeps working: columns may be added, but none may vanish,"
-    " change or widen its type, become nullable, gain values or lose a constraint.",
-    Mode.NONE: "Nothing is breaking; changes are listed and registered teams are informed.",
-}
 JUDGING_MODES = frozenset(Mode) - {Mode.NONE}
 """The modes under which a change can break at all."""
 

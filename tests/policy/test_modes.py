@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from tessera_gql.diff import ChangeKind, Mode, compare
-from tessera_gql.policy.modes import JUDGING_MODES, MODE_DESCRIPTIONS, compare_modes, is_weaker
+from tessera_gql.policy.modes import JUDGING_MODES, compare_modes, is_weaker
 
 WEAKER = {
     Mode.BACKWARD: {Mode.FORWARD, Mode.CONSUMER, Mode.NONE},
@@ -52,7 +52,3 @@ def test_a_weaker_mode_is_a_change_of_the_whole_schema_with_a_fingerprint_of_its
     assert change.message == "The compatibility mode was weakened from BACKWARD to NONE."
     weakened = [compare_modes(before, after) for before, after in product(Mode, Mode) if is_weaker(before, after)]
     assert len({changes[0].fingerprint for changes in weakened}) == len(weakened) == 13
-
-
-def test_every_mode_has_a_description() -> None:
-    assert set(MODE_DESCRIPTIONS) == set(Mode)

@@ -46,6 +46,7 @@ WORDS = {
     "COMMIT",
     "RATE_LIMITED",
     "WEBHOOK_DELIVERY_FAILED",
+    "HEAD",
 }
 PAGES = {name: (ROOT / f"docs/{name}.md").read_text() for name in NAMES}
 WRITTEN = [
