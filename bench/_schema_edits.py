@@ -31,6 +31,7 @@ def edit_schema(random: Random, grammar: SchemaGrammar, schema: dict[str, Any]) 
         for _ in range(edit_count):
             parts = [part for part in iterate_subschemas(edited) if isinstance(part, dict)]
             random.choice(EDITS)(random, grammar, random.choice(parts), edited)
+        grammar.add_definitions(edited)
         if edited != schema:
             break
     return edited

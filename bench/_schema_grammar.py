@@ -1,5 +1,6 @@
 """Generate JSON Schemas of every draft, and documents that nearly satisfy them, from a grammar and a random source."""
 
+from copy import deepcopy
 from random import Random
 from typing import Any, NamedTuple
 
@@ -47,6 +48,7 @@ class SchemaGrammar:
         self.random = random
         self.draft = draft
         self.definition_count = random.choice((0, 0, 1, 2, MAX_DEFINITIONS))
+        self.definitions: dict[str, Any] = {}
         self.first_reachable = 0
         """The first definition that may apply to the same value as the part that is being generated."""
 
@@ -55,17 +57,24 @@ class SchemaGrammar:
 
     def root(self) -> dict[str, Any]:
         schema = self.object_schema(0) if self.has_chance(0.8) else self.keywords(0)
-        definitions: dict[str, Any] = {}
         for index in range(self.definition_count):
             self.first_reachable = index + 1
-            definitions[f"D{index}"] = self.object_schema(1) if self.has_chance(0.5) else self.keywords(1)
+            self.definitions[f"D{index}"] = self.object_schema(1) if self.has_chance(0.5) else self.keywords(1)
         self.first_reachable = 0
-        return {"$schema": self.draft.uri, **schema} | self._select_used(schema, definitions)
+        root = {"$schema": self.draft.uri, **schema}
+        self.add_definitions(root)
+        return root
 
-    def _select_used(self, schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-        """Return the keyword with the definitions that the schema uses."""
-        names = [name for name in definitions if f"/{name}'" in f"{schema}{definitions}"]
-        return {self.draft.definitions: {name: definitions[name] for name in names}} if names else {}
+    def add_definitions(self, root: dict[str, Any]) -> None:
+        """Add the generated definitions that the schema uses and lacks."""
+        while missing := self._missing_definitions(root):
+            root.setdefault(self.draft.definitions, {}).update(deepcopy(missing))
+
+    def _missing_definitions(self, root: dict[str, Any]) -> dict[str, Any]:
+        present, text = root.get(self.draft.definitions, {}), str(root)
+        return {
+            name: schema for name, schema in self.definitions.items() if name not in present and f"/{name}'" in text
+        }
 
     def schema(self, depth: int) -> Schema:
         """Generate a schema of a part of the value: every definition may be used, and so may the root."""
