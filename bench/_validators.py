@@ -19,6 +19,7 @@ from tests.conformance import tools
 HERE = Path(__file__).parent
 JSONSCHEMA_RS = "jsonschema-rs==0.60.3"
 AJV = ("ajv@8.20.0", "ajv-draft-04@1.0.0")
+PYTHON_ARGUMENTS = ("-P", str(HERE / "_validate.py"))
 TIMEOUT_SECONDS = 1_200
 
 
@@ -63,12 +64,15 @@ class ExternalValidator:
         return [json.loads(line) for line in completed.stdout.splitlines()]
 
 
+def find_jsonschema() -> ExternalValidator:
+    return ExternalValidator("jsonschema", (sys.executable, *PYTHON_ARGUMENTS), is_fast=False)
+
+
 def find_validators() -> tuple[list[ExternalValidator], list[str]]:
     """Return the validators that are or can be installed, and a line for each that is missing."""
-    arguments = ("-P", str(HERE / "_validate.py"))
-    validators, missing = [ExternalValidator("jsonschema", (sys.executable, *arguments), is_fast=False)], []
+    validators, missing = [find_jsonschema()], []
     try:
-        validators.append(ExternalValidator("jsonschema-rs", (tools.python(JSONSCHEMA_RS), *arguments)))
+        validators.append(ExternalValidator("jsonschema-rs", (tools.python(JSONSCHEMA_RS), *PYTHON_ARGUMENTS)))
     except tools.Missing as error:
         missing.append(f"jsonschema-rs is missing: {error}")
     try:
