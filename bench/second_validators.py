@@ -13,6 +13,7 @@ A validator that can't be installed is left out, and the report names it.
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections import Counter
@@ -200,20 +201,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench second_validators", description=__doc__)
     parser.add_argument("--pairs", type=int, default=2_000, help="number of pairs of schemas")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="repeats a run")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="time after which no further pair is generated")
     options = parser.parse_args()
     validators, missing = find_validators()
     print(
         f"seed {options.seed}; validators: {', '.join(validator.name for validator in validators)}", *missing, sep="\n"
     )
-    results = run(options.seed, options.pairs, validators)
+    results = run(options.seed, options.pairs, validators, options.minutes)
     for label, count in sorted(results.counts.items()):
         print(f"{label:70}{count:>10,}")
     print(*results.examples, "FAIL" if results.has_failed else "PASS", sep="\n")
     return int(results.has_failed)
 
 
-def run(seed: int, count: int, validators: Sequence[ExternalValidator]) -> Results:
+def run(seed: int, count: int, validators: Sequence[ExternalValidator], minutes: float = math.inf) -> Results:
     results = Results()
+    end = time.monotonic() + 60 * minutes
     batch: list[Pair] = []
     for pair in generate_pairs(seed, count, results):
         batch.append(pair)
@@ -221,6 +224,8 @@ def run(seed: int, count: int, validators: Sequence[ExternalValidator]) -> Resul
             check_batch(batch, validators, results)
             print(f"{results.counts['pairs']:,} pairs", file=sys.stderr, flush=True)
             batch = []
+            if time.monotonic() > end:
+                break
     if batch:
         check_batch(batch, validators, results)
     return results
