@@ -11,6 +11,7 @@ from typing import Any
 from bench._schema_grammar import Draft, resolve
 
 MAX_DEPTH = 12
+MAX_PATH_DEPTH = 4
 IN_PLACE_LISTS = ("allOf", "anyOf", "oneOf")
 IN_PLACE = ("if", "then", "else")
 
@@ -70,6 +71,23 @@ class DeclaredProperties:
             raise Ambiguous
         return projections[0]
 
+    def paths(self) -> set[str]:
+        """Return the declared field paths, to a bounded depth."""
+        return set(self._iterate_paths([self.root], "", 0))
+
+    def _iterate_paths(self, schemas: list[Any], path: str, depth: int) -> Iterator[str]:
+        if depth > MAX_PATH_DEPTH:
+            return
+        parts = [part for schema in schemas for part in self._in_place(schema)]
+        for name in _declared_names(parts):
+            yield f"{path}/{name}"
+            inside = [part["properties"][name] for part in parts if name in part.get("properties", {})]
+            yield from self._iterate_paths(inside, f"{path}/{name}", depth + 1)
+        for step, list_inside in (("[]", _all_item_schemas), ("*", _undeclared_schemas)):
+            inside = [schema for part in parts for schema in list_inside(part)]
+            if inside:
+                yield from self._iterate_paths(inside, path + step, depth + 1)
+
     def _in_place(self, schema: Any) -> list[dict[str, Any]]:
         """Return all schemas that may apply to the same value as this one."""
         parts: list[dict[str, Any]] = []
@@ -126,3 +144,15 @@ def _part_item_schemas(part: dict[str, Any], index: int) -> Iterator[Any]:
         yield part[further]
     if "contains" in part:
         yield part["contains"]
+
+
+def _all_item_schemas(part: dict[str, Any]) -> Iterator[Any]:
+    items = part.get("items", [])
+    yield from items if isinstance(items, list) else [items]
+    yield from part.get("prefixItems", [])
+    yield from [part["additionalItems"]] if "additionalItems" in part else []
+
+
+def _undeclared_schemas(part: dict[str, Any]) -> Iterator[Any]:
+    yield from part.get("patternProperties", {}).values()
+    yield from [part["additionalProperties"]] if "additionalProperties" in part else []

@@ -5,6 +5,7 @@ independently of the tests' own generator, and compares each pair. It fails
 
 - if a document refutes a "compatible": a producer writes it, and the other schema refuses it (for CONSUMER: what a
   reader of the old schema sees of it);
+- if a declared field disappears under a "compatible" (for FORWARD: if one is new);
 - if a validator doesn't confirm the counterexample of a proven change;
 - if a comparison crashes.
 
@@ -139,6 +140,7 @@ def check_batch(pairs: Sequence[Pair], validators: Sequence[ExternalValidator], 
         validities = {name: rows[index] for name, rows in verdicts.items()}
         check_counterexamples(pair, validities, results)
         check_samples(pair, [validities[name] for name in samplers], results)
+        check_paths(pair, results)
 
 
 def count_verdicts(pair: Pair, results: Results) -> None:
@@ -195,6 +197,14 @@ def check_samples(pair: Pair, validities: Sequence[Validity], results: Results) 
                 documents_of = {"document": pair.samples[sample], "seen": pair.samples[projection]}
                 results.fail(f"a document refutes {mode.value}", pair.old, pair.new, **documents_of)
             break
+
+
+def check_paths(pair: Pair, results: Results) -> None:
+    """Look for declared fields that a "compatible" version lost, or for FORWARD added."""
+    old, new = (DeclaredProperties(schema, pair.draft).paths() for schema in (pair.old, pair.new))
+    for mode, missing in ((Mode.BACKWARD, old - new), (Mode.CONSUMER, old - new), (Mode.FORWARD, new - old)):
+        if missing and pair.diff.is_compatible(mode):
+            results.fail(f"a declared field refutes {mode.value}", pair.old, pair.new, paths=sorted(missing)[:3])
 
 
 def main() -> int:

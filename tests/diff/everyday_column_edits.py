@@ -225,7 +225,7 @@ REQUIRED = (
         orders(note=TEXT),
         K.REQUIRED_REMOVED,
         MORE_VALUES,
-        ("note", "required"),
+        ("note", "optional"),
     ),
     Edit(
         "the list of required columns changes its order",

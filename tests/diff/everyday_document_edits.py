@@ -85,7 +85,7 @@ MODELS = (
         model(note=(str, "none")),
         K.REQUIRED_REMOVED,
         MORE_VALUES,
-        ("note", "required"),
+        ("note", "optional"),
     ),
     Edit(
         "a default of a model becomes another one",
@@ -339,7 +339,7 @@ ODCS = (
         text(),
         K.REQUIRED_REMOVED,
         MORE_VALUES,
-        ("value", "required"),
+        ("value", "optional"),
     ),
     Edit(
         "ODCS: a column gets another logical type",

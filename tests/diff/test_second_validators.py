@@ -78,6 +78,13 @@ def test_no_document_refutes_a_verdict_of_incompatible(validator: ExternalValida
     assert not checked(old, new, compare(old, new), validator, {"a": 1}, {"a": "x"}).has_failed
 
 
+def test_a_declared_field_that_disappears_is_a_failure(validator: ExternalValidator) -> None:
+    old, new = table(lines=array(items=table(sku=TEXT, price=NUMBER))), table(lines=array(items=table(sku=TEXT)))
+    assert [*checked(old, new, SchemaDiff(()), validator).counts].count(
+        "FAILED: a declared field refutes CONSUMER"
+    ) == 1
+
+
 def test_a_counterexample_that_both_schemas_accept_is_a_failure(validator: ExternalValidator) -> None:
     old, new = table(a=INTEGER), table(a=NUMBER)
     evidence = ChangeEvidence(Certainty.PROVEN, {"a": 1})
