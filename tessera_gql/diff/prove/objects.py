@@ -23,6 +23,7 @@ from tessera_gql.diff.prove.constraints import (
     size_limits,
 )
 from tessera_gql.diff.prove.validation import accepts, all_true
+from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.in_place import conditional_schemas, in_place_schemas, producer_names
 from tessera_gql.diff.read.json import Json, canonical_json, is_equal
 from tessera_gql.diff.read.keywords import NON_ASSERTING
@@ -48,6 +49,7 @@ class PropertyRules:
     """The schemas that apply to each property. `names` is None if any name may occur."""
 
     find: Find
+    budget: Budget
     nodes: list[Literal]
     names: frozenset[str] | None
     name_schemas: list[Schema]
@@ -75,7 +77,7 @@ class PropertyRules:
             if not is_extra:
                 literals.append(literal.require(node.property_schema(name)))
             for pattern in node.pattern_properties:
-                fits = matches(pattern, name)
+                fits = matches(pattern, name, self.budget)
                 is_extra = is_extra and fits is False
                 if fits:
                     literals.append(literal.require(node.pattern_property(pattern)))
@@ -105,7 +107,7 @@ class PropertyRules:
             return "", NoWitness.EMPTY
         combined = NoWitness.EMPTY
         for matched, unmatched in self._pattern_combinations(must_match, must_not_match):
-            name = _find_name(matched, unmatched, avoid)
+            name = self._find_name(matched, unmatched, avoid)
             if name is False:
                 continue
             result = self.find([*self._fresh_literals(matched, unmatched), *literals])
@@ -138,16 +140,20 @@ class PropertyRules:
             if node.additional_properties is not None and unmatched.issuperset(node.pattern_properties):
                 yield literal.require(node.additional_properties)
 
+    def _find_name(
+        self, must_match: frozenset[str], must_not_match: frozenset[str], avoid: frozenset[str]
+    ) -> str | bool:
+        if not must_match:
+            simple_name = next(name for index in count() if (name := f"other{index or ''}") not in avoid)
+            if all(matches(pattern, simple_name, self.budget) is False for pattern in must_not_match):
+                return simple_name
+        similar = frozenset(name for name in avoid if self._may_match(must_match, name))
+        excluded = similar if len(similar) <= MAX_SIMILAR_NAMES else frozenset[str]()
+        candidate = find_example(Language(must_match, must_not_match, excluded=excluded), self.budget)
+        return True if isinstance(candidate, str) and candidate in avoid else candidate
 
-def _find_name(must_match: frozenset[str], must_not_match: frozenset[str], avoid: frozenset[str]) -> str | bool:
-    if not must_match:
-        simple_name = next(name for index in count() if (name := f"other{index or ''}") not in avoid)
-        if all(matches(pattern, simple_name) is False for pattern in must_not_match):
-            return simple_name
-    similar = frozenset(name for name in avoid if all(matches(pattern, name) is not False for pattern in must_match))
-    excluded = similar if len(similar) <= MAX_SIMILAR_NAMES else frozenset[str]()
-    candidate = find_example(Language(must_match, must_not_match, excluded=excluded))
-    return True if isinstance(candidate, str) and candidate in avoid else candidate
+    def _may_match(self, patterns: frozenset[str], name: str) -> bool:
+        return all(matches(pattern, name, self.budget) is not False for pattern in patterns)
 
 
 def find_object(rules: PropertyRules, constraints: list[Constraint]) -> SearchResult:
@@ -155,7 +161,9 @@ def find_object(rules: PropertyRules, constraints: list[Constraint]) -> SearchRe
     return _ObjectSearch(rules, constraints).run()
 
 
-def object_rules(find: Find, nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> PropertyRules:
+def object_rules(
+    find: Find, budget: Budget, nodes: list[Literal], literals: list[Literal], *, is_whole: bool
+) -> PropertyRules:
     """Collect the rules for the properties of an object valid under the nodes."""
     names = _producible_names(nodes, literals, is_whole=is_whole)
     name_schemas = [schema for literal in nodes if (schema := literal.node.child("propertyNames")) is not None]
@@ -163,7 +171,7 @@ def object_rules(find: Find, nodes: list[Literal], literals: list[Literal], *, i
         if schema.is_false or schema.enum is not None:
             listed = frozenset(value for value in (schema.enum or {}).values() if isinstance(value, str))
             names = listed if names is None else names & listed
-    return PropertyRules(find, [*nodes], names, name_schemas)
+    return PropertyRules(find, budget, [*nodes], names, name_schemas)
 
 
 def _producible_names(nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> frozenset[str] | None:
@@ -338,9 +346,10 @@ class _ObjectSearch:
 def _may_belong(name: str, constraint: ClassViolates) -> bool:
     """Return whether a name may belong to the class of a constraint."""
     match constraint:
-        case PatternPropertyViolates(pattern, _):
-            return matches(pattern, name) is not False
-        case AdditionalPropertyViolates(names, patterns, _):
-            return name not in names and not any(matches(pattern, name) for pattern in patterns)
+        case PatternPropertyViolates(pattern, node):
+            return matches(pattern, name, node.cache.budget) is not False
+        case AdditionalPropertyViolates(names, patterns, node):
+            budget = node.cache.budget
+            return name not in names and not any(matches(pattern, name, budget) for pattern in patterns)
         case PropertyNameViolates(node):
             return accepts(node, name) is not True

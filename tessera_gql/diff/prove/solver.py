@@ -28,6 +28,7 @@ from tessera_gql.diff.prove.objects import PropertyRules, find_object, object_ru
 from tessera_gql.diff.prove.scalars import find_number, find_string
 from tessera_gql.diff.prove.validation import accepts, all_true, negate_verdict
 from tessera_gql.diff.prove.violations import Alternative, list_violations
+from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.json import Json
 from tessera_gql.diff.read.json_types import ALL_TYPES, ARRAY, BOOLEAN, FRACTION, INTEGER, NULL, OBJECT, STRING
 from tessera_gql.diff.read.schema import Schema
@@ -121,10 +122,10 @@ def _one_of_alternatives(literal: Literal) -> list[Alternative]:
 
 
 class Solver:
-    """A solver with memoized results for one comparison. Without `fuel` the result is UNKNOWN."""
+    """A solver with memoized results for one comparison. When the budget is spent, the result is UNKNOWN."""
 
-    def __init__(self, fuel: int) -> None:
-        self.fuel = fuel
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
         self.depth = 0
         self.results: dict[Key, SearchResult] = {}
         self.assumed: dict[Key, int] = {}
@@ -146,8 +147,7 @@ class Solver:
             assumption = self.in_progress[key] if key in self.in_progress else self.assumed[key]
             self.lowest_assumption = min(self.lowest_assumption, assumption)
             return NoWitness.EMPTY
-        self.fuel -= 1
-        if self.fuel < 0 or self.depth > MAX_DEPTH:
+        if not self.budget.spend() or self.depth > MAX_DEPTH:
             return NoWitness.UNKNOWN
         return self._solve(key, [*distinct.values()])
 
@@ -170,7 +170,7 @@ class Solver:
             if combined is NoWitness.EMPTY:
                 self.results[assumed_key] = combined
         del self.assumption_trail[start:]
-        if combined is NoWitness.EMPTY or self.fuel >= 0:
+        if combined is NoWitness.EMPTY or not self.budget.is_spent:
             self.results[key] = combined
         self.lowest_assumption = previous_assumption
         return combined
@@ -200,8 +200,7 @@ class Solver:
 
     def _explore(self, branch: Branch, literals: list[Literal]) -> SearchResult:
         """Explore the remaining choices depth first, those with the fewest alternatives first."""
-        self.fuel -= 1
-        if self.fuel < 0 or self.depth > MAX_DEPTH:
+        if not self.budget.spend() or self.depth > MAX_DEPTH:
             return NoWitness.UNKNOWN
         values = _enumerated_values([*branch.nodes, *literals])
         if values is not None:
@@ -233,7 +232,7 @@ class Solver:
         """Return cached property rules. `is_whole`: no choices remain, so the nodes are complete."""
         key = (tuple(literal.key for literal in nodes), tuple(literal.key for literal in literals), is_whole)
         if key not in self.rules:
-            self.rules[key] = object_rules(self.find, nodes, literals, is_whole=is_whole)
+            self.rules[key] = object_rules(self.find, self.budget, nodes, literals, is_whole=is_whole)
         return self.rules[key]
 
     def _pop_narrowest_choice(self, branch: Branch, literals: list[Literal]) -> list[Alternative] | None:
@@ -271,7 +270,7 @@ class Solver:
     def _decide(self, branch: Branch, literals: list[Literal], *, is_whole: bool = True) -> SearchResult:
         nodes = [literal.node for literal in branch.nodes]
         if branch.json_type == STRING:
-            return find_string(nodes, branch.constraints)
+            return find_string(nodes, branch.constraints, self.budget)
         if branch.json_type == ARRAY:
             return find_array(self.find, branch.nodes, branch.constraints)
         if branch.json_type == OBJECT:

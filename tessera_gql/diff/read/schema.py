@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple, cast
 
+from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.documents import DYNAMIC, Document
 from tessera_gql.diff.read.guard import identity
 from tessera_gql.diff.read.json import Json, canonical_json, escape_token
@@ -38,9 +39,10 @@ def exact_number(value: float) -> Number:
 
 
 class NodeCache:
-    """The nodes of the compared documents. Equal subschemas without references share one `key`."""
+    """The nodes of the compared documents, and their budget. Equal subschemas without references share one `key`."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget: Budget | None = None) -> None:
+        self.budget = budget or Budget()
         self.nodes: dict[tuple[int, str], Schema] = {}
         self.keys_by_meaning: dict[object, int] = {True: 0, False: 1}
 
