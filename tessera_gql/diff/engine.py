@@ -8,7 +8,7 @@ from tessera_gql.diff.compare.declared_paths import compare_declarations, compar
 from tessera_gql.diff.compare.walk import walk
 from tessera_gql.diff.prove.assessment import Assessment, assess
 from tessera_gql.diff.prove.solver import Solver
-from tessera_gql.diff.read.budget import Budget
+from tessera_gql.diff.read.budget import MAX_SECONDS, Budget
 from tessera_gql.diff.read.documents import Document, read, read_guarded
 from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.guard import Identities, guard, identity
@@ -18,6 +18,8 @@ from tessera_gql.diff.report.reference_validator import ReferenceValidator
 
 MIN_FUEL = 2_000
 FUEL_PER_CONTAINER = 4
+CONTAINERS_PER_SECOND = 20_000
+"""Lists and objects for which the clock of a comparison grants one more second."""
 CONTAINERS_READ_PER_UNIT = 8
 """Lists and objects that are read in the time of one unit of fuel."""
 
@@ -39,7 +41,7 @@ def compare(old: object, new: object, budget: Budget | None = None) -> SchemaDif
         return SchemaDiff(())
     containers = len(left.identity_numbers) + len(right.identity_numbers)
     fuel = MIN_FUEL + FUEL_PER_CONTAINER * containers
-    budget = budget or Budget(fuel + EVIDENCE_FUEL)
+    budget = budget or Budget(fuel + EVIDENCE_FUEL, MAX_SECONDS + containers / CONTAINERS_PER_SECOND)
     cache, solver = NodeCache(budget), Solver(budget)
     before, after = cache.root(left), cache.root(right)
     with budget.allot(fuel):

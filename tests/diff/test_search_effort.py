@@ -120,6 +120,19 @@ def doubling_alternatives(levels, spare):
     return {**TEXT, "allOf": alternatives, "$defs": {f"d{n}": {} for n in range(spare)}}
 
 
-def test_a_comparison_has_two_thousand_units_and_four_for_each_list_and_object():
-    witness = [compare(doubling_alternatives(11, spare), {**TEXT, "minLength": 1}) for spare in (476, 477)]
-    assert [diff.is_compatible(Mode.BACKWARD) for diff in witness] == [False, True]
+def count_fuel(old, new):
+    budget = Budget(1_000_000)
+    compare(old, new, budget)
+    return 1_000_000 - budget.fuel
+
+
+@pytest.mark.parametrize("spare", [0, 400])
+def test_a_comparison_has_two_thousand_units_and_four_for_each_list_and_object(spare):
+    containers = 3 + 4 * 14 + spare + 1
+    old = doubling_alternatives(14, spare)
+    assert not compare(old, {**TEXT, "minLength": 1}).is_compatible(Mode.BACKWARD)
+    assert count_fuel(old, {**TEXT, "minLength": 1}) == 2_000 + 4 * containers + containers // 8
+
+
+def test_more_fuel_decides_more():
+    assert compare(doubling_alternatives(11, 800), {**TEXT, "minLength": 1}).is_compatible(Mode.BACKWARD)

@@ -51,7 +51,9 @@ def _make_pair(old: list[Schema], new: list[Schema], expand: Expand) -> Declarat
 
 
 def _expand_all(nodes: list[Schema], expand: Expand) -> list[Schema]:
-    return [*{id(schema): schema for node in nodes for schema in expand(node)}.values()]
+    """Return the subschemas of one value. Bare references declare nothing, and would make equal pairs differ."""
+    schemas = (schema for node in nodes for schema in expand(node))
+    return [*{id(schema): schema for schema in schemas if not schema.is_bare_reference}.values()]
 
 
 def _key(pair: DeclarationPair) -> Key:

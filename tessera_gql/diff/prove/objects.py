@@ -38,6 +38,8 @@ MAX_PATTERNS = 5
 MAX_PROPERTIES = 20_000
 MAX_FRESH = 100
 MAX_SIMILAR_NAMES = 100
+STEPS_PER_SCHEMA = 10
+"""Cost to look for the names that a schema allows."""
 NUMBERS: dict[str, Json] = {"integer": 0, "number": 0}
 SAMPLES: dict[str, Json] = {"null": None, "boolean": False, "string": "", "array": [], "object": {}, **NUMBERS}
 SAMPLE_KEYWORDS = NON_ASSERTING | {"type", "maxLength", "maxItems", "maxProperties"}
@@ -63,6 +65,25 @@ class PropertyRules:
         names = {name for literal in self.nodes for name in literal.node.properties}
         return frozenset(names | self.required | (self.names or set()))
 
+    @cached_property
+    def declaring(self) -> dict[str, list[int]]:
+        """The positions of the nodes that declare each property."""
+        positions: dict[str, list[int]] = {}
+        for position, literal in enumerate(self.nodes):
+            for name in literal.node.properties:
+                positions.setdefault(name, []).append(position)
+        return positions
+
+    @cached_property
+    def general(self) -> list[int]:
+        """The positions of the nodes with schemas for undeclared properties."""
+        nodes = [literal.node for literal in self.nodes]
+        return [
+            position
+            for position, node in enumerate(nodes)
+            if node.pattern_properties or node.additional_properties is not None
+        ]
+
     def allows(self, name: str) -> bool:
         if self.names is not None and name not in self.names:
             return False
@@ -71,7 +92,8 @@ class PropertyRules:
     def literals_on(self, name: str) -> list[Literal]:
         """Return the literals on a property's value. Patterns outside the supported syntax are ignored."""
         literals: list[Literal] = []
-        for literal in self.nodes:
+        for position in sorted({*self.declaring.get(name, ()), *self.general}):
+            literal = self.nodes[position]
             node = literal.node
             is_extra = name not in node.properties
             if not is_extra:
@@ -165,7 +187,7 @@ def object_rules(
     find: Find, budget: Budget, nodes: list[Literal], literals: list[Literal], *, is_whole: bool
 ) -> PropertyRules:
     """Collect the rules for the properties of an object valid under the nodes."""
-    names = _producible_names(nodes, literals, is_whole=is_whole)
+    names = _producible_names(budget, nodes, literals, is_whole=is_whole)
     name_schemas = [schema for literal in nodes if (schema := literal.node.child("propertyNames")) is not None]
     for schema in name_schemas:
         if schema.is_false or schema.enum is not None:
@@ -174,7 +196,9 @@ def object_rules(
     return PropertyRules(find, budget, [*nodes], names, name_schemas)
 
 
-def _producible_names(nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> frozenset[str] | None:
+def _producible_names(
+    budget: Budget, nodes: list[Literal], literals: list[Literal], *, is_whole: bool
+) -> frozenset[str] | None:
     """Return the names that a producer may write, or None if any.
 
     They are the declared names if some are declared and no keyword allows others, names declared by other branches, and
@@ -189,6 +213,7 @@ def _producible_names(nodes: list[Literal], literals: list[Literal], *, is_whole
     for node in [] if is_whole else producer_nodes:
         pending += (*in_place_schemas(node), *conditional_schemas(node))
     certain = [*(literal.node for literal in nodes), *pending]
+    budget.spend_steps(STEPS_PER_SCHEMA * len(certain))
     producible = {name for node in certain for name in _needed_names(node)}
     for names in map(producer_names, producer_nodes):
         if names is None:

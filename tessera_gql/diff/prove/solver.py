@@ -11,7 +11,7 @@ import sys
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from tessera_gql.diff.prove.arrays import find_array
+from tessera_gql.diff.prove.arrays import ItemRules, find_array
 from tessera_gql.diff.prove.constraints import (
     Conjunct,
     Constraint,
@@ -34,6 +34,10 @@ from tessera_gql.diff.read.json_types import ALL_TYPES, ARRAY, BOOLEAN, FRACTION
 from tessera_gql.diff.read.schema import Schema
 
 MAX_DEPTH = 36
+MAX_EXCLUSIVE = 100
+"""Alternatives of a `oneOf` that are searched with the other ones excluded; of more, only that one of them holds."""
+STEPS_PER_LITERAL = 5
+STEPS_PER_DECISION = 50
 NO_ASSUMPTION = sys.maxsize
 VALUES_OF_TYPE: dict[int, tuple[Json, ...]] = {NULL: (None,), BOOLEAN: (False, True)}
 TYPE_ORDER = (NULL, BOOLEAN, STRING, INTEGER, FRACTION, OBJECT, ARRAY)
@@ -115,6 +119,8 @@ class Branch:
 
 def _one_of_alternatives(literal: Literal) -> list[Alternative]:
     options = literal.node.children("oneOf")
+    if len(options) > MAX_EXCLUSIVE:
+        return [[literal.require(option)] for option in options]
     return [
         [literal.require(chosen), *(Literal(option, holds=False) for option in options if option is not chosen)]
         for chosen in options
@@ -133,6 +139,7 @@ class Solver:
         self.in_progress: dict[Key, int] = {}
         self.lowest_assumption = NO_ASSUMPTION
         self.rules: dict[tuple[tuple[LiteralKey, ...], tuple[LiteralKey, ...], bool], PropertyRules] = {}
+        self.item_rules: dict[tuple[LiteralKey, ...], ItemRules] = {}
 
     def find(self, literals: Iterable[Literal]) -> SearchResult:
         """Search for a document that satisfies all literals."""
@@ -141,6 +148,7 @@ class Solver:
         if any(_is_impossible(literal, distinct) for literal in distinct.values()):
             return NoWitness.EMPTY
         key = frozenset(distinct)
+        self.budget.spend_steps(STEPS_PER_LITERAL * (1 + len(key)))
         if key in self.results:
             return self.results[key]
         if key in self.in_progress or key in self.assumed:
@@ -200,6 +208,7 @@ class Solver:
 
     def _explore(self, branch: Branch, literals: list[Literal]) -> SearchResult:
         """Explore the remaining choices depth first, those with the fewest alternatives first."""
+        self.budget.spend_steps(len(branch.choices) + STEPS_PER_LITERAL * len(branch.negatives))
         if not self.budget.spend() or self.depth > MAX_DEPTH:
             return NoWitness.UNKNOWN
         values = _enumerated_values([*branch.nodes, *literals])
@@ -235,6 +244,12 @@ class Solver:
             self.rules[key] = object_rules(self.find, self.budget, nodes, literals, is_whole=is_whole)
         return self.rules[key]
 
+    def _item_rules(self, nodes: list[Literal]) -> ItemRules:
+        key = tuple(literal.key for literal in nodes)
+        if key not in self.item_rules:
+            self.item_rules[key] = ItemRules(self.find, self.budget, nodes)
+        return self.item_rules[key]
+
     def _pop_narrowest_choice(self, branch: Branch, literals: list[Literal]) -> list[Alternative] | None:
         """Remove and return the choice with the fewest alternatives; None when no choices remain."""
         if branch.negatives:
@@ -268,11 +283,13 @@ class Solver:
         return self._decide(single, literals, is_whole=False) is not NoWitness.EMPTY
 
     def _decide(self, branch: Branch, literals: list[Literal], *, is_whole: bool = True) -> SearchResult:
+        if not self.budget.spend_steps(STEPS_PER_DECISION):
+            return NoWitness.UNKNOWN
         nodes = [literal.node for literal in branch.nodes]
         if branch.json_type == STRING:
             return find_string(nodes, branch.constraints, self.budget)
         if branch.json_type == ARRAY:
-            return find_array(self.find, branch.nodes, branch.constraints)
+            return find_array(self._item_rules(branch.nodes), branch.constraints)
         if branch.json_type == OBJECT:
             return find_object(self._rules(branch.nodes, literals, is_whole=is_whole), branch.constraints)
         return find_number(nodes, branch.constraints, is_integer=branch.json_type == INTEGER)

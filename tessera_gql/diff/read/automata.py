@@ -24,7 +24,7 @@ CACHED_AUTOMATA = 512
 MAX_CACHED = 5_000
 """Size of the cached state sets of one automaton: their states and transitions."""
 START, ACCEPT = 0, 1
-EFFORT_PER_STEP = 16
+EFFORT_PER_STEP = 4
 """Edges and ranges that are followed in the time of one step."""
 ANY: Ranges = ((0, LAST),)
 Edges = tuple[tuple[Ranges, int], ...]

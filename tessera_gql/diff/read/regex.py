@@ -44,7 +44,7 @@ def is_pattern(pattern: str) -> bool:
 
 def matches(pattern: str, text: str, budget: Budget | None = None) -> bool | None:
     """Return whether the text contains a match of the pattern; None if its syntax is not supported or it takes long."""
-    automaton = compile_pattern(pattern)
+    automaton = None if budget is not None and budget.is_spent else compile_pattern(pattern)
     if automaton is None:
         return None
     verdict, steps = automaton.match(text)
@@ -69,6 +69,8 @@ def find_example(language: Language, budget: Budget | None = None) -> str | bool
         return False
     if not matching and not not_matching:
         return _find_by_length(language)
+    if budget is not None and budget.is_spent:
+        return True
     result, steps = _find_matching(language)
     return result if budget is None or budget.spend_steps(steps) else True
 

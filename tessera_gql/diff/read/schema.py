@@ -190,6 +190,11 @@ class Schema:
         return self.cache.node(self.document, self.document.schemas[pointer], pointer)
 
     @property
+    def is_bare_reference(self) -> bool:
+        """Whether the schema is nothing but a reference with a target."""
+        return len(self.entries) == 1 and self.target() is not None
+
+    @property
     def is_shared(self) -> bool:
         """Whether more than one reference leads to the schema."""
         return self.document.uses[self.pointer] > 1
@@ -259,7 +264,7 @@ class Schema:
         if (additional := self.additional_properties) is not None:
             yield additional
 
-    @property
+    @cached_property
     def dependent_names(self) -> dict[str, tuple[str, ...]]:
         dependents = dict(cast("dict[str, list[str]]", self.keywords.get("dependentRequired", {})))
         if self.document.dialect.knows_dependencies:
