@@ -16,9 +16,10 @@ from tessera_gql.diff.read.schema import NodeCache
 from tessera_gql.diff.report.evidence import EVIDENCE_FUEL, EvidenceCollector, Side
 from tessera_gql.diff.report.reference_validator import ReferenceValidator
 
-MIN_FUEL = 2_000
-FUEL_PER_CONTAINER = 4
-CONTAINERS_PER_SECOND = 20_000
+MIN_FUEL = 3_000
+FUEL_PER_CONTAINER = 1
+"""Fuel for each list and object of both schemas. A table of 10,000 changed columns takes a third of it."""
+CONTAINERS_PER_SECOND = 50_000
 """Lists and objects for which the clock of a comparison grants one more second."""
 CONTAINERS_READ_PER_UNIT = 8
 """Lists and objects that are read in the time of one unit of fuel."""
