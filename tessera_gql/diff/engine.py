@@ -8,14 +8,21 @@ from tessera_gql.diff.compare.declared_paths import compare_declarations
 from tessera_gql.diff.compare.walk import walk
 from tessera_gql.diff.prove.assessment import Assessment, assess
 from tessera_gql.diff.prove.solver import Solver
+from tessera_gql.diff.read.budget import MAX_SECONDS, Budget
 from tessera_gql.diff.read.documents import Document, read, read_guarded
 from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.guard import Identities, guard, identity
 from tessera_gql.diff.read.schema import NodeCache
-from tessera_gql.diff.report.evidence import EvidenceCollector, Side
+from tessera_gql.diff.report.evidence import EVIDENCE_FUEL, EvidenceCollector, Side
 from tessera_gql.diff.report.reference_validator import ReferenceValidator
 
-MIN_FUEL = 2_000
+MIN_FUEL = 3_000
+FUEL_PER_CONTAINER = 1
+"""Fuel for each list and object of both schemas. A table of 10,000 changed columns takes a third of it."""
+CONTAINERS_PER_SECOND = 50_000
+"""Lists and objects for which the clock of a comparison grants one more second."""
+CONTAINERS_READ_PER_UNIT = 8
+"""Lists and objects that are read in the time of one unit of fuel."""
 
 
 def check(schema: object) -> None:
@@ -23,17 +30,25 @@ def check(schema: object) -> None:
     read(schema, Identities())
 
 
-def compare(old: object, new: object) -> SchemaDiff:
-    """Compare two schemas and return all differences. Raises `SchemaError` for an invalid document."""
+def compare(old: object, new: object, budget: Budget | None = None) -> SchemaDiff:
+    """Compare two schemas and return all differences. Raises `SchemaError` for an invalid document.
+
+    The changes, their evidence and their hints share the budget. What it does not suffice for stays undecided or
+    unproven.
+    """
     identities = Identities()
     left, right = _read_both(old, new, identities)
     if identity(left.raw, left.identity_numbers) == identity(right.raw, right.identity_numbers):
         return SchemaDiff(())
-    cache = NodeCache(left, right)
+    containers = len(left.identity_numbers) + len(right.identity_numbers)
+    fuel = MIN_FUEL + FUEL_PER_CONTAINER * containers
+    budget = budget or Budget(fuel + EVIDENCE_FUEL, MAX_SECONDS + containers / CONTAINERS_PER_SECOND)
+    cache, solver = NodeCache(left, right, budget=budget), Solver(budget)
     before, after = cache.root(left), cache.root(right)
-    solver = Solver(MIN_FUEL + 4 * (len(left.identity_numbers) + len(right.identity_numbers)))
-    declarations = compare_declarations(before, after)
-    assessments = assess(solver, walk(before, after), declarations)
+    with budget.allot(fuel):
+        declarations = compare_declarations(before, after)
+        assessments = assess(solver, walk(before, after), declarations)
+    budget.spend(containers // CONTAINERS_READ_PER_UNIT)
     assessments.sort(key=lambda item: (item.difference.pointer, item.difference.kind.value, item.path))
     old_side, new_side = (Side(root, ReferenceValidator(root)) for root in (before, after))
     collector = EvidenceCollector(assessments, old_side, new_side, cache, solver, identities, compare)

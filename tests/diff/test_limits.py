@@ -10,6 +10,7 @@ from tessera_gql.diff.compare.routes import explore, find_routes
 from tessera_gql.diff.prove.constraints import Literal, NoWitness, Witness
 from tessera_gql.diff.prove.solver import Solver
 from tessera_gql.diff.prove.validation import accepts
+from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.read.regex import Language, find_example, matches
@@ -42,7 +43,7 @@ def test_the_search_goes_36_queries_deep():
 def test_a_query_costs_one_unit_of_fuel():
     identities, space = Identities(), NodeCache()
     left, right = (space.root(read(raw, identities)) for raw in (INTEGER, {"type": "number"}))
-    assert Solver(1).find([Literal(left, holds=True), Literal(right, holds=False)]) is NoWitness.EMPTY
+    assert Solver(Budget(1)).find([Literal(left, holds=True), Literal(right, holds=False)]) is NoWitness.EMPTY
 
 
 def test_validation_goes_40_schemas_deep():

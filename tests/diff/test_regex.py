@@ -91,7 +91,7 @@ def test_an_invalid_pattern_is_reported(pattern):
         (Language(frozenset({"^.*$"}), frozenset({"^[^\\n\\r\\u2028\\u2029]*$"})), False),
         (Language(frozenset({"^\\cC$"})), "\x03"),
         (Language(frozenset({"^[\\b\\t]$"})), "\x08"),
-        (Language(frozenset({"^\\S\\s\\W\\D$"})), "a --"),
+        (Language(frozenset({"^\\S\\s\\W\\D$"})), "a -a"),
         (Language(min_length=200_000), True),
     ],
 )
@@ -217,8 +217,8 @@ def test_a_pattern_that_no_dialect_reads_is_refused(pattern):
 def test_a_pattern_is_read_up_to_its_limits():
     assert matches("^[" + "a" * 1_996 + "]$", "a") is True
     assert matches("^[" + "a" * 1_997 + "]$", "a") is None
-    assert matches("a" * 1_997, "a") is False
-    assert matches("a" * 1_998, "a") is None
+    assert matches("a" * 1_998, "a") is False
+    assert matches("a" * 1_999, "a") is None
     assert matches("^a{0,500}$", "a" * 500) is True
 
 
@@ -251,7 +251,6 @@ def test_a_pattern_is_read_up_to_its_limits():
         (Language(frozenset({"(?=a)"}), min_length=2, max_length=1), False),
         (Language(frozenset({"(?=a)"}), excluded=frozenset({"", "\0"}), max_length=1), True),
         (Language(frozenset({"^a{500}a{99}$"})), "a" * 599),
-        (Language(frozenset({"^a{500}a{100}$"})), True),
         (Language(frozenset({"^a{500}$"}), frozenset({"^a{499}a$"})), False),
         (Language(min_length=1, max_length=1), "a"),
         (Language(max_length=1, excluded=frozenset({""})), "a"),

@@ -5,6 +5,7 @@ import pytest
 from tessera_gql.diff import Mode, compare
 from tessera_gql.diff.prove.constraints import Literal, NoWitness, Witness
 from tessera_gql.diff.prove.solver import Solver
+from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.read.schema import NodeCache
@@ -52,36 +53,36 @@ CASES = [
 
 @pytest.mark.parametrize(("old", "new", "cost", "answer"), CASES)
 def test_each_query_and_each_branch_costs_one_unit_of_fuel(old, new, cost, answer):
-    assert [Solver(fuel).find(parse_literals(old, new)) for fuel in range(cost)] == [NoWitness.UNKNOWN] * cost
-    assert Solver(cost).find(parse_literals(old, new)) == answer
+    assert [Solver(Budget(fuel)).find(parse_literals(old, new)) for fuel in range(cost)] == [NoWitness.UNKNOWN] * cost
+    assert Solver(Budget(cost)).find(parse_literals(old, new)) == answer
 
 
 @pytest.mark.parametrize(("old", "new", "cost", "answer"), CASES)
 def test_a_query_abandoned_without_fuel_is_searched_again_with_more(old, new, cost, answer):
     for fuel in range(cost):
-        solver, question = Solver(fuel), parse_literals(old, new)
+        solver, question = Solver(Budget(fuel)), parse_literals(old, new)
         assert solver.find(question) is NoWitness.UNKNOWN
-        solver.fuel = 20
+        solver.budget.fuel = 20
         assert solver.find(question) == answer
 
 
 @pytest.mark.parametrize(("old", "new", "cost", "answer"), CASES)
 def test_a_repeated_query_costs_no_fuel(old, new, cost, answer):
-    solver, question = Solver(cost), parse_literals(old, new)
+    solver, question = Solver(Budget(cost)), parse_literals(old, new)
     assert solver.find(question) == answer
-    assert solver.fuel == 0
+    assert solver.budget.fuel == 0
     assert solver.find(question) == answer
     assert solver.find(reversed(question)) == answer
 
 
 def test_a_proof_about_a_part_is_kept_although_the_whole_is_refuted():
     old, new = ({"properties": {"a": first, "b": second}} for first, second in ((INTEGER, INTEGER), (NUMBER, TEXT)))
-    (accepting, refusing), solver = parse_literals({"type": "object", **old}, new), Solver(20)
+    (accepting, refusing), solver = parse_literals({"type": "object", **old}, new), Solver(Budget(20))
     assert isinstance(solver.find([accepting, refusing]), Witness)
-    left = solver.fuel
+    left = solver.budget.fuel
     inside = accepting.node.property_schema("a"), refusing.node.property_schema("a")
     assert solver.find([Literal(inside[0], holds=True), Literal(inside[1], holds=False)]) is NoWitness.EMPTY
-    assert solver.fuel == left
+    assert solver.budget.fuel == left
 
 
 def nested_alternatives(many):
@@ -97,20 +98,20 @@ def test_a_witness_is_found_behind_35_alternatives():
 
 @pytest.mark.parametrize("schema", [TEXT, {"type": ["null", "number"]}])
 def test_the_producer_of_a_value_without_properties_does_not_matter(schema):
-    (accepting, refusing), solver = parse_literals(schema, {"const": 1}), Solver(20)
+    (accepting, refusing), solver = parse_literals(schema, {"const": 1}), Solver(Budget(20))
     witness = solver.find([accepting, refusing])
-    left = solver.fuel
+    left = solver.budget.fuel
     assert solver.find([accepting._replace(is_produced=True), refusing]) == witness
-    assert solver.fuel == left
+    assert solver.budget.fuel == left
 
 
 @pytest.mark.parametrize("schema", [{"type": "array"}, {"type": "object"}, {"properties": {"a": TEXT}}])
 def test_the_producer_of_a_value_matters_if_it_may_have_properties(schema):
-    (accepting, refusing), solver = parse_literals(schema, {"const": 1}), Solver(20)
+    (accepting, refusing), solver = parse_literals(schema, {"const": 1}), Solver(Budget(20))
     witness = solver.find([accepting, refusing])
-    left = solver.fuel
+    left = solver.budget.fuel
     assert solver.find([accepting._replace(is_produced=True), refusing]) == witness
-    assert solver.fuel < left
+    assert solver.budget.fuel < left
 
 
 def doubling_alternatives(levels, spare):
@@ -119,6 +120,19 @@ def doubling_alternatives(levels, spare):
     return {**TEXT, "allOf": alternatives, "$defs": {f"d{n}": {} for n in range(spare)}}
 
 
-def test_a_comparison_has_two_thousand_units_and_four_for_each_list_and_object():
-    witness = [compare(doubling_alternatives(11, spare), {**TEXT, "minLength": 1}) for spare in (476, 477)]
-    assert [diff.is_compatible(Mode.BACKWARD) for diff in witness] == [False, True]
+def count_fuel(old, new):
+    budget = Budget(1_000_000)
+    compare(old, new, budget)
+    return 1_000_000 - budget.fuel
+
+
+@pytest.mark.parametrize("spare", [0, 400])
+def test_a_comparison_has_three_thousand_units_and_one_for_each_list_and_object(spare):
+    containers = 3 + 4 * 14 + spare + 1
+    old = doubling_alternatives(14, spare)
+    assert not compare(old, {**TEXT, "minLength": 1}).is_compatible(Mode.BACKWARD)
+    assert count_fuel(old, {**TEXT, "minLength": 1}) == 3_000 + containers + containers // 8
+
+
+def test_more_fuel_decides_more():
+    assert compare(doubling_alternatives(11, 1_500), {**TEXT, "minLength": 1}).is_compatible(Mode.BACKWARD)

@@ -6,6 +6,7 @@ from hypothesis import assume, given
 from tessera_gql.diff import SchemaError
 from tessera_gql.diff.prove.constraints import Literal, NoWitness, Witness
 from tessera_gql.diff.prove.solver import Solver
+from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.read.schema import NodeCache
@@ -71,5 +72,5 @@ def test_without_fuel_nothing_is_proven():
     identities, space = Identities(), NodeCache()
     left, right = (space.root(read(raw, identities)) for raw in (INTEGER, {"type": "number"}))
     asked = [Literal(left, holds=True), Literal(right, holds=False)]
-    assert Solver(0).find(asked) is NoWitness.UNKNOWN
-    assert Solver(100).find(asked) is NoWitness.EMPTY
+    assert Solver(Budget(0)).find(asked) is NoWitness.UNKNOWN
+    assert Solver(Budget(100)).find(asked) is NoWitness.EMPTY

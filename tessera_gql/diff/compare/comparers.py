@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.compare.differences import Difference, Rule
+from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.json import Json, escape_token, is_equal, to_json_number
 from tessera_gql.diff.read.json_types import ALL_TYPES, NULL
 from tessera_gql.diff.read.regex import Language, find_example
@@ -154,15 +155,18 @@ def compare_patterns(old: View, new: View) -> Iterator[Difference]:
     after = {node.pattern for node in new.schemas if node.pattern is not None}
     if before == after:
         return
-    kind, directions = _constraint_kind(is_wider=_is_implied(before, after), is_narrower=_is_implied(after, before))
+    budget = new.nodes[0].cache.budget
+    is_wider, is_narrower = _is_implied(before, after, budget), _is_implied(after, before, budget)
+    kind, directions = _constraint_kind(is_wider=is_wider, is_narrower=is_narrower)
     was, now = (", ".join(sorted(patterns))[:MAX_TEXT] or None for patterns in (before, after))
     pointer = (new if after else old).pointer_to("pattern")
     yield Difference(kind, pointer, "the pattern is different", was, now, directions=directions)
 
 
-def _is_implied(premises: set[str], conclusions: set[str]) -> bool:
+def _is_implied(premises: set[str], conclusions: set[str], budget: Budget) -> bool:
     """Return whether it is proven that a string matching all `premises` matches all `conclusions`."""
-    return all(find_example(Language(frozenset(premises), frozenset({pattern}))) is False for pattern in conclusions)
+    languages = (Language(frozenset(premises), frozenset({pattern})) for pattern in sorted(conclusions))
+    return all(find_example(language, budget) is False for language in languages)
 
 
 def compare_formats(old: View, new: View) -> Iterator[Difference]:

@@ -44,7 +44,9 @@ def _make_pair(old: list[Schema], new: list[Schema]) -> DeclarationPair:
 
 
 def _expand_all(nodes: list[Schema]) -> list[Schema]:
-    return [*{id(schema): schema for node in nodes for schema in in_place_schemas(node)}.values()]
+    """Return the subschemas of one value. Bare references declare nothing, and would make equal pairs differ."""
+    schemas = (schema for node in nodes for schema in in_place_schemas(node))
+    return [*{id(schema): schema for schema in schemas if not schema.is_bare_reference}.values()]
 
 
 def _key(pair: DeclarationPair) -> Key:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import combinations
 
 from tessera_gql.diff.prove.constraints import (
     Constraint,
@@ -18,23 +19,43 @@ from tessera_gql.diff.prove.constraints import (
     excluded_values,
     size_limits,
 )
+from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.json import Json, canonical_json
 from tessera_gql.diff.read.json_types import BOOLEAN, NULL
 from tessera_gql.diff.read.schema import Schema
 
 MAX_ITEMS = 200
 MAX_PREFIX = 400
+STEPS_PER_SCHEMA = 10
+
+
+class ItemRules:
+    """The literals on each item of an array valid under the nodes. All items after the prefix have the same ones."""
+
+    def __init__(self, find: Find, budget: Budget, nodes: Iterable[Literal]) -> None:
+        self.find = find
+        self.budget = budget
+        self.nodes = [*nodes]
+        self.prefix_length = max((len(literal.node.prefix_items) for literal in self.nodes), default=0)
+        self.cache: dict[int, list[Literal]] = {}
+
+    def literals_at(self, index: int) -> list[Literal]:
+        index = min(index, self.prefix_length)
+        if index not in self.cache:
+            self.budget.spend_steps(STEPS_PER_SCHEMA * len(self.nodes))
+            schemas = ((literal, literal.node.item_schema(index)) for literal in self.nodes)
+            self.cache[index] = [literal.on_item(schema) for literal, schema in schemas if schema is not None]
+        return self.cache[index]
 
 
 @dataclass
 class Positions:
-    """The schemas that apply to each array position.
+    """The literals on each array position.
 
-    All positions from `uniform_from` on are subject to the same schemas. A `max_length` of None is unlimited.
+    All positions from `uniform_from` on are subject to the same ones. A `max_length` of None is unlimited.
     """
 
-    find: Find
-    nodes: list[Literal]
+    rules: ItemRules
     everywhere: list[Literal]
     uniform_from: int
     min_length: int
@@ -42,9 +63,7 @@ class Positions:
     extra_literals: dict[int, list[Literal]] = field(default_factory=dict[int, list[Literal]])
 
     def literals_at(self, index: int) -> list[Literal]:
-        literals = [*self.everywhere, *self.extra_literals.get(index, ())]
-        schemas = ((literal, literal.node.item_schema(index)) for literal in self.nodes)
-        return literals + [literal.on_item(schema) for literal, schema in schemas if schema is not None]
+        return [*self.everywhere, *self.extra_literals.get(index, ()), *self.rules.literals_at(index)]
 
     def fits(self, size: int) -> bool:
         return self.max_length is None or size <= self.max_length
@@ -52,7 +71,7 @@ class Positions:
     def value(self, index: int, *additional: Literal) -> SearchResult:
         if not self.fits(index + 1):
             return NoWitness.EMPTY
-        return self.find([*self.literals_at(index), *additional])
+        return self.rules.find([*self.literals_at(index), *additional])
 
     def representatives(self) -> range:
         """One index for each distinct position, and one that stands for all uniform ones."""
@@ -60,18 +79,18 @@ class Positions:
         return range(top if self.max_length is None else min(top, self.max_length))
 
 
-def find_array(find: Find, nodes: list[Literal], constraints: list[Constraint]) -> SearchResult:
-    """Search for an array valid under the nodes that satisfies the constraints."""
-    schemas = [literal.node for literal in nodes]
+def find_array(rules: ItemRules, constraints: list[Constraint]) -> SearchResult:
+    """Search for an array that satisfies the rules and the constraints."""
+    schemas = [literal.node for literal in rules.nodes]
     excluded = [item.literal for item in constraints if isinstance(item, ContainsBelow) and item.limit == 1]
     everywhere = [literal.negate() for literal in excluded]
-    starts = [0, *(len(node.prefix_items) for node in schemas)]
+    starts = [rules.prefix_length]
     starts += [item.position + 1 for item in constraints if isinstance(item, ItemViolates)]
     starts += [item.start for item in constraints if isinstance(item, LaterItemViolates)]
     if max(starts) > MAX_PREFIX:
         return NoWitness.UNKNOWN
     limits = size_limits((node.min_items for node in schemas), (node.max_items for node in schemas), constraints)
-    return _ArraySearch(Positions(find, nodes, everywhere, max(starts), *limits), constraints).run()
+    return _ArraySearch(Positions(rules, everywhere, max(starts), *limits), constraints).run()
 
 
 class _ArraySearch:
@@ -80,18 +99,25 @@ class _ArraySearch:
     def __init__(self, positions: Positions, constraints: list[Constraint]) -> None:
         self.positions = positions
         self.constraints = constraints
-        self.unique = any(literal.node.unique for literal in positions.nodes)
+        self.unique = any(literal.node.unique for literal in positions.rules.nodes)
         self.forced: dict[int, Json] = {}
         self.is_sure = True
 
     def run(self) -> SearchResult:
-        self._limit_length()
         positions = self.positions
+        if any(self._is_contradicted(item) for item in self.constraints if isinstance(item, ItemViolates)):
+            return NoWitness.EMPTY
+        self._limit_length()
         if not positions.fits(positions.min_length):
             return NoWitness.EMPTY
-        if not all(map(self._satisfy, self.constraints)) or not all(map(self._satisfy_contains, positions.nodes)):
+        if not all(map(self._satisfy, self.constraints)) or not all(map(self._satisfy_contains, positions.rules.nodes)):
             return NoWitness.EMPTY
         return self._build()
+
+    def _is_contradicted(self, constraint: ItemViolates) -> bool:
+        """Return whether the item can't violate its node: a cheap check for a frequent case."""
+        literals = self.positions.literals_at(constraint.position)
+        return self.positions.rules.find([*literals, constraint.literal]) is NoWitness.EMPTY
 
     def _limit_length(self) -> None:
         """Lower the maximum length to the first position without valid values, or to the number of distinct values."""
@@ -144,13 +170,14 @@ class _ArraySearch:
         length = positions.uniform_from + 2  # any two of the uniform positions will do
         if positions.max_length is not None:
             length = min(length, positions.max_length)
-        for left in range(length):
-            for right in range(left + 1, length):
-                result = positions.find([*positions.literals_at(left), *positions.literals_at(right)])
-                if isinstance(result, Witness):
-                    self.forced[left] = self.forced[right] = result.value
-                    return True
-                is_open = is_open or result is not NoWitness.EMPTY
+        for left, right in combinations(range(length), 2):
+            result = positions.rules.find([*positions.literals_at(left), *positions.literals_at(right)])
+            if isinstance(result, Witness):
+                self.forced[left] = self.forced[right] = result.value
+                return True
+            is_open = is_open or result is not NoWitness.EMPTY
+            if is_open and positions.rules.budget.is_spent:
+                break
         self.is_sure = False
         return is_open
 
@@ -189,25 +216,25 @@ class _ArraySearch:
         bound = 0
         for index in range(min(positions.min_length, positions.uniform_from)):
             bound += positions.value(index, violation) is NoWitness.EMPTY
-        if positions.find([*positions.literals_at(positions.uniform_from), violation]) is NoWitness.EMPTY:
+        if positions.rules.find([*positions.literals_at(positions.uniform_from), violation]) is NoWitness.EMPTY:
             bound += len(range(positions.uniform_from, positions.min_length))
         return bound >= times
 
     def _contains_below(self, literal: Literal, limit: int) -> bool:
-        for premise in self.positions.nodes:
+        for premise in self.positions.rules.nodes:
             contained = premise.node.child("contains")
             if contained is not None and premise.node.min_contains >= limit:
                 literals = [premise.on_item(contained), literal.negate()]
-                if self.positions.find(literals) is NoWitness.EMPTY:
+                if self.positions.rules.find(literals) is NoWitness.EMPTY:
                     return False
         return not self._must_contain(literal, limit)
 
     def _contains_above(self, literal: Literal, limit: int) -> bool:
-        for premise in self.positions.nodes:
+        for premise in self.positions.rules.nodes:
             contained, max_contains = premise.node.child("contains"), premise.node.max_contains
             if contained is None or max_contains is None or max_contains > limit:
                 continue
-            if self.positions.find([literal, premise.on_item(contained).negate()]) is NoWitness.EMPTY:
+            if self.positions.rules.find([literal, premise.on_item(contained).negate()]) is NoWitness.EMPTY:
                 return False
         return self._assign(literal, limit + 1)
 

@@ -23,6 +23,7 @@ from tessera_gql.diff.prove.constraints import (
     size_limits,
 )
 from tessera_gql.diff.prove.validation import accepts, all_true
+from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.in_place import conditional_schemas, in_place_schemas, producer_names
 from tessera_gql.diff.read.json import Json, canonical_json, is_equal
 from tessera_gql.diff.read.keywords import NON_ASSERTING
@@ -37,6 +38,8 @@ MAX_PATTERNS = 5
 MAX_PROPERTIES = 20_000
 MAX_FRESH = 100
 MAX_SIMILAR_NAMES = 100
+STEPS_PER_SCHEMA = 10
+"""Cost to look for the names that a schema allows."""
 NUMBERS: dict[str, Json] = {"integer": 0, "number": 0}
 SAMPLES: dict[str, Json] = {"null": None, "boolean": False, "string": "", "array": [], "object": {}, **NUMBERS}
 SAMPLE_KEYWORDS = NON_ASSERTING | {"type", "maxLength", "maxItems", "maxProperties"}
@@ -48,6 +51,7 @@ class PropertyRules:
     """The schemas that apply to each property. `names` is None if any name may occur."""
 
     find: Find
+    budget: Budget
     nodes: list[Literal]
     names: frozenset[str] | None
     name_schemas: list[Schema]
@@ -61,6 +65,25 @@ class PropertyRules:
         names = {name for literal in self.nodes for name in literal.node.properties}
         return frozenset(names | self.required | (self.names or set()))
 
+    @cached_property
+    def declaring(self) -> dict[str, list[int]]:
+        """The positions of the nodes that declare each property."""
+        positions: dict[str, list[int]] = {}
+        for position, literal in enumerate(self.nodes):
+            for name in literal.node.properties:
+                positions.setdefault(name, []).append(position)
+        return positions
+
+    @cached_property
+    def general(self) -> list[int]:
+        """The positions of the nodes with schemas for undeclared properties."""
+        nodes = [literal.node for literal in self.nodes]
+        return [
+            position
+            for position, node in enumerate(nodes)
+            if node.pattern_properties or node.additional_properties is not None
+        ]
+
     def allows(self, name: str) -> bool:
         if self.names is not None and name not in self.names:
             return False
@@ -69,13 +92,14 @@ class PropertyRules:
     def literals_on(self, name: str) -> list[Literal]:
         """Return the literals on a property's value. Patterns outside the supported syntax are ignored."""
         literals: list[Literal] = []
-        for literal in self.nodes:
+        for position in sorted({*self.declaring.get(name, ()), *self.general}):
+            literal = self.nodes[position]
             node = literal.node
             is_extra = name not in node.properties
             if not is_extra:
                 literals.append(literal.on_property(name, node.property_schema(name)))
             for pattern in node.pattern_properties:
-                fits = matches(pattern, name)
+                fits = matches(pattern, name, self.budget)
                 is_extra = is_extra and fits is False
                 if fits:
                     literals.append(literal.on_property(name, node.pattern_property(pattern)))
@@ -105,7 +129,7 @@ class PropertyRules:
             return "", NoWitness.EMPTY
         combined = NoWitness.EMPTY
         for matched, unmatched in self._pattern_combinations(must_match, must_not_match):
-            name = _find_name(matched, unmatched, avoid)
+            name = self._find_name(matched, unmatched, avoid)
             if name is False:
                 continue
             result = self.find([*self._fresh_literals(matched, unmatched), *literals])
@@ -138,6 +162,21 @@ class PropertyRules:
             if (additional := _additional_schema(literal)) and unmatched.issuperset(node.pattern_properties):
                 yield literal.on_undeclared(additional)
 
+    def _find_name(
+        self, must_match: frozenset[str], must_not_match: frozenset[str], avoid: frozenset[str]
+    ) -> str | bool:
+        if not must_match:
+            simple_name = next(name for index in count() if (name := f"other{index or ''}") not in avoid)
+            if all(matches(pattern, simple_name, self.budget) is False for pattern in must_not_match):
+                return simple_name
+        similar = frozenset(name for name in avoid if self._may_match(must_match, name))
+        excluded = similar if len(similar) <= MAX_SIMILAR_NAMES else frozenset[str]()
+        candidate = find_example(Language(must_match, must_not_match, excluded=excluded), self.budget)
+        return True if isinstance(candidate, str) and candidate in avoid else candidate
+
+    def _may_match(self, patterns: frozenset[str], name: str) -> bool:
+        return all(matches(pattern, name, self.budget) is not False for pattern in patterns)
+
 
 def _additional_schema(literal: Literal) -> Schema | None:
     """Return the schema of undeclared properties, if any. A closed object does not exclude what a projection hides."""
@@ -145,35 +184,28 @@ def _additional_schema(literal: Literal) -> Schema | None:
     return None if schema is None or (literal.projection is not None and schema.is_false) else schema
 
 
-def _find_name(must_match: frozenset[str], must_not_match: frozenset[str], avoid: frozenset[str]) -> str | bool:
-    if not must_match:
-        simple_name = next(name for index in count() if (name := f"other{index or ''}") not in avoid)
-        if all(matches(pattern, simple_name) is False for pattern in must_not_match):
-            return simple_name
-    similar = frozenset(name for name in avoid if all(matches(pattern, name) is not False for pattern in must_match))
-    excluded = similar if len(similar) <= MAX_SIMILAR_NAMES else frozenset[str]()
-    candidate = find_example(Language(must_match, must_not_match, excluded=excluded))
-    return True if isinstance(candidate, str) and candidate in avoid else candidate
-
-
 def find_object(rules: PropertyRules, constraints: list[Constraint]) -> SearchResult:
     """Search for an object that satisfies the rules and the constraints."""
     return _ObjectSearch(rules, constraints).run()
 
 
-def object_rules(find: Find, nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> PropertyRules:
+def object_rules(
+    find: Find, budget: Budget, nodes: list[Literal], literals: list[Literal], *, is_whole: bool
+) -> PropertyRules:
     """Collect the rules for the properties of an object valid under the nodes."""
-    names = _producible_names(nodes, literals, is_whole=is_whole)
+    names = _producible_names(budget, nodes, literals, is_whole=is_whole)
     whole = [literal.node for literal in nodes if literal.projection is None]
     name_schemas = [schema for node in whole if (schema := node.child("propertyNames")) is not None]
     for schema in name_schemas:
         if schema.is_false or schema.enum is not None:
             listed = frozenset(value for value in (schema.enum or {}).values() if isinstance(value, str))
             names = listed if names is None else names & listed
-    return PropertyRules(find, [*nodes], names, name_schemas)
+    return PropertyRules(find, budget, [*nodes], names, name_schemas)
 
 
-def _producible_names(nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> frozenset[str] | None:
+def _producible_names(
+    budget: Budget, nodes: list[Literal], literals: list[Literal], *, is_whole: bool
+) -> frozenset[str] | None:
     """Return the names that a producer may write, or None if any.
 
     They are the declared names if some are declared and no keyword allows others, names declared by other branches, and
@@ -188,6 +220,7 @@ def _producible_names(nodes: list[Literal], literals: list[Literal], *, is_whole
     for node in [] if is_whole else producer_nodes:
         pending += (*in_place_schemas(node), *conditional_schemas(node))
     certain = [*(literal.node for literal in nodes), *pending]
+    budget.spend_steps(STEPS_PER_SCHEMA * len(certain))
     producible = {name for node in certain for name in _needed_names(node)}
     for names in map(producer_names, producer_nodes):
         if names is None:
@@ -346,9 +379,10 @@ class _ObjectSearch:
 def _may_belong(name: str, constraint: ClassViolates) -> bool:
     """Return whether a name may belong to the class of a constraint."""
     match constraint:
-        case PatternPropertyViolates(pattern, _):
-            return matches(pattern, name) is not False
-        case AdditionalPropertyViolates(names, patterns, _):
-            return name not in names and not any(matches(pattern, name) for pattern in patterns)
+        case PatternPropertyViolates(pattern, literal):
+            return matches(pattern, name, literal.node.cache.budget) is not False
+        case AdditionalPropertyViolates(names, patterns, literal):
+            budget = literal.node.cache.budget
+            return name not in names and not any(matches(pattern, name, budget) for pattern in patterns)
         case PropertyNameViolates(node):
             return accepts(node, name) is not True

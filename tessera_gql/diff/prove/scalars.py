@@ -19,6 +19,7 @@ from tessera_gql.diff.prove.constraints import (
     excluded_values,
     size_limits,
 )
+from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.json import canonical_json, to_json_number
 from tessera_gql.diff.read.regex import Language, find_example
 from tessera_gql.diff.read.schema import Bound, Number, Schema, tightest_high, tightest_low
@@ -28,13 +29,13 @@ TRIES = 2_000
 PARTS = [Fraction(part, 2**depth) for depth in range(1, 7) for part in range(1, 2**depth, 2)]
 
 
-def find_string(nodes: Sequence[Schema], constraints: Sequence[Constraint]) -> SearchResult:
+def find_string(nodes: Sequence[Schema], constraints: Sequence[Constraint], budget: Budget) -> SearchResult:
     """Search for a string valid under the nodes that satisfies the constraints."""
     matching = frozenset(node.pattern for node in nodes if node.pattern is not None)
     not_matching = frozenset(item.pattern for item in constraints if isinstance(item, PatternUnmatched))
     limits = size_limits((node.min_length for node in nodes), (node.max_length for node in nodes), constraints)
     excluded = frozenset(str(json.loads(text)) for text in excluded_values(constraints) if text.startswith('"'))
-    string = find_example(Language(matching, not_matching, *limits, excluded))
+    string = find_example(Language(matching, not_matching, *limits, excluded), budget)
     if isinstance(string, str):
         return Witness(string)
     return NoWitness.UNKNOWN if string else NoWitness.EMPTY

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from tessera_gql.diff.prove.arrays import find_array
+from tessera_gql.diff.prove.arrays import ItemRules, find_array
 from tessera_gql.diff.prove.constraints import (
     Conjunct,
     Constraint,
@@ -29,10 +29,15 @@ from tessera_gql.diff.prove.projection import Projection, ProjectionTable, count
 from tessera_gql.diff.prove.scalars import find_number, find_string
 from tessera_gql.diff.prove.validation import Verdict, accepts, all_true, negate_verdict
 from tessera_gql.diff.prove.violations import Alternative, list_violations
+from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.json import Json
 from tessera_gql.diff.read.json_types import ALL_TYPES, ARRAY, BOOLEAN, FRACTION, INTEGER, NULL, OBJECT, STRING
 
 MAX_DEPTH = 36
+MAX_EXCLUSIVE = 100
+"""Alternatives of a `oneOf` that are searched with the other ones excluded; of more, only that one of them holds."""
+STEPS_PER_LITERAL = 5
+STEPS_PER_DECISION = 50
 NO_ASSUMPTION = sys.maxsize
 VALUES_OF_TYPE: dict[int, tuple[Json, ...]] = {NULL: (None,), BOOLEAN: (False, True)}
 TYPE_ORDER = (NULL, BOOLEAN, STRING, INTEGER, FRACTION, OBJECT, ARRAY)
@@ -117,6 +122,8 @@ class Branch:
 
 def _one_of_alternatives(literal: Literal) -> list[Alternative]:
     options = literal.node.children("oneOf")
+    if len(options) > MAX_EXCLUSIVE:
+        return [[literal.require(option)] for option in options]
     return [
         [literal.require(chosen), *(literal.refuse(option) for option in options if option is not chosen)]
         for chosen in options
@@ -124,10 +131,10 @@ def _one_of_alternatives(literal: Literal) -> list[Alternative]:
 
 
 class Solver:
-    """A solver with memoized results for one comparison. Without `fuel` the result is UNKNOWN."""
+    """A solver with memoized results for one comparison. When the budget is spent, the result is UNKNOWN."""
 
-    def __init__(self, fuel: int) -> None:
-        self.fuel = fuel
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
         self.depth = 0
         self.results: dict[Key, SearchResult] = {}
         self.assumed: dict[Key, int] = {}
@@ -136,6 +143,7 @@ class Solver:
         self.lowest_assumption = NO_ASSUMPTION
         self.projections = ProjectionTable()
         self.rules: dict[tuple[tuple[LiteralKey, ...], tuple[LiteralKey, ...], bool], PropertyRules] = {}
+        self.item_rules: dict[tuple[LiteralKey, ...], ItemRules] = {}
 
     def find(self, literals: Iterable[Literal]) -> SearchResult:
         """Search for a document that satisfies all literals."""
@@ -144,14 +152,14 @@ class Solver:
         if any(_is_impossible(literal, distinct) for literal in distinct.values()):
             return NoWitness.EMPTY
         key = frozenset(distinct)
+        self.budget.spend_steps(STEPS_PER_LITERAL * (1 + len(key)))
         if key in self.results:
             return self.results[key]
         if key in self.in_progress or key in self.assumed:
             assumption = self.in_progress[key] if key in self.in_progress else self.assumed[key]
             self.lowest_assumption = min(self.lowest_assumption, assumption)
             return NoWitness.EMPTY
-        self.fuel -= 1
-        if self.fuel < 0 or self.depth > MAX_DEPTH:
+        if not self.budget.spend() or self.depth > MAX_DEPTH:
             return NoWitness.UNKNOWN
         return self._solve(key, [*distinct.values()])
 
@@ -174,7 +182,7 @@ class Solver:
             if combined is NoWitness.EMPTY:
                 self.results[assumed_key] = combined
         del self.assumption_trail[start:]
-        if combined is NoWitness.EMPTY or self.fuel >= 0:
+        if combined is NoWitness.EMPTY or not self.budget.is_spent:
             self.results[key] = combined
         self.lowest_assumption = previous_assumption
         return combined
@@ -204,8 +212,8 @@ class Solver:
 
     def _explore(self, branch: Branch, literals: list[Literal]) -> SearchResult:
         """Explore the remaining choices depth first, those with the fewest alternatives first."""
-        self.fuel -= 1
-        if self.fuel < 0 or self.depth > MAX_DEPTH:
+        self.budget.spend_steps(len(branch.choices) + STEPS_PER_LITERAL * len(branch.negatives))
+        if not self.budget.spend() or self.depth > MAX_DEPTH:
             return NoWitness.UNKNOWN
         values = _enumerated_values([*branch.nodes, *literals])
         if values is not None:
@@ -237,8 +245,14 @@ class Solver:
         """Return cached property rules. `is_whole`: no choices remain, so the nodes are complete."""
         key = (tuple(literal.key for literal in nodes), tuple(literal.key for literal in literals), is_whole)
         if key not in self.rules:
-            self.rules[key] = object_rules(self.find, nodes, literals, is_whole=is_whole)
+            self.rules[key] = object_rules(self.find, self.budget, nodes, literals, is_whole=is_whole)
         return self.rules[key]
+
+    def _item_rules(self, nodes: list[Literal]) -> ItemRules:
+        key = tuple(literal.key for literal in nodes)
+        if key not in self.item_rules:
+            self.item_rules[key] = ItemRules(self.find, self.budget, nodes)
+        return self.item_rules[key]
 
     def _pop_narrowest_choice(self, branch: Branch, literals: list[Literal]) -> list[Alternative] | None:
         """Remove and return the choice with the fewest alternatives; None when no choices remain."""
@@ -273,11 +287,13 @@ class Solver:
         return self._decide(single, literals, is_whole=False) is not NoWitness.EMPTY
 
     def _decide(self, branch: Branch, literals: list[Literal], *, is_whole: bool = True) -> SearchResult:
+        if not self.budget.spend_steps(STEPS_PER_DECISION):
+            return NoWitness.UNKNOWN
         nodes = [literal.node for literal in branch.nodes]
         if branch.json_type == STRING:
-            return find_string(nodes, branch.constraints)
+            return find_string(nodes, branch.constraints, self.budget)
         if branch.json_type == ARRAY:
-            return find_array(self.find, branch.nodes, branch.constraints)
+            return find_array(self._item_rules(branch.nodes), branch.constraints)
         if branch.json_type == OBJECT:
             return find_object(self._rules(branch.nodes, literals, is_whole=is_whole), branch.constraints)
         return find_number(nodes, branch.constraints, is_integer=branch.json_type == INTEGER)

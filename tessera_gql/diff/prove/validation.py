@@ -13,6 +13,8 @@ from tessera_gql.diff.read.schema import Bound, Schema, exact_number
 
 MAX_EFFORT = 20_000
 MAX_DEPTH = 40
+STEPS_PER_CHECK = 20
+"""Cost of checking a value against a schema, without its parts."""
 Verdict = bool | None
 
 
@@ -64,7 +66,7 @@ class _Validation:
         if key in self.results:
             return self.results[key]
         self.effort -= 1
-        if self.effort < 0 or self.depth > MAX_DEPTH:
+        if self.effort < 0 or self.depth > MAX_DEPTH or not node.cache.budget.spend_steps(STEPS_PER_CHECK):
             return None
         self.results[key] = None  # a recursive check of the same pair stays unknown
         self.depth += 1
@@ -154,7 +156,7 @@ class _Validation:
         if name in node.properties:
             yield self.accepts(node.property_schema(name), item)
         for pattern in node.pattern_properties:
-            fits = matches(pattern, name)
+            fits = matches(pattern, name, node.cache.budget)
             if fits is not False:
                 verdict = self.accepts(node.pattern_property(pattern), item)
                 yield verdict if fits or verdict is True else None
@@ -168,7 +170,7 @@ def _check_string(node: Schema, value: str) -> Iterator[Verdict]:
     top = node.max_length
     yield len(value) >= node.min_length and (top is None or len(value) <= top)
     if node.pattern is not None:
-        yield matches(node.pattern, value)
+        yield matches(node.pattern, value, node.cache.budget)
 
 
 def _check_number(node: Schema, value: float) -> Iterator[Verdict]:

@@ -1,84 +1,34 @@
-"""Match patterns and find examples of their intersections with finite automata. A result may be unknown."""
+"""Match patterns and find examples of their intersections with finite automata. A result may be unknown.
 
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+Every call takes a bounded number of steps, which it spends of the budget of the comparison, cached or not: equal input
+has equal results.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import chain, count, pairwise
+from itertools import chain, count
 from typing import NamedTuple, TypeAlias
 
-from tessera_gql.diff.read.regex_syntax import (
-    LAST,
-    Anchor,
-    Chars,
-    Choice,
-    Expression,
-    Malformed,
-    Ranges,
-    Repeat,
-    Sequence,
-    Unsupported,
-    parse,
-)
+from tessera_gql.diff.read.automata import ANY, EFFORT_PER_STEP, SETTLED, Automaton, StateSet, compile_pattern
+from tessera_gql.diff.read.budget import Budget
+from tessera_gql.diff.read.regex_syntax import LAST, Malformed, Ranges, Unsupported, parse
 
-MAX_STATES = 2_000
-MAX_STEPS = 600
-MAX_MOVES = 100_000
-"""Transitions that one search may take; about 50 ms."""
-CACHED_AUTOMATA = 128
-CACHED_EXAMPLES = 1_024
-MAX_CLOSURES = 1_000
-"""Cached closures of one automaton. Each may hold thousands of states."""
-ANY: Ranges = ((0, LAST),)
+MAX_SEARCH_STEPS = 60_000
+"""Steps that one search for an example may take; about 30 ms."""
+MAX_EXCLUDED = 20_000
+"""Characters of excluded strings that a search avoids. An example that is one of the others is unknown."""
+CACHED_EXAMPLES = 256
+STEPS_PER_STRING = 15
+"""Steps to look at one more string."""
+CHARACTERS_PER_STEP = 4
 PREFERRED_CODES = tuple(map(ord, "aA0bzB1xZ9- _.@/!"))
-States = frozenset[int]
+Rank = tuple[int, int]
+"""The position among the preferred codes, and the code. The lowest rank of a class is its example."""
 
 
-@dataclass
-class Automaton:
-    """A nondeterministic automaton that searches a text. State 0 is the start, state 1 accepts and is never left."""
-
-    edges: list[list[tuple[Ranges, int]]] = field(default_factory=lambda: [[], []])
-    empty: list[list[tuple[str, int]]] = field(default_factory=lambda: [[], []])
-    closures: dict[tuple[States, str], States] = field(default_factory=dict[tuple[States, str], States])
-
-    def add_state(self) -> int:
-        if len(self.edges) >= MAX_STATES:
-            raise Unsupported
-        self.edges.append([])
-        self.empty.append([])
-        return len(self.edges) - 1
-
-    def closure(self, states: States, passing: str) -> States:
-        """States reachable without input. `passing` contains `^` at the start and `$` at the end of the text."""
-        cached = self.closures.get((states, passing))
-        if cached is not None:
-            return cached
-        reachable, stack = set(states), list(states)
-        while stack:
-            for sign, target in self.empty[stack.pop()]:
-                if target not in reachable and (not sign or sign in passing):
-                    reachable.add(target)
-                    stack.append(target)
-        if len(self.closures) >= MAX_CLOSURES:
-            self.closures.clear()
-        self.closures[states, passing] = closure = frozenset(reachable)
-        return closure
-
-    def start_states(self) -> States:
-        return self.closure(frozenset({0}), "^")
-
-    def step(self, states: States, code: int) -> States:
-        moved = {
-            target
-            for state in states
-            for ranges, target in self.edges[state]
-            if any(low <= code <= high for low, high in ranges)
-        }
-        return self.closure(frozenset(moved), "")
-
-    def accepts(self, states: States, *, at_start: bool) -> bool:
-        return 1 in self.closure(states, "^$" if at_start else "$")
+class OutOfSteps(Exception):  # noqa: N818 - the search is given up, not wrong
+    """Raised when a search takes more steps than it may."""
 
 
 def is_pattern(pattern: str) -> bool:
@@ -92,70 +42,14 @@ def is_pattern(pattern: str) -> bool:
     return True
 
 
-@lru_cache(CACHED_AUTOMATA)
-def compile_pattern(pattern: str) -> Automaton | None:
-    """Compile a pattern to an automaton; None if its syntax is not supported."""
-    automaton = Automaton()
-    try:
-        start = automaton.add_state()
-        automaton.edges[0].append((ANY, 0))
-        automaton.empty[0].append(("", start))
-        automaton.empty[_build_states(automaton, parse(pattern), start)].append(("", 1))
-        automaton.edges[1].append((ANY, 1))
-    except (Unsupported, Malformed):
-        return None
-    return automaton
-
-
-def _build_states(automaton: Automaton, part: Expression, start: int) -> int:
-    match part:
-        case Chars(ranges):
-            end = automaton.add_state()
-            automaton.edges[start].append((ranges, end))
-        case Anchor(at_start):
-            end = automaton.add_state()
-            automaton.empty[start].append(("^" if at_start else "$", end))
-        case Sequence(parts):
-            end = start
-            for element in parts:
-                end = _build_states(automaton, element, end)
-        case Choice(options):
-            end = automaton.add_state()
-            for option in options:
-                branch = automaton.add_state()
-                automaton.empty[start].append(("", branch))
-                automaton.empty[_build_states(automaton, option, branch)].append(("", end))
-        case Repeat(inside, minimum, maximum):
-            end = _build_repeat(automaton, inside, (minimum, maximum), start)
-    return end
-
-
-def _build_repeat(automaton: Automaton, part: Expression, bounds: tuple[int, int | None], start: int) -> int:
-    minimum, maximum = bounds
-    for _ in range(minimum):
-        start = _build_states(automaton, part, start)
-    end = automaton.add_state()
-    if maximum is None:
-        loop = automaton.add_state()
-        automaton.empty[start] += [("", loop), ("", end)]
-        automaton.empty[_build_states(automaton, part, loop)] += [("", loop), ("", end)]
-        return end
-    for _ in range(maximum - minimum):
-        automaton.empty[start].append(("", end))
-        start = _build_states(automaton, part, start)
-    automaton.empty[start].append(("", end))
-    return end
-
-
-def matches(pattern: str, text: str) -> bool | None:
-    """Return whether the text contains a match of the pattern; None if its syntax is not supported."""
-    automaton = compile_pattern(pattern)
+def matches(pattern: str, text: str, budget: Budget | None = None) -> bool | None:
+    """Return whether the text contains a match of the pattern; None if its syntax is not supported or it takes long."""
+    automaton = None if budget is not None and budget.is_spent else compile_pattern(pattern)
     if automaton is None:
         return None
-    states = automaton.start_states()
-    for char in text:
-        states = automaton.step(states, ord(char))
-    return automaton.accepts(states, at_start=not text)
+    verdict, steps = automaton.match(text)
+    is_paid = budget is None or budget.spend_steps(steps + len(pattern) // CHARACTERS_PER_STEP)
+    return verdict if is_paid else None
 
 
 class Language(NamedTuple):
@@ -168,19 +62,17 @@ class Language(NamedTuple):
     excluded: frozenset[str] = frozenset()
 
 
-@lru_cache(CACHED_EXAMPLES)
-def find_example(language: Language) -> str | bool:
+def find_example(language: Language, budget: Budget | None = None) -> str | bool:
     """Return a shortest string of the language; False if it is proven empty, True if unknown."""
     matching, not_matching, min_length, max_length, _ = language
     if matching & not_matching or (max_length is not None and max_length < min_length):
         return False
-    patterns = matching | not_matching
-    compiled = [(compile_pattern(pattern), pattern in matching) for pattern in patterns]
-    machines = [(automaton, must_match) for automaton, must_match in compiled if automaton is not None]
-    result = _search(language, machines) if machines else _find_by_length(language)
-    if result is False or len(machines) == len(patterns):
-        return result
-    return True  # the string may violate a pattern of unsupported syntax
+    if not matching and not not_matching:
+        return _find_by_length(language)
+    if budget is not None and budget.is_spent:
+        return True
+    result, steps = _find_matching(language)
+    return result if budget is None or budget.spend_steps(steps) else True
 
 
 def _find_by_length(language: Language) -> str | bool:
@@ -192,60 +84,221 @@ def _find_by_length(language: Language) -> str | bool:
     return next((text for text in texts if text not in language.excluded), False)
 
 
-Product: TypeAlias = tuple[tuple[States, ...], int, str | None]
+@lru_cache(CACHED_EXAMPLES)
+def _find_matching(language: Language) -> tuple[str | bool, int]:
+    """Return the example, and the steps that the search takes."""
+    matching, not_matching = language.matching, language.not_matching
+    patterns = sorted(matching | not_matching)
+    compiled = [(compile_pattern(pattern), pattern in matching) for pattern in patterns]
+    machines = [(automaton, must_match) for automaton, must_match in compiled if automaton is not None]
+    search = _Search(language, machines)
+    try:
+        result = search.run() if machines else _find_by_length(language)
+    except OutOfSteps:
+        return True, search.steps
+    if result is False or len(machines) == len(patterns):
+        return result, search.steps
+    return True, search.steps  # the string may violate a pattern of unsupported syntax
 
 
-def _search(language: Language, automata: list[tuple[Automaton, bool]]) -> str | bool:
-    """Search the product of all automata, lengths and prefixes of excluded strings breadth first."""
-    prefixes = {excluded[:end] for excluded in language.excluded for end in range(len(excluded) + 1)}
-    last_length = language.min_length if language.max_length is None else language.max_length
-    start: Product = (tuple(machine.start_states() for machine, _ in automata), 0, "" if "" in prefixes else None)
-    queue = deque[tuple[Product, str]]([(start, "")])
-    visited: set[Product] = {start}
-    steps = moves = 0
-    while queue:
-        (states, length, prefix), text = queue.popleft()
-        if length >= language.min_length and (prefix is None or prefix not in language.excluded):
-            verdicts = (
-                machine.accepts(states[index], at_start=not text) is must_match
-                for index, (machine, must_match) in enumerate(automata)
-            )
-            if all(verdicts):
-                return text
-        if length == language.max_length:
-            continue
-        steps += 1
-        alphabet = _alphabet(automata, states, prefix, prefixes)
-        moves += len(alphabet) * sum(map(len, states))
-        if steps > MAX_STEPS or moves > MAX_MOVES:
-            return True
-        for code in alphabet:
-            next_prefix = None if prefix is None or prefix + chr(code) not in prefixes else prefix + chr(code)
-            next_states = tuple(machine.step(states[index], code) for index, (machine, _) in enumerate(automata))
-            product: Product = (next_states, min(length + 1, last_length), next_prefix)
-            if product not in visited and not _is_dead(automata, next_states):
-                visited.add(product)
-                queue.append((product, text + chr(code)))
-    return False
+class _Prefixes:
+    """The excluded strings as a tree of their prefixes, the shortest strings first."""
+
+    def __init__(self, excluded: Iterable[str]) -> None:
+        self.children: list[dict[str, int]] = [{}]
+        self.ends: set[int] = set()
+        self.size = 0
+        for text in sorted(excluded, key=lambda text: (len(text), text)):
+            self.size += len(text)
+            if self.size > MAX_EXCLUDED:
+                break
+            self._add(text)
+
+    def _add(self, text: str) -> None:
+        node = 0
+        for char in text:
+            following = self.children[node].get(char)
+            if following is None:
+                following = self.children[node][char] = len(self.children)
+                self.children.append({})
+            node = following
+        self.ends.add(node)
+
+    def codes(self) -> set[int]:
+        """Return all characters of the prefixes."""
+        return {ord(char) for children in self.children for char in children}
 
 
-def _is_dead(automata: list[tuple[Automaton, bool]], states: tuple[States, ...]) -> bool:
-    return any(1 in states[index] and not must_match for index, (_, must_match) in enumerate(automata))
+class _Alphabet:
+    """The classes of characters that no automaton distinguishes. Characters in `singles` are classes of their own."""
+
+    def __init__(self, labels: set[Ranges], singles: set[int]) -> None:
+        flips: dict[int, int] = {0: 0, LAST + 1: 0}
+        for index, ranges in enumerate(labels):
+            for low, high in ranges:
+                flips[low] = flips.get(low, 0) ^ (1 << index)
+                flips[high + 1] = flips.get(high + 1, 0) ^ (1 << index)
+        for code in singles:
+            flips.setdefault(code, 0)
+            flips.setdefault(code + 1, 0)
+        self.bounds = sorted(flips)
+        self.bounds.pop()
+        signature, numbers = 0, dict[tuple[int, int], int]()
+        self.classes: list[int] = []
+        self.ranks: list[Rank] = []
+        for bound in self.bounds:
+            signature ^= flips[bound]
+            number = numbers.setdefault((signature, bound if bound in singles else -1), len(numbers))
+            if number == len(self.ranks):
+                self.ranks.append((len(PREFERRED_CODES), bound))
+            self.classes.append(number)
+        for position, code in enumerate(PREFERRED_CODES):
+            number = self.class_of(code)
+            self.ranks[number] = min(self.ranks[number], (position, code))
+        self.ordered = sorted(range(len(self.ranks)), key=self.ranks.__getitem__)
+        self.label_classes: dict[int, frozenset[int]] = {}
+
+    def class_of(self, code: int) -> int:
+        return self.classes[bisect_right(self.bounds, code) - 1]
+
+    def classes_in(self, ranges: Ranges) -> frozenset[int]:
+        """Return the classes of some ranges of an automaton."""
+        cached = self.label_classes.get(id(ranges))
+        if cached is None:
+            spans = ((bisect_right(self.bounds, low) - 1, bisect_right(self.bounds, high)) for low, high in ranges)
+            cached = frozenset(number for start, end in spans for number in self.classes[start:end])
+            self.label_classes[id(ranges)] = cached
+        return cached
 
 
-def _alphabet(
-    automata: list[tuple[Automaton, bool]], states: tuple[States, ...], prefix: str | None, prefixes: set[str]
-) -> list[int]:
-    """One code point per class of characters that no automaton distinguishes in its states."""
-    boundaries = {0}
-    for index, (automaton, _) in enumerate(automata):
-        for state in states[index]:
-            for ranges, _ in automaton.edges[state]:
-                for low, high in ranges:
-                    boundaries |= {low, high + 1}
-    if prefix is not None:
-        nexts = {ord(longer[len(prefix)]) for longer in prefixes if len(longer) == len(prefix) + 1}
-        boundaries |= nexts | {code + 1 for code in nexts}
-    bounds = pairwise(sorted(boundaries))  # ANY, an edge of state 0, cuts after the last code point
-    chosen = (next((code for code in PREFERRED_CODES if low <= code < end), low) for low, end in bounds)
-    return sorted(chosen, key=lambda code: (code not in PREFERRED_CODES, code))
+class _Moves(NamedTuple):
+    """The state sets after a character: those of some classes, and the one of all other classes."""
+
+    by_class: dict[int, StateSet]
+    otherwise: StateSet
+
+
+Product: TypeAlias = tuple[tuple[frozenset[int], ...], int, int | None]
+
+
+class _Point(NamedTuple):
+    """A string in the search: its last character, the point before it, and the states after it."""
+
+    states: tuple[StateSet, ...]
+    length: int
+    prefix: int | None
+    parent: "_Point | None" = None
+    code: int = 0
+
+    @property
+    def product(self) -> Product:
+        return tuple(states.members for states in self.states), self.length, self.prefix
+
+    def text(self) -> str:
+        codes: list[int] = []
+        point = self
+        while point.parent is not None:
+            codes.append(point.code)
+            point = point.parent
+        return "".join(map(chr, reversed(codes)))
+
+
+class _Search:
+    """A search of the product of all automata, lengths and prefixes of excluded strings, breadth first."""
+
+    def __init__(self, language: Language, machines: list[tuple[Automaton, bool]]) -> None:
+        self.language = language
+        self.automata = [automaton for automaton, _ in machines]
+        self.must_match = [must_match for _, must_match in machines]
+        self.steps = 0
+        self.moves: list[dict[frozenset[int], _Moves]] = [{} for _ in machines]
+
+    def spend(self, steps: int) -> None:
+        self.steps += steps
+        if self.steps > MAX_SEARCH_STEPS:
+            raise OutOfSteps
+
+    def run(self) -> str | bool:
+        self.prefixes = _Prefixes(self.language.excluded)
+        edges = [edge for automaton in self.automata for edges in automaton.edges for edge in edges]
+        labels = {id(ranges): ranges for ranges, _ in edges}
+        self.spend(min(self.prefixes.size, MAX_EXCLUDED) + len(edges) + sum(map(len, labels.values())))
+        self.alphabet = _Alphabet({*labels.values()}, self.prefixes.codes())
+        language = self.language
+        counted_length = language.min_length if language.max_length is None else language.max_length
+        start = _Point(tuple(automaton.start for automaton in self.automata), 0, 0 if language.excluded else None)
+        visited, queue = {start.product}, [start]
+        for point in queue:
+            if self.is_accepted(point):
+                text = point.text()
+                return True if text in language.excluded else text
+            if point.length == language.max_length:
+                continue
+            for successor in self.successors(point, counted_length):
+                product = successor.product
+                if product not in visited and not self.is_dead(successor):
+                    visited.add(product)
+                    queue.append(successor)
+        return False
+
+    def is_accepted(self, point: _Point) -> bool:
+        if point.length < self.language.min_length or point.prefix in self.prefixes.ends:
+            return False
+        return all(
+            states.accepts is must_match for states, must_match in zip(point.states, self.must_match, strict=True)
+        )
+
+    def is_dead(self, point: _Point) -> bool:
+        """Return whether a pattern that must not match has matched."""
+        return any(
+            states.is_settled and not must_match
+            for states, must_match in zip(point.states, self.must_match, strict=True)
+        )
+
+    def successors(self, point: _Point, counted_length: int) -> Iterator[_Point]:
+        """Yield a point for each product that one more character leads to, those of preferred characters first."""
+        moves = [self.find_moves(index, states) for index, states in enumerate(point.states)]
+        children = {} if point.prefix is None else self.prefixes.children[point.prefix]
+        prefix_of = {self.alphabet.class_of(ord(char)): node for char, node in children.items()}
+        classes = set(prefix_of).union(*(move.by_class for move in moves))
+        self.spend(STEPS_PER_STRING * (1 + len(classes)) * len(moves))
+        untouched = next((number for number in self.alphabet.ordered if number not in classes), None)
+        length = min(point.length + 1, counted_length)
+        best: dict[Product, _Point] = {}
+        for number in sorted(
+            [*classes, *([] if untouched is None else [untouched])], key=self.alphabet.ranks.__getitem__
+        ):
+            states = tuple(move.by_class.get(number, move.otherwise) for move in moves)
+            code = self.alphabet.ranks[number][1]
+            successor = _Point(states, length, prefix_of.get(number), point, code)
+            best.setdefault(successor.product, successor)
+        yield from sorted(best.values(), key=lambda item: (item.code not in PREFERRED_CODES, item.code))
+
+    def find_moves(self, index: int, states: StateSet) -> _Moves:
+        """Return the moves of one automaton."""
+        moves = self.moves[index].get(states.members)
+        if moves is None:
+            moves = self.moves[index][states.members] = self.collect_moves(self.automata[index], states)
+        return moves
+
+    def collect_moves(self, automaton: Automaton, states: StateSet) -> _Moves:
+        if states.is_settled:
+            return _Moves({}, SETTLED)
+        base = [target for ranges, target in states.edges if ranges is ANY]
+        targets_by_class: dict[int, list[int]] = {}
+        for ranges, target in states.edges:
+            if ranges is ANY:
+                continue
+            classes = self.alphabet.classes_in(ranges)
+            self.spend(1 + len(classes))
+            for number in classes:
+                targets_by_class.setdefault(number, [*base]).append(target)
+        return _Moves(
+            {number: self.move(automaton, targets) for number, targets in targets_by_class.items()},
+            self.move(automaton, base),
+        )
+
+    def move(self, automaton: Automaton, targets: list[int]) -> StateSet:
+        states = automaton.state_set(frozenset(targets))
+        self.spend(len(states.members) + automaton.closure_effort // EFFORT_PER_STEP)
+        return states

@@ -89,6 +89,14 @@ def complement(ranges: Ranges) -> Ranges:
     return (*gaps, (start, LAST)) if start <= LAST else tuple(gaps)
 
 
+def _choose(options: list[Expression]) -> Expression:
+    """Return an expression for one of the options. Single characters become one class: `a|b` is `[ab]`."""
+    characters = [option.ranges for option in options if isinstance(option, Chars)]
+    if len(options) > 1 and len(characters) == len(options):
+        return Chars(union([bounds for ranges in characters for bounds in ranges]))
+    return options[0] if len(options) == 1 else Choice(tuple(options))
+
+
 CLASSES = {"d": DIGIT, "D": complement(DIGIT), "w": WORD, "W": complement(WORD), "s": SPACE, "S": complement(SPACE)}
 
 
@@ -112,7 +120,7 @@ class _Parser:
 
     @property
     def is_at_end(self) -> bool:
-        return not self.text[self.position :]
+        return self.position >= len(self.text)
 
     def peek(self, token: str) -> bool:
         return self.text.startswith(token, self.position)
@@ -135,7 +143,7 @@ class _Parser:
         options = [self.parse_sequence(depth)]
         while self.take("|"):
             options.append(self.parse_sequence(depth))
-        return options[0] if len(options) == 1 else Choice(tuple(options))
+        return _choose(options)
 
     def parse_sequence(self, depth: int) -> Expression:
         parts: list[Expression] = []

@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple, cast
 
+from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.documents import DYNAMIC, Document
 from tessera_gql.diff.read.forms import IDENTIFIERS
 from tessera_gql.diff.read.json import Json, canonical_json, escape_token
@@ -40,9 +41,10 @@ def exact_number(value: float) -> Number:
 
 
 class NodeCache:
-    """The nodes of the compared documents, and the numbers of their meanings."""
+    """The nodes of the compared documents, the numbers of their meanings, and the budget of the comparison."""
 
-    def __init__(self, *documents: Document) -> None:
+    def __init__(self, *documents: Document, budget: Budget | None = None) -> None:
+        self.budget = budget or Budget()
         self.nodes: dict[tuple[int, str], Schema] = {}
         self.meanings = MeaningNumbers(documents)
 
@@ -193,6 +195,10 @@ class Schema:
             return self.target()
         children = self.children("allOf")
         return children[0] if len(children) == 1 else None
+    @property
+    def is_bare_reference(self) -> bool:
+        """Whether the schema is nothing but a reference with a target."""
+        return len(self.entries) == 1 and self.target() is not None
 
     @property
     def properties(self) -> Keywords:
@@ -259,7 +265,7 @@ class Schema:
         if (additional := self.additional_properties) is not None:
             yield additional
 
-    @property
+    @cached_property
     def dependent_names(self) -> dict[str, tuple[str, ...]]:
         dependents = dict(cast("dict[str, list[str]]", self.keywords.get("dependentRequired", {})))
         if self.document.dialect.knows_dependencies:

@@ -47,6 +47,8 @@ class View:
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
+        if len(self.nodes) == 1 and SCALAR_KEYWORDS.issuperset(self.nodes[0].keywords):
+            return (Part(self.nodes[0]),)
         parts_by_id: dict[int, Part] = {}
         stack = [Part(node) for node in reversed(self.nodes)]
         while stack and len(parts_by_id) < MAX_PARTS:

@@ -1,12 +1,11 @@
 """Search for documents that demonstrate a break. They are reported only if `jsonschema` confirms them."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
-from tessera_gql.diff.changes import Certainty, ChangeEvidence, ChangeKind, Mode
+from tessera_gql.diff.changes import Certainty, ChangeEvidence, ChangeKind, Mode, SchemaDiff
 from tessera_gql.diff.compare.comparers import CLOSING_KEYWORDS
 from tessera_gql.diff.compare.differences import (
     ItemStep,
@@ -28,18 +27,22 @@ from tessera_gql.diff.read.json import Json, canonical_json, to_json_number
 from tessera_gql.diff.read.regex import Language, find_example
 from tessera_gql.diff.read.schema import LOWER_LIMITS, UPPER_LIMITS, NodeCache, Schema, count_schemas
 from tessera_gql.diff.read.view import View, type_names
-from tessera_gql.diff.report.hints import MAX_SCHEMAS, Compare, find_hint
+from tessera_gql.diff.report.hints import MAX_SCHEMAS, find_hint
 from tessera_gql.diff.report.reference_validator import ReferenceValidator
 
 K = ChangeKind
 FUEL = 2_000
+"""Fuel of the search for one document."""
+DOCUMENT_FUEL = 10_000
+"""Fuel of the searches for the documents of all changes."""
+HINT_FUEL = 10_000
+"""Fuel of all comparisons that verify hints."""
+EVIDENCE_FUEL = DOCUMENT_FUEL + HINT_FUEL
 MAX_TRIES = 200
 MAX_SCHEMA_TRIES = 60_000
 MAX_EVIDENCE_SIZE = 200_000
 MAX_HINTS = 20
 MAX_DOCUMENT = 20_000
-MAX_SECONDS = 2.0
-"""Time for all evidence of one comparison. Changes without evidence by then stay unproven."""
 DEFAULTS = (K.DEFAULT_ADDED, K.DEFAULT_CHANGED, K.DEFAULT_REMOVED)
 LIMITS = {**LOWER_LIMITS, **UPPER_LIMITS}
 RawSchema = dict[str, Json]
@@ -54,7 +57,7 @@ class Side(NamedTuple):
 
 @dataclass
 class EvidenceCollector:
-    """Evidence for all changes of one comparison, collected on first use within one budget."""
+    """Evidence for all changes of one comparison, collected on first use within the budget that the comparison left."""
 
     assessments: Sequence[Assessment]
     old: Side
@@ -62,30 +65,47 @@ class EvidenceCollector:
     cache: NodeCache
     solver: Solver
     identities: Identities
-    compare: Compare
+    compare: Callable[..., SchemaDiff]
 
     @cached_property
     def evidence(self) -> tuple[ChangeEvidence, ...]:
+        budget = self.solver.budget
+        with budget.allot(DOCUMENT_FUEL):
+            evidences = self._find_documents()
+        with budget.allot(HINT_FUEL):
+            hints = self._find_hints()
+        return tuple(evidence._replace(hint=hints.get(index)) for index, evidence in enumerate(evidences))
+
+    def _find_documents(self) -> list[ChangeEvidence]:
+        """Search for a counterexample of each breaking change, as far as the limits allow."""
         schemas = count_schemas(self.old.root, self.new.root)
         tries_left, size_left = max(3, min(MAX_TRIES, MAX_SCHEMA_TRIES // schemas)), MAX_EVIDENCE_SIZE
-        deadline = time.monotonic() + MAX_SECONDS
         evidences: list[ChangeEvidence] = []
         for assessment in self.assessments:
             evidence = ChangeEvidence()
-            if assessment.breaks and tries_left and size_left > 0 and time.monotonic() < deadline:
+            if assessment.breaks and tries_left and size_left > 0 and not self.solver.budget.is_spent:
                 tries_left -= 1
                 evidence = self._find_evidence(assessment)
                 size_left -= len(canonical_json(evidence.document))
-                if schemas <= MAX_SCHEMAS and len(evidences) < MAX_HINTS:
-                    evidence = evidence._replace(hint=self._find_hint(assessment))
             evidences.append(evidence)
-        return tuple(evidences)
+        return evidences
+
+    def _find_hints(self) -> dict[int, str | None]:
+        """Return the hints of the first changes, by their position."""
+        if count_schemas(self.old.root, self.new.root) > MAX_SCHEMAS:
+            return {}
+        return {
+            index: self._find_hint(assessment)
+            for index, assessment in enumerate(self.assessments[:MAX_HINTS])
+            if assessment.breaks and not self.solver.budget.is_spent
+        }
 
     def _find_hint(self, assessment: Assessment) -> str | None:
+        breaking = [item for item in self.assessments if Mode.BACKWARD in item.breaks]
+        other_breaks = {(item.difference.kind, item.path) for item in breaking}
+        compare = partial(self.compare, budget=self.solver.budget)
         try:
-            breaking = [item for item in self.assessments if Mode.BACKWARD in item.breaks]
-            other_breaks = {(item.difference.kind, item.path) for item in breaking}
-            return find_hint(assessment, other_breaks, self.old.root.raw, self.new.root.raw, self.compare)
+            return find_hint(assessment, other_breaks, self.old.root.raw, self.new.root.raw, compare)
         except SchemaError:  # the restored part refers to a removed definition
             return None
 
@@ -120,9 +140,9 @@ class EvidenceCollector:
             document = read({"$schema": DRAFT_2020.uri, **demand}, self.identities)
         except SchemaError:  # the demand contains parts of the schemas and may exceed the limits
             return None
-        self.solver.fuel = FUEL
         root = Literal(side.root, holds=True, is_produced=is_produced)
-        result = self.solver.find([root, Literal(self.cache.root(document), holds=True)])
+        with self.solver.budget.allot(FUEL):
+            result = self.solver.find([root, Literal(self.cache.root(document), holds=True)])
         return result if isinstance(result, Witness) else None
 
     def _list_required_schemas(self, assessment: Assessment, mode: Mode) -> Iterator[tuple[RawSchema, bool, bool]]:
