@@ -28,7 +28,7 @@ from tessera_gql.diff.prove.objects import PropertyRules, find_object, object_ru
 from tessera_gql.diff.prove.scalars import find_number, find_string
 from tessera_gql.diff.prove.validation import accepts, all_true, negate_verdict
 from tessera_gql.diff.prove.violations import Alternative, list_violations
-from tessera_gql.diff.read.json import Json
+from tessera_gql.diff.read.json import Json, with_decimal_points
 from tessera_gql.diff.read.json_types import ALL_TYPES, ARRAY, BOOLEAN, FRACTION, INTEGER, NULL, OBJECT, STRING
 from tessera_gql.diff.read.schema import Schema
 
@@ -315,6 +315,8 @@ def _enumerated_values(literals: list[Literal]) -> list[Json] | None:
 def _first_match(literals: list[Literal], values: Iterable[Json]) -> SearchResult:
     """Return the first value that satisfies all literals. There are no other values, so EMPTY is exact."""
     combined = NoWitness.EMPTY
+    if any(literal.node.document.dialect.forbids_decimal_points for literal in literals):
+        values = [spelling for value in values for spelling in (value, with_decimal_points(value))]
     for value in values:
         verdict = all_true(
             accepts(literal.node, value) if literal.holds else negate_verdict(accepts(literal.node, value))

@@ -11,6 +11,7 @@ from tessera_gql.diff.prove.constraints import (
     ContainsAbove,
     ContainsBelow,
     Duplicates,
+    HasDecimalPoint,
     ItemViolates,
     LaterItemViolates,
     Literal,
@@ -76,6 +77,8 @@ def _one_of_violations(options: Sequence[Schema]) -> Iterator[Alternative]:
 
 
 def _number_constraints(node: Schema) -> Iterator[Conjunct]:
+    if node.forbids_decimal_point:
+        yield HasDecimalPoint()
     if node.low is not None:
         yield BelowMinimum(node.low)
     if node.high is not None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import unquote, urldefrag, urljoin
 
-from tessera_gql.diff.read.dialects import Dialect, check_draft, dialect_of
+from tessera_gql.diff.read.dialects import Dialect, check_draft
+from tessera_gql.diff.read.draft_detection import dialect_of
 from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.guard import Identities, guard
 from tessera_gql.diff.read.json import MISSING, escape_token, json_pointer, resolve_pointer, split_pointer

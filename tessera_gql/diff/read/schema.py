@@ -6,10 +6,10 @@ from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple, cast
 
-from tessera_gql.diff.read.documents import DYNAMIC, Document
+from tessera_gql.diff.read.documents import Document
 from tessera_gql.diff.read.guard import identity
 from tessera_gql.diff.read.json import Json, canonical_json, escape_token
-from tessera_gql.diff.read.json_types import ALL_TYPES, NULL, TYPE_MASKS
+from tessera_gql.diff.read.json_types import ALL_TYPES, INTEGER, NULL, NUMBER, TYPE_MASKS
 from tessera_gql.diff.read.keywords import CONSTRAINED_TYPES, NON_ASSERTING
 
 Number = int | Fraction
@@ -70,7 +70,7 @@ class NodeCache:
         if not asserted:
             return self.keys_by_meaning[True]
         parts = (identity(keywords[keyword], document.identity_numbers) for keyword in asserted)
-        is_nullable = cast("Keywords", raw).get("nullable") is True
+        is_nullable = document.dialect.knows_nullable and cast("Keywords", raw).get("nullable") is True
         meaning = (document.dialect.year, is_nullable, *asserted, *parts)
         return self.keys_by_meaning.setdefault(meaning, len(self.keys_by_meaning))
 
@@ -103,7 +103,7 @@ class Schema:
     min_properties = 0
     max_properties: int | None = None
     required: tuple[str, ...] = ()
-    is_opaque = False
+    forbids_decimal_point = False
 
     def __init__(self, cache: NodeCache, document: Document, raw: object, pointer: str) -> None:
         self.cache = cache
@@ -111,6 +111,7 @@ class Schema:
         self.raw = raw
         self.pointer = pointer
         self.entries: Keywords = cast("Keywords", raw) if isinstance(raw, dict) else {}
+        self.is_opaque = pointer in document.opaque or document.dialect.is_ambiguous(self.entries)
         self.keywords = _known_keywords(document, self.entries)
         self.key = cache.assign_key(document, raw, self.keywords)
         self.child_cache: dict[str, tuple[Schema, ...]] = {}
@@ -127,13 +128,13 @@ class Schema:
             reader = READERS.get(keyword)
             if reader is not None:
                 reader(self)
-        if self.entries.get("nullable") is True and "type" in self.keywords:
+        if document.dialect.knows_nullable and self.entries.get("nullable") is True and "type" in self.keywords:
             self.types |= NULL
 
     @cached_property
     def breakable_types(self) -> int:
         """The types of which a value may violate the schema."""
-        mask = ALL_TYPES & ~self.types
+        mask = ALL_TYPES & ~self.types | (INTEGER if self.forbids_decimal_point else 0)
         for keyword in self.keywords:
             mask |= CONSTRAINED_TYPES.get(keyword, ALL_TYPES)
         return mask
@@ -292,9 +293,10 @@ def _unchanged_names(old: Schema, new: Schema) -> Iterator[str]:
 
 
 def _known_keywords(document: Document, entries: Keywords) -> Keywords:
-    if "$ref" in entries and not document.dialect.knows_siblings_of_ref:
+    dialect = document.dialect
+    if "$ref" in entries and (not dialect.knows_siblings_of_ref or dialect.is_ambiguous(entries)):
         return {"$ref": entries["$ref"]}
-    return {keyword: value for keyword, value in entries.items() if keyword in document.dialect.shapes}
+    return {keyword: value for keyword, value in entries.items() if keyword in dialect.shapes}
 
 
 def _read_type(node: Schema) -> None:
@@ -303,6 +305,8 @@ def _read_type(node: Schema) -> None:
     node.types = 0
     for name in listed:
         node.types |= TYPE_MASKS[name]
+    if node.document.dialect.forbids_decimal_points and node.types & NUMBER == INTEGER:
+        node.forbids_decimal_point = True
 
 
 def _read_enum(node: Schema) -> None:
@@ -353,10 +357,6 @@ def _read_required(node: Schema) -> None:
     node.required = tuple(cast("list[str]", node.keywords["required"]))
 
 
-def _read_dynamic(node: Schema) -> None:
-    node.is_opaque = node.pointer in node.document.opaque
-
-
 def _setter(attribute: str, keyword: str) -> Callable[[Schema], None]:
     def read(node: Schema) -> None:
         value = node.keywords[keyword]
@@ -373,6 +373,5 @@ READERS: dict[str, Callable[[Schema], None]] = {
     **dict.fromkeys(("maximum", "exclusiveMaximum"), _read_high),
     "multipleOf": _read_multiple,
     "required": _read_required,
-    **dict.fromkeys(DYNAMIC, _read_dynamic),
     **{keyword: _setter(attribute, keyword) for keyword, attribute in ATTRIBUTES.items()},
 }
