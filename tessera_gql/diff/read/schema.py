@@ -186,7 +186,8 @@ class Schema:
         pointer = self.document.targets.get(self.pointer)
         if pointer is None or self.is_opaque:
             return None
-        return self.cache.node(self.document, self.document.schemas[pointer], pointer)
+        document = self.document.external.get(self.pointer, self.document)
+        return self.cache.node(document, document.schemas[pointer], pointer)
 
     @property
     def is_shared(self) -> bool:

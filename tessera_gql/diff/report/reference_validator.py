@@ -16,11 +16,11 @@ import re2
 from jsonschema import validators
 from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
-from referencing import Registry
 
 from tessera_gql.diff.read.dialects import MIXED
 from tessera_gql.diff.read.in_place import has_cycle
 from tessera_gql.diff.read.json import Json
+from tessera_gql.diff.read.meta_schemas import META_SCHEMAS
 from tessera_gql.diff.read.schema import Schema
 
 MAX_KEYWORDS = 100_000
@@ -48,7 +48,7 @@ class ReferenceValidator:
     def validator(self) -> Validator:
         raw = self.document.raw
         schema = cast("dict[str, Any] | bool", _to_2020(raw) if self.document.dialect is MIXED else raw)
-        return cast("Validator", _validator_class(self.document.dialect.uri)(schema, registry=Registry()))
+        return cast("Validator", _validator_class(self.document.dialect.uri)(schema, registry=META_SCHEMAS))
 
     @cached_property
     def is_unsupported(self) -> bool:
