@@ -28,6 +28,8 @@ MAX_KEYWORDS = 100_000
 MAX_PATTERN_BYTES = 1_000_000
 """Memory that one compiled pattern may take."""
 CACHED_PATTERNS = 128
+DATA_KEYWORDS = frozenset({"enum", "const", "default", "examples"})
+SCHEMA_MAPS = frozenset(key for key, shape in MIXED.shapes.items() if shape in ("map", "pattern map", "dependencies"))
 ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 Errors = Iterator[ValidationError]
 Keyword = Callable[[Any, Any, Any, Any], Errors | None]
@@ -145,12 +147,12 @@ def _translate_escape(escape: re.Match[str]) -> str:
 
 
 def _to_2020(raw: object) -> object:
-    """Rewrite keywords of older drafts and `nullable: true`. Data is rewritten too, where it has no effect."""
+    """Rewrite keywords of older drafts and `nullable: true`, also in unknown keywords, to which references may lead."""
     if isinstance(raw, list):
         return [_to_2020(item) for item in cast("list[object]", raw)]
     if not isinstance(raw, dict):
         return raw
-    entries = {key: _to_2020(item) for key, item in cast("dict[str, object]", raw).items()}
+    entries = {key: _value_to_2020(key, value) for key, value in cast("dict[str, object]", raw).items()}
     type_names = entries.get("type")
     if entries.get("nullable") is True and isinstance(type_names, str | list):
         types = cast("list[object]", type_names) if isinstance(type_names, list) else [type_names]
@@ -162,6 +164,14 @@ def _to_2020(raw: object) -> object:
         if isinstance(entries.get(exclusive), bool) and entries.pop(exclusive) and inclusive in entries:
             entries[exclusive] = entries.pop(inclusive)
     return entries
+
+
+def _value_to_2020(keyword: str, value: object) -> object:
+    if keyword in DATA_KEYWORDS:
+        return value
+    if keyword in SCHEMA_MAPS and isinstance(value, dict):
+        return {name: _to_2020(schema) for name, schema in cast("dict[str, object]", value).items()}
+    return _to_2020(value)
 
 
 def _collect_names(raw: object) -> set[str]:
