@@ -28,6 +28,28 @@ def accepts(schema, value):
         ({"nullable": True, "enum": ["a"]}, "a", None),
         (obj(properties={"a": {**TEXT, "nullable": True}}), {"a": None}, {"a": 1}),
         ({"$schema": "http://json-schema.org/draft-04/schema#", "maximum": 1, "exclusiveMaximum": True}, 0, 1),
+        ({"maximum": 1, "exclusiveMaximum": True, "not": {"const": 5}}, 0, 1),
+        (
+            {
+                "items": [TEXT, INTEGER],
+                "additionalItems": False,
+                "contains": {"const": 5},
+                "not": {"prefixItems": [NULL]},
+            },
+            ["a", 5],
+            ["a", 5, 5],
+        ),
+        (
+            {**obj(properties={"const": {**TEXT, "nullable": True}}), "required": ["const"]},
+            {"const": None},
+            {"const": 1},
+        ),
+        (
+            {"const": {"type": "a", "nullable": True, "items": [1]}, "not": {**TEXT, "nullable": True}},
+            {"type": "a", "nullable": True, "items": [1]},
+            {"type": ["a", "null"], "nullable": True, "prefixItems": [1], "items": True},
+        ),
+        ({"$ref": "#/components/a", "components": {"a": {**TEXT, "nullable": True}}}, None, 1),
         (True, 1, "none refused"),
         (False, "none accepted", 1),
     ],

@@ -3,8 +3,10 @@
 import pytest
 
 from tessera_gql.diff import Certainty, Mode, SchemaError, check, compare
-from tests.diff.engine import is_backward_compatible
-from tests.diff.schemas import DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019, INTEGER, TEXT
+from tessera_gql.diff.read.dialects import DIALECTS
+from tessera_gql.diff.report.reference_validator import ReferenceValidator
+from tests.diff.engine import is_backward_compatible, parse_schema
+from tests.diff.schemas import DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019, DRAFT_2020, INTEGER, TEXT
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,45 @@ def test_a_dangling_reference_is_refused_with_its_pointer(schema, pointer, messa
     assert message in refused.value.reason
 
 
+META_SCHEMAS = [dialect.uri for dialect in DIALECTS]
+
+
+@pytest.mark.parametrize("uri", META_SCHEMAS)
+def test_a_reference_to_a_meta_schema_means_the_schemas_of_that_draft(uri):
+    for reference in (uri, uri + "#", uri.replace("http:", "https:"), uri.replace("https:", "http:")):
+        schema = {"$schema": uri, "properties": {"a": {"$ref": reference}}}
+        assert is_backward_compatible(schema, schema | {"title": "a"})
+        assert not is_backward_compatible({}, schema)
+        assert not compare(schema, {"$schema": uri, "properties": {"a": {"not": {}}}}).is_compatible(Mode.BACKWARD)
+    accepts = ReferenceValidator(parse_schema({"$schema": uri, "$ref": uri})).accepts
+    assert (accepts({"type": "string"}), accepts({"type": 3})) == (True, False)
+
+
+def test_a_part_of_a_meta_schema_is_referred_to():
+    count = {**DRAFT_4, "properties": {"a": {"$ref": f"{DIALECTS[0].uri}#/definitions/positiveInteger"}}}
+    assert is_backward_compatible(count, {**DRAFT_4, "properties": {"a": {"minimum": 0}}})
+    assert not is_backward_compatible({**DRAFT_4, "properties": {"a": {"minimum": 0}}}, count)
+    with pytest.raises(SchemaError, match="leads nowhere"):
+        check({"$ref": f"{DIALECTS[0].uri}#/definitions/none"})
+
+
+def test_a_meta_schema_is_read_in_its_own_draft():
+    old = {"properties": {"a": {"$ref": DIALECTS[0].uri}}}
+    count = {"properties": {"minLength": {"minimum": 0}}}
+    assert is_backward_compatible(old, {"properties": {"a": {"allOf": [{"$ref": DIALECTS[0].uri}, count]}}})
+    assert not is_backward_compatible(old, {"properties": {"a": {"$ref": DIALECTS[4].uri}}})
+
+
+def test_a_meta_schema_outside_of_the_drafts_is_not_fetched():
+    for uri in ("http://json-schema.org/draft-07/hyper-schema", "http://json-schema.org/draft-04/links"):
+        with pytest.raises(SchemaError, match="leads outside the document"):
+            check({"$ref": uri})
+
+
+def test_an_identifier_with_spaces_around_is_trimmed():
+    check({"$id": " http://x/y ", "$ref": "#/$defs/a", "$defs": {"a": {"$ref": "y#/$defs/b"}, "b": True}})
+
+
 def test_five_thousand_references_are_read_and_not_one_more_wherever_they_are_found():
     def referring(many, further):
         return {"allOf": [{"$ref": "#/x"}] * many, "x": {"allOf": [{"$ref": "#/y"}] * further}, "y": True}
@@ -120,8 +161,14 @@ def test_a_schema_with_only_a_reference_is_not_treated_as_the_empty_schema():
 
 def test_a_keyword_of_another_draft_is_no_reference():
     check({**DRAFT_7, "$dynamicRef": "#nowhere", "$recursiveRef": "nowhere"})
-    check({"$recursiveRef": "#/$defs/a", "$defs": {"a": True}})
+    check({**DRAFT_2020, "$recursiveRef": "nowhere"})
     check({**DRAFT_4, "$id": "http://[x#a", "$anchor": 3})
+
+
+def test_a_recursive_reference_restricts_nothing_in_the_newest_draft():
+    text = {"$recursiveRef": "#/$defs/a", "$defs": {"a": TEXT}}
+    assert not is_backward_compatible({**DRAFT_2020, **text}, TEXT)
+    assert is_backward_compatible(text, TEXT)
 
 
 def test_old_drafts_ignore_keywords_next_to_a_reference():

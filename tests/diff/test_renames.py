@@ -83,7 +83,7 @@ def test_a_rename_is_recognized_among_a_thousand_other_columns():
 
 
 def parse_columns(properties, budget):
-    node = NodeCache(budget).root(read({"properties": properties}, Identities()))
+    node = NodeCache(budget=budget).root(read({"properties": properties}, Identities()))
     return [(name, node.property_schema(name)) for name in properties]
 
 

@@ -96,6 +96,10 @@ class NotMultiple(NamedTuple):
     divisor: Number
 
 
+class HasDecimalPoint(NamedTuple):
+    """The number is whole and written with a decimal point, such as `1.0`, which is no integer in draft 4."""
+
+
 class SizeBelow(NamedTuple):
     """The number of characters, items or properties is below the limit."""
 
@@ -183,6 +187,7 @@ Constraint: TypeAlias = (
     | BelowMinimum
     | AboveMaximum
     | NotMultiple
+    | HasDecimalPoint
     | SizeBelow
     | SizeAbove
     | PatternUnmatched

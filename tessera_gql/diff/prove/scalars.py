@@ -11,6 +11,7 @@ from tessera_gql.diff.prove.constraints import (
     AboveMaximum,
     BelowMinimum,
     Constraint,
+    HasDecimalPoint,
     NotMultiple,
     NoWitness,
     PatternUnmatched,
@@ -20,7 +21,7 @@ from tessera_gql.diff.prove.constraints import (
     size_limits,
 )
 from tessera_gql.diff.read.budget import Budget
-from tessera_gql.diff.read.json import canonical_json, to_json_number
+from tessera_gql.diff.read.json import canonical_json, to_json_number, with_decimal_points
 from tessera_gql.diff.read.regex import Language, find_example
 from tessera_gql.diff.read.schema import Bound, Number, Schema, tightest_high, tightest_low
 
@@ -43,6 +44,11 @@ def find_string(nodes: Sequence[Schema], constraints: Sequence[Constraint], budg
 
 def find_number(nodes: Sequence[Schema], constraints: Sequence[Constraint], *, is_integer: bool) -> SearchResult:
     """Search for a number: a whole one if `is_integer`, else one with a fraction."""
+    if any(isinstance(item, HasDecimalPoint) for item in constraints):
+        if any(node.forbids_decimal_point for node in nodes):
+            return NoWitness.EMPTY
+        remaining = [item for item in constraints if not isinstance(item, HasDecimalPoint)]
+        return _with_decimal_point(find_number(nodes, remaining, is_integer=is_integer))
     above = [_opposite(item.bound) for item in constraints if isinstance(item, AboveMaximum)]
     below = [_opposite(item.bound) for item in constraints if isinstance(item, BelowMinimum)]
     low = tightest_low([*(node.low for node in nodes), *above])
@@ -58,6 +64,13 @@ def find_number(nodes: Sequence[Schema], constraints: Sequence[Constraint], *, i
     if any((step / Fraction(divisor)).denominator == 1 for divisor in avoid):
         return NoWitness.EMPTY
     return _find_multiple(step, limits, avoid, excluded)
+
+
+def _with_decimal_point(result: SearchResult) -> SearchResult:
+    """Write a whole number as a float. One that is too large for that stays a candidate, which is not confirmed."""
+    if isinstance(result, Witness):
+        return Witness(with_decimal_points(result.value))
+    return result
 
 
 def _opposite(bound: Bound) -> Bound:

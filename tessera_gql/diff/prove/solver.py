@@ -30,7 +30,7 @@ from tessera_gql.diff.prove.scalars import find_number, find_string
 from tessera_gql.diff.prove.validation import Verdict, accepts, all_true, negate_verdict
 from tessera_gql.diff.prove.violations import Alternative, list_violations
 from tessera_gql.diff.read.budget import Budget
-from tessera_gql.diff.read.json import Json
+from tessera_gql.diff.read.json import Json, with_decimal_points
 from tessera_gql.diff.read.json_types import ALL_TYPES, ARRAY, BOOLEAN, FRACTION, INTEGER, NULL, OBJECT, STRING
 
 MAX_DEPTH = 36
@@ -364,6 +364,8 @@ def _accepts(literal: Literal, value: Json) -> Verdict:
 def _first_match(literals: list[Literal], values: Iterable[Json]) -> SearchResult:
     """Return the first value that satisfies all literals. There are no other values, so EMPTY is exact."""
     combined = NoWitness.EMPTY
+    if any(literal.node.document.dialect.forbids_decimal_points for literal in literals):
+        values = [spelling for value in values for spelling in (value, with_decimal_points(value))]
     for value in values:
         verdict = all_true(_accepts(literal, value) for literal in literals)
         if verdict is True:

@@ -174,6 +174,7 @@ def _check_string(node: Schema, value: str) -> Iterator[Verdict]:
 
 
 def _check_number(node: Schema, value: float) -> Iterator[Verdict]:
+    yield not (node.forbids_decimal_point and isinstance(value, float))
     number = exact_number(value)
     yield _is_within(node.low, node.high, Fraction(number))
     yield all((Fraction(number) / Fraction(step)).denominator == 1 for step in node.multiples)

@@ -10,6 +10,7 @@ from tessera_gql.diff.prove.constraints import (
     ContainsAbove,
     ContainsBelow,
     Duplicates,
+    HasDecimalPoint,
     ItemViolates,
     LaterItemViolates,
     Literal,
@@ -76,6 +77,8 @@ def _one_of_violations(literal: Literal, options: Sequence[Schema]) -> Iterator[
 
 def _number_constraints(literal: Literal) -> Iterator[Conjunct]:
     node = literal.node
+    if node.forbids_decimal_point:
+        yield HasDecimalPoint()
     if node.low is not None:
         yield BelowMinimum(node.low)
     if node.high is not None:

@@ -1,10 +1,10 @@
 """The keywords of each JSON Schema draft. Keywords that a draft does not define are annotations."""
 
-from collections.abc import Iterator
+import re
 from typing import NamedTuple, cast
 
 from tessera_gql.diff.read.errors import SchemaError
-from tessera_gql.diff.read.keywords import ITEM_COUNTS, LENGTHS, PROPERTY_COUNTS
+from tessera_gql.diff.read.keywords import ITEM_COUNTS, LENGTHS, NON_ASSERTING, PROPERTY_COUNTS
 
 
 class Dialect(NamedTuple):
@@ -23,6 +23,22 @@ class Dialect(NamedTuple):
     def knows_dependencies(self) -> bool:
         """Whether `dependencies` applies. Later drafts use `dependentRequired` and `dependentSchemas`."""
         return not self.knows_siblings_of_ref
+
+    @property
+    def knows_nullable(self) -> bool:
+        """Whether `nullable: true` adds null to `type`, as in OpenAPI 3.0."""
+        return self is MIXED
+
+    @property
+    def forbids_decimal_points(self) -> bool:
+        """Whether `1.0` is no integer. Later drafts look at the value, not at how it is written."""
+        return self.year == 4
+
+    def is_ambiguous(self, entries: dict[str, object]) -> bool:
+        """Whether a keyword of the schema applies in some drafts and is ignored in others, in the dialect `MIXED`."""
+        if self is not MIXED:
+            return False
+        return bool(entries.get("dependencies")) or ("$ref" in entries and has_asserting_siblings(entries))
 
     @property
     def id_keyword(self) -> str:
@@ -79,11 +95,19 @@ _DRAFT_2019_SHAPES = {
     **dict.fromkeys(("contentSchema", "unevaluatedProperties", "unevaluatedItems"), "schema"),
     **dict.fromkeys(("minContains", "maxContains"), "count"),
 }
+_ONLY_UNTIL_2019 = ("additionalItems", "$recursiveRef", "$recursiveAnchor")
 _DRAFT_2020_SHAPES = {
-    **{key: shape for key, shape in _DRAFT_2019_SHAPES.items() if key != "additionalItems"},
+    **{key: shape for key, shape in _DRAFT_2019_SHAPES.items() if key not in _ONLY_UNTIL_2019},
     "items": "schema",
     "prefixItems": "schemas",
     **dict.fromkeys(("$dynamicRef", "$dynamicAnchor"), "text"),
+}
+
+_MIXED_SHAPES = {
+    **_DRAFT_2019_SHAPES,
+    **_DRAFT_2020_SHAPES,
+    "items": "items",
+    **dict.fromkeys(("exclusiveMinimum", "exclusiveMaximum"), "flag or number"),
 }
 
 DRAFT_4 = Dialect("draft 4", "http://json-schema.org/draft-04/schema", 4, _DRAFT_4_SHAPES)
@@ -92,64 +116,63 @@ DRAFT_7 = Dialect("draft 7", "http://json-schema.org/draft-07/schema", 7, _DRAFT
 DRAFT_2019 = Dialect("2019-09", "https://json-schema.org/draft/2019-09/schema", 2019, _DRAFT_2019_SHAPES)
 DRAFT_2020 = Dialect("2020-12", "https://json-schema.org/draft/2020-12/schema", 2020, _DRAFT_2020_SHAPES)
 DIALECTS = (DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019, DRAFT_2020)
-BY_URI = {dialect.uri: dialect for dialect in DIALECTS}
+MIXED = Dialect("2020-12", DRAFT_2020.uri, 2021, _MIXED_SHAPES)
+"""The dialect of OpenAPI 3.0, and of a schema without `$schema` whose keywords no draft has together: 2020-12, and the
+older keywords where they can have one meaning only."""
+
+_BY_NAME = {"4": DRAFT_4, "5": DRAFT_4, "6": DRAFT_6, "7": DRAFT_7, "2019-09": DRAFT_2019, "2020-12": DRAFT_2020}
+_ASSERTING = frozenset(key for dialect in DIALECTS for key in dialect.shapes) - NON_ASSERTING - {"$ref", "$id", "id"}
+
+_ANY_DRAFT = "json-schema.org/draft"
+_PREFIX = re.compile(r"(https?://)?(www\.)?")
+_DRAFT_URI = re.compile(r"json-schema\.org/draft[-/]?0?([4-7]|2019-09|2020-12)/(hyper-)?schema(\.json)?")
+_BY_PREFIX = {
+    "iglucentral.com/schemas/com.snowplowanalytics.self-desc/schema/jsonschema/": DRAFT_4,
+    "spec.openapis.org/oas/3.0/": MIXED,
+    "spec.openapis.org/oas/3.1/": DRAFT_2020,
+    "spec.openapis.org/oas/3.2/": DRAFT_2020,
+}
+"""The drafts on which other dialects are built that are read as that draft: their own keywords are annotations."""
 
 
-def dialect_of(schema: object, *peers: object) -> Dialect:
-    """Return the draft named by `$schema`, or the newest one that can read the schemas without it."""
-    if isinstance(schema, dict) and "$schema" in schema:
-        uri = cast("object", schema["$schema"])
-        dialect = BY_URI.get(uri.rstrip("#")) if isinstance(uri, str) else None
-        if dialect is None:
-            uris = ", ".join(dialect.uri for dialect in DIALECTS)
-            raise SchemaError(f"its $schema is not a draft read here; use one of {uris}.", pointer="/$schema")
-        return dialect
-    guesses = (_guess_dialect(document) for document in (schema, *peers) if _names_no_draft(document))
-    return min(guesses, key=lambda dialect: dialect.year)
+def has_asserting_siblings(entries: dict[str, object]) -> bool:
+    """Return whether a schema with a reference has keywords that drafts before 2019-09 ignore next to it."""
+    return len(entries) > 1 and not _ASSERTING.isdisjoint(entries)
+
+
+def find_draft(uri: str) -> Dialect | None:
+    """Return the draft whose meta-schema a URI names. Scheme, capitals and a trailing `#` make no difference."""
+    match = _DRAFT_URI.fullmatch(_normalize_uri(uri))
+    return None if match is None else _BY_NAME[match[1]]
+
+
+def _normalize_uri(uri: str) -> str:
+    return _PREFIX.sub("", uri.strip().lower(), count=1).rstrip("#/")
+
+
+def declared_dialect(schema: object, pointer: str = "") -> Dialect | None:
+    """Return the draft named by `$schema`, or None if there is no `$schema` or its URI names no draft.
+
+    A URI outside of json-schema.org is a dialect of its own, built on an unknown draft. Raises `SchemaError` for a
+    draft that is not supported.
+    """
+    if not isinstance(schema, dict) or "$schema" not in schema:
+        return None
+    uri = cast("object", schema["$schema"])
+    draft = find_draft(uri) if isinstance(uri, str) else None
+    if draft is not None:
+        return draft
+    name = _normalize_uri(uri) if isinstance(uri, str) else _ANY_DRAFT
+    if name.startswith(_ANY_DRAFT):
+        uris = ", ".join(dialect.uri for dialect in DIALECTS)
+        raise SchemaError(f"its $schema is not a draft read here; use one of {uris}.", pointer=f"{pointer}/$schema")
+    return next((dialect for prefix, dialect in _BY_PREFIX.items() if name.startswith(prefix)), None)
 
 
 def check_draft(schema: object, pointer: str, dialect: Dialect) -> None:
     """Raise `SchemaError` for a subschema that names another draft than the document."""
-    uri = cast("dict[str, object]", schema).get("$schema") if isinstance(schema, dict) else None
-    if isinstance(uri, str) and BY_URI.get(uri.rstrip("#"), dialect) is not dialect:
+    if isinstance(schema, dict) and declared_dialect(schema, pointer) not in (None, dialect):
         raise SchemaError(
             f"its $schema is another draft than that of the whole, {dialect.uri}; write all of it in one.",
             pointer=f"{pointer}/$schema",
         )
-
-
-def _names_no_draft(schema: object) -> bool:
-    return not isinstance(schema, dict) or "$schema" not in schema
-
-
-_SCHEMA_MAPS = ("properties", "patternProperties", "definitions", "$defs", "dependentSchemas", "dependencies")
-_DATA_KEYWORDS = frozenset({"enum", "const", "default", "examples"})
-
-
-def _guess_dialect(schema: object) -> Dialect:
-    """Detect an older draft by lists in `items`, `dependencies` and booleans in `exclusiveMinimum`.
-
-    Property names and data that look like keywords are skipped.
-    """
-    newest = DRAFT_2020
-    stack = [schema]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, list):
-            stack.extend(cast("list[object]", value))
-        elif isinstance(value, dict):
-            entries = cast("dict[str, object]", value)
-            if any(isinstance(entries.get(key), bool) for key in ("exclusiveMinimum", "exclusiveMaximum")):
-                return DRAFT_4
-            if isinstance(entries.get("items"), list) or isinstance(entries.get("dependencies"), dict):
-                newest = DRAFT_7
-            stack.extend(_nested_values(entries))
-    return newest
-
-
-def _nested_values(entries: dict[str, object]) -> Iterator[object]:
-    for key, value in entries.items():
-        if isinstance(value, dict) and key in _SCHEMA_MAPS:
-            yield from cast("dict[str, object]", value).values()
-        elif isinstance(value, dict | list) and key not in _DATA_KEYWORDS:
-            yield cast("object", value)

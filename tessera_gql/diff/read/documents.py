@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import unquote, urldefrag, urljoin
 
-from tessera_gql.diff.read.dialects import Dialect, check_draft, dialect_of
+from tessera_gql.diff.read.dialects import Dialect, check_draft
+from tessera_gql.diff.read.draft_detection import dialect_of
 from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.guard import Identities, guard
 from tessera_gql.diff.read.json import MISSING, escape_token, json_pointer, resolve_pointer, split_pointer
+from tessera_gql.diff.read.meta_schemas import find_meta_schema
 from tessera_gql.diff.read.metaschema import check_shape
 
 MAX_REFS = 5_000
@@ -20,13 +22,15 @@ class Document:
     """A checked schema document, created by `read`.
 
     `schemas` maps pointers to subschemas. `targets` maps the pointer of a schema with a reference to the pointer of its
-    target. `opaque` are schemas with a reference that depends on the dynamic scope.
+    target. `opaque` are schemas with a reference that depends on the dynamic scope. Pointers of a meta-schema begin
+    with its URI, the `prefix`; `external` maps the pointers of references to a meta-schema to its document.
     """
 
     raw: object
     dialect: Dialect
     identities: Identities
     identity_numbers: dict[int, int]
+    prefix: str = ""
     schemas: dict[str, object] = field(default_factory=dict[str, object])
     targets: dict[str, str] = field(default_factory=dict[str, str])
     opaque: set[str] = field(default_factory=set[str])
@@ -34,6 +38,7 @@ class Document:
     bases: dict[str, str] = field(default_factory=lambda: {"": ""})
     anchors: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     dynamic: Counter[str] = field(default_factory=Counter[str])
+    external: "dict[str, Document]" = field(default_factory=dict[str, "Document"])
 
     def identity_of(self, raw: object) -> int | None:
         """Return the identity number of a subschema, or None when it contains a reference."""
@@ -49,11 +54,33 @@ def read(raw: object, identities: Identities) -> Document:
 def read_guarded(raw: object, numbers: dict[int, int], identities: Identities, *peers: object) -> Document:
     """Parse a schema that `guard` has checked. The draft may be inferred from the peers, which are guarded too."""
     document = Document(raw, dialect_of(raw, *peers), identities, numbers)
-    references = _check_subschemas(document, [("", raw, "")])
+    _check_whole(document)
+    return document
+
+
+def _check_whole(document: Document) -> None:
+    """Check all subschemas and targets of references."""
+    references = _check_subschemas(document, [(document.prefix, document.raw, document.bases[document.prefix])])
     while references:
         if len(document.targets) + len(references) > MAX_REFS:
             raise SchemaError(f"it has more than {MAX_REFS:,} references; split it.", limit=MAX_REFS)
-        references = _check_subschemas(document, [_resolve_reference(document, *reference) for reference in references])
+        targets = [_resolve_reference(document, *reference) for reference in references]
+        references = _check_subschemas(document, [target for target in targets if target is not None])
+
+
+def _meta_schema(uri: str, identities: Identities) -> Document | None:
+    """Return the official meta-schema with this URI, if there is one. The compared documents share it."""
+    raw, uri = find_meta_schema(uri)
+    if raw is None:
+        return None
+    prefix = f"{uri}#"
+    document = cast("Document | None", identities.meta_schemas.get(prefix))
+    if document is None:
+        numbers = guard(raw, identities)
+        document = Document(raw, dialect_of(raw), identities, numbers, prefix)
+        document.resources, document.bases = {uri: prefix}, {prefix: uri}
+        identities.meta_schemas[prefix] = document
+        _check_whole(document)
     return document
 
 
@@ -112,33 +139,48 @@ def _register_identifiers(document: Document, entries: dict[str, object], pointe
 
 def _join_uri(base: str, reference: str, pointer: str) -> tuple[str, str]:
     try:
-        whole = base + reference if reference.startswith("#") else urljoin(base, reference)
-        uri, fragment = urldefrag(whole)
+        is_local = reference.startswith("#")
+        uri, fragment = (base, reference[1:]) if is_local else urldefrag(urljoin(base, reference.strip()))
         return uri, unquote(fragment, errors="strict")
     except ValueError:
         raise SchemaError("an identifier or reference is not a URI; correct it.", pointer=pointer) from None
 
 
-def _resolve_reference(document: Document, pointer: str, base: str, keyword: str, text: str) -> tuple[str, object, str]:
+def _resolve_reference(
+    document: Document, pointer: str, base: str, keyword: str, text: str
+) -> tuple[str, object, str] | None:
+    """Register the target of a reference; return it if it is in the document."""
     uri, fragment = _join_uri(base, text, pointer)
-    start = document.resources.get(uri)
     error_pointer = f"{pointer}/{escape_token(keyword)}"
-    if start is None:
+    owner = document if uri in document.resources else _meta_schema(uri, document.identities)
+    if owner is None:
         raise SchemaError(
             f"{keyword} leads outside the document ({text[:200]}), and nothing is ever fetched; put it in $defs.",
             pointer=error_pointer,
         )
-    is_name = fragment and not fragment.startswith("/")
-    target = document.anchors.get((uri, fragment)) if is_name else start + fragment
-    raw = MISSING if target is None else resolve_pointer(document.raw, target)
-    if target is None or raw is MISSING:
+    target, raw = _find_target(owner, uri, fragment)
+    if raw is MISSING:
         reason = f"{keyword} leads nowhere ({text[:200]}); define what it names in $defs."
         raise SchemaError(reason, pointer=error_pointer)
-    target = json_pointer(*split_pointer(target))
     document.targets[pointer] = target
-    if keyword in DYNAMIC and document.dynamic[fragment] > 1:
+    is_foreign = owner is not document
+    if keyword in DYNAMIC and (is_foreign or document.prefix or document.dynamic[fragment] > 1):
         document.opaque.add(pointer)
+    if is_foreign:
+        document.external[pointer] = owner
+        return None
     return target, raw, _base_uri(document, target)
+
+
+def _find_target(document: Document, uri: str, fragment: str) -> tuple[str, object]:
+    """Return the pointer and the value that a fragment of a resource names; the value is `MISSING` if there is none."""
+    is_name = fragment and not fragment.startswith("/")
+    start = document.resources.get(uri, document.prefix)
+    target = document.anchors.get((uri, fragment)) if is_name else start + fragment
+    if target is None:
+        return "", MISSING
+    target = document.prefix + json_pointer(*split_pointer(target.removeprefix(document.prefix)))
+    return target, resolve_pointer(document.raw, target.removeprefix(document.prefix))
 
 
 def _base_uri(document: Document, pointer: str) -> str:

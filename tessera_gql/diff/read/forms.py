@@ -94,8 +94,9 @@ def read_part(document: Document, raw: object, pointer: str, *tokens: str) -> Ch
 
 
 def read_form(part: Part) -> Form | None:
-    """Return the form of a subschema; None if it has a reference that depends on the dynamic scope."""
-    return None if part.pointer in part.document.opaque else _FormReader(part).read()
+    """Return the form of a subschema; None if what it means depends on the dynamic scope or on the draft."""
+    is_opaque = part.pointer in part.document.opaque or part.document.dialect.is_ambiguous(part.raw)
+    return None if is_opaque else _FormReader(part).read()
 
 
 class _FormReader:
@@ -121,9 +122,9 @@ class _FormReader:
                     self.constants.append((keyword, value))
             else:
                 READERS.get(keyword, SHAPE_READERS.get(shape, _FormReader.read_value))(self, keyword)
-        if self.entries.get("nullable") is True and "type" in self.entries:
+        if dialect.knows_nullable and self.entries.get("nullable") is True and "type" in self.entries:
             self.constants.append(("nullable", dialect.uri))
-        if dialect.year == 4 and "integer" in cast("str | list[str]", self.entries.get("type", ())):
+        if dialect.forbids_decimal_points and "integer" in cast("str | list[str]", self.entries.get("type", ())):
             self.constants.append(("$schema", dialect.year))
         return self.form()
 
@@ -143,7 +144,8 @@ class _FormReader:
         if target is None:
             self.read_value(keyword)
         else:
-            child = read_part(self.document, self.document.schemas[target], target)
+            document = self.document.external.get(self.pointer, self.document)
+            child = read_part(document, document.schemas[target], target)
             self.groups.setdefault("allOf", []).append(child)
 
     def read_types(self, keyword: str) -> None:

@@ -18,6 +18,7 @@ MAX_TEXT = 8_000_000
 MAX_ENUM = 10_000
 MAX_BITS = 4_096
 CONTAINERS = (dict, list)
+TEXT_ONLY, INTEGERS_ONLY, FLOATS_ONLY, NUMBERS_ONLY = {str}, {int}, {float}, {int, float}
 REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef", "$id", "id", "$anchor", "$dynamicAnchor"})
 
 
@@ -26,7 +27,8 @@ class Identities:
     """Identity numbers of JSON values, shared by the compared documents.
 
     `with_references` are the numbers of values that contain a reference. `valid_schemas` are the numbers of values
-    known to be valid schemas, by the year of the draft.
+    known to be valid schemas, by the year of the draft. `meta_schemas` are the documents of meta-schemas to which the
+    compared documents refer, by URI.
     """
 
     numbers: dict[object, int] = field(default_factory=dict[object, int])
@@ -35,6 +37,7 @@ class Identities:
         default_factory=dict[tuple[str, ...], tuple[tuple[str, ...], bool]]
     )
     valid_schemas: dict[int, set[int]] = field(default_factory=dict[int, set[int]])
+    meta_schemas: dict[str, object] = field(default_factory=dict[str, object])
 
 
 def guard(document: object, identities: Identities | None = None) -> dict[int, int]:
@@ -96,6 +99,12 @@ def _scan_object(entries: dict[object, object], next_level: list[object], docume
 
 def _scan_list(items: list[object], next_level: list[object], document: object) -> int:
     """Append the containers in a list to the next level; return the size of its text."""
+    kinds = {*map(type, items)}
+    if kinds == TEXT_ONLY:
+        return sum(map(len, cast("list[str]", items)))
+    if kinds == INTEGERS_ONLY:
+        _check_scalar(max(cast("list[int]", items), key=abs), document, items)
+        return 0
     size = 0
     for item in items:
         if isinstance(item, str):
@@ -142,20 +151,32 @@ def _items(value: object) -> list[object]:
 def _number_containers(containers: list[object], identities: Identities) -> dict[int, int]:
     numbers_by_id: dict[int, int] = {}
     numbers, with_references = identities.numbers, identities.with_references
+    tag: object
     items: Iterable[object]
     for value in reversed(containers):
         if isinstance(value, dict):
             entries: dict[str, object] = value
             names, is_bound = _sort_names(entries, identities)
-            items = map(entries.__getitem__, names)
+            tag, items = names, map(entries.__getitem__, names)
         else:
-            names, is_bound, items = (), False, cast("list[object]", value)
+            is_bound = False
+            tag, items = _represent_list(cast("list[object]", value))
         parts = [item if isinstance(item, str) else identity(item, numbers_by_id) for item in items]
-        number = numbers.setdefault((names, *parts) if names else (isinstance(value, list), *parts), len(numbers))
+        number = numbers.setdefault((tag, *parts), len(numbers))
         if is_bound or not with_references.isdisjoint(parts):
             with_references.add(number)
         numbers_by_id[id(value)] = number
     return numbers_by_id
+
+
+def _represent_list(items: list[object]) -> tuple[str, list[object]]:
+    """Return a tag and parts that are equal exactly when the lists are. Numbers only are represented by one text."""
+    kinds = {*map(type, items)}
+    if kinds == INTEGERS_ONLY:
+        return "numbers", [repr(items)]
+    if kinds in (FLOATS_ONLY, NUMBERS_ONLY):
+        return "numbers", [repr([_normalize_number(item) for item in items])]
+    return "list", items
 
 
 def _sort_names(entries: dict[str, object], identities: Identities) -> tuple[tuple[str, ...], bool]:
@@ -174,7 +195,8 @@ TRUE, FALSE = object(), object()
 def identity(value: object, numbers_by_id: dict[int, int]) -> object:
     """Return a hashable value that is equal exactly when the JSON values are.
 
-    Numbers are wrapped in a tuple, because an int stands for a container.
+    A number is wrapped in a tuple, because an int stands for a container. It is represented by its text, because
+    numbers with the same hash are easy to find, and make a dict slow; hashes of text differ in every process.
     """
     if isinstance(value, str) or value is None:
         return value
@@ -183,4 +205,8 @@ def identity(value: object, numbers_by_id: dict[int, int]) -> object:
         return number
     if isinstance(value, bool):
         return TRUE if value else FALSE
-    return (value,)
+    return (repr(_normalize_number(value)),)
+
+
+def _normalize_number(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -8,6 +8,7 @@ from typing import TypeAlias, cast
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 MISSING = object()
+MAX_EXACT_FLOAT = 1 << 53
 INDEX = re.compile("[0-9]{1,8}")
 ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
@@ -38,6 +39,21 @@ def to_json_number(value: float | Fraction) -> int | float:
         return float(value)
     except OverflowError:  # too large for a float, so the fraction is insignificant
         return int(value)
+
+
+def with_decimal_points(value: Json) -> Json:
+    """Write all whole numbers in a value with a decimal point, as `1.0`, if a float holds them exactly."""
+    match value:
+        case bool():
+            return value
+        case int() if abs(value) <= MAX_EXACT_FLOAT:
+            return float(value)
+        case list():
+            return [with_decimal_points(item) for item in value]
+        case dict():
+            return {key: with_decimal_points(item) for key, item in value.items()}
+        case _:
+            return value
 
 
 def is_equal(left: object, right: object) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import cast
 
-from tessera_gql.diff.read.dialects import DRAFT_4, Dialect
+from tessera_gql.diff.read.dialects import DRAFT_4, MIXED, Dialect
 from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.json import canonical_json, escape_token
 from tessera_gql.diff.read.regex import is_pattern
@@ -29,7 +29,15 @@ def check_shape(schema: object, pointer: str, dialect: Dialect) -> list[tuple[st
             continue
         keyword_pointer = f"{pointer}/{escape_token(key)}"
         subschemas += SHAPES[shape](value, keyword_pointer, key) or ()
+    if dialect is MIXED:
+        _check_tuple(cast("dict[str, object]", schema), pointer)
     return subschemas
+
+
+def _check_tuple(entries: dict[str, object], pointer: str) -> None:
+    if "prefixItems" in entries and isinstance(entries.get("items"), list):
+        reason = "no draft has prefixItems and a list in items together; keep one, or name the draft in $schema."
+        raise SchemaError(reason, pointer=f"{pointer}/prefixItems")
 
 
 def _shape_error(key: str, expected: str, value: object, pointer: str) -> SchemaError:
@@ -89,6 +97,11 @@ def _read_schemas(value: object, pointer: str, key: str) -> Subschemas:
 
 def _read_items(value: object, pointer: str, key: str) -> Subschemas:
     return _read_schemas(value, pointer, key) if isinstance(value, list) else _read_schema(value, pointer, key)
+
+
+def _check_flag_or_number(value: object, pointer: str, key: str) -> None:
+    if not isinstance(value, bool | int | float):
+        raise _shape_error(key, "a number or a boolean", value, pointer)
 
 
 def _read_flag_or_schema(value: object, pointer: str, key: str) -> Subschemas | None:
@@ -166,6 +179,7 @@ SHAPES: dict[str, ShapeCheck] = {
     "map": _read_map,
     "pattern map": _read_pattern_map,
     "items": _read_items,
+    "flag or number": _check_flag_or_number,
     "flag or schema": _read_flag_or_schema,
     "text": _shape_check("text", lambda value: isinstance(value, str)),
     "flag": _shape_check("a boolean", lambda value: isinstance(value, bool)),

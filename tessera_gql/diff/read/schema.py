@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import NamedTuple, cast
 
 from tessera_gql.diff.read.budget import Budget
-from tessera_gql.diff.read.documents import DYNAMIC, Document
+from tessera_gql.diff.read.documents import Document
 from tessera_gql.diff.read.forms import IDENTIFIERS
 from tessera_gql.diff.read.json import Json, canonical_json, escape_token
-from tessera_gql.diff.read.json_types import ALL_TYPES, NULL, TYPE_MASKS
+from tessera_gql.diff.read.json_types import ALL_TYPES, INTEGER, NULL, NUMBER, TYPE_MASKS
 from tessera_gql.diff.read.keywords import CONSTRAINED_TYPES, NON_ASSERTING
 from tessera_gql.diff.read.meaning import MeaningNumbers
 
@@ -90,7 +90,7 @@ class Schema:
     min_properties = 0
     max_properties: int | None = None
     required: tuple[str, ...] = ()
-    is_opaque = False
+    forbids_decimal_point = False
 
     def __init__(self, cache: NodeCache, document: Document, raw: object, pointer: str) -> None:
         self.cache = cache
@@ -98,6 +98,7 @@ class Schema:
         self.raw = raw
         self.pointer = pointer
         self.entries: Keywords = cast("Keywords", raw) if isinstance(raw, dict) else {}
+        self.is_opaque = pointer in document.opaque or document.dialect.is_ambiguous(self.entries)
         self.keywords = _known_keywords(document, self.entries)
         self.child_cache: dict[str, tuple[Schema, ...]] = {}
         self.children_cache: dict[str, tuple[Schema, ...]] = {}
@@ -112,7 +113,7 @@ class Schema:
             reader = READERS.get(keyword)
             if reader is not None:
                 reader(self)
-        if self.entries.get("nullable") is True and "type" in self.keywords:
+        if document.dialect.knows_nullable and self.entries.get("nullable") is True and "type" in self.keywords:
             self.types |= NULL
 
     @cached_property
@@ -123,7 +124,7 @@ class Schema:
     @cached_property
     def breakable_types(self) -> int:
         """The types of which a value may violate the schema."""
-        mask = ALL_TYPES & ~self.types
+        mask = ALL_TYPES & ~self.types | (INTEGER if self.forbids_decimal_point else 0)
         for keyword in self.keywords:
             mask |= CONSTRAINED_TYPES.get(keyword, ALL_TYPES)
         return mask
@@ -175,7 +176,8 @@ class Schema:
         pointer = self.document.targets.get(self.pointer)
         if pointer is None or self.is_opaque:
             return None
-        return self.cache.node(self.document, self.document.schemas[pointer], pointer)
+        document = self.document.external.get(self.pointer, self.document)
+        return self.cache.node(document, document.schemas[pointer], pointer)
 
     @cached_property
     def resolved(self) -> "Schema":
@@ -195,6 +197,7 @@ class Schema:
             return self.target()
         children = self.children("allOf")
         return children[0] if len(children) == 1 else None
+
     @property
     def is_bare_reference(self) -> bool:
         """Whether the schema is nothing but a reference with a target."""
@@ -300,9 +303,10 @@ def _unchanged_names(old: Schema, new: Schema) -> Iterator[str]:
 
 
 def _known_keywords(document: Document, entries: Keywords) -> Keywords:
-    if "$ref" in entries and not document.dialect.knows_siblings_of_ref:
+    dialect = document.dialect
+    if "$ref" in entries and (not dialect.knows_siblings_of_ref or dialect.is_ambiguous(entries)):
         return {"$ref": entries["$ref"]}
-    return {keyword: value for keyword, value in entries.items() if keyword in document.dialect.shapes}
+    return {keyword: value for keyword, value in entries.items() if keyword in dialect.shapes}
 
 
 def _read_type(node: Schema) -> None:
@@ -311,6 +315,8 @@ def _read_type(node: Schema) -> None:
     node.types = 0
     for name in listed:
         node.types |= TYPE_MASKS[name]
+    if node.document.dialect.forbids_decimal_points and node.types & NUMBER == INTEGER:
+        node.forbids_decimal_point = True
 
 
 def _read_enum(node: Schema) -> None:
@@ -361,10 +367,6 @@ def _read_required(node: Schema) -> None:
     node.required = tuple(cast("list[str]", node.keywords["required"]))
 
 
-def _read_dynamic(node: Schema) -> None:
-    node.is_opaque = node.pointer in node.document.opaque
-
-
 def _setter(attribute: str, keyword: str) -> Callable[[Schema], None]:
     def read(node: Schema) -> None:
         value = node.keywords[keyword]
@@ -381,6 +383,5 @@ READERS: dict[str, Callable[[Schema], None]] = {
     **dict.fromkeys(("maximum", "exclusiveMaximum"), _read_high),
     "multipleOf": _read_multiple,
     "required": _read_required,
-    **dict.fromkeys(DYNAMIC, _read_dynamic),
     **{keyword: _setter(attribute, keyword) for keyword, attribute in ATTRIBUTES.items()},
 }

@@ -16,10 +16,11 @@ import re2
 from jsonschema import validators
 from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
-from referencing import Registry
 
+from tessera_gql.diff.read.dialects import MIXED
 from tessera_gql.diff.read.in_place import has_cycle
 from tessera_gql.diff.read.json import Json
+from tessera_gql.diff.read.meta_schemas import META_SCHEMAS
 from tessera_gql.diff.read.schema import Schema
 
 MAX_KEYWORDS = 20_000
@@ -28,6 +29,8 @@ STEPS_PER_KEYWORD = 50
 MAX_PATTERN_BYTES = 1_000_000
 """Memory that one compiled pattern may take."""
 CACHED_PATTERNS = 128
+DATA_KEYWORDS = frozenset({"enum", "const", "default", "examples"})
+SCHEMA_MAPS = frozenset(key for key, shape in MIXED.shapes.items() if shape in ("map", "pattern map", "dependencies"))
 ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 Errors = Iterator[ValidationError]
 Keyword = Callable[[Any, Any, Any, Any], Errors | None]
@@ -38,7 +41,7 @@ class ValidationUndecided(Exception):  # noqa: N818 - not an error of the docume
 
 
 class ReferenceValidator:
-    """A `jsonschema` validator of one schema, with `nullable` rewritten as a type."""
+    """A `jsonschema` validator of one schema. The older keywords of the dialect `MIXED` are rewritten."""
 
     def __init__(self, root: Schema) -> None:
         self.root = root
@@ -46,8 +49,9 @@ class ReferenceValidator:
 
     @cached_property
     def validator(self) -> Validator:
-        schema = cast("dict[str, Any] | bool", _without_nullable(self.document.raw))
-        return cast("Validator", _validator_class(self.document.dialect.uri)(schema, registry=Registry()))
+        raw = self.document.raw
+        schema = cast("dict[str, Any] | bool", _to_2020(raw) if self.document.dialect is MIXED else raw)
+        return cast("Validator", _validator_class(self.document.dialect.uri)(schema, registry=META_SCHEMAS))
 
     @cached_property
     def is_unsupported(self) -> bool:
@@ -149,18 +153,32 @@ def _translate_escape(escape: re.Match[str]) -> str:
     return f"\\x{{{escape[1]}}}" if escape[1] else escape[0]
 
 
-def _without_nullable(raw: object) -> object:
-    """Rewrite `nullable: true` as a type list with null. Data is rewritten too, where it has no effect."""
+def _to_2020(raw: object) -> object:
+    """Rewrite keywords of older drafts and `nullable: true`, also in unknown keywords, to which references may lead."""
     if isinstance(raw, list):
-        return [_without_nullable(item) for item in cast("list[object]", raw)]
+        return [_to_2020(item) for item in cast("list[object]", raw)]
     if not isinstance(raw, dict):
         return raw
-    entries = {key: _without_nullable(item) for key, item in cast("dict[str, object]", raw).items()}
+    entries = {key: _value_to_2020(key, value) for key, value in cast("dict[str, object]", raw).items()}
     type_names = entries.get("type")
     if entries.get("nullable") is True and isinstance(type_names, str | list):
         types = cast("list[object]", type_names) if isinstance(type_names, list) else [type_names]
         entries["type"] = [*types, *([] if "null" in types else ["null"])]
+    if isinstance(entries.get("items"), list):
+        entries["prefixItems"] = entries.pop("items")
+        entries["items"] = entries.pop("additionalItems", True)
+    for exclusive, inclusive in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if isinstance(entries.get(exclusive), bool) and entries.pop(exclusive) and inclusive in entries:
+            entries[exclusive] = entries.pop(inclusive)
     return entries
+
+
+def _value_to_2020(keyword: str, value: object) -> object:
+    if keyword in DATA_KEYWORDS:
+        return value
+    if keyword in SCHEMA_MAPS and isinstance(value, dict):
+        return {name: _to_2020(schema) for name, schema in cast("dict[str, object]", value).items()}
+    return _to_2020(value)
 
 
 def _collect_names(raw: object) -> set[str]:
