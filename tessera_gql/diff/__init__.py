@@ -10,6 +10,7 @@ from tessera_gql.diff.guarantees import compare_guarantees
 from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.fields import Field, list_fields
 from tessera_gql.diff.read.json import canonical_json
+from tessera_gql.diff.read.physical_types import Family, PhysicalType, read_physical_type
 from tessera_gql.diff.small_schemas import small_schema_size
 
 __all__ = [
@@ -17,8 +18,10 @@ __all__ = [
     "Certainty",
     "Change",
     "ChangeKind",
+    "Family",
     "Field",
     "Mode",
+    "PhysicalType",
     "SchemaDiff",
     "SchemaError",
     "canonical_json",
@@ -26,5 +29,6 @@ __all__ = [
     "compare",
     "compare_guarantees",
     "list_fields",
+    "read_physical_type",
     "small_schema_size",
 ]
