@@ -16,6 +16,8 @@ from tessera_gql.formats.type_syntax import ARRAY, MAP, STRUCT, TypeSyntax, Type
 
 _MAX_SPELLING = 200
 _NUMBER_PATTERN = re.compile("-?[0-9]{1,3}|[0-9]{4,12}")
+_IGNORED_SPACE_PATTERN = re.compile(r"(?<=[(<,]) | (?=[)>,(<])")
+_QUOTES = frozenset("'\"`")
 _PLAIN_NAME_PATTERN = re.compile(r"\w+")
 _BITS = {
     8: "tinyint int1 byte byteint utinyint uint8",
@@ -188,8 +190,11 @@ _DIALECTS: dict[str, Mapping[str, str]] = {
         "longtext": "varchar(4294967295)",
         "blob": "varbinary(65535)",
     },
-    # https://www.sqlite.org/datatype3.html: all integers have up to 64 bits
-    "sqlite": _define(f"{_INTEGER_NAMES} mediumint int2 int8", "bigint"),
+    # https://www.sqlite.org/datatype3.html: all numbers have up to 64 bits
+    "sqlite": {
+        **_define(f"{_INTEGER_NAMES} mediumint int2 int8", "bigint"),
+        **_define("real float", "double precision"),
+    },
 }
 _DIALECT_BY_ADAPTER = {
     **{name: name for name in _DIALECTS},
@@ -210,8 +215,10 @@ def parse_physical_type(text: str, dialect: str | None = None) -> PhysicalType:
 
 
 def normalize_spelling(text: str) -> str:
-    """Return a type in lower case with single spaces. A long one is cut, and ends with a hash of the whole."""
+    """Return a type in lower case, without spaces that mean nothing. A long one is cut and ends with a hash."""
     spelling = " ".join(text.lower().replace("\0", "").split())
+    if not _QUOTES.intersection(spelling):
+        spelling = _IGNORED_SPACE_PATTERN.sub("", spelling)
     if len(spelling) <= _MAX_SPELLING:
         return spelling
     return f"{spelling[:_MAX_SPELLING]}… {hashlib.sha256(spelling.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"

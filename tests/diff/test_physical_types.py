@@ -231,6 +231,11 @@ def test_a_proven_change_comes_with_a_document_that_has_a_value_in_the_column():
     assert change.counterexample["price"] is not None
 
 
+def test_the_hint_is_to_keep_the_physical_type():
+    change = only_change(column("varchar(100)"), column("varchar(10)"))
+    assert change.hint == "Keep the physical type varchar(100)."
+
+
 def test_an_integer_of_digits_and_one_of_bits_compare_by_their_range():
     bits, digits = PhysicalType(Family.INTEGER, bits=32), PhysicalType(Family.INTEGER, precision=9)
     assert relate(digits, bits) is Relation.WIDER

@@ -104,6 +104,7 @@ def timestamp(timezone: str | None = None, precision: int | None = None) -> dict
         ("mysql", "text", text(65_535)),
         ("mysql", "timestamp", timestamp("local", 0)),
         ("sqlite", "INTEGER", integer(bits=64)),
+        ("sqlite", "real", {"family": "float", "bits": 64}),
         ("a new warehouse", "int", integer(bits=32)),
     ],
 )
@@ -129,15 +130,24 @@ def test_the_types_in_a_nested_type_are_read():
 
 @pytest.mark.parametrize(
     "spelling",
-    ["uuid", "geography(point,4326)", "struct<int64, string>", "struct<a int, a text>", "decimal(5000,2)",
+    ["uuid", "geography(point,4326)", "struct<int64,string>", "struct<a int,a text>", "decimal(5000,2)",
      "varchar(-1)", "text unsigned", "enum8('a' = 1)", "int)", "foo<bar>", ""],
 )  # fmt: skip
 def test_a_type_that_is_not_understood_has_only_its_text(spelling):
     assert parse_physical_type(spelling) == PhysicalType(None, spelling)
 
 
-def test_the_text_is_in_lower_case_with_single_spaces():
-    assert parse_physical_type("  TIMESTAMP\n  WITH   TIME ZONE ").text == "timestamp with time zone"
+@pytest.mark.parametrize(
+    ("spelling", "expected"),
+    [
+        ("  TIMESTAMP (6)\n  WITH   TIME ZONE ", "timestamp(6) with time zone"),
+        ("Numeric ( 10 , 2 )", "numeric(10,2)"),
+        ("map < string, int >", "map<string,int>"),
+        ("enum('a, b', 'c')", "enum('a, b', 'c')"),
+    ],
+)
+def test_the_text_is_in_lower_case_without_spaces_that_mean_nothing(spelling, expected):
+    assert parse_physical_type(spelling).text == expected
 
 
 def test_two_long_types_that_are_not_understood_have_different_texts():

@@ -52,7 +52,7 @@ def test_types_with_several_words_are_known(spelling, expected):
 def test_precision_scale_and_length_are_in_the_physical_type_and_no_constraint():
     assert warehouse_types.parse_type("NUMERIC(10, 2)").schema == {
         "type": "number",
-        "x-physical-type": {"family": "decimal", "precision": 10, "scale": 2, "text": "numeric(10, 2)"},
+        "x-physical-type": {"family": "decimal", "precision": 10, "scale": 2, "text": "numeric(10,2)"},
     }
     enforced = table("orders", column("code", "varchar(20)"), contract={"enforced": True})
     assert read_one(enforced).schema["properties"]["code"] == {
