@@ -90,10 +90,12 @@ def _convert(syntax: TypeSyntax, dialect: str | None, text: str | None = None) -
     physical = convert_syntax(syntax, dialect, text)
     common = convert_syntax(replace(syntax, parts=()), None)
     schema = _OTHER_SCHEMAS.get(common.text, {}) if common.family is None else _SCHEMAS[common.family]
-    if physical.family in {Family.ARRAY, Family.STRUCT, Family.MAP}:
-        key = physical.key
-        outer = PhysicalType(physical.family, physical.family.value, length=physical.length, key=key)
-        return {**schema, **_convert_parts(syntax, dialect), "x-physical-type": outer.as_json()}
+    match physical.family:
+        case Family.ARRAY | Family.STRUCT | Family.MAP as family:
+            physical = PhysicalType(family, family.value, length=physical.length, key=physical.key)
+            schema = {**schema, **_convert_parts(syntax, dialect)}
+        case _:
+            pass
     return {**schema, "x-physical-type": physical.as_json()}
 
 

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tessera_gql.diff import Certainty, Change, ChangeKind, Family, Mode, PhysicalType, compare
 from tessera_gql.diff.compare.physical_types import Relation, relate
@@ -215,6 +217,20 @@ def test_a_field_that_is_a_property_as_well_is_reported_once():
     assert [change.kind for change in compare(old, new).changes] == [K.PROPERTY_REMOVED, K.ANNOTATION_CHANGED]
 
 
+def test_a_field_with_a_physical_type_of_its_own_is_reported_once():
+    old, new = (
+        table(
+            price={
+                "properties": {"a": {"x-physical-type": leaf}},
+                "x-physical-type": {"family": "struct", "fields": {"a": leaf}},
+            }
+        )
+        for leaf in (INT, BIGINT)
+    )
+    changes = [(change.path, change.kind) for change in compare(old, new).changes if change.breaks]
+    assert changes == [("price.a", K.TYPE_WIDENED)]
+
+
 def test_a_deeply_nested_physical_type_is_compared():
     def nest(leaf: dict[str, Any]) -> dict[str, Any]:
         for _ in range(90):
@@ -229,6 +245,54 @@ def test_a_proven_change_comes_with_a_document_that_has_a_value_in_the_column():
     assert change.certainty is Certainty.PROVEN
     assert isinstance(change.counterexample, dict)
     assert change.counterexample["price"] is not None
+
+
+numbers = st.none() | st.integers(-2, 40)
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 300)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from([*Family, "", "a"])
+)
+records = st.recursive(
+    st.fixed_dictionaries(
+        {"family": st.sampled_from([*map(str, Family), "money"])},
+        optional={
+            "bits": numbers,
+            "precision": numbers,
+            "scale": numbers,
+            "length": numbers,
+            "unsigned": st.booleans(),
+            "timezone": st.sampled_from(["with", "local"]) | scalars,
+            "text": st.sampled_from(["int", "money", ""]),
+        },
+    ),
+    lambda parts: (
+        st.dictionaries(st.sampled_from(["element", "key", "value"]), parts)
+        | st.builds(
+            lambda fields, text: {"family": "struct", "fields": fields, "text": text},
+            st.dictionaries(st.sampled_from("ab"), parts),
+            st.sampled_from("st"),
+        )
+        | st.builds(lambda element: {"family": "array", "element": element}, parts)
+    ),
+    max_leaves=5,
+)
+values = records | st.recursive(
+    scalars, lambda items: st.lists(items) | st.dictionaries(st.sampled_from(["family", "text", "fields"]), items)
+)
+
+
+@given(values, values)
+def test_any_two_values_are_compared_and_the_reverse_breaks_the_reverse_modes(before, after):
+    old, new = (table(price={"x-physical-type": value}) for value in (before, after))
+    there, back = compare(old, new), compare(new, old)
+    assert not compare(old, old).changes
+    assert there.is_compatible(BACKWARD) == back.is_compatible(FORWARD)
+    assert there.is_compatible(FORWARD) == back.is_compatible(BACKWARD)
+    assert not there.is_compatible(FULL) or (there.is_compatible(BACKWARD) and there.is_compatible(FORWARD))
+    assert [change.as_json() for change in there.changes] == [change.as_json() for change in compare(old, new).changes]
 
 
 def test_the_hint_is_to_keep_the_physical_type():

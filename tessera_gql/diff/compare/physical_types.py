@@ -71,8 +71,7 @@ def compare_physical_types(old: View, new: View) -> Iterator[Difference]:
         differences += (
             difference
             for part in _iterate_parts(before, after)
-            if (difference := _compare_part(part, pointer)) is not None
-            and not _is_property(part, old if part.new is None else new)
+            if (difference := _compare_part(part, pointer)) is not None and not _is_reported_at_property(part, old, new)
         )
     if not differences and not is_equal(was, now):
         message, texts = "its physical type is spelled or noted differently", (_text(before), _text(after))
@@ -99,9 +98,15 @@ def _is_physical(difference: Difference) -> bool:
     return difference.kind in LOGICAL_KINDS and KEYWORD in difference.pointer
 
 
-def _is_property(part: _Part, declaring: View) -> bool:
-    """Return whether a field that only one side has is declared as a property, which is reported already."""
-    return (part.old is None or part.new is None) and len(part.names) == 1 and part.names[0] in declaring.properties
+def _is_reported_at_property(part: _Part, old: View, new: View) -> bool:
+    """Return whether a field of a struct is a property as well, whose changes are found there."""
+    if not part.names:
+        return False
+    name = part.names[0]
+    declaring = [view for view in (old, new) if name in view.properties]
+    if len(declaring) == 2:
+        return all(view.property(name).value_of(KEYWORD) is not None for view in declaring)
+    return declaring == [old if part.new is None else new] and len(part.names) == 1
 
 
 def _iterate_parts(old: PhysicalType, new: PhysicalType) -> Iterator[_Part]:
