@@ -229,7 +229,7 @@ def convert_syntax(syntax: TypeSyntax, dialect: str | None, text: str | None = N
     if not syntax.parts:
         return replace(_convert_plain(syntax, dialect), text=text or _spell(syntax))
     physical = _convert_container(syntax, dialect)
-    return replace(physical, text=text or render_physical_type(physical))
+    return replace(physical, text=text or normalize_spelling(render_physical_type(physical)))
 
 
 def _convert_container(syntax: TypeSyntax, dialect: str | None) -> PhysicalType:

@@ -4,7 +4,7 @@
 each type in it, so that a change there is reported at its own path.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -62,7 +62,7 @@ def parse_type(data_type: str, dialect: str | None = None) -> DataType:
 def _parse(data_type: str, dialect: str | None) -> DataType:
     try:
         syntax = parse_type_syntax(data_type)
-        schema = _convert(syntax, dialect, normalize_spelling(data_type))
+        schema = _convert(syntax, convert_syntax(syntax, dialect, normalize_spelling(data_type)))
     except TypeSyntaxError:
         text = normalize_spelling(data_type)
         return DataType({"x-physical-type": PhysicalType(None, text).as_json()}, unknown=(text,))
@@ -82,36 +82,42 @@ def allow_null(schema: JsonObject) -> JsonObject:
     return nullable
 
 
-def _convert(syntax: TypeSyntax, dialect: str | None, text: str | None = None) -> JsonObject:
-    """Convert a parsed type. The family that JSON Schema shows is that of the common names.
-
-    So the same column has the same schema whether the dialect is known or not.
-    """
-    physical = convert_syntax(syntax, dialect, text)
-    common = convert_syntax(replace(syntax, parts=()), None)
-    schema = _OTHER_SCHEMAS.get(common.text, {}) if common.family is None else _SCHEMAS[common.family]
-    match physical.family:
-        case Family.ARRAY | Family.STRUCT | Family.MAP as family:
-            physical = PhysicalType(family, family.value, length=physical.length, key=physical.key)
-            schema = {**schema, **_convert_parts(syntax, dialect)}
-        case _:
+def _convert(syntax: TypeSyntax, physical: PhysicalType) -> JsonObject:
+    """Convert a parsed type. The parts of an array, struct or map have their own physical types in their schemas."""
+    schema = _SCHEMAS[Family(syntax.name)] if syntax.parts else _common_schema(syntax)
+    match physical:
+        case PhysicalType(family=Family.ARRAY, element=PhysicalType() as element):
+            schema = {**schema, "items": _convert_part(syntax.parts[0][1], element)}
+        case PhysicalType(family=Family.MAP, value=PhysicalType() as value):
+            schema = {**schema, "additionalProperties": _convert_part(syntax.parts[1][1], value)}
+        case PhysicalType(family=Family.STRUCT, fields=tuple() as fields):
+            schema = {**schema, **_convert_fields({str(name): part for name, part in syntax.parts}, fields)}
+        case PhysicalType(family=Family.ARRAY | Family.MAP | Family.STRUCT):
             pass
-    return {**schema, "x-physical-type": physical.as_json()}
-
-
-def _convert_parts(syntax: TypeSyntax, dialect: str | None) -> JsonObject:
-    fields = (item for item in syntax.parts if syntax.name != "struct" or item[0] is not None)
-    parts = {name: (_convert(part, dialect), part.is_required) for name, part in fields}
-    schemas = {name: schema if is_required else allow_null(schema) for name, (schema, is_required) in parts.items()}
-    match syntax.name:
-        case "array":
-            return {"items": schemas[None]} if schemas else {}
-        case "map":
-            return {"additionalProperties": schemas[None]} if schemas else {}
         case _:
-            required = sorted(str(name) for name, (_, is_required) in parts.items() if is_required)
-            keywords = {"properties": dict(sorted((str(name), schema) for name, schema in schemas.items()))}
-            return {keyword: value for keyword, value in {**keywords, "required": required}.items() if value}
+            return {**schema, "x-physical-type": physical.as_json()}
+    outer = replace(physical, text=syntax.name, element=None, value=None, fields=None)
+    return {**schema, "x-physical-type": outer.as_json()}
+
+
+def _common_schema(syntax: TypeSyntax) -> JsonObject:
+    """Return the schema of the family that a name has in most warehouses.
+
+    So a column has the same schema whether the dialect is known or not.
+    """
+    common = convert_syntax(syntax, None)
+    return _OTHER_SCHEMAS.get(common.text, {}) if common.family is None else _SCHEMAS[common.family]
+
+
+def _convert_part(syntax: TypeSyntax, physical: PhysicalType) -> JsonObject:
+    schema = _convert(syntax, physical)
+    return schema if syntax.is_required else allow_null(schema)
+
+
+def _convert_fields(parts: Mapping[str, TypeSyntax], fields: Iterable[tuple[str, PhysicalType]]) -> JsonObject:
+    properties = {name: _convert_part(parts[name], physical) for name, physical in fields}
+    required = sorted(name for name, part in parts.items() if part.is_required)
+    return {"properties": properties, **({"required": required} if required else {})}
 
 
 def _iterate_unknown(syntax: TypeSyntax) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """The `data_type` of a column becomes JSON Schema that every value of the type satisfies."""
 
+import time
+
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -69,6 +71,22 @@ def test_each_type_in_a_nested_one_has_its_own_physical_type():
     assert properties["a"]["items"]["x-physical-type"]["text"] == "decimal(10,2)"
     assert properties["b"]["x-physical-type"]["key"] == {"family": "text", "text": "string"}
     assert properties["b"]["additionalProperties"]["x-physical-type"]["bits"] == 32
+
+
+def test_the_spelling_of_a_struct_or_array_is_no_part_of_its_physical_type():
+    spellings = ("struct", "record", "OBJECT", "struct<a int>")
+    assert {warehouse_types.parse_type(name).schema["x-physical-type"]["text"] for name in spellings} == {"struct"}
+    assert warehouse_types.parse_type("list").schema["x-physical-type"] == {"family": "array", "text": "array"}
+
+
+def test_the_schema_of_a_nested_type_grows_with_its_text_and_not_with_its_depth():
+    columns = ",".join(f"c{number} int" for number in range(2_000))
+    for opening, closing in (("struct<a ", ">"), ("map<", ",int>"), ("map<int,", ">"), ("struct<", ">")):
+        spelling = f"{opening * 20}struct<{columns}>{closing * 20}"
+        start = time.process_time()
+        parsed = warehouse_types.parse_type(spelling)
+        assert time.process_time() - start < 1
+        assert len(str(parsed.schema)) < 20 * len(spelling)
 
 
 def test_the_adapter_decides_what_a_name_means():
