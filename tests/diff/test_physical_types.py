@@ -167,6 +167,20 @@ def test_a_type_that_is_understood_later_with_the_same_text_is_an_annotation():
     assert (change.kind, change.breaks) == (K.ANNOTATION_CHANGED, frozenset())
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ({"family": "text", "text": "text"}, {"family": "text", "text": "string"}, "text is spelled string now."),
+        (None, {"family": "text", "text": "text"}, "its physical type is known now: text."),
+        ({"family": "text", "text": "text"}, None, "its physical type is no longer known."),
+        (1, 2, "x-physical-type is different."),
+    ],
+)
+def test_a_change_that_breaks_nothing_says_what_is_different(before, after, message):
+    old, new = (table(price={} if value is None else {"x-physical-type": value}) for value in (before, after))
+    assert only_change(old, new).message == f"price: {message}"
+
+
 def test_a_container_that_does_not_say_what_is_in_it_breaks_unproven_if_its_text_differs():
     old, new = (record(family="struct", text=f"struct<a {name}>") for name in ("int", "bigint"))
     change = only_change(old, new)

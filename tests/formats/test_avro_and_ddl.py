@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tessera_gql.diff import check, list_fields
+from tessera_gql.diff import ChangeKind, Mode, check, compare, list_fields
 from tessera_gql.formats import avro, ddl
 from tessera_gql.formats.parsed_schema import DocumentError
 
@@ -118,3 +118,11 @@ def test_create_table_becomes_an_object_whose_nullable_columns_may_be_null() -> 
 def test_sql_that_creates_no_table_is_refused(text: str, dialect: str | None) -> None:
     with pytest.raises(DocumentError):
         ddl.parse_tables(text, dialect)
+
+
+@pytest.mark.parametrize("dialect", ["snowflake", "bigquery", "redshift", "postgres", "databricks", "tsql", None])
+def test_a_longer_column_in_sql_is_one_change_that_breaks_only_forward_and_full(dialect: str | None) -> None:
+    name = "string" if dialect == "bigquery" else "varchar"
+    old, new = (ddl.parse_tables(f"create table t (a {name}({length}))", dialect)[0].schema for length in (10, 100))
+    (change,) = compare(old, new).changes
+    assert (change.kind, change.breaks) == (ChangeKind.TYPE_WIDENED, {Mode.FORWARD, Mode.FULL})

@@ -74,9 +74,17 @@ def compare_physical_types(old: View, new: View) -> Iterator[Difference]:
             if (difference := _compare_part(part, pointer)) is not None and not _is_reported_at_property(part, old, new)
         )
     if not differences and not is_equal(was, now):
-        message, texts = "its physical type is spelled or noted differently", (_text(before), _text(after))
-        differences.append(Difference(K.ANNOTATION_CHANGED, pointer, message, *texts, rule=Rule.NEVER))
+        texts = _text(before), _text(after)
+        differences.append(Difference(K.ANNOTATION_CHANGED, pointer, _describe(*texts), *texts, rule=Rule.NEVER))
     yield from differences
+
+
+def _describe(before: str | None, after: str | None) -> str:
+    if before == after:
+        return f"{KEYWORD} is different"
+    if before is None:
+        return f"its physical type is known now: {after}"
+    return "its physical type is no longer known" if after is None else f"{before} is spelled {after} now"
 
 
 def report_type_once(differences: Sequence[Difference]) -> Sequence[Difference]:
