@@ -98,7 +98,7 @@ def report_type_once(differences: Sequence[Difference]) -> Sequence[Difference]:
         if item.kind is not K.FORMAT_CHANGED:
             always = physical.always if item.kind is physical.kind else EVERY_MODE
             kind = physical.kind if item.kind is physical.kind else K.TYPE_CHANGED
-            merged = replace(physical, kind=kind, always=always, directions=item.directions)
+            merged = replace(physical, kind=kind, always=always, directions=item.directions, rule=item.rule)
     return [merged if item is physical else item for item in differences if all(item is not peer for peer in logical)]
 
 
