@@ -132,7 +132,8 @@ class Change:
 
         For a change of the accepted values, one schema accepts it and the other rejects it: old and new for BACKWARD,
         new and old for FORWARD. For a field that one schema declares, that schema accepts it and it contains the
-        field. For a default, it is an accepted document without the field; for a physical type, one with a value.
+        field. For a default, it is an accepted document without the field; for a physical type, one with a
+        value, which the smaller of two types can't hold if it is a number or a text.
         """
         return self.evidence().document
 

@@ -254,13 +254,6 @@ def test_a_deeply_nested_physical_type_is_compared():
     assert (only_change(nest(INT), nest(BIGINT)).kind, compare(nest(INT), nest(INT)).changes) == (K.TYPE_CHANGED, ())
 
 
-def test_a_proven_change_comes_with_a_document_that_has_a_value_in_the_column():
-    change = only_change(column("date"), column("timestamp"))
-    assert change.certainty is Certainty.PROVEN
-    assert isinstance(change.counterexample, dict)
-    assert change.counterexample["price"] is not None
-
-
 numbers = st.none() | st.integers(-2, 40)
 scalars = (
     st.none()
@@ -312,6 +305,28 @@ def test_any_two_values_are_compared_and_the_reverse_breaks_the_reverse_modes(be
 def test_the_hint_is_to_keep_the_physical_type():
     change = only_change(column("varchar(100)"), column("varchar(10)"))
     assert change.hint == "Keep the physical type varchar(100)."
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "value"),
+    [
+        ("bigint", "int", 2**31),
+        ("int", "bigint", 2**31),
+        ("uint8", "int16", 256),
+        ("decimal(12,2)", "decimal(10,2)", 10**8),
+        ("date", "timestamp", ""),
+    ],
+)
+def test_a_proven_change_shows_a_value_that_only_the_larger_type_holds(before, after, value):
+    change = only_change(column(before), column(after))
+    assert (change.certainty, change.counterexample) == (Certainty.PROVEN, {"price": value})
+
+
+def test_a_shorter_text_shows_a_value_that_is_too_long():
+    document = only_change(column("varchar(20)"), column("varchar(10)")).counterexample
+    assert isinstance(document, dict)
+    assert isinstance(document["price"], str)
+    assert len(document["price"]) == 11
 
 
 def test_an_integer_of_digits_and_one_of_bits_compare_by_their_range():

@@ -12,9 +12,10 @@ from enum import Enum
 
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.compare.differences import Difference, Rule
-from tessera_gql.diff.read.json import escape_token, is_equal
+from tessera_gql.diff.read.json import Json, escape_token, is_equal
+from tessera_gql.diff.read.json_types import NULL
 from tessera_gql.diff.read.physical_types import CONTAINERS, KEYWORD, Family, PhysicalType, read_physical_type
-from tessera_gql.diff.read.view import View
+from tessera_gql.diff.read.view import View, type_names
 
 K = ChangeKind
 EVERY_MODE = frozenset({Mode.BACKWARD, Mode.FORWARD, Mode.CONSUMER})
@@ -26,6 +27,8 @@ NESTED_ATTRIBUTES: dict[Family | None, tuple[str, ...]] = {
     Family.MAP: ("key", "value"),
 }
 MAX_TEXT = 200
+MAX_EVIDENCE_LENGTH = 1_000
+"""The length of a text up to which a longer one is shown as evidence."""
 Range = tuple[float, float]
 
 
@@ -68,10 +71,12 @@ def compare_physical_types(old: View, new: View) -> Iterator[Difference]:
     pointer = _find_pointer(old if now is None else new)
     differences: list[Difference] = []
     if before is not None and after is not None:
+        any_value: dict[str, Json] = {"type": [*type_names((old.types | new.types) & ~NULL)]}
         differences += (
             difference
             for part in _iterate_parts(before, after)
-            if (difference := _compare_part(part, pointer)) is not None and not _is_reported_at_property(part, old, new)
+            if (difference := _compare_part(part, pointer, any_value)) is not None
+            and not _is_reported_at_property(part, old, new)
         )
     if not differences and not is_equal(was, now):
         texts = _text(before), _text(after)
@@ -142,9 +147,9 @@ def _nested_parts(part: _Part, old: PhysicalType, new: PhysicalType) -> Iterator
             yield _Part(left.get(name), right.get(name), pointer, (*part.names, name), part.is_field)
 
 
-def _compare_part(part: _Part, pointer: str) -> Difference | None:
+def _compare_part(part: _Part, pointer: str, any_value: dict[str, Json]) -> Difference | None:
     old, new = part.old, part.new
-    is_understood = True
+    evidence_schemas: tuple[dict[str, Json], ...] = (any_value,)
     if old is None or new is None:
         kind, message = (K.PROPERTY_REMOVED, "it is gone") if new is None else (K.PROPERTY_ADDED, "it is new")
         breaks = frozenset({Mode.BACKWARD, Mode.CONSUMER} if new is None else {Mode.FORWARD})
@@ -155,7 +160,11 @@ def _compare_part(part: _Part, pointer: str) -> Difference | None:
         kind, breaks, ending = RULES[relation]
         subject = "the physical type" if part.is_field else f"the physical type at {part.pointer}"
         message = f"{subject} was {_text(old)} and is {_text(new)}{ending}"
-        is_understood = relation is not Relation.UNKNOWN
+        if relation is Relation.UNKNOWN:
+            evidence_schemas = ()
+        elif not part.pointer and relation is not Relation.DIFFERENT:
+            smaller, larger = (old, new) if relation is Relation.WIDER else (new, old)
+            evidence_schemas = (*_list_exceeding_values(smaller, larger), any_value)
     return Difference(
         kind,
         pointer + part.pointer,
@@ -165,8 +174,23 @@ def _compare_part(part: _Part, pointer: str) -> Difference | None:
         ".".join(part.names) if part.names and part.is_field else None,
         always=breaks,
         rule=Rule.ALWAYS,
-        affects_all_values=is_understood,
+        evidence_schemas=evidence_schemas,
     )
+
+
+def _list_exceeding_values(smaller: PhysicalType, larger: PhysicalType) -> Iterator[dict[str, Json]]:
+    """Yield a schema of values that only the larger of two types of a family holds, if JSON can tell."""
+    match smaller:
+        case PhysicalType(family=Family.INTEGER):
+            (low, high), (_, larger_high) = _integer_range(smaller), _integer_range(larger)
+            limit: dict[str, Json] = {"minimum": high + 1} if high < larger_high else {"maximum": low - 1}
+            yield {"type": "integer", **limit}
+        case PhysicalType(family=Family.DECIMAL, precision=int(precision), scale=int(scale)) if scale <= precision:
+            yield {"type": "number", "minimum": 10 ** (precision - scale)}
+        case PhysicalType(family=Family.TEXT, length=int(length)) if length < MAX_EVIDENCE_LENGTH:
+            yield {"type": "string", "minLength": length + 1}
+        case _:
+            pass
 
 
 def _find_pointer(view: View) -> str:
