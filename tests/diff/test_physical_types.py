@@ -217,6 +217,17 @@ def test_the_fields_of_a_struct_change_as_columns_do(before, after, expected):
     assert [(change.path, change.kind, {*change.breaks}) for change in compare(old, new).changes] == expected
 
 
+def test_a_field_of_the_structs_in_an_array_is_named_by_its_position():
+    old, new = (
+        record(family="array", element={"family": "struct", "fields": dict.fromkeys(names, INT)})
+        for names in (("a", "b"), ("a",))
+    )
+    (gone,), (added,) = compare(old, new).changes, compare(new, old).changes
+    assert (gone.kind, {*gone.breaks}) == (K.TYPE_CHANGED, {BACKWARD, CONSUMER, FULL})
+    assert gone.message == "price: /element/fields/b of the physical type is gone."
+    assert (added.kind, {*added.breaks}) == (K.TYPE_WIDENED, {FORWARD, FULL})
+
+
 def test_a_field_that_is_a_property_as_well_is_reported_once():
     old, new = (
         table(

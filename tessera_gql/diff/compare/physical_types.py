@@ -151,8 +151,7 @@ def _compare_part(part: _Part, pointer: str, any_value: dict[str, Json]) -> Diff
     old, new = part.old, part.new
     evidence_schemas: tuple[dict[str, Json], ...] = (any_value,)
     if old is None or new is None:
-        kind, message = (K.PROPERTY_REMOVED, "it is gone") if new is None else (K.PROPERTY_ADDED, "it is new")
-        breaks = frozenset({Mode.BACKWARD, Mode.CONSUMER} if new is None else {Mode.FORWARD})
+        kind, breaks, message = _describe_presence(part)
     else:
         relation = relate(old, new)
         if relation is Relation.EQUAL:
@@ -176,6 +175,17 @@ def _compare_part(part: _Part, pointer: str, any_value: dict[str, Json]) -> Diff
         rule=Rule.ALWAYS,
         evidence_schemas=evidence_schemas,
     )
+
+
+def _describe_presence(part: _Part) -> tuple[ChangeKind, frozenset[Mode], str]:
+    """Return the change of a field that one side lacks. It breaks like that of a column."""
+    if part.new is None:
+        kind, message = (K.PROPERTY_REMOVED, "it is gone") if part.is_field else (K.TYPE_CHANGED, "is gone")
+        breaks = frozenset({Mode.BACKWARD, Mode.CONSUMER})
+    else:
+        kind, message = (K.PROPERTY_ADDED, "it is new") if part.is_field else (K.TYPE_WIDENED, "is new")
+        breaks = frozenset({Mode.FORWARD})
+    return kind, breaks, message if part.is_field else f"{part.pointer} of the physical type {message}"
 
 
 def _list_exceeding_values(smaller: PhysicalType, larger: PhysicalType) -> Iterator[dict[str, Json]]:
