@@ -32,6 +32,7 @@ from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.fields import Field, list_fields
 from tessera_gql.diff.read.guard import guard
 from tessera_gql.diff.read.json import Json, canonical_json, json_pointer
+from tessera_gql.diff.read.physical_types import Family, PhysicalType, read_physical_type
 from tessera_gql.diff.small_schemas import small_schema_size
 
 __all__ = [
@@ -43,9 +44,11 @@ __all__ = [
     "ChangeEvidence",
     "ChangeKind",
     "EverydayVerdict",
+    "Family",
     "Field",
     "Json",
     "Mode",
+    "PhysicalType",
     "SchemaDiff",
     "SchemaError",
     "canonical_json",
@@ -55,5 +58,6 @@ __all__ = [
     "json_pointer",
     "judge_everyday_changes",
     "list_fields",
+    "read_physical_type",
     "small_schema_size",
 ]

@@ -144,7 +144,8 @@ class Change:
         new and old for FORWARD. For CONSUMER alone, the new schema accepts it, and the old one rejects what is left of
         it when every object is reduced to the names that the old schema mentions there. For a field that one schema
         declares, that schema accepts it and it contains the field. For a default, it is an accepted document without
-        the field.
+        the field; for a physical type, one with a value, which the smaller of two types can't hold if it is a number
+        or a text.
         """
         return self.evidence().document
 

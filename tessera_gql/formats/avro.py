@@ -1,10 +1,13 @@
 """Convert an Avro schema to JSON Schema. Every field of an Avro record is present, so all are required."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from tessera_gql.diff import Family, PhysicalType
 from tessera_gql.formats.parsed_schema import JSON_SCHEMA_DIALECT, DocumentError, ParsedSchema, check_length
+from tessera_gql.formats.physical_types import parse_physical_type
 
 _PRIMITIVES: dict[str, dict[str, Any]] = {
     "null": {"type": "null"},
@@ -14,7 +17,29 @@ _PRIMITIVES: dict[str, dict[str, Any]] = {
     "float": {"type": "number"},
     "double": {"type": "number"},
     "string": {"type": "string"},
-    "bytes": {"type": "string", "x-avro-type": "bytes"},
+    "bytes": {"type": "string"},
+}
+_PHYSICAL_TYPES = {
+    "boolean": PhysicalType(Family.BOOLEAN),
+    "int": PhysicalType(Family.INTEGER, bits=32),
+    "long": PhysicalType(Family.INTEGER, bits=64),
+    "float": PhysicalType(Family.FLOAT, bits=32),
+    "double": PhysicalType(Family.FLOAT, bits=64),
+    "string": PhysicalType(Family.TEXT),
+    "bytes": PhysicalType(Family.BINARY),
+    # https://avro.apache.org/docs/1.12.0/specification/#logical-types; a timestamp is an instant in UTC
+    "date": PhysicalType(Family.DATE),
+    "duration": PhysicalType(Family.INTERVAL, precision=3),
+    "uuid": PhysicalType(None),
+    **{
+        f"{prefix}-{unit}": PhysicalType(family, precision=digits, timezone=timezone)
+        for prefix, family, timezone in (
+            ("time", Family.TIME, "without"),
+            ("timestamp", Family.TIMESTAMP, "with"),
+            ("local-timestamp", Family.TIMESTAMP, "without"),
+        )
+        for unit, digits in (("millis", 3), ("micros", 6), ("nanos", 9))
+    },
 }
 
 
@@ -45,7 +70,7 @@ def parse_record(text: str) -> ParsedSchema:
 def _convert(avro_type: Any, defs: dict[str, Any]) -> dict[str, Any]:
     match avro_type:
         case str() if avro_type in _PRIMITIVES:
-            return dict(_PRIMITIVES[avro_type])
+            return _PRIMITIVES[avro_type] | _physical_keyword(avro_type)
         case str():
             return {"$ref": f"#/$defs/{avro_type}"}
         case list():
@@ -68,7 +93,7 @@ def _convert_named(avro_type: dict[str, Any], defs: dict[str, Any]) -> dict[str,
         case "enum":
             return {"type": "string", "enum": avro_type["symbols"]}
         case "fixed":
-            return {"type": "string", "x-avro-type": f"fixed({avro_type['size']})"}
+            return {"type": "string", "x-physical-type": {"text": f"fixed({avro_type['size']})"}}
         case _:
             return _convert_record(avro_type["fields"], defs)
 
@@ -82,8 +107,21 @@ def _convert_record(fields: list[dict[str, Any]], defs: dict[str, Any]) -> dict[
 
 
 def _annotations(avro_type: dict[str, Any]) -> dict[str, Any]:
-    annotations = {"description": avro_type.get("doc"), "x-avro-logical-type": avro_type.get("logicalType")}
-    return {key: value for key, value in annotations.items() if value}
+    description = {"description": avro_type["doc"]} if avro_type.get("doc") else {}
+    match avro_type:
+        case {"logicalType": "decimal", "precision": int(precision)}:
+            return description | _physical_keyword(f"decimal({precision},{avro_type.get('scale') or 0})")
+        case {"logicalType": str(name)} if name in _PHYSICAL_TYPES:
+            return description | _physical_keyword(name)
+        case _:
+            return description
+
+
+def _physical_keyword(name: str) -> dict[str, Any]:
+    """Return the keyword of a type of Avro. Names that Avro defines differ from those of SQL."""
+    if name in _PHYSICAL_TYPES:
+        return {"x-physical-type": replace(_PHYSICAL_TYPES[name], text=name).as_json()}
+    return {"x-physical-type": parse_physical_type(name).as_json()} if name.startswith("decimal") else {}
 
 
 def _references(value: Any, target: str) -> bool:

@@ -25,7 +25,6 @@ _VERSION_PATTERN = re.compile(r"/manifest/v(\d{1,4})\.json$")
 _SUPPORTED_VERSIONS = range(1, 13)
 _SECTIONS = ("metadata", "nodes", "sources", "exposures", "metrics", "semantic_models", "saved_queries")
 _ADAPTERS_WITH_RECORDS = frozenset({"bigquery", "databricks", "spark"})
-_TABLE_MATERIALIZATIONS = frozenset({"table", "incremental"})
 
 
 class ManifestError(ValueError):
@@ -108,14 +107,13 @@ def _build_manifest(root: UntrustedJson) -> Manifest:
     schema_version = _read_schema_version(metadata)
     adapter = metadata.text("adapter_type")
     graph = _Graph(root)
-    has_records = adapter in _ADAPTERS_WITH_RECORDS
     return Manifest(
         schema_version=schema_version,
         project=metadata.text("project_name"),
         dbt_version=metadata.text("dbt_version"),
         adapter=adapter,
         generated_at=metadata.text("generated_at"),
-        models=tuple(graph.build_model(fqn, has_records=has_records) for fqn in sorted(graph.tables)),
+        models=tuple(graph.build_model(fqn, adapter) for fqn in sorted(graph.tables)),
         exposures=tuple(graph.build_exposures()),
         warnings=root.warnings.messages(),
     )
@@ -199,14 +197,13 @@ class _Graph:
         self._exposure_nodes = dict(_iterate_enabled(root, "exposures"))
         self._checks_by_table = dbt_tests.checks_by_table(self.nodes, self.fqns)
 
-    def build_model(self, fqn: str, *, has_records: bool) -> Model:
+    def build_model(self, fqn: str, adapter: str | None) -> Model:
         nodes = self.tables[fqn]
         node = nodes[0]
         config = node.object("config")
         columns = dbt_nodes.columns(nodes)
         is_contract = (node.object("contract").flag("enforced") or config.object("contract").flag("enforced")) is True
-        materialized = config.text("materialized")
-        is_sized = is_contract and materialized in _TABLE_MATERIALIZATIONS
+        has_records = adapter in _ADAPTERS_WITH_RECORDS
         guarantees = dbt_tests.derive_guarantees(
             self._iterate_checks(nodes, columns), dbt_nodes.freshness(nodes), dbt_nodes.by_lower_case(columns)
         )
@@ -214,7 +211,7 @@ class _Graph:
             "unique_id": node.name,
             "resource_type": dbt_nodes.resource_type(node),
             "description": next((text for n in nodes if (text := n.text("description"))), None),
-            "schema": dbt_columns.build_schema(columns, guarantees, is_sized=is_sized, has_records=has_records),
+            "schema": dbt_columns.build_schema(columns, guarantees, adapter=adapter, has_records=has_records),
             "guarantees": guarantees.guarantees or None,
             "depends_on": tuple(sorted(self._find_upstream_tables(nodes) - {fqn})),
             "tags": tuple(sorted({tag for n in nodes for tag in dbt_nodes.tags(n)})),
@@ -235,7 +232,7 @@ class _Graph:
             compatibility_mode=mode,
             meta=dbt_nodes.meta(node),
             columns=tuple(columns),
-            materialized=materialized,
+            materialized=config.text("materialized"),
             compiled_code=node.text("compiled_code") or node.text("compiled_sql"),
             fingerprint=_compute_fingerprint(synced_fields),
         )

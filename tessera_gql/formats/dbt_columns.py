@@ -12,15 +12,15 @@ _PARENT_TYPES = frozenset({"object", "array"})
 
 
 def build_schema(
-    columns: Mapping[str, UntrustedJson], guarantees: TableGuarantees, *, is_sized: bool, has_records: bool
+    columns: Mapping[str, UntrustedJson], guarantees: TableGuarantees, *, adapter: str | None, has_records: bool
 ) -> JsonObject:
-    """Build the JSON Schema of a table. `is_sized`: see `warehouse_types`.
+    """Build the JSON Schema of a table. The adapter decides what the names of types mean.
 
     Without `has_records` the column `a.b` is a field of `a` only if `a` is declared as an object or array.
     """
     root: JsonObject = {"$schema": JSON_SCHEMA_DIALECT, "type": "object", "properties": {}, "required": []}
     for name in sorted(columns):
-        column_schema, is_required = _build_column(columns[name], guarantees, name.lower(), is_sized=is_sized)
+        column_schema, is_required = _build_column(columns[name], guarantees, name.lower(), adapter)
         parent, field = _find_parent(root, name, has_records=has_records)
         parent.setdefault("properties", {})[field] = column_schema
         if is_required:
@@ -29,10 +29,10 @@ def build_schema(
 
 
 def _build_column(
-    column: UntrustedJson, guarantees: TableGuarantees, key: str, *, is_sized: bool
+    column: UntrustedJson, guarantees: TableGuarantees, key: str, adapter: str | None
 ) -> tuple[JsonObject, bool]:
     text = column.text("data_type")
-    data_type = parse_type(text, is_sized=is_sized) if text else DataType({})
+    data_type = parse_type(text, adapter) if text else DataType({})
     for unknown in data_type.unknown:
         column.warnings.add(f"Columns of the unknown type `{unknown}` may hold any value", column.name)
     is_required = data_type.is_required or key in guarantees.never_null

@@ -40,7 +40,7 @@ def _convert_table(create: Any, dialect: str | None) -> ParsedSchema:
         is_never_null = exp.PrimaryKeyColumnConstraint in constraints or (
             not_null is not None and not not_null.args.get("allow_null")
         )
-        column_schema = parse_type(column.kind.sql(dialect), is_sized=True).schema if column.kind else {}
+        column_schema = parse_type(column.kind.sql(dialect), dialect).schema if column.kind else {}
         if is_never_null or column.name in key_columns:
             schema["required"].append(column.name)
         else:

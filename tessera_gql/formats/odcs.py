@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from tessera_gql.diff import read_physical_type
 from tessera_gql.formats import yaml
 from tessera_gql.formats.parsed_schema import JSON_SCHEMA_DIALECT, DocumentError, ParsedSchema, check_length
+from tessera_gql.formats.physical_types import parse_physical_type, spell_physical_type
 from tessera_gql.formats.warehouse_types import allow_null
 from tessera_gql.formats.yaml import YamlError
 
@@ -62,6 +64,7 @@ def _convert_object(schema_object: Any, contract: Any, database: str) -> ParsedS
     if not name:
         raise DocumentError("An object of the contract's schema has neither `name` nor `physicalName`.")
     properties = list(_check_names(schema_object.properties))
+    dialect = next((server.type for server in contract.servers or () if server.type), None)
     guarantees: dict[str, Any] = {}
     if unique_columns := {prop.name: "always" for prop in properties if prop.unique or prop.primaryKey}:
         guarantees["uniqueness"] = unique_columns
@@ -71,7 +74,7 @@ def _convert_object(schema_object: Any, contract: Any, database: str) -> ParsedS
         guarantees["sla"] = {agreement.property: agreement.model_dump(**dump) for agreement in agreements}
     return ParsedSchema(
         name=name if "." in name or not database else f"{database}.{name}",
-        schema={"$schema": JSON_SCHEMA_DIALECT, **_object_schema(properties)},
+        schema={"$schema": JSON_SCHEMA_DIALECT, **_object_schema(properties, dialect)},
         guarantees=guarantees or None,
         description=schema_object.description,
         version=contract.version,
@@ -85,11 +88,11 @@ def _check_names(properties: Any) -> Iterator[Any]:
         yield prop
 
 
-def _object_schema(properties: Iterable[Any]) -> dict[str, Any]:
+def _object_schema(properties: Iterable[Any], dialect: str | None) -> dict[str, Any]:
     """Build an object schema. A property that is not required is nullable and optional."""
     schema: dict[str, Any] = {"type": "object", "properties": {}, "required": []}
     for prop in properties:
-        property_schema = _property_schema(prop)
+        property_schema = _property_schema(prop, dialect)
         if prop.required or prop.primaryKey:
             schema["required"].append(prop.name)
         else:
@@ -98,15 +101,16 @@ def _object_schema(properties: Iterable[Any]) -> dict[str, Any]:
     return schema
 
 
-def _property_schema(prop: Any) -> dict[str, Any]:
+def _property_schema(prop: Any, dialect: str | None) -> dict[str, Any]:
     schema = dict(_TYPES.get(prop.logicalType or "", {}))
     if prop.properties:
-        schema |= _object_schema(_check_names(prop.properties))
+        schema |= _object_schema(_check_names(prop.properties), dialect)
     if prop.items is not None:
-        schema["items"] = _property_schema(prop.items)
+        schema["items"] = _property_schema(prop.items, dialect)
     options = prop.logicalTypeOptions or {}
     schema |= {key: value for key, value in options.items() if key in _CONSTRAINT_KEYWORDS}
-    annotations = {"description": prop.description, "deprecated": prop.deprecated, "x-physical-type": prop.physicalType}
+    physical = parse_physical_type(prop.physicalType, dialect).as_json() if prop.physicalType else None
+    annotations = {"description": prop.description, "deprecated": prop.deprecated, "x-physical-type": physical}
     return schema | {key: value for key, value in annotations.items() if value}
 
 
@@ -148,10 +152,11 @@ def _convert_column(schema: dict[str, Any]) -> dict[str, Any]:
     if logical_type == "string":
         logical_type = _LOGICAL_TYPE_BY_FORMAT.get(str(schema.get("format")), logical_type)
     items = schema.get("items")
+    physical = read_physical_type(schema.get("x-physical-type"))
     return _without_none(
         {
             "logicalType": logical_type,
-            "physicalType": schema.get("x-physical-type") or schema.get("x-dbt-type"),
+            "physicalType": None if physical is None else spell_physical_type(physical),
             "description": schema.get("description"),
             "deprecated": schema.get("deprecated") is True or None,
             "logicalTypeOptions": {key: value for key, value in schema.items() if key in _CONSTRAINT_KEYWORDS} or None,

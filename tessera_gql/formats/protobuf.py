@@ -5,26 +5,42 @@ of its fields is required.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tessera_gql.diff import Family, PhysicalType
 from tessera_gql.formats.parsed_schema import JSON_SCHEMA_DIALECT, MAX_LENGTH, DocumentError, ParsedSchema
 
 if TYPE_CHECKING:
     from google.protobuf import descriptor_pb2 as pb
 
+_FLOAT = {"type": ["number", "string"]}  # "NaN" and "Infinity" are texts
 _INTEGER_64 = {"type": ["string", "integer"]}  # a JSON number doesn't hold 64 bits everywhere
-_SCALARS: dict[str, dict[str, Any]] = {
-    "DOUBLE": {"type": ["number", "string"]},  # "NaN" and "Infinity" are texts
-    "FLOAT": {"type": ["number", "string"]},
-    "BOOL": {"type": "boolean"},
-    "STRING": {"type": "string"},
-    "BYTES": {"type": "string", "contentEncoding": "base64"},
-    **{name: {"type": "integer"} for name in ("INT32", "UINT32", "SINT32", "FIXED32", "SFIXED32")},
-    **dict.fromkeys(("INT64", "UINT64", "SINT64", "FIXED64", "SFIXED64"), _INTEGER_64),
+_PHYSICAL_TYPES: dict[str, tuple[dict[str, Any], PhysicalType]] = {
+    "DOUBLE": (_FLOAT, PhysicalType(Family.FLOAT, bits=64)),
+    "FLOAT": (_FLOAT, PhysicalType(Family.FLOAT, bits=32)),
+    "BOOL": ({"type": "boolean"}, PhysicalType(Family.BOOLEAN)),
+    "STRING": ({"type": "string"}, PhysicalType(Family.TEXT)),
+    "BYTES": ({"type": "string", "contentEncoding": "base64"}, PhysicalType(Family.BINARY)),
+    **dict.fromkeys(("INT32", "SINT32", "SFIXED32"), ({"type": "integer"}, PhysicalType(Family.INTEGER, bits=32))),
+    **dict.fromkeys(("UINT32", "FIXED32"), ({"type": "integer"}, PhysicalType(Family.INTEGER, bits=32, unsigned=True))),
+    **dict.fromkeys(("INT64", "SINT64", "SFIXED64"), (_INTEGER_64, PhysicalType(Family.INTEGER, bits=64))),
+    **dict.fromkeys(("UINT64", "FIXED64"), (_INTEGER_64, PhysicalType(Family.INTEGER, bits=64, unsigned=True))),
+}
+_SCALARS = {
+    name: {**schema, "x-physical-type": replace(physical, text=name.lower()).as_json()}
+    for name, (schema, physical) in _PHYSICAL_TYPES.items()
 }
 _WELL_KNOWN_TYPES: dict[str, dict[str, Any]] = {
-    ".google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
-    ".google.protobuf.Duration": {"type": "string"},
+    ".google.protobuf.Timestamp": {
+        "type": "string",
+        "format": "date-time",
+        "x-physical-type": PhysicalType(Family.TIMESTAMP, "timestamp", precision=9, timezone="with").as_json(),
+    },
+    ".google.protobuf.Duration": {
+        "type": "string",
+        "x-physical-type": PhysicalType(Family.INTERVAL, "duration", precision=9).as_json(),
+    },
     ".google.protobuf.Struct": {"type": "object"},
     ".google.protobuf.Value": {},
     ".google.protobuf.ListValue": {"type": "array"},

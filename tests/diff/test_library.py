@@ -14,7 +14,7 @@ import tessera_gql.diff
 from tests.language.identifiers import ROOT
 
 FOLDER = ROOT / "tessera_gql/diff"
-DEPENDENCIES = {"jsonschema", "re2", "referencing"}
+DEPENDENCIES = {"jsonschema", "jsonschema_specifications", "re2", "referencing"}
 PROGRAM = """
 import json, sys
 from tessera_gql.diff import Mode, check, compare, list_fields
@@ -50,7 +50,7 @@ def test_a_copy_of_the_folder_alone_compares_schemas(tmp_path: Path) -> None:
     assert report["other_modules"] == ["tessera_gql"]
 
 
-def test_it_imports_three_packages_beside_the_standard_library() -> None:
+def test_it_imports_four_packages_beside_the_standard_library() -> None:
     trees = [ast.parse(path.read_text()) for path in FOLDER.rglob("*.py")]
     names = {
         alias.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names

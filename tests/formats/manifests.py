@@ -95,3 +95,10 @@ def read_column(one: Mapping[str, Any], *checks: Mapping[str, Any], **options: A
 
 def fqns(nodes: Sequence[dbt.Model]) -> list[str]:
     return [node.fqn for node in nodes]
+
+
+def logical(value: Any) -> Any:
+    """A schema without physical types, also in its subschemas."""
+    if isinstance(value, dict):
+        return {key: logical(item) for key, item in value.items() if key != "x-physical-type"}
+    return value

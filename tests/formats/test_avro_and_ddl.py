@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tessera_gql.diff import check, list_fields
+from tessera_gql.diff import ChangeKind, Mode, check, compare, list_fields
 from tessera_gql.formats import avro, ddl
 from tessera_gql.formats.parsed_schema import DocumentError
 
@@ -41,8 +41,38 @@ def test_an_avro_record_becomes_an_object_with_all_its_fields() -> None:
     assert document.schema["required"] == [avro_field["name"] for avro_field in ORDER["fields"]]
     paths = {field.path for field in list_fields(document.schema)}
     assert {"id", "note", "items[].sku", "state"} <= paths
-    assert document.schema["properties"]["note"]["anyOf"] == [{"type": "null"}, {"type": "string"}]
-    assert document.schema["properties"]["at"]["x-avro-logical-type"] == "timestamp-millis"
+    assert document.schema["properties"]["note"]["anyOf"] == [
+        {"type": "null"},
+        {"type": "string", "x-physical-type": {"family": "text", "text": "string"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("avro_type", "physical"),
+    [
+        ("int", {"family": "integer", "bits": 32, "text": "int"}),
+        ("double", {"family": "float", "bits": 64, "text": "double"}),
+        ({"type": "int", "logicalType": "date"}, {"family": "date", "text": "date"}),
+        (
+            {"type": "long", "logicalType": "timestamp-millis"},
+            {"family": "timestamp", "precision": 3, "timezone": "with", "text": "timestamp-millis"},
+        ),
+        (
+            {"type": "long", "logicalType": "local-timestamp-micros"},
+            {"family": "timestamp", "precision": 6, "timezone": "without", "text": "local-timestamp-micros"},
+        ),
+        (
+            {"type": "bytes", "logicalType": "decimal", "precision": 10, "scale": 2},
+            {"family": "decimal", "precision": 10, "scale": 2, "text": "decimal(10,2)"},
+        ),
+        ({"type": "string", "logicalType": "uuid"}, {"text": "uuid"}),
+        ({"type": "string", "logicalType": "unknown"}, {"family": "text", "text": "string"}),
+    ],
+)
+def test_a_type_of_avro_is_a_physical_type(avro_type: Any, physical: dict[str, Any]) -> None:
+    record = {"type": "record", "name": "A", "fields": [{"name": "b", "type": avro_type}]}
+    schema = avro.parse_record(orjson.dumps(record).decode()).schema
+    assert schema["properties"]["b"]["x-physical-type"] == physical
 
 
 @pytest.mark.parametrize(
@@ -77,6 +107,7 @@ def test_create_table_becomes_an_object_whose_nullable_columns_may_be_null() -> 
     assert orders.schema["properties"]["note"]["description"] == "Free text."
     assert set(orders.schema["properties"]["note"]["type"]) == {"string", "null"}
     assert orders.schema["properties"]["id"]["type"] == "integer"
+    assert orders.schema["properties"]["total"]["x-physical-type"]["precision"] == 12
     assert (customers.name, customers.schema["required"]) == ("b", ["x", "y"])
 
 
@@ -87,3 +118,11 @@ def test_create_table_becomes_an_object_whose_nullable_columns_may_be_null() -> 
 def test_sql_that_creates_no_table_is_refused(text: str, dialect: str | None) -> None:
     with pytest.raises(DocumentError):
         ddl.parse_tables(text, dialect)
+
+
+@pytest.mark.parametrize("dialect", ["snowflake", "bigquery", "redshift", "postgres", "databricks", "tsql", None])
+def test_a_longer_column_in_sql_is_one_change_that_breaks_only_forward_and_full(dialect: str | None) -> None:
+    name = "string" if dialect == "bigquery" else "varchar"
+    old, new = (ddl.parse_tables(f"create table t (a {name}({length}))", dialect)[0].schema for length in (10, 100))
+    (change,) = compare(old, new).changes
+    assert (change.kind, change.breaks) == (ChangeKind.TYPE_WIDENED, {Mode.FORWARD, Mode.FULL})

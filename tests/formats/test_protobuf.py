@@ -7,6 +7,7 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Field
 from tessera_gql.diff import check, list_fields
 from tessera_gql.formats import protobuf
 from tessera_gql.formats.parsed_schema import DocumentError
+from tests.formats.manifests import logical
 
 
 def described(*, imports: bool = True) -> bytes:
@@ -50,7 +51,8 @@ def test_a_message_becomes_an_object_under_its_json_names() -> None:
     check(order.schema)
     assert order.name == "shop.Order"
     assert order.schema["required"] == ["paid"]
-    properties = order.schema["properties"]
+    assert order.schema["properties"]["id"]["x-physical-type"] == {"family": "integer", "bits": 64, "text": "int64"}
+    properties = logical(order.schema["properties"])
     assert properties["placedAt"] == {"type": "string", "format": "date-time"}
     assert properties["labels"] == {"type": "object", "additionalProperties": {"type": "string"}}
     assert set(order.schema["$defs"]) == {"shop.Order", "shop.Order.Line", "shop.State"}

@@ -7,6 +7,7 @@ import pytest
 
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound
+from tessera_gql.formats.physical_types import parse_physical_type
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.enums import ChangeType, ContractStatus, Outcome, ProposalStatus, Response
 from tessera_gql.store import teams
@@ -68,6 +69,40 @@ async def test_a_compatible_change_is_published_with_the_next_version(
     assert audience(event) == ids(asset.owner_team_id, *world.consumers)
     assert event.payload["outcome"] == "PUBLISHED"
     assert event.payload["replaces"] == str((await world.contracts(asset))[0].id)
+
+
+def with_types(**texts: str) -> dict[str, Any]:
+    """The schema with physical types of some columns."""
+    columns = {
+        name: {**column, "x-physical-type": parse_physical_type(texts[name], "snowflake").as_json()}
+        if name in texts
+        else column
+        for name, column in ORDERS["properties"].items()
+    }
+    return {**ORDERS, "properties": columns}
+
+
+@pytest.mark.parametrize("mode", [Mode.BACKWARD, Mode.FORWARD, Mode.FULL, Mode.NONE])
+async def test_the_first_physical_types_of_an_asset_are_a_patch_in_every_mode(world: World, mode: Mode) -> None:
+    asset = await world.published(consumers=1, mode=mode)
+    result = await world.publish(asset, with_types(order_id="int", total="number(10,2)", note="varchar"))
+    assert (result.outcome, result.contract and result.contract.version) == (Outcome.PUBLISHED, "1.0.1")
+
+
+@pytest.mark.parametrize(
+    ("total", "outcome", "kind"),
+    [
+        ("number(12,2)", Outcome.PUBLISHED, "TYPE_WIDENED"),
+        ("number(10,4)", Outcome.PROPOSED, "TYPE_CHANGED"),
+        ("number(8,2)", Outcome.PROPOSED, "TYPE_NARROWED"),
+    ],
+)
+async def test_a_change_of_a_physical_type_is_judged_by_the_mode(
+    world: World, total: str, outcome: Outcome, kind: str
+) -> None:
+    asset = await world.published(schema=with_types(total="number(10,2)"), consumers=1)
+    result = await world.publish(asset, with_types(total=total))
+    assert (result.outcome, [change.kind for change in result.judgement.changes]) == (outcome, [kind])
 
 
 async def test_omitted_terms_stay_and_an_explicit_null_drops_them(world: World) -> None:

@@ -8,9 +8,11 @@ from fractions import Fraction
 
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.compare.differences import Difference, Rule
+from tessera_gql.diff.compare.physical_types import compare_physical_types, report_type_once
 from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.json import Json, escape_token, is_equal, to_json_number
 from tessera_gql.diff.read.json_types import ALL_TYPES, NULL
+from tessera_gql.diff.read.physical_types import KEYWORD as PHYSICAL_TYPE
 from tessera_gql.diff.read.regex import Language, find_example
 from tessera_gql.diff.read.schema import LOWER_LIMITS, UPPER_LIMITS, Bound, Number
 from tessera_gql.diff.read.view import View, describe_type, type_names
@@ -279,7 +281,7 @@ def compare_annotations(old: View, new: View, keywords: Iterable[str]) -> Iterat
     for keyword in keywords:
         if keyword == "deprecated":
             yield from _compare_deprecation(old, new)
-        elif keyword in ANNOTATION_KEYWORDS or keyword.startswith("x-"):
+        elif keyword in ANNOTATION_KEYWORDS or (keyword.startswith("x-") and keyword != PHYSICAL_TYPE):
             was, now = old.value_of(keyword), new.value_of(keyword)
             if not is_equal(was, now):
                 pointer = _annotation_pointer(old if now is None else new, keyword)
@@ -320,6 +322,7 @@ COMPARERS: tuple[tuple[Comparer, frozenset[str]], ...] = (
     (compare_contains, frozenset({"contains", "minContains", "maxContains"})),
     (compare_entries, frozenset(MAP_KEYWORDS)),
     (compare_defaults, frozenset({"default"})),
+    (compare_physical_types, frozenset({PHYSICAL_TYPE})),
 )
 
 
@@ -329,9 +332,8 @@ def compare_views(old: View, new: View) -> Iterator[Difference]:
     The keyword `""` stands for a schema without keywords.
     """
     keywords = _differing_keywords(old, new)
-    for comparer, triggers in COMPARERS:
-        if not keywords.isdisjoint(triggers):
-            yield from comparer(old, new)
+    comparers = (comparer for comparer, triggers in COMPARERS if not keywords.isdisjoint(triggers))
+    yield from report_type_once([difference for comparer in comparers for difference in comparer(old, new)])
     yield from compare_annotations(old, new, sorted(keywords))
 
 

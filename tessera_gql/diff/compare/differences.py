@@ -63,7 +63,7 @@ class Difference:
     """A difference between two schemas before it is assessed.
 
     `directions` break unless containment is proven, `always` break in any case. `name` is the affected property of the
-    value, if the difference is about one.
+    value, if the difference is about one. Values of `evidence_schemas` demonstrate it without a proof, the first best.
     """
 
     kind: ChangeKind
@@ -75,6 +75,7 @@ class Difference:
     directions: frozenset[Mode] = frozenset()
     always: frozenset[Mode] = frozenset()
     rule: Rule = Rule.CONTAINMENT
+    evidence_schemas: tuple[dict[str, Json], ...] = ()
 
 
 def format_route(route: Route, path: str = "") -> str:

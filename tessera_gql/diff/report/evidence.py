@@ -165,6 +165,8 @@ class EvidenceCollector:
                 yield require_at(route, {"const": result.value}), True, is_produced
         if difference.kind in DEFAULTS:
             yield from _demand_absence(route)
+        elif difference.evidence_schemas:
+            yield from ((require_at(route, schema), False, True) for schema in difference.evidence_schemas)
         elif mode in difference.always and difference.name is not None:
             is_old_name = difference.kind is K.PROPERTY_RENAMED and mode is Mode.BACKWARD
             name = difference.before if is_old_name else difference.name

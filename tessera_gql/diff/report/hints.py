@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 from tessera_gql.diff.changes import ChangeKind, Mode, SchemaDiff
 from tessera_gql.diff.prove.assessment import Assessment
 from tessera_gql.diff.read.json import Json, resolve_pointer
+from tessera_gql.diff.read.physical_types import KEYWORD as PHYSICAL_TYPE
 from tessera_gql.diff.read.schema import Keywords
 from tessera_gql.diff.read.view import View, type_names
 
@@ -56,6 +57,8 @@ def _find_edit(assessment: Assessment, old: View, new: View) -> Edit | None:
             holder = new.required[difference.name]
             names: list[Json] = [name for name in holder.required if name != difference.name]
             return Edit(f"Leave {difference.name} optional.", holder.pointer, "required", names or None)
+        case K.TYPE_NARROWED | K.TYPE_CHANGED if keyword == PHYSICAL_TYPE and old.types == new.types:
+            return Edit(f"Keep the physical type {difference.before}.", node.pointer, keyword, old.value_of(keyword))
         case K.TYPE_NARROWED | K.TYPE_CHANGED | K.NULLABLE_REMOVED:
             names = [*type_names(old.types | new.types)]
             return Edit(f"Accept both: {', '.join(map(str, names))}.", node.pointer, "type", names)
