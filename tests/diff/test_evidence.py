@@ -171,7 +171,7 @@ def test_json_records_contain_every_attribute():
         "after": None,
         "breaks": ["BACKWARD", "FULL"],
         "certainty": "PROVEN",
-        "message": "a: 1 value is no longer allowed.",
+        "message": "a: value was removed: 2.",
         "hint": "Keep the old values among those allowed.",
         "fingerprint": change.fingerprint,
         "counterexample": {"a": 2},

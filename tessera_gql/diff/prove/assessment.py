@@ -24,8 +24,6 @@ from tessera_gql.diff.read.view import View, describe_type
 
 K = ChangeKind
 DIRECTIONS = (Mode.BACKWARD, Mode.FORWARD)
-AMOUNT_ACCEPTED = {Mode.BACKWARD: "less", Mode.FORWARD: "more"}
-"""How much the new schema accepts where containment fails."""
 T = TypeVar("T")
 Declarations = Mapping[DeclarationKey, DeclarationPair]
 ChangeKey = tuple[ChangeKind, str]
@@ -55,7 +53,7 @@ class Assessment:
 
 
 TOO_MANY = Assessment(
-    Difference(K.UNDECIDED, "", "it has more places, each within others, than are followed", rule=Rule.ALWAYS),
+    Difference(K.UNDECIDED, "", "has more nested fields than are compared", rule=Rule.ALWAYS),
     frozenset({*DIRECTIONS, Mode.FULL}),
     ("",),
     (),
@@ -202,9 +200,9 @@ def _with_ancestors(keys: list[Key], parents: Mapping[Key, list[Key]]) -> set[Ke
 
 
 def _unexplained_difference(pair: ViewPair, mode: Mode, result: SearchResult) -> Difference:
-    kind, message = K.COMPOSITION_CHANGED, f"it accepts {AMOUNT_ACCEPTED[mode]} than before"
+    kind, message = K.COMPOSITION_CHANGED, "accepted values changed"
     if result is NoWitness.UNKNOWN:
-        kind, message = K.UNDECIDED, "it could not be decided whether this fits"
+        kind, message = K.UNDECIDED, "could not be proven compatible"
     return Difference(kind, pair.new.pointer, message, directions=frozenset({mode}))
 
 
@@ -280,7 +278,7 @@ def _merge_rename(removed: Assessment, added: Assessment) -> Assessment:
     difference = Difference(
         K.PROPERTY_RENAMED,
         new.pointer,
-        f"it was called {old.name}",
+        f"was renamed to {new.name}",
         before=old.name,
         after=new.name,
         name=new.name,
