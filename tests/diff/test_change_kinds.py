@@ -275,9 +275,9 @@ def test_a_hint_names_a_change_that_does_not_break():
     old, new = table(a=TEXT, b=TEXT), {**table(a={**TEXT, "maxLength": 2}), "required": ["a"]}
     hints = {change.kind: change.hint for change in compare(old, new).changes}
     assert hints == {
-        K.PROPERTY_REMOVED: "Keep b and mark it deprecated until nobody reads it.",
+        K.PROPERTY_REMOVED: "Keep b as well, marked deprecated, until nobody reads it.",
         K.CONSTRAINT_TIGHTENED: "Leave maxLength out.",
-        K.REQUIRED_ADDED: "Leave a optional.",
+        K.REQUIRED_ADDED: "Keep a optional.",
     }
 
 

@@ -172,7 +172,7 @@ def test_json_records_contain_every_attribute():
         "breaks": ["BACKWARD", "FULL"],
         "certainty": "PROVEN",
         "message": "a: value was removed: 2.",
-        "hint": "Keep the old values among those allowed.",
+        "hint": "Keep 2 in the enum.",
         "fingerprint": change.fingerprint,
         "counterexample": {"a": 2},
     }

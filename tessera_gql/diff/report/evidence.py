@@ -83,9 +83,7 @@ class EvidenceCollector:
 
     def _find_hint(self, assessment: Assessment) -> str | None:
         try:
-            breaking = [item for item in self.assessments if Mode.BACKWARD in item.breaks]
-            other_breaks = {(item.difference.kind, item.path) for item in breaking}
-            return find_hint(assessment, other_breaks, self.old.root.raw, self.new.root.raw, self.compare)
+            return find_hint(assessment, self.assessments, self.old.root.raw, self.new.root.raw, self.compare)
         except SchemaError:  # the restored part refers to a removed definition
             return None
 
