@@ -6,6 +6,8 @@ from enum import Enum
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.read.json import Json
 
+BACKWARD, FORWARD = frozenset({Mode.BACKWARD}), frozenset({Mode.FORWARD})
+BOTH = BACKWARD | FORWARD
 PRESENCE_MESSAGES = {ChangeKind.PROPERTY_REMOVED: "was removed", ChangeKind.PROPERTY_ADDED: "was added"}
 """Messages of declared properties that only one side has."""
 REQUIRED_NOTES = {ChangeKind.PROPERTY_REMOVED: " (it was required)", ChangeKind.PROPERTY_ADDED: " (it is required)"}

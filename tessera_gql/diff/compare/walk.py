@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.compare.comparers import BACKWARD, BOTH, FORWARD, compare_views
+from tessera_gql.diff.compare.comparers import compare_views
 from tessera_gql.diff.compare.differences import (
+    BACKWARD,
+    BOTH,
+    FORWARD,
     PRESENCE_MESSAGES,
     REQUIRED_NOTES,
     Difference,

@@ -9,10 +9,17 @@ from functools import partial
 from typing import TypeVar
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.compare.comparers import BACKWARD, FORWARD
 from tessera_gql.diff.compare.declared_paths import DeclarationPair
 from tessera_gql.diff.compare.declared_paths import Key as DeclarationKey
-from tessera_gql.diff.compare.differences import PRESENCE_MESSAGES, Difference, Route, Rule, format_route
+from tessera_gql.diff.compare.differences import (
+    BACKWARD,
+    FORWARD,
+    PRESENCE_MESSAGES,
+    Difference,
+    Route,
+    Rule,
+    format_route,
+)
 from tessera_gql.diff.compare.renames import find_renames
 from tessera_gql.diff.compare.routes import Routes, find_routes
 from tessera_gql.diff.compare.walk import Key, ViewPair

@@ -5,14 +5,15 @@ from copy import deepcopy
 from typing import NamedTuple, cast
 
 from tessera_gql.diff.changes import ChangeKind, Mode, SchemaDiff
-from tessera_gql.diff.compare.comparers import CLOSING_KEYWORDS
 from tessera_gql.diff.compare.differences import Difference, PropertyStep
 from tessera_gql.diff.compare.messages import format_value, format_values
+from tessera_gql.diff.keywords.registry import KEYWORDS_BY_NAME
+from tessera_gql.diff.keywords.undeclared import CLOSING_KEYWORDS
 from tessera_gql.diff.prove.assessment import Assessment
 from tessera_gql.diff.read.json import Json, escape_token, resolve_pointer
-from tessera_gql.diff.read.json_types import NULL
+from tessera_gql.diff.read.json_types import NULL, format_types, type_names
 from tessera_gql.diff.read.schema import Keywords
-from tessera_gql.diff.read.view import View, format_types, type_names
+from tessera_gql.diff.read.view import View
 
 K = ChangeKind
 Compare = Callable[[object, object], SchemaDiff]
@@ -20,7 +21,6 @@ MAX_SCHEMAS = 500
 HINTED_MODES = (Mode.BACKWARD, Mode.CONSUMER, Mode.FORWARD)
 """A hint is verified in the first of these modes in which the change breaks."""
 REMOVED = object()
-BOUND_PAIRS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 
 
 class Edit(NamedTuple):
@@ -171,11 +171,11 @@ def _leave_values_out(assessment: Assessment, old: View, new: View) -> Iterator[
 def _keep_constraint(assessment: Assessment, old: View, new: View) -> Iterator[Edit]:
     """Give the keyword its old value."""
     keyword, node = assessment.difference.pointer.rpartition("/")[2], new.schemas[0]
-    pair = next((pair for pair in BOUND_PAIRS if keyword in pair), (keyword,))
-    values = {name: value for name in pair if (value := old.value_of(name)) is not None}
+    names = KEYWORDS_BY_NAME[keyword].names if keyword in KEYWORDS_BY_NAME else ()
+    values = {name: value for name in names if (value := old.value_of(name)) is not None}
     if values or keyword in node.keywords:
         sentence = _constraint_sentence(keyword, values)
-        yield Edit(sentence, node.pointer, {name: values.get(name, REMOVED) for name in pair})
+        yield Edit(sentence, node.pointer, {name: values.get(name, REMOVED) for name in names})
 
 
 def _constraint_sentence(keyword: str, values: Mapping[str, Json]) -> str:
