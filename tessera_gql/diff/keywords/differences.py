@@ -53,6 +53,19 @@ def compare_upper_limit(old: View, new: View, keyword: str, attribute: str) -> I
         yield limit_difference(pointer, (before, after), keyword, is_tighter=is_tighter)
 
 
+def compare_rule(old: View, new: View, keyword: str, noun: str) -> Iterator[Difference]:
+    """Yield a difference if only one view has a keyword whose subschema applies to parts of the value."""
+    before, after = old.child_view(keyword), new.child_view(keyword)
+    rule = after or before
+    if rule is None or (before and after):
+        return
+    if not rule.types:
+        message = f"{noun} are {'not allowed any more' if after else 'allowed now'}"
+    else:
+        message = f"{noun} are restricted now" if after else f"{noun} are not restricted any more"
+    yield presence_difference(old, new, keyword, message)
+
+
 def presence_difference(old: View, new: View, keyword: str, message: str) -> Difference:
     """Return the difference of two views of which only one has the keyword."""
     is_new = new.child_view(keyword) is not None

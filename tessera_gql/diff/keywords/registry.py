@@ -8,12 +8,13 @@ from tessera_gql.diff.keywords.counts import COUNTS
 from tessera_gql.diff.keywords.default import DEFAULT
 from tessera_gql.diff.keywords.enum import CONST, ENUM
 from tessera_gql.diff.keywords.format import FORMAT
+from tessera_gql.diff.keywords.items import ITEMS, UNEVALUATED_ITEMS
 from tessera_gql.diff.keywords.multiple_of import MULTIPLE_OF
-from tessera_gql.diff.keywords.named_rules import NAMED_RULES
 from tessera_gql.diff.keywords.pattern import PATTERN
+from tessera_gql.diff.keywords.properties import DEPENDENCIES, PATTERN_PROPERTIES, PROPERTIES
 from tessera_gql.diff.keywords.required import REQUIRED
 from tessera_gql.diff.keywords.type import TYPE
-from tessera_gql.diff.keywords.undeclared import UNDECLARED
+from tessera_gql.diff.keywords.undeclared import ADDITIONAL_PROPERTIES, PROPERTY_NAMES, UNEVALUATED_PROPERTIES
 from tessera_gql.diff.keywords.unique_items import UNIQUE_ITEMS
 
 KEYWORDS = (
@@ -22,20 +23,27 @@ KEYWORDS = (
     CONST,
     MINIMUM,
     MAXIMUM,
-    *COUNTS,
     MULTIPLE_OF,
+    *COUNTS,
     PATTERN,
     FORMAT,
+    ITEMS,
     UNIQUE_ITEMS,
-    REQUIRED,
-    *UNDECLARED,
     CONTAINS,
     MIN_CONTAINS,
     MAX_CONTAINS,
-    *NAMED_RULES,
-    DEFAULT,
+    PROPERTY_NAMES,
+    PATTERN_PROPERTIES,
+    ADDITIONAL_PROPERTIES,
+    REQUIRED,
+    PROPERTIES,
+    DEPENDENCIES,
+    UNEVALUATED_PROPERTIES,
+    UNEVALUATED_ITEMS,
     *COMPOSITION,
+    DEFAULT,
     *ANNOTATIONS,
     *IDENTIFIERS,
 )
+"""The order is that in which violations are tried: cheap ones first."""
 KEYWORDS_BY_NAME = {name: record for record in KEYWORDS for name in record.names}

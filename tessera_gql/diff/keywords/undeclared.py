@@ -1,16 +1,18 @@
-"""Properties and items that are not declared one by one."""
+"""Properties that are not declared by name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tessera_gql.diff.compare.differences import Difference, Rule
-from tessera_gql.diff.keywords.differences import constraint_difference, presence_difference
+from tessera_gql.diff.keywords.differences import compare_rule, constraint_difference
 from tessera_gql.diff.keywords.record import Keyword, RawSchema
-from tessera_gql.diff.read.json_types import ALL_TYPES, ARRAY, OBJECT
+from tessera_gql.diff.prove.constraints import AdditionalPropertyViolates, Alternative, PropertyNameViolates
+from tessera_gql.diff.read.json_types import OBJECT
 
 if TYPE_CHECKING:
+    from tessera_gql.diff.read.schema import Schema
     from tessera_gql.diff.read.view import View
 
 CLOSING_KEYWORDS = ("additionalProperties", "unevaluatedProperties")
@@ -24,7 +26,7 @@ def _compare_closing(old: View, new: View, keyword: str) -> Iterator[Difference]
     before, after = old.child_view(keyword), new.child_view(keyword)
     closed = [child is not None and any(node.is_false for node in child.nodes) for child in (before, after)]
     if closed[0] == closed[1]:
-        yield from _compare_rule(old, new, keyword, "undeclared fields")
+        yield from compare_rule(old, new, keyword, "undeclared fields")
         return
     pointer = (new if closed[1] else old).pointer_to(keyword)
     message = f"undeclared fields are {'not allowed any more' if closed[1] else 'allowed now'}"
@@ -33,16 +35,37 @@ def _compare_closing(old: View, new: View, keyword: str) -> Iterator[Difference]
     yield difference
 
 
-def _compare_rule(old: View, new: View, keyword: str, noun: str) -> Iterator[Difference]:
-    before, after = old.child_view(keyword), new.child_view(keyword)
-    rule = after or before
-    if rule is None or (before and after):
-        return
-    if not rule.types:
-        message = f"{noun} are {'not allowed any more' if after else 'allowed now'}"
-    else:
-        message = f"{noun} are restricted now" if after else f"{noun} are not restricted any more"
-    yield presence_difference(old, new, keyword, message)
+def _list_additional(node: Schema, _: Sequence[Schema]) -> Iterator[Alternative]:
+    if node.additional_properties is not None:
+        names, patterns = frozenset(node.properties), frozenset(node.pattern_properties)
+        yield [AdditionalPropertyViolates(names, patterns, node.additional_properties)]
+
+
+def _list_unevaluated(node: Schema, _: Sequence[Schema]) -> Iterator[Alternative]:
+    """Yield violations of `unevaluatedProperties`: names that the node and its `allOf` parts don't cover."""
+    if (extra := node.child("unevaluatedProperties")) is not None:
+        nodes = _conjunction(node)
+        names = frozenset(name for schema in nodes for name in schema.properties)
+        patterns = frozenset(pattern for schema in nodes for pattern in schema.pattern_properties)
+        yield [AdditionalPropertyViolates(names, patterns, extra)]
+
+
+def _conjunction(node: Schema) -> Collection[Schema]:
+    """Return the node and all schemas that a value valid under it must satisfy."""
+    schemas: dict[int, Schema] = {}
+    stack = [node]
+    while stack:
+        schema = stack.pop()
+        if id(schema) not in schemas:
+            schemas[id(schema)] = schema
+            target = schema.target()
+            stack += [*schema.children("allOf"), *([] if target is None else [target])]
+    return schemas.values()
+
+
+def _list_names(node: Schema, _: Sequence[Schema]) -> Iterator[Alternative]:
+    if (names := node.child("propertyNames")) is not None:
+        yield [PropertyNameViolates(names)]
 
 
 def _write_closed(view: View, _: str | None) -> RawSchema:
@@ -51,30 +74,26 @@ def _write_closed(view: View, _: str | None) -> RawSchema:
     return {"type": "object", "properties": names, "patternProperties": patterns, "additionalProperties": False}
 
 
-def _closing(keyword: str, constrained_types: int, description: str) -> Keyword:
-    return Keyword(
-        (keyword,),
-        description,
-        constrained_types=constrained_types,
-        compare=lambda old, new: _compare_closing(old, new, keyword),
-        write=_write_closed,
-    )
-
-
-def _rule(keyword: str, constrained_types: int, noun: str, description: str) -> Keyword:
-    return Keyword(
-        (keyword,),
-        description,
-        constrained_types=constrained_types,
-        compare=lambda old, new: _compare_rule(old, new, keyword, noun),
-    )
-
-
-UNDECLARED = (
-    _closing("additionalProperties", OBJECT, "The schema of properties that are not declared; false forbids them."),
-    _closing("unevaluatedProperties", ALL_TYPES, "The schema of properties that no applied schema declares."),
-    _rule("items", ARRAY, "items", "The schema of all items, or of those after `prefixItems`. A list in older drafts."),
-    _rule("additionalItems", ARRAY, "further items", "The schema of the items after a list in `items`."),
-    _rule("unevaluatedItems", ALL_TYPES, "further items", "The schema of items that no applied schema describes."),
-    _rule("propertyNames", OBJECT, "names of fields", "The schema of the names of all properties."),
+ADDITIONAL_PROPERTIES = Keyword(
+    ("additionalProperties",),
+    "The schema of properties that are not declared; false forbids them.",
+    constrained_types=OBJECT,
+    compare=lambda old, new: _compare_closing(old, new, "additionalProperties"),
+    violations=_list_additional,
+    write=_write_closed,
+)
+UNEVALUATED_PROPERTIES = Keyword(
+    ("unevaluatedProperties",),
+    "The schema of properties that no applied schema declares; false forbids them.",
+    constrained_types=OBJECT,
+    compare=lambda old, new: _compare_closing(old, new, "unevaluatedProperties"),
+    violations=_list_unevaluated,
+    write=_write_closed,
+)
+PROPERTY_NAMES = Keyword(
+    ("propertyNames",),
+    "The schema of the names of all properties.",
+    constrained_types=OBJECT,
+    compare=lambda old, new: compare_rule(old, new, "propertyNames", "names of fields"),
+    violations=_list_names,
 )
