@@ -75,7 +75,7 @@ docs: $(DEVELOPER) reference ## build the documentation into site/, without a ne
 schema: $(SERVER) ## write schema.graphql
 	@$(BIN)/tessera schema > schema.graphql
 
-reference: $(SERVER) ## write docs/reference from the schema, the command line and the settings
+reference: $(SERVER) ## write docs/reference from the code that defines it
 	@$(BIN)/python scripts/reference.py
 
 diff-score: $(DEVELOPER) ## score the diff engine on every public pair of schemas beside this checkout

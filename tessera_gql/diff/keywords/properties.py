@@ -75,7 +75,7 @@ def _list_dependencies(node: Schema, _: Sequence[Schema]) -> Iterator[Alternativ
 
 PROPERTIES = Keyword(
     ("properties",),
-    "The schemas of properties by name: the declared fields. The walk finds those that only one side declares.",
+    "The schemas of properties by name. These are the declared fields.",
     constrained_types=OBJECT,
     violations=_list_properties,
 )
