@@ -76,7 +76,7 @@ from tests.diff.schemas import INTEGER, NULL, TEXT, array, obj, table
                     before=["integer"],
                     after=["string"],
                     breaks={BACKWARD, FORWARD, FULL},
-                    message="[]: type changed from integer to string.",
+                    message="[0]: type changed from integer to string.",
                 ),
                 ExpectedChange(
                     ChangeKind.TYPE_CHANGED,
@@ -84,7 +84,7 @@ from tests.diff.schemas import INTEGER, NULL, TEXT, array, obj, table
                     before=["integer"],
                     after=["string"],
                     breaks={BACKWARD, FORWARD, FULL},
-                    message="[]: type changed from integer to string.",
+                    message="[1]: type changed from integer to string.",
                 ),
             ],
         ),

@@ -48,7 +48,7 @@ from tests.diff.schemas import INTEGER, NUMBER, TEXT, array, obj, table
                     before=["integer"],
                     after=["number"],
                     breaks={FORWARD, FULL},
-                    message="[]: type widened from integer to number.",
+                    message="[1]: type widened from integer to number.",
                 )
             ],
         ),

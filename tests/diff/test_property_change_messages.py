@@ -246,7 +246,7 @@ def test_a_change_of_declared_names_has_its_kind_delta_modes_and_message(old, ne
                     before=[],
                     after=["string"],
                     breaks={FORWARD, FULL},
-                    message="*: values are allowed now: string.",
+                    message="*: string is allowed now (was nothing).",
                 ),
             ],
         ),

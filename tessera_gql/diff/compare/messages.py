@@ -1,6 +1,7 @@
 """Messages of changes, as sentences about a column: its path, what was edited, and the values before and after."""
 
 import json
+import re
 from collections.abc import Collection, Iterable
 from itertools import islice
 
@@ -13,6 +14,8 @@ MAX_VALUES = 5
 MAX_LENGTH = 80
 PREDICATES = frozenset({"is", "was", "has", "must", "need", "could"})
 """Verbs at the beginning of a message that continues the path. Every other message follows a colon."""
+TUPLE_POSITION = re.compile(r"/(?:prefixItems|items)/(\d+)(?:/[^/]+)?$")
+"""The end of a pointer to the schema of one item, or to a keyword in it."""
 EDIT_VERBS = {
     ChangeKind.CONSTRAINT_TIGHTENED: "tightened",
     ChangeKind.CONSTRAINT_RELAXED: "relaxed",
@@ -24,6 +27,8 @@ EDIT_VERBS = {
 def format_sentence(path: str, route: Route, difference: Difference) -> str:
     """Format the message of a difference as a sentence whose subject is the path of the value."""
     subject = path or "The schema"
+    if (position := TUPLE_POSITION.search(difference.pointer)) and path.endswith("[]"):
+        subject = f"{path[:-2]}[{position[1]}]"
     if difference.kind is ChangeKind.PROPERTY_RENAMED:
         subject = path.removesuffix(str(difference.name)) + str(difference.before)
     if route and isinstance(route[-1], PropertyNameStep):
@@ -50,7 +55,7 @@ def describe_text_edit(noun: str, before: str | None, after: str | None, kind: C
 def describe_types(kind: ChangeKind, before: int, after: int) -> str:
     """Describe the change of a type mask: `type widened from integer to number`."""
     if not before:
-        return f"values are allowed now: {format_types(after)}"
+        return f"{format_types(after)} is allowed now (was nothing)"
     if not after:
         return f"no value is allowed any more (was {format_types(before)})"
     return describe_text_edit("type", format_types(before), format_types(after), kind)
