@@ -17,13 +17,6 @@ def test_a_keyword_that_asserts_nothing_constrains_no_type():
     assert all(record.constrained_types == 0 for record in KEYWORDS if not record.is_asserting)
 
 
-def test_a_keyword_that_constrains_values_has_violations():
-    read_with_another_keyword = {"minContains", "maxContains"}
-    constraining = {name for record in KEYWORDS if record.constrained_types for name in record.names}
-    violated = {name for record in KEYWORDS if record.violations is not None for name in record.names}
-    assert constraining - violated == read_with_another_keyword
-
-
 def test_a_comparer_is_called_for_known_keywords():
     triggers = {name for record in KEYWORDS for name in record.triggers}
     assert triggers - KEYWORDS_BY_NAME.keys() == {"nullable", ""}

@@ -11,6 +11,7 @@ COMPARERS = [
     (record.compare, frozenset((*record.names, *record.triggers))) for record in KEYWORDS if record.compare is not None
 ]
 """The comparers, each with the keywords of which a difference calls it."""
+COMPARED_KEYWORDS = frozenset(name for record in KEYWORDS if record.compare is not None for name in record.names)
 
 
 def compare_views(old: View, new: View) -> Iterator[Difference]:
@@ -22,7 +23,7 @@ def compare_views(old: View, new: View) -> Iterator[Difference]:
     for comparer, triggers in COMPARERS:
         if not keywords.isdisjoint(triggers):
             yield from comparer(old, new)
-    yield from compare_annotations(old, new, sorted(keywords))
+    yield from compare_annotations(old, new, sorted(keywords - COMPARED_KEYWORDS))
 
 
 def _differing_keywords(old: View, new: View) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -10,7 +10,6 @@ from tessera_gql.diff.compare.differences import Difference
 from tessera_gql.diff.compare.messages import describe_text_edit, format_value
 from tessera_gql.diff.keywords.differences import constraint_difference, constraint_kind
 from tessera_gql.diff.keywords.record import Keyword, RawSchema
-from tessera_gql.diff.prove.constraints import AboveMaximum, Alternative, BelowMinimum
 from tessera_gql.diff.read.json import Json, to_json_number
 from tessera_gql.diff.read.json_types import NUMBER
 from tessera_gql.diff.read.numbers import Bound, Number, exact_number, tightest_high, tightest_low
@@ -80,16 +79,6 @@ def _write_high(view: View, _: str | None) -> RawSchema | None:
     return None if high is None else {"exclusiveMaximum" if high.is_open else "maximum": to_json_number(high.value)}
 
 
-def _low_violations(node: Schema, _: Sequence[Schema]) -> Iterator[Alternative]:
-    if node.low is not None:
-        yield [BelowMinimum(node.low)]
-
-
-def _high_violations(node: Schema, _: Sequence[Schema]) -> Iterator[Alternative]:
-    if node.high is not None:
-        yield [AboveMaximum(node.high)]
-
-
 MINIMUM = Keyword(
     LOW,
     "The smallest number. `exclusiveMinimum` is the number that a value must exceed; in draft 4 a flag of `minimum`.",
@@ -97,7 +86,6 @@ MINIMUM = Keyword(
     has_subschemas=False,
     read=_read_low,
     compare=partial(compare_bounds, LOW),
-    violations=_low_violations,
     write=_write_low,
 )
 MAXIMUM = Keyword(
@@ -107,6 +95,5 @@ MAXIMUM = Keyword(
     has_subschemas=False,
     read=_read_high,
     compare=partial(compare_bounds, HIGH),
-    violations=_high_violations,
     write=_write_high,
 )

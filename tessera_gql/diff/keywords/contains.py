@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tessera_gql.diff.compare.differences import Difference
 from tessera_gql.diff.keywords.differences import compare_upper_limit, limit_difference, presence_difference
 from tessera_gql.diff.keywords.record import Keyword, read_attribute
-from tessera_gql.diff.prove.constraints import Alternative, ContainsAbove, ContainsBelow
 from tessera_gql.diff.read.json_types import ARRAY
 
 if TYPE_CHECKING:
-    from tessera_gql.diff.read.schema import Schema
     from tessera_gql.diff.read.view import View
 
 
@@ -29,21 +27,12 @@ def compare_contains(old: View, new: View) -> Iterator[Difference]:
         yield presence_difference(old, new, "contains", message)
 
 
-def _list_violations(node: Schema, _: Sequence[Schema]) -> Iterator[Alternative]:
-    if (contained := node.child("contains")) is not None:
-        if node.min_contains:
-            yield [ContainsBelow(contained, node.min_contains)]
-        if node.max_contains is not None:
-            yield [ContainsAbove(contained, node.max_contains)]
-
-
 CONTAINS = Keyword(
     ("contains",),
     "The schema of items of which an array must contain at least one, or as many as `minContains` says.",
     constrained_types=ARRAY,
     triggers=("minContains", "maxContains"),
     compare=compare_contains,
-    violations=_list_violations,
 )
 MIN_CONTAINS = Keyword(
     ("minContains",),

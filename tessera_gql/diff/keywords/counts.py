@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from tessera_gql.diff.keywords.differences import compare_lower_limit, compare_upper_limit
 from tessera_gql.diff.keywords.record import Keyword, RawSchema, read_attribute
-from tessera_gql.diff.prove.constraints import Alternative, SizeAbove, SizeBelow
 from tessera_gql.diff.read.json_types import ARRAY, OBJECT, STRING
 
 if TYPE_CHECKING:
-    from tessera_gql.diff.read.schema import Schema
     from tessera_gql.diff.read.view import View
 
 LENGTHS = ("minLength", "maxLength")
@@ -23,10 +20,6 @@ def _lower_limit(keyword: str, attribute: str, constrained_types: int, descripti
     def write(view: View, _: str | None) -> RawSchema:
         return {keyword: view.lower_limit(attribute)}
 
-    def violations(node: Schema, _: Sequence[Schema]) -> Iterator[Alternative]:
-        if limit := cast("int", getattr(node, attribute)):
-            yield [SizeBelow(limit)]
-
     return Keyword(
         (keyword,),
         description,
@@ -34,7 +27,6 @@ def _lower_limit(keyword: str, attribute: str, constrained_types: int, descripti
         has_subschemas=False,
         read=read_attribute(keyword, attribute),
         compare=lambda old, new: compare_lower_limit(old, new, keyword, attribute),
-        violations=violations,
         write=write,
     )
 
@@ -44,9 +36,6 @@ def _upper_limit(keyword: str, attribute: str, constrained_types: int, descripti
         limit = view.upper_limit(attribute)
         return None if limit is None else {keyword: limit}
 
-    def violations(node: Schema, _: Sequence[Schema]) -> Iterator[Alternative]:
-        yield [SizeAbove(cast("int", getattr(node, attribute)))]
-
     return Keyword(
         (keyword,),
         description,
@@ -54,7 +43,6 @@ def _upper_limit(keyword: str, attribute: str, constrained_types: int, descripti
         has_subschemas=False,
         read=read_attribute(keyword, attribute),
         compare=lambda old, new: compare_upper_limit(old, new, keyword, attribute),
-        violations=violations,
         write=write,
     )
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from tessera_gql.diff.changes import ChangeKind
 from tessera_gql.diff.compare.differences import BACKWARD, FORWARD, Difference
 from tessera_gql.diff.compare.messages import describe_values, format_values
 from tessera_gql.diff.keywords.record import Keyword, RawSchema
-from tessera_gql.diff.prove.constraints import Alternative, NotInValues
 from tessera_gql.diff.read.json import Json, canonical_json
 from tessera_gql.diff.read.json_types import changes_nullability
 
@@ -30,11 +29,6 @@ def _read_const(node: Schema) -> None:
     value = cast("Json", node.keywords["const"])
     text = canonical_json(value)
     node.enum = {text: value} if node.enum is None or text in node.enum else {}
-
-
-def _list_violations(node: Schema, _: Sequence[Schema]) -> Iterator[Alternative]:
-    if node.enum is not None:
-        yield [NotInValues(frozenset(node.enum))]
 
 
 def compare_enums(old: View, new: View) -> Iterator[Difference]:
@@ -69,7 +63,6 @@ ENUM = Keyword(
     triggers=("const",),
     read=_read_enum,
     compare=compare_enums,
-    violations=_list_violations,
     write=_write_enum,
 )
 CONST = Keyword(
@@ -77,6 +70,5 @@ CONST = Keyword(
     "The only value that is allowed; the same as `enum` with one value.",
     has_subschemas=False,
     read=_read_const,
-    violations=_list_violations,
     write=_write_enum,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, cast
 
@@ -10,7 +10,6 @@ from tessera_gql.diff.compare.differences import Difference
 from tessera_gql.diff.compare.messages import describe_text_edit, format_values
 from tessera_gql.diff.keywords.differences import all_of, set_kind
 from tessera_gql.diff.keywords.record import Keyword
-from tessera_gql.diff.prove.constraints import Alternative, NotMultiple
 from tessera_gql.diff.read.json import to_json_number
 from tessera_gql.diff.read.json_types import NUMBER
 from tessera_gql.diff.read.numbers import Number, exact_number
@@ -41,11 +40,6 @@ def _all_divide(steps: frozenset[Number], multiples: frozenset[Number]) -> bool:
     return all(any((Fraction(multiple) / Fraction(step)).denominator == 1 for multiple in multiples) for step in steps)
 
 
-def _list_violations(node: Schema, _: Sequence[Schema]) -> Iterator[Alternative]:
-    for step in node.multiples:
-        yield [NotMultiple(step)]
-
-
 MULTIPLE_OF = Keyword(
     ("multipleOf",),
     "The number of which a value must be a multiple.",
@@ -53,6 +47,5 @@ MULTIPLE_OF = Keyword(
     has_subschemas=False,
     read=_read_multiple,
     compare=compare_multiples,
-    violations=_list_violations,
     write=lambda view, _: all_of("multipleOf", map(to_json_number, view.multiples)),
 )

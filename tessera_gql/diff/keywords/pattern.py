@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tessera_gql.diff.compare.differences import Difference
 from tessera_gql.diff.compare.messages import describe_text_edit, format_values
 from tessera_gql.diff.keywords.differences import MAX_TEXT, all_of, set_kind
 from tessera_gql.diff.keywords.record import Keyword, read_attribute
-from tessera_gql.diff.prove.constraints import Alternative, PatternUnmatched
 from tessera_gql.diff.read.json_types import STRING
 from tessera_gql.diff.read.regex import Language, find_example
 
 if TYPE_CHECKING:
-    from tessera_gql.diff.read.schema import Schema
     from tessera_gql.diff.read.view import View
 
 
@@ -36,11 +34,6 @@ def _is_implied(premises: set[str], conclusions: set[str]) -> bool:
     return all(find_example(Language(frozenset(premises), frozenset({pattern}))) is False for pattern in conclusions)
 
 
-def _list_violations(node: Schema, _: Sequence[Schema]) -> Iterator[Alternative]:
-    if node.pattern is not None:
-        yield [PatternUnmatched(node.pattern)]
-
-
 PATTERN = Keyword(
     ("pattern",),
     "A regular expression that a part of a text must match.",
@@ -48,6 +41,5 @@ PATTERN = Keyword(
     has_subschemas=False,
     read=read_attribute("pattern", "pattern"),
     compare=compare_patterns,
-    violations=_list_violations,
     write=lambda view, _: all_of("pattern", [node.pattern for node in view.schemas if node.pattern is not None]),
 )

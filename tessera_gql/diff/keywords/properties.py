@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tessera_gql.diff.compare.differences import Difference
 from tessera_gql.diff.compare.messages import format_value
 from tessera_gql.diff.keywords.differences import constraint_difference
 from tessera_gql.diff.keywords.record import Keyword
-from tessera_gql.diff.prove.constraints import (
-    Alternative,
-    Literal,
-    PatternPropertyViolates,
-    PropertyMissing,
-    PropertyPresent,
-    PropertyViolates,
-)
 from tessera_gql.diff.read.json import escape_token
 from tessera_gql.diff.read.json_types import OBJECT
 
 if TYPE_CHECKING:
-    from tessera_gql.diff.read.schema import Schema
     from tessera_gql.diff.read.view import View
 
 DEPENDENCY_KEYWORDS = ("dependentRequired", "dependentSchemas", "dependencies")
-
-
-def _list_properties(node: Schema, premises: Sequence[Schema]) -> Iterator[Alternative]:
-    """Yield violations of properties, except those that a premise declares with the same text."""
-    unchanged = (node.unchanged_properties(premise) for premise in premises if premise.properties)
-    settled = frozenset[str]().union(*unchanged)
-    for name, raw in node.properties.items():
-        if raw is not True and name not in settled:
-            yield [PropertyViolates(name, node.property_schema(name))]
 
 
 def _compare_entries(old: View, new: View, keyword: str, noun: str) -> Iterator[Difference]:
@@ -55,41 +37,23 @@ def _entry_pointers(view: View, keyword: str) -> dict[str, str]:
     return pointers
 
 
-def _list_patterns(node: Schema, _: Sequence[Schema]) -> Iterator[Alternative]:
-    for pattern in node.pattern_properties:
-        yield [PatternPropertyViolates(pattern, node.pattern_property(pattern))]
-
-
 def _compare_dependencies(old: View, new: View) -> Iterator[Difference]:
     for keyword in DEPENDENCY_KEYWORDS:
         yield from _compare_entries(old, new, keyword, "dependency on")
 
 
-def _list_dependencies(node: Schema, _: Sequence[Schema]) -> Iterator[Alternative]:
-    for name, dependents in node.dependent_names.items():
-        for dependent in dependents:
-            yield [PropertyPresent(name), PropertyMissing(dependent)]
-    for name, schema in node.dependent_schemas():
-        yield [PropertyPresent(name), Literal(schema, holds=False)]
-
-
 PROPERTIES = Keyword(
-    ("properties",),
-    "The schemas of properties by name. These are the declared fields.",
-    constrained_types=OBJECT,
-    violations=_list_properties,
+    ("properties",), "The schemas of properties by name. These are the declared fields.", constrained_types=OBJECT
 )
 PATTERN_PROPERTIES = Keyword(
     ("patternProperties",),
     "The schemas of properties, by a pattern of their names.",
     constrained_types=OBJECT,
     compare=lambda old, new: _compare_entries(old, new, "patternProperties", "rule for fields that match"),
-    violations=_list_patterns,
 )
 DEPENDENCIES = Keyword(
     DEPENDENCY_KEYWORDS,
     "The properties that must be present, or the schema that must hold, if a property is present.",
     constrained_types=OBJECT,
     compare=_compare_dependencies,
-    violations=_list_dependencies,
 )

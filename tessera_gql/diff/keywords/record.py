@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from tessera_gql.diff.compare.differences import Difference
-from tessera_gql.diff.prove.constraints import Alternative
 from tessera_gql.diff.read.json import Json
 from tessera_gql.diff.read.json_types import ALL_TYPES
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:  # schemas and views are read with these records
 RawSchema: TypeAlias = dict[str, Json]
 Reader: TypeAlias = "Callable[[Schema], None]"
 Comparer: TypeAlias = "Callable[[View, View], Iterator[Difference]]"
-Violations: TypeAlias = "Callable[[Schema, Sequence[Schema]], Iterator[Alternative]]"
 Writer: TypeAlias = "Callable[[View, str | None], RawSchema | None]"
 
 
@@ -27,10 +25,8 @@ class Keyword:
     """A keyword, or several that are read and compared together.
 
     `read` sets attributes of a schema that has the keyword. `compare` yields the differences of two views of which the
-    keyword or one of `triggers` differs. `violations` yields every way in which a value of a constrained type that is
-    valid under the premises can violate the keyword; it may list impossible ways, but must not omit one. `write`
-    returns a schema for the values that the keyword accepts in a view, or in its property of the given name; a
-    counterexample violates it.
+    keyword or one of `triggers` differs. `write` returns a schema for the values that the keyword accepts in a view, or
+    in its property of the given name; a counterexample violates it.
     """
 
     names: tuple[str, ...]
@@ -42,7 +38,6 @@ class Keyword:
     triggers: tuple[str, ...] = ()
     read: Reader | None = None
     compare: Comparer | None = None
-    violations: Violations | None = None
     write: Writer | None = None
 
 

@@ -45,5 +45,4 @@ KEYWORDS = (
     *ANNOTATIONS,
     *IDENTIFIERS,
 )
-"""The order is that in which violations are tried: cheap ones first."""
 KEYWORDS_BY_NAME = {name: record for record in KEYWORDS for name in record.names}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from tessera_gql.diff.changes import ChangeKind
 from tessera_gql.diff.compare.differences import BACKWARD, FORWARD, Difference
 from tessera_gql.diff.keywords.record import Keyword, RawSchema
-from tessera_gql.diff.prove.constraints import Alternative, PropertyMissing
 from tessera_gql.diff.read.json_types import OBJECT
 
 if TYPE_CHECKING:
@@ -38,19 +37,11 @@ def _write_required(_: View, name: str | None) -> RawSchema | None:
     return None if name is None else {"type": "object", "required": [name]}
 
 
-def _list_violations(node: Schema, premises: Sequence[Schema]) -> Iterator[Alternative]:
-    required_names = {name for premise in premises for name in premise.required}
-    for name in node.required:
-        if name not in required_names:
-            yield [PropertyMissing(name)]
-
-
 REQUIRED = Keyword(
     ("required",),
     "The properties that must be present.",
     constrained_types=OBJECT,
     read=_read_required,
     compare=compare_required,
-    violations=_list_violations,
     write=_write_required,
 )

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tessera_gql.diff.compare.differences import Difference, Rule
 from tessera_gql.diff.keywords.differences import compare_rule, constraint_difference
 from tessera_gql.diff.keywords.record import Keyword, RawSchema
-from tessera_gql.diff.prove.constraints import AdditionalPropertyViolates, Alternative, PropertyNameViolates
 from tessera_gql.diff.read.json_types import OBJECT
 
 if TYPE_CHECKING:
-    from tessera_gql.diff.read.schema import Schema
     from tessera_gql.diff.read.view import View
 
 CLOSING_KEYWORDS = ("additionalProperties", "unevaluatedProperties")
@@ -35,39 +33,6 @@ def _compare_closing(old: View, new: View, keyword: str) -> Iterator[Difference]
     yield difference
 
 
-def _list_additional(node: Schema, _: Sequence[Schema]) -> Iterator[Alternative]:
-    if node.additional_properties is not None:
-        names, patterns = frozenset(node.properties), frozenset(node.pattern_properties)
-        yield [AdditionalPropertyViolates(names, patterns, node.additional_properties)]
-
-
-def _list_unevaluated(node: Schema, _: Sequence[Schema]) -> Iterator[Alternative]:
-    """Yield violations of `unevaluatedProperties`: names that the node and its `allOf` parts don't cover."""
-    if (extra := node.child("unevaluatedProperties")) is not None:
-        nodes = _conjunction(node)
-        names = frozenset(name for schema in nodes for name in schema.properties)
-        patterns = frozenset(pattern for schema in nodes for pattern in schema.pattern_properties)
-        yield [AdditionalPropertyViolates(names, patterns, extra)]
-
-
-def _conjunction(node: Schema) -> Collection[Schema]:
-    """Return the node and all schemas that a value valid under it must satisfy."""
-    schemas: dict[int, Schema] = {}
-    stack = [node]
-    while stack:
-        schema = stack.pop()
-        if id(schema) not in schemas:
-            schemas[id(schema)] = schema
-            target = schema.target()
-            stack += [*schema.children("allOf"), *([] if target is None else [target])]
-    return schemas.values()
-
-
-def _list_names(node: Schema, _: Sequence[Schema]) -> Iterator[Alternative]:
-    if (names := node.child("propertyNames")) is not None:
-        yield [PropertyNameViolates(names)]
-
-
 def _write_closed(view: View, _: str | None) -> RawSchema:
     names: RawSchema = dict.fromkeys(view.properties, True)
     patterns: RawSchema = {pattern: True for node in view.schemas for pattern in node.pattern_properties}
@@ -79,7 +44,6 @@ ADDITIONAL_PROPERTIES = Keyword(
     "The schema of properties that are not declared; false forbids them.",
     constrained_types=OBJECT,
     compare=lambda old, new: _compare_closing(old, new, "additionalProperties"),
-    violations=_list_additional,
     write=_write_closed,
 )
 UNEVALUATED_PROPERTIES = Keyword(
@@ -87,7 +51,6 @@ UNEVALUATED_PROPERTIES = Keyword(
     "The schema of properties that no applied schema declares; false forbids them.",
     constrained_types=OBJECT,
     compare=lambda old, new: _compare_closing(old, new, "unevaluatedProperties"),
-    violations=_list_unevaluated,
     write=_write_closed,
 )
 PROPERTY_NAMES = Keyword(
@@ -95,5 +58,4 @@ PROPERTY_NAMES = Keyword(
     "The schema of the names of all properties.",
     constrained_types=OBJECT,
     compare=lambda old, new: compare_rule(old, new, "propertyNames", "names of fields"),
-    violations=_list_names,
 )

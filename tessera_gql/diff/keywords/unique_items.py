@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tessera_gql.diff.compare.differences import Difference
 from tessera_gql.diff.keywords.differences import constraint_difference
 from tessera_gql.diff.keywords.record import Keyword, read_attribute
-from tessera_gql.diff.prove.constraints import Alternative, Duplicates
 from tessera_gql.diff.read.json_types import ARRAY
 
 if TYPE_CHECKING:
-    from tessera_gql.diff.read.schema import Schema
     from tessera_gql.diff.read.view import View
 
 
@@ -24,11 +22,6 @@ def compare_uniqueness(old: View, new: View) -> Iterator[Difference]:
         yield constraint_difference(pointer, (before, after), message, is_tighter=after)
 
 
-def _list_violations(node: Schema, _: Sequence[Schema]) -> Iterator[Alternative]:
-    if node.unique:
-        yield [Duplicates()]
-
-
 UNIQUE_ITEMS = Keyword(
     ("uniqueItems",),
     "Whether all items of an array must differ.",
@@ -36,6 +29,5 @@ UNIQUE_ITEMS = Keyword(
     has_subschemas=False,
     read=read_attribute("uniqueItems", "unique"),
     compare=compare_uniqueness,
-    violations=_list_violations,
     write=lambda _, __: {"uniqueItems": True},
 )

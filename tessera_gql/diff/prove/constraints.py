@@ -1,16 +1,12 @@
 """Literals, constraints and results of the search for a document."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from tessera_gql.diff.read.json import Json
 from tessera_gql.diff.read.numbers import Bound, Number
-
-if TYPE_CHECKING:  # schemas are read with the records of keywords, whose violations are constraints
-    from tessera_gql.diff.read.schema import Schema
+from tessera_gql.diff.read.schema import Schema
 
 
 class NoWitness(Enum):
@@ -44,7 +40,7 @@ class Literal(NamedTuple):
     holds: bool
     is_produced: bool = False
 
-    def require(self, schema: Schema) -> Literal:
+    def require(self, schema: Schema) -> "Literal":
         """Return a literal that requires a schema of the same value or of a part of it."""
         return Literal(schema, holds=True, is_produced=self.is_produced)
 
@@ -175,8 +171,6 @@ Constraint: TypeAlias = (
     | ContainsAbove
 )
 Conjunct: TypeAlias = Literal | Constraint
-Alternative: TypeAlias = list[Conjunct]
-"""Conjuncts of which all hold if a schema is violated in one way."""
 
 
 Find: TypeAlias = Callable[[Iterable[Literal]], SearchResult]

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 from tessera_gql.diff.prove.arrays import find_array
 from tessera_gql.diff.prove.constraints import (
-    Alternative,
     Conjunct,
     Constraint,
     Literal,
@@ -28,7 +27,7 @@ from tessera_gql.diff.prove.constraints import (
 from tessera_gql.diff.prove.objects import PropertyRules, find_object, object_rules
 from tessera_gql.diff.prove.scalars import find_number, find_string
 from tessera_gql.diff.prove.validation import accepts, all_true, negate_verdict
-from tessera_gql.diff.prove.violations import list_violations
+from tessera_gql.diff.prove.violations import Alternative, list_violations
 from tessera_gql.diff.read.json import Json
 from tessera_gql.diff.read.json_types import ALL_TYPES, ARRAY, BOOLEAN, FRACTION, INTEGER, NULL, OBJECT, STRING
 from tessera_gql.diff.read.schema import Schema
