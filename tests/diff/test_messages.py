@@ -114,17 +114,6 @@ def test_an_object_that_looks_like_a_bound_is_shown_as_it_is():
     assert messages(old, new) == ['The schema: value was added: {"exclusive":2}.']
 
 
-def test_a_column_of_a_closed_table_is_reported_once():
-    def closed(*required, **columns):
-        return {**table(*required, **columns), "additionalProperties": False}
-
-    assert messages(closed(id=TEXT), closed(id=TEXT, note=TEXT)) == ["note was added."]
-    assert messages(closed("id", "note", id=TEXT, note=TEXT), closed("id", id=TEXT)) == [
-        "note was removed (it was required)."
-    ]
-    assert messages(closed(user_id=TEXT), closed(userId=TEXT)) == ["user_id was renamed to userId."]
-
-
 def test_a_change_of_one_item_names_its_position():
     old, new = (table(a=array(prefixItems=[TEXT, {**TEXT, "maxLength": limit}])) for limit in (9, 5))
     assert messages(old, new) == ["a[1]: maxLength tightened from 9 to 5."]

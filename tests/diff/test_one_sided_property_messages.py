@@ -70,12 +70,18 @@ from tests.diff.schemas import INTEGER, NULL, TEXT, obj, table
             obj(properties={"a": TEXT, "b": INTEGER}, additionalProperties=TEXT),
             [
                 ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "",
+                    breaks={FORWARD, FULL},
+                    message="The schema: accepted values changed.",
+                ),
+                ExpectedChange(
                     ChangeKind.PROPERTY_ADDED,
                     "/properties/b",
                     after={"type": "integer", "required": False},
                     breaks={BACKWARD, FORWARD, FULL},
                     message="b was added.",
-                )
+                ),
             ],
         ),
         (
@@ -83,12 +89,18 @@ from tests.diff.schemas import INTEGER, NULL, TEXT, obj, table
             obj(properties={"a": TEXT, "b": TEXT}, additionalProperties=False),
             [
                 ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "",
+                    breaks={FORWARD, FULL},
+                    message="The schema: accepted values changed.",
+                ),
+                ExpectedChange(
                     ChangeKind.PROPERTY_ADDED,
                     "/properties/b",
                     after={"type": "string", "required": False},
                     breaks={FORWARD, FULL},
                     message="b was added.",
-                )
+                ),
             ],
         ),
         (

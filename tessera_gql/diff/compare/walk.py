@@ -21,7 +21,6 @@ from tessera_gql.diff.compare.differences import (
 )
 from tessera_gql.diff.compare.messages import describe_count
 from tessera_gql.diff.compare.routes import explore
-from tessera_gql.diff.keywords.undeclared import CLOSING_KEYWORDS
 from tessera_gql.diff.read.in_place import changed_properties, in_place_names
 from tessera_gql.diff.read.json import Json
 from tessera_gql.diff.read.json_types import OBJECT
@@ -142,7 +141,6 @@ def _property_differences(pair: ViewPair) -> Iterator[Difference]:
             continue
         names_elsewhere = frozenset[str]().union(*(in_place_names(node)[0] for node in missing.nodes))
         allows_undeclared = _allows_undeclared(missing)
-        explained = BOTH - directions if _restricts_undeclared(missing) else frozenset[Mode]()
         for name in names:
             pointer = min(declaring.properties[name], key=lambda node: node.pointer).property_schema(name).pointer
             if name in names_elsewhere:
@@ -159,7 +157,7 @@ def _property_differences(pair: ViewPair) -> Iterator[Difference]:
                 before=before,
                 after=after,
                 name=name,
-                directions=explained | directions if is_required or allows_undeclared else explained,
+                directions=directions if is_required or allows_undeclared else frozenset(),
             )
 
 
@@ -170,11 +168,6 @@ def _allows_undeclared(view: View) -> bool:
         return False
     has_rule = additional or any(node.pattern_properties or node.has_unevaluated for node in view.schemas)
     return bool(has_rule) or not view.properties
-
-
-def _restricts_undeclared(view: View) -> bool:
-    """Return whether the view may refuse a property because it does not declare it."""
-    return any(node.child(keyword) is not None for node in view.schemas for keyword in CLOSING_KEYWORDS)
 
 
 def _composition_differences(pair: ViewPair) -> Iterator[Difference]:
