@@ -1,4 +1,4 @@
-"""Write docs/reference (settings, commands, GraphQL schema) and the modes in docs/compatibility.md, each from its code.
+"""Write docs/reference (settings, commands, schema, keywords) and the modes in docs/compatibility.md from the code.
 
 `--check` writes nothing and exits with 1 if a page differs from what would be written.
 """
@@ -33,6 +33,11 @@ from tessera_gql.cli.exit_codes import MEANINGS
 from tessera_gql.config import Settings, secrets
 from tessera_gql.config.limits import LimitSettings
 from tessera_gql.diff import MODE_DESCRIPTIONS, Mode, judge_everyday_changes
+from tessera_gql.diff.keywords.record import Keyword
+from tessera_gql.diff.keywords.registry import KEYWORDS
+from tessera_gql.diff.keywords.type import TYPE
+from tessera_gql.diff.read.dialects import DIALECTS, Dialect
+from tessera_gql.diff.read.json_types import ALL_TYPES, format_types
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs"
@@ -283,10 +288,44 @@ def compatibility_page() -> str:
     return f"{start}{MODES_START}\n{descriptions}\n{verdicts}\n{MODES_END}{end}"
 
 
+# The keywords of JSON Schema
+
+KEYWORDS_TEXT = """The keywords of JSON Schema that `tessera diff` and the server compare, in the drafts 4 to 2020-12. A
+keyword that a draft does not define is an annotation there. Keywords that begin with `x-` are annotations.
+"""
+
+
+def keywords_page() -> str:
+    rows = [_keyword(name, record) for record in KEYWORDS for name in record.names]
+    head = ("keyword", "restricts", "drafts", "meaning")
+    return "\n".join([NOTICE, "# Keywords\n", KEYWORDS_TEXT, table(head, rows)])
+
+
+def _keyword(name: str, record: Keyword) -> tuple[str, str, str, str]:
+    drafts = _drafts([dialect for dialect in DIALECTS if name in dialect.shapes])
+    return f"`{name}`", _restricted_types(record), drafts, record.description
+
+
+def _restricted_types(record: Keyword) -> str:
+    if record is TYPE or record.constrained_types == ALL_TYPES:
+        return "every type"
+    return f"`{format_types(record.constrained_types)}`" if record.constrained_types else "nothing"
+
+
+def _drafts(dialects: list[Dialect]) -> str:
+    if len(dialects) in (0, len(DIALECTS)):
+        return "all"
+    first, last = dialects[0], dialects[-1]
+    if first is last:
+        return first.name
+    return f"from {first.name}" if last is DIALECTS[-1] else f"{first.name} to {last.name}"
+
+
 PAGES = {
     "reference/settings.md": settings_page,
     "reference/cli.md": cli_page,
     "reference/schema.md": schema_page,
+    "reference/keywords.md": keywords_page,
     "compatibility.md": compatibility_page,
 }
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from tessera_gql.diff.changes import Change, SchemaDiff
 from tessera_gql.diff.compare.declared_paths import compare_declarations
+from tessera_gql.diff.compare.messages import format_sentence
 from tessera_gql.diff.compare.walk import walk
 from tessera_gql.diff.prove.assessment import Assessment, assess
 from tessera_gql.diff.prove.solver import Solver
@@ -86,6 +87,6 @@ def _to_change(assessment: Assessment, index: int, collector: EvidenceCollector)
         before=difference.before,
         after=difference.after,
         breaks=assessment.breaks,
-        message=f"{path or 'The document'}: {difference.message}.",
+        message=format_sentence(path, assessment.route, difference),
         evidence=lambda: collector.evidence[index],
     )

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from tessera_gql.diff.read.keywords import ANNOTATIONS, ITEM_COUNTS, LENGTHS, NUMBER_BOUNDS
+from tessera_gql.diff.read.keywords import ITEM_COUNTS, LENGTHS, NUMBER_BOUNDS
 
 MAX_VALUES = 240  # thirty columns with their physical types, compared in 2 ms
 MAX_TEXT = 20_000
@@ -10,7 +10,8 @@ MAX_TEXT = 20_000
 SUBSCHEMAS = frozenset({"items", "additionalProperties"})
 LINEAR_KEYWORDS = SUBSCHEMAS.union(
     ("$schema", "$comment", "type", "nullable", "enum", "const", "properties", "required"),
-    (*ANNOTATIONS, *NUMBER_BOUNDS, *LENGTHS, *ITEM_COUNTS),
+    ("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "format"),
+    (*NUMBER_BOUNDS, *LENGTHS, *ITEM_COUNTS),
 )
 """Keywords that are compared in time linear in the schema."""
 

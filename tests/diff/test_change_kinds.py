@@ -286,26 +286,20 @@ def test_a_hint_names_a_change_that_does_not_break():
     old, new = table(a=TEXT, b=TEXT), {**table(a={**TEXT, "maxLength": 2}), "required": ["a"]}
     hints = {change.kind: change.hint for change in compare(old, new).changes}
     assert hints == {
-        K.PROPERTY_REMOVED: "Keep b and mark it deprecated until nobody reads it.",
+        K.PROPERTY_REMOVED: "Keep b as well, marked deprecated, until nobody reads it.",
         K.CONSTRAINT_TIGHTENED: "Leave maxLength out.",
-        K.REQUIRED_ADDED: "Leave a optional.",
+        K.REQUIRED_ADDED: "Keep a optional.",
     }
 
 
-def test_messages_count_alternatives_and_values():
+def test_messages_count_alternatives():
     def messages(old, new):
         return [change.message for change in compare(old, new).changes]
 
     assert messages({"anyOf": [TEXT, INTEGER, True]}, {"anyOf": [TEXT, True]}) == []
-    assert "The document: 1 alternative is gone." in messages({"anyOf": [TEXT, INTEGER]}, {"anyOf": [TEXT]})
+    assert "The schema: 1 alternative was removed." in messages({"anyOf": [TEXT, INTEGER]}, {"anyOf": [TEXT]})
     three = [TEXT, INTEGER, {"type": "array"}]
-    assert "The document: 2 alternatives are gone." in messages({"anyOf": three}, {"anyOf": [TEXT]})
-    assert messages({"enum": [1, 2, 3]}, {"enum": [1]}) == ["The document: 2 values are no longer allowed."]
-    assert messages(table(a=TEXT), table(a=INTEGER)) == ["a: the type was string and is integer."]
-    assert messages(table(a={**TEXT, "maxLength": 3}), table(a={**TEXT, "maxLength": 2})) == [
-        "a: maxLength is tighter than before."
-    ]
-    assert messages(table(a=TEXT), table(a=TEXT, b=TEXT, required=["b"])) == ["b: it is new and required."]
+    assert "The schema: 2 alternatives were removed." in messages({"anyOf": three}, {"anyOf": [TEXT]})
 
 
 def test_no_hint_without_a_break():

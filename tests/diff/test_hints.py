@@ -3,6 +3,15 @@
 import pytest
 
 from tessera_gql.diff import Mode, compare
+from tessera_gql.diff.compare.comparers import compare_views
+from tessera_gql.diff.compare.differences import PropertyStep
+from tessera_gql.diff.compare.walk import ViewPair
+from tessera_gql.diff.prove.assessment import Assessment
+from tessera_gql.diff.read.documents import read
+from tessera_gql.diff.read.guard import Identities
+from tessera_gql.diff.read.schema import NodeCache
+from tessera_gql.diff.read.view import View
+from tessera_gql.diff.report.hints import find_hint
 from tests.diff.schemas import INTEGER, NULLABLE_TEXT, NUMBER, TEXT, array, obj
 
 
@@ -15,26 +24,40 @@ def hints(old, new):
 
 
 SHORT, SHORTER = {**TEXT, "maxLength": 3}, {**TEXT, "maxLength": 2}
-KEPT = "Keep maxLength as it was: 3."
+KEPT = "Keep maxLength at 3."
 
 
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        (table("b", a=TEXT, b=TEXT), table("a", "b", a=TEXT, b=TEXT), "Leave a optional."),
-        (table(a=TEXT), table("a", a=TEXT), "Leave a optional."),
-        (table(a=TEXT), table("b", a=TEXT, b=TEXT), "Leave b optional."),
-        (obj(allOf=[table(a=TEXT)]), obj(allOf=[table("a", a=TEXT)]), "Leave a optional."),
-        (table(a=TEXT), table(a=INTEGER), "Accept both: integer, string."),
-        (table(a=NULLABLE_TEXT), table(a=TEXT), "Accept both: null, string."),
-        (table(a={"enum": [1, 2]}), table(a={"enum": [2]}), "Keep the old values among those allowed."),
+        (table("b", a=TEXT, b=TEXT), table("a", "b", a=TEXT, b=TEXT), "Keep a optional."),
+        (table(a=TEXT), table("a", a=TEXT), "Keep a optional."),
+        (table(a=TEXT), table("b", a=TEXT, b=TEXT), "Add b as optional."),
+        (obj(allOf=[table(a=TEXT)]), obj(allOf=[table("a", a=TEXT)]), "Keep a optional."),
+        (table(a=TEXT), table(a=INTEGER), "Keep a as it was and add a new column of type integer."),
+        (TEXT, INTEGER, "Accept string as well."),
+        (table(a=NULLABLE_TEXT), table(a=TEXT), "Accept null as well."),
+        (table(a=NUMBER), table(a=INTEGER), "Accept number as well."),
+        (table(a={"enum": [1, 2]}), table(a={"enum": [2]}), "Keep 1 in the enum."),
+        (table(a=TEXT), table(a={**TEXT, "enum": ["x"]}), "Leave the values unlimited."),
         (table(a=SHORT), table(a=SHORTER), KEPT),
         (table(a=TEXT), table(a=SHORTER), "Leave maxLength out."),
         (array(prefixItems=[{}, SHORT]), array(prefixItems=[{}, SHORTER]), KEPT),
         (table(**{"a/b~c": SHORT}), table(**{"a/b~c": SHORTER}), KEPT),
-        (table(a={**TEXT, "default": "x"}), table(a=TEXT), "Keep the default."),
-        (table(a=TEXT, b=TEXT), table(a=TEXT), "Keep b and mark it deprecated until nobody reads it."),
-        (table(user_id=TEXT), table(userId=TEXT), "Keep user_id and mark it deprecated until nobody reads it."),
+        (table(a={**NUMBER, "exclusiveMinimum": 1}), table(a={**NUMBER, "minimum": 2}), "Keep exclusiveMinimum at 1."),
+        (table(a={**TEXT, "pattern": "^a"}), table(a={**TEXT, "pattern": "^b"}), "Keep pattern at '^a'."),
+        (table(a=TEXT), {**table(a=TEXT), "additionalProperties": False}, "Keep undeclared fields allowed."),
+        (table(a=array()), table(a=array(uniqueItems=True)), "Keep duplicate items allowed."),
+        (table(a={**TEXT, "default": "x"}), table(a=TEXT), "Keep the default 'x'."),
+        (table(a={**TEXT, "default": None}), table(a=TEXT), "Keep the default null."),
+        (table(a=TEXT, b=TEXT), table(a=TEXT), "Keep b as well, marked deprecated, until nobody reads it."),
+        (table("b", a=TEXT, b=TEXT), table(a=TEXT), "Keep b as well, marked deprecated, until nobody reads it."),
+        (table(user_id=TEXT), table(userId=TEXT), "Keep user_id as well, marked deprecated, until nobody reads it."),
+        (
+            table("user_id", user_id=TEXT),
+            table("userId", userId=TEXT),
+            "Keep user_id as well, marked deprecated, until nobody reads it, and add userId as optional.",
+        ),
     ],
 )
 def test_a_hint_that_does_not_break_is_offered(old, new, expected):
@@ -42,16 +65,28 @@ def test_a_hint_that_does_not_break_is_offered(old, new, expected):
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (INTEGER, NUMBER, "Keep the type integer."),
+        (TEXT, NULLABLE_TEXT, "Leave null out."),
+        ({"enum": [1]}, {"enum": [1, 2]}, "Leave 2 out of the enum."),
+        ({"enum": [1]}, {}, "Keep the enum."),
+        (SHORTER, SHORT, "Keep maxLength at 2."),
+        (table("a", a=TEXT), table(a=TEXT), "Keep a required."),
+        ({**table(a=TEXT), "additionalProperties": False}, table(a=TEXT), "Keep undeclared fields forbidden."),
+        (table(a=TEXT), table(a={**TEXT, "default": "x"}), "Leave the default out."),
+    ],
+)
+def test_a_hint_is_offered_for_a_change_that_the_old_schema_does_not_accept(old, new, expected):
+    assert expected in hints(old, new)
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [
         (table(a=TEXT), table(a=TEXT, b=TEXT)),
         (table(a=TEXT), {**table(a=TEXT), "additionalProperties": TEXT}),
-        (table(a=TEXT), {**table(a=TEXT), "additionalProperties": False}),
-        (table(a=TEXT), table(a={**TEXT, "enum": ["x"]})),
-        (table(a={"const": 1}), table(a={"const": 2})),
-        (table(a={**NUMBER, "exclusiveMinimum": 1}), table(a={**NUMBER, "exclusiveMinimum": 2})),
         (table(a={**TEXT, "allOf": [SHORT]}), table(a={**TEXT, "allOf": [SHORTER]})),
-        (table(a={**TEXT, "default": None}), table(a=TEXT)),
         (TEXT, False),
     ],
 )
@@ -59,8 +94,32 @@ def test_nothing_is_offered_that_would_break_all_the_same(old, new):
     assert set(hints(old, new)) == {None}
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (TEXT, NULLABLE_TEXT, "Keep a as it was and add a new column that allows null."),
+        (INTEGER, NUMBER, "Keep a as it was and add a new column of type number."),
+        ({"enum": ["x"]}, {"enum": ["x", "y"]}, "Keep a as it was and add a new column that allows 'y'."),
+        ({"enum": ["x"]}, {}, "Keep a as it was and add a new column for the new values."),
+        (SHORTER, SHORT, "Keep maxLength at 2."),
+    ],
+)
+def test_a_change_that_breaks_consumers_alone_is_avoided_by_a_new_column(old, new, expected):
+    schemas = table(a=old), table(a=new)
+    cache, identities = NodeCache(), Identities()
+    roots = [cache.root(read(schema, identities)) for schema in schemas]
+    before, after = (View((root.property_schema("a"),)) for root in roots)
+    difference = [*compare_views(before, after)][-1]
+    pair = ViewPair(before, after)
+    assessment = Assessment(difference, frozenset({Mode.CONSUMER}), ("a",), (PropertyStep("a"),), pair)
+    assert find_hint(assessment, [assessment], *schemas, compare) == expected
+
+
 def test_a_hint_is_offered_although_another_change_still_breaks():
-    assert hints(table(a=SHORT, b=TEXT), table(a=SHORTER, b=INTEGER)) == [KEPT, "Accept both: integer, string."]
+    assert hints(table(a=SHORT, b=TEXT), table(a=SHORTER, b=INTEGER)) == [
+        KEPT,
+        "Keep b as it was and add a new column of type integer.",
+    ]
 
 
 def test_a_hint_that_needs_a_removed_definition_is_not_offered():

@@ -18,7 +18,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, array
                     ChangeKind.CONSTRAINT_TIGHTENED,
                     "/items",
                     breaks={BACKWARD, FULL},
-                    message="The document: items is tighter than before.",
+                    message="The schema: items are restricted now.",
                 )
             ],
         ),
@@ -30,7 +30,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, array
                     ChangeKind.CONSTRAINT_RELAXED,
                     "/items",
                     breaks={FORWARD, FULL},
-                    message="The document: items is looser than before.",
+                    message="The schema: items are not restricted any more.",
                 )
             ],
         ),
@@ -42,7 +42,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, array
                     ChangeKind.CONSTRAINT_RELAXED,
                     "/additionalItems",
                     breaks={FORWARD, FULL},
-                    message="The document: additionalItems is looser than before.",
+                    message="The schema: further items are not restricted any more.",
                 )
             ],
         ),
@@ -54,7 +54,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, array
                     ChangeKind.CONSTRAINT_TIGHTENED,
                     "/additionalItems",
                     breaks={BACKWARD, FULL},
-                    message="The document: additionalItems is tighter than before.",
+                    message="The schema: further items are not allowed any more.",
                 )
             ],
         ),
@@ -66,7 +66,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, array
                     ChangeKind.CONSTRAINT_RELAXED,
                     "/unevaluatedItems",
                     breaks={FORWARD, FULL},
-                    message="The document: unevaluatedItems is looser than before.",
+                    message="The schema: further items are allowed now.",
                 )
             ],
         ),
@@ -78,7 +78,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, array
                     ChangeKind.CONSTRAINT_RELAXED,
                     "/contains",
                     breaks={FORWARD, FULL},
-                    message="The document: contains is looser than before.",
+                    message="The schema need not contain a certain item any more.",
                 )
             ],
         ),
@@ -90,7 +90,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, array
                     ChangeKind.CONSTRAINT_TIGHTENED,
                     "/contains",
                     breaks={BACKWARD, FULL},
-                    message="The document: contains is tighter than before.",
+                    message="The schema must contain a certain item now.",
                 )
             ],
         ),
@@ -104,7 +104,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, array
                     before=1,
                     after=2,
                     breaks={BACKWARD, FULL},
-                    message="The document: minContains is tighter than before.",
+                    message="The schema: minContains tightened from 1 to 2.",
                 )
             ],
         ),
@@ -118,7 +118,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, array
                     before=3,
                     after=2,
                     breaks={FORWARD, FULL},
-                    message="The document: minContains is looser than before.",
+                    message="The schema: minContains relaxed from 3 to 2.",
                 )
             ],
         ),
@@ -131,7 +131,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, array
                     "/maxContains",
                     after=2,
                     breaks={BACKWARD, FULL},
-                    message="The document: maxContains is tighter than before.",
+                    message="The schema: maxContains was added: 2.",
                 )
             ],
         ),
@@ -145,7 +145,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, array
                     before=2,
                     after=3,
                     breaks={FORWARD, FULL},
-                    message="The document: maxContains is looser than before.",
+                    message="The schema: maxContains relaxed from 2 to 3.",
                 )
             ],
         ),
@@ -159,7 +159,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, array
                     before=3,
                     after=2,
                     breaks={BACKWARD, FULL},
-                    message="The document: maxContains is tighter than before.",
+                    message="The schema: maxContains tightened from 3 to 2.",
                 )
             ],
         ),
@@ -172,7 +172,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, array
                     "/maxContains",
                     before=2,
                     breaks={FORWARD, FULL},
-                    message="The document: maxContains is looser than before.",
+                    message="The schema: maxContains was removed (was 2).",
                 )
             ],
         ),
@@ -186,7 +186,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, array
                     before=1,
                     after=2,
                     breaks={BACKWARD, FULL},
-                    message="[]: minimum is tighter than before.",
+                    message="[]: minimum tightened from 1 to 2.",
                 )
             ],
         ),

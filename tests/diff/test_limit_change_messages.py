@@ -19,7 +19,7 @@ from tests.diff.schemas import NUMBER, TEXT, array, obj
                     "/exclusiveMinimum",
                     after={"exclusive": 1},
                     breaks={BACKWARD, FULL},
-                    message="The document: minimum is tighter than before.",
+                    message="The schema: minimum was added: 1 (exclusive).",
                 )
             ],
         ),
@@ -32,7 +32,7 @@ from tests.diff.schemas import NUMBER, TEXT, array, obj
                     "/minimum",
                     before=0,
                     breaks={FORWARD, FULL},
-                    message="The document: minimum is looser than before.",
+                    message="The schema: minimum was removed (was 0).",
                 )
             ],
         ),
@@ -46,7 +46,7 @@ from tests.diff.schemas import NUMBER, TEXT, array, obj
                     before=1,
                     after={"exclusive": 1.5},
                     breaks={BACKWARD, FULL},
-                    message="The document: minimum is tighter than before.",
+                    message="The schema: minimum tightened from 1 to 1.5 (exclusive).",
                 )
             ],
         ),
@@ -60,7 +60,7 @@ from tests.diff.schemas import NUMBER, TEXT, array, obj
                     before=1,
                     after={"exclusive": 1},
                     breaks={BACKWARD, FULL},
-                    message="The document: maximum is tighter than before.",
+                    message="The schema: maximum tightened from 1 to 1 (exclusive).",
                 )
             ],
         ),
@@ -74,7 +74,7 @@ from tests.diff.schemas import NUMBER, TEXT, array, obj
                     before={"exclusive": 1},
                     after=1,
                     breaks={FORWARD, FULL},
-                    message="The document: maximum is looser than before.",
+                    message="The schema: maximum relaxed from 1 (exclusive) to 1.",
                 )
             ],
         ),
@@ -88,7 +88,7 @@ from tests.diff.schemas import NUMBER, TEXT, array, obj
                     before=-1,
                     after=-2,
                     breaks={BACKWARD, FULL},
-                    message="The document: maximum is tighter than before.",
+                    message="The schema: maximum tightened from -1 to -2.",
                 )
             ],
         ),
@@ -101,7 +101,7 @@ from tests.diff.schemas import NUMBER, TEXT, array, obj
                     "/maximum",
                     before=3,
                     breaks={FORWARD, FULL},
-                    message="The document: maximum is looser than before.",
+                    message="The schema: maximum was removed (was 3).",
                 )
             ],
         ),
@@ -114,7 +114,7 @@ from tests.diff.schemas import NUMBER, TEXT, array, obj
                     "/multipleOf",
                     after=2,
                     breaks={BACKWARD, FULL},
-                    message="The document: multipleOf is different.",
+                    message="The schema: multipleOf was added: 2.",
                 )
             ],
         ),
@@ -127,7 +127,7 @@ from tests.diff.schemas import NUMBER, TEXT, array, obj
                     "/multipleOf",
                     before=2,
                     breaks={FORWARD, FULL},
-                    message="The document: multipleOf is different.",
+                    message="The schema: multipleOf was removed (was 2).",
                 )
             ],
         ),
@@ -141,7 +141,7 @@ from tests.diff.schemas import NUMBER, TEXT, array, obj
                     before=0.5,
                     after=1.5,
                     breaks={BACKWARD, FULL},
-                    message="The document: multipleOf is different.",
+                    message="The schema: multipleOf tightened from 0.5 to 1.5.",
                 )
             ],
         ),
@@ -155,7 +155,7 @@ from tests.diff.schemas import NUMBER, TEXT, array, obj
                     before=4,
                     after=2,
                     breaks={BACKWARD, FORWARD, FULL},
-                    message="The document: multipleOf is different.",
+                    message="The schema: multipleOf changed from 4 to 2, 3.",
                 )
             ],
         ),
@@ -177,7 +177,7 @@ def test_a_change_of_a_numeric_limit_has_its_kind_delta_modes_and_message(old, n
                     "/minLength",
                     after=2,
                     breaks={BACKWARD, FULL},
-                    message="The document: minLength is tighter than before.",
+                    message="The schema: minLength was added: 2.",
                 )
             ],
         ),
@@ -190,7 +190,7 @@ def test_a_change_of_a_numeric_limit_has_its_kind_delta_modes_and_message(old, n
                     "/minLength",
                     before=2,
                     breaks={FORWARD, FULL},
-                    message="The document: minLength is looser than before.",
+                    message="The schema: minLength was removed (was 2).",
                 )
             ],
         ),
@@ -204,7 +204,7 @@ def test_a_change_of_a_numeric_limit_has_its_kind_delta_modes_and_message(old, n
                     before=2,
                     after=1,
                     breaks={FORWARD, FULL},
-                    message="The document: minLength is looser than before.",
+                    message="The schema: minLength relaxed from 2 to 1.",
                 )
             ],
         ),
@@ -217,7 +217,7 @@ def test_a_change_of_a_numeric_limit_has_its_kind_delta_modes_and_message(old, n
                     "/maxLength",
                     after=2,
                     breaks={BACKWARD, FULL},
-                    message="The document: maxLength is tighter than before.",
+                    message="The schema: maxLength was added: 2.",
                 )
             ],
         ),
@@ -230,7 +230,7 @@ def test_a_change_of_a_numeric_limit_has_its_kind_delta_modes_and_message(old, n
                     "/maxLength",
                     before=2,
                     breaks={FORWARD, FULL},
-                    message="The document: maxLength is looser than before.",
+                    message="The schema: maxLength was removed (was 2).",
                 )
             ],
         ),
@@ -244,7 +244,7 @@ def test_a_change_of_a_numeric_limit_has_its_kind_delta_modes_and_message(old, n
                     before=2,
                     after=3,
                     breaks={FORWARD, FULL},
-                    message="The document: maxLength is looser than before.",
+                    message="The schema: maxLength relaxed from 2 to 3.",
                 )
             ],
         ),
@@ -257,7 +257,7 @@ def test_a_change_of_a_numeric_limit_has_its_kind_delta_modes_and_message(old, n
                     "/minItems",
                     after=1,
                     breaks={BACKWARD, FULL},
-                    message="The document: minItems is tighter than before.",
+                    message="The schema: minItems was added: 1.",
                 )
             ],
         ),
@@ -270,7 +270,7 @@ def test_a_change_of_a_numeric_limit_has_its_kind_delta_modes_and_message(old, n
                     "/maxItems",
                     before=1,
                     breaks={FORWARD, FULL},
-                    message="The document: maxItems is looser than before.",
+                    message="The schema: maxItems was removed (was 1).",
                 )
             ],
         ),
@@ -283,7 +283,7 @@ def test_a_change_of_a_numeric_limit_has_its_kind_delta_modes_and_message(old, n
                     "/minProperties",
                     before=1,
                     breaks={FORWARD, FULL},
-                    message="The document: minProperties is looser than before.",
+                    message="The schema: minProperties was removed (was 1).",
                 )
             ],
         ),
@@ -297,7 +297,7 @@ def test_a_change_of_a_numeric_limit_has_its_kind_delta_modes_and_message(old, n
                     before=1,
                     after=0,
                     breaks={BACKWARD, FULL},
-                    message="The document: maxProperties is tighter than before.",
+                    message="The schema: maxProperties tightened from 1 to 0.",
                 )
             ],
         ),
@@ -311,7 +311,7 @@ def test_a_change_of_a_numeric_limit_has_its_kind_delta_modes_and_message(old, n
                     before=False,
                     after=True,
                     breaks={BACKWARD, FULL},
-                    message="The document: uniqueItems is tighter than before.",
+                    message="The schema: duplicate items are not allowed any more.",
                 )
             ],
         ),
@@ -325,7 +325,7 @@ def test_a_change_of_a_numeric_limit_has_its_kind_delta_modes_and_message(old, n
                     before=True,
                     after=False,
                     breaks={FORWARD, FULL},
-                    message="The document: uniqueItems is looser than before.",
+                    message="The schema: duplicate items are allowed now.",
                 )
             ],
         ),

@@ -20,7 +20,7 @@ from tests.diff.schemas import INTEGER, NUMBER, TEXT, array, obj, table
                     before=["string"],
                     after=["integer"],
                     breaks={BACKWARD, FORWARD, FULL},
-                    message="*: the type was string and is integer.",
+                    message="*: type changed from string to integer.",
                 )
             ],
         ),
@@ -34,7 +34,7 @@ from tests.diff.schemas import INTEGER, NUMBER, TEXT, array, obj, table
                     before=2,
                     after=3,
                     breaks={FORWARD, FULL},
-                    message="The document: maxLength is looser than before.",
+                    message="The schema (names of its fields): maxLength relaxed from 2 to 3.",
                 )
             ],
         ),
@@ -48,7 +48,7 @@ from tests.diff.schemas import INTEGER, NUMBER, TEXT, array, obj, table
                     before=["integer"],
                     after=["number"],
                     breaks={FORWARD, FULL},
-                    message="[]: the type was integer and is number.",
+                    message="[1]: type widened from integer to number.",
                 )
             ],
         ),
@@ -62,7 +62,7 @@ from tests.diff.schemas import INTEGER, NUMBER, TEXT, array, obj, table
                     before=["integer"],
                     after=["number"],
                     breaks={FORWARD, FULL},
-                    message="[]: the type was integer and is number.",
+                    message="[]: type widened from integer to number.",
                 )
             ],
         ),
@@ -76,7 +76,7 @@ from tests.diff.schemas import INTEGER, NUMBER, TEXT, array, obj, table
                     before=["string"],
                     after=["integer"],
                     breaks={BACKWARD, FORWARD, FULL},
-                    message="[]: the type was string and is integer.",
+                    message="[]: type changed from string to integer.",
                 )
             ],
         ),
@@ -90,7 +90,7 @@ from tests.diff.schemas import INTEGER, NUMBER, TEXT, array, obj, table
                     before=["string"],
                     after=["integer"],
                     breaks={BACKWARD, FORWARD, FULL},
-                    message="x: the type was string and is integer.",
+                    message="x: type changed from string to integer.",
                 )
             ],
         ),
@@ -104,7 +104,7 @@ from tests.diff.schemas import INTEGER, NUMBER, TEXT, array, obj, table
                     before=2,
                     after=3,
                     breaks={FORWARD, FULL},
-                    message="a: maxLength is looser than before.",
+                    message="a: maxLength relaxed from 2 to 3.",
                 )
             ],
         ),
@@ -119,7 +119,7 @@ from tests.diff.schemas import INTEGER, NUMBER, TEXT, array, obj, table
                     before="(?=a)a",
                     after="(?=b)b",
                     breaks={BACKWARD, FORWARD, FULL},
-                    message="The document: the pattern is different.",
+                    message="The schema: pattern changed from '(?=a)a' to '(?=b)b'.",
                 )
             ],
         ),
@@ -131,7 +131,7 @@ from tests.diff.schemas import INTEGER, NUMBER, TEXT, array, obj, table
                     ChangeKind.COMPOSITION_CHANGED,
                     "/not",
                     breaks={BACKWARD, FORWARD, FULL},
-                    message="The document: not is different.",
+                    message="The schema: excluded values changed (not).",
                 )
             ],
         ),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tessera_gql.diff import Certainty, Change, ChangeKind, Family, Mode, PhysicalType, compare
-from tessera_gql.diff.compare.physical_types import Relation, relate
+from tessera_gql.diff.keywords.physical_type import Relation, relate
 from tessera_gql.formats.physical_types import parse_physical_type
 from tessera_gql.formats.warehouse_types import allow_null, parse_type
 from tests.diff.schemas import table

@@ -15,7 +15,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, obj, table
             {**table(a=TEXT), "required": ["a"]},
             [
                 ExpectedChange(
-                    ChangeKind.REQUIRED_ADDED, "/required", breaks={BACKWARD, FULL}, message="a: it is required now."
+                    ChangeKind.REQUIRED_ADDED, "/required", breaks={BACKWARD, FULL}, message="a is required now."
                 )
             ],
         ),
@@ -24,10 +24,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, obj, table
             table(a=TEXT),
             [
                 ExpectedChange(
-                    ChangeKind.REQUIRED_REMOVED,
-                    "/required",
-                    breaks={FORWARD, FULL},
-                    message="a: it is no longer required.",
+                    ChangeKind.REQUIRED_REMOVED, "/required", breaks={FORWARD, FULL}, message="a is optional now."
                 )
             ],
         ),
@@ -36,7 +33,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, obj, table
             obj(required=["a"]),
             [
                 ExpectedChange(
-                    ChangeKind.REQUIRED_ADDED, "/required", breaks={BACKWARD, FULL}, message="a: it is required now."
+                    ChangeKind.REQUIRED_ADDED, "/required", breaks={BACKWARD, FULL}, message="a is required now."
                 )
             ],
         ),
@@ -45,10 +42,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, obj, table
             obj(),
             [
                 ExpectedChange(
-                    ChangeKind.REQUIRED_REMOVED,
-                    "/required",
-                    breaks={FORWARD, FULL},
-                    message="a: it is no longer required.",
+                    ChangeKind.REQUIRED_REMOVED, "/required", breaks={FORWARD, FULL}, message="a is optional now."
                 )
             ],
         ),
@@ -61,13 +55,10 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, obj, table
                     "/properties/a",
                     after={"type": "string", "required": False},
                     breaks={BACKWARD, FORWARD, FULL},
-                    message="a: it is new.",
+                    message="a was added.",
                 ),
                 ExpectedChange(
-                    ChangeKind.REQUIRED_REMOVED,
-                    "/required",
-                    breaks={FORWARD, FULL},
-                    message="a: it is no longer required.",
+                    ChangeKind.REQUIRED_REMOVED, "/required", breaks={FORWARD, FULL}, message="a is optional now."
                 ),
             ],
         ),
@@ -80,10 +71,10 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, obj, table
                     "/properties/a",
                     before={"type": "string", "required": False},
                     breaks={BACKWARD, FORWARD, FULL},
-                    message="a: it is gone.",
+                    message="a was removed.",
                 ),
                 ExpectedChange(
-                    ChangeKind.REQUIRED_ADDED, "/required", breaks={BACKWARD, FULL}, message="a: it is required now."
+                    ChangeKind.REQUIRED_ADDED, "/required", breaks={BACKWARD, FULL}, message="a is required now."
                 ),
             ],
         ),
@@ -96,7 +87,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, obj, table
                     "/properties/b",
                     after={"type": "string", "required": True},
                     breaks={BACKWARD, FORWARD, FULL},
-                    message="b: it is new and required.",
+                    message="b was added (it is required).",
                 )
             ],
         ),
@@ -109,7 +100,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, obj, table
                     "/patternProperties/^x~1",
                     before="^x/",
                     breaks={FORWARD, FULL},
-                    message="The document: patternProperties is looser than before.",
+                    message="The schema: rule for fields that match '^x/' was removed.",
                 )
             ],
         ),
@@ -122,14 +113,14 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, obj, table
                     "/patternProperties/^x~1",
                     after="^x/",
                     breaks={BACKWARD, FULL},
-                    message="The document: patternProperties is tighter than before.",
+                    message="The schema: rule for fields that match '^x/' was added.",
                 ),
                 ExpectedChange(
                     ChangeKind.CONSTRAINT_TIGHTENED,
                     "/patternProperties/^y",
                     after="^y",
                     breaks={BACKWARD, FULL},
-                    message="The document: patternProperties is tighter than before.",
+                    message="The schema: rule for fields that match '^y' was added.",
                 ),
             ],
         ),
@@ -142,7 +133,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, obj, table
                     "/dependentRequired/a",
                     after="a",
                     breaks={BACKWARD, FULL},
-                    message="The document: dependentRequired is tighter than before.",
+                    message="The schema: dependency on 'a' was added.",
                 )
             ],
         ),
@@ -155,7 +146,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, obj, table
                     "/dependentSchemas/a",
                     before="a",
                     breaks={FORWARD, FULL},
-                    message="The document: dependentSchemas is looser than before.",
+                    message="The schema: dependency on 'a' was removed.",
                 )
             ],
         ),
@@ -168,7 +159,7 @@ from tests.diff.schemas import DRAFT_7, INTEGER, TEXT, obj, table
                     "/dependencies/a",
                     before="a",
                     breaks={FORWARD, FULL},
-                    message="The document: dependencies is looser than before.",
+                    message="The schema: dependency on 'a' was removed.",
                 )
             ],
         ),
@@ -191,7 +182,7 @@ def test_a_change_of_declared_names_has_its_kind_delta_modes_and_message(old, ne
                     before=True,
                     after=False,
                     breaks={BACKWARD, FULL},
-                    message="The document: additionalProperties is tighter than before.",
+                    message="The schema: undeclared fields are not allowed any more.",
                 )
             ],
         ),
@@ -205,7 +196,7 @@ def test_a_change_of_declared_names_has_its_kind_delta_modes_and_message(old, ne
                     before=False,
                     after=True,
                     breaks={FORWARD, FULL},
-                    message="The document: additionalProperties is looser than before.",
+                    message="The schema: undeclared fields are allowed now.",
                 )
             ],
         ),
@@ -219,7 +210,7 @@ def test_a_change_of_declared_names_has_its_kind_delta_modes_and_message(old, ne
                     before=True,
                     after=False,
                     breaks={BACKWARD, FULL},
-                    message="The document: unevaluatedProperties is tighter than before.",
+                    message="The schema: undeclared fields are not allowed any more.",
                 )
             ],
         ),
@@ -233,7 +224,7 @@ def test_a_change_of_declared_names_has_its_kind_delta_modes_and_message(old, ne
                     before=False,
                     after=True,
                     breaks={FORWARD, FULL},
-                    message="The document: unevaluatedProperties is looser than before.",
+                    message="The schema: undeclared fields are allowed now.",
                 )
             ],
         ),
@@ -247,7 +238,7 @@ def test_a_change_of_declared_names_has_its_kind_delta_modes_and_message(old, ne
                     before=False,
                     after=True,
                     breaks={FORWARD, FULL},
-                    message="The document: additionalProperties is looser than before.",
+                    message="The schema: undeclared fields are allowed now.",
                 ),
                 ExpectedChange(
                     ChangeKind.TYPE_WIDENED,
@@ -255,7 +246,7 @@ def test_a_change_of_declared_names_has_its_kind_delta_modes_and_message(old, ne
                     before=[],
                     after=["string"],
                     breaks={FORWARD, FULL},
-                    message="*: the type was nothing and is string.",
+                    message="*: string is allowed now (was nothing).",
                 ),
             ],
         ),
@@ -269,7 +260,7 @@ def test_a_change_of_declared_names_has_its_kind_delta_modes_and_message(old, ne
                     before=True,
                     after=False,
                     breaks={BACKWARD, FULL},
-                    message="The document: additionalProperties is tighter than before.",
+                    message="The schema: undeclared fields are not allowed any more.",
                 ),
                 ExpectedChange(
                     ChangeKind.TYPE_NARROWED,
@@ -277,7 +268,7 @@ def test_a_change_of_declared_names_has_its_kind_delta_modes_and_message(old, ne
                     before=["string"],
                     after=[],
                     breaks={BACKWARD, FULL},
-                    message="*: the type was string and is nothing.",
+                    message="*: no value is allowed any more (was string).",
                 ),
             ],
         ),
@@ -289,7 +280,7 @@ def test_a_change_of_declared_names_has_its_kind_delta_modes_and_message(old, ne
                     ChangeKind.CONSTRAINT_TIGHTENED,
                     "/additionalProperties",
                     breaks={FULL},
-                    message="The document: additionalProperties is tighter than before.",
+                    message="The schema: undeclared fields are restricted now.",
                 )
             ],
         ),
@@ -301,7 +292,7 @@ def test_a_change_of_declared_names_has_its_kind_delta_modes_and_message(old, ne
                     ChangeKind.CONSTRAINT_RELAXED,
                     "/additionalProperties",
                     breaks={FULL},
-                    message="The document: additionalProperties is looser than before.",
+                    message="The schema: undeclared fields are not restricted any more.",
                 )
             ],
         ),
@@ -316,7 +307,7 @@ def test_a_change_of_declared_names_has_its_kind_delta_modes_and_message(old, ne
                     before=["string"],
                     after=["integer"],
                     breaks={BACKWARD, FORWARD, FULL},
-                    message="*: the type was string and is integer.",
+                    message="*: type changed from string to integer.",
                 )
             ],
         ),
@@ -328,7 +319,7 @@ def test_a_change_of_declared_names_has_its_kind_delta_modes_and_message(old, ne
                     ChangeKind.CONSTRAINT_RELAXED,
                     "/propertyNames",
                     breaks={FORWARD, FULL},
-                    message="The document: propertyNames is looser than before.",
+                    message="The schema: names of fields are not restricted any more.",
                 )
             ],
         ),
@@ -340,7 +331,7 @@ def test_a_change_of_declared_names_has_its_kind_delta_modes_and_message(old, ne
                     ChangeKind.CONSTRAINT_TIGHTENED,
                     "/propertyNames",
                     breaks={BACKWARD, FULL},
-                    message="The document: propertyNames is tighter than before.",
+                    message="The schema: names of fields are restricted now.",
                 )
             ],
         ),

@@ -19,7 +19,7 @@ from tests.diff.schemas import TEXT
                     "/pattern",
                     after="^a",
                     breaks={BACKWARD, FULL},
-                    message="The document: the pattern is different.",
+                    message="The schema: pattern was added: '^a'.",
                 )
             ],
         ),
@@ -32,7 +32,7 @@ from tests.diff.schemas import TEXT
                     "/pattern",
                     before="^a",
                     breaks={FORWARD, FULL},
-                    message="The document: the pattern is different.",
+                    message="The schema: pattern was removed (was '^a').",
                 )
             ],
         ),
@@ -46,7 +46,7 @@ from tests.diff.schemas import TEXT
                     before="^a",
                     after="^b",
                     breaks={BACKWARD, FORWARD, FULL},
-                    message="The document: the pattern is different.",
+                    message="The schema: pattern changed from '^a' to '^b'.",
                 )
             ],
         ),
@@ -60,7 +60,7 @@ from tests.diff.schemas import TEXT
                     before="^a",
                     after="^a, b$",
                     breaks={BACKWARD, FULL},
-                    message="The document: the pattern is different.",
+                    message="The schema: pattern tightened from '^a' to '^a', 'b$'.",
                 )
             ],
         ),
@@ -74,7 +74,7 @@ from tests.diff.schemas import TEXT
                     before="^a, b$",
                     after="^a",
                     breaks={FORWARD, FULL},
-                    message="The document: the pattern is different.",
+                    message="The schema: pattern relaxed from '^a', 'b$' to '^a'.",
                 )
             ],
         ),
@@ -87,7 +87,7 @@ from tests.diff.schemas import TEXT
                     "/format",
                     after="date",
                     breaks={FULL},
-                    message="The document: the format is different; formats are not checked.",
+                    message="The schema: format was added: 'date'; formats are not checked.",
                 )
             ],
         ),
@@ -100,7 +100,7 @@ from tests.diff.schemas import TEXT
                     "/format",
                     before="date",
                     breaks={FULL},
-                    message="The document: the format is different; formats are not checked.",
+                    message="The schema: format was removed (was 'date'); formats are not checked.",
                 )
             ],
         ),
@@ -114,7 +114,7 @@ from tests.diff.schemas import TEXT
                     before="date",
                     after="time",
                     breaks={FULL},
-                    message="The document: the format is different; formats are not checked.",
+                    message="The schema: format changed from 'date' to 'time'; formats are not checked.",
                 )
             ],
         ),
@@ -136,7 +136,7 @@ def test_a_change_of_pattern_or_format_has_its_kind_delta_modes_and_message(old,
                     "/default",
                     after="x",
                     breaks={FORWARD, FULL},
-                    message="The document: it has a default now.",
+                    message="The schema: default was added: 'x'.",
                 )
             ],
         ),
@@ -149,7 +149,7 @@ def test_a_change_of_pattern_or_format_has_its_kind_delta_modes_and_message(old,
                     "/default",
                     before="x",
                     breaks={BACKWARD, FULL},
-                    message="The document: it has no default any more.",
+                    message="The schema: default was removed (was 'x').",
                 )
             ],
         ),
@@ -162,7 +162,7 @@ def test_a_change_of_pattern_or_format_has_its_kind_delta_modes_and_message(old,
                     "/default",
                     before="x",
                     breaks={FULL},
-                    message="The document: its default is another one.",
+                    message="The schema: default changed from 'x' to null.",
                 )
             ],
         ),
@@ -176,7 +176,7 @@ def test_a_change_of_pattern_or_format_has_its_kind_delta_modes_and_message(old,
                     before=1,
                     after=True,
                     breaks={FULL},
-                    message="The document: its default is another one.",
+                    message="The schema: default changed from 1 to true.",
                 )
             ],
         ),
@@ -190,7 +190,7 @@ def test_a_change_of_pattern_or_format_has_its_kind_delta_modes_and_message(old,
                     "/deprecated",
                     before=False,
                     after=True,
-                    message="The document: it is deprecated now.",
+                    message="The schema is deprecated now.",
                 )
             ],
         ),
@@ -203,7 +203,7 @@ def test_a_change_of_pattern_or_format_has_its_kind_delta_modes_and_message(old,
                     "/deprecated",
                     before=True,
                     after=False,
-                    message="The document: it is no longer deprecated.",
+                    message="The schema is not deprecated any more.",
                 )
             ],
         ),
@@ -213,7 +213,10 @@ def test_a_change_of_pattern_or_format_has_its_kind_delta_modes_and_message(old,
             TEXT,
             [
                 ExpectedChange(
-                    ChangeKind.ANNOTATION_CHANGED, "/title", before="a", message="The document: title is different."
+                    ChangeKind.ANNOTATION_CHANGED,
+                    "/title",
+                    before="a",
+                    message="The schema: title was removed (was 'a').",
                 )
             ],
         ),
@@ -222,7 +225,7 @@ def test_a_change_of_pattern_or_format_has_its_kind_delta_modes_and_message(old,
             {**TEXT, "x-a/b": 1},
             [
                 ExpectedChange(
-                    ChangeKind.ANNOTATION_CHANGED, "/x-a~1b", after=1, message="The document: x-a/b is different."
+                    ChangeKind.ANNOTATION_CHANGED, "/x-a~1b", after=1, message="The schema: x-a/b was added: 1."
                 )
             ],
         ),
@@ -231,14 +234,18 @@ def test_a_change_of_pattern_or_format_has_its_kind_delta_modes_and_message(old,
             {**TEXT, "examples": ["a"]},
             [
                 ExpectedChange(
-                    ChangeKind.ANNOTATION_CHANGED, "/examples", message="The document: examples is different."
+                    ChangeKind.ANNOTATION_CHANGED, "/examples", message='The schema: examples was added: ["a"].'
                 )
             ],
         ),
         (
             TEXT,
             {**TEXT, "x-many": {"a": 1}},
-            [ExpectedChange(ChangeKind.ANNOTATION_CHANGED, "/x-many", message="The document: x-many is different.")],
+            [
+                ExpectedChange(
+                    ChangeKind.ANNOTATION_CHANGED, "/x-many", message='The schema: x-many was added: {"a":1}.'
+                )
+            ],
         ),
         (
             {**TEXT, "title": "a"},
@@ -249,7 +256,7 @@ def test_a_change_of_pattern_or_format_has_its_kind_delta_modes_and_message(old,
                     "/title",
                     before="a",
                     after="b",
-                    message="The document: title is different.",
+                    message="The schema: title changed from 'a' to 'b'.",
                 )
             ],
         ),
@@ -262,13 +269,13 @@ def test_a_change_of_pattern_or_format_has_its_kind_delta_modes_and_message(old,
                     "/allOf/0/deprecated",
                     before=False,
                     after=True,
-                    message="The document: it is deprecated now.",
+                    message="The schema is deprecated now.",
                 ),
                 ExpectedChange(
                     ChangeKind.ANNOTATION_CHANGED,
                     "/allOf/0/title",
                     after="b",
-                    message="The document: title is different.",
+                    message="The schema: title was added: 'b'.",
                 ),
             ],
         ),
@@ -289,7 +296,7 @@ def test_an_unchanged_keyword_is_not_reported_with_a_changed_one(part):
             before=3,
             after=2,
             breaks={BACKWARD, FULL},
-            message="The document: maxLength is tighter than before.",
+            message="The schema: maxLength tightened from 3 to 2.",
         )
     ]
 

@@ -19,7 +19,7 @@ from tests.diff.schemas import INTEGER, NULL, NULLABLE_TEXT, NUMBER, TEXT
                     "/type",
                     after=["string"],
                     breaks={BACKWARD, FULL},
-                    message="The document: the type was any and is string.",
+                    message="The schema: type narrowed from any to string.",
                 )
             ],
         ),
@@ -32,7 +32,7 @@ from tests.diff.schemas import INTEGER, NULL, NULLABLE_TEXT, NUMBER, TEXT
                     "",
                     before=["string"],
                     breaks={FORWARD, FULL},
-                    message="The document: the type was string and is any.",
+                    message="The schema: type widened from string to any.",
                 )
             ],
         ),
@@ -46,7 +46,7 @@ from tests.diff.schemas import INTEGER, NULL, NULLABLE_TEXT, NUMBER, TEXT
                     before=["null", "string"],
                     after=["null"],
                     breaks={BACKWARD, FULL},
-                    message="The document: the type was string | null and is null.",
+                    message="The schema: type narrowed from string | null to null.",
                 )
             ],
         ),
@@ -60,7 +60,7 @@ from tests.diff.schemas import INTEGER, NULL, NULLABLE_TEXT, NUMBER, TEXT
                     before=["null"],
                     after=["null", "string"],
                     breaks={FORWARD, FULL},
-                    message="The document: the type was null and is string | null.",
+                    message="The schema: type widened from null to string | null.",
                 )
             ],
         ),
@@ -74,7 +74,7 @@ from tests.diff.schemas import INTEGER, NULL, NULLABLE_TEXT, NUMBER, TEXT
                     before=["null"],
                     after=["string"],
                     breaks={BACKWARD, FORWARD, FULL},
-                    message="The document: the type was null and is string.",
+                    message="The schema: type changed from null to string.",
                 )
             ],
         ),
@@ -88,7 +88,7 @@ from tests.diff.schemas import INTEGER, NULL, NULLABLE_TEXT, NUMBER, TEXT
                     before=True,
                     after=False,
                     breaks={BACKWARD, FULL},
-                    message="The document: null is no longer allowed.",
+                    message="The schema: null is not allowed any more.",
                 ),
                 ExpectedChange(
                     ChangeKind.TYPE_CHANGED,
@@ -96,7 +96,7 @@ from tests.diff.schemas import INTEGER, NULL, NULLABLE_TEXT, NUMBER, TEXT
                     before=["string"],
                     after=["integer"],
                     breaks={BACKWARD, FORWARD, FULL},
-                    message="The document: the type was string | null and is integer.",
+                    message="The schema: type changed from string to integer.",
                 ),
             ],
         ),
@@ -110,7 +110,7 @@ from tests.diff.schemas import INTEGER, NULL, NULLABLE_TEXT, NUMBER, TEXT
                     before=False,
                     after=True,
                     breaks={FORWARD, FULL},
-                    message="The document: null is allowed now.",
+                    message="The schema: null is allowed now (was never null).",
                 ),
                 ExpectedChange(
                     ChangeKind.TYPE_CHANGED,
@@ -118,7 +118,7 @@ from tests.diff.schemas import INTEGER, NULL, NULLABLE_TEXT, NUMBER, TEXT
                     before=["string"],
                     after=["integer"],
                     breaks={BACKWARD, FORWARD, FULL},
-                    message="The document: the type was string and is integer | null.",
+                    message="The schema: type changed from string to integer.",
                 ),
             ],
         ),
@@ -132,7 +132,7 @@ from tests.diff.schemas import INTEGER, NULL, NULLABLE_TEXT, NUMBER, TEXT
                     before=["integer"],
                     after=["number"],
                     breaks={FORWARD, FULL},
-                    message="The document: the type was integer and is number.",
+                    message="The schema: type widened from integer to number.",
                 )
             ],
         ),
@@ -145,7 +145,7 @@ from tests.diff.schemas import INTEGER, NULL, NULLABLE_TEXT, NUMBER, TEXT
                     "/type",
                     after=["integer", "string"],
                     breaks={BACKWARD, FULL},
-                    message="The document: the type was any and is integer | string.",
+                    message="The schema: type narrowed from any to integer | string.",
                 )
             ],
         ),
@@ -159,7 +159,7 @@ from tests.diff.schemas import INTEGER, NULL, NULLABLE_TEXT, NUMBER, TEXT
                     before=["boolean", "integer", "string"],
                     after=["array", "number", "object"],
                     breaks={BACKWARD, FORWARD, FULL},
-                    message="The document: the type was boolean | integer | string and is array | number | object.",
+                    message="The schema: type changed from boolean | integer | string to array | number | object.",
                 )
             ],
         ),
@@ -173,7 +173,7 @@ from tests.diff.schemas import INTEGER, NULL, NULLABLE_TEXT, NUMBER, TEXT
                     before=True,
                     after=False,
                     breaks={BACKWARD, FULL},
-                    message="The document: null is no longer allowed.",
+                    message="The schema: null is not allowed any more.",
                 ),
                 ExpectedChange(
                     ChangeKind.TYPE_CHANGED,
@@ -181,7 +181,7 @@ from tests.diff.schemas import INTEGER, NULL, NULLABLE_TEXT, NUMBER, TEXT
                     before=["string"],
                     after=["integer"],
                     breaks={BACKWARD, FORWARD, FULL},
-                    message="The document: the type was string | null and is integer.",
+                    message="The schema: type changed from string to integer.",
                 ),
             ],
         ),
@@ -203,14 +203,14 @@ def test_a_change_of_the_type_has_its_kind_delta_modes_and_message(old, new, exp
                     "/const",
                     after=[2],
                     breaks={FORWARD, FULL},
-                    message="The document: 1 value is allowed now.",
+                    message="The schema: value was added: 2.",
                 ),
                 ExpectedChange(
                     ChangeKind.ENUM_VALUES_REMOVED,
                     "/const",
                     before=[1],
                     breaks={BACKWARD, FULL},
-                    message="The document: 1 value is no longer allowed.",
+                    message="The schema: value was removed: 1.",
                 ),
             ],
         ),
@@ -223,7 +223,7 @@ def test_a_change_of_the_type_has_its_kind_delta_modes_and_message(old, new, exp
                     "/const",
                     before=[1, 2],
                     breaks={BACKWARD, FULL},
-                    message="The document: 2 values are no longer allowed.",
+                    message="The schema: values were removed: 1, 2.",
                 )
             ],
         ),
@@ -236,7 +236,7 @@ def test_a_change_of_the_type_has_its_kind_delta_modes_and_message(old, new, exp
                     "/enum",
                     after=[4, 5],
                     breaks={FORWARD, FULL},
-                    message="The document: 2 values are allowed now.",
+                    message="The schema: values were added: 4, 5.",
                 )
             ],
         ),
@@ -248,7 +248,7 @@ def test_a_change_of_the_type_has_its_kind_delta_modes_and_message(old, new, exp
                     ChangeKind.ENUM_VALUES_REMOVED,
                     "/enum",
                     breaks={BACKWARD, FULL},
-                    message="The document: any value was allowed, now only those listed.",
+                    message="The schema: values were limited to 'a'.",
                 )
             ],
         ),
@@ -260,7 +260,7 @@ def test_a_change_of_the_type_has_its_kind_delta_modes_and_message(old, new, exp
                     ChangeKind.ENUM_VALUES_ADDED,
                     "/enum",
                     breaks={FORWARD, FULL},
-                    message="The document: only listed values were allowed, now any.",
+                    message="The schema: values are not limited any more (were 'a').",
                 )
             ],
         ),

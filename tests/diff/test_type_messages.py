@@ -78,7 +78,6 @@ def test_a_type_is_described_in_text(schema, type_name, nullable):
 @pytest.mark.parametrize(
     ("old", "new", "kind", "pointer", "before", "after"),
     [
-        ({"const": "x"}, {"const": 0.5}, K.TYPE_CHANGED, "", ["string"], ["number"]),
         (TEXT, {}, K.TYPE_WIDENED, "", ["string"], None),
         ({"allOf": [{}, TEXT]}, {"allOf": [{}, INTEGER]}, K.TYPE_CHANGED, "/allOf/1/type", ["string"], ["integer"]),
         ({"allOf": [{"minLength": 3}, {"minLength": 2}]}, {"minLength": 2}, K.CONSTRAINT_RELAXED, "/minLength", 3, 2),

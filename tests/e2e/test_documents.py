@@ -94,7 +94,7 @@ def test_two_files_of_any_format_are_compared_without_a_server(tmp_path: Path) -
     shell = Shell("", tmp_path)
     old, new = file(tmp_path, "old.avsc", json.dumps(RECORD)), file(tmp_path, "new.avsc", json.dumps(WIDE))
     assert shell("diff", old, old) == "No changes.\n"
-    assert "note: it is new and required" in shell("diff", old, new, code=1)
+    assert "note was added (it is required)" in shell("diff", old, new, code=1)
     sql = file(tmp_path, "old.sql", "CREATE TABLE a.orders (id BIGINT NOT NULL, note TEXT)")
     narrow = file(tmp_path, "new.sql", "CREATE TABLE a.orders (id BIGINT NOT NULL)")
     assert "note" in shell("diff", sql, narrow, code=1)

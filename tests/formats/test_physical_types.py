@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tessera_gql.diff import Family, PhysicalType, read_physical_type
-from tessera_gql.diff.compare.physical_types import Relation, relate
+from tessera_gql.diff.keywords.physical_type import Relation, relate
 from tessera_gql.formats import odcs
 from tessera_gql.formats.physical_types import parse_physical_type, render_physical_type
 

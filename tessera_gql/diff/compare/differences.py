@@ -6,8 +6,12 @@ from enum import Enum
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.read.json import Json
 
-PRESENCE_MESSAGES = {ChangeKind.PROPERTY_REMOVED: "it is gone", ChangeKind.PROPERTY_ADDED: "it is new"}
+BACKWARD, FORWARD = frozenset({Mode.BACKWARD}), frozenset({Mode.FORWARD})
+BOTH = BACKWARD | FORWARD
+PRESENCE_MESSAGES = {ChangeKind.PROPERTY_REMOVED: "was removed", ChangeKind.PROPERTY_ADDED: "was added"}
 """Messages of declared properties that only one side has."""
+REQUIRED_NOTES = {ChangeKind.PROPERTY_REMOVED: " (it was required)", ChangeKind.PROPERTY_ADDED: " (it is required)"}
+"""Additions to these messages for a required property."""
 
 
 class Rule(Enum):
@@ -62,8 +66,10 @@ Route = tuple[Step, ...]
 class Difference:
     """A difference between two schemas before it is assessed.
 
-    `directions` break unless containment is proven, `always` break in any case. `name` is the affected property of the
-    value, if the difference is about one. Values of `evidence_schemas` demonstrate it without a proof, the first best.
+    `message` continues the path of the value: as its predicate if it begins with a verb (`was removed`), else after a
+    colon (`type changed from integer to string`). It says nothing about the verdict. `directions` break unless
+    containment is proven, `always` break in any case. `name` is the affected property of the value, if the difference
+    is about one. Values of `evidence_schemas` demonstrate it without a proof, the first best.
     """
 
     kind: ChangeKind

@@ -4,9 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.compare.comparers import BACKWARD, BOTH, FORWARD, compare_views, count_phrase
+from tessera_gql.diff.compare.comparers import compare_views
 from tessera_gql.diff.compare.differences import (
+    BACKWARD,
+    BOTH,
+    FORWARD,
     PRESENCE_MESSAGES,
+    REQUIRED_NOTES,
     Difference,
     ItemStep,
     OtherPropertyStep,
@@ -15,6 +19,7 @@ from tessera_gql.diff.compare.differences import (
     SameValueStep,
     Step,
 )
+from tessera_gql.diff.compare.messages import describe_count
 from tessera_gql.diff.compare.routes import explore
 from tessera_gql.diff.read.in_place import changed_properties, in_place_names
 from tessera_gql.diff.read.json import Json
@@ -28,6 +33,11 @@ SUBSCHEMA_STEPS: dict[str, Step] = {
     "additionalProperties": OtherPropertyStep(),
     "propertyNames": PropertyNameStep(),
     "contains": ItemStep(0),
+}
+
+CONDITION_MESSAGES = {
+    "not": "excluded values changed (not)",
+    **{keyword: f"condition changed ({keyword})" for keyword in ("if", "then", "else")},
 }
 
 
@@ -134,7 +144,7 @@ def _property_differences(pair: ViewPair) -> Iterator[Difference]:
         for name in names:
             pointer = min(declaring.properties[name], key=lambda node: node.pointer).property_schema(name).pointer
             if name in names_elsewhere:
-                moved = "it is declared in another branch now"
+                moved = "is declared in another branch now"
                 yield Difference(ChangeKind.COMPOSITION_CHANGED, pointer, moved, name=name, directions=BOTH)
                 continue
             is_required = name in declaring.required
@@ -143,7 +153,7 @@ def _property_differences(pair: ViewPair) -> Iterator[Difference]:
             yield Difference(
                 kind,
                 pointer,
-                PRESENCE_MESSAGES[kind] + (" and required" if is_required else ""),
+                PRESENCE_MESSAGES[kind] + (REQUIRED_NOTES[kind] if is_required else ""),
                 before=before,
                 after=after,
                 name=name,
@@ -165,22 +175,23 @@ def _composition_differences(pair: ViewPair) -> Iterator[Difference]:
         match _alternative_groups(pair.old, keyword), _alternative_groups(pair.new, keyword):
             case [before], [after]:
                 removed, added = _find_unmatched(before.children(keyword), after.children(keyword))
-                sides = (removed, before, BACKWARD, "gone"), (added, after, FORWARD, "new")
-                for nodes, parent, directions, predicate in sides:
+                sides = (removed, before, BACKWARD, "removed"), (added, after, FORWARD, "added")
+                for nodes, parent, directions, verb in sides:
                     if nodes:
-                        message = count_phrase(nodes, "alternative", predicate)
+                        message = describe_count(nodes, "alternative", verb)
                         breaks = directions if keyword == "anyOf" else BOTH
                         yield _composition_difference(parent, keyword, message, breaks)
             case old_groups, new_groups if _sorted_keys(old_groups, keyword) != _sorted_keys(new_groups, keyword):
-                yield _composition_difference((new_groups or old_groups)[0], keyword, f"{keyword} is different", BOTH)
+                yield _composition_difference(
+                    (new_groups or old_groups)[0], keyword, f"alternatives changed ({keyword})", BOTH
+                )
             case _:
                 pass
-    for keyword in ("not", "if", "then", "else"):
+    for keyword, message in CONDITION_MESSAGES.items():
         was, now = pair.old.child_view(keyword), pair.new.child_view(keyword)
         if (was and was.keys) != (now and now.keys):
             view = pair.new if now else pair.old
-            pointer, message = view.pointer_to(keyword), f"{keyword} is different"
-            yield Difference(ChangeKind.COMPOSITION_CHANGED, pointer, message, directions=BOTH)
+            yield Difference(ChangeKind.COMPOSITION_CHANGED, view.pointer_to(keyword), message, directions=BOTH)
 
 
 def _composition_difference(node: Schema, keyword: str, message: str, directions: frozenset[Mode]) -> Difference:

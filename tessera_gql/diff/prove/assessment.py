@@ -10,10 +10,17 @@ from functools import partial
 from typing import TypeVar
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.compare.comparers import BACKWARD, FORWARD
 from tessera_gql.diff.compare.declared_paths import DeclarationPair
 from tessera_gql.diff.compare.declared_paths import Key as DeclarationKey
-from tessera_gql.diff.compare.differences import PRESENCE_MESSAGES, Difference, Route, Rule, format_route
+from tessera_gql.diff.compare.differences import (
+    BACKWARD,
+    FORWARD,
+    PRESENCE_MESSAGES,
+    Difference,
+    Route,
+    Rule,
+    format_route,
+)
 from tessera_gql.diff.compare.renames import find_renames
 from tessera_gql.diff.compare.routes import Routes, find_routes
 from tessera_gql.diff.compare.walk import Key, ViewPair
@@ -31,9 +38,9 @@ CONTAINMENTS = (*DIRECTIONS, Mode.CONSUMER)
 """The modes that are decided by containment."""
 ALL_MODES = frozenset({*CONTAINMENTS, Mode.FULL})
 UNEXPLAINED_MESSAGES = {
-    Mode.BACKWARD: "it accepts less than before",
-    Mode.FORWARD: "it accepts more than before",
-    Mode.CONSUMER: "readers of its old fields may get values that were not allowed before",
+    Mode.BACKWARD: "accepts less than before",
+    Mode.FORWARD: "accepts more than before",
+    Mode.CONSUMER: "may have values in its old fields that were not allowed before",
 }
 """Messages where containment fails, a value shows it, and no other difference explains it."""
 T = TypeVar("T")
@@ -65,12 +72,7 @@ class Assessment:
 
 
 TOO_MANY = Assessment(
-    Difference(
-        K.UNDECIDED, "", "it could not be proven compatible, because it has too many nested parts", rule=Rule.ALWAYS
-    ),
-    ALL_MODES,
-    ("",),
-    (),
+    Difference(K.UNDECIDED, "", "has more nested fields than are compared", rule=Rule.ALWAYS), ALL_MODES, ("",), ()
 )
 
 
@@ -250,7 +252,7 @@ def _with_ancestors(keys: list[Key], parents: Mapping[Key, list[Key]]) -> set[Ke
 
 
 def _unexplained_difference(pair: ViewPair, mode: Mode, *, is_confirmed: bool) -> Difference:
-    kind, message = K.UNDECIDED, "it could not be proven compatible"
+    kind, message = K.UNDECIDED, "could not be proven compatible"
     if is_confirmed:
         kind, message = K.COMPOSITION_CHANGED, UNEXPLAINED_MESSAGES[mode]
     return Difference(kind, pair.new.pointer, message, directions=frozenset({mode}))
@@ -329,7 +331,7 @@ def _merge_rename(removed: Assessment, added: Assessment) -> Assessment:
     difference = Difference(
         K.PROPERTY_RENAMED,
         new.pointer,
-        f"it was called {old.name}",
+        f"was renamed to {new.name}",
         before=old.name,
         after=new.name,
         name=new.name,

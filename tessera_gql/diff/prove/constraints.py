@@ -6,7 +6,8 @@ from typing import NamedTuple, TypeAlias
 
 from tessera_gql.diff.prove.projection import Projection
 from tessera_gql.diff.read.json import Json
-from tessera_gql.diff.read.schema import Bound, Number, Schema
+from tessera_gql.diff.read.numbers import Bound, Number
+from tessera_gql.diff.read.schema import Schema
 
 
 class NoWitness(Enum):

@@ -22,8 +22,9 @@ from tessera_gql.diff.prove.constraints import (
 )
 from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.json import canonical_json, to_json_number, with_decimal_points
+from tessera_gql.diff.read.numbers import Bound, Number, tightest_high, tightest_low
 from tessera_gql.diff.read.regex import Language, find_example
-from tessera_gql.diff.read.schema import Bound, Number, Schema, tightest_high, tightest_low
+from tessera_gql.diff.read.schema import Schema
 
 Limits = tuple[Bound | None, Bound | None]
 TRIES = 2_000

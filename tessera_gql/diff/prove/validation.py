@@ -8,8 +8,9 @@ from fractions import Fraction
 
 from tessera_gql.diff.read.json import Json, canonical_json
 from tessera_gql.diff.read.json_types import type_mask
+from tessera_gql.diff.read.numbers import Bound, exact_number
 from tessera_gql.diff.read.regex import matches
-from tessera_gql.diff.read.schema import Bound, Schema, exact_number
+from tessera_gql.diff.read.schema import Schema
 
 MAX_EFFORT = 20_000
 MAX_DEPTH = 40

@@ -8,9 +8,9 @@ from operator import or_
 from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.read.in_place import declared_properties, in_place_schemas
-from tessera_gql.diff.read.json_types import ALL_TYPES, NULL
+from tessera_gql.diff.read.json_types import ALL_TYPES, NULL, format_types
 from tessera_gql.diff.read.schema import NodeCache, Schema
-from tessera_gql.diff.read.view import View, format_types
+from tessera_gql.diff.read.view import View
 
 MAX_FIELDS = 20_000
 

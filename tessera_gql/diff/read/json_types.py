@@ -31,3 +31,21 @@ def type_mask(value: object) -> int:
             return ARRAY
         case _:
             return OBJECT
+
+
+def type_names(mask: int) -> list[str]:
+    """Return the JSON names of the types in a mask."""
+    numbers = ["number"] if mask & FRACTION else ["integer"] if mask & INTEGER else []
+    return sorted([*(name for name, bits in TYPE_MASKS.items() if not bits & NUMBER and mask & bits), *numbers])
+
+
+def format_types(mask: int) -> str:
+    """Format a type mask, such as `string | null`."""
+    if mask == ALL_TYPES:
+        return "any"
+    return " | ".join([*type_names(mask & ~NULL), *(["null"] if mask & NULL else [])]) or "nothing"
+
+
+def changes_nullability(before: int, after: int) -> bool:
+    """Return whether null is added to, or removed from, a mask with other types."""
+    return bool((before ^ after) & NULL and before & ~NULL and after & ~NULL and ALL_TYPES not in (before, after))

@@ -1,43 +1,24 @@
 """Subschemas in a normal form that does not depend on the draft."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from fractions import Fraction
+from collections.abc import Iterator
 from functools import cached_property
-from typing import NamedTuple, cast
+from typing import cast
 
+from tessera_gql.diff.keywords.registry import KEYWORDS
 from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.documents import Document
 from tessera_gql.diff.read.forms import IDENTIFIERS
-from tessera_gql.diff.read.json import Json, canonical_json, escape_token
-from tessera_gql.diff.read.json_types import ALL_TYPES, INTEGER, NULL, NUMBER, TYPE_MASKS
+from tessera_gql.diff.read.json import Json, escape_token
+from tessera_gql.diff.read.json_types import ALL_TYPES, INTEGER, NULL
 from tessera_gql.diff.read.keywords import CONSTRAINED_TYPES, NON_ASSERTING
 from tessera_gql.diff.read.meaning import MeaningNumbers
+from tessera_gql.diff.read.numbers import Bound, Number
 
-Number = int | Fraction
 Keywords = dict[str, object]
 SILENT_KEYWORDS = NON_ASSERTING | IDENTIFIERS
 ENUM_KEYWORDS = NON_ASSERTING | {"enum", "const"}
 STRING_SCHEMA: Keywords = {"type": "string"}
-LOWER_LIMITS = {"minLength": "min_length", "minItems": "min_items", "minProperties": "min_properties"}
-UPPER_LIMITS = {"maxLength": "max_length", "maxItems": "max_items", "maxProperties": "max_properties"}
-CONTAINS_LIMITS = {"minContains": "min_contains", "maxContains": "max_contains"}
-ATTRIBUTES = {**LOWER_LIMITS, **UPPER_LIMITS, **CONTAINS_LIMITS, "pattern": "pattern", "uniqueItems": "unique"}
-"""The attributes of `Schema` that hold the value of a keyword as it is."""
-
-
-class Bound(NamedTuple):
-    """A limit of a number; `is_open` excludes the value itself."""
-
-    value: Number
-    is_open: bool
-
-
-def exact_number(value: float) -> Number:
-    """Convert a JSON number to an exact one: `0.1` becomes a tenth."""
-    if isinstance(value, int):
-        return value
-    return int(value) if value.is_integer() else Fraction(repr(value))
 
 
 class NodeCache:
@@ -309,79 +290,4 @@ def _known_keywords(document: Document, entries: Keywords) -> Keywords:
     return {keyword: value for keyword, value in entries.items() if keyword in dialect.shapes}
 
 
-def _read_type(node: Schema) -> None:
-    value = node.keywords["type"]
-    listed = cast("list[str]", value) if isinstance(value, list) else [cast("str", value)]
-    node.types = 0
-    for name in listed:
-        node.types |= TYPE_MASKS[name]
-    if node.document.dialect.forbids_decimal_points and node.types & NUMBER == INTEGER:
-        node.forbids_decimal_point = True
-
-
-def _read_enum(node: Schema) -> None:
-    listed = cast("list[Json]", node.keywords["enum"])
-    values = {canonical_json(value): value for value in listed}
-    node.enum = values if node.enum is None else {key: value for key, value in values.items() if key in node.enum}
-
-
-def _read_const(node: Schema) -> None:
-    value = cast("Json", node.keywords["const"])
-    text = canonical_json(value)
-    node.enum = {text: value} if node.enum is None or text in node.enum else {}
-
-
-def tightest_low(bounds: Iterable[Bound | None]) -> Bound | None:
-    """Return the tightest of several lower bounds, if any."""
-    return max((bound for bound in bounds if bound is not None), default=None)
-
-
-def tightest_high(bounds: Iterable[Bound | None]) -> Bound | None:
-    """Return the tightest of several upper bounds, if any."""
-    present = (bound for bound in bounds if bound is not None)
-    return min(present, key=lambda bound: (bound.value, not bound.is_open), default=None)
-
-
-def _read_low(node: Schema) -> None:
-    node.low = tightest_low(_bounds(node, "minimum", "exclusiveMinimum"))
-
-
-def _read_high(node: Schema) -> None:
-    node.high = tightest_high(_bounds(node, "maximum", "exclusiveMaximum"))
-
-
-def _bounds(node: Schema, keyword: str, exclusive_keyword: str) -> Iterator[Bound]:
-    """Yield the bounds of two keywords. In draft 4 the exclusive one is a flag of the other, later it is a number."""
-    value, exclusive = node.keywords.get(keyword), node.keywords.get(exclusive_keyword)
-    if value is not None:
-        yield Bound(exact_number(cast("float", value)), is_open=exclusive is True)
-    if exclusive is not None and not isinstance(exclusive, bool):
-        yield Bound(exact_number(cast("float", exclusive)), is_open=True)
-
-
-def _read_multiple(node: Schema) -> None:
-    node.multiples = (exact_number(cast("float", node.keywords["multipleOf"])),)
-
-
-def _read_required(node: Schema) -> None:
-    node.required = tuple(cast("list[str]", node.keywords["required"]))
-
-
-def _setter(attribute: str, keyword: str) -> Callable[[Schema], None]:
-    def read(node: Schema) -> None:
-        value = node.keywords[keyword]
-        setattr(node, attribute, int(value) if isinstance(value, float) else value)
-
-    return read
-
-
-READERS: dict[str, Callable[[Schema], None]] = {
-    "type": _read_type,
-    "enum": _read_enum,
-    "const": _read_const,
-    **dict.fromkeys(("minimum", "exclusiveMinimum"), _read_low),
-    **dict.fromkeys(("maximum", "exclusiveMaximum"), _read_high),
-    "multipleOf": _read_multiple,
-    "required": _read_required,
-    **{keyword: _setter(attribute, keyword) for keyword, attribute in ATTRIBUTES.items()},
-}
+READERS = {name: record.read for record in KEYWORDS for name in record.names if record.read is not None}

@@ -12,9 +12,10 @@ from typing import NamedTuple, cast
 
 from tessera_gql.diff.read.in_place import DeclaredProperties, declared_properties
 from tessera_gql.diff.read.json import Json, canonical_json
-from tessera_gql.diff.read.json_types import ALL_TYPES, FRACTION, INTEGER, NULL, NUMBER, TYPE_MASKS, type_mask
+from tessera_gql.diff.read.json_types import ALL_TYPES, NULL, format_types, type_mask
 from tessera_gql.diff.read.keywords import SCALAR_KEYWORDS
-from tessera_gql.diff.read.schema import Bound, Number, Schema, tightest_high, tightest_low
+from tessera_gql.diff.read.numbers import Bound, Number, tightest_high, tightest_low
+from tessera_gql.diff.read.schema import Schema
 
 MAX_PARTS = 200
 
@@ -176,22 +177,9 @@ def _is_null(node: Schema) -> bool:
     )
 
 
-def type_names(mask: int) -> list[str]:
-    """Return the JSON names of the types in a mask."""
-    numbers = ["number"] if mask & FRACTION else ["integer"] if mask & INTEGER else []
-    return sorted([*(name for name, bits in TYPE_MASKS.items() if not bits & NUMBER and mask & bits), *numbers])
-
-
 def describe_type(view: View) -> str:
     """Format the types of a view, such as `string | null`."""
     return format_types(view.types)
-
-
-def format_types(mask: int) -> str:
-    """Format a type mask, such as `string | null`."""
-    if mask == ALL_TYPES:
-        return "any"
-    return " | ".join([*type_names(mask & ~NULL), *(["null"] if mask & NULL else [])]) or "nothing"
 
 
 def shape_key(view: View) -> str:

@@ -1,12 +1,11 @@
 """Search for documents that demonstrate a break. They are reported only if `jsonschema` confirms them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import NamedTuple
 
 from tessera_gql.diff.changes import Certainty, ChangeEvidence, ChangeKind, Mode, SchemaDiff
-from tessera_gql.diff.compare.comparers import CLOSING_KEYWORDS
 from tessera_gql.diff.compare.differences import (
     ItemStep,
     OtherPropertyStep,
@@ -16,6 +15,8 @@ from tessera_gql.diff.compare.differences import (
     Rule,
     SameValueStep,
 )
+from tessera_gql.diff.keywords.record import RawSchema
+from tessera_gql.diff.keywords.registry import KEYWORDS_BY_NAME
 from tessera_gql.diff.prove.assessment import CONTAINMENTS, Assessment, find_counterexample, order_sides
 from tessera_gql.diff.prove.constraints import Literal, Witness
 from tessera_gql.diff.prove.solver import Solver
@@ -23,10 +24,10 @@ from tessera_gql.diff.read.dialects import DRAFT_2020
 from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.guard import Identities
-from tessera_gql.diff.read.json import Json, canonical_json, to_json_number
+from tessera_gql.diff.read.json import Json, canonical_json
 from tessera_gql.diff.read.regex import Language, find_example
-from tessera_gql.diff.read.schema import LOWER_LIMITS, UPPER_LIMITS, NodeCache, Schema, count_schemas
-from tessera_gql.diff.read.view import View, type_names
+from tessera_gql.diff.read.schema import NodeCache, Schema, count_schemas
+from tessera_gql.diff.read.view import View
 from tessera_gql.diff.report.hints import MAX_SCHEMAS, find_hint
 from tessera_gql.diff.report.reference_validator import ReferenceValidator
 
@@ -44,8 +45,6 @@ MAX_EVIDENCE_SIZE = 200_000
 MAX_HINTS = 20
 MAX_DOCUMENT = 20_000
 DEFAULTS = (K.DEFAULT_ADDED, K.DEFAULT_CHANGED, K.DEFAULT_REMOVED)
-LIMITS = {**LOWER_LIMITS, **UPPER_LIMITS}
-RawSchema = dict[str, Json]
 
 
 class Side(NamedTuple):
@@ -101,11 +100,9 @@ class EvidenceCollector:
         }
 
     def _find_hint(self, assessment: Assessment) -> str | None:
-        breaking = [item for item in self.assessments if Mode.BACKWARD in item.breaks]
-        other_breaks = {(item.difference.kind, item.path) for item in breaking}
         compare = partial(self.compare, budget=self.solver.budget)
         try:
-            return find_hint(assessment, other_breaks, self.old.root.raw, self.new.root.raw, compare)
+            return find_hint(assessment, self.assessments, self.old.root.raw, self.new.root.raw, compare)
         except SchemaError:  # the restored part refers to a removed definition
             return None
 
@@ -200,56 +197,6 @@ def require_at(route: Route, demand: RawSchema) -> RawSchema:
 
 def _negate_keyword(keyword: str, name: str | None, view: View) -> RawSchema | None:
     """Build a schema for the values that a keyword of the view excludes, or None."""
-    schema = _keyword_schema(keyword, name, view)
+    record = KEYWORDS_BY_NAME.get(keyword)
+    schema = None if record is None or record.write is None else record.write(view, name)
     return None if schema is None else {"not": schema}
-
-
-def _keyword_schema(keyword: str, name: str | None, view: View) -> RawSchema | None:
-    if keyword in CLOSING_KEYWORDS:
-        return _closed_schema(view)
-    if attribute := LIMITS.get(keyword):
-        limit = view.lower_limit(attribute) if keyword in LOWER_LIMITS else view.upper_limit(attribute)
-        return None if limit is None else {keyword: limit}
-    if keyword == "required":
-        return None if name is None else {"type": "object", "required": [name]}
-    writer = KEYWORD_WRITERS.get(keyword)
-    return None if writer is None else writer(view)
-
-
-def _closed_schema(view: View) -> RawSchema:
-    names: RawSchema = dict.fromkeys(view.properties, True)
-    patterns: RawSchema = {pattern: True for node in view.schemas for pattern in node.pattern_properties}
-    return {"type": "object", "properties": names, "patternProperties": patterns, "additionalProperties": False}
-
-
-def _lower_bound(view: View) -> RawSchema | None:
-    low = view.low
-    return None if low is None else {"exclusiveMinimum" if low.is_open else "minimum": to_json_number(low.value)}
-
-
-def _upper_bound(view: View) -> RawSchema | None:
-    high = view.high
-    return None if high is None else {"exclusiveMaximum" if high.is_open else "maximum": to_json_number(high.value)}
-
-
-def _enum(view: View) -> RawSchema | None:
-    return None if view.enum is None else {"enum": [*view.enum.values()]}
-
-
-def _all_of(keyword: str, values: Iterable[Json]) -> RawSchema | None:
-    listed: list[Json] = [{keyword: value} for value in values]
-    return {"allOf": listed} if listed else None
-
-
-KEYWORD_WRITERS: dict[str, Callable[[View], RawSchema | None]] = {
-    "type": lambda view: {"type": [*type_names(view.types)]},
-    "enum": _enum,
-    "const": _enum,
-    "minimum": _lower_bound,
-    "exclusiveMinimum": _lower_bound,
-    "maximum": _upper_bound,
-    "exclusiveMaximum": _upper_bound,
-    "multipleOf": lambda view: _all_of("multipleOf", map(to_json_number, view.multiples)),
-    "pattern": lambda view: _all_of("pattern", [node.pattern for node in view.schemas if node.pattern is not None]),
-    "uniqueItems": lambda _: {"uniqueItems": True},
-}

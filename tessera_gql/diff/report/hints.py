@@ -1,85 +1,230 @@
 """Suggest an edit of the new schema that avoids a breaking change, verified by comparing again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import NamedTuple, cast
 
 from tessera_gql.diff.changes import ChangeKind, Mode, SchemaDiff
+from tessera_gql.diff.compare.differences import Difference, PropertyStep
+from tessera_gql.diff.compare.messages import format_value, format_values
+from tessera_gql.diff.keywords.physical_type import PHYSICAL_TYPE
+from tessera_gql.diff.keywords.registry import KEYWORDS_BY_NAME
+from tessera_gql.diff.keywords.undeclared import CLOSING_KEYWORDS
 from tessera_gql.diff.prove.assessment import Assessment
-from tessera_gql.diff.read.json import Json, resolve_pointer
-from tessera_gql.diff.read.physical_types import KEYWORD as PHYSICAL_TYPE
+from tessera_gql.diff.read.json import Json, escape_token, resolve_pointer
+from tessera_gql.diff.read.json_types import NULL, format_types, type_names
 from tessera_gql.diff.read.schema import Keywords
-from tessera_gql.diff.read.view import View, type_names
+from tessera_gql.diff.read.view import View
 
 K = ChangeKind
 Compare = Callable[[object, object], SchemaDiff]
-ChangeKey = tuple[ChangeKind, str]
 MAX_SCHEMAS = 500
+HINTED_MODES = (Mode.BACKWARD, Mode.CONSUMER, Mode.FORWARD)
+"""A hint is verified in the first of these modes in which the change breaks."""
+REMOVED = object()
 
 
 class Edit(NamedTuple):
-    """An edit that sets a keyword of the schema at a pointer, or removes it if the value is None."""
+    """An edit that sets keywords of the schema at a pointer, or removes those whose value is `REMOVED`."""
 
     sentence: str
     pointer: str
-    keyword: str
-    value: Json
+    keywords: dict[str, object]
 
 
 def find_hint(
-    assessment: Assessment, other_breaks: set[ChangeKey], old: object, new: object, compare: Compare
+    assessment: Assessment, assessments: Sequence[Assessment], old: object, new: object, compare: Compare
 ) -> str | None:
-    """Suggest an edit for a change that breaks BACKWARD, or return None. `other_breaks` may remain."""
-    pair = assessment.pair
-    edit = None if pair is None else _find_edit(assessment, pair.old, pair.new)
-    if edit is None or Mode.BACKWARD not in assessment.breaks:
+    """Return the first edit after which only the breaks of the other changes remain; None if there is none."""
+    mode = next((mode for mode in HINTED_MODES if mode in assessment.breaks), None)
+    is_physical = assessment.difference.pointer.endswith(f"/{PHYSICAL_TYPE.names[0]}")
+    list_edits = _keep_physical_type if is_physical else EDITORS.get(assessment.difference.kind)
+    if mode is None or assessment.pair is None or list_edits is None:
         return None
+    own_key = assessment.difference.kind, assessment.path
+    breaks = {(item.difference.kind, item.path) for item in assessments if mode in item.breaks} - {own_key}
+    for edit in list_edits(assessment, assessment.pair.old, assessment.pair.new):
+        edited = _apply(edit, new)
+        if edited is not None and breaks.issuperset(_list_breaks(compare(old, edited), mode)):
+            return edit.sentence
+    return None
+
+
+def _list_breaks(diff: SchemaDiff, mode: Mode) -> Iterator[tuple[ChangeKind, str]]:
+    return ((change.kind, change.path) for change in diff.breaking_changes(mode))
+
+
+def _apply(edit: Edit, new: object) -> object:
+    """Return the edited schema; None if the pointer leads to no object."""
     edited = deepcopy(new)
     target = resolve_pointer(edited, edit.pointer)
     if not isinstance(target, dict):
         return None
     schema = cast("Keywords", target)
-    if edit.value is None:
-        schema.pop(edit.keyword, None)
-    else:
-        schema[edit.keyword] = edit.value
-    remaining_breaks = {(change.kind, change.path) for change in compare(old, edited).breaking_changes(Mode.BACKWARD)}
-    return edit.sentence if remaining_breaks <= other_breaks - {(assessment.difference.kind, assessment.path)} else None
+    for keyword, value in edit.keywords.items():
+        if value is REMOVED:
+            schema.pop(keyword, None)
+        else:
+            schema[keyword] = value
+    return edited
 
 
-def _find_edit(assessment: Assessment, old: View, new: View) -> Edit | None:
+def _keep_property(assessment: Assessment, old: View, new: View) -> Iterator[Edit]:
+    """Keep a removed or renamed property, and leave the new name of a renamed one optional."""
     difference, node = assessment.difference, new.schemas[0]
-    keyword = difference.pointer.rpartition("/")[2]
-    match difference.kind:
-        case K.PROPERTY_REMOVED | K.PROPERTY_RENAMED:
-            return _keep_property(assessment, old, new)
-        case K.REQUIRED_ADDED | K.PROPERTY_ADDED if difference.name in new.required:
-            holder = new.required[difference.name]
-            names: list[Json] = [name for name in holder.required if name != difference.name]
-            return Edit(f"Leave {difference.name} optional.", holder.pointer, "required", names or None)
-        case K.TYPE_NARROWED | K.TYPE_CHANGED if keyword == PHYSICAL_TYPE and old.types == new.types:
-            return Edit(f"Keep the physical type {difference.before}.", node.pointer, keyword, old.value_of(keyword))
-        case K.TYPE_NARROWED | K.TYPE_CHANGED | K.NULLABLE_REMOVED:
-            names = [*type_names(old.types | new.types)]
-            return Edit(f"Accept both: {', '.join(map(str, names))}.", node.pointer, "type", names)
-        case K.ENUM_VALUES_REMOVED if old.enum is not None and new.enum is not None:
-            values: list[Json] = [*(old.enum | new.enum).values()]
-            return Edit("Keep the old values among those allowed.", node.pointer, "enum", values)
-        case K.CONSTRAINT_TIGHTENED if keyword in node.keywords and not isinstance(difference.before, dict | bool):
-            before = difference.before
-            sentence = f"Keep {keyword} as it was: {before}." if before is not None else f"Leave {keyword} out."
-            return Edit(sentence, node.pointer, keyword, before)
-        case K.DEFAULT_REMOVED:
-            return Edit("Keep the default.", node.pointer, "default", difference.before)
-        case _:
-            return None
-
-
-def _keep_property(assessment: Assessment, old: View, new: View) -> Edit | None:
-    difference, node = assessment.difference, new.schemas[0]
-    name = str(difference.before) if difference.kind is K.PROPERTY_RENAMED else difference.name
+    is_rename = difference.kind is K.PROPERTY_RENAMED
+    name = str(difference.before) if is_rename else difference.name
     if name is None or name not in old.properties:
-        return None
+        return
     raw = old.properties[name][0].properties[name]
-    properties = cast("Json", {**node.properties, name: raw})
-    return Edit(f"Keep {name} and mark it deprecated until nobody reads it.", node.pointer, "properties", properties)
+    deprecated = {**cast("Keywords", raw), "deprecated": True} if isinstance(raw, dict) else raw
+    required = [peer for peer in node.required if not (is_rename and peer == difference.name)]
+    required += [name] if name in old.required else []
+    sentence = f"Keep {name} as well, marked deprecated, until nobody reads it"
+    if is_rename and difference.name in node.required:
+        sentence += f", and add {difference.name} as optional"
+    keywords = {"properties": {**node.properties, name: deprecated}, "required": required or REMOVED}
+    yield Edit(f"{sentence}.", node.pointer, keywords)
+
+
+def _leave_optional(assessment: Assessment, _: View, new: View) -> Iterator[Edit]:
+    name = assessment.difference.name
+    if name in new.required:
+        holder = new.required[name]
+        is_new = assessment.difference.kind is K.PROPERTY_ADDED
+        names = [required for required in holder.required if required != name]
+        sentence = f"Add {name} as optional." if is_new else f"Keep {name} optional."
+        yield Edit(sentence, holder.pointer, {"required": names or REMOVED})
+
+
+def _keep_required(assessment: Assessment, _: View, new: View) -> Iterator[Edit]:
+    name, node = str(assessment.difference.name), new.schemas[0]
+    yield Edit(f"Keep {name} required.", node.pointer, {"required": [*node.required, name]})
+
+
+def _accept_old_types(_: Assessment, old: View, new: View) -> Iterator[Edit]:
+    lost = ", ".join(type_names(old.types & ~new.types))
+    yield Edit(f"Accept {lost} as well.", new.schemas[0].pointer, {"type": type_names(old.types | new.types)})
+
+
+def _keep_physical_type(assessment: Assessment, old: View, new: View) -> Iterator[Edit]:
+    yield from _add_column(assessment, old, new)
+    (name,) = PHYSICAL_TYPE.names
+    keywords: dict[str, object] = {name: old.value_of(name), "type": type_names(old.types)}
+    yield Edit(f"Keep the type {assessment.difference.before}.", new.schemas[0].pointer, keywords)
+
+
+def _replace_type(assessment: Assessment, old: View, new: View) -> Iterator[Edit]:
+    yield from _add_column(assessment, old, new)
+    yield from _accept_old_types(assessment, old, new)
+
+
+def _refuse_new_types(assessment: Assessment, old: View, new: View) -> Iterator[Edit]:
+    yield from _add_column(assessment, old, new)
+    pointer = new.schemas[0].pointer
+    if assessment.difference.kind is K.NULLABLE_ADDED:
+        yield Edit("Leave null out.", pointer, {"type": type_names(new.types & ~NULL)})
+    else:
+        yield Edit(f"Keep the type {format_types(old.types)}.", pointer, {"type": type_names(old.types)})
+
+
+def _add_column(assessment: Assessment, old: View, new: View) -> Iterator[Edit]:
+    """Keep the column as it was and add one with the new schema."""
+    route, node = assessment.route, new.nodes[0]
+    if not route or not isinstance(route[-1], PropertyStep):
+        return
+    name = route[-1].name
+    parent = node.pointer.removesuffix(f"/properties/{escape_token(name)}")
+    properties = resolve_pointer(node.document.raw, f"{parent}/properties")
+    if parent != node.pointer and isinstance(properties, dict):
+        columns = cast("Keywords", properties)
+        added_name = next(
+            fresh for number in range(2, len(columns) + 3) if (fresh := f"{name}_{number}") not in columns
+        )
+        edited = {**columns, name: old.nodes[0].raw, added_name: node.raw}
+        sentence = f"Keep {name} as it was and add a new column {_describe_need(assessment.difference)}."
+        yield Edit(sentence, parent, {"properties": edited})
+
+
+def _describe_need(difference: Difference) -> str:
+    match difference.kind, difference.after:
+        case K.NULLABLE_ADDED, _:
+            return "that allows null"
+        case K.ENUM_VALUES_ADDED, list(values):
+            return f"that allows {format_values(values)}"
+        case ((K.TYPE_CHANGED | K.TYPE_WIDENED), list(names)):
+            return f"of type {' | '.join(map(str, names))}"
+        case ((K.TYPE_CHANGED | K.TYPE_WIDENED | K.TYPE_NARROWED), str(name)):
+            return f"of type {name}"
+        case _:
+            return "for the new values"
+
+
+def _keep_values(assessment: Assessment, old: View, new: View) -> Iterator[Edit]:
+    pointer = new.schemas[0].pointer
+    if old.enum is None or new.enum is None:
+        yield Edit("Leave the values unlimited.", pointer, {"enum": REMOVED, "const": REMOVED})
+    else:
+        removed = cast("list[Json]", assessment.difference.before or [])
+        keywords = {"enum": [*(old.enum | new.enum).values()], "const": REMOVED}
+        yield Edit(f"Keep {format_values(removed)} in the enum.", pointer, keywords)
+
+
+def _leave_values_out(assessment: Assessment, old: View, new: View) -> Iterator[Edit]:
+    yield from _add_column(assessment, old, new)
+    if old.enum is not None:
+        values = [value for key, value in old.enum.items() if new.enum is None or key in new.enum]
+        added = assessment.difference.after
+        sentence = f"Leave {format_values(added)} out of the enum." if isinstance(added, list) else "Keep the enum."
+        yield Edit(sentence, new.schemas[0].pointer, {"enum": values})
+
+
+def _keep_constraint(assessment: Assessment, old: View, new: View) -> Iterator[Edit]:
+    """Give the keyword its old value."""
+    keyword, node = assessment.difference.pointer.rpartition("/")[2], new.schemas[0]
+    names = KEYWORDS_BY_NAME[keyword].names if keyword in KEYWORDS_BY_NAME else ()
+    values = {name: value for name in names if (value := old.value_of(name)) is not None}
+    if values or keyword in node.keywords:
+        sentence = _constraint_sentence(keyword, values)
+        yield Edit(sentence, node.pointer, {name: values.get(name, REMOVED) for name in names})
+
+
+def _constraint_sentence(keyword: str, values: Mapping[str, Json]) -> str:
+    if keyword in CLOSING_KEYWORDS:
+        return f"Keep undeclared fields {'forbidden' if values.get(keyword) is False else 'allowed'}."
+    if keyword == "uniqueItems":
+        return f"Keep duplicate items {'forbidden' if values.get(keyword) is True else 'allowed'}."
+    if not values:
+        return f"Leave {keyword} out."
+    return f"Keep {' and '.join(f'{name} at {format_value(value)}' for name, value in values.items())}."
+
+
+def _leave_default_out(_: Assessment, __: View, new: View) -> Iterator[Edit]:
+    yield Edit("Leave the default out.", new.schemas[0].pointer, {"default": REMOVED})
+
+
+def _keep_default(assessment: Assessment, _: View, new: View) -> Iterator[Edit]:
+    default = assessment.difference.before
+    yield Edit(f"Keep the default {format_value(default)}.", new.schemas[0].pointer, {"default": default})
+
+
+EDITORS: dict[ChangeKind, Callable[[Assessment, View, View], Iterator[Edit]]] = {
+    K.PROPERTY_REMOVED: _keep_property,
+    K.PROPERTY_RENAMED: _keep_property,
+    K.PROPERTY_ADDED: _leave_optional,
+    K.REQUIRED_ADDED: _leave_optional,
+    K.REQUIRED_REMOVED: _keep_required,
+    K.TYPE_NARROWED: _accept_old_types,
+    K.NULLABLE_REMOVED: _accept_old_types,
+    K.TYPE_CHANGED: _replace_type,
+    K.TYPE_WIDENED: _refuse_new_types,
+    K.NULLABLE_ADDED: _refuse_new_types,
+    K.ENUM_VALUES_REMOVED: _keep_values,
+    K.ENUM_VALUES_ADDED: _leave_values_out,
+    K.CONSTRAINT_TIGHTENED: _keep_constraint,
+    K.CONSTRAINT_RELAXED: _keep_constraint,
+    K.CONSTRAINT_CHANGED: _keep_constraint,
+    K.DEFAULT_ADDED: _leave_default_out,
+    K.DEFAULT_REMOVED: _keep_default,
+}
+"""The edits that may avoid a change of each kind, the most useful first."""

@@ -5,17 +5,23 @@ one passes FORWARD and CONSUMER. Any other change breaks every mode, and so does
 understood.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.compare.differences import Difference, Rule
+from tessera_gql.diff.keywords.record import Keyword
 from tessera_gql.diff.read.json import Json, escape_token, is_equal
-from tessera_gql.diff.read.json_types import NULL
+from tessera_gql.diff.read.json_types import NULL, type_names
 from tessera_gql.diff.read.physical_types import CONTAINERS, KEYWORD, Family, PhysicalType, read_physical_type
-from tessera_gql.diff.read.view import View, type_names
+
+if TYPE_CHECKING:
+    from tessera_gql.diff.read.view import View
 
 K = ChangeKind
 EVERY_MODE = frozenset({Mode.BACKWARD, Mode.FORWARD, Mode.CONSUMER})
@@ -283,3 +289,13 @@ def _up_to(limit: int | None) -> Range:
 
 def _contains(outer: Range, inner: Range) -> bool:
     return outer[0] <= inner[0] and inner[1] <= outer[1]
+
+
+PHYSICAL_TYPE = Keyword(
+    (KEYWORD,),
+    "The type of a column in its warehouse: a family with its size, and the text of the warehouse.",
+    constrained_types=0,
+    is_asserting=False,
+    has_subschemas=False,
+    compare=compare_physical_types,
+)

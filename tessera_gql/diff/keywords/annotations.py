@@ -1,0 +1,81 @@
+"""Keywords that describe a value and constrain nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from tessera_gql.diff.changes import ChangeKind
+from tessera_gql.diff.compare.differences import Difference, Rule
+from tessera_gql.diff.compare.messages import describe_edit
+from tessera_gql.diff.keywords.differences import MAX_TEXT
+from tessera_gql.diff.keywords.record import Keyword
+from tessera_gql.diff.read.json import Json, escape_token, is_equal
+
+if TYPE_CHECKING:
+    from tessera_gql.diff.read.view import View
+
+
+def compare_annotations(old: View, new: View, keywords: Iterable[str]) -> Iterator[Difference]:
+    for keyword in keywords:
+        if keyword == "deprecated":
+            yield from _compare_deprecation(old, new)
+        elif keyword in REPORTED or keyword.startswith("x-"):
+            was, now = old.value_of(keyword), new.value_of(keyword)
+            if not is_equal(was, now):
+                pointer = _annotation_pointer(old if now is None else new, keyword)
+                message, values = describe_edit(keyword, was, now), (_abbreviate(was), _abbreviate(now))
+                yield Difference(ChangeKind.ANNOTATION_CHANGED, pointer, message, *values, rule=Rule.NEVER)
+
+
+def _compare_deprecation(old: View, new: View) -> Iterator[Difference]:
+    before, after = (any(node.entries.get("deprecated") is True for node in view.schemas) for view in (old, new))
+    if before != after:
+        message = "is deprecated now" if after else "is not deprecated any more"
+        pointer = _annotation_pointer((new if after else old), "deprecated")
+        yield Difference(ChangeKind.DEPRECATED_CHANGED, pointer, message, before, after, rule=Rule.NEVER)
+
+
+def _annotation_pointer(view: View, keyword: str) -> str:
+    pointers = (f"{node.pointer}/{escape_token(keyword)}" for node in view.schemas if keyword in node.entries)
+    return next(pointers, view.pointer)
+
+
+def _abbreviate(value: Json) -> Json:
+    if isinstance(value, str):
+        return value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + "…"
+    return None if isinstance(value, list | dict) else value
+
+
+def _annotation(keyword: str, description: str) -> Keyword:
+    return Keyword((keyword,), description, constrained_types=0, is_asserting=False, has_subschemas=False)
+
+
+REPORTED_ANNOTATIONS = (
+    _annotation("title", "A short name."),
+    _annotation("description", "An explanation."),
+    _annotation("examples", "Values as examples."),
+    _annotation("$comment", "A note for who reads the schema."),
+    _annotation("readOnly", "Whether clients can't change the value."),
+    _annotation("writeOnly", "Whether clients can't read the value."),
+    _annotation("contentMediaType", "The media type of a text."),
+    _annotation("contentEncoding", "How a text encodes binary data."),
+)
+REPORTED = frozenset(name for record in REPORTED_ANNOTATIONS for name in record.names)
+ANNOTATIONS = (
+    *REPORTED_ANNOTATIONS,
+    _annotation("deprecated", "Whether the value should no longer be used."),
+    _annotation("contentSchema", "The schema of the data in a text. It is not applied."),
+    _annotation("$schema", "The draft of JSON Schema."),
+    _annotation("$vocabulary", "The vocabularies of a meta-schema."),
+    _annotation("$defs", "Schemas that references lead to."),
+    _annotation("definitions", "Schemas that references lead to."),
+)
+IDENTIFIERS = (
+    Keyword(
+        ("$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor"),
+        "Names of a schema, to which references lead.",
+        constrained_types=0,
+        has_subschemas=False,
+    ),
+)

@@ -1,0 +1,33 @@
+"""The items of an array, by position or all alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tessera_gql.diff.compare.differences import Difference
+from tessera_gql.diff.keywords.differences import compare_rule
+from tessera_gql.diff.keywords.record import Keyword
+from tessera_gql.diff.read.json_types import ARRAY
+
+if TYPE_CHECKING:
+    from tessera_gql.diff.read.view import View
+
+
+def _compare_items(old: View, new: View) -> Iterator[Difference]:
+    yield from compare_rule(old, new, "additionalItems", "further items")
+    yield from compare_rule(old, new, "items", "items")
+
+
+ITEMS = Keyword(
+    ("prefixItems", "items", "additionalItems"),
+    "The schemas of the first items, and of the items after them. Older drafts list the first ones in `items`.",
+    constrained_types=ARRAY,
+    compare=_compare_items,
+)
+UNEVALUATED_ITEMS = Keyword(
+    ("unevaluatedItems",),
+    "The schema of items that no applied schema describes.",
+    constrained_types=ARRAY,
+    compare=lambda old, new: compare_rule(old, new, "unevaluatedItems", "further items"),
+)

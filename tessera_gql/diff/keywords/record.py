@@ -1,0 +1,51 @@
+"""The record of a keyword: all that the stages of a comparison know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from tessera_gql.diff.compare.differences import Difference
+from tessera_gql.diff.read.json import Json
+from tessera_gql.diff.read.json_types import ALL_TYPES
+
+if TYPE_CHECKING:  # schemas and views are read with these records
+    from tessera_gql.diff.read.schema import Schema
+    from tessera_gql.diff.read.view import View
+
+RawSchema: TypeAlias = dict[str, Json]
+Reader: TypeAlias = "Callable[[Schema], None]"
+Comparer: TypeAlias = "Callable[[View, View], Iterator[Difference]]"
+Writer: TypeAlias = "Callable[[View, str | None], RawSchema | None]"
+
+
+@dataclass(frozen=True)
+class Keyword:
+    """A keyword, or several that are read and compared together.
+
+    `read` sets attributes of a schema that has the keyword. `compare` yields the differences of two views of which the
+    keyword or one of `triggers` differs. `write` returns a schema for the values that the keyword accepts in a view, or
+    in its property of the given name; a counterexample violates it.
+    """
+
+    names: tuple[str, ...]
+    description: str
+    constrained_types: int = ALL_TYPES
+    is_asserting: bool = True
+    has_subschemas: bool = True
+    """Whether subschemas apply to the value or its parts, or properties are named."""
+    triggers: tuple[str, ...] = ()
+    read: Reader | None = None
+    compare: Comparer | None = None
+    write: Writer | None = None
+
+
+def read_attribute(keyword: str, attribute: str) -> Reader:
+    """Return a reader that copies the value of a keyword to an attribute. Whole numbers become an int."""
+
+    def read(node: Schema) -> None:
+        value = node.keywords[keyword]
+        setattr(node, attribute, int(value) if isinstance(value, float) else value)
+
+    return read
