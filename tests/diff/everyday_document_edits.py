@@ -251,7 +251,7 @@ AVRO = (
         record(field("string")),
         K.TYPE_CHANGED,
         BREAK,
-        ("value", "integer", "string"),
+        ("value", "long", "string"),
     ),
     Edit(
         "Avro: a string becomes bytes",
@@ -347,7 +347,7 @@ ODCS = (
         text(),
         K.TYPE_CHANGED,
         BREAK,
-        ("value", "integer", "string"),
+        ("value", "long", "string"),
     ),
     Edit(
         "ODCS: a column gets a longer physical type",

@@ -65,9 +65,9 @@ ENUMS = (
     Edit(
         "a code becomes a number of another list",
         *column("state", {"enum": ["1", "2"]}, {"enum": [1, 2]}),
-        K.TYPE_CHANGED,
+        K.ENUM_VALUES_REMOVED,
         BREAK,
-        ("state", "string", "integer"),
+        ("state", "'1'", "'2'"),
     ),
 )
 
@@ -229,11 +229,13 @@ ANNOTATIONS = (
         ("note", "deprecated"),
     ),
     Edit(
-        "a keyword that JSON Schema doesn't know is ignored",
-        *annotated(nullable=True),
+        "a keyword that JSON Schema doesn't know is an annotation",
+        *annotated(displayName="A note"),
         K.ANNOTATION_CHANGED,
         ANNOTATION,
+        ("note", "displayName"),
     ),
+    Edit("a column is nullable as in OpenAPI", *annotated(nullable=True), K.NULLABLE_ADDED, MORE_VALUES, ("note",)),
 )
 
 VALUE_EDITS = (*ENUMS, *CONSTRAINTS, *DEFAULTS, *ANNOTATIONS)

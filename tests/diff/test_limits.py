@@ -129,8 +129,11 @@ def test_a_break_that_no_keyword_explains_is_reported_as_a_change_of_the_accepte
     short, long = ({"type": "array", "prefixItems": items} for items in ([TEXT], [TEXT, INTEGER]))
     (removed,), (added,) = compare(short, long).changes, compare(long, short).changes
     assert removed.kind is added.kind is ChangeKind.COMPOSITION_CHANGED
-    assert (removed.message, removed.breaks) == ("The schema: accepted values changed.", {Mode.BACKWARD, Mode.FULL})
-    assert (added.message, added.breaks) == ("The schema: accepted values changed.", {Mode.FORWARD, Mode.FULL})
+    assert (removed.message, removed.breaks) == ("The schema accepts less than before.", {Mode.BACKWARD, Mode.FULL})
+    assert (added.message, added.breaks) == (
+        "The schema accepts more than before.",
+        {Mode.FORWARD, Mode.CONSUMER, Mode.FULL},
+    )
 
 
 def test_a_field_that_only_one_draft_declares_is_reported_although_the_text_is_equal():

@@ -128,7 +128,7 @@ def test_a_change_of_type_and_physical_type_is_one_change_that_breaks_what_eithe
     change = only_change(old, new)
     assert change.kind is K.TYPE_WIDENED
     assert {FORWARD, FULL} <= change.breaks
-    assert change.message == "price: the physical type was int and is bigint, which holds more."
+    assert change.message == "price: type widened from int to bigint."
     assert change.counterexample is not None
 
 
@@ -158,7 +158,7 @@ def test_types_that_are_not_understood_break_unproven_if_their_texts_differ():
     change = only_change(record(text="hllsketch"), record(text="tsvector"))
     assert (change.kind, {*change.breaks}) == CHANGED
     assert change.certainty is Certainty.UNPROVEN
-    assert change.message.endswith("it is unknown whether they hold the same values.")
+    assert change.message.endswith("(it is unknown whether they hold the same values).")
     assert not compare(record(text="hllsketch"), {**record(text="hllsketch"), "title": "x"}).breaking_changes(FULL)
 
 
@@ -170,8 +170,8 @@ def test_a_type_that_is_understood_later_with_the_same_text_is_an_annotation():
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ({"family": "text", "text": "text"}, {"family": "text", "text": "string"}, "text is spelled string now."),
-        (None, {"family": "text", "text": "text"}, "its physical type is known now: text."),
+        ({"family": "text", "text": "text"}, {"family": "text", "text": "string"}, "type text is spelled string now."),
+        (None, {"family": "text", "text": "text"}, "type of the warehouse is known now: text."),
         ({"family": "text", "text": "text"}, None, "its physical type is no longer known."),
         (1, 2, "x-physical-type is different."),
     ],
@@ -224,7 +224,7 @@ def test_a_field_of_the_structs_in_an_array_is_named_by_its_position():
     )
     (gone,), (added,) = compare(old, new).changes, compare(new, old).changes
     assert (gone.kind, {*gone.breaks}) == (K.TYPE_CHANGED, {BACKWARD, CONSUMER, FULL})
-    assert gone.message == "price: /element/fields/b of the physical type is gone."
+    assert gone.message == "price: /element/fields/b of the type was removed."
     assert (added.kind, {*added.breaks}) == (K.TYPE_WIDENED, {FORWARD, FULL})
 
 
@@ -313,9 +313,9 @@ def test_any_two_values_are_compared_and_the_reverse_breaks_the_reverse_modes(be
     assert [change.as_json() for change in there.changes] == [change.as_json() for change in compare(old, new).changes]
 
 
-def test_the_hint_is_to_keep_the_physical_type():
+def test_the_hint_is_a_new_column_of_the_new_type():
     change = only_change(column("varchar(100)"), column("varchar(10)"))
-    assert change.hint == "Keep the physical type varchar(100)."
+    assert change.hint == "Keep price as it was and add a new column of type varchar(10)."
 
 
 @pytest.mark.parametrize(

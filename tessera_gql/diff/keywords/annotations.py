@@ -20,12 +20,17 @@ def compare_annotations(old: View, new: View, keywords: Iterable[str]) -> Iterat
     for keyword in keywords:
         if keyword == "deprecated":
             yield from _compare_deprecation(old, new)
-        elif keyword in REPORTED or keyword.startswith("x-"):
+        elif keyword in REPORTED or not _is_known(keyword, old, new):
             was, now = old.value_of(keyword), new.value_of(keyword)
             if not is_equal(was, now):
                 pointer = _annotation_pointer(old if now is None else new, keyword)
                 message, values = describe_edit(keyword, was, now), (_abbreviate(was), _abbreviate(now))
                 yield Difference(ChangeKind.ANNOTATION_CHANGED, pointer, message, *values, rule=Rule.NEVER)
+
+
+def _is_known(keyword: str, *views: View) -> bool:
+    """Return whether the draft defines the keyword. Every other one is an annotation, and none is ignored silently."""
+    return not keyword or any(keyword in node.document.dialect.shapes for view in views for node in view.schemas)
 
 
 def _compare_deprecation(old: View, new: View) -> Iterator[Difference]:

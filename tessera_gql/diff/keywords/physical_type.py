@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.compare.differences import Difference, Rule
+from tessera_gql.diff.compare.messages import describe_text_edit
 from tessera_gql.diff.keywords.record import Keyword
 from tessera_gql.diff.read.json import Json, escape_token, is_equal
 from tessera_gql.diff.read.json_types import NULL, type_names
@@ -49,10 +50,10 @@ class Relation(Enum):
 
 
 RULES = {
-    Relation.WIDER: (K.TYPE_WIDENED, frozenset({Mode.FORWARD}), ", which holds more"),
-    Relation.NARROWER: (K.TYPE_NARROWED, frozenset({Mode.BACKWARD}), ", which holds less"),
+    Relation.WIDER: (K.TYPE_WIDENED, frozenset({Mode.FORWARD}), ""),
+    Relation.NARROWER: (K.TYPE_NARROWED, frozenset({Mode.BACKWARD}), ""),
     Relation.DIFFERENT: (K.TYPE_CHANGED, EVERY_MODE, ""),
-    Relation.UNKNOWN: (K.TYPE_CHANGED, EVERY_MODE, "; it is unknown whether they hold the same values"),
+    Relation.UNKNOWN: (K.TYPE_CHANGED, EVERY_MODE, " (it is unknown whether they hold the same values)"),
 }
 """The kind of change, the modes that it breaks beside FULL, and the end of its message."""
 
@@ -92,10 +93,10 @@ def compare_physical_types(old: View, new: View) -> Iterator[Difference]:
 
 def _describe(before: str | None, after: str | None) -> str:
     if before == after:
-        return f"{KEYWORD} is different"
-    if before is None:
-        return f"its physical type is known now: {after}"
-    return "its physical type is no longer known" if after is None else f"{before} is spelled {after} now"
+        return f"{KEYWORD} changed"
+    if after is None:
+        return f"type of the warehouse is not known any more (was {before})"
+    return f"type of the warehouse is known now: {after}" if before is None else f"type {before} is spelled {after} now"
 
 
 def report_type_once(differences: Sequence[Difference]) -> Sequence[Difference]:
@@ -163,8 +164,8 @@ def _compare_part(part: _Part, pointer: str, any_value: dict[str, Json]) -> Diff
         if relation is Relation.EQUAL:
             return None
         kind, breaks, ending = RULES[relation]
-        subject = "the physical type" if part.is_field else f"the physical type at {part.pointer}"
-        message = f"{subject} was {_text(old)} and is {_text(new)}{ending}"
+        noun = "type" if part.is_field else f"type at {part.pointer}"
+        message = describe_text_edit(noun, _text(old), _text(new), kind) + ending
         if relation is Relation.UNKNOWN:
             evidence_schemas = ()
         elif not part.pointer and relation is not Relation.DIFFERENT:
@@ -186,12 +187,12 @@ def _compare_part(part: _Part, pointer: str, any_value: dict[str, Json]) -> Diff
 def _describe_presence(part: _Part) -> tuple[ChangeKind, frozenset[Mode], str]:
     """Return the change of a field that one side lacks. It breaks like that of a column."""
     if part.new is None:
-        kind, message = (K.PROPERTY_REMOVED, "it is gone") if part.is_field else (K.TYPE_CHANGED, "is gone")
+        kind, message = (K.PROPERTY_REMOVED, "was removed") if part.is_field else (K.TYPE_CHANGED, "was removed")
         breaks = frozenset({Mode.BACKWARD, Mode.CONSUMER})
     else:
-        kind, message = (K.PROPERTY_ADDED, "it is new") if part.is_field else (K.TYPE_WIDENED, "is new")
+        kind, message = (K.PROPERTY_ADDED, "was added") if part.is_field else (K.TYPE_WIDENED, "was added")
         breaks = frozenset({Mode.FORWARD})
-    return kind, breaks, message if part.is_field else f"{part.pointer} of the physical type {message}"
+    return kind, breaks, message if part.is_field else f"{part.pointer} of the type {message}"
 
 
 def _list_exceeding_values(smaller: PhysicalType, larger: PhysicalType) -> Iterator[dict[str, Json]]:
