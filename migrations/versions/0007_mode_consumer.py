@@ -38,9 +38,11 @@ def replace_sqlite_check(table: str, old: str, new: str) -> None:
     connection = op.get_bind()
     version = connection.exec_driver_sql("PRAGMA schema_version").scalar_one()
     connection.exec_driver_sql("PRAGMA writable_schema = ON")
+    definitions = sa.table("sqlite_master", sa.column("name", sa.Text()), sa.column("sql", sa.Text()))
+    has_check = sa.func.instr(definitions.c.sql, old) > 0
+    changed_sql = sa.func.replace(definitions.c.sql, old, new)
     replaced = connection.execute(
-        sa.text("UPDATE sqlite_master SET sql = replace(sql, :old, :new) WHERE name = :table AND instr(sql, :old) > 0"),
-        {"old": old, "new": new, "table": table},
+        sa.update(definitions).where(definitions.c.name == table, has_check).values(sql=changed_sql)
     )
     if replaced.rowcount != 1:
         raise RuntimeError(f"The table {table} has no constraint {old}.")

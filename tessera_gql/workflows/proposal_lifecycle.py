@@ -262,7 +262,7 @@ def _record_stale(session: Session, asset: Asset, row: Proposal, reason: str) ->
 async def find_stale_reason(session: Session, row: Proposal) -> str | None:
     """Describe why a proposal no longer fits the active contract; None if it does."""
     if not are_fingerprints_current(row.breaking_changes):
-        return "an earlier version found its changes, and this version finds others"
+        return "an earlier version of Tessera GQL found its changes, and the present one finds others"
     current = await contracts.find_active(session, row.asset_id)
     if current is None or current.id == row.base_contract_id:
         return None

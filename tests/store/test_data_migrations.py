@@ -1,7 +1,9 @@
 """An upgrade from the release before keeps open proposals and their answers, and allows the mode CONSUMER."""
 
 import hashlib
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -86,7 +88,7 @@ async def test_a_proposal_with_a_break_that_nobody_was_asked_about_is_stale_with
     (message,) = await upgrade(world)
     assert message.startswith("1 of 1 open proposals are stale")
     assert await world.proposal(stored.id) == stored
-    with pytest.raises(Conflict, match="stale: an earlier version found its changes"):
+    with pytest.raises(Conflict, match="stale: an earlier version of Tessera GQL found"):
         await world.publish_proposal(stored)
     newcomer = await world.team("newcomer")
     await world.register(asset, newcomer)
@@ -173,6 +175,9 @@ async def test_the_tables_allow_consumer_after_the_upgrade_and_full_takes_its_pl
     with pytest.raises(Conflict):
         await set_mode()
     await upgrade(world)
+    if world.database.url.startswith("sqlite"):
+        with closing(sqlite3.connect(world.database.url.removeprefix("sqlite:///"))) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     await set_mode()
     assert (await world.publish(asset, mode=Mode.CONSUMER)).outcome is Outcome.PUBLISHED
     await migration.downgrade(world.database.url, RELEASE_BEFORE)
