@@ -1,8 +1,11 @@
 """The effort of a search is measured in fuel, and a search without fuel proves nothing."""
 
+import cProfile
+import pstats
+
 import pytest
 
-from tessera_gql.diff import Mode, compare
+from tessera_gql.diff import Certainty, Mode, compare
 from tessera_gql.diff.prove.constraints import Literal, NoWitness, Witness
 from tessera_gql.diff.prove.solver import Solver
 from tessera_gql.diff.read.budget import Budget
@@ -10,6 +13,7 @@ from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.read.schema import NodeCache
 from tests.diff.engine import find_witness
+from tests.diff.hostile import PAIRS
 from tests.diff.oracle import is_valid
 from tests.diff.schemas import INTEGER, NUMBER, TEXT
 
@@ -20,6 +24,8 @@ def parse_literals(old, new):
     return [Literal(left, holds=True), Literal(right, holds=False)]
 
 
+MAX_CALLS = 8_000_000
+"""Calls of functions in the comparison and the evidence of a hostile pair; about a second."""
 BETWEEN = {"minLength": 1, "maxLength": 5}
 CASES = [
     (False, TEXT, 0, NoWitness.EMPTY),
@@ -136,3 +142,28 @@ def test_a_comparison_has_three_thousand_units_and_one_for_each_list_and_object(
 
 def test_more_fuel_decides_more():
     assert compare(doubling_alternatives(11, 1_500), {**TEXT, "minLength": 1}).is_compatible(Mode.BACKWARD)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_hostile_comparison_and_its_evidence_make_a_bounded_number_of_calls(name):
+    profile = cProfile.Profile()
+    with profile:
+        changes = compare(*PAIRS[name]).changes
+        evidence = [(change.certainty, change.hint) for change in changes]
+    assert len(evidence) == len(changes)
+    assert pstats.Stats(profile).total_calls < MAX_CALLS
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("nested alternatives", ""), ("a ladder of dependent schemas", ""), ("many exponential patterns", "c98")],
+)
+def test_the_part_that_is_too_much_breaks_unproven(name, path):
+    breaking = [change for change in compare(*PAIRS[name]).breaking_changes(Mode.BACKWARD) if change.path == path]
+    assert breaking
+    assert {change.certainty for change in breaking} == {Certainty.UNPROVEN}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_equal_input_spends_equal_fuel(name):
+    assert count_fuel(*PAIRS[name]) == count_fuel(*PAIRS[name])

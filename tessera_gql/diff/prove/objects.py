@@ -112,10 +112,12 @@ class PropertyRules:
 
     def plain_value(self, name: str) -> SearchResult:
         """Return the same as `value`, with a shortcut for a single schema with plain keywords."""
-        if len(self.nodes) != 1 or self.name_schemas or (self.names is not None and name not in self.names):
+        positions = self.declaring.get(name, [])
+        is_alone = len(positions) == 1 and self.general in ([], positions) and not self.name_schemas
+        if not is_alone or (self.names is not None and name not in self.names):
             return self.value(name)
-        ((node, *_),) = self.nodes
-        raw = None if node.pattern_properties else node.properties.get(name)
+        node = self.nodes[positions[0]].node
+        raw = None if node.pattern_properties else node.properties[name]
         if isinstance(raw, dict) and SAMPLE_KEYWORDS.issuperset(keywords := cast("Keywords", raw)):
             types = keywords.get("type", "null")
             return Witness(SAMPLES[cast("list[str]", types)[0] if isinstance(types, list) else cast("str", types)])

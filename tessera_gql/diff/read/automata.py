@@ -18,14 +18,16 @@ from tessera_gql.diff.read.regex_syntax import (
 )
 
 MAX_STATES = 2_000
-MAX_MATCH_STEPS = 100_000
-"""Steps that matching one text may take; about 20 ms."""
+MAX_MATCH_STEPS = 50_000
+"""Steps that matching one text may take; about 10 ms."""
 CACHED_AUTOMATA = 512
 MAX_CACHED = 5_000
 """Size of the cached state sets of one automaton: their states and transitions."""
 START, ACCEPT = 0, 1
-EFFORT_PER_STEP = 4
+EFFORT_PER_STEP = 16
 """Edges and ranges that are followed in the time of one step."""
+MAX_RECURRING = 64
+"""Edges and ranges of a state set that recurs, so that its transitions are cached. Larger ones rarely do."""
 ANY: Ranges = ((0, LAST),)
 Edges = tuple[tuple[Ranges, int], ...]
 
@@ -124,8 +126,11 @@ class Automaton:
 
     def _make_set(self, states: AbstractSet[int], at_end: AbstractSet[int]) -> StateSet:
         edges = tuple(edge for state in states for edge in self.edges[state])
-        effort = self.closure_effort + sum(1 + len(ranges) for ranges, _ in edges)
-        return StateSet(frozenset(states), edges, 1 + effort // EFFORT_PER_STEP, accepts=ACCEPT in at_end)
+        effort = sum(1 + len(ranges) for ranges, _ in edges)
+        steps = 3 * effort if effort > MAX_RECURRING else 1 + effort // EFFORT_PER_STEP
+        return StateSet(
+            frozenset(states), edges, steps + self.closure_effort // EFFORT_PER_STEP, accepts=ACCEPT in at_end
+        )
 
     def state_set(self, targets: frozenset[int]) -> StateSet:
         """Return the set of the states that are active after a character led to the targets."""

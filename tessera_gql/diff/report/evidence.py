@@ -34,9 +34,9 @@ from tessera_gql.diff.report.reference_validator import ReferenceValidator
 K = ChangeKind
 FUEL = 2_000
 """Fuel of the search for one document."""
-DOCUMENT_FUEL = 10_000
+DOCUMENT_FUEL = 6_000
 """Fuel of the searches for the documents of all changes."""
-HINT_FUEL = 10_000
+HINT_FUEL = 3_000
 """Fuel of all comparisons that verify hints."""
 EVIDENCE_FUEL = DOCUMENT_FUEL + HINT_FUEL
 MAX_TRIES = 200
