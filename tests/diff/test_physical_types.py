@@ -222,9 +222,9 @@ def test_a_field_of_the_structs_in_an_array_is_named_by_its_position():
         record(family="array", element={"family": "struct", "fields": dict.fromkeys(names, INT)})
         for names in (("a", "b"), ("a",))
     )
-    (gone,), (added,) = compare(old, new).changes, compare(new, old).changes
-    assert (gone.kind, {*gone.breaks}) == (K.TYPE_CHANGED, {BACKWARD, CONSUMER, FULL})
-    assert gone.message == "price: /element/fields/b of the physical type is gone."
+    (removed,), (added,) = compare(old, new).changes, compare(new, old).changes
+    assert (removed.kind, {*removed.breaks}) == (K.TYPE_CHANGED, {BACKWARD, CONSUMER, FULL})
+    assert removed.message == "price: /element/fields/b of the physical type is gone."
     assert (added.kind, {*added.breaks}) == (K.TYPE_WIDENED, {FORWARD, FULL})
 
 
