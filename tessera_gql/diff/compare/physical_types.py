@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.compare.differences import Difference, Rule
+from tessera_gql.diff.compare.differences import PRESENCE_MESSAGES, Difference, Rule
 from tessera_gql.diff.read.json import Json, escape_token, is_equal
 from tessera_gql.diff.read.json_types import NULL
 from tessera_gql.diff.read.physical_types import CONTAINERS, KEYWORD, Family, PhysicalType, read_physical_type
@@ -43,12 +43,16 @@ class Relation(Enum):
 
 
 RULES = {
-    Relation.WIDER: (K.TYPE_WIDENED, frozenset({Mode.FORWARD}), ", which holds more"),
-    Relation.NARROWER: (K.TYPE_NARROWED, frozenset({Mode.BACKWARD}), ", which holds less"),
-    Relation.DIFFERENT: (K.TYPE_CHANGED, EVERY_MODE, ""),
-    Relation.UNKNOWN: (K.TYPE_CHANGED, EVERY_MODE, "; it is unknown whether they hold the same values"),
+    Relation.WIDER: (K.TYPE_WIDENED, frozenset({Mode.FORWARD}), "widened from {} to {}"),
+    Relation.NARROWER: (K.TYPE_NARROWED, frozenset({Mode.BACKWARD}), "narrowed from {} to {}"),
+    Relation.DIFFERENT: (K.TYPE_CHANGED, EVERY_MODE, "changed from {} to {}"),
+    Relation.UNKNOWN: (
+        K.TYPE_CHANGED,
+        EVERY_MODE,
+        "changed from {} to {}; it is unknown whether they hold the same values",
+    ),
 }
-"""The kind of change, the modes that it breaks beside FULL, and the end of its message."""
+"""The kind of change, the modes that it breaks beside FULL, and its message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +90,10 @@ def compare_physical_types(old: View, new: View) -> Iterator[Difference]:
 
 def _describe(before: str | None, after: str | None) -> str:
     if before == after:
-        return f"{KEYWORD} is different"
+        return f"{KEYWORD} changed"
     if before is None:
-        return f"its physical type is known now: {after}"
-    return "its physical type is no longer known" if after is None else f"{before} is spelled {after} now"
+        return f"physical type is {after} now"
+    return "physical type is not given any more" if after is None else f"physical type is spelled {after} now"
 
 
 def report_type_once(differences: Sequence[Difference]) -> Sequence[Difference]:
@@ -156,9 +160,9 @@ def _compare_part(part: _Part, pointer: str, any_value: dict[str, Json]) -> Diff
         relation = relate(old, new)
         if relation is Relation.EQUAL:
             return None
-        kind, breaks, ending = RULES[relation]
-        subject = "the physical type" if part.is_field else f"the physical type at {part.pointer}"
-        message = f"{subject} was {_text(old)} and is {_text(new)}{ending}"
+        kind, breaks, predicate = RULES[relation]
+        subject = "physical type" if part.is_field else f"physical type at {part.pointer}"
+        message = f"{subject} {predicate.format(_text(old), _text(new))}"
         if relation is Relation.UNKNOWN:
             evidence_schemas = ()
         elif not part.pointer and relation is not Relation.DIFFERENT:
@@ -179,13 +183,13 @@ def _compare_part(part: _Part, pointer: str, any_value: dict[str, Json]) -> Diff
 
 def _describe_presence(part: _Part) -> tuple[ChangeKind, frozenset[Mode], str]:
     """Return the change of a field that one side lacks. It breaks like that of a column."""
+    kind, breaks, verb = K.PROPERTY_ADDED, frozenset({Mode.FORWARD}), "gained"
     if part.new is None:
-        kind, message = (K.PROPERTY_REMOVED, "it is gone") if part.is_field else (K.TYPE_CHANGED, "is gone")
-        breaks = frozenset({Mode.BACKWARD, Mode.CONSUMER})
-    else:
-        kind, message = (K.PROPERTY_ADDED, "it is new") if part.is_field else (K.TYPE_WIDENED, "is new")
-        breaks = frozenset({Mode.FORWARD})
-    return kind, breaks, message if part.is_field else f"{part.pointer} of the physical type {message}"
+        kind, breaks, verb = K.PROPERTY_REMOVED, frozenset({Mode.BACKWARD, Mode.CONSUMER}), "lost"
+    if part.is_field:
+        return kind, breaks, PRESENCE_MESSAGES[kind]
+    kind = K.TYPE_CHANGED if part.new is None else K.TYPE_WIDENED
+    return kind, breaks, f"physical type {verb} {part.pointer}"
 
 
 def _list_exceeding_values(smaller: PhysicalType, larger: PhysicalType) -> Iterator[dict[str, Json]]:
