@@ -347,7 +347,7 @@ ODCS = (
         text(),
         K.TYPE_CHANGED,
         BREAK,
-        ("value", "long", "string"),
+        ("value", "integer", "string"),
     ),
     Edit(
         "ODCS: a column gets a longer physical type",

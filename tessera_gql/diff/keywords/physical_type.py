@@ -14,8 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.compare.differences import Difference, Rule
-from tessera_gql.diff.compare.messages import describe_text_edit
+from tessera_gql.diff.compare.differences import PRESENCE_MESSAGES, Difference, Rule
 from tessera_gql.diff.keywords.record import Keyword
 from tessera_gql.diff.read.json import Json, escape_token, is_equal
 from tessera_gql.diff.read.json_types import NULL, type_names
@@ -50,12 +49,16 @@ class Relation(Enum):
 
 
 RULES = {
-    Relation.WIDER: (K.TYPE_WIDENED, frozenset({Mode.FORWARD}), ""),
-    Relation.NARROWER: (K.TYPE_NARROWED, frozenset({Mode.BACKWARD}), ""),
-    Relation.DIFFERENT: (K.TYPE_CHANGED, EVERY_MODE, ""),
-    Relation.UNKNOWN: (K.TYPE_CHANGED, EVERY_MODE, " (it is unknown whether they hold the same values)"),
+    Relation.WIDER: (K.TYPE_WIDENED, frozenset({Mode.FORWARD}), "widened from {} to {}"),
+    Relation.NARROWER: (K.TYPE_NARROWED, frozenset({Mode.BACKWARD}), "narrowed from {} to {}"),
+    Relation.DIFFERENT: (K.TYPE_CHANGED, EVERY_MODE, "changed from {} to {}"),
+    Relation.UNKNOWN: (
+        K.TYPE_CHANGED,
+        EVERY_MODE,
+        "changed from {} to {}; it is unknown whether they hold the same values",
+    ),
 }
-"""The kind of change, the modes that it breaks beside FULL, and the end of its message."""
+"""The kind of change, the modes that it breaks beside FULL, and its message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +97,9 @@ def compare_physical_types(old: View, new: View) -> Iterator[Difference]:
 def _describe(before: str | None, after: str | None) -> str:
     if before == after:
         return f"{KEYWORD} changed"
-    if after is None:
-        return f"type of the warehouse is not known any more (was {before})"
-    return f"type of the warehouse is known now: {after}" if before is None else f"type {before} is spelled {after} now"
+    if before is None:
+        return f"physical type is {after} now"
+    return "physical type is not given any more" if after is None else f"physical type is spelled {after} now"
 
 
 def report_type_once(differences: Sequence[Difference]) -> Sequence[Difference]:
@@ -163,9 +166,9 @@ def _compare_part(part: _Part, pointer: str, any_value: dict[str, Json]) -> Diff
         relation = relate(old, new)
         if relation is Relation.EQUAL:
             return None
-        kind, breaks, ending = RULES[relation]
-        noun = "type" if part.is_field else f"type at {part.pointer}"
-        message = describe_text_edit(noun, _text(old), _text(new), kind) + ending
+        kind, breaks, predicate = RULES[relation]
+        subject = "physical type" if part.is_field else f"physical type at {part.pointer}"
+        message = f"{subject} {predicate.format(_text(old), _text(new))}"
         if relation is Relation.UNKNOWN:
             evidence_schemas = ()
         elif not part.pointer and relation is not Relation.DIFFERENT:
@@ -186,13 +189,13 @@ def _compare_part(part: _Part, pointer: str, any_value: dict[str, Json]) -> Diff
 
 def _describe_presence(part: _Part) -> tuple[ChangeKind, frozenset[Mode], str]:
     """Return the change of a field that one side lacks. It breaks like that of a column."""
+    kind, breaks, verb = K.PROPERTY_ADDED, frozenset({Mode.FORWARD}), "gained"
     if part.new is None:
-        kind, message = (K.PROPERTY_REMOVED, "was removed") if part.is_field else (K.TYPE_CHANGED, "was removed")
-        breaks = frozenset({Mode.BACKWARD, Mode.CONSUMER})
-    else:
-        kind, message = (K.PROPERTY_ADDED, "was added") if part.is_field else (K.TYPE_WIDENED, "was added")
-        breaks = frozenset({Mode.FORWARD})
-    return kind, breaks, message if part.is_field else f"{part.pointer} of the type {message}"
+        kind, breaks, verb = K.PROPERTY_REMOVED, frozenset({Mode.BACKWARD, Mode.CONSUMER}), "lost"
+    if part.is_field:
+        return kind, breaks, PRESENCE_MESSAGES[kind]
+    kind = K.TYPE_CHANGED if part.new is None else K.TYPE_WIDENED
+    return kind, breaks, f"physical type {verb} {part.pointer}"
 
 
 def _list_exceeding_values(smaller: PhysicalType, larger: PhysicalType) -> Iterator[dict[str, Json]]:
