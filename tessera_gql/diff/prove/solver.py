@@ -361,11 +361,17 @@ def _accepts(literal: Literal, value: Json) -> Verdict:
     return verdict if literal.holds else negate_verdict(verdict)
 
 
+def _list_spellings(value: Json) -> tuple[Json, ...]:
+    """Return the value, and the equal one with decimal points if it has whole numbers: draft 4 tells them apart."""
+    spelling = with_decimal_points(value)
+    return (value,) if spelling is value else (value, spelling)
+
+
 def _first_match(literals: list[Literal], values: Iterable[Json]) -> SearchResult:
     """Return the first value that satisfies all literals. There are no other values, so EMPTY is exact."""
     combined = NoWitness.EMPTY
     if any(literal.node.document.dialect.forbids_decimal_points for literal in literals):
-        values = [spelling for value in values for spelling in (value, with_decimal_points(value))]
+        values = [spelling for value in values for spelling in _list_spellings(value)]
     for value in values:
         verdict = all_true(_accepts(literal, value) for literal in literals)
         if verdict is True:

@@ -21,7 +21,11 @@ def check_shape(schema: object, pointer: str, dialect: Dialect) -> list[tuple[st
         return []
     if not isinstance(schema, dict):
         kinds = "an object" if dialect is DRAFT_4 else "an object or a boolean"
-        raise SchemaError(f"a schema is {kinds} in {dialect.name}, not {_describe_json(schema)}.", pointer=pointer)
+        reason = f"a schema is {kinds} in {dialect.name}, not {_describe_json(schema)}."
+        is_items = pointer.endswith("/items") and not pointer.endswith("/properties/items")
+        if is_items and isinstance(schema, list) and "prefixItems" in dialect.shapes:
+            reason += " Put the schemas of the first items in prefixItems."
+        raise SchemaError(reason, pointer=pointer)
     subschemas: list[tuple[str, object]] = []
     for key, value in cast("dict[str, object]", schema).items():
         shape = dialect.shapes.get(key)
