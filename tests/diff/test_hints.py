@@ -35,6 +35,11 @@ KEPT = "Keep maxLength at 3."
         (table(a=TEXT), table("b", a=TEXT, b=TEXT), "Add b as optional."),
         (obj(allOf=[table(a=TEXT)]), obj(allOf=[table("a", a=TEXT)]), "Keep a optional."),
         (table(a=TEXT), table(a=INTEGER), "Keep a as it was and add a new column of type integer."),
+        (
+            {**table(a={"$ref": "#/$defs/b"}), "$defs": {"b": TEXT}},
+            {**table(a={"$ref": "#/$defs/b"}), "$defs": {"b": INTEGER}},
+            "Keep a as it was and add a new column of type integer.",
+        ),
         (TEXT, INTEGER, "Accept string as well."),
         (table(a=NULLABLE_TEXT), table(a=TEXT), "Accept null as well."),
         (table(a=NUMBER), table(a=INTEGER), "Accept number as well."),

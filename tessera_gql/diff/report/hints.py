@@ -5,7 +5,7 @@ from copy import deepcopy
 from typing import NamedTuple, cast
 
 from tessera_gql.diff.changes import ChangeKind, Mode, SchemaDiff
-from tessera_gql.diff.compare.differences import Difference, PropertyStep
+from tessera_gql.diff.compare.differences import Difference, PropertyStep, Route
 from tessera_gql.diff.compare.messages import format_value, format_values
 from tessera_gql.diff.keywords.physical_type import PHYSICAL_TYPE
 from tessera_gql.diff.keywords.registry import KEYWORDS_BY_NAME
@@ -133,17 +133,21 @@ def _add_column(assessment: Assessment, old: View, new: View) -> Iterator[Edit]:
     route, node = assessment.route, new.nodes[0]
     if not route or not isinstance(route[-1], PropertyStep):
         return
-    name = route[-1].name
-    parent = node.pointer.removesuffix(f"/properties/{escape_token(name)}")
+    name, parent = route[-1].name, _find_parent(route, node.pointer)
     properties = resolve_pointer(node.document.raw, f"{parent}/properties")
-    if parent != node.pointer and isinstance(properties, dict):
+    if isinstance(properties, dict) and name in properties:
         columns = cast("Keywords", properties)
-        added_name = next(
-            fresh for number in range(2, len(columns) + 3) if (fresh := f"{name}_{number}") not in columns
-        )
-        edited = {**columns, name: old.nodes[0].raw, added_name: node.raw}
+        fresh_names = (f"{name}_{number}" for number in range(2, len(columns) + 3))
+        added_name = next(fresh_name for fresh_name in fresh_names if fresh_name not in columns)
+        edited = {**columns, name: old.nodes[0].raw, added_name: columns[name]}
         sentence = f"Keep {name} as it was and add a new column {_describe_need(assessment.difference)}."
         yield Edit(sentence, parent, {"properties": edited})
+
+
+def _find_parent(route: Route, pointer: str) -> str:
+    """Return the pointer of the schema that may declare the last property of a route, whose schema is at a pointer."""
+    tokens = [f"/properties/{escape_token(step.name)}" for step in route if isinstance(step, PropertyStep)]
+    return pointer.removesuffix(tokens[-1]) if pointer.endswith(tokens[-1]) else "".join(tokens[:-1])
 
 
 def _describe_need(difference: Difference) -> str:
@@ -156,6 +160,8 @@ def _describe_need(difference: Difference) -> str:
             return f"of type {' | '.join(map(str, names))}"
         case ((K.TYPE_CHANGED | K.TYPE_WIDENED | K.TYPE_NARROWED), str(name)):
             return f"of type {name}"
+        case ((K.TYPE_CHANGED | K.TYPE_WIDENED), _):
+            return "of the new type"
         case _:
             return "for the new values"
 
