@@ -47,7 +47,7 @@ CASES = [
     ({**TEXT, "minLength": 3, "anyOf": [{"maxLength": 4}, {"maxLength": 5}]}, BETWEEN, 5, NoWitness.EMPTY),
     ({**TEXT, "minLength": 3}, {"anyOf": [BETWEEN, {"minLength": 2, "maxLength": 6}]}, 5, Witness("aaaaaaa")),
     ({"type": "array", "items": INTEGER}, {"maxItems": 2, "items": NUMBER}, 5, Witness([0, 0, 0])),
-    ({"type": "array", "items": INTEGER}, {"anyOf": [{"items": NUMBER}, {"items": TEXT}]}, 10, NoWitness.EMPTY),
+    ({"type": "array", "items": INTEGER}, {"anyOf": [{"items": NUMBER}, {"items": TEXT}]}, 8, NoWitness.EMPTY),
     (
         {"type": "object", "properties": {"a": INTEGER, "b": INTEGER}},
         {"allOf": [{"properties": {"a": TEXT}}], "properties": {"b": NUMBER}},

@@ -36,6 +36,8 @@ K = ChangeKind
 DIRECTIONS = (Mode.BACKWARD, Mode.FORWARD)
 CONTAINMENTS = (*DIRECTIONS, Mode.CONSUMER)
 """The modes that are decided by containment."""
+MAX_PROJECTION_FUEL = 1_000
+"""Fuel for one search of a new document that breaks CONSUMER; all of them together get a third of what is left."""
 ALL_MODES = frozenset({*CONTAINMENTS, Mode.FULL})
 UNEXPLAINED_MESSAGES = {
     Mode.BACKWARD: "accepts less than before",
@@ -116,7 +118,8 @@ class Containment:
         self.pairs = pairs
         keys = [*reversed([*pairs])]
         self.results = {mode: {key: self._search(key, mode, is_produced=True) for key in keys} for mode in DIRECTIONS}
-        self.results[Mode.CONSUMER] = {key: self._search_projected(key) for key in keys}
+        with solver.budget.allot(solver.budget.fuel // 3):
+            self.results[Mode.CONSUMER] = {key: self._search_projected(key) for key in keys}
         self.fails = {mode: self._failing_pairs(self.results[mode].__getitem__) for mode in CONTAINMENTS}
         self.open_fails = {mode: self._failing_pairs(partial(self._search_open, mode)) for mode in DIRECTIONS}
 
@@ -130,7 +133,8 @@ class Containment:
         projection = None if forward is NoWitness.EMPTY else self.solver.projections.project(pair.old.nodes)
         if projection is None:
             return forward
-        return find_counterexample(self.solver, pair.new, pair.old, is_produced=True, projection=projection)
+        with self.solver.budget.allot(MAX_PROJECTION_FUEL):
+            return find_counterexample(self.solver, pair.new, pair.old, is_produced=True, projection=projection)
 
     def _search_open(self, mode: Mode, key: Key) -> SearchResult:
         """Search among all valid values. A witness written by a producer is valid too and is reused."""

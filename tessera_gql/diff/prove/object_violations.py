@@ -14,6 +14,7 @@ from tessera_gql.diff.prove.constraints import (
     SizeAbove,
     SizeBelow,
 )
+from tessera_gql.diff.prove.disjointness import conjunction
 from tessera_gql.diff.prove.projection import is_stable
 from tessera_gql.diff.prove.validation import accepts
 from tessera_gql.diff.read.in_place import in_place_names
@@ -37,7 +38,7 @@ def list_object_violations(literal: Literal, premises: Sequence[Schema]) -> Iter
     yield from _property_violations(literal, premises)
     yield from _dependency_violations(literal)
     if (extra := node.child("unevaluatedProperties")) is not None:
-        yield from _undeclared_violations(literal, _conjunction(node), extra)
+        yield from _undeclared_violations(literal, conjunction(node), extra)
 
 
 def _count_violations(literal: Literal, premises: Sequence[Schema]) -> Iterator[Alternative]:
@@ -113,15 +114,3 @@ def _dependency_violations(literal: Literal) -> Iterator[Alternative]:
             yield [PropertyPresent(name), PropertyMissing(dependent)]
     for name, schema in literal.node.dependent_schemas():
         yield [PropertyPresent(name), literal.refuse(schema)]
-
-
-def _conjunction(node: Schema) -> Collection[Schema]:
-    """Return the node and all schemas that a value valid under it must satisfy."""
-    schemas, stack = dict[int, Schema](), [node]
-    while stack:
-        schema = stack.pop()
-        if id(schema) not in schemas:
-            schemas[id(schema)] = schema
-            target = schema.target()
-            stack += [*schema.children("allOf"), *([] if target is None else [target])]
-    return schemas.values()

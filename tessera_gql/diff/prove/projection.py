@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from tessera_gql.diff.read.forms import COUNTS_NAMES, IS_UNSTABLE, NEGATES
+from tessera_gql.diff.read.forms import COUNTS_NAMES, IS_UNSTABLE
 from tessera_gql.diff.read.in_place import conditional_schemas, in_place_schemas
 from tessera_gql.diff.read.json import Json
 from tessera_gql.diff.read.regex import matches
@@ -17,8 +17,7 @@ def counts_names(node: Schema) -> bool:
 
 def is_stable(node: Schema) -> bool:
     """Return whether a value that is valid stays so when properties are left out that the schema doesn't name."""
-    traits = node.cache.meanings.traits_of(node.key)
-    return not traits & IS_UNSTABLE and traits & (NEGATES | COUNTS_NAMES) != NEGATES | COUNTS_NAMES
+    return not node.cache.meanings.traits_of(node.key) & IS_UNSTABLE
 
 
 class ProjectionTable:

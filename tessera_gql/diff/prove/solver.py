@@ -9,23 +9,14 @@ documents.
 
 import sys
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from functools import partial
 
 from tessera_gql.diff.prove.arrays import ItemRules, find_array
-from tessera_gql.diff.prove.constraints import (
-    Conjunct,
-    Constraint,
-    Literal,
-    LiteralKey,
-    NoWitness,
-    PropertyMissing,
-    PropertyPresent,
-    PropertyViolates,
-    SearchResult,
-    Witness,
-)
+from tessera_gql.diff.prove.branch import Branch, Violation, dereference, implied_keys
+from tessera_gql.diff.prove.constraints import Literal, LiteralKey, NoWitness, PropertyViolates, SearchResult, Witness
+from tessera_gql.diff.prove.disjointness import Disjointness
 from tessera_gql.diff.prove.objects import PropertyRules, find_object, object_rules
-from tessera_gql.diff.prove.projection import Projection, ProjectionTable, counts_names, is_stable
+from tessera_gql.diff.prove.projection import ProjectionTable
 from tessera_gql.diff.prove.scalars import find_number, find_string
 from tessera_gql.diff.prove.validation import Verdict, accepts, all_true, negate_verdict
 from tessera_gql.diff.prove.violations import Alternative, list_violations
@@ -34,100 +25,12 @@ from tessera_gql.diff.read.json import Json, with_decimal_points
 from tessera_gql.diff.read.json_types import ALL_TYPES, ARRAY, BOOLEAN, FRACTION, INTEGER, NULL, OBJECT, STRING
 
 MAX_DEPTH = 36
-MAX_EXCLUSIVE = 100
-"""Alternatives of a `oneOf` that are searched with the other ones excluded; of more, only that one of them holds."""
 STEPS_PER_LITERAL = 5
 STEPS_PER_DECISION = 50
 NO_ASSUMPTION = sys.maxsize
 VALUES_OF_TYPE: dict[int, tuple[Json, ...]] = {NULL: (None,), BOOLEAN: (False, True)}
 TYPE_ORDER = (NULL, BOOLEAN, STRING, INTEGER, FRACTION, OBJECT, ARRAY)
 Key = frozenset[LiteralKey]
-BranchKey = tuple[int, bool, Projection | None]
-
-
-@dataclass
-class Branch:
-    """One combination of alternatives for values of one type."""
-
-    json_type: int
-    nodes: list[Literal] = field(default_factory=list[Literal])
-    constraints: list[Constraint] = field(default_factory=list[Constraint])
-    choices: list[list[Alternative]] = field(default_factory=list[list[Alternative]])
-    negatives: list[Literal] = field(default_factory=list[Literal])
-    literal_keys: set[BranchKey] = field(default_factory=set[BranchKey])
-
-    def copy(self) -> "Branch":
-        return Branch(
-            self.json_type, [*self.nodes], [*self.constraints], [*self.choices], [*self.negatives], {*self.literal_keys}
-        )
-
-    def add(self, conjuncts: Iterable[Conjunct]) -> bool:
-        """Add conjuncts; False when they contradict those of the branch."""
-        stack = [*conjuncts]
-        while stack:
-            conjunct = stack.pop()
-            if not isinstance(conjunct, Literal):
-                self.constraints.append(conjunct)
-                continue
-            conjunct = _dereference(conjunct)
-            key = (conjunct.node.key, conjunct.holds, conjunct.projection)
-            if key in self.literal_keys:
-                continue
-            keys = _implied_keys(conjunct)
-            self.literal_keys.update(keys)
-            if any((number, not holds, projection) in self.literal_keys for number, holds, projection in keys):
-                return False
-            if not (conjunct.node.types if conjunct.holds else conjunct.node.breakable_types) & self.json_type:
-                return False
-            if conjunct.holds:
-                stack += self._assert_literal(conjunct)
-            elif conjunct.node.types & self.json_type:
-                self.negatives.append(conjunct)
-        return True
-
-    def _assert_literal(self, literal: Literal) -> list[Conjunct]:
-        node = literal.node
-        self.nodes.append(literal)
-        conjuncts: list[Conjunct] = [*map(literal.require, node.children("allOf"))]
-        if (target := node.target()) is not None:
-            conjuncts.append(literal.require(target))
-        if (negated := node.child("not")) is not None:
-            conjuncts.append(literal.refuse(negated))
-        if "anyOf" in node.keywords:
-            self.choices.append([[literal.require(child)] for child in node.children("anyOf")])
-        if "oneOf" in node.keywords:
-            self.choices.append(_one_of_alternatives(literal))
-        self._assert_conditional(literal)
-        if self.json_type == OBJECT:
-            self._assert_dependencies(literal)
-        return conjuncts
-
-    def _assert_conditional(self, literal: Literal) -> None:
-        condition = literal.node.child("if")
-        outcomes = (True, literal.node.child("then")), (False, literal.node.child("else"))
-        if condition is not None and any(branch for _, branch in outcomes):
-            self.choices.append(
-                [
-                    [literal.apply(condition, holds=holds), *([literal.require(branch)] if branch else [])]
-                    for holds, branch in outcomes
-                ]
-            )
-
-    def _assert_dependencies(self, literal: Literal) -> None:
-        for name, dependents in literal.node.dependent_names.items():
-            self.choices.append([[PropertyMissing(name)], [PropertyPresent(dependent) for dependent in dependents]])
-        for name, schema in literal.node.dependent_schemas():
-            self.choices.append([[PropertyMissing(name)], [literal.require(schema)]])
-
-
-def _one_of_alternatives(literal: Literal) -> list[Alternative]:
-    options = literal.node.children("oneOf")
-    if len(options) > MAX_EXCLUSIVE:
-        return [[literal.require(option)] for option in options]
-    return [
-        [literal.require(chosen), *(literal.refuse(option) for option in options if option is not chosen)]
-        for chosen in options
-    ]
 
 
 class Solver:
@@ -142,12 +45,13 @@ class Solver:
         self.in_progress: dict[Key, int] = {}
         self.lowest_assumption = NO_ASSUMPTION
         self.projections = ProjectionTable()
+        self.disjointness = Disjointness()
         self.rules: dict[tuple[tuple[LiteralKey, ...], tuple[LiteralKey, ...], bool], PropertyRules] = {}
         self.item_rules: dict[tuple[LiteralKey, ...], ItemRules] = {}
 
     def find(self, literals: Iterable[Literal]) -> SearchResult:
         """Search for a document that satisfies all literals."""
-        dereferenced = map(_dereference, literals)
+        dereferenced = map(dereference, literals)
         distinct = {literal.key: literal for literal in dereferenced if literal.node.raw is not literal.holds}
         if any(_is_impossible(literal, distinct) for literal in distinct.values()):
             return NoWitness.EMPTY
@@ -207,7 +111,7 @@ class Solver:
     def _search_type(self, json_type: int, literals: list[Literal]) -> SearchResult:
         if json_type in VALUES_OF_TYPE:
             return _first_match(literals, VALUES_OF_TYPE[json_type])
-        branch = Branch(json_type)
+        branch = Branch(json_type, self.disjointness)
         return self._explore(branch, literals) if branch.add(literals) else NoWitness.EMPTY
 
     def _explore(self, branch: Branch, literals: list[Literal]) -> SearchResult:
@@ -218,7 +122,7 @@ class Solver:
         values = _enumerated_values([*branch.nodes, *literals])
         if values is not None:
             return _first_match(literals, values)
-        options = self._pop_narrowest_choice(branch, literals)
+        options = self._pop_choice(branch, literals)
         if options is None:
             return self._decide(branch, literals)
         self.depth += 1
@@ -254,27 +158,42 @@ class Solver:
             self.item_rules[key] = ItemRules(self.find, self.budget, nodes)
         return self.item_rules[key]
 
-    def _pop_narrowest_choice(self, branch: Branch, literals: list[Literal]) -> list[Alternative] | None:
-        """Remove and return the choice with the fewest alternatives; None when no choices remain."""
-        if branch.negatives:
-            has_alternatives = len(branch.negatives) + len(branch.choices) > 1
-            premises = [literal.node for literal in branch.nodes if literal.projection is None]
-            for negative in branch.negatives:
-                options = list(list_violations(negative, branch.json_type, premises))
-                if has_alternatives and len(options) > 1:
-                    options = [option for option in options if self._may_hold(branch, option, literals)]
-                branch.choices.append(options)
-            branch.negatives.clear()
+    def _pop_choice(self, branch: Branch, literals: list[Literal]) -> list[Alternative] | None:
+        """Remove and return the choice to explore next; None when no choices remain.
+
+        What can be violated in one way at most comes first, then the choices among schemas to satisfy, because these
+        often exclude what is to be violated.
+        """
+        while branch.negatives:
+            self._list_violations(branch, branch.negatives.pop(), literals)
+        while branch.violations:
+            violation = min(branch.violations, key=lambda item: len(item.options))
+            if branch.choices and len(violation.options) > 1:
+                break
+            branch.violations.remove(violation)
+            if violation.node_count == len(branch.nodes) or len(violation.options) <= 1:
+                return violation.options
+            self._list_violations(branch, violation.literal, literals)
         if not branch.choices:
             return None
-        chosen = min(range(len(branch.choices)), key=lambda index: len(branch.choices[index]))
-        return branch.choices.pop(chosen)
+        return branch.choices.pop(min(range(len(branch.choices)), key=lambda index: len(branch.choices[index])))
+
+    def _list_violations(self, branch: Branch, literal: Literal, literals: list[Literal]) -> None:
+        """List the ways to violate a schema, unless a schema to satisfy excludes it anyway."""
+        premises = [premise.node for premise in branch.nodes if premise.projection is None]
+        are_disjoint = partial(self.disjointness.are_disjoint, ignores_closed=literal.projection is not None)
+        if any(are_disjoint(premise, literal.node) for premise in premises):
+            return
+        options = list(list_violations(literal, branch.json_type, premises, self.disjointness))
+        if branch.is_pending and len(options) > 1:
+            options = [option for option in options if self._may_hold(branch, option, literals)]
+        branch.violations.append(Violation(literal, len(branch.nodes), options))
 
     def _is_hopeless(self, branch: Branch, option: Alternative, literals: list[Literal]) -> bool:
         """Return whether the option is a property that can't violate its node: a cheap check for a frequent case."""
         match option:
             case [PropertyViolates(name, violation)]:
-                rules = self._rules(branch.nodes, literals, is_whole=not branch.choices)
+                rules = self._rules(branch.nodes, literals, is_whole=not branch.is_pending)
                 return rules.value(name, [violation]) is NoWitness.EMPTY
             case _:
                 return False
@@ -283,7 +202,7 @@ class Solver:
         if any(isinstance(item, Literal) for item in option):
             return True
         constraints = [item for item in option if not isinstance(item, Literal)]
-        single = Branch(branch.json_type, branch.nodes, [*branch.constraints, *constraints])
+        single = Branch(branch.json_type, branch.disjointness, branch.nodes, [*branch.constraints, *constraints])
         return self._decide(single, literals, is_whole=False) is not NoWitness.EMPTY
 
     def _decide(self, branch: Branch, literals: list[Literal], *, is_whole: bool = True) -> SearchResult:
@@ -299,22 +218,6 @@ class Solver:
         return find_number(nodes, branch.constraints, is_integer=branch.json_type == INTEGER)
 
 
-def _dereference(literal: Literal) -> Literal:
-    """Replace a schema by the one it stands for, and drop the flags that make no difference to it."""
-    node = literal.node.resolved
-    has_properties = bool(node.types & (OBJECT | ARRAY))
-    projection = literal.projection if literal.projection is not None and counts_names(node) else None
-    return Literal(node, literal.holds, literal.is_produced and has_properties, projection)
-
-
-def _implied_keys(literal: Literal) -> list[BranchKey]:
-    """Return the keys of the literal and of the literal without its projection, if it implies that."""
-    keys: list[BranchKey] = [(literal.node.key, literal.holds, literal.projection)]
-    if literal.projection is not None and not literal.holds and is_stable(literal.node):
-        keys.append((literal.node.key, False, None))
-    return keys
-
-
 def _is_impossible(literal: Literal, literal_keys: Collection[LiteralKey]) -> bool:
     """Return whether no value satisfies the literal, or one of the literals contradicts it."""
     if literal.node.raw is (not literal.holds):
@@ -323,7 +226,7 @@ def _is_impossible(literal: Literal, literal_keys: Collection[LiteralKey]) -> bo
         return (literal.node.key, False, False, literal.projection) in literal_keys
     return any(
         (number, True, is_produced, projection) in literal_keys
-        for number, _, projection in _implied_keys(literal)[1:]
+        for number, _, projection in implied_keys(literal)[1:]
         for is_produced in (False, True)
     )
 

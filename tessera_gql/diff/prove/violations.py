@@ -1,7 +1,7 @@
 """List the ways to violate a schema. The list may contain impossible ways, but must not omit one."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, islice
 
 from tessera_gql.diff.prove.constraints import (
     AboveMaximum,
@@ -20,16 +20,20 @@ from tessera_gql.diff.prove.constraints import (
     SizeAbove,
     SizeBelow,
 )
+from tessera_gql.diff.prove.disjointness import Disjointness
 from tessera_gql.diff.prove.object_violations import list_object_violations
 from tessera_gql.diff.read.forms import has_scalar_items
 from tessera_gql.diff.read.json_types import ARRAY, FRACTION, INTEGER, OBJECT, STRING
 from tessera_gql.diff.read.schema import Schema
 
 Alternative = list[Conjunct]
-MAX_PAIRED_OPTIONS = 12
+MAX_OPTIONS = 100
+MAX_PAIRS = 66
 
 
-def list_violations(literal: Literal, json_type: int, premises: Sequence[Schema]) -> Iterator[Alternative]:
+def list_violations(
+    literal: Literal, json_type: int, premises: Sequence[Schema], disjointness: Disjointness
+) -> Iterator[Alternative]:
     """Yield every way in which a value of the type that is valid under the premises can violate a schema.
 
     With a projection, what it shows of the value violates the schema.
@@ -46,17 +50,17 @@ def list_violations(literal: Literal, json_type: int, premises: Sequence[Schema]
         yield []
     if (target := node.target()) is not None:
         yield [literal.refuse(target)]
-    yield from _composition_violations(literal)
+    yield from _composition_violations(literal, disjointness)
 
 
-def _composition_violations(literal: Literal) -> Iterator[Alternative]:
+def _composition_violations(literal: Literal, disjointness: Disjointness) -> Iterator[Alternative]:
     node = literal.node
     for child in node.children("allOf"):
         yield [literal.refuse(child)]
     if "anyOf" in node.keywords:
         yield [literal.refuse(child) for child in node.children("anyOf")]
     if "oneOf" in node.keywords:
-        yield from _one_of_violations(literal, node.children("oneOf"))
+        yield from _one_of_violations(literal, node.children("oneOf"), disjointness)
     if (negated := node.child("not")) is not None:
         yield [literal.apply(negated, holds=True)]
     if (condition := node.child("if")) is not None:
@@ -65,14 +69,19 @@ def _composition_violations(literal: Literal) -> Iterator[Alternative]:
                 yield [literal.apply(condition, holds=holds), literal.refuse(then)]
 
 
-def _one_of_violations(literal: Literal, options: Sequence[Schema]) -> Iterator[Alternative]:
-    yield [*map(literal.refuse, options)]
-    if len(options) > MAX_PAIRED_OPTIONS:
-        for option in options:
-            yield [literal.apply(option, holds=True)]
-        return
-    for left, right in combinations(options, 2):
-        yield [literal.apply(left, holds=True), literal.apply(right, holds=True)]
+def _one_of_violations(
+    literal: Literal, options: Sequence[Schema], disjointness: Disjointness
+) -> Iterator[Alternative]:
+    """Yield that none of the options holds, and the pairs that may hold together, or single options if there are many.
+
+    A projection shows all names of the options, so that it changes nothing about options that are disjoint.
+    """
+    yield [literal.refuse(option) for option in options]
+    pairs = combinations(options if len(options) <= MAX_OPTIONS else (), 2)
+    overlapping = [*islice((pair for pair in pairs if not disjointness.are_disjoint(*pair)), MAX_PAIRS + 1)]
+    is_paired = len(options) <= MAX_OPTIONS and len(overlapping) <= MAX_PAIRS
+    for alternative in overlapping if is_paired else ((option,) for option in options):
+        yield [literal.apply(option, holds=True) for option in alternative]
 
 
 def _number_constraints(literal: Literal) -> Iterator[Conjunct]:

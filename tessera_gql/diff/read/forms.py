@@ -10,20 +10,21 @@ from tessera_gql.diff.read.keywords import NON_ASSERTING
 
 TRUE_NUMBER, FALSE_NUMBER = 0, 1
 """The meanings of the boolean schemas."""
-COUNTS_NAMES, NEGATES, IS_UNSTABLE = 1, 2, 4
+COUNTS_NAMES, IS_UNSTABLE = 1, 2
 """Traits of a schema and of all it consists of.
 
-COUNTS_NAMES: whether a value is valid may depend on properties that the schema doesn't declare. NEGATES: a part must
-not hold, or not too often. IS_UNSTABLE: a valid value may become invalid when undeclared properties are left out.
+COUNTS_NAMES: whether a value is valid may depend on properties that the schema doesn't name. IS_UNSTABLE: a valid value
+may become invalid when such properties are left out.
 """
-ALL_TRAITS = COUNTS_NAMES | NEGATES | IS_UNSTABLE
+ALL_TRAITS = COUNTS_NAMES | IS_UNSTABLE
+NEGATED = frozenset(("not", "if", "oneOf"))
+"""Keywords with subschemas that a valid value may have to violate."""
 SCALAR_TYPES = frozenset(("null", "boolean", "integer", "number", "string"))
 IDENTIFIERS = frozenset(("$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor"))
 REFERENCE_KEYWORDS = frozenset(("$ref", *DYNAMIC))
 UNORDERED = frozenset(("allOf", "anyOf"))
 KEYWORD_TRAITS = {
     **dict.fromkeys(("maxProperties", "propertyNames", "unevaluatedProperties"), COUNTS_NAMES),
-    **dict.fromkeys(("not", "if", "oneOf", "maxContains"), NEGATES),
     "minProperties": COUNTS_NAMES | IS_UNSTABLE,
 }
 NodeId = tuple[object, object]
@@ -70,6 +71,18 @@ class Form(NamedTuple):
             return False
         (group,) = self.groups
         return group.keyword == "allOf" and len(group.children) == 1
+
+    def combine_traits(self, traits_of: Callable[[Child], int]) -> int:
+        """Return the traits of the form with those of its children."""
+        traits = self.traits
+        has_maximum = any(keyword == "maxContains" for keyword, _ in self.constants)
+        for group in self.groups:
+            combined = 0
+            for child in group.children:
+                combined |= traits_of(child)
+            is_negated = group.keyword in NEGATED or (group.keyword == "contains" and has_maximum)
+            traits |= combined | (IS_UNSTABLE if is_negated and combined & COUNTS_NAMES else 0)
+        return traits
 
     def children(self) -> Iterator[Child]:
         for group in self.groups:

@@ -95,10 +95,7 @@ class MeaningNumbers:
         self.numbers[node_id] = number
 
     def _combine_traits(self, form: Form) -> int:
-        traits = form.traits
-        for child in form.children():
-            traits |= self.traits_of(self._number_of(child))
-        return traits
+        return form.combine_traits(lambda child: self.traits_of(self._number_of(child)))
 
     def _assign_cyclic(self, forms: Forms) -> None:
         """Number the forms that are on a cycle of references or lead to one."""
