@@ -156,7 +156,7 @@ def test_a_hostile_comparison_and_its_evidence_make_a_bounded_number_of_calls(na
 
 @pytest.mark.parametrize(
     ("name", "path"),
-    [("nested alternatives", ""), ("a ladder of dependent schemas", ""), ("many exponential patterns", "c98")],
+    [("a ladder of dependent schemas", ""), ("many exponential patterns", "c98")],
 )
 def test_the_part_that_is_too_much_breaks_unproven(name, path):
     breaking = [change for change in compare(*PAIRS[name]).breaking_changes(Mode.BACKWARD) if change.path == path]

@@ -279,7 +279,18 @@ def test_a_change_of_pattern_or_format_has_its_kind_delta_modes_and_message(old,
                 ),
             ],
         ),
-        (TEXT, {**TEXT, "unknown": 1}, []),
+        (
+            TEXT,
+            {**TEXT, "unknown": 1},
+            [
+                ExpectedChange(
+                    ChangeKind.ANNOTATION_CHANGED,
+                    "/unknown",
+                    after=1,
+                    message="The schema: unknown was added: 1.",
+                ),
+            ],
+        ),
     ],
 )
 def test_a_change_of_a_default_or_annotation_has_its_kind_delta_modes_and_message(old, new, expected):

@@ -30,7 +30,10 @@ def compare_annotations(old: View, new: View, keywords: Iterable[str]) -> Iterat
 
 def _is_known(keyword: str, *views: View) -> bool:
     """Return whether the draft defines the keyword. Every other one is an annotation, and none is ignored silently."""
-    return not keyword or any(keyword in node.document.dialect.shapes for view in views for node in view.schemas)
+    dialects = {id(node.document.dialect): node.document.dialect for view in views for node in view.schemas}.values()
+    return not keyword or any(
+        keyword in dialect.shapes or (keyword == "nullable" and dialect.knows_nullable) for dialect in dialects
+    )
 
 
 def _compare_deprecation(old: View, new: View) -> Iterator[Difference]:
