@@ -109,7 +109,30 @@ def test_schemas_differ_in_meaning(old, new):
 def test_a_reference_with_a_dynamic_target_equals_nothing():
     definitions = {name: {"$id": name, "$dynamicAnchor": "a", **TEXT} for name in ("x", "y")}
     dynamic = {"items": {"$dynamicRef": "x#a"}, "$defs": definitions}
-    assert not means_the_same(dynamic, {**dynamic, "title": "t"})
+    left, right = parse_both(dynamic, {**dynamic, "minItems": 0})
+    items = (left.child("items"), right.child("items"))
+    assert left.key != right.key
+    assert items[0] is not None
+    assert items[1] is not None
+    assert items[0].key != items[1].key
+
+
+@pytest.mark.parametrize(
+    ("edit", "holds"),
+    [
+        ({"title": "t", "x-owner": "me"}, True),
+        ({"items": {"$dynamicRef": "x#a", "title": "t"}}, True),
+        ({"items": {"$dynamicRef": "y#a"}}, False),
+        ({"minItems": 1}, False),
+        ({"prefixItems": [{"title": "t"}]}, False),
+    ],
+)
+def test_documents_with_dynamic_references_are_equal_if_annotations_alone_differ(edit, holds):
+    definitions = {name: {"$id": name, "$dynamicAnchor": "a", **TEXT} for name in ("x", "y")}
+    dynamic = {"items": {"$dynamicRef": "x#a"}, "$defs": definitions}
+    new = {**dynamic, **edit}
+    assert means_the_same(dynamic, new) == holds
+    assert compare(dynamic, new).is_compatible(Mode.BACKWARD) == holds
 
 
 def test_a_refinement_without_effort_leaves_every_schema_on_a_cycle_unequal(monkeypatch):

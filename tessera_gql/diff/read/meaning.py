@@ -6,8 +6,9 @@ of references are told apart by partition refinement, which starts from the assu
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import count
+from itertools import combinations, count
 
+from tessera_gql.diff.read.annotations import are_equal_without_annotations
 from tessera_gql.diff.read.documents import Document
 from tessera_gql.diff.read.forms import (
     ALL_TRAITS,
@@ -28,7 +29,8 @@ Forms = dict[NodeId, Form]
 class MeaningNumbers:
     """The numbers of all subschemas, assigned on first use. A subschema with a negative number equals no other.
 
-    The given documents are numbered together, so that their recursive parts are compared with each other.
+    The given documents are numbered together, so that their recursive parts are compared with each other. A reference
+    that depends on the dynamic scope makes all schemas around it unequal, except wholly equal documents.
     """
 
     def __init__(self, documents: Sequence[Document] = ()) -> None:
@@ -43,14 +45,23 @@ class MeaningNumbers:
         """Return the number of a subschema."""
         part = read_part(document, raw, pointer)
         if isinstance(part, Part) and part.node_id not in self.numbers:
-            roots = [read_part(peer, peer.raw, "") for peer in self.pending_documents]
-            self.pending_documents.clear()
+            documents, self.pending_documents = self.pending_documents, []
+            roots = [read_part(peer, peer.raw, "") for peer in documents]
             self._assign([root for root in (*roots, part) if isinstance(root, Part)])
+            self._equate_roots(documents)
         return self._number_of(part)
 
     def traits_of(self, number: int) -> int:
         """Return the traits of a meaning and of all it consists of."""
         return self.traits.get(number, ALL_TRAITS)
+
+    def _equate_roots(self, documents: Sequence[Document]) -> None:
+        """Give documents with dynamic references one number if they differ in annotations alone."""
+        for left, right in combinations(documents, 2):
+            if left.opaque and right.opaque and are_equal_without_annotations(left, right):
+                old, new = (read_part(document, document.raw, "") for document in (left, right))
+                if isinstance(old, Part) and isinstance(new, Part):
+                    self.numbers[new.node_id] = self.numbers[old.node_id]
 
     def _number_of(self, child: Child) -> int:
         return child if isinstance(child, int) else self.numbers[child.node_id]
