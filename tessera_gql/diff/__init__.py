@@ -7,12 +7,14 @@ The package is pure and imports nothing else of the project. `engine` puts its f
 from tessera_gql.diff.changes import Bump, Certainty, Change, ChangeKind, Mode, SchemaDiff
 from tessera_gql.diff.engine import check, compare
 from tessera_gql.diff.guarantees import compare_guarantees
+from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.fields import Field, list_fields
 from tessera_gql.diff.read.json import canonical_json
 from tessera_gql.diff.small_schemas import small_schema_size
 
 __all__ = [
+    "Budget",
     "Bump",
     "Certainty",
     "Change",
