@@ -28,6 +28,7 @@ from tessera_gql.diff.changes import (
 )
 from tessera_gql.diff.engine import check, compare
 from tessera_gql.diff.modes import MODE_DESCRIPTIONS, EverydayVerdict, judge_everyday_changes
+from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.fields import Field, list_fields
 from tessera_gql.diff.read.guard import guard
@@ -38,6 +39,7 @@ from tessera_gql.diff.small_schemas import small_schema_size
 __all__ = [
     "FINGERPRINT_VERSION",
     "MODE_DESCRIPTIONS",
+    "Budget",
     "Bump",
     "Certainty",
     "Change",

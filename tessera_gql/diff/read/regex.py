@@ -263,11 +263,11 @@ class _Search:
         classes = set(prefix_of).union(*(move.by_class for move in moves))
         self.spend(STEPS_PER_STRING * (1 + len(classes)) * len(moves))
         untouched = next((number for number in self.alphabet.ordered if number not in classes), None)
+        if untouched is not None:
+            classes.add(untouched)
         length = min(point.length + 1, counted_length)
         best: dict[Product, _Point] = {}
-        for number in sorted(
-            [*classes, *([] if untouched is None else [untouched])], key=self.alphabet.ranks.__getitem__
-        ):
+        for number in sorted(classes, key=lambda number: self.alphabet.ranks[number]):
             states = tuple(move.by_class.get(number, move.otherwise) for move in moves)
             code = self.alphabet.ranks[number][1]
             successor = _Point(states, length, prefix_of.get(number), point, code)
