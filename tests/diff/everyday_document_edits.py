@@ -251,7 +251,7 @@ AVRO = (
         record(field("string")),
         K.TYPE_CHANGED,
         BREAK,
-        ("value", "integer", "string"),
+        ("value", "string"),
     ),
     Edit(
         "Avro: a string becomes bytes",
