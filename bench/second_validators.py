@@ -99,6 +99,7 @@ def generate_pairs(seed: int, count: int, results: Results) -> Iterator[Pair]:
         results.counts["pairs"] += 1
         try:
             diff = compare(old, new)
+            _ = [change.as_json() for change in diff.changes]  # collects the evidence
         except SchemaError:
             results.counts["pairs refused by the engine"] += 1
             continue

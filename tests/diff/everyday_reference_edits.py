@@ -3,7 +3,7 @@
 from typing import Any
 
 from tessera_gql.diff import ChangeKind
-from tests.diff.edits import ADDITION, ANNOTATION, BREAK, FEWER_VALUES, NO_CHANGE, REMOVAL, Edit, column
+from tests.diff.edits import ADDITION, ANNOTATION, BREAK, FEWER_VALUES, MORE_VALUES, NO_CHANGE, REMOVAL, Edit, column
 from tests.diff.schemas import DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2020, INTEGER, NULL, NUMBER, TEXT, array, obj, table
 
 K = ChangeKind
@@ -214,6 +214,20 @@ DRAFTS = (
         {"$schema": "https://json-schema.org/draft-07/schema#", **table(a=TEXT)},
         None,
         NO_CHANGE,
+    ),
+    Edit(
+        "a keyword of OpenAPI is added without a named draft",
+        *column("note", TEXT, {**TEXT, "nullable": True}),
+        K.NULLABLE_ADDED,
+        MORE_VALUES,
+        ("note", "null"),
+    ),
+    Edit(
+        "a keyword of OpenAPI is added to a schema of a draft that doesn't have it",
+        *({**DRAFT_2020, **schema} for schema in column("note", TEXT, {**TEXT, "nullable": True})),
+        K.ANNOTATION_CHANGED,
+        ANNOTATION,
+        ("note", "nullable"),
     ),
     Edit(
         "a tuple without a named draft gets another item",

@@ -155,8 +155,7 @@ def test_a_hostile_comparison_and_its_evidence_make_a_bounded_number_of_calls(na
 
 
 @pytest.mark.parametrize(
-    ("name", "path"),
-    [("a ladder of dependent schemas", ""), ("many exponential patterns", "c98")],
+    ("name", "path"), [("a ladder of dependent schemas", ""), ("many exponential patterns", "c98")]
 )
 def test_the_part_that_is_too_much_breaks_unproven(name, path):
     breaking = [change for change in compare(*PAIRS[name]).breaking_changes(Mode.BACKWARD) if change.path == path]

@@ -284,11 +284,8 @@ def test_a_change_of_pattern_or_format_has_its_kind_delta_modes_and_message(old,
             {**TEXT, "unknown": 1},
             [
                 ExpectedChange(
-                    ChangeKind.ANNOTATION_CHANGED,
-                    "/unknown",
-                    after=1,
-                    message="The schema: unknown was added: 1.",
-                ),
+                    ChangeKind.ANNOTATION_CHANGED, "/unknown", after=1, message="The schema: unknown was added: 1."
+                )
             ],
         ),
     ],
