@@ -4,6 +4,8 @@ import pytest
 
 from tessera_gql.diff import Certainty, Mode, SchemaError, check, compare
 from tessera_gql.diff.read.dialects import DIALECTS
+from tessera_gql.diff.read.documents import read
+from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.report.reference_validator import ReferenceValidator
 from tests.diff.engine import is_backward_compatible, parse_schema
 from tests.diff.schemas import DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019, DRAFT_2020, INTEGER, TEXT
@@ -175,3 +177,10 @@ def test_old_drafts_ignore_keywords_next_to_a_reference():
     whole = {"$ref": "#/definitions/a", "maxLength": 1, "$id": "http://[x#a", "definitions": {"a": TEXT}}
     assert is_backward_compatible({**DRAFT_7, **whole}, TEXT)
     assert not is_backward_compatible({**DRAFT_7, **whole}, {**TEXT, "maxLength": 1})
+
+
+def test_a_schema_with_an_invalid_part_is_refused_again_when_it_is_read_with_the_same_identities():
+    identities = Identities()
+    for _ in range(2):
+        with pytest.raises(SchemaError, match="must not be empty"):
+            read({"not": {"type": []}}, identities)

@@ -74,5 +74,5 @@ TYPE = Keyword(
     triggers=("enum", "const", "anyOf", "oneOf", "nullable", ""),
     read=_read_type,
     compare=compare_types,
-    write=lambda view, _: {"type": [*type_names(view.types)]},
+    write=lambda view, _: {"type": [*type_names(view.types)]} if view.types else {"not": {}},
 )

@@ -92,13 +92,14 @@ def _check_subschemas(document: Document, stack: list[tuple[str, object, str]]) 
     dialect, references = document.dialect, list[Reference]()
     numbers, with_references = document.identity_numbers, document.identities.with_references
     valid_schemas = document.identities.valid_schemas.setdefault(dialect.year, set())
+    checked = set[int]()
     while stack:
         pointer, raw, base = stack.pop()
         if pointer in document.schemas:
             continue
         document.schemas[pointer] = raw
         number = numbers.get(id(raw))
-        if number in valid_schemas:
+        if number in valid_schemas or number in checked:
             continue
         subschemas = check_shape(raw, pointer, dialect)
         check_draft(raw, pointer, dialect)
@@ -110,8 +111,9 @@ def _check_subschemas(document: Document, stack: list[tuple[str, object, str]]) 
             if len(keywords) > 1:  # two targets for one schema are not supported
                 document.opaque.add(pointer)
         elif number is not None:
-            valid_schemas.add(number)
+            checked.add(number)
         stack.extend((child_pointer, child, base) for child_pointer, child in reversed(subschemas))
+    valid_schemas |= checked  # only now, since a schema is valid if all its parts are
     return references
 
 

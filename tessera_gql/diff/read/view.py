@@ -20,7 +20,7 @@ from tessera_gql.diff.read.schema import Schema
 MAX_PARTS = 200
 
 
-class Part(NamedTuple):
+class ViewPart(NamedTuple):
     """A schema that every value satisfies; with `or_null`, every value that is not null."""
 
     node: Schema
@@ -47,11 +47,11 @@ class View:
         return self.parts[0].node.pointer
 
     @cached_property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[ViewPart, ...]:
         if len(self.nodes) == 1 and SCALAR_KEYWORDS.issuperset(self.nodes[0].keywords):
-            return (Part(self.nodes[0]),)
-        parts_by_id: dict[int, Part] = {}
-        stack = [Part(node) for node in reversed(self.nodes)]
+            return (ViewPart(self.nodes[0]),)
+        parts_by_id: dict[int, ViewPart] = {}
+        stack = [ViewPart(node) for node in reversed(self.nodes)]
         while stack and len(parts_by_id) < MAX_PARTS:
             part = stack.pop()
             if id(part.node) in parts_by_id:
@@ -149,16 +149,16 @@ def _possible_types(node: Schema, depth: int) -> int:
     return mask
 
 
-def _nested_parts(part: Part) -> Iterator[Part]:
+def _nested_parts(part: ViewPart) -> Iterator[ViewPart]:
     node = part.node
     if (target := node.target()) is not None:
-        yield Part(target, part.or_null)
+        yield ViewPart(target, part.or_null)
     for child in node.children("allOf"):
-        yield Part(child, part.or_null)
+        yield ViewPart(child, part.or_null)
     for keyword in ("anyOf", "oneOf"):
         option = non_null_option(node, keyword)
         if option is not None:
-            yield Part(option, or_null=True)
+            yield ViewPart(option, or_null=True)
 
 
 def non_null_option(node: Schema, keyword: str) -> Schema | None:
