@@ -14,6 +14,10 @@ MAX_DEPTH = 12
 MAX_PATH_DEPTH = 4
 IN_PLACE_LISTS = ("allOf", "anyOf", "oneOf")
 IN_PLACE = ("if", "then", "else")
+MAP_RULES = frozenset(
+    {"additionalProperties", "propertyNames", "unevaluatedProperties", "minProperties", "maxProperties"}
+)
+"""Rules for the keys of an object that declares none. A reader by name may not see the keys."""
 
 
 class Ambiguous(Exception):  # noqa: N818 - not an error: the document is left out
@@ -59,6 +63,8 @@ class DeclaredProperties:
         if not isinstance(value, dict):
             return value
         declared = _declared_names(parts)
+        if not declared and value and any(_hides_keys(part) for part in parts):
+            raise Ambiguous
         if declared and not value.keys() <= declared:
             if _has_rule_for_others(parts):
                 raise Ambiguous
@@ -115,8 +121,13 @@ def _has_rule_for_others(parts: list[dict[str, Any]]) -> bool:
     """Return whether the schema constrains or requires properties that it doesn't declare."""
     declared = _declared_names(parts)
     required = {name for part in parts for name in part.get("required", ())}
-    keywords = {"additionalProperties", "patternProperties", "unevaluatedProperties", "not"}
+    keywords = MAP_RULES | {"patternProperties", "not"}
     return not required <= declared or any(keywords & part.keys() for part in parts)
+
+
+def _hides_keys(part: dict[str, Any]) -> bool:
+    """Return whether a reader by name may see no key, because a rule is about keys and not about a map's values."""
+    return bool((MAP_RULES - {"additionalProperties"}) & part.keys()) or part.get("additionalProperties") is False
 
 
 def _property_schemas(parts: list[dict[str, Any]], name: str) -> list[Any]:

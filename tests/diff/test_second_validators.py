@@ -130,6 +130,9 @@ def test_a_reader_sees_only_declared_properties() -> None:
         {**table(a=TEXT), "additionalProperties": TEXT},
         {**table(a=TEXT), "patternProperties": {"^b": TEXT}},
         {**table(a=TEXT), "required": ["b"]},
+        {**table(a=TEXT), "minProperties": 2},
+        obj(additionalProperties=False),
+        obj(propertyNames={"maxLength": 1}),
     ],
 )
 def test_a_rule_for_undeclared_properties_makes_the_view_of_a_reader_ambiguous(schema: Any) -> None:
@@ -137,5 +140,6 @@ def test_a_rule_for_undeclared_properties_makes_the_view_of_a_reader_ambiguous(s
         DeclaredProperties(schema, NEWEST).project({"a": "x", "b": "y"})
 
 
-def test_a_reader_of_a_map_sees_all_its_keys() -> None:
-    assert DeclaredProperties(obj(additionalProperties=TEXT), NEWEST).project({"a": "x"}) == {"a": "x"}
+@pytest.mark.parametrize("schema", [obj(), obj(additionalProperties=TEXT)])
+def test_a_reader_of_a_map_sees_all_its_keys(schema: Any) -> None:
+    assert DeclaredProperties(schema, NEWEST).project({"a": "x"}) == {"a": "x"}
