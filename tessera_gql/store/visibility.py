@@ -63,7 +63,7 @@ def visibility_condition(source: FromClause, dialect: str) -> ColumnElement[bool
 
 
 def visible_column(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Mask a column for a restricted caller, as `policy.visibility.public_actor` does in Python."""
+    """Mask a column for a restricted caller, as `policy.visibility.redact_actor` does in Python."""
     origin = next(iter(column.base_columns), column)
     if origin not in ACTOR_COLUMNS:
         return column
