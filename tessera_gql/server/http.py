@@ -83,7 +83,7 @@ class Endpoint:
         """Execute the request; None if the reply was sent as an event stream."""
         identity = await self._authenticate(request)
         address = request.client.host if request.client else ""
-        share = UploadShare(self.transport.upload_limiter, self.transport.upload_account(identity, address))
+        share = UploadShare(self.transport.upload_limiter, self.transport.get_upload_account(identity, address))
         try:
             prepared = await self._prepare(request, body, media_type, identity, share)
             if media_type is MediaType.EVENTS:

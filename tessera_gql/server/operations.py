@@ -59,7 +59,7 @@ async def run_operation(
     transport: Transport, prepared: PrepareResult, identity: Identity, disconnect: WaitForDisconnect | None = None
 ) -> Reply:
     """Execute a query or mutation and return its reply."""
-    with transport.observe(prepared, identity) as observe_reply:
+    with transport.observe_operation(prepared, identity) as observe_reply:
         reply = await _admit_and_run(transport, prepared, identity, disconnect)
         observe_reply(reply)
     return reply
@@ -73,8 +73,8 @@ async def _admit_and_run(
     if prepared.kind is OperationType.SUBSCRIPTION:
         return _error_reply(transport, [STREAM_REQUIRED])
     try:
-        extensions = transport.charge(identity, prepared)
-        slot = transport.concurrency_limiter.slot(transport.caller_account(identity))
+        extensions = transport.charge_rate_limit(identity, prepared)
+        slot = transport.concurrency_limiter.slot(transport.find_caller_account(identity))
         async with slot if prepared.kind is OperationType.QUERY else nullcontext():
             reply, should_retry = await _attempt(transport, prepared, identity, disconnect, slot)
             if should_retry:
@@ -88,7 +88,7 @@ async def _attempt(
     transport: Transport, operation: Operation, identity: Identity, disconnect: WaitForDisconnect | None, slot: Slot
 ) -> tuple[Reply, bool]:
     """Execute once and return the reply and whether to retry. Closing the context may still raise."""
-    async with transport.context(identity) as context:
+    async with transport.open_operation_context(identity) as context:
         result = _start(transport, operation, context, slot)
         if not isinstance(result, ExecutionResult):
             result = await _await_result(transport, operation, result, disconnect)
@@ -168,7 +168,7 @@ async def stream_replies(
     if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
         yield StreamReply(await run_operation(transport, prepared, identity))
         return
-    with transport.observe(prepared, identity) as observe_reply:
+    with transport.observe_operation(prepared, identity) as observe_reply:
         async with aclosing(_subscribe(transport, prepared, identity, start or StreamStart())) as replies:
             async for reply in replies:
                 observe_reply(reply.reply)
@@ -179,8 +179,8 @@ async def _subscribe(
     transport: Transport, prepared: Operation, identity: Identity, start: StreamStart
 ) -> AsyncGenerator[StreamReply]:
     try:
-        transport.charge(identity, prepared)
-        async with transport.context(identity) as context:
+        transport.charge_rate_limit(identity, prepared)
+        async with transport.open_operation_context(identity) as context:
             arguments = transport.schema, prepared.document, start, context, prepared.variables, prepared.name
             executor = ReferenceExecutor.build(*arguments, **_options(transport))
             if isinstance(executor, list):

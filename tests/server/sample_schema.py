@@ -334,9 +334,9 @@ class SampleBackend:
         return Transport(
             schema=core_schema(SCHEMA),
             authenticate=self.authenticate,
-            context=self.context,
+            open_operation_context=self.context,
             to_graphql_error=translate,
-            sharing_scope=self.scope,
+            find_sharing_scope=self.scope,
             limits=replace(Limits(), **limits),
             profile=profile,
         )
