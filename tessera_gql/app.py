@@ -205,13 +205,9 @@ def _create_upload_workers(settings: Settings, database: Database) -> WorkerPool
         settings.compute_seconds,
         settings.default_compatibility_mode,
     )
-
-    def read_events() -> None:
-        """Make the commit listeners read the event log after another process has committed."""
-        for on_commit in database.commit_listeners:
-            on_commit(())
-
-    return WorkerPool(upload_process.__name__, process_settings.encode(), limits.query_seconds, read_events)
+    return WorkerPool(
+        upload_process.__name__, process_settings.encode(), limits.query_seconds, database.notify_commit_observers
+    )
 
 
 def _create_telemetry(settings: Settings) -> Telemetry:
@@ -281,7 +277,7 @@ def create_app(components: Components) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         await _create_first_key(components)
         async with relay, Watchdog(components.telemetry.record_loop_block):
-            components.database.commit_listeners.append(authenticator.on_commit)
+            components.database.observe_commits(authenticator.on_commit)
             async with components.database.read() as session:
                 position = await events.load_last_sequence(session)
             tasks = [

@@ -113,7 +113,7 @@ EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
 PUBLIC_EVENT_KINDS = frozenset(
     event.kind for event, audience in EVENT_AUDIENCES.items() if audience is Audience.READERS
 )
-"""Kinds that every caller may see; a kind that is missing in the table is private."""
+"""Kinds that every caller may see. A kind that is missing in the table would be private; a test refuses it."""
 
 
 def audience_of_field(type_name: str, field: str) -> Audience:

@@ -18,7 +18,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as Re
 from tessera_gql.config import Executor, Profile
 from tessera_gql.errors import Refusal
 from tessera_gql.executor import PlannedQuery, execute_query
-from tessera_gql.executor.streams import StreamStart
+from tessera_gql.executor.streams import PositionedEvent, StreamStart
 from tessera_gql.server.codec import encode
 from tessera_gql.server.concurrency import Slot
 from tessera_gql.server.documents import Operation, PrepareResult
@@ -198,7 +198,8 @@ async def _subscribe(
                     result = execute_subscription_event(executor.build_per_event_executor(event))
                     if isinstance(result, Awaitable):
                         result = await result
-                    yield StreamReply(_reply(transport, result), getattr(event, "position", None))
+                    position = event.position if isinstance(event, PositionedEvent) else None
+                    yield StreamReply(_reply(transport, result), position)
     except Exception as error:  # noqa: BLE001 - as in `run_operation`
         yield StreamReply(error_reply(transport, error))
 
