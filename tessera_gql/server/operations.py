@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 from graphql import ExecutionResult, GraphQLError, OperationType, create_source_event_stream, execute_subscription_event
-from graphql import execute as run_document
+from graphql import execute as graphql_core_execute
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as ReferenceExecutor
 
@@ -69,9 +69,9 @@ async def _admit_and_run(
     transport: Transport, prepared: PrepareResult, identity: Identity, disconnect: WaitForDisconnect | None = None
 ) -> Reply:
     if not isinstance(prepared, Operation):
-        return _error_reply(transport, prepared)
+        return _build_errors_reply(transport, prepared)
     if prepared.kind is OperationType.SUBSCRIPTION:
-        return _error_reply(transport, [STREAM_REQUIRED])
+        return _build_errors_reply(transport, [STREAM_REQUIRED])
     try:
         extensions = transport.charge_rate_limit(identity, prepared)
         slot = transport.concurrency_limiter.slot(transport.find_caller_account(identity))
@@ -80,7 +80,7 @@ async def _admit_and_run(
             if should_retry:
                 reply, _ = await _attempt(transport, prepared, identity, disconnect, slot)
     except Exception as error:  # noqa: BLE001 - every error becomes a reply, and internal failures are logged
-        return error_reply(transport, error)
+        return build_exception_reply(transport, error)
     return reply | {"extensions": reply.get("extensions", {}) | extensions} if extensions else reply
 
 
@@ -92,7 +92,7 @@ async def _attempt(
         result = _start(transport, operation, context, slot)
         if not isinstance(result, ExecutionResult):
             result = await _await_result(transport, operation, result, disconnect)
-    reply = _reply(transport, result)
+    reply = _build_reply(transport, result)
     is_unavailable = operation.kind is OperationType.QUERY and any(
         error["extensions"]["code"] == "UNAVAILABLE" for error in reply.get("errors", ())
     )
@@ -103,7 +103,7 @@ def _start(
     transport: Transport, operation: Operation, context: Any, slot: Slot
 ) -> ExecutionResult | Awaitable[ExecutionResult]:
     reference = partial(
-        run_document,
+        graphql_core_execute,
         transport.schema,
         operation.document,
         context_value=context,
@@ -124,7 +124,13 @@ def _start(
 
     document, node, variables = operation.document, operation.node, operation.variables
     query = PlannedQuery(
-        transport.schema, document, node, variables, operation.plans, context.restrict_columns, slot.add_cpu_seconds
+        transport.schema,
+        document,
+        node,
+        variables,
+        operation.plans,
+        select_columns=context.select_columns,
+        on_cpu_seconds=slot.add_cpu_seconds,
     )
     return execute_query(query, context, run_reference, transport.executor_counts)
 
@@ -184,14 +190,14 @@ async def _subscribe(
             arguments = transport.schema, prepared.document, start, context, prepared.variables, prepared.name
             executor = ReferenceExecutor.build(*arguments, **_options(transport))
             if isinstance(executor, list):
-                yield StreamReply(_error_reply(transport, executor))
+                yield StreamReply(_build_errors_reply(transport, executor))
                 return
             source = create_source_event_stream(executor)
             executor.root_value = None  # the executor is a reference cycle, which would keep a shared stream in memory
             if isinstance(source, Awaitable):
                 source = await source
             if isinstance(source, ExecutionResult):
-                yield StreamReply(_error_reply(transport, source.errors or []))
+                yield StreamReply(_build_errors_reply(transport, source.errors or []))
                 return
             async with aclosing(cast("AsyncGenerator[object]", source)) as events:
                 async for event in events:
@@ -199,9 +205,9 @@ async def _subscribe(
                     if isinstance(result, Awaitable):
                         result = await result
                     position = event.position if isinstance(event, PositionedEvent) else None
-                    yield StreamReply(_reply(transport, result), position)
+                    yield StreamReply(_build_reply(transport, result), position)
     except Exception as error:  # noqa: BLE001 - as in `run_operation`
-        yield StreamReply(error_reply(transport, error))
+        yield StreamReply(build_exception_reply(transport, error))
 
 
 def encode_reply(transport: Transport, reply: Reply, part: Literal["errors"] | None = None) -> bytes:
@@ -209,7 +215,7 @@ def encode_reply(transport: Transport, reply: Reply, part: Literal["errors"] | N
     try:
         return encode(reply[part] if part else reply)
     except (TypeError, ValueError, RecursionError) as error:
-        masked = error_reply(transport, error)
+        masked = build_exception_reply(transport, error)
         return encode(masked[part] if part else masked)
 
 
@@ -218,10 +224,10 @@ def to_encoded_reply(transport: Transport, reply: Reply) -> EncodedReply:
     return EncodedReply(encode_reply(transport, reply), None if "data" in reply else reply["errors"][0]["extensions"])
 
 
-def error_reply(transport: Transport, error: Exception) -> Reply:
+def build_exception_reply(transport: Transport, error: Exception) -> Reply:
     """Create the reply for an exception that ended the operation."""
     if isinstance(error, GraphQLError):
-        return _error_reply(transport, [error])
+        return _build_errors_reply(transport, [error])
     message, extensions = _describe_error(transport, error, "the whole operation")
     return {"errors": [{"message": message, "extensions": extensions}]}
 
@@ -236,15 +242,15 @@ def _options(transport: Transport) -> dict[str, Any]:
     return {"max_coercion_errors": transport.limits.errors, "hide_suggestions": transport.profile is Profile.LOCKED}
 
 
-def _reply(transport: Transport, result: ExecutionResult) -> Reply:
+def _build_reply(transport: Transport, result: ExecutionResult) -> Reply:
     if not result.errors:
         return {"data": result.data}
-    reply = _error_reply(transport, result.errors)
+    reply = _build_errors_reply(transport, result.errors)
     was_refused = result.data is None and not any(error.path for error in result.errors)
     return reply if was_refused else {"data": result.data} | reply
 
 
-def _error_reply(transport: Transport, errors: list[GraphQLError]) -> Reply:
+def _build_errors_reply(transport: Transport, errors: list[GraphQLError]) -> Reply:
     limit = transport.limits.errors
     reply: Reply = {"errors": [_format_error(transport, error) for error in errors[:limit]]}
     if len(errors) > limit:

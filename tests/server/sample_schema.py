@@ -259,7 +259,7 @@ SCHEMA = strawberry.Schema(
 class SampleContext(dict[str, Any]):
     """The context of an operation, without database."""
 
-    def restrict_columns(self, reads: AttributeReads) -> None:
+    def select_columns(self, reads: AttributeReads) -> None:
         """There are no tables."""
 
     async def reset(self) -> None:
