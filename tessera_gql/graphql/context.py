@@ -132,10 +132,10 @@ class Context:
         if self._event_relay is None:
             raise Unavailable("This server delivers no events. Read `events(after:)` instead.")
         await self.close()
-        view = visibility_of(self.actor)
+        visibility = visibility_of(self.actor)
         async with self._event_relay.subscribe(start.after, start.on_caught_up) as stream:
             async for row in stream:
-                if (event := redact_event(view, row, with_actor)) is not None:
+                if (event := redact_event(visibility, row, with_actor)) is not None:
                     yield event
 
     def read_session(self) -> AbstractAsyncContextManager[Session]:
