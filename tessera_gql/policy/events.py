@@ -233,7 +233,7 @@ class ProposalStale(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestSynced(Event):
-    """Summary of a manifest sync, beside the events of the contracts that it published."""
+    """A manifest was synced: a summary, in addition to the events of the contracts that were published."""
 
     entity_field = "sync_id"
     sync_id: UUID
