@@ -4,22 +4,17 @@ import asyncio
 import hmac
 import logging
 import sys
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Hashable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from graphql import GraphQLError, OperationDefinitionNode, OperationType
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope as ASGIScope
+from starlette.routing import BaseRoute, Route
 
 from tessera_gql import upload_process
 from tessera_gql.auth import Authenticator, Identity, InvalidCredential, TokenIssuer
@@ -28,17 +23,19 @@ from tessera_gql.config import Profile, Settings, secret_texts
 from tessera_gql.config.telemetry import Switch
 from tessera_gql.errors import Unavailable
 from tessera_gql.executor import core_schema
-from tessera_gql.graphql.context import Resources, open_context
+from tessera_gql.graphql.context import Context, Resources, open_context
 from tessera_gql.graphql.errors import to_graphql_error
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
-from tessera_gql.notifications import deadlines, outbound_http, webhook_worker
+from tessera_gql.notifications import deadlines, outbound_http
 from tessera_gql.notifications.event_relay import EventRelay
 from tessera_gql.notifications.postgres_listener import listen_for_events
+from tessera_gql.notifications.webhook_worker import RenderPayload, WebhookOptions, WebhookWorker
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.events import ApiKeyRevoked
 from tessera_gql.server.concurrency import ConcurrencyLimiter
 from tessera_gql.server.documents import Operation
+from tessera_gql.server.graphiql import create_page_routes
 from tessera_gql.server.http import Transport, Unauthenticated, close_streams, create_routes
 from tessera_gql.server.limits import Limits
 from tessera_gql.server.multipart import PREFLIGHT_HEADERS
@@ -61,15 +58,6 @@ from tessera_gql.workflows import keys
 
 log = logging.getLogger(__name__)
 
-WEB = Path(__file__).parent / "web"
-PAGE_SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline';"
-    " connect-src 'self' ws: wss:; img-src 'self' data:; font-src 'self' data:; base-uri 'none';"
-    " form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-
 FIRST_KEY = """
 This server had no keys, so it made one with every right. It is shown this once:
 
@@ -89,9 +77,9 @@ class Components:
     event_relay: EventRelay
     authenticator: Authenticator
     transport: Transport
-    worker: webhook_worker.WebhookWorker
+    webhook_worker: WebhookWorker
     upload_workers: WorkerPool
-    pool: Pool
+    compute_pool: Pool
     telemetry: Telemetry
 
     async def drain(self) -> None:
@@ -101,10 +89,7 @@ class Components:
 
 def create_components(settings: Settings) -> Components:
     """Create the components of the application. No connection is opened yet."""
-    database = Database(settings.database_url, options=settings.database_options)
-    if settings.database_replica_url is not None:
-        age = timedelta(seconds=settings.database_replica_seconds)
-        database.use_replica(settings.database_replica_url, max_age=age, options=settings.database_options)
+    database = _create_database(settings)
     telemetry = _create_telemetry(settings)
     telemetry.observe_statements(database)
     event_relay = EventRelay(database)
@@ -115,8 +100,46 @@ def create_components(settings: Settings) -> Components:
         issuer=_create_issuer(settings, database),
     )
 
-    limits = Limits(**settings.limits)
-    profile = Profile.OPEN if settings.has_open_profile else Profile.LOCKED
+    def find_operation(query: str, variables: dict[str, Any]) -> OperationDefinitionNode | GraphQLError:
+        return transport.document_cache.find_operation(query, variables)
+
+    compute_pool = Pool(processes=settings.compute_processes, seconds=settings.compute_seconds)
+    resources = Resources(
+        event_relay=event_relay,
+        git_sync_path=settings.git_sync_path,
+        pool=compute_pool,
+        observe_batch=telemetry.batch_size_observer,
+        find_operation=find_operation,
+        default_mode=settings.default_compatibility_mode,
+    )
+
+    def open_operation_context(identity: Identity) -> AbstractAsyncContextManager[Context]:
+        return open_context(database, identity.actor, resources)
+
+    upload_workers = _create_upload_workers(settings, database)
+    transport = _create_transport(settings, authenticator, telemetry, upload_workers, open_operation_context)
+    worker = WebhookWorker(database, _webhook_options(settings, transport))
+    return Components(
+        settings, database, event_relay, authenticator, transport, worker, upload_workers, compute_pool, telemetry
+    )
+
+
+def _create_database(settings: Settings) -> Database:
+    database = Database(settings.database_url, options=settings.database_options)
+    if settings.database_replica_url is not None:
+        age = timedelta(seconds=settings.database_replica_seconds)
+        database.use_replica(settings.database_replica_url, max_age=age, options=settings.database_options)
+    return database
+
+
+def _create_transport(
+    settings: Settings,
+    authenticator: Authenticator,
+    telemetry: Telemetry,
+    upload_workers: WorkerPool,
+    open_operation_context: Callable[[Identity], AbstractAsyncContextManager[Context]],
+) -> Transport:
+    """Bind the callbacks of the routes to the components and settings of this process."""
     rate_limiter = _create_rate_limiter(settings)
 
     async def authenticate(authorization: str | None) -> Identity:
@@ -125,62 +148,66 @@ def create_components(settings: Settings) -> Components:
         except InvalidCredential as error:
             raise Unauthenticated(str(error)) from None
 
-    def find_operation(query: str, variables: dict[str, Any]) -> OperationDefinitionNode | GraphQLError:
-        return transport.document_cache.find_operation(query, variables)
+    def charge_rate_limit(identity: Identity, operation: Operation) -> dict[str, Any]:
+        return rate_limiter.charge(identity.actor.account, operation)
 
-    pool = Pool(processes=settings.compute_processes, seconds=settings.compute_seconds)
-    resources = Resources(
-        event_relay=event_relay,
-        git_sync_path=settings.git_sync_path,
-        pool=pool,
-        observe_batch=telemetry.batch_size_observer,
-        find_operation=find_operation,
-        default_mode=settings.default_compatibility_mode,
-    )
-    upload_workers = _create_upload_workers(settings, limits, profile, database)
-    transport = Transport(
+    def find_caller_account(identity: Identity) -> str | None:
+        """Return None without authentication: all callers would share the limits of one account."""
+        return identity.actor.account if settings.needs_keys else None
+
+    def get_upload_account(identity: Identity, address: str) -> str:
+        return identity.actor.account if settings.needs_keys else address
+
+    return Transport(
         schema=core_schema(schema),
         authenticate=authenticate,
-        context=lambda identity: open_context(database, identity.actor, resources),
-        observe=telemetry.operation_observer,
-        limits=limits,
-        profile=profile,
+        open_operation_context=open_operation_context,
+        observe_operation=telemetry.operation_observer,
+        limits=Limits(**settings.limits),
+        profile=_get_profile(settings),
         executor=settings.executor,
         to_graphql_error=to_graphql_error,
-        should_retry=lambda context: context.from_replica,
-        charge=lambda identity, operation: rate_limiter.charge(identity.actor.account, operation),
+        should_retry=_has_read_replica,
+        charge_rate_limit=charge_rate_limit,
         concurrency_limiter=ConcurrencyLimiter(
             connections=SQLITE_READERS if is_sqlite(settings.database_url) else settings.database_pool
         ),
-        caller_account=lambda identity: identity.actor.account if settings.needs_keys else None,
-        sharing_scope=lambda identity: (identity.actor.team_id, identity.actor.scopes),
+        find_caller_account=find_caller_account,
+        find_sharing_scope=_find_sharing_scope,
         execute_in_worker=upload_workers.run,
-        upload_account=lambda identity, address: identity.actor.account if settings.needs_keys else address,
-    )
-    worker = webhook_worker.WebhookWorker(database, _webhook_options(settings, transport))
-    return Components(
-        settings, database, event_relay, authenticator, transport, worker, upload_workers, pool, telemetry
+        get_upload_account=get_upload_account,
     )
 
 
-def _create_upload_workers(settings: Settings, limits: Limits, profile: Profile, database: Database) -> WorkerPool:
+def _get_profile(settings: Settings) -> Profile:
+    return Profile.OPEN if settings.has_open_profile else Profile.LOCKED
+
+
+def _has_read_replica(context: Context) -> bool:
+    """Return whether a failed query has read a replica, so that it may succeed on the primary."""
+    return context.from_replica
+
+
+def _find_sharing_scope(identity: Identity) -> Hashable:
+    """Return what decides the rows and fields that a caller may see, so that equal subscriptions have equal replies."""
+    return (identity.actor.team_id, identity.actor.scopes)
+
+
+def _create_upload_workers(settings: Settings, database: Database) -> WorkerPool:
+    limits = Limits(**settings.limits)
     process_settings = ProcessSettings(
         settings.database_url,
         settings.database_options,
         limits,
-        profile,
+        _get_profile(settings),
         LogOptions(settings.log_level, is_json=settings.logs_json, secrets=secret_texts(settings)),
         settings.git_sync_path,
         settings.compute_seconds,
         settings.default_compatibility_mode,
     )
-
-    def read_events() -> None:
-        """Make the commit listeners read the event log after another process has committed."""
-        for on_commit in database.commit_listeners:
-            on_commit(())
-
-    return WorkerPool(upload_process.__name__, process_settings.encode(), limits.query_seconds, read_events)
+    return WorkerPool(
+        upload_process.__name__, process_settings.encode(), limits.query_seconds, database.notify_commit_observers
+    )
 
 
 def _create_telemetry(settings: Settings) -> Telemetry:
@@ -192,8 +219,8 @@ def _create_telemetry(settings: Settings) -> Telemetry:
     )
 
 
-def _webhook_options(settings: Settings, transport: Transport) -> webhook_worker.WebhookOptions:
-    return webhook_worker.WebhookOptions(
+def _webhook_options(settings: Settings, transport: Transport) -> WebhookOptions:
+    return WebhookOptions(
         url=settings.webhook_url,
         secret=settings.webhook_secret.get_secret_value() if settings.webhook_secret else None,
         rules=outbound_http.PostRules(allow_private=settings.webhook_allow_private),
@@ -222,7 +249,7 @@ def _create_issuer(settings: Settings, database: Database) -> TokenIssuer | None
     return JwksIssuer(database, Jwks(settings.oidc_jwks or ""), claims)
 
 
-def create_webhook_renderer(transport: Transport) -> webhook_worker.RenderPayload:
+def create_webhook_renderer(transport: Transport) -> RenderPayload:
     """Create the function that executes a webhook's document for an event, with the rights of the webhook's owners."""
 
     async def run(webhook: Webhook, event: EventRow) -> Any:
@@ -243,20 +270,20 @@ def create_webhook_renderer(transport: Transport) -> webhook_worker.RenderPayloa
 
 def create_app(components: Components) -> Starlette:
     """Create the application. Its lifespan runs the event relay and all background tasks."""
-    settings, keys, relay = components.settings, components.authenticator, components.event_relay
+    settings, authenticator, relay = components.settings, components.authenticator, components.event_relay
     metrics_endpoint = _create_metrics_endpoint(components)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         await _create_first_key(components)
         async with relay, Watchdog(components.telemetry.record_loop_block):
-            components.database.commit_listeners.append(keys.on_commit)
+            components.database.observe_commits(authenticator.on_commit)
             async with components.database.read() as session:
                 position = await events.load_last_sequence(session)
             tasks = [
                 *start_background_tasks(components, relay.wake),
-                asyncio.create_task(keys.run(), name="keys"),
-                asyncio.create_task(_watch_revocations(keys, relay, position), name="revocations"),
+                asyncio.create_task(authenticator.run(), name="keys"),
+                asyncio.create_task(_watch_revocations(authenticator, relay, position), name="revocations"),
             ]
             if metrics_endpoint is not None and metrics_endpoint.metrics.is_shared:
                 tasks.append(asyncio.create_task(metrics_endpoint.sample_continuously(), name="metrics"))
@@ -267,8 +294,8 @@ def create_app(components: Components) -> Starlette:
                 with suppress(asyncio.CancelledError):
                     await task
         await components.upload_workers.close()
-        await asyncio.to_thread(components.pool.close)
-        await keys.flush()
+        await asyncio.to_thread(components.compute_pool.close)
+        await authenticator.flush()
         await components.telemetry.close()
         await components.database.dispose()
 
@@ -281,7 +308,7 @@ def create_app(components: Components) -> Starlette:
     if metrics_endpoint is not None:
         all_routes.append(Route("/metrics", metrics_endpoint.respond))
     if settings.has_open_profile:
-        all_routes += _page_routes()
+        all_routes += create_page_routes()
     request_log = Middleware(RequestLogMiddleware, on_request_end=components.telemetry.record_request)
     return Starlette(routes=all_routes, lifespan=lifespan, middleware=[request_log, *_create_middleware(settings)])
 
@@ -302,14 +329,16 @@ def _create_metrics_endpoint(components: Components) -> MetricsEndpoint | None:
 
 def start_background_tasks(components: Components, *listeners: Callable[[], None]) -> list[asyncio.Task[None]]:
     """Start the background tasks for deadlines and webhooks. Commits of other processes call `listeners`."""
-    settings, database, pool = components.settings, components.database, components.pool
+    settings, database, worker = components.settings, components.database, components.webhook_worker
     spans = [timedelta(days=days) for days in settings.reminder_days]
     tasks = [
-        asyncio.create_task(deadlines.run_deadlines(database, reminder_spans=spans, pool=pool), name="deadlines"),
-        asyncio.create_task(components.worker.run(), name="webhooks"),
+        asyncio.create_task(
+            deadlines.run_deadlines(database, reminder_spans=spans, pool=components.compute_pool), name="deadlines"
+        ),
+        asyncio.create_task(worker.run(), name="webhooks"),
     ]
     if url := settings.listen_url:
-        tasks.append(asyncio.create_task(listen_for_events(url, components.worker.wake, *listeners), name="listen"))
+        tasks.append(asyncio.create_task(listen_for_events(url, worker.wake, *listeners), name="listen"))
     return tasks
 
 
@@ -353,24 +382,3 @@ def _create_middleware(settings: Settings) -> list[Middleware]:
             )
         )
     return middleware
-
-
-class PageFiles(StaticFiles):
-    """Static files with security headers that forbid external resources."""
-
-    async def get_response(self, path: str, scope: ASGIScope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers.update(PAGE_SECURITY_HEADERS)
-        return response
-
-
-def _page_routes() -> list[BaseRoute]:
-    files = PageFiles(directory=WEB)
-
-    async def graphiql(request: Request) -> Response:
-        return await files.get_response("graphiql.html", request.scope)
-
-    async def home(_request: Request) -> Response:
-        return RedirectResponse("/graphiql", headers=PAGE_SECURITY_HEADERS)
-
-    return [Route("/", home), Route("/graphiql", graphiql), Mount("/static", files)]

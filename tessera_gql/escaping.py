@@ -41,7 +41,7 @@ def _is_invisible(char: str) -> bool:
 
 
 def escape_log_line(text: str) -> str:
-    """Escape a whole line as `escape_terminal` does, and a command of GitHub Actions at its beginning."""
+    """Escape a whole line as `escape_terminal` does, and disarm a command of GitHub Actions at its beginning."""
     return disarm_log_line(escape_terminal(text))
 
 

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import os
 import sys
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from tessera_gql.compute import Pool
 from tessera_gql.config import Profile
 from tessera_gql.diff import Mode
 from tessera_gql.executor import core_schema
-from tessera_gql.graphql.context import Resources, open_context
+from tessera_gql.graphql.context import Context, Resources, open_context
 from tessera_gql.graphql.errors import to_graphql_error
 from tessera_gql.graphql.schema import schema
-from tessera_gql.server.documents import DocumentCache
+from tessera_gql.policy.access import Actor
+from tessera_gql.server.documents import DocumentCache, Operation
 from tessera_gql.server.limits import Limits
 from tessera_gql.server.transport import Transport
 from tessera_gql.server.upload_worker import protocol
@@ -85,12 +86,20 @@ async def main() -> None:
             report_progress=report_progress,
             default_mode=settings.default_mode,
         )
+
+        def open_operation_context(actor: Actor) -> AbstractAsyncContextManager[Context]:
+            return open_context(database, actor, resources)
+
+        def return_extensions(_actor: Actor, _operation: Operation) -> dict[str, Any]:
+            """Return the extensions that the server made when it charged the rate limit."""
+            return job.extensions
+
         return Transport(
             schema=core_schema(schema),
             authenticate=_reject,
-            context=lambda actor: open_context(database, actor, resources),
+            open_operation_context=open_operation_context,
             to_graphql_error=to_graphql_error,
-            charge=lambda _actor, _operation: job.extensions,
+            charge_rate_limit=return_extensions,
             limits=replace(settings.limits, query_seconds=job.query_seconds),
             profile=settings.profile,
         )

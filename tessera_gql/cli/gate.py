@@ -46,7 +46,8 @@ class FailOn(StrEnum):
 class ModelResult:
     """Result for one model.
 
-    `awaited_teams` are the asked teams that have not approved. `reason` says why the model is skipped.
+    `unapproved_teams` are the asked teams whose acknowledgment is not APPROVED, or is awaited. `reason` says why the
+    model is skipped.
     """
 
     fqn: str
@@ -62,7 +63,7 @@ class ModelResult:
     reason: str | None = None
 
     def acknowledge_commands(self) -> Iterator[str]:
-        """Yield the command by which each awaited team approves."""
+        """Yield the command by which each team of `unapproved_teams` approves."""
         for team in self.unapproved_teams:
             yield build_tessera_command("ack", self.fqn, "APPROVED", team=team)
 

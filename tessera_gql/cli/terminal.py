@@ -151,7 +151,7 @@ def format_cell(value: Any) -> str:
             text = value.astimezone(UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
         case list() | tuple():
             text = ",".join(map(format_cell, cast("Sequence[Any]", value))) or "-"
-        case _:
+        case _:  # an asset has an fqn, a team a name
             text = value if isinstance(value, str) else str(getattr(value, "fqn", getattr(value, "name", value)))
     return text.replace("\t", " ").replace("\n", " ")
 

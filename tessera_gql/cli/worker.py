@@ -30,5 +30,5 @@ async def _run(settings: Settings) -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await parts.telemetry.close()
-    await asyncio.to_thread(parts.pool.close)
+    await asyncio.to_thread(parts.compute_pool.close)
     await parts.database.dispose()

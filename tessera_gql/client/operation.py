@@ -202,7 +202,7 @@ def build_variables(**values: Any) -> JsonObject:
 
 
 def build_nullable_variables(values: Mapping[str, Any]) -> JsonObject:
-    """Build variables in camel case; None is sent as null and clears the value on the server."""
+    """Build variables in camel case. One that is None is sent as null, which clears the value on the server."""
     return {to_camel(name): _serialize(value) for name, value in values.items()}
 
 

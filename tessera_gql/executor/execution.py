@@ -18,7 +18,7 @@ from tessera_gql.executor.plan import AttributeReads, IntrospectionOperation, Pl
 
 log = logging.getLogger("tessera_gql.executor")
 
-Reference: TypeAlias = Callable[[], Awaitable[ExecutionResult]]
+RunReference: TypeAlias = Callable[[], Awaitable[ExecutionResult]]
 """Executes the same query with graphql-core on the same database snapshot."""
 
 
@@ -49,14 +49,14 @@ class PlannedQuery:
     operation: OperationDefinitionNode
     variables: dict[str, Any]
     plans: PlanCache
-    on_reads: Callable[[AttributeReads], None] = lambda _reads: None
-    """Called with the attributes that the plan reads, before it is executed."""
+    select_columns: Callable[[AttributeReads], None] = lambda _reads: None
+    """Called with the attributes that the plan reads, before it is executed, so that no other columns are loaded."""
     on_cpu_seconds: Callable[[float], None] = lambda _seconds: None
     """Called with seconds of CPU time as they are used."""
 
 
 async def execute_query(
-    query: PlannedQuery, context: Any, reference: Reference, counts: ExecutorCounts
+    query: PlannedQuery, context: Any, run_reference: RunReference, counts: ExecutorCounts
 ) -> ExecutionResult:
     """Execute a query, by its plan if possible, and count the outcome."""
     reason: Fallback | None = None
@@ -71,7 +71,7 @@ async def execute_query(
     else:
         counts.planned += 1
         return ExecutionResult(data, None)
-    result = await reference()
+    result = await run_reference()
     counts.fallbacks[reason or (Fallback.FAILED if result.errors else Fallback.UNPLANNED)] += 1
     return result
 
@@ -82,5 +82,5 @@ async def _execute_plan(query: PlannedQuery, context: Any) -> dict[str, Any]:
     if isinstance(variables, list):
         raise variables[0]
     plan = query.plans.get(query.schema, query.document, query.operation, variables)
-    query.on_reads(plan.reads)
+    query.select_columns(plan.reads)
     return await PlanExecution(plan, context, variables, query.on_cpu_seconds).execute()

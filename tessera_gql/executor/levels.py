@@ -136,6 +136,7 @@ class PlanExecution:
     async def _load_batch(self, step: Step, parents: Sequence[Any]) -> list[Any]:
         source, info = cast("BatchLoad", step.source), self._create_info(step)
         strawberry_info = create_strawberry_info(source.declared, info)
+        # The schema declares `bind`: `relation`, `root_by_id` and `root_by_ref`, and `connection`.
         bound = source.batch.bind(strawberry_info, **self._arguments(step, source.declared, info, strawberry_info))
         keys = list(map(bound.key, parents))
         distinct = dict.fromkeys(keys)

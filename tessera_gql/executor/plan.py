@@ -57,7 +57,7 @@ class UnsupportedOperation(Exception):  # noqa: N818 - not a failure, like Unpla
 
 
 class IntrospectionOperation(UnsupportedOperation):
-    """The operation reads the schema by introspection, which is not planned."""
+    """The operation reads the schema by introspection, which plans do not support either; it is counted apart."""
 
 
 @dataclass(frozen=True)

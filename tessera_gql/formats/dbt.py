@@ -292,7 +292,7 @@ def _iterate_enabled(root: UntrustedJson, *sections: str) -> Iterator[tuple[str,
 
 
 def _group_by_table(nodes: Mapping[str, UntrustedJson], fqns: Mapping[str, str]) -> dict[str, list[UntrustedJson]]:
-    """Group the nodes by table, in the order of `KINDS`. Raises ManifestError if two nodes build one table."""
+    """Group the nodes by table, in the order of `RESOURCE_TYPES`. Raises ManifestError if two nodes build one table."""
     tables: dict[str, list[UntrustedJson]] = defaultdict(list)
     for unique_id, fqn in fqns.items():
         tables[fqn].append(nodes[unique_id])

@@ -11,6 +11,7 @@ from strawberry import UNSET, argument
 from tessera_gql import diff
 from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode
 from tessera_gql.graphql.context import Context, Info
+from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.type_registry import computed_field
 from tessera_gql.policy.compatibility import Judgement, Terms
@@ -116,7 +117,7 @@ class SchemaDiff:
 
     @computed_field("Whether no change is breaking under the compatibility mode.")
     def is_compatible(self, mode: ModeArgument = UNSET) -> bool:
-        judging_mode = mode or self.mode
+        judging_mode = or_none(mode) or self.mode
         return not any(judging_mode in change.breaks for change in self.judgement.changes)
 
     @classmethod

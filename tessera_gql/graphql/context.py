@@ -91,7 +91,7 @@ class Context:
         self._session: Session | None = None
         self._exit_stack = AsyncExitStack()
         self._session_lock = asyncio.Lock()
-        self._columns: Mapping[TableLike | None, frozenset[str]] = {}
+        self._selected_columns: Mapping[TableLike | None, frozenset[str]] = {}
         self._is_single = False
         self._is_live = False
         self._has_written = False
@@ -118,7 +118,7 @@ class Context:
         else:
             source = self.database.query(self.actor.name, single=self._is_single)
         self._session = session = await self._exit_stack.enter_async_context(source)
-        session.selected_columns = self._columns
+        session.selected_columns = self._selected_columns
         session.computer = self.computer
         session.json_characters = MAX_JSON_CHARACTERS
         self.from_replica |= session.from_replica
@@ -132,10 +132,10 @@ class Context:
         if self._event_relay is None:
             raise Unavailable("This server delivers no events. Read `events(after:)` instead.")
         await self.close()
-        view = visibility_of(self.actor)
+        visibility = visibility_of(self.actor)
         async with self._event_relay.subscribe(start.after, start.on_caught_up) as stream:
             async for row in stream:
-                if (event := redact_event(view, row, with_actor)) is not None:
+                if (event := redact_event(visibility, row, with_actor)) is not None:
                     yield event
 
     def read_session(self) -> AbstractAsyncContextManager[Session]:
@@ -164,17 +164,17 @@ class Context:
         if (loaders := self.__dict__.pop("loaders", None)) is not None:
             loaders.clear()
 
-    def restrict_columns(self, reads: AttributeReads) -> None:
-        """Restrict the columns to load to those that the plan reads."""
-        self._columns = type_registry.columns_to_read(reads)
+    def select_columns(self, reads: AttributeReads) -> None:
+        """Load only the columns that the plan reads, by `Session.selected_columns`."""
+        self._selected_columns = type_registry.columns_to_read(reads)
         self._is_single = reads.are_known and reads.load_count == 1
 
     async def reset(self) -> None:
-        """Discard the dataloaders and column restrictions but keep the database snapshot."""
+        """Discard the dataloaders and the selection of columns but keep the database snapshot."""
         if "loaders" in self.__dict__:
             await self.loaders.close()
             self.__dict__.pop("loaders", None)
-        self._columns = {}
+        self._selected_columns = {}
         self.listed_changes = 0
         if self._session is not None:
             self._session.selected_columns = {}

@@ -27,7 +27,7 @@ from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.sources import ContractSource, DocumentInput, choose_guarantees, parse_contract
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
-from tessera_gql.policy.compatibility import Terms, judge_changes
+from tessera_gql.policy.compatibility import judge_changes
 from tessera_gql.policy.enums import ChangeType, ContractStatus, Outcome
 from tessera_gql.store import assets, tables
 from tessera_gql.workflows import contracts, publishing
@@ -104,7 +104,7 @@ class Contract(Node):
         previous = await info.context.loaders.previous_contract.load(self.row.id)
         if previous is None:
             return []
-        difference = await diff_terms(info.context, terms_of(previous), terms_of(self.row))
+        difference = await diff_terms(info.context, contracts.terms_of(previous), contracts.terms_of(self.row))
         return to_changes(info.context, difference.judgement.changes)
 
     @computed_field("The differences from this contract to another one.")
@@ -119,13 +119,9 @@ class Contract(Node):
         target = await info.context.loaders.contract.load(local_id(to, "Contract", field=("to",)))
         if target is None:
             raise Invalid("There is no contract with the id in `to`. Use one of the asset's contracts.", field=("to",))
-        difference = await diff_terms(info.context, terms_of(self.row), terms_of(target))
+        difference = await diff_terms(info.context, contracts.terms_of(self.row), contracts.terms_of(target))
         judging_mode = or_none(mode) or self.row.compatibility_mode
         return SchemaDiff.of(judge_changes(difference.judgement.changes, judging_mode))
-
-
-def terms_of(row: tables.Contract) -> Terms:
-    return Terms(row.schema_def, row.guarantees, row.compatibility_mode, row.schema_hash)
 
 
 @strawberry.type(description="One page of a list of contracts.")

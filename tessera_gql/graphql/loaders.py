@@ -27,7 +27,6 @@ from tessera_gql.store import (
     proposals,
     registrations,
     teams,
-    visibility,
     webhooks,
 )
 from tessera_gql.store.lineage import Direction, ReachableAsset
@@ -35,20 +34,21 @@ from tessera_gql.store.pagination import Page, PageRequest
 from tessera_gql.store.rows import TableLike
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import ApiKey, Contract, EventRow, Webhook, WebhookDelivery
+from tessera_gql.store.visibility import load_visible_rows
 
 K = TypeVar("K", bound=Hashable)
 R = TypeVar("R")
 V = TypeVar("V")
 
 OpenSession: TypeAlias = Callable[[], AbstractAsyncContextManager[Session]]
-Query: TypeAlias = Callable[[Session, Sequence[K]], Awaitable[list[R]]]
+LoadRows: TypeAlias = Callable[[Session, Sequence[K]], Awaitable[list[R]]]
 """A function that reads the rows of some keys, in any order."""
 Load: TypeAlias = Callable[[Session, list[K]], Awaitable[list[V]]]
 """A function that reads the values of some keys, in the order of the keys."""
 PageKey: TypeAlias = tuple[TableLike, str | None, PageRequest]
 
 
-def _by_key(query: Query[K, R], key: Callable[[R], K | None]) -> Load[K, R | None]:
+def _by_key(query: LoadRows[K, R], key: Callable[[R], K | None]) -> Load[K, R | None]:
     async def load(session: Session, keys: list[K]) -> list[R | None]:
         rows = {key(row): row for row in await query(session, keys)}
         return [rows.get(key_) for key_ in keys]
@@ -57,7 +57,7 @@ def _by_key(query: Query[K, R], key: Callable[[R], K | None]) -> Load[K, R | Non
 
 
 def row_loader(
-    query: Query[K, R], key: Callable[[R], K | None] = attrgetter("id")
+    query: LoadRows[K, R], key: Callable[[R], K | None] = attrgetter("id")
 ) -> cached_property[Loader[K, R | None]]:
     """Declare a loader of one row for each key, None if there is none."""
 
@@ -74,14 +74,14 @@ def visible_row_loader(table: TableLike, column: str = "id") -> cached_property[
         by: Any = table.c[column]
 
         def query(session: Session, values: Sequence[Any]) -> Awaitable[list[Any]]:
-            return visibility.load_visible_rows(session, by, values, loaders.view)
+            return load_visible_rows(session, by, values, loaders.visibility)
 
         return loaders.create_loader(_by_key(query, attrgetter(column)))
 
     return cached_property(create)
 
 
-def rows_loader(query: Query[K, R], key: Callable[[R], K]) -> cached_property[Loader[K, list[R]]]:
+def rows_loader(query: LoadRows[K, R], key: Callable[[R], K]) -> cached_property[Loader[K, list[R]]]:
     """Declare a loader of all rows of each key."""
 
     async def load(session: Session, keys: list[K]) -> list[list[R]]:
@@ -163,7 +163,7 @@ class Loaders:
 
     def __init__(self, open_session: OpenSession, viewer: Actor, on_batch: Callable[[int], None] | None = None) -> None:
         self._open_session = open_session
-        self.view = visibility_of(viewer)
+        self.visibility = visibility_of(viewer)
         self._on_batch = on_batch
         self._running: set[asyncio.Future[Any]] = set()
         self._pages: dict[PageKey, Loader[UUID | None, Page]] = {}
@@ -188,8 +188,8 @@ class Loaders:
 
         async def load(session: Session, keys: list[UUID | None]) -> list[V]:
             if parent is None:
-                return [await load_root(session, source, request, self.view)]
-            by_key = await load_by_parent(session, source, parent, keys, request, self.view)
+                return [await load_root(session, source, request, self.visibility)]
+            by_key = await load_by_parent(session, source, parent, keys, request, self.visibility)
             return [by_key[key] for key in keys]
 
         return loaders.setdefault(key, self.create_loader(load))

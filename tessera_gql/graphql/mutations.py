@@ -140,7 +140,7 @@ async def _run_once(
     operation = to_camel_case(handler.__name__)
     identified = None if dry_run else idempotency.to_idempotent_call(context.actor, operation, arguments)
 
-    async def attempt(may_defer: bool) -> P | dict[str, Any]:  # noqa: FBT001 - as `rerun` calls it
+    async def attempt(may_defer: bool) -> P | dict[str, Any]:  # noqa: FBT001 - as `run_deferrable` calls it
         async with context.write(dry_run=dry_run, may_defer=may_defer) as session:
             earlier_payload = await store.claim_key(session, identified) if identified else None
             if earlier_payload is not None:

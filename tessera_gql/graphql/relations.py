@@ -54,7 +54,7 @@ def root_by_id(type_name: str, description: str) -> Any:
 
 
 def root_by_ref(type_name: str, ref: type, get_loader: RefLoader, description: str) -> Any:
-    """Declare a root field that loads an object by a reference, from the loader and key that `loader_of` returns."""
+    """Declare a root field that loads an object by a reference, from the loader and key that `get_loader` returns."""
 
     def bind(info: Info, **arguments: Any) -> BoundBatch:
         return _bind_key(type_name, *get_loader(info.context.loaders, arguments["by"].to_ref("by")))

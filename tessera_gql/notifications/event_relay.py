@@ -10,7 +10,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
 from typing import Self
 
 from tessera_gql.errors import Invalid, Unavailable
@@ -46,6 +46,7 @@ class EventRelay:
         self._wake_signal = asyncio.Event()
         self._position_changed = asyncio.Event()
         self._closed = False
+        self._on_exit = ExitStack()
         self._follower: asyncio.Task[None] | None = None
         self._read_at = 0.0
 
@@ -64,13 +65,13 @@ class EventRelay:
         async with self._database.read() as session:
             self._position = await events.load_last_sequence(session)
         self._read_at = time.monotonic()
-        self._database.commit_listeners.append(self.wake)
+        self._on_exit.callback(self._database.observe_commits(self.wake))
         self._follower = asyncio.create_task(self._follow(), name="event relay")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """End all subscriptions and stop following the log."""
-        self._database.commit_listeners.remove(self.wake)
+        self._on_exit.close()
         self._closed = True
         self._notify_subscribers()
         if self._follower is not None:

@@ -54,7 +54,7 @@ def render_slack_ping() -> bytes:
 
 
 def _payload_lines(payload: Mapping[str, Any]) -> list[str]:
-    """Yield the payload as lines for people, without ids."""
+    """Return the payload as lines for people, without ids."""
     lines: list[str] = []
     for name, value in payload.items():
         match value:

@@ -73,7 +73,7 @@ class WebhookWorker:
 
     async def run(self) -> None:
         """Run until cancelled; posts in progress then have a few seconds to finish."""
-        self._database.commit_listeners.append(self.wake)
+        end_observation = self._database.observe_commits(self.wake)
         try:
             while True:
                 await self._step()
@@ -82,7 +82,7 @@ class WebhookWorker:
                         await self._wake_signal.wait()
                 self._wake_signal.clear()
         finally:
-            self._database.commit_listeners.remove(self.wake)
+            end_observation()
             await self._finish_posts()
 
     async def _step(self) -> None:

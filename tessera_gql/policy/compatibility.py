@@ -114,7 +114,7 @@ def canonical_bytes(value: Any) -> bytes:
 
 
 def judge(current: Terms | None, proposed: Terms) -> Judgement:
-    """Judge changed terms under the current mode, so that a producer can't switch off the check with them."""
+    """Judge proposed terms under the *current* mode: a producer can't loosen the mode in the same publish."""
     if current is None:
         return Judgement(is_first=True, mode=proposed.mode)
     if current.fingerprint == proposed.fingerprint:

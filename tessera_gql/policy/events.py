@@ -2,7 +2,8 @@
 
 Audit log, webhooks and subscriptions are made from them. `audience_team_ids` are the teams that may see the event and
 are notified. All fields outside the envelope (`audience_team_ids`, `asset_id`, `proposal_id`) form the payload, so a
-new field is sent to all receivers.
+new field is sent to all receivers. A new kind also needs its row in `policy.visibility.EVENT_AUDIENCES`; without one,
+only administrators and its audience teams would see it, which a test refuses.
 """
 
 import re
@@ -232,7 +233,7 @@ class ProposalStale(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestSynced(Event):
-    """Summary of a manifest sync, beside the events of the contracts that it published."""
+    """A manifest was synced: a summary, in addition to the events of the contracts that were published."""
 
     entity_field = "sync_id"
     sync_id: UUID

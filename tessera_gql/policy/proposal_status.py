@@ -63,7 +63,7 @@ def next_status(
 
 
 def describe_status(status: ProposalStatus, *, is_anybody_asked: bool) -> str:
-    """Describe why acknowledgments and time lead to this status."""
+    """Give the reason for a status, for the event log."""
     match status:
         case ProposalStatus.APPROVED:
             return "every asked team agrees" if is_anybody_asked else "nobody is hurt, so nobody was asked"
@@ -131,9 +131,9 @@ class Revision(Enum):
 
 
 def revise_request(before: Sequence[str], after: Collection[str] | None, *, is_released: bool) -> Revision:
-    """Decide about a request from the fingerprints of the changes that affected the team before, and do now.
+    """Decide about the request to a team by the fingerprints of the changes that affected it `before` and now, `after`.
 
-    None means that the team is no longer affected. A response does not cover further changes, and a team that was
+    `after` is None if the team is no longer affected. A response does not cover further changes, and a team that was
     released has not been asked, so both are asked again.
     """
     if after is None:

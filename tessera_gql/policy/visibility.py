@@ -113,7 +113,7 @@ EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
 PUBLIC_EVENT_KINDS = frozenset(
     event.kind for event, audience in EVENT_AUDIENCES.items() if audience is Audience.READERS
 )
-"""Kinds that every caller may see; a kind that is missing in the table is private."""
+"""Kinds that every caller may see. A kind that is missing in the table would be private; a test refuses it."""
 
 
 def audience_of_field(type_name: str, field: str) -> Audience:
@@ -180,10 +180,10 @@ class EventRecord(Protocol):
 E = TypeVar("E", bound=EventRecord)
 
 
-def redact_event(viewer: Visibility, row: E, rename: Callable[[E, str], E]) -> E | None:
+def redact_event(visibility: Visibility, row: E, rename: Callable[[E, str], E]) -> E | None:
     """The event as the caller may see it; None if it is hidden. `rename` copies it with another actor."""
-    if viewer.is_unrestricted:
+    if visibility.is_unrestricted:
         return row
-    if row.kind not in PUBLIC_EVENT_KINDS and (viewer.team_id is None or str(viewer.team_id) not in row.teams):
+    if row.kind not in PUBLIC_EVENT_KINDS and (visibility.team_id is None or str(visibility.team_id) not in row.teams):
         return None
     return row if (actor := redact_actor(row.actor)) == row.actor else rename(row, actor)

@@ -55,7 +55,7 @@ class Backoff:
 
 
 def next_attempt(backoff: Backoff, *, failures: int, since: datetime, now: datetime, jitter: float) -> datetime | None:
-    """When to retry after so many failures; None to give up. `roll` in [0, 1) adds a jitter of ± 25 %."""
+    """When to retry after so many failures; None to give up. `jitter` in [0, 1) shifts the wait by up to ± 25 %."""
     wait = min(backoff.first_seconds * backoff.factor ** min(failures - 1, 64), backoff.maximum_seconds)
     due = now + timedelta(seconds=wait * (0.75 + jitter / 2))
     return due if due < since + timedelta(seconds=backoff.give_up_after_seconds) else None

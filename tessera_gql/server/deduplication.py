@@ -35,7 +35,7 @@ def find_shared_execution(transport: Transport, prepared: PrepareResult, identit
     if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
         return None
     resumes, cursor_variable = prepared.may_have_argument(RESUME_ARGUMENT), prepared.argument_variable(RESUME_ARGUMENT)
-    if (scope := transport.sharing_scope(identity)) is None or (resumes and cursor_variable is None):
+    if (scope := transport.find_sharing_scope(identity)) is None or (resumes and cursor_variable is None):
         return None
     common = {name: value for name, value in prepared.variables.items() if name != cursor_variable}
     try:

@@ -23,7 +23,13 @@ from tessera_gql.server.deduplication import stream_messages
 from tessera_gql.server.documents import Operation, PrepareResult
 from tessera_gql.server.http_errors import HttpError, body_too_large
 from tessera_gql.server.multipart import FORM_MEDIA_TYPE, PREFLIGHT_HEADERS
-from tessera_gql.server.operations import STREAM_REQUIRED, error_reply, execute, run_operation, to_encoded_reply
+from tessera_gql.server.operations import (
+    STREAM_REQUIRED,
+    build_exception_reply,
+    execute,
+    run_operation,
+    to_encoded_reply,
+)
 from tessera_gql.server.transport import EncodedReply, Identity, Job, Transport, Unauthenticated, close_streams
 from tessera_gql.server.uploads import LARGE_BYTES, MANIFEST_FIELDS, RequestBody, UploadShare
 
@@ -73,7 +79,9 @@ class Endpoint:
         except ClientDisconnect:
             response = None
         except Exception as error:  # noqa: BLE001 - a failure of authentication itself is masked and logged
-            response = _to_response(to_encoded_reply(self.transport, error_reply(self.transport, error)), media_type)
+            response = _to_response(
+                to_encoded_reply(self.transport, build_exception_reply(self.transport, error)), media_type
+            )
         if response is not None and response.status_code >= 400 and not body.is_complete:
             await _refuse(response, body, send)
         elif response is not None:
@@ -83,7 +91,7 @@ class Endpoint:
         """Execute the request; None if the reply was sent as an event stream."""
         identity = await self._authenticate(request)
         address = request.client.host if request.client else ""
-        share = UploadShare(self.transport.upload_limiter, self.transport.upload_account(identity, address))
+        share = UploadShare(self.transport.upload_limiter, self.transport.get_upload_account(identity, address))
         try:
             prepared = await self._prepare(request, body, media_type, identity, share)
             if media_type is MediaType.EVENTS:

@@ -211,7 +211,14 @@ class HttpProtocol(HttpToolsProtocol):
             self.connection.stop_write_deadline()
 
     def _expect_request(self) -> None:
-        """Start the deadline of an incomplete request, or the keep-alive timer between requests."""
+        """Start the timer that belongs to the state of the connection.
+
+        - A request is executed: there is no timer, and the connection is protected from eviction.
+        - The connection is new, or a request is incomplete: the deadline of the request runs.
+        - The connection waits between two requests: the keep-alive timer runs.
+
+        A connection that had a request may be evicted until its next request is executed.
+        """
         if self.connection is None or self.transport.is_closing():
             return
         if self.is_executing:

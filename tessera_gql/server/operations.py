@@ -11,14 +11,14 @@ from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 from graphql import ExecutionResult, GraphQLError, OperationType, create_source_event_stream, execute_subscription_event
-from graphql import execute as run_document
+from graphql import execute as graphql_core_execute
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as ReferenceExecutor
 
 from tessera_gql.config import Executor, Profile
 from tessera_gql.errors import Refusal
 from tessera_gql.executor import PlannedQuery, execute_query
-from tessera_gql.executor.streams import StreamStart
+from tessera_gql.executor.streams import PositionedEvent, StreamStart
 from tessera_gql.server.codec import encode
 from tessera_gql.server.concurrency import Slot
 from tessera_gql.server.documents import Operation, PrepareResult
@@ -59,7 +59,7 @@ async def run_operation(
     transport: Transport, prepared: PrepareResult, identity: Identity, disconnect: WaitForDisconnect | None = None
 ) -> Reply:
     """Execute a query or mutation and return its reply."""
-    with transport.observe(prepared, identity) as observe_reply:
+    with transport.observe_operation(prepared, identity) as observe_reply:
         reply = await _admit_and_run(transport, prepared, identity, disconnect)
         observe_reply(reply)
     return reply
@@ -69,18 +69,18 @@ async def _admit_and_run(
     transport: Transport, prepared: PrepareResult, identity: Identity, disconnect: WaitForDisconnect | None = None
 ) -> Reply:
     if not isinstance(prepared, Operation):
-        return _error_reply(transport, prepared)
+        return _build_errors_reply(transport, prepared)
     if prepared.kind is OperationType.SUBSCRIPTION:
-        return _error_reply(transport, [STREAM_REQUIRED])
+        return _build_errors_reply(transport, [STREAM_REQUIRED])
     try:
-        extensions = transport.charge(identity, prepared)
-        slot = transport.concurrency_limiter.slot(transport.caller_account(identity))
+        extensions = transport.charge_rate_limit(identity, prepared)
+        slot = transport.concurrency_limiter.slot(transport.find_caller_account(identity))
         async with slot if prepared.kind is OperationType.QUERY else nullcontext():
             reply, should_retry = await _attempt(transport, prepared, identity, disconnect, slot)
             if should_retry:
                 reply, _ = await _attempt(transport, prepared, identity, disconnect, slot)
     except Exception as error:  # noqa: BLE001 - every error becomes a reply, and internal failures are logged
-        return error_reply(transport, error)
+        return build_exception_reply(transport, error)
     return reply | {"extensions": reply.get("extensions", {}) | extensions} if extensions else reply
 
 
@@ -88,11 +88,11 @@ async def _attempt(
     transport: Transport, operation: Operation, identity: Identity, disconnect: WaitForDisconnect | None, slot: Slot
 ) -> tuple[Reply, bool]:
     """Execute once and return the reply and whether to retry. Closing the context may still raise."""
-    async with transport.context(identity) as context:
+    async with transport.open_operation_context(identity) as context:
         result = _start(transport, operation, context, slot)
         if not isinstance(result, ExecutionResult):
             result = await _await_result(transport, operation, result, disconnect)
-    reply = _reply(transport, result)
+    reply = _build_reply(transport, result)
     is_unavailable = operation.kind is OperationType.QUERY and any(
         error["extensions"]["code"] == "UNAVAILABLE" for error in reply.get("errors", ())
     )
@@ -103,7 +103,7 @@ def _start(
     transport: Transport, operation: Operation, context: Any, slot: Slot
 ) -> ExecutionResult | Awaitable[ExecutionResult]:
     reference = partial(
-        run_document,
+        graphql_core_execute,
         transport.schema,
         operation.document,
         context_value=context,
@@ -124,7 +124,13 @@ def _start(
 
     document, node, variables = operation.document, operation.node, operation.variables
     query = PlannedQuery(
-        transport.schema, document, node, variables, operation.plans, context.restrict_columns, slot.add_cpu_seconds
+        transport.schema,
+        document,
+        node,
+        variables,
+        operation.plans,
+        select_columns=context.select_columns,
+        on_cpu_seconds=slot.add_cpu_seconds,
     )
     return execute_query(query, context, run_reference, transport.executor_counts)
 
@@ -168,7 +174,7 @@ async def stream_replies(
     if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
         yield StreamReply(await run_operation(transport, prepared, identity))
         return
-    with transport.observe(prepared, identity) as observe_reply:
+    with transport.observe_operation(prepared, identity) as observe_reply:
         async with aclosing(_subscribe(transport, prepared, identity, start or StreamStart())) as replies:
             async for reply in replies:
                 observe_reply(reply.reply)
@@ -179,28 +185,29 @@ async def _subscribe(
     transport: Transport, prepared: Operation, identity: Identity, start: StreamStart
 ) -> AsyncGenerator[StreamReply]:
     try:
-        transport.charge(identity, prepared)
-        async with transport.context(identity) as context:
+        transport.charge_rate_limit(identity, prepared)
+        async with transport.open_operation_context(identity) as context:
             arguments = transport.schema, prepared.document, start, context, prepared.variables, prepared.name
             executor = ReferenceExecutor.build(*arguments, **_options(transport))
             if isinstance(executor, list):
-                yield StreamReply(_error_reply(transport, executor))
+                yield StreamReply(_build_errors_reply(transport, executor))
                 return
             source = create_source_event_stream(executor)
             executor.root_value = None  # the executor is a reference cycle, which would keep a shared stream in memory
             if isinstance(source, Awaitable):
                 source = await source
             if isinstance(source, ExecutionResult):
-                yield StreamReply(_error_reply(transport, source.errors or []))
+                yield StreamReply(_build_errors_reply(transport, source.errors or []))
                 return
             async with aclosing(cast("AsyncGenerator[object]", source)) as events:
                 async for event in events:
                     result = execute_subscription_event(executor.build_per_event_executor(event))
                     if isinstance(result, Awaitable):
                         result = await result
-                    yield StreamReply(_reply(transport, result), getattr(event, "position", None))
+                    position = event.position if isinstance(event, PositionedEvent) else None
+                    yield StreamReply(_build_reply(transport, result), position)
     except Exception as error:  # noqa: BLE001 - as in `run_operation`
-        yield StreamReply(error_reply(transport, error))
+        yield StreamReply(build_exception_reply(transport, error))
 
 
 def encode_reply(transport: Transport, reply: Reply, part: Literal["errors"] | None = None) -> bytes:
@@ -208,7 +215,7 @@ def encode_reply(transport: Transport, reply: Reply, part: Literal["errors"] | N
     try:
         return encode(reply[part] if part else reply)
     except (TypeError, ValueError, RecursionError) as error:
-        masked = error_reply(transport, error)
+        masked = build_exception_reply(transport, error)
         return encode(masked[part] if part else masked)
 
 
@@ -217,10 +224,10 @@ def to_encoded_reply(transport: Transport, reply: Reply) -> EncodedReply:
     return EncodedReply(encode_reply(transport, reply), None if "data" in reply else reply["errors"][0]["extensions"])
 
 
-def error_reply(transport: Transport, error: Exception) -> Reply:
+def build_exception_reply(transport: Transport, error: Exception) -> Reply:
     """Create the reply for an exception that ended the operation."""
     if isinstance(error, GraphQLError):
-        return _error_reply(transport, [error])
+        return _build_errors_reply(transport, [error])
     message, extensions = _describe_error(transport, error, "the whole operation")
     return {"errors": [{"message": message, "extensions": extensions}]}
 
@@ -235,15 +242,15 @@ def _options(transport: Transport) -> dict[str, Any]:
     return {"max_coercion_errors": transport.limits.errors, "hide_suggestions": transport.profile is Profile.LOCKED}
 
 
-def _reply(transport: Transport, result: ExecutionResult) -> Reply:
+def _build_reply(transport: Transport, result: ExecutionResult) -> Reply:
     if not result.errors:
         return {"data": result.data}
-    reply = _error_reply(transport, result.errors)
+    reply = _build_errors_reply(transport, result.errors)
     was_refused = result.data is None and not any(error.path for error in result.errors)
     return reply if was_refused else {"data": result.data} | reply
 
 
-def _error_reply(transport: Transport, errors: list[GraphQLError]) -> Reply:
+def _build_errors_reply(transport: Transport, errors: list[GraphQLError]) -> Reply:
     limit = transport.limits.errors
     reply: Reply = {"errors": [_format_error(transport, error) for error in errors[:limit]]}
     if len(errors) > limit:

@@ -11,7 +11,7 @@ from starlette.types import Receive, Send
 
 from tessera_gql.server.body import wait_for_disconnect
 from tessera_gql.server.broadcast import SlowListener
-from tessera_gql.server.operations import encode_reply, error_reply
+from tessera_gql.server.operations import build_exception_reply, encode_reply
 from tessera_gql.server.transport import (
     CloseReason,
     Identity,
@@ -125,5 +125,5 @@ async def _wait_for_end(transport: Transport, ended: asyncio.Future[CloseReason]
 
 
 def _encode_error(transport: Transport, error: Exception) -> bytes:
-    errors = encode_reply(transport, error_reply(transport, error), "errors")
+    errors = encode_reply(transport, build_exception_reply(transport, error), "errors")
     return _encode_event(Message("error", errors)) + COMPLETE

@@ -89,29 +89,32 @@ ObserveOperation: TypeAlias = Callable[
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Transport:
-    """The schema, callbacks, limits and open streams that the routes share."""
+    """The schema, callbacks, limits and open streams that the routes share.
+
+    `app.create_components` binds the callbacks for a server, `upload_process.main` those for an upload worker.
+    """
 
     schema: GraphQLSchema
     authenticate: Callable[[str | None], Awaitable[Identity]]
     """Resolves the `Authorization` value, or None, to an identity. Raises Unauthenticated."""
-    context: Callable[[Identity], AbstractAsyncContextManager[Any]]
+    open_operation_context: Callable[[Identity], AbstractAsyncContextManager[Any]]
     """Opens the GraphQL context of one operation, until its last reply is computed."""
     to_graphql_error: Callable[[Exception], GraphQLError | None] = lambda _error: None
     """Converts a failure that clients may see, such as an unavailable database; None masks it."""
-    sharing_scope: Callable[[Identity], Hashable | None] = lambda _identity: None
+    find_sharing_scope: Callable[[Identity], Hashable | None] = lambda _identity: None
     """Returns the visibility scope of an identity: equal subscriptions of one scope share an execution.
     None disables sharing."""
-    caller_account: Callable[[Identity], Hashable | None] = lambda _identity: None
+    find_caller_account: Callable[[Identity], Hashable | None] = lambda _identity: None
     """Returns the account for the concurrency limit and the limit of sockets and streams; None for no limits."""
-    charge: Callable[[Identity, Operation], dict[str, Any]] = lambda _identity, _operation: {}
+    charge_rate_limit: Callable[[Identity, Operation], dict[str, Any]] = lambda _identity, _operation: {}
     """Charges the rate limit and returns the reply's `extensions`. Raises a coded GraphQLError."""
     execute_in_worker: RunJob = _refuse_job
     """Executes large requests in another process, so that this one serves other clients meanwhile."""
-    upload_account: Callable[[Identity, str], str] = lambda _identity, address: address
+    get_upload_account: Callable[[Identity, str], str] = lambda _identity, address: address
     """Returns the account for the limit of large requests, from the identity and the client's address."""
     should_retry: Callable[[Any], bool] = lambda _context: False
     """Returns whether to retry a query after an unavailable database, given its context."""
-    observe: ObserveOperation = lambda _prepared, _identity: nullcontext(lambda _reply: None)
+    observe_operation: ObserveOperation = lambda _prepared, _identity: nullcontext(lambda _reply: None)
     limits: Limits = field(default_factory=Limits)
     profile: Profile = Profile.LOCKED
     executor: Executor = Executor.PLANNED
@@ -177,7 +180,7 @@ def bind_to_credential(transport: Transport, identity: Identity, ended: asyncio.
 
     Raises the coded GraphQLError RATE_LIMITED if the caller has reached its limit.
     """
-    _count_stream(transport, transport.caller_account(identity), ended)
+    _count_stream(transport, transport.find_caller_account(identity), ended)
     revoked: asyncio.Event | None = getattr(identity, "ended", None)
     if revoked is None:
         return

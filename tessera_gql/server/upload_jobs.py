@@ -8,19 +8,19 @@ from contextlib import suppress
 
 import orjson
 
-from tessera_gql.server.operations import error_reply, to_encoded_reply
+from tessera_gql.server.operations import build_exception_reply, to_encoded_reply
 from tessera_gql.server.transport import EncodedReply, Job, Message, Transport
 from tessera_gql.workflows.dbt.progress import Phase, ReportProgress, ignore_progress
 
 
 async def run_job(transport: Transport, job: Job, report_progress: ReportProgress = ignore_progress) -> EncodedReply:
     """Execute a job in a worker process and return its reply. Never raises; cancelling it cancels the worker's job."""
-    with transport.observe(job.operation, job.identity) as observe_reply:
+    with transport.observe_operation(job.operation, job.identity) as observe_reply:
         try:
-            extensions = transport.charge(job.identity, job.operation)
+            extensions = transport.charge_rate_limit(job.identity, job.operation)
             reply = await transport.execute_in_worker(job, extensions, report_progress)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an error, and our failures are logged
-            reply = to_encoded_reply(transport, error_reply(transport, error))
+            reply = to_encoded_reply(transport, build_exception_reply(transport, error))
         failure = reply.error_extensions
         observe_reply({"data": {}} if failure is None else {"errors": [{"message": "", "extensions": failure}]})
     return reply

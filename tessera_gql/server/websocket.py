@@ -24,7 +24,7 @@ from tessera_gql.server.codec import MalformedRequest, RequestParams, decode, en
 from tessera_gql.server.connection_limits import PingCounter, RefusalReason
 from tessera_gql.server.deduplication import SharedExecution, execute_messages, find_shared_execution
 from tessera_gql.server.documents import PrepareResult
-from tessera_gql.server.operations import error_reply
+from tessera_gql.server.operations import build_exception_reply
 from tessera_gql.server.send_queue import SendQueue
 from tessera_gql.server.transport import (
     CloseReason,
@@ -183,7 +183,7 @@ class Socket:
         except Unauthenticated as refusal:
             raise _ProtocolViolation(FORBIDDEN) from refusal
         except Exception as error:
-            error_reply(self.transport, error)  # logs the exception
+            build_exception_reply(self.transport, error)  # logs the exception
             raise _ProtocolViolation(CloseFrame(4500, "Internal server error")) from error
         try:
             bind_to_credential(self.transport, self.identity, self.ended)

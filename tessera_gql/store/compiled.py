@@ -202,6 +202,7 @@ class PreparedQuery:
     def _select_columns(self, statement: Select[Any], columns: frozenset[str] | None) -> Select[Any]:
         if columns is None:
             return statement
+        # The id is among the columns if a cursor may be built from the row; that needs the column of the order as well.
         names = columns | self._required_columns | ({self._cursor_column} if "id" in columns else set())
         return statement.with_only_columns(*(column for column in statement.selected_columns if column.key in names))
 

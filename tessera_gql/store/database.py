@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 from tessera_gql.errors import Unavailable
 from tessera_gql.policy.events import Event
@@ -19,6 +20,8 @@ from tessera_gql.store.replica import CHECK_SECONDS, Replica, ReplicaSession
 from tessera_gql.store.session import Session, transaction
 
 Clock = Callable[[], datetime]
+CommitObserver: TypeAlias = Callable[[Sequence[Event]], None]
+"""Called with the events of a commit; with none after a commit of another process."""
 
 
 def utc_now() -> datetime:
@@ -26,12 +29,12 @@ def utc_now() -> datetime:
 
 
 class Database:
-    """A database and its optional replica. `commit_listeners` holds callbacks for the events of each commit."""
+    """A database and its optional replica."""
 
     def __init__(self, url: str, *, clock: Clock = utc_now, options: DatabaseOptions = DEFAULT_OPTIONS) -> None:
         self.url = url
         self.clock = clock
-        self.commit_listeners: list[Callable[[Sequence[Event]], None]] = []
+        self._commit_observers: list[CommitObserver] = []
         self._observers: list[StatementObserver] = []
         self._sources = create_sources(url, options, self._observers)
         self._replica: Replica | None = None
@@ -49,6 +52,20 @@ class Database:
         """Observe every statement except those of migrations; the returned function ends it."""
         self._observers.append(observer)
         return lambda: self._observers.remove(observer)
+
+    def observe_commits(self, observer: CommitObserver) -> Callable[[], None]:
+        """Observe every commit that wrote events; the returned function ends it.
+
+        The observers of a server are `EventRelay.wake`, `WebhookWorker.wake` and `Authenticator.on_commit`, which
+        rejects a revoked key at once.
+        """
+        self._commit_observers.append(observer)
+        return lambda: self._commit_observers.remove(observer)
+
+    def notify_commit_observers(self, committed: Sequence[Event] = ()) -> None:
+        """Call the observers after a commit. The pool of upload workers calls it without events after theirs."""
+        for observe in self._commit_observers:
+            observe(committed)
 
     def read(self) -> "SessionContext":
         """Begin a read-only transaction, which sees one snapshot of the primary."""
@@ -105,8 +122,7 @@ class Database:
             with translate_faults(self.name, is_committing=True):
                 await write_transaction.commit()
         if session.events:
-            for notify in self.commit_listeners:
-                notify(session.events)
+            self.notify_commit_observers(session.events)
 
     async def erase_overwritten(self) -> None:
         """Write SQLite's WAL into the database file, so that neither holds overwritten values any more."""

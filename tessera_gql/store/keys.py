@@ -9,9 +9,9 @@ from sqlalchemy import bindparam, exists, func, or_, select, update
 
 from tessera_gql.errors import NotFound
 from tessera_gql.policy.visibility import Visibility
-from tessera_gql.store import visibility
 from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import ApiKey, table
+from tessera_gql.store.visibility import get_visible_row
 
 BOOTSTRAP_LOCK = 0x7E55E4C
 
@@ -36,10 +36,10 @@ async def list_all(session: Session) -> list[ApiKey]:
     return await session.list(select(TABLE).order_by(TABLE.c.created_at, TABLE.c.id), ApiKey)
 
 
-async def get(session: Session, key_id: UUID, viewer: Visibility) -> ApiKey:
+async def get(session: Session, key_id: UUID, visibility: Visibility) -> ApiKey:
     """Return a key by its id; raise NotFound if it does not exist or the caller may not see it."""
     error = NotFound("There is no such API key. Look it up with apiKeys or `tessera keys list`.", field=("api_key",))
-    key: ApiKey = await visibility.get_visible_row(session, TABLE.c.id, key_id, viewer, error)
+    key: ApiKey = await get_visible_row(session, TABLE.c.id, key_id, visibility, error)
     return key
 
 

@@ -65,7 +65,7 @@ async def load_reachable(
     session: Session, starts: Sequence[UUID], direction: Direction, depth: int = MAX_DEPTH
 ) -> dict[UUID, list[ReachableAsset]]:
     """Load the assets within `depth` steps of each start, nearest first, at most MAX_REACHABLE of them."""
-    build = _by_levels if session.dialect == "postgresql" else _by_steps
+    build = _build_postgres_walk if session.dialect == "postgresql" else _build_sqlite_walk
     reached: dict[UUID, list[ReachableAsset]] = {start: [] for start in starts}
     for row in await session.rows(build(session, starts, direction, depth)):
         if len(reached[row.start]) < MAX_REACHABLE:
@@ -89,7 +89,7 @@ SELECT start, degree, unnest(level) AS asset_id FROM walk WHERE degree > 0 ORDER
 """A row for each start and level, so that each asset is visited once and the walk stops at the maximum."""
 
 
-def _by_levels(_session: Session, starts: Sequence[UUID], direction: Direction, depth: int) -> Executable:
+def _build_postgres_walk(_session: Session, starts: Sequence[UUID], direction: Direction, depth: int) -> Executable:
     start, end = _edge_columns(direction)
     sql = LEVELS_SQL.format(start=start.name, end=end.name)
     statement = text(sql).columns(start=Uuid, degree=Integer, asset_id=Uuid)
@@ -97,7 +97,7 @@ def _by_levels(_session: Session, starts: Sequence[UUID], direction: Direction, 
     return statement.bindparams(parameter, depth=depth, maximum=MAX_REACHABLE)
 
 
-def _by_steps(session: Session, starts: Sequence[UUID], direction: Direction, depth: int) -> Executable:
+def _build_sqlite_walk(session: Session, starts: Sequence[UUID], direction: Direction, depth: int) -> Executable:
     """Walk step by step, since SQLite has no arrays; an asset is visited once for each of its degrees."""
     start, end = _edge_columns(direction)
     walk = (

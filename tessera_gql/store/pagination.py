@@ -21,11 +21,17 @@ from sqlalchemy import ColumnElement, FromClause, Select, Table, bindparam, sele
 
 from tessera_gql.errors import Invalid
 from tessera_gql.policy.visibility import Visibility
-from tessera_gql.store import visibility
 from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
 from tessera_gql.store.conditions import OPERATORS, Condition, fold_column, to_parameter
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import UTCDateTime
+from tessera_gql.store.visibility import (
+    is_restricted,
+    visibility_condition,
+    visibility_parameters,
+    visible_column,
+    visible_columns,
+)
 
 DEFAULT_SIZE = 20
 MAX_SIZE = 100
@@ -132,7 +138,7 @@ class QueryShape:
     """Whether private rows and names are hidden."""
 
     @classmethod
-    def of(cls, source: FromClause, parent: str | None, request: PageRequest, viewer: Visibility) -> "QueryShape":
+    def of(cls, source: FromClause, parent: str | None, request: PageRequest, visibility: Visibility) -> "QueryShape":
         return cls(
             source,
             parent,
@@ -141,12 +147,12 @@ class QueryShape:
             request.is_backward,
             tuple(name for name in ("after", "before") if getattr(request, name) is not None),
             tuple((condition.column, condition.operator) for condition in request.conditions),
-            visibility.is_restricted(source, viewer),
+            is_restricted(source, visibility),
         )
 
     def columns(self, source: FromClause, *extra: ColumnElement[Any]) -> list[ColumnElement[Any]]:
         """Return the columns to select from the source, or from an alias of it, followed by extra ones."""
-        return [*visibility.columns(source, restricted=self.is_restricted), *extra]
+        return [*visible_columns(source, restricted=self.is_restricted), *extra]
 
     def ordering(self, source: FromClause) -> list[Any]:
         column = source.c[self.order_by]
@@ -157,7 +163,7 @@ class QueryShape:
     def filters(self, dialect: str) -> Iterator[ColumnElement[bool]]:
         """Build the WHERE clauses for the visibility of rows and for the conditions."""
         if self.is_restricted:
-            yield visibility.visibility_condition(self.source, dialect)
+            yield visibility_condition(self.source, dialect)
         for index, (name, operator) in enumerate(self.conditions):
             column = self._filtered_column(name, operator)
             yield OPERATORS[operator].to_sql(dialect, column, f"value_{index}")
@@ -166,7 +172,7 @@ class QueryShape:
         """Return the column that a condition compares, masked as the caller sees it."""
         column: ColumnElement[Any] = self.source.c[name]
         if self.is_restricted:
-            column = visibility.visible_column(column)
+            column = visible_column(column)
         return fold_column(self.source, name, column) if operator == "contains" else column
 
     def bounded_filters(self, dialect: str) -> Iterator[ColumnElement[bool]]:
@@ -181,7 +187,7 @@ class QueryShape:
                 yield sa.or_(column < bound, sa.and_(column == bound, identity < bound_id))
 
 
-def _bind_values(source: FromClause, request: PageRequest, viewer: Visibility) -> dict[str, Any]:
+def _bind_values(source: FromClause, request: PageRequest, visibility: Visibility) -> dict[str, Any]:
     """Return the values of all parameters but the parents; raise Invalid for a cursor of another list."""
     conditions = enumerate(request.conditions)
     values = {f"value_{index}": to_parameter(source, condition) for index, condition in conditions}
@@ -189,13 +195,13 @@ def _bind_values(source: FromClause, request: PageRequest, viewer: Visibility) -
         if cursor is not None:
             value, values[f"{name}_id"] = _decode_cursor(cursor, request, name)
             values[name] = _to_column_value(source.c[request.order_by], value, name)
-    return values | {"size": request.size + 1} | visibility.parameters(viewer)
+    return values | {"size": request.size + 1} | visibility_parameters(visibility)
 
 
-async def load_page(session: Session, source: Table, request: PageRequest, viewer: Visibility) -> Page:
+async def load_page(session: Session, source: Table, request: PageRequest, visibility: Visibility) -> Page:
     """Load one page of a whole table."""
-    query = _page_query(QueryShape.of(source, None, request, viewer))
-    return _to_page(await session.fetch(query, **_bind_values(source, request, viewer)), request)
+    query = _page_query(QueryShape.of(source, None, request, visibility))
+    return _to_page(await session.fetch(query, **_bind_values(source, request, visibility)), request)
 
 
 @lru_cache(MAX_CACHED_SHAPES)
@@ -208,12 +214,17 @@ def _page_query(shape: QueryShape) -> PreparedQuery:
 
 
 async def load_pages_by_parent(
-    session: Session, source: sa.Table, parent: str, parents: Sequence[UUID], request: PageRequest, viewer: Visibility
+    session: Session,
+    source: sa.Table,
+    parent: str,
+    parents: Sequence[UUID],
+    request: PageRequest,
+    visibility: Visibility,
 ) -> dict[UUID, Page]:
     """Load a page for each parent with one statement."""
-    query = _parent_pages_query(QueryShape.of(source, parent, request, viewer))
+    query = _parent_pages_query(QueryShape.of(source, parent, request, visibility))
     pages = dict.fromkeys(parents, _to_page([], request))
-    rows = await session.fetch(query, parents=parents, **_bind_values(source, request, viewer))
+    rows = await session.fetch(query, parents=parents, **_bind_values(source, request, visibility))
     first = 1 if session.dialect == "postgresql" else 0
     for index, group in groupby(rows, attrgetter(PARENT_INDEX)):  # the statement orders the rows by parent
         pages[parents[index - first]] = _to_page([*group], request)
@@ -287,19 +298,24 @@ def _to_page(rows: Sequence[Any], request: PageRequest) -> Page:
     return Page(rows, has_next=has_more, has_previous=request.after is not None)
 
 
-async def count(session: Session, source: sa.Table, request: PageRequest, viewer: Visibility) -> int:
+async def count(session: Session, source: sa.Table, request: PageRequest, visibility: Visibility) -> int:
     """Count all rows of a table that meet the request's conditions."""
-    query = _count_query(QueryShape.of(source, None, request, viewer))
-    (row,) = await session.fetch(query, **_bind_values(source, request, viewer))
+    query = _count_query(QueryShape.of(source, None, request, visibility))
+    (row,) = await session.fetch(query, **_bind_values(source, request, visibility))
     return int(row.number)
 
 
 async def count_by_parent(
-    session: Session, source: sa.Table, parent: str, parents: Sequence[UUID], request: PageRequest, viewer: Visibility
+    session: Session,
+    source: sa.Table,
+    parent: str,
+    parents: Sequence[UUID],
+    request: PageRequest,
+    visibility: Visibility,
 ) -> dict[UUID, int]:
     """Count the rows of each parent that meet the request's conditions, with one statement."""
-    query = _count_query(QueryShape.of(source, parent, request, viewer))
-    rows = await session.fetch(query, parents=parents, **_bind_values(source, request, viewer))
+    query = _count_query(QueryShape.of(source, parent, request, visibility))
+    rows = await session.fetch(query, parents=parents, **_bind_values(source, request, visibility))
     return dict.fromkeys(parents, 0) | {row.parent: row.number for row in rows}
 
 

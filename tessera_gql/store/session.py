@@ -58,7 +58,7 @@ class Session:
         self.actor = actor
         self.events: list[Event] = []
         self.selected_columns: Mapping[FromClause | None, frozenset[str]] = {}
-        """For some tables the columns that are read; queries select only these."""
+        """For some tables the columns that `Context.select_columns` has chosen; queries select only these."""
         self.dialect = transaction.source.dialect
         self.keyring = transaction.source.target.keyring
         """Encrypts secrets before they are stored."""

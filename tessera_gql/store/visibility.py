@@ -41,18 +41,18 @@ ACTOR_COLUMNS = frozenset({KEYS.c.created_by, EVENTS.c.actor})
 """Columns with an actor's name, which may be the name of an API key."""
 
 
-def is_restricted(source: FromClause, viewer: Visibility) -> bool:
+def is_restricted(source: FromClause, visibility: Visibility) -> bool:
     """Return whether statements on the table must be restricted for this caller."""
-    return not viewer.is_unrestricted and source in VISIBILITY_CONDITIONS
+    return not visibility.is_unrestricted and source in VISIBILITY_CONDITIONS
 
 
-def parameters(viewer: Visibility) -> dict[str, Any]:
+def visibility_parameters(visibility: Visibility) -> dict[str, Any]:
     """Return the parameter values of restricted statements; other statements ignore them."""
-    team = viewer.team_id
+    team = visibility.team_id
     return {
         "viewer_team": team,
         "viewer_pattern": f"%{team}%" if team else None,
-        "viewer_key": viewer.key_id,
+        "viewer_key": visibility.key_id,
         "public_kinds": sorted(PUBLIC_EVENT_KINDS),
     }
 
@@ -63,7 +63,7 @@ def visibility_condition(source: FromClause, dialect: str) -> ColumnElement[bool
 
 
 def visible_column(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Mask a column for a restricted caller, as `policy.visibility.public_actor` does in Python."""
+    """Mask a column for a restricted caller, as `policy.visibility.redact_actor` does in Python."""
     origin = next(iter(column.base_columns), column)
     if origin not in ACTOR_COLUMNS:
         return column
@@ -76,24 +76,24 @@ def visible_column(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return case((is_key, public_name), else_=column).label(column.key)
 
 
-def columns(source: FromClause, *, restricted: bool) -> list[ColumnElement[Any]]:
+def visible_columns(source: FromClause, *, restricted: bool) -> list[ColumnElement[Any]]:
     """Return the columns to select from a table or an alias of it, masked if restricted."""
     return [visible_column(column) if restricted else column for column in source.c]
 
 
 async def load_visible_rows(
-    session: Session, column: Column[Any], values: Sequence[Any], viewer: Visibility
+    session: Session, column: Column[Any], values: Sequence[Any], visibility: Visibility
 ) -> list[Any]:
     """Load the rows whose column has one of the values and that the caller may see."""
-    query = _rows_query(column, is_restricted(column.table, viewer))
-    return [*await session.fetch(query, values=values, **parameters(viewer))]
+    query = _rows_query(column, is_restricted(column.table, visibility))
+    return [*await session.fetch(query, values=values, **visibility_parameters(visibility))]
 
 
 async def get_visible_row(
-    session: Session, column: Column[Any], value: Any, viewer: Visibility, error: NotFound
+    session: Session, column: Column[Any], value: Any, visibility: Visibility, error: NotFound
 ) -> Any:
     """Return the row with this value; raise the error if it does not exist or the caller may not see it."""
-    rows = await load_visible_rows(session, column, [value], viewer)
+    rows = await load_visible_rows(session, column, [value], visibility)
     if not rows:
         raise error
     return rows[0]
@@ -103,7 +103,7 @@ async def get_visible_row(
 def _rows_query(column: Column[Any], restricted: bool) -> PreparedQuery:  # noqa: FBT001 - a part of the cache's key
     def build(dialect: str) -> Select[Any]:
         is_requested = in_values(dialect, column, list_parameter("values", column))
-        statement = select(*columns(column.table, restricted=restricted)).where(is_requested)
+        statement = select(*visible_columns(column.table, restricted=restricted)).where(is_requested)
         return statement.where(visibility_condition(column.table, dialect)) if restricted else statement
 
     return PreparedQuery(build, column.table, [column.key])

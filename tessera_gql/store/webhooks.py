@@ -10,9 +10,9 @@ from sqlalchemy import and_, delete, exists, func, select, update
 from tessera_gql.errors import NotFound
 from tessera_gql.policy.enums import DeliveryStatus
 from tessera_gql.policy.visibility import Visibility
-from tessera_gql.store import visibility
 from tessera_gql.store.session import RowQuery, Session, ids
 from tessera_gql.store.tables import EventRow, Webhook, WebhookDelivery, table
+from tessera_gql.store.visibility import get_visible_row
 
 TABLE = table(Webhook)
 DELIVERIES = table(WebhookDelivery)
@@ -23,10 +23,10 @@ last_sequence = select(func.coalesce(func.max(events.c.sequence), 0)).scalar_sub
 IS_LAGGING = and_(TABLE.c.is_active, TABLE.c.position < last_sequence)
 
 
-async def get(session: Session, webhook_id: UUID, viewer: Visibility) -> Webhook:
+async def get(session: Session, webhook_id: UUID, visibility: Visibility) -> Webhook:
     """Return a webhook by its id; raise NotFound if it does not exist or the caller may not see it."""
     error = NotFound("There is no such webhook. List webhooks to find it.", field=("webhook",))
-    webhook: Webhook = await visibility.get_visible_row(session, TABLE.c.id, webhook_id, viewer, error)
+    webhook: Webhook = await get_visible_row(session, TABLE.c.id, webhook_id, visibility, error)
     return webhook
 
 
@@ -40,10 +40,10 @@ async def replace_secrets(session: Session, row: Webhook, secrets: list[dict[str
     return await session.update_unchanged(Webhook, row, secrets=secrets)
 
 
-async def get_delivery(session: Session, delivery_id: UUID, viewer: Visibility) -> WebhookDelivery:
+async def get_delivery(session: Session, delivery_id: UUID, visibility: Visibility) -> WebhookDelivery:
     """Return a delivery by its id; raise NotFound if it does not exist or the caller may not see it."""
     error = NotFound("There is no such delivery; ended ones are kept for 30 days.", field=("delivery",))
-    delivery: WebhookDelivery = await visibility.get_visible_row(session, DELIVERIES.c.id, delivery_id, viewer, error)
+    delivery: WebhookDelivery = await get_visible_row(session, DELIVERIES.c.id, delivery_id, visibility, error)
     return delivery
 
 

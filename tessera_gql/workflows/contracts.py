@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, overload
 from uuid import UUID
 
 from tessera_gql.errors import Conflict
@@ -37,7 +37,12 @@ class ContractDraft:
     published_at: datetime | None = None
 
 
+@overload
+def terms_of(contract: Contract) -> Terms: ...
+@overload
+def terms_of(contract: Contract | None) -> Terms | None: ...
 def terms_of(contract: Contract | None) -> Terms | None:
+    """Return the terms of a contract; None without one."""
     if contract is None:
         return None
     return Terms(contract.schema_def, contract.guarantees, contract.compatibility_mode, contract.schema_hash)

@@ -68,7 +68,7 @@ def signing_secrets(keyring: Keyring, row: Webhook, now: datetime) -> list[str]:
 
 
 def retiring_entries(keyring: Keyring, row: Webhook, until: datetime, now: datetime) -> list[SecretEntry]:
-    """Return the entries that sign besides a new secret, until the given time."""
+    """Return the entries that sign in addition to a new secret: each until its own end, or else until `until`."""
     usable = [entry for entry in _active_entries(row, now) if _is_readable(keyring, row.id, entry)]
     return [{**entry, "until": entry["until"] or until.isoformat()} for entry in usable]
 

@@ -104,7 +104,7 @@ async def test_a_change_by_another_process_is_seen_after_five_seconds(
 async def test_a_revocation_in_this_process_ends_the_streams_of_the_key_before_it_returns(
     authenticator: Authenticator, database: Database
 ) -> None:
-    database.commit_listeners.append(authenticator.on_commit)
+    database.observe_commits(authenticator.on_commit)
     created_key, other_key = await create_key(database), await create_key(database)
     identity, bystander = (
         await authenticator.identify(bearer(created_key)),
@@ -132,7 +132,7 @@ async def test_a_look_up_during_a_revocation_does_not_accept_the_key(database: D
 
 
 async def test_a_rolled_back_revocation_ends_nothing(authenticator: Authenticator, database: Database) -> None:
-    database.commit_listeners.append(authenticator.on_commit)
+    database.observe_commits(authenticator.on_commit)
     created_key = await create_key(database)
     identity = await authenticator.identify(bearer(created_key))
     async with database.write(dry_run=True) as session:

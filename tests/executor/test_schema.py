@@ -172,7 +172,7 @@ def both(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
             executor: Transport(
                 schema=core_schema(schema),
                 authenticate=anyone,
-                context=lambda identity: context.open_context(database, identity),
+                open_operation_context=lambda identity: context.open_context(database, identity),
                 limits=LIMITS,
                 profile=Profile.OPEN,
                 executor=executor,

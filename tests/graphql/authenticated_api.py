@@ -36,7 +36,7 @@ class AuthenticatedApi:
         return Transport(
             schema=core_schema(schema),
             authenticate=self.authenticate,
-            context=lambda identity: context.open_context(self.database, identity.actor),
+            open_operation_context=lambda identity: context.open_context(self.database, identity.actor),
             profile=Profile.LOCKED,
         )
 
@@ -65,7 +65,7 @@ class AuthenticatedApi:
 
 def authenticated_api(database: Database, **options: Any) -> AuthenticatedApi:
     api = AuthenticatedApi(database, Authenticator(database, **options))
-    database.commit_listeners.append(api.keys.on_commit)
+    database.observe_commits(api.keys.on_commit)
     return api
 
 

@@ -33,7 +33,7 @@ def transport(database: Database) -> Transport:
     return Transport(
         schema=core_schema(schema),
         authenticate=anyone,
-        context=lambda identity: context.open_context(database, identity, resources),
+        open_operation_context=lambda identity: context.open_context(database, identity, resources),
         profile=Profile.OPEN,
     )
 

@@ -32,7 +32,9 @@ def run(database: Database, tmp_path: Path) -> Ask:
     def open_context(identity: Any) -> AbstractAsyncContextManager[Context]:
         return context.open_context(database, identity, context.Resources(git_sync_path=tmp_path / "contracts"))
 
-    transport = Transport(schema=core_schema(schema), authenticate=anyone, context=open_context, profile=Profile.OPEN)
+    transport = Transport(
+        schema=core_schema(schema), authenticate=anyone, open_operation_context=open_context, profile=Profile.OPEN
+    )
 
     async def ask(query: str, *, actor: Actor = ANONYMOUS, **variables: Any) -> dict[str, Any]:
         reply = await execute(transport, query=query, variables=variables, identity=actor)

@@ -37,7 +37,7 @@ def test_a_document_evicted_from_the_cache_is_freed_with_its_plan() -> None:
 @pytest.mark.usefixtures("no_collector")
 async def test_a_closed_context_is_freed_with_its_rows(world: World, transport: Transport) -> None:
     asset = await world.published(consumers=1)
-    async with transport.context(ANONYMOUS) as context:
+    async with transport.open_operation_context(ANONYMOUS) as context:
         assert await context.loaders.asset.load(asset.id) is not None
         references = [ref(context), ref(context.loaders), ref(context.loaders.asset)]
     del context

@@ -55,7 +55,9 @@ async def listen(database: Database) -> AsyncIterator[Listen]:
         transport = Transport(
             schema=core_schema(schema),
             authenticate=anyone,
-            context=lambda identity: context.open_context(database, identity, context.Resources(event_relay=relay)),
+            open_operation_context=lambda identity: context.open_context(
+                database, identity, context.Resources(event_relay=relay)
+            ),
             profile=Profile.OPEN,
         )
 

@@ -6,8 +6,9 @@ from uuid import uuid4
 import pytest
 
 from tessera_gql.policy.access import ANONYMOUS, Action, Actor, Scope, is_allowed
-from tessera_gql.policy.events import ApiKeyCreated, TeamCreated
+from tessera_gql.policy.events import EVENT_KINDS, ApiKeyCreated, TeamCreated
 from tessera_gql.policy.visibility import (
+    EVENT_AUDIENCES,
     UNRESTRICTED,
     Audience,
     Visibility,
@@ -53,6 +54,10 @@ def test_a_private_event_is_visible_to_its_audience_and_a_public_event_to_everyo
     assert [redact_event(view, private, rename) for view in views] == [private, private, None, None]
     assert [redact_event(view, public, rename) for view in views] == [public] * 4
     assert redact_event(Visibility(), Row("A_KIND_OF_TOMORROW", ()), rename) is None
+
+
+def test_every_kind_of_event_has_an_audience() -> None:
+    assert sorted(event.kind for event in EVENT_AUDIENCES) == sorted(EVENT_KINDS)
 
 
 def test_a_webhook_has_the_visibility_of_its_team_and_without_a_team_sees_everything() -> None:

@@ -259,7 +259,7 @@ SCHEMA = strawberry.Schema(
 class SampleContext(dict[str, Any]):
     """The context of an operation, without database."""
 
-    def restrict_columns(self, reads: AttributeReads) -> None:
+    def select_columns(self, reads: AttributeReads) -> None:
         """There are no tables."""
 
     async def reset(self) -> None:
@@ -334,9 +334,9 @@ class SampleBackend:
         return Transport(
             schema=core_schema(SCHEMA),
             authenticate=self.authenticate,
-            context=self.context,
+            open_operation_context=self.context,
             to_graphql_error=translate,
-            sharing_scope=self.scope,
+            find_sharing_scope=self.scope,
             limits=replace(Limits(), **limits),
             profile=profile,
         )

@@ -134,7 +134,9 @@ def api(database: Database) -> AuthenticatedApi:
 
 def application(api: AuthenticatedApi, budget: RateLimiter) -> Starlette:
     transport = replace(
-        api.transport(), charge=lambda identity, asked: budget.charge(identity.actor.account, asked), open_streams=set()
+        api.transport(),
+        charge_rate_limit=lambda identity, asked: budget.charge(identity.actor.account, asked),
+        open_streams=set(),
     )
     return Starlette(routes=create_routes(transport))
 
@@ -177,7 +179,9 @@ async def test_a_refused_call_never_reaches_the_database(api: AuthenticatedApi, 
     key = await api.create_key(await world.team("shop"), Scope.WRITE)
     budget = RateLimiter(Rate.parse("1/day"), None, clock=Seconds())
     transport = replace(
-        api.transport(), charge=lambda identity, asked: budget.charge(identity.actor.account, asked), open_streams=set()
+        api.transport(),
+        charge_rate_limit=lambda identity, asked: budget.charge(identity.actor.account, asked),
+        open_streams=set(),
     )
     identity = await api.authenticate(f"Bearer {key.token}")
     query = 'mutation { updateTeam(input: {team: {name: "shop"}, metadata: {n: 1}}) { errors { code } } }'

@@ -60,7 +60,9 @@ async def test_a_database_failure_is_logged_with_its_reference_and_without_value
 
         async def __aexit__(self, *_: object) -> None: ...
 
-    transport = Transport(schema=core_schema(schema), authenticate=anyone, context=lambda _identity: Failing())
+    transport = Transport(
+        schema=core_schema(schema), authenticate=anyone, open_operation_context=lambda _identity: Failing()
+    )
     reply = await execute(transport, query="{ __typename }", identity=ANONYMOUS)
     extensions = reply["errors"][0]["extensions"]
     assert extensions["code"] == "INTERNAL"

@@ -15,7 +15,7 @@ from tessera_gql.formats.raw_json import RawJson
 from tessera_gql.server import uploads
 from tessera_gql.server.codec import decode, parse_params
 from tessera_gql.server.documents import parse_operation
-from tessera_gql.server.operations import Reply, error_reply, run_operation, to_encoded_reply
+from tessera_gql.server.operations import Reply, build_exception_reply, run_operation, to_encoded_reply
 from tessera_gql.server.transport import Transport
 from tessera_gql.server.upload_worker import protocol
 from tessera_gql.server.upload_worker.protocol import FrameKind, JobMessage
@@ -80,7 +80,7 @@ class Worker:
         except MemoryError:
             return {"errors": [TOO_MUCH_MEMORY]}
         except Exception as error:  # noqa: BLE001 - every error becomes a reply and is logged
-            return error_reply(transport, error)
+            return build_exception_reply(transport, error)
 
     def _report_progress(self, phase: Phase, finished: int, total: int) -> None:
         """Send the progress of a job; within a phase at most once per interval."""

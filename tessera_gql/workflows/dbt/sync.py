@@ -26,9 +26,9 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.contracts import retire
+from tessera_gql.workflows.dbt import assets as manifest_assets
 from tessera_gql.workflows.dbt import owners as manifest_owners
 from tessera_gql.workflows.dbt import readers as manifest_readers
-from tessera_gql.workflows.dbt import rows as manifest_rows
 from tessera_gql.workflows.dbt import state as manifest_state
 from tessera_gql.workflows.dbt.owners import OwnerRules
 from tessera_gql.workflows.dbt.progress import Phase, ReportProgress, ignore_progress
@@ -161,7 +161,7 @@ async def sync_manifest(
     written_models = [model for model in (*new_models, *changed_models) if model.fqn in sync.ids]
     readers, registered, exposure_warnings = await _register_consumers(sync, written_models, removed_assets)
     await _publish_all(sync, changed_models, {asset.fqn_key: asset for asset in locked_assets})
-    dependencies_added, dependencies_removed = await manifest_rows.sync_dependencies(
+    dependencies_added, dependencies_removed = await manifest_assets.sync_dependencies(
         session, sync.ids, written_models, new_ids, [asset.id for asset in removed_assets]
     )
     report = SyncReport(
@@ -204,12 +204,14 @@ async def _create_assets(sync: _Sync, models: Sequence[Model]) -> set[UUID]:
     accepted: list[Model] = []
     for model in models:
         with _handle_refusal(sync, model):
-            manifest_rows.validate_model(model)
+            manifest_assets.validate_model(model)
             accepted.append(model)
     state = sync.state
     rows = [(model, state.owners[model.fqn], state.compute_stamp(model)) for model in accepted]
-    new_assets = await manifest_rows.create_assets(sync.session, state.manifest, rows, sync.options.compatibility_mode)
-    published = await manifest_rows.insert_first_contracts(
+    new_assets = await manifest_assets.create_assets(
+        sync.session, state.manifest, rows, sync.options.compatibility_mode
+    )
+    published = await manifest_assets.insert_first_contracts(
         sync.session, [(model, new_assets[model.fqn]) for model in accepted]
     )
     for model, contract in zip(accepted, published, strict=True):
@@ -260,7 +262,7 @@ async def _publish_all(sync: _Sync, models: Sequence[Model], locked_assets: Mapp
         asset = locked_assets[assets.key(model.fqn)]
         async with _handle_refusal_in_savepoint(sync, model):
             if asset.id in never_published:
-                contract = (await manifest_rows.insert_first_contracts(sync.session, [(model, asset)]))[0]
+                contract = (await manifest_assets.insert_first_contracts(sync.session, [(model, asset)]))[0]
                 synced = ModelSyncResult(model.fqn, SyncOutcome.CREATED, asset.id, contract.id)
             else:
                 synced = await _publish(sync, model, asset)
@@ -305,8 +307,8 @@ async def _update_asset(sync: _Sync, model: Model, asset: Asset, synced: ModelSy
         is_settled = synced.outcome is not SyncOutcome.PROPOSED
         contract = await contracts.find_active(sync.session, asset.id) if is_settled else None
         marks = {"fingerprint": stamp, "contract": contract.version if contract else None}
-    await manifest_rows.update_asset(
-        sync.session, asset, manifest_rows.asset_columns(sync.state.manifest, model), marks
+    await manifest_assets.update_asset(
+        sync.session, asset, manifest_assets.asset_columns(sync.state.manifest, model), marks
     )
 
 

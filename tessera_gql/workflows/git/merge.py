@@ -1,6 +1,6 @@
 """Merge files into the database by natural keys, each kind once, in the order in which they depend on each other.
 
-Contracts are merged by `history`.
+`workflows.git.history` merges contracts.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Write assets, first contracts and lineage of a manifest, with one statement for each kind of row."""
+"""Write the assets of a manifest with their first contracts and lineage, with one statement for each kind of row."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
