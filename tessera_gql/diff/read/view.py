@@ -14,7 +14,7 @@ from tessera_gql.diff.read.in_place import DeclaredProperties, declared_properti
 from tessera_gql.diff.read.json import Json, canonical_json
 from tessera_gql.diff.read.json_types import ALL_TYPES, FRACTION, INTEGER, NULL, NUMBER, TYPE_MASKS, type_mask
 from tessera_gql.diff.read.keywords import SCALAR_KEYWORDS
-from tessera_gql.diff.read.schema import Bound, Number, Schema, tightest_high, tightest_low
+from tessera_gql.diff.read.schema import SILENT_KEYWORDS, Bound, Number, Schema, tightest_high, tightest_low
 
 MAX_PARTS = 200
 
@@ -168,7 +168,7 @@ def non_null_option(node: Schema, keyword: str) -> Schema | None:
 
 
 def _is_null(node: Schema) -> bool:
-    keywords = node.keywords.keys()
+    keywords = node.keywords.keys() - SILENT_KEYWORDS
     return (keywords == {"type"} and node.types == NULL) or (
         node.enum is not None and node.enum.keys() == {"null"} and len(keywords) == 1
     )
