@@ -163,7 +163,7 @@ class _FormReader:
         names = {*cast("list[str]", self.entries[keyword])}
         if "number" in names:
             names.discard("integer")
-        self.constants.append((keyword, frozenset(names) if len(names) > 1 else names.pop()))
+        self.constants.append((keyword, names.pop() if len(names) == 1 else frozenset(names)))
 
     def read_values(self, keyword: str) -> None:
         value = self.entries[keyword]
