@@ -1,6 +1,7 @@
 """Read subschemas as forms: what they assert, without annotations, names of references and the order of keys."""
 
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple, cast
 
 from tessera_gql.diff.read.documents import DYNAMIC, Document
@@ -141,8 +142,11 @@ class _FormReader:
         return self.form()
 
     def form(self) -> Form:
+        constants = tuple(sorted(self.constants, key=itemgetter(0)))
+        if not self.groups:
+            return Form(constants, (), self.traits)
         groups = (Group(keyword, tuple(children)) for keyword, children in sorted(self.groups.items()))
-        return Form(tuple(sorted(self.constants, key=_first)), tuple(groups), self.traits)
+        return Form(constants, tuple(groups), self.traits)
 
     def read_value(self, keyword: str) -> None:
         self.constants.append((keyword, identity(self.entries[keyword], self.document.identity_numbers)))
@@ -234,10 +238,6 @@ def has_scalar_items(entries: Entries) -> bool:
     types = cast("Entries", items).get("type") if isinstance(items, dict) else None
     names = {types} if isinstance(types, str) else {*cast("list[str]", types or ("object",))}
     return SCALAR_TYPES.issuperset(names) and "prefixItems" not in entries
-
-
-def _first(pair: tuple[str, object]) -> str:
-    return pair[0]
 
 
 Reader = Callable[[_FormReader, str], None]
