@@ -102,14 +102,14 @@ def read_part(document: Document, raw: object, pointer: str, *tokens: str) -> Ch
     number = document.identity_of(raw)
     entries = cast("Entries", raw)
     if number is not None:
-        return Part((document.dialect.uri, number), document, entries, "")
+        return Part((document.dialect.year, number), document, entries, "")
     pointer += "".join("/" + escape_token(token) for token in tokens)
     return Part((id(document), pointer), document, entries, pointer)
 
 
 def read_form(part: Part) -> Form | None:
     """Return the form of a subschema; None if it has a reference that depends on the dynamic scope."""
-    return None if part.pointer in part.document.opaque else _FormReader(part).read()
+    return None if part.node_id[1] in part.document.opaque else _FormReader(part).read()
 
 
 class _FormReader:
@@ -135,11 +135,18 @@ class _FormReader:
                     self.constants.append((keyword, value))
             else:
                 READERS.get(keyword, SHAPE_READERS.get(shape, _FormReader.read_value))(self, keyword)
-        if self.entries.get("nullable") is True and "type" in self.entries:
-            self.constants.append(("nullable", dialect.uri))
-        if dialect.year == 4 and "integer" in cast("str | list[str]", self.entries.get("type", ())):
-            self.constants.append(("$schema", dialect.year))
+        self.read_draft()
         return self.form()
+
+    def read_draft(self) -> None:
+        """Tell drafts apart where the same keywords mean something else."""
+        year = self.document.dialect.year
+        if self.entries.get("nullable") is True and "type" in self.entries:
+            self.constants.append(("nullable", year))
+        if "$ref" in self.entries and (self.constants or len(self.groups) > 1):  # drafts differ about its siblings
+            self.constants.append(("$schema", year))
+        if year == 4 and "integer" in cast("str | list[str]", self.entries.get("type", ())):
+            self.constants.append(("$schema", year))
 
     def form(self) -> Form:
         constants = tuple(sorted(self.constants, key=itemgetter(0)))
@@ -157,11 +164,12 @@ class _FormReader:
 
     def read_reference(self, keyword: str) -> None:
         target = self.document.targets.get(self.pointer)
-        if target is None:
-            self.read_value(keyword)
-        else:
-            child = read_part(self.document, self.document.schemas[target], target)
-            self.groups.setdefault("allOf", []).append(child)
+        if target not in self.document.schemas:
+            self.constants.append((keyword, target))
+            self.traits |= ALL_TRAITS
+            return
+        child = read_part(self.document, self.document.schemas[target], target)
+        self.groups.setdefault("allOf", []).append(child)
 
     def read_types(self, keyword: str) -> None:
         names = {*cast("list[str]", self.entries[keyword])}
@@ -187,9 +195,9 @@ class _FormReader:
         self.constants.append((keyword, frozenset(cast("list[str]", self.entries[keyword]))))
 
     def read_dependencies(self, keyword: str) -> None:
-        """Read `dependencies`, `dependentRequired` or `dependentSchemas`; the first is ignored by later drafts."""
-        if keyword == "dependencies" and not self.document.dialect.knows_dependencies:
-            return
+        """Read `dependencies`, `dependentRequired` or `dependentSchemas`."""
+        if keyword == "dependencies" and not self.document.dialect.knows_dependencies:  # ignored by later drafts
+            self.constants.append(("$schema", self.document.dialect.year))
         entries = cast("Entries", self.entries[keyword])
         lists = {(name, frozenset(cast("list[str]", item))) for name, item in entries.items() if isinstance(item, list)}
         if lists:
