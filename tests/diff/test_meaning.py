@@ -148,6 +148,17 @@ def test_an_annotation_in_an_alternative_of_the_same_meaning_is_listed():
     assert (change.pointer, change.before, change.after, change.breaks) == ("/$defs/d1/title", "one", "two", set())
 
 
+def test_alternatives_that_differ_in_annotations_alone_are_compared_in_order():
+    old = {"anyOf": [{**TEXT, "format": "date"}, {**TEXT, "format": "time"}]}
+    assert compare(old, {**old, "$id": "urn:example:new"}).changes == ()
+
+
+def test_an_annotation_of_the_alternative_null_is_no_other_change():
+    old = {"anyOf": [{**INTEGER, "format": "int32"}, {"type": "null"}]}
+    changes = compare(old, {"anyOf": [old["anyOf"][0], {"type": "null", "description": "absent"}]}).changes
+    assert not [change for change in changes if change.breaks]
+
+
 @st.composite
 def annotated(draw: st.DrawFn, schema: Any) -> Any:
     """The schema with annotations at random subschemas, keys in another order, and other identifiers."""

@@ -224,9 +224,17 @@ def _alternative_pairs(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
         match _alternative_groups(pair.old, keyword), _alternative_groups(pair.new, keyword):
             case [before], [after]:
                 old, new = before.children(keyword), after.children(keyword)
-                partners = {node.key: node for node in reversed(new)}
-                equal = [(was, now) for was in old if (now := partners.get(was.key)) is not None]
-                for was, now in (*equal, *zip(*_remove_equal(old, new), strict=False)):
+                for was, now in (*_equal_pairs(old, new), *zip(*_remove_equal(old, new), strict=False)):
                     yield SameValueStep(), _make_pair(View((was,)), View((now,)))
             case _:
                 pass
+
+
+def _equal_pairs(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> Iterator[tuple[Schema, Schema]]:
+    """Yield the alternatives of the same meaning in pairs; those that differ in annotations alone in order."""
+    partners: dict[int, list[Schema]] = {}
+    for node in reversed(new):
+        partners.setdefault(node.key, []).append(node)
+    for node in old:
+        if remaining := partners.get(node.key):
+            yield node, remaining.pop()

@@ -68,13 +68,25 @@ class Branch:
             self.literal_keys.update(keys)
             if any((number, not holds, projection) in self.literal_keys for number, holds, projection in keys):
                 return False
-            if not (conjunct.node.types if conjunct.holds else conjunct.node.breakable_types) & self.json_type:
+            if not self._is_possible(conjunct):
                 return False
             if conjunct.holds:
                 stack += self._assert_literal(conjunct)
             elif conjunct.node.types & self.json_type:
                 self.negatives.append(conjunct)
         return True
+
+    def _is_possible(self, literal: Literal) -> bool:
+        """Return False if no value of the type satisfies the literal together with a schema to satisfy."""
+        if not (literal.node.types if literal.holds else literal.node.breakable_types) & self.json_type:
+            return False
+        if not literal.holds or literal.projection is not None:
+            return True
+        return not any(
+            self.disjointness.are_disjoint(premise.node, literal.node, self.json_type)
+            for premise in self.nodes
+            if premise.projection is None
+        )
 
     def _assert_literal(self, literal: Literal) -> list[Conjunct]:
         node = literal.node
@@ -95,16 +107,18 @@ class Branch:
 
     def _one_of_alternatives(self, literal: Literal) -> list[Alternative]:
         """Return each option with the violation of the others; those that are disjoint from it are violated anyway."""
-        options, are_disjoint = literal.node.children("oneOf"), self.disjointness.are_disjoint
+        options = literal.node.children("oneOf")
         if len(options) > MAX_EXCLUSIVE:
             return [[literal.require(option)] for option in options]
+        is_large = len(options) > MAX_OPTIONS
         return [
             [
                 literal.require(chosen),
                 *(
                     literal.refuse(option)
                     for option in options
-                    if option is not chosen and not (len(options) <= MAX_OPTIONS and are_disjoint(chosen, option))
+                    if option is not chosen
+                    and (is_large or not self.disjointness.are_disjoint(chosen, option, self.json_type))
                 ),
             ]
             for chosen in options

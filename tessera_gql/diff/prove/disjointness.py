@@ -28,16 +28,15 @@ class Disjointness:
     def __init__(self) -> None:
         self.facts: dict[int, Facts] = {}
 
-    def are_disjoint(self, left: Schema, right: Schema, *, ignores_closed: bool = False) -> bool:
-        """Return whether it is certain that no value satisfies both schemas.
+    def are_disjoint(self, left: Schema, right: Schema, json_type: int, *, ignores_closed: bool = False) -> bool:
+        """Return whether it is certain that no value of a JSON type satisfies both schemas.
 
         With `ignores_closed`, one of them may be about a value without the properties that it does not name.
         """
         own, peer = self._facts(left), self._facts(right)
-        types = own.types & peer.types
-        if not types or _have_no_value(own, peer):
+        if not own.types & peer.types & json_type or _have_no_value(own, peer):
             return True
-        if types != OBJECT:
+        if json_type != OBJECT:
             return False
         shared = (own.required | peer.required) & own.properties.keys() & peer.properties.keys()
         if any(self._exclude(own, peer, name) for name in shared):

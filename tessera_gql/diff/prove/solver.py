@@ -9,7 +9,6 @@ documents.
 
 import sys
 from collections.abc import Collection, Iterable
-from functools import partial
 
 from tessera_gql.diff.prove.arrays import ItemRules, find_array
 from tessera_gql.diff.prove.branch import Branch, Violation, dereference, implied_keys
@@ -181,8 +180,8 @@ class Solver:
     def _list_violations(self, branch: Branch, literal: Literal, literals: list[Literal]) -> None:
         """List the ways to violate a schema, unless a schema to satisfy excludes it anyway."""
         premises = [premise.node for premise in branch.nodes if premise.projection is None]
-        are_disjoint = partial(self.disjointness.are_disjoint, ignores_closed=literal.projection is not None)
-        if any(are_disjoint(premise, literal.node) for premise in premises):
+        are_disjoint, ignores_closed = self.disjointness.are_disjoint, literal.projection is not None
+        if any(are_disjoint(node, literal.node, branch.json_type, ignores_closed=ignores_closed) for node in premises):
             return
         options = list(list_violations(literal, branch.json_type, premises, self.disjointness))
         if branch.is_pending and len(options) > 1:
@@ -199,8 +198,9 @@ class Solver:
                 return False
 
     def _may_hold(self, branch: Branch, option: Alternative, literals: list[Literal]) -> bool:
+        """Return False for an option that contradicts the branch already."""
         if any(isinstance(item, Literal) for item in option):
-            return True
+            return branch.copy().add(option)
         constraints = [item for item in option if not isinstance(item, Literal)]
         single = Branch(branch.json_type, branch.disjointness, branch.nodes, [*branch.constraints, *constraints])
         return self._decide(single, literals, is_whole=False) is not NoWitness.EMPTY

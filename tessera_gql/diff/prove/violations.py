@@ -1,6 +1,7 @@
 """List the ways to violate a schema. The list may contain impossible ways, but must not omit one."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import combinations, islice
 
 from tessera_gql.diff.prove.constraints import (
@@ -27,6 +28,7 @@ from tessera_gql.diff.read.json_types import ARRAY, FRACTION, INTEGER, OBJECT, S
 from tessera_gql.diff.read.schema import Schema
 
 Alternative = list[Conjunct]
+AreDisjoint = Callable[[Schema, Schema], bool]
 MAX_OPTIONS = 100
 MAX_PAIRS = 66
 
@@ -50,17 +52,17 @@ def list_violations(
         yield []
     if (target := node.target()) is not None:
         yield [literal.refuse(target)]
-    yield from _composition_violations(literal, disjointness)
+    yield from _composition_violations(literal, partial(disjointness.are_disjoint, json_type=json_type))
 
 
-def _composition_violations(literal: Literal, disjointness: Disjointness) -> Iterator[Alternative]:
+def _composition_violations(literal: Literal, are_disjoint: AreDisjoint) -> Iterator[Alternative]:
     node = literal.node
     for child in node.children("allOf"):
         yield [literal.refuse(child)]
     if "anyOf" in node.keywords:
         yield [literal.refuse(child) for child in node.children("anyOf")]
     if "oneOf" in node.keywords:
-        yield from _one_of_violations(literal, node.children("oneOf"), disjointness)
+        yield from _one_of_violations(literal, node.children("oneOf"), are_disjoint)
     if (negated := node.child("not")) is not None:
         yield [literal.apply(negated, holds=True)]
     if (condition := node.child("if")) is not None:
@@ -69,16 +71,14 @@ def _composition_violations(literal: Literal, disjointness: Disjointness) -> Ite
                 yield [literal.apply(condition, holds=holds), literal.refuse(then)]
 
 
-def _one_of_violations(
-    literal: Literal, options: Sequence[Schema], disjointness: Disjointness
-) -> Iterator[Alternative]:
+def _one_of_violations(literal: Literal, options: Sequence[Schema], are_disjoint: AreDisjoint) -> Iterator[Alternative]:
     """Yield that none of the options holds, and the pairs that may hold together, or single options if there are many.
 
     A projection shows all names of the options, so that it changes nothing about options that are disjoint.
     """
     yield [literal.refuse(option) for option in options]
     pairs = combinations(options if len(options) <= MAX_OPTIONS else (), 2)
-    overlapping = [*islice((pair for pair in pairs if not disjointness.are_disjoint(*pair)), MAX_PAIRS + 1)]
+    overlapping = [*islice((pair for pair in pairs if not are_disjoint(*pair)), MAX_PAIRS + 1)]
     is_paired = len(options) <= MAX_OPTIONS and len(overlapping) <= MAX_PAIRS
     for alternative in overlapping if is_paired else ((option,) for option in options):
         yield [literal.apply(option, holds=True) for option in alternative]

@@ -1,6 +1,7 @@
 """Read subschemas as forms: what they assert, without annotations, names of references and the order of keys."""
 
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple, cast
 
 from tessera_gql.diff.read.documents import DYNAMIC, Document
@@ -101,14 +102,14 @@ def read_part(document: Document, raw: object, pointer: str, *tokens: str) -> Ch
     number = document.identity_of(raw)
     entries = cast("Entries", raw)
     if number is not None:
-        return Part((document.dialect.uri, number), document, entries, "")
+        return Part((document.dialect.year, number), document, entries, "")
     pointer += "".join("/" + escape_token(token) for token in tokens)
     return Part((id(document), pointer), document, entries, pointer)
 
 
 def read_form(part: Part) -> Form | None:
     """Return the form of a subschema; None if what it means depends on the dynamic scope or on the draft."""
-    is_opaque = part.pointer in part.document.opaque or part.document.dialect.is_ambiguous(part.raw)
+    is_opaque = part.node_id[1] in part.document.opaque or part.document.dialect.is_ambiguous(part.raw)
     return None if is_opaque else _FormReader(part).read()
 
 
@@ -135,15 +136,26 @@ class _FormReader:
                     self.constants.append((keyword, value))
             else:
                 READERS.get(keyword, SHAPE_READERS.get(shape, _FormReader.read_value))(self, keyword)
-        if dialect.knows_nullable and self.entries.get("nullable") is True and "type" in self.entries:
-            self.constants.append(("nullable", dialect.uri))
-        if dialect.forbids_decimal_points and "integer" in cast("str | list[str]", self.entries.get("type", ())):
-            self.constants.append(("$schema", dialect.year))
+        self.read_draft()
         return self.form()
 
+    def read_draft(self) -> None:
+        """Tell drafts apart where the same keywords mean something else."""
+        dialect = self.document.dialect
+        year = dialect.year
+        if dialect.knows_nullable and self.entries.get("nullable") is True and "type" in self.entries:
+            self.constants.append(("nullable", year))
+        if "$ref" in self.entries and (self.constants or len(self.groups) > 1):  # drafts differ about its siblings
+            self.constants.append(("$schema", year))
+        if dialect.forbids_decimal_points and "integer" in cast("str | list[str]", self.entries.get("type", ())):
+            self.constants.append(("$schema", year))
+
     def form(self) -> Form:
+        constants = tuple(sorted(self.constants, key=itemgetter(0)))
+        if not self.groups:
+            return Form(constants, (), self.traits)
         groups = (Group(keyword, tuple(children)) for keyword, children in sorted(self.groups.items()))
-        return Form(tuple(sorted(self.constants, key=_first)), tuple(groups), self.traits)
+        return Form(constants, tuple(groups), self.traits)
 
     def read_value(self, keyword: str) -> None:
         self.constants.append((keyword, identity(self.entries[keyword], self.document.identity_numbers)))
@@ -154,18 +166,19 @@ class _FormReader:
 
     def read_reference(self, keyword: str) -> None:
         target = self.document.targets.get(self.pointer)
-        if target is None:
-            self.read_value(keyword)
-        else:
-            document = self.document.external.get(self.pointer, self.document)
-            child = read_part(document, document.schemas[target], target)
-            self.groups.setdefault("allOf", []).append(child)
+        document = self.document.external.get(self.pointer, self.document)
+        if target not in document.schemas:
+            self.constants.append((keyword, target))
+            self.traits |= ALL_TRAITS
+            return
+        child = read_part(document, document.schemas[target], target)
+        self.groups.setdefault("allOf", []).append(child)
 
     def read_types(self, keyword: str) -> None:
         names = {*cast("list[str]", self.entries[keyword])}
         if "number" in names:
             names.discard("integer")
-        self.constants.append((keyword, frozenset(names) if len(names) > 1 else names.pop()))
+        self.constants.append((keyword, names.pop() if len(names) == 1 else frozenset(names)))
 
     def read_values(self, keyword: str) -> None:
         value = self.entries[keyword]
@@ -185,9 +198,9 @@ class _FormReader:
         self.constants.append((keyword, frozenset(cast("list[str]", self.entries[keyword]))))
 
     def read_dependencies(self, keyword: str) -> None:
-        """Read `dependencies`, `dependentRequired` or `dependentSchemas`; the first is ignored by later drafts."""
-        if keyword == "dependencies" and not self.document.dialect.knows_dependencies:
-            return
+        """Read `dependencies`, `dependentRequired` or `dependentSchemas`."""
+        if keyword == "dependencies" and not self.document.dialect.knows_dependencies:  # ignored by later drafts
+            self.constants.append(("$schema", self.document.dialect.year))
         entries = cast("Entries", self.entries[keyword])
         lists = {(name, frozenset(cast("list[str]", item))) for name, item in entries.items() if isinstance(item, list)}
         if lists:
@@ -236,10 +249,6 @@ def has_scalar_items(entries: Entries) -> bool:
     types = cast("Entries", items).get("type") if isinstance(items, dict) else None
     names = {types} if isinstance(types, str) else {*cast("list[str]", types or ("object",))}
     return SCALAR_TYPES.issuperset(names) and "prefixItems" not in entries
-
-
-def _first(pair: tuple[str, object]) -> str:
-    return pair[0]
 
 
 Reader = Callable[[_FormReader, str], None]

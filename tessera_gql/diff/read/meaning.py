@@ -77,9 +77,8 @@ class MeaningNumbers:
             if part.node_id in self.numbers:
                 stack.pop()
                 continue
-            form = forms.get(part.node_id) or read_form(part)
+            form = forms.get(part.node_id) or self._read(part)
             if form is None:
-                self.numbers[part.node_id] = next(self.unique_numbers)
                 continue
             pending = [child for child in form.children() if isinstance(child, Part) and self._is_pending(child)]
             if part.node_id not in forms:
@@ -92,6 +91,17 @@ class MeaningNumbers:
                 self._register(part.node_id, forms.pop(part.node_id))
         if forms:
             self._assign_cyclic(forms)
+
+    def _read(self, part: Part) -> Form | None:
+        """Read a form, or number the part at once if it has no children."""
+        form = read_form(part)
+        if form is None:
+            self.numbers[part.node_id] = next(self.unique_numbers)
+        elif not form.groups:
+            self._register(part.node_id, form)
+        else:
+            return form
+        return None
 
     def _register(self, node_id: NodeId, form: Form) -> None:
         """Number a form whose children have numbers."""

@@ -15,7 +15,7 @@ from tessera_gql.diff.read.json import Json, canonical_json
 from tessera_gql.diff.read.json_types import ALL_TYPES, NULL, format_types, type_mask
 from tessera_gql.diff.read.keywords import SCALAR_KEYWORDS
 from tessera_gql.diff.read.numbers import Bound, Number, tightest_high, tightest_low
-from tessera_gql.diff.read.schema import Schema
+from tessera_gql.diff.read.schema import SILENT_KEYWORDS, Schema
 
 MAX_PARTS = 200
 
@@ -171,7 +171,7 @@ def non_null_option(node: Schema, keyword: str) -> Schema | None:
 
 
 def _is_null(node: Schema) -> bool:
-    keywords = node.keywords.keys()
+    keywords = node.keywords.keys() - SILENT_KEYWORDS
     return (keywords == {"type"} and node.types == NULL) or (
         node.enum is not None and node.enum.keys() == {"null"} and len(keywords) == 1
     )
