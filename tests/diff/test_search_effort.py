@@ -24,7 +24,7 @@ def parse_literals(old, new):
     return [Literal(left, holds=True), Literal(right, holds=False)]
 
 
-MAX_CALLS = 8_000_000
+MAX_CALLS = 10_000_000
 """Calls of functions in the comparison and the evidence of a hostile pair; about a second."""
 BETWEEN = {"minLength": 1, "maxLength": 5}
 CASES = [
