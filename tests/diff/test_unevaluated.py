@@ -59,6 +59,10 @@ def nested(levels, leaf):
         ({"type": "array", "maxItems": 0}, {"unevaluatedItems": False}, False),
         ({"type": ["string", "null", "number"]}, {"unevaluatedItems": False, **CLOSED}, True),
         ({"type": "object", **CLOSED}, {"maxProperties": 0}, True),
+        # additionalProperties has evaluated every property
+        ({"additionalProperties": TEXT}, {"additionalProperties": TEXT, **CLOSED}, True),
+        ({"additionalProperties": TEXT}, {"allOf": [{"additionalProperties": TEXT}], **CLOSED}, True),
+        ({"additionalProperties": TEXT}, {"anyOf": [{"additionalProperties": TEXT}], **A, **CLOSED}, False),
         # the values that a schema with the keyword accepts are never underestimated
         ({"type": "object", **A, **CLOSED}, {"type": "object", "properties": {"a": TEXT}}, False),
         ({"type": "object", **A, **CLOSED}, {"type": "object", "properties": {"a": NUMBER}}, True),

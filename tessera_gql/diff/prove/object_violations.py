@@ -38,7 +38,9 @@ def list_object_violations(literal: Literal, premises: Sequence[Schema]) -> Iter
     yield from _property_violations(literal, premises)
     yield from _dependency_violations(literal)
     if (extra := node.child("unevaluatedProperties")) is not None:
-        yield from _undeclared_violations(literal, conjunction(node), extra)
+        nodes = conjunction(node)
+        if all(schema.additional_properties is None for schema in nodes):  # which evaluates every property
+            yield from _undeclared_violations(literal, nodes, extra)
 
 
 def _count_violations(literal: Literal, premises: Sequence[Schema]) -> Iterator[Alternative]:

@@ -32,6 +32,7 @@ CACHED_PATTERNS = 128
 DATA_KEYWORDS = frozenset({"enum", "const", "default", "examples"})
 SCHEMA_MAPS = frozenset(key for key, shape in MIXED.shapes.items() if shape in ("map", "pattern map", "dependencies"))
 ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
+EVALUATING = frozenset(("additionalProperties", "patternProperties"))
 Errors = Iterator[ValidationError]
 Keyword = Callable[[Any, Any, Any, Any], Errors | None]
 
@@ -55,9 +56,13 @@ class ReferenceValidator:
 
     @cached_property
     def is_unsupported(self) -> bool:
-        """Whether validation might not end, or might match a client's pattern with Python's `re`."""
+        """Whether validation might not end, might match a client's pattern with Python's `re`, or is known to be wrong.
+
+        `jsonschema` overlooks properties that a schema in `additionalProperties` has evaluated.
+        """
         names = _collect_names(self.document.raw)
-        return {"unevaluatedProperties", "patternProperties"} <= names or has_cycle(self.root)
+        has_unevaluated = "unevaluatedProperties" in names
+        return (has_unevaluated and not names.isdisjoint(EVALUATING)) or has_cycle(self.root)
 
     def accepts(self, value: Json) -> bool | None:
         """Return whether the value is valid, or None if the validation fails or exceeds its bounds."""
