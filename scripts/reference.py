@@ -37,7 +37,7 @@ from tessera_gql.diff.keywords.record import Keyword
 from tessera_gql.diff.keywords.registry import KEYWORDS
 from tessera_gql.diff.keywords.type import TYPE
 from tessera_gql.diff.read.dialects import DIALECTS, Dialect
-from tessera_gql.diff.read.json_types import ALL_TYPES, format_types
+from tessera_gql.diff.values.json_types import ALL_TYPES, format_types
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs"

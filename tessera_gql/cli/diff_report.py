@@ -9,7 +9,7 @@ from tessera_gql.cli.documents import SchemaFile
 from tessera_gql.cli.mode_table import format_verdict
 from tessera_gql.cli.terminal import StyledText, print_document, print_entry, print_json, print_line
 from tessera_gql.diff import Certainty, Change, Mode, SchemaDiff
-from tessera_gql.diff.read.json import MISSING, resolve_pointer, split_pointer
+from tessera_gql.diff.values.json import MISSING, resolve_pointer, split_pointer
 from tessera_gql.escaping import build_workflow_command, escape_markdown, to_markdown_code
 
 MAX_COUNTEREXAMPLE_CHARACTERS = 400

@@ -16,6 +16,7 @@ together: `read` parses schemas, `compare` finds differences, `prove` decides wh
 these with evidence. docs/diff-library.md describes how to use it.
 """
 
+from tessera_gql.diff.budget import Budget
 from tessera_gql.diff.changes import (
     FINGERPRINT_VERSION,
     Bump,
@@ -27,14 +28,13 @@ from tessera_gql.diff.changes import (
     SchemaDiff,
 )
 from tessera_gql.diff.engine import check, compare
+from tessera_gql.diff.errors import SchemaError
 from tessera_gql.diff.modes import MODE_DESCRIPTIONS, EverydayVerdict, judge_everyday_changes
-from tessera_gql.diff.read.budget import Budget
-from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.fields import Field, list_fields
 from tessera_gql.diff.read.guard import guard
-from tessera_gql.diff.read.json import Json, canonical_json, json_pointer
-from tessera_gql.diff.read.physical_types import Family, PhysicalType, read_physical_type
 from tessera_gql.diff.small_schemas import small_schema_size
+from tessera_gql.diff.values.json import Json, canonical_json, json_pointer
+from tessera_gql.diff.values.physical_types import Family, PhysicalType, read_physical_type
 
 __all__ = [
     "FINGERPRINT_VERSION",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, cast
 
-from tessera_gql.diff.read.json import Json, canonical_json
+from tessera_gql.diff.values.json import Json, canonical_json
 
 FINGERPRINT_VERSION = 2
 """Raised when the same difference gets another fingerprint, so that stored ones are recognized as older."""

@@ -3,15 +3,15 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from tessera_gql.diff.budget import MAX_SECONDS, Budget
 from tessera_gql.diff.changes import Change, SchemaDiff
 from tessera_gql.diff.compare.declared_paths import compare_declarations
-from tessera_gql.diff.compare.messages import format_sentence
 from tessera_gql.diff.compare.walk import walk
+from tessera_gql.diff.errors import SchemaError
+from tessera_gql.diff.messages import format_sentence
 from tessera_gql.diff.prove.assessment import Assessment, assess
 from tessera_gql.diff.prove.solver import Solver
-from tessera_gql.diff.read.budget import MAX_SECONDS, Budget
 from tessera_gql.diff.read.documents import Document, read, read_guarded
-from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.guard import Identities, guard, identity
 from tessera_gql.diff.read.schema import NodeCache
 from tessera_gql.diff.report.evidence import EVIDENCE_FUEL, EvidenceCollector, Side

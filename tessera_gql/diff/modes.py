@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tessera_gql.diff.changes import Mode
 from tessera_gql.diff.engine import compare
-from tessera_gql.diff.read.json import Json
+from tessera_gql.diff.values.json import Json
 
 MODE_DESCRIPTIONS: Mapping[Mode, str] = {
     Mode.BACKWARD: "The new schema accepts all data written under the old one, and no declared field disappears.",

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from tessera_gql.diff.read.keywords import ITEM_COUNTS, LENGTHS, NUMBER_BOUNDS
+from tessera_gql.diff.keywords.groups import ITEM_COUNTS, LENGTHS, NUMBER_BOUNDS
 
 MAX_VALUES = 240  # thirty columns with their physical types, compared in 2 ms
 MAX_TEXT = 20_000

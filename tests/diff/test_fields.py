@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from tessera_gql.diff import Field, canonical_json, list_fields
-from tessera_gql.diff.compare.differences import (
+from tessera_gql.diff.differences import (
     ItemStep,
     OtherPropertyStep,
     PropertyNameStep,

@@ -7,7 +7,7 @@ import pytest
 
 from tessera_gql.diff import SchemaError, canonical_json, check, compare
 from tessera_gql.diff.read.guard import MAX_DEPTH, Identities, guard
-from tessera_gql.diff.read.json import is_equal, json_pointer
+from tessera_gql.diff.values.json import is_equal, json_pointer
 
 NAN, INFINITY = float("nan"), float("inf")
 

@@ -4,8 +4,8 @@ import pytest
 
 from tessera_gql.diff import Mode, compare
 from tessera_gql.diff.compare.comparers import compare_views
-from tessera_gql.diff.compare.differences import PropertyStep
 from tessera_gql.diff.compare.walk import ViewPair
+from tessera_gql.diff.differences import PropertyStep
 from tessera_gql.diff.prove.assessment import Assessment
 from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities

@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 import pytest
 
 from tessera_gql.diff import Certainty, ChangeKind, Mode, SchemaError, check, compare
-from tessera_gql.diff.compare.differences import PropertyStep, SameValueStep
+from tessera_gql.diff.budget import Budget
 from tessera_gql.diff.compare.routes import explore, find_routes
+from tessera_gql.diff.differences import PropertyStep, SameValueStep
 from tessera_gql.diff.prove.constraints import Literal, NoWitness, Witness
 from tessera_gql.diff.prove.solver import Solver
 from tessera_gql.diff.prove.validation import accepts
-from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
-from tessera_gql.diff.read.regex import Language, find_example, matches
 from tessera_gql.diff.read.schema import NodeCache, count_schemas
+from tessera_gql.diff.values.regex import Language, find_example, matches
 from tests.diff.engine import find_witness, parse_schema
 from tests.diff.schemas import DRAFT_4, DRAFT_6, DRAFT_7, INTEGER, TEXT
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tessera_gql.diff import compare
-from tessera_gql.diff.compare.messages import describe_edit, format_value, format_values
+from tessera_gql.diff.messages import describe_edit, format_value, format_values
 from tests.diff.schemas import INTEGER, NULL, NULLABLE_TEXT, NUMBER, TEXT, array, obj
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from tessera_gql.diff import ChangeKind, Mode, compare
+from tessera_gql.diff.budget import STEPS_PER_UNIT, Budget
 from tessera_gql.diff.compare.renames import STEPS_PER_PAIR, find_renames, name_similarity
-from tessera_gql.diff.read.budget import STEPS_PER_UNIT, Budget
 from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.read.schema import NodeCache

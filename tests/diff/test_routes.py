@@ -3,14 +3,8 @@
 import pytest
 
 from tessera_gql.diff import compare
-from tessera_gql.diff.compare.differences import (
-    ItemStep,
-    OtherPropertyStep,
-    PropertyNameStep,
-    PropertyStep,
-    SameValueStep,
-)
 from tessera_gql.diff.compare.routes import find_routes
+from tessera_gql.diff.differences import ItemStep, OtherPropertyStep, PropertyNameStep, PropertyStep, SameValueStep
 from tests.diff.schemas import INTEGER, TEXT, array, obj
 
 

@@ -6,9 +6,9 @@ import pstats
 import pytest
 
 from tessera_gql.diff import Certainty, Mode, compare
+from tessera_gql.diff.budget import Budget
 from tessera_gql.diff.prove.constraints import Literal, NoWitness, Witness
 from tessera_gql.diff.prove.solver import Solver
-from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.read.schema import NodeCache

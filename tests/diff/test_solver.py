@@ -4,9 +4,9 @@ import pytest
 from hypothesis import assume, given
 
 from tessera_gql.diff import SchemaError
+from tessera_gql.diff.budget import Budget
 from tessera_gql.diff.prove.constraints import Literal, NoWitness, Witness
 from tessera_gql.diff.prove.solver import Solver
-from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.read.schema import NodeCache

@@ -4,7 +4,7 @@ import pytest
 
 from tessera_gql.diff import Certainty, Mode, compare
 from tessera_gql.diff.prove.disjointness import Disjointness
-from tessera_gql.diff.read.json_types import OBJECT, STRING
+from tessera_gql.diff.values.json_types import OBJECT, STRING
 from tests.diff.engine import parse_schema
 from tests.diff.schemas import INTEGER, NUMBER, TEXT, obj, table
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tessera_gql.diff.compare.differences import Difference
+from tessera_gql.diff.differences import Difference
 from tessera_gql.diff.keywords.annotations import compare_annotations
 from tessera_gql.diff.keywords.physical_type import report_type_once
 from tessera_gql.diff.keywords.registry import KEYWORDS

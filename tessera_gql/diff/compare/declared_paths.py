@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
-from tessera_gql.diff.compare.differences import ItemStep, OtherPropertyStep, PropertyStep, Step
 from tessera_gql.diff.compare.routes import explore
+from tessera_gql.diff.differences import ItemStep, OtherPropertyStep, PropertyStep, Step
+from tessera_gql.diff.keywords.groups import SCALAR_KEYWORDS
 from tessera_gql.diff.read.in_place import DeclaredProperties, changed_properties, declared_properties, in_place_schemas
-from tessera_gql.diff.read.keywords import SCALAR_KEYWORDS
 from tessera_gql.diff.read.schema import Keywords, Schema, count_schemas
 
 Key = tuple[frozenset[int], frozenset[int]]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tessera_gql.diff.read.budget import Budget
+from tessera_gql.diff.budget import Budget
 from tessera_gql.diff.read.schema import Schema
 from tessera_gql.diff.read.view import View, shape_key
 

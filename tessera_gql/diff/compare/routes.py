@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from tessera_gql.diff.compare.differences import Route, Step, declared_field, format_route
+from tessera_gql.diff.differences import Route, Step, declared_field, format_route
 
 NodeKey = TypeVar("NodeKey", bound=Hashable)
 Edges = Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]]

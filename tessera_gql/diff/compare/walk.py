@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.compare.comparers import compare_views
-from tessera_gql.diff.compare.differences import (
+from tessera_gql.diff.compare.routes import explore
+from tessera_gql.diff.differences import (
     BACKWARD,
     BOTH,
     FORWARD,
@@ -19,13 +20,12 @@ from tessera_gql.diff.compare.differences import (
     SameValueStep,
     Step,
 )
-from tessera_gql.diff.compare.messages import describe_count
-from tessera_gql.diff.compare.routes import explore
+from tessera_gql.diff.messages import describe_count
 from tessera_gql.diff.read.in_place import changed_properties, in_place_names
-from tessera_gql.diff.read.json import Json
-from tessera_gql.diff.read.json_types import OBJECT
 from tessera_gql.diff.read.schema import Schema, count_schemas
 from tessera_gql.diff.read.view import View, describe_type, non_null_option
+from tessera_gql.diff.values.json import Json
+from tessera_gql.diff.values.json_types import OBJECT
 
 Key = tuple[tuple[str, ...], tuple[str, ...]]
 MAX_PREFIX = 64

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from tessera_gql.diff.changes import ChangeKind
-from tessera_gql.diff.compare.differences import Difference, Rule
-from tessera_gql.diff.compare.messages import describe_edit
-from tessera_gql.diff.keywords.differences import MAX_TEXT
+from tessera_gql.diff.differences import Difference, Rule
+from tessera_gql.diff.keywords.difference_builders import MAX_TEXT
 from tessera_gql.diff.keywords.record import Keyword
-from tessera_gql.diff.read.json import Json, escape_token, is_equal
+from tessera_gql.diff.messages import describe_edit
+from tessera_gql.diff.values.json import Json, escape_token, is_equal
 
 if TYPE_CHECKING:
     from tessera_gql.diff.read.view import View

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from tessera_gql.diff.compare.differences import Difference
-from tessera_gql.diff.compare.messages import describe_text_edit, format_value
-from tessera_gql.diff.keywords.differences import constraint_difference, constraint_kind
+from tessera_gql.diff.differences import Difference
+from tessera_gql.diff.keywords.difference_builders import constraint_difference, constraint_kind
 from tessera_gql.diff.keywords.record import Keyword, RawSchema
-from tessera_gql.diff.read.json import Json, to_json_number
-from tessera_gql.diff.read.json_types import NUMBER
-from tessera_gql.diff.read.numbers import Bound, Number, exact_number, tightest_high, tightest_low
+from tessera_gql.diff.messages import describe_text_edit, format_value
+from tessera_gql.diff.values.json import Json, to_json_number
+from tessera_gql.diff.values.json_types import NUMBER
+from tessera_gql.diff.values.numbers import Bound, Number, exact_number, tightest_high, tightest_low
 
 if TYPE_CHECKING:
     from tessera_gql.diff.read.schema import Schema

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tessera_gql.diff.keywords.differences import compare_lower_limit, compare_upper_limit
+from tessera_gql.diff.keywords.difference_builders import compare_lower_limit, compare_upper_limit
 from tessera_gql.diff.keywords.record import Keyword, RawSchema, read_attribute
-from tessera_gql.diff.read.json_types import ARRAY, OBJECT, STRING
+from tessera_gql.diff.values.json_types import ARRAY, OBJECT, STRING
 
 if TYPE_CHECKING:
     from tessera_gql.diff.read.view import View

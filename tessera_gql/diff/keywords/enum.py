@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from tessera_gql.diff.changes import ChangeKind
-from tessera_gql.diff.compare.differences import BACKWARD, FORWARD, Difference
-from tessera_gql.diff.compare.messages import describe_values, format_values
+from tessera_gql.diff.differences import BACKWARD, FORWARD, Difference
 from tessera_gql.diff.keywords.record import Keyword, RawSchema
-from tessera_gql.diff.read.json import Json, canonical_json
-from tessera_gql.diff.read.json_types import changes_nullability
+from tessera_gql.diff.messages import describe_values, format_values
+from tessera_gql.diff.values.json import Json, canonical_json
+from tessera_gql.diff.values.json_types import changes_nullability
 
 if TYPE_CHECKING:
     from tessera_gql.diff.read.schema import Schema

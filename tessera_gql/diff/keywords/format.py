@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tessera_gql.diff.changes import ChangeKind
-from tessera_gql.diff.compare.differences import Difference, Rule
-from tessera_gql.diff.compare.messages import describe_edit
+from tessera_gql.diff.differences import Difference, Rule
 from tessera_gql.diff.keywords.record import Keyword
-from tessera_gql.diff.read.json import is_equal
+from tessera_gql.diff.messages import describe_edit
+from tessera_gql.diff.values.json import is_equal
 
 if TYPE_CHECKING:
     from tessera_gql.diff.read.view import View

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, cast
 
-from tessera_gql.diff.compare.differences import Difference
-from tessera_gql.diff.compare.messages import describe_text_edit, format_values
-from tessera_gql.diff.keywords.differences import all_of, set_kind
+from tessera_gql.diff.differences import Difference
+from tessera_gql.diff.keywords.difference_builders import all_of, set_kind
 from tessera_gql.diff.keywords.record import Keyword
-from tessera_gql.diff.read.json import to_json_number
-from tessera_gql.diff.read.json_types import NUMBER
-from tessera_gql.diff.read.numbers import Number, exact_number
+from tessera_gql.diff.messages import describe_text_edit, format_values
+from tessera_gql.diff.values.json import to_json_number
+from tessera_gql.diff.values.json_types import NUMBER
+from tessera_gql.diff.values.numbers import Number, exact_number
 
 if TYPE_CHECKING:
     from tessera_gql.diff.read.schema import Schema

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tessera_gql.diff.compare.differences import Difference
-from tessera_gql.diff.compare.messages import describe_text_edit, format_values
-from tessera_gql.diff.keywords.differences import MAX_TEXT, all_of, set_kind
+from tessera_gql.diff.differences import Difference
+from tessera_gql.diff.keywords.difference_builders import MAX_TEXT, all_of, set_kind
 from tessera_gql.diff.keywords.record import Keyword, read_attribute
-from tessera_gql.diff.read.json_types import STRING
-from tessera_gql.diff.read.regex import Language, find_example
+from tessera_gql.diff.messages import describe_text_edit, format_values
+from tessera_gql.diff.values.json_types import STRING
+from tessera_gql.diff.values.regex import Language, find_example
 
 if TYPE_CHECKING:
-    from tessera_gql.diff.read.budget import Budget
+    from tessera_gql.diff.budget import Budget
     from tessera_gql.diff.read.view import View
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tessera_gql.diff.compare.differences import Difference
-from tessera_gql.diff.compare.messages import format_value
-from tessera_gql.diff.keywords.differences import constraint_difference
+from tessera_gql.diff.differences import Difference
+from tessera_gql.diff.keywords.difference_builders import constraint_difference
 from tessera_gql.diff.keywords.record import Keyword
-from tessera_gql.diff.read.json import escape_token
-from tessera_gql.diff.read.json_types import OBJECT
+from tessera_gql.diff.messages import format_value
+from tessera_gql.diff.values.json import escape_token
+from tessera_gql.diff.values.json_types import OBJECT
 
 if TYPE_CHECKING:
     from tessera_gql.diff.read.view import View

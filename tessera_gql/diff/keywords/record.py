@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from tessera_gql.diff.compare.differences import Difference
-from tessera_gql.diff.read.json import Json
-from tessera_gql.diff.read.json_types import ALL_TYPES
+from tessera_gql.diff.differences import Difference
+from tessera_gql.diff.values.json import Json
+from tessera_gql.diff.values.json_types import ALL_TYPES
 
 if TYPE_CHECKING:  # schemas and views are read with these records
     from tessera_gql.diff.read.schema import Schema

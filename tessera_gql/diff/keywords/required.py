@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from tessera_gql.diff.changes import ChangeKind
-from tessera_gql.diff.compare.differences import BACKWARD, FORWARD, Difference
+from tessera_gql.diff.differences import BACKWARD, FORWARD, Difference
 from tessera_gql.diff.keywords.record import Keyword, RawSchema
-from tessera_gql.diff.read.json_types import OBJECT
+from tessera_gql.diff.values.json_types import OBJECT
 
 if TYPE_CHECKING:
     from tessera_gql.diff.read.schema import Schema

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from tessera_gql.diff.changes import ChangeKind
-from tessera_gql.diff.compare.differences import BACKWARD, BOTH, FORWARD, Difference
-from tessera_gql.diff.compare.messages import describe_types
+from tessera_gql.diff.differences import BACKWARD, BOTH, FORWARD, Difference
 from tessera_gql.diff.keywords.record import Keyword
-from tessera_gql.diff.read.json import Json
-from tessera_gql.diff.read.json_types import (
+from tessera_gql.diff.messages import describe_types
+from tessera_gql.diff.values.json import Json
+from tessera_gql.diff.values.json_types import (
     ALL_TYPES,
     INTEGER,
     NULL,

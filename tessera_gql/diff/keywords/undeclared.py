@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tessera_gql.diff.compare.differences import Difference, Rule
-from tessera_gql.diff.keywords.differences import compare_rule, constraint_difference
+from tessera_gql.diff.differences import Difference, Rule
+from tessera_gql.diff.keywords.difference_builders import compare_rule, constraint_difference
 from tessera_gql.diff.keywords.record import Keyword, RawSchema
-from tessera_gql.diff.read.json_types import OBJECT
+from tessera_gql.diff.values.json_types import OBJECT
 
 if TYPE_CHECKING:
     from tessera_gql.diff.read.view import View

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tessera_gql.diff.compare.differences import Difference
-from tessera_gql.diff.keywords.differences import constraint_difference
+from tessera_gql.diff.differences import Difference
+from tessera_gql.diff.keywords.difference_builders import constraint_difference
 from tessera_gql.diff.keywords.record import Keyword, read_attribute
-from tessera_gql.diff.read.json_types import ARRAY
+from tessera_gql.diff.values.json_types import ARRAY
 
 if TYPE_CHECKING:
     from tessera_gql.diff.read.view import View

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import combinations
 
+from tessera_gql.diff.budget import Budget
 from tessera_gql.diff.prove.constraints import (
     Constraint,
     ContainsAbove,
@@ -19,10 +20,9 @@ from tessera_gql.diff.prove.constraints import (
     excluded_values,
     size_limits,
 )
-from tessera_gql.diff.read.budget import Budget
-from tessera_gql.diff.read.json import Json, canonical_json
-from tessera_gql.diff.read.json_types import BOOLEAN, NULL
 from tessera_gql.diff.read.schema import Schema
+from tessera_gql.diff.values.json import Json, canonical_json
+from tessera_gql.diff.values.json_types import BOOLEAN, NULL
 
 MAX_ITEMS = 200
 MAX_PREFIX = 400

@@ -12,25 +12,17 @@ from typing import TypeVar
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.compare.declared_paths import DeclarationPair
 from tessera_gql.diff.compare.declared_paths import Key as DeclarationKey
-from tessera_gql.diff.compare.differences import (
-    BACKWARD,
-    FORWARD,
-    PRESENCE_MESSAGES,
-    Difference,
-    Route,
-    Rule,
-    format_route,
-)
 from tessera_gql.diff.compare.renames import find_renames
 from tessera_gql.diff.compare.routes import Routes, find_routes
 from tessera_gql.diff.compare.walk import Key, ViewPair
+from tessera_gql.diff.differences import BACKWARD, FORWARD, PRESENCE_MESSAGES, Difference, Route, Rule, format_route
 from tessera_gql.diff.prove.constraints import Literal, NoWitness, SearchResult, Witness
 from tessera_gql.diff.prove.projection import Projection
 from tessera_gql.diff.prove.solver import Solver
 from tessera_gql.diff.prove.validation import accepts
-from tessera_gql.diff.read.json import Json, is_equal
 from tessera_gql.diff.read.schema import Schema
 from tessera_gql.diff.read.view import View, describe_type
+from tessera_gql.diff.values.json import Json, is_equal
 
 K = ChangeKind
 DIRECTIONS = (Mode.BACKWARD, Mode.FORWARD)

@@ -8,7 +8,7 @@ from tessera_gql.diff.prove.constraints import Conjunct, Constraint, Literal, Pr
 from tessera_gql.diff.prove.disjointness import Disjointness
 from tessera_gql.diff.prove.projection import Projection, counts_names, is_stable
 from tessera_gql.diff.prove.violations import MAX_OPTIONS, Alternative
-from tessera_gql.diff.read.json_types import ARRAY, OBJECT
+from tessera_gql.diff.values.json_types import ARRAY, OBJECT
 
 MAX_EXCLUSIVE = 100
 """Alternatives of a `oneOf` that are searched with the other ones excluded; of more, only that one of them holds."""

@@ -5,9 +5,9 @@ from enum import Enum
 from typing import NamedTuple, TypeAlias
 
 from tessera_gql.diff.prove.projection import Projection
-from tessera_gql.diff.read.json import Json
-from tessera_gql.diff.read.numbers import Bound, Number
 from tessera_gql.diff.read.schema import Schema
+from tessera_gql.diff.values.json import Json
+from tessera_gql.diff.values.numbers import Bound, Number
 
 
 class NoWitness(Enum):

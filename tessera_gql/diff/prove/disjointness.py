@@ -6,9 +6,9 @@ Unions of many events or resources are told apart in this way. What is not recog
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from tessera_gql.diff.read.json_types import ALL_TYPES, OBJECT, type_mask
-from tessera_gql.diff.read.regex import matches
 from tessera_gql.diff.read.schema import Schema
+from tessera_gql.diff.values.json_types import ALL_TYPES, OBJECT, type_mask
+from tessera_gql.diff.values.regex import matches
 
 
 @dataclass

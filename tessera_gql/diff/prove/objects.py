@@ -6,6 +6,8 @@ from functools import cached_property
 from itertools import count, product
 from typing import cast
 
+from tessera_gql.diff.budget import Budget
+from tessera_gql.diff.keywords.groups import NON_ASSERTING
 from tessera_gql.diff.prove.constraints import (
     AdditionalPropertyViolates,
     Constraint,
@@ -23,12 +25,10 @@ from tessera_gql.diff.prove.constraints import (
     size_limits,
 )
 from tessera_gql.diff.prove.validation import accepts, all_true
-from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.in_place import conditional_schemas, in_place_schemas, producer_names
-from tessera_gql.diff.read.json import Json, canonical_json, is_equal
-from tessera_gql.diff.read.keywords import NON_ASSERTING
-from tessera_gql.diff.read.regex import Language, find_example, matches
 from tessera_gql.diff.read.schema import Keywords, Schema
+from tessera_gql.diff.values.json import Json, canonical_json, is_equal
+from tessera_gql.diff.values.regex import Language, find_example, matches
 
 NamedResult = tuple[str, SearchResult]
 """The name of a property and the search for its value."""

@@ -7,6 +7,7 @@ from functools import reduce
 from itertools import count, islice
 from math import ceil, floor, lcm
 
+from tessera_gql.diff.budget import Budget
 from tessera_gql.diff.prove.constraints import (
     AboveMaximum,
     BelowMinimum,
@@ -20,11 +21,10 @@ from tessera_gql.diff.prove.constraints import (
     excluded_values,
     size_limits,
 )
-from tessera_gql.diff.read.budget import Budget
-from tessera_gql.diff.read.json import canonical_json, to_json_number, with_decimal_points
-from tessera_gql.diff.read.numbers import Bound, Number, tightest_high, tightest_low
-from tessera_gql.diff.read.regex import Language, find_example
 from tessera_gql.diff.read.schema import Schema
+from tessera_gql.diff.values.json import canonical_json, to_json_number, with_decimal_points
+from tessera_gql.diff.values.numbers import Bound, Number, tightest_high, tightest_low
+from tessera_gql.diff.values.regex import Language, find_example
 
 Limits = tuple[Bound | None, Bound | None]
 TRIES = 2_000

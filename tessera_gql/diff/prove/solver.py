@@ -10,6 +10,7 @@ documents.
 import sys
 from collections.abc import Collection, Iterable
 
+from tessera_gql.diff.budget import Budget
 from tessera_gql.diff.prove.arrays import ItemRules, find_array
 from tessera_gql.diff.prove.branch import Branch, Violation, dereference, implied_keys
 from tessera_gql.diff.prove.constraints import Literal, LiteralKey, NoWitness, PropertyViolates, SearchResult, Witness
@@ -19,9 +20,8 @@ from tessera_gql.diff.prove.projection import ProjectionTable
 from tessera_gql.diff.prove.scalars import find_number, find_string
 from tessera_gql.diff.prove.validation import Verdict, accepts, all_true, negate_verdict
 from tessera_gql.diff.prove.violations import Alternative, list_violations
-from tessera_gql.diff.read.budget import Budget
-from tessera_gql.diff.read.json import Json, with_decimal_points
-from tessera_gql.diff.read.json_types import ALL_TYPES, ARRAY, BOOLEAN, FRACTION, INTEGER, NULL, OBJECT, STRING
+from tessera_gql.diff.values.json import Json, with_decimal_points
+from tessera_gql.diff.values.json_types import ALL_TYPES, ARRAY, BOOLEAN, FRACTION, INTEGER, NULL, OBJECT, STRING
 
 MAX_DEPTH = 36
 STEPS_PER_LITERAL = 5

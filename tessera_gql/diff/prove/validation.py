@@ -6,11 +6,11 @@ Unknown are patterns outside the supported syntax, dynamic references, and valid
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
-from tessera_gql.diff.read.json import Json, canonical_json
-from tessera_gql.diff.read.json_types import type_mask
-from tessera_gql.diff.read.numbers import Bound, exact_number
-from tessera_gql.diff.read.regex import matches
 from tessera_gql.diff.read.schema import Schema
+from tessera_gql.diff.values.json import Json, canonical_json
+from tessera_gql.diff.values.json_types import type_mask
+from tessera_gql.diff.values.numbers import Bound, exact_number
+from tessera_gql.diff.values.regex import matches
 
 MAX_EFFORT = 20_000
 MAX_DEPTH = 40

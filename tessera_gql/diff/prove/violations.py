@@ -24,8 +24,8 @@ from tessera_gql.diff.prove.constraints import (
 from tessera_gql.diff.prove.disjointness import Disjointness
 from tessera_gql.diff.prove.object_violations import list_object_violations
 from tessera_gql.diff.read.forms import has_scalar_items
-from tessera_gql.diff.read.json_types import ARRAY, FRACTION, INTEGER, OBJECT, STRING
 from tessera_gql.diff.read.schema import Schema
+from tessera_gql.diff.values.json_types import ARRAY, FRACTION, INTEGER, OBJECT, STRING
 
 Alternative = list[Conjunct]
 AreDisjoint = Callable[[Schema, Schema], bool]

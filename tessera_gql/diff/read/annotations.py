@@ -2,9 +2,9 @@
 
 from typing import cast
 
+from tessera_gql.diff.keywords.groups import NON_ASSERTING
 from tessera_gql.diff.read.documents import Document
 from tessera_gql.diff.read.guard import identity
-from tessera_gql.diff.read.keywords import NON_ASSERTING
 
 SILENT_KEYWORDS = NON_ASSERTING - {"$schema", "$vocabulary", "$defs", "definitions"}
 SCHEMA_SHAPES = frozenset(("schema", "items", "flag or schema", "schemas"))

@@ -3,12 +3,12 @@
 import re
 from typing import NamedTuple, cast
 
-from tessera_gql.diff.read.errors import SchemaError
-from tessera_gql.diff.read.keywords import ITEM_COUNTS, LENGTHS, NON_ASSERTING, PROPERTY_COUNTS
+from tessera_gql.diff.errors import SchemaError
+from tessera_gql.diff.keywords.groups import ITEM_COUNTS, LENGTHS, NON_ASSERTING, PROPERTY_COUNTS
 
 
 class Dialect(NamedTuple):
-    """One draft of JSON Schema. `shapes` maps its keywords to the shape of their value (see `metaschema`)."""
+    """One draft of JSON Schema. `shapes` maps its keywords to the shape of their value (see `read.shapes`)."""
 
     name: str
     uri: str

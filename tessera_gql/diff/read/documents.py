@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import unquote, urldefrag, urljoin
 
+from tessera_gql.diff.errors import SchemaError
 from tessera_gql.diff.read.dialects import Dialect, check_draft
 from tessera_gql.diff.read.draft_detection import dialect_of
-from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.guard import Identities, guard
-from tessera_gql.diff.read.json import MISSING, escape_token, json_pointer, resolve_pointer, split_pointer
 from tessera_gql.diff.read.meta_schemas import find_meta_schema
-from tessera_gql.diff.read.metaschema import check_shape
+from tessera_gql.diff.read.shapes import check_shape
+from tessera_gql.diff.values.json import MISSING, escape_token, json_pointer, resolve_pointer, split_pointer
 
 MAX_REFS = 5_000
 DYNAMIC = ("$dynamicRef", "$recursiveRef")

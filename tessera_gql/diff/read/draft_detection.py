@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import cast
 from urllib.parse import unquote
 
+from tessera_gql.diff.errors import SchemaError
+from tessera_gql.diff.keywords.groups import NON_ASSERTING
 from tessera_gql.diff.read.dialects import DIALECTS, MIXED, Dialect, declared_dialect, has_asserting_siblings
-from tessera_gql.diff.read.errors import SchemaError
-from tessera_gql.diff.read.json import resolve_pointer
-from tessera_gql.diff.read.keywords import NON_ASSERTING
+from tessera_gql.diff.values.json import resolve_pointer
 
 Entries = dict[str, object]
 Drafts = int

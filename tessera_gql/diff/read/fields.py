@@ -8,9 +8,9 @@ from operator import or_
 from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.read.in_place import declared_properties, in_place_schemas
-from tessera_gql.diff.read.json_types import ALL_TYPES, NULL, format_types
 from tessera_gql.diff.read.schema import NodeCache, Schema
 from tessera_gql.diff.read.view import View
+from tessera_gql.diff.values.json_types import ALL_TYPES, NULL, format_types
 
 MAX_FIELDS = 20_000
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import NamedTuple, cast
 
+from tessera_gql.diff.keywords.groups import NON_ASSERTING
 from tessera_gql.diff.read.documents import DYNAMIC, Document
 from tessera_gql.diff.read.guard import identity
-from tessera_gql.diff.read.json import escape_token
-from tessera_gql.diff.read.keywords import NON_ASSERTING
+from tessera_gql.diff.values.json import escape_token
 
 TRUE_NUMBER, FALSE_NUMBER = 0, 1
 """The meanings of the boolean schemas."""

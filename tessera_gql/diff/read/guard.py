@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import cast
 
-from tessera_gql.diff.read.errors import SchemaError
-from tessera_gql.diff.read.json import escape_token
+from tessera_gql.diff.errors import SchemaError
+from tessera_gql.diff.values.json import escape_token
 
 MAX_DEPTH = 200
 MAX_VALUES = 250_000

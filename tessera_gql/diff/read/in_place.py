@@ -5,7 +5,7 @@ They are reached through in-place applicators: references, `allOf`, `anyOf`, `on
 
 from collections.abc import Iterator, Sequence
 
-from tessera_gql.diff.read.keywords import SCALAR_KEYWORDS
+from tessera_gql.diff.keywords.groups import SCALAR_KEYWORDS
 from tessera_gql.diff.read.schema import Schema
 
 IN_PLACE = ("allOf", "anyOf", "oneOf")

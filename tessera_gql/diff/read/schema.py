@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import cast
 
+from tessera_gql.diff.budget import Budget
+from tessera_gql.diff.keywords.groups import CONSTRAINED_TYPES, NON_ASSERTING
 from tessera_gql.diff.keywords.registry import KEYWORDS
-from tessera_gql.diff.read.budget import Budget
 from tessera_gql.diff.read.documents import Document
 from tessera_gql.diff.read.forms import IDENTIFIERS
-from tessera_gql.diff.read.json import Json, escape_token
-from tessera_gql.diff.read.json_types import ALL_TYPES, INTEGER, NULL
-from tessera_gql.diff.read.keywords import CONSTRAINED_TYPES, NON_ASSERTING
 from tessera_gql.diff.read.meaning import MeaningNumbers
-from tessera_gql.diff.read.numbers import Bound, Number
+from tessera_gql.diff.values.json import Json, escape_token
+from tessera_gql.diff.values.json_types import ALL_TYPES, INTEGER, NULL
+from tessera_gql.diff.values.numbers import Bound, Number
 
 Keywords = dict[str, object]
 SILENT_KEYWORDS = NON_ASSERTING | IDENTIFIERS

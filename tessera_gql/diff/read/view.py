@@ -10,12 +10,12 @@ from functools import cached_property, reduce
 from operator import or_
 from typing import NamedTuple, cast
 
+from tessera_gql.diff.keywords.groups import SCALAR_KEYWORDS
 from tessera_gql.diff.read.in_place import DeclaredProperties, declared_properties
-from tessera_gql.diff.read.json import Json, canonical_json
-from tessera_gql.diff.read.json_types import ALL_TYPES, NULL, format_types, type_mask
-from tessera_gql.diff.read.keywords import SCALAR_KEYWORDS
-from tessera_gql.diff.read.numbers import Bound, Number, tightest_high, tightest_low
 from tessera_gql.diff.read.schema import SILENT_KEYWORDS, Schema
+from tessera_gql.diff.values.json import Json, canonical_json
+from tessera_gql.diff.values.json_types import ALL_TYPES, NULL, format_types, type_mask
+from tessera_gql.diff.values.numbers import Bound, Number, tightest_high, tightest_low
 
 MAX_PARTS = 200
 

@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from typing import NamedTuple
 
 from tessera_gql.diff.changes import Certainty, ChangeEvidence, ChangeKind, Mode, SchemaDiff
-from tessera_gql.diff.compare.differences import (
+from tessera_gql.diff.differences import (
     ItemStep,
     OtherPropertyStep,
     PropertyNameStep,
@@ -15,6 +15,7 @@ from tessera_gql.diff.compare.differences import (
     Rule,
     SameValueStep,
 )
+from tessera_gql.diff.errors import SchemaError
 from tessera_gql.diff.keywords.record import RawSchema
 from tessera_gql.diff.keywords.registry import KEYWORDS_BY_NAME
 from tessera_gql.diff.prove.assessment import CONTAINMENTS, Assessment, find_counterexample, order_sides
@@ -22,14 +23,13 @@ from tessera_gql.diff.prove.constraints import Literal, Witness
 from tessera_gql.diff.prove.solver import Solver
 from tessera_gql.diff.read.dialects import DRAFT_2020
 from tessera_gql.diff.read.documents import read
-from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.guard import Identities
-from tessera_gql.diff.read.json import Json, canonical_json
-from tessera_gql.diff.read.regex import Language, find_example
 from tessera_gql.diff.read.schema import NodeCache, Schema, count_schemas
 from tessera_gql.diff.read.view import View
 from tessera_gql.diff.report.hints import MAX_SCHEMAS, find_hint
 from tessera_gql.diff.report.reference_validator import ReferenceValidator
+from tessera_gql.diff.values.json import Json, canonical_json
+from tessera_gql.diff.values.regex import Language, find_example
 
 K = ChangeKind
 FUEL = 2_000

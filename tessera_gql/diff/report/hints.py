@@ -5,16 +5,16 @@ from copy import deepcopy
 from typing import NamedTuple, cast
 
 from tessera_gql.diff.changes import ChangeKind, Mode, SchemaDiff
-from tessera_gql.diff.compare.differences import Difference, PropertyStep, Route
-from tessera_gql.diff.compare.messages import format_value, format_values
+from tessera_gql.diff.differences import Difference, PropertyStep, Route
 from tessera_gql.diff.keywords.physical_type import PHYSICAL_TYPE
 from tessera_gql.diff.keywords.registry import KEYWORDS_BY_NAME
 from tessera_gql.diff.keywords.undeclared import CLOSING_KEYWORDS
+from tessera_gql.diff.messages import format_value, format_values
 from tessera_gql.diff.prove.assessment import Assessment
-from tessera_gql.diff.read.json import Json, escape_token, resolve_pointer
-from tessera_gql.diff.read.json_types import NULL, format_types, type_names
 from tessera_gql.diff.read.schema import Keywords
 from tessera_gql.diff.read.view import View
+from tessera_gql.diff.values.json import Json, escape_token, resolve_pointer
+from tessera_gql.diff.values.json_types import NULL, format_types, type_names
 
 K = ChangeKind
 Compare = Callable[[object, object], SchemaDiff]

@@ -19,9 +19,9 @@ from jsonschema.protocols import Validator
 
 from tessera_gql.diff.read.dialects import MIXED
 from tessera_gql.diff.read.in_place import has_cycle
-from tessera_gql.diff.read.json import Json
 from tessera_gql.diff.read.meta_schemas import META_SCHEMAS
 from tessera_gql.diff.read.schema import Schema
+from tessera_gql.diff.values.json import Json
 
 MAX_KEYWORDS = 20_000
 """Keywords that one validation may apply; about 0.2 seconds."""

@@ -10,9 +10,9 @@ from functools import lru_cache
 from itertools import chain, count
 from typing import NamedTuple, TypeAlias
 
-from tessera_gql.diff.read.automata import ANY, EFFORT_PER_STEP, SETTLED, Automaton, StateSet, compile_pattern
-from tessera_gql.diff.read.budget import Budget
-from tessera_gql.diff.read.regex_syntax import LAST, Malformed, Ranges, Unsupported, parse
+from tessera_gql.diff.budget import Budget
+from tessera_gql.diff.values.automata import ANY, EFFORT_PER_STEP, SETTLED, Automaton, StateSet, compile_pattern
+from tessera_gql.diff.values.regex_syntax import LAST, Malformed, Ranges, Unsupported, parse
 
 MAX_SEARCH_STEPS = 60_000
 """Steps that one search for an example may take; about 30 ms."""

@@ -3,7 +3,7 @@
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
-from tessera_gql.diff.read.regex_syntax import (
+from tessera_gql.diff.values.regex_syntax import (
     LAST,
     Anchor,
     Chars,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import cast
 
-from tessera_gql.diff.read.json import Json, canonical_json
+from tessera_gql.diff.values.json import Json, canonical_json
 
 KEYWORD = "x-physical-type"
 MAX_DEPTH = 32

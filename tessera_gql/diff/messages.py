@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable
 from itertools import islice
 
 from tessera_gql.diff.changes import ChangeKind
-from tessera_gql.diff.compare.differences import Difference, PropertyNameStep, Route
-from tessera_gql.diff.read.json import Json, canonical_json
-from tessera_gql.diff.read.json_types import format_types
+from tessera_gql.diff.differences import Difference, PropertyNameStep, Route
+from tessera_gql.diff.values.json import Json, canonical_json
+from tessera_gql.diff.values.json_types import format_types
 
 MAX_VALUES = 5
 MAX_LENGTH = 80

@@ -1,4 +1,4 @@
-"""Differences that several keywords have in common."""
+"""Build differences that several keywords have in common."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.compare.differences import BACKWARD, BOTH, FORWARD, Difference
-from tessera_gql.diff.compare.messages import describe_edit
+from tessera_gql.diff.differences import BACKWARD, BOTH, FORWARD, Difference
 from tessera_gql.diff.keywords.record import RawSchema
-from tessera_gql.diff.read.json import Json
+from tessera_gql.diff.messages import describe_edit
+from tessera_gql.diff.values.json import Json
 
 if TYPE_CHECKING:
     from tessera_gql.diff.read.view import View

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.read.json import Json
+from tessera_gql.diff.values.json import Json
 
 BACKWARD, FORWARD = frozenset({Mode.BACKWARD}), frozenset({Mode.FORWARD})
 BOTH = BACKWARD | FORWARD
