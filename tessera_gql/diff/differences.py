@@ -8,10 +8,6 @@ from tessera_gql.diff.values.json import Json
 
 BACKWARD, FORWARD = frozenset({Mode.BACKWARD}), frozenset({Mode.FORWARD})
 BOTH = BACKWARD | FORWARD
-PRESENCE_MESSAGES = {ChangeKind.PROPERTY_REMOVED: "was removed", ChangeKind.PROPERTY_ADDED: "was added"}
-"""Messages of declared properties that only one side has."""
-REQUIRED_NOTES = {ChangeKind.PROPERTY_REMOVED: " (it was required)", ChangeKind.PROPERTY_ADDED: " (it is required)"}
-"""Additions to these messages for a required property."""
 
 
 class Rule(Enum):

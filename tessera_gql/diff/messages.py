@@ -1,4 +1,7 @@
-"""Messages of changes, as sentences about a column: its path, what was edited, and the values before and after."""
+"""Messages of changes, as sentences about a column: its path, what was edited, and the values before and after.
+
+What is said of one keyword alone is in its module in `keywords`.
+"""
 
 import json
 import re
@@ -12,6 +15,10 @@ from tessera_gql.diff.values.json_types import format_types
 
 MAX_VALUES = 5
 MAX_LENGTH = 80
+PRESENCE_MESSAGES = {ChangeKind.PROPERTY_REMOVED: "was removed", ChangeKind.PROPERTY_ADDED: "was added"}
+"""Messages of declared properties that only one side has."""
+REQUIRED_NOTES = {ChangeKind.PROPERTY_REMOVED: " (it was required)", ChangeKind.PROPERTY_ADDED: " (it is required)"}
+"""Additions to these messages for a required property."""
 PREDICATES = frozenset({"is", "was", "has", "must", "need", "could", "may", "accepts"})
 """Verbs at the beginning of a message that continues the path. Every other message follows a colon."""
 TUPLE_POSITION = re.compile(r"/(?:prefixItems|items)/(\d+)(?:/[^/]+)?$")

@@ -2,8 +2,9 @@
 
 Audit log, webhooks and subscriptions are made from them. `audience_team_ids` are the teams that may see the event and
 are notified. All fields outside the envelope (`audience_team_ids`, `asset_id`, `proposal_id`) form the payload, so a
-new field is sent to all receivers. A new kind also needs its row in `policy.visibility.EVENT_AUDIENCES`; without one,
-only administrators and its audience teams would see it, which a test refuses.
+new field is sent to all receivers. A new kind also needs its row in `policy.visibility.EVENT_AUDIENCES` (without one,
+only administrators and its audience teams would see it, which a test refuses) and a description in `graphql/enums.py`;
+CONTRIBUTING.md has the recipe.
 """
 
 import re

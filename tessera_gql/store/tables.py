@@ -1,7 +1,8 @@
 """The data model. Rules that must hold whatever the code does are indexes and constraints of these tables.
 
 No table declares a `Relationship()`, so nothing can lazy-load. Times are UTC-aware. SQLite has no schemas: there the
-tables of `core`, `workflow` and `audit` share one namespace.
+tables of `core`, `workflow` and `audit` share one namespace. A new column needs a migration; CONTRIBUTING.md has the
+recipe.
 """
 
 # SQLModel documents a plain string for `__tablename__`, but declares its type as a descriptor.

@@ -4,7 +4,7 @@ import pytest
 
 from tessera_gql.diff import Budget, Certainty, Mode, compare
 from tessera_gql.diff.budget import STEPS_PER_UNIT
-from tessera_gql.diff.values.regex import Language, find_example, matches
+from tessera_gql.diff.values.regular_languages import Language, find_example, matches
 from tests.diff.schemas import INTEGER, TEXT, table
 
 

@@ -5,7 +5,7 @@ import pytest
 from tessera_gql.diff import Certainty, ChangeKind, Mode, SchemaError, check, compare
 from tessera_gql.diff.compare.renames import name_similarity
 from tessera_gql.diff.prove.constraints import NoWitness, Witness
-from tessera_gql.diff.values.regex import is_pattern, matches
+from tessera_gql.diff.values.regular_languages import is_pattern, matches
 from tests.diff.engine import find_witness
 from tests.diff.oracle import is_valid
 from tests.diff.schemas import DRAFT_4, DRAFT_7, DRAFT_2019, INTEGER, NULL, NUMBER, TEXT, array, obj, table

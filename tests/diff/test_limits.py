@@ -14,7 +14,7 @@ from tessera_gql.diff.prove.validation import accepts
 from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.read.schema import NodeCache, count_schemas
-from tessera_gql.diff.values.regex import Language, find_example, matches
+from tessera_gql.diff.values.regular_languages import Language, find_example, matches
 from tests.diff.engine import find_witness, parse_schema
 from tests.diff.schemas import DRAFT_4, DRAFT_6, DRAFT_7, INTEGER, TEXT
 

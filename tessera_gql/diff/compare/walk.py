@@ -10,8 +10,6 @@ from tessera_gql.diff.differences import (
     BACKWARD,
     BOTH,
     FORWARD,
-    PRESENCE_MESSAGES,
-    REQUIRED_NOTES,
     Difference,
     ItemStep,
     OtherPropertyStep,
@@ -20,7 +18,7 @@ from tessera_gql.diff.differences import (
     SameValueStep,
     Step,
 )
-from tessera_gql.diff.messages import describe_count
+from tessera_gql.diff.messages import PRESENCE_MESSAGES, REQUIRED_NOTES, describe_count
 from tessera_gql.diff.read.in_place import changed_properties, in_place_names
 from tessera_gql.diff.read.schema import Schema, count_schemas
 from tessera_gql.diff.read.view import View, describe_type, non_null_option

@@ -10,7 +10,7 @@ from tessera_gql.diff.keywords.difference_builders import MAX_TEXT, all_of, set_
 from tessera_gql.diff.keywords.record import Keyword, read_attribute
 from tessera_gql.diff.messages import describe_text_edit, format_values
 from tessera_gql.diff.values.json_types import STRING
-from tessera_gql.diff.values.regex import Language, find_example
+from tessera_gql.diff.values.regular_languages import Language, find_example
 
 if TYPE_CHECKING:
     from tessera_gql.diff.budget import Budget

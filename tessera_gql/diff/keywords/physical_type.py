@@ -14,8 +14,9 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.differences import PRESENCE_MESSAGES, Difference, Rule
+from tessera_gql.diff.differences import Difference, Rule
 from tessera_gql.diff.keywords.record import Keyword
+from tessera_gql.diff.messages import PRESENCE_MESSAGES
 from tessera_gql.diff.values.json import Json, escape_token, is_equal
 from tessera_gql.diff.values.json_types import NULL, type_names
 from tessera_gql.diff.values.physical_types import CONTAINERS, KEYWORD, Family, PhysicalType, read_physical_type

@@ -15,7 +15,8 @@ from tessera_gql.diff.compare.declared_paths import Key as DeclarationKey
 from tessera_gql.diff.compare.renames import find_renames
 from tessera_gql.diff.compare.routes import Routes, find_routes
 from tessera_gql.diff.compare.walk import Key, ViewPair
-from tessera_gql.diff.differences import BACKWARD, FORWARD, PRESENCE_MESSAGES, Difference, Route, Rule, format_route
+from tessera_gql.diff.differences import BACKWARD, FORWARD, Difference, Route, Rule, format_route
+from tessera_gql.diff.messages import PRESENCE_MESSAGES
 from tessera_gql.diff.prove.constraints import Literal, NoWitness, SearchResult, Witness
 from tessera_gql.diff.prove.projection import Projection
 from tessera_gql.diff.prove.solver import Solver

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tessera_gql.diff.read.schema import Schema
 from tessera_gql.diff.values.json_types import ALL_TYPES, OBJECT, type_mask
-from tessera_gql.diff.values.regex import matches
+from tessera_gql.diff.values.regular_languages import matches
 
 
 @dataclass

@@ -19,7 +19,7 @@ from tessera_gql.diff.prove.projection import is_stable
 from tessera_gql.diff.prove.validation import accepts
 from tessera_gql.diff.read.in_place import in_place_names
 from tessera_gql.diff.read.schema import NO_NAMES, Schema
-from tessera_gql.diff.values.regex import matches
+from tessera_gql.diff.values.regular_languages import matches
 
 Alternative = list[Conjunct]
 

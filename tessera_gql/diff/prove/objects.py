@@ -28,7 +28,7 @@ from tessera_gql.diff.prove.validation import accepts, all_true
 from tessera_gql.diff.read.in_place import conditional_schemas, in_place_schemas, producer_names
 from tessera_gql.diff.read.schema import Keywords, Schema
 from tessera_gql.diff.values.json import Json, canonical_json, is_equal
-from tessera_gql.diff.values.regex import Language, find_example, matches
+from tessera_gql.diff.values.regular_languages import Language, find_example, matches
 
 NamedResult = tuple[str, SearchResult]
 """The name of a property and the search for its value."""

@@ -7,7 +7,7 @@ from tessera_gql.diff.read.forms import COUNTS_NAMES, IS_UNSTABLE
 from tessera_gql.diff.read.in_place import conditional_schemas, in_place_schemas
 from tessera_gql.diff.read.schema import Schema
 from tessera_gql.diff.values.json import Json
-from tessera_gql.diff.values.regex import matches
+from tessera_gql.diff.values.regular_languages import matches
 
 
 def counts_names(node: Schema) -> bool:

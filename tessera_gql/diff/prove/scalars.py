@@ -24,7 +24,7 @@ from tessera_gql.diff.prove.constraints import (
 from tessera_gql.diff.read.schema import Schema
 from tessera_gql.diff.values.json import canonical_json, to_json_number, with_decimal_points
 from tessera_gql.diff.values.numbers import Bound, Number, tightest_high, tightest_low
-from tessera_gql.diff.values.regex import Language, find_example
+from tessera_gql.diff.values.regular_languages import Language, find_example
 
 Limits = tuple[Bound | None, Bound | None]
 TRIES = 2_000

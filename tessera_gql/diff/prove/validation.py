@@ -10,7 +10,7 @@ from tessera_gql.diff.read.schema import Schema
 from tessera_gql.diff.values.json import Json, canonical_json
 from tessera_gql.diff.values.json_types import type_mask
 from tessera_gql.diff.values.numbers import Bound, exact_number
-from tessera_gql.diff.values.regex import matches
+from tessera_gql.diff.values.regular_languages import matches
 
 MAX_EFFORT = 20_000
 MAX_DEPTH = 40

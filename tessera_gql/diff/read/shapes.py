@@ -6,7 +6,7 @@ from typing import cast
 from tessera_gql.diff.errors import SchemaError
 from tessera_gql.diff.read.dialects import DRAFT_4, MIXED, Dialect
 from tessera_gql.diff.values.json import canonical_json, escape_token
-from tessera_gql.diff.values.regex import is_pattern
+from tessera_gql.diff.values.regular_languages import is_pattern
 
 TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 Subschemas = Iterator[tuple[str, object]]

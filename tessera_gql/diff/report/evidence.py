@@ -29,7 +29,7 @@ from tessera_gql.diff.read.view import View
 from tessera_gql.diff.report.hints import MAX_SCHEMAS, find_hint
 from tessera_gql.diff.report.reference_validator import ReferenceValidator
 from tessera_gql.diff.values.json import Json, canonical_json
-from tessera_gql.diff.values.regex import Language, find_example
+from tessera_gql.diff.values.regular_languages import Language, find_example
 
 K = ChangeKind
 FUEL = 2_000

@@ -1,7 +1,7 @@
-"""Match patterns and find examples of their intersections with finite automata. A result may be unknown.
+"""Match patterns and find examples of their intersections with finite automata, which `automata` builds.
 
-Every call takes a bounded number of steps, which it spends of the budget of the comparison, cached or not: equal input
-has equal results.
+A result may be unknown. Every call takes a bounded number of steps, which it spends of the budget of the comparison,
+cached or not: equal input has equal results.
 """
 
 from bisect import bisect_right

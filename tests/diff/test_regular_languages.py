@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera_gql.diff.values.regex import Language, find_example, is_pattern, matches
 from tessera_gql.diff.values.regex_syntax import union
+from tessera_gql.diff.values.regular_languages import Language, find_example, is_pattern, matches
 from tests.diff.generators import law
 
 PARTS = ("a", "b", ".", "[ab]", "[^a]", "\\d", "\\w", "\\.", "^", "$", "(?:ab|b)", "(a|)", "\\x61", "\\u0062", "[a-c]")
