@@ -120,9 +120,14 @@ def _declared_names(parts: list[dict[str, Any]]) -> set[str]:
 def _has_rule_for_others(parts: list[dict[str, Any]]) -> bool:
     """Return whether the schema constrains or requires properties that it doesn't declare."""
     declared = _declared_names(parts)
-    required = {name for part in parts for name in part.get("required", ())}
+    required = {name for part in parts for name in (*part.get("required", ()), *_dependent_names(part))}
     keywords = MAP_RULES | {"patternProperties", "not"}
     return not required <= declared or any(keywords & part.keys() for part in parts)
+
+
+def _dependent_names(part: dict[str, Any]) -> Iterator[str]:
+    for names in (*part.get("dependentRequired", {}).values(), *part.get("dependencies", {}).values()):
+        yield from names if isinstance(names, list) else ()
 
 
 def _hides_keys(part: dict[str, Any]) -> bool:
