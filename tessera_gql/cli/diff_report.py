@@ -100,8 +100,8 @@ def _render_text(comparison: Comparison, mode: Mode) -> None:
         print_entry(label, change.message, *details, width=LABEL_WIDTH)
         if evidence := _format_evidence(change, mode):
             print_entry("", (evidence, "dim"), width=LABEL_WIDTH)
-        if breaks and change.hint:
-            print_entry("", (f"hint: {change.hint}", "cyan"), width=LABEL_WIDTH)
+        if hint := change.hint_for(mode):
+            print_entry("", (f"hint: {hint}", "cyan"), width=LABEL_WIDTH)
     print_line((_format_headline(diff, mode), "bold"))
     if diff.changes:
         print_line(*_format_verdicts(diff))

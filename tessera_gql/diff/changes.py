@@ -82,12 +82,14 @@ class Bump(StrEnum):
 class ChangeEvidence(NamedTuple):
     """Certainty, counterexample and hint of a change.
 
-    `document` is meaningful only when `certainty` is PROVEN, because it may be JSON null.
+    `document` is meaningful only when `certainty` is PROVEN, because it may be JSON null. `hint_modes` are the modes in
+    which the hint was verified not to break.
     """
 
     certainty: Certainty = Certainty.UNPROVEN
     document: Json = None
     hint: str | None = None
+    hint_modes: frozenset[Mode] = frozenset()
 
 
 ADDITIVE = frozenset(
@@ -151,8 +153,16 @@ class Change:
 
     @property
     def hint(self) -> str | None:
-        """An alternative edit of the new schema that was verified not to break."""
+        """An alternative edit of the new schema that was verified not to break in `hint_modes`."""
         return self.evidence().hint
+
+    @property
+    def hint_modes(self) -> frozenset[Mode]:
+        return self.evidence().hint_modes
+
+    def hint_for(self, mode: Mode) -> str | None:
+        """Return the hint if it avoids the break in a mode."""
+        return self.hint if mode in self.hint_modes else None
 
     @property
     def fingerprint(self) -> str:
@@ -176,6 +186,7 @@ class Change:
             "certainty": evidence.certainty.value,
             "message": self.message,
             "hint": evidence.hint,
+            "hint_modes": [*sorted(mode.value for mode in evidence.hint_modes)],
             "fingerprint": self.fingerprint,
         }
         if evidence.certainty is Certainty.PROVEN:
@@ -192,6 +203,7 @@ class Change:
             Certainty(cast("str", record["certainty"])),
             cast("Json", record.get("counterexample")),
             cast("str | None", record.get("hint")),
+            frozenset(Mode(mode) for mode in cast("list[str]", record.get("hint_modes", []))),
         )
         return cls(
             kind=ChangeKind(cast("str", record["kind"])),
@@ -214,6 +226,8 @@ class SchemaDiff:
     changes: tuple[Change, ...]
 
     def breaking_changes(self, mode: Mode) -> tuple[Change, ...]:
+        """Return the changes that break in a mode. Raises ValueError for what is no mode."""
+        mode = Mode(mode)
         return tuple(change for change in self.changes if mode in change.breaks)
 
     def is_compatible(self, mode: Mode) -> bool:
@@ -224,7 +238,7 @@ class SchemaDiff:
 
         Nothing breaks under NONE, but its versions still say what changed: they rise as under BACKWARD or CONSUMER.
         """
-        modes = {Mode.BACKWARD, Mode.CONSUMER} if mode is Mode.NONE else {mode}
+        modes = {Mode.BACKWARD, Mode.CONSUMER} if Mode(mode) is Mode.NONE else {Mode(mode)}
         if any(modes & change.breaks for change in self.changes):
             return Bump.MAJOR
         if any(change.kind in ADDITIVE for change in self.changes):

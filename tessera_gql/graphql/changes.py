@@ -54,9 +54,13 @@ class Change:
     def counterexample(self) -> JSON | None:
         return JSON(self.change.counterexample)
 
-    @computed_field("A way to reach the same end without breaking; null if none was found.")
+    @computed_field("A way to reach the same end without breaking in `hintModes`; null if none was found.")
     def hint(self) -> str | None:
         return self.change.hint
+
+    @computed_field("The compatibility modes in which the hint was verified not to break; empty without a hint.")
+    def hint_modes(self) -> list[Mode]:
+        return sorted(self.change.hint_modes)
 
 
 S = TypeVar("S")

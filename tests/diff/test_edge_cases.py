@@ -230,3 +230,11 @@ def test_an_object_outside_the_enumerated_values_is_found():
 @pytest.mark.parametrize(("old", "new"), [("ab", "abc"), ("foo", "bar"), ("total", "amount")])
 def test_an_abbreviation_has_three_letters_and_is_a_prefix(old, new):
     assert name_similarity(old, new) == 0
+
+
+@pytest.mark.parametrize("mode", ["backward", "FOO", None, 1])
+def test_what_is_no_mode_is_refused_and_never_called_compatible(mode):
+    diff = compare(TEXT, INTEGER)
+    for judge in (diff.is_compatible, diff.breaking_changes, diff.bump):
+        with pytest.raises(ValueError, match="is not a valid Mode"):
+            judge(mode)

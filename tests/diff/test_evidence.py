@@ -174,6 +174,7 @@ def test_json_records_contain_every_attribute():
         "certainty": "PROVEN",
         "message": "a: value was removed: 2.",
         "hint": "Keep 2 in the enum.",
+        "hint_modes": ["BACKWARD", "FULL"],
         "fingerprint": change.fingerprint,
         "counterexample": {"a": 2},
     }

@@ -117,7 +117,25 @@ def test_a_change_that_breaks_consumers_alone_is_avoided_by_a_new_column(old, ne
     difference = [*compare_views(before, after)][-1]
     pair = ViewPair(before, after)
     assessment = Assessment(difference, frozenset({Mode.CONSUMER}), ("a",), (PropertyStep("a"),), pair)
-    assert find_hint(assessment, [assessment], *schemas, compare) == expected
+    assert find_hint(assessment, [assessment], *schemas, compare) == (expected, {Mode.CONSUMER})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "modes"),
+    [
+        (table(a=TEXT), table("b", a=TEXT, b=TEXT), {Mode.BACKWARD}),
+        (table(a=TEXT, b=TEXT), table(b=TEXT), {Mode.BACKWARD, Mode.CONSUMER, Mode.FULL}),
+        (
+            table("user_id", "b", user_id=TEXT, b=TEXT),
+            table("userId", "b", userId=TEXT, b=TEXT),
+            {Mode.BACKWARD, Mode.CONSUMER},
+        ),
+    ],
+)
+def test_a_hint_names_the_modes_in_which_it_was_verified(old, new, modes):
+    (change,) = compare(old, new).changes
+    assert change.hint_modes == modes
+    assert all((change.hint_for(mode) is not None) == (mode in modes) for mode in Mode)
 
 
 def test_a_hint_is_offered_although_another_change_still_breaks():

@@ -156,6 +156,7 @@ def test_valid_keyword_values_of_each_draft_are_read(draft, schema):
             "/properties/m~0n",
             "a schema is an object or a boolean in 2020-12, not a list.",
         ),
+        *((draft, {"$id": 5}, "/$id", "$id must be text, not this number.") for draft in (DRAFT_7, DRAFT_2020)),
         (DRAFT_2020, {"description": None}, "/description", "description must be text, not null."),
         (DRAFT_2020, {"$comment": []}, "/$comment", "$comment must be text, not a list."),
         (DRAFT_2020, {"deprecated": {}}, "/deprecated", "deprecated must be a boolean, not an object."),

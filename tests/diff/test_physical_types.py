@@ -142,16 +142,23 @@ def test_the_first_physical_type_of_a_column_breaks_nothing_and_neither_does_its
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("varchar(10)", {"family": "text", "text": "text"}), ({"family": "money"}, {"family": "text"}), (7, None),
+    [("varchar(10)", {"family": "text", "text": "text"}), ({"family": "money"}, {"family": "text"}), (7, 8),
+     ("varchar(100)", "date"), ({"family": "varchar", "length": 100}, {"family": "varchar", "length": 10}),
      ({"family": "text", "length": "10"}, {"family": "text", "length": 5}), ({"family": ["text"]}, {"family": {}}),
-     ({"family": "text", "length": -1}, {"family": "text", "length": True}), ({"text": 1}, {"text": ""}), ([], {}),
+     ({"family": "text", "length": -1}, {"family": "text", "length": True}), ({"text": 1}, {"text": 2}), ([], [1]),
      ({"family": "array", "element": 7}, {"family": "struct", "fields": []}),
      ({"family": "integer", "precision": 10**9}, {"family": "integer", "precision": 1})],
 )  # fmt: skip
-def test_a_value_of_another_form_is_an_annotation(before, after):
+def test_a_value_of_another_form_is_a_type_that_is_not_understood(before, after):
     old, new = (table(price={"x-physical-type": value}) for value in (before, after))
     change = only_change(old, new)
-    assert (change.kind, change.breaks) == (K.ANNOTATION_CHANGED, frozenset())
+    assert ((change.kind, {*change.breaks}), change.certainty) == (CHANGED, Certainty.UNPROVEN)
+
+
+@pytest.mark.parametrize(("before", "after"), [(7, None), ([], {}), ({"text": 1}, {"text": ""})])
+def test_a_value_of_another_form_that_disappears_breaks_nothing(before, after):
+    old, new = (table(price={"x-physical-type": value}) for value in (before, after))
+    assert not only_change(old, new).breaks
 
 
 def test_types_that_are_not_understood_break_unproven_if_their_texts_differ():
@@ -177,7 +184,6 @@ def test_a_type_that_is_understood_later_with_the_same_text_is_an_annotation():
         ),
         (None, {"family": "text", "text": "text"}, "physical type is text now."),
         ({"family": "text", "text": "text"}, None, "physical type is not given any more."),
-        (1, 2, "x-physical-type changed."),
     ],
 )
 def test_a_change_that_breaks_nothing_says_what_is_different(before, after, message):

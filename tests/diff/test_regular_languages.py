@@ -220,6 +220,8 @@ def test_a_pattern_is_read_up_to_its_limits():
     assert matches("a" * 1_998, "a") is False
     assert matches("a" * 1_999, "a") is None
     assert matches("^a{0,500}$", "a" * 500) is True
+    assert matches(f"^{'(' * 50}a{')' * 50}$", "a") is True
+    assert matches(f"^{'(' * 51}a{')' * 51}$", "a") is None
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.read.schema import NodeCache, Schema, count_schemas
 from tessera_gql.diff.read.view import View
-from tessera_gql.diff.report.hints import MAX_SCHEMAS, find_hint
+from tessera_gql.diff.report.hints import MAX_SCHEMAS, Hint, find_hint
 from tessera_gql.diff.report.reference_validator import ReferenceValidator
 from tessera_gql.diff.values.json import Json, canonical_json
 from tessera_gql.diff.values.regular_languages import Language, find_example
@@ -73,7 +73,9 @@ class EvidenceCollector:
             evidences = self._find_documents()
         with budget.allot(HINT_FUEL):
             hints = self._find_hints()
-        return tuple(evidence._replace(hint=hints.get(index)) for index, evidence in enumerate(evidences))
+        for index, hint in hints.items():
+            evidences[index] = evidences[index]._replace(hint=hint.sentence, hint_modes=hint.modes)
+        return tuple(evidences)
 
     def _find_documents(self) -> list[ChangeEvidence]:
         """Search for a counterexample of each breaking change, as far as the limits allow."""
@@ -89,17 +91,19 @@ class EvidenceCollector:
             evidences.append(evidence)
         return evidences
 
-    def _find_hints(self) -> dict[int, str | None]:
+    def _find_hints(self) -> dict[int, Hint]:
         """Return the hints of the first changes, by their position."""
         if count_schemas(self.old.root, self.new.root) > MAX_SCHEMAS:
             return {}
         return {
-            index: self._find_hint(assessment)
+            index: hint
             for index, assessment in enumerate(self.assessments[:MAX_HINTS])
-            if assessment.breaks and not self.solver.budget.is_spent
+            if assessment.breaks
+            and not self.solver.budget.is_spent
+            and (hint := self._find_hint(assessment)) is not None
         }
 
-    def _find_hint(self, assessment: Assessment) -> str | None:
+    def _find_hint(self, assessment: Assessment) -> Hint | None:
         compare = partial(self.compare, budget=self.solver.budget)
         try:
             return find_hint(assessment, self.assessments, self.old.root.raw, self.new.root.raw, compare)

@@ -19,9 +19,16 @@ from tessera_gql.diff.values.json_types import NULL, format_types, type_names
 K = ChangeKind
 Compare = Callable[[object, object], SchemaDiff]
 MAX_SCHEMAS = 500
-HINTED_MODES = (Mode.BACKWARD, Mode.CONSUMER, Mode.FORWARD)
-"""A hint is verified in the first of these modes in which the change breaks."""
+HINTED_MODES = frozenset((Mode.BACKWARD, Mode.CONSUMER, Mode.FORWARD))
+"""A hint avoids the break in one of these modes at least."""
 REMOVED = object()
+
+
+class Hint(NamedTuple):
+    """A sentence that suggests an edit, and the modes in which the edit was verified not to break."""
+
+    sentence: str
+    modes: frozenset[Mode]
 
 
 class Edit(NamedTuple):
@@ -34,24 +41,28 @@ class Edit(NamedTuple):
 
 def find_hint(
     assessment: Assessment, assessments: Sequence[Assessment], old: object, new: object, compare: Compare
-) -> str | None:
-    """Return the first edit after which only the breaks of the other changes remain; None if there is none."""
-    mode = next((mode for mode in HINTED_MODES if mode in assessment.breaks), None)
+) -> Hint | None:
+    """Return the first edit after which only breaks of other changes remain in a mode; None if there is none."""
     is_physical = assessment.difference.pointer.endswith(f"/{PHYSICAL_TYPE.names[0]}")
     list_edits = _keep_physical_type if is_physical else EDITORS.get(assessment.difference.kind)
-    if mode is None or assessment.pair is None or list_edits is None:
+    if assessment.pair is None or list_edits is None or assessment.breaks.isdisjoint(HINTED_MODES):
         return None
-    own_key = assessment.difference.kind, assessment.path
-    breaks = {(item.difference.kind, item.path) for item in assessments if mode in item.breaks} - {own_key}
     for edit in list_edits(assessment, assessment.pair.old, assessment.pair.new):
         edited = _apply(edit, new)
-        if edited is not None and breaks.issuperset(_list_breaks(compare(old, edited), mode)):
-            return edit.sentence
+        if edited is None:
+            continue
+        remaining = compare(old, edited)
+        modes = frozenset(mode for mode in assessment.breaks if _is_avoided(assessment, assessments, remaining, mode))
+        if modes & HINTED_MODES:
+            return Hint(edit.sentence, modes)
     return None
 
 
-def _list_breaks(diff: SchemaDiff, mode: Mode) -> Iterator[tuple[ChangeKind, str]]:
-    return ((change.kind, change.path) for change in diff.breaking_changes(mode))
+def _is_avoided(assessment: Assessment, assessments: Sequence[Assessment], remaining: SchemaDiff, mode: Mode) -> bool:
+    """Return whether the remaining changes break a mode only where the other changes do."""
+    own_key = assessment.difference.kind, assessment.path
+    breaks = {(item.difference.kind, item.path) for item in assessments if mode in item.breaks} - {own_key}
+    return breaks.issuperset((change.kind, change.path) for change in remaining.breaking_changes(mode))
 
 
 def _apply(edit: Edit, new: object) -> object:

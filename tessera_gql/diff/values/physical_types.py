@@ -86,15 +86,18 @@ DEFAULTS = {
 
 
 def read_physical_type(value: object, depth: int = 0) -> PhysicalType | None:
-    """Read the value of the keyword; None for a value of another form, which is an annotation without a meaning."""
-    if not isinstance(value, dict):
+    """Read the value of the keyword, None if it is absent. A value of another form is a type that is not understood."""
+    if value is None:
         return None
+    not_understood = PhysicalType(None, value if isinstance(value, str) else canonical_json(cast("Json", value)))
+    if not isinstance(value, dict) or depth > MAX_DEPTH:
+        return not_understood
     record = cast("Mapping[str, object]", value)
     text, family = record.get("text", ""), record.get("family")
-    if depth > MAX_DEPTH:
-        return PhysicalType(None, canonical_json(cast("Json", value)))
-    if not isinstance(text, str) or (family is None and not text):
+    if family is None and not text and record.keys() <= {"text"}:
         return None
+    if not isinstance(text, str) or (family is None and not text):
+        return not_understood
     if family is None:
         return PhysicalType(None, text)
     try:
@@ -114,7 +117,7 @@ def read_physical_type(value: object, depth: int = 0) -> PhysicalType | None:
             fields=_read_fields(record, depth),
         )
     except (_FormError, KeyError, TypeError):  # an unknown family, also one that is no text
-        return None
+        return not_understood
 
 
 class _FormError(ValueError):
