@@ -16,7 +16,8 @@ MODE_DESCRIPTIONS: Mapping[Mode, str] = {
     Mode.FULL: "Both BACKWARD and FORWARD hold, and no constraint changes at all.",
     Mode.CONSUMER: (
         "Queries that read the current version by name keep working: columns may be added, but none may vanish, change"
-        " or widen its type, become nullable, gain values or lose a constraint."
+        " or widen its logical type, become nullable, gain values or lose a constraint. A physical type may change its"
+        " size."
     ),
     Mode.NONE: "Nothing is breaking; changes are listed.",
 }

@@ -8,7 +8,10 @@ from tessera_gql.formats.warehouse_types import allow_null, parse_type
 
 
 def parse_tables(text: str, dialect: str | None = None) -> list[ParsedSchema]:
-    """Parse the tables that the statements create, in order; other statements are ignored. Raises DocumentError."""
+    """Parse the tables that the statements create, in order. Raises DocumentError.
+
+    Statements that change the columns of such a table are refused; other statements are ignored.
+    """
     import sqlglot  # noqa: PLC0415 - heavy, and only where DDL is read
     from sqlglot import exp  # noqa: PLC0415
     from sqlglot.errors import SqlglotError  # noqa: PLC0415
@@ -23,8 +26,37 @@ def parse_tables(text: str, dialect: str | None = None) -> list[ParsedSchema]:
     tables = (item for item in statements if isinstance(item, exp.Create) and isinstance(item.this, exp.Schema))
     schemas = [_convert_table(table, dialect) for table in tables]
     if not schemas:
-        raise DocumentError("This SQL creates no table with columns. Give its CREATE TABLE statements.")
+        with_dialect = "" if dialect else ", and its SQL dialect if it is not standard SQL"
+        raise DocumentError(f"This SQL creates no table with columns. Give its CREATE TABLE statements{with_dialect}.")
+    names = {_fold(schema.name) for schema in schemas}
+    if len(names) < len(schemas):
+        raise DocumentError("This SQL creates a table twice. Leave one of the CREATE TABLE statements out.")
+    for statement in statements:
+        if isinstance(statement, exp.Alter) and _fold(_table_name(statement.this)) in names:
+            _refuse_column_changes(statement)
     return schemas
+
+
+def _table_name(table: Any) -> str:
+    return ".".join(part.name for part in table.parts)
+
+
+def _fold(name: str) -> str:
+    return name.lower()
+
+
+def _refuse_column_changes(alter: Any) -> None:
+    """Raise DocumentError if a statement changes names, types or nullability of columns, or the name of the table."""
+    from sqlglot import exp  # noqa: PLC0415
+
+    changing = (exp.ColumnDef, exp.Drop, exp.RenameColumn, exp.AlterRename)
+    for action in alter.args.get("actions") or ():
+        sets_default = isinstance(action, exp.AlterColumn) and action.args.get("default") is not None
+        if isinstance(action, changing) or (isinstance(action, exp.AlterColumn) and not sets_default):
+            raise DocumentError(
+                f"ALTER TABLE {_table_name(alter.this)[:200]} changes columns, which is not applied here. Write the"
+                " columns as they are now into its CREATE TABLE."
+            )
 
 
 def _convert_table(create: Any, dialect: str | None) -> ParsedSchema:
@@ -40,6 +72,8 @@ def _convert_table(create: Any, dialect: str | None) -> ParsedSchema:
         is_never_null = exp.PrimaryKeyColumnConstraint in constraints or (
             not_null is not None and not not_null.args.get("allow_null")
         )
+        if column.name in schema["properties"]:
+            raise DocumentError(f"This SQL declares the column {column.name[:200]!r} twice. Leave one of them out.")
         column_schema = parse_type(column.kind.sql(dialect), dialect).schema if column.kind else {}
         if is_never_null or column.name in key_columns:
             schema["required"].append(column.name)
@@ -48,8 +82,7 @@ def _convert_table(create: Any, dialect: str | None) -> ParsedSchema:
         comment = constraints.get(exp.CommentColumnConstraint)
         annotations = {"description": comment.this.name} if comment is not None else {}
         schema["properties"][column.name] = column_schema | annotations
-    name = ".".join(part.name for part in create.this.this.parts)
-    return ParsedSchema(name, schema)
+    return ParsedSchema(_table_name(create.this.this), schema)
 
 
 def _primary_key_columns(schema: Any) -> Iterator[str]:

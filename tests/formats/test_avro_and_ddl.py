@@ -126,3 +126,41 @@ def test_a_longer_column_in_sql_is_one_change_that_breaks_only_forward_and_full(
     old, new = (ddl.parse_tables(f"create table t (a {name}({length}))", dialect)[0].schema for length in (10, 100))
     (change,) = compare(old, new).changes
     assert (change.kind, change.breaks) == (ChangeKind.TYPE_WIDENED, {Mode.FORWARD, Mode.FULL})
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "drop column b",
+        "add column c text",
+        "rename column a to z",
+        "alter column a type bigint",
+        "alter column a set not null",
+        "alter column a drop not null",
+        "rename to u",
+    ],
+)
+def test_a_statement_that_changes_the_columns_of_a_table_is_refused(action: str) -> None:
+    sql = f"create table s.T (a int, b text); alter table S.t {action};"
+    with pytest.raises(DocumentError, match=r"ALTER TABLE S\.t changes columns, which is not applied here"):
+        ddl.parse_tables(sql, "postgres")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "alter table t add constraint k primary key (a)",
+        "alter table t alter column a set default 3",
+        "alter table other drop column b",
+    ],
+)
+def test_a_statement_that_leaves_the_columns_of_a_table_alone_is_ignored(statement: str) -> None:
+    (table,) = ddl.parse_tables(f"create table t (a int); {statement};", "postgres")
+    assert table.schema == ddl.parse_tables("create table t (a int)", "postgres")[0].schema
+
+
+def test_a_table_or_a_column_that_is_declared_twice_is_refused() -> None:
+    with pytest.raises(DocumentError, match="creates a table twice"):
+        ddl.parse_tables("create table t (a int); create table T (b int)")
+    with pytest.raises(DocumentError, match="declares the column 'a' twice"):
+        ddl.parse_tables("create table t (a int, a text)")
