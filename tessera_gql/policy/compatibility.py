@@ -15,6 +15,7 @@ from tessera_gql.diff import (
     ChangeKind,
     Mode,
     SchemaDiff,
+    SchemaError,
     canonical_json,
     check,
     compare,
@@ -77,7 +78,10 @@ class Judgement:
 def validate_schema(schema: Any) -> str:
     """Validate a schema and return its hash. Raises SchemaError for a document that can't be a contract."""
     check(schema)
-    return _hash(schema)
+    try:
+        return _hash(schema)
+    except UnicodeEncodeError:
+        raise SchemaError("a text has a lone surrogate, which UTF-8 can't store; correct it.") from None
 
 
 MAX_CHEAP_EVIDENCE = 150

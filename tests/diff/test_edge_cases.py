@@ -8,7 +8,7 @@ from tessera_gql.diff.prove.constraints import NoWitness, Witness
 from tessera_gql.diff.values.regular_languages import is_pattern, matches
 from tests.diff.engine import find_witness
 from tests.diff.oracle import is_valid
-from tests.diff.schemas import DRAFT_4, DRAFT_7, DRAFT_2019, INTEGER, NULL, NUMBER, TEXT, array, obj, table
+from tests.diff.schemas import DRAFT_4, DRAFT_7, DRAFT_2019, DRAFT_2020, INTEGER, NULL, NUMBER, TEXT, array, obj, table
 
 K = ChangeKind
 TWO_TARGETS = {"$ref": "#/$defs/a", "$dynamicRef": "#/$defs/b", "$defs": {"a": TEXT, "b": {"minLength": 1}}}
@@ -238,3 +238,46 @@ def test_what_is_no_mode_is_refused_and_never_called_compatible(mode):
     for judge in (diff.is_compatible, diff.breaking_changes, diff.bump):
         with pytest.raises(ValueError, match="is not a valid Mode"):
             judge(mode)
+
+
+def incompatible_modes(old, new):
+    return {mode for mode in (Mode.BACKWARD, Mode.FORWARD) if not compare(old, new).is_compatible(mode)}
+
+
+@pytest.mark.parametrize("draft", [DRAFT_2019, DRAFT_2020])
+def test_dependencies_that_a_draft_ignores_mean_nothing(draft):
+    ignored = {**draft, "dependencies": {"a": ["b"]}}
+    applied = {**draft, "dependencies": {}, "dependentRequired": {"a": ["b"]}}
+    assert incompatible_modes(ignored, applied) == {Mode.BACKWARD}
+    old, new = (
+        {**draft, "dependentSchemas": {"a": {"required": [name]}}, "dependencies": {"a": {"type": "object"}}}
+        for name in ("b", "c")
+    )
+    assert incompatible_modes(old, new) == {Mode.BACKWARD, Mode.FORWARD}
+
+
+def test_contains_does_not_limit_the_names_of_an_item():
+    head = {"type": "object", "properties": {"kind": {"const": "head"}}, "required": ["kind"]}
+    items = table(kind=TEXT, x=INTEGER, y=INTEGER)
+    old = array(items=items, contains=head)
+    for closed in ({**head, "properties": {**head["properties"], "x": False}}, {**head, "maxProperties": 1}):
+        assert Mode.BACKWARD in incompatible_modes(old, array(items=items, contains=closed))
+        assert Mode.FORWARD in incompatible_modes(array(items=items, contains=closed), old)
+
+
+def test_a_dynamic_reference_beside_keywords_of_different_drafts_is_undecided():
+    column = {"$dynamicRef": "#n", "type": "object"}
+    old, new = (
+        {"$dynamicAnchor": "n", **table(a={"type": "string", "nullable": True}, c={**column, **extra})}
+        for extra in ({}, {"dependencies": {"a": ["b"]}})
+    )
+    assert Mode.BACKWARD in incompatible_modes(old, new)
+
+
+def test_enormous_limits_are_decided_or_left_undecided():
+    huge = array(items={"const": 1}, minItems=10**20, contains={"const": 1}, maxContains=5)
+    factors = [2**4000 + 1, 3**2500, 5**1700, 7**1400]
+    multiple = {"type": "integer", "minimum": 1, "allOf": [{"multipleOf": factor} for factor in factors]}
+    for schema in (huge, multiple):
+        assert [change.certainty for change in compare(TEXT, schema).breaking_changes(Mode.BACKWARD)]
+        assert [change.certainty for change in compare(schema, TEXT).breaking_changes(Mode.FULL)]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera_gql.diff import Bump, Change, ChangeKind, Mode
+from tessera_gql.diff import Bump, Change, ChangeKind, Mode, SchemaError
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.compatibility import (
     Judgement,
@@ -17,6 +17,7 @@ from tessera_gql.policy.compatibility import (
     judge,
     next_version,
     summarize_changes,
+    validate_schema,
     waive_move_to_consumer,
 )
 from tessera_gql.policy.enums import ChangeType, Outcome
@@ -201,3 +202,8 @@ def test_approved_terms_are_stale_after_another_break_or_a_higher_version(
     fingerprints = {item.fingerprint for item in approved}
     stale = find_stale_reason(judgement, fingerprints, proposed_version, "1.1.0")
     assert stale is None if reason is None else stale is not None and reason in stale
+
+
+def test_a_text_that_utf8_cannot_store_is_refused() -> None:
+    with pytest.raises(SchemaError, match="lone surrogate"):
+        validate_schema({"title": "\ud800"})

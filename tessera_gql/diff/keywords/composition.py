@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tessera_gql.diff.keywords.record import Keyword
-
-if TYPE_CHECKING:
-    from tessera_gql.diff.read.schema import Schema
-
-
-def _read_dynamic(node: Schema) -> None:
-    node.is_opaque = node.pointer in node.document.opaque
-
 
 COMPOSITION = (
     Keyword(("$ref",), "A reference to a schema in the same document. In drafts before 2019-09 it stands alone."),
     Keyword(
         ("$dynamicRef", "$recursiveRef"),
         "A reference that may depend on the dynamic scope. A schema with one that does is undecided.",
-        read=_read_dynamic,
     ),
     Keyword(("allOf",), "Schemas of which all must hold. They are merged before they are compared."),
     Keyword(("anyOf",), "Schemas of which at least one must hold. A schema or null is read as a nullable value."),

@@ -186,7 +186,7 @@ class _ArraySearch:
         node = literal.node
         if (contained := node.child("contains")) is None:
             return True
-        contained_literal = literal.on_item(contained)
+        contained_literal = _on_contained_item(literal, contained)
         if node.max_contains is not None and self._must_contain(contained_literal, node.max_contains + 1):
             return False
         return self._assign(contained_literal, node.min_contains)
@@ -217,14 +217,14 @@ class _ArraySearch:
         for index in range(min(positions.min_length, positions.uniform_from)):
             bound += positions.value(index, violation) is NoWitness.EMPTY
         if positions.rules.find([*positions.literals_at(positions.uniform_from), violation]) is NoWitness.EMPTY:
-            bound += len(range(positions.uniform_from, positions.min_length))
+            bound += max(0, positions.min_length - positions.uniform_from)
         return bound >= times
 
     def _contains_below(self, literal: Literal, limit: int) -> bool:
         for premise in self.positions.rules.nodes:
             contained = premise.node.child("contains")
             if contained is not None and premise.node.min_contains >= limit:
-                literals = [premise.on_item(contained), literal.negate()]
+                literals = [_on_contained_item(premise, contained), literal.negate()]
                 if self.positions.rules.find(literals) is NoWitness.EMPTY:
                     return False
         return not self._must_contain(literal, limit)
@@ -289,3 +289,8 @@ def _count_values(node: Schema) -> int | None:
     if node.types & ~(NULL | BOOLEAN):
         return None
     return (1 if node.types & NULL else 0) + (2 if node.types & BOOLEAN else 0)
+
+
+def _on_contained_item(literal: Literal, contained: Schema) -> Literal:
+    """Return a literal on an item that `contains` counts. Only `items` says what a producer writes into it."""
+    return literal.on_item(contained)._replace(is_produced=False)

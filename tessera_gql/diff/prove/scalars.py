@@ -28,6 +28,8 @@ from tessera_gql.diff.values.regular_languages import Language, find_example
 
 Limits = tuple[Bound | None, Bound | None]
 TRIES = 2_000
+MAX_STEP_BITS = 10_000
+"""Python writes no number of more than 4,300 digits, about 14,000 bits, as text."""
 PARTS = [Fraction(part, 2**depth) for depth in range(1, 7) for part in range(1, 2**depth, 2)]
 
 
@@ -62,6 +64,8 @@ def find_number(nodes: Sequence[Schema], constraints: Sequence[Constraint], *, i
     if not steps:
         return _find_fraction(limits, avoid, excluded)
     step = reduce(_least_common_multiple, map(Fraction, steps))
+    if step.numerator.bit_length() > MAX_STEP_BITS:
+        return NoWitness.UNKNOWN
     if any((step / Fraction(divisor)).denominator == 1 for divisor in avoid):
         return NoWitness.EMPTY
     return _find_multiple(step, limits, avoid, excluded)

@@ -198,9 +198,9 @@ class _FormReader:
         self.constants.append((keyword, frozenset(cast("list[str]", self.entries[keyword]))))
 
     def read_dependencies(self, keyword: str) -> None:
-        """Read `dependencies`, `dependentRequired` or `dependentSchemas`."""
-        if keyword == "dependencies" and not self.document.dialect.knows_dependencies:  # ignored by later drafts
-            self.constants.append(("$schema", self.document.dialect.year))
+        """Read `dependencies`, `dependentRequired` or `dependentSchemas`; the first is ignored by later drafts."""
+        if keyword == "dependencies" and not self.document.dialect.knows_dependencies:
+            return
         entries = cast("Entries", self.entries[keyword])
         lists = {(name, frozenset(cast("list[str]", item))) for name, item in entries.items() if isinstance(item, list)}
         if lists:
