@@ -157,7 +157,7 @@ def check_counterexamples(pair: Pair, validities: dict[str, Validity], results: 
         accepting, refusing = (0, 1) if Mode.BACKWARD in change.breaks else (1, 0)
         is_accepted_by_both = change.kind in BY_RULE or change.breaks.isdisjoint((Mode.BACKWARD, Mode.FORWARD))
         for name, validity in validities.items():
-            if validity is None or (name == "ajv" and _meets_defect_of_ajv(pair, change.counterexample)):
+            if validity is None or (name == "ajv" and meets_defect_of_ajv(pair, change.counterexample)):
                 results.counts[f"not validated by {name}"] += 1
             elif validity[accepting][n] and (is_accepted_by_both or not validity[refusing][n]):
                 results.counts[f"confirmed by {name}"] += 1
@@ -172,13 +172,13 @@ def check_counterexamples(pair: Pair, validities: dict[str, Validity], results: 
                 )
 
 
-def _meets_defect_of_ajv(pair: Pair, document: Any) -> bool:
+def meets_defect_of_ajv(pair: Pair, document: Any) -> bool:
     """Return whether ajv is known to be wrong.
 
     JavaScript reads 1.0 as 1, which draft 4 tells apart. Beside a list in `items`, ajv accepts an empty array although
     `contains` demands an item.
     """
-    if pair.draft.year == 4:
+    if pair.draft.number == 4:
         return any(isinstance(value, float) and value.is_integer() for value in _iterate_values(document))
     return any("contains" in part and isinstance(part.get("items"), list) for part in _iterate_objects(pair))
 

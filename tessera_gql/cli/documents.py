@@ -96,10 +96,21 @@ def _parse_content(name: str, content: bytes, part: str | None, dialect: str | N
 
 def _parse_json(name: str, content: bytes) -> tuple[Any, str]:
     try:
-        return json.loads(content), content.decode(json.detect_encoding(content), "surrogatepass")
+        value = json.loads(content, object_pairs_hook=_read_object)
+        return value, content.decode(json.detect_encoding(content), "surrogatepass")
     except (ValueError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else error
-        raise fail(f"{name} is not JSON: {reason}.") from None
+        reason: object = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise fail(f"{name} is not JSON: {reason if content.strip() else 'it is empty'}.") from None
+
+
+def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object. Raises ValueError for a key that occurs twice, of which readers keep different ones."""
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        names = [name for name, _ in pairs]
+        name = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object has the key {name[:80]!r} twice")
+    return entries
 
 
 def _parse_yaml(text: str) -> Any:
@@ -131,7 +142,8 @@ def _choose_model(content: bytes, part: str | None) -> Any:
     listing = ", ".join(model.fqn for model in (matches or models)[:MAX_LISTED]) or "nothing"
     unlisted = len(matches or models) - MAX_LISTED
     listing += f" and {unlisted} more" if unlisted > 0 else ""
-    raise DocumentError(f"This manifest describes {listing}. Give the name of one model with --part.")
+    problem = f"It has no model {part[:200]!r}. " if part is not None and not matches else ""
+    raise DocumentError(f"This manifest describes {listing}. {problem}Give the name of one model with --part.")
 
 
 def _detect_format(path: Path, format_: DocumentFormat | None) -> SchemaFormat:
@@ -147,4 +159,4 @@ def _decode(name: str, content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise fail(f"{name} is not text in UTF-8. Give --format protobuf if it is a descriptor set.") from None
+        raise fail(f"{name} is not text in UTF-8. A protobuf descriptor set has the ending .pb.") from None

@@ -313,3 +313,15 @@ def test_a_terminal_of_eighty_columns_gets_wrapped_lines_and_colour_unless_refus
     assert sum(line.startswith("breaks ") for line in lines) == 3
     assert ("\x1b[1;31m" in output) == (not variables)
     assert lines[-1].startswith("BACKWARD breaks · ")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [("", "it is empty"), ('{"type": "object", "type": "string"}', "an object has the key 'type' twice")],
+)
+def test_an_empty_file_and_a_key_that_occurs_twice_are_refused(run, tmp_path, content, reason):
+    (tmp_path / "bad.json").write_text(content)
+    (tmp_path / "good.json").write_text("{}")
+    result = run("bad.json", "good.json")
+    assert result.exit_code == 2
+    assert reason in " ".join(result.stderr.split())

@@ -10,7 +10,7 @@ from bench._produced_documents import Ambiguous, DeclaredProperties
 from bench._schema_edits import edit_schema
 from bench._schema_grammar import DRAFTS, DocumentGrammar, SchemaGrammar
 from bench._validators import ExternalValidator, find_jsonschema
-from bench.second_validators import Pair, Results, check_batch, generate_pairs, run
+from bench.second_validators import Pair, Results, check_batch, generate_pairs, meets_defect_of_ajv, run
 from tessera_gql.diff import Certainty, Change, ChangeKind, Mode, SchemaDiff, check, compare
 from tessera_gql.diff.changes import ChangeEvidence
 from tests.diff.schemas import INTEGER, NUMBER, TEXT, array, obj, table
@@ -143,3 +143,11 @@ def test_a_rule_for_undeclared_properties_makes_the_view_of_a_reader_ambiguous(s
 @pytest.mark.parametrize("schema", [obj(), obj(additionalProperties=TEXT)])
 def test_a_reader_of_a_map_sees_all_its_keys(schema: Any) -> None:
     assert DeclaredProperties(schema, NEWEST).project({"a": "x"}) == {"a": "x"}
+
+
+@pytest.mark.parametrize(
+    ("number", "document", "expected"), [(4, {"a": [1.0]}, True), (4, 1.5, False), (7, 1.0, False)]
+)
+def test_a_document_that_javascript_reads_as_another_one_is_not_shown_to_ajv(number, document, expected) -> None:
+    draft = next(draft for draft in DRAFTS if draft.number == number)
+    assert meets_defect_of_ajv(Pair(draft, {}, {}, SchemaDiff(())), document) is expected
