@@ -19,6 +19,11 @@ MAP_RULES = frozenset(
 )
 """Rules for the keys of an object that declares none. A reader by name may not see the keys."""
 
+WHOLE_RULES = frozenset({"uniqueItems", "enum", "const", "not", "contains"})
+"""Rules that are asked of whole values, also where a reader sees less, or that may contain such a rule."""
+BRANCHES = frozenset({"oneOf", "if"})
+"""Rules that may hold no longer where a reader sees less. A column with such a rule may be unchanged."""
+
 
 class Ambiguous(Exception):  # noqa: N818 - not an error: the document is left out
     """The projection of a document depends on the reading of the definitions."""
@@ -58,6 +63,13 @@ class DeclaredProperties:
         if depth > MAX_DEPTH:
             raise Ambiguous
         parts = self._in_place(schema)
+        visible = self._project_container(value, parts, depth)
+        rules = WHOLE_RULES | BRANCHES if depth else WHOLE_RULES
+        if visible != value and any(rules & part.keys() for part in parts):
+            raise Ambiguous
+        return visible
+
+    def _project_container(self, value: Any, parts: list[dict[str, Any]], depth: int) -> Any:
         if isinstance(value, list):
             return [self._project_child(item, _item_schemas(parts, n), depth) for n, item in enumerate(value)]
         if not isinstance(value, dict):

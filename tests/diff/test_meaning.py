@@ -135,6 +135,23 @@ def test_documents_with_dynamic_references_are_equal_if_annotations_alone_differ
     assert compare(dynamic, new).is_compatible(Mode.BACKWARD) == holds
 
 
+@pytest.mark.parametrize(
+    ("keyword", "pointer", "wrap"),
+    [
+        ("x-types", "#/x-types/a", lambda schema: {"a": schema}),
+        ("examples", "#/examples/0", lambda schema: [schema]),
+        ("default", "#/default", lambda schema: schema),
+    ],
+)
+def test_documents_with_dynamic_references_differ_if_the_target_in_an_annotation_does(keyword, pointer, wrap):
+    definitions = {name: {"$id": name, "$dynamicAnchor": "a", **TEXT} for name in ("x", "y")}
+    dynamic = {"properties": {"d": {"$dynamicRef": "x#a"}, "e": {"$ref": pointer}}, "$defs": definitions}
+    old, new = ({**dynamic, keyword: wrap(schema)} for schema in (TEXT, INTEGER))
+    assert not means_the_same(old, new)
+    assert not compare(old, new).is_compatible(Mode.BACKWARD)
+    assert means_the_same(old, {**dynamic, keyword: wrap({**TEXT, "title": "t"})})
+
+
 def test_a_refinement_without_effort_leaves_every_schema_on_a_cycle_unequal(monkeypatch):
     monkeypatch.setattr(refinement, "MAX_EFFORT", 3)
     assert not means_the_same(cycle(3), {**cycle(3), "title": "t"})

@@ -149,6 +149,19 @@ def test_a_reference_with_a_dynamic_target_never_proves_anything(anchors):
     assert not is_backward_compatible(recursive, {**DRAFT_2019, "items": {"type": "array"}})
 
 
+@pytest.mark.parametrize(
+    ("draft", "anchor"), [(DRAFT_2020, {"$dynamicAnchor": "meta"}), (DRAFT_2019, {"$recursiveAnchor": True})]
+)
+def test_a_reference_to_a_meta_schema_that_leads_back_to_the_document_never_proves_anything(draft, anchor):
+    schema_or_not = {"properties": {"q": {"not": {"$ref": draft["$schema"]}}}}
+    old, new = ({**draft, "$id": "http://x/s", **anchor, "maxProperties": n, **schema_or_not} for n in (1, 5))
+    document = {"q": {"properties": {"x": {"a": 1, "b": 2}}}}
+    verdicts = [ReferenceValidator(parse_schema(schema)).accepts(document) for schema in (old, new)]
+    assert verdicts == [True, False]
+    assert not is_backward_compatible(old, new)
+    assert is_backward_compatible(old, {**old, "title": "t"})
+
+
 def test_a_recursive_reference_counts_the_anchors_that_are_on():
     one = {**DRAFT_2019, "$recursiveAnchor": True, "type": "array", "items": {"$recursiveRef": "#"}}
     off = {"d": {"$id": "d", "$recursiveAnchor": False}, "e": {"$id": "e"}}

@@ -140,6 +140,14 @@ def test_a_rule_for_undeclared_properties_makes_the_view_of_a_reader_ambiguous(s
         DeclaredProperties(schema, NEWEST).project({"a": "x", "b": "y"})
 
 
+@pytest.mark.parametrize("rule", [{"uniqueItems": True}, {"enum": [[{"a": "x"}]]}, {"not": {"minItems": 2}}])
+def test_a_rule_for_whole_values_makes_the_view_of_a_reader_ambiguous(rule: Any) -> None:
+    declared = DeclaredProperties({**array(items=table(a=TEXT)), **rule}, NEWEST)
+    assert declared.project([{"a": "x"}]) == [{"a": "x"}]
+    with pytest.raises(Ambiguous):
+        declared.project([{"a": "x", "b": "y"}])
+
+
 @pytest.mark.parametrize("schema", [obj(), obj(additionalProperties=TEXT)])
 def test_a_reader_of_a_map_sees_all_its_keys(schema: Any) -> None:
     assert DeclaredProperties(schema, NEWEST).project({"a": "x"}) == {"a": "x"}

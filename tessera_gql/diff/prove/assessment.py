@@ -3,7 +3,7 @@
 Differences in accepted values break where containment is not proven; declared paths and defaults break by rule.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,9 +18,9 @@ from tessera_gql.diff.compare.walk import Key, ViewPair
 from tessera_gql.diff.differences import BACKWARD, FORWARD, Difference, Route, Rule, format_route
 from tessera_gql.diff.messages import PRESENCE_MESSAGES
 from tessera_gql.diff.prove.constraints import Literal, NoWitness, SearchResult, Witness
-from tessera_gql.diff.prove.projection import Projection
+from tessera_gql.diff.prove.projection import Projection, is_stable
 from tessera_gql.diff.prove.solver import Solver
-from tessera_gql.diff.prove.validation import accepts
+from tessera_gql.diff.prove.validation import Verdict, accepts, all_true
 from tessera_gql.diff.read.schema import Schema
 from tessera_gql.diff.read.view import View, describe_type
 from tessera_gql.diff.values.json import Json, is_equal
@@ -102,8 +102,8 @@ class Containment:
     `fails` holds, by mode, the pairs where containment fails there and on a whole path from the root. `open_fails` is
     the same for any valid document instead of those of producers: undeclared properties may always occur.
 
-    CONSUMER is FORWARD for what the old schema names of a document. Where FORWARD is proven, or nothing of the old
-    schema counts or excludes other properties, there is nothing more to search.
+    CONSUMER is FORWARD for what the old schema names of a document. Nothing more is searched where nothing of the old
+    schema counts or excludes other properties, and where FORWARD is proven and leaving them out keeps documents valid.
     """
 
     def __init__(self, solver: Solver, pairs: Mapping[Key, ViewPair]) -> None:
@@ -123,7 +123,8 @@ class Containment:
     def _search_projected(self, key: Key) -> SearchResult:
         """Search for a new document of which the old schema refuses what it names."""
         pair, forward = self.pairs[key], self.results[Mode.FORWARD][key]
-        projection = None if forward is NoWitness.EMPTY else self.solver.projections.project(pair.old.nodes)
+        is_settled = forward is NoWitness.EMPTY and (all(map(is_stable, pair.old.nodes)) or _is_unchanged(pair))
+        projection = None if is_settled else self.solver.projections.project(pair.old.nodes)
         if projection is None:
             return forward
         with self.solver.budget.allot(MAX_PROJECTION_FUEL):
@@ -151,14 +152,23 @@ class Containment:
         if not isinstance(result, Witness):
             return False
         writing, reading = order_sides(pair.old, pair.new, mode)
-        projection = self.solver.projections.project(pair.old.nodes) if mode is Mode.CONSUMER else None
-        visible = result.value if projection is None else projection.apply(result.value)
-        is_written = all(accepts(node, result.value) is True for node in writing.nodes)
-        return is_written and any(accepts(node, visible) is False for node in reading.nodes)
+        is_read = partial(_accept_all, reading.nodes)
+        is_written = _accept_all(writing.nodes, result.value) is True
+        if mode is Mode.CONSUMER:
+            return is_written and self.solver.projections.is_refused(pair.old.nodes, result.value, is_read)
+        return is_written and is_read(result.value) is False
 
     def is_equivalent(self, key: Key) -> bool:
         """Return whether both sides accept the same values at the pair."""
         return not any(key in self.open_fails[mode] for mode in DIRECTIONS)
+
+
+def _accept_all(nodes: Iterable[Schema], value: Json) -> Verdict:
+    return all_true(accepts(node, value) for node in nodes)
+
+
+def _is_unchanged(pair: ViewPair) -> bool:
+    return {node.key for node in pair.old.nodes} == {node.key for node in pair.new.nodes}
 
 
 def assess(solver: Solver, pairs: Mapping[Key, ViewPair], declarations: Declarations) -> list[Assessment]:

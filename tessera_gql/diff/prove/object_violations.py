@@ -15,9 +15,7 @@ from tessera_gql.diff.prove.constraints import (
     SizeBelow,
 )
 from tessera_gql.diff.prove.disjointness import conjunction
-from tessera_gql.diff.prove.projection import is_stable
 from tessera_gql.diff.prove.validation import accepts
-from tessera_gql.diff.read.in_place import in_place_names
 from tessera_gql.diff.read.schema import NO_NAMES, Schema
 from tessera_gql.diff.values.regular_languages import matches
 
@@ -27,7 +25,7 @@ Alternative = list[Conjunct]
 def list_object_violations(literal: Literal, premises: Sequence[Schema]) -> Iterator[Alternative]:
     """Yield every way in which an object that is valid under the premises can violate the schema of a literal."""
     node = literal.node
-    yield from _count_violations(literal, premises)
+    yield from _count_violations(literal)
     if (names := node.child("propertyNames")) is not None:
         yield from _name_violations(literal, names)
     for pattern in node.pattern_properties:
@@ -43,15 +41,11 @@ def list_object_violations(literal: Literal, premises: Sequence[Schema]) -> Iter
             yield from _undeclared_violations(literal, nodes, extra)
 
 
-def _count_violations(literal: Literal, premises: Sequence[Schema]) -> Iterator[Alternative]:
-    """Yield too few and too many properties. A projection may show fewer than there are."""
+def _count_violations(literal: Literal) -> Iterator[Alternative]:
+    """Yield too few properties of the whole object, and too many of what a projection shows."""
     node, projection = literal.node, literal.projection
     if node.min_properties:
-        extra = node.additional_properties
-        if projection is None or (extra is not None and not isinstance(extra.raw, bool)):
-            yield [SizeBelow(node.min_properties)]
-        elif len(in_place_names(node)[0] & _required_names(premises)) < node.min_properties:
-            yield []
+        yield [SizeBelow(node.min_properties)]
     if node.max_properties is not None:
         names = None if projection is None or projection.patterns else projection.names
         if names is None or len(names) > node.max_properties:
@@ -96,18 +90,22 @@ def _required_violations(node: Schema, premises: Sequence[Schema]) -> Iterator[A
 
 
 def _property_violations(literal: Literal, premises: Sequence[Schema]) -> Iterator[Alternative]:
-    """Yield violations of properties, except those that a premise declares with the same text."""
-    node, projection = literal.node, literal.projection
+    """Yield violations of properties, except those that a premise declares alike: they show what they always did."""
+    node = literal.node
     if not node.properties:
         return
     settled = NO_NAMES.union(*(node.unchanged_properties(premise) for premise in premises if premise.properties))
-    are_settled = projection is None or is_stable(node)
     for name, raw in node.properties.items():
-        if raw is True or (are_settled and name in settled):
+        if raw is True or name in settled:
             continue
         violation = literal.on_property(name, node.property_schema(name))
-        if name not in settled or (violation.projection is not None and not is_stable(violation.node)):
+        if violation.projection is None or not _is_declared_alike(name, violation.node, premises):
             yield [PropertyViolates(name, violation)]
+
+
+def _is_declared_alike(name: str, schema: Schema, premises: Sequence[Schema]) -> bool:
+    """Return whether a premise declares the property with the same meaning."""
+    return any(name in node.properties and node.property_schema(name).key == schema.key for node in premises)
 
 
 def _dependency_violations(literal: Literal) -> Iterator[Alternative]:

@@ -1,9 +1,9 @@
 """What a reader of the old schema sees of a value: at every object, only the properties that the old schema names."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
-from tessera_gql.diff.read.forms import COUNTS_NAMES, IS_UNSTABLE
+from tessera_gql.diff.read.forms import COMPARES_WHOLE, COUNTS_NAMES, IS_UNSTABLE
 from tessera_gql.diff.read.in_place import conditional_schemas, in_place_schemas
 from tessera_gql.diff.read.schema import Schema
 from tessera_gql.diff.values.json import Json
@@ -18,6 +18,11 @@ def counts_names(node: Schema) -> bool:
 def is_stable(node: Schema) -> bool:
     """Return whether a value that is valid stays so when properties are left out that the schema doesn't name."""
     return not node.cache.meanings.traits_of(node.key) & IS_UNSTABLE
+
+
+def compares_whole(node: Schema) -> bool:
+    """Return whether keywords of the schema are asked of whole values instead of what a reader sees of them."""
+    return bool(node.cache.meanings.traits_of(node.key) & COMPARES_WHOLE)
 
 
 class ProjectionTable:
@@ -37,6 +42,15 @@ class ProjectionTable:
         if key not in self.projections:
             self.projections[key] = Projection(self, listed.values())
         return self.projections[key]
+
+    def is_refused(self, nodes: Sequence[Schema], value: Json, accepts: Callable[[Json], bool | None]) -> bool:
+        """Return whether a validator of the schemas surely refuses what they name of a value.
+
+        Nothing is sure if the validator sees less than the whole value and the schemas ask about that.
+        """
+        projection = self.project(nodes)
+        visible = value if projection is None else projection.apply(value)
+        return accepts(visible) is False and (visible == value or not any(map(compares_whole, nodes)))
 
 
 class Projection:

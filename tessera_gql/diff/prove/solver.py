@@ -236,24 +236,14 @@ def _enumerated_values(literals: list[Literal]) -> list[Json] | None:
     values: dict[str, Json] | None = None
     for literal in literals:
         enum = literal.node.enum
-        if literal.holds and enum is not None and (literal.projection is None or not any(map(_is_container, enum))):
+        if literal.holds and enum is not None:
             values = enum if values is None else {key: value for key, value in values.items() if key in enum}
     if values is None:
         return None
     for literal in literals:
         if not literal.holds and literal.node.enum is not None and literal.node.keywords.keys() <= {"enum", "const"}:
-            enum, is_visible = literal.node.enum, literal.projection is None
-            values = {
-                key: value
-                for key, value in values.items()
-                if key not in enum or (not is_visible and _is_container(key))
-            }
+            values = {key: value for key, value in values.items() if key not in literal.node.enum}
     return [*values.values()]
-
-
-def _is_container(text: str) -> bool:
-    """Return whether a canonical text is that of an object or an array."""
-    return text.startswith(("{", "["))
 
 
 def _accepts(literal: Literal, value: Json) -> Verdict:

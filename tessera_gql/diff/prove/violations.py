@@ -23,7 +23,6 @@ from tessera_gql.diff.prove.constraints import (
 )
 from tessera_gql.diff.prove.disjointness import Disjointness
 from tessera_gql.diff.prove.object_violations import list_object_violations
-from tessera_gql.diff.read.forms import has_scalar_items
 from tessera_gql.diff.read.schema import Schema
 from tessera_gql.diff.values.json_types import ARRAY, FRACTION, INTEGER, OBJECT, STRING
 
@@ -38,12 +37,12 @@ def list_violations(
 ) -> Iterator[Alternative]:
     """Yield every way in which a value of the type that is valid under the premises can violate a schema.
 
-    With a projection, what it shows of the value violates the schema.
+    With a projection, what it shows of the value violates the schema. The minimum of properties, duplicates and listed
+    values are those of the whole value.
     """
     node = literal.node
     if node.enum is not None:
-        is_visible = literal.projection is None or json_type not in (OBJECT, ARRAY)
-        yield [NotInValues(frozenset(node.enum))] if is_visible else []
+        yield [NotInValues(frozenset(node.enum))]
     if json_type in CONSTRAINTS_BY_TYPE:
         yield from ([constraint] for constraint in CONSTRAINTS_BY_TYPE[json_type](literal))
     if json_type == OBJECT:
@@ -115,8 +114,8 @@ def _array_constraints(literal: Literal) -> Iterator[Conjunct]:
     yield from (ItemViolates(index, literal.on_item(schema)) for index, schema in enumerate(prefix))
     if remaining is not None:
         yield LaterItemViolates(len(prefix), literal.on_item(remaining))
-    if node.unique:  # different items may look the same
-        yield Duplicates() if literal.projection is None or has_scalar_items(node.entries) else SizeAbove(1)
+    if node.unique:
+        yield Duplicates()
     if (contained := node.child("contains")) is not None:
         match = literal.on_item(contained).negate()
         if node.min_contains:

@@ -15,13 +15,17 @@ Entries = dict[str, object]
 def are_equal_without_annotations(left: Document, right: Document) -> bool:
     """Return whether two documents of one dialect are the same but for annotations and the order of keys.
 
-    All references then have the same targets, also those that depend on the dynamic scope.
+    All references then have the same targets, also those that depend on the dynamic scope and those into annotations.
     """
-    if left.dialect is not right.dialect:
+    if left.dialect is not right.dialect or _references(left) != _references(right):
         return False
-    stack = [(left.raw, right.raw)]
+    stack = [(raw, right.schemas[pointer]) for pointer, raw in left.schemas.items() if pointer in right.schemas]
+    visited = set[tuple[int, int]]()
     while stack:
         old, new = stack.pop()
+        if (id(old), id(new)) in visited:
+            continue
+        visited.add((id(old), id(new)))
         if isinstance(old, dict) and isinstance(new, dict):
             pairs = _value_pairs(left, right, cast("Entries", old), cast("Entries", new))
         elif isinstance(old, list) and isinstance(new, list) and len(cast("list[object]", old)) == len(new):
@@ -32,6 +36,11 @@ def are_equal_without_annotations(left: Document, right: Document) -> bool:
             return False
         stack += pairs
     return True
+
+
+def _references(document: Document) -> tuple[object, ...]:
+    """Return the targets of all references, and the identifiers that these and dynamic references depend on."""
+    return document.targets, document.resources, document.bases, document.anchors, document.dynamic
 
 
 def _value_pairs(left: Document, right: Document, old: Entries, new: Entries) -> list[tuple[object, object]] | None:

@@ -66,6 +66,8 @@ def _check_whole(document: Document) -> None:
             raise SchemaError(f"it has more than {MAX_REFS:,} references; split it.", limit=MAX_REFS)
         targets = [_resolve_reference(document, *reference) for reference in references]
         references = _check_subschemas(document, [target for target in targets if target is not None])
+    if document.dynamic and not document.prefix:  # a dynamic reference in the meta-schema may lead back
+        document.opaque |= document.external.keys()
 
 
 def _meta_schema(uri: str, identities: Identities) -> Document | None:

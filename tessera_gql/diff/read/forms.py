@@ -11,22 +11,22 @@ from tessera_gql.diff.values.json import escape_token
 
 TRUE_NUMBER, FALSE_NUMBER = 0, 1
 """The meanings of the boolean schemas."""
-COUNTS_NAMES, IS_UNSTABLE = 1, 2
+COUNTS_NAMES, IS_UNSTABLE, COMPARES_WHOLE = 1, 2, 4
 """Traits of a schema and of all it consists of.
 
 COUNTS_NAMES: whether a value is valid may depend on properties that the schema doesn't name. IS_UNSTABLE: a valid value
-may become invalid when such properties are left out.
+may become invalid when such properties are left out. COMPARES_WHOLE: keywords in it are asked of whole values, whatever
+a reader sees of them: the minimum of properties, `uniqueItems` and listed values.
 """
-ALL_TRAITS = COUNTS_NAMES | IS_UNSTABLE
+ALL_TRAITS = COUNTS_NAMES | IS_UNSTABLE | COMPARES_WHOLE
 NEGATED = frozenset(("not", "if", "oneOf"))
 """Keywords with subschemas that a valid value may have to violate."""
-SCALAR_TYPES = frozenset(("null", "boolean", "integer", "number", "string"))
 IDENTIFIERS = frozenset(("$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor"))
 REFERENCE_KEYWORDS = frozenset(("$ref", *DYNAMIC))
 UNORDERED = frozenset(("allOf", "anyOf"))
 KEYWORD_TRAITS = {
     **dict.fromkeys(("maxProperties", "propertyNames", "unevaluatedProperties"), COUNTS_NAMES),
-    "minProperties": COUNTS_NAMES | IS_UNSTABLE,
+    **dict.fromkeys(("minProperties", "uniqueItems"), COMPARES_WHOLE),
 }
 NodeId = tuple[object, object]
 Entries = dict[str, object]
@@ -187,12 +187,7 @@ class _FormReader:
         label = "const" if keyword == "const" and "enum" in self.entries else "enum"
         self.constants.append((label, frozenset(identity(item, numbers) for item in values)))
         if any(isinstance(item, dict | list) for item in values):
-            self.traits |= COUNTS_NAMES | IS_UNSTABLE
-
-    def read_unique(self, keyword: str) -> None:
-        self.read_value(keyword)
-        if not has_scalar_items(self.entries):
-            self.traits |= COUNTS_NAMES | IS_UNSTABLE
+            self.traits |= COMPARES_WHOLE
 
     def read_names(self, keyword: str) -> None:
         self.constants.append((keyword, frozenset(cast("list[str]", self.entries[keyword]))))
@@ -243,14 +238,6 @@ class _FormReader:
             self.constants.append(("$schema", self.document.dialect.year))
 
 
-def has_scalar_items(entries: Entries) -> bool:
-    """Return whether the schema says itself that all items of an array are neither objects nor arrays."""
-    items = entries.get("items")
-    types = cast("Entries", items).get("type") if isinstance(items, dict) else None
-    names = {types} if isinstance(types, str) else {*cast("list[str]", types or ("object",))}
-    return SCALAR_TYPES.issuperset(names) and "prefixItems" not in entries
-
-
 Reader = Callable[[_FormReader, str], None]
 READERS: dict[str, Reader] = {
     **dict.fromkeys(REFERENCE_KEYWORDS, _FormReader.read_reference),
@@ -260,7 +247,6 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys(("dependencies", "dependentRequired", "dependentSchemas"), _FormReader.read_dependencies),
     "type": _FormReader.read_types,
     "required": _FormReader.read_names,
-    "uniqueItems": _FormReader.read_unique,
 }
 SHAPE_READERS: dict[str, Reader] = {
     **dict.fromkeys(("map", "pattern map"), _FormReader.read_named),

@@ -133,8 +133,9 @@ class EvidenceCollector:
 
     def _is_refused(self, side: Side, value: Json, mode: Mode) -> bool:
         """Return whether a side refuses a document, or for CONSUMER what the old schema names of it."""
-        projection = self.solver.projections.project([self.old.root]) if mode is Mode.CONSUMER else None
-        return side.validator.accepts(value if projection is None else projection.apply(value)) is False
+        if mode is Mode.CONSUMER:
+            return self.solver.projections.is_refused([self.old.root], value, side.validator.accepts)
+        return side.validator.accepts(value) is False
 
     def _find_document(self, side: Side, demand: RawSchema, *, is_produced: bool) -> Witness | None:
         try:
