@@ -118,6 +118,8 @@ class Containment:
 
     def _search(self, key: Key, mode: Mode, *, is_produced: bool) -> SearchResult:
         pair = self.pairs[key]
+        if pair.is_condition:
+            return NoWitness.EMPTY
         return find_counterexample(self.solver, *order_sides(pair.old, pair.new, mode), is_produced=is_produced)
 
     def _search_projected(self, key: Key) -> SearchResult:
