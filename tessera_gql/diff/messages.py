@@ -68,6 +68,11 @@ def describe_types(kind: ChangeKind, before: int, after: int) -> str:
     return describe_text_edit("type", format_types(before), format_types(after), kind)
 
 
+def describe_changed_keyword(keyword: str) -> str:
+    """Describe a change of a keyword of which no details are told."""
+    return f"{keyword} changed"
+
+
 def describe_count(items: Collection[object], noun: str, verb: str) -> str:
     """Describe that items were added or removed: `1 alternative was added`, `2 alternatives were added`."""
     return f"1 {noun} was {verb}" if len(items) == 1 else f"{len(items)} {noun}s were {verb}"

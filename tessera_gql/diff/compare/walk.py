@@ -1,11 +1,13 @@
 """Walk the old and the new schema side by side and collect their differences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.compare.comparers import compare_views
 from tessera_gql.diff.compare.routes import explore
+from tessera_gql.diff.compare.unvisited import Visits, find_unvisited_differences
 from tessera_gql.diff.differences import (
     BACKWARD,
     BOTH,
@@ -25,10 +27,14 @@ from tessera_gql.diff.read.view import View, describe_type, non_null_option
 from tessera_gql.diff.values.json import Json
 from tessera_gql.diff.values.json_types import OBJECT
 
-Key = tuple[tuple[str, ...], tuple[str, ...]]
+Key = tuple[tuple[str, ...], tuple[str, ...], bool]
+"""The pointers of a pair, and whether it is below a condition."""
 MAX_PREFIX = 64
+DEPENDENT = "dependentSchemas"
 SUBSCHEMA_STEPS: dict[str, Step] = {
     "additionalProperties": OtherPropertyStep(),
+    "unevaluatedProperties": OtherPropertyStep(),
+    "unevaluatedItems": ItemStep(0),
     "propertyNames": PropertyNameStep(),
     "contains": ItemStep(0),
 }
@@ -41,18 +47,40 @@ CONDITION_MESSAGES = {
 
 @dataclass
 class ViewPair:
-    """The old and the new view of a value, their differences, and the edges to pairs of its parts."""
+    """The old and the new view of a value, their differences, and the edges to pairs of its parts.
+
+    `is_condition`: the value need not be valid under the views, because they are below a condition, such as `then`.
+    What they accept is decided and reported where the condition is; only other differences are reported here.
+    `equal_parts` are the parts that have the same text.
+    """
 
     old: View
     new: View
     differences: list[Difference] = field(default_factory=list[Difference])
     edges: list[tuple[Step, Key]] = field(default_factory=list[tuple[Step, Key]])
     is_cut: bool = False
+    is_condition: bool = False
+    equal_parts: list["ViewPair"] = field(default_factory=list["ViewPair"])
 
 
 def walk(old: Schema, new: Schema) -> dict[Key, ViewPair]:
     """Return all pairs of views that differ, the root first. Equal parts are not entered."""
-    return explore(_make_pair(View((old,)), View((new,))), _key, _visit, count_schemas(old, new))
+    root = _make_pair(View((old,)), View((new,)))
+    pairs = explore(root, _key, _visit, count_schemas(old, new))
+    root.differences += find_unvisited_differences(old, new, *_visited_pointers(pairs.values()))
+    return pairs
+
+
+def _visited_pointers(pairs: Iterable[ViewPair]) -> tuple[Visits, Visits]:
+    """Return the pointers that were visited, and those of parts that were equal, on both sides."""
+    old, new = Visits(), Visits()
+    for pair in pairs:
+        for visits, view in ((old, pair.old), (new, pair.new)):
+            visits.compared |= {node.pointer for node in view.schemas}
+        for part in pair.equal_parts:
+            old.equal |= {*part.old.pointers}
+            new.equal |= {*part.new.pointers}
+    return old, new
 
 
 def _visit(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
@@ -62,11 +90,16 @@ def _visit(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
         return
     pair.differences += _property_differences(pair)
     pair.differences += _composition_differences(pair)
-    yield from ((step, part) for step, part in _child_pairs(pair) if not _is_same(part))
+    for step, part in chain(_child_pairs(pair), _condition_pairs(pair)):
+        part.is_condition = part.is_condition or pair.is_condition
+        if _is_same(part):
+            pair.equal_parts.append(part)
+        else:
+            yield step, part
 
 
 def _key(pair: ViewPair) -> Key:
-    return pair.old.pointers, pair.new.pointers
+    return pair.old.pointers, pair.new.pointers, pair.is_condition
 
 
 def _is_same(pair: ViewPair) -> bool:
@@ -190,6 +223,37 @@ def _composition_differences(pair: ViewPair) -> Iterator[Difference]:
         if (was and was.keys) != (now and now.keys):
             view = pair.new if now else pair.old
             yield Difference(ChangeKind.COMPOSITION_CHANGED, view.pointer_to(keyword), message, directions=BOTH)
+
+
+def _condition_pairs(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
+    """Yield the pairs of schemas that apply to the value under a condition, or with others beside them."""
+    old, new = _conditional_views(pair.old), _conditional_views(pair.new)
+    views = [(old[name], new[name]) for name in old if name in new]
+    for keyword in ("anyOf", "oneOf"):
+        before, after = _alternative_groups(pair.old, keyword), _alternative_groups(pair.new, keyword)
+        if len(before) > 1 or len(after) > 1:
+            views += _pair_across_groups(before, after, keyword)
+    for was, now in views:
+        part = _make_pair(was, now)
+        part.is_condition = True
+        yield SameValueStep(), part
+
+
+def _conditional_views(view: View) -> dict[tuple[str, str], View]:
+    """Map the keywords, and the names of properties that `dependentSchemas` depends on, to the views of a condition."""
+    views = {(keyword, ""): child for keyword in CONDITION_MESSAGES if (child := view.child_view(keyword))}
+    for node in view.schemas:
+        for name, schema in node.dependent_schemas():
+            dependent = views.get((DEPENDENT, name), View(()))
+            views[DEPENDENT, name] = View((*dependent.nodes, schema))
+    return views
+
+
+def _pair_across_groups(old: list[Schema], new: list[Schema], keyword: str) -> list[tuple[View, View]]:
+    """Return the alternatives of several groups in pairs: those of equal meaning first, the remaining ones in order."""
+    before, after = (tuple(branch for node in side for branch in node.children(keyword)) for side in (old, new))
+    pairs = (*_equal_pairs(before, after), *zip(*_remove_equal(before, after), strict=False))
+    return [(View((was,)), View((now,))) for was, now in pairs]
 
 
 def _composition_difference(node: Schema, keyword: str, message: str, directions: frozenset[Mode]) -> Difference:

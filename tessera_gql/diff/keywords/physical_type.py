@@ -11,13 +11,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.differences import Difference, Rule
 from tessera_gql.diff.keywords.record import Keyword
 from tessera_gql.diff.messages import PRESENCE_MESSAGES
-from tessera_gql.diff.values.json import Json, escape_token, is_equal
+from tessera_gql.diff.values.json import Json, canonical_json, escape_token, is_equal
 from tessera_gql.diff.values.json_types import NULL, type_names
 from tessera_gql.diff.values.physical_types import CONTAINERS, KEYWORD, Family, PhysicalType, read_physical_type
 
@@ -77,22 +77,52 @@ class _Part:
 
 def compare_physical_types(old: View, new: View) -> Iterator[Difference]:
     """Yield the differences of the physical type. Its first appearance and its disappearance break nothing."""
-    was, now = old.value_of(KEYWORD), new.value_of(KEYWORD)
-    before, after = read_physical_type(was), read_physical_type(now)
-    pointer = _find_pointer(old if now is None else new)
-    differences: list[Difference] = []
+    for pointer, was, now in _pair_declarations(old, new):
+        before, after = read_physical_type(was), read_physical_type(now)
+        differences = [
+            difference
+            for part, difference in _compare_parts(old, new, pointer, before, after)
+            if not _is_reported_at_property(part, difference, old, new)
+        ]
+        if not differences and not is_equal(was, now):
+            texts = _text(before), _text(after)
+            differences.append(Difference(K.ANNOTATION_CHANGED, pointer, _describe(*texts), *texts, rule=Rule.NEVER))
+        yield from differences
+
+
+def _pair_declarations(old: View, new: View) -> list[tuple[str, Json, Json]]:
+    """Return the pointer and the values of the declarations to compare; usually a view has one at most.
+
+    Equal ones are left out. One without a partner is compared with the first declaration of the other view.
+    """
+    before, after = _list_declarations(old), _list_declarations(new)
+    removed = [before[text] for text in before if text not in after]
+    added = [after[text] for text in after if text not in before]
+    first_old, first_new = (next(iter(declared.values()), (None, None)) for declared in (before, after))
+    removed += [first_old] * (len(added) - len(removed))
+    added += [first_new] * (len(removed) - len(added))
+    return [(now[0] or was[0] or new.pointer, was[1], now[1]) for was, now in zip(removed, added, strict=True)]
+
+
+def _list_declarations(view: View) -> dict[str, tuple[str | None, Json]]:
+    """Map the canonical text of each physical type of a view to its pointer and value."""
+    declarations: dict[str, tuple[str | None, Json]] = {}
+    for node in view.schemas:
+        if KEYWORD in node.entries:
+            value = cast("Json", node.entries[KEYWORD])
+            declarations.setdefault(canonical_json(value), (f"{node.pointer}/{KEYWORD}", value))
+    return declarations
+
+
+def _compare_parts(
+    old: View, new: View, pointer: str, before: PhysicalType | None, after: PhysicalType | None
+) -> Iterator[tuple[_Part, Difference]]:
+    """Yield the parts of two types that differ, if both are given."""
     if before is not None and after is not None:
         any_value: dict[str, Json] = {"type": [*type_names((old.types | new.types) & ~NULL)]}
-        differences += (
-            difference
-            for part in _iterate_parts(before, after)
-            if (difference := _compare_part(part, pointer, any_value)) is not None
-            and not _is_reported_at_property(part, old, new)
-        )
-    if not differences and not is_equal(was, now):
-        texts = _text(before), _text(after)
-        differences.append(Difference(K.ANNOTATION_CHANGED, pointer, _describe(*texts), *texts, rule=Rule.NEVER))
-    yield from differences
+        for part in _iterate_parts(before, after):
+            if (difference := _compare_part(part, pointer, any_value)) is not None:
+                yield part, difference
 
 
 def _describe(before: str | None, after: str | None) -> str:
@@ -122,15 +152,20 @@ def _is_physical(difference: Difference) -> bool:
     return difference.kind in LOGICAL_KINDS and KEYWORD in difference.pointer
 
 
-def _is_reported_at_property(part: _Part, old: View, new: View) -> bool:
-    """Return whether a field of a struct is a property as well, whose changes are found there."""
+def _is_reported_at_property(part: _Part, difference: Difference, old: View, new: View) -> bool:
+    """Return whether a field of a struct is a property as well, whose own comparison finds the same change."""
     if not part.names:
         return False
-    name = part.names[0]
+    name, nested_names = part.names[0], part.names[1:]
     declaring = [view for view in (old, new) if name in view.properties]
-    if len(declaring) == 2:
-        return all(view.property(name).value_of(KEYWORD) is not None for view in declaring)
-    return declaring == [old if part.new is None else new] and len(part.names) == 1
+    if len(declaring) < 2:
+        return declaring == [old if part.new is None else new] and not nested_names
+    before, after = old.property(name), new.property(name)
+    return any(
+        (peer.kind, peer.always, nested.names) == (difference.kind, difference.always, nested_names)
+        for pointer, was, now in _pair_declarations(before, after)
+        for nested, peer in _compare_parts(before, after, pointer, read_physical_type(was), read_physical_type(now))
+    )
 
 
 def _iterate_parts(old: PhysicalType, new: PhysicalType) -> Iterator[_Part]:
@@ -212,11 +247,6 @@ def _list_exceeding_values(smaller: PhysicalType, larger: PhysicalType) -> Itera
             yield {"type": "string", "minLength": length + 1}
         case _:
             pass
-
-
-def _find_pointer(view: View) -> str:
-    pointers = (f"{node.pointer}/{KEYWORD}" for node in view.schemas if KEYWORD in node.entries)
-    return next(pointers, view.pointer)
 
 
 def _text(physical: PhysicalType | None) -> str | None:

@@ -15,9 +15,15 @@ from tessera_gql.diff.compare.declared_paths import Key as DeclarationKey
 from tessera_gql.diff.compare.renames import find_renames
 from tessera_gql.diff.compare.routes import Routes, find_routes
 from tessera_gql.diff.compare.walk import Key, ViewPair
-from tessera_gql.diff.differences import BACKWARD, FORWARD, Difference, Route, Rule, format_route
+from tessera_gql.diff.differences import BACKWARD, FORWARD, Difference, Route, Rule, SameValueStep, format_route
 from tessera_gql.diff.messages import PRESENCE_MESSAGES
 from tessera_gql.diff.prove.constraints import Literal, NoWitness, SearchResult, Witness
+from tessera_gql.diff.prove.keyword_violations import (
+    ALTERNATIVES,
+    find_violated_keywords,
+    is_listed,
+    keyword_difference,
+)
 from tessera_gql.diff.prove.projection import Projection, is_stable
 from tessera_gql.diff.prove.solver import Solver
 from tessera_gql.diff.prove.validation import Verdict, accepts, all_true
@@ -118,6 +124,8 @@ class Containment:
 
     def _search(self, key: Key, mode: Mode, *, is_produced: bool) -> SearchResult:
         pair = self.pairs[key]
+        if pair.is_condition:
+            return NoWitness.EMPTY
         return find_counterexample(self.solver, *order_sides(pair.old, pair.new, mode), is_produced=is_produced)
 
     def _search_projected(self, key: Key) -> SearchResult:
@@ -214,6 +222,7 @@ def _merge_repeats(assessments: list[Assessment]) -> list[Assessment]:
 def _add_unexplained(containment: Containment, mode: Mode, presence_changes: AbstractSet[ChangeKey]) -> None:
     """Add a difference where containment fails and no difference there or below explains it.
 
+    Where one does, the keywords that fail for a reason of their own are added. For CONSUMER they are those of FORWARD.
     `presence_changes` are the kinds and pointers of fields that only one side declares; these explain it too.
     """
     pairs, fails = containment.pairs, containment.fails[mode]
@@ -232,10 +241,26 @@ def _add_unexplained(containment: Containment, mode: Mode, presence_changes: Abs
     ]
     explained = _with_ancestors(explaining, parents)
     for key in reversed([*pairs]):
-        if key in fails and key not in explained:
+        if key in explained and mode in DIRECTIONS:
+            pairs[key].differences += _violated_keyword_differences(containment, key, mode)
+        elif key in fails and key not in explained:
             is_confirmed = containment.is_confirmed(key, mode)
             pairs[key].differences.append(_unexplained_difference(pairs[key], mode, is_confirmed=is_confirmed))
             explained |= _with_ancestors([key], parents)
+
+
+def _violated_keyword_differences(containment: Containment, key: Key, mode: Mode) -> list[Difference]:
+    """Return the differences of keywords that make containment fail and that no other difference is about.
+
+    A difference between two alternatives is listed at them, if containment fails there.
+    """
+    pair, fails = containment.pairs[key], containment.fails[mode]
+    has_failing_alternatives = any(isinstance(step, SameValueStep) and child in fails for step, child in pair.edges)
+    return [
+        keyword_difference(keyword, pointer, mode)
+        for keyword, pointer in find_violated_keywords(containment.solver, *order_sides(pair.old, pair.new, mode))
+        if not (keyword in ALTERNATIVES and has_failing_alternatives) and not is_listed(pair, keyword, mode)
+    ]
 
 
 def _may_break(difference: Difference, mode: Mode) -> bool:

@@ -19,6 +19,7 @@ Keywords = dict[str, object]
 SILENT_KEYWORDS = NON_ASSERTING | IDENTIFIERS
 ENUM_KEYWORDS = NON_ASSERTING | {"enum", "const"}
 STRING_SCHEMA: Keywords = {"type": "string"}
+NULL_SCHEMA: Keywords = {"type": "null"}
 
 
 class NodeCache:
@@ -41,6 +42,14 @@ class NodeCache:
     def any_string(self, document: Document) -> "Schema":
         """Return a node that accepts any string."""
         return self.node(document, STRING_SCHEMA, " text")
+
+    def null(self, document: Document) -> "Schema":
+        """Return a node that accepts null alone."""
+        return self.node(document, NULL_SCHEMA, " null")
+
+    def object_with(self, document: Document, name: str) -> "Schema":
+        """Return a node that accepts objects with a property."""
+        return self.node(document, {"type": "object", "required": [name]}, f" with {name}")
 
 
 def count_schemas(*nodes: "Schema") -> int:
