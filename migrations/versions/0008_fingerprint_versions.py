@@ -6,6 +6,7 @@ publishes again, which asks the teams afresh.
 Revision: 0008
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from alembic import context, op
 from sqlalchemy.dialects import postgresql
 
-from tessera_gql.diff import Mode
+from tessera_gql.diff import Mode, canonical_json
 from tessera_gql.policy.compatibility import Terms
 from tessera_gql.policy.fingerprints import RenewedChanges, are_fingerprints_current, renew_fingerprints
 
@@ -145,15 +146,21 @@ def store_changes(proposal_id: UUID, changes: RenewedChanges | None) -> bool:
 
 
 def downgrade() -> None:
-    """Remove the version, because the hash after it is that of before."""
+    """Compute the hashes of before: without a version, the fields and the digest of what changes."""
     for proposal_id in list_open_proposals():
         row = lock_open_proposal(proposal_id)
         if row is not None:
-            update(proposals(), row.id, breaking_changes=[without_version(change) for change in row.breaking_changes])
+            hashes = {change["fingerprint"]: compute_hash(change) for change in row.breaking_changes}
+            changes = [{**change, "fingerprint": hashes[change["fingerprint"]]} for change in row.breaking_changes]
+            update(proposals(), row.id, breaking_changes=changes)
             for request in list_acknowledgments(row.id):
-                fingerprints = [item.removeprefix(VERSION_PREFIX) for item in request.change_fingerprints]
+                fingerprints = [*dict.fromkeys(hashes.get(item, item) for item in request.change_fingerprints)]
                 update(acknowledgments(), request.id, change_fingerprints=fingerprints)
 
 
-def without_version(change: Mapping[str, Any]) -> dict[str, Any]:
-    return {**change, "fingerprint": change["fingerprint"].removeprefix(VERSION_PREFIX)}
+def compute_hash(change: Mapping[str, Any]) -> str:
+    """Return the fingerprint of a stored change in the release before; one of that release stays."""
+    if not change["fingerprint"].startswith(VERSION_PREFIX):
+        return change["fingerprint"]
+    parts = [change[name] for name in ("kind", "pointer", "path", "before", "after")]
+    return hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]

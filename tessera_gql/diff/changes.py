@@ -1,12 +1,11 @@
 """The result of a comparison: a list of `Change` records."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, cast
 
-from tessera_gql.diff.values.json import Json, canonical_json
+from tessera_gql.diff.values.json import Json, compute_digest
 
 FINGERPRINT_VERSION = 2
 """Raised when the same difference gets another fingerprint, so that stored ones are recognized as older."""
@@ -133,6 +132,8 @@ class Change:
     evidence: Callable[[], ChangeEvidence] = field(default=ChangeEvidence, compare=False, repr=False)
     stored_fingerprint: str | None = field(default=None, compare=False, repr=False)
     """The fingerprint that a stored change was recorded with, which an earlier version may have computed."""
+    digest: str | None = field(default=None, compare=False, repr=False)
+    """A hash of what changes, where `before` and `after` don't hold all of it. A part of the fingerprint."""
 
     @property
     def certainty(self) -> Certainty:
@@ -166,12 +167,15 @@ class Change:
 
     @property
     def fingerprint(self) -> str:
-        """The version of its making and a hash, which depends on neither the run nor the order of keys."""
+        """The version of its making and a hash of what changes, where, and for which fields.
+
+        It depends on neither the run nor the order of keys, and a change between other schemas has the same one.
+        """
         if self.stored_fingerprint is not None:
             return self.stored_fingerprint
-        parts = [self.kind.value, self.pointer, self.path, self.before, self.after]
-        digest = hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()
-        return f"{FINGERPRINT_VERSION}:{digest[:16]}"
+        content = [self.before, self.after, self.digest]
+        parts = [self.kind.value, self.pointer, self.path, sorted(self.fields), *content]
+        return f"{FINGERPRINT_VERSION}:{compute_digest(parts)[:16]}"
 
     def as_json(self) -> dict[str, Json]:
         evidence = self.evidence()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.values.json import Json
+from tessera_gql.diff.values.json import Json, compute_digest
 
 BACKWARD, FORWARD = frozenset({Mode.BACKWARD}), frozenset({Mode.FORWARD})
 BOTH = BACKWARD | FORWARD
@@ -65,7 +65,8 @@ class Difference:
     `message` continues the path of the value: as its predicate if it begins with a verb (`was removed`), else after a
     colon (`type changed from integer to string`). It says nothing about the verdict. `directions` break unless
     containment is proven, `always` break in any case. `name` is the affected property of the value, if the difference
-    is about one. Values of `evidence_schemas` demonstrate it without a proof, the first best.
+    is about one. `digest` is a hash of what changes, if `before` and `after` don't hold all of it. Values of
+    `evidence_schemas` demonstrate it without a proof, the first best.
     """
 
     kind: ChangeKind
@@ -74,10 +75,16 @@ class Difference:
     before: Json = None
     after: Json = None
     name: str | None = None
+    digest: str | None = None
     directions: frozenset[Mode] = frozenset()
     always: frozenset[Mode] = frozenset()
     rule: Rule = Rule.CONTAINMENT
     evidence_schemas: tuple[dict[str, Json], ...] = ()
+
+
+def digest_sides(before: Json, after: Json) -> str:
+    """Hash what a difference is about on both sides: values, or the digests of schemas."""
+    return compute_digest([before, after])
 
 
 def format_route(route: Route, path: str = "") -> str:

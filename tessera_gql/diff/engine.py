@@ -86,6 +86,7 @@ def _to_change(assessment: Assessment, index: int, collector: EvidenceCollector)
         fields=assessment.fields,
         before=difference.before,
         after=difference.after,
+        digest=difference.digest,
         breaks=assessment.breaks,
         message=format_sentence(path, assessment.route, difference),
         evidence=lambda: collector.evidence[index],

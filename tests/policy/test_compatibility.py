@@ -207,3 +207,30 @@ def test_approved_terms_are_stale_after_another_break_or_a_higher_version(
 def test_a_text_that_utf8_cannot_store_is_refused() -> None:
     with pytest.raises(SchemaError, match="lone surrogate"):
         validate_schema({"title": "\ud800"})
+
+
+def events(*kinds: str) -> Terms:
+    alternatives = [{"properties": {"kind": {"const": kind}}, "required": ["kind"]} for kind in kinds]
+    return Terms({"properties": {"e": {"type": "object", "anyOf": alternatives}}}, None, Mode.BACKWARD)
+
+
+def test_approved_terms_are_stale_when_they_remove_an_alternative_that_was_added_meanwhile() -> None:
+    approved = {item.fingerprint for item in judge(events("A", "B", "C"), events("A", "B")).breaking}
+    assert judge(events("A", "B", "C"), events("A", "B", "C", "D")).breaking == ()
+    judgement = judge(events("A", "B", "C", "D"), events("A", "B"))
+    reason = "since version 1.1.0 it also breaks: e: 2 alternatives were removed."
+    assert find_stale_reason(judgement, approved, "2.0.0", "1.1.0") == reason
+
+
+def addresses(zip_type: str, *names: str) -> Terms:
+    definitions = {"Address": {"type": "object", "properties": {"zip": {"type": zip_type}}}}
+    properties = {name: {"$ref": "#/$defs/Address"} for name in names}
+    return Terms({"type": "object", "properties": properties, "$defs": definitions}, None, Mode.BACKWARD)
+
+
+def test_approved_terms_are_stale_when_a_definition_that_they_change_is_used_by_another_column_meanwhile() -> None:
+    proposed = addresses("integer", "billing", "shipping")
+    approved = {item.fingerprint for item in judge(addresses("string", "billing"), proposed).breaking}
+    judgement = judge(addresses("string", "billing", "shipping"), proposed)
+    reason = "since version 1.1.0 it also breaks: billing.zip: type changed from string to integer."
+    assert find_stale_reason(judgement, approved, "2.0.0", "1.1.0") == reason

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from tessera_gql.diff.changes import ChangeKind, Mode
+from tessera_gql.diff.changes import ChangeKind
 from tessera_gql.diff.compare.comparers import compare_views
 from tessera_gql.diff.compare.routes import explore
 from tessera_gql.diff.compare.unvisited import Visits, find_unvisited_differences
@@ -19,12 +19,13 @@ from tessera_gql.diff.differences import (
     PropertyStep,
     SameValueStep,
     Step,
+    digest_sides,
 )
 from tessera_gql.diff.messages import PRESENCE_MESSAGES, REQUIRED_NOTES, describe_count
 from tessera_gql.diff.read.in_place import changed_properties, in_place_names
 from tessera_gql.diff.read.schema import Schema, count_schemas
 from tessera_gql.diff.read.view import View, describe_type, non_null_option
-from tessera_gql.diff.values.json import Json
+from tessera_gql.diff.values.json import Json, compute_digest
 from tessera_gql.diff.values.json_types import OBJECT
 
 Key = tuple[tuple[str, ...], tuple[str, ...], bool]
@@ -175,11 +176,14 @@ def _property_differences(pair: ViewPair) -> Iterator[Difference]:
         for name in names:
             pointer = min(declaring.properties[name], key=lambda node: node.pointer).property_schema(name).pointer
             if name in names_elsewhere:
-                moved = "is declared in another branch now"
-                yield Difference(ChangeKind.COMPOSITION_CHANGED, pointer, moved, name=name, directions=BOTH)
+                moved, digest = "is declared in another branch now", digest_sides(old.digests, new.digests)
+                yield Difference(
+                    ChangeKind.COMPOSITION_CHANGED, pointer, moved, name=name, digest=digest, directions=BOTH
+                )
                 continue
             is_required = name in declaring.required
-            summary: Json = {"type": describe_type(declaring.property(name)), "required": is_required}
+            declaration = declaring.property(name)
+            summary: Json = {"type": describe_type(declaration), "required": is_required}
             before, after = (summary, None) if declaring is old else (None, summary)
             yield Difference(
                 kind,
@@ -188,6 +192,7 @@ def _property_differences(pair: ViewPair) -> Iterator[Difference]:
                 before=before,
                 after=after,
                 name=name,
+                digest=digest_sides(declaration.digests, None),
                 directions=directions if is_required or allows_undeclared else frozenset(),
             )
 
@@ -209,20 +214,28 @@ def _composition_differences(pair: ViewPair) -> Iterator[Difference]:
                 sides = (removed, before, BACKWARD, "removed"), (added, after, FORWARD, "added")
                 for nodes, parent, directions, verb in sides:
                     if nodes:
-                        message = describe_count(nodes, "alternative", verb)
-                        breaks = directions if keyword == "anyOf" else BOTH
-                        yield _composition_difference(parent, keyword, message, breaks)
+                        difference = _composition_difference(
+                            parent, keyword, describe_count(nodes, "alternative", verb)
+                        )
+                        difference.directions = directions if keyword == "anyOf" else BOTH
+                        difference.digest = digest_sides(verb, View(tuple(nodes)).digests)
+                        yield difference
             case old_groups, new_groups if _sorted_keys(old_groups, keyword) != _sorted_keys(new_groups, keyword):
-                yield _composition_difference(
-                    (new_groups or old_groups)[0], keyword, f"alternatives changed ({keyword})", BOTH
+                message = f"alternatives changed ({keyword})"
+                difference = _composition_difference((new_groups or old_groups)[0], keyword, message)
+                difference.digest = digest_sides(
+                    *(_digest_groups(groups, keyword) for groups in (old_groups, new_groups))
                 )
+                yield difference
             case _:
                 pass
     for keyword, message in CONDITION_MESSAGES.items():
         was, now = pair.old.child_view(keyword), pair.new.child_view(keyword)
         if (was and was.keys) != (now and now.keys):
             view = pair.new if now else pair.old
-            yield Difference(ChangeKind.COMPOSITION_CHANGED, view.pointer_to(keyword), message, directions=BOTH)
+            digest = digest_sides(*(_digest_condition(view, keyword) for view in (pair.old, pair.new)))
+            pointer = view.pointer_to(keyword)
+            yield Difference(ChangeKind.COMPOSITION_CHANGED, pointer, message, digest=digest, directions=BOTH)
 
 
 def _condition_pairs(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
@@ -256,8 +269,18 @@ def _pair_across_groups(old: list[Schema], new: list[Schema], keyword: str) -> l
     return [(View((was,)), View((now,))) for was, now in pairs]
 
 
-def _composition_difference(node: Schema, keyword: str, message: str, directions: frozenset[Mode]) -> Difference:
-    return Difference(ChangeKind.COMPOSITION_CHANGED, f"{node.pointer}/{keyword}", message, directions=directions)
+def _digest_condition(view: View, keyword: str) -> list[Json]:
+    """Return the digests of what is excluded, or of a condition together with what follows from it."""
+    keywords = ("not",) if keyword == "not" else ("if", "then", "else")
+    return [view.digests_of(item) for item in keywords]
+
+
+def _composition_difference(node: Schema, keyword: str, message: str) -> Difference:
+    return Difference(ChangeKind.COMPOSITION_CHANGED, f"{node.pointer}/{keyword}", message, directions=BOTH)
+
+
+def _digest_groups(nodes: list[Schema], keyword: str) -> list[Json]:
+    return [*sorted(compute_digest(View(node.children(keyword)).digests) for node in nodes)]
 
 
 def _sorted_keys(nodes: list[Schema], keyword: str) -> list[list[int]]:

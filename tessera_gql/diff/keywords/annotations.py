@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from tessera_gql.diff.changes import ChangeKind
-from tessera_gql.diff.differences import Difference, Rule
+from tessera_gql.diff.differences import Difference, Rule, digest_sides
 from tessera_gql.diff.keywords.difference_builders import MAX_TEXT
 from tessera_gql.diff.keywords.record import Keyword
 from tessera_gql.diff.messages import describe_edit
@@ -25,7 +25,8 @@ def compare_annotations(old: View, new: View, keywords: Iterable[str]) -> Iterat
             if not is_equal(was, now):
                 pointer = _annotation_pointer(old if now is None else new, keyword)
                 message, values = describe_edit(keyword, was, now), (_abbreviate(was), _abbreviate(now))
-                yield Difference(ChangeKind.ANNOTATION_CHANGED, pointer, message, *values, rule=Rule.NEVER)
+                kind = ChangeKind.ANNOTATION_CHANGED
+                yield Difference(kind, pointer, message, *values, digest=digest_sides(was, now), rule=Rule.NEVER)
 
 
 def _is_known(keyword: str, *views: View) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tessera_gql.diff.differences import Difference
+from tessera_gql.diff.differences import Difference, digest_sides
 from tessera_gql.diff.keywords.difference_builders import compare_upper_limit, limit_difference, presence_difference
 from tessera_gql.diff.keywords.record import Keyword, read_attribute
+from tessera_gql.diff.values.json import Json
 from tessera_gql.diff.values.json_types import ARRAY
 
 if TYPE_CHECKING:
@@ -24,7 +25,15 @@ def compare_contains(old: View, new: View) -> Iterator[Difference]:
         yield from compare_upper_limit(old, new, "maxContains", "max_contains")
     elif old_rule or new_rule:
         message = "must contain a certain item now" if new_rule else "need not contain a certain item any more"
-        yield presence_difference(old, new, "contains", message)
+        difference = presence_difference(old, new, "contains", message)
+        difference.digest = digest_sides(*(_describe_rule(view) for view in (old, new)))
+        yield difference
+
+
+def _describe_rule(view: View) -> Json:
+    """Return the digests of the items that an array must contain, and how many there must be."""
+    limits = view.lower_limit("min_contains"), view.upper_limit("max_contains")
+    return [view.digests_of("contains"), *limits]
 
 
 CONTAINS = Keyword(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.differences import BACKWARD, BOTH, FORWARD, Difference
+from tessera_gql.diff.differences import BACKWARD, BOTH, FORWARD, Difference, digest_sides
 from tessera_gql.diff.keywords.record import RawSchema
 from tessera_gql.diff.messages import describe_edit
 from tessera_gql.diff.values.json import Json
@@ -69,7 +69,10 @@ def compare_rule(old: View, new: View, keyword: str, noun: str) -> Iterator[Diff
 def presence_difference(old: View, new: View, keyword: str, message: str) -> Difference:
     """Return the difference of two views of which only one has the keyword."""
     is_new = new.child_view(keyword) is not None
-    return constraint_difference((new if is_new else old).pointer_to(keyword), (None, None), message, is_tighter=is_new)
+    pointer = (new if is_new else old).pointer_to(keyword)
+    difference = constraint_difference(pointer, (None, None), message, is_tighter=is_new)
+    difference.digest = digest_sides(*(view.digests_of(keyword) for view in (old, new)))
+    return difference
 
 
 def all_of(keyword: str, values: Iterable[Json]) -> RawSchema | None:

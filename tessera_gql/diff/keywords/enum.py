@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from tessera_gql.diff.changes import ChangeKind
-from tessera_gql.diff.differences import BACKWARD, FORWARD, Difference
+from tessera_gql.diff.differences import BACKWARD, FORWARD, Difference, digest_sides
 from tessera_gql.diff.keywords.record import Keyword, RawSchema
 from tessera_gql.diff.messages import describe_values, format_values
 from tessera_gql.diff.values.json import Json, canonical_json
@@ -35,10 +35,12 @@ def compare_enums(old: View, new: View) -> Iterator[Difference]:
     before, after = old.enum, new.enum
     if before is None and after is not None:
         message = f"values were limited to {format_values(after.values())}"
-        yield Difference(K.ENUM_VALUES_REMOVED, new.pointer_to("enum"), message, directions=BACKWARD)
+        digest = digest_sides(None, [*sorted(after)])
+        yield Difference(K.ENUM_VALUES_REMOVED, new.pointer_to("enum"), message, digest=digest, directions=BACKWARD)
     elif after is None and before is not None:
         message = f"values are not limited any more (were {format_values(before.values())})"
-        yield Difference(K.ENUM_VALUES_ADDED, old.pointer_to("enum"), message, directions=FORWARD)
+        digest = digest_sides([*sorted(before)], None)
+        yield Difference(K.ENUM_VALUES_ADDED, old.pointer_to("enum"), message, digest=digest, directions=FORWARD)
     elif before is not None and after is not None:
         hidden = {"null"} if changes_nullability(old.types, new.types) else set[str]()
         removed = [value for key, value in before.items() if key not in after and key not in hidden]

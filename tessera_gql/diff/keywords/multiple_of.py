@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, cast
 
-from tessera_gql.diff.differences import Difference
+from tessera_gql.diff.differences import Difference, digest_sides
 from tessera_gql.diff.keywords.difference_builders import all_of, set_kind
 from tessera_gql.diff.keywords.record import Keyword
 from tessera_gql.diff.messages import describe_text_edit, format_values
@@ -32,7 +32,8 @@ def compare_multiples(old: View, new: View) -> Iterator[Difference]:
     limits = [to_json_number(min(steps)) if steps else None for steps in (before, after)]
     texts = [format_values([*map(to_json_number, sorted(steps))]) if steps else None for steps in (before, after)]
     message = describe_text_edit("multipleOf", texts[0], texts[1], kind)
-    yield Difference(kind, pointer, message, limits[0], limits[1], directions=directions)
+    digest = digest_sides([*map(str, sorted(before))], [*map(str, sorted(after))])
+    yield Difference(kind, pointer, message, limits[0], limits[1], digest=digest, directions=directions)
 
 
 def _all_divide(steps: frozenset[Number], multiples: frozenset[Number]) -> bool:

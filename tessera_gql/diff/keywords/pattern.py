@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tessera_gql.diff.differences import Difference
+from tessera_gql.diff.differences import Difference, digest_sides
 from tessera_gql.diff.keywords.difference_builders import MAX_TEXT, all_of, set_kind
 from tessera_gql.diff.keywords.record import Keyword, read_attribute
 from tessera_gql.diff.messages import describe_text_edit, format_values
@@ -29,7 +29,8 @@ def compare_patterns(old: View, new: View) -> Iterator[Difference]:
     pointer = (new if after else old).pointer_to("pattern")
     texts = [format_values(sorted(patterns)) if patterns else None for patterns in (before, after)]
     message = describe_text_edit("pattern", texts[0], texts[1], kind)
-    yield Difference(kind, pointer, message, was, now, directions=directions)
+    digest = digest_sides([*sorted(before)], [*sorted(after)])
+    yield Difference(kind, pointer, message, was, now, digest=digest, directions=directions)
 
 
 def _is_implied(premises: set[str], conclusions: set[str], budget: Budget) -> bool:

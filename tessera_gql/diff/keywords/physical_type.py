@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, cast
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.differences import Difference, Rule
+from tessera_gql.diff.differences import Difference, Rule, digest_sides
 from tessera_gql.diff.keywords.record import Keyword
 from tessera_gql.diff.messages import PRESENCE_MESSAGES
 from tessera_gql.diff.values.json import Json, canonical_json, escape_token, is_equal
@@ -144,7 +144,10 @@ def report_type_once(differences: Sequence[Difference]) -> Sequence[Difference]:
         if item.kind is not K.FORMAT_CHANGED:
             always = physical.always if item.kind is physical.kind else EVERY_MODE
             kind = physical.kind if item.kind is physical.kind else K.TYPE_CHANGED
-            merged = replace(physical, kind=kind, always=always, directions=item.directions, rule=item.rule)
+            digest = digest_sides(physical.digest, [item.before, item.after])
+            merged = replace(
+                physical, kind=kind, digest=digest, always=always, directions=item.directions, rule=item.rule
+            )
     return [merged if item is physical else item for item in differences if all(item is not peer for peer in logical)]
 
 
@@ -217,6 +220,7 @@ def _compare_part(part: _Part, pointer: str, any_value: dict[str, Json]) -> Diff
         _text(old),
         _text(new),
         ".".join(part.names) if part.names and part.is_field else None,
+        digest=digest_sides(*(None if side is None else side.as_json() for side in (old, new))),
         always=breaks,
         rule=Rule.ALWAYS,
         evidence_schemas=evidence_schemas,

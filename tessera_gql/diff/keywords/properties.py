@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from tessera_gql.diff.differences import Difference
+from tessera_gql.diff.differences import Difference, digest_sides
 from tessera_gql.diff.keywords.difference_builders import constraint_difference
 from tessera_gql.diff.keywords.record import Keyword
 from tessera_gql.diff.messages import format_value
-from tessera_gql.diff.values.json import escape_token
+from tessera_gql.diff.values.json import Json, compute_digest, escape_token
 from tessera_gql.diff.values.json_types import OBJECT
 
 if TYPE_CHECKING:
+    from tessera_gql.diff.read.schema import Schema
     from tessera_gql.diff.read.view import View
 
 DEPENDENCY_KEYWORDS = ("dependentRequired", "dependentSchemas", "dependencies")
@@ -20,21 +21,34 @@ DEPENDENCY_KEYWORDS = ("dependentRequired", "dependentSchemas", "dependencies")
 
 def _compare_entries(old: View, new: View, keyword: str, noun: str) -> Iterator[Difference]:
     """Yield added and removed entries of a keyword that maps names to restrictions."""
-    before, after = (_entry_pointers(view, keyword) for view in (old, new))
-    for pointers, peers, is_new in ((after, before, True), (before, after, False)):
-        for name in sorted(pointers.keys() - peers.keys()):
+    before, after = (_list_entries(view, keyword) for view in (old, new))
+    for entries, peers, is_new in ((after, before, True), (before, after, False)):
+        for name in sorted(entries.keys() - peers.keys()):
             message = f"{noun} {format_value(name)} was {'added' if is_new else 'removed'}"
             values = (None, name) if is_new else (name, None)
-            yield constraint_difference(pointers[name], values, message, is_tighter=is_new)
+            nodes = entries[name]
+            pointer = f"{nodes[-1].pointer}/{keyword}/{escape_token(name)}"
+            difference = constraint_difference(pointer, values, message, is_tighter=is_new)
+            contents: list[Json] = [*sorted(_digest_entry(node, keyword, name) for node in nodes)]
+            difference.digest = digest_sides(*((None, contents) if is_new else (contents, None)))
+            yield difference
 
 
-def _entry_pointers(view: View, keyword: str) -> dict[str, str]:
-    pointers: dict[str, str] = {}
+def _list_entries(view: View, keyword: str) -> dict[str, list[Schema]]:
+    """Map the names of the entries to the schemas that have them."""
+    nodes_by_name: dict[str, list[Schema]] = {}
     for node in view.schemas:
-        entries = node.keywords.get(keyword)
-        if isinstance(entries, dict):
-            pointers |= {str(name): f"{node.pointer}/{keyword}/{escape_token(str(name))}" for name in entries}
-    return pointers
+        for name in cast("dict[str, Json]", node.keywords.get(keyword, {})):
+            nodes_by_name.setdefault(name, []).append(node)
+    return nodes_by_name
+
+
+def _digest_entry(node: Schema, keyword: str, name: str) -> str:
+    """Hash the names that an entry requires, or its schema."""
+    raw = cast("dict[str, Json]", node.keywords[keyword])[name]
+    if isinstance(raw, list):
+        return compute_digest(sorted(cast("list[str]", raw)))
+    return node.subschema(raw, keyword, name).digest
 
 
 def _compare_dependencies(old: View, new: View) -> Iterator[Difference]:

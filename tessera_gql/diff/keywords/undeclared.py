@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tessera_gql.diff.differences import Difference, Rule
+from tessera_gql.diff.differences import Difference, Rule, digest_sides
 from tessera_gql.diff.keywords.difference_builders import compare_rule, constraint_difference
 from tessera_gql.diff.keywords.record import Keyword, RawSchema
 from tessera_gql.diff.values.json_types import OBJECT
@@ -30,6 +30,7 @@ def _compare_closing(old: View, new: View, keyword: str) -> Iterator[Difference]
     message = f"undeclared fields are {'not allowed any more' if closed[1] else 'allowed now'}"
     difference = constraint_difference(pointer, (not closed[0], not closed[1]), message, is_tighter=closed[1])
     difference.rule = Rule.OPEN
+    difference.digest = digest_sides(*(view.digests_of(keyword) for view in (old, new)))
     yield difference
 
 

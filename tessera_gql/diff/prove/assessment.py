@@ -15,7 +15,16 @@ from tessera_gql.diff.compare.declared_paths import Key as DeclarationKey
 from tessera_gql.diff.compare.renames import find_renames
 from tessera_gql.diff.compare.routes import Routes, find_routes
 from tessera_gql.diff.compare.walk import Key, ViewPair
-from tessera_gql.diff.differences import BACKWARD, FORWARD, Difference, Route, Rule, SameValueStep, format_route
+from tessera_gql.diff.differences import (
+    BACKWARD,
+    FORWARD,
+    Difference,
+    Route,
+    Rule,
+    SameValueStep,
+    digest_sides,
+    format_route,
+)
 from tessera_gql.diff.messages import PRESENCE_MESSAGES
 from tessera_gql.diff.prove.constraints import Literal, NoWitness, SearchResult, Witness
 from tessera_gql.diff.prove.keyword_violations import (
@@ -29,7 +38,7 @@ from tessera_gql.diff.prove.solver import Solver
 from tessera_gql.diff.prove.validation import Verdict, accepts, all_true
 from tessera_gql.diff.read.schema import Schema
 from tessera_gql.diff.read.view import View, describe_type
-from tessera_gql.diff.values.json import Json, is_equal
+from tessera_gql.diff.values.json import Json, canonical_json, compute_digest
 
 K = ChangeKind
 DIRECTIONS = (Mode.BACKWARD, Mode.FORWARD)
@@ -72,9 +81,13 @@ class Assessment:
         return f"{path}.{name}" if path else name
 
 
-TOO_MANY = Assessment(
-    Difference(K.UNDECIDED, "", "has more nested fields than are compared", rule=Rule.ALWAYS), ALL_MODES, ("",), ()
-)
+def _undecided_root(root: ViewPair) -> Assessment:
+    message, digest = "has more nested fields than are compared", _digest_pair(root)
+    return Assessment(Difference(K.UNDECIDED, "", message, digest=digest, rule=Rule.ALWAYS), ALL_MODES, ("",), ())
+
+
+def _digest_pair(pair: ViewPair) -> str:
+    return digest_sides(pair.old.digests, pair.new.digests)
 
 
 def find_counterexample(
@@ -198,25 +211,29 @@ def assess(solver: Solver, pairs: Mapping[Key, ViewPair], declarations: Declarat
         if (assessment := _assess(difference, pair, key, containment, routes[key])) is not None
     ]
     nodes: list[ViewPair | DeclarationPair] = [*pairs.values(), *declarations.values()]
-    truncation = [TOO_MANY] if any(node.is_cut for node in nodes) else []
+    truncation = [_undecided_root(next(iter(pairs.values())))] if any(node.is_cut for node in nodes) else []
     return _merge_repeats([*truncation, *_add_path_changes(assessments, declarations)])
 
 
 def _merge_repeats(assessments: list[Assessment]) -> list[Assessment]:
     """Merge equal changes at the same path, such as those of several items of a list."""
-    groups: dict[tuple[str, str, str], list[Assessment]] = {}
+    groups: dict[tuple[str, ...], list[Assessment]] = {}
     for assessment in assessments:
         difference = assessment.difference
-        group = groups.setdefault((difference.kind.value, difference.pointer, assessment.path), [])
-        for index, peer in enumerate(group):
-            existing = peer.difference
-            if is_equal(difference.before, existing.before) and is_equal(difference.after, existing.after):
-                fields = tuple(dict.fromkeys((*peer.fields, *assessment.fields)))
-                group[index] = replace(peer, breaks=peer.breaks | assessment.breaks, fields=fields)
-                break
-        else:
-            group.append(assessment)
-    return [assessment for group in groups.values() for assessment in group]
+        values = canonical_json([difference.before, difference.after])
+        key = difference.kind.value, difference.pointer, assessment.path, values
+        groups.setdefault(key, []).append(assessment)
+    return [_merge_group(group) if len(group) > 1 else group[0] for group in groups.values()]
+
+
+def _merge_group(group: list[Assessment]) -> Assessment:
+    """Merge changes with equal values. The content of each of them belongs to the fingerprint."""
+    first = group[0]
+    fields = tuple(dict.fromkeys(field for assessment in group for field in assessment.fields))
+    breaks = first.breaks.union(*(assessment.breaks for assessment in group))
+    digests: list[Json] = [*sorted({assessment.difference.digest or "" for assessment in group})]
+    digest = first.difference.digest if len(digests) == 1 else compute_digest(digests)
+    return replace(first, difference=replace(first.difference, digest=digest), breaks=breaks, fields=fields)
 
 
 def _add_unexplained(containment: Containment, mode: Mode, presence_changes: AbstractSet[ChangeKey]) -> None:
@@ -287,7 +304,8 @@ def _unexplained_difference(pair: ViewPair, mode: Mode, *, is_confirmed: bool) -
     kind, message = K.UNDECIDED, "could not be proven compatible"
     if is_confirmed:
         kind, message = K.COMPOSITION_CHANGED, UNEXPLAINED_MESSAGES[mode]
-    return Difference(kind, pair.new.pointer, message, directions=frozenset({mode}))
+    digest = _digest_pair(pair)
+    return Difference(kind, pair.new.pointer, message, digest=digest, directions=frozenset({mode}))
 
 
 def _assess(
@@ -343,7 +361,10 @@ def _path_changes(kind: ChangeKind, names: list[tuple[str, Schema]], routes: Rou
     for name, node in names:
         summary: dict[str, Json] = {"type": describe_type(View((node,))), "required": False}
         before, after = (summary, None) if kind is K.PROPERTY_REMOVED else (None, summary)
-        difference = Difference(kind, node.pointer, message, before, after, name, always=always, rule=Rule.ALWAYS)
+        digest = digest_sides([node.digest], None)
+        difference = Difference(
+            kind, node.pointer, message, before, after, name, digest, always=always, rule=Rule.ALWAYS
+        )
         changes[name] = Assessment(difference, always | {Mode.FULL}, routes.fields(name), routes.first)
     return changes
 
@@ -367,6 +388,7 @@ def _merge_rename(removed: Assessment, added: Assessment) -> Assessment:
         before=old.name,
         after=new.name,
         name=new.name,
+        digest=digest_sides(old.digest, new.digest),
         directions=old.directions | new.directions,
         always=frozenset(CONTAINMENTS),
         rule=Rule.ALWAYS,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 
 from tessera_gql.diff.keywords.groups import NON_ASSERTING
 from tessera_gql.diff.read.documents import DYNAMIC, Document
@@ -30,6 +30,9 @@ KEYWORD_TRAITS = {
 }
 NodeId = tuple[object, object]
 Entries = dict[str, object]
+Identify = Callable[[object, dict[int, int]], object]
+"""Returns a hashable value that is equal exactly when JSON values are; the second argument numbers the containers."""
+Label = TypeVar("Label", int, str)
 
 
 class Part(NamedTuple):
@@ -51,11 +54,11 @@ class Group(NamedTuple):
     keyword: str
     children: tuple[Child, ...]
 
-    def signature(self, numbers: Sequence[int]) -> tuple[int, ...]:
-        """Return the numbers of the children, without their order and repetitions where these mean nothing."""
+    def signature(self, labels: Sequence[Label]) -> tuple[Label, ...]:
+        """Return the labels of the children, without their order and repetitions where these mean nothing."""
         if self.keyword in UNORDERED:
-            return tuple(sorted({*numbers}))
-        return tuple(sorted(numbers) if self.keyword == "oneOf" else numbers)
+            return tuple(sorted(set(labels)))
+        return tuple(sorted(labels) if self.keyword == "oneOf" else labels)
 
 
 class Form(NamedTuple):
@@ -107,17 +110,18 @@ def read_part(document: Document, raw: object, pointer: str, *tokens: str) -> Ch
     return Part((id(document), pointer), document, entries, pointer)
 
 
-def read_form(part: Part) -> Form | None:
+def read_form(part: Part, identify: Identify = identity) -> Form | None:
     """Return the form of a subschema; None if what it means depends on the dynamic scope or on the draft."""
     is_opaque = part.node_id[1] in part.document.opaque or part.document.dialect.is_ambiguous(part.raw)
-    return None if is_opaque else _FormReader(part).read()
+    return None if is_opaque else _FormReader(part, identify).read()
 
 
 class _FormReader:
     """Collects the constants and groups of one subschema."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Part, identify: Identify) -> None:
         _, self.document, self.entries, self.pointer = part
+        self.identify = identify
         self.constants: list[tuple[str, object]] = []
         self.groups: dict[str, list[Child]] = {}
         self.traits = 0
@@ -158,7 +162,7 @@ class _FormReader:
         return Form(constants, tuple(groups), self.traits)
 
     def read_value(self, keyword: str) -> None:
-        self.constants.append((keyword, identity(self.entries[keyword], self.document.identity_numbers)))
+        self.constants.append((keyword, self.identify(self.entries[keyword], self.document.identity_numbers)))
         self.traits |= KEYWORD_TRAITS.get(keyword, 0)
 
     def read_ignored(self, keyword: str) -> None:
@@ -185,7 +189,7 @@ class _FormReader:
         values = [value] if keyword == "const" else cast("list[object]", value)
         numbers = self.document.identity_numbers
         label = "const" if keyword == "const" and "enum" in self.entries else "enum"
-        self.constants.append((label, frozenset(identity(item, numbers) for item in values)))
+        self.constants.append((label, frozenset(self.identify(item, numbers) for item in values)))
         if any(isinstance(item, dict | list) for item in values):
             self.traits |= COMPARES_WHOLE
 

@@ -8,6 +8,7 @@ from typing import cast
 from tessera_gql.diff.budget import Budget
 from tessera_gql.diff.keywords.groups import CONSTRAINED_TYPES, NON_ASSERTING
 from tessera_gql.diff.keywords.registry import KEYWORDS
+from tessera_gql.diff.read.digests import MeaningDigests
 from tessera_gql.diff.read.documents import Document
 from tessera_gql.diff.read.forms import IDENTIFIERS
 from tessera_gql.diff.read.meaning import MeaningNumbers
@@ -29,6 +30,7 @@ class NodeCache:
         self.budget = budget or Budget()
         self.nodes: dict[tuple[int, str], Schema] = {}
         self.meanings = MeaningNumbers(documents)
+        self.digests = MeaningDigests(self.meanings)
 
     def root(self, document: Document) -> "Schema":
         return self.node(document, document.raw, "")
@@ -110,6 +112,11 @@ class Schema:
     def key(self) -> int:
         """A number that is equal for schemas with the same meaning (see `meaning`)."""
         return self.cache.meanings.number(self.document, self.raw, self.pointer)
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash that is equal for schemas with the same meaning, in every comparison (see `digests`)."""
+        return self.cache.digests.digest(self.document, self.raw, self.pointer)
 
     @cached_property
     def breakable_types(self) -> int:

@@ -39,6 +39,11 @@ class View:
         return tuple(node.key for node in self.nodes)
 
     @property
+    def digests(self) -> "list[Json]":
+        """The digests of the schemas, in the order of the digests (see `Schema.digest`)."""
+        return [*sorted(node.digest for node in self.nodes)]
+
+    @property
     def pointers(self) -> tuple[str, ...]:
         return tuple(node.pointer for node in self.nodes)
 
@@ -122,6 +127,11 @@ class View:
         """The view of a subschema keyword over all parts, if any."""
         children = tuple(child for node in self.schemas if (child := node.child(keyword)) is not None)
         return View(children) if children else None
+
+    def digests_of(self, keyword: str) -> "list[Json] | None":
+        """The digests of a subschema keyword over all parts, if any."""
+        child = self.child_view(keyword)
+        return None if child is None else child.digests
 
     def pointer_to(self, keyword: str) -> str:
         """The pointer of the first part with the keyword, or of the value's schema."""

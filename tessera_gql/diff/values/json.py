@@ -1,5 +1,6 @@
 """JSON values and their equality. Unlike in Python, `1` and `true` differ; `1` and `1.0` are equal."""
 
+import hashlib
 import json
 import re
 from fractions import Fraction
@@ -16,6 +17,11 @@ ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=F
 def canonical_json(value: object) -> str:
     """Serialize to a text that is equal exactly when the values are: sorted keys, no whitespace, `1.0` as `1`."""
     return ENCODER.encode(value if isinstance(value, str) else normalize_numbers(value))
+
+
+def compute_digest(value: object) -> str:
+    """Hash the canonical text of a JSON value."""
+    return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def normalize_numbers(value: object) -> object:
