@@ -183,6 +183,7 @@ def test_nullable_counts_only_in_openapi_and_without_a_draft(old):
 
 
 WHOLE = {**NUMBER, "multipleOf": 1}
+ALL_OR_NONE_WHOLE = [{"items": INTEGER}, {"items": {"not": INTEGER}}]
 
 
 @pytest.mark.parametrize(
@@ -196,6 +197,9 @@ WHOLE = {**NUMBER, "multipleOf": 1}
         ({**IN_DRAFT_4, "enum": [1]}, {**IN_DRAFT_4, **INTEGER}, False),
         ({**IN_DRAFT_4, "enum": [[1]]}, {**IN_DRAFT_4, "items": INTEGER}, False),
         ({**IN_DRAFT_4, "enum": [1], **INTEGER}, {**IN_DRAFT_4, **INTEGER}, True),
+        ({**IN_DRAFT_4, "enum": [[1, 2]]}, {**IN_DRAFT_4, "anyOf": ALL_OR_NONE_WHOLE}, False),
+        ({**IN_DRAFT_4, "enum": [[1, 2.0]]}, {**IN_DRAFT_4, "type": "array", "items": NUMBER}, True),
+        ({**IN_DRAFT_4, "enum": [[1, 2, 3, 4]]}, {**IN_DRAFT_4, "anyOf": ALL_OR_NONE_WHOLE}, False),
         ({**IN_DRAFT_4, **WHOLE, "not": INTEGER}, False, False),
         ({**IN_DRAFT_4, **table(a=WHOLE)}, {**IN_DRAFT_4, **table(a=INTEGER)}, False),
         ({**IN_DRAFT_6, **INTEGER}, {**IN_DRAFT_4, **INTEGER}, False),

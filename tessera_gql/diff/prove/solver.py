@@ -20,10 +20,12 @@ from tessera_gql.diff.prove.projection import ProjectionTable
 from tessera_gql.diff.prove.scalars import find_number, find_string
 from tessera_gql.diff.prove.validation import Verdict, accepts, all_true, negate_verdict
 from tessera_gql.diff.prove.violations import Alternative, list_violations
-from tessera_gql.diff.values.json import Json, with_decimal_points
+from tessera_gql.diff.values.json import Json, list_spellings, with_decimal_points
 from tessera_gql.diff.values.json_types import ALL_TYPES, ARRAY, BOOLEAN, FRACTION, INTEGER, NULL, OBJECT, STRING
 
 MAX_DEPTH = 36
+MAX_SPELLINGS = 8
+"""Ways to write the whole numbers of a listed value with and without decimal points; of more, not all are searched."""
 STEPS_PER_LITERAL = 5
 STEPS_PER_DECISION = 50
 NO_ASSUMPTION = sys.maxsize
@@ -254,18 +256,16 @@ def _accepts(literal: Literal, value: Json) -> Verdict:
     return verdict if literal.holds else negate_verdict(verdict)
 
 
-def _list_spellings(value: Json) -> tuple[Json, ...]:
-    """Return the value, and the equal one with decimal points if it has whole numbers: draft 4 tells them apart."""
-    spelling = with_decimal_points(value)
-    return (value,) if spelling is value else (value, spelling)
-
-
 def _first_match(literals: list[Literal], values: Iterable[Json]) -> SearchResult:
     """Return the first value that satisfies all literals. There are no other values, so EMPTY is exact."""
     combined = NoWitness.EMPTY
-    if any(literal.node.document.dialect.forbids_decimal_points for literal in literals):
-        values = [spelling for value in values for spelling in _list_spellings(value)]
-    for value in values:
+    spellings = values
+    if any(literal.node.document.dialect.forbids_decimal_points for literal in literals):  # which tells 1 from 1.0
+        lists = [(value, list_spellings(value, MAX_SPELLINGS)) for value in values]
+        spellings = [spelling for value, equals in lists for spelling in equals or (value, with_decimal_points(value))]
+        if any(equals is None for _, equals in lists):
+            combined = NoWitness.UNKNOWN
+    for value in spellings:
         verdict = all_true(_accepts(literal, value) for literal in literals)
         if verdict is True:
             return Witness(value)

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import count, cycle, product
 from typing import TypeAlias, cast
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -49,15 +51,34 @@ def to_json_number(value: float | Fraction) -> int | float:
 
 def with_decimal_points(value: Json) -> Json:
     """Write all whole numbers in a value with a decimal point, as `1.0`, if a float holds them exactly."""
+    return _spell_numbers(value, cycle((True,)))
+
+
+def list_spellings(value: Json, limit: int) -> list[Json] | None:
+    """Return the equal values whose whole numbers have a decimal point or none; None if there are more than the limit.
+
+    A number that a float does not hold exactly has one spelling.
+    """
+    counter = count()
+    _spell_numbers(value, map(bool, counter))
+    whole_numbers = next(counter)
+    if 2**whole_numbers > limit:
+        return None
+    choices = product((False, True), repeat=whole_numbers)
+    return [_spell_numbers(value, iter(choice)) for choice in choices]
+
+
+def _spell_numbers(value: Json, choices: Iterator[bool]) -> Json:
+    """Write each whole number with a decimal point if the next choice says so."""
     match value:
         case bool():
             return value
-        case int() if abs(value) <= MAX_EXACT_FLOAT:
-            return float(value)
+        case int() | float() if abs(value) <= MAX_EXACT_FLOAT and value == int(value):
+            return float(value) if next(choices) else int(value)
         case list():
-            return [with_decimal_points(item) for item in value]
+            return [_spell_numbers(item, choices) for item in value]
         case dict():
-            return {key: with_decimal_points(item) for key, item in value.items()}
+            return {key: _spell_numbers(item, choices) for key, item in value.items()}
         case _:
             return value
 
