@@ -35,13 +35,13 @@ def breaking_fields(old: Any, new: Any, mode: Mode) -> set[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize(("old", "new"), BROKEN_KEYWORDS.values(), ids=BROKEN_KEYWORDS)
-@pytest.mark.parametrize(("mode", "other"), [(Mode.BACKWARD, Mode.FORWARD), (Mode.FORWARD, Mode.BACKWARD)])
-def test_a_broken_keyword_is_listed_beside_a_broken_column(old, new, mode, other):
+@pytest.mark.parametrize(("mode", "opposite"), [(Mode.BACKWARD, Mode.FORWARD), (Mode.FORWARD, Mode.BACKWARD)])
+def test_a_broken_keyword_is_listed_beside_a_broken_column(old, new, mode, opposite):
     before, after = {**columns({}), **old}, {**columns(INTEGER), **new}
     if mode is Mode.FORWARD:
         before, after = after, before
     assert breaking_fields(before, after, mode) == {("a",), ("",)}
-    assert ("a",) not in breaking_fields(before, after, other)
+    assert ("a",) not in breaking_fields(before, after, opposite)
 
 
 @pytest.mark.parametrize(("old", "new"), BROKEN_KEYWORDS.values(), ids=BROKEN_KEYWORDS)

@@ -72,12 +72,12 @@ def _list_violations(part: ViewPart, keyword: str, writing: View) -> Iterator[li
 
 def _refused_alternatives(node: Schema, keyword: str, writing: View) -> Iterator[list[Literal]]:
     options = node.children(keyword)
-    written = Counter(option.key for peer in writing.schemas for option in peer.children(keyword))
+    unmatched = Counter(option.key for peer in writing.schemas for option in peer.children(keyword))
     is_new: list[bool] = []
     for option in options:
-        written[option.key] -= 1
-        is_new.append(written[option.key] < 0)
-    if any(is_new) or any(count > 0 for count in written.values()):
+        unmatched[option.key] -= 1
+        is_new.append(unmatched[option.key] < 0)
+    if any(is_new) or any(count > 0 for count in unmatched.values()):
         yield [Literal(option, holds=False) for option in options]
     if keyword == "oneOf":
         pairs = (pair for pair in combinations(range(len(options)), 2) if is_new[pair[0]] or is_new[pair[1]])
@@ -87,16 +87,16 @@ def _refused_alternatives(node: Schema, keyword: str, writing: View) -> Iterator
 
 def _missing_dependents(node: Schema, writing: View) -> Iterator[list[Literal]]:
     for name, dependents in node.dependent_names.items():
-        known = {dependent for peer in writing.schemas for dependent in peer.dependent_names.get(name, ())}
+        existing = {dependent for peer in writing.schemas for dependent in peer.dependent_names.get(name, ())}
         for dependent in dependents:
-            if dependent not in known:
+            if dependent not in existing:
                 yield [_presence(node, name), _presence(node, dependent, holds=False)]
 
 
 def _refused_dependent_schemas(node: Schema, writing: View) -> Iterator[list[Literal]]:
-    known = {(name, schema.key) for peer in writing.schemas for name, schema in peer.dependent_schemas()}
+    existing = {(name, schema.key) for peer in writing.schemas for name, schema in peer.dependent_schemas()}
     for name, schema in node.dependent_schemas():
-        if (name, schema.key) not in known:
+        if (name, schema.key) not in existing:
             yield [_presence(node, name), Literal(schema, holds=False)]
 
 
