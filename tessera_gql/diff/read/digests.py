@@ -8,12 +8,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tessera_gql.diff.read.documents import Document
-from tessera_gql.diff.read.forms import FALSE_NUMBER, TRUE_NUMBER, Group, Part, read_form, read_part
+from tessera_gql.diff.read.forms import FALSE_NUMBER, TRUE_NUMBER, Form, Group, Part, read_form, read_part
 from tessera_gql.diff.read.meaning import MeaningNumbers
 from tessera_gql.diff.values.json import Json, canonical_json, compute_digest
 
-MAX_ROUNDS = 16
-"""Rounds that tell the meanings on cycles of references apart. Two for each meaning are enough."""
+MAX_CYCLE = 16
+"""Meanings on cycles of references through each other that are digested by themselves, in two rounds for each.
+
+So many rounds tell all of them apart. Larger cycles are digested together with the whole document, in linear time.
+"""
 
 
 @dataclass
@@ -24,7 +27,7 @@ class _Entry:
     """
 
     document: Document
-    constants: Json
+    constants: str
     groups: list[tuple[Group, list[int]]]
     remaining: Iterator[tuple[int, Part]]
     number: int
@@ -50,9 +53,9 @@ class MeaningDigests:
 
     def _visit(self, number: int, start: "int | Part") -> None:
         """Digest a subschema and all it leads to: strongly connected components, depth first."""
-        opened: dict[int, _Entry] = {}
-        self._enter(number, start, opened)
-        path = [*opened.values()]
+        entries: dict[int, _Entry] = {}
+        self._enter(number, start, entries)
+        path = [*entries.values()]
         while path:
             entry = path[-1]
             number, part = next(entry.remaining, (entry.number, None))
@@ -61,16 +64,15 @@ class MeaningDigests:
                 if path:
                     path[-1].lowest = min(path[-1].lowest, entry.lowest)
                 if entry.lowest == entry.index:
-                    self._close(entry, opened)
-            elif number in opened:
-                entry.lowest = min(entry.lowest, opened[number].index)
-            elif number not in self.digests and self._enter(number, part, opened):
-                path.append(opened[number])
+                    self._close(entry, entries)
+            elif number in entries:
+                entry.lowest = min(entry.lowest, entries[number].index)
+            elif number not in self.digests and self._enter(number, part, entries):
+                path.append(entries[number])
 
-    def _enter(self, number: int, child: "int | Part", opened: dict[int, _Entry]) -> bool:
+    def _enter(self, number: int, child: "int | Part", entries: dict[int, _Entry]) -> bool:
         """Open the entry of a meaning. Returns False if its digest does not depend on those of children."""
-        part = _follow_aliases(child)
-        form = None if part is None else read_form(part, _identify)
+        part, form = _read_behind_aliases(child)
         if part is None or form is None:
             self.digests[number] = "circle" if part is None else self._digest_opaque(part)
             return False
@@ -81,40 +83,38 @@ class MeaningDigests:
             for child_number, child in zip(numbers, group.children, strict=True)
             if isinstance(child, Part)
         )
-        index = len(opened)
-        constants = _to_json(form.constants)
-        opened[number] = _Entry(part.document, constants, groups, remaining, number, index, index)
+        index = len(entries)
+        constants = compute_digest(_to_json(form.constants))
+        entries[number] = _Entry(part.document, constants, groups, remaining, number, index, index)
         return True
 
     def _number(self, child: "int | Part") -> int:
         return child if isinstance(child, int) else self.meanings.number(child.document, child.raw, child.pointer)
 
-    def _close(self, first: _Entry, opened: dict[int, _Entry]) -> None:
+    def _close(self, first: _Entry, entries: dict[int, _Entry]) -> None:
         """Digest a component: one meaning, or all that lead to each other."""
-        members = [*opened.values()][first.index :] if len(opened) - first.index > 1 else [first]
+        members = [*entries.values()][first.index :] if len(entries) - first.index > 1 else [first]
         for member in members:
-            del opened[member.number]
+            del entries[member.number]
         children = {number for member in members for _, numbers in member.groups for number in numbers}
         if len(members) == 1 and first.number not in children:
             self.digests[first.number] = self._digest_entry(first, {})
             return
-        # The digests of a larger component may be equal, so they depend on the whole document.
-        is_small = 2 * len(members) <= MAX_ROUNDS
+        is_small = len(members) <= MAX_CYCLE
         colors = {member.number: "" if is_small else self._digest_document(member.document) for member in members}
-        for _ in range(2 * len(members) if is_small else MAX_ROUNDS):
+        for _ in range(2 * len(members) if is_small else 2):
             colors = {member.number: self._digest_entry(member, colors) for member in members}
         self.digests |= colors
 
     def _digest_entry(self, entry: _Entry, colors: Mapping[int, str]) -> str:
         """Digest a meaning with the digests of its children, or the colors of those in the same component."""
-        groups: list[Json] = [
-            [
-                group.keyword,
-                *group.signature([colors.get(number) or self.digests.get(number, "") for number in numbers]),
-            ]
-            for group, numbers in entry.groups
-        ]
-        return compute_digest([entry.constants, groups])
+        if not entry.groups:
+            return entry.constants
+        texts = [entry.constants]
+        for group, numbers in entry.groups:
+            labels = [colors.get(number) or self.digests.get(number, "") for number in numbers]
+            texts += [f"{group.keyword}:", *group.signature(labels)]
+        return compute_digest(" ".join(texts))
 
     def _digest_opaque(self, part: Part) -> str:
         """Digest a subschema whose meaning may depend on the whole document."""
@@ -127,16 +127,16 @@ class MeaningDigests:
         return digest
 
 
-def _follow_aliases(child: "int | Part") -> Part | None:
-    """Return the subschema that one stands for; None if references lead in a circle."""
+def _read_behind_aliases(child: "int | Part") -> tuple[Part | None, Form | None]:
+    """Return the subschema that one stands for, with its form; no subschema if references lead in a circle."""
     visited = set[object]()
     while isinstance(child, Part) and child.node_id not in visited:
-        form = read_form(child)
+        form = read_form(child, _identify)
         if form is None or not form.is_alias:
-            return child
+            return child, form
         visited.add(child.node_id)
         child = form.groups[0].children[0]
-    return None
+    return None, None
 
 
 def _identify(value: object, _: dict[int, int]) -> str:
