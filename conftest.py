@@ -43,6 +43,17 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    _deselect_other_database(config, items)
+    items.sort(key=lambda item: not _uses_module_fixture(item))
+
+
+def _uses_module_fixture(item: pytest.Item) -> bool:
+    """Return whether the tests of the module share a fixture. They take longest, and run first."""
+    fixtures = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+    return any(fixture.scope == "module" for definitions in fixtures.values() for fixture in definitions)
+
+
+def _deselect_other_database(config: pytest.Config, items: list[pytest.Item]) -> None:
     database = config.getoption("--database")
     if database == "all":
         return
