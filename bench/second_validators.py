@@ -175,7 +175,7 @@ def check_counterexamples(pair: Pair, validities: dict[str, Validity], results: 
 def meets_defect_of_ajv(pair: Pair, document: Any) -> bool:
     """Return whether ajv is known to be wrong.
 
-    JavaScript reads 1.0 as 1, which draft 4 tells apart. Beside a list in `items`, ajv accepts an empty array although
+    JavaScript reads 1.0 as 1, which differ in draft 4. Beside a list in `items`, ajv accepts an empty array although
     `contains` demands an item.
     """
     if pair.draft.number == 4:

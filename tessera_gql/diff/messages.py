@@ -69,7 +69,7 @@ def describe_types(kind: ChangeKind, before: int, after: int) -> str:
 
 
 def describe_changed_keyword(keyword: str) -> str:
-    """Describe a change of a keyword of which no details are told."""
+    """Describe the change of a keyword without its values."""
     return f"{keyword} changed"
 
 

@@ -24,7 +24,7 @@ def hints(old, new):
 
 
 SHORT, SHORTER = {**TEXT, "maxLength": 3}, {**TEXT, "maxLength": 2}
-KEPT = "Keep maxLength at 3."
+KEEP_MAXIMUM = "Keep maxLength at 3."
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,10 @@ KEPT = "Keep maxLength at 3."
         (table(a=NUMBER), table(a=INTEGER), "Accept number as well."),
         (table(a={"enum": [1, 2]}), table(a={"enum": [2]}), "Keep 1 in the enum."),
         (table(a=TEXT), table(a={**TEXT, "enum": ["x"]}), "Leave the values unlimited."),
-        (table(a=SHORT), table(a=SHORTER), KEPT),
+        (table(a=SHORT), table(a=SHORTER), KEEP_MAXIMUM),
         (table(a=TEXT), table(a=SHORTER), "Leave maxLength out."),
-        (array(prefixItems=[{}, SHORT]), array(prefixItems=[{}, SHORTER]), KEPT),
-        (table(**{"a/b~c": SHORT}), table(**{"a/b~c": SHORTER}), KEPT),
+        (array(prefixItems=[{}, SHORT]), array(prefixItems=[{}, SHORTER]), KEEP_MAXIMUM),
+        (table(**{"a/b~c": SHORT}), table(**{"a/b~c": SHORTER}), KEEP_MAXIMUM),
         (table(a={**NUMBER, "exclusiveMinimum": 1}), table(a={**NUMBER, "minimum": 2}), "Keep exclusiveMinimum at 1."),
         (table(a={**TEXT, "pattern": "^a"}), table(a={**TEXT, "pattern": "^b"}), "Keep pattern at '^a'."),
         (table(a=TEXT), {**table(a=TEXT), "additionalProperties": False}, "Keep undeclared fields allowed."),
@@ -140,7 +140,7 @@ def test_a_hint_names_the_modes_in_which_it_was_verified(old, new, modes):
 
 def test_a_hint_is_offered_although_another_change_still_breaks():
     assert hints(table(a=SHORT, b=TEXT), table(a=SHORTER, b=INTEGER)) == [
-        KEPT,
+        KEEP_MAXIMUM,
         "Keep b as it was and add a new column of type integer.",
     ]
 
@@ -153,7 +153,7 @@ def test_a_hint_that_needs_a_removed_definition_is_not_offered():
 
 def test_the_schemas_stay_as_they_are():
     old, new = table(a=SHORT), table(a=SHORTER)
-    assert hints(old, new) == [KEPT]
+    assert hints(old, new) == [KEEP_MAXIMUM]
     assert new == table(a=SHORTER)
 
 
@@ -163,10 +163,10 @@ def columns(count, schema):
 
 def test_the_first_twenty_changes_get_a_hint():
     found = hints(table(**columns(22, SHORT)), table(**columns(22, SHORTER)))
-    assert found == [KEPT] * 20 + [None] * 2
+    assert found == [KEEP_MAXIMUM] * 20 + [None] * 2
 
 
-@pytest.mark.parametrize(("count", "expected"), [(249, KEPT), (250, None)])
+@pytest.mark.parametrize(("count", "expected"), [(249, KEEP_MAXIMUM), (250, None)])
 def test_hints_are_for_schemas_of_five_hundred_parts_together(count, expected):
     old, new = (table(a=each, **columns(count - 1, {})) for each in (SHORT, SHORTER))
     assert hints(old, new) == [expected]

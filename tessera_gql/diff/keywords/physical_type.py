@@ -35,7 +35,7 @@ NESTED_ATTRIBUTES: dict[Family | None, tuple[str, ...]] = {
 }
 MAX_TEXT = 200
 MAX_EVIDENCE_LENGTH = 1_000
-"""The length of a text up to which a longer one is shown as evidence."""
+"""The length of a text type up to which a longer text is searched as evidence."""
 Range = tuple[float, float]
 
 

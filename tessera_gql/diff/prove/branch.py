@@ -10,8 +10,6 @@ from tessera_gql.diff.prove.projection import Projection, counts_names, is_stabl
 from tessera_gql.diff.prove.violations import MAX_OPTIONS, Alternative
 from tessera_gql.diff.values.json_types import ARRAY, OBJECT
 
-MAX_EXCLUSIVE = 100
-"""Alternatives of a `oneOf` that are searched with the other ones excluded; of more, only that one of them holds."""
 BranchKey = tuple[int, bool, Projection | None]
 
 
@@ -108,17 +106,15 @@ class Branch:
     def _one_of_alternatives(self, literal: Literal) -> list[Alternative]:
         """Return each option with the violation of the others; those that are disjoint from it are violated anyway."""
         options = literal.node.children("oneOf")
-        if len(options) > MAX_EXCLUSIVE:
+        if len(options) > MAX_OPTIONS:
             return [[literal.require(option)] for option in options]
-        is_large = len(options) > MAX_OPTIONS
         return [
             [
                 literal.require(chosen),
                 *(
                     literal.refuse(option)
                     for option in options
-                    if option is not chosen
-                    and (is_large or not self.disjointness.are_disjoint(chosen, option, self.json_type))
+                    if option is not chosen and not self.disjointness.are_disjoint(chosen, option, self.json_type)
                 ),
             ]
             for chosen in options

@@ -52,7 +52,7 @@ class Literal(NamedTuple):
         return Literal(schema, holds=False, projection=self.projection)
 
     def apply(self, schema: Schema, *, holds: bool) -> "Literal":
-        """Return a literal on a schema of the same value, whoever produced it."""
+        """Return a literal on a schema of the same value that any producer may have written."""
         return Literal(schema, holds=holds, projection=self.projection)
 
     def negate(self) -> "Literal":

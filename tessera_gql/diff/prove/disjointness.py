@@ -1,6 +1,6 @@
 """Recognize schemas that no value satisfies together: by types, a discriminating property or a closed object.
 
-Unions of many events or resources are told apart in this way. What is not recognized is left to the solver.
+The alternatives of large unions are recognized as different in this way. What is not recognized is left to the solver.
 """
 
 from collections.abc import Collection

@@ -196,8 +196,8 @@ def object_rules(
 ) -> PropertyRules:
     """Collect the rules for the properties of an object valid under the nodes."""
     names = _producible_names(budget, nodes, literals, is_whole=is_whole)
-    whole = [literal.node for literal in nodes if literal.projection is None]
-    name_schemas = [schema for node in whole if (schema := node.child("propertyNames")) is not None]
+    unprojected_nodes = [literal.node for literal in nodes if literal.projection is None]
+    name_schemas = [schema for node in unprojected_nodes if (schema := node.child("propertyNames")) is not None]
     for schema in name_schemas:
         if schema.is_false or schema.enum is not None:
             listed = frozenset(value for value in (schema.enum or {}).values() if isinstance(value, str))

@@ -260,7 +260,9 @@ def _first_match(literals: list[Literal], values: Iterable[Json]) -> SearchResul
     """Return the first value that satisfies all literals. There are no other values, so EMPTY is exact."""
     combined = NoWitness.EMPTY
     spellings = values
-    if any(literal.node.document.dialect.forbids_decimal_points for literal in literals):  # which tells 1 from 1.0
+    if any(
+        literal.node.document.dialect.forbids_decimal_points for literal in literals
+    ):  # which distinguishes 1 from 1.0
         lists = [(value, list_spellings(value, MAX_SPELLINGS)) for value in values]
         spellings = [spelling for value, equals in lists for spelling in equals or (value, with_decimal_points(value))]
         if any(equals is None for _, equals in lists):

@@ -2,7 +2,7 @@
 
 Two subschemas get the same number if they are the same without annotations and every reference leads to subschemas of
 the same number in turn, however often they recur. Numbers are assigned from the leaves upwards; subschemas on a cycle
-of references are told apart by partition refinement, which starts from the assumption that all of them are equal.
+of references are distinguished by partition refinement, which starts from the assumption that all of them are equal.
 """
 
 from collections.abc import Mapping, Sequence

@@ -35,7 +35,7 @@ Edges = tuple[tuple[Ranges, int], ...]
 class StateSet:
     """States that are active together: one state of the deterministic automaton.
 
-    `accepts` tells whether the text may end at this point, `is_settled` that it matches whatever follows. `steps` is
+    `accepts` is whether the text may end at this point, `is_settled` that it matches whatever follows. `steps` is
     the cost of the transition to the next set.
     """
 
