@@ -69,6 +69,43 @@ class ProposalStatus(StrEnum):
 OPEN_STATUSES = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED)
 
 
+class ProposalKind(StrEnum):
+    """What a proposal changes: CHANGE publishes a new contract, RETIREMENT ends the asset's contract."""
+
+    CHANGE = "CHANGE"
+    RETIREMENT = "RETIREMENT"
+
+
+class ChangeSetStatus(StrEnum):
+    """The state of a change set. WITHDRAWN and PUBLISHED are reopened by the next request with its key."""
+
+    OPEN = "OPEN"
+    WITHDRAWN = "WITHDRAWN"
+    PUBLISHED = "PUBLISHED"
+
+
+class DebtKind(StrEnum):
+    """Why a team is owed something: a field it reads was removed or never existed, or a break was forced on it."""
+
+    REMOVED_FIELD = "REMOVED_FIELD"
+    UNKNOWN_FIELD = "UNKNOWN_FIELD"
+    FORCED = "FORCED"
+
+
+class Intent(StrEnum):
+    """What a call may do. ASK opens or updates proposals and publishes no break; RELEASE publishes what is approved."""
+
+    ASK = "ASK"
+    RELEASE = "RELEASE"
+
+
+class ColumnBasis(StrEnum):
+    """Where the columns of a contract come from: the declarations of a manifest, or the catalog of the warehouse."""
+
+    DECLARED = "DECLARED"
+    CATALOG = "CATALOG"
+
+
 class Response(StrEnum):
     """The response of a team to a proposal. MIGRATING counts as consent only once its deadline has passed."""
 

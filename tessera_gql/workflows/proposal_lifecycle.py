@@ -268,7 +268,7 @@ async def find_stale_reason(session: Session, row: Proposal) -> str | None:
         return None
     judgement = await compare_terms(session.compute, terms_of(current), _proposed_terms(row))
     approved = {change["fingerprint"] for change in row.breaking_changes}
-    return compatibility.find_stale_reason(judgement, approved, row.proposed_version, current.version)
+    return compatibility.find_stale_reason(judgement, approved, row.proposed_version or "", current.version)
 
 
 def _proposed_terms(row: Proposal) -> Terms:
@@ -285,7 +285,7 @@ async def publish_approved(session: Session, asset: Asset, row: Proposal, publis
         current,
         ContractDraft(
             terms=_proposed_terms(row),
-            version=row.proposed_version,
+            version=row.proposed_version or "",
             judgement=judgement,
             published_by=published_by,
             outcome=Outcome.PUBLISHED,

@@ -1,0 +1,159 @@
+"""Tables of the catalog: teams, projects and their keys, assets, contracts and lineage."""
+
+# SQLModel documents a plain string for `__tablename__`, but declares its type as a descriptor.
+# pyright: reportAssignmentType=false
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import Text, Uuid
+from sqlmodel import Field
+
+from tessera_gql.diff import Mode
+from tessera_gql.policy import enums
+from tessera_gql.store.tables.base import (
+    JSON_TYPE,
+    Base,
+    column,
+    enum_column_type,
+    foreign_key,
+    id_column,
+    row_version_column,
+    time_column,
+    unique_where,
+)
+
+
+class Team(Base, table=True):
+    """A team that owns assets or consumes them. `name_key` is the case-folded name, which is unique."""
+
+    __tablename__ = "teams"
+    __table_args__ = (sa.UniqueConstraint("name_key"), {"schema": "core"})
+
+    id: UUID = id_column()
+    name: str = column(Text)
+    name_key: str = column(Text)
+    meta: dict[str, Any] = column(JSON_TYPE)
+    row_version: int = row_version_column()
+    created_at: datetime = time_column()
+
+
+class Asset(Base, table=True):
+    """A table, view, model, source, topic or file. `compatibility_mode` applies while no contract is active."""
+
+    __tablename__ = "assets"
+    __table_args__ = (sa.UniqueConstraint("fqn_key"), {"schema": "core"})
+
+    id: UUID = id_column()
+    fqn: str = column(Text)
+    fqn_key: str = column(Text)
+    owner_team_id: UUID = foreign_key("core.teams.id", index=True)
+    resource_type: enums.ResourceType = column(enum_column_type(enums.ResourceType))
+    description: str | None = column(Text, nullable=True)
+    compatibility_mode: Mode = column(enum_column_type(Mode))
+    meta: dict[str, Any] = column(JSON_TYPE)
+    row_version: int = row_version_column()
+    created_at: datetime = time_column()
+
+
+class Contract(Base, table=True):
+    """One immutable version of an asset's schema; only `status` changes, and at most one per asset is ACTIVE.
+
+    `known_columns` has the types of a dbt model's columns: as `declared` in the manifest, and as `observed` in the
+    catalog. Without one of these keys that document does not have the column; null means that it names no type.
+    """
+
+    __tablename__ = "contracts"
+    __table_args__ = (
+        sa.UniqueConstraint("asset_id", "version"),
+        unique_where("uq_contracts_active", "asset_id", condition="status = 'ACTIVE'"),
+        sa.Index("ix_contracts_asset_id_published_at", "asset_id", "published_at", "id"),
+        {"schema": "core"},
+    )
+
+    id: UUID = id_column()
+    asset_id: UUID = foreign_key("core.assets.id")
+    version: str = column(Text)
+    schema_def: Any = column(sa.JSON(none_as_null=True))  # not JSONB, which loses the order of keys
+    guarantees: dict[str, Any] | None = column(JSON_TYPE, nullable=True)
+    compatibility_mode: Mode = column(enum_column_type(Mode))
+    status: enums.ContractStatus = column(enum_column_type(enums.ContractStatus))
+    change_type: enums.ChangeType = column(enum_column_type(enums.ChangeType))
+    schema_hash: str = column(Text)
+    published_by: UUID = foreign_key("core.teams.id", index=True)
+    published_at: datetime = time_column()
+    meta: dict[str, Any] = column(JSON_TYPE)
+    source: dict[str, str] | None = column(sa.JSON(none_as_null=True), nullable=True)
+    known_columns: dict[str, dict[str, str | None]] | None = column(sa.JSON(none_as_null=True), nullable=True)
+    created_at: datetime = time_column()
+
+
+class AssetDependency(Base, table=True):
+    """A lineage edge: the dependent asset is made from the dependency, or reads it."""
+
+    __tablename__ = "asset_dependencies"
+    __table_args__ = (
+        sa.UniqueConstraint("dependent_asset_id", "dependency_asset_id", "dependency_type"),
+        sa.CheckConstraint("dependent_asset_id <> dependency_asset_id", name="not_itself"),
+        {"schema": "core"},
+    )
+
+    id: UUID = id_column()
+    dependent_asset_id: UUID = foreign_key("core.assets.id")
+    dependency_asset_id: UUID = foreign_key("core.assets.id", index=True)
+    dependency_type: enums.DependencyType = column(enum_column_type(enums.DependencyType))
+    evidence: enums.Evidence = column(enum_column_type(enums.Evidence))
+    created_at: datetime = time_column()
+
+
+class Project(Base, table=True):
+    """A dbt project, or another source of contracts: its keys sync the tables of its owners, in its schemas.
+
+    `schemas` are patterns of `database.schema` in lower case; an empty list permits every schema.
+    """
+
+    __tablename__ = "projects"
+    __table_args__ = (sa.UniqueConstraint("name_key"), {"schema": "core"})
+
+    id: UUID = id_column()
+    name: str = column(Text)
+    name_key: str = column(Text)
+    schemas: list[str] = column(JSON_TYPE)
+    row_version: int = row_version_column()
+    created_at: datetime = time_column()
+
+
+class ProjectOwner(Base, table=True):
+    """A team whose tables a project may sync."""
+
+    __tablename__ = "project_owners"
+    __table_args__ = ({"schema": "core"},)
+
+    project_id: UUID = Field(sa_column=sa.Column(Uuid, sa.ForeignKey("core.projects.id"), primary_key=True))
+    team_id: UUID = Field(sa_column=sa.Column(Uuid, sa.ForeignKey("core.teams.id"), primary_key=True, index=True))
+
+
+class ApiKey(Base, table=True):
+    """An API key of a team or a project, or (without both) of an administrator. Only its token's SHA-256 is stored."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        sa.Index("ix_api_keys_team_id_created_at", "team_id", "created_at", "id"),
+        sa.CheckConstraint("team_id IS NULL OR project_id IS NULL", name="holder"),
+        {"schema": "core"},
+    )
+
+    id: UUID = id_column()
+    name: str = column(Text)
+    prefix: str = column(Text, index=True)
+    token_hash: str = column(Text, unique=True)
+    team_id: UUID | None = foreign_key("core.teams.id", nullable=True)
+    project_id: UUID | None = foreign_key("core.projects.id", nullable=True, index=True)
+    scopes: list[str] = column(JSON_TYPE)
+    created_by: str = column(Text)
+    expires_at: datetime | None = time_column(nullable=True)
+    revoked_at: datetime | None = time_column(nullable=True)
+    last_used_at: datetime | None = time_column(nullable=True)
+    created_at: datetime = time_column()

@@ -1,0 +1,248 @@
+"""Tables of the workflow: registrations, proposals and their answers, debts, webhooks and idempotency keys."""
+
+# SQLModel documents a plain string for `__tablename__`, but declares its type as a descriptor.
+# pyright: reportAssignmentType=false
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import Text
+from sqlmodel import Field
+
+from tessera_gql.diff import Mode
+from tessera_gql.policy import enums
+from tessera_gql.store.tables.base import (
+    JSON_TYPE,
+    SEQUENCE_TYPE,
+    Base,
+    column,
+    enum_column_type,
+    foreign_key,
+    id_column,
+    row_version_column,
+    time_column,
+    unique_where,
+)
+
+IS_OPEN = "status IN ('PENDING', 'APPROVED', 'REJECTED')"
+# Two indexes instead of one, because NULLs are distinct in a unique index.
+IS_LIVE_FOR_TEAM = "status <> 'INACTIVE' AND consumer_asset_id IS NULL"
+IS_LIVE_FOR_ASSET = "status <> 'INACTIVE' AND consumer_asset_id IS NOT NULL"
+REGISTRATION_KEY = ("asset_id", "consumer_team_id", "consumer_asset_id")
+
+
+class Registration(Base, table=True):
+    """A team's declaration that it reads an asset, in any version; null `fields` mean all of them."""
+
+    __tablename__ = "registrations"
+    __table_args__ = (
+        unique_where("uq_registrations_live", "asset_id", "consumer_team_id", condition=IS_LIVE_FOR_TEAM),
+        unique_where("uq_registrations_live_asset", *REGISTRATION_KEY, condition=IS_LIVE_FOR_ASSET),
+        sa.Index("ix_registrations_asset_id_registered_at", "asset_id", "registered_at", "id"),
+        {"schema": "workflow"},
+    )
+
+    id: UUID = id_column()
+    asset_id: UUID = foreign_key("core.assets.id")
+    consumer_team_id: UUID = foreign_key("core.teams.id", index=True)
+    consumer_asset_id: UUID | None = foreign_key("core.assets.id", nullable=True, index=True)
+    fields: list[str] | None = column(JSON_TYPE, nullable=True)
+    pinned_version: str | None = column(Text, nullable=True)
+    status: enums.RegistrationStatus = column(enum_column_type(enums.RegistrationStatus))
+    evidence: enums.Evidence = column(enum_column_type(enums.Evidence))
+    purpose: str | None = column(Text, nullable=True)
+    registered_at: datetime = time_column()
+    acknowledged_at: datetime | None = time_column(nullable=True)
+    meta: dict[str, Any] = column(JSON_TYPE)
+    row_version: int = row_version_column()
+    created_at: datetime = time_column()
+
+
+class ChangeSet(Base, table=True):
+    """Proposals of one pull request, manifest or release. `key` is its natural key, such as `host/repo#17`."""
+
+    __tablename__ = "change_sets"
+    __table_args__ = (
+        sa.UniqueConstraint("key"),
+        sa.CheckConstraint("(closed_at IS NULL) = (status = 'OPEN')", name="closed"),
+        sa.Index("ix_change_sets_status_opened_at", "status", "opened_at", "id"),
+        {"schema": "workflow"},
+    )
+
+    id: UUID = id_column()
+    key: str = column(Text)
+    title: str | None = column(Text, nullable=True)
+    url: str | None = column(Text, nullable=True)
+    status: enums.ChangeSetStatus = column(enum_column_type(enums.ChangeSetStatus))
+    opened_by: UUID | None = foreign_key("core.teams.id", nullable=True, index=True)
+    project_id: UUID | None = foreign_key("core.projects.id", nullable=True, index=True)
+    opened_at: datetime = time_column()
+    closed_at: datetime | None = time_column(nullable=True)
+    row_version: int = row_version_column()
+    created_at: datetime = time_column()
+
+
+class Proposal(Base, table=True):
+    """A breaking change that waits for acknowledgments, and the contract published from it; one per asset is open.
+
+    A RETIREMENT has no schema and no version: its change is that the asset's contract ends. `require_explicit_publish`
+    keeps an approved proposal for `publishProposal`. `known_columns` are those of the contract to be.
+    """
+
+    __tablename__ = "proposals"
+    __table_args__ = (
+        unique_where("uq_proposals_open", "asset_id", condition=IS_OPEN),
+        sa.UniqueConstraint("contract_id"),
+        sa.CheckConstraint("(contract_id IS NOT NULL) = (status = 'PUBLISHED' AND kind = 'CHANGE')", name="published"),
+        sa.CheckConstraint("(proposed_schema IS NULL) = (kind = 'RETIREMENT')", name="schema"),
+        sa.CheckConstraint("(proposed_version IS NULL) = (kind = 'RETIREMENT')", name="version"),
+        sa.CheckConstraint("(resolved_at IS NULL) = (status IN ('PENDING', 'APPROVED', 'REJECTED'))", name="resolved"),
+        sa.Index("ix_proposals_asset_id_proposed_at", "asset_id", "proposed_at", "id"),
+        sa.Index("ix_proposals_status_proposed_at", "status", "proposed_at", "id"),
+        {"schema": "workflow"},
+    )
+
+    id: UUID = id_column()
+    asset_id: UUID = foreign_key("core.assets.id")
+    base_contract_id: UUID = foreign_key("core.contracts.id", index=True)
+    contract_id: UUID | None = foreign_key("core.contracts.id", nullable=True)
+    kind: enums.ProposalKind = Field(
+        default=enums.ProposalKind.CHANGE,
+        sa_column=sa.Column(enum_column_type(enums.ProposalKind), nullable=False, server_default="CHANGE"),
+    )
+    change_set_id: UUID | None = foreign_key("workflow.change_sets.id", nullable=True, index=True)
+    proposed_schema: Any = column(sa.JSON(none_as_null=True), nullable=True)
+    proposed_version: str | None = column(Text, nullable=True)
+    guarantees: dict[str, Any] | None = column(JSON_TYPE, nullable=True)
+    compatibility_mode: Mode = column(enum_column_type(Mode))
+    change_type: enums.ChangeType = column(enum_column_type(enums.ChangeType))
+    breaking_changes: list[dict[str, Any]] = column(JSON_TYPE)
+    fingerprint: str = column(Text)
+    status: enums.ProposalStatus = column(enum_column_type(enums.ProposalStatus))
+    reason: str | None = column(Text, nullable=True)
+    publish_when_approved: bool = Field(default=False)
+    require_explicit_publish: bool = Field(
+        default=False, sa_column=sa.Column(sa.Boolean, nullable=False, server_default=sa.false())
+    )
+    proposed_by: UUID = foreign_key("core.teams.id", index=True)
+    proposed_at: datetime = time_column()
+    expires_at: datetime = time_column()
+    resolved_at: datetime | None = time_column(nullable=True)
+    meta: dict[str, Any] = column(JSON_TYPE)
+    source: dict[str, str] | None = column(sa.JSON(none_as_null=True), nullable=True)
+    known_columns: dict[str, dict[str, str | None]] | None = column(sa.JSON(none_as_null=True), nullable=True)
+    row_version: int = row_version_column()
+    created_at: datetime = time_column()
+
+
+class Acknowledgment(Base, table=True):
+    """One asked team's response to a proposal. From `released_at` on it is not required any more."""
+
+    __tablename__ = "acknowledgments"
+    __table_args__ = (
+        sa.UniqueConstraint("proposal_id", "consumer_team_id"),
+        sa.CheckConstraint("(response IS NULL) = (responded_at IS NULL)", name="responded"),
+        sa.CheckConstraint(
+            "response IS NULL OR response <> 'MIGRATING' OR migration_deadline IS NOT NULL", name="deadline"
+        ),
+        sa.Index("ix_acknowledgments_consumer_team_id_response", "consumer_team_id", "response", "proposal_id"),
+        {"schema": "workflow"},
+    )
+
+    id: UUID = id_column()
+    proposal_id: UUID = foreign_key("workflow.proposals.id")
+    consumer_team_id: UUID = foreign_key("core.teams.id")
+    change_fingerprints: list[str] = column(
+        JSON_TYPE
+    )  # fingerprints of the breaking changes of fields that the team reads
+    response: enums.Response | None = column(enum_column_type(enums.Response), nullable=True)
+    migration_deadline: datetime | None = time_column(nullable=True)
+    notes: str | None = column(Text, nullable=True)
+    responded_at: datetime | None = time_column(nullable=True)
+    released_at: datetime | None = time_column(nullable=True)
+    created_at: datetime = time_column()
+
+
+class Debt(Base, table=True):
+    """Something a publish left undone for a team that reads the asset, until it is settled.
+
+    REMOVED_FIELD: the team is still registered for `path`, which the contract removed. UNKNOWN_FIELD: it registered for
+    a `path` that no contract ever had. FORCED: it was not asked about the break with `change_fingerprint`.
+    """
+
+    __tablename__ = "debts"
+    __table_args__ = (
+        unique_where(
+            "uq_debts_open", "asset_id", "team_id", "kind", "path", "change_fingerprint", condition="settled_at IS NULL"
+        ),
+        sa.Index("ix_debts_team_id_since", "team_id", "since", "id"),
+        sa.Index("ix_debts_asset_id_since", "asset_id", "since", "id"),
+        {"schema": "workflow"},
+    )
+
+    id: UUID = id_column()
+    asset_id: UUID = foreign_key("core.assets.id")
+    team_id: UUID = foreign_key("core.teams.id")
+    kind: enums.DebtKind = column(enum_column_type(enums.DebtKind))
+    path: str = column(Text)  # empty for the whole document
+    change_fingerprint: str = column(Text)  # empty unless FORCED
+    contract_id: UUID | None = foreign_key("core.contracts.id", nullable=True, index=True)
+    since: datetime = time_column()
+    settled_at: datetime | None = time_column(nullable=True)
+    created_at: datetime = time_column()
+
+
+class Webhook(Base, table=True):
+    """A receiver of a team's events, or of all. `position` is the last sequence for which a delivery was created."""
+
+    __tablename__ = "webhooks"
+    __table_args__ = (sa.Index("ix_webhooks_team_id_created_at", "team_id", "created_at", "id"), {"schema": "workflow"})
+
+    id: UUID = id_column()
+    team_id: UUID | None = foreign_key("core.teams.id", nullable=True)
+    url: str = column(Text)
+    secrets: list[dict[str, Any]] = column(JSON_TYPE)  # {secret, until}, newest first; older ones sign until then
+    kinds: list[str] | None = column(JSON_TYPE, nullable=True)
+    format: enums.WebhookFormat = column(enum_column_type(enums.WebhookFormat))
+    document: str | None = column(Text, nullable=True)
+    is_active: bool = Field(default=True)
+    position: int = column(SEQUENCE_TYPE)
+    row_version: int = row_version_column()
+    created_at: datetime = time_column()
+
+
+class WebhookDelivery(Base, table=True):
+    """The delivery of an event, or a ping, to a webhook. Claiming postpones `due_at`, in case the worker dies."""
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        sa.UniqueConstraint("webhook_id", "sequence"),
+        sa.Index("ix_webhook_deliveries_webhook_id_created_at", "webhook_id", "created_at", "id"),
+        sa.Index("ix_webhook_deliveries_status_due_at", "status", "due_at", "id"),
+        {"schema": "workflow"},
+    )
+
+    id: UUID = id_column()
+    webhook_id: UUID = foreign_key("workflow.webhooks.id")
+    sequence: int | None = column(SEQUENCE_TYPE, nullable=True)
+    status: enums.DeliveryStatus = column(enum_column_type(enums.DeliveryStatus))
+    attempts: list[dict[str, Any]] = column(JSON_TYPE)  # {at, status, error, milliseconds}, latest last
+    since: datetime = time_column()  # start of the attempts, which end a day later
+    due_at: datetime = time_column()
+    created_at: datetime = time_column()
+
+
+class IdempotencyKey(Base, table=True):
+    """The payload that a mutation returned for an idempotency key, which a retry gets again."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = ({"schema": "workflow"},)
+
+    actor: str = Field(sa_column=sa.Column(Text, primary_key=True))
+    key: str = Field(sa_column=sa.Column(Text, primary_key=True))
+    operation: str = column(Text)
+    input_hash: str = column(Text)
+    answer: dict[str, Any] = column(JSON_TYPE)
+    created_at: datetime = time_column()
