@@ -34,15 +34,23 @@ _FRACTION = re.compile(rb"(?:^|[:,\[])-?\d+[.e]")
 _MAYBE_FRACTION = re.compile(rb"\d[.e]")
 
 
+KnownColumns = dict[str, dict[str, str | None]]
+"""The types of a dbt model's columns: by column, as `declared` in the manifest and as `observed` in the catalog."""
+
+
 @dataclass(frozen=True)
 class Terms:
-    """Schema, guarantees and compatibility mode of a contract; the mode decides which next changes break."""
+    """Schema, guarantees and compatibility mode of a contract; the mode decides which next changes break.
+
+    `known_columns` are null for a contract that doesn't come from dbt.
+    """
 
     schema: Any
     guarantees: dict[str, Any] | None
     mode: Mode
     known_hash: str | None = None
     """The hash of the schema if it is computed already."""
+    known_columns: KnownColumns | None = None
 
     @cached_property
     def schema_hash(self) -> str:
@@ -50,7 +58,9 @@ class Terms:
 
     @cached_property
     def fingerprint(self) -> str:
-        return _hash({"schema": self.schema_hash, "guarantees": self.guarantees, "mode": self.mode.value})
+        values = {"schema": self.schema_hash, "guarantees": self.guarantees, "mode": self.mode.value}
+        # Without known columns the fingerprint is as before there were any.
+        return _hash(values if self.known_columns is None else values | {"known_columns": self.known_columns})
 
 
 @dataclass(frozen=True)

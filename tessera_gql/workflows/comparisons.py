@@ -67,7 +67,8 @@ def _is_unchanged(current: Terms, proposed: Terms) -> bool:
 
 
 def _key(terms: Terms) -> tuple[Any, ...]:
-    return terms.known_hash or IdentityKey(terms.schema), IdentityKey(terms.guarantees), terms.mode
+    schema_key = terms.known_hash or IdentityKey(terms.schema)
+    return schema_key, IdentityKey(terms.guarantees), IdentityKey(terms.known_columns), terms.mode
 
 
 class IdentityKey:

@@ -45,7 +45,8 @@ def terms_of(contract: Contract | None) -> Terms | None:
     """Return the terms of a contract; None without one."""
     if contract is None:
         return None
-    return Terms(contract.schema_def, contract.guarantees, contract.compatibility_mode, contract.schema_hash)
+    mode, known_columns = contract.compatibility_mode, contract.known_columns
+    return Terms(contract.schema_def, contract.guarantees, mode, contract.schema_hash, known_columns)
 
 
 async def find_base_version(session: Session, asset: UUID, current: Contract | None) -> str | None:
@@ -93,6 +94,7 @@ def _contract_values(session: Session, asset: Asset, current: Contract | None, d
         "published_at": draft.published_at or published_at,
         "meta": draft.metadata or {},
         "source": draft.source.as_json() if draft.source else None,
+        "known_columns": draft.terms.known_columns,
         "created_at": session.now,
     }
 

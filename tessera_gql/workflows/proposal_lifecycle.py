@@ -93,6 +93,7 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
         resolved_at=None,
         meta=draft.metadata or {},
         source=draft.source.as_json() if draft.source else None,
+        known_columns=draft.terms.known_columns,
         row_version=1,
         created_at=session.now,
     )
@@ -272,7 +273,7 @@ async def find_stale_reason(session: Session, row: Proposal) -> str | None:
 
 
 def _proposed_terms(row: Proposal) -> Terms:
-    return Terms(row.proposed_schema, row.guarantees, row.compatibility_mode)
+    return Terms(row.proposed_schema, row.guarantees, row.compatibility_mode, known_columns=row.known_columns)
 
 
 async def publish_approved(session: Session, asset: Asset, row: Proposal, published_by: UUID) -> ProposalResult:

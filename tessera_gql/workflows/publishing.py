@@ -10,7 +10,7 @@ from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.formats.schema_documents import SchemaDocument
 from tessera_gql.policy import compatibility, validation, version
 from tessera_gql.policy.access import Action, Actor, authorize
-from tessera_gql.policy.compatibility import Judgement, Terms, waive_move_to_consumer
+from tessera_gql.policy.compatibility import Judgement, KnownColumns, Terms, waive_move_to_consumer
 from tessera_gql.policy.enums import Outcome, ProposalStatus
 from tessera_gql.store import assets, contracts, proposals
 from tessera_gql.store.assets import AssetRef
@@ -33,7 +33,10 @@ KEEP_CURRENT = KeepCurrent()
 
 @dataclass(frozen=True)
 class PublishRequest:
-    """The arguments of a publish; None selects a default. `source` is the document that the schema was read from."""
+    """The arguments of a publish; None selects a default. `source` is the document that the schema was read from.
+
+    `known_columns` are for a schema that comes from dbt.
+    """
 
     schema: Any
     guarantees: Any = KEEP_CURRENT
@@ -47,6 +50,7 @@ class PublishRequest:
     expires_at: datetime | None = None
     metadata: Any = None
     source: SchemaDocument | None = None
+    known_columns: KnownColumns | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ def build_terms(request: PublishRequest, asset: Asset, current: Contract | None,
     if isinstance(guarantees, KeepCurrent):
         guarantees = current.guarantees if current else None
     mode = request.mode or (current.compatibility_mode if current else asset.compatibility_mode)
-    return Terms(request.schema, guarantees or None, mode, schema_hash)
+    return Terms(request.schema, guarantees or None, mode, schema_hash, request.known_columns)
 
 
 async def _publish(session: Session, context: PublishContext, outcome: Outcome) -> PublishResult:
