@@ -6,7 +6,7 @@ with TesseraClient() as tessera:                          # TESSERA_URL, TESSERA
     result = tessera.publish_contract(asset_id=orders.id, schema_def={…}, published_by=team)
     print(result.outcome)
 
-async with AsyncTesseraClient() as tessera:
+async with TesseraClient() as tessera:                    # an AsyncTesseraClient
     async for event in tessera.subscribe(team_id=team.id):    # resumes after restarts, without gaps or repeats
         print(event.kind, event.cursor)
 """

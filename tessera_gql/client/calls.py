@@ -23,7 +23,8 @@ def check_option_names(subject: str, given: Iterable[str], known: Iterable[str])
     known = tuple(known)
     for name in given:
         if name not in known:
-            nearest = get_close_matches(name, known, n=1, cutoff=0.5)
+            longer_or_shorter = [item for item in known if name.startswith(item) or item.startswith(name)]
+            nearest = longer_or_shorter or get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f"Did you mean {nearest[0]!r}?" if nearest else f"It has {', '.join(known)}."
             raise InvalidCall(f"{subject} has no option {name!r}. {hint}")
 

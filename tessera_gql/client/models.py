@@ -208,12 +208,12 @@ class PublishResult(Model):
 
     @property
     def id(self) -> str | None:
-        """The id of the contract; None if there is none, because the change waits as a proposal."""
+        """The id of `contract`; None if there is none, as in a dry run of the first contract."""
         return self.contract.id if self.contract else None
 
     @property
     def version(self) -> str | None:
-        """The version of the contract; None if there is none."""
+        """The version of `contract`; None if there is none."""
         return self.contract.version if self.contract else None
 
 
