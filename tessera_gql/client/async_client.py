@@ -48,8 +48,8 @@ from tessera_gql.client.websocket_exchange import (
 T = TypeVar("T")
 
 if importlib.util.find_spec("sniffio") is None:
-    # httpcore tries to import it eight times per request, and each failure searches all of sys.path: 40 % of the time of
-    # a call. None is the import system's mark for a module that is missing.
+    # httpcore tries to import it eight times per request, and each failure searches all of sys.path: 40 % of a
+    # call's time. None is the import system's mark for a module that is missing.
     sys.modules.setdefault("sniffio", cast("ModuleType", None))
 
 

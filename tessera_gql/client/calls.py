@@ -18,14 +18,14 @@ def check_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapp
         raise InvalidCall(f"{function.__name__}(): {error}.") from None
 
 
-def check_option_names(subject: str, given: Iterable[str], known: Iterable[str]) -> None:
+def check_option_names(subject: str, names: Iterable[str], option_names: Iterable[str]) -> None:
     """Raise InvalidCall, with the nearest name, for a name that is not known."""
-    known = tuple(known)
-    for name in given:
-        if name not in known:
-            longer_or_shorter = [item for item in known if name.startswith(item) or item.startswith(name)]
-            nearest = longer_or_shorter or get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"Did you mean {nearest[0]!r}?" if nearest else f"It has {', '.join(known)}."
+    options = tuple(option_names)
+    for name in names:
+        if name not in options:
+            longer_or_shorter = [item for item in options if name.startswith(item) or item.startswith(name)]
+            nearest = longer_or_shorter or get_close_matches(name, options, n=1, cutoff=0.5)
+            hint = f"Did you mean {nearest[0]!r}?" if nearest else f"It has {', '.join(options)}."
             raise InvalidCall(f"{subject} has no option {name!r}. {hint}")
 
 

@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from tests.client.conftest import Open
@@ -16,6 +18,17 @@ def free_port() -> int:
     return port
 
 
+@asynccontextmanager
+async def running(folder: Path, port: int) -> AsyncIterator[None]:
+    """Run a server on this port without blocking the event loop."""
+    server = serving(folder, API_PORT=str(port))
+    await asyncio.to_thread(server.__enter__)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(server.__exit__, None, None, None)
+
+
 async def test_a_call_waits_for_a_server_that_is_away_for_some_seconds(connect: Open, tmp_path: Path) -> None:
     port = free_port()
     reasons: list[str] = []
@@ -24,12 +37,8 @@ async def test_a_call_waits_for_a_server_that_is_away_for_some_seconds(connect: 
     call = asyncio.ensure_future(client.create_team("patient"))
     await asyncio.sleep(4)
     assert not call.done()
-    server = serving(tmp_path, API_PORT=str(port))
-    await asyncio.to_thread(server.__enter__)
-    try:
+    async with running(tmp_path, port):
         assert (await call).name == "patient"
-    finally:
-        await asyncio.to_thread(server.__exit__, None, None, None)
     assert time.monotonic() - start >= 4
     assert "can't be reached" in reasons[0]
 
@@ -47,20 +56,15 @@ async def test_no_call_fails_and_none_is_done_twice_while_a_server_restarts(conn
             name = f"{prefix}-{number}-{len(created)}"
             created.append((await client.create_team(name)).name)
 
-    writers = [asyncio.create_task(write(number)) for number in range(3)]
-    for _ in range(3):
-        server = serving(tmp_path, API_PORT=str(port))
-        await asyncio.to_thread(server.__enter__)
+    async with asyncio.timeout(120), AsyncExitStack() as stack:
+        writers = [asyncio.create_task(write(number)) for number in range(3)]
+        async with running(tmp_path, port):
+            await asyncio.sleep(1)
+        await stack.enter_async_context(running(tmp_path, port))
         await asyncio.sleep(1)
-        await asyncio.to_thread(server.__exit__, None, None, None)
-    is_over.set()
-    with_server = serving(tmp_path, API_PORT=str(port))
-    await asyncio.to_thread(with_server.__enter__)
-    try:
+        is_over.set()
         await asyncio.gather(*writers)
         reader = await connect(url)
         names = [team.name async for team in reader.teams(name_contains=prefix)]
-    finally:
-        await asyncio.to_thread(with_server.__exit__, None, None, None)
     assert len(names) >= 3
     assert sorted(names) == sorted(created)
