@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from tessera_gql.cli.terminal import fail, print_note
+from tessera_gql.cli.terminal import fail, is_stderr_terminal, print_note
 from tessera_gql.client import TesseraClient
 from tessera_gql.client.endpoint import DEFAULT_URL
 from tessera_gql.client.operation import is_global_id
@@ -28,7 +28,8 @@ def connect() -> Generator[TesseraClient]:
 
     def on_disconnect(reason: str) -> None:
         nonlocal last_reason
-        if reason != last_reason:
+        is_repetition = "can't be reached" in reason  # without a terminal, the error at the end says it once
+        if reason != last_reason and (is_stderr_terminal() or not is_repetition):
             print_note((f"{reason}; coming back …", "dim"))
         last_reason = reason
 
