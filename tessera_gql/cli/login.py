@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.api import connect, credentials_path, open_client
+from tessera_gql.cli.api import connect, credentials_path
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_note, print_properties
-from tessera_gql.client.http_exchange import DEFAULT_URL, Endpoint
+from tessera_gql.client import TesseraClient
+from tessera_gql.client.endpoint import DEFAULT_URL, Endpoint
 from tessera_gql.escaping import escape_terminal
 
 
@@ -23,7 +24,7 @@ def login(
     """
     server_url = url or DEFAULT_URL
     key = _read_key(server_url)
-    with open_client(server_url, key, retries=1) as client:
+    with TesseraClient(server_url, key, retry_seconds=0) as client:
         viewer = client.viewer()
         address = client.endpoint.display_url
     _write_credentials(server_url, key)

@@ -6,7 +6,7 @@ with TesseraClient() as tessera:                          # TESSERA_URL, TESSERA
     result = tessera.publish_contract(asset_id=orders.id, schema_def={…}, published_by=team)
     print(result.outcome)
 
-async with AsyncTesseraClient() as tessera:
+async with TesseraClient() as tessera:                    # an AsyncTesseraClient
     async for event in tessera.subscribe(team_id=team.id):    # resumes after restarts, without gaps or repeats
         print(event.kind, event.cursor)
 """
@@ -26,6 +26,8 @@ from tessera_gql.client.errors import (
     Conflict,
     Forbidden,
     Invalid,
+    InvalidArgument,
+    InvalidCall,
     NotFound,
     Refusal,
     ServerFault,
@@ -74,6 +76,8 @@ __all__ = [
     "Forbidden",
     "Impact",
     "Invalid",
+    "InvalidArgument",
+    "InvalidCall",
     "ManifestReport",
     "NotFound",
     "PendingAcknowledgment",

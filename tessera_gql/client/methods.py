@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
 from tessera_gql.client.async_client import AsyncBaseClient
+from tessera_gql.client.calls import check_call
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
 from tessera_gql.client.operations import catalog, manifests, publishing, subscriptions
 from tessera_gql.client.sync_client import BaseClient
@@ -42,6 +43,7 @@ class ClientMethod(Generic[P, R_co]):
 
         @wraps(self._build)
         def method(*args: P.args, **kwargs: P.kwargs) -> Any:
+            check_call(self._build, args, kwargs)
             match self._build(*args, **kwargs):
                 case PaginatedQuery() as query:
                     return client.iterate(query)
@@ -90,9 +92,27 @@ class _Methods:
     status_changes = ClientMethod(subscriptions.status_changes)
 
 
-class TesseraClient(BaseClient, _Methods):
-    """Synchronous client: `with TesseraClient() as tessera: …`. Use one per thread."""
-
-
 class AsyncTesseraClient(AsyncBaseClient, _Methods):
-    """Asynchronous client: `async with AsyncTesseraClient() as tessera: …`. Use one per event loop."""
+    """Asynchronous client: `async with AsyncTesseraClient() as tessera: …`. Use one per event loop.
+
+    Takes any number of concurrent calls; `max_connections` of them are under way.
+    """
+
+
+class TesseraClient(BaseClient, _Methods):
+    """Synchronous client: `with TesseraClient() as tessera: …`. Threads may share it.
+
+    `async with TesseraClient() as tessera: …` opens an AsyncTesseraClient with the same options.
+    """
+
+    _async_client: AsyncTesseraClient | None = None
+
+    async def __aenter__(self) -> AsyncTesseraClient:
+        endpoint = self.endpoint
+        self._async_client = AsyncTesseraClient(endpoint.url, endpoint.api_key, **self._options)
+        return self._async_client
+
+    async def __aexit__(self, *_error: object) -> None:
+        if self._async_client is not None:
+            await self._async_client.close()
+        self.close()

@@ -206,6 +206,16 @@ class PublishResult(Model):
     proposal: Proposal | None
     diff: Diff | None
 
+    @property
+    def id(self) -> str | None:
+        """The id of `contract`; None if there is none, as in a dry run of the first contract."""
+        return self.contract.id if self.contract else None
+
+    @property
+    def version(self) -> str | None:
+        """The version of `contract`; None if there is none."""
+        return self.contract.version if self.contract else None
+
 
 class AcknowledgeResult(Model):
     """The result of an acknowledgment. `contract` is set if it completed and published the proposal."""

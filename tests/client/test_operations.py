@@ -23,7 +23,9 @@ from graphql import (
 
 from tessera_gql.client import AsyncTesseraClient, TesseraClient, enums
 from tessera_gql.client.base_model import FieldSelection, Model
-from tessera_gql.client.http_exchange import execute_operation, resolve_endpoint
+from tessera_gql.client.effects import Pause, Post, TransportFailure
+from tessera_gql.client.endpoint import Endpoint
+from tessera_gql.client.http_exchange import execute_operation
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
 from tessera_gql.client.operations import catalog, manifests, publishing, subscriptions
 from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
@@ -186,5 +188,7 @@ def test_a_creating_mutation_has_its_own_idempotency_key_and_keeps_it_over_retri
     first, second = catalog.create_team("a"), catalog.create_team("a")
     keys = {operation.variables["input"]["idempotencyKey"] for operation in (first, second)}
     assert len(keys) == 2
-    steps = execute_operation(first, resolve_endpoint("http://x", None, timeout_seconds=1, retries=1))
-    assert str(first.variables["input"]["idempotencyKey"]) in str(next(steps))
+    steps = execute_operation(first, Endpoint("http://x"))
+    attempts = [next(steps), *(steps.send(step) for step in (TransportFailure("lost", maybe_sent=True), None))]
+    assert [type(attempt) for attempt in attempts] == [Post, Pause, Post]
+    assert all(str(first.idempotency_key) in str(attempt) for attempt in attempts[::2])

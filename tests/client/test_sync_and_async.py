@@ -132,7 +132,7 @@ async def test_each_refusal_has_its_own_exception_class(tessera: Any, connect: O
 
 
 async def test_an_unreachable_server_is_unavailable_after_the_retries(connect: Open) -> None:
-    client = await connect("http://127.0.0.1:9", retries=1, timeout_seconds=2)
+    client = await connect("http://127.0.0.1:9", retry_seconds=0.5, timeout=2)
     with pytest.raises(Unavailable, match="can't be reached"):
         await client.create_team("a")
     with pytest.raises(Unavailable, match="can't be reached"):

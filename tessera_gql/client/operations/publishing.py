@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypedDict
 from typing_extensions import Unpack
 
 from tessera_gql.client.enums import AcknowledgmentResponse, CompatibilityMode, DocumentFormat, ProposalStatus
+from tessera_gql.client.errors import InvalidArgument
 from tessera_gql.client.models import (
     AcknowledgeResult,
     Contract,
@@ -41,6 +42,7 @@ class PublishOptions(TypedDict, total=False):
 
     `guarantees`: carried over from the active contract if left out. `supersede`: end an open proposal of the asset.
     `force`: publish a breaking change at once; needs the scope ADMIN and a reason.
+    `idempotency_key`: the key with which the call can be repeated.
     """
 
     guarantees: JsonObject | None
@@ -53,6 +55,7 @@ class PublishOptions(TypedDict, total=False):
     supersede: bool
     force: bool
     dry_run: bool
+    idempotency_key: str | None
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def publish_contract(
 ) -> Operation[PublishResult]:
     """Publish a schema. A breaking change that hurts consumers becomes a proposal instead; see `outcome`."""
     if (asset_id is None) == (fqn is None):
-        raise ValueError("Say which asset: give `asset_id` or `fqn`, one of them.")
+        raise InvalidArgument("Say which asset: give `asset_id` or `fqn`, one of them.")
     input_ = {
         "asset": {"id": asset_id} if asset_id else {"fqn": fqn},
         **_build_schema_input(schema_def),
@@ -165,12 +168,18 @@ def acknowledge(
     team: TeamRef | None = None,
     migration_deadline: datetime | None = None,
     notes: str | None = None,
+    idempotency_key: str | None = None,
 ) -> Operation[AcknowledgeResult]:
     """Acknowledge a proposal for a team; the team defaults to that of the key. MIGRATING needs a deadline."""
     values = build_variables(
-        response=response, team=build_team_ref(team), migration_deadline=migration_deadline, notes=notes
+        response=response,
+        team=build_team_ref(team),
+        migration_deadline=migration_deadline,
+        notes=notes,
+        idempotency_key=idempotency_key,
     )
-    return RootField("acknowledgeProposal", AcknowledgeResult).build_mutation({"proposal": proposal_id, **values})
+    root = RootField("acknowledgeProposal", AcknowledgeResult)
+    return root.build_idempotent_mutation({"proposal": proposal_id, **values})
 
 
 def withdraw_proposal(proposal_id: str) -> Operation[Proposal]:
@@ -178,10 +187,13 @@ def withdraw_proposal(proposal_id: str) -> Operation[Proposal]:
     return RootField("withdrawProposal", Proposal).build_mutation({"proposal": proposal_id}, payload_field="proposal")
 
 
-def publish_proposal(proposal_id: str, *, published_by: TeamRef | None = None) -> Operation[Contract]:
+def publish_proposal(
+    proposal_id: str, *, published_by: TeamRef | None = None, idempotency_key: str | None = None
+) -> Operation[Contract]:
     """Publish an approved proposal; raises Stale or Conflict if the asset has changed since."""
-    input_ = build_variables(proposal=proposal_id, published_by=build_team_ref(published_by))
-    return RootField("publishProposal", Contract).build_mutation(input_, payload_field="contract")
+    team = build_team_ref(published_by)
+    input_ = build_variables(proposal=proposal_id, published_by=team, idempotency_key=idempotency_key)
+    return RootField("publishProposal", Contract).build_idempotent_mutation(input_, payload_field="contract")
 
 
 def inbox(team: TeamRef | None = None) -> PaginatedQuery[PendingAcknowledgment]:
