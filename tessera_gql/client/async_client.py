@@ -1,11 +1,8 @@
 """Asynchronous client. Keep it equal to the synchronous one except for `await`; both perform the same effects."""
 
 import asyncio
-import importlib.util
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, closing, suppress
-from types import ModuleType
 from typing import Self, TypeVar, cast
 
 import httpx
@@ -46,11 +43,6 @@ from tessera_gql.client.websocket_exchange import (
 )
 
 T = TypeVar("T")
-
-if importlib.util.find_spec("sniffio") is None:
-    # httpcore tries to import it eight times per request, and each failure searches all of sys.path: 40 % of a
-    # call's time. None is the import system's mark for a module that is missing.
-    sys.modules.setdefault("sniffio", cast("ModuleType", None))
 
 
 class AsyncBaseClient:
