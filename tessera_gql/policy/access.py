@@ -81,6 +81,10 @@ class Actor:
         return Scope.ADMIN in self.scopes
 
     @property
+    def project_id(self) -> UUID | None:
+        return self.project.id if self.project else None
+
+    @property
     def team_ids(self) -> frozenset[UUID]:
         """The teams that the caller acts for: its own, or the owners of its project."""
         if self.project is not None:
@@ -242,6 +246,12 @@ def authorize(actor: Actor, action: Action, team: UUID | None) -> None:
     raise Forbidden("A key acts for its own team only. Use a key of that team.", field=("team",))
 
 
+def authorize_for_own_teams(actor: Actor, action: Action) -> None:
+    """Authorize an action on what belongs to any of the caller's teams, or to no team. Raises Forbidden."""
+    if not any(is_allowed(actor, action, team) for team in actor.team_ids):
+        authorize(actor, action, None)
+
+
 def require_scope(actor: Actor, action: Action) -> None:
     """Raise Forbidden for a caller who may do this to no team at all.
 
@@ -262,6 +272,18 @@ def require_schema(actor: Actor, fqn: str) -> None:
             " of the owning team, or ask an administrator to add the schema with updateProject.",
             field=("asset",),
         )
+
+
+def require_consumer_asset(actor: Actor, fqn: str | None) -> None:
+    """Raise Forbidden for a project's key that registers a team without an asset in the project's schemas."""
+    if actor.project is not None and fqn is None:
+        raise Forbidden(
+            "The key of a project registers what the project's tables read. Give `consumerAsset`, or use the key of a"
+            " team.",
+            field=("consumer_asset",),
+        )
+    if fqn is not None:
+        require_schema(actor, fqn)
 
 
 def acting_team(actor: Actor, action: Action, requested_team: UUID | None) -> UUID:
