@@ -78,10 +78,51 @@ def test_keys_are_made_listed_and_revoked_on_the_command_line(tmp_path: Path) ->
     assert listed["state"] == "revoked"
 
 
+def test_a_key_of_a_project_is_made_and_listed_with_its_project(tmp_path: Path) -> None:
+    with serving(tmp_path, ADMIN_KEY=ADMIN) as server:
+        as_admin = {"TESSERA_URL": server.url, "TESSERA_API_KEY": ADMIN, "HOME": str(tmp_path)}
+        assert tessera("team", "create", "shop", cwd=tmp_path, **as_admin).returncode == 0
+        created = tessera("project", "create", "warehouse", "--owner", "shop", cwd=tmp_path, **as_admin)
+        assert created.returncode == 0, created.stderr
+        created = tessera("keys", "create", "ci", "--project", "WAREHOUSE", "--scope", "write", cwd=tmp_path)
+        token = created.stdout.strip()
+        (listed,) = json.loads(tessera("keys", "list", "--json", cwd=tmp_path).stdout)
+        assert (listed["team"], listed["project"], listed["scopes"]) == (None, "warehouse", ["READ", "WRITE"])
+        as_project = as_admin | {"TESSERA_API_KEY": token}
+        shown = tessera("whoami", cwd=tmp_path, **as_project).stdout
+        assert "project\twarehouse" in shown.splitlines()
+        assert "READ, WRITE" in shown
+        refused = tessera("project", "update", "warehouse", "--any-schema", cwd=tmp_path, **as_project)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "The key of a project may not update projects" in refused.stderr
+        asset = tessera("asset", "create", "prod.marts.orders", cwd=tmp_path, **as_project)
+        assert "owner\tshop" in asset.stdout.splitlines(), asset.stderr
+
+
+async def test_a_change_of_a_project_ends_the_streams_of_its_keys_and_the_key_stays_valid(tmp_path: Path) -> None:
+    with serving(tmp_path, ADMIN_KEY=ADMIN) as server:
+        as_admin = {"TESSERA_URL": server.url, "TESSERA_API_KEY": ADMIN, "HOME": str(tmp_path)}
+        for arguments in (("team", "create", "shop"), ("project", "create", "dbt", "--owner", "shop")):
+            assert tessera(*arguments, cwd=tmp_path, **as_admin).returncode == 0
+        token = tessera("keys", "create", "ci", "--project", "dbt", cwd=tmp_path).stdout.strip()
+
+        async def update() -> None:
+            arguments = ("project", "update", "dbt", "--schema", "prod.*")
+            completed = await asyncio.to_thread(tessera, *arguments, cwd=tmp_path, **as_admin)
+            assert completed.returncode == 0, completed.stderr
+
+        code, seconds = await _ended(server, token, update)
+        assert (code, seconds < 3) == (4403, True)
+        viewer = ask(server, token, "{ viewer { project { schemas } } }").json()["data"]["viewer"]
+        assert viewer == {"project": {"schemas": ["prod.*"]}}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("create", "ci", "--team", "nobody"), "There is no team nobody"),
+        (("create", "ci", "--project", "nothing"), "There is no project nothing"),
+        (("create", "ci", "--project", "dbt", "--team", "shop"), "to a team or to a project"),
         (("create", "ci", "--scope", "read"), "Only an ADMIN key belongs to no team"),
         (("create", "ci", "--expires", "soon"), "is no duration"),
         (("revoke", "tsr_none"), "No key that is still good begins with tsr_none"),

@@ -53,6 +53,7 @@ LIMITS = Limits(
 ALL_IDS = """{
   assets { nodes { id } } teams { nodes { id } } contracts { nodes { id } } registrations { nodes { id } }
   proposals { nodes { id acknowledgments { nodes { id } } } } webhooks { nodes { id } } apiKeys { nodes { id } }
+  projects { nodes { id } }
   events(last: 5) { edges { cursor node { id } } } more: assets(first: 3) { edges { cursor } }
 }"""
 WORDS = ["orders", "analytics.core.orders", "1.0.0", "producers", "shop.core.table_00", "a", "note", "%"]
