@@ -111,8 +111,8 @@ def test_a_project_is_created_changed_listed_and_shown(tessera: Shell) -> None:
     assert f"{name}\t{first}, {second}\tprod.marts\t" in tessera("project", "list", "--contains", name)
     assert tessera.json("project", "list", "--contains", name) == [created]
     tessera("project", "update", name, "--owner", second, "--schema", "prod.*", "--schema", "prod.stg_*")
-    shown = [line.split() for line in tessera("project", "show", created["id"]).splitlines()]
-    assert shown[2:4] == [["owners", second], ["schemas", "prod.*,", "prod.stg_*"]]
+    properties = [line.split() for line in tessera("project", "show", created["id"]).splitlines()]
+    assert properties[2:4] == [["owners", second], ["schemas", "prod.*,", "prod.stg_*"]]
     renamed = tessera.json("project", "update", name, "--any-schema", "--rename", f"{name}-2")
     assert (renamed["name"], renamed["schemas"], renamed["rowVersion"]) == (f"{name}-2", [], 3)
     assert "every schema" in tessera("project", "show", f"{name}-2")
