@@ -110,10 +110,7 @@ class Authenticator:
         if cached is not None and self._monotonic() - checked_at < CACHE_SECONDS:
             return cached
         self._cache.pop(digest, None)
-        changes = None
-        while changes != self._project_changes:
-            changes = self._project_changes
-            identity = await verify()
+        identity = await self._verify_unchanged(verify)
         if cached is not None and _is_unchanged(cached, identity):
             identity = cached
         self._live_identities.add(identity)
@@ -121,6 +118,14 @@ class Authenticator:
         if len(self._cache) > self._cache_size:
             self._cache.popitem(last=False)
         return identity
+
+    async def _verify_unchanged(self, verify: Callable[[], Awaitable[Identity]]) -> Identity:
+        """Verify the credential, and again if a project changed meanwhile, whose old rights may have been read."""
+        while True:
+            changes = self._project_changes
+            identity = await verify()
+            if changes == self._project_changes:
+                return identity
 
     async def _verify_key(self, digest: str) -> Identity:
         """Look up an API key by the digest of its token. Raises InvalidCredential."""

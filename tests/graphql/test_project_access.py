@@ -4,10 +4,14 @@
 """
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from tessera_gql.policy.access import Action, Scope
+from tessera_gql.app import create_components
+from tessera_gql.auth import Identity
+from tessera_gql.config import Settings
+from tessera_gql.policy.access import Action, Actor, ProjectScope, Scope
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Project, Team
 from tests.graphql.authenticated_api import AuthenticatedApi, authenticated_api, codes
@@ -155,6 +159,22 @@ async def test_what_the_viewer_can_do_follows_the_owners_and_schemas_of_its_proj
         "viewerCanUpdate": may_change,
         "openProposal": {"viewerCanWithdraw": may_change, "viewerCanAcknowledge": False},
     }
+
+
+async def test_only_callers_with_the_same_rights_share_a_subscription(world: World, database_url: str) -> None:
+    owner = await world.team("owner")
+    rows = [await world.project(name, owner, schemas=schemas) for name, schemas in (("a", ["x.*"]), ("b", ["y.*"]))]
+    scopes = [ProjectScope(row.id, row.name, frozenset({owner.id}), tuple(row.schemas)) for row in rows]
+    write = frozenset({Scope.READ, Scope.WRITE})
+    actors = [Actor("ci", None, write, uuid4(), scope) for scope in (*scopes, scopes[0])]
+    parts = create_components(Settings(database_url=database_url))
+    first, second, equal, team, nobody = [
+        parts.transport.find_sharing_scope(Identity(actor))
+        for actor in (*actors, Actor("ci", owner.id, write), Actor("ci", None, write))
+    ]
+    await parts.database.dispose()
+    assert first == equal
+    assert len({first, second, team, nobody}) == 4
 
 
 @pytest.mark.parametrize("root", ["apiKeys", "webhooks"])
