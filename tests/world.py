@@ -20,6 +20,7 @@ from tessera_gql.store.tables import (
     AssetDependency,
     Contract,
     EventRow,
+    Project,
     Proposal,
     Registration,
     Team,
@@ -29,10 +30,12 @@ from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import assets as asset_verbs
 from tessera_gql.workflows import contracts as contract_verbs
 from tessera_gql.workflows import dependencies as dependency_verbs
+from tessera_gql.workflows import projects as project_verbs
 from tessera_gql.workflows import proposals as proposal_verbs
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.assets import AssetDetails
+from tessera_gql.workflows.projects import ProjectDetails
 from tessera_gql.workflows.proposal_lifecycle import ProposalResult
 from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, PublishResult, publish_contract
@@ -74,6 +77,11 @@ class World:
     async def team(self, name: str) -> Team:
         async with self.database.write() as session:
             return await team_verbs.create(session, self.actor, name=name)
+
+    async def project(self, name: str, *owners: Team, schemas: Sequence[str] = ()) -> Project:
+        async with self.database.write() as session:
+            details = ProjectDetails(name, [TeamRef(id=owner.id) for owner in owners], schemas)
+            return await project_verbs.create(session, self.actor, details)
 
     async def asset(self, fqn: str, owner: Team, **details: Any) -> Asset:
         async with self.database.write() as session:
@@ -207,7 +215,7 @@ class World:
         """Count the rows of each table; equal counts before and after mean that nothing was written."""
         sizes: dict[str, int] = {}
         async with self.database.read() as session:
-            for model in (Team, Asset, Contract, Registration, Proposal, Acknowledgment, EventRow):
+            for model in (Team, Project, Asset, Contract, Registration, Proposal, Acknowledgment, EventRow):
                 rows = await session.rows(select(table(model)))
                 sizes[model.__name__] = len(rows)
         return sizes

@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "withdraw": ("proposals", "withdraw", CONTRACTS_PANEL),
     "watch": ("watch", "watch", CONTRACTS_PANEL),
     "team": ("catalog", "team_app", CONTRACTS_PANEL),
+    "project": ("project", "app", CONTRACTS_PANEL),
     "asset": ("catalog", "asset_app", CONTRACTS_PANEL),
     "serve": ("serve", "serve", SERVER_PANEL),
     "worker": ("worker", "worker", SERVER_PANEL),

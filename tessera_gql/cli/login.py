@@ -32,7 +32,8 @@ def login(
         print_json(viewer)
         return
     team = f", team {viewer.team.name}" if viewer.team else ""
-    print_line(f"You are {viewer.actor} at {address}{team}: {', '.join(viewer.scopes)}.")
+    project = f", project {viewer.project.name}" if viewer.project else ""
+    print_line(f"You are {viewer.actor} at {address}{team}{project}: {', '.join(viewer.scopes)}.")
     print_note((f"Kept in {credentials_path()}", "dim"))
 
 
@@ -42,14 +43,15 @@ def logout() -> None:
 
 
 def whoami(as_json: JsonOption = False) -> None:
-    """Show the server, team and scopes of the current key."""
+    """Show the server, team or project, and scopes of the current key."""
     with connect() as client:
         viewer = client.viewer()
         if as_json:
             print_json(viewer)
         else:
             server = client.endpoint.display_url
-            print_properties(server=server, actor=viewer.actor, team=viewer.team, scopes=viewer.scopes)
+            holder = {"project": viewer.project} if viewer.project else {"team": viewer.team}
+            print_properties(server=server, actor=viewer.actor, **holder, scopes=viewer.scopes)
 
 
 def _read_key(server_url: str) -> str | None:

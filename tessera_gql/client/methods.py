@@ -7,7 +7,7 @@ from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, overload
 from tessera_gql.client.async_client import AsyncBaseClient
 from tessera_gql.client.calls import check_call
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
-from tessera_gql.client.operations import catalog, manifests, publishing, subscriptions
+from tessera_gql.client.operations import catalog, manifests, projects, publishing, subscriptions
 from tessera_gql.client.sync_client import BaseClient
 
 P = ParamSpec("P")
@@ -61,6 +61,11 @@ class _Methods:
     get_team = ClientMethod(catalog.get_team)
     find_team = ClientMethod(catalog.find_team)
     teams = ClientMethod(catalog.teams)
+    create_project = ClientMethod(projects.create_project)
+    update_project = ClientMethod(projects.update_project)
+    get_project = ClientMethod(projects.get_project)
+    find_project = ClientMethod(projects.find_project)
+    projects = ClientMethod(projects.projects)
     create_asset = ClientMethod(catalog.create_asset)
     update_asset = ClientMethod(catalog.update_asset)
     get_asset = ClientMethod(catalog.get_asset)

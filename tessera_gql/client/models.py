@@ -28,6 +28,11 @@ class TeamSummary(Model):
     name: str
 
 
+class ProjectSummary(Model):
+    id: str
+    name: str
+
+
 class AssetSummary(Model):
     id: str
     fqn: str
@@ -49,6 +54,15 @@ class Team(TeamSummary):
     """A team with its metadata. `row_version` detects concurrent changes."""
 
     metadata: JsonObject
+    created_at: datetime
+    row_version: int
+
+
+class Project(ProjectSummary):
+    """A project: its keys sync the tables of the owners, in the schemas (none: every schema)."""
+
+    owners: tuple[TeamSummary, ...]
+    schemas: tuple[str, ...]
     created_at: datetime
     row_version: int
 
@@ -350,8 +364,9 @@ class AcknowledgmentRequest(Model):
 
 
 class Viewer(Model):
-    """Actor, scopes and team of the key."""
+    """Actor, scopes, and team or project of the key."""
 
     actor: str
     scopes: tuple[str, ...]
     team: TeamSummary | None
+    project: ProjectSummary | None

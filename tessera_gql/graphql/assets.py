@@ -21,7 +21,7 @@ from tessera_gql.graphql.relations import relation, root_by_ref
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON, check_text
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
-from tessera_gql.policy.access import Action, is_allowed
+from tessera_gql.policy.access import Action, is_allowed_on_asset
 from tessera_gql.policy.enums import ResourceType
 from tessera_gql.store import tables
 from tessera_gql.store.lineage import Direction
@@ -103,11 +103,14 @@ class Asset(Node):
 
     @computed_field("Whether the caller may publish contracts of the asset.")
     def viewer_can_publish(self, info: Info) -> bool:
-        return is_allowed(info.context.actor, Action.PUBLISH_CONTRACT, self.row.owner_team_id)
+        return self._is_allowed(info, Action.PUBLISH_CONTRACT)
 
     @computed_field("Whether the caller may update the asset.")
     def viewer_can_update(self, info: Info) -> bool:
-        return is_allowed(info.context.actor, Action.UPDATE_ASSET, self.row.owner_team_id)
+        return self._is_allowed(info, Action.UPDATE_ASSET)
+
+    def _is_allowed(self, info: Info, action: Action) -> bool:
+        return is_allowed_on_asset(info.context.actor, action, self.row.fqn, self.row.owner_team_id)
 
 
 @strawberry.type(description="One page of a list of assets.")

@@ -133,7 +133,8 @@ describe_enum(
     Scope,
     "The rights of an API key. Each scope includes those before it: READ, WRITE, ADMIN.",
     READ="Read everything but API keys, webhooks and the events about them.",
-    WRITE="Change what belongs to the key's own team, and acknowledge proposals for it.",
+    WRITE="Change what belongs to the key's own team, and acknowledge proposals for it. The key of a project changes"
+    " what its owners have in its schemas, and acknowledges nothing.",
     ADMIN="Act for any team, create teams, and publish breaking changes by force.",
 )
 describe_enum(
@@ -230,6 +231,8 @@ describe_enum(
     "The kind of an event.",
     TEAM_CREATED="A team was created.",
     TEAM_UPDATED="A team was renamed or its metadata changed.",
+    PROJECT_CREATED="A project was created, with the owners and schemas that its keys may sync.",
+    PROJECT_UPDATED="The name, the owners or the schemas of a project changed.",
     ASSET_CREATED="An asset was created.",
     ASSET_UPDATED="The owner, description or another attribute of an asset changed.",
     COMPATIBILITY_MODE_CHANGED="The compatibility mode of an asset's contracts changed.",

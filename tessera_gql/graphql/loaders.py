@@ -24,6 +24,7 @@ from tessera_gql.store import (
     keys,
     lineage,
     pagination,
+    projects,
     proposals,
     registrations,
     teams,
@@ -134,6 +135,7 @@ class Loaders:
     asset = row_loader(assets.by_ids)
     contract = row_loader(contracts.by_ids)
     registration = row_loader(registrations.by_ids)
+    project = row_loader(projects.by_ids)
     proposal = row_loader(proposals.by_ids)
     acknowledgment = row_loader(proposals.acknowledgments_by_ids)
     dependency = row_loader(lineage.by_ids)
@@ -146,6 +148,9 @@ class Loaders:
     """Teams by `teams.key` of the name."""
     asset_by_fqn = row_loader(assets.by_fqns, lambda row: row.fqn_key)
     """Assets by `assets.key` of the fqn."""
+    project_by_name = row_loader(projects.by_names, lambda row: row.name_key)
+    """Projects by `projects.key` of the name."""
+    owners_of_project = rows_loader(projects.list_owners, lambda row: row.project_id)
     active_contract = row_loader(contracts.list_active, lambda row: row.asset_id)
     contract_by_version = row_loader(contracts.by_versions, lambda row: (row.asset_id, row.version))
     """Contracts by asset id and version."""
@@ -242,6 +247,7 @@ NODE_LOADERS: dict[str, Callable[[Loaders], Loader[UUID, Any]]] = {
     "AssetDependency": lambda loaders: loaders.dependency,
     "Contract": lambda loaders: loaders.contract,
     "Event": lambda loaders: loaders.event,
+    "Project": lambda loaders: loaders.project,
     "Proposal": lambda loaders: loaders.proposal,
     "Registration": lambda loaders: loaders.registration,
     "Team": lambda loaders: loaders.team,

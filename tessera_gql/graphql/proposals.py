@@ -22,7 +22,7 @@ from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
-from tessera_gql.policy.access import Action, is_allowed
+from tessera_gql.policy.access import Action, is_allowed, is_allowed_on_asset
 from tessera_gql.policy.enums import ChangeType, ProposalStatus, Response
 from tessera_gql.policy.events import ProposalAnswered
 from tessera_gql.store import tables
@@ -128,7 +128,7 @@ class Proposal(Node):
 
     async def _is_allowed(self, info: Info, action: Action) -> bool:
         asset = await info.context.loaders.asset.load(self.row.asset_id)
-        return asset is not None and is_allowed(info.context.actor, action, asset.owner_team_id)
+        return asset is not None and is_allowed_on_asset(info.context.actor, action, asset.fqn, asset.owner_team_id)
 
     def _is_overdue(self, info: Info) -> bool:
         return self.status is not ProposalStatus.APPROVED and self.expires_at <= info.context.database.clock()

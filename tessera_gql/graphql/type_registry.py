@@ -21,6 +21,7 @@ MODULES = {
     "Contract": "contracts",
     "Event": "events",
     "Lineage": "lineage",
+    "Project": "projects",
     "Proposal": "proposals",
     "Query": "schema",
     "Registration": "registrations",

@@ -13,8 +13,11 @@ from tessera_gql.policy.access import Actor, Scope
 
 
 async def _load_inbox(root: Any, info: Info, **arguments: Any) -> Any:
-    page_request, team = parse_page_request(INBOX, arguments), root.caller.team_id
-    parent = ("consumer_team_id", team) if team else None
+    page_request = parse_page_request(INBOX, arguments)
+    caller: Actor = root.caller
+    # A project is never asked, so that no acknowledgment has its id.
+    asked = caller.project_id or caller.team_id
+    parent = ("consumer_team_id", asked) if asked else None
     return await load_connection(info.context.loaders, INBOX, parent, page_request)
 
 
@@ -27,7 +30,8 @@ class Viewer:
     inbox = connection_field(
         _load_inbox,
         INBOX,
-        "The acknowledgments that open proposals await from the caller's team; from any team if the caller has none.",
+        "The acknowledgments that open proposals await from the caller's team; from any team for an administrator of no"
+        " team, and none for the key of a project.",
         nested=True,
     )
 
@@ -37,14 +41,20 @@ class Viewer:
     team = relation(
         "Team",
         "caller.team_id",
-        "The team that the caller belongs to; null for an administrator without a team.",
+        "The team that the caller belongs to; null for an administrator without a team and for the key of a project.",
+        nullable=True,
+    )
+    project = relation(
+        "Project",
+        "caller.project_id",
+        "The project whose tables the caller syncs; null unless its credential is the key of a project.",
         nullable=True,
     )
 
-    @computed_field("The teams that the caller acts for by default.", lazy_list("Team"))
+    @computed_field("The teams that the caller acts for: its own, or the owners of its project.", lazy_list("Team"))
     async def teams(self, info: Info) -> Any:
-        team = self.caller.team_id
-        return [to_type("Team", await info.context.loaders.team.load(team))] if team else []
+        rows = await info.context.loaders.team.load_many(sorted(self.caller.team_ids))
+        return [to_type("Team", row) for row in rows]
 
 
 @strawberry.type

@@ -90,6 +90,27 @@ class TeamUpdated(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProjectCreated(Event):
+    """A project was created; its keys sync the tables of the `owners` in the `schemas` (none: every schema)."""
+
+    entity_field = "project_id"
+    project_id: UUID
+    name: str
+    owners: frozenset[UUID]
+    schemas: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectUpdated(Event):
+    """A project changed: `changes` has the values before and after. The open subscriptions of its keys end."""
+
+    entity_field = "project_id"
+    project_id: UUID
+    changed: tuple[str, ...]
+    changes: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class AssetCreated(Event):
     entity_field = "asset_id"
     fqn: str
@@ -248,7 +269,10 @@ class ManifestSynced(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeyCreated(Event):
-    """An API key was created, of a team or (null) an administrator. Events never have its token or hash."""
+    """An API key was created, of a team, a project or (both null) an administrator.
+
+    Events never have its token or hash.
+    """
 
     entity_field = "api_key_id"
     api_key_id: UUID
@@ -256,6 +280,7 @@ class ApiKeyCreated(Event):
     key_team_id: UUID | None
     scopes: tuple[str, ...]
     expires_at: datetime | None
+    project_id: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

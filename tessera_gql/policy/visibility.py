@@ -2,7 +2,7 @@
 
 The catalog is open to each caller with the scope READ. API keys, webhooks, deliveries and their events are private to
 the team that owns them. A caller's `Visibility` decides; `store.visibility` applies it to queries, `redact_event` to
-streams.
+streams. The key of a project belongs to the owners of the project.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -25,7 +25,7 @@ class Audience(StrEnum):
     """The callers who may read a field; ADMIN may read all."""
 
     READERS = "every caller with the scope READ"
-    OWNERS = "the scope WRITE in the team it belongs to, and ADMIN"
+    OWNERS = "the scope WRITE in the team it belongs to, or that owns its project, and ADMIN"
     CALLER = "the caller of the operation, about itself or its own input"
     BY_KIND = "as the table of event kinds says"
     NAME = "ADMIN; other callers see the prefix of an API key in place of its name"
@@ -53,6 +53,7 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
     "ModelReader": Audience.READERS,
     "Mutation": Audience.CALLER,
     "PageInfo": Audience.READERS,
+    "Project": Audience.READERS,
     "Proposal": Audience.READERS,
     "ProposalStatusChanged": Audience.READERS,
     "PullReport": Audience.CALLER,
@@ -82,6 +83,8 @@ FIELD_AUDIENCES: Mapping[str, Audience] = {
 EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
     events.TeamCreated: Audience.READERS,
     events.TeamUpdated: Audience.READERS,
+    events.ProjectCreated: Audience.READERS,
+    events.ProjectUpdated: Audience.READERS,
     events.AssetCreated: Audience.READERS,
     events.AssetUpdated: Audience.READERS,
     events.CompatibilityModeChanged: Audience.READERS,

@@ -23,7 +23,7 @@ from tessera_gql.store.compiled import CompiledStatement, PreparedQuery, ValueLi
 from tessera_gql.store.connections import ConnectionSource, Transaction
 from tessera_gql.store.faults import FAULTS, to_unavailable, translate_faults
 from tessera_gql.store.rows import create_value_class
-from tessera_gql.store.tables import Team, Webhook, table
+from tessera_gql.store.tables import Project, Team, Webhook, table
 
 T = TypeVar("T")
 M = TypeVar("M", bound=SQLModel)
@@ -174,7 +174,7 @@ class Session:
         """Update the row with this id; see `update`."""
         await self.update(model, table(model).c.id == row_id, **values)
 
-    async def update_unchanged(self, model: type[SQLModel], row: Team | Webhook, **values: Any) -> bool:
+    async def update_unchanged(self, model: type[SQLModel], row: Project | Team | Webhook, **values: Any) -> bool:
         """Update a row and raise its row version; return False if it was changed since it was read."""
         columns = table(model).c
         is_unchanged = (columns.id == row.id) & (columns.row_version == row.row_version)

@@ -8,7 +8,7 @@ from uuid import UUID
 from tessera_gql.diff import small_schema_size
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy import validation
-from tessera_gql.policy.access import Action, Actor, authorize
+from tessera_gql.policy.access import Action, Actor, authorize, require_consumer_asset
 from tessera_gql.policy.affected_teams import require_declared_fields
 from tessera_gql.policy.enums import Evidence, RegistrationStatus
 from tessera_gql.policy.events import RegistrationCreated, RegistrationEnded, RegistrationUpdated
@@ -46,6 +46,7 @@ async def register(
     """Register a consumer; raises Conflict for a second live registration, Invalid for unknown fields."""
     consumer = await resolve_acting_team(session, actor, Action.REGISTER, team)
     via = await _load_consumer_asset(session, consumer_asset, consumer)
+    require_consumer_asset(actor, via.fqn if via else None)
     asset = await assets.lock(session, ref)
     if via is not None and via.id == asset.id:
         raise Invalid("An asset can't be registered as its own reader.", field=("consumerAsset",))

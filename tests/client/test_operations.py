@@ -27,7 +27,7 @@ from tessera_gql.client.effects import Pause, Post, TransportFailure
 from tessera_gql.client.endpoint import Endpoint
 from tessera_gql.client.http_exchange import execute_operation
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
-from tessera_gql.client.operations import catalog, manifests, publishing, subscriptions
+from tessera_gql.client.operations import catalog, manifests, projects, publishing, subscriptions
 from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
 from tessera_gql.config import Profile
 from tessera_gql.graphql.schema import print_sdl
@@ -42,6 +42,11 @@ BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscriptio
     "get_team": lambda: catalog.get_team("a"),
     "find_team": lambda: catalog.find_team("a"),
     "teams": lambda: catalog.teams(name_contains="a"),
+    "create_project": lambda: projects.create_project("a", owners=("b",), schemas=("c.d",)),
+    "update_project": lambda: projects.update_project("a", owners=("b",), schemas=(), expected_row_version=1),
+    "get_project": lambda: projects.get_project("a"),
+    "find_project": lambda: projects.find_project("a"),
+    "projects": lambda: projects.projects(name_contains="a"),
     "create_asset": lambda: catalog.create_asset(fqn="a.b", owner="a", resource_type="TABLE"),
     "update_asset": lambda: catalog.update_asset("a.b", owner="b", expected_row_version=1),
     "get_asset": lambda: catalog.get_asset("a.b"),
@@ -114,6 +119,7 @@ def _models() -> Iterator[type[Model]]:
 
 TYPES = {
     "TeamSummary": "Team",
+    "ProjectSummary": "Project",
     "AssetSummary": "Asset",
     "ContractSummary": "Contract",
     "ProposalSummary": "Proposal",

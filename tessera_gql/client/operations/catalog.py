@@ -25,7 +25,7 @@ ASSET = RootField("asset", Asset, {"by": "AssetRef!"})
 
 
 def viewer() -> Operation[Viewer]:
-    """Get the actor, scopes and team of the key."""
+    """Get the actor, scopes, and team or project of the key."""
     return RootField("viewer", Viewer).build_get_query({}, "The server does not say who this is.")
 
 
