@@ -23,6 +23,7 @@ from tessera_gql.workflows.proposal_lifecycle import (
     ProposalResult,
     change_status,
     close_change_set,
+    close_if_published,
     publish_approved,
     update_status,
 )
@@ -157,10 +158,13 @@ async def withdraw_change_set(session: Session, actor: Actor, ref: ChangeSetRef)
 async def publish_change_set(session: Session, actor: Actor, ref: ChangeSetRef) -> ChangeSetResult:
     """Publish all open proposals of a change set; raises Conflict that names what is missing unless all are approved.
 
-    The last of them gives the change set its final status.
+    The last of them gives the change set its final status, even if releases of single assets have published it.
     """
     row = await _lock_open(session, actor, Action.PUBLISH_CHANGE_SET, ref)
     waiting = await _lock_proposals(session, actor, Action.PUBLISH_CHANGE_SET, row, lambda _: True)
+    if not waiting and await proposals.list_published_by_change_sets(session, [row.id]):
+        await close_if_published(session, row.id)
+        return ChangeSetResult(await get(session, ChangeSetRef(id=row.id)), [])
     if not waiting:
         raise Conflict(f"The change set {row.key} has no open proposal, so there is nothing to publish.")
     results = [(asset, await update_status(session, asset, proposal)) for asset, proposal in waiting]

@@ -128,6 +128,7 @@ async def _describe_conflict(session: Session, asset: Asset, row: Proposal, clai
 async def end_reached(session: Session, asset: Asset, row: Proposal, contract: Contract) -> Proposal:
     """End the open proposal whose terms a contract has reached in another way."""
     reason = f"version {contract.version} has the proposed terms"
-    if row.status is ProposalStatus.APPROVED:
-        return await change_status(session, asset, row, ProposalStatus.PUBLISHED, reason, contract_id=contract.id)
-    return await change_status(session, asset, row, ProposalStatus.SUPERSEDED, reason)
+    if row.status is not ProposalStatus.APPROVED:
+        return await change_status(session, asset, row, ProposalStatus.SUPERSEDED, reason)
+    values = {"contract_id": contract.id, "proposed_version": contract.version}
+    return await change_status(session, asset, row, ProposalStatus.PUBLISHED, reason, **values)

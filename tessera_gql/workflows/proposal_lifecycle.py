@@ -224,11 +224,11 @@ async def change_status(
     )
     session.record(event)
     if status is ProposalStatus.PUBLISHED and row.change_set_id is not None:
-        await _close_published(session, row.change_set_id)
+        await close_if_published(session, row.change_set_id)
     return await proposals.get(session, row.id)
 
 
-async def _close_published(session: Session, change_set_id: UUID) -> None:
+async def close_if_published(session: Session, change_set_id: UUID) -> None:
     """Mark a change set as published once none of its proposals is open.
 
     A change set that another transaction has locked is in use there, and waiting for it could be a deadlock.
