@@ -183,6 +183,10 @@ class World:
         async with self.database.read() as session:
             return await proposals.get(session, identity)
 
+    async def proposals_of(self, asset: Asset) -> list[Proposal]:
+        """The proposals of an asset, oldest first."""
+        return [row for row in await self.rows(Proposal) if row.asset_id == asset.id]
+
     async def acknowledgments(self, proposal: Proposal) -> list[Acknowledgment]:
         async with self.database.read() as session:
             return await proposals.list_acknowledgments(session, [proposal.id])

@@ -13,10 +13,13 @@ async with AsyncTesseraClient() as tessera:
 
 from tessera_gql.client.enums import (
     AcknowledgmentResponse,
+    ChangeSetStatus,
     CompatibilityMode,
     ContractStatus,
     DependencyType,
     DocumentFormat,
+    Intent,
+    ProposalKind,
     ProposalStatus,
     PublishOutcome,
     RegistrationStatus,
@@ -40,6 +43,8 @@ from tessera_gql.client.models import (
     Acknowledgment,
     Asset,
     Change,
+    ChangeSet,
+    ChangeSetSummary,
     Contract,
     Diff,
     Event,
@@ -49,9 +54,10 @@ from tessera_gql.client.models import (
     Proposal,
     PublishResult,
     Registration,
+    RetirementResult,
     Team,
 )
-from tessera_gql.client.operations.publishing import Document
+from tessera_gql.client.operations.publishing import ChangeSetRequest, Document
 from tessera_gql.client.progress import Progress
 
 __all__ = [
@@ -62,6 +68,10 @@ __all__ = [
     "AsyncTesseraClient",
     "BadRequest",
     "Change",
+    "ChangeSet",
+    "ChangeSetRequest",
+    "ChangeSetStatus",
+    "ChangeSetSummary",
     "CompatibilityMode",
     "Conflict",
     "Contract",
@@ -73,18 +83,21 @@ __all__ = [
     "Event",
     "Forbidden",
     "Impact",
+    "Intent",
     "Invalid",
     "ManifestReport",
     "NotFound",
     "PendingAcknowledgment",
     "Progress",
     "Proposal",
+    "ProposalKind",
     "ProposalStatus",
     "PublishOutcome",
     "PublishResult",
     "Refusal",
     "Registration",
     "RegistrationStatus",
+    "RetirementResult",
     "ServerFault",
     "Stale",
     "Team",

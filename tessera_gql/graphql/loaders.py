@@ -19,6 +19,7 @@ from tessera_gql.policy.affected_teams import FieldReader, FieldReaderIndex
 from tessera_gql.policy.visibility import visibility_of
 from tessera_gql.store import (
     assets,
+    change_sets,
     contracts,
     events,
     keys,
@@ -135,6 +136,7 @@ class Loaders:
     contract = row_loader(contracts.by_ids)
     registration = row_loader(registrations.by_ids)
     proposal = row_loader(proposals.by_ids)
+    change_set = row_loader(change_sets.by_ids)
     acknowledgment = row_loader(proposals.acknowledgments_by_ids)
     dependency = row_loader(lineage.by_ids)
     event: cached_property[Loader[UUID, EventRow | None]] = visible_row_loader(events.TABLE)
@@ -146,6 +148,7 @@ class Loaders:
     """Teams by `teams.key` of the name."""
     asset_by_fqn = row_loader(assets.by_fqns, lambda row: row.fqn_key)
     """Assets by `assets.key` of the fqn."""
+    change_set_by_key = row_loader(change_sets.by_keys, lambda row: row.key)
     active_contract = row_loader(contracts.list_active, lambda row: row.asset_id)
     contract_by_version = row_loader(contracts.by_versions, lambda row: (row.asset_id, row.version))
     """Contracts by asset id and version."""
@@ -240,6 +243,7 @@ NODE_LOADERS: dict[str, Callable[[Loaders], Loader[UUID, Any]]] = {
     "ApiKey": lambda loaders: loaders.api_key,
     "Asset": lambda loaders: loaders.asset,
     "AssetDependency": lambda loaders: loaders.dependency,
+    "ChangeSet": lambda loaders: loaders.change_set,
     "Contract": lambda loaders: loaders.contract,
     "Event": lambda loaders: loaders.event,
     "Proposal": lambda loaders: loaders.proposal,

@@ -262,7 +262,7 @@ async def find_stale_reason(session: Session, asset: Asset, row: Proposal) -> st
     """Describe what is new since a proposal was opened and read by somebody who was not asked; None if nothing is."""
     if not are_fingerprints_current(row.breaking_changes):
         return "an earlier version of Tessera GQL found its changes, and the present one finds others"
-    base = await compare_with_active(session, row)
+    base = await compare_with_base(session, row, await contracts.find_active(session, row.asset_id))
     if base is None or not base.further_breaks:
         return None
     asked = (await load_affected_teams(session, asset, base.further_breaks, row.proposed_by)).asked
@@ -273,12 +273,11 @@ async def find_stale_reason(session: Session, asset: Asset, row: Proposal) -> st
     return f"since version {base.contract.version} it also breaks {names}: {messages}"
 
 
-async def compare_with_active(session: Session, row: Proposal) -> NewBase | None:
+async def compare_with_base(session: Session, row: Proposal, current: Contract | None) -> NewBase | None:
     """Compare the terms of a proposal with the active contract; None while that is the one it was opened for.
 
     A retirement breaks the same readers whatever the contract is.
     """
-    current = await contracts.find_active(session, row.asset_id)
     if current is None or current.id == row.base_contract_id or row.kind is ProposalKind.RETIREMENT:
         return None
     judgement = await compare_terms(session.compute, terms_of(current), proposed_terms(row))
@@ -296,7 +295,7 @@ async def rebase(session: Session, asset: Asset, row: Proposal, *, may_publish: 
 
     Only readers of the further breaks are asked; the other acknowledgments stay.
     """
-    base = await compare_with_active(session, row)
+    base = await compare_with_base(session, row, await contracts.find_active(session, row.asset_id))
     if base is None:
         return await update_status(session, asset, row, may_publish=may_publish)
     row = await _move_to_base(session, asset, row, base)
@@ -338,9 +337,9 @@ async def publish_approved(session: Session, asset: Asset, row: Proposal, publis
     """
     if row.kind is ProposalKind.RETIREMENT:
         return await _publish_retirement(session, asset, row)
-    if (base := await compare_with_active(session, row)) is not None:
-        row = await _move_to_base(session, asset, row, base)
     current = await contracts.find_active(session, asset.id)
+    if (base := await compare_with_base(session, row, current)) is not None:
+        row = await _move_to_base(session, asset, row, base)
     terms = proposed_terms(row)
     contract = await insert_contract(
         session,

@@ -73,9 +73,9 @@ async def test_a_malformed_change_set_is_refused(world: World, request_: dict[st
 
 async def test_another_team_joins_a_change_set_without_changing_its_title_or_url(world: World) -> None:
     first, second = await world.team("first"), await world.team("second")
-    opened = await world.change_set(KEY, title="Drop notes", url=URL, actor=key_of(first))
+    own = await world.change_set(KEY, title="Drop notes", url=URL, actor=key_of(first))
     joined = await world.change_set(KEY, title="Fake", url="https://evil.example", actor=key_of(second))
-    assert (joined.id, joined.title, joined.url, joined.opened_by) == (opened.id, "Drop notes", URL, first.id)
+    assert (joined.id, joined.title, joined.url, joined.opened_by) == (own.id, "Drop notes", URL, first.id)
     with pytest.raises(Forbidden, match="WRITE"):
         await world.change_set("other", actor=Actor("reader", second.id))
 
@@ -85,8 +85,8 @@ async def test_a_proposal_belongs_to_the_change_set_that_asked(world: World) -> 
     change_set = await world.change_set(KEY)
     row = await ask(world, orders, change_set)
     assert row.change_set_id == change_set.id
-    opened = next(event for event in await world.events() if event.kind == "PROPOSAL_OPENED")
-    assert opened.payload["change_set_id"] == str(change_set.id)
+    event = next(event for event in await world.events() if event.kind == "PROPOSAL_OPENED")
+    assert event.payload["change_set_id"] == str(change_set.id)
 
 
 async def test_other_terms_of_the_same_change_set_supersede_by_themselves(world: World) -> None:
@@ -146,8 +146,8 @@ async def test_terms_that_no_longer_break_withdraw_the_proposal_of_their_change_
     world: World, intent: Intent, schema: Any
 ) -> None:
     _, (orders, returns), _ = await two_assets(world)
-    change_set, other = await world.change_set(KEY), await world.change_set("other")
-    rows = [await ask(world, orders, change_set), await ask(world, returns, other)]
+    change_set, foreign = await world.change_set(KEY), await world.change_set("other")
+    rows = [await ask(world, orders, change_set), await ask(world, returns, foreign)]
     for asset in (orders, returns):
         await world.publish(asset, schema, intent=intent, change_set_id=change_set.id)
     assert await statuses(world, rows) == [ProposalStatus.WITHDRAWN, ProposalStatus.PENDING]

@@ -30,9 +30,9 @@ async def test_a_retirement_asks_every_reader_in_every_mode(world: World, mode: 
     assert (row.kind, row.status, row.reason) == (ProposalKind.RETIREMENT, ProposalStatus.PENDING, "the source is gone")
     assert (row.proposed_schema, row.proposed_version, row.guarantees) == (None, None, None)
     assert await world.asked(row) == {team.id for team in world.consumers}
-    opened = next(event for event in await world.events() if event.kind == "PROPOSAL_OPENED")
-    assert (opened.payload["proposal_kind"], opened.payload["version"]) == ("RETIREMENT", None)
-    assert opened.payload["changes"] == ["The asset is retired: its contract ends and has no successor."]
+    event = next(event for event in await world.events() if event.kind == "PROPOSAL_OPENED")
+    assert (event.payload["proposal_kind"], event.payload["version"]) == ("RETIREMENT", None)
+    assert event.payload["changes"] == ["The asset is retired: its contract ends and has no successor."]
 
 
 async def test_an_answered_retirement_is_published_and_retires_the_contract(world: World) -> None:
