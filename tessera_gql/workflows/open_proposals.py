@@ -15,7 +15,13 @@ from tessera_gql.policy.fingerprints import are_fingerprints_current
 from tessera_gql.store import change_sets, proposals
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal
-from tessera_gql.workflows.proposal_lifecycle import ProposalResult, change_status, rebase, update_status
+from tessera_gql.workflows.proposal_lifecycle import (
+    ProposalResult,
+    change_status,
+    compare_with_base,
+    rebase,
+    update_status,
+)
 
 NO_LONGER_BREAKS = "its change set no longer breaks this asset"
 
@@ -65,15 +71,19 @@ def describe_difference(row: Proposal | None, fingerprint: str, version: str | N
 
 
 async def ask_again(
-    session: Session, asset: Asset, row: Proposal, options: ProposalOptions, *, may_publish: bool
+    session: Session, asset: Asset, row: Proposal, current: Contract, options: ProposalOptions
 ) -> ProposalResult:
-    """Update the open proposal of the same terms: its options, and its base if another contract is active now."""
+    """Update the open proposal of the same terms: its options, and its base if another contract is active now.
+
+    Publishes nothing yet.
+    """
     if row.change_set_id is not None:  # the first change set that asked keeps it
         options = ProposalOptions(
             options.publish_when_approved, options.require_explicit_publish, expires_at=options.expires_at
         )
     row = await update_options(session, asset, row, options)
-    return await rebase(session, asset, row, may_publish=may_publish)
+    base = await compare_with_base(session, row, current)
+    return ProposalResult(row) if base is None else await rebase(session, asset, row, base)
 
 
 async def update_options(session: Session, asset: Asset, row: Proposal, options: ProposalOptions) -> Proposal:

@@ -290,16 +290,13 @@ def proposed_terms(row: Proposal) -> Terms:
     return Terms(row.proposed_schema, row.guarantees, row.compatibility_mode, known_columns=row.known_columns)
 
 
-async def rebase(session: Session, asset: Asset, row: Proposal, *, may_publish: bool) -> ProposalResult:
+async def rebase(session: Session, asset: Asset, row: Proposal, base: NewBase) -> ProposalResult:
     """Compare an open proposal with the active contract instead of an earlier one, and ask about what that adds.
 
-    Only readers of the further breaks are asked; the other acknowledgments stay.
+    Only readers of the further breaks are asked; the other acknowledgments stay. Publishes nothing yet.
     """
-    base = await compare_with_base(session, row, await contracts.find_active(session, row.asset_id))
-    if base is None:
-        return await update_status(session, asset, row, may_publish=may_publish)
     row = await _move_to_base(session, asset, row, base)
-    return await _revise_asked_teams(session, asset, row, may_publish=may_publish)
+    return await _revise_asked_teams(session, asset, row, may_publish=False)
 
 
 async def _move_to_base(session: Session, asset: Asset, row: Proposal, base: NewBase) -> Proposal:

@@ -191,7 +191,7 @@ async def propose_retirement(
     if current is None:
         raise Conflict(f"{asset.fqn} has no active contract, so there is nothing to retire.")
     if waiting is not None and waiting.kind is ProposalKind.RETIREMENT:
-        result = await ask_again(session, asset, waiting, request.to_options(), may_publish=is_release)
+        result = await ask_again(session, asset, waiting, current, request.to_options())
     else:
         if waiting is not None:
             claim = Claim(request.change_set_id, request.supersede, "changes it instead")

@@ -227,7 +227,7 @@ async def _propose(session: Session, context: PublishContext, current: Contract)
     waiting = context.open_proposal
     difference = open_proposals.describe_difference(waiting, context.terms.fingerprint, request.version)
     if waiting is not None and difference is None:
-        result = await open_proposals.ask_again(session, asset, waiting, _options(request), may_publish=is_release)
+        result = await open_proposals.ask_again(session, asset, waiting, current, _options(request))
     else:
         if waiting is not None:
             claim = Claim(request.change_set_id, supersede=request.supersede, difference=difference or "")
