@@ -1,5 +1,6 @@
-"""Queries and locks of change sets. Lock a change set before the assets of its proposals, so that no two callers wait
-for each other.
+"""Queries and locks of change sets.
+
+Lock a change set before the assets of its proposals, so that no two callers wait for each other.
 """
 
 from typing import Any
