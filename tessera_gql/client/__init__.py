@@ -13,10 +13,13 @@ async with TesseraClient() as tessera:                    # an AsyncTesseraClien
 
 from tessera_gql.client.enums import (
     AcknowledgmentResponse,
+    ChangeSetStatus,
     CompatibilityMode,
     ContractStatus,
     DependencyType,
     DocumentFormat,
+    Intent,
+    ProposalKind,
     ProposalStatus,
     PublishOutcome,
     RegistrationStatus,
@@ -42,6 +45,8 @@ from tessera_gql.client.models import (
     Acknowledgment,
     Asset,
     Change,
+    ChangeSet,
+    ChangeSetSummary,
     Contract,
     Diff,
     Event,
@@ -52,9 +57,10 @@ from tessera_gql.client.models import (
     Proposal,
     PublishResult,
     Registration,
+    RetirementResult,
     Team,
 )
-from tessera_gql.client.operations.publishing import Document
+from tessera_gql.client.operations.publishing import ChangeSetRequest, Document
 from tessera_gql.client.progress import Progress
 
 __all__ = [
@@ -65,6 +71,10 @@ __all__ = [
     "AsyncTesseraClient",
     "BadRequest",
     "Change",
+    "ChangeSet",
+    "ChangeSetRequest",
+    "ChangeSetStatus",
+    "ChangeSetSummary",
     "CompatibilityMode",
     "Conflict",
     "Contract",
@@ -76,6 +86,7 @@ __all__ = [
     "Event",
     "Forbidden",
     "Impact",
+    "Intent",
     "Invalid",
     "InvalidArgument",
     "InvalidCall",
@@ -85,12 +96,14 @@ __all__ = [
     "Progress",
     "Project",
     "Proposal",
+    "ProposalKind",
     "ProposalStatus",
     "PublishOutcome",
     "PublishResult",
     "Refusal",
     "Registration",
     "RegistrationStatus",
+    "RetirementResult",
     "ServerFault",
     "Stale",
     "Team",

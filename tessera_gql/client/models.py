@@ -9,11 +9,13 @@ from tessera_gql.client.base_model import NODES, FieldSelection, Model
 from tessera_gql.client.enums import (
     AcknowledgmentResponse,
     ChangeKind,
+    ChangeSetStatus,
     CompatibilityMode,
     ContractStatus,
     DependencyType,
     DocumentFormat,
     EventKind,
+    ProposalKind,
     ProposalStatus,
     PublishOutcome,
     RegistrationStatus,
@@ -47,7 +49,16 @@ class ContractSummary(Model):
 class ProposalSummary(Model):
     id: str
     status: ProposalStatus
-    proposed_version: str
+    kind: ProposalKind
+    proposed_version: str | None
+
+
+class ChangeSetSummary(Model):
+    id: str
+    key: str
+    title: str | None
+    url: str | None
+    status: ChangeSetStatus
 
 
 class Team(TeamSummary):
@@ -159,9 +170,13 @@ class Registration(Model):
 
 
 class Proposal(ProposalSummary):
-    """A breaking change that waits for acknowledgments. `awaiting` are the teams that have not acknowledged yet."""
+    """A breaking change that waits for acknowledgments. `awaiting` are the teams that have not acknowledged yet.
+
+    A RETIREMENT has no version and publishes no contract.
+    """
 
     asset: AssetSummary
+    change_set: ChangeSetSummary | None
     is_open: bool
     proposed_by: TeamSummary
     base_contract: ContractSummary
@@ -169,6 +184,7 @@ class Proposal(ProposalSummary):
     change_type: str
     reason: str | None
     publish_when_approved: bool
+    require_explicit_publish: bool
     proposed_at: datetime
     expires_at: datetime
     resolved_at: datetime | None
@@ -192,9 +208,33 @@ class Acknowledgment(Model):
 class ProposalDetails(Proposal):
     """A proposal with its schema, guarantees and acknowledgments."""
 
-    proposed_schema: JsonObject | bool
+    proposed_schema: JsonObject | bool | None
     guarantees: JsonObject | None
     acknowledgments: Annotated[tuple[Acknowledgment, ...], NODES, FieldSelection("(first: 100)", wrapper="nodes")]
+
+
+class ChangeSetProposal(ProposalSummary):
+    """A proposal of a change set."""
+
+    asset: AssetSummary
+    awaiting: tuple[TeamSummary, ...]
+    expires_at: datetime
+
+
+class ChangeSet(ChangeSetSummary):
+    """The proposals of one pull request, manifest or release, the latest first."""
+
+    opened_by: TeamSummary | None
+    opened_at: datetime
+    closed_at: datetime | None
+    proposals: Annotated[tuple[ChangeSetProposal, ...], NODES, FieldSelection("(first: 100)", wrapper="nodes")]
+
+
+class RetirementResult(Model):
+    """The proposal to retire an asset; `contract` is the retired contract, None while the proposal waits."""
+
+    proposal: Proposal
+    contract: Contract | None
 
 
 class PendingAcknowledgment(Acknowledgment):

@@ -8,15 +8,17 @@ from tessera_gql.diff import Mode
 from tessera_gql.graphql.connections import define_listing
 from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by
 from tessera_gql.policy.enums import (
+    ChangeSetStatus,
     ContractStatus,
     DependencyType,
     Evidence,
+    ProposalKind,
     ProposalStatus,
     RegistrationStatus,
     ResourceType,
     Response,
 )
-from tessera_gql.store import assets, contracts, lineage, proposals, registrations, teams
+from tessera_gql.store import assets, change_sets, contracts, lineage, proposals, registrations, teams
 
 
 @strawberry.input(description="Conditions on teams; a team must meet all of them.")
@@ -63,8 +65,18 @@ class ProposalFilter:
     asset: IdFilter | None = filter_by("asset_id", "The asset whose contract would change.", type_name="Asset")
     proposed_by: IdFilter | None = filter_by("proposed_by", "The team that proposed the change.", type_name="Team")
     status: EnumFilter[ProposalStatus] | None = filter_by("status", "The status of the proposal.")
+    kind: EnumFilter[ProposalKind] | None = filter_by("kind", "The kind of the proposal.")
+    change_set: IdFilter | None = filter_by("change_set_id", "The change set of the proposal.", type_name="ChangeSet")
     proposed_at: DateTimeFilter | None = filter_by("proposed_at", "The time at which the change was proposed.")
     expires_at: DateTimeFilter | None = filter_by("expires_at", "The time at which the proposal expires.")
+
+
+@strawberry.input(description="Conditions on change sets; a change set must meet all of them.")
+class ChangeSetFilter:
+    key: StringFilter | None = filter_by("key", "The natural key of the change set.")
+    status: EnumFilter[ChangeSetStatus] | None = filter_by("status", "The status of the change set.")
+    opened_by: IdFilter | None = filter_by("opened_by", "The team that opened the change set.", type_name="Team")
+    opened_at: DateTimeFilter | None = filter_by("opened_at", "The time at which the change set was opened.")
 
 
 @strawberry.input(description="Conditions on acknowledgments; an acknowledgment must meet all of them.")
@@ -120,6 +132,13 @@ PROPOSALS = define_listing(
         "PROPOSED_AT": ("proposed_at", "The time at which the change was proposed."),
         "EXPIRES_AT": ("expires_at", "The time at which the proposal expires."),
     },
+    descending=True,
+)
+CHANGE_SETS = define_listing(
+    "ChangeSet",
+    change_sets.TABLE,
+    ChangeSetFilter,
+    {"OPENED_AT": ("opened_at", "The time at which the change set was opened.")},
     descending=True,
 )
 ACKNOWLEDGMENTS = define_listing(

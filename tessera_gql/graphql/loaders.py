@@ -19,6 +19,7 @@ from tessera_gql.policy.affected_teams import FieldReader, FieldReaderIndex
 from tessera_gql.policy.visibility import visibility_of
 from tessera_gql.store import (
     assets,
+    change_sets,
     contracts,
     events,
     keys,
@@ -137,6 +138,7 @@ class Loaders:
     registration = row_loader(registrations.by_ids)
     project = row_loader(projects.by_ids)
     proposal = row_loader(proposals.by_ids)
+    change_set = row_loader(change_sets.by_ids)
     acknowledgment = row_loader(proposals.acknowledgments_by_ids)
     dependency = row_loader(lineage.by_ids)
     event: cached_property[Loader[UUID, EventRow | None]] = visible_row_loader(events.TABLE)
@@ -151,6 +153,7 @@ class Loaders:
     project_by_name = row_loader(projects.by_names, lambda row: row.name_key)
     """Projects by `projects.key` of the name."""
     owners_of_project = rows_loader(projects.list_owners, lambda row: row.project_id)
+    change_set_by_key = row_loader(change_sets.by_keys, lambda row: row.key)
     active_contract = row_loader(contracts.list_active, lambda row: row.asset_id)
     contract_by_version = row_loader(contracts.by_versions, lambda row: (row.asset_id, row.version))
     """Contracts by asset id and version."""
@@ -245,6 +248,7 @@ NODE_LOADERS: dict[str, Callable[[Loaders], Loader[UUID, Any]]] = {
     "ApiKey": lambda loaders: loaders.api_key,
     "Asset": lambda loaders: loaders.asset,
     "AssetDependency": lambda loaders: loaders.dependency,
+    "ChangeSet": lambda loaders: loaders.change_set,
     "Contract": lambda loaders: loaders.contract,
     "Event": lambda loaders: loaders.event,
     "Project": lambda loaders: loaders.project,

@@ -6,6 +6,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from tessera_gql.graphql import (
     assets,
+    change_sets,
     changes,
     contracts,
     dbt,
@@ -33,6 +34,7 @@ class Query(
     impact.Queries,
     search.Queries,
     viewer.Queries,
+    change_sets.Queries,
     changes.Queries,
     contracts.Queries,
     events.Queries,
@@ -51,6 +53,7 @@ class Query(
 @strawberry.type(description="The mutations of the API. Each mutation field is one transaction.")
 class Mutation(
     assets.Mutations,
+    change_sets.Mutations,
     proposals.Mutations,
     git.Mutations,
     keys.Mutations,

@@ -18,6 +18,7 @@ MODULES = {
     "ApiKey": "keys",
     "Asset": "assets",
     "AssetDependency": "lineage",
+    "ChangeSet": "change_sets",
     "Contract": "contracts",
     "Event": "events",
     "Lineage": "lineage",

@@ -127,12 +127,15 @@ class Action(StrEnum):
     PUBLISH_CONTRACT = "publish contracts"
     FORCE_CONTRACT = "publish by force"
     RETIRE_CONTRACT = "retire contracts"
+    PROPOSE_RETIREMENT = "retire assets"
     REGISTER = "register consumers"
     UPDATE_REGISTRATION = "update registrations"
     UNREGISTER = "unregister consumers"
     ACKNOWLEDGE_PROPOSAL = "answer proposals"
     WITHDRAW_PROPOSAL = "withdraw proposals"
     PUBLISH_PROPOSAL = "publish proposals"
+    WITHDRAW_CHANGE_SET = "withdraw change sets"
+    PUBLISH_CHANGE_SET = "publish change sets"
     SYNC_DBT_MANIFEST = "sync a manifest"
     PUSH_TO_GIT = "push to git"
     PULL_FROM_GIT = "pull from git"
@@ -178,12 +181,15 @@ ACTION_SCOPES: Mapping[Action, ScopeRule] = {
     Action.PUBLISH_CONTRACT: OWNER_PROJECT_OR_ADMIN,
     Action.FORCE_CONTRACT: ADMIN_ONLY,
     Action.RETIRE_CONTRACT: OWNER_OR_ADMIN,
+    Action.PROPOSE_RETIREMENT: OWNER_PROJECT_OR_ADMIN,
     Action.REGISTER: OWNER_PROJECT_OR_ADMIN,  # the consumer team
     Action.UPDATE_REGISTRATION: OWNER_OR_ADMIN,
     Action.UNREGISTER: OWNER_OR_ADMIN,
     Action.ACKNOWLEDGE_PROPOSAL: OWNER_OR_ADMIN,  # the asked team
     Action.WITHDRAW_PROPOSAL: OWNER_PROJECT_OR_ADMIN,
     Action.PUBLISH_PROPOSAL: OWNER_PROJECT_OR_ADMIN,
+    Action.WITHDRAW_CHANGE_SET: OWNER_PROJECT_OR_ADMIN,  # the owner of each asset with an open proposal
+    Action.PUBLISH_CHANGE_SET: OWNER_PROJECT_OR_ADMIN,
     Action.SYNC_DBT_MANIFEST: OWNER_PROJECT_OR_ADMIN,  # table by table: those of other teams are skipped
     Action.PUSH_TO_GIT: ADMIN_ONLY,
     Action.PULL_FROM_GIT: ADMIN_ONLY,

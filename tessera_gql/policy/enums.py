@@ -121,10 +121,14 @@ class DependencyType(StrEnum):
 
 
 class Outcome(StrEnum):
-    """The result of a publish. PROPOSED is not a failure: the change waits for acknowledgments."""
+    """The result of a publish. PROPOSED is not a failure: the change waits for acknowledgments.
+
+    COMPATIBLE is the result of an ask about terms that break nothing: a release would publish them.
+    """
 
     PUBLISHED = "PUBLISHED"
     PROPOSED = "PROPOSED"
+    COMPATIBLE = "COMPATIBLE"
     UNCHANGED = "UNCHANGED"
     FORCED = "FORCED"
 

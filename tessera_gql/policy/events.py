@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from tessera_gql.policy.enums import ChangeType, Outcome, ProposalStatus, Response
+from tessera_gql.policy.enums import ChangeType, Outcome, ProposalKind, ProposalStatus, Response
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,10 +167,23 @@ class ContractPublished(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContractRetired(Event):
+class ContractUpdated(Event):
+    """The metadata of a contract were replaced; its terms never change."""
+
     entity_field = "contract_id"
     contract_id: UUID
     version: str
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractRetired(Event):
+    """A contract was retired; `reason` is that of the proposal, if there was one."""
+
+    entity_field = "contract_id"
+    contract_id: UUID
+    version: str
+    reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,13 +211,41 @@ class RegistrationEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ProposalOpened(Event):
-    """A proposal was opened; `informed` are teams that read or build on the asset and are not asked."""
+    """A proposal was opened; `informed` are teams that read or build on the asset and are not asked.
+
+    A RETIREMENT has no version.
+    """
 
     entity_field = "proposal_id"
-    version: str
+    version: str | None
     proposed_by: UUID
     asked: frozenset[UUID]
     informed: frozenset[UUID]
+    changes: tuple[str, ...]
+    proposal_kind: ProposalKind = ProposalKind.CHANGE
+    change_set_id: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProposalUpdated(Event):
+    """The producer changed how or until when a proposal is decided, not what it proposes."""
+
+    entity_field = "proposal_id"
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProposalRebased(Event):
+    """The terms of a proposal are now compared with a newer contract.
+
+    `changes` are the breaking changes that this added, and `asked` their readers. Without readers they pass.
+    """
+
+    entity_field = "proposal_id"
+    version: str
+    base_contract_id: UUID
+    base_version: str
+    asked: frozenset[UUID]
     changes: tuple[str, ...]
 
 
@@ -251,6 +292,47 @@ class ProposalStale(Event):
     entity_field = "proposal_id"
     proposed_by: UUID
     changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeSetOpened(Event):
+    """A change set was opened, or opened again after its end (`is_reopened`)."""
+
+    entity_field = "change_set_id"
+    change_set_id: UUID
+    key: str
+    title: str | None
+    url: str | None
+    is_reopened: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeSetUpdated(Event):
+    """The title or the URL of a change set changed."""
+
+    entity_field = "change_set_id"
+    change_set_id: UUID
+    key: str
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeSetWithdrawn(Event):
+    """A change set was withdrawn with its open proposals (`proposals`)."""
+
+    entity_field = "change_set_id"
+    change_set_id: UUID
+    key: str
+    proposals: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeSetPublished(Event):
+    """A proposal of the change set was published, and none is open any more."""
+
+    entity_field = "change_set_id"
+    change_set_id: UUID
+    key: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,11 @@ from tessera_gql.formats.schema_documents import SchemaDocument
 from tessera_gql.policy.access import Action, Actor
 from tessera_gql.policy.compatibility import Judgement, Terms, summarize_changes
 from tessera_gql.policy.enums import ContractStatus, Outcome
-from tessera_gql.policy.events import CompatibilityModeChanged, ContractPublished, ContractRetired
+from tessera_gql.policy.events import CompatibilityModeChanged, ContractPublished, ContractRetired, ContractUpdated
 from tessera_gql.store import assets, contracts, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, Contract, new_id
+from tessera_gql.store.tables import Asset, Contract, Proposal, new_id
 from tessera_gql.workflows.teams import require_owning_team
 
 
@@ -136,15 +136,39 @@ async def retire(session: Session, actor: Actor, contract_id: UUID) -> Contract:
         raise Conflict(f"Version {contract.version} of {asset.fqn} is retired already.")
     if contract.status is ContractStatus.ACTIVE:
         await _require_no_consumers(session, asset, contract)
+    return await mark_retired(session, asset, contract)
+
+
+async def mark_retired(
+    session: Session, asset: Asset, contract: Contract, proposal: Proposal | None = None
+) -> Contract:
+    """Retire a contract, as its owner or as the asked teams of the proposal agreed."""
     await session.update_row(Contract, contract.id, status=ContractStatus.RETIRED)
+    consumers = {row.consumer_team_id for row in await registrations.list_live(session, [asset.id])}
     event = ContractRetired(
+        audience_team_ids=frozenset({asset.owner_team_id, *consumers}),
+        asset_id=asset.id,
+        proposal_id=proposal.id if proposal else None,
+        contract_id=contract.id,
+        version=contract.version,
+        reason=proposal.reason if proposal else None,
+    )
+    session.record(event)
+    return await contracts.get(session, contract.id)
+
+
+async def update_metadata(session: Session, asset: Asset, contract: Contract, metadata: dict[str, Any]) -> Contract:
+    """Replace the metadata of a contract, which are no part of its terms."""
+    await session.update_row(Contract, contract.id, meta=metadata)
+    event = ContractUpdated(
         audience_team_ids=frozenset({asset.owner_team_id}),
         asset_id=asset.id,
         contract_id=contract.id,
         version=contract.version,
+        changed=("metadata",),
     )
     session.record(event)
-    return await contracts.get(session, contract_id)
+    return await contracts.get(session, contract.id)
 
 
 async def _require_no_consumers(session: Session, asset: Asset, contract: Contract) -> None:
@@ -153,8 +177,8 @@ async def _require_no_consumers(session: Session, asset: Asset, contract: Contra
     if consumers:
         names = await teams.join_names(session, sorted(consumers))
         raise Conflict(
-            f"Version {contract.version} of {asset.fqn} is active and read by {names}. They must unregister first,"
-            " or you publish the change they need to agree to."
+            f"Version {contract.version} of {asset.fqn} is active and read by {names}. Propose the retirement, which"
+            " asks them, or let them unregister first."
         )
     if await proposals.find_open(session, asset.id):
         raise Conflict(f"{asset.fqn} has an open proposal. Withdraw it first, then retire the contract.")

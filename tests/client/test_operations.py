@@ -58,6 +58,20 @@ BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscriptio
     "unregister": lambda: catalog.unregister("id"),
     "registrations": lambda: catalog.registrations(asset_id="id"),
     "publish_contract": lambda: publishing.publish_contract(fqn="a.b", schema_def={}, guarantees=None, dry_run=True),
+    "publish_contract of a change set": lambda: publishing.publish_contract(
+        fqn="a.b",
+        schema_def={},
+        intent=enums.Intent.ASK,
+        change_set=publishing.ChangeSetRequest("repo#1", "a", "https://example.com"),
+        require_explicit_publish=True,
+    ),
+    "propose_retirement": lambda: publishing.propose_retirement(
+        "a.b", reason="gone", team="a", change_set=publishing.ChangeSetRequest("repo#1"), supersede=True
+    ),
+    "get_change_set": lambda: publishing.get_change_set("repo#1"),
+    "change_sets": lambda: publishing.change_sets(status=[enums.ChangeSetStatus.OPEN]),
+    "withdraw_change_set": lambda: publishing.withdraw_change_set("repo#1"),
+    "publish_change_set": lambda: publishing.publish_change_set("repo#1"),
     "contracts": lambda: publishing.contracts(asset_id="id"),
     "get_contract": lambda: publishing.get_contract("id"),
     "export_contract": lambda: publishing.export_contract("id"),
@@ -124,6 +138,9 @@ TYPES = {
     "ContractSummary": "Contract",
     "ProposalSummary": "Proposal",
     "ProposalDetails": "Proposal",
+    "ChangeSetSummary": "ChangeSet",
+    "ChangeSetProposal": "Proposal",
+    "RetirementResult": "ProposeRetirementPayload",
     "ChangeSummary": "Change",
     "PendingAcknowledgment": "Acknowledgment",
     "ContractDocuments": "Contract",
@@ -135,7 +152,11 @@ TYPES = {
     "Dependency": "AssetDependency",
     "StatusChange": "ProposalStatusChanged",
 }
-REQUIRED_AFTER_SUCCESS = {("PublishResult", "outcome"), ("AcknowledgeResult", "proposal")}
+REQUIRED_AFTER_SUCCESS = {
+    ("PublishResult", "outcome"),
+    ("AcknowledgeResult", "proposal"),
+    ("RetirementResult", "proposal"),
+}
 
 
 @pytest.mark.parametrize("model", sorted(set(_models()), key=lambda one: one.__name__))

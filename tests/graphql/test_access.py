@@ -18,7 +18,7 @@ from tessera_gql.policy.enums import DependencyType, Response
 from tessera_gql.store import contracts, keys
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
-from tessera_gql.store.tables import ApiKey, Asset, Project, Team
+from tessera_gql.store.tables import ApiKey, Asset, Project, Proposal, Team
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import dependencies, webhooks
 from tessera_gql.workflows.webhooks import WebhookRequest
@@ -162,6 +162,27 @@ async def publish_proposal(scene: Scene) -> dict[str, Any]:
     return {"proposal": await scene.proposal(scene.owner, scene.outsider, Response.APPROVED)}
 
 
+async def propose_retirement(scene: Scene) -> dict[str, Any]:
+    await scene.asset()
+    return {"asset": {"fqn": ASSET}, "reason": "the source is gone", "team": scene.owner_ref}
+
+
+async def withdraw_change_set(scene: Scene) -> dict[str, Any]:
+    asset = await scene.asset()
+    await scene.world.register(asset, scene.outsider)
+    change_set = await scene.world.change_set("repo#1")
+    proposal = (await scene.world.publish(asset, without("note"), change_set_id=change_set.id)).proposal
+    assert proposal is not None
+    return {"changeSet": {"key": "repo#1"}}
+
+
+async def publish_change_set(scene: Scene) -> dict[str, Any]:
+    arguments = await withdraw_change_set(scene)
+    [proposal] = await scene.world.rows(Proposal)
+    await scene.world.answer(proposal, scene.outsider, Response.APPROVED)
+    return arguments
+
+
 async def sync_dbt_manifest(scene: Scene) -> dict[str, Any]:
     orders = table("orders", column("order_id", "integer"), database="shop", schema="core")
     return {"manifest": manifest(orders), "owner": scene.owner_ref}
@@ -217,6 +238,9 @@ CALLS: dict[Action, Callable[[Scene], Any]] = {
     Action.ACKNOWLEDGE_PROPOSAL: acknowledge_proposal,
     Action.WITHDRAW_PROPOSAL: withdraw_proposal,
     Action.PUBLISH_PROPOSAL: publish_proposal,
+    Action.PROPOSE_RETIREMENT: propose_retirement,
+    Action.WITHDRAW_CHANGE_SET: withdraw_change_set,
+    Action.PUBLISH_CHANGE_SET: publish_change_set,
     Action.SYNC_DBT_MANIFEST: sync_dbt_manifest,
     Action.CREATE_API_KEY: create_api_key,
     Action.REVOKE_API_KEY: revoke_api_key,

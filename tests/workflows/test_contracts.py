@@ -26,7 +26,7 @@ async def test_the_order_of_contracts_is_that_of_their_locks_not_of_their_calls(
     assert {key: contract.id for key, contract in before.items()} == {second.id: first.id, third.id: second.id}
 
 
-async def test_after_retirement_versions_go_on_from_the_highest_ever(world: World, clock: FixedClock) -> None:
+async def test_after_retirement_comes_the_next_major_after_the_highest_ever(world: World, clock: FixedClock) -> None:
     asset = await world.published()
     await world.publish(asset, adding("one"), version="3.1.0-rc.1")
     latest = await world.active(asset)
@@ -34,7 +34,7 @@ async def test_after_retirement_versions_go_on_from_the_highest_ever(world: Worl
     await world.retire(latest)
     clock.now -= timedelta(days=3)
     again = await world.publish(asset, without("note"))
-    assert (again.outcome, again.contract and again.contract.version) == (Outcome.PUBLISHED, "3.1.0")
+    assert (again.outcome, again.contract and again.contract.version) == (Outcome.PUBLISHED, "4.0.0")
 
 
 async def test_an_active_contract_with_readers_is_not_retired(world: World) -> None:
@@ -42,7 +42,7 @@ async def test_an_active_contract_with_readers_is_not_retired(world: World) -> N
     active = await world.active(asset)
     assert active is not None
     before = await world.size()
-    with pytest.raises(Conflict, match=r"is active and read by consumer-0\. They must unregister first"):
+    with pytest.raises(Conflict, match=r"is active and read by consumer-0\. Propose the retirement"):
         await world.retire(active)
     assert await world.size() == before
     await world.unregister((await world.registrations())[0])
@@ -53,7 +53,7 @@ async def test_an_active_contract_with_readers_is_not_retired(world: World) -> N
 
 
 async def test_the_contract_under_an_open_proposal_is_not_retired(world: World) -> None:
-    asset, proposal = await world.proposed(consumers=0)
+    asset, proposal = await world.proposed(consumers=0, require_explicit_publish=True)
     active = await world.active(asset)
     assert active is not None
     with pytest.raises(Conflict, match=r"open proposal\. Withdraw it first"):

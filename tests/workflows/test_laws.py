@@ -14,16 +14,31 @@ from tessera_gql.diff import Change, Mode
 from tessera_gql.errors import Refusal
 from tessera_gql.policy import proposal_status as rules
 from tessera_gql.policy.access import ANONYMOUS
-from tessera_gql.policy.enums import ContractStatus, Outcome, ProposalStatus, RegistrationStatus, Response
+from tessera_gql.policy.enums import (
+    ChangeSetStatus,
+    ContractStatus,
+    Intent,
+    Outcome,
+    ProposalKind,
+    ProposalStatus,
+    RegistrationStatus,
+    Response,
+)
 from tessera_gql.policy.version import parse_version
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
-from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal, Registration, Team
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Acknowledgment, Asset, ChangeSet, Contract, Proposal, Registration, Team
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import assets as asset_verbs
+from tessera_gql.workflows import change_sets as change_set_verbs
 from tessera_gql.workflows import impact
+from tessera_gql.workflows import proposals as proposal_verbs
 from tessera_gql.workflows.assets import AssetDetails
-from tessera_gql.workflows.publishing import PublishRequest
+from tessera_gql.workflows.change_sets import ChangeSetRequest
+from tessera_gql.workflows.impact import Impact
+from tessera_gql.workflows.proposals import RetirementRequest
+from tessera_gql.workflows.publishing import PublishRequest, PublishResult, publish_contract
 from tests.conftest import FixedClock
 from tests.policy.test_affected_teams import is_affected
 from tests.store.test_events import assert_chained
@@ -67,8 +82,10 @@ class Walk:
                 self.wait,
                 self.hand_over,
                 self.retire,
+                self.propose_retirement,
+                self.end_change_set,
             ],
-            [8, 5, 2, 12, 4, 3, 1, 1],
+            [8, 5, 2, 12, 4, 3, 1, 1, 2, 2],
         )[0]
         before = await self.world.size()
         try:
@@ -77,8 +94,8 @@ class Walk:
         except Refusal:
             assert await self.world.size() == before, f"{verb.__name__} was refused and left something behind"
 
-    async def publish(self) -> None:
-        asset, dice = self.dice.choice(self.assets), self.dice
+    def choose_request(self) -> dict[str, Any]:
+        dice = self.dice
         request: dict[str, Any] = {
             "schema": schema(dice),
             "guarantees": dice.choice([None, GUARANTEE]),
@@ -86,26 +103,63 @@ class Walk:
             "force": dice.random() < 0.1,
             "reason": "because",
             "supersede": dice.random() < 0.4,
-            "publish_when_approved": dice.random() < 0.4,
+            "intent": dice.choice([Intent.RELEASE, Intent.RELEASE, Intent.ASK]),
         }
+        if request["intent"] is Intent.ASK:
+            request["force"] = False
+        else:
+            request["publish_when_approved"] = dice.random() < 0.4
+            request["require_explicit_publish"] = not request["publish_when_approved"] and dice.random() < 0.2
+        return request
+
+    async def publish(self) -> None:
+        asset, dice = self.dice.choice(self.assets), self.dice
+        request = self.choose_request()
         await self.world.apply_all()
         async with self.world.database.read() as session:
             foreseen = await impact.compute_impact(session, ANONYMOUS, AssetRef(id=asset.id), PublishRequest(**request))
-        result = await self.world.publish(asset, **request)
+        async with self.world.database.write() as session:
+            if dice.random() < 0.5:
+                request["change_set_id"] = (await self.open_change_set(session)).id
+            ref = AssetRef(id=asset.id)
+            result = await publish_contract(session, ANONYMOUS, ref, PublishRequest(**request))
         assert result.changes == foreseen.judgement.changes
+        await self.check_outcome(request, foreseen, result)
+
+    async def check_outcome(self, request: dict[str, Any], foreseen: Impact, result: PublishResult) -> None:
         match result.outcome:
             case Outcome.UNCHANGED:
                 assert foreseen.outcome is Outcome.UNCHANGED
             case Outcome.FORCED:
-                assert foreseen.outcome is Outcome.PROPOSED
+                assert foreseen.judgement.breaking
+            case Outcome.COMPATIBLE:
+                assert foreseen.outcome is Outcome.PUBLISHED
+                assert request["intent"] is Intent.ASK
             case Outcome.PROPOSED:
-                assert foreseen.outcome is Outcome.PROPOSED
+                assert foreseen.judgement.breaking
                 assert result.proposal is not None
                 if result.proposal.proposed_by == foreseen.asset.owner_team_id:
                     assert await self.world.asked(result.proposal) == foreseen.asked_teams.keys()
             case Outcome.PUBLISHED:
+                assert request["intent"] is Intent.RELEASE
                 assert result.contract is not None
                 assert result.proposal is not None or result.contract.version == foreseen.version
+
+    async def open_change_set(self, session: Session) -> ChangeSet:
+        key = f"repo#{self.dice.randint(1, 2)}"
+        return await change_set_verbs.open_change_set(session, ANONYMOUS, ChangeSetRequest(key))
+
+    async def propose_retirement(self) -> None:
+        intent, supersede = self.dice.choice([*Intent]), self.dice.random() < 0.4
+        async with self.world.database.write() as session:
+            change_set_id = (await self.open_change_set(session)).id
+            request = RetirementRequest("because", change_set_id=change_set_id, intent=intent, supersede=supersede)
+            ref = AssetRef(id=self.dice.choice(self.assets).id)
+            await proposal_verbs.propose_retirement(session, ANONYMOUS, ref, request)
+
+    async def end_change_set(self) -> None:
+        key = f"repo#{self.dice.randint(1, 2)}"
+        await self.dice.choice([self.world.publish_change_set, self.world.withdraw_change_set])(key)
 
     async def register(self) -> None:
         fields = self.dice.sample(COLUMNS, self.dice.randint(0, 2))
@@ -163,6 +217,9 @@ class Walk:
                 )
             if not waiting:
                 assert all(registration.status is RegistrationStatus.ACTIVE for registration in readers)
+        for change_set in await self.world.rows(ChangeSet):
+            if change_set.status is not ChangeSetStatus.OPEN:
+                assert not any(item.status.is_open for item in proposals if item.change_set_id == change_set.id)
         for proposal in proposals:
             self.check_end(proposal, {contract.id: contract for contract in contracts})
         assert_chained(await self.world.events())
@@ -188,6 +245,8 @@ class Walk:
 
     def check_end(self, row: Proposal, contracts: dict[UUID, Contract]) -> None:
         assert (row.resolved_at is None) is row.status.is_open
+        if row.kind is ProposalKind.RETIREMENT and row.status is ProposalStatus.PUBLISHED:
+            assert contracts[row.base_contract_id].status is not ContractStatus.ACTIVE
         if row.contract_id is not None:
             contract = contracts[row.contract_id]
             assert (contract.schema_def, contract.guarantees) == (row.proposed_schema, row.guarantees)
@@ -205,6 +264,6 @@ async def test_the_invariants_hold_after_every_random_workflow(
         for _ in range(60):
             await walk.step()
             await walk.check()
-        assert {"publish", "register", "answer"} <= walk.succeeded.keys()
+        assert {"publish", "register", "answer", "propose_retirement"} <= walk.succeeded.keys()
     finally:
         await database.dispose()

@@ -174,6 +174,7 @@ async def test_an_administrator_moves_an_asset_to_consumer_without_asking_and_th
     asking = await world.publish(asset, mode=Mode.CONSUMER, actor=owner)
     assert asking.proposal is not None
     assert len(await world.asked(asking.proposal)) == 2
+    await world.withdraw(asking.proposal)
     moved = await world.publish(asset, mode=Mode.CONSUMER)
     assert moved.contract is not None
     assert (moved.outcome, moved.contract.version, moved.contract.compatibility_mode) == (
@@ -208,16 +209,19 @@ async def test_in_mode_none_nothing_breaks_and_every_reader_is_informed(world: W
     assert audience((await world.events())[-1]) == ids(asset.owner_team_id, *world.consumers)
 
 
-async def test_a_proposal_without_asked_teams_is_approved_at_once_and_recorded(world: World) -> None:
+async def test_a_break_that_asks_nobody_is_published_at_once_with_its_proposal_as_record(world: World) -> None:
     asset = await world.published()
     result = await world.publish(asset, without("note"))
-    assert (result.outcome, result.proposal and result.proposal.status) == (Outcome.PROPOSED, ProposalStatus.APPROVED)
-    assert (await world.kinds())[-2:] == ["PROPOSAL_OPENED", "PROPOSAL_STATUS_CHANGED"]
-    again = await world.publish(asset, without("note"), publish_when_approved=True)
-    assert again.outcome is Outcome.PUBLISHED
-    assert again.proposal is not None
-    assert again.contract is not None
-    assert (again.proposal.id, again.proposal.contract_id) == (result.proposal.id, again.contract.id)  # type: ignore[union-attr]
+    assert result.proposal is not None
+    assert result.contract is not None
+    assert (result.outcome, result.contract.version) == (Outcome.PUBLISHED, "2.0.0")
+    assert (result.proposal.status, result.proposal.contract_id) == (ProposalStatus.PUBLISHED, result.contract.id)
+    assert (await world.kinds())[-4:] == [
+        "PROPOSAL_OPENED",
+        "PROPOSAL_STATUS_CHANGED",
+        "CONTRACT_PUBLISHED",
+        "PROPOSAL_STATUS_CHANGED",
+    ]
 
 
 async def test_the_owner_that_reads_its_own_asset_is_never_asked(world: World) -> None:
@@ -227,7 +231,7 @@ async def test_the_owner_that_reads_its_own_asset_is_never_asked(world: World) -
     await world.register(asset, owner)
     result = await world.publish(asset, without("note"))
     assert result.proposal is not None
-    assert (await world.asked(result.proposal), result.proposal.status) == (set(), ProposalStatus.APPROVED)
+    assert (await world.asked(result.proposal), result.proposal.status) == (set(), ProposalStatus.PUBLISHED)
 
 
 async def test_readers_of_other_fields_and_downstream_owners_are_informed_but_not_asked(world: World) -> None:
@@ -283,13 +287,6 @@ async def test_another_break_is_a_conflict_that_names_the_open_proposal(world: W
     asset, proposal = await world.proposed(consumers=1)
     with pytest.raises(Conflict, match=rf"{proposal.id}.*Wait for it, withdraw it, or publish again with `supersede`"):
         await world.publish(asset, **{"schema": without("note"), **request_})
-
-
-async def test_the_same_break_after_a_newer_contract_is_reported_as_stale(world: World) -> None:
-    asset, proposal = await world.proposed(consumers=1)
-    await world.publish(asset, adding("channel"))
-    with pytest.raises(Conflict, match=rf"{proposal.id}, pending\) that is stale: since version 1\.1\.0 it"):
-        await world.publish(asset, without("note"))
 
 
 async def test_supersede_ends_the_old_proposal_and_asks_afresh(world: World) -> None:
