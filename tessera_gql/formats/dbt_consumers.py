@@ -10,9 +10,16 @@ from tessera_gql.formats.untrusted_json import UntrustedJson
 
 FindUpstreamTables: TypeAlias = Callable[[Iterable[UntrustedJson]], set[str]]
 
-_NAME_PATTERN = re.compile(r"[^\W\d][\w$]*")
 _TOKEN_PATTERN = re.compile(r"'(?:[^']|'')*'|[^\W\d][\w$]*(?:\s*\()?")
 _MAX_EXPRESSION = 10_000
+_KEYWORDS = frozenset(
+    (
+        *"and or not null is in like ilike between case when then else end as true false distinct over order".split(),  # noqa: SIM905
+        *"partition by asc desc interval current_date current_timestamp year quarter month week day".split(),  # noqa: SIM905
+        *"date timestamp int integer bigint float double precision numeric decimal varchar string text boolean".split(),  # noqa: SIM905
+    )
+)
+"""Names in expressions that are no columns. An unknown one costs precision only: all columns count as read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,42 +95,50 @@ class _SemanticReader:
             if current_id in visited or (node := self.nodes.get(current_id)) is None:
                 continue
             visited.add(current_id)
-            upstream_ids = node.object("depends_on").texts("nodes")
-            waiting += upstream_ids
-            if any(upstream_id in self.nodes for upstream_id in upstream_ids):
-                continue  # a metric reads its tables through these
-            tables = self.find_upstream_tables([node])
+            waiting += node.object("depends_on").texts("nodes")
+            expressions = self._list_expressions(node)
+            tables = self.find_upstream_tables([node]) if expressions != [] else ()
             for fqn in tables:
-                names = self._read_expressions(node, fqn) if _is_semantic_model(node) and len(tables) == 1 else None
+                names = self._find_names(expressions, fqn) if len(tables) == 1 else None
                 previous = usage.get(fqn, set())
                 usage[fqn] = None if names is None or previous is None else previous | names
         return usage
 
-    def _read_expressions(self, node: UntrustedJson, fqn: str) -> set[str] | None:
+    def _list_expressions(self, node: UntrustedJson) -> list[str] | None:
+        """Return the SQL expressions of the node itself; None if it reads its tables in another way."""
+        if node.name.startswith("semantic_model."):
+            sections = ("entities", "dimensions", "measures")
+            return [_read_expression(item, item) for section in sections for item in node.objects(section)]
+        parameters = node.object("type_params")
+        if parameters.object("metric_aggregation_params").value:
+            return [_read_expression(parameters, node)]
+        has_semantic_upstream = any(item in self.nodes for item in node.object("depends_on").texts("nodes"))
+        return [] if has_semantic_upstream else None
+
+    def _find_names(self, expressions: Iterable[str] | None, fqn: str) -> set[str] | None:
         """Return the columns of the table in the expressions; None if an expression may read any of them."""
+        if expressions is None:
+            return None
         by_key = dbt_nodes.by_lower_case(self.table_columns.get(fqn, ()))
         names: set[str] = set()
-        for section in ("entities", "dimensions", "measures"):
-            for item in node.objects(section):
-                expression = item.label("expr") or item.text("name") or ""
-                matches = _find_names(expression, by_key)
-                if matches is None:
-                    return None
-                names |= matches
+        for expression in expressions:
+            matches = _find_names_in(expression, by_key)
+            if matches is None:
+                return None
+            names |= matches
         return names
 
 
-def _is_semantic_model(node: UntrustedJson) -> bool:
-    return node.name.startswith("semantic_model.")
+def _read_expression(holder: UntrustedJson, owner: UntrustedJson) -> str:
+    """Return the expression of a part; without one it is the column of the same name."""
+    return holder.label("expr") or owner.text("name") or ""
 
 
-def _find_names(expression: str, by_key: Mapping[str, str]) -> set[str] | None:
-    """Return the columns that an expression of SQL may name; None if these can't be told from other names."""
+def _find_names_in(expression: str, by_key: Mapping[str, str]) -> set[str] | None:
+    """Return the columns that an expression of SQL names; None if it names anything that is no known column."""
     if len(expression) > _MAX_EXPRESSION:
         return None
-    if _NAME_PATTERN.fullmatch(expression):
-        return {by_key.get(expression.lower(), expression)}
     tokens = _TOKEN_PATTERN.findall(expression.replace('"', " ").replace("`", " "))
     names = {token.lower() for token in tokens if not token.startswith("'") and not token.endswith("(")}
-    matches = {by_key[name] for name in names if name in by_key}
-    return None if names and not matches else matches
+    columns = {name for name in names if name in by_key}
+    return None if names - columns - _KEYWORDS else {by_key[name] for name in columns}

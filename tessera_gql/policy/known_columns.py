@@ -5,7 +5,7 @@ that rest on the other, the current terms are aligned first: what a first observ
 which nobody is asked. From then on, every difference counts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -48,7 +48,8 @@ def align(current: "Terms", proposed: "Terms") -> Alignment:
     """
     if proposed.known_columns is None or not (_has_columns(current.schema) and _has_columns(proposed.schema)):
         return Alignment(current)
-    before, after = _list_columns(current), _list_columns(proposed)
+    after = _list_columns(proposed)
+    before = _list_columns(current, [column.name for column in after.values() if "." in column.name])
     unobserved = [before[key].name for key in before if _is_rebaselined(before[key].entry, key, after, proposed)]
     common = [(before[key], after[key]) for key in sorted(before) if key in after]
     typed = [pair for pair in common if _has_first_type(*pair)]
@@ -56,8 +57,10 @@ def align(current: "Terms", proposed: "Terms") -> Alignment:
     if not (unobserved or typed or spelling):
         return Alignment(current)
     schema = _Baseline(current.schema, proposed.schema, spelling)
-    retyped = {new.name: new.type_text for old, new in typed if schema.retype(new.name)}
-    for name in unobserved:
+    retyped = {
+        new.name: new.type_text for old, new in typed if old.is_field == new.is_field and schema.retype(new.name)
+    }
+    for name in (*unobserved, *(old.name for old, new in typed if new.is_field and not old.is_field)):
         schema.remove(name)
     guarantees = _align_guarantees(current.guarantees, spelling | dict.fromkeys(unobserved))
     terms = replace(current, schema=schema.root, guarantees=guarantees, known_hash=None)
@@ -71,18 +74,24 @@ class _Column(NamedTuple):
     name: str
     entry: Entry
     type_text: str | None
+    is_field: bool
+    """Whether it is a field of a record."""
 
 
 def _has_columns(schema: object) -> bool:
     return isinstance(schema, dict) and isinstance(schema.get("properties"), dict)
 
 
-def _list_columns(terms: "Terms") -> dict[str, _Column]:
-    """Return the columns by lower-cased name. What terms without known columns have counts as declared."""
+def _list_columns(terms: "Terms", fields: Iterable[str] = ()) -> dict[str, _Column]:
+    """Return the columns by lower-cased name, and fields of records that are known or listed.
+
+    What terms without known columns have counts as declared.
+    """
     known: dict[str, tuple[str, Entry]] = {
         name.lower(): (name, entry) for name, entry in (terms.known_columns or {}).items()
     }
-    names = {name.lower(): name for name in terms.schema["properties"]}
+    names = {name.lower(): name for name in fields}
+    names |= {name.lower(): name for name in terms.schema["properties"]}
     names |= {key: name for key, (name, _) in known.items() if "." in name}
     columns: dict[str, _Column] = {}
     for key, name in names.items():
@@ -90,7 +99,9 @@ def _list_columns(terms: "Terms") -> dict[str, _Column]:
             continue
         part = location.parent["properties"][location.field]
         entry = known[key][1] if key in known else {"declared": _describe_type(part)}
-        columns[key] = _Column(name, entry, entry.get("observed") or entry.get("declared"))
+        columns[key] = _Column(
+            location.name, entry, entry.get("observed") or entry.get("declared"), location.parent is not terms.schema
+        )
     return columns
 
 
@@ -120,28 +131,33 @@ def _has_first_type(old: _Column, new: _Column) -> bool:
 
 @dataclass(frozen=True)
 class _Location:
-    """The object schema that holds a column, and the name of the column in it."""
+    """The object schema that holds a column, the name of the column in it, and its whole name."""
 
     parent: Schema
     field: str
+    name: str
 
 
 def _locate(schema: Schema, name: str) -> _Location | None:
     """Find a column in any case, also a field of a record such as `items.sku`."""
     if (match := _match_name(schema, name)) is not None:
-        return _Location(schema, match)
+        return _Location(schema, match, match)
     parent = schema
     *records, field = name.split(".")
+    path: list[str] = []
     for record in records:
         match = _match_name(parent, record)
-        part = parent["properties"][match] if match is not None else None
+        if match is None:
+            return None
+        path.append(match)
+        part = parent["properties"][match]
         while isinstance(part, dict) and "items" in part and "properties" not in part:
             part = part["items"]
         if not isinstance(part, dict):
             return None
         parent = part
     match = _match_name(parent, field)
-    return None if match is None else _Location(parent, match)
+    return None if match is None else _Location(parent, match, ".".join([*path, match]))
 
 
 def _match_name(schema: Schema, name: str) -> str | None:
@@ -291,15 +307,24 @@ def _align_guarantees(guarantees: dict[str, Any] | None, spelling: Mapping[str, 
     aligned = dict(guarantees)
     for section in _COLUMN_SECTIONS:
         if isinstance(promises := aligned.get(section), dict):
-            names = {name: spelling.get(name, name) for name in promises}
+            names = {name: _respell_path(name, spelling) for name in promises}
             aligned[section] = {name: promises[old] for old, name in names.items() if name is not None}
     if isinstance(keys := aligned.get("uniqueness"), dict):
         aligned["uniqueness"] = {
-            ", ".join(sorted(spelling.get(column) or column for column in columns.split(", "))): promise
+            ", ".join(sorted(_respell_path(column, spelling) or column for column in columns.split(", "))): promise
             for columns, promise in keys.items()
-            if not all(spelling.get(column, column) is None for column in columns.split(", "))
+            if any(_respell_path(column, spelling) is not None for column in columns.split(", "))
         }
     return {section: promises for section, promises in aligned.items() if promises or not guarantees[section]}
+
+
+def _respell_path(name: str, spelling: Mapping[str, str | None]) -> str | None:
+    """Respell a column, or the record that holds it."""
+    if name in spelling:
+        return spelling[name]
+    record, _, field = name.rpartition(".")
+    respelled = _respell_path(record, spelling) if record else ""
+    return None if respelled is None else f"{respelled}.{field}" if record else name
 
 
 def _describe_unobserved(name: str) -> Change:
