@@ -59,9 +59,9 @@ class Release:
         """Return the columns that the tables have by the catalog, with their types."""
         tables: dict[Table, dict[str, str]] = {}
         for unique_id, node in _iterate_tables(self.manifest):
-            shown = self.catalog["nodes"].get(unique_id) or self.catalog["sources"].get(unique_id)
-            if shown and shown["columns"]:
-                columns = {column["name"].lower(): column["type"].lower() for column in shown["columns"].values()}
+            listed = self.catalog["nodes"].get(unique_id) or self.catalog["sources"].get(unique_id)
+            if listed and listed["columns"]:
+                columns = {column["name"].lower(): column["type"].lower() for column in listed["columns"].values()}
                 tables[node["schema"], _read_name(node)] = columns
         return tables
 
@@ -109,9 +109,9 @@ def load_releases() -> dict[str, list[Release]]:
     for path in sorted(RELEASES.glob("*.manifest.json.gz")):
         name = path.name.removesuffix(".manifest.json.gz")
         catalog = path.with_name(f"{name}.catalog.json.gz")
-        manifest, shown = (orjson.loads(gzip.decompress(file.read_bytes())) for file in (path, catalog))
+        manifest, listed = (orjson.loads(gzip.decompress(file.read_bytes())) for file in (path, catalog))
         package = name.rsplit("_", 2)[0]
-        packages.setdefault(package, []).append(Release(name, _rewrite_names(manifest), shown))
+        packages.setdefault(package, []).append(Release(name, _rewrite_names(manifest), listed))
     return packages
 
 

@@ -135,33 +135,33 @@ def parse_manifest(document: bytes | str | Mapping[str, Any], catalog: Catalog |
         return _build_manifest(UntrustedJson(_MANIFEST.load(document), "the manifest", Warnings()), catalog)
 
 
-def apply_known_columns(model: Model, known: KnownColumns | None) -> Model:
+def apply_known_columns(model: Model, known_columns: KnownColumns | None) -> Model:
     """Return the model with the schema to publish on top of a contract with these known columns.
 
     Without a catalog, columns that only an earlier catalog showed stay, and so do observed types. A known spelling of
     a column stays.
     """
-    known_columns = dbt_known_columns.combine_columns(model.declared_types, model.observed_types, known or {})
-    if known_columns == model.known_columns:
+    combined = dbt_known_columns.combine_columns(model.declared_types, model.observed_types, known_columns or {})
+    if combined == model.known_columns:
         return model
-    types = dbt_known_columns.list_column_types(known_columns)
+    types = dbt_known_columns.list_column_types(combined)
     return replace(
         model,
-        known_columns=known_columns,
+        known_columns=combined,
         columns=tuple(types),
         schema=build_schema(types, model.details),
-        guarantees=model.guarantees and dbt_known_columns.respell_guarantees(model.guarantees, known_columns),
+        guarantees=model.guarantees and dbt_known_columns.respell_guarantees(model.guarantees, combined),
     )
 
 
-def find_undocumented(known: KnownColumns | None, model: Model) -> tuple[str, ...]:
+def find_undocumented(known_columns: KnownColumns | None, model: Model) -> tuple[str, ...]:
     """Find the columns that are no longer declared, while no catalog decides whether they were dropped."""
     if model.observed_types is not None:
         return ()
     declared_keys = {name.lower() for name in model.declared_types}
     return tuple(
         name
-        for name, entry in (known or {}).items()
+        for name, entry in (known_columns or {}).items()
         if "declared" in entry and "missing" not in entry and name.lower() not in declared_keys
     )
 

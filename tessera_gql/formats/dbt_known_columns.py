@@ -24,19 +24,19 @@ _COLUMN_SECTIONS = ("nullability", "accepted_values", "relationships")
 
 
 def combine_columns(
-    declared: ColumnTypes, observed: ColumnTypes | None, known: Mapping[str, Mapping[str, str | None]]
+    declared: ColumnTypes, observed: ColumnTypes | None, known_columns: Mapping[str, Mapping[str, str | None]]
 ) -> KnownColumns:
     """Return what is known with a manifest, and a catalog if there is one, in the order of the columns.
 
     Names are the same in any case. A known spelling stays, else the declared one counts, else that of the catalog.
     """
-    known_entries = {name.lower(): entry for name, entry in known.items()}
+    known_entries = {name.lower(): entry for name, entry in known_columns.items()}
     declared_types = {name.lower(): text for name, text in declared.items()}
     if observed is None:
         entries = _carry_over(declared_types, known_entries)
     else:
         entries = _apply_catalog(declared_types, {name.lower(): text for name, text in observed.items()})
-    spelling = _choose_spelling((*(observed or ()), *declared, *known))
+    spelling = _choose_spelling((*(observed or ()), *declared, *known_columns))
     return {spelling[key]: entry for key, entry in entries.items()}
 
 
@@ -87,11 +87,11 @@ def _apply_catalog(declared: ColumnTypes, observed: ColumnTypes) -> KnownColumns
     return entries
 
 
-def _carry_over(declared: ColumnTypes, known: Mapping[str, Mapping[str, str | None]]) -> KnownColumns:
+def _carry_over(declared: ColumnTypes, known_entries: Mapping[str, Mapping[str, str | None]]) -> KnownColumns:
     """Combine the declared columns with what earlier catalogs showed of the table."""
-    entries: KnownColumns = {key: _redeclare(text, known.get(key, {})) for key, text in declared.items()}
-    has_observations = any("observed" in entry for entry in known.values())
-    for key, entry in known.items():
+    entries: KnownColumns = {key: _redeclare(text, known_entries.get(key, {})) for key, text in declared.items()}
+    has_observations = any("observed" in entry for entry in known_entries.values())
+    for key, entry in known_entries.items():
         if key in declared:
             continue
         if "undocumented" in entry or ("observed" in entry and "declared" not in entry):

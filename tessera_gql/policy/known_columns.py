@@ -5,7 +5,7 @@ that rest on the other, the current terms are aligned first: what a first observ
 which nobody is asked. From then on, every difference counts.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -50,19 +50,22 @@ def align(current: "Terms", proposed: "Terms") -> Alignment:
         return Alignment(current)
     after = _list_columns(proposed)
     before = _list_columns(current, [column.name for column in after.values() if "." in column.name])
-    unobserved = [before[key].name for key in before if _is_rebaselined(before[key].entry, key, after, proposed)]
+    unobserved = _list_unobserved(before, after, proposed.known_columns)
     common = [(before[key], after[key]) for key in sorted(before) if key in after]
     typed = [pair for pair in common if _has_first_type(*pair)]
     spelling = {old.name: new.name for old, new in common if old.name != new.name}
-    if not (unobserved or typed or spelling):
+    promise_spelling = _match_promises(current.guarantees, proposed.guarantees)
+    if not (unobserved or typed or spelling or promise_spelling):
         return Alignment(current)
     schema = _Baseline(current.schema, proposed.schema, spelling)
     retyped = {
-        new.name: new.type_text for old, new in typed if old.is_field == new.is_field and schema.retype(new.name)
+        new.name: new.type_text
+        for old, new in typed
+        if old.is_field == new.is_field and schema.retype(old.name, new.name)
     }
-    for name in (*unobserved, *(old.name for old, new in typed if new.is_field and not old.is_field)):
+    for name in (*unobserved, *(new.name for old, new in typed if new.is_field and not old.is_field)):
         schema.remove(name)
-    guarantees = _align_guarantees(current.guarantees, spelling | dict.fromkeys(unobserved))
+    guarantees = _align_guarantees(current.guarantees, promise_spelling | spelling | dict.fromkeys(unobserved))
     terms = replace(current, schema=schema.root, guarantees=guarantees, known_hash=None)
     removed = tuple(_describe_unobserved(name) for name in unobserved)
     return Alignment(terms, (*removed, *((_describe_types(retyped),) if retyped else ())))
@@ -87,18 +90,18 @@ def _list_columns(terms: "Terms", fields: Iterable[str] = ()) -> dict[str, _Colu
 
     What terms without known columns have counts as declared.
     """
-    known: dict[str, tuple[str, Entry]] = {
+    known_entries: dict[str, tuple[str, Entry]] = {
         name.lower(): (name, entry) for name, entry in (terms.known_columns or {}).items()
     }
     names = {name.lower(): name for name in fields}
     names |= {name.lower(): name for name in terms.schema["properties"]}
-    names |= {key: name for key, (name, _) in known.items() if "." in name}
+    names |= {key: name for key, (name, _) in known_entries.items() if "." in name}
     columns: dict[str, _Column] = {}
     for key, name in names.items():
         if (location := _locate(terms.schema, name)) is None:
             continue
         part = location.parent["properties"][location.field]
-        entry = known[key][1] if key in known else {"declared": _describe_type(part)}
+        entry = known_entries[key][1] if key in known_entries else {"declared": _describe_type(part)}
         columns[key] = _Column(
             location.name, entry, entry.get("observed") or entry.get("declared"), location.parent is not terms.schema
         )
@@ -116,12 +119,15 @@ def _describe_type(part: object) -> str | None:
             return str(part.get("type", "unknown"))
 
 
-def _is_rebaselined(entry: Entry, key: str, after: Mapping[str, _Column], proposed: "Terms") -> bool:
-    """Return whether a column is gone of which no catalog has ever shown that the table had it."""
-    if key in after or "observed" in entry or not has_observations(proposed.known_columns):
-        return False
-    entries = {name.lower(): item for name, item in (proposed.known_columns or {}).items()}
-    return "undocumented" not in entries.get(key, {})
+def _list_unobserved(
+    before: Mapping[str, _Column], after: Mapping[str, _Column], known_columns: "KnownColumns"
+) -> list[str]:
+    """List the columns that are gone and of which no catalog has ever shown that the table had them."""
+    if not has_observations(known_columns):
+        return []
+    undocumented = {name.lower() for name, entry in known_columns.items() if "undocumented" in entry}
+    gone_keys = before.keys() - after.keys() - undocumented
+    return [column.name for key, column in before.items() if key in gone_keys and "observed" not in column.entry]
 
 
 def _has_first_type(old: _Column, new: _Column) -> bool:
@@ -140,8 +146,8 @@ class _Location:
 
 def _locate(schema: Schema, name: str) -> _Location | None:
     """Find a column in any case, also a field of a record such as `items.sku`."""
-    if (match := _match_name(schema, name)) is not None:
-        return _Location(schema, match, match)
+    if name in schema["properties"]:
+        return _Location(schema, name, name)
     parent = schema
     *records, field = name.split(".")
     path: list[str] = []
@@ -179,14 +185,16 @@ class _Baseline:
         self._proposed = proposed
         self._copied: set[str] = set()
         for old_name, new_name in spelling.items():
+            if "." not in old_name:
+                continue
             if (location := self._locate_copy(old_name)) is not None and location.parent is not self.root:
                 field = new_name.rpartition(".")[2]
                 location.parent.update(_respell(location.parent, {location.field: field}))
 
-    def retype(self, name: str) -> bool:
+    def retype(self, old_name: str, name: str) -> bool:
         """Give a column the proposed type. Returns whether that changes anything."""
         target, model = self._locate_copy(name), _locate(self._proposed, name)
-        original = _locate(self._current, name)
+        original = _locate(self._current, old_name)
         if target is None or model is None or original is None:
             return False
         before = original.parent["properties"][original.field]
@@ -298,6 +306,23 @@ def _parse_number(text: str) -> int | float | None:
             return float(text)
         except ValueError:
             return None
+
+
+def _match_promises(before: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[str, str]:
+    """Map the columns of promises to their spelling in the proposed ones, also of columns that are not declared."""
+    proposed = {name.lower(): name for name in _list_promised_columns(after or {})}
+    return {
+        name: proposed[name.lower()]
+        for name in _list_promised_columns(before or {})
+        if proposed.get(name.lower(), name) != name
+    }
+
+
+def _list_promised_columns(guarantees: dict[str, Any]) -> Iterator[str]:
+    for section in (*_COLUMN_SECTIONS, "uniqueness"):
+        if isinstance(promises := guarantees.get(section), dict):
+            for name in promises:
+                yield from name.split(", ") if section == "uniqueness" else (name,)
 
 
 def _align_guarantees(guarantees: dict[str, Any] | None, spelling: Mapping[str, str | None]) -> dict[str, Any] | None:

@@ -19,10 +19,10 @@ def model(*columns: dict[str, Any], observed: dict[str, str] | None = None, **op
 
 def sync(*models: dbt.Model) -> dbt.Model:
     """Apply the models in turn and return the last result."""
-    known: KnownColumns | None = None
+    known_columns: KnownColumns | None = None
     for item in models:
-        last = dbt.apply_known_columns(item, known)
-        known = last.known_columns
+        last = dbt.apply_known_columns(item, known_columns)
+        known_columns = last.known_columns
     return last
 
 
@@ -37,11 +37,11 @@ def test_without_known_columns_the_model_stays_as_it_was_read():
 
 
 def test_a_column_that_only_a_catalog_showed_stays_with_its_type():
-    shown = model(column("id"), observed={"id": "integer", "note": "text"})
-    result = sync(shown, model(column("id")))
+    covered = model(column("id"), observed={"id": "integer", "note": "text"})
+    result = sync(covered, model(column("id")))
     assert types(result) == {"id": "integer", "note": "text"}
-    assert result == dbt.apply_known_columns(result, shown.known_columns)
-    assert result.known_columns == shown.known_columns
+    assert result == dbt.apply_known_columns(result, covered.known_columns)
+    assert result.known_columns == covered.known_columns
 
 
 def test_a_new_declaration_adds_a_column_and_keeps_the_observed_ones():
@@ -65,13 +65,13 @@ def test_a_catalog_decides_what_is_dropped_so_nothing_is_undocumented_then():
 
 def test_a_column_that_was_declared_only_and_goes_is_remembered_until_a_catalog_comes():
     with_note = sync(model(observed={"id": "integer"}), model(column("note")))
-    gone = dbt.apply_known_columns(model(), with_note.known_columns)
-    assert gone.known_columns == {"id": {"observed": "integer"}, "note": {"undocumented": None}}
-    assert dbt.apply_known_columns(model(), gone.known_columns).known_columns == gone.known_columns
-    assert list(types(gone)) == ["id"]
-    decided = dbt.apply_known_columns(model(observed={"id": "integer"}), gone.known_columns)
+    without_note = dbt.apply_known_columns(model(), with_note.known_columns)
+    assert without_note.known_columns == {"id": {"observed": "integer"}, "note": {"undocumented": None}}
+    assert dbt.apply_known_columns(model(), without_note.known_columns).known_columns == without_note.known_columns
+    assert list(types(without_note)) == ["id"]
+    decided = dbt.apply_known_columns(model(observed={"id": "integer"}), without_note.known_columns)
     assert decided.known_columns == {"id": {"observed": "integer"}}
-    back = dbt.apply_known_columns(model(column("note")), gone.known_columns)
+    back = dbt.apply_known_columns(model(column("note")), without_note.known_columns)
     assert list(types(back)) == ["id", "note"]
 
 

@@ -39,8 +39,8 @@ def parse(item: Input) -> dbt.Model:
     document = manifest(table("orders", *columns), *checks, adapter=item.adapter)
     if item.observed is None:
         return dbt.parse_manifest(document).models[0]
-    shown = parse_catalog(catalog(**{"model.shop.orders": catalog_table("orders", **item.observed)}))
-    return dbt.parse_manifest(document, shown).models[0]
+    observed = parse_catalog(catalog(**{"model.shop.orders": catalog_table("orders", **item.observed)}))
+    return dbt.parse_manifest(document, observed).models[0]
 
 
 def build_terms(item: Input, current: Terms | None) -> Terms:
@@ -122,10 +122,12 @@ def test_a_column_that_is_gone_from_the_next_catalog_breaks_at_the_latest_then(
 ) -> None:
     assert first.observed
     dropped = data.draw(st.sampled_from(sorted(first.observed)))
-    kept = {name: text for name, text in first.observed.items() if name != dropped and not name.startswith(dropped)}
+    remaining = {
+        name: text for name, text in first.observed.items() if name != dropped and not name.startswith(dropped)
+    }
     if dropped == "items.x":
-        kept["items"] = "STRUCT<y text>"
-    last = replace(first, declared=declared, observed={**kept, "fresh": "text"})
+        remaining["items"] = "STRUCT<y text>"
+    last = replace(first, declared=declared, observed={**remaining, "fresh": "text"})
     judgements = [sync(first, *between[:count])[1] for count in range(1, len(between) + 1)]
     judgements.append(sync(first, *between, last)[1])
     fields = {field for judgement in judgements for change in judgement.breaking for field in change.fields}
