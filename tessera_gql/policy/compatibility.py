@@ -26,6 +26,7 @@ from tessera_gql.policy import version
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.enums import ChangeType, Intent, Outcome
 from tessera_gql.policy.guarantees import compare_guarantees
+from tessera_gql.policy.known_columns import align, has_observations
 from tessera_gql.policy.modes import compare_modes
 
 # A number that orjson and `canonical_json` may write differently. A match inside a string only costs time.
@@ -57,10 +58,20 @@ class Terms:
         return self.known_hash or _hash(self.schema)
 
     @cached_property
+    def content_fingerprint(self) -> str:
+        return _hash({"schema": self.schema_hash, "guarantees": self.guarantees, "mode": self.mode.value})
+
+    @cached_property
     def fingerprint(self) -> str:
-        values = {"schema": self.schema_hash, "guarantees": self.guarantees, "mode": self.mode.value}
-        # Without known columns the fingerprint is as before there were any.
-        return _hash(values if self.known_columns is None else values | {"known_columns": self.known_columns})
+        if not has_observations(self.known_columns):  # declared columns alone say nothing beyond the schema
+            return self.content_fingerprint
+        return _hash({"content": self.content_fingerprint, "known_columns": self.known_columns})
+
+    def has_same_terms(self, proposed: "Terms") -> bool:
+        """Return whether proposed terms would change nothing; without known columns they leave the known ones alone."""
+        if proposed.known_columns is None:
+            return self.content_fingerprint == proposed.content_fingerprint
+        return self.fingerprint == proposed.fingerprint
 
 
 @dataclass(frozen=True)
@@ -128,15 +139,20 @@ def canonical_bytes(value: Any) -> bytes:
 
 
 def judge(current: Terms | None, proposed: Terms) -> Judgement:
-    """Judge proposed terms under the *current* mode: a producer can't loosen the mode in the same publish."""
+    """Judge proposed terms under the *current* mode: a producer can't loosen the mode in the same publish.
+
+    Terms with known columns are compared as `policy.known_columns` aligns them.
+    """
     if current is None:
         return Judgement(is_first=True, mode=proposed.mode)
-    if current.fingerprint == proposed.fingerprint:
+    if current.has_same_terms(proposed):
         return Judgement(is_unchanged=True, bump=Bump.NONE, mode=current.mode)
+    aligned, rebaselined = align(current, proposed)
     changes = (
-        *compare(current.schema, proposed.schema).changes,
-        *compare_guarantees(current.guarantees, proposed.guarantees),
+        *compare(aligned.schema, proposed.schema).changes,
+        *compare_guarantees(aligned.guarantees, proposed.guarantees),
         *compare_modes(current.mode, proposed.mode),
+        *rebaselined,
     )
     return judge_changes(changes, current.mode)
 

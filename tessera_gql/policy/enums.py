@@ -99,13 +99,6 @@ class Intent(StrEnum):
     RELEASE = "RELEASE"
 
 
-class ColumnBasis(StrEnum):
-    """Where the columns of a contract come from: the declarations of a manifest, or the catalog of the warehouse."""
-
-    DECLARED = "DECLARED"
-    CATALOG = "CATALOG"
-
-
 class Response(StrEnum):
     """The response of a team to a proposal. MIGRATING counts as consent only once its deadline has passed."""
 
