@@ -2,7 +2,8 @@
 
 Audit log, webhooks and subscriptions are made from them. `audience_team_ids` are the teams that may see the event and
 are notified. All fields outside the envelope (`audience_team_ids`, `asset_id`, `proposal_id`) form the payload, so a
-new field is sent to all receivers. A new kind also needs its row in `policy.visibility.EVENT_AUDIENCES` (without one,
+new field is sent to all receivers; `policy.global_ids.PAYLOAD_TYPES` needs the type of a new id. `changes` of an update
+holds the values before and after. A new kind also needs its row in `policy.visibility.EVENT_AUDIENCES` (without one,
 only administrators and its audience teams would see it, which a test refuses) and a description in `graphql/enums.py`;
 CONTRIBUTING.md has the recipe.
 """
@@ -14,7 +15,9 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
+from tessera_gql.diff import Mode
 from tessera_gql.policy.enums import ChangeType, Outcome, ProposalStatus, Response
+from tessera_gql.policy.event_changes import ValueChanges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +90,7 @@ class TeamUpdated(Event):
     entity_field = "team_id"
     team_id: UUID
     changed: tuple[str, ...]
+    changes: ValueChanges = field(default_factory=ValueChanges)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +103,7 @@ class AssetCreated(Event):
 class AssetUpdated(Event):
     entity_field = "asset_id"
     changed: tuple[str, ...]
+    changes: ValueChanges = field(default_factory=ValueChanges)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +144,9 @@ class ContractPublished(Event):
     version: str
     outcome: Outcome
     change_type: ChangeType
+    mode: Mode
+    previous_version: str | None = None
+    previous_mode: Mode | None = None
     replaces: UUID | None = None
     reason: str | None = None
     not_asked: frozenset[UUID] = field(default_factory=frozenset[UUID])
@@ -166,6 +174,7 @@ class RegistrationUpdated(Event):
     registration_id: UUID
     consumer_team_id: UUID
     changed: tuple[str, ...]
+    changes: ValueChanges = field(default_factory=ValueChanges)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,9 +297,12 @@ class WebhookCreated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookUpdated(Event):
+    """A webhook was updated. As in `WebhookCreated`, of its URL only the host is recorded, and no secret."""
+
     entity_field = "webhook_id"
     webhook_id: UUID
     changed: tuple[str, ...]
+    changes: ValueChanges = field(default_factory=ValueChanges)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from tessera_gql.policy import compatibility, validation, version
 from tessera_gql.policy.access import Action, Actor, authorize
 from tessera_gql.policy.compatibility import Judgement, KnownColumns, Terms, waive_move_to_consumer
 from tessera_gql.policy.enums import Outcome, ProposalStatus
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store import assets, contracts, proposals
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
@@ -174,9 +175,9 @@ async def _propose(session: Session, context: PublishContext, current: Contract)
             return await _reuse_proposal(session, context, waiting)
         if not request.supersede:
             raise Conflict(
-                f"{asset.fqn} has an open proposal for version {waiting.proposed_version} ({waiting.id},"
-                f" {waiting.status.lower()}) that {difference}. Wait for it, withdraw it, or publish"
-                " again with `supersede`."
+                f"{asset.fqn} has an open proposal for version {waiting.proposed_version}"
+                f" ({encode_global_id('Proposal', waiting.id)}, {waiting.status.lower()}) that {difference}."
+                " Wait for it, withdraw it, or publish again with `supersede`."
             )
         reason = f"superseded by a proposal for version {version}"
         await proposal_lifecycle.change_status(session, asset, waiting, ProposalStatus.SUPERSEDED, reason)
