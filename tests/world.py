@@ -19,6 +19,7 @@ from tessera_gql.store.tables import (
     Asset,
     AssetDependency,
     Contract,
+    Debt,
     EventRow,
     Proposal,
     Registration,
@@ -207,7 +208,7 @@ class World:
         """Count the rows of each table; equal counts before and after mean that nothing was written."""
         sizes: dict[str, int] = {}
         async with self.database.read() as session:
-            for model in (Team, Asset, Contract, Registration, Proposal, Acknowledgment, EventRow):
+            for model in (Team, Asset, Contract, Registration, Proposal, Acknowledgment, Debt, EventRow):
                 rows = await session.rows(select(table(model)))
                 sizes[model.__name__] = len(rows)
         return sizes

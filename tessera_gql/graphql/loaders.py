@@ -20,6 +20,7 @@ from tessera_gql.policy.visibility import visibility_of
 from tessera_gql.store import (
     assets,
     contracts,
+    debts,
     events,
     keys,
     lineage,
@@ -118,8 +119,9 @@ async def _load_reachable(session: Session, keys: list[tuple[UUID, Direction, in
 
 async def _load_reader_indexes(session: Session, keys: list[UUID]) -> list[FieldReaderIndex]:
     readers: dict[UUID, list[FieldReader]] = {key: [] for key in keys}
+    path_debts = await debts.load_open_path_debts(session, keys)
     for row in await registrations.list_live(session, keys):
-        readers[row.asset_id].append(registrations.to_reader(row))
+        readers[row.asset_id].append(path_debts.to_reader(row))
     return [FieldReaderIndex(readers[key]) for key in keys]
 
 
@@ -136,6 +138,7 @@ class Loaders:
     registration = row_loader(registrations.by_ids)
     proposal = row_loader(proposals.by_ids)
     acknowledgment = row_loader(proposals.acknowledgments_by_ids)
+    debt = row_loader(debts.by_ids)
     dependency = row_loader(lineage.by_ids)
     event: cached_property[Loader[UUID, EventRow | None]] = visible_row_loader(events.TABLE)
     webhook: cached_property[Loader[UUID, Webhook | None]] = visible_row_loader(webhooks.TABLE)
@@ -241,6 +244,7 @@ NODE_LOADERS: dict[str, Callable[[Loaders], Loader[UUID, Any]]] = {
     "Asset": lambda loaders: loaders.asset,
     "AssetDependency": lambda loaders: loaders.dependency,
     "Contract": lambda loaders: loaders.contract,
+    "Debt": lambda loaders: loaders.debt,
     "Event": lambda loaders: loaders.event,
     "Proposal": lambda loaders: loaders.proposal,
     "Registration": lambda loaders: loaders.registration,

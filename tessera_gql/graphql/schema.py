@@ -9,6 +9,7 @@ from tessera_gql.graphql import (
     changes,
     contracts,
     dbt,
+    debts,
     events,
     git,
     impact,
@@ -36,6 +37,7 @@ class Query(
     contracts.Queries,
     events.Queries,
     dbt.Queries,
+    debts.Queries,
     keys.Queries,
     nodes.Queries,
     proposals.Queries,
@@ -56,6 +58,7 @@ class Mutation(
     contracts.Mutations,
     registrations.Mutations,
     dbt.Mutations,
+    debts.Mutations,
     teams.Mutations,
     webhooks.Mutations,
 ):

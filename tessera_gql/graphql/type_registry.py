@@ -19,6 +19,7 @@ MODULES = {
     "Asset": "assets",
     "AssetDependency": "lineage",
     "Contract": "contracts",
+    "Debt": "debts",
     "Event": "events",
     "Lineage": "lineage",
     "Proposal": "proposals",

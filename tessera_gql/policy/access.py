@@ -74,6 +74,7 @@ class Action(StrEnum):
     UPDATE_REGISTRATION = "update registrations"
     UNREGISTER = "unregister consumers"
     ACKNOWLEDGE_PROPOSAL = "answer proposals"
+    ACKNOWLEDGE_DEBT = "acknowledge debts"
     WITHDRAW_PROPOSAL = "withdraw proposals"
     PUBLISH_PROPOSAL = "publish proposals"
     SYNC_DBT_MANIFEST = "sync a manifest"
@@ -117,6 +118,7 @@ ACTION_SCOPES: Mapping[Action, ScopeRule] = {
     Action.UPDATE_REGISTRATION: OWNER_OR_ADMIN,
     Action.UNREGISTER: OWNER_OR_ADMIN,
     Action.ACKNOWLEDGE_PROPOSAL: OWNER_OR_ADMIN,  # the asked team
+    Action.ACKNOWLEDGE_DEBT: OWNER_OR_ADMIN,  # the team that was not asked
     Action.WITHDRAW_PROPOSAL: OWNER_OR_ADMIN,
     Action.PUBLISH_PROPOSAL: OWNER_OR_ADMIN,
     Action.SYNC_DBT_MANIFEST: OWNER_OR_ADMIN,  # table by table: those of other teams are skipped

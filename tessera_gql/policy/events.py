@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from tessera_gql.diff import Mode
-from tessera_gql.policy.enums import ChangeType, Outcome, ProposalStatus, Response
+from tessera_gql.policy.enums import ChangeType, DebtKind, Outcome, ProposalStatus, Response
 from tessera_gql.policy.event_changes import ValueChanges
 
 
@@ -182,6 +182,38 @@ class RegistrationEnded(Event):
     entity_field = "registration_id"
     registration_id: UUID
     consumer_team_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class DebtRecorded(Event):
+    """A publish left something undone for a team, for the same reason each; `changes` has a message for each debt.
+
+    `count` is the number of the debts; of many, the lists have only the first ones.
+    """
+
+    entity_field = "team_id"
+    team_id: UUID
+    debt_kind: DebtKind
+    count: int
+    debts: tuple[UUID, ...]
+    paths: tuple[str, ...]
+    changes: tuple[str, ...]
+    contract_id: UUID
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DebtSettled(Event):
+    """Debts of a team ended: the team acknowledged them or corrected its registration, or a field came back."""
+
+    entity_field = "team_id"
+    team_id: UUID
+    debt_kind: DebtKind
+    count: int
+    debts: tuple[UUID, ...]
+    paths: tuple[str, ...]
+    reason: str
+    notes: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

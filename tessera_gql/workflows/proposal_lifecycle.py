@@ -15,7 +15,7 @@ from tessera_gql.policy.compatibility import Judgement, Terms
 from tessera_gql.policy.enums import Outcome, ProposalStatus
 from tessera_gql.policy.fingerprints import are_fingerprints_current
 from tessera_gql.policy.proposal_status import Revision, TeamResponse
-from tessera_gql.store import contracts, lineage, proposals, registrations
+from tessera_gql.store import contracts, debts, lineage, proposals, registrations
 from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal, new_id
@@ -58,9 +58,10 @@ async def load_affected_teams(
 ) -> AffectedTeams:
     """Find affected teams among consumers; owners of `downstream` (loaded if None) are informed as well."""
     live = await registrations.list_live(session, [asset.id])
+    path_debts = await debts.load_open_path_debts(session, [asset.id])
     collector = AffectedTeamsCollector(breaking, proposer)
     for start in range(0, len(live), BATCH_SIZE):
-        collector.add(map(registrations.to_reader, live[start : start + BATCH_SIZE]))
+        collector.add(map(path_debts.to_reader, live[start : start + BATCH_SIZE]))
         await asyncio.sleep(0)
     affected = collector.result()
     if downstream is None:

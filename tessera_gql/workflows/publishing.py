@@ -1,5 +1,6 @@
 """Publish a schema: compatible changes become active, breaking changes wait for the teams that they affect."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -137,11 +138,10 @@ async def _publish(session: Session, context: PublishContext, outcome: Outcome) 
     asset, request, judgement = context.asset, context.request, context.judgement
     base_version = await find_base_version(session, asset.id, context.current)
     version = compatibility.next_version(request.version, base_version, judgement)
-    not_asked: frozenset[UUID] = frozenset()
+    not_asked: Mapping[UUID, Sequence[str]] = {}
     if outcome is Outcome.FORCED:
-        not_asked = frozenset(
-            (await proposal_lifecycle.load_affected_teams(session, asset, judgement.breaking, context.team)).asked
-        )
+        affected = await proposal_lifecycle.load_affected_teams(session, asset, judgement.breaking, context.team)
+        not_asked = affected.asked
         if context.open_proposal is not None:
             reason = f"version {version} was published by force"
             await proposal_lifecycle.change_status(
@@ -163,6 +163,8 @@ async def _publish(session: Session, context: PublishContext, outcome: Outcome) 
             source=request.source,
         ),
     )
+    if context.open_proposal is not None and outcome is Outcome.PUBLISHED:
+        await proposal_lifecycle.update_asked_teams(session, asset)  # a debt that is settled may release a team
     return PublishResult(outcome, asset, contract, None, judgement)
 
 

@@ -21,6 +21,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Registration, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import proposal_lifecycle
+from tessera_gql.workflows.debts import settle_corrected
 from tessera_gql.workflows.teams import require_row_version, resolve_acting_team
 
 MAX_FIELDS = 5_000
@@ -95,6 +96,7 @@ async def update(
     }
     if not await update_columns(session, row, asset.owner_team_id, values):
         return row
+    await settle_corrected(session, [asset.id])
     await proposal_lifecycle.update_asked_teams(session, asset)
     return await registrations.get(session, row_id)
 
@@ -105,6 +107,7 @@ async def unregister(
     """End a registration; an open proposal no longer asks the team because of it."""
     asset, row = await _lock_live(session, actor, Action.UNREGISTER, row_id, expected_row_version)
     await end(session, row, asset.owner_team_id)
+    await settle_corrected(session, [asset.id])
     await proposal_lifecycle.update_asked_teams(session, asset)
     return await registrations.get(session, row_id)
 
