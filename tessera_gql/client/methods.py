@@ -6,7 +6,7 @@ from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
 from tessera_gql.client.async_client import AsyncBaseClient
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
-from tessera_gql.client.operations import catalog, manifests, publishing, subscriptions
+from tessera_gql.client.operations import catalog, debts, manifests, publishing, subscriptions
 from tessera_gql.client.sync_client import BaseClient
 
 P = ParamSpec("P")
@@ -82,6 +82,8 @@ class _Methods:
     withdraw_proposal = ClientMethod(publishing.withdraw_proposal)
     publish_proposal = ClientMethod(publishing.publish_proposal)
     inbox = ClientMethod(publishing.inbox)
+    acknowledge_debt = ClientMethod(debts.acknowledge_debt)
+    debts = ClientMethod(debts.debts)
     sync_dbt = ClientMethod(manifests.sync_dbt)
     dbt_impact = ClientMethod(manifests.dbt_impact)
     events = ClientMethod(subscriptions.events)
