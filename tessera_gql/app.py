@@ -25,13 +25,13 @@ from tessera_gql.errors import Unavailable
 from tessera_gql.executor import core_schema
 from tessera_gql.graphql.context import Context, Resources, open_context
 from tessera_gql.graphql.errors import to_graphql_error
-from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
 from tessera_gql.notifications import deadlines, outbound_http
 from tessera_gql.notifications.event_relay import EventRelay
 from tessera_gql.notifications.postgres_listener import listen_for_events
 from tessera_gql.notifications.webhook_worker import RenderPayload, WebhookOptions, WebhookWorker
 from tessera_gql.policy.access import Actor, Scope
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.server.concurrency import ConcurrencyLimiter
 from tessera_gql.server.documents import Operation
 from tessera_gql.server.graphiql import create_page_routes
@@ -253,9 +253,9 @@ def create_webhook_renderer(transport: Transport) -> RenderPayload:
 
     async def run(webhook: Webhook, event: EventRow) -> Any:
         scope = Scope.WRITE if webhook.team_id else Scope.ADMIN
-        actor = Actor(f"webhook {webhook.id}", webhook.team_id, frozenset({scope}))
+        actor = Actor(f"webhook {encode_global_id('Webhook', webhook.id)}", webhook.team_id, frozenset({scope}))
         prepared = transport.document_cache.prepare(
-            webhook.document or "", {"event": global_id("Event", event.id)}, None
+            webhook.document or "", {"event": encode_global_id("Event", event.id)}, None
         )
         if isinstance(prepared, Operation) and prepared.kind is not OperationType.QUERY:
             raise outbound_http.DeliveryError(f"The document must be a query, not a {prepared.kind.value}.")

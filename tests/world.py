@@ -20,6 +20,7 @@ from tessera_gql.store.tables import (
     AssetDependency,
     ChangeSet,
     Contract,
+    Debt,
     EventRow,
     Project,
     Proposal,
@@ -243,7 +244,18 @@ class World:
         """Count the rows of each table; equal counts before and after mean that nothing was written."""
         sizes: dict[str, int] = {}
         async with self.database.read() as session:
-            for model in (Team, Project, Asset, Contract, Registration, ChangeSet, Proposal, Acknowledgment, EventRow):
+            for model in (
+                Team,
+                Project,
+                Asset,
+                Contract,
+                Registration,
+                ChangeSet,
+                Proposal,
+                Acknowledgment,
+                Debt,
+                EventRow,
+            ):
                 rows = await session.rows(select(table(model)))
                 sizes[model.__name__] = len(rows)
         return sizes

@@ -34,6 +34,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "unregister": ("catalog", "unregister", CONTRACTS_PANEL),
     "inbox": ("proposals", "inbox", CONTRACTS_PANEL),
     "ack": ("proposals", "ack", CONTRACTS_PANEL),
+    "debts": ("debts", "debts", CONTRACTS_PANEL),
+    "acknowledge-debt": ("debts", "acknowledge_debt", CONTRACTS_PANEL),
     "proposals": ("proposals", "proposals", CONTRACTS_PANEL),
     "proposal": ("proposals", "proposal", CONTRACTS_PANEL),
     "publish-proposal": ("proposals", "publish_proposal", CONTRACTS_PANEL),

@@ -10,8 +10,8 @@ import typer
 
 from tessera_gql.cli.database_access import run_on_database
 from tessera_gql.cli.terminal import JsonOption, fail, is_terminal, print_json, print_line, print_note, print_table
-from tessera_gql.graphql.ids import parse_global_id
 from tessera_gql.policy.access import Actor, Scope
+from tessera_gql.policy.global_ids import decode_global_id, encode_global_id
 from tessera_gql.store import keys as store
 from tessera_gql.store import projects, teams
 from tessera_gql.store.database import Database
@@ -114,6 +114,7 @@ async def _describe_keys(session: Session, api_keys: Sequence[ApiKey]) -> list[d
     return [
         {column: getattr(key, column, None) for column in COLUMNS}
         | {
+            "id": encode_global_id("ApiKey", key.id),
             "team": names[key.team_id] if key.team_id else None,
             "project": names[key.project_id] if key.project_id else None,
             "state": _get_state(key, session.now),
@@ -152,5 +153,5 @@ def _parse_key_id(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:
-        global_id = parse_global_id(text)
+        global_id = decode_global_id(text)
         return global_id[1] if global_id and global_id[0] == "ApiKey" else None

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tessera_gql.cli.api import TeamOption, connect, resolve_proposal_id
+from tessera_gql.cli.debts import print_debts
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_properties, print_table
 from tessera_gql.client import AcknowledgmentResponse, ContractStatus, Proposal, ProposalStatus
 from tessera_gql.client.models import ContractSummary
@@ -58,12 +59,15 @@ def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
 
 
 def inbox(team: TeamOption = None, as_json: JsonOption = False) -> None:
-    """List the proposals that a team has not acknowledged yet.
+    """List the proposals that a team has not acknowledged yet, then its open debts.
+
+    With --json only the proposals; `tessera debts --json` prints the debts.
 
     Example: tessera inbox --team finance
     """
     with connect() as client:
         acknowledgments = list(client.inbox(team))
+        debts = [] if as_json else list(client.debts(team))
     if as_json:
         print_json(acknowledgments)
         return
@@ -72,6 +76,8 @@ def inbox(team: TeamOption = None, as_json: JsonOption = False) -> None:
         for item in acknowledgments
     )
     print_table(("team", "asset", "because", "expires"), rows, none="Nothing waits for an answer.")
+    if debts:
+        print_debts(debts)
 
 
 def ack(

@@ -85,6 +85,14 @@ class PublishOutcome(StrEnum):
     FORCED = "FORCED"
 
 
+class DebtKind(StrEnum):
+    """The reason for a debt."""
+
+    REMOVED_FIELD = "REMOVED_FIELD"
+    UNKNOWN_FIELD = "UNKNOWN_FIELD"
+    FORCED = "FORCED"
+
+
 class DocumentFormat(StrEnum):
     """The format of a schema document."""
 

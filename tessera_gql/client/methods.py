@@ -7,7 +7,7 @@ from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, overload
 from tessera_gql.client.async_client import AsyncBaseClient
 from tessera_gql.client.calls import check_call
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
-from tessera_gql.client.operations import catalog, manifests, projects, publishing, subscriptions
+from tessera_gql.client.operations import catalog, debts, manifests, projects, publishing, subscriptions
 from tessera_gql.client.sync_client import BaseClient
 
 P = ParamSpec("P")
@@ -94,6 +94,8 @@ class _Methods:
     withdraw_change_set = ClientMethod(publishing.withdraw_change_set)
     publish_change_set = ClientMethod(publishing.publish_change_set)
     inbox = ClientMethod(publishing.inbox)
+    acknowledge_debt = ClientMethod(debts.acknowledge_debt)
+    debts = ClientMethod(debts.debts)
     sync_dbt = ClientMethod(manifests.sync_dbt)
     dbt_impact = ClientMethod(manifests.dbt_impact)
     events = ClientMethod(subscriptions.events)

@@ -12,6 +12,7 @@ from tessera_gql.client.enums import (
     ChangeSetStatus,
     CompatibilityMode,
     ContractStatus,
+    DebtKind,
     DependencyType,
     DocumentFormat,
     EventKind,
@@ -241,6 +242,19 @@ class PendingAcknowledgment(Acknowledgment):
     """An acknowledgment that the team still owes, with its proposal."""
 
     proposal: Proposal
+
+
+class Debt(Model):
+    """What a publish left undone for a team. `path` is None for a forced change of the whole document."""
+
+    id: str
+    kind: DebtKind
+    path: str | None
+    message: str
+    since: datetime
+    settled_at: datetime | None
+    asset: AssetSummary
+    team: TeamSummary
 
 
 class Diff(Model):

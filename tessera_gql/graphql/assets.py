@@ -14,7 +14,7 @@ from tessera_gql.graphql.fields import AssetField, load_fields
 from tessera_gql.graphql.filters import optional, or_keep, or_none
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.lineage import lineage_field
-from tessera_gql.graphql.listings import ASSETS, CONSUMERS, CONTRACTS, DEPENDENCIES, PROPOSALS, REGISTRATIONS
+from tessera_gql.graphql.listings import ASSETS, CONSUMERS, CONTRACTS, DEBTS, DEPENDENCIES, PROPOSALS, REGISTRATIONS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, VersionedInput, mutation, payload_field
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_loader, team_ref
 from tessera_gql.graphql.relations import relation, root_by_ref
@@ -63,6 +63,11 @@ class Asset(Node):
     consumers = connection(CONSUMERS, "asset_id", description="The teams that read the asset now, each once.")
     proposals = connection(
         PROPOSALS, "asset_id", description="All proposals of breaking changes, open or ended, the latest first."
+    )
+    debts = connection(
+        DEBTS,
+        "asset_id",
+        description="What publishes of the asset left undone for teams that read it, until it is settled.",
     )
     dependencies = connection(
         DEPENDENCIES,

@@ -12,6 +12,7 @@ from tessera_gql.policy.enums import (
     ChangeSetStatus,
     ChangeType,
     ContractStatus,
+    DebtKind,
     DependencyType,
     Evidence,
     Intent,
@@ -167,6 +168,14 @@ describe_enum(
     DDL="SQL statements that create tables.",
 )
 describe_enum(
+    DebtKind,
+    "The reason for a debt.",
+    REMOVED_FIELD="The team is registered for a field that a contract removed. It ends when the field comes back.",
+    UNKNOWN_FIELD="The team registered a field that no contract ever had. Until it is corrected, the team is asked"
+    " about every change.",
+    FORCED="The team was not asked about a break that was published by force. It ends when the team acknowledges it.",
+)
+describe_enum(
     ContractStatus,
     "The stage of a contract's life.",
     ACTIVE="The contract that is in force; an asset has one at most.",
@@ -266,6 +275,8 @@ describe_enum(
     CONTRACT_UPDATED="The metadata of a contract changed.",
     CONTRACT_RETIRED="A contract was retired.",
     REGISTRATION_CREATED="A team registered as a consumer of an asset.",
+    DEBT_RECORDED="A publish left something undone for a team: it was not asked, or reads a field that is not there.",
+    DEBT_SETTLED="Debts of a team ended: it acknowledged them, corrected its registration, or a field came back.",
     REGISTRATION_UPDATED="A team changed what it reads of an asset, or its purpose.",
     REGISTRATION_ENDED="A team is no longer a consumer of an asset.",
     PROPOSAL_OPENED="A breaking change was proposed.",

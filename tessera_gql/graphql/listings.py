@@ -10,6 +10,7 @@ from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, St
 from tessera_gql.policy.enums import (
     ChangeSetStatus,
     ContractStatus,
+    DebtKind,
     DependencyType,
     Evidence,
     ProposalKind,
@@ -18,7 +19,7 @@ from tessera_gql.policy.enums import (
     ResourceType,
     Response,
 )
-from tessera_gql.store import assets, change_sets, contracts, lineage, proposals, registrations, teams
+from tessera_gql.store import assets, change_sets, contracts, debts, lineage, proposals, registrations, teams
 
 
 @strawberry.input(description="Conditions on teams; a team must meet all of them.")
@@ -88,6 +89,15 @@ class AcknowledgmentFilter:
     response: EnumFilter[Response] | None = filter_by("response", "The response of the team.")
 
 
+@strawberry.input(description="Conditions on debts; a debt must meet all of them.")
+class DebtFilter:
+    asset: IdFilter | None = filter_by("asset_id", "The asset that the team reads.", type_name="Asset")
+    team: IdFilter | None = filter_by(
+        "team_id", "The team that was not asked, or that registered the field.", type_name="Team"
+    )
+    kind: EnumFilter[DebtKind] | None = filter_by("kind", "The reason for the debt.")
+
+
 @strawberry.input(description="Conditions on dependencies; a dependency must meet all of them.")
 class DependencyFilter:
     type: EnumFilter[DependencyType] | None = filter_by(
@@ -148,4 +158,6 @@ ACKNOWLEDGMENTS = define_listing(
     {"CREATED_AT": ("created_at", "The time at which the team was asked.")},
 )
 INBOX = replace(ACKNOWLEDGMENTS, source=proposals.AWAITED)
+DEBTS = define_listing("Debt", debts.OPEN, DebtFilter, {"SINCE": ("since", "The time of the publish.")})
+DEBT_INBOX = replace(DEBTS, source=debts.INBOX)
 DEPENDENCIES = define_listing("AssetDependency", lineage.TABLE, DependencyFilter, {"CREATED_AT": CREATED_AT})

@@ -21,6 +21,7 @@ from tessera_gql.store import (
     assets,
     change_sets,
     contracts,
+    debts,
     events,
     keys,
     lineage,
@@ -120,8 +121,9 @@ async def _load_reachable(session: Session, keys: list[tuple[UUID, Direction, in
 
 async def _load_reader_indexes(session: Session, keys: list[UUID]) -> list[FieldReaderIndex]:
     readers: dict[UUID, list[FieldReader]] = {key: [] for key in keys}
+    path_debts = await debts.load_open_path_debts(session, keys)
     for row in await registrations.list_live(session, keys):
-        readers[row.asset_id].append(registrations.to_reader(row))
+        readers[row.asset_id].append(path_debts.to_reader(row))
     return [FieldReaderIndex(readers[key]) for key in keys]
 
 
@@ -140,6 +142,7 @@ class Loaders:
     proposal = row_loader(proposals.by_ids)
     change_set = row_loader(change_sets.by_ids)
     acknowledgment = row_loader(proposals.acknowledgments_by_ids)
+    debt = row_loader(debts.by_ids)
     dependency = row_loader(lineage.by_ids)
     event: cached_property[Loader[UUID, EventRow | None]] = visible_row_loader(events.TABLE)
     webhook: cached_property[Loader[UUID, Webhook | None]] = visible_row_loader(webhooks.TABLE)
@@ -250,6 +253,7 @@ NODE_LOADERS: dict[str, Callable[[Loaders], Loader[UUID, Any]]] = {
     "AssetDependency": lambda loaders: loaders.dependency,
     "ChangeSet": lambda loaders: loaders.change_set,
     "Contract": lambda loaders: loaders.contract,
+    "Debt": lambda loaders: loaders.debt,
     "Event": lambda loaders: loaders.event,
     "Project": lambda loaders: loaders.project,
     "Proposal": lambda loaders: loaders.proposal,

@@ -10,6 +10,7 @@ from tessera_gql.graphql import (
     changes,
     contracts,
     dbt,
+    debts,
     events,
     git,
     impact,
@@ -39,6 +40,7 @@ class Query(
     contracts.Queries,
     events.Queries,
     dbt.Queries,
+    debts.Queries,
     keys.Queries,
     nodes.Queries,
     projects.Queries,
@@ -62,6 +64,7 @@ class Mutation(
     contracts.Mutations,
     registrations.Mutations,
     dbt.Mutations,
+    debts.Mutations,
     teams.Mutations,
     webhooks.Mutations,
 ):

@@ -20,6 +20,7 @@ MODULES = {
     "AssetDependency": "lineage",
     "ChangeSet": "change_sets",
     "Contract": "contracts",
+    "Debt": "debts",
     "Event": "events",
     "Lineage": "lineage",
     "Project": "projects",

@@ -6,7 +6,7 @@ import strawberry
 
 from tessera_gql.graphql.connections import connection_field, load_connection, parse_page_request
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.listings import INBOX
+from tessera_gql.graphql.listings import DEBT_INBOX, DEBTS, INBOX
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
 from tessera_gql.policy.access import Actor, Scope
@@ -21,6 +21,12 @@ async def _load_inbox(root: Any, info: Info, **arguments: Any) -> Any:
     return await load_connection(info.context.loaders, INBOX, parent, page_request)
 
 
+async def _load_debts(root: Any, info: Info, **arguments: Any) -> Any:
+    page_request, team = parse_page_request(DEBT_INBOX, arguments), root.caller.team_id
+    parent = ("inbox_team_id", team) if team else None
+    return await load_connection(info.context.loaders, DEBT_INBOX if team else DEBTS, parent, page_request)
+
+
 @strawberry.type(description="The authenticated caller of this request.")
 class Viewer:
     caller: strawberry.Private[Actor]
@@ -32,6 +38,14 @@ class Viewer:
         INBOX,
         "The acknowledgments that open proposals await from the caller's team; from any team for an administrator of no"
         " team, and none for the key of a project.",
+        nested=True,
+    )
+
+    debts = connection_field(
+        _load_debts,
+        DEBT_INBOX,
+        "The open debts of the caller's team, and the unknown fields that other teams registered with its assets; all"
+        " open debts if the caller has no team.",
         nested=True,
     )
 

@@ -132,6 +132,7 @@ class Action(StrEnum):
     UPDATE_REGISTRATION = "update registrations"
     UNREGISTER = "unregister consumers"
     ACKNOWLEDGE_PROPOSAL = "answer proposals"
+    ACKNOWLEDGE_DEBT = "acknowledge debts"
     WITHDRAW_PROPOSAL = "withdraw proposals"
     PUBLISH_PROPOSAL = "publish proposals"
     WITHDRAW_CHANGE_SET = "withdraw change sets"
@@ -186,6 +187,7 @@ ACTION_SCOPES: Mapping[Action, ScopeRule] = {
     Action.UPDATE_REGISTRATION: OWNER_OR_ADMIN,
     Action.UNREGISTER: OWNER_OR_ADMIN,
     Action.ACKNOWLEDGE_PROPOSAL: OWNER_OR_ADMIN,  # the asked team
+    Action.ACKNOWLEDGE_DEBT: OWNER_OR_ADMIN,  # the team that was not asked
     Action.WITHDRAW_PROPOSAL: OWNER_PROJECT_OR_ADMIN,
     Action.PUBLISH_PROPOSAL: OWNER_PROJECT_OR_ADMIN,
     Action.WITHDRAW_CHANGE_SET: OWNER_PROJECT_OR_ADMIN,  # the owner of each asset with an open proposal

@@ -2,7 +2,8 @@
 
 Audit log, webhooks and subscriptions are made from them. `audience_team_ids` are the teams that may see the event and
 are notified. All fields outside the envelope (`audience_team_ids`, `asset_id`, `proposal_id`) form the payload, so a
-new field is sent to all receivers. A new kind also needs its row in `policy.visibility.EVENT_AUDIENCES` (without one,
+new field is sent to all receivers; `policy.global_ids.PAYLOAD_TYPES` needs the type of a new id. `changes` of an update
+holds the values before and after. A new kind also needs its row in `policy.visibility.EVENT_AUDIENCES` (without one,
 only administrators and its audience teams would see it, which a test refuses) and a description in `graphql/enums.py`;
 CONTRIBUTING.md has the recipe.
 """
@@ -14,7 +15,9 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from tessera_gql.policy.enums import ChangeType, Outcome, ProposalKind, ProposalStatus, Response
+from tessera_gql.diff import Mode
+from tessera_gql.policy.enums import ChangeType, DebtKind, Outcome, ProposalKind, ProposalStatus, Response
+from tessera_gql.policy.event_changes import ValueChanges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +90,7 @@ class TeamUpdated(Event):
     entity_field = "team_id"
     team_id: UUID
     changed: tuple[str, ...]
+    changes: ValueChanges = field(default_factory=ValueChanges)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +124,7 @@ class AssetCreated(Event):
 class AssetUpdated(Event):
     entity_field = "asset_id"
     changed: tuple[str, ...]
+    changes: ValueChanges = field(default_factory=ValueChanges)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +165,9 @@ class ContractPublished(Event):
     version: str
     outcome: Outcome
     change_type: ChangeType
+    mode: Mode
+    previous_version: str | None = None
+    previous_mode: Mode | None = None
     replaces: UUID | None = None
     reason: str | None = None
     not_asked: frozenset[UUID] = field(default_factory=frozenset[UUID])
@@ -200,6 +208,7 @@ class RegistrationUpdated(Event):
     registration_id: UUID
     consumer_team_id: UUID
     changed: tuple[str, ...]
+    changes: ValueChanges = field(default_factory=ValueChanges)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,6 +216,38 @@ class RegistrationEnded(Event):
     entity_field = "registration_id"
     registration_id: UUID
     consumer_team_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class DebtRecorded(Event):
+    """A publish left something undone for a team, for the same reason each; `changes` has a message for each debt.
+
+    `count` is the number of the debts; of many, the lists have only the first ones.
+    """
+
+    entity_field = "team_id"
+    team_id: UUID
+    debt_kind: DebtKind
+    count: int
+    debts: tuple[UUID, ...]
+    paths: tuple[str, ...]
+    changes: tuple[str, ...]
+    contract_id: UUID
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DebtSettled(Event):
+    """Debts of a team ended: the team acknowledged them or corrected its registration, or a field came back."""
+
+    entity_field = "team_id"
+    team_id: UUID
+    debt_kind: DebtKind
+    count: int
+    debts: tuple[UUID, ...]
+    paths: tuple[str, ...]
+    reason: str
+    notes: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -395,9 +436,12 @@ class WebhookCreated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookUpdated(Event):
+    """A webhook was updated. As in `WebhookCreated`, of its URL only the host is recorded, and no secret."""
+
     entity_field = "webhook_id"
     webhook_id: UUID
     changed: tuple[str, ...]
+    changes: ValueChanges = field(default_factory=ValueChanges)
 
 
 @dataclass(frozen=True, kw_only=True)

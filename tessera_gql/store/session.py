@@ -19,6 +19,7 @@ from sqlmodel import SQLModel
 from tessera_gql.compute import Computer
 from tessera_gql.errors import Conflict, NotFound
 from tessera_gql.policy.events import Event
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store.compiled import CompiledStatement, PreparedQuery, ValueList, in_values, list_parameter
 from tessera_gql.store.connections import ConnectionSource, Transaction
 from tessera_gql.store.faults import FAULTS, to_unavailable, translate_faults
@@ -221,6 +222,7 @@ class RowQuery(Generic[M]):
         self, model: type[M], column: str, *conditions: ColumnElement[bool], order_by: Sequence[Any] = ()
     ) -> None:
         source = table(model)
+        self._type_name = model.__name__
 
         def build(dialect: str) -> Select[Any]:
             is_requested = in_values(dialect, source.c[column], list_parameter("values", source.c[column]))
@@ -240,8 +242,12 @@ class RowQuery(Generic[M]):
         """Return the row with this value; raise NotFound for the input field of the noun if there is none."""
         row = await self.find(session, value)
         if row is None:
-            raise NotFound(f"There is no {noun} {value}. {advice}", field=(noun,))
+            raise NotFound(f"There is no {noun} {self._describe(value)}. {advice}", field=(noun,))
         return row
+
+    def _describe(self, value: Any) -> str:
+        """Describe a value for a client: an id as the API writes it."""
+        return encode_global_id(self._type_name, value) if isinstance(value, UUID) else str(value)
 
 
 class transaction:  # noqa: N801 - used as a function; a generator would take three times as long

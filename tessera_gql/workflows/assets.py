@@ -9,6 +9,7 @@ from tessera_gql.errors import Conflict
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Action, Actor, authorize, require_schema
 from tessera_gql.policy.enums import ResourceType
+from tessera_gql.policy.event_changes import describe_changes, list_changed
 from tessera_gql.policy.events import AssetCreated, AssetUpdated
 from tessera_gql.store import assets, registrations, teams
 from tessera_gql.store.assets import AssetRef
@@ -78,12 +79,16 @@ async def update(
     if not values:
         return asset
     await session.update_row(Asset, asset.id, **values, row_version=asset.row_version + 1)
-    names = {"meta": "metadata", "owner_team_id": "owner"}
     audience = {asset.owner_team_id, values.get("owner_team_id", asset.owner_team_id)}
     if {"owner_team_id", "compatibility_mode"} & values.keys():
         audience |= {row.consumer_team_id for row in await registrations.list_live(session, [asset.id])}
-    changed = tuple(sorted(names.get(key, key) for key in values))
-    session.record(AssetUpdated(audience_team_ids=frozenset(audience), asset_id=asset.id, changed=changed))
+    event = AssetUpdated(
+        audience_team_ids=frozenset(audience),
+        asset_id=asset.id,
+        changed=list_changed(values),
+        changes=describe_changes(asset, values),
+    )
+    session.record(event)
     return await assets.get(session, AssetRef(id=asset.id))
 
 

@@ -1,7 +1,7 @@
 """Insert contracts, which happens nowhere else, and retire them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, overload
 from uuid import UUID
@@ -16,12 +16,16 @@ from tessera_gql.store import assets, contracts, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal, new_id
+from tessera_gql.workflows.debts import Publication, update_debts
 from tessera_gql.workflows.teams import require_owning_team
 
 
 @dataclass(frozen=True)
 class ContractDraft:
-    """A contract to insert, and why it may; restored history sets `status` and `published_at`."""
+    """A contract to insert, and why it may; restored history sets `status` and `published_at`.
+
+    `not_asked` has the fingerprints of the changes that each team was not asked about.
+    """
 
     terms: Terms
     version: str
@@ -30,7 +34,7 @@ class ContractDraft:
     outcome: Outcome = Outcome.PUBLISHED
     proposal_id: UUID | None = None
     reason: str | None = None
-    not_asked: frozenset[UUID] = frozenset()
+    not_asked: Mapping[UUID, Sequence[str]] = field(default_factory=dict[UUID, Sequence[str]])
     metadata: dict[str, Any] | None = None
     source: SchemaDocument | None = None
     status: ContractStatus = ContractStatus.ACTIVE
@@ -69,11 +73,18 @@ async def insert_contracts(
     values = [_contract_values(session, asset, current, draft) for asset, current, draft in drafts]
     rows = await session.insert_many(Contract, values, conflict_message="Such a version exists already.")
     consumers: dict[UUID, set[UUID]] = {}
-    for row in await registrations.list_live(session, [asset.id for asset, _, _ in drafts]):
+    live = await registrations.list_live(session, [asset.id for asset, _, _ in drafts])
+    for row in live:
         consumers.setdefault(row.asset_id, set()).add(row.consumer_team_id)
     for contract, (asset, current, draft) in zip(rows, drafts, strict=True):
         audience = frozenset(consumers.get(asset.id, set()) | {asset.owner_team_id, draft.published_by})
         _record(session, contract, current, draft, audience)
+    publications = [
+        Publication(asset, contract, current, draft.judgement.breaking, draft.not_asked, draft.reason)
+        for contract, (asset, current, draft) in zip(rows, drafts, strict=True)
+        if contract.status is ContractStatus.ACTIVE
+    ]
+    await update_debts(session, publications, live)
     return rows
 
 
@@ -110,9 +121,12 @@ def _record(
         version=contract.version,
         outcome=draft.outcome,
         change_type=contract.change_type,
+        mode=contract.compatibility_mode,
+        previous_version=current.version if current else None,
+        previous_mode=current.compatibility_mode if current else None,
         replaces=current.id if current else None,
         reason=draft.reason,
-        not_asked=draft.not_asked,
+        not_asked=frozenset(draft.not_asked),
         changes=summarize_changes(draft.judgement.changes),
     )
     session.record(event)

@@ -13,6 +13,7 @@ from uuid import UUID
 from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound
 from tessera_gql.policy.access import ANONYMOUS, Action, Actor, Scope, authorize, is_allowed, require_scope
 from tessera_gql.policy.events import ApiKeyCreated, ApiKeyRevoked
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.policy.visibility import API_KEY_MARKER, KEY_PREFIX_LENGTH, visibility_of
 from tessera_gql.store import keys, projects, teams
 from tessera_gql.store.projects import ProjectRef
@@ -153,7 +154,7 @@ async def get_by_prefix(session: Session, prefix: str) -> ApiKey:
         case []:
             raise NotFound(f"No key that is still good begins with {prefix}. List them with `tessera keys list`.")
         case _:
-            ids = ", ".join(str(key.id) for key in matches)
+            ids = ", ".join(encode_global_id("ApiKey", key.id) for key in matches)
             raise Conflict(f"{len(matches)} keys begin with {prefix}. Name one of them by its id: {ids}.")
 
 

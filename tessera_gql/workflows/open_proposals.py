@@ -12,6 +12,7 @@ from tessera_gql.errors import Conflict
 from tessera_gql.policy import events, proposal_status
 from tessera_gql.policy.enums import ProposalKind, ProposalStatus
 from tessera_gql.policy.fingerprints import are_fingerprints_current
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store import change_sets, proposals
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal
@@ -130,7 +131,8 @@ async def _describe_conflict(session: Session, asset: Asset, row: Proposal, clai
         change_set = (await change_sets.by_ids(session, [row.change_set_id]))[0]
         source = f" of the change set {change_set.key}" + (f" ({change_set.url})" if change_set.url else "")
     return (
-        f"{asset.fqn} has an open proposal {subject} ({row.id}, {row.status.lower()}){source} that {claim.difference}."
+        f"{asset.fqn} has an open proposal {subject} ({encode_global_id('Proposal', row.id)},"
+        f" {row.status.lower()}){source} that {claim.difference}."
         " Wait for it, withdraw it, or publish again with `supersede`."
     )
 

@@ -17,7 +17,7 @@ from tessera_gql.policy.enums import ChangeSetStatus, Outcome, ProposalKind, Pro
 from tessera_gql.policy.fingerprints import are_fingerprints_current
 from tessera_gql.policy.proposal_status import TeamResponse
 from tessera_gql.policy.retirement import RETIREMENT_FINGERPRINT
-from tessera_gql.store import change_sets, contracts, lineage, proposals, registrations, teams
+from tessera_gql.store import change_sets, contracts, debts, lineage, proposals, registrations, teams
 from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, ChangeSet, Contract, Proposal, new_id
@@ -95,9 +95,10 @@ async def load_affected_teams(
 ) -> AffectedTeams:
     """Find affected teams among consumers; owners of `downstream` (loaded if None) are informed as well."""
     live = await registrations.list_live(session, [asset.id])
+    path_debts = await debts.load_open_path_debts(session, [asset.id])
     collector = AffectedTeamsCollector(breaking, proposer)
     for start in range(0, len(live), BATCH_SIZE):
-        collector.add(map(registrations.to_reader, live[start : start + BATCH_SIZE]))
+        collector.add(map(path_debts.to_reader, live[start : start + BATCH_SIZE]))
         await asyncio.sleep(0)
     affected = collector.result()
     if downstream is None:

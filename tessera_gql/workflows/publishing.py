@@ -1,5 +1,6 @@
 """Publish a schema: compatible changes become active, breaking changes wait for the teams that they affect."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -187,10 +188,10 @@ async def _publish(session: Session, context: PublishContext, outcome: Outcome) 
     asset, request, judgement = context.asset, context.request, context.judgement
     base_version = await find_base_version(session, asset.id, context.current)
     version = compatibility.next_version(request.version, base_version, judgement)
-    not_asked: frozenset[UUID] = frozenset()
+    not_asked: Mapping[UUID, Sequence[str]] = {}
     if outcome is Outcome.FORCED:
         affected = await proposal_lifecycle.load_affected_teams(session, asset, judgement.breaking, context.team)
-        not_asked = frozenset(affected.asked)
+        not_asked = affected.asked
     is_reached = context.open_proposal is not None and context.open_proposal.fingerprint == context.terms.fingerprint
     reached = context.open_proposal if is_reached else None
     if outcome is Outcome.FORCED and context.open_proposal is not None and reached is None:
@@ -217,6 +218,8 @@ async def _publish(session: Session, context: PublishContext, outcome: Outcome) 
     )
     if reached is not None:
         reached = await open_proposals.end_reached(session, asset, reached, contract)
+    elif context.open_proposal is not None and outcome is Outcome.PUBLISHED:
+        await proposal_lifecycle.update_asked_teams(session, asset)  # a debt that is settled may release a team
     return PublishResult(outcome, asset, contract, reached, judgement)
 
 

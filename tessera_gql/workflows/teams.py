@@ -14,6 +14,7 @@ from tessera_gql.policy.access import (
     require_owner,
     require_schema,
 )
+from tessera_gql.policy.event_changes import describe_changes, list_changed
 from tessera_gql.policy.events import TeamCreated, TeamUpdated
 from tessera_gql.store import teams
 from tessera_gql.store.session import Session
@@ -63,8 +64,13 @@ async def update(
         return team
     if not await session.update_unchanged(Team, team, **values):
         raise Stale("Somebody changed this team at this moment. Read it again, then repeat your change.")
-    changed = tuple(sorted({"metadata" if key == "meta" else key for key in values} - {"name_key"}))
-    session.record(TeamUpdated(audience_team_ids=frozenset({team.id}), team_id=team.id, changed=changed))
+    event = TeamUpdated(
+        audience_team_ids=frozenset({team.id}),
+        team_id=team.id,
+        changed=list_changed(values),
+        changes=describe_changes(team, values),
+    )
+    session.record(event)
     return await teams.get(session, TeamRef(id=team.id))
 
 

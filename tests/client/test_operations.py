@@ -27,7 +27,7 @@ from tessera_gql.client.effects import Pause, Post, TransportFailure
 from tessera_gql.client.endpoint import Endpoint
 from tessera_gql.client.http_exchange import execute_operation
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
-from tessera_gql.client.operations import catalog, manifests, projects, publishing, subscriptions
+from tessera_gql.client.operations import catalog, debts, manifests, projects, publishing, subscriptions
 from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
 from tessera_gql.config import Profile
 from tessera_gql.graphql.schema import print_sdl
@@ -88,6 +88,9 @@ BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscriptio
     "publish_proposal": lambda: publishing.publish_proposal("id"),
     "inbox": publishing.inbox,
     "inbox of a team": lambda: publishing.inbox("a"),
+    "debts": debts.debts,
+    "debts of a team": lambda: debts.debts("a"),
+    "acknowledge_debt": lambda: debts.acknowledge_debt("id", notes="a"),
     "sync_dbt": lambda: manifests.sync_dbt(b"{}", owner="a", create_teams=True),
     "dbt_impact": lambda: manifests.dbt_impact(b"{}"),
     "events": lambda: subscriptions.events(kinds=("TEAM_CREATED",), team_id="id"),

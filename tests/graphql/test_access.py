@@ -15,7 +15,7 @@ from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import ACTION_SCOPES, ANONYMOUS, Action, Actor, Scope, is_allowed
 from tessera_gql.policy.enums import DependencyType, Response
-from tessera_gql.store import contracts, keys
+from tessera_gql.store import contracts, debts, keys
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import ApiKey, Asset, Project, Proposal, Team
@@ -154,6 +154,15 @@ async def acknowledge_proposal(scene: Scene) -> dict[str, Any]:
     return {"proposal": proposal, "response": "BLOCKED", "team": scene.owner_ref}
 
 
+async def acknowledge_debt(scene: Scene) -> dict[str, Any]:
+    asset = await scene.asset(owner=scene.outsider)
+    await scene.world.register(asset, scene.owner)
+    await scene.world.publish(asset, without("note"), force=True, reason="it must be")
+    async with scene.world.database.read() as session:
+        (debt,) = await debts.list_open(session, [asset.id])
+    return {"debt": global_id("Debt", debt.id)}
+
+
 async def withdraw_proposal(scene: Scene) -> dict[str, Any]:
     return {"proposal": await scene.proposal(scene.owner, scene.outsider)}
 
@@ -236,6 +245,7 @@ CALLS: dict[Action, Callable[[Scene], Any]] = {
     Action.UPDATE_REGISTRATION: update_registration,
     Action.UNREGISTER: unregister,
     Action.ACKNOWLEDGE_PROPOSAL: acknowledge_proposal,
+    Action.ACKNOWLEDGE_DEBT: acknowledge_debt,
     Action.WITHDRAW_PROPOSAL: withdraw_proposal,
     Action.PUBLISH_PROPOSAL: publish_proposal,
     Action.PROPOSE_RETIREMENT: propose_retirement,

@@ -73,6 +73,7 @@ async def inputs(private: VisibilityScenario, team: Team, other_team: Team) -> d
         "register": {"asset": asset, "team": {"name": other_team.name}},
         "updateRegistration": {"registration": global_id("Registration", own_registrations[0].id), "purpose": "new"},
         "acknowledgeProposal": proposal | {"response": Enum("APPROVED"), "team": {"name": other_team.name}},
+        "acknowledgeDebt": {"debt": next(iter(known_ids["Debt"]))},
         "publishProposal": proposal,
         "withdrawProposal": proposal,
         "unregister": {"registration": global_id("Registration", own_registrations[0].id)},

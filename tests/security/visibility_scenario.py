@@ -31,6 +31,7 @@ from tessera_gql.store.tables import (
     Asset,
     AssetDependency,
     Contract,
+    Debt,
     EventRow,
     Project,
     Proposal,
@@ -49,7 +50,7 @@ from tessera_gql.workflows.webhooks import WebhookRequest
 from tests.formats.manifests import column, manifest
 from tests.formats.manifests import table as model
 from tests.security.crawler import Ask, Enum
-from tests.world import ORDERS, World, without
+from tests.world import World, without
 
 ISSUER, AUDIENCE, ADMIN_KEY = "https://login.example.com/", "tessera", "an administrator's key of the settings"
 SIGNING = RSAKey.generate_key(2048, {"kid": "rsa", "use": "sig"})
@@ -60,6 +61,7 @@ NOUNS: dict[str, type[Any]] = {
     "Asset": Asset,
     "AssetDependency": AssetDependency,
     "Contract": Contract,
+    "Debt": Debt,
     "Event": EventRow,
     "Project": Project,
     "Proposal": Proposal,
@@ -68,6 +70,7 @@ NOUNS: dict[str, type[Any]] = {
     "Webhook": Webhook,
     "WebhookDelivery": WebhookDelivery,
 }
+ROOTS_BY_ID = {"contract": "Contract", "debt": "Debt", "proposal": "Proposal", "registration": "Registration"}
 LIMITS = dict.fromkeys(
     [f"limit_{name}" for name in ("cost", "aliases", "directives", "overlaps", "tokens", "errors")], 10**7
 ) | {"limit_depth": 100}
@@ -213,8 +216,9 @@ async def _public(parts: Components, world: World, team: Team, other_team: Team)
         await registrations.register(
             session, actor, AssetRef(id=asset.id), team=TeamRef(id=other_team.id), details=reading
         )
-    await world.publish(asset, {**ORDERS, "title": "2"}, force=True, reason=f"public-{team.name}-forced", actor=actor)
-    outcome = await world.publish(asset, without("note"), reason=f"public-{team.name}-reason")
+    forced = without("customer_id")
+    await world.publish(asset, forced, force=True, reason=f"public-{team.name}-forced", actor=actor)
+    outcome = await world.publish(asset, without("note", schema=forced), reason=f"public-{team.name}-reason")
     assert outcome.proposal is not None
     async with world.database.write("tester") as session:
         acknowledgment = AcknowledgmentInput(Response.BLOCKED, None, f"public-{team.name}-notes")
@@ -292,8 +296,7 @@ def arguments(ids: dict[str, list[str]]) -> dict[str, list[dict[str, Any]]]:
     names = {"asset": "shop.core.theirs", "team": "theirs"}
     dropped = without("total")
     values: dict[str, list[dict[str, Any]]] = {
-        f"Query.{name}": [{"id": identity} for identity in ids[kind]]
-        for name, kind in {"contract": "Contract", "proposal": "Proposal", "registration": "Registration"}.items()
+        f"Query.{name}": [{"id": identity} for identity in ids[kind]] for name, kind in ROOTS_BY_ID.items()
     }
     return values | {
         "Query.asset": [{"by": {"fqn": names["asset"]}}, {"by": {"id": ids["Asset"][0]}}],

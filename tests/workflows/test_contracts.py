@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict, Forbidden
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.enums import ContractStatus, Outcome, Response
@@ -82,3 +83,12 @@ async def test_only_the_owner_retires_and_an_administrator_for_it(world: World) 
         await World(world.database, stranger).retire(first)
     admin = Actor("admin", world.consumers[0].id, frozenset({Scope.ADMIN}))
     assert (await World(world.database, admin).retire(first)).status is ContractStatus.RETIRED
+
+
+async def test_the_event_of_a_contract_holds_version_and_mode_before_and_after(world: World) -> None:
+    asset = await world.published()
+    await world.publish(asset, adding("one"), mode=Mode.FULL)
+    first, second = [event.payload for event in await world.events() if event.kind == "CONTRACT_PUBLISHED"]
+    names = ("previous_version", "version", "previous_mode", "mode")
+    assert [first[name] for name in names] == [None, "1.0.0", None, "BACKWARD"]
+    assert [second[name] for name in names] == ["1.0.0", "1.1.0", "BACKWARD", "FULL"]

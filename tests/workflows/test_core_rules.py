@@ -10,6 +10,7 @@ import pytest
 from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
 from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.enums import ContractStatus, Outcome, ProposalStatus, Response
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
@@ -149,7 +150,7 @@ async def test_9_two_concurrent_breaking_publishes_open_one_proposal(world: Worl
         refused = [result for result in pair if isinstance(result, Conflict)]
         succeeded = [result for result in pair if not isinstance(result, BaseException)]
         assert (len(refused), len(succeeded)) == (1, 1), pair
-        assert str(succeeded[0].proposal.id) in refused[0].message
+        assert encode_global_id("Proposal", succeeded[0].proposal.id) in refused[0].message
 
 
 async def test_10_two_concurrent_last_answers_approve_once_and_publish_once(world: World) -> None:
