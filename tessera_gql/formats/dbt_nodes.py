@@ -73,7 +73,7 @@ def group(node: UntrustedJson) -> str | None:
 
 
 def access(node: UntrustedJson) -> str | None:
-    """Return who may read the model within dbt: `private`, `protected` or `public`; None before dbt 1.5."""
+    """Return who may read the model within dbt: private, protected or public. None before dbt 1.5."""
     return node.text("access") or node.object("config").text("access")
 
 
