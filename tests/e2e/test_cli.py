@@ -199,7 +199,7 @@ def test_dbt_impact_reaches_each_exit_code_and_names_the_asked_teams(tmp_path: P
         assert time.monotonic() - began >= 2
         _answers(shell, server, broken)
         unread = without(MANIFEST, "lifetime_value", tmp_path)
-        assert "PROPOSED" in shell("dbt", "plan", unread, "--supersede")
+        assert "PUBLISHED" in shell("dbt", "plan", unread, "--supersede")
 
 
 def test_dbt_sync_maps_owners_skips_refusals_and_retires_removed_tables_on_request(tmp_path: Path) -> None:
