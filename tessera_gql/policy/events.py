@@ -111,7 +111,7 @@ class ProjectUpdated(Event):
     entity_field = "project_id"
     project_id: UUID
     changed: tuple[str, ...]
-    changes: dict[str, dict[str, Any]]
+    changes: ValueChanges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -355,6 +355,7 @@ class ChangeSetUpdated(Event):
     change_set_id: UUID
     key: str
     changed: tuple[str, ...]
+    changes: ValueChanges
 
 
 @dataclass(frozen=True, kw_only=True)

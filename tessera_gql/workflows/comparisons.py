@@ -1,6 +1,9 @@
 """Validate and compare schemas without blocking the event loop: long work runs in a process that can be killed."""
 
+import hashlib
 from typing import Any, Protocol, TypeVar
+
+import orjson
 
 from tessera_gql.diff import SchemaError, small_schema_size
 from tessera_gql.errors import Invalid
@@ -67,8 +70,10 @@ def _is_unchanged(current: Terms, proposed: Terms) -> bool:
 
 
 def _key(terms: Terms) -> tuple[Any, ...]:
+    """Return a cache key that the next attempt has as well, although it reads the contract from the database again."""
     schema_key = terms.known_hash or IdentityKey(terms.schema)
-    return schema_key, IdentityKey(terms.guarantees), IdentityKey(terms.known_columns), terms.mode
+    rest = orjson.dumps([terms.guarantees, terms.known_columns], default=str)
+    return schema_key, hashlib.blake2b(rest, digest_size=16).digest(), terms.mode
 
 
 class IdentityKey:
