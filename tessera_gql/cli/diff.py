@@ -43,8 +43,9 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
 ) -> None:
     """Compare two schemas: changes, breaking changes and counterexamples. Exit 0 if compatible, 1 if breaking.
 
-    Each file is, by its extension, a JSON Schema (.json, .yaml), ODCS (.yaml), Avro (.avsc), SQL (.sql), a protobuf
-    descriptor set (.pb) or a dbt manifest (.json; --part gives the model). The formats of the two may differ.
+    Each file is, by its extension, a JSON Schema (.json, .yaml), a data contract of ODCS v3 or the Data Contract
+    Specification (.yaml), Avro (.avsc), SQL (.sql), a protobuf descriptor set (.pb) or a dbt manifest (.json; --part
+    gives the model). The formats of the two may differ. Parts of a file that are left out are named on stderr.
     With --git and a single revision, the new schema is the file in the working tree.
 
     Example: tessera diff --git origin/main...HEAD schemas/orders.json --mode consumer
@@ -55,6 +56,9 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
     if (size := sum(len(content) for _name, content in contents)) > MIN_PROGRESS_BYTES:
         print_note((f"comparing {size / 1e6:.1f} MB …", "dim"))
     files = [parse_schema_file(name, content, part, dialect) for name, content in contents]
+    for file in files:
+        for warning in file.warnings:
+            print_note(f"{file.name}: {warning}")
     comparison = _compare(*files)
     render(comparison, mode, format)
     raise typer.Exit(0 if comparison.diff.is_compatible(mode) else 1)

@@ -199,12 +199,16 @@ class Diff(Model):
 
 
 class PublishResult(Model):
-    """The result of a publish: the contract, or the proposal that waits for acknowledgments."""
+    """The result of a publish: the contract, or the proposal that waits for acknowledgments.
+
+    `warnings` say which parts of the published document were left out.
+    """
 
     outcome: PublishOutcome
     contract: Contract | None
     proposal: Proposal | None
     diff: Diff | None
+    warnings: tuple[str, ...] = ()
 
 
 class AcknowledgeResult(Model):
@@ -234,6 +238,7 @@ class Impact(Model):
     breaking: tuple[Change, ...]
     asked: tuple[AskedTeam, ...]
     informed: tuple[TeamSummary, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class Dependency(Model):
