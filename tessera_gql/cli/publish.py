@@ -52,7 +52,7 @@ def publish(  # noqa: PLR0913, PLR0917 - one parameter for each option of the co
     with connect() as client:
         schema_def = read_schema(schema, format_, part, dialect)
         result = client.publish_contract(fqn=fqn, schema_def=schema_def, published_by=team, **options)
-    _print_warnings(result.warnings)
+    _print_warnings(result.warnings or ())
     print_json(result) if as_json else _print_publish_result(fqn, result)
     if result.outcome is PublishOutcome.PROPOSED and result.proposal and result.proposal.status != "APPROVED":
         raise typer.Exit(ExitCode.WAITING)

@@ -201,14 +201,14 @@ class Diff(Model):
 class PublishResult(Model):
     """The result of a publish: the contract, or the proposal that waits for acknowledgments.
 
-    `warnings` say which parts of the published document were left out.
+    `warnings` say which parts of the published document were left out; None in a payload of an older server.
     """
 
     outcome: PublishOutcome
     contract: Contract | None
     proposal: Proposal | None
     diff: Diff | None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] | None = None
 
 
 class AcknowledgeResult(Model):
