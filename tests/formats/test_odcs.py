@@ -1,8 +1,11 @@
 """ODCS contracts are read and rendered without loss and refused with pointer and reason."""
 
+from importlib.resources import files
 from typing import Any
 
+import orjson
 import pytest
+from jsonschema.validators import validator_for
 
 from tessera_gql.diff import Mode, check
 from tessera_gql.formats import odcs, yaml
@@ -207,6 +210,24 @@ def test_an_export_has_what_odcs_can_express_in_its_own_terms() -> None:
         "guarantees": guarantees,
         "compatibilityMode": "FULL",
     }
+
+
+def test_an_export_is_valid_by_the_schema_of_the_standard() -> None:
+    standard = orjson.loads((files("open_data_contract_standard") / "schema.json").read_bytes())
+    guarantees = {
+        "nullability": {"id": "never"},
+        "accepted_values": {"id": [1]},
+        "uniqueness": {"id": "always", "id, note": "always"},
+        "volume": {"min_rows": 1, "max_rows": 9},
+        "freshness": {"max_age": {"count": 1, "period": "hour"}},
+        "sla": {"latency": {"property": "latency", "value": 4, "unit": "d"}},
+        "quality": {"positive": {"type": "sql", "query": "SELECT 1", "mustBe": 0}},
+    }
+    text = odcs.render_contract(
+        "a.t", "1.0.0", ORDERS, guarantees=guarantees, mode=Mode.FULL, description="O.", team="s"
+    )
+    validator = validator_for(standard)(standard)
+    assert [error.message for error in validator.iter_errors(yaml.load(text).value)] == []
 
 
 def test_an_export_that_was_edited_is_read_by_its_columns_with_a_warning() -> None:
