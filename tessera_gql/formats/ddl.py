@@ -44,6 +44,7 @@ _HARMLESS_ACTIONS = re.compile(
 )
 """Actions of ALTER TABLE that change neither columns nor constraints, and identities of columns that are NOT NULL."""
 _ADD_CHECK = re.compile(r"\badd\s+check\b", re.IGNORECASE)
+_VIRTUAL = re.compile(r"(?<=\))\s+virtual\b", re.IGNORECASE)
 _WITH_CHECK = re.compile(r"\bwith\s+(?:no)?check\s+(?=add\b)", re.IGNORECASE)  # of SQL Server
 
 
@@ -293,9 +294,12 @@ class _Reader:
 
 
 def _normalize(statement: Statement) -> str:
-    """Return the statement in a form that the parser knows: it needs a name for a check that is added."""
+    """Return the statement in a form that the parser knows.
+
+    It needs a name for a check that is added, and knows generated columns that are stored only.
+    """
     numbers = count(1)
-    text = _WITH_CHECK.sub("", statement.text)
+    text = _VIRTUAL.sub(" STORED", _WITH_CHECK.sub("", statement.text))
     return _ADD_CHECK.sub(lambda _: f"add constraint check_{statement.line}_{next(numbers)} check", text)
 
 

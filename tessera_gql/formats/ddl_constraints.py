@@ -51,7 +51,7 @@ def apply_table_constraints(table: Table, items: Iterable[Any], dialect: str | N
             continue
         for part in item.expressions:
             _apply_constraint(table, part, item.name, dialect)
-        if (clustered := item.find(exp.ClusteredColumnConstraint)) is not None:
+        if (clustered := item.find(exp.ClusteredColumnConstraint, exp.NonClusteredColumnConstraint)) is not None:
             _apply_clustered_key(table, item, clustered)
 
 

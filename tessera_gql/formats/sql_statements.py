@@ -16,6 +16,7 @@ _TOKEN_PATTERN = re.compile(
     |(?P<meta>^\\[^\n]*+)
     |(?P<separator>;|^[ \t]*+[gG][oO][ \t]*+$)
     |(?P<word>\w++)
+    |[ \t(),.=<>*+\[\]{}:|&!?@%^~]++
     |.
     """,
     re.VERBOSE | re.DOTALL | re.MULTILINE,

@@ -128,6 +128,13 @@ def test_constraints_are_guarantees() -> None:
     }
 
 
+def test_columns_and_keys_in_spellings_of_one_database_are_read() -> None:
+    table = parse("create table t (a int not null, b int generated always as (a + 1) virtual)")
+    assert table.schema["properties"]["b"]["type"] == ["integer", "null"]
+    table = parse("create table t (a int, b int, constraint k primary key nonclustered (a, b))", "tsql")
+    assert (table.schema["required"], table.guarantees) == (["a", "b"], {"uniqueness": {"a, b": "always"}})
+
+
 def test_enums_and_domains_of_a_file_are_the_types_of_its_columns() -> None:
     table = parse(
         "create type s.state as enum ('new', 'it''s'); alter type s.state add value 'paid';"
