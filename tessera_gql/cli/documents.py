@@ -3,9 +3,10 @@
 import base64
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -56,7 +57,8 @@ def read_schema(
         source_format, value = _detect_format(path, content, SchemaFormat(format_) if format_ else None)
         if source_format is SchemaFormat.JSON_SCHEMA:
             return _require_object(path, value)
-        text = _read_text(path, source_format, content)
+        source = FileContent(str(path), content, iterate_sibling_files(path))
+        text = _read_text(source, source_format)
     except DocumentError as error:
         raise fail(f"{path}: {error}") from None
     return Document(DocumentFormat(source_format), text, part, dialect)
@@ -66,6 +68,15 @@ def _require_object(path: Path, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise fail(f"{path} must hold a JSON object.")
     return cast("dict[str, Any]", value)
+
+
+@dataclass(frozen=True)
+class FileContent:
+    """The content of a file, and of the other files of its folder that have its suffix, read when they are needed."""
+
+    name: str
+    content: bytes
+    siblings: Iterable[bytes] = ()
 
 
 @dataclass(frozen=True)
@@ -85,23 +96,23 @@ class SchemaFile:
         return SourceLines() if self.document is None else find_lines(self.document)
 
 
-def parse_schema_file(name: str, content: bytes, part: str | None, dialect: str | None) -> SchemaFile:
+def parse_schema_file(source: FileContent, part: str | None, dialect: str | None) -> SchemaFile:
     """Parse a file of any format as JSON Schema. An invalid one ends the command with a message."""
     try:
-        return _parse_content(name, content, part, dialect)
+        return _parse_content(source, part, dialect)
     except DocumentError as error:
-        raise fail(f"{name}: {error}") from None
+        raise fail(f"{source.name}: {error}") from None
 
 
-def _parse_content(name: str, content: bytes, part: str | None, dialect: str | None) -> SchemaFile:
-    path = Path(name)
-    source_format, value = _detect_format(path, content, None)
+def _parse_content(source: FileContent, part: str | None, dialect: str | None) -> SchemaFile:
+    name, content = source.name, source.content
+    source_format, value = _detect_format(Path(name), content, None)
     if source_format is SchemaFormat.JSON_SCHEMA:
         if _is_manifest(value):
             return SchemaFile(name, _choose_model(content, part), None)
         text = content.decode(json.detect_encoding(content), "surrogatepass")
         return SchemaFile(name, value, SchemaDocument(SchemaFormat.JSON_SCHEMA, text))
-    text = _read_text(path, source_format, content)
+    text = _read_text(source, source_format)
     contract = schema_documents.parse_document(SchemaDocument(source_format, text, part, dialect))
     original = text if source_format is SchemaFormat.PROTOBUF else _decode(name, content)
     document = SchemaDocument(source_format, original, part, dialect)
@@ -167,22 +178,23 @@ def _choose_model(content: bytes, part: str | None) -> Any:
     raise DocumentError(f"This manifest describes {listing}. {problem}Give the name of one model with --part.")
 
 
-def _read_text(path: Path, format_: SchemaFormat, content: bytes) -> str:
+def _read_text(source: FileContent, format_: SchemaFormat) -> str:
     """Return the text of a document: of Avro, with the types that are defined in files beside it."""
     match format_:
         case SchemaFormat.PROTOBUF:
-            return base64.b64encode(content).decode()
+            return base64.b64encode(source.content).decode()
         case SchemaFormat.AVRO:
-            return avro.bundle_schema(_decode(str(path), content), _iterate_sibling_texts(path))
+            texts = (content.decode("utf-8-sig", "replace") for content in islice(source.siblings, MAX_SIBLINGS))
+            return avro.bundle_schema(_decode(source.name, source.content), texts)
         case _:
-            return _decode(str(path), content)
+            return _decode(source.name, source.content)
 
 
-def _iterate_sibling_texts(path: Path) -> Iterator[str]:
-    """Yield the texts of the other Avro files of a folder, as many as a folder of schemas has."""
-    for sibling in sorted(path.parent.glob("*.avsc"))[:MAX_SIBLINGS]:
+def iterate_sibling_files(path: Path) -> Iterator[bytes]:
+    """Yield the contents of the other files of a folder that have the suffix of a file."""
+    for sibling in sorted(path.parent.glob(f"*{path.suffix}")) if path.suffix else ():
         if sibling != path and sibling.is_file() and sibling.stat().st_size <= MAX_SIBLING_BYTES:
-            yield sibling.read_bytes().decode("utf-8-sig", "replace")
+            yield sibling.read_bytes()
 
 
 def _decode(name: str, content: bytes) -> str:
