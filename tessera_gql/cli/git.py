@@ -47,12 +47,12 @@ def push(
     if as_json:
         print_json(report)
         return
-    for mark, names in (("+", report["written"]), ("-", report["removed"]), ("?", report["kept"])):
+    for mark, names in (("+", report["written"]), ("-", report["removed"]), ("?", report["unknown"])):
         for name in names:
             print_line(f"{mark} {name}")
     written_count, removed_count = len(report["written"]), len(report["removed"])
     print_note(f"{written_count} written, {removed_count} removed, {report['unchanged']} as they were.")
-    if report["kept"]:
+    if report["unknown"]:
         print_note("The database has no team or asset for the files with a question mark: pull them, or push --prune.")
     if message is not None:
         print_note(f"Commit {report['commit']}." if report["commit"] else "Nothing to commit.")

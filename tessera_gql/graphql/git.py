@@ -27,7 +27,9 @@ class PushToGitPayload(Payload):
     removed: list[str] | None = payload_field(
         "The paths of files that `prune` removed, because their team or asset does not exist."
     )
-    kept: list[str] | None = payload_field("The paths of files that stay although their team or asset does not exist.")
+    unknown: list[str] | None = payload_field(
+        "The paths of files that stay although their team or asset does not exist."
+    )
     unchanged: int | None = payload_field("The number of files that did not change.")
     commit: str | None = payload_field("The hash of the commit; null if there is none.")
 
@@ -71,7 +73,7 @@ async def push_to_git(context: Context, arguments: PushToGitInput) -> PushToGitP
     return PushToGitPayload(
         changed=list(result.changed),
         removed=list(result.removed),
-        kept=list(result.kept),
+        unknown=list(result.unknown),
         unchanged=result.unchanged,
         commit=result.commit,
     )

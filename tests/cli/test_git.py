@@ -37,7 +37,7 @@ def test_a_push_lists_its_files_as_text_and_as_json(tmp_path: Path) -> None:
     run(["pull"])
     assert run(["push", "--folder", str(tmp_path / "other")]).stdout == "+ teams/shop.yaml\n"
     result = run(["push", "--json"])
-    assert orjson.loads(result.stdout) == {"written": [], "removed": [], "kept": [], "unchanged": 1, "commit": None}
+    assert orjson.loads(result.stdout) == {"written": [], "removed": [], "unknown": [], "unchanged": 1, "commit": None}
 
 
 def test_a_push_lists_files_that_it_does_not_know_and_prunes_them_if_asked(tmp_path: Path) -> None:

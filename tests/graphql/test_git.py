@@ -19,7 +19,7 @@ from tests.graphql.conftest import Ask, anyone
 from tests.world import World
 
 PUSH = """mutation ($input: PushToGitInput!) {
-  pushToGit(input: $input) { written removed kept unchanged commit clientMutationId errors { code message } }
+  pushToGit(input: $input) { written removed unknown unchanged commit clientMutationId errors { code message } }
 }"""
 PULL = """mutation ($input: PullFromGitInput!) {
   pullFromGit(input: $input) { report { teamsUpdated assetsUpdated passedOver } errors { code message } }
@@ -51,7 +51,7 @@ async def test_pushed_files_can_be_edited_and_pulled(run: Ask, world: World, tmp
     assert payload == {
         "written": ["assets/analytics.core.orders.yaml", "teams/producers.yaml"],
         "removed": [],
-        "kept": [],
+        "unknown": [],
         "unchanged": 0,
         "commit": None,
         "clientMutationId": "one",
@@ -70,9 +70,9 @@ async def test_files_of_unknown_teams_are_removed_only_if_asked(run: Ask, world:
     await world.team("a")
     (tmp_path / "contracts/teams").mkdir(parents=True)
     (tmp_path / "contracts/teams/gone.yaml").write_text(git_files.render_file(git_files.TeamFile(name="gone")))
-    kept, removed = [(await run(PUSH, input={"prune": prune}))["pushToGit"] for prune in (False, True)]
-    assert (kept["kept"], kept["removed"]) == (["teams/gone.yaml"], [])
-    assert (removed["kept"], removed["removed"]) == ([], ["teams/gone.yaml"])
+    unknown, removed = [(await run(PUSH, input={"prune": prune}))["pushToGit"] for prune in (False, True)]
+    assert (unknown["unknown"], unknown["removed"]) == (["teams/gone.yaml"], [])
+    assert (removed["unknown"], removed["removed"]) == ([], ["teams/gone.yaml"])
 
 
 async def test_a_mistake_in_a_file_is_reported_with_its_line(run: Ask, world: World, tmp_path: Path) -> None:

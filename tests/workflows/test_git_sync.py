@@ -138,9 +138,9 @@ async def test_files_of_unknown_assets_stay_and_are_named_until_they_are_pruned(
     (tmp_path / "assets/x.y.yaml").write_text(text)
     (tmp_path / "assets/new.yml").write_text(text.removeprefix(git_files.FILE_HEADER).replace("x.y", "x.z"))
     result = await push(world.database, tmp_path)
-    assert (result.changed, result.removed, result.kept) == ((), (), ("assets/new.yml", "assets/x.y.yaml"))
+    assert (result.changed, result.removed, result.unknown) == ((), (), ("assets/new.yml", "assets/x.y.yaml"))
     pruned = await push(world.database, tmp_path, prune=True)
-    assert (pruned.removed, pruned.kept) == (("assets/x.y.yaml",), ("assets/new.yml",)), (
+    assert (pruned.removed, pruned.unknown) == (("assets/x.y.yaml",), ("assets/new.yml",)), (
         "written by hand, not pulled yet"
     )
     assert {"assets/README.md", "assets/mine.yaml", "assets/new.yml"} < set(tree(tmp_path))
@@ -154,7 +154,7 @@ async def test_a_push_from_an_empty_database_removes_nothing(
     await push(world.database, folder)
     before = tree(folder)
     result = await push(empty_database, folder)
-    assert (result.changed, result.removed, result.kept) == ((), (), tuple(sorted(before)))
+    assert (result.changed, result.removed, result.unknown) == ((), (), tuple(sorted(before)))
     with pytest.raises(Conflict, match="every file would be removed"):
         await push(empty_database, folder, prune=True)
     assert tree(folder) == before
@@ -172,7 +172,7 @@ async def test_a_file_that_was_moved_is_pulled_and_updated_where_it_is(world: Wo
     assert await pull(world.database, folder) == PullResult()
     await world.publish(asset, adding("coupon"))
     result = await push(world.database, folder)
-    assert (result.changed, result.kept) == ((moved,), ())
+    assert (result.changed, result.unknown) == ((moved,), ())
     assert set(tree(folder)) == {moved, "teams/producers.yaml"}
     assert b"coupon" in tree(folder)[moved]
     assert (await push(world.database, folder)).changed == ()

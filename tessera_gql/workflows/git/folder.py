@@ -38,12 +38,12 @@ class Commit:
 class PushResult:
     """The result of a push: sorted paths inside the folder, and the id of the commit if there was one to create.
 
-    `kept` are the files of teams and assets that the database does not have.
+    `unknown` are the files of teams and assets that the database does not have.
     """
 
     changed: tuple[str, ...]
     removed: tuple[str, ...]
-    kept: tuple[str, ...]
+    unknown: tuple[str, ...]
     unchanged: int
     commit: str | None = None
 
@@ -148,7 +148,7 @@ def save_files(
         shutil.rmtree(staging, ignore_errors=True)
     commit_id = None if commit is None else _commit(root, plan.texts, commit)
     changed = tuple(sorted(plan.changed))
-    return PushResult(changed, plan.removed, plan.kept, len(files) - len(changed), commit_id)
+    return PushResult(changed, plan.removed, plan.unknown, len(files) - len(changed), commit_id)
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class _PushPlan:
     before: Mapping[str, str]
     texts: Mapping[str, str]
     removed: tuple[str, ...]
-    kept: tuple[str, ...]
+    unknown: tuple[str, ...]
 
     @property
     def changed(self) -> dict[str, str]:
