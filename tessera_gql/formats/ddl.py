@@ -14,6 +14,8 @@ from tessera_gql.formats.ddl_tables import Column, Table, UserTypes, fold, is_se
 from tessera_gql.formats.parsed_schema import DocumentError, ParsedSchema, check_length
 from tessera_gql.formats.sql_statements import Statement, detect_dialect, split_statements
 
+GUARANTEE_SECTIONS = frozenset({"uniqueness", "accepted_values", "checks"})
+"""The sections of guarantees that SQL can express."""
 _NAME = r"""((?:[\w$]+|"[^"]+"|`[^`]+`|\[[^\]]+\])(?:\s*\.\s*(?:[\w$]+|"[^"]+"|`[^`]+`|\[[^\]]+\]))*)"""
 _CREATE_TABLE = re.compile(
     r"create\s+(?:or\s+(?:replace|alter|refresh)\s+)?(?P<kind>(?:\w+\s+){0,3}?)table\s+(?:if\s+not\s+exists\s+)?"

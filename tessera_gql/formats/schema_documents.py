@@ -62,11 +62,13 @@ class SchemaDocument:
 class ParsedContract:
     """The schema and guarantees of a document; guarantees and mode are None if it has none.
 
-    `warnings` say which parts of the document were left out.
+    `warnings` say which parts of the document were left out. A format that can't express all guarantees, as SQL, has in
+    `guarantee_sections` those that it can; other guarantees of a contract stay.
     """
 
     schema: Any
     guarantees: dict[str, Any] | None = None
+    guarantee_sections: frozenset[str] = frozenset()
     mode: Mode | None = None
     warnings: tuple[str, ...] = ()
 
@@ -99,7 +101,8 @@ def parse_document(source: SchemaDocument, fqn: str | None = None) -> ParsedCont
     parsed = schemas[_choose_name([schema.name for schema in schemas], source.part, fqn)]
     if parsed.fault is not None:
         raise DocumentError(parsed.fault)
-    return _check_storable(ParsedContract(parsed.schema, parsed.guarantees, parsed.mode, parsed.warnings))
+    sections = ddl.GUARANTEE_SECTIONS if source.format is SchemaFormat.DDL else frozenset[str]()
+    return _check_storable(ParsedContract(parsed.schema, parsed.guarantees, sections, parsed.mode, parsed.warnings))
 
 
 def _parse_schemas(source: SchemaDocument) -> Sequence[ParsedSchema]:

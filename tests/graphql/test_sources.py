@@ -68,6 +68,22 @@ async def test_what_is_left_out_of_a_document_is_in_the_payload_and_in_the_impac
         assert payload == {"warnings": warnings, "outcome": "PUBLISHED"}
 
 
+async def test_the_constraints_of_sql_leave_other_guarantees_as_they_are(world: World, ask: Ask) -> None:
+    await world.asset("analytics.core.orders", await world.team("shop"))
+    schema = {"type": "object", "properties": {"id": {"type": "integer"}}}
+    freshness, accepted = {"freshness": {"hours": 24}}, {"accepted_values": {"id": [1]}}
+    await ask(PUBLISH, input={"asset": ORDERS, "schema": schema, "guarantees": freshness | accepted})
+    keys = {"uniqueness": {"id": "always"}}
+    for sql, guarantees in (
+        ("create table orders (id bigint unique)", freshness | accepted | keys),
+        ("create table orders (id bigint unique, note text)", freshness | keys),
+        ("create table orders (id bigint, note text)", freshness),
+    ):
+        document = {"format": "DDL", "text": sql, "dialect": "postgres"}
+        payload = await ask(PUBLISH, input={"asset": ORDERS, "document": document, "force": True, "reason": "x"})
+        assert payload["publishContract"]["contract"]["guarantees"] == guarantees
+
+
 async def test_an_export_publishes_the_same_terms_for_another_asset(world: World, ask: Ask) -> None:
     team = await world.team("shop")
     await world.asset("analytics.core.orders", team)
