@@ -111,8 +111,8 @@ class _Reader:
             self.types.enums[fold(match[1])] = [value.replace("''", "'") for value in _TEXT.findall(match[2])]
         elif match := _ADD_ENUM_VALUE.match(text):
             self.types.enums.setdefault(fold(match[1]), []).append(match[2].replace("''", "'"))
-        elif match := _CREATE_DOMAIN.match(text):
-            self.types.domains[fold(match[1])] = " ".join(match[2].split())
+        elif match := _CREATE_DOMAIN.match(" ".join(text.split())):  # long white space would take long to match
+            self.types.domains[fold(match[1])] = match[2]
 
     def _find_table(self, name: str) -> Table | None:
         """Find a table by its full name; one of the two names may leave out the schema."""

@@ -137,11 +137,11 @@ def test_columns_and_keys_in_spellings_of_one_database_are_read() -> None:
 
 def test_enums_and_domains_of_a_file_are_the_types_of_its_columns() -> None:
     table = parse(
-        "create type s.state as enum ('new', 'it''s'); alter type s.state add value 'paid';"
+        "create type s.state as enum ('new', 'it''s', 'a  b'); alter type s.state add value 'paid';"
         " create domain s.amount as numeric(12,2) constraint positive check (value > 0);"
         " create table s.t (a s.state not null, b s.amount, c state[]);"
     )
-    assert table.schema["properties"]["a"]["enum"] == ["new", "it's", "paid"]
+    assert table.schema["properties"]["a"]["enum"] == ["new", "it's", "a  b", "paid"]
     assert table.schema["properties"]["b"]["type"] == ["number", "null"]
     assert table.schema["properties"]["b"]["x-physical-type"]["precision"] == 12
     assert table.schema["properties"]["c"]["type"] == ["array", "null"]
