@@ -98,6 +98,7 @@ class DocumentFormat(StrEnum):
 
     JSON_SCHEMA = "JSON_SCHEMA"
     ODCS = "ODCS"
+    DCS = "DCS"
     AVRO = "AVRO"
     PROTOBUF = "PROTOBUF"
     DDL = "DDL"

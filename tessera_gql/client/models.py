@@ -267,12 +267,16 @@ class Diff(Model):
 
 
 class PublishResult(Model):
-    """The result of a publish: the contract, or the proposal that waits for acknowledgments."""
+    """The result of a publish: the contract, or the proposal that waits for acknowledgments.
+
+    `warnings` say which parts of the published document were left out; None in a payload of an older server.
+    """
 
     outcome: PublishOutcome
     contract: Contract | None
     proposal: Proposal | None
     diff: Diff | None
+    warnings: tuple[str, ...] | None = None
 
     @property
     def id(self) -> str | None:
@@ -312,6 +316,7 @@ class Impact(Model):
     breaking: tuple[Change, ...]
     asked: tuple[AskedTeam, ...]
     informed: tuple[TeamSummary, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class Dependency(Model):

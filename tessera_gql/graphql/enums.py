@@ -163,7 +163,8 @@ describe_enum(
     name="DocumentFormat",
     JSON_SCHEMA="A JSON Schema, as text.",
     ODCS="A data contract of the Open Data Contract Standard, version 3, in YAML.",
-    AVRO="An Avro schema of a record: the content of an .avsc file.",
+    DCS="A data contract of the Data Contract Specification, version 0.9 or 1, in YAML.",
+    AVRO="An Avro schema of a record, or of a union of records: the content of an .avsc file.",
     PROTOBUF="A compiled protobuf descriptor set with its imports, in base64.",
     DDL="SQL statements that create tables.",
 )

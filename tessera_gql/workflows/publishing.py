@@ -1,7 +1,7 @@
 """Publish a schema: compatible changes become active, breaking changes wait for the teams that they affect."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -28,7 +28,22 @@ from tessera_gql.workflows.teams import require_owning_team
 
 @dataclass(frozen=True)
 class KeepCurrent:
-    """Marks an argument as "as in the current contract", where None is a value of its own."""
+    """Marks an argument as "as in the current contract", where None is a value of its own.
+
+    Guarantees may be replaced by section: by those that are `stated`, and, if the current contract was read from a
+    document as well, by the absence of the other `sections` that its format can express.
+    """
+
+    stated: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    sections: frozenset[str] = frozenset()
+
+    def merge_guarantees(self, current: Contract | None) -> dict[str, Any] | None:
+        """Return the guarantees of the current contract with the sections of the document."""
+        guarantees = current.guarantees if current else None
+        if not self.sections:
+            return guarantees
+        replaced = self.sections if current and current.source else self.stated.keys()
+        return {name: value for name, value in (guarantees or {}).items() if name not in replaced} | dict(self.stated)
 
 
 KEEP_CURRENT = KeepCurrent()
@@ -153,7 +168,7 @@ def build_terms(request: PublishRequest, asset: Asset, current: Contract | None,
     """The requested terms; what the request leaves out comes from the current contract."""
     guarantees = request.guarantees
     if isinstance(guarantees, KeepCurrent):
-        guarantees = current.guarantees if current else None
+        guarantees = guarantees.merge_guarantees(current)
     mode = request.mode or (current.compatibility_mode if current else asset.compatibility_mode)
     return Terms(request.schema, guarantees or None, mode, schema_hash, request.known_columns)
 
