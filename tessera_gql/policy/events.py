@@ -252,10 +252,7 @@ class DebtSettled(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ProposalOpened(Event):
-    """A proposal was opened; `informed` are teams that read or build on the asset and are not asked.
-
-    A RETIREMENT has no version.
-    """
+    """A proposal was opened; `informed` teams read or build on the asset. A RETIREMENT has no version."""
 
     entity_field = "proposal_id"
     version: str | None
