@@ -41,7 +41,6 @@ from tessera_gql.workflows.dbt.plan import ManifestPlan
 from tessera_gql.workflows.dbt.progress import Phase
 from tessera_gql.workflows.dbt.readers import CrossTeamRead
 from tessera_gql.workflows.dbt.report import ModelSyncResult, RemovalResult, SyncOutcome, SyncReport, build_report
-from tessera_gql.workflows.dbt.state import ManifestCache
 from tessera_gql.workflows.dbt.sync import sync_manifest
 
 COUNTS = (
@@ -301,18 +300,17 @@ async def sync_dbt_manifest(context: Context, arguments: SyncDbtManifestInput) -
             lambda session: plan_manifest(session, context.actor, manifest, options, purpose)
         )
         return _to_payload(plan, arguments.intent)
-    cache = ManifestCache()
     purpose = Purpose.RELEASE if arguments.intent is Intent.RELEASE else Purpose.ASK
     async with context.database.read() as session:
         session.computer = context.computer
-        plan = await plan_manifest(session, context.actor, manifest, options, purpose, cache)
+        plan = await plan_manifest(session, context.actor, manifest, options, purpose)
     if arguments.intent is Intent.ASK:
-        return SyncDbtManifestPayload(impact=ManifestImpact.of(await _ask(context, manifest, options, cache)))
+        return SyncDbtManifestPayload(impact=ManifestImpact.of(await _ask(context, manifest, options, plan)))
 
     async def sync_dbt_manifest(call: Call, _: SyncDbtManifestInput) -> SyncDbtManifestPayload:
-        if plan.is_empty and options.change_set is None:
+        if plan.is_empty and options.change_set is None and not options.atomic:
             return _to_payload(plan, Intent.RELEASE)
-        report = await sync_manifest(call.session, call.actor, manifest, options, call.report_progress, cache)
+        report = await sync_manifest(call.session, call.actor, manifest, options, call.report_progress, plan)
         return SyncDbtManifestPayload(report=ManifestReport.of(report))
 
     return await run_once(context, sync_dbt_manifest, SyncDbtManifestPayload, arguments)
@@ -324,10 +322,10 @@ def _to_payload(plan: ManifestPlan, intent: Intent) -> SyncDbtManifestPayload:
     return SyncDbtManifestPayload(report=ManifestReport.of(build_report(plan)))
 
 
-async def _ask(context: Context, manifest: dbt.Manifest, options: SyncOptions, cache: ManifestCache) -> ManifestPlan:
+async def _ask(context: Context, manifest: dbt.Manifest, options: SyncOptions, draft: ManifestPlan) -> ManifestPlan:
     async def attempt(may_defer: bool) -> ManifestPlan:  # noqa: FBT001 - as `run_deferrable` calls it
         async with context.write(may_defer=may_defer) as session:
-            return await ask_readers(session, context.actor, manifest, options, context.report_progress, cache=cache)
+            return await ask_readers(session, context.actor, manifest, options, context.report_progress, draft=draft)
 
     return await run_deferrable(context.computer, attempt)
 

@@ -18,7 +18,6 @@ from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
 from tessera_gql.workflows.dbt.progress import Phase, ReportProgress, ignore_progress
 from tessera_gql.workflows.dbt.report import to_removal
-from tessera_gql.workflows.dbt.state import ManifestCache
 from tessera_gql.workflows.proposals import RetirementRequest, propose_retirement
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 
@@ -43,23 +42,22 @@ async def ask_readers(
     options: SyncOptions,
     report_progress: ReportProgress = ignore_progress,
     *,
-    cache: ManifestCache | None = None,
+    draft: ManifestPlan | None = None,
 ) -> ManifestPlan:
     """Open or update a proposal for each table that breaks a reader, and return the plan as it is afterwards.
 
-    Proposals of the same change set for tables that no longer break are withdrawn. `cache` has the results of a plan
-    that was made without locks.
+    Proposals of the same change set for tables that no longer break are withdrawn. `draft` is a plan that was made
+    without locks.
     """
     authorize_for_own_teams(actor, Action.SYNC_DBT_MANIFEST)
-    cache = cache or ManifestCache()
     report_progress(Phase.COMPARE, 0, len(manifest.models))
-    plan = await plan_manifest(session, actor, manifest, options, Purpose.ASK, cache)
+    plan = draft or await plan_manifest(session, actor, manifest, options, Purpose.ASK)
     change_set = await open_needed_change_set(session, actor, options, is_needed=bool(_find_asked(plan)))
     ask = _Ask(session, actor, options, change_set.id if change_set else None)
     if not _find_asked(plan) and change_set is None:
         return plan
     await assets.lock_by_ids(session, plan.list_assets_to_lock())
-    plan = await plan_manifest(session, actor, manifest, options, Purpose.ASK, cache)
+    plan = await plan_manifest(session, actor, manifest, options, Purpose.ASK, plan.cache)
     asked = _find_asked(plan)
     for number, table in enumerate(asked):
         report_progress(Phase.PUBLISH, number, len(asked))
@@ -67,7 +65,8 @@ async def ask_readers(
     if change_set is not None:
         asset_ids = {table.asset_id for table in asked if table.asset_id is not None}
         await withdraw_unneeded(session, actor, change_set, asset_ids)
-    return (await plan_manifest(session, actor, manifest, options, Purpose.ASK, cache)).with_refusals(ask.refusals)
+    plan = await plan_manifest(session, actor, manifest, options, Purpose.ASK, plan.cache)
+    return plan.with_refusals(ask.refusals)
 
 
 def _find_asked(plan: ManifestPlan) -> list[TablePlan]:

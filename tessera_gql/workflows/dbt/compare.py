@@ -48,16 +48,16 @@ async def plan_manifest(
     Consumers are those after the sync: a model that changes in the same manifest counts with what it reads then.
     """
     plan = await manifest_plan.classify(session, actor, manifest, options, purpose)
-    return await _Comparison(session, plan, cache or ManifestCache()).complete()
+    plan.cache = cache or plan.cache
+    return await _Comparison(session, plan).complete()
 
 
 class _Comparison:
     """The rows that the decisions of one plan need, loaded with one statement for each kind of row."""
 
-    def __init__(self, session: Session, plan: ManifestPlan, cache: ManifestCache) -> None:
+    def __init__(self, session: Session, plan: ManifestPlan) -> None:
         self.session = session
         self.plan = plan
-        self.cache = cache
         self.active: dict[UUID, Contract] = {}
         self.open_proposals: dict[UUID, Proposal] = {}
         self.change_set_id: UUID | None = None
@@ -137,9 +137,9 @@ class _Comparison:
         if current is None:
             return Judgement(is_first=True)
         key = (current.id, model.fqn)
-        if (judgement := self.cache.judgements.get(key)) is None:
+        if (judgement := self.plan.cache.judgements.get(key)) is None:
             judgement = await compare_terms(self.session.compute, terms_of(current), build_terms(model, current))
-            self.cache.judgements[key] = judgement
+            self.plan.cache.judgements[key] = judgement
         return waive_move_to_consumer(judgement, self.plan.actor)
 
     async def _compare_consumers(self) -> None:
@@ -156,7 +156,7 @@ class _Comparison:
         live = await dbt.list_registrations(self.session, consumer_ids, {asset for asset, _, _ in exposed}, project)
         columns = {asset: contract_columns(contract) for asset, contract in self.active.items()}
         readers = await asyncio.to_thread(
-            manifest_readers.find_model_reads, state, plan.ids, models, columns, live=live, cache=self.cache
+            manifest_readers.find_model_reads, state, plan.ids, models, columns, live=live, cache=self.plan.cache
         )
         consumers = Consumers(plan.may_act_for, plan.owns_project, project, consumer_ids, exposures.passed_over)
         plan.reads = readers.reads

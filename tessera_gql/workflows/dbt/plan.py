@@ -27,7 +27,7 @@ from tessera_gql.workflows.dbt.lineage import LineageChanges
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.readers import CrossTeamRead, RegistrationChanges, TableReader
 from tessera_gql.workflows.dbt.removals import Removal, find_removed_assets
-from tessera_gql.workflows.dbt.state import SOURCE, ManifestState, build_state
+from tessera_gql.workflows.dbt.state import SOURCE, ManifestCache, ManifestState, build_state
 from tessera_gql.workflows.dbt.targets import KnownTarget
 
 UNCHANGED = Judgement(is_unchanged=True)
@@ -81,6 +81,7 @@ class ManifestPlan:
     owns_project: bool = True
     """Whether the actor may end what an earlier manifest of the project brought."""
     target: KnownTarget | None = None
+    cache: ManifestCache = field(default_factory=ManifestCache)
     ids: dict[str, UUID] = field(default_factory=dict[str, UUID])
     tables: dict[str, TablePlan] = field(default_factory=dict[str, TablePlan])
     new_models: list[Model] = field(default_factory=list[Model])

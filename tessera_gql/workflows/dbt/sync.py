@@ -43,7 +43,7 @@ from tessera_gql.workflows.dbt.report import (
     to_removal,
     to_result,
 )
-from tessera_gql.workflows.dbt.state import ManifestCache, load_state
+from tessera_gql.workflows.dbt.state import load_state
 from tessera_gql.workflows.debts import settle_corrected
 from tessera_gql.workflows.proposals import RetirementRequest, propose_retirement, withdraw
 from tessera_gql.workflows.publishing import PublishRequest, PublishResult, publish_contract
@@ -75,26 +75,25 @@ async def sync_manifest(
     manifest: Manifest,
     options: SyncOptions,
     report_progress: ReportProgress = ignore_progress,
-    cache: ManifestCache | None = None,
+    draft: ManifestPlan | None = None,
 ) -> SyncReport:
     """Sync a manifest. A refused table is skipped and reported; with `atomic` it rolls everything back.
 
-    `cache` has the results of a plan that was made without locks.
+    `draft` is a plan that was made without locks.
     """
     authorize_for_own_teams(actor, Action.SYNC_DBT_MANIFEST)
-    cache = cache or ManifestCache()
     report_progress(Phase.COMPARE, 0, len(manifest.models))
     teams_created = 0
     if options.create_teams:
         state = await load_state(session, manifest)
         teams_created = await manifest_owners.create_missing_teams(session, actor, state, options.owner_rules)
-    plan = await plan_manifest(session, actor, manifest, options, Purpose.RELEASE, cache)
-    _require_complete(plan)
+    plan = draft or await plan_manifest(session, actor, manifest, options, Purpose.RELEASE)
     has_breaks = any(table.judgement.breaking for table in plan.tables.values())
     change_set = await open_needed_change_set(session, actor, options, is_needed=has_breaks)
     if not plan.is_empty:
         await assets.lock_by_ids(session, plan.list_assets_to_lock())
-        plan = await plan_manifest(session, actor, manifest, options, Purpose.RELEASE, cache)
+        plan = await plan_manifest(session, actor, manifest, options, Purpose.RELEASE, plan.cache)
+    _require_complete(plan)
     sync = _Sync(session, actor, options, plan, report_progress, change_set.id if change_set else None)
     lineage_counts = await _apply(sync)
     if change_set is not None:
