@@ -13,7 +13,7 @@ from tessera_gql.formats import dbt
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.policy.enums import Evidence, Outcome
 from tessera_gql.store import assets, lineage
-from tessera_gql.workflows.dbt.options import SyncOptions
+from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.report import SyncOutcome
 from tessera_gql.workflows.dbt.sync import sync_manifest
 from tests.formats.manifests import column, table
@@ -363,3 +363,20 @@ async def test_a_key_of_one_team_syncs_the_tables_of_that_team_only(world: World
         "analytics.core.closing": SyncOutcome.UNCHANGED,
     }
     assert (await asset_at(world, "analytics.core.closing")).description == "New."
+
+
+async def test_a_plan_without_locks_is_made_again_if_something_was_written_since(world: World) -> None:
+    await run_sync(world, dbt_manifest(SHOP), owner=None)
+    owner = Actor("ci", (await asset_at(world, FQN)).owner_team_id, frozenset({Scope.WRITE}))
+    manifest = dbt_manifest(team_table("orders", "shop", "id", "note"), team_table("b", "shop", "id"))
+    draft = await plan(world, manifest, actor=owner, purpose=Purpose.RELEASE)
+    assert {table.state for table in draft.tables.values()} == {"UNREAD", "NEW"}
+    finance = await world.team("finance")
+    await world.register(await asset_at(world, FQN), finance, "total")
+    await world.asset("analytics.core.b", finance)
+    async with world.database.write() as session:
+        report = await sync_manifest(session, owner, dbt.parse_manifest(manifest), SyncOptions(), draft=draft)
+    assert {model.fqn: (model.outcome, model.reason) for model in report.models} == {
+        FQN: (SyncOutcome.PROPOSED, None),
+        "analytics.core.b": (SyncOutcome.SKIPPED, "it belongs to another team than this key"),
+    }

@@ -8,12 +8,12 @@ from tessera_gql.formats.dbt import Manifest
 from tessera_gql.policy.access import Action, Actor, authorize_for_own_teams
 from tessera_gql.policy.enums import ChangeSetStatus, Intent
 from tessera_gql.policy.table_state import TableState
-from tessera_gql.store import assets, change_sets
+from tessera_gql.store import change_sets
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import ChangeSet
 from tessera_gql.workflows.change_sets import open_change_set, withdraw_unneeded
-from tessera_gql.workflows.dbt.compare import plan_manifest
+from tessera_gql.workflows.dbt.compare import plan_manifest, renew_plan
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
 from tessera_gql.workflows.dbt.progress import Phase, ReportProgress, ignore_progress
@@ -56,8 +56,7 @@ async def ask_readers(
     ask = _Ask(session, actor, options, change_set.id if change_set else None)
     if not _find_asked(plan) and change_set is None:
         return plan
-    await assets.lock_by_ids(session, plan.list_assets_to_lock())
-    plan = await plan_manifest(session, actor, manifest, options, Purpose.ASK, plan.cache)
+    plan = await renew_plan(session, manifest, plan)
     asked = _find_asked(plan)
     for number, table in enumerate(asked):
         report_progress(Phase.PUBLISH, number, len(asked))

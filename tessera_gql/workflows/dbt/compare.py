@@ -16,7 +16,7 @@ from tessera_gql.policy.enums import Outcome
 from tessera_gql.policy.retirement import RETIREMENT_FINGERPRINT, judge_retirement
 from tessera_gql.policy.table_state import ProposalFit, TableState, decide_breaking_state
 from tessera_gql.policy.version import FIRST_VERSION
-from tessera_gql.store import assets, change_sets, contracts, dbt, debts, lineage, proposals, registrations
+from tessera_gql.store import assets, change_sets, contracts, dbt, debts, events, lineage, proposals, registrations
 from tessera_gql.store.dbt import KnownAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Contract, Proposal, Registration
@@ -47,9 +47,18 @@ async def plan_manifest(
 
     Consumers are those after the sync: a model that changes in the same manifest counts with what it reads then.
     """
+    sequence = await events.load_last_sequence(session) if purpose.is_write else None
     plan = await manifest_plan.classify(session, actor, manifest, options, purpose)
-    plan.cache = cache or plan.cache
+    plan.sequence, plan.cache = sequence, cache or plan.cache
     return await _Comparison(session, plan).complete()
+
+
+async def renew_plan(session: Session, manifest: Manifest, draft: ManifestPlan) -> ManifestPlan:
+    """Lock what a plan names, and return the plan, or a new one if anything was written since it was made."""
+    await assets.lock_by_ids(session, draft.list_assets_to_lock())
+    if not session.events and await events.load_last_sequence(session) == draft.sequence:
+        return draft
+    return await plan_manifest(session, draft.actor, manifest, draft.options, draft.purpose, draft.cache)
 
 
 class _Comparison:

@@ -24,6 +24,11 @@ class Purpose(Enum):
         return self in {Purpose.PREVIEW, Purpose.RELEASE}
 
     @property
+    def is_write(self) -> bool:
+        """Whether the plan is carried out."""
+        return self in {Purpose.ASK, Purpose.RELEASE}
+
+    @property
     def is_authorized(self) -> bool:
         """Whether tables that the caller may not sync are skipped."""
         return self is not Purpose.IMPACT

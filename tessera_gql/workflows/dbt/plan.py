@@ -81,6 +81,8 @@ class ManifestPlan:
     owns_project: bool = True
     """Whether the actor may end what an earlier manifest of the project brought."""
     target: KnownTarget | None = None
+    sequence: int | None = None
+    """The last event that the plan knows of; None if nothing will be written by it."""
     cache: ManifestCache = field(default_factory=ManifestCache)
     ids: dict[str, UUID] = field(default_factory=dict[str, UUID])
     tables: dict[str, TablePlan] = field(default_factory=dict[str, TablePlan])

@@ -28,7 +28,7 @@ from tessera_gql.workflows.dbt import assets as manifest_assets
 from tessera_gql.workflows.dbt import owners as manifest_owners
 from tessera_gql.workflows.dbt.ask import open_needed_change_set
 from tessera_gql.workflows.dbt.assets import NewAsset
-from tessera_gql.workflows.dbt.compare import build_terms, plan_manifest
+from tessera_gql.workflows.dbt.compare import build_terms, plan_manifest, renew_plan
 from tessera_gql.workflows.dbt.lineage import apply_lineage
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
@@ -91,8 +91,7 @@ async def sync_manifest(
     has_breaks = any(table.judgement.breaking for table in plan.tables.values())
     change_set = await open_needed_change_set(session, actor, options, is_needed=has_breaks)
     if not plan.is_empty:
-        await assets.lock_by_ids(session, plan.list_assets_to_lock())
-        plan = await plan_manifest(session, actor, manifest, options, Purpose.RELEASE, plan.cache)
+        plan = await renew_plan(session, manifest, plan)
     _require_complete(plan)
     sync = _Sync(session, actor, options, plan, report_progress, change_set.id if change_set else None)
     lineage_counts = await _apply(sync)
