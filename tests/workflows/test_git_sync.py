@@ -23,6 +23,8 @@ from tessera_gql.workflows import contracts as contract_verbs
 from tessera_gql.workflows import dependencies, registrations
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.dbt import sync
+from tessera_gql.workflows.dbt.options import SyncOptions
+from tessera_gql.workflows.dbt.report import SyncOutcome
 from tessera_gql.workflows.git import folder as git_folder
 from tessera_gql.workflows.git import sync as git_verbs
 from tessera_gql.workflows.git.folder import Commit
@@ -104,15 +106,15 @@ async def test_a_dbt_project_survives_a_round_trip_through_files(
     await world.team("shop")
     async with world.database.write() as session:
         await sync.sync_manifest(
-            session, ANONYMOUS, manifest, sync.SyncOptions(owner=TeamRef(name="shop"), create_teams=True)
+            session, ANONYMOUS, manifest, SyncOptions(owner=TeamRef(name="shop"), create_teams=True)
         )
     await push(world.database, tmp_path / "first")
     await pull(empty_database, tmp_path / "first")
     await push(empty_database, tmp_path / "second")
     assert tree(tmp_path / "first") == tree(tmp_path / "second")
     async with empty_database.write() as session:
-        report = await sync.sync_manifest(session, ANONYMOUS, manifest, sync.SyncOptions())
-        assert {model.outcome for model in report.models} == {sync.SyncOutcome.UNCHANGED}
+        report = await sync.sync_manifest(session, ANONYMOUS, manifest, SyncOptions())
+        assert {model.outcome for model in report.models} == {SyncOutcome.UNCHANGED}
         assert not session.events
 
 
