@@ -24,7 +24,7 @@ KEY = "an-administrators-key-for-conformance"
 BEARER = f"Bearer {KEY}"
 COUNTS = re.compile(r"(\d+) of (\d+) passed, (\d+) failed")
 SECONDS = 600
-DBT = "dbt builds"
+DBT, DBT_SECONDS = "dbt builds", 1_800
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def dbt_builds() -> Result:
     """Build a project with dbt before and after edits, and compare the gate's verdicts with the built tables."""
     tools.locked_python(DBT_LOCK)
     command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / "test_dbt_builds.py"))
-    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=SECONDS)
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=DBT_SECONDS)
     counts = {outcome: int(number) for number, outcome in re.findall(r"(\d+) (passed|failed|error)", completed.stdout)}
     failed = counts.get("failed", 0) + counts.get("error", 0)
     output = completed.stdout + completed.stderr

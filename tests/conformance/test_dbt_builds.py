@@ -53,7 +53,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for edit in EDITS:
         edit.create(folder)
     command = [str(DBT_PYTHON), str(FOLDER / "build.py"), str(folder), BASE]
-    completed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)
+    completed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1_500)
     assert completed.returncode == 0, completed.stdout + completed.stderr
     return folder
 

@@ -27,7 +27,7 @@ def build(project: Path) -> None:
     for command in (["build"], ["docs", "generate"]):
         result = dbtRunner().invoke(["--quiet", *command, "--profiles-dir", str(project)])
         if not result.success:
-            raise SystemExit(f"`dbt {' '.join(command)}` failed in {project.name}: {result.exception or result.result}")
+            raise RuntimeError(f"{project.name}: {' '.join(command)}: {result.exception or result.result}")
 
 
 def list_columns(project: Path) -> list[tuple[str, str, str]]:
