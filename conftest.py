@@ -3,6 +3,7 @@
 `--database` runs the tests of one database only, for example while no PostgreSQL should be started.
 """
 
+import gc
 import os
 import sys
 
@@ -45,6 +46,13 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     _deselect_other_database(config, items)
     items.sort(key=lambda item: not _uses_module_fixture(item))
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage less often: the collected tests are a large heap without any, and take a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def _uses_module_fixture(item: pytest.Item) -> bool:

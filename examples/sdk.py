@@ -34,13 +34,13 @@ def table(**columns: str) -> dict[str, Any]:
 def run_sync() -> str:
     """Use the sync client, as in scripts, notebooks and CI. Returns the id of a proposal."""
     with TesseraClient() as tessera:
-        shop = tessera.create_team(f"shop-{RUN}")
+        shop = tessera.create_team(f"shop-{RUN}", idempotency_key=f"{RUN}-shop")  # a repetition creates nothing
         growth = tessera.create_team(f"growth-{RUN}")
         orders = tessera.create_asset(fqn=FQN, owner_team_id=shop.id, description="One row per order.")
         first_result = tessera.publish_contract(
             asset_id=orders.id, schema_def=table(order_id="integer", coupon="string"), published_by=shop
         )
-        print(f"{first_result.outcome}: {FQN} {first_result.contract.version if first_result.contract else ''}")
+        print(f"{first_result.outcome}: {FQN} {first_result.version}")
         tessera.register(orders, team=growth, fields=["coupon"], purpose="Which campaigns pay.")
 
         result = tessera.publish_contract(fqn=FQN, schema_def=table(order_id="integer"), reason="Coupons move.")
@@ -57,7 +57,7 @@ def run_sync() -> str:
 
 async def run_async(proposal_id: str) -> None:
     """Use the async client, as in services and bots: approve a proposal and receive its new status."""
-    async with AsyncTesseraClient() as tessera:
+    async with TesseraClient() as tessera:  # the same as AsyncTesseraClient()
         proposal = await tessera.get_proposal(proposal_id)
         (team,) = proposal.awaiting
         status_task = asyncio.create_task(next_status(tessera, proposal_id))

@@ -29,7 +29,7 @@ def watch(team: str, cursor_file: Path, count: int | None) -> None:
         for number, request in enumerate(tessera.acknowledgment_requests(team, after=after), 1):
             if request.proposal:
                 asset, version = request.proposal.asset.fqn, request.proposal.proposed_version
-                print_escaped(f"{team}: {asset} {version} would break you.")
+                print_escaped(f"{team}: {asset} {version or 'retired'} would break you.")
                 for change in request.proposal.breaking_changes:
                     print_escaped(f"  {change.message}")
                 print_escaped(f"  Answer with: {build_tessera_command('ack', asset, 'APPROVED', team=team)}")

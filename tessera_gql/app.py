@@ -25,14 +25,13 @@ from tessera_gql.errors import Unavailable
 from tessera_gql.executor import core_schema
 from tessera_gql.graphql.context import Context, Resources, open_context
 from tessera_gql.graphql.errors import to_graphql_error
-from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
 from tessera_gql.notifications import deadlines, outbound_http
 from tessera_gql.notifications.event_relay import EventRelay
 from tessera_gql.notifications.postgres_listener import listen_for_events
 from tessera_gql.notifications.webhook_worker import RenderPayload, WebhookOptions, WebhookWorker
 from tessera_gql.policy.access import Actor, Scope
-from tessera_gql.policy.events import ApiKeyRevoked
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.server.concurrency import ConcurrencyLimiter
 from tessera_gql.server.documents import Operation
 from tessera_gql.server.graphiql import create_page_routes
@@ -190,7 +189,7 @@ def _has_read_replica(context: Context) -> bool:
 
 def _find_sharing_scope(identity: Identity) -> Hashable:
     """Return what decides the rows and fields that a caller may see, so that equal subscriptions have equal replies."""
-    return (identity.actor.team_id, identity.actor.scopes)
+    return (identity.actor.team_id, identity.actor.project, identity.actor.scopes)
 
 
 def _create_upload_workers(settings: Settings, database: Database) -> WorkerPool:
@@ -254,9 +253,9 @@ def create_webhook_renderer(transport: Transport) -> RenderPayload:
 
     async def run(webhook: Webhook, event: EventRow) -> Any:
         scope = Scope.WRITE if webhook.team_id else Scope.ADMIN
-        actor = Actor(f"webhook {webhook.id}", webhook.team_id, frozenset({scope}))
+        actor = Actor(f"webhook {encode_global_id('Webhook', webhook.id)}", webhook.team_id, frozenset({scope}))
         prepared = transport.document_cache.prepare(
-            webhook.document or "", {"event": global_id("Event", event.id)}, None
+            webhook.document or "", {"event": encode_global_id("Event", event.id)}, None
         )
         if isinstance(prepared, Operation) and prepared.kind is not OperationType.QUERY:
             raise outbound_http.DeliveryError(f"The document must be a query, not a {prepared.kind.value}.")
@@ -353,14 +352,13 @@ async def _create_first_key(components: Components) -> None:
 
 
 async def _watch_revocations(authenticator: Authenticator, event_relay: EventRelay, position: int) -> None:
-    """Revoke keys that other processes or the command line have revoked, until cancelled."""
+    """Apply what other processes or the command line do to keys and their projects, until cancelled."""
     while True:
         try:
             async with event_relay.subscribe(position) as stream:
                 async for event in stream:
                     position = event.sequence
-                    if event.kind == ApiKeyRevoked.kind:
-                        authenticator.revoke(event.entity_id)
+                    authenticator.apply(event.kind, event.entity_id)
         except Unavailable as error:
             log.warning("Revocations of other processes are not heard for now. %s", error)
             await asyncio.sleep(1)

@@ -50,11 +50,13 @@ class Unavailable(Exception):  # noqa: N818 - named like the refusals above
     """The database is unavailable. Nothing was written, unless the message says that the outcome is unknown.
 
     `reason` is a clause for operators that begins in lower case and ends without a full stop.
+    `maybe_done`: the outcome is unknown.
     """
 
     code = "UNAVAILABLE"
 
-    def __init__(self, message: str, *, reason: str = "") -> None:
+    def __init__(self, message: str, *, reason: str = "", maybe_done: bool = False) -> None:
         super().__init__(message)
         self.message = message
+        self.maybe_done = maybe_done
         self.reason = reason or message.removesuffix(".")

@@ -18,8 +18,11 @@ from tessera_gql.store.tables import (
     Acknowledgment,
     Asset,
     AssetDependency,
+    ChangeSet,
     Contract,
+    Debt,
     EventRow,
+    Project,
     Proposal,
     Registration,
     Team,
@@ -27,14 +30,18 @@ from tessera_gql.store.tables import (
 )
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import assets as asset_verbs
+from tessera_gql.workflows import change_sets as change_set_verbs
 from tessera_gql.workflows import contracts as contract_verbs
 from tessera_gql.workflows import dependencies as dependency_verbs
+from tessera_gql.workflows import projects as project_verbs
 from tessera_gql.workflows import proposals as proposal_verbs
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.assets import AssetDetails
+from tessera_gql.workflows.change_sets import ChangeSetRef, ChangeSetRequest, ChangeSetResult
+from tessera_gql.workflows.projects import ProjectDetails
 from tessera_gql.workflows.proposal_lifecycle import ProposalResult
-from tessera_gql.workflows.proposals import AcknowledgmentInput
+from tessera_gql.workflows.proposals import AcknowledgmentInput, RetirementRequest
 from tessera_gql.workflows.publishing import PublishRequest, PublishResult, publish_contract
 from tessera_gql.workflows.registrations import RegistrationDetails
 
@@ -74,6 +81,11 @@ class World:
     async def team(self, name: str) -> Team:
         async with self.database.write() as session:
             return await team_verbs.create(session, self.actor, name=name)
+
+    async def project(self, name: str, *owners: Team, schemas: Sequence[str] = ()) -> Project:
+        async with self.database.write() as session:
+            details = ProjectDetails(name, [TeamRef(id=owner.id) for owner in owners], schemas)
+            return await project_verbs.create(session, self.actor, details)
 
     async def asset(self, fqn: str, owner: Team, **details: Any) -> Asset:
         async with self.database.write() as session:
@@ -125,6 +137,27 @@ class World:
         async with self.database.write() as session:
             return await proposal_verbs.publish(session, self.actor, proposal.id)
 
+    async def propose_retirement(
+        self, asset: Asset, *, actor: Actor | None = None, reason: str = "nobody fills it", **request: Any
+    ) -> ProposalResult:
+        async with self.database.write() as session:
+            return await proposal_verbs.propose_retirement(
+                session, actor or self.actor, AssetRef(id=asset.id), RetirementRequest(reason, **request)
+            )
+
+    async def change_set(self, key: str, *, actor: Actor | None = None, **details: Any) -> ChangeSet:
+        async with self.database.write() as session:
+            request = ChangeSetRequest(key, **details)
+            return await change_set_verbs.open_change_set(session, actor or self.actor, request)
+
+    async def withdraw_change_set(self, key: str) -> ChangeSetResult:
+        async with self.database.write() as session:
+            return await change_set_verbs.withdraw_change_set(session, self.actor, ChangeSetRef(key=key))
+
+    async def publish_change_set(self, key: str) -> ChangeSetResult:
+        async with self.database.write() as session:
+            return await change_set_verbs.publish_change_set(session, self.actor, ChangeSetRef(key=key))
+
     async def withdraw(self, proposal: Proposal) -> ProposalResult:
         async with self.database.write() as session:
             return await proposal_verbs.withdraw(session, self.actor, proposal.id)
@@ -158,6 +191,10 @@ class World:
     async def proposal(self, identity: UUID) -> Proposal:
         async with self.database.read() as session:
             return await proposals.get(session, identity)
+
+    async def proposals_of(self, asset: Asset) -> list[Proposal]:
+        """The proposals of an asset, oldest first."""
+        return [row for row in await self.rows(Proposal) if row.asset_id == asset.id]
 
     async def acknowledgments(self, proposal: Proposal) -> list[Acknowledgment]:
         async with self.database.read() as session:
@@ -207,7 +244,18 @@ class World:
         """Count the rows of each table; equal counts before and after mean that nothing was written."""
         sizes: dict[str, int] = {}
         async with self.database.read() as session:
-            for model in (Team, Asset, Contract, Registration, Proposal, Acknowledgment, EventRow):
+            for model in (
+                Team,
+                Project,
+                Asset,
+                Contract,
+                Registration,
+                ChangeSet,
+                Proposal,
+                Acknowledgment,
+                Debt,
+                EventRow,
+            ):
                 rows = await session.rows(select(table(model)))
                 sizes[model.__name__] = len(rows)
         return sizes

@@ -160,6 +160,7 @@ def create_debts() -> None:
         sa.Column("kind", enum_type("debtkind", "REMOVED_FIELD", "UNKNOWN_FIELD", "FORCED"), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("change_fingerprint", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
         sa.Column("contract_id", sa.Uuid(), nullable=True),
         sa.Column("since", TIME, nullable=False),
         sa.Column("settled_at", TIME, nullable=True),

@@ -16,15 +16,16 @@ from weakref import WeakSet
 
 from tessera_gql.auth.identity import Identity, InvalidCredential
 from tessera_gql.errors import Unavailable
-from tessera_gql.policy.access import ANONYMOUS, Action, Actor, Scope, is_allowed
-from tessera_gql.policy.events import ApiKeyRevoked, Event
+from tessera_gql.policy.access import ANONYMOUS, Action, Actor, ProjectScope, Scope, is_allowed
+from tessera_gql.policy.events import ApiKeyRevoked, Event, ProjectUpdated
 from tessera_gql.policy.visibility import API_KEY_MARKER, format_key_actor
-from tessera_gql.store import keys
+from tessera_gql.store import keys, projects
 from tessera_gql.store.database import Database
+from tessera_gql.store.session import Session
 from tessera_gql.store.tables import ApiKey
 
 CACHE_SECONDS = 5.0
-"""How long a valid credential is cached. Revocations take effect at once."""
+"""How long a valid credential is cached. Revocations and changes of a key's project take effect at once."""
 FLUSH_SECONDS = 60.0
 """Interval at which the times of last use are written."""
 
@@ -70,6 +71,8 @@ class Authenticator:
         """Valid credentials by the digest of their token, with the monotonic seconds of their last check."""
         self._live_identities: WeakSet[Identity] = WeakSet()
         self._revoked: OrderedDict[UUID, None] = OrderedDict()
+        self._project_changes = 0
+        """Number of changed projects, so that a look-up which overlaps with a change is repeated."""
         self._last_used: dict[UUID, datetime] = {}
         """Times of last use by key, not yet written."""
 
@@ -107,7 +110,7 @@ class Authenticator:
         if cached is not None and self._monotonic() - checked_at < CACHE_SECONDS:
             return cached
         self._cache.pop(digest, None)
-        identity = await verify()
+        identity = await self._verify_unchanged(verify)
         if cached is not None and _is_unchanged(cached, identity):
             identity = cached
         self._live_identities.add(identity)
@@ -116,24 +119,39 @@ class Authenticator:
             self._cache.popitem(last=False)
         return identity
 
+    async def _verify_unchanged(self, verify: Callable[[], Awaitable[Identity]]) -> Identity:
+        """Verify the credential, and again if a project changed meanwhile, whose old rights may have been read."""
+        while True:
+            changes = self._project_changes
+            identity = await verify()
+            if changes == self._project_changes:
+                return identity
+
     async def _verify_key(self, digest: str) -> Identity:
         """Look up an API key by the digest of its token. Raises InvalidCredential."""
         async with self._database.read() as session:
             key = await keys.find_by_hash(session, digest)
+            project = await _load_project(session, key)
         if key is None or not hmac.compare_digest(key.token_hash, digest):
             raise InvalidCredential(UNKNOWN_KEY)
         if key.revoked_at is not None or key.id in self._revoked:
             raise InvalidCredential("This key was revoked. Ask your team for a new one.")
-        actor = create_actor(key)
+        actor = create_actor(key, project)
         if not is_allowed(actor, Action.READ, None):
             raise InvalidCredential("This key has no scope, so it is good for nothing. Make one with a scope.")
         return Identity(actor, key.expires_at)
 
     def on_commit(self, events: Sequence[Event]) -> None:
-        """Revoke the keys whose revocation was committed in this process."""
+        """Apply the revocations and the changes of projects that were committed in this process."""
         for event in events:
-            if isinstance(event, ApiKeyRevoked):
-                self.revoke(event.api_key_id)
+            self.apply(event.kind, event.entity_id)
+
+    def apply(self, kind: str, entity_id: UUID) -> None:
+        """Apply an event of any kind, by the id of its subject."""
+        if kind == ApiKeyRevoked.kind:
+            self.revoke(entity_id)
+        elif kind == ProjectUpdated.kind:
+            self.update_project(entity_id)
 
     def revoke(self, key_id: UUID) -> None:
         """Reject a key from now on and close its open streams."""
@@ -141,6 +159,11 @@ class Authenticator:
         if len(self._revoked) > self._cache_size:
             self._revoked.popitem(last=False)
         self._end(lambda identity: identity.actor.key_id == key_id)
+
+    def update_project(self, project_id: UUID) -> None:
+        """Load the project again for the next request of its keys, and close the streams that have its old rights."""
+        self._project_changes += 1
+        self._end(lambda identity: identity.actor.project is not None and identity.actor.project.id == project_id)
 
     def expire(self) -> None:
         """Close the open streams of expired credentials."""
@@ -182,10 +205,18 @@ class Authenticator:
         return max(0.0, min([1.0, *((expires_at - now).total_seconds() for expires_at in expiries)]))
 
 
-def create_actor(key: ApiKey) -> Actor:
+async def _load_project(session: Session, key: ApiKey | None) -> ProjectScope | None:
+    """Load what a project's key may sync; None for a key of a team."""
+    if key is None or key.project_id is None:
+        return None
+    (project,) = await projects.by_ids(session, [key.project_id])
+    return await projects.load_scope(session, project)
+
+
+def create_actor(key: ApiKey, project: ProjectScope | None) -> Actor:
     """Create the actor of a key. Its name includes the key's prefix, to tell keys of the same name apart in logs."""
     scopes = frozenset(Scope(scope) for scope in key.scopes)
-    return Actor(format_key_actor(key.name, key.prefix), key.team_id, scopes, key.id)
+    return Actor(format_key_actor(key.name, key.prefix), key.team_id, scopes, key.id, project)
 
 
 def _parse_bearer(authorization: str | None) -> str:

@@ -9,18 +9,17 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from tessera_gql.cli.terminal import fail, print_note
+from tessera_gql.cli.terminal import fail, is_stderr_terminal, print_note
 from tessera_gql.client import TesseraClient
-from tessera_gql.client.http_exchange import DEFAULT_URL
+from tessera_gql.client.endpoint import DEFAULT_URL
 from tessera_gql.client.operation import is_global_id
-from tessera_gql.client.websocket_exchange import DisconnectCallback
 from tessera_gql.escaping import build_tessera_command
 
 TeamOption = Annotated[str | None, typer.Option("--team", "-t", help="Acting team; by default the team of the key.")]
 
 
 @contextmanager
-def connect(*, retries: int = 2) -> Generator[TesseraClient]:
+def connect() -> Generator[TesseraClient]:
     """Open a client with the URL and key of the environment, else of the last login."""
     login = read_credentials()
     url = os.environ.get("TESSERA_URL") or login.get("url") or DEFAULT_URL
@@ -29,24 +28,13 @@ def connect(*, retries: int = 2) -> Generator[TesseraClient]:
 
     def on_disconnect(reason: str) -> None:
         nonlocal last_reason
-        if reason != last_reason:
+        is_repetition = "can't be reached" in reason  # without a terminal, the error at the end says it once
+        if reason != last_reason and (is_stderr_terminal() or not is_repetition):
             print_note((f"{reason}; coming back …", "dim"))
         last_reason = reason
 
-    with open_client(url, key, retries, on_disconnect) as client:
+    with TesseraClient(url, key, on_disconnect=on_disconnect) as client:
         yield client
-
-
-@contextmanager
-def open_client(
-    url: str, key: str | None, retries: int, on_disconnect: DisconnectCallback | None = None
-) -> Generator[TesseraClient]:
-    """Open a client; values that JSON can't hold and unusable proxies end the command with a message."""
-    try:
-        with TesseraClient(url, key, retries=retries, on_disconnect=on_disconnect) as client:
-            yield client
-    except (ValueError, ImportError) as error:
-        raise fail(f"The request can't be sent: {str(error).removesuffix('.')}.") from None
 
 
 def credentials_path() -> Path:

@@ -10,6 +10,7 @@ import typer
 from tessera_gql.cli.database_access import run_on_database
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.terminal import fail, print_json_text, print_line, print_note
+from tessera_gql.policy.global_ids import encode_event_ids
 from tessera_gql.store import audit
 from tessera_gql.store.audit import BrokenEventLog, LogPosition
 from tessera_gql.store.database import Database
@@ -35,14 +36,17 @@ def verify(expect: str | None = typer.Option(None, "--expect", help=EXPECT_HELP)
 def export(
     after: int = typer.Option(0, min=0, help="Start after this sequence, the last one of an earlier export."),
     output: Annotated[Path | None, typer.Option(help="Append to this file instead of writing to stdout.")] = None,
+    stored: Annotated[
+        bool, typer.Option("--stored", help="Print the UUIDs of the database, from which hashes are computed.")
+    ] = False,
 ) -> None:
-    """Export events as JSON lines, oldest first."""
+    """Export events as JSON lines, oldest first, with ids as in the API."""
 
     async def write_events(database: Database) -> int:
         with output.open("ab") if output else nullcontext() as file:
             last = after
             async for page in audit.read_pages(database, after):
-                lines = b"".join(map(_json_line, page))
+                lines = b"".join(_json_line(row, stored=stored) for row in page)
                 if file:
                     file.write(lines)
                 else:
@@ -54,8 +58,10 @@ def export(
     print_note((f"Exported up to sequence {last}. Go on with --after {last}.", "dim"))
 
 
-def _json_line(row: EventRow) -> bytes:
+def _json_line(row: EventRow, *, stored: bool) -> bytes:
     line: dict[str, Any] = {name: getattr(row, name) for name in audit.COLUMNS}
+    if not stored:
+        line |= encode_event_ids(row)
     return orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE)
 
 

@@ -19,7 +19,7 @@ from tessera_gql.cli.gate_report import GateFormat
 from tessera_gql.cli.progress import show_progress
 from tessera_gql.cli.terminal import JsonOption, fail, print_document, print_json, print_line, print_note, print_table
 from tessera_gql.client import AsyncTesseraClient, Invalid, ManifestReport, TesseraClient
-from tessera_gql.client.http_exchange import Endpoint
+from tessera_gql.client.endpoint import Endpoint
 from tessera_gql.client.operations.manifests import SyncOptions, read_manifest
 from tessera_gql.client.operations.publishing import PublishOptions
 from tessera_gql.client.websocket_exchange import CURRENT_CURSOR

@@ -8,6 +8,7 @@ from typing import Any
 from typer.core import TyperGroup
 from typer.exceptions import Abort, TyperException
 
+from tessera_gql.cli.api_terms import to_command_terms
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.terminal import fail
 from tessera_gql.errors import Refusal, Unavailable
@@ -82,6 +83,6 @@ def _describe_client_error(error: Exception) -> tuple[str, ExitCode] | None:
         case errors.Unauthenticated():
             return f"{error.message} `tessera login` keeps a key.", ExitCode.REFUSED
         case errors.TesseraError():
-            return error.message, ExitCode.REFUSED
+            return to_command_terms(error.message), ExitCode.REFUSED
         case _:
             return None

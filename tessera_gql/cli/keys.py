@@ -10,11 +10,12 @@ import typer
 
 from tessera_gql.cli.database_access import run_on_database
 from tessera_gql.cli.terminal import JsonOption, fail, is_terminal, print_json, print_line, print_note, print_table
-from tessera_gql.graphql.ids import parse_global_id
 from tessera_gql.policy.access import Actor, Scope
+from tessera_gql.policy.global_ids import decode_global_id, encode_global_id
 from tessera_gql.store import keys as store
-from tessera_gql.store import teams
+from tessera_gql.store import projects, teams
 from tessera_gql.store.database import Database
+from tessera_gql.store.projects import ProjectRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import ApiKey
 from tessera_gql.store.teams import TeamRef
@@ -26,8 +27,8 @@ T = TypeVar("T")
 ACTOR = Actor("tessera keys", scopes=frozenset(Scope))
 DURATION_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 DATE_COLUMNS = ("created_at", "expires_at", "last_used_at")
-COLUMNS = ("id", "prefix", "name", "team", "scopes", "state", *DATE_COLUMNS)
-HEADINGS = ("prefix", "name", "team", "scope", "state", "created", "expires", "last used")
+COLUMNS = ("id", "prefix", "name", "team", "project", "scopes", "state", *DATE_COLUMNS)
+HEADINGS = ("prefix", "name", "team", "project", "scope", "state", "created", "expires", "last used")
 
 app = typer.Typer(help="Create, list and revoke API keys, directly in the database.", no_args_is_help=True)
 
@@ -36,20 +37,30 @@ app = typer.Typer(help="Create, list and revoke API keys, directly in the databa
 def create(
     name: Annotated[str, typer.Argument(help="Name of the key, such as its purpose.")],
     team: Annotated[str | None, typer.Option(help="Team of the key; none for an administrator's key.")] = None,
+    project: Annotated[
+        str | None, typer.Option(help="Project of the key, in place of a team: for CI, with --scope write.")
+    ] = None,
     scope: Annotated[
-        list[Scope] | None, typer.Option(help="READ by default, ADMIN without a team.", case_sensitive=False)
+        list[Scope] | None,
+        typer.Option(help="READ by default, ADMIN without a team and a project.", case_sensitive=False),
     ] = None,
     expires: Annotated[str | None, typer.Option(help="Lifetime, such as 12h, 90d or 52w.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Create a key and print its token, which is never shown again."""
-    default = Scope.READ if team else Scope.ADMIN
+    default = Scope.READ if team or project else Scope.ADMIN
 
     async def create_key(session: Session) -> dict[str, Any]:
         created = await keys.create(session, ACTOR, new_key)
         return {"token": created.token} | (await _describe_keys(session, [created.key]))[0]
 
-    new_key = KeyRequest(name, scope or (default,), TeamRef(name=team) if team else None, _parse_expiry(expires))
+    new_key = KeyRequest(
+        name,
+        scope or (default,),
+        TeamRef(name=team) if team else None,
+        _parse_expiry(expires),
+        ProjectRef(name=project) if project else None,
+    )
     description = _run_in_transaction(create_key)
     if as_json:
         print_json(description)
@@ -98,10 +109,16 @@ def _run_in_transaction(function: Callable[[Session], Awaitable[T]]) -> T:
 
 async def _describe_keys(session: Session, api_keys: Sequence[ApiKey]) -> list[dict[str, Any]]:
     team_rows = await teams.by_ids(session, [key.team_id for key in api_keys if key.team_id])
-    team_names = {team.id: team.name for team in team_rows}
+    project_rows = await projects.by_ids(session, [key.project_id for key in api_keys if key.project_id])
+    names = {team.id: team.name for team in team_rows} | {project.id: project.name for project in project_rows}
     return [
         {column: getattr(key, column, None) for column in COLUMNS}
-        | {"team": team_names[key.team_id] if key.team_id else None, "state": _get_state(key, session.now)}
+        | {
+            "id": encode_global_id("ApiKey", key.id),
+            "team": names[key.team_id] if key.team_id else None,
+            "project": names[key.project_id] if key.project_id else None,
+            "state": _get_state(key, session.now),
+        }
         for key in api_keys
     ]
 
@@ -114,7 +131,12 @@ def _get_state(key: ApiKey, now: datetime) -> str:
 
 def _select_cells(description: dict[str, Any]) -> tuple[Any, ...]:
     dates = (moment and moment.date().isoformat() for moment in map(description.get, DATE_COLUMNS))
-    return (*map(description.get, ("prefix", "name", "team")), description["scopes"][-1], description["state"], *dates)
+    return (
+        *map(description.get, ("prefix", "name", "team", "project")),
+        description["scopes"][-1],
+        description["state"],
+        *dates,
+    )
 
 
 def _parse_expiry(expires: str | None) -> datetime | None:
@@ -131,5 +153,5 @@ def _parse_key_id(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:
-        global_id = parse_global_id(text)
+        global_id = decode_global_id(text)
         return global_id[1] if global_id and global_id[0] == "ApiKey" else None

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.api import connect, credentials_path, open_client
+from tessera_gql.cli.api import connect, credentials_path
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_note, print_properties
-from tessera_gql.client.http_exchange import DEFAULT_URL, Endpoint
+from tessera_gql.client import TesseraClient
+from tessera_gql.client.endpoint import DEFAULT_URL, Endpoint
 from tessera_gql.escaping import escape_terminal
 
 
@@ -23,7 +24,7 @@ def login(
     """
     server_url = url or DEFAULT_URL
     key = _read_key(server_url)
-    with open_client(server_url, key, retries=1) as client:
+    with TesseraClient(server_url, key, retry_seconds=0) as client:
         viewer = client.viewer()
         address = client.endpoint.display_url
     _write_credentials(server_url, key)
@@ -31,7 +32,8 @@ def login(
         print_json(viewer)
         return
     team = f", team {viewer.team.name}" if viewer.team else ""
-    print_line(f"You are {viewer.actor} at {address}{team}: {', '.join(viewer.scopes)}.")
+    project = f", project {viewer.project.name}" if viewer.project else ""
+    print_line(f"You are {viewer.actor} at {address}{team}{project}: {', '.join(viewer.scopes)}.")
     print_note((f"Kept in {credentials_path()}", "dim"))
 
 
@@ -41,14 +43,15 @@ def logout() -> None:
 
 
 def whoami(as_json: JsonOption = False) -> None:
-    """Show the server, team and scopes of the current key."""
+    """Show the server, team or project, and scopes of the current key."""
     with connect() as client:
         viewer = client.viewer()
         if as_json:
             print_json(viewer)
         else:
             server = client.endpoint.display_url
-            print_properties(server=server, actor=viewer.actor, team=viewer.team, scopes=viewer.scopes)
+            holder = {"project": viewer.project} if viewer.project else {"team": viewer.team}
+            print_properties(server=server, actor=viewer.actor, **holder, scopes=viewer.scopes)
 
 
 def _read_key(server_url: str) -> str | None:

@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from tessera_gql.cli.api import TeamOption, connect, resolve_proposal_id
+from tessera_gql.cli.debts import print_debts
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_properties, print_table
-from tessera_gql.client import AcknowledgmentResponse, Proposal, ProposalStatus
+from tessera_gql.client import AcknowledgmentResponse, ContractStatus, Proposal, ProposalStatus
+from tessera_gql.client.models import ContractSummary
 
 ProposalArgument = Annotated[str, typer.Argument(metavar="PROPOSAL|FQN", help="Its id, or the fqn of its asset.")]
 OPEN_STATUSES = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED)
@@ -26,7 +28,8 @@ def proposals(
         print_json(proposals_)
         return
     rows = (
-        (item.asset, item.proposed_version, item.status, item.awaiting, item.expires_at, item.id) for item in proposals_
+        (item.asset, item.proposed_version or "retirement", item.status, item.awaiting, item.expires_at, item.id)
+        for item in proposals_
     )
     print_table(("asset", "version", "status", "waits for", "expires", "id"), rows, none="No open proposals.")
 
@@ -41,7 +44,9 @@ def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
     print_properties(
         id=details.id,
         asset=details.asset,
-        version=details.proposed_version,
+        version=details.proposed_version or "retirement",
+        change_set=details.change_set and details.change_set.key,
+        url=details.change_set and details.change_set.url,
         status=details.status,
         proposed_by=details.proposed_by,
         reason=details.reason,
@@ -54,12 +59,15 @@ def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
 
 
 def inbox(team: TeamOption = None, as_json: JsonOption = False) -> None:
-    """List the proposals that a team has not acknowledged yet.
+    """List the proposals that a team has not acknowledged yet, then its open debts.
+
+    With --json only the proposals; `tessera debts --json` prints the debts.
 
     Example: tessera inbox --team finance
     """
     with connect() as client:
         acknowledgments = list(client.inbox(team))
+        debts = [] if as_json else list(client.debts(team))
     if as_json:
         print_json(acknowledgments)
         return
@@ -68,6 +76,8 @@ def inbox(team: TeamOption = None, as_json: JsonOption = False) -> None:
         for item in acknowledgments
     )
     print_table(("team", "asset", "because", "expires"), rows, none="Nothing waits for an answer.")
+    if debts:
+        print_debts(debts)
 
 
 def ack(
@@ -92,8 +102,8 @@ def ack(
         print_json(result)
         return
     _print_status(result.proposal)
-    if result.contract:
-        print_line(f"{result.proposal.asset.fqn} {result.contract.version} is published.")
+    if contract := result.contract:
+        print_line(f"{result.proposal.asset.fqn} {contract.version} is {_describe_end(contract)}.")
 
 
 def withdraw(reference: ProposalArgument, as_json: JsonOption = False) -> None:
@@ -104,12 +114,21 @@ def withdraw(reference: ProposalArgument, as_json: JsonOption = False) -> None:
 
 
 def publish_proposal(reference: ProposalArgument, team: TeamOption = None, as_json: JsonOption = False) -> None:
-    """Publish an approved proposal unchanged."""
+    """Publish an approved proposal unchanged, or carry out an approved retirement."""
     with connect() as client:
         contract = client.publish_proposal(resolve_proposal_id(client, reference), published_by=team)
-    print_json(contract) if as_json else print_line(f"{contract.asset.fqn} {contract.version} is published.")
+    print_json(contract) if as_json else print_line(
+        f"{contract.asset.fqn} {contract.version} is {_describe_end(contract)}."
+    )
+
+
+def _describe_end(contract: ContractSummary) -> str:
+    return "retired" if contract.status is ContractStatus.RETIRED else "published"
 
 
 def _print_status(proposal_: Proposal) -> None:
     suffix = f"; it waits for {', '.join(team.name for team in proposal_.awaiting)}" if proposal_.awaiting else ""
-    print_line(f"The proposal for {proposal_.asset.fqn} {proposal_.proposed_version} is {proposal_.status}{suffix}.")
+    subject = f"for {proposal_.asset.fqn} {proposal_.proposed_version}"
+    if proposal_.proposed_version is None:
+        subject = f"to retire {proposal_.asset.fqn}"
+    print_line(f"The proposal {subject} is {proposal_.status}{suffix}.")

@@ -1,4 +1,4 @@
-"""`tessera publish` and `tessera impact`: publish the schema in a file, or preview the publish."""
+"""`tessera publish`, `impact` and `retire`: publish the schema in a file, preview that, or retire an asset."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,11 +8,34 @@ import typer
 from tessera_gql.cli.api import connect, read_json
 from tessera_gql.cli.documents import DialectOption, FormatOption, PartOption, SchemaArgument, read_schema
 from tessera_gql.cli.exit_codes import ExitCode
-from tessera_gql.cli.terminal import JsonOption, print_json, print_line
-from tessera_gql.client import CompatibilityMode, Impact, PublishOutcome, PublishResult
-from tessera_gql.client.operations.publishing import PublishOptions
+from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line
+from tessera_gql.client import (
+    ChangeSetRequest,
+    CompatibilityMode,
+    Impact,
+    Intent,
+    Proposal,
+    PublishOutcome,
+    PublishResult,
+    RetirementResult,
+)
+from tessera_gql.client.operations.publishing import PublishOptions, RetirementOptions
 from tessera_gql.escaping import build_tessera_command
 
+AskOption = Annotated[
+    bool, typer.Option("--ask", help="Only ask the affected teams, as for a pull request: nothing is published.")
+]
+ReasonOption = Annotated[str | None, typer.Option(help="Reason for the change, shown to the asked teams.")]
+SupersedeOption = Annotated[bool, typer.Option("--supersede", help="End an open proposal of the asset.")]
+WhenApprovedOption = Annotated[bool, typer.Option("--when-approved", help="Publish once all teams approve.")]
+ExplicitOption = Annotated[
+    bool, typer.Option("--explicit", help="Keep an approved proposal for `tessera publish-proposal`.")
+]
+ChangeSetOption = Annotated[
+    str | None, typer.Option("--change-set", metavar="KEY", help="Pull request, such as github.com/org/repo#17.")
+]
+ChangeSetTitleOption = Annotated[str | None, typer.Option(help="Title of the change set, shown to the asked teams.")]
+ChangeSetUrlOption = Annotated[str | None, typer.Option(help="Address of the pull request.")]
 GuaranteesOption = Annotated[Path | None, typer.Option(help="JSON file with guarantees, such as freshness and volume.")]
 
 
@@ -25,12 +48,17 @@ def publish(  # noqa: PLR0913, PLR0917 - one parameter for each option of the co
     mode: Annotated[
         CompatibilityMode | None, typer.Option(case_sensitive=False, help="Compatibility mode from now on.")
     ] = None,
-    reason: Annotated[str | None, typer.Option(help="Reason for the change, shown to the asked teams.")] = None,
+    reason: ReasonOption = None,
+    ask: AskOption = False,
+    change_set: ChangeSetOption = None,
+    change_set_title: ChangeSetTitleOption = None,
+    change_set_url: ChangeSetUrlOption = None,
     force: Annotated[
         bool, typer.Option("--force", help="Publish a breaking change; needs ADMIN and --reason.")
     ] = False,
-    supersede: Annotated[bool, typer.Option("--supersede", help="End an open proposal of the asset.")] = False,
-    when_approved: Annotated[bool, typer.Option("--when-approved", help="Publish once all teams approve.")] = False,
+    supersede: SupersedeOption = False,
+    when_approved: WhenApprovedOption = False,
+    explicit: ExplicitOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Run and roll back: nothing is written.")] = False,
     format_: FormatOption = None,
     part: PartOption = None,
@@ -40,12 +68,15 @@ def publish(  # noqa: PLR0913, PLR0917 - one parameter for each option of the co
     """Publish a schema. Exit 0 if published or unchanged, 2 if refused, 3 if it waits for acknowledgments.
 
     The file is a JSON Schema, or, by its extension, ODCS (.yaml), Avro (.avsc), SQL (.sql) or a protobuf descriptor
-    set (.pb).
+    set (.pb). A breaking change asks the teams that read what breaks; run the command again once they agree, and it is
+    published. With --ask nothing is published.
 
     Example: tessera publish analytics.marts.orders orders.json --team shop --reason "Coupons moved."
     """
     options = PublishOptions(force=force, supersede=supersede, publish_when_approved=when_approved, dry_run=dry_run)
     options |= {"version": version or None, "compatibility_mode": mode, "reason": reason or None}
+    options |= {"intent": Intent.ASK if ask else None, "require_explicit_publish": explicit}
+    options["change_set"] = _build_change_set(change_set, change_set_title, change_set_url)
     if guarantees:
         options["guarantees"] = read_json(guarantees)
     with connect() as client:
@@ -54,6 +85,61 @@ def publish(  # noqa: PLR0913, PLR0917 - one parameter for each option of the co
     print_json(result) if as_json else _print_publish_result(fqn, result)
     if result.outcome is PublishOutcome.PROPOSED and result.proposal and result.proposal.status != "APPROVED":
         raise typer.Exit(ExitCode.WAITING)
+
+
+def _build_change_set(key: str | None, title: str | None, url: str | None) -> ChangeSetRequest | None:
+    if key is None and (title or url):
+        raise fail("A title or URL needs the change set that it belongs to: --change-set KEY.")
+    return None if key is None else ChangeSetRequest(key, title or None, url or None)
+
+
+def retire(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
+    fqn: str,
+    reason: Annotated[str, typer.Option(help="Reason for the retirement, shown to the asked teams.")],
+    team: Annotated[str | None, typer.Option("--team", "-t", help="Owner team; by default that of the key.")] = None,
+    ask: AskOption = False,
+    change_set: ChangeSetOption = None,
+    change_set_title: ChangeSetTitleOption = None,
+    change_set_url: ChangeSetUrlOption = None,
+    supersede: SupersedeOption = False,
+    when_approved: WhenApprovedOption = False,
+    explicit: ExplicitOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Retire an asset, after all teams that read it agree. Exit 0 if retired, 2 if refused, 3 if it waits.
+
+    Every reader is asked. Run again once they agree, and the contract is retired; without readers it is retired at
+    once.
+
+    Example: tessera retire analytics.marts.orders --reason "Replaced by orders_v2."
+    """
+    options = RetirementOptions(
+        intent=Intent.ASK if ask else None,
+        change_set=_build_change_set(change_set, change_set_title, change_set_url),
+        supersede=supersede,
+        publish_when_approved=when_approved,
+        require_explicit_publish=explicit,
+    )
+    with connect() as client:
+        result = client.propose_retirement(fqn, reason=reason, team=team, **options)
+    print_json(result) if as_json else _print_retirement(fqn, result)
+    if result.contract is None and result.proposal.status != "APPROVED":
+        raise typer.Exit(ExitCode.WAITING)
+
+
+def _print_retirement(fqn: str, result: RetirementResult) -> None:
+    if result.contract:
+        print_line(f"{fqn} {result.contract.version} is retired.")
+        return
+    print_line(f"The retirement of {fqn} is {result.proposal.status}: {result.proposal.id}")
+    _print_next_steps(fqn, result.proposal)
+
+
+def _print_next_steps(fqn: str, proposal: Proposal) -> None:
+    for team in proposal.awaiting:
+        print_line(f"  waits for: {build_tessera_command('ack', fqn, 'APPROVED', team=team.name)}")
+    if proposal.status == "APPROVED":
+        print_line(f"  approved; to publish it: {build_tessera_command('publish-proposal', fqn)}")
 
 
 def _print_publish_result(fqn: str, result: PublishResult) -> None:
@@ -66,14 +152,18 @@ def _print_publish_result(fqn: str, result: PublishResult) -> None:
             print_line(f"{fqn} {proposal.proposed_version} breaks its readers; a proposal is open: {proposal.id}")
             for change in proposal.breaking_changes:
                 print_line(f"  {change.message}")
-            for team in proposal.awaiting:
-                print_line(f"  waits for: {build_tessera_command('ack', fqn, 'APPROVED', team=team.name)}")
-            if proposal.status == "APPROVED":
-                print_line(f"  Nobody has to answer: {build_tessera_command('publish-proposal', fqn)}")
+            _print_next_steps(fqn, proposal)
+        case PublishOutcome.COMPATIBLE:
+            print_line(f"{fqn}: nothing breaks, so a release would publish it.")
+            _print_changes(result)
         case outcome:
             print_line(f"{fqn} {version} is published{' by force' if outcome == 'FORCED' else ''}.")
-            for difference in result.diff.changes if result.diff else ():
-                print_line(f"  {difference.message}")
+            _print_changes(result)
+
+
+def _print_changes(result: PublishResult) -> None:
+    for difference in result.diff.changes if result.diff else ():
+        print_line(f"  {difference.message}")
 
 
 def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command

@@ -46,7 +46,7 @@ CLOSE = (b"connection", b"close")
 CANCELLED_ERROR = {
     "message": "The server stops, and this took longer than it could wait. If it was a mutation it may have been done:"
     " repeat it with the same idempotencyKey to learn that.",
-    "extensions": {"code": "UNAVAILABLE", "retryable": True},
+    "extensions": {"code": "UNAVAILABLE", "retryable": True, "maybeDone": True},
 }
 
 log = logging.getLogger(__name__)

@@ -26,7 +26,7 @@ def watch(
 
     Example: tessera watch --team finance --cursor-file ~/.finance-cursor
     """
-    with connect(retries=4) as client:
+    with connect() as client:
         watched_team = client.get_team(team) if team else client.viewer().team
         start = after or _read_cursor(cursor_file) or client.run(CURRENT_CURSOR)
         if cursor_file:

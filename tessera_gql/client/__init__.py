@@ -6,17 +6,21 @@ with TesseraClient() as tessera:                          # TESSERA_URL, TESSERA
     result = tessera.publish_contract(asset_id=orders.id, schema_def={…}, published_by=team)
     print(result.outcome)
 
-async with AsyncTesseraClient() as tessera:
+async with TesseraClient() as tessera:                    # an AsyncTesseraClient
     async for event in tessera.subscribe(team_id=team.id):    # resumes after restarts, without gaps or repeats
         print(event.kind, event.cursor)
 """
 
 from tessera_gql.client.enums import (
     AcknowledgmentResponse,
+    ChangeSetStatus,
     CompatibilityMode,
     ContractStatus,
+    DebtKind,
     DependencyType,
     DocumentFormat,
+    Intent,
+    ProposalKind,
     ProposalStatus,
     PublishOutcome,
     RegistrationStatus,
@@ -26,6 +30,8 @@ from tessera_gql.client.errors import (
     Conflict,
     Forbidden,
     Invalid,
+    InvalidArgument,
+    InvalidCall,
     NotFound,
     Refusal,
     ServerFault,
@@ -40,18 +46,23 @@ from tessera_gql.client.models import (
     Acknowledgment,
     Asset,
     Change,
+    ChangeSet,
+    ChangeSetSummary,
     Contract,
+    Debt,
     Diff,
     Event,
     Impact,
     ManifestReport,
     PendingAcknowledgment,
+    Project,
     Proposal,
     PublishResult,
     Registration,
+    RetirementResult,
     Team,
 )
-from tessera_gql.client.operations.publishing import Document
+from tessera_gql.client.operations.publishing import ChangeSetRequest, Document
 from tessera_gql.client.progress import Progress
 
 __all__ = [
@@ -62,10 +73,16 @@ __all__ = [
     "AsyncTesseraClient",
     "BadRequest",
     "Change",
+    "ChangeSet",
+    "ChangeSetRequest",
+    "ChangeSetStatus",
+    "ChangeSetSummary",
     "CompatibilityMode",
     "Conflict",
     "Contract",
     "ContractStatus",
+    "Debt",
+    "DebtKind",
     "DependencyType",
     "Diff",
     "Document",
@@ -73,18 +90,24 @@ __all__ = [
     "Event",
     "Forbidden",
     "Impact",
+    "Intent",
     "Invalid",
+    "InvalidArgument",
+    "InvalidCall",
     "ManifestReport",
     "NotFound",
     "PendingAcknowledgment",
     "Progress",
+    "Project",
     "Proposal",
+    "ProposalKind",
     "ProposalStatus",
     "PublishOutcome",
     "PublishResult",
     "Refusal",
     "Registration",
     "RegistrationStatus",
+    "RetirementResult",
     "ServerFault",
     "Stale",
     "Team",

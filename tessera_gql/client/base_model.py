@@ -2,17 +2,34 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, Self, TypeVar, cast, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
+
+KEY_ATTRIBUTE = "_idempotency_key"
 
 
 class Model(BaseModel):
     """Immutable value parsed from a response. Unknown fields are ignored, so that newer servers stay compatible."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The key with which the mutation that returned this object was sent; None for any other object.
+
+        It is not a field: neither comparisons nor dumps contain it.
+        """
+        key: str | None = self.__dict__.get(KEY_ATTRIBUTE)
+        return key
+
+    def with_idempotency_key(self, key: str) -> Self:
+        """Return a copy with the key of its mutation."""
+        copy = self.model_copy()
+        copy.__dict__[KEY_ATTRIBUTE] = key
+        return copy
 
 
 M = TypeVar("M", bound=Model)

@@ -12,7 +12,10 @@ from tessera_gql.client.progress import ProgressCallback
 
 @dataclass(frozen=True)
 class Post:
-    """Send an HTTP POST. Results in HttpResponse or TransportFailure; `on_progress` gets the server's progress."""
+    """Send an HTTP POST. Results in HttpResponse or TransportFailure; `on_progress` gets the server's progress.
+
+    `timeout_seconds` is for the whole exchange, without the time that the request waits for a free connection.
+    """
 
     url: str
     headers: dict[str, str]
@@ -23,9 +26,10 @@ class Post:
 
 @dataclass(frozen=True)
 class Pause:
-    """Sleep before the next effect. Has no result."""
+    """Sleep before the next attempt, after passing `reason` to the callback of the client. Has no result."""
 
     seconds: float
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,13 @@ class TransportFailure:
     """A request or WebSocket handshake without a GraphQL response.
 
     `maybe_sent`: the server may have received the request. `status`: the HTTP status of a refused handshake.
+    `is_temporary`: another attempt may succeed.
     """
 
     reason: str
     maybe_sent: bool
     status: int | None = None
+    is_temporary: bool = True
 
 
 @dataclass(frozen=True)

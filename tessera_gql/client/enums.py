@@ -34,6 +34,28 @@ class ProposalStatus(StrEnum):
     EXPIRED = "EXPIRED"
 
 
+class ProposalKind(StrEnum):
+    """What a proposal changes: CHANGE publishes a contract, RETIREMENT ends the asset's contract."""
+
+    CHANGE = "CHANGE"
+    RETIREMENT = "RETIREMENT"
+
+
+class ChangeSetStatus(StrEnum):
+    """The state of a change set. The next publish with its key opens an ended one again."""
+
+    OPEN = "OPEN"
+    WITHDRAWN = "WITHDRAWN"
+    PUBLISHED = "PUBLISHED"
+
+
+class Intent(StrEnum):
+    """ASK opens or updates a proposal and publishes nothing; RELEASE publishes what is approved or breaks nobody."""
+
+    ASK = "ASK"
+    RELEASE = "RELEASE"
+
+
 class AcknowledgmentResponse(StrEnum):
     """A team's response to a proposal. MIGRATING needs a deadline."""
 
@@ -51,11 +73,23 @@ class RegistrationStatus(StrEnum):
 
 
 class PublishOutcome(StrEnum):
-    """The result of a publish. PROPOSED is a success: the change waits for acknowledgments."""
+    """The result of a publish. PROPOSED is a success: the change waits for acknowledgments.
+
+    COMPATIBLE is the result of an ask about terms that a release would publish.
+    """
 
     PUBLISHED = "PUBLISHED"
     PROPOSED = "PROPOSED"
+    COMPATIBLE = "COMPATIBLE"
     UNCHANGED = "UNCHANGED"
+    FORCED = "FORCED"
+
+
+class DebtKind(StrEnum):
+    """The reason for a debt."""
+
+    REMOVED_FIELD = "REMOVED_FIELD"
+    UNKNOWN_FIELD = "UNKNOWN_FIELD"
     FORCED = "FORCED"
 
 

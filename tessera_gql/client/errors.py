@@ -1,6 +1,7 @@
 """Exceptions of the SDK. `message` is in plain English and says what to do next.
 
-A Refusal has a `code` and changed nothing; the other classes say that the operation was not accepted, or not executed.
+A Refusal has a `code` and changed nothing. InvalidCall and InvalidArgument are raised before anything is sent. The
+other classes say that the operation was not accepted, or that its outcome is unknown: see `maybe_done`.
 """
 
 from collections.abc import Sequence
@@ -8,7 +9,15 @@ from typing import Any
 
 
 class TesseraError(Exception):
-    """Base class of every error that a client raises."""
+    """Base class of every error that a client raises.
+
+    `maybe_done`: the server may have received and executed the operation, in one of its attempts.
+    `idempotency_key`: the key with which the operation was sent; None if it has none. Repeating the operation with this
+    key executes it at most once.
+    """
+
+    maybe_done: bool = False
+    idempotency_key: str | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -38,6 +47,10 @@ class Invalid(Refusal):
     code = "INVALID"
 
 
+class InvalidArgument(Invalid, ValueError):  # noqa: N818 - named like the refusals
+    """An argument of a call is invalid, which the client saw before it sent anything."""
+
+
 class Conflict(Refusal):
     """The current state of the server forbids the operation."""
 
@@ -54,6 +67,10 @@ class Stale(Refusal):
     """The object was changed after the caller read it. Read it again and repeat the operation."""
 
     code = "STALE"
+
+
+class InvalidCall(TesseraError, TypeError):  # noqa: N818 - named like the refusals
+    """A method has no such option, or lacks an argument. The message names the nearest option."""
 
 
 class Unauthenticated(TesseraError):  # noqa: N818 - an answer, not a fault of the program
@@ -74,12 +91,14 @@ class BadRequest(TesseraError):  # noqa: N818 - an answer, not a fault of the pr
 class Unavailable(TesseraError):  # noqa: N818 - an answer, not a fault of the program
     """The server could not be reached or was busy, after all retries.
 
-    `outcome_unknown`: the operation was sent, and the server may have executed it.
+    `maybe_done` is false only if no attempt reached the server, or the server answered that it did nothing.
+    `is_temporary`: the operation may succeed later; false for a certificate that is not trusted, for example.
     """
 
-    def __init__(self, message: str, *, outcome_unknown: bool = False) -> None:
+    def __init__(self, message: str, *, maybe_done: bool = False, is_temporary: bool = True) -> None:
         super().__init__(message)
-        self.outcome_unknown = outcome_unknown
+        self.maybe_done = maybe_done
+        self.is_temporary = is_temporary
 
 
 class ServerFault(TesseraError):  # noqa: N818 - an answer, not a fault of the program
@@ -88,6 +107,7 @@ class ServerFault(TesseraError):  # noqa: N818 - an answer, not a fault of the p
     def __init__(self, message: str, *, reference: str | None = None) -> None:
         super().__init__(message)
         self.reference = reference
+        self.maybe_done = True
 
 
 REFUSALS: dict[str, type[Refusal]] = {kind.code: kind for kind in (NotFound, Invalid, Conflict, Forbidden, Stale)}
@@ -106,8 +126,9 @@ def parse_error(error: dict[str, Any]) -> TesseraError:
     match code:
         case "UNAUTHENTICATED":
             return Unauthenticated(message)
-        case "UNAVAILABLE":
-            return Unavailable(message)
+        case "UNAVAILABLE" | "RATE_LIMITED":
+            maybe_done, is_temporary = bool(extensions.get("maybeDone")), extensions.get("retryable") is not False
+            return Unavailable(message, maybe_done=maybe_done, is_temporary=is_temporary)
         case "INTERNAL":
             return ServerFault(message, reference=extensions.get("reference"))
         case _ if code in REFUSALS:

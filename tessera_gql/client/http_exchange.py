@@ -1,111 +1,134 @@
 """Execution of one operation over HTTP, free of I/O: yields effects, receives their results, retries.
 
 The synchronous and the asynchronous client drive the same generator. An operation is sent again only if it is
-idempotent or certainly never reached the server.
+idempotent or certainly was not executed.
 """
 
 import json
-import os
 import random
-import re
+import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
 
 import httpx
 
 from tessera_gql.client.effects import Effect, HttpResponse, Pause, Post, Result, TransportFailure
-from tessera_gql.client.errors import BadRequest, TesseraError, Unauthenticated, Unavailable, parse_error
+from tessera_gql.client.endpoint import Endpoint
+from tessera_gql.client.errors import (
+    BadRequest,
+    InvalidArgument,
+    Refusal,
+    TesseraError,
+    Unauthenticated,
+    Unavailable,
+    parse_error,
+)
 from tessera_gql.client.multipart import build_form, extract_payload
 from tessera_gql.client.operation import Operation
 
 T = TypeVar("T")
 
-DEFAULT_URL = "http://localhost:8000"
 UPLOAD_SECONDS = 900.0
+CONNECT_SECONDS = 10.0
+KEEP_ALIVE_SECONDS = 3.0
+"""Seconds until an idle connection is closed. A server or proxy that closes it first could lose a request."""
+LAST_ATTEMPT_SECONDS = 1.0
+"""Time that the last attempt has. The pause before it is shortened, so that it happens."""
+MAX_DELAY_SECONDS = 2.0
 ACCEPT = "application/graphql-response+json, application/json;q=0.9"
+PERMANENT_TLS_FAULTS = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER")
 RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """URL and key of a server, with the timeout and the number of retries after the first attempt."""
+@dataclass
+class RetryClock:
+    """The pauses before the attempts of one call. The total begins with the first failure."""
 
-    url: str
-    api_key: str | None = field(default=None, repr=False)
-    timeout_seconds: float = 30.0
-    retries: int = 4
-
-    def __post_init__(self) -> None:
-        if not _is_server_url(self.url):
-            raise BadRequest(f"{self.url!r} is not the address of a server. Write it as https://tessera.example.com.")
-        if self.api_key and not re.fullmatch(r"[!-~]+", self.api_key):
-            raise Unauthenticated("The API key has a blank or a character that no key has. Copy it again.")
+    total_seconds: float
+    _deadline: float | None = None
+    _delays: Iterator[float] = field(default_factory=lambda: iter_backoff_delays(MAX_DELAY_SECONDS))
 
     @property
-    def display_url(self) -> str:
-        """The URL without user and password, safe to show in messages."""
-        parts = urlsplit(self.url)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    def remaining_seconds(self) -> float:
+        return self.total_seconds if self._deadline is None else self._deadline - time.monotonic()
 
-    @property
-    def graphql_url(self) -> str:
-        base = self.url.rstrip("/")
-        return base if base.endswith("/graphql") else f"{base}/graphql"
+    def next_delay(self, retry_after_seconds: float = 0.0) -> float | None:
+        """Return the seconds before the next attempt, or None if it would be too late.
 
-    @property
-    def websocket_url(self) -> str:
-        return "ws" + self.graphql_url.removeprefix("http")
-
-    @property
-    def authorization_headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        The server's `Retry-After` is never shortened.
+        """
+        if self._deadline is None:
+            self._deadline = time.monotonic() + self.total_seconds
+        latest = self.remaining_seconds - min(LAST_ATTEMPT_SECONDS, self.total_seconds / 4)
+        if latest <= 0 or retry_after_seconds > latest:
+            return None
+        return max(min(next(self._delays), latest), retry_after_seconds)
 
 
-def _is_server_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        is_bare = not (parts.query or parts.fragment)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and is_bare
-    except ValueError:  # invalid port, or unbalanced brackets
-        return False
-
-
-def resolve_endpoint(url: str | None, api_key: str | None, *, timeout_seconds: float, retries: int) -> Endpoint:
-    """Build an endpoint; TESSERA_URL and TESSERA_API_KEY are the defaults."""
-    server_url = url or os.environ.get("TESSERA_URL") or DEFAULT_URL
-    key = api_key or os.environ.get("TESSERA_API_KEY") or None
-    return Endpoint(server_url, key, timeout_seconds, retries)
-
-
-def iter_backoff_delays(retries: int) -> Iterator[float]:
-    """Yield the seconds before each retry: exponential backoff with jitter, at most 20 seconds."""
-    return (random.uniform(0.5, 1) * min(0.2 * 2**attempt, 20.0) for attempt in range(retries))  # noqa: S311 - no secret
+def iter_backoff_delays(max_seconds: float) -> Iterator[float]:
+    """Yield seconds without end: exponential backoff with jitter up to a maximum."""
+    seconds = 0.2
+    while True:
+        yield random.uniform(0.5, 1) * seconds  # noqa: S311 - no secret
+        seconds = min(seconds * 2, max_seconds)
 
 
 def execute_operation(operation: Operation[T], endpoint: Endpoint) -> Generator[Effect, Result, T]:
     """Execute an operation with retries and return its typed result; raises a TesseraError."""
-    request = _build_request(operation, endpoint)
-    delays = iter_backoff_delays(endpoint.retries)
-    while True:
-        result = yield request
-        try:
-            return _parse_result(operation, endpoint, result)
-        except Unavailable:
-            never_sent = isinstance(result, TransportFailure) and not result.maybe_sent
-            if not (operation.is_idempotent or never_sent) or (delay := next(delays, None)) is None:
-                raise
-            yield Pause(max(delay, _parse_retry_after(result)))
+    maybe_done = False
+    try:
+        request = _build_request(operation, endpoint)
+        clock = RetryClock(endpoint.retry_seconds)
+        while True:
+            result = yield request
+            try:
+                return _parse_result(operation, endpoint, result)
+            except Unavailable as error:
+                can_repeat = error.is_temporary and (operation.is_idempotent or not error.maybe_done)
+                delay = clock.next_delay(_parse_retry_after(result)) if can_repeat else None
+                maybe_done = maybe_done or error.maybe_done
+                if delay is None:
+                    raise
+                yield Pause(delay, error.message)
+            request = _limit_time(request, clock)
+    except TesseraError as error:
+        _describe_outcome(error, operation, maybe_done=maybe_done)
+        raise
+
+
+def _limit_time(request: Post, clock: RetryClock) -> Post:
+    """Limit a repeated request to the remaining time. An upload that has begun may take longer."""
+    if not isinstance(request.content, bytes):
+        return request
+    return replace(request, timeout_seconds=min(request.timeout_seconds, max(clock.remaining_seconds, 0.05)))
+
+
+def _describe_outcome(error: TesseraError, operation: Operation[Any], *, maybe_done: bool) -> None:
+    """Add to an error what is known of the operation after all of its attempts."""
+    error.idempotency_key = operation.idempotency_key
+    if isinstance(error, Refusal):  # the server's decision on this very operation
+        return
+    error.maybe_done = error.maybe_done or maybe_done
+    if isinstance(error, Unavailable) and error.maybe_done and operation.is_mutation:
+        key = f"repeat it with idempotency_key={operation.idempotency_key!r}, which executes it at most once"
+        advice = key if operation.idempotency_key else "look before you repeat it"
+        error.message = f"{error.message} It may have been done: {advice}."
+        error.args = (error.message,)
 
 
 def _build_request(operation: Operation[Any], endpoint: Endpoint) -> Post:
     headers = {"Accept": ACCEPT, **endpoint.authorization_headers}
-    if operation.upload is None:
-        text = json.dumps({"query": operation.document, "variables": operation.variables}, allow_nan=False)
-        headers["Content-Type"] = "application/json"
-        return Post(endpoint.graphql_url, headers, text.encode(), endpoint.timeout_seconds)
-    form = build_form(operation, operation.upload)
+    try:
+        if operation.upload is None:
+            text = json.dumps({"query": operation.document, "variables": operation.variables}, allow_nan=False)
+            headers["Content-Type"] = "application/json"
+            return Post(endpoint.graphql_url, headers, text.encode(), endpoint.timeout_seconds)
+        form = build_form(operation, operation.upload)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InvalidArgument(f"The request can't be sent: {error}.") from None
     if operation.on_progress:
         headers["Accept"] = "text/event-stream"
     timeout_seconds = max(endpoint.timeout_seconds, UPLOAD_SECONDS)
@@ -116,11 +139,9 @@ def _parse_result(operation: Operation[T], endpoint: Endpoint, result: Result) -
     match result:
         case HttpResponse():
             return apply_parser(operation.parse, parse_response(result, endpoint), endpoint)
-        case TransportFailure(reason=reason, maybe_sent=maybe_sent):
-            outcome_unknown = maybe_sent and not operation.is_idempotent
-            hint = " It may have been done: look before you repeat it." if outcome_unknown else ""
-            message = f"{endpoint.display_url} can't be reached: {reason}.{hint}"
-            raise Unavailable(message, outcome_unknown=outcome_unknown)
+        case TransportFailure(reason=reason):
+            message = f"{endpoint.display_url} can't be reached: {reason}."
+            raise Unavailable(message, maybe_done=result.maybe_sent, is_temporary=result.is_temporary)
         case _:
             raise AssertionError("a request has an answer")
 
@@ -143,14 +164,14 @@ def parse_response(response: HttpResponse, endpoint: Endpoint) -> dict[str, Any]
     except ValueError:
         body = None
     if body is None and response.body.startswith((b":", b"event:")):
-        raise Unavailable(f"{endpoint.display_url} ended the connection before it had answered.")
+        raise Unavailable(f"{endpoint.display_url} ended the connection before it had answered.", maybe_done=True)
     if not isinstance(body, dict) or not ({"data", "errors"} & body.keys()):
         raise _build_http_error(response, endpoint)
     payload = cast("dict[str, Any]", body)
     for error in payload.get("errors") or ():
         problem = apply_parser(parse_error, error, endpoint)
         if response.status in {429, 503} and not isinstance(problem, Unavailable):
-            raise Unavailable(problem.message)
+            raise Unavailable(problem.message, maybe_done=True)
         raise problem
     data: dict[str, Any] = payload.get("data") or {}
     return data
@@ -160,22 +181,42 @@ def _build_http_error(response: HttpResponse, endpoint: Endpoint) -> TesseraErro
     """Build the error of a response that is not GraphQL."""
     url, status = endpoint.display_url, response.status
     if status in RETRYABLE_STATUSES:
-        return Unavailable(f"{url} answers {status}: it is away or busy.")
+        return Unavailable(f"{url} answers {status}: it is away or busy.", maybe_done=True)
     if status in {401, 407}:
         return Unauthenticated(f"{url} wants a key. Set TESSERA_API_KEY.")
     return BadRequest(f"{url} answers {status}, and not as a Tessera server does. Check the address.")
 
 
 def _parse_retry_after(result: Result) -> float:
-    """Return the seconds of a Retry-After header, at most 60; 0 without one."""
+    """Return the seconds of a Retry-After header, which is a number or a date; 0 without a valid one."""
     value = result.retry_after if isinstance(result, HttpResponse) else None
-    return min(float(value), 60.0) if value and value.isdecimal() else 0.0
+    if not value or value.isdecimal():
+        return float(value or 0)
+    try:
+        return max((parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds(), 0.0)
+    except (ValueError, TypeError):  # no date, or one without a time zone
+        return 0.0
 
 
-def to_transport_failure(error: httpx.HTTPError | httpx.InvalidURL) -> TransportFailure:
-    """Convert an exception of httpx to a TransportFailure."""
+def build_timeout(post: Post) -> httpx.Timeout:
+    """Build the timeouts of one request. Connecting ends first, so that its timeout is known to be one."""
+    return httpx.Timeout(post.timeout_seconds, connect=min(post.timeout_seconds * 0.8, CONNECT_SECONDS))
+
+
+def build_connection_limits(max_connections: int) -> httpx.Limits:
+    return httpx.Limits(
+        max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=KEEP_ALIVE_SECONDS
+    )
+
+
+def to_transport_failure(error: httpx.HTTPError | httpx.InvalidURL | OSError) -> TransportFailure:
+    """Convert an exception of httpx to a TransportFailure. Only if connecting fails, nothing was sent for certain."""
     unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
-    return TransportFailure(describe_connection_error(error), maybe_sent=not isinstance(error, unsent))
+    is_permanent = isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL) or any(
+        fault in str(error) for fault in PERMANENT_TLS_FAULTS
+    )
+    reason = describe_connection_error(error)
+    return TransportFailure(reason, maybe_sent=not isinstance(error, unsent), is_temporary=not is_permanent)
 
 
 def describe_connection_error(error: Exception) -> str:

@@ -5,8 +5,9 @@ from functools import wraps
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
 from tessera_gql.client.async_client import AsyncBaseClient
+from tessera_gql.client.calls import check_call
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
-from tessera_gql.client.operations import catalog, manifests, publishing, subscriptions
+from tessera_gql.client.operations import catalog, debts, manifests, projects, publishing, subscriptions
 from tessera_gql.client.sync_client import BaseClient
 
 P = ParamSpec("P")
@@ -42,6 +43,7 @@ class ClientMethod(Generic[P, R_co]):
 
         @wraps(self._build)
         def method(*args: P.args, **kwargs: P.kwargs) -> Any:
+            check_call(self._build, args, kwargs)
             match self._build(*args, **kwargs):
                 case PaginatedQuery() as query:
                     return client.iterate(query)
@@ -59,6 +61,11 @@ class _Methods:
     get_team = ClientMethod(catalog.get_team)
     find_team = ClientMethod(catalog.find_team)
     teams = ClientMethod(catalog.teams)
+    create_project = ClientMethod(projects.create_project)
+    update_project = ClientMethod(projects.update_project)
+    get_project = ClientMethod(projects.get_project)
+    find_project = ClientMethod(projects.find_project)
+    projects = ClientMethod(projects.projects)
     create_asset = ClientMethod(catalog.create_asset)
     update_asset = ClientMethod(catalog.update_asset)
     get_asset = ClientMethod(catalog.get_asset)
@@ -81,7 +88,14 @@ class _Methods:
     acknowledge = ClientMethod(publishing.acknowledge)
     withdraw_proposal = ClientMethod(publishing.withdraw_proposal)
     publish_proposal = ClientMethod(publishing.publish_proposal)
+    propose_retirement = ClientMethod(publishing.propose_retirement)
+    get_change_set = ClientMethod(publishing.get_change_set)
+    change_sets = ClientMethod(publishing.change_sets)
+    withdraw_change_set = ClientMethod(publishing.withdraw_change_set)
+    publish_change_set = ClientMethod(publishing.publish_change_set)
     inbox = ClientMethod(publishing.inbox)
+    acknowledge_debt = ClientMethod(debts.acknowledge_debt)
+    debts = ClientMethod(debts.debts)
     sync_dbt = ClientMethod(manifests.sync_dbt)
     dbt_impact = ClientMethod(manifests.dbt_impact)
     events = ClientMethod(subscriptions.events)
@@ -90,9 +104,27 @@ class _Methods:
     status_changes = ClientMethod(subscriptions.status_changes)
 
 
-class TesseraClient(BaseClient, _Methods):
-    """Synchronous client: `with TesseraClient() as tessera: …`. Use one per thread."""
-
-
 class AsyncTesseraClient(AsyncBaseClient, _Methods):
-    """Asynchronous client: `async with AsyncTesseraClient() as tessera: …`. Use one per event loop."""
+    """Asynchronous client: `async with AsyncTesseraClient() as tessera: …`. Use one per event loop.
+
+    Takes any number of concurrent calls; `max_connections` of them are under way.
+    """
+
+
+class TesseraClient(BaseClient, _Methods):
+    """Synchronous client: `with TesseraClient() as tessera: …`. Threads may share it.
+
+    `async with TesseraClient() as tessera: …` opens an AsyncTesseraClient with the same options.
+    """
+
+    _async_client: AsyncTesseraClient | None = None
+
+    async def __aenter__(self) -> AsyncTesseraClient:
+        endpoint = self.endpoint
+        self._async_client = AsyncTesseraClient(endpoint.url, endpoint.api_key, **self._options)
+        return self._async_client
+
+    async def __aexit__(self, *_error: object) -> None:
+        if self._async_client is not None:
+            await self._async_client.close()
+        self.close()

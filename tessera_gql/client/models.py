@@ -9,11 +9,14 @@ from tessera_gql.client.base_model import NODES, FieldSelection, Model
 from tessera_gql.client.enums import (
     AcknowledgmentResponse,
     ChangeKind,
+    ChangeSetStatus,
     CompatibilityMode,
     ContractStatus,
+    DebtKind,
     DependencyType,
     DocumentFormat,
     EventKind,
+    ProposalKind,
     ProposalStatus,
     PublishOutcome,
     RegistrationStatus,
@@ -24,6 +27,11 @@ JsonObject: TypeAlias = dict[str, Any]
 
 
 class TeamSummary(Model):
+    id: str
+    name: str
+
+
+class ProjectSummary(Model):
     id: str
     name: str
 
@@ -42,13 +50,31 @@ class ContractSummary(Model):
 class ProposalSummary(Model):
     id: str
     status: ProposalStatus
-    proposed_version: str
+    kind: ProposalKind
+    proposed_version: str | None
+
+
+class ChangeSetSummary(Model):
+    id: str
+    key: str
+    title: str | None
+    url: str | None
+    status: ChangeSetStatus
 
 
 class Team(TeamSummary):
     """A team with its metadata. `row_version` detects concurrent changes."""
 
     metadata: JsonObject
+    created_at: datetime
+    row_version: int
+
+
+class Project(ProjectSummary):
+    """A project: its keys sync the tables of the owners, in the schemas (none: every schema)."""
+
+    owners: tuple[TeamSummary, ...]
+    schemas: tuple[str, ...]
     created_at: datetime
     row_version: int
 
@@ -145,9 +171,13 @@ class Registration(Model):
 
 
 class Proposal(ProposalSummary):
-    """A breaking change that waits for acknowledgments. `awaiting` are the teams that have not acknowledged yet."""
+    """A breaking change that waits for acknowledgments. `awaiting` are the teams that have not acknowledged yet.
+
+    A RETIREMENT has no version and publishes no contract.
+    """
 
     asset: AssetSummary
+    change_set: ChangeSetSummary | None
     is_open: bool
     proposed_by: TeamSummary
     base_contract: ContractSummary
@@ -155,6 +185,7 @@ class Proposal(ProposalSummary):
     change_type: str
     reason: str | None
     publish_when_approved: bool
+    require_explicit_publish: bool
     proposed_at: datetime
     expires_at: datetime
     resolved_at: datetime | None
@@ -178,15 +209,52 @@ class Acknowledgment(Model):
 class ProposalDetails(Proposal):
     """A proposal with its schema, guarantees and acknowledgments."""
 
-    proposed_schema: JsonObject | bool
+    proposed_schema: JsonObject | bool | None
     guarantees: JsonObject | None
     acknowledgments: Annotated[tuple[Acknowledgment, ...], NODES, FieldSelection("(first: 100)", wrapper="nodes")]
+
+
+class ChangeSetProposal(ProposalSummary):
+    """A proposal of a change set."""
+
+    asset: AssetSummary
+    awaiting: tuple[TeamSummary, ...]
+    expires_at: datetime
+
+
+class ChangeSet(ChangeSetSummary):
+    """The proposals of one pull request, manifest or release, the latest first."""
+
+    opened_by: TeamSummary | None
+    opened_at: datetime
+    closed_at: datetime | None
+    proposals: Annotated[tuple[ChangeSetProposal, ...], NODES, FieldSelection("(first: 100)", wrapper="nodes")]
+
+
+class RetirementResult(Model):
+    """The proposal to retire an asset; `contract` is the retired contract, None while the proposal waits."""
+
+    proposal: Proposal
+    contract: Contract | None
 
 
 class PendingAcknowledgment(Acknowledgment):
     """An acknowledgment that the team still owes, with its proposal."""
 
     proposal: Proposal
+
+
+class Debt(Model):
+    """What a publish left undone for a team. `path` is None for a forced change of the whole document."""
+
+    id: str
+    kind: DebtKind
+    path: str | None
+    message: str
+    since: datetime
+    settled_at: datetime | None
+    asset: AssetSummary
+    team: TeamSummary
 
 
 class Diff(Model):
@@ -205,6 +273,16 @@ class PublishResult(Model):
     contract: Contract | None
     proposal: Proposal | None
     diff: Diff | None
+
+    @property
+    def id(self) -> str | None:
+        """The id of `contract`; None if there is none, as in a dry run of the first contract."""
+        return self.contract.id if self.contract else None
+
+    @property
+    def version(self) -> str | None:
+        """The version of `contract`; None if there is none."""
+        return self.contract.version if self.contract else None
 
 
 class AcknowledgeResult(Model):
@@ -340,8 +418,9 @@ class AcknowledgmentRequest(Model):
 
 
 class Viewer(Model):
-    """Actor, scopes and team of the key."""
+    """Actor, scopes, and team or project of the key."""
 
     actor: str
     scopes: tuple[str, ...]
     team: TeamSummary | None
+    project: ProjectSummary | None

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from tessera_gql.client.base_model import Model, build_selection
-from tessera_gql.client.errors import BadRequest, NotFound, build_refusal
+from tessera_gql.client.errors import BadRequest, InvalidArgument, NotFound, build_refusal
 from tessera_gql.client.models import AssetSummary, JsonObject, TeamSummary
 from tessera_gql.client.progress import ProgressCallback
 
@@ -35,8 +35,8 @@ ERRORS_SELECTION = "errors { code field message }"
 class Operation(Generic[T]):
     """A query or mutation, and the function that parses its data.
 
-    `is_idempotent`: it may be sent again when its response was lost. `upload` is the file to send for every
-    UPLOAD_PLACEHOLDER in the variables; it is sent as it is, without being encoded again.
+    `is_idempotent`: it may be sent again when its response was lost, for a mutation because of its `idempotency_key`.
+    `upload` is the file to send for every UPLOAD_PLACEHOLDER in the variables, as it is, without being encoded again.
     """
 
     document: str
@@ -45,6 +45,11 @@ class Operation(Generic[T]):
     is_idempotent: bool = True
     upload: bytes | None = None
     on_progress: ProgressCallback | None = None
+    idempotency_key: str | None = None
+
+    @property
+    def is_mutation(self) -> bool:
+        return self.document.startswith("mutation ")
 
 
 @dataclass(frozen=True)
@@ -128,10 +133,12 @@ class RootField(Generic[M]):
         document = self.build_document("query", selection, first="Int", after="String")
         return PaginatedQuery(Operation(document, {"first": PAGE_SIZE, **variables}, parse))
 
-    def build_mutation(
-        self, input_: JsonObject, *, payload_field: str | None = None, is_idempotent: bool = False
-    ) -> Operation[M]:
-        """Build a mutation that returns a field of its payload, or the payload itself without `payload_field`."""
+    def build_mutation(self, input_: JsonObject, *, payload_field: str | None = None) -> Operation[M]:
+        """Build a mutation that returns a field of its payload, or the payload itself without `payload_field`.
+
+        It is sent again after a lost response only if the input has an idempotency key.
+        """
+        key: str | None = input_.get("idempotencyKey")
         selection = build_selection(self.model)
         selection = f"{payload_field} {{ {selection} }}" if payload_field else selection
 
@@ -139,16 +146,19 @@ class RootField(Generic[M]):
             payload: JsonObject = data[self.name]
             for error in payload["errors"]:
                 raise build_refusal(error["code"], error["message"], error["field"] or ())
-            return parse_model(self.model, payload[payload_field] if payload_field else payload)
+            model = parse_model(self.model, payload[payload_field] if payload_field else payload)
+            return model.with_idempotency_key(key) if key else model
 
         root = self._with_arguments(input=f"{self._capitalized_name}Input!")
         document = root.build_document("mutation", f"{selection} {ERRORS_SELECTION}")
-        return Operation(document, {"input": input_}, parse, is_idempotent)
+        return Operation(document, {"input": input_}, parse, is_idempotent=key is not None, idempotency_key=key)
 
     def build_idempotent_mutation(self, input_: JsonObject, *, payload_field: str | None = None) -> Operation[M]:
-        """Build a mutation with an idempotency key: the server executes it once, however often it is sent."""
-        keyed = {"idempotencyKey": uuid.uuid4().hex, **input_}
-        return self.build_mutation(keyed, payload_field=payload_field, is_idempotent=True)
+        """Build a mutation with an idempotency key: the server executes it once, however often it is sent.
+
+        The key is random unless the input has one.
+        """
+        return self.build_mutation({"idempotencyKey": uuid.uuid4().hex, **input_}, payload_field=payload_field)
 
     def build_subscription(
         self, get_cursor: Callable[[M], str], variables: Mapping[str, Any], after: str | None
@@ -215,7 +225,7 @@ def _serialize(value: Any) -> Any:
     if not isinstance(value, datetime):
         return value
     if value.tzinfo is None:
-        raise ValueError(f"{value} has no time zone. Give one, for example datetime(2031, 1, 1, tzinfo=UTC).")
+        raise InvalidArgument(f"{value} has no time zone. Give one, for example datetime(2031, 1, 1, tzinfo=UTC).")
     return value.isoformat()
 
 

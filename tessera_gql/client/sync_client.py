@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing, suppress
 from typing import Self, TypeVar, cast
 
 import httpx
+from typing_extensions import Unpack
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -23,13 +24,20 @@ from tessera_gql.client.effects import (
     SocketClosed,
     TextMessage,
 )
-from tessera_gql.client.http_exchange import execute_operation, resolve_endpoint, to_transport_failure
+from tessera_gql.client.endpoint import MAX_CONNECTIONS, ClientOptions, DisconnectCallback, resolve_endpoint
+from tessera_gql.client.errors import InvalidArgument, TesseraError
+from tessera_gql.client.fair_semaphore import FairSemaphore
+from tessera_gql.client.http_exchange import (
+    build_connection_limits,
+    build_timeout,
+    execute_operation,
+    to_transport_failure,
+)
 from tessera_gql.client.multipart import ResponseReader
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
 from tessera_gql.client.websocket_exchange import (
     MAX_MESSAGE_BYTES,
     PROTOCOL,
-    DisconnectCallback,
     run_subscription,
     to_handshake_failure,
     to_socket_closed,
@@ -41,19 +49,11 @@ T = TypeVar("T")
 class BaseClient:
     """Executes operations and subscriptions, and blocks until they end."""
 
-    def __init__(
-        self,
-        url: str | None = None,
-        api_key: str | None = None,
-        *,
-        timeout_seconds: float = 30.0,
-        retries: int = 4,
-        on_disconnect: DisconnectCallback | None = None,
-    ) -> None:
-        """TESSERA_URL and TESSERA_API_KEY are the defaults. `retries` do not count the first attempt."""
-        self.endpoint = resolve_endpoint(url, api_key, timeout_seconds=timeout_seconds, retries=retries)
-        self._on_disconnect: DisconnectCallback = on_disconnect or (lambda _reason: None)
-        self._http_client = httpx.Client()
+    def __init__(self, url: str | None = None, api_key: str | None = None, **options: Unpack[ClientOptions]) -> None:
+        """TESSERA_URL and TESSERA_API_KEY are the defaults. Raises InvalidCall, InvalidArgument or BadRequest."""
+        self.endpoint = resolve_endpoint(url, api_key, options)
+        self._options = options
+        self._connections = _Connections(options.get("max_connections", MAX_CONNECTIONS))
 
     def __enter__(self) -> Self:
         return self
@@ -62,11 +62,11 @@ class BaseClient:
         self.close()
 
     def close(self) -> None:
-        self._http_client.close()
+        self._connections.close()
 
     def run(self, operation: Operation[T]) -> T:
         """Execute one operation and return its typed result; raises a TesseraError."""
-        effects, transport = execute_operation(operation, self.endpoint), _Transport(self._http_client)
+        effects, transport = execute_operation(operation, self.endpoint), self._create_transport()
         result: Result = None
         try:
             while True:
@@ -85,8 +85,8 @@ class BaseClient:
     def listen(self, subscription: Subscription[T]) -> Generator[T]:
         """Iterate over the messages of a subscription; reconnects and resumes when the connection is lost."""
         with (
-            closing(_Transport(self._http_client)) as transport,
-            closing(run_subscription(subscription, self.endpoint, self._on_disconnect)) as effects,
+            closing(self._create_transport()) as transport,
+            closing(run_subscription(subscription, self.endpoint)) as effects,
         ):
             result: Result = None
             while True:
@@ -97,12 +97,54 @@ class BaseClient:
                 else:
                     result = transport.perform(effect)
 
+    def _create_transport(self) -> "_Transport":
+        return _Transport(self._connections, self._options.get("on_disconnect") or (lambda _reason: None))
+
+
+class _Connections:
+    """The HTTP connections of a client. A request waits for its turn without a limit, then its time begins."""
+
+    def __init__(self, max_connections: int) -> None:
+        try:
+            self._http_client = httpx.Client(limits=build_connection_limits(max_connections))
+        except (ValueError, ImportError) as error:  # the environment has an unusable proxy
+            raise InvalidArgument(f"The request can't be sent: {error}.") from None
+        self._turns = FairSemaphore(max_connections)
+
+    def close(self) -> None:
+        self._http_client.close()
+
+    def post(self, post: Post) -> Result:
+        """Send a request and receive its response. Raises TesseraError after `close`."""
+        with self._turns:
+            if self._http_client.is_closed:
+                raise TesseraError("This client is closed. Open another one.")
+            return self._post(post)
+
+    def _post(self, post: Post) -> Result:
+        content = post.content if isinstance(post.content, bytes) else post.content.iter_chunks()
+        request = self._http_client.stream(
+            "POST", post.url, headers=post.headers, content=content, timeout=build_timeout(post)
+        )
+        deadline = time.monotonic() + post.timeout_seconds
+        reader = ResponseReader(post.on_progress)
+        try:
+            with request as response:
+                for chunk in response.iter_bytes():
+                    reader.feed(chunk)
+                    if time.monotonic() > deadline:  # the timeouts of httpx are for each chunk
+                        raise TimeoutError
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            return to_transport_failure(error)
+        return HttpResponse(response.status_code, bytes(reader.body), response.headers.get("retry-after"))
+
 
 class _Transport:
     """Performs the effects of one operation or subscription; each Connect replaces the WebSocket."""
 
-    def __init__(self, http_client: httpx.Client) -> None:
-        self._http_client = http_client
+    def __init__(self, connections: _Connections, on_disconnect: DisconnectCallback) -> None:
+        self._connections = connections
+        self._on_disconnect = on_disconnect
         self._connection: ClientConnection | None = None
         self._stack = ExitStack()
 
@@ -113,8 +155,9 @@ class _Transport:
     def perform(self, effect: Effect) -> Result:
         match effect:
             case Post():
-                return self._post(effect)
-            case Pause(seconds=seconds):
+                return self._connections.post(effect)
+            case Pause(seconds=seconds, reason=reason):
+                self._on_disconnect(reason)
                 time.sleep(seconds)
                 return None
             case Connect():
@@ -125,20 +168,6 @@ class _Transport:
                 return self._receive(seconds)
             case Emit():
                 raise AssertionError(effect)
-
-    def _post(self, post: Post) -> Result:
-        content = post.content if isinstance(post.content, bytes) else post.content.iter_chunks()
-        request = self._http_client.stream(
-            "POST", post.url, headers=post.headers, content=content, timeout=post.timeout_seconds
-        )
-        reader = ResponseReader(post.on_progress)
-        try:
-            with request as response:
-                for chunk in response.iter_bytes():
-                    reader.feed(chunk)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return to_transport_failure(error)
-        return HttpResponse(response.status_code, bytes(reader.body), response.headers.get("retry-after"))
 
     def _connect(self, effect: Connect) -> Result:
         self.close()
@@ -152,6 +181,8 @@ class _Transport:
             self._connection = self._stack.enter_context(connection)
         except (OSError, EOFError, WebSocketException) as error:
             return to_handshake_failure(error)
+        except (ValueError, ImportError) as error:
+            raise InvalidArgument(f"The request can't be sent: {error}.") from None
         return None
 
     def _send(self, text: str) -> Result:

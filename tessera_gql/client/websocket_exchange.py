@@ -5,9 +5,9 @@ no message is lost or repeated between the call and the first message, or over r
 """
 
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 
@@ -23,9 +23,10 @@ from tessera_gql.client.effects import (
     TextMessage,
     TransportFailure,
 )
+from tessera_gql.client.endpoint import Endpoint
 from tessera_gql.client.errors import BadRequest, ServerFault, Unauthenticated, Unavailable, parse_error
 from tessera_gql.client.http_exchange import (
-    Endpoint,
+    RetryClock,
     apply_parser,
     describe_connection_error,
     execute_operation,
@@ -34,16 +35,12 @@ from tessera_gql.client.http_exchange import (
 from tessera_gql.client.operation import Operation, Subscription
 
 PROTOCOL = "graphql-transport-ws"
-MAX_RECONNECTS = 1_000_000
-"""Attempts to reconnect to a server that once accepted a connection. Before that, the endpoint's retries apply."""
+MAX_RECONNECT_DELAY_SECONDS = 20.0
 
 FATAL_CLOSE_CODES = {1009, 4400, 4401, 4406, 4409, 4429}
 """Close codes for protocol errors, which a new connection would repeat."""
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-
-DisconnectCallback: TypeAlias = Callable[[str], None]
-"""Called with the reason whenever the connection is lost, before the client reconnects."""
 
 CURRENT_CURSOR: Operation[str] = Operation("{ eventCursor }", {}, lambda data: str(data["eventCursor"]))
 """Query for the cursor of the latest event."""
@@ -57,22 +54,23 @@ class _StreamState:
     is_accepted: bool = False
 
 
-def run_subscription(
-    subscription: Subscription[Any], endpoint: Endpoint, on_disconnect: DisconnectCallback
-) -> Generator[Effect, Result, None]:
-    """Run until a TesseraError: the server refuses the subscription or was never reachable."""
+def run_subscription(subscription: Subscription[Any], endpoint: Endpoint) -> Generator[Effect, Result, None]:
+    """Run until a TesseraError: the server refuses the subscription or was never reachable.
+
+    A server that once accepted a connection is awaited without end.
+    """
     state = _StreamState(subscription.after or (yield from execute_operation(CURRENT_CURSOR, endpoint)))
-    delays = iter_backoff_delays(endpoint.retries)
+    clock = RetryClock(endpoint.retry_seconds)
+    reconnect_delays: Iterator[float] | None = None
     while True:
         reason = yield from _run_connection(subscription, endpoint, state)
         if state.is_accepted:
             state.is_accepted = False
-            delays = iter_backoff_delays(MAX_RECONNECTS)
-        delay = next(delays, None)
+            reconnect_delays = iter_backoff_delays(MAX_RECONNECT_DELAY_SECONDS)
+        delay = next(reconnect_delays) if reconnect_delays else clock.next_delay()
         if delay is None:
             raise Unavailable(reason)
-        on_disconnect(reason)
-        yield Pause(delay)
+        yield Pause(delay, reason)
 
 
 def _run_connection(

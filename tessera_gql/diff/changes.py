@@ -26,7 +26,7 @@ class Mode(StrEnum):
 
 
 class ChangeKind(StrEnum):
-    """The kind of a change. Those of guarantees and of the mode are for callers that compare more than schemas."""
+    """The kind of a change. Those of guarantees, mode and asset are for callers that compare more than schemas."""
 
     PROPERTY_ADDED = "PROPERTY_ADDED"
     PROPERTY_REMOVED = "PROPERTY_REMOVED"
@@ -56,6 +56,7 @@ class ChangeKind(StrEnum):
     GUARANTEE_STRENGTHENED = "GUARANTEE_STRENGTHENED"
     GUARANTEE_CHANGED = "GUARANTEE_CHANGED"
     MODE_WEAKENED = "MODE_WEAKENED"
+    ASSET_RETIRED = "ASSET_RETIRED"
 
 
 class Certainty(StrEnum):

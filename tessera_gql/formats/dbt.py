@@ -1,38 +1,54 @@
-"""Parse a dbt `manifest.json`, schema versions 1 to 12, into tables and exposures.
+"""Parse a dbt `manifest.json`, with the `catalog.json` of its project if there is one, into tables and exposures.
 
-Ephemeral models are no tables: lineage runs through them. A source and the seed or model that builds the same table
-are merged into one table.
+Schema versions 1 to 12 are known, and that of dbt Fusion; others are read as far as their members agree. Where a
+catalog covers a table, its columns are the schema; elsewhere the declared columns are. Ephemeral models are no tables:
+lineage runs through them. A source and the seed or model that builds the same table are merged into one table.
 """
 
-import gc
 import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import orjson
 
 from tessera_gql.diff import Mode
-from tessera_gql.formats import dbt_columns, dbt_nodes, dbt_tests
-from tessera_gql.formats.dbt_tests import Check
+from tessera_gql.formats import dbt_consumers, dbt_known_columns, dbt_nodes, dbt_tests
+from tessera_gql.formats.dbt_artifacts import Artifact, ArtifactError, pause_garbage_collection
+from tessera_gql.formats.dbt_catalog import Catalog, ColumnBasis, ColumnTypes
+from tessera_gql.formats.dbt_columns import ColumnDetails, build_schema
+from tessera_gql.formats.dbt_consumers import Exposure
+from tessera_gql.formats.dbt_known_columns import KnownColumns
+from tessera_gql.formats.dbt_tests import Check, TableGuarantees
 from tessera_gql.formats.untrusted_json import JsonObject, UntrustedJson, Warnings
+from tessera_gql.formats.warehouse_types import parse_type
+
+__all__ = [
+    "Exposure",
+    "Manifest",
+    "ManifestError",
+    "Model",
+    "apply_known_columns",
+    "find_undocumented",
+    "parse_manifest",
+]
 
 _VERSION_PATTERN = re.compile(r"/manifest/v(\d{1,4})\.json$")
-_SUPPORTED_VERSIONS = range(1, 13)
+_FUSION_VERSION = 20  # dbt Fusion writes the members of version 12 under this number
+_KNOWN_VERSIONS = frozenset({*range(1, 13), _FUSION_VERSION})
 _SECTIONS = ("metadata", "nodes", "sources", "exposures", "metrics", "semantic_models", "saved_queries")
-_ADAPTERS_WITH_RECORDS = frozenset({"bigquery", "databricks", "spark"})
 
 
-class ManifestError(ValueError):
-    """A document that can't be read as a manifest; `reason` is the message for the client."""
+class ManifestError(ArtifactError):
+    """A document that can't be read as a manifest."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+
+_ADVICE = "Give the target/manifest.json that dbt writes."
+_MANIFEST = Artifact("manifest", "`dbt compile` or `dbt build`", _SECTIONS, ManifestError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,16 @@ class Model:
     tags: tuple[str, ...]
     meta: JsonObject
     columns: tuple[str, ...]
-    """The column names in the order of their declaration."""
+    """The column names, in the order of the catalog or of their declaration."""
+    declared_types: ColumnTypes
+    """The columns that the manifest declares, with their `data_type`."""
+    observed_types: ColumnTypes | None
+    """The columns of the catalog with their types; None if no catalog covers the table."""
+    known_columns: KnownColumns
+    """The columns with their declared and observed types, in the form that the module `dbt_known_columns` describes."""
+    details: ColumnDetails = field(repr=False, compare=False)
+    access: str | None
+    group: str | None
     contract_enforced: bool
     version: str | None
     latest_version: str | None
@@ -68,23 +93,30 @@ class Model:
     fingerprint: str
     """A hash of everything that a sync stores. The owner and the query are not part of it."""
 
+    @property
+    def basis(self) -> ColumnBasis:
+        return ColumnBasis.DECLARED if self.observed_types is None else ColumnBasis.CATALOG
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
-    """A dashboard, notebook or application that reads tables."""
+    @property
+    def has_compiled_code(self) -> bool:
+        """Whether the manifest has compiled SQL. `dbt parse` writes none, and a build of some models none of the rest.
 
-    unique_id: str
-    name: str
-    type: str | None
-    owner: str | None
-    url: str | None
-    description: str | None
-    depends_on: tuple[str, ...]
+        Without it nothing is known of what the model reads now: what an earlier manifest showed stays valid.
+        """
+        return self.compiled_code is not None
+
+    @property
+    def missing_columns(self) -> tuple[str, ...]:
+        """The declared columns that the table does not have, by this or an earlier catalog."""
+        return tuple(name for name, entry in self.known_columns.items() if "missing" in entry)
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The tables and exposures of a dbt project, with warnings about entries that were skipped."""
+    """The tables and exposures of a dbt project, with warnings about entries that were skipped.
+
+    `semantic_consumers` are the semantic models and metrics, as exposures with the columns that they read.
+    """
 
     schema_version: int
     project: str | None
@@ -93,98 +125,101 @@ class Manifest:
     generated_at: str | None
     models: tuple[Model, ...]
     exposures: tuple[Exposure, ...]
+    semantic_consumers: tuple[Exposure, ...]
     warnings: tuple[str, ...]
 
 
-def parse_manifest(document: bytes | str | Mapping[str, Any]) -> Manifest:
+def parse_manifest(document: bytes | str | Mapping[str, Any], catalog: Catalog | None = None) -> Manifest:
     """Parse a manifest. Raises ManifestError; a malformed entry is only skipped, and named in `warnings`."""
-    with _pause_garbage_collection():
-        return _build_manifest(UntrustedJson(_parse_json(document), "the manifest", Warnings()))
+    with pause_garbage_collection():
+        return _build_manifest(UntrustedJson(_MANIFEST.load(document), "the manifest", Warnings()), catalog)
 
 
-def _build_manifest(root: UntrustedJson) -> Manifest:
+def apply_known_columns(model: Model, known_columns: KnownColumns | None) -> Model:
+    """Return the model with the schema to publish on top of a contract with these known columns.
+
+    Without a catalog, columns that only an earlier catalog showed stay, and so do observed types. A known spelling of
+    a column stays.
+    """
+    combined = dbt_known_columns.combine_columns(model.declared_types, model.observed_types, known_columns or {})
+    if combined == model.known_columns:
+        return model
+    types = dbt_known_columns.list_column_types(combined)
+    return replace(
+        model,
+        known_columns=combined,
+        columns=tuple(types),
+        schema=build_schema(types, model.details),
+        guarantees=model.guarantees and dbt_known_columns.respell_guarantees(model.guarantees, combined),
+    )
+
+
+def find_undocumented(known_columns: KnownColumns | None, model: Model) -> tuple[str, ...]:
+    """Find the columns that are no longer declared, while no catalog decides whether they were dropped."""
+    if model.observed_types is not None:
+        return ()
+    declared_keys = {name.lower() for name in model.declared_types}
+    return tuple(
+        name
+        for name, entry in (known_columns or {}).items()
+        if "declared" in entry and "missing" not in entry and name.lower() not in declared_keys
+    )
+
+
+def _build_manifest(root: UntrustedJson, catalog: Catalog | None) -> Manifest:
     metadata = root.object("metadata")
     schema_version = _read_schema_version(metadata)
     adapter = metadata.text("adapter_type")
-    graph = _Graph(root)
+    graph = _Graph(root, catalog)
+    models = tuple(graph.build_model(fqn, adapter) for fqn in sorted(graph.tables))
+    columns = {model.fqn: model.columns for model in models}
+    if catalog is not None:
+        _warn_about_catalog(metadata, catalog, models)
     return Manifest(
         schema_version=schema_version,
         project=metadata.text("project_name"),
         dbt_version=metadata.text("dbt_version"),
         adapter=adapter,
         generated_at=metadata.text("generated_at"),
-        models=tuple(graph.build_model(fqn, adapter) for fqn in sorted(graph.tables)),
-        exposures=tuple(graph.build_exposures()),
-        warnings=root.warnings.messages(),
+        models=models,
+        exposures=tuple(dbt_consumers.build_exposures(graph.exposures, graph.find_upstream_tables)),
+        semantic_consumers=tuple(
+            dbt_consumers.build_semantic_consumers(graph.semantic_nodes, graph.find_upstream_tables, columns)
+        ),
+        warnings=(*root.warnings.messages(), *(catalog.warnings if catalog else ())),
     )
 
 
-@contextmanager
-def _pause_garbage_collection() -> Generator[None]:
-    """Pause the garbage collector: a large manifest is a million live objects without a cycle, so it frees nothing."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def _parse_json(document: bytes | str | Mapping[str, Any]) -> JsonObject:
-    """Parse the document. A mapping is copied, so that the result shares no object with the caller."""
-    if isinstance(document, Mapping):
-        document = _dump_json({section: document.get(section) for section in _SECTIONS})
-    try:
-        parsed = orjson.loads(document)
-    except (ValueError, TypeError) as error:
-        raise ManifestError(
-            f"This is not a dbt manifest: it is not JSON, or cut short ({error}). "
-            "Give the whole target/manifest.json that `dbt parse` or `dbt build` writes."
-        ) from error
-    if not isinstance(parsed, dict):
-        raise ManifestError(
-            "This is not a dbt manifest: it is JSON, but no object. Give the target/manifest.json that dbt writes."
-        )
-    return parsed
-
-
-def _dump_json(document: JsonObject) -> bytes:
-    try:
-        return orjson.dumps(document, default=_to_dict)
-    except TypeError as error:
-        raise ManifestError(
-            f"This is not a dbt manifest: it holds values that JSON has not ({error}). "
-            "Give the document as it was parsed from target/manifest.json."
-        ) from error
-
-
-def _to_dict(value: object) -> JsonObject:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} is no JSON value")
+def _warn_about_catalog(metadata: UntrustedJson, catalog: Catalog, models: Iterable[Model]) -> None:
+    invocation_id = metadata.text("invocation_id")
+    if invocation_id and catalog.invocation_id and invocation_id != catalog.invocation_id:
+        problem = "Manifest and catalog are of different runs of dbt, so the catalog may have older or newer columns"
+        metadata.warnings.add(problem, f"the catalog is of {catalog.generated_at or 'unknown time'}")
+    models = list(models)
+    if models and all(model.observed_types is None for model in models):
+        problem = "The catalog covers no table of this manifest, and declared columns count; is it of another project?"
+        metadata.warnings.add(problem, f"the first table is {models[0].fqn}")
+    for model in models:
+        for column in model.missing_columns:
+            metadata.warnings.add("Declared, but not in the table", f"{model.fqn}.{column}")
 
 
 def _read_schema_version(metadata: UntrustedJson) -> int:
     schema_url = metadata.text("dbt_schema_version")
     if schema_url is None:
-        raise ManifestError(
-            "This is not a dbt manifest: it has no metadata.dbt_schema_version, which dbt writes "
-            "since 0.19. Give the target/manifest.json that dbt writes."
-        )
+        raise _MANIFEST.refuse("it has no metadata.dbt_schema_version, which dbt writes since 0.19", _ADVICE)
     match = _VERSION_PATTERN.search(schema_url)
-    if match is None or int(match[1]) not in _SUPPORTED_VERSIONS:
-        raise ManifestError(
-            f"The schema version {schema_url[:120]} is not one this reader knows: it reads manifests v1 to v12. "
-            "Give target/manifest.json, written by a dbt version that writes one of these."
-        )
-    return int(match[1])
+    if match is None:
+        raise _MANIFEST.refuse(f"its schema version is {schema_url[:120]}", _ADVICE)
+    if (version := int(match[1])) not in _KNOWN_VERSIONS:
+        metadata.warnings.add("The schema version of the manifest is unknown; it was read like v12", f"v{version}")
+    return version
 
 
 class _Graph:
     """The enabled nodes of a manifest by `unique_id`, and its tables by fqn."""
 
-    def __init__(self, root: UntrustedJson) -> None:
+    def __init__(self, root: UntrustedJson, catalog: Catalog | None) -> None:
         if not isinstance(root.value.get("nodes"), dict):  # it would read as a project without tables
             raise ManifestError(
                 "This manifest has no object `nodes`, so it says nothing of any table. "
@@ -193,37 +228,43 @@ class _Graph:
         self.nodes = dict(_iterate_enabled(root, "nodes", "sources"))
         self.fqns = {unique_id: fqn for unique_id, node in self.nodes.items() if (fqn := dbt_nodes.fqn(node))}
         self.tables = _group_by_table(self.nodes, self.fqns)
-        self._lineage_nodes = self.nodes | dict(_iterate_enabled(root, "metrics", "semantic_models", "saved_queries"))
-        self._exposure_nodes = dict(_iterate_enabled(root, "exposures"))
+        self.semantic_nodes = dict(_iterate_enabled(root, "semantic_models", "metrics"))
+        self.exposures = dict(_iterate_enabled(root, "exposures"))
+        self._lineage_nodes = self.nodes | self.semantic_nodes | dict(_iterate_enabled(root, "saved_queries"))
         self._checks_by_table = dbt_tests.checks_by_table(self.nodes, self.fqns)
+        self._catalog = catalog
 
     def build_model(self, fqn: str, adapter: str | None) -> Model:
         nodes = self.tables[fqn]
         node = nodes[0]
         config = node.object("config")
         columns = dbt_nodes.columns(nodes)
-        is_contract = (node.object("contract").flag("enforced") or config.object("contract").flag("enforced")) is True
-        has_records = adapter in _ADAPTERS_WITH_RECORDS
+        declared_types = {name: column.text("data_type") for name, column in columns.items()}
+        observed_types = self._find_observed_types(nodes, fqn)
+        known_columns = dbt_known_columns.combine_columns(declared_types, observed_types, {})
+        types = dbt_known_columns.list_column_types(known_columns)
         guarantees = dbt_tests.derive_guarantees(
-            self._iterate_checks(nodes, columns), dbt_nodes.freshness(nodes), dbt_nodes.by_lower_case(columns)
+            self._iterate_checks(nodes, columns), dbt_nodes.freshness(nodes), dbt_nodes.by_lower_case(known_columns)
         )
+        details = _read_details(columns, guarantees, adapter)
         fields: dict[str, Any] = {
             "unique_id": node.name,
             "resource_type": dbt_nodes.resource_type(node),
             "description": next((text for n in nodes if (text := n.text("description"))), None),
-            "schema": dbt_columns.build_schema(columns, guarantees, adapter=adapter, has_records=has_records),
+            "schema": build_schema(types, details, partial(_warn_about_type, node)),
             "guarantees": guarantees.guarantees or None,
-            "depends_on": tuple(sorted(self._find_upstream_tables(nodes) - {fqn})),
+            "depends_on": tuple(sorted(self.find_upstream_tables(nodes) - {fqn})),
             "tags": tuple(sorted({tag for n in nodes for tag in dbt_nodes.tags(n)})),
-            "contract_enforced": is_contract,
+            "access": dbt_nodes.access(node),
+            "group": dbt_nodes.group(node),
+            "contract_enforced": dbt_nodes.is_contract_enforced(node),
             "version": node.label("version"),
             "latest_version": node.label("latest_version"),
             "deprecation_date": node.text("deprecation_date"),
             "path": node.text("original_file_path"),
         }
         mode = next((mode for n in nodes if (mode := dbt_nodes.compatibility_mode(n))), None)
-        # Without a mode the fingerprint is as before there were modes, so that a sync recognizes the model.
-        synced_fields = fields if mode is None else fields | {"compatibility_mode": mode}
+        synced_fields = fields | {"compatibility_mode": mode, "known_columns": observed_types and known_columns}
         return Model(
             **fields,
             fqn=fqn,
@@ -231,34 +272,29 @@ class _Graph:
             owner=next((owner for n in nodes if (owner := dbt_nodes.owner(n))), None),
             compatibility_mode=mode,
             meta=dbt_nodes.meta(node),
-            columns=tuple(columns),
+            columns=tuple(types),
+            declared_types=declared_types,
+            observed_types=observed_types,
+            known_columns=known_columns,
+            details=details,
             materialized=config.text("materialized"),
             compiled_code=node.text("compiled_code") or node.text("compiled_sql"),
             fingerprint=_compute_fingerprint(synced_fields),
         )
 
-    def build_exposures(self) -> Iterator[Exposure]:
-        for unique_id in sorted(self._exposure_nodes):
-            node = self._exposure_nodes[unique_id]
-            owner = node.object("owner")
-            yield Exposure(
-                unique_id=unique_id,
-                name=node.text("name") or unique_id.rpartition(".")[2],
-                type=node.text("type"),
-                owner=owner.text("name") or owner.text("email"),
-                url=node.text("url"),
-                description=node.text("description"),
-                depends_on=tuple(sorted(self._find_upstream_tables([node]))),
-            )
+    def _find_observed_types(self, nodes: list[UntrustedJson], fqn: str) -> ColumnTypes | None:
+        return self._catalog.find_columns((node.name for node in nodes), fqn) if self._catalog else None
 
     def _iterate_checks(self, nodes: list[UntrustedJson], columns: Mapping[str, UntrustedJson]) -> Iterator[Check]:
         for node in nodes:
             yield from self._checks_by_table.get(node.name, ())
             yield from dbt_tests.constraint_checks(node)
+        if dbt_nodes.is_contract_enforced(nodes[0]):
+            yield Check("enforced contract", "dbt contract")
         for name, column in columns.items():
             yield from dbt_tests.constraint_checks(column, name)
 
-    def _find_upstream_tables(self, nodes: Iterable[UntrustedJson]) -> set[str]:
+    def find_upstream_tables(self, nodes: Iterable[UntrustedJson]) -> set[str]:
         """Return the tables that the nodes read, directly or through ephemeral models and metrics."""
         waiting = list(nodes)
         visited_ids: set[str] = set()
@@ -274,6 +310,24 @@ class _Graph:
                     node.warnings.add("These nodes are depended on, but are disabled or missing", unique_id)
                 visited_ids.add(unique_id)
         return tables
+
+
+def _read_details(
+    columns: Mapping[str, UntrustedJson], guarantees: TableGuarantees, adapter: str | None
+) -> ColumnDetails:
+    """A declared `not null` holds whatever the type in the warehouse is, because a catalog does not show it."""
+    texts = {name.lower(): column.text("data_type") for name, column in columns.items()}
+    not_null = {key for key, text in texts.items() if text and parse_type(text, adapter).is_required}
+    return ColumnDetails(
+        adapter,
+        {name.lower(): text for name, column in columns.items() if (text := column.text("description"))},
+        guarantees.never_null | not_null,
+        guarantees.accepted_values,
+    )
+
+
+def _warn_about_type(node: UntrustedJson, column: str, type_name: str) -> None:
+    node.warnings.add(f"Columns of the unknown type `{type_name}` may hold any value", f"{node.name}.{column}")
 
 
 def _compute_fingerprint(fields: JsonObject) -> str:

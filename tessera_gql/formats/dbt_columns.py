@@ -1,46 +1,60 @@
 """Build one JSON Schema from the columns of a dbt node. A column without `not_null` is nullable and optional."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from tessera_gql.formats.dbt_tests import Scalar, TableGuarantees, parse_number
+from tessera_gql.formats.dbt_catalog import ColumnTypes
+from tessera_gql.formats.dbt_tests import Scalar, parse_number
 from tessera_gql.formats.parsed_schema import JSON_SCHEMA_DIALECT
-from tessera_gql.formats.untrusted_json import JsonObject, UntrustedJson
+from tessera_gql.formats.untrusted_json import JsonObject
 from tessera_gql.formats.warehouse_types import DataType, allow_null, parse_type
 
 _MAX_DEPTH = 16  # BigQuery nests records 15 deep
 _PARENT_TYPES = frozenset({"object", "array"})
+_ADAPTERS_WITH_RECORDS = frozenset({"bigquery", "databricks", "spark"})
+_NO_TYPE = DataType({})
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDetails:
+    """What a manifest says of the columns of a table beside their names and types; keys are lower-cased names."""
+
+    adapter: str | None
+    """The adapter decides what the names of types mean."""
+    descriptions: Mapping[str, str]
+    never_null: frozenset[str]
+    accepted_values: Mapping[str, tuple[Scalar, ...]]
 
 
 def build_schema(
-    columns: Mapping[str, UntrustedJson], guarantees: TableGuarantees, *, adapter: str | None, has_records: bool
+    types: ColumnTypes, details: ColumnDetails, report_unknown: Callable[[str, str], None] | None = None
 ) -> JsonObject:
-    """Build the JSON Schema of a table. The adapter decides what the names of types mean.
+    """Build the JSON Schema of a table. `report_unknown` is called with each column and name of an unknown type.
 
-    Without `has_records` the column `a.b` is a field of `a` only if `a` is declared as an object or array.
+    Without records in the adapter, the column `a.b` is a field of `a` only if `a` has the type of an object or array.
     """
     root: JsonObject = {"$schema": JSON_SCHEMA_DIALECT, "type": "object", "properties": {}, "required": []}
-    for name in sorted(columns):
-        column_schema, is_required = _build_column(columns[name], guarantees, name.lower(), adapter)
+    has_records = details.adapter in _ADAPTERS_WITH_RECORDS
+    for name in sorted(types):
+        text, key = types[name], name.lower()
+        data_type = parse_type(text, details.adapter) if text else _NO_TYPE
+        if report_unknown is not None:
+            for unknown in data_type.unknown:
+                report_unknown(name, unknown)
+        is_required = data_type.is_required or key in details.never_null
         parent, field = _find_parent(root, name, has_records=has_records)
-        parent.setdefault("properties", {})[field] = column_schema
+        parent.setdefault("properties", {})[field] = _build_column(data_type, details, key, is_required=is_required)
         if is_required:
             parent.setdefault("required", []).append(field)
     return root
 
 
-def _build_column(
-    column: UntrustedJson, guarantees: TableGuarantees, key: str, adapter: str | None
-) -> tuple[JsonObject, bool]:
-    text = column.text("data_type")
-    data_type = parse_type(text, adapter) if text else DataType({})
-    for unknown in data_type.unknown:
-        column.warnings.add(f"Columns of the unknown type `{unknown}` may hold any value", column.name)
-    is_required = data_type.is_required or key in guarantees.never_null
-    schema = data_type.schema | _build_enum(guarantees.accepted_values.get(key, ()), data_type.schema.get("type"))
+def _build_column(data_type: DataType, details: ColumnDetails, key: str, *, is_required: bool) -> JsonObject:
+    schema = data_type.schema | _build_enum(details.accepted_values.get(key, ()), data_type.schema.get("type"))
     if not is_required:
         schema = allow_null(schema)
-    description = column.text("description")
-    return schema | ({"description": description} if description else {}), is_required
+    description = details.descriptions.get(key)
+    return schema | ({"description": description} if description else {})
 
 
 def _build_enum(accepted: tuple[Scalar, ...], json_type: object) -> JsonObject:

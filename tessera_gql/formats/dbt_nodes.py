@@ -65,7 +65,21 @@ def owner(node: UntrustedJson) -> str | None:
         for key in ("owner", "team"):
             if name := _first_name(section.value.get(key)):
                 return name
+    return group(node)
+
+
+def group(node: UntrustedJson) -> str | None:
     return node.text("group") or node.object("config").text("group")
+
+
+def access(node: UntrustedJson) -> str | None:
+    """Return who may read the model within dbt: private, protected or public. None before dbt 1.5."""
+    return node.text("access") or node.object("config").text("access")
+
+
+def is_contract_enforced(node: UntrustedJson) -> bool:
+    blocks = (node.object("contract"), node.object("config").object("contract"))
+    return any(block.flag("enforced") for block in blocks)
 
 
 def compatibility_mode(node: UntrustedJson) -> Mode | None:

@@ -14,7 +14,8 @@ A test with a `where`, `severity: warn` or a threshold proves less than its name
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import sha256
 from typing import TypeAlias
 
@@ -62,15 +63,53 @@ class TableGuarantees:
 def checks_by_table(nodes: Mapping[str, UntrustedJson], fqns: Mapping[str, str]) -> dict[str, list[Check]]:
     """Return the enabled tests by the `unique_id` of their table, ordered by the `unique_id` of the test."""
     checks: dict[str, list[Check]] = defaultdict(list)
+    find_readers = _EphemeralReaders(nodes, fqns)
     for unique_id in sorted(nodes):
         node = nodes[unique_id]
-        if node.value.get("resource_type") == "test":
-            tables = _find_tested_tables(node, nodes)
-            for table in tables:
-                checks[table].append(_read_check(node, nodes, fqns))
-            if not tables:
-                node.warnings.add("These tests name no table of this manifest and were left out", unique_id)
+        if node.value.get("resource_type") != "test":
+            continue
+        tested_ids = _find_tested_tables(node, nodes)
+        check = _read_check(node, nodes, fqns)
+        for tested_id in tested_ids:
+            if nodes[tested_id].object("config").text("materialized") != "ephemeral":
+                checks[tested_id].append(check)
+                continue
+            node.warnings.add("Tests of these ephemeral models became custom guarantees of their readers", tested_id)
+            for reader in find_readers(tested_id):
+                # Its readers may filter or join the rows, so the test proves less about their tables.
+                checks[reader].append(replace(check, limits={**check.limits, "ephemeral_model": tested_id}))
+        if not tested_ids:
+            node.warnings.add("These tests name no table of this manifest and were left out", unique_id)
     return checks
+
+
+class _EphemeralReaders:
+    """Finds the tables that read an ephemeral model, directly or through other ephemeral models."""
+
+    def __init__(self, nodes: Mapping[str, UntrustedJson], fqns: Mapping[str, str]) -> None:
+        self._nodes = nodes
+        self._fqns = fqns
+
+    @cached_property
+    def _children(self) -> dict[str, list[str]]:
+        children: dict[str, list[str]] = defaultdict(list)
+        for unique_id in sorted(self._nodes):
+            if self._nodes[unique_id].value.get("resource_type") != "test":
+                for parent in self._nodes[unique_id].object("depends_on").texts("nodes"):
+                    children[parent].append(unique_id)
+        return children
+
+    def __call__(self, unique_id: str) -> list[str]:
+        waiting, readers = [unique_id], dict[str, None]()
+        visited: set[str] = set()
+        while waiting:
+            for child in self._children.get(waiting.pop(), ()):
+                if child in self._fqns:
+                    readers[child] = None
+                elif child not in visited:
+                    visited.add(child)
+                    waiting.append(child)
+        return sorted(readers)
 
 
 def constraint_checks(owner: UntrustedJson, *columns: str) -> Iterator[Check]:

@@ -14,14 +14,14 @@ from tessera_gql.graphql.fields import AssetField, load_fields
 from tessera_gql.graphql.filters import optional, or_keep, or_none
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.lineage import lineage_field
-from tessera_gql.graphql.listings import ASSETS, CONSUMERS, CONTRACTS, DEPENDENCIES, PROPOSALS, REGISTRATIONS
+from tessera_gql.graphql.listings import ASSETS, CONSUMERS, CONTRACTS, DEBTS, DEPENDENCIES, PROPOSALS, REGISTRATIONS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, VersionedInput, mutation, payload_field
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_loader, team_ref
 from tessera_gql.graphql.relations import relation, root_by_ref
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON, check_text
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
-from tessera_gql.policy.access import Action, is_allowed
+from tessera_gql.policy.access import Action, is_allowed_on_asset
 from tessera_gql.policy.enums import ResourceType
 from tessera_gql.store import tables
 from tessera_gql.store.lineage import Direction
@@ -64,6 +64,11 @@ class Asset(Node):
     proposals = connection(
         PROPOSALS, "asset_id", description="All proposals of breaking changes, open or ended, the latest first."
     )
+    debts = connection(
+        DEBTS,
+        "asset_id",
+        description="What publishes of the asset left undone for teams that read it, until it is settled.",
+    )
     dependencies = connection(
         DEPENDENCIES,
         "dependent_asset_id",
@@ -103,11 +108,14 @@ class Asset(Node):
 
     @computed_field("Whether the caller may publish contracts of the asset.")
     def viewer_can_publish(self, info: Info) -> bool:
-        return is_allowed(info.context.actor, Action.PUBLISH_CONTRACT, self.row.owner_team_id)
+        return self._is_allowed(info, Action.PUBLISH_CONTRACT)
 
     @computed_field("Whether the caller may update the asset.")
     def viewer_can_update(self, info: Info) -> bool:
-        return is_allowed(info.context.actor, Action.UPDATE_ASSET, self.row.owner_team_id)
+        return self._is_allowed(info, Action.UPDATE_ASSET)
+
+    def _is_allowed(self, info: Info, action: Action) -> bool:
+        return is_allowed_on_asset(info.context.actor, action, self.row.fqn, self.row.owner_team_id)
 
 
 @strawberry.type(description="One page of a list of assets.")

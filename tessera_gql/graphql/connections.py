@@ -17,7 +17,7 @@ from tessera_gql.graphql.filters import or_none, to_conditions
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.graphql.scalars import check_text
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, load_type
-from tessera_gql.policy.access import Action, authorize
+from tessera_gql.policy.access import Action, authorize_for_own_teams
 from tessera_gql.store import pagination
 from tessera_gql.store.pagination import Page, PageRequest
 from tessera_gql.store.rows import TableLike
@@ -164,12 +164,12 @@ def connection(
 ) -> Any:
     """Declare a connection field of all rows, or of those whose `parent` column equals `key` of the parent row.
 
-    It raises Forbidden for callers that lack the right `action` on their own team.
+    It raises Forbidden for callers that lack the right `action` on their own teams.
     """
 
     def bind(info: Info, **arguments: Any) -> BoundBatch:
         if action is not None:
-            authorize(info.context.actor, action, info.context.actor.team_id)
+            authorize_for_own_teams(info.context.actor, action)
         page_request, loaders = parse_page_request(listing, arguments), info.context.loaders
         build = _connection_builder(loaders, listing, parent, page_request)
         loader = loaders.pages(listing.source, parent, page_request)

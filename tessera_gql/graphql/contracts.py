@@ -6,6 +6,7 @@ A breaking change is not an error of `publishContract`; its outcome is PROPOSED.
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
+from uuid import UUID
 
 import strawberry
 from strawberry import UNSET, argument
@@ -14,6 +15,7 @@ from tessera_gql.diff import Mode
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.formats import odcs
 from tessera_gql.formats.schema_documents import ParsedContract, SchemaFormat
+from tessera_gql.graphql.change_sets import ChangeSetInput, open_change_set
 from tessera_gql.graphql.changes import Change, SchemaDiff, diff_terms, to_changes
 from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.context import Info
@@ -28,7 +30,7 @@ from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.sources import ContractSource, DocumentInput, choose_guarantees, parse_contract
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
 from tessera_gql.policy.compatibility import judge_changes
-from tessera_gql.policy.enums import ChangeType, ContractStatus, Outcome
+from tessera_gql.policy.enums import ChangeType, ContractStatus, Intent, Outcome
 from tessera_gql.store import assets, tables
 from tessera_gql.workflows import contracts, publishing
 from tessera_gql.workflows.publishing import PublishRequest
@@ -36,7 +38,7 @@ from tessera_gql.workflows.publishing import PublishRequest
 
 @from_row(schema="schema_def", metadata="meta")
 @strawberry.type(
-    description="One published version of an asset's schema and guarantees. It is immutable but for its status."
+    description="One published version of an asset's schema and guarantees; only status and metadata ever change."
 )
 class Contract(Node):
     row: strawberry.Private[tables.Contract]
@@ -150,10 +152,16 @@ class PublishContractInput(CreatingInput):
     )
     version: str | None = optional("The semantic version; the next one that the changes require if left out.")
     published_by: TeamRefInput | None = optional("The team that publishes; the team of the API key if left out.")
+    intent: Intent = strawberry.field(
+        default=Intent.RELEASE,
+        description="ASK for a change in review, which publishes nothing; RELEASE to publish what is approved.",
+    )
+    change_set: ChangeSetInput | None = optional("The change set that the proposal belongs to.")
     force: bool = flag("Publish even a breaking change at once. Needs the scope ADMIN and a `reason`.")
     supersede: bool = flag("Replace an open proposal of the asset and ask the teams again.")
     reason: str | None = optional("The reason for the change, as the asked teams will read it.")
     publish_when_approved: bool = flag("Publish a proposal as soon as all asked teams consent.")
+    require_explicit_publish: bool = flag("Keep an approved proposal for `publishProposal`: no release publishes it.")
     expires_at: datetime | None = optional("The time at which a proposal expires; in 30 days if left out.")
     metadata: JSON | None = optional("Free data of your own about the contract, as a JSON object.")
     dry_run: bool = flag("Execute the mutation and return its payload, then roll everything back.")
@@ -164,7 +172,7 @@ class PublishContractPayload(Payload):
     outcome: Outcome | None = payload_field("The outcome of the publish; null if refused.", load=Outcome)
     contract: Contract | None = payload_field("The contract that is active after the publish; null if there is none.")
     proposal: Any = payload_field(
-        "The proposal that was opened, or that is already open for this change; null if there is none.",
+        "The proposal of this change; if nothing changed, the one that is open for the asset. Null if there is none.",
         graphql_type=lazy_type("Proposal") | None,
     )
     diff: SchemaDiff | None = payload_field(
@@ -172,7 +180,9 @@ class PublishContractPayload(Payload):
     )
 
 
-def to_publish_request(arguments: PublishContractInput, parsed: ParsedContract) -> PublishRequest:
+def to_publish_request(
+    arguments: PublishContractInput, parsed: ParsedContract, change_set_id: UUID | None
+) -> PublishRequest:
     document = or_none(arguments.document)
     return PublishRequest(
         schema=parsed.schema,
@@ -182,7 +192,10 @@ def to_publish_request(arguments: PublishContractInput, parsed: ParsedContract) 
         team=team_ref(arguments.published_by, "published_by"),
         force=arguments.force,
         supersede=arguments.supersede,
+        intent=arguments.intent,
         publish_when_approved=arguments.publish_when_approved,
+        require_explicit_publish=arguments.require_explicit_publish,
+        change_set_id=change_set_id,
         reason=or_none(arguments.reason),
         expires_at=or_none(arguments.expires_at),
         metadata=or_none(arguments.metadata),
@@ -195,7 +208,9 @@ async def publish_contract(call: Call, arguments: PublishContractInput) -> Publi
     document = or_none(arguments.document)
     fqn = (await assets.get(call.session, ref)).fqn if document else None
     parsed = await parse_contract(call.session.compute, arguments.schema, document, fqn)
-    published = await publishing.publish_contract(call.session, call.actor, ref, to_publish_request(arguments, parsed))
+    change_set_id = await open_change_set(call, or_none(arguments.change_set))
+    request = to_publish_request(arguments, parsed, change_set_id)
+    published = await publishing.publish_contract(call.session, call.actor, ref, request)
     return PublishContractPayload(
         outcome=published.outcome,
         contract=to_type("Contract", published.contract),
@@ -223,11 +238,13 @@ async def retire_contract(call: Call, arguments: RetireContractInput) -> RetireC
 class Mutations:
     publish_contract: Any = mutation(
         publish_contract,
-        "Publish a schema if it is compatible; otherwise open a proposal for the teams that the change breaks.",
+        "Publish a schema that breaks no other team or that all asked teams approved; otherwise open a proposal for the"
+        " teams that the change breaks. With the intent ASK nothing is published.",
         team="published_by",
         mode="compatibility_mode",
     )
     retire_contract: Any = mutation(
         retire_contract,
-        "Retire a contract for good. The active contract can be retired only if no other team reads the asset.",
+        "Retire a contract for good. The active contract can be retired only if no other team reads the asset; if one"
+        " does, use `proposeRetirement`.",
     )

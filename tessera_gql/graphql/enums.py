@@ -9,11 +9,15 @@ from tessera_gql.diff import MODE_DESCRIPTIONS, Bump, Certainty, ChangeKind, Mod
 from tessera_gql.formats.schema_documents import SchemaFormat
 from tessera_gql.policy.access import Scope
 from tessera_gql.policy.enums import (
+    ChangeSetStatus,
     ChangeType,
     ContractStatus,
+    DebtKind,
     DependencyType,
     Evidence,
+    Intent,
     Outcome,
+    ProposalKind,
     ProposalStatus,
     RegistrationStatus,
     ResourceType,
@@ -128,12 +132,14 @@ describe_enum(
     GUARANTEE_STRENGTHENED="A guarantee promises more than before, or is new.",
     GUARANTEE_CHANGED="A guarantee changed in a way that can't be ranked.",
     MODE_WEAKENED="The compatibility mode changed to one that allows changes which the old one forbids.",
+    ASSET_RETIRED="The asset is retired: its contract ends and has no successor.",
 )
 describe_enum(
     Scope,
     "The rights of an API key. Each scope includes those before it: READ, WRITE, ADMIN.",
     READ="Read everything but API keys, webhooks and the events about them.",
-    WRITE="Change what belongs to the key's own team, and acknowledge proposals for it.",
+    WRITE="Change what belongs to the key's own team, and acknowledge proposals for it. The key of a project changes"
+    " what its owners have in its schemas, and acknowledges nothing.",
     ADMIN="Act for any team, create teams, and publish breaking changes by force.",
 )
 describe_enum(
@@ -160,6 +166,14 @@ describe_enum(
     AVRO="An Avro schema of a record: the content of an .avsc file.",
     PROTOBUF="A compiled protobuf descriptor set with its imports, in base64.",
     DDL="SQL statements that create tables.",
+)
+describe_enum(
+    DebtKind,
+    "The reason for a debt.",
+    REMOVED_FIELD="The team is registered for a field that a contract removed. It ends when the field comes back.",
+    UNKNOWN_FIELD="The team registered a field that no contract ever had. Until it is corrected, the team is asked"
+    " about every change.",
+    FORCED="The team was not asked about a break that was published by force. It ends when the team acknowledges it.",
 )
 describe_enum(
     ContractStatus,
@@ -197,8 +211,8 @@ describe_enum(
     APPROVED="All asked teams consent; the proposal can be published.",
     REJECTED="An asked team acknowledged with BLOCKED; it may still change its acknowledgment.",
     WITHDRAWN="Final: the owner team withdrew the proposal.",
-    PUBLISHED="Final: the contract was published.",
-    SUPERSEDED="Final: another proposal or a forced publish replaced this one.",
+    PUBLISHED="Final: the contract was published, or the asset retired.",
+    SUPERSEDED="Final: another proposal or a publish without it replaced this one.",
     EXPIRED="Final: not all asked teams consented in time.",
 )
 describe_enum(
@@ -217,10 +231,30 @@ describe_enum(
     TRANSFORMS="The dependent asset is made from the other one.",
 )
 describe_enum(
+    Intent,
+    "The intent of a publish: to ask about a change that is still in review, or to release it.",
+    ASK="Open or update a proposal and publish nothing, as often as it is repeated.",
+    RELEASE="Publish what is approved with exactly these terms, and what breaks no other team; otherwise propose it.",
+)
+describe_enum(
+    ProposalKind,
+    "The kind of a proposal.",
+    CHANGE="The proposal would publish a new contract.",
+    RETIREMENT="The proposal would retire the asset's contract, without a successor.",
+)
+describe_enum(
+    ChangeSetStatus,
+    "The status of a change set. A publish that names a change set that has ended opens it again.",
+    OPEN="Proposals can be added, answered and published.",
+    WITHDRAWN="The change set was withdrawn with its open proposals.",
+    PUBLISHED="A proposal of it was published, and none is open.",
+)
+describe_enum(
     Outcome,
     "The result of a publish. PROPOSED is not an error.",
     name="PublishOutcome",
     PUBLISHED="The contract was published and is active.",
+    COMPATIBLE="An ask (`intent: ASK`) about terms that break nothing: a release would publish them.",
     PROPOSED="The change is breaking, so a proposal waits for the acknowledgments of the asked teams.",
     UNCHANGED="The active contract is the same already, so nothing was written.",
     FORCED="The contract was published by force although the change is breaking.",
@@ -230,22 +264,33 @@ describe_enum(
     "The kind of an event.",
     TEAM_CREATED="A team was created.",
     TEAM_UPDATED="A team was renamed or its metadata changed.",
+    PROJECT_CREATED="A project was created, with the owners and schemas that its keys may sync.",
+    PROJECT_UPDATED="The name, the owners or the schemas of a project changed.",
     ASSET_CREATED="An asset was created.",
     ASSET_UPDATED="The owner, description or another attribute of an asset changed.",
     COMPATIBILITY_MODE_CHANGED="The compatibility mode of an asset's contracts changed.",
     DEPENDENCY_ADDED="An asset got a dependency on another one.",
     DEPENDENCY_REMOVED="An asset lost a dependency on another one.",
     CONTRACT_PUBLISHED="A contract became active, by force or not.",
+    CONTRACT_UPDATED="The metadata of a contract changed.",
     CONTRACT_RETIRED="A contract was retired.",
     REGISTRATION_CREATED="A team registered as a consumer of an asset.",
+    DEBT_RECORDED="A publish left something undone for a team: it was not asked, or reads a field that is not there.",
+    DEBT_SETTLED="Debts of a team ended: it acknowledged them, corrected its registration, or a field came back.",
     REGISTRATION_UPDATED="A team changed what it reads of an asset, or its purpose.",
     REGISTRATION_ENDED="A team is no longer a consumer of an asset.",
     PROPOSAL_OPENED="A breaking change was proposed.",
+    PROPOSAL_UPDATED="The producer changed an option or the expiry of a proposal.",
+    PROPOSAL_REBASED="A proposal is compared with a newer contract now; it names the breaking changes that this added.",
     ACKNOWLEDGMENT_REQUESTED="A team was asked to acknowledge a proposal.",
     ACKNOWLEDGMENT_RELEASED="A team no longer reads what a proposal breaks, so it is no longer asked.",
     PROPOSAL_ANSWERED="A team acknowledged a proposal.",
     PROPOSAL_STATUS_CHANGED="The status of a proposal changed.",
     PROPOSAL_STALE="An approved proposal breaks more than was approved, so it must be proposed again.",
+    CHANGE_SET_OPENED="A change set was opened, or opened again.",
+    CHANGE_SET_UPDATED="The title or the URL of a change set changed.",
+    CHANGE_SET_WITHDRAWN="A change set was withdrawn with its open proposals.",
+    CHANGE_SET_PUBLISHED="The last open proposal of a change set was published.",
     MANIFEST_SYNCED="A dbt manifest was synced.",
     API_KEY_CREATED="An API key was created.",
     API_KEY_REVOKED="An API key was revoked.",

@@ -42,7 +42,8 @@ def to_camel_case(name: str) -> str:
 def to_graphql_error(error: Exception) -> GraphQLError | None:
     """Convert an exception that clients may see into a coded error; None for internal failures."""
     if isinstance(error, Unavailable):
-        return GraphQLError(error.message, extensions={"code": error.code, "retryable": True})
+        outcome = {"maybeDone": True} if error.maybe_done else {}
+        return GraphQLError(error.message, extensions={"code": error.code, "retryable": True, **outcome})
     if isinstance(error, TooMuchJson):
         message = "The answer needs more JSON (schemas, metadata) than one request may read. Ask for smaller pages."
         return GraphQLError(message, extensions={"code": "QUERY_TOO_COMPLEX", "limit": "json"})

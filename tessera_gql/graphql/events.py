@@ -15,17 +15,17 @@ from tessera_gql.graphql.connections import Connection, connection_field, define
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.enums import EventKind
 from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by, or_none
-from tessera_gql.graphql.ids import Node, global_id
+from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
+from tessera_gql.policy.global_ids import encode_entity_id, encode_payload_ids
 from tessera_gql.store import events, tables
 from tessera_gql.store.conditions import Condition
 from tessera_gql.store.pagination import PageRequest
 
 MAX_SEQUENCE = 2**62
-TYPE_NAMES = {"dependency": "AssetDependency"}
 
 
 @strawberry.input(description="A condition on a list of ids.")
@@ -70,10 +70,15 @@ def decode_cursor(text: str, name: str = "after") -> int:
 
 
 def _entity_id(row: tables.EventRow) -> strawberry.ID:
-    return global_id(TYPE_NAMES.get(row.entity_type, row.entity_type.capitalize()), row.entity_id)
+    return strawberry.ID(encode_entity_id(row))
 
 
-@from_row(cursor=lambda row: encode_cursor(row.sequence), kind=lambda row: EventKind(row.kind), entity_id=_entity_id)
+@from_row(
+    cursor=lambda row: encode_cursor(row.sequence),
+    kind=lambda row: EventKind(row.kind),
+    entity_id=_entity_id,
+    payload=encode_payload_ids,
+)
 @strawberry.type(description="An entry of the audit log. Entries are never changed.")
 class Event(Node):
     row: strawberry.Private[tables.EventRow]
@@ -85,11 +90,13 @@ class Event(Node):
     )
     kind: EventKind = strawberry.field(description="The kind of the event.")
     entity_type: str = strawberry.field(description="The type of the object that the event is about, in lower case.")
-    entity_id: strawberry.ID = strawberry.field(description="The id of the object that the event is about.")
+    entity_id: strawberry.ID = strawberry.field(
+        description="The id of the object that the event is about; that of the event itself if it is about no object."
+    )
     actor: str = strawberry.field(
         description="The caller: a name, or `key` and the prefix of an API key, whose name only administrators see."
     )
-    payload: JSON = strawberry.field(description="The details of the event, as an object; ids in it are plain UUIDs.")
+    payload: JSON = strawberry.field(description="The details of the event, as an object; ids in it are global ids.")
     occurred_at: datetime = strawberry.field(description="The time at which the event happened.")
     hash: str = strawberry.field(description="The SHA-256 hash over the event and the hash of the event before it.")
 

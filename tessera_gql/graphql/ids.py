@@ -1,13 +1,12 @@
-"""Global ids: base64 of `Type:uuid`. A malformed id and one of another type are errors; an unknown one is not."""
+"""Global ids in the schema. A malformed id and one of another type are errors; an unknown one is not."""
 
-import base64
-import binascii
 from typing import Any, Self
 from uuid import UUID
 
 import strawberry
 
 from tessera_gql.errors import Invalid
+from tessera_gql.policy.global_ids import decode_global_id, encode_global_id
 
 
 class RowBacked:
@@ -31,21 +30,12 @@ class Node(RowBacked):
 
 def global_id(type_name: str, row_id: UUID) -> strawberry.ID:
     """Encode a type name and a UUID as a global id."""
-    return strawberry.ID(base64.urlsafe_b64encode(f"{type_name}:{row_id}".encode()).decode())
-
-
-def parse_global_id(text: str) -> tuple[str, UUID] | None:
-    """Decode a global id into type name and UUID; None if it is malformed."""
-    try:
-        type_name, _, row_id = base64.urlsafe_b64decode(text.encode()).decode().partition(":")
-        return type_name, UUID(row_id)
-    except (ValueError, binascii.Error):
-        return None
+    return strawberry.ID(encode_global_id(type_name, row_id))
 
 
 def local_id(text: str, type_name: str, *, field: tuple[str, ...] = ("id",)) -> UUID:
     """Decode a global id of the type. Raise Invalid if it is malformed or of another type."""
-    match parse_global_id(text):
+    match decode_global_id(text):
         case (actual, identity) if actual == type_name:
             return identity
         case (actual, _):

@@ -53,7 +53,7 @@ class ImpactedTeam:
 class Impact(RowBacked):
     row: strawberry.Private[impact.Impact]
     outcome: Outcome = strawberry.field(
-        description="The outcome that a publish would have; PROPOSED if it had to wait for other teams."
+        description="The outcome that a release would have; PROPOSED if it had to wait for other teams."
     )
     version: str | None = strawberry.field(description="The version to be published; null if nothing would change.")
     bump: Bump = strawberry.field(description="The part of the version that the changes must raise at least.")

@@ -10,7 +10,7 @@ from tessera_gql.graphql.connections import Connection, connection, define_listi
 from tessera_gql.graphql.filters import DateTimeFilter, IdFilter, StringFilter, filter_by, optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
-from tessera_gql.graphql.refs import TeamRefInput, team_ref
+from tessera_gql.graphql.refs import ProjectRefInput, TeamRefInput, project_ref, team_ref
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.policy.access import Action, Scope
@@ -39,7 +39,16 @@ class ApiKey(Node):
     )
 
     team = relation(
-        "Team", "row.team_id", "The team that the key acts for; null for an administrator's key.", nullable=True
+        "Team",
+        "row.team_id",
+        "The team that the key acts for; null for the key of a project or an administrator.",
+        nullable=True,
+    )
+    project = relation(
+        "Project",
+        "row.project_id",
+        "The project whose tables the key syncs; null for the key of a team or an administrator.",
+        nullable=True,
     )
 
 
@@ -52,6 +61,7 @@ class ApiKeyFilter:
     name: StringFilter | None = filter_by("name", "The name of the key.")
     prefix: StringFilter | None = filter_by("prefix", "The first characters of the token.")
     team: IdFilter | None = filter_by("team_id", "The team that the key acts for.", type_name="Team")
+    project: IdFilter | None = filter_by("project_id", "The project whose tables the key syncs.", type_name="Project")
     created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the key was created.")
 
 
@@ -71,8 +81,8 @@ API_KEYS = define_listing(
 class Queries:
     api_keys = connection(
         API_KEYS,
-        description="The API keys, the newest first: all for an administrator, those of its own team for a key with"
-        " the scope WRITE.",
+        description="The API keys, the newest first: all for an administrator, those of its own team and of the"
+        " projects that the team owns for a key with the scope WRITE.",
         action=Action.READ_KEYS,
     )
 
@@ -98,7 +108,12 @@ def _refuse_replay(prefix: str) -> NoReturn:
 class CreateApiKeyInput(CreatingInput):
     name: str = strawberry.field(description="The name of the key, 100 characters at most.")
     team: TeamRefInput | None = optional(
-        "The key's team; the caller's own if left out. Without one, an administrator creates an ADMIN key of no team."
+        "The key's team; the caller's own if left out. Without a team and a project, an administrator creates an ADMIN"
+        " key of no team."
+    )
+    project: ProjectRefInput | None = optional(
+        "The key's project, in place of a team: the key syncs the tables of its owners in its schemas. Only an"
+        " administrator creates it, with the scope READ or WRITE."
     )
     scopes: list[Scope] | None = optional("The scopes of the key, at most those of the caller; READ if left out.")
     expires_at: datetime | None = optional("The time at which the key expires; it never does if left out.")
@@ -119,6 +134,7 @@ async def create_api_key(call: Call, arguments: CreateApiKeyInput) -> CreateApiK
         scopes=(Scope.READ,) if or_none(arguments.scopes) is None else tuple(arguments.scopes or ()),
         team=team_ref(arguments.team),
         expires_at=or_none(arguments.expires_at),
+        project=project_ref(arguments.project or None),
     )
     created_key = await keys.create(call.session, call.actor, new_key)
     return CreateApiKeyPayload(api_key=ApiKey.of(created_key.key), token=Token(created_key.token))

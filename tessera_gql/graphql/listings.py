@@ -8,15 +8,18 @@ from tessera_gql.diff import Mode
 from tessera_gql.graphql.connections import define_listing
 from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by
 from tessera_gql.policy.enums import (
+    ChangeSetStatus,
     ContractStatus,
+    DebtKind,
     DependencyType,
     Evidence,
+    ProposalKind,
     ProposalStatus,
     RegistrationStatus,
     ResourceType,
     Response,
 )
-from tessera_gql.store import assets, contracts, lineage, proposals, registrations, teams
+from tessera_gql.store import assets, change_sets, contracts, debts, lineage, proposals, registrations, teams
 
 
 @strawberry.input(description="Conditions on teams; a team must meet all of them.")
@@ -63,8 +66,18 @@ class ProposalFilter:
     asset: IdFilter | None = filter_by("asset_id", "The asset whose contract would change.", type_name="Asset")
     proposed_by: IdFilter | None = filter_by("proposed_by", "The team that proposed the change.", type_name="Team")
     status: EnumFilter[ProposalStatus] | None = filter_by("status", "The status of the proposal.")
+    kind: EnumFilter[ProposalKind] | None = filter_by("kind", "The kind of the proposal.")
+    change_set: IdFilter | None = filter_by("change_set_id", "The change set of the proposal.", type_name="ChangeSet")
     proposed_at: DateTimeFilter | None = filter_by("proposed_at", "The time at which the change was proposed.")
     expires_at: DateTimeFilter | None = filter_by("expires_at", "The time at which the proposal expires.")
+
+
+@strawberry.input(description="Conditions on change sets; a change set must meet all of them.")
+class ChangeSetFilter:
+    key: StringFilter | None = filter_by("key", "The natural key of the change set.")
+    status: EnumFilter[ChangeSetStatus] | None = filter_by("status", "The status of the change set.")
+    opened_by: IdFilter | None = filter_by("opened_by", "The team that opened the change set.", type_name="Team")
+    opened_at: DateTimeFilter | None = filter_by("opened_at", "The time at which the change set was opened.")
 
 
 @strawberry.input(description="Conditions on acknowledgments; an acknowledgment must meet all of them.")
@@ -74,6 +87,15 @@ class AcknowledgmentFilter:
     )
     team: IdFilter | None = filter_by("consumer_team_id", "The team that is asked.", type_name="Team")
     response: EnumFilter[Response] | None = filter_by("response", "The response of the team.")
+
+
+@strawberry.input(description="Conditions on debts; a debt must meet all of them.")
+class DebtFilter:
+    asset: IdFilter | None = filter_by("asset_id", "The asset that the team reads.", type_name="Asset")
+    team: IdFilter | None = filter_by(
+        "team_id", "The team that was not asked, or that registered the field.", type_name="Team"
+    )
+    kind: EnumFilter[DebtKind] | None = filter_by("kind", "The reason for the debt.")
 
 
 @strawberry.input(description="Conditions on dependencies; a dependency must meet all of them.")
@@ -122,6 +144,13 @@ PROPOSALS = define_listing(
     },
     descending=True,
 )
+CHANGE_SETS = define_listing(
+    "ChangeSet",
+    change_sets.TABLE,
+    ChangeSetFilter,
+    {"OPENED_AT": ("opened_at", "The time at which the change set was opened.")},
+    descending=True,
+)
 ACKNOWLEDGMENTS = define_listing(
     "Acknowledgment",
     proposals.ACKNOWLEDGMENTS,
@@ -129,4 +158,6 @@ ACKNOWLEDGMENTS = define_listing(
     {"CREATED_AT": ("created_at", "The time at which the team was asked.")},
 )
 INBOX = replace(ACKNOWLEDGMENTS, source=proposals.AWAITED)
+DEBTS = define_listing("Debt", debts.OPEN, DebtFilter, {"SINCE": ("since", "The time of the publish.")})
+DEBT_INBOX = replace(DEBTS, source=debts.INBOX)
 DEPENDENCIES = define_listing("AssetDependency", lineage.TABLE, DependencyFilter, {"CREATED_AT": CREATED_AT})

@@ -19,11 +19,14 @@ from tessera_gql.policy.affected_teams import FieldReader, FieldReaderIndex
 from tessera_gql.policy.visibility import visibility_of
 from tessera_gql.store import (
     assets,
+    change_sets,
     contracts,
+    debts,
     events,
     keys,
     lineage,
     pagination,
+    projects,
     proposals,
     registrations,
     teams,
@@ -118,8 +121,9 @@ async def _load_reachable(session: Session, keys: list[tuple[UUID, Direction, in
 
 async def _load_reader_indexes(session: Session, keys: list[UUID]) -> list[FieldReaderIndex]:
     readers: dict[UUID, list[FieldReader]] = {key: [] for key in keys}
+    path_debts = await debts.load_open_path_debts(session, keys)
     for row in await registrations.list_live(session, keys):
-        readers[row.asset_id].append(registrations.to_reader(row))
+        readers[row.asset_id].append(path_debts.to_reader(row))
     return [FieldReaderIndex(readers[key]) for key in keys]
 
 
@@ -134,8 +138,11 @@ class Loaders:
     asset = row_loader(assets.by_ids)
     contract = row_loader(contracts.by_ids)
     registration = row_loader(registrations.by_ids)
+    project = row_loader(projects.by_ids)
     proposal = row_loader(proposals.by_ids)
+    change_set = row_loader(change_sets.by_ids)
     acknowledgment = row_loader(proposals.acknowledgments_by_ids)
+    debt = row_loader(debts.by_ids)
     dependency = row_loader(lineage.by_ids)
     event: cached_property[Loader[UUID, EventRow | None]] = visible_row_loader(events.TABLE)
     webhook: cached_property[Loader[UUID, Webhook | None]] = visible_row_loader(webhooks.TABLE)
@@ -146,6 +153,10 @@ class Loaders:
     """Teams by `teams.key` of the name."""
     asset_by_fqn = row_loader(assets.by_fqns, lambda row: row.fqn_key)
     """Assets by `assets.key` of the fqn."""
+    project_by_name = row_loader(projects.by_names, lambda row: row.name_key)
+    """Projects by `projects.key` of the name."""
+    owners_of_project = rows_loader(projects.list_owners, lambda row: row.project_id)
+    change_set_by_key = row_loader(change_sets.by_keys, lambda row: row.key)
     active_contract = row_loader(contracts.list_active, lambda row: row.asset_id)
     contract_by_version = row_loader(contracts.by_versions, lambda row: (row.asset_id, row.version))
     """Contracts by asset id and version."""
@@ -240,8 +251,11 @@ NODE_LOADERS: dict[str, Callable[[Loaders], Loader[UUID, Any]]] = {
     "ApiKey": lambda loaders: loaders.api_key,
     "Asset": lambda loaders: loaders.asset,
     "AssetDependency": lambda loaders: loaders.dependency,
+    "ChangeSet": lambda loaders: loaders.change_set,
     "Contract": lambda loaders: loaders.contract,
+    "Debt": lambda loaders: loaders.debt,
     "Event": lambda loaders: loaders.event,
+    "Project": lambda loaders: loaders.project,
     "Proposal": lambda loaders: loaders.proposal,
     "Registration": lambda loaders: loaders.registration,
     "Team": lambda loaders: loaders.team,

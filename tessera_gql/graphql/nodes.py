@@ -8,16 +8,17 @@ from strawberry import argument
 
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.ids import Node, parse_global_id
+from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.loaders import NODE_LOADERS, Loaders
 from tessera_gql.graphql.type_registry import computed_field, to_type
+from tessera_gql.policy.global_ids import decode_global_id
 
 MAX_IDS = 100
 
 
 async def load_node(loaders: Loaders, global_id: str) -> Any:
     """Load an object by global id; None if it does not exist. Raise Invalid for a malformed id."""
-    parsed_id = parse_global_id(global_id)
+    parsed_id = decode_global_id(global_id)
     if parsed_id is None or parsed_id[0] not in NODE_LOADERS:
         raise Invalid(f"{global_id[:100]!r} is not an id. Use an `id` as an answer gives it.", field=("id",))
     type_name, row_id = parsed_id

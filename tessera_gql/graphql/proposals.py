@@ -8,27 +8,28 @@ import strawberry
 
 from tessera_gql import diff
 from tessera_gql.diff import Mode
+from tessera_gql.graphql.change_sets import ChangeSetInput, open_change_set
 from tessera_gql.graphql.changes import Change, list_changes
 from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.contracts import Contract
 from tessera_gql.graphql.events import events_connection
-from tessera_gql.graphql.filters import optional, or_none
+from tessera_gql.graphql.filters import flag, optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.listings import ACKNOWLEDGMENTS, PROPOSALS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, VersionedInput, mutation, payload_field
-from tessera_gql.graphql.refs import TeamRefInput, team_ref
+from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, team_ref
 from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
-from tessera_gql.policy.access import Action, is_allowed
-from tessera_gql.policy.enums import ChangeType, ProposalStatus, Response
+from tessera_gql.policy.access import Action, is_allowed, is_allowed_on_asset
+from tessera_gql.policy.enums import ChangeType, Intent, ProposalKind, ProposalStatus, Response
 from tessera_gql.policy.events import ProposalAnswered
 from tessera_gql.store import tables
 from tessera_gql.store.proposals import acknowledgments_by_ids
 from tessera_gql.workflows import proposals
-from tessera_gql.workflows.proposals import AcknowledgmentInput
+from tessera_gql.workflows.proposals import AcknowledgmentInput, RetirementRequest
 
 
 @strawberry.type(description="A breaking change of a proposal, with the asked teams that it touches.")
@@ -47,16 +48,23 @@ class BreakingChange(Change):
 
 
 @from_row(is_open=lambda row: row.status.is_open, metadata="meta")
-@strawberry.type(description="A breaking change that waits for the acknowledgments of the asked teams.")
+@strawberry.type(
+    description="A breaking change, or a retirement, that waits for the acknowledgments of the asked teams."
+)
 class Proposal(Node):
     row: strawberry.Private[tables.Proposal]
     status: ProposalStatus = strawberry.field(description="The status; it follows from acknowledgments and time.")
     is_open: bool = strawberry.field(description="Whether it can still be acknowledged, withdrawn or published.")
-    proposed_schema: JSON = strawberry.field(description="The JSON Schema to be published.")
-    proposed_version: str = strawberry.field(description="The version that the contract will have.")
+    kind: ProposalKind = strawberry.field(description="Whether the contract would change or the asset be retired.")
+    proposed_schema: JSON | None = strawberry.field(
+        description="The JSON Schema to be published; null for a retirement."
+    )
+    proposed_version: str | None = strawberry.field(
+        description="The version that the contract will have; null for a retirement."
+    )
     guarantees: JSON | None = strawberry.field(description="The guarantees with the schema; null if there are none.")
     compatibility_mode: Mode = strawberry.field(
-        description="The compatibility mode that the contract will have for the change after this one."
+        description="The mode that the contract will have for the change after this one; the present one's if retired."
     )
     change_type: ChangeType = strawberry.field(description="The part of the version that the change raises.")
     reason: str | None = strawberry.field(
@@ -64,6 +72,9 @@ class Proposal(Node):
     )
     publish_when_approved: bool = strawberry.field(
         description="Whether the contract is published as soon as all asked teams consent."
+    )
+    require_explicit_publish: bool = strawberry.field(
+        description="Whether only `publishProposal` publishes it, and no release of its terms."
     )
     metadata: JSON = strawberry.field(description="Free data of your own about the proposal, as a JSON object.")
     proposed_at: datetime = strawberry.field(description="The time at which the change was proposed.")
@@ -79,7 +90,13 @@ class Proposal(Node):
     proposed_by = relation("Team", "row.proposed_by", "The team that proposed the change.")
     base_contract = relation("Contract", "row.base_contract_id", "The contract that the proposed one would replace.")
     contract = relation(
-        "Contract", "row.contract_id", "The contract that was published; null until then.", nullable=True
+        "Contract",
+        "row.contract_id",
+        "The contract that was published; null until then, and for a retirement.",
+        nullable=True,
+    )
+    change_set = relation(
+        "ChangeSet", "row.change_set_id", "The change set of the proposal; null if it has none.", nullable=True
     )
     acknowledgments = connection(
         ACKNOWLEDGMENTS,
@@ -128,7 +145,7 @@ class Proposal(Node):
 
     async def _is_allowed(self, info: Info, action: Action) -> bool:
         asset = await info.context.loaders.asset.load(self.row.asset_id)
-        return asset is not None and is_allowed(info.context.actor, action, asset.owner_team_id)
+        return asset is not None and is_allowed_on_asset(info.context.actor, action, asset.fqn, asset.owner_team_id)
 
     def _is_overdue(self, info: Info) -> bool:
         return self.status is not ProposalStatus.APPROVED and self.expires_at <= info.context.database.clock()
@@ -191,7 +208,7 @@ class AcknowledgeProposalPayload(Payload):
     acknowledgment: Acknowledgment | None = payload_field("The acknowledgment; null if refused.")
     proposal: Proposal | None = payload_field("The proposal after the acknowledgment; null if refused.")
     contract: Contract | None = payload_field(
-        "The contract that this acknowledgment published; null if it published none."
+        "The contract that this acknowledgment published, or retired; null if there is none."
     )
 
 
@@ -243,7 +260,9 @@ class PublishProposalInput(VersionedInput, CreatingInput):
 @strawberry.type(description="The result of `publishProposal`.")
 class PublishProposalPayload(Payload):
     proposal: Proposal | None = payload_field("The proposal; null if refused.")
-    contract: Contract | None = payload_field("The contract that was published, exactly as approved; null if refused.")
+    contract: Contract | None = payload_field(
+        "The contract that was published, exactly as approved, or that was retired; null if refused."
+    )
 
 
 async def publish_proposal(call: Call, arguments: PublishProposalInput) -> PublishProposalPayload:
@@ -253,6 +272,45 @@ async def publish_proposal(call: Call, arguments: PublishProposalInput) -> Publi
         call.session, call.actor, _proposal_id(arguments.proposal), team=team, expected_row_version=row_version
     )
     return PublishProposalPayload(proposal=Proposal.of(change.proposal), contract=to_type("Contract", change.contract))
+
+
+@strawberry.input(description="The asset to retire, and the reason that the asked teams read.")
+class ProposeRetirementInput(CreatingInput):
+    asset: AssetRefInput = strawberry.field(description="The asset to retire, by id or fqn.")
+    reason: str = strawberry.field(description="The reason for the retirement, as the asked teams will read it.")
+    team: TeamRefInput | None = optional("The owner team of the asset; the team of the API key if left out.")
+    intent: Intent = strawberry.field(
+        default=Intent.RELEASE,
+        description="ASK for a change in review, which retires nothing; RELEASE to retire what is approved.",
+    )
+    change_set: ChangeSetInput | None = optional("The change set that the proposal belongs to.")
+    supersede: bool = flag("Replace an open proposal that changes the asset.")
+    publish_when_approved: bool = flag("Retire the asset as soon as all asked teams consent.")
+    require_explicit_publish: bool = flag("Keep an approved proposal for `publishProposal`: no release retires it.")
+    expires_at: datetime | None = optional("The time at which the proposal expires; in 30 days if left out.")
+
+
+@strawberry.type(description="The result of `proposeRetirement`.")
+class ProposeRetirementPayload(Payload):
+    proposal: Proposal | None = payload_field("The proposal, or the one that is open already; null if refused.")
+    contract: Contract | None = payload_field("The contract that was retired; null while the proposal waits.")
+
+
+async def propose_retirement(call: Call, arguments: ProposeRetirementInput) -> ProposeRetirementPayload:
+    request = RetirementRequest(
+        reason=arguments.reason,
+        expires_at=or_none(arguments.expires_at),
+        change_set_id=await open_change_set(call, or_none(arguments.change_set)),
+        publish_when_approved=arguments.publish_when_approved,
+        require_explicit_publish=arguments.require_explicit_publish,
+        intent=arguments.intent,
+        team=team_ref(arguments.team),
+        supersede=arguments.supersede,
+    )
+    result = await proposals.propose_retirement(call.session, call.actor, arguments.asset.to_ref(), request)
+    return ProposeRetirementPayload(
+        proposal=Proposal.of(result.proposal), contract=to_type("Contract", result.contract)
+    )
 
 
 def _proposal_id(text: str) -> UUID:
@@ -271,4 +329,9 @@ class Mutations:
         publish_proposal,
         "Publish an approved proposal exactly as approved. Needs a key of the owner team or the scope ADMIN.",
         team="published_by",
+    )
+    propose_retirement: Any = mutation(
+        propose_retirement,
+        "Propose to retire an asset: every team that reads it is asked. A release retires it if all agree, or if no"
+        " other team reads it. Needs a key of the owner team or the scope ADMIN.",
     )

@@ -1,4 +1,4 @@
-"""References to assets and teams in inputs and root fields: by global id or by name, exactly one of the two."""
+"""References to assets, teams and projects in inputs and root fields, by exactly one of global id and name."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -11,9 +11,10 @@ from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.graphql.scalars import check_text
-from tessera_gql.store import assets, teams
+from tessera_gql.store import assets, projects, teams
 from tessera_gql.store.assets import AssetRef
-from tessera_gql.store.tables import Asset, Team
+from tessera_gql.store.projects import ProjectRef
+from tessera_gql.store.tables import Asset, Project, Team
 from tessera_gql.store.teams import TeamRef
 
 RefLoader: TypeAlias = Callable[[Loaders, Any], tuple[Loader[Any, Any], Any]]
@@ -46,6 +47,20 @@ class TeamRefInput:
         return TeamRef(name=check_text(self.name or "", field))
 
 
+@strawberry.input(
+    name="ProjectRef", one_of=True, description="A reference to a project, by exactly one of id and name."
+)
+class ProjectRefInput:
+    id: strawberry.ID | None = strawberry.field(default=UNSET, description="The global id of the project.")
+    name: str | None = strawberry.field(default=UNSET, description="The name of the project, ignoring case.")
+
+    def to_ref(self, field: str = "project") -> ProjectRef:
+        """Convert to a reference of the store. Raise Invalid for an id that is not a project's."""
+        if or_none(self.id) is not None:
+            return ProjectRef(id=local_id(str(self.id), "Project", field=(field,)))
+        return ProjectRef(name=check_text(self.name or "", field))
+
+
 def asset_ref(ref: AssetRefInput | None, field: str = "asset") -> AssetRef | None:
     """Convert an optional reference; None if it is null or left out."""
     return ref.to_ref(field) if ref else None
@@ -55,9 +70,17 @@ def team_ref(ref: TeamRefInput | None, field: str = "team") -> TeamRef | None:
     return ref.to_ref(field) if ref else None
 
 
+def project_ref(ref: ProjectRefInput | None) -> ProjectRef | None:
+    return ref.to_ref() if ref else None
+
+
 def asset_loader(loaders: Loaders, ref: AssetRef) -> tuple[Loader[Any, Asset | None], Any]:
     return (loaders.asset, ref.id) if ref.id else (loaders.asset_by_fqn, assets.key(ref.fqn or ""))
 
 
 def team_loader(loaders: Loaders, ref: TeamRef) -> tuple[Loader[Any, Team | None], Any]:
     return (loaders.team, ref.id) if ref.id else (loaders.team_by_name, teams.key(ref.name or ""))
+
+
+def project_loader(loaders: Loaders, ref: ProjectRef) -> tuple[Loader[Any, Project | None], Any]:
+    return (loaders.project, ref.id) if ref.id else (loaders.project_by_name, projects.key(ref.name or ""))

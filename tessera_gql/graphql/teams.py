@@ -8,7 +8,7 @@ import strawberry
 from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.filters import optional, or_keep, or_none
 from tessera_gql.graphql.ids import Node
-from tessera_gql.graphql.listings import ASSETS, INBOX, PROPOSALS, REGISTRATIONS, TEAMS
+from tessera_gql.graphql.listings import ASSETS, DEBT_INBOX, INBOX, PROPOSALS, REGISTRATIONS, TEAMS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, VersionedInput, mutation, payload_field
 from tessera_gql.graphql.refs import TeamRefInput, team_loader
 from tessera_gql.graphql.relations import root_by_ref
@@ -34,6 +34,11 @@ class Team(Node):
     proposals = connection(PROPOSALS, "proposed_by", description="The proposals of the team's breaking changes.")
     inbox = connection(
         INBOX, "consumer_team_id", description="The acknowledgments that open proposals await from the team."
+    )
+    debts = connection(
+        DEBT_INBOX,
+        "inbox_team_id",
+        description="The open debts of the team, and the unknown fields that other teams registered with its assets.",
     )
 
 

@@ -116,7 +116,8 @@ class DeliveryAttempt:
 
 
 @from_row(
-    message_id=lambda row: str(row.id), attempts=lambda row: [DeliveryAttempt.of(**attempt) for attempt in row.attempts]
+    message_id=lambda row: global_id("WebhookDelivery", row.id),
+    attempts=lambda row: [DeliveryAttempt.of(**attempt) for attempt in row.attempts],
 )
 @strawberry.type(description="The delivery of one event to one webhook, with its attempts.")
 class WebhookDelivery(Node):

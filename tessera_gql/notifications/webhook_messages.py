@@ -8,6 +8,7 @@ import orjson
 from standardwebhooks import Webhook as Signer
 
 from tessera_gql.escaping import escape_slack
+from tessera_gql.policy.global_ids import PAYLOAD_TYPES, encode_event_ids
 from tessera_gql.store.tables import EventRow
 
 PING = "PING"
@@ -20,18 +21,19 @@ def render_standard(event: EventRow, data: Any = None) -> bytes:
 
 
 def event_to_json(event: EventRow) -> dict[str, Any]:
-    """Convert the event to JSON with field names as in GraphQL; ids are plain UUIDs."""
+    """Convert the event to JSON with names and values as in the type `Event` of the API."""
+    ids = encode_event_ids(event)
     return {
         "sequence": event.sequence,
-        "id": event.id,
+        "id": ids["id"],
         "kind": event.kind,
         "entityType": event.entity_type,
-        "entityId": event.entity_id,
-        "assetId": event.asset_id,
-        "proposalId": event.proposal_id,
-        "teams": event.teams,
+        "entityId": ids["entity_id"],
+        "assetId": ids["asset_id"],
+        "proposalId": ids["proposal_id"],
+        "teams": ids["teams"],
         "actor": event.actor,
-        "payload": event.payload,
+        "payload": ids["payload"],
         "occurredAt": event.occurred_at,
         "hash": event.hash,
     }
@@ -62,11 +64,18 @@ def _payload_lines(payload: Mapping[str, Any]) -> list[str]:
                 continue
             case list() if name == "changes":
                 lines += [escape_slack(str(change)[:500]) for change in value[:5]]
-            case str() | int() | float() if not name.endswith("_id") and name not in {"replaces", "proposed_by"}:
+            case dict() if name == "changes":
+                lines += [_change_line(field, change) for field, change in value.items() if field not in PAYLOAD_TYPES]
+            case str() | int() | float() if name not in PAYLOAD_TYPES and name != "sync_id":
                 lines.append(f"{name.replace('_', ' ')}: {escape_slack(str(value)[:500])}")
             case _:
                 continue
     return lines
+
+
+def _change_line(field: str, change: Mapping[str, Any]) -> str:
+    before, after = ("(none)" if value is None else str(value)[:100] for value in (change["before"], change["after"]))
+    return escape_slack(f"{field.replace('_', ' ')}: {before} → {after}")
 
 
 def sign_headers(identity: str, body: bytes, secrets: Sequence[str], now: datetime) -> dict[str, str]:

@@ -21,6 +21,7 @@ from tessera_gql.notifications import outbound_http, webhook_messages
 from tessera_gql.notifications.outbound_http import DeliveryError
 from tessera_gql.policy.enums import DeliveryStatus, WebhookFormat
 from tessera_gql.policy.events import Event, WebhookDeliveryFailed
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.policy.visibility import UNRESTRICTED, redact_event, visibility_of_webhook
 from tessera_gql.policy.webhook_delivery import Backoff, matches_filter, next_attempt
 from tessera_gql.store import assets, events, webhooks
@@ -171,7 +172,7 @@ class WebhookWorker:
             now, keyring = session.now, session.keyring
         body = await self._render(webhook, event, asset.fqn if asset else None, delivery)
         secrets = self._signing_secrets(webhook, keyring, now)
-        headers = webhook_messages.sign_headers(str(delivery.id), body, secrets, now)
+        headers = webhook_messages.sign_headers(encode_global_id("WebhookDelivery", delivery.id), body, secrets, now)
         return await outbound_http.post(webhook.url, body, headers, self._options.rules)
 
     def _signing_secrets(self, webhook: Webhook, keyring: Keyring, now: datetime) -> list[str]:

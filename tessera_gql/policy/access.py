@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from uuid import UUID
 
 from tessera_gql.errors import Forbidden
+from tessera_gql.policy.validation import uniqueness_key
 
 
 class Scope(StrEnum):
@@ -21,26 +23,78 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True)
-class Actor:
-    """The authenticated caller: a name for the event log, its team (None: an administrator of no team) and its scopes.
+class ProjectScope:
+    """What a project's key may sync: the tables of the owners, in the schemas.
 
-    The ids are plain UUIDs, never the subclass that a database driver makes, because an actor is serialized as JSON.
+    `schemas` are patterns of `database.schema` in lower case, in which `*` stands for any characters of a part; an
+    empty tuple permits every schema.
+    """
+
+    id: UUID
+    name: str
+    owner_ids: frozenset[UUID]
+    schemas: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", _to_plain_uuid(self.id))
+        object.__setattr__(self, "owner_ids", frozenset(map(_to_plain_uuid, self.owner_ids)))
+
+    def covers_schema_of(self, fqn: str) -> bool:
+        """Return whether the table of this fully qualified name is in one of the schemas."""
+        schema = uniqueness_key(fqn).rpartition(".")[0]
+        return not self.schemas or any(_matches(schema, pattern) for pattern in self.schemas)
+
+
+def _matches(schema: str, pattern: str) -> bool:
+    parts, patterns = schema.split("."), pattern.split(".")
+    return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
+
+
+def _to_plain_uuid(identifier: UUID) -> UUID:
+    """Convert the subclass that a database driver makes, which can't be serialized as JSON."""
+    return identifier if type(identifier) is UUID else UUID(int=identifier.int)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """The authenticated caller: a name for the event log, its team or project, and its scopes.
+
+    Without both it is an administrator of no team. A project's key never has the scope ADMIN. The ids are plain UUIDs,
+    because an actor is serialized as JSON.
     """
 
     name: str
     team_id: UUID | None = None
     scopes: frozenset[Scope] = field(default_factory=lambda: frozenset({Scope.READ}))
     key_id: UUID | None = None
+    project: ProjectScope | None = None
 
     def __post_init__(self) -> None:
         for name in ("team_id", "key_id"):
-            identifier: UUID | None = getattr(self, name)
-            if identifier is not None and type(identifier) is not UUID:
-                object.__setattr__(self, name, UUID(int=identifier.int))
+            if (identifier := getattr(self, name)) is not None:
+                object.__setattr__(self, name, _to_plain_uuid(identifier))
+        if self.project is not None:
+            object.__setattr__(self, "scopes", self.scopes - {Scope.ADMIN})
 
     @property
     def is_admin(self) -> bool:
         return Scope.ADMIN in self.scopes
+
+    @property
+    def project_id(self) -> UUID | None:
+        return self.project.id if self.project else None
+
+    @property
+    def team_ids(self) -> frozenset[UUID]:
+        """The teams that the caller acts for: its own, or the owners of its project."""
+        if self.project is not None:
+            return self.project.owner_ids
+        return frozenset({self.team_id} if self.team_id else ())
+
+    @property
+    def default_team_id(self) -> UUID | None:
+        """The team of a call that names none; None if there is none, or if a project has several owners."""
+        return next(iter(self.team_ids)) if len(self.team_ids) == 1 else None
 
     @property
     def account(self) -> str:
@@ -63,19 +117,26 @@ class Action(StrEnum):
     READ_WEBHOOKS = "see webhooks"
     CREATE_TEAM = "create teams"
     UPDATE_TEAM = "update a team"
+    CREATE_PROJECT = "create projects"
+    UPDATE_PROJECT = "update projects"
     CREATE_ASSET = "create assets"
     UPDATE_ASSET = "update assets"
+    TRANSFER_ASSET = "give assets to another team"
     ADD_DEPENDENCY = "add dependencies"
     REMOVE_DEPENDENCY = "remove dependencies"
     PUBLISH_CONTRACT = "publish contracts"
     FORCE_CONTRACT = "publish by force"
     RETIRE_CONTRACT = "retire contracts"
+    PROPOSE_RETIREMENT = "retire assets"
     REGISTER = "register consumers"
     UPDATE_REGISTRATION = "update registrations"
     UNREGISTER = "unregister consumers"
     ACKNOWLEDGE_PROPOSAL = "answer proposals"
+    ACKNOWLEDGE_DEBT = "acknowledge debts"
     WITHDRAW_PROPOSAL = "withdraw proposals"
     PUBLISH_PROPOSAL = "publish proposals"
+    WITHDRAW_CHANGE_SET = "withdraw change sets"
+    PUBLISH_CHANGE_SET = "publish change sets"
     SYNC_DBT_MANIFEST = "sync a manifest"
     PUSH_TO_GIT = "push to git"
     PULL_FROM_GIT = "pull from git"
@@ -90,14 +151,19 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class ScopeRule:
-    """The scope that an action needs on the key's own team, and on another team or no team."""
+    """The scope that an action needs on the key's own team, and on another team or no team.
+
+    The own teams of a project's key are the owners of the project, if the rule is also `for_projects`.
+    """
 
     own_team: Scope
     other_team: Scope
+    for_projects: bool = False
 
 
-ANY_READER = ScopeRule(own_team=Scope.READ, other_team=Scope.READ)
+ANY_READER = ScopeRule(own_team=Scope.READ, other_team=Scope.READ, for_projects=True)
 OWNER_OR_ADMIN = ScopeRule(own_team=Scope.WRITE, other_team=Scope.ADMIN)
+OWNER_PROJECT_OR_ADMIN = ScopeRule(own_team=Scope.WRITE, other_team=Scope.ADMIN, for_projects=True)
 ADMIN_ONLY = ScopeRule(own_team=Scope.ADMIN, other_team=Scope.ADMIN)
 
 ACTION_SCOPES: Mapping[Action, ScopeRule] = {
@@ -106,20 +172,27 @@ ACTION_SCOPES: Mapping[Action, ScopeRule] = {
     Action.READ_WEBHOOKS: OWNER_OR_ADMIN,
     Action.CREATE_TEAM: ADMIN_ONLY,
     Action.UPDATE_TEAM: OWNER_OR_ADMIN,
-    Action.CREATE_ASSET: OWNER_OR_ADMIN,
-    Action.UPDATE_ASSET: OWNER_OR_ADMIN,
+    Action.CREATE_PROJECT: ADMIN_ONLY,
+    Action.UPDATE_PROJECT: ADMIN_ONLY,
+    Action.CREATE_ASSET: OWNER_PROJECT_OR_ADMIN,
+    Action.UPDATE_ASSET: OWNER_PROJECT_OR_ADMIN,
+    Action.TRANSFER_ASSET: OWNER_OR_ADMIN,  # the team that owns it now
     Action.ADD_DEPENDENCY: OWNER_OR_ADMIN,  # of the dependent asset
     Action.REMOVE_DEPENDENCY: OWNER_OR_ADMIN,
-    Action.PUBLISH_CONTRACT: OWNER_OR_ADMIN,
+    Action.PUBLISH_CONTRACT: OWNER_PROJECT_OR_ADMIN,
     Action.FORCE_CONTRACT: ADMIN_ONLY,
     Action.RETIRE_CONTRACT: OWNER_OR_ADMIN,
-    Action.REGISTER: OWNER_OR_ADMIN,  # the consumer team
+    Action.PROPOSE_RETIREMENT: OWNER_PROJECT_OR_ADMIN,
+    Action.REGISTER: OWNER_PROJECT_OR_ADMIN,  # the consumer team
     Action.UPDATE_REGISTRATION: OWNER_OR_ADMIN,
     Action.UNREGISTER: OWNER_OR_ADMIN,
     Action.ACKNOWLEDGE_PROPOSAL: OWNER_OR_ADMIN,  # the asked team
-    Action.WITHDRAW_PROPOSAL: OWNER_OR_ADMIN,
-    Action.PUBLISH_PROPOSAL: OWNER_OR_ADMIN,
-    Action.SYNC_DBT_MANIFEST: OWNER_OR_ADMIN,  # table by table: those of other teams are skipped
+    Action.ACKNOWLEDGE_DEBT: OWNER_OR_ADMIN,  # the team that was not asked
+    Action.WITHDRAW_PROPOSAL: OWNER_PROJECT_OR_ADMIN,
+    Action.PUBLISH_PROPOSAL: OWNER_PROJECT_OR_ADMIN,
+    Action.WITHDRAW_CHANGE_SET: OWNER_PROJECT_OR_ADMIN,  # the owner of each asset with an open proposal
+    Action.PUBLISH_CHANGE_SET: OWNER_PROJECT_OR_ADMIN,
+    Action.SYNC_DBT_MANIFEST: OWNER_PROJECT_OR_ADMIN,  # table by table: those of other teams are skipped
     Action.PUSH_TO_GIT: ADMIN_ONLY,
     Action.PULL_FROM_GIT: ADMIN_ONLY,
     Action.CREATE_API_KEY: OWNER_OR_ADMIN,  # with its own scopes at most
@@ -135,8 +208,36 @@ ACTION_SCOPES: Mapping[Action, ScopeRule] = {
 def is_allowed(actor: Actor, action: Action, team: UUID | None) -> bool:
     """Whether the actor may do this to what belongs to that team (None: to no team)."""
     rule = ACTION_SCOPES[action]
-    own = team is not None and team == actor.team_id
-    return actor.has_scope(rule.own_team if own else rule.other_team)
+    if actor.project is not None and not rule.for_projects:
+        return False
+    return actor.has_scope(rule.own_team if team in actor.team_ids else rule.other_team)
+
+
+def is_allowed_on_asset(actor: Actor, action: Action, fqn: str, owner: UUID) -> bool:
+    """Whether the actor may do this to an asset: for a project's key, only to one in the project's schemas."""
+    is_covered = actor.project is None or actor.project.covers_schema_of(fqn)
+    return is_covered and is_allowed(actor, action, owner)
+
+
+def may_sync_table(actor: Actor, fqn: str, owner: UUID) -> bool:
+    """Whether the actor may sync a table of that owner, new or known, with its contract, lineage and reads."""
+    return is_allowed_on_asset(actor, Action.SYNC_DBT_MANIFEST, fqn, owner)
+
+
+def may_act_for_project(actor: Actor, project_name: str | None, project: ProjectScope | None) -> bool:
+    """Whether the actor may end what an earlier manifest of the project brought: its tables, reads and exposures.
+
+    `project` is the project with the name that the manifest gives itself, None if there is none. That name proves
+    nothing: a project belongs to its keys, its owners' keys and administrators. What belongs to no project can be
+    synced by any key that may write, each table still by its owner only.
+    """
+    if not actor.has_scope(ACTION_SCOPES[Action.SYNC_DBT_MANIFEST].own_team):
+        return False
+    if actor.is_admin or project_name is None:
+        return True
+    if actor.project is not None:
+        return project is not None and project.id == actor.project.id
+    return project is None or actor.team_id in project.owner_ids
 
 
 def authorize(actor: Actor, action: Action, team: UUID | None) -> None:
@@ -144,7 +245,19 @@ def authorize(actor: Actor, action: Action, team: UUID | None) -> None:
     if is_allowed(actor, action, team):
         return
     require_scope(actor, action)
+    if actor.project is not None:
+        raise Forbidden(
+            f"The project {actor.project.name} may not act for this team, which is none of its owners. Use a key of"
+            " that team, or ask an administrator to add the team with updateProject.",
+            field=("team",),
+        )
     raise Forbidden("A key acts for its own team only. Use a key of that team.", field=("team",))
+
+
+def authorize_for_own_teams(actor: Actor, action: Action) -> None:
+    """Authorize an action on what belongs to any of the caller's teams, or to no team. Raises Forbidden."""
+    if not any(is_allowed(actor, action, team) for team in actor.team_ids):
+        authorize(actor, action, None)
 
 
 def require_scope(actor: Actor, action: Action) -> None:
@@ -152,13 +265,43 @@ def require_scope(actor: Actor, action: Action) -> None:
 
     Call it before private rows are looked up: the error must not depend on whether they exist.
     """
-    if not actor.has_scope(needed := ACTION_SCOPES[action].own_team):
-        raise Forbidden(f"This key may not {action}: it lacks the scope {needed}. Use a key that has it.")
+    rule = ACTION_SCOPES[action]
+    if actor.project is not None and not rule.for_projects:
+        raise Forbidden(f"The key of a project may not {action}. Use the key of a team.")
+    if not actor.has_scope(rule.own_team):
+        raise Forbidden(f"This key may not {action}: it lacks the scope {rule.own_team}. Use a key that has it.")
+
+
+def require_schema(actor: Actor, fqn: str) -> None:
+    """Raise Forbidden for a project's key if the asset is in none of the project's schemas."""
+    if (project := actor.project) is not None and not project.covers_schema_of(fqn):
+        raise Forbidden(
+            f"The project {project.name} may not change {fqn}: its schemas are {', '.join(project.schemas)}. Use a key"
+            " of the owning team, or ask an administrator to add the schema with updateProject.",
+            field=("asset",),
+        )
+
+
+def require_consumer_asset(actor: Actor, fqn: str | None) -> None:
+    """Raise Forbidden for a project's key that registers a team without an asset in the project's schemas."""
+    if actor.project is not None and fqn is None:
+        raise Forbidden(
+            "The key of a project registers what the project's tables read. Give `consumerAsset`, or use the key of a"
+            " team.",
+            field=("consumer_asset",),
+        )
+    if fqn is not None:
+        require_schema(actor, fqn)
 
 
 def acting_team(actor: Actor, action: Action, requested_team: UUID | None) -> UUID:
     """The team that the call is made for: the requested team, else the key's own. Raises Forbidden."""
-    team = requested_team or actor.team_id
+    team = requested_team or actor.default_team_id
+    if team is None and actor.project is not None:
+        require_scope(actor, action)
+        raise Forbidden(
+            f"The project {actor.project.name} has several owners, so say which team acts.", field=("team",)
+        )
     authorize(actor, action, team)
     if team is None:
         raise Forbidden("This key belongs to no team, so say which team acts.", field=("team",))
@@ -167,9 +310,9 @@ def acting_team(actor: Actor, action: Action, requested_team: UUID | None) -> UU
 
 def require_owner(actor: Actor, action: Action, owner: UUID, *, action_text: str, owner_name: str) -> None:
     """Authorize the owning team; to a key of another team the error names the owner."""
-    if actor.has_scope(ACTION_SCOPES[action].own_team) and not is_allowed(actor, action, owner):
+    require_scope(actor, action)
+    if not is_allowed(actor, action, owner):
         raise not_owner_error(action_text, owner_name)
-    authorize(actor, action, owner)
 
 
 def not_owner_error(action_text: str, owner_name: str) -> Forbidden:

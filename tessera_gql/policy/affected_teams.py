@@ -22,10 +22,14 @@ STEP_PATTERN = re.compile(r"\[\]|[^.\[\]]+")
 
 @dataclass(frozen=True)
 class FieldReader:
-    """A live registration reduced to its team and fields; `fields` is None for every field."""
+    """A live registration reduced to its team and fields; `fields` is None for every field.
+
+    Of its `removed_fields`, which no contract has any more, only a change of exactly that path concerns the reader.
+    """
 
     team_id: UUID
     fields: tuple[str, ...] | None
+    removed_fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,25 +95,28 @@ class AffectedTeamsCollector:
         self._fingerprints = [change.fingerprint for change in breaking]
         self._all_numbers = frozenset(range(len(breaking)))
         self._by_path: PathIndex[int] = PathIndex()
+        self._by_exact_path: dict[str, set[int]] = {}
         for number, change in enumerate(breaking):
             for path in change.fields or ("",):
                 self._by_path.add(path, number)
+                self._by_exact_path.setdefault(path, set()).add(number)
         self._changes_by_field: dict[str, frozenset[int]] = {}
         self._changes_by_team: dict[UUID, set[int]] = {}
 
     def add(self, readers: Iterable[FieldReader]) -> None:
         for reader in readers:
             if reader.team_id != self._proposer:
-                self._changes_by_team.setdefault(reader.team_id, set()).update(self._find_changes(reader.fields))
+                self._changes_by_team.setdefault(reader.team_id, set()).update(self._find_changes(reader))
 
-    def _find_changes(self, fields: Sequence[str] | None) -> frozenset[int]:
-        """The numbers of the changes that affect a reader of these fields (None: all fields)."""
-        if fields is None:
+    def _find_changes(self, reader: FieldReader) -> frozenset[int]:
+        """The numbers of the changes that affect a reader; those of the whole document affect every reader."""
+        if reader.fields is None:
             return self._all_numbers
-        for field in fields:
+        for field in reader.fields:
             if field not in self._changes_by_field:
                 self._changes_by_field[field] = frozenset(self._by_path.find_overlapping(field))
-        return frozenset().union(*map(self._changes_by_field.__getitem__, fields))
+        exact_numbers = (self._by_exact_path.get(path, ()) for path in ("", *reader.removed_fields))
+        return frozenset().union(*map(self._changes_by_field.__getitem__, reader.fields), *exact_numbers)
 
     def result(self) -> AffectedTeams:
         reasons = {

@@ -24,8 +24,9 @@ from tessera_gql.diff import (
 from tessera_gql.errors import Invalid
 from tessera_gql.policy import version
 from tessera_gql.policy.access import Actor
-from tessera_gql.policy.enums import ChangeType, Outcome
+from tessera_gql.policy.enums import ChangeType, Intent, Outcome
 from tessera_gql.policy.guarantees import compare_guarantees
+from tessera_gql.policy.known_columns import align, has_observations
 from tessera_gql.policy.modes import compare_modes
 
 # A number that orjson and `canonical_json` may write differently. A match inside a string only costs time.
@@ -57,10 +58,20 @@ class Terms:
         return self.known_hash or _hash(self.schema)
 
     @cached_property
+    def content_fingerprint(self) -> str:
+        return _hash({"schema": self.schema_hash, "guarantees": self.guarantees, "mode": self.mode.value})
+
+    @cached_property
     def fingerprint(self) -> str:
-        values = {"schema": self.schema_hash, "guarantees": self.guarantees, "mode": self.mode.value}
-        # Without known columns the fingerprint is as before there were any.
-        return _hash(values if self.known_columns is None else values | {"known_columns": self.known_columns})
+        if not has_observations(self.known_columns):  # declared columns alone say nothing beyond the schema
+            return self.content_fingerprint
+        return _hash({"content": self.content_fingerprint, "known_columns": self.known_columns})
+
+    def has_same_terms(self, proposed: "Terms") -> bool:
+        """Return whether proposed terms would change nothing; without known columns they leave the known ones alone."""
+        if proposed.known_columns is None:
+            return self.content_fingerprint == proposed.content_fingerprint
+        return self.fingerprint == proposed.fingerprint
 
 
 @dataclass(frozen=True)
@@ -128,15 +139,20 @@ def canonical_bytes(value: Any) -> bytes:
 
 
 def judge(current: Terms | None, proposed: Terms) -> Judgement:
-    """Judge proposed terms under the *current* mode: a producer can't loosen the mode in the same publish."""
+    """Judge proposed terms under the *current* mode: a producer can't loosen the mode in the same publish.
+
+    Terms with known columns are compared as `policy.known_columns` aligns them.
+    """
     if current is None:
         return Judgement(is_first=True, mode=proposed.mode)
-    if current.fingerprint == proposed.fingerprint:
+    if current.has_same_terms(proposed):
         return Judgement(is_unchanged=True, bump=Bump.NONE, mode=current.mode)
+    aligned, rebaselined = align(current, proposed)
     changes = (
-        *compare(current.schema, proposed.schema).changes,
-        *compare_guarantees(current.guarantees, proposed.guarantees),
+        *compare(aligned.schema, proposed.schema).changes,
+        *compare_guarantees(aligned.guarantees, proposed.guarantees),
         *compare_modes(current.mode, proposed.mode),
+        *rebaselined,
     )
     return judge_changes(changes, current.mode)
 
@@ -159,31 +175,43 @@ def waive_move_to_consumer(judgement: Judgement, actor: Actor) -> Judgement:
 
 
 def next_version(given_version: str | None, current: str | None, judgement: Judgement) -> str:
-    """Choose the version of a change; raises Invalid when the given version is too low for it."""
+    """Choose the version of a change; raises Invalid when the given version is too low for it.
+
+    The first contract after a retired one takes the next major: nobody agreed that it continues the old one.
+    """
+    if judgement.is_first:
+        return version.choose_version(given_version, current, Bump.MAJOR)
     return version.choose_version(given_version, current, Bump.PATCH if judgement.bump is Bump.NONE else judgement.bump)
 
 
-def decide_outcome(judgement: Judgement, *, force: bool = False) -> Outcome:
-    """Decide the outcome of a publish from the judgement of its terms."""
+def follow_version(proposed_version: str, current: str, judgement: Judgement) -> str:
+    """Return the proposed version, or the next one if a contract published meanwhile has taken it."""
+    try:
+        return next_version(proposed_version, current, judgement)
+    except Invalid:
+        return next_version(None, current, judgement)
+
+
+def allow_higher_version(judgement: Judgement, given_version: str | None, current: str | None) -> Judgement:
+    """Turn unchanged terms under a higher version into a patch, so that a pre-release can become a release."""
+    if not judgement.is_unchanged or given_version is None or current is None:
+        return judgement
+    is_higher = version.parse_version(given_version) > version.parse_version(current)
+    return replace(judgement, is_unchanged=False) if is_higher else judgement
+
+
+def decide_outcome(judgement: Judgement, *, force: bool = False, intent: Intent = Intent.RELEASE) -> Outcome:
+    """Decide the outcome of a publish from the judgement of its terms. An ask publishes nothing."""
     if judgement.is_unchanged:
         return Outcome.UNCHANGED
-    if not judgement.breaking:
-        return Outcome.PUBLISHED
-    return Outcome.FORCED if force else Outcome.PROPOSED
+    if judgement.breaking:
+        return Outcome.FORCED if force else Outcome.PROPOSED
+    return Outcome.PUBLISHED if intent is Intent.RELEASE else Outcome.COMPATIBLE
 
 
-def find_stale_reason(
-    judgement: Judgement, approved_fingerprints: Collection[str], proposed_version: str, current_version: str
-) -> str | None:
-    """Why approved terms no longer fit the active contract, or None: an unapproved break or a version too low."""
-    unapproved = tuple(change for change in judgement.breaking if change.fingerprint not in approved_fingerprints)
-    if unapproved:
-        return f"since version {current_version} it also breaks: {'; '.join(summarize_changes(unapproved, limit=5))}"
-    try:
-        next_version(proposed_version, current_version, judgement)
-    except Invalid:
-        return f"version {current_version} was published meanwhile and {proposed_version} does not follow it"
-    return None
+def find_further_breaks(judgement: Judgement, proposed_fingerprints: Collection[str]) -> tuple[Change, ...]:
+    """Return the breaking changes that a proposal doesn't have yet, because they came with a newer contract."""
+    return tuple(change for change in judgement.breaking if change.fingerprint not in proposed_fingerprints)
 
 
 def summarize_changes(changes: tuple[Change, ...], *, limit: int = 20) -> tuple[str, ...]:

@@ -99,13 +99,6 @@ class Intent(StrEnum):
     RELEASE = "RELEASE"
 
 
-class ColumnBasis(StrEnum):
-    """Where the columns of a contract come from: the declarations of a manifest, or the catalog of the warehouse."""
-
-    DECLARED = "DECLARED"
-    CATALOG = "CATALOG"
-
-
 class Response(StrEnum):
     """The response of a team to a proposal. MIGRATING counts as consent only once its deadline has passed."""
 
@@ -121,10 +114,14 @@ class DependencyType(StrEnum):
 
 
 class Outcome(StrEnum):
-    """The result of a publish. PROPOSED is not a failure: the change waits for acknowledgments."""
+    """The result of a publish. PROPOSED is not a failure: the change waits for acknowledgments.
+
+    COMPATIBLE is the result of an ask about terms that break nothing: a release would publish them.
+    """
 
     PUBLISHED = "PUBLISHED"
     PROPOSED = "PROPOSED"
+    COMPATIBLE = "COMPATIBLE"
     UNCHANGED = "UNCHANGED"
     FORCED = "FORCED"
 

@@ -2,7 +2,8 @@
 
 Audit log, webhooks and subscriptions are made from them. `audience_team_ids` are the teams that may see the event and
 are notified. All fields outside the envelope (`audience_team_ids`, `asset_id`, `proposal_id`) form the payload, so a
-new field is sent to all receivers. A new kind also needs its row in `policy.visibility.EVENT_AUDIENCES` (without one,
+new field is sent to all receivers; `policy.global_ids.PAYLOAD_TYPES` needs the type of a new id. `changes` of an update
+holds the values before and after. A new kind also needs its row in `policy.visibility.EVENT_AUDIENCES` (without one,
 only administrators and its audience teams would see it, which a test refuses) and a description in `graphql/enums.py`;
 CONTRIBUTING.md has the recipe.
 """
@@ -14,7 +15,9 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from tessera_gql.policy.enums import ChangeType, Outcome, ProposalStatus, Response
+from tessera_gql.diff import Mode
+from tessera_gql.policy.enums import ChangeType, DebtKind, Outcome, ProposalKind, ProposalStatus, Response
+from tessera_gql.policy.event_changes import ValueChanges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +90,28 @@ class TeamUpdated(Event):
     entity_field = "team_id"
     team_id: UUID
     changed: tuple[str, ...]
+    changes: ValueChanges = field(default_factory=ValueChanges)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectCreated(Event):
+    """A project was created; its keys sync the tables of the `owners` in the `schemas` (none: every schema)."""
+
+    entity_field = "project_id"
+    project_id: UUID
+    name: str
+    owners: frozenset[UUID]
+    schemas: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectUpdated(Event):
+    """A project changed: `changes` has the values before and after. The open subscriptions of its keys end."""
+
+    entity_field = "project_id"
+    project_id: UUID
+    changed: tuple[str, ...]
+    changes: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +124,7 @@ class AssetCreated(Event):
 class AssetUpdated(Event):
     entity_field = "asset_id"
     changed: tuple[str, ...]
+    changes: ValueChanges = field(default_factory=ValueChanges)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +165,9 @@ class ContractPublished(Event):
     version: str
     outcome: Outcome
     change_type: ChangeType
+    mode: Mode
+    previous_version: str | None = None
+    previous_mode: Mode | None = None
     replaces: UUID | None = None
     reason: str | None = None
     not_asked: frozenset[UUID] = field(default_factory=frozenset[UUID])
@@ -146,10 +175,23 @@ class ContractPublished(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContractRetired(Event):
+class ContractUpdated(Event):
+    """The metadata of a contract were replaced; its terms never change."""
+
     entity_field = "contract_id"
     contract_id: UUID
     version: str
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractRetired(Event):
+    """A contract was retired; `reason` is that of the proposal, if there was one."""
+
+    entity_field = "contract_id"
+    contract_id: UUID
+    version: str
+    reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +208,7 @@ class RegistrationUpdated(Event):
     registration_id: UUID
     consumer_team_id: UUID
     changed: tuple[str, ...]
+    changes: ValueChanges = field(default_factory=ValueChanges)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,14 +219,74 @@ class RegistrationEnded(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DebtRecorded(Event):
+    """A publish left something undone for a team, for the same reason each; `changes` has a message for each debt.
+
+    `count` is the number of the debts; of many, the lists have only the first ones.
+    """
+
+    entity_field = "team_id"
+    team_id: UUID
+    debt_kind: DebtKind
+    count: int
+    debts: tuple[UUID, ...]
+    paths: tuple[str, ...]
+    changes: tuple[str, ...]
+    contract_id: UUID
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DebtSettled(Event):
+    """Debts of a team ended: the team acknowledged them or corrected its registration, or a field came back."""
+
+    entity_field = "team_id"
+    team_id: UUID
+    debt_kind: DebtKind
+    count: int
+    debts: tuple[UUID, ...]
+    paths: tuple[str, ...]
+    reason: str
+    notes: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProposalOpened(Event):
-    """A proposal was opened; `informed` are teams that read or build on the asset and are not asked."""
+    """A proposal was opened; `informed` are teams that read or build on the asset and are not asked.
+
+    A RETIREMENT has no version.
+    """
 
     entity_field = "proposal_id"
-    version: str
+    version: str | None
     proposed_by: UUID
     asked: frozenset[UUID]
     informed: frozenset[UUID]
+    changes: tuple[str, ...]
+    proposal_kind: ProposalKind = ProposalKind.CHANGE
+    change_set_id: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProposalUpdated(Event):
+    """The producer changed how or until when a proposal is decided, not what it proposes."""
+
+    entity_field = "proposal_id"
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProposalRebased(Event):
+    """The terms of a proposal are now compared with a newer contract.
+
+    `changes` are the breaking changes that this added, and `asked` their readers. Without readers they pass.
+    """
+
+    entity_field = "proposal_id"
+    version: str
+    base_contract_id: UUID
+    base_version: str
+    asked: frozenset[UUID]
     changes: tuple[str, ...]
 
 
@@ -233,6 +336,47 @@ class ProposalStale(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChangeSetOpened(Event):
+    """A change set was opened, or opened again after its end (`is_reopened`)."""
+
+    entity_field = "change_set_id"
+    change_set_id: UUID
+    key: str
+    title: str | None
+    url: str | None
+    is_reopened: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeSetUpdated(Event):
+    """The title or the URL of a change set changed."""
+
+    entity_field = "change_set_id"
+    change_set_id: UUID
+    key: str
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeSetWithdrawn(Event):
+    """A change set was withdrawn with its open proposals (`proposals`)."""
+
+    entity_field = "change_set_id"
+    change_set_id: UUID
+    key: str
+    proposals: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeSetPublished(Event):
+    """A proposal of the change set was published, and none is open any more."""
+
+    entity_field = "change_set_id"
+    change_set_id: UUID
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ManifestSynced(Event):
     """A manifest was synced: a summary, in addition to the events of the contracts that were published."""
 
@@ -248,7 +392,10 @@ class ManifestSynced(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeyCreated(Event):
-    """An API key was created, of a team or (null) an administrator. Events never have its token or hash."""
+    """An API key was created, of a team, a project or (both null) an administrator.
+
+    Events never have its token or hash.
+    """
 
     entity_field = "api_key_id"
     api_key_id: UUID
@@ -256,6 +403,7 @@ class ApiKeyCreated(Event):
     key_team_id: UUID | None
     scopes: tuple[str, ...]
     expires_at: datetime | None
+    project_id: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,9 +436,12 @@ class WebhookCreated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookUpdated(Event):
+    """A webhook was updated. As in `WebhookCreated`, of its URL only the host is recorded, and no secret."""
+
     entity_field = "webhook_id"
     webhook_id: UUID
     changed: tuple[str, ...]
+    changes: ValueChanges = field(default_factory=ValueChanges)
 
 
 @dataclass(frozen=True, kw_only=True)

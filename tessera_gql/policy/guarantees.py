@@ -1,9 +1,11 @@
 """Compare guarantees. A weaker one breaks consumers, and so does a change that can't be ranked.
 
 Known sections: `freshness` (durations, less is stronger), `volume` (names with the first word `min` or `minimum`: more
-is stronger; `max` or `maximum`: less is stronger), `nullability` (column to `"never"` or any weaker value) and
-`accepted_values` (column to its list of values). All other sections, such as `custom`, map names to promises: removed
-is weaker, added is stronger, different is changed.
+is stronger; `max` or `maximum`: less is stronger), `nullability` (column to `"never"` or any weaker value),
+`accepted_values` (column to its list of values) and `uniqueness` (columns, joined by commas, to any value: a set of
+columns that contains a unique one is unique as well). All other sections, such as `custom`, map names to promises:
+removed is weaker, added is stronger, different is changed. There, a promise under another name is the same, and one
+that only warns (`severity: warn`) is no promise.
 """
 
 import math
@@ -60,11 +62,50 @@ def _read_sections(document: object, side: str) -> dict[str, Json]:
 def _compare_section(section: str, old: Json, new: Json) -> Iterator[Change]:
     if canonical_json(old) == canonical_json(new):
         return
+    if section == "custom":
+        old, new = _leave_out_renamed(old, new)
     for name, before, after in [((), old, new)] if _is_single_promise(section, old, new) else _pair_promises(old, new):
         if _without_order(before) == _without_order(after) or _is_as_strong(section, name, before, after):
             continue
+        if section == "uniqueness" and _is_implied(name, new if after is None else old):
+            continue
         kind, document = _classify(section, name, before, after)
         yield _change(kind, (section, *name), _fields(section, name), (before, after), document)
+
+
+def _leave_out_renamed(old: Json, new: Json) -> tuple[Json, Json]:
+    """Leave out the promises that only change their name: dbt derives the names of tests from much beside them."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return old, new
+    names_by_promise: dict[str, list[str]] = {}
+    for name in sorted(new.keys() - old.keys()):
+        names_by_promise.setdefault(canonical_json(new[name]), []).append(name)
+    renamed = {
+        name: names.pop(0)
+        for name in sorted(old.keys() - new.keys())
+        if (names := names_by_promise.get(canonical_json(old[name])))
+    }
+    left = {name: promise for name, promise in old.items() if name not in renamed}
+    right = {name: promise for name, promise in new.items() if name not in renamed.values()}
+    return left, right
+
+
+def _is_implied(name: tuple[str, ...], keys: Json) -> bool:
+    """Return whether a unique set of columns contains another one that stays unique."""
+    if not name or not isinstance(keys, dict):
+        return False
+    columns = set(_split_columns(name[0]))
+    return any(columns.issuperset(_split_columns(key)) for key in keys if key != name[0])
+
+
+def _split_columns(key: str) -> list[str]:
+    return [column.strip() for column in key.split(",")]
+
+
+def _is_warning(promise: Json) -> bool:
+    """Return whether a test of dbt fails no build."""
+    severity = promise.get("severity") if isinstance(promise, dict) else None
+    return isinstance(severity, str) and severity.lower() == "warn"
 
 
 def _is_single_promise(section: str, old: Json, new: Json) -> bool:
@@ -199,6 +240,8 @@ def _change(
     before, after = sides
     if segments[0] == "accepted_values" and isinstance(before, list) and isinstance(after, list):
         sides = _exclude(before, after), _exclude(after, before)
+    is_warning = kind is not STRENGTHENED and segments[0] == "custom" and _is_warning(before)
+    note = "; it only warned" if is_warning else ""
     verbs = {WEAKENED: "promises less", STRENGTHENED: "promises more", CHANGED: "promises something else"}
     evidence = ChangeEvidence(Certainty.PROVEN if document is not None else Certainty.UNPROVEN, document)
     return Change(
@@ -208,8 +251,8 @@ def _change(
         fields=fields,
         before=sides[0],
         after=sides[1],
-        breaks=frozenset() if kind is STRENGTHENED else JUDGING_MODES,
-        message=f"The guarantee {' '.join(segments)} {verbs[kind]} than before.",
+        breaks=frozenset() if kind is STRENGTHENED or is_warning else JUDGING_MODES,
+        message=f"The guarantee {' '.join(segments)} {verbs[kind]} than before{note}.",
         evidence=lambda: evidence,
     )
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from tessera_gql.errors import Conflict, Invalid
-from tessera_gql.policy.enums import ProposalStatus, RegistrationStatus, Response
+from tessera_gql.policy.enums import Intent, ProposalStatus, RegistrationStatus, Response
 
 DEFAULT_LIFETIME = timedelta(days=30)
 MAX_LIFETIME = timedelta(days=366)
@@ -85,6 +85,23 @@ def require_open(status: ProposalStatus, expires_at: datetime, resolved_at: date
     if not status.is_open:
         ended = f"{resolved_at:%Y-%m-%d %H:%M} UTC" if resolved_at else "earlier"
         raise Conflict(f"This proposal ended on {ended} as {status}. Look at the asset for an open one.")
+
+
+def require_consistent_intent(
+    intent: Intent, *, publish_when_approved: bool = False, require_explicit_publish: bool = False, force: bool = False
+) -> None:
+    """Raise Invalid for options that contradict each other or the intent."""
+    if publish_when_approved and require_explicit_publish:
+        raise Invalid(
+            "`publishWhenApproved` and `requireExplicitPublish` contradict each other. Leave one of them out.",
+            field=("require_explicit_publish",),
+        )
+    if intent is Intent.ASK and (publish_when_approved or force):
+        raise Invalid(
+            f"The intent ASK publishes nothing, so `{'force' if force else 'publishWhenApproved'}` contradicts it."
+            " Use RELEASE, or leave the option out.",
+            field=("intent",),
+        )
 
 
 def choose_expiry(requested_end: datetime | None, now: datetime) -> datetime:

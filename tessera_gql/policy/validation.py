@@ -12,6 +12,7 @@ MAX_NAME = 200
 MAX_FQN = 1_000
 MAX_FQN_BYTES = 2_400
 """Limit for the normalized fqn: an index entry of PostgreSQL holds 2,700 bytes."""
+MAX_KEY = 500
 MAX_TEXT = 20_000
 MAX_METADATA_BYTES = 64_000
 
@@ -70,6 +71,26 @@ def clean_text(value: str | None, name: str) -> str | None:
     if len(value) > MAX_TEXT:
         raise Invalid(f"`{name}` has {len(value)} characters; {MAX_TEXT} is the limit.", field=(name,))
     return value.strip()
+
+
+def clean_change_set_key(text: str) -> str:
+    """Validate the natural key of a change set, such as `github.com/org/repo#4711`."""
+    key = unicodedata.normalize("NFC", text).strip()
+    if not key:
+        raise Invalid("A change set needs a key, for example github.com/org/repo#4711.", field=("key",))
+    if len(key) > MAX_KEY:
+        raise Invalid(f"The key has {len(key)} characters; {MAX_KEY} is the limit.", field=("key",))
+    if any(unicodedata.category(char).startswith("C") for char in key):
+        raise Invalid("The key has control or invisible characters. Leave them out.", field=("key",))
+    return key
+
+
+def clean_url(value: str | None, name: str) -> str | None:
+    """Validate a link for people: an absolute http or https address. Empty text becomes None."""
+    url = clean_text(value, name)
+    if url is None or re.fullmatch(r"https?://[^\s/?#]+\S*", url):
+        return url
+    raise Invalid(f"`{name}` must be an http or https address, such as https://example.com/pulls/1.", field=(name,))
 
 
 def clean_metadata(value: Any) -> dict[str, Any]:

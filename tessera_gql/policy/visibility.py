@@ -2,7 +2,7 @@
 
 The catalog is open to each caller with the scope READ. API keys, webhooks, deliveries and their events are private to
 the team that owns them. A caller's `Visibility` decides; `store.visibility` applies it to queries, `redact_event` to
-streams.
+streams. The key of a project belongs to the owners of the project.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -25,7 +25,7 @@ class Audience(StrEnum):
     """The callers who may read a field; ADMIN may read all."""
 
     READERS = "every caller with the scope READ"
-    OWNERS = "the scope WRITE in the team it belongs to, and ADMIN"
+    OWNERS = "the scope WRITE in the team it belongs to, or that owns its project, and ADMIN"
     CALLER = "the caller of the operation, about itself or its own input"
     BY_KIND = "as the table of event kinds says"
     NAME = "ADMIN; other callers see the prefix of an API key in place of its name"
@@ -40,9 +40,11 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
     "AssetField": Audience.READERS,
     "BreakingChange": Audience.READERS,
     "Change": Audience.READERS,
+    "ChangeSet": Audience.READERS,
     "Contract": Audience.READERS,
     "ContractSource": Audience.READERS,
     "DbtModelImpact": Audience.READERS,
+    "Debt": Audience.READERS,
     "DeliveryAttempt": Audience.OWNERS,
     "Event": Audience.BY_KIND,
     "Impact": Audience.READERS,
@@ -53,6 +55,7 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
     "ModelReader": Audience.READERS,
     "Mutation": Audience.CALLER,
     "PageInfo": Audience.READERS,
+    "Project": Audience.READERS,
     "Proposal": Audience.READERS,
     "ProposalStatusChanged": Audience.READERS,
     "PullReport": Audience.CALLER,
@@ -82,22 +85,33 @@ FIELD_AUDIENCES: Mapping[str, Audience] = {
 EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
     events.TeamCreated: Audience.READERS,
     events.TeamUpdated: Audience.READERS,
+    events.ProjectCreated: Audience.READERS,
+    events.ProjectUpdated: Audience.READERS,
     events.AssetCreated: Audience.READERS,
     events.AssetUpdated: Audience.READERS,
     events.CompatibilityModeChanged: Audience.READERS,
     events.DependencyAdded: Audience.READERS,
     events.DependencyRemoved: Audience.READERS,
     events.ContractPublished: Audience.READERS,
+    events.ContractUpdated: Audience.READERS,
     events.ContractRetired: Audience.READERS,
     events.RegistrationCreated: Audience.READERS,
     events.RegistrationUpdated: Audience.READERS,
     events.RegistrationEnded: Audience.READERS,
+    events.DebtRecorded: Audience.READERS,
+    events.DebtSettled: Audience.READERS,
     events.ProposalOpened: Audience.READERS,
+    events.ProposalUpdated: Audience.READERS,
+    events.ProposalRebased: Audience.READERS,
     events.AcknowledgmentRequested: Audience.READERS,
     events.AcknowledgmentReleased: Audience.READERS,
     events.ProposalAnswered: Audience.READERS,
     events.ProposalStatusChanged: Audience.READERS,
     events.ProposalStale: Audience.READERS,
+    events.ChangeSetOpened: Audience.READERS,
+    events.ChangeSetUpdated: Audience.READERS,
+    events.ChangeSetWithdrawn: Audience.READERS,
+    events.ChangeSetPublished: Audience.READERS,
     events.ManifestSynced: Audience.READERS,
     events.ReminderSent: Audience.READERS,
     events.ApiKeyCreated: Audience.OWNERS,

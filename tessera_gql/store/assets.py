@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, select
 
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.policy import validation
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Asset, table
 
@@ -22,6 +23,9 @@ class AssetRef:
 
     id: UUID | None = None
     fqn: str | None = None
+
+    def __str__(self) -> str:
+        return self.fqn or (encode_global_id("Asset", self.id) if self.id else "")
 
 
 def key(fqn: str) -> str:
@@ -53,8 +57,7 @@ def _ref_condition(ref: AssetRef) -> ColumnElement[bool]:
 def _require(asset: Asset | None, ref: AssetRef, field: tuple[str, ...]) -> Asset:
     if asset is None:
         raise NotFound(
-            f"There is no asset {ref.fqn or ref.id!s}. Create it with createAsset, or look it up with assets(filter:).",
-            field=field,
+            f"There is no asset {ref}. Create it with createAsset, or look it up with assets(filter:).", field=field
         )
     return asset
 

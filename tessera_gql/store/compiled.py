@@ -21,7 +21,7 @@ WITHOUT_SCHEMAS = {"core": None, "workflow": None, "audit": None}
 MAX_CACHED_QUERIES = 2_000
 """Compiled prepared queries, each for one dialect and one set of columns: about 4 kB of memory each."""
 MAX_CACHED_STATEMENTS = 1_000
-"""Compiled statements per database: about one for each statement in the code and each combination of its filters."""
+"""Compiled statements per dialect: about one for each statement in the code and each combination of its filters."""
 
 
 class ValueList(TypeDecorator[Sequence[Any]]):
@@ -102,16 +102,21 @@ def _bind_converter(type_: TypeEngine[Any], dialect: Dialect) -> Converter | Non
     return type_.dialect_impl(dialect).bind_processor(dialect)
 
 
+_statement_caches: dict[
+    str, tuple[dict[Hashable, tuple[CompiledStatement, SQLCompiler]], dict[Hashable, CompiledStatement]]
+] = {}
+"""The compiled statements and bulk inserts of each dialect, least recently used first."""
+
+
 class StatementCompiler:
-    """Compiles statements for one database and caches the most recent ones.
+    """Compiles statements for a dialect and caches the most recent ones; all databases of the dialect share the cache.
 
     Measured: without the cache a sync or a publish takes 1.2 to 1.3 x the CPU on PostgreSQL.
     """
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
-        self._cache: dict[Hashable, tuple[CompiledStatement, SQLCompiler]] = {}
-        self._bulk_inserts: dict[Hashable, CompiledStatement] = {}
+        self._cache, self._bulk_inserts = _statement_caches.setdefault(dialect.name, ({}, {}))
 
     def compile(
         self, statement: Executable, rows: Sequence[Mapping[str, Any]] = ()

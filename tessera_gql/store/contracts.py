@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, not_, select
 
 from tessera_gql.policy.enums import ContractStatus
 from tessera_gql.policy.version import parse_version
@@ -78,3 +78,17 @@ async def load_previous(session: Session, contract_ids: Sequence[UUID]) -> dict[
     )
     previous = {row.id: row for row in await by_ids(session, [pair.before for pair in pairs])}
     return {pair.id: previous[pair.before] for pair in pairs}
+
+
+async def load_last_before(session: Session, contract_ids: Sequence[UUID]) -> dict[UUID, Contract]:
+    """Load for each asset of these contracts the last one published before them, active or not."""
+    assets = select(TABLE.c.asset_id).where(session.in_values(TABLE.c.id, contract_ids))
+    order = (TABLE.c.published_at.desc(), TABLE.c.id.desc())
+    position = func.row_number().over(partition_by=TABLE.c.asset_id, order_by=order)
+    ordered = (
+        select(TABLE.c.id, position.label("position"))
+        .where(TABLE.c.asset_id.in_(assets), not_(session.in_values(TABLE.c.id, contract_ids)))
+        .subquery()
+    )
+    last_ids = select(ordered.c.id).where(ordered.c.position == 1)
+    return {row.asset_id: row for row in await session.list(select(TABLE).where(TABLE.c.id.in_(last_ids)), Contract)}

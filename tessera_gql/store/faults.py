@@ -113,7 +113,7 @@ def to_unavailable(error: Exception, database: str, *, is_committing: bool = Fal
     sentence = f"{database} {reason.text}"
     is_lost_or_read_only = isinstance(cause, FileLost) or getattr(cause, "sqlstate", None) == "25006"
     if is_committing and not is_lost_or_read_only:
-        return Unavailable(UNKNOWN_OUTCOME, reason=sentence)
+        return Unavailable(UNKNOWN_OUTCOME, reason=sentence, maybe_done=True)
     return Unavailable(f"{sentence[0].upper()}{sentence[1:]}; nothing was changed. {reason.advice}", reason=sentence)
 
 

@@ -22,6 +22,9 @@ by_contracts = RowQuery(Proposal, "contract_id")
 list_open = RowQuery(Proposal, "asset_id", IS_OPEN)
 """The open proposals of assets, at most one of each."""
 find_open = list_open.find
+list_published_by_change_sets = RowQuery(Proposal, "change_set_id", TABLE.c.status == ProposalStatus.PUBLISHED)
+list_open_by_change_sets = RowQuery(Proposal, "change_set_id", IS_OPEN, order_by=(TABLE.c.asset_id,))
+"""The open proposals of change sets, in the order in which their assets are locked."""
 acknowledgments_by_ids = RowQuery(Acknowledgment, "id")
 list_acknowledgments = RowQuery(
     Acknowledgment, "proposal_id", order_by=(ACKNOWLEDGMENTS.c.created_at, ACKNOWLEDGMENTS.c.id)

@@ -19,11 +19,12 @@ from sqlmodel import SQLModel
 from tessera_gql.compute import Computer
 from tessera_gql.errors import Conflict, NotFound
 from tessera_gql.policy.events import Event
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store.compiled import CompiledStatement, PreparedQuery, ValueList, in_values, list_parameter
 from tessera_gql.store.connections import ConnectionSource, Transaction
 from tessera_gql.store.faults import FAULTS, to_unavailable, translate_faults
 from tessera_gql.store.rows import create_value_class
-from tessera_gql.store.tables import Team, Webhook, table
+from tessera_gql.store.tables import Project, Team, Webhook, table
 
 T = TypeVar("T")
 M = TypeVar("M", bound=SQLModel)
@@ -174,7 +175,7 @@ class Session:
         """Update the row with this id; see `update`."""
         await self.update(model, table(model).c.id == row_id, **values)
 
-    async def update_unchanged(self, model: type[SQLModel], row: Team | Webhook, **values: Any) -> bool:
+    async def update_unchanged(self, model: type[SQLModel], row: Project | Team | Webhook, **values: Any) -> bool:
         """Update a row and raise its row version; return False if it was changed since it was read."""
         columns = table(model).c
         is_unchanged = (columns.id == row.id) & (columns.row_version == row.row_version)
@@ -221,6 +222,7 @@ class RowQuery(Generic[M]):
         self, model: type[M], column: str, *conditions: ColumnElement[bool], order_by: Sequence[Any] = ()
     ) -> None:
         source = table(model)
+        self._type_name = model.__name__
 
         def build(dialect: str) -> Select[Any]:
             is_requested = in_values(dialect, source.c[column], list_parameter("values", source.c[column]))
@@ -240,8 +242,12 @@ class RowQuery(Generic[M]):
         """Return the row with this value; raise NotFound for the input field of the noun if there is none."""
         row = await self.find(session, value)
         if row is None:
-            raise NotFound(f"There is no {noun} {value}. {advice}", field=(noun,))
+            raise NotFound(f"There is no {noun} {self._describe(value)}. {advice}", field=(noun,))
         return row
+
+    def _describe(self, value: Any) -> str:
+        """Describe a value for a client: an id as the API writes it."""
+        return encode_global_id(self._type_name, value) if isinstance(value, UUID) else str(value)
 
 
 class transaction:  # noqa: N801 - used as a function; a generator would take three times as long

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.policy import validation
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Team, table
 
@@ -22,6 +23,9 @@ class TeamRef:
 
     id: UUID | None = None
     name: str | None = None
+
+    def __str__(self) -> str:
+        return self.name or (encode_global_id("Team", self.id) if self.id else "")
 
 
 def key(name: str) -> str:
@@ -51,8 +55,7 @@ async def get(session: Session, ref: TeamRef, *, field: tuple[str, ...] = ("team
     team = await find(session, ref)
     if team is None:
         raise NotFound(
-            f"There is no team {ref.name or ref.id!s}. Create it with createTeam, or look it up with teams(filter:).",
-            field=field,
+            f"There is no team {ref}. Create it with createTeam, or look it up with teams(filter:).", field=field
         )
     return team
 

@@ -10,12 +10,13 @@ from tessera_gql.errors import NotFound
 from tessera_gql.policy.visibility import API_KEY_MARKER, KEY_PREFIX_LENGTH, PUBLIC_EVENT_KINDS, Visibility
 from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import ApiKey, EventRow, Webhook, WebhookDelivery, table
+from tessera_gql.store.tables import ApiKey, EventRow, ProjectOwner, Webhook, WebhookDelivery, table
 
 KEYS = table(ApiKey)
 WEBHOOKS = table(Webhook)
 DELIVERIES = table(WebhookDelivery)
 EVENTS = table(EventRow)
+PROJECT_OWNERS = table(ProjectOwner)
 
 VIEWER_TEAM = bindparam("viewer_team", type_=Uuid())
 VIEWER_PATTERN = bindparam("viewer_pattern", type_=Text())
@@ -30,7 +31,11 @@ def _event_condition(dialect: str) -> ColumnElement[bool]:
 IS_OF_TEAM = WEBHOOKS.c.team_id == VIEWER_TEAM
 # Each condition is null or false for a caller without a team, so that one statement serves all restricted callers.
 VISIBILITY_CONDITIONS: Mapping[FromClause, Callable[[str], ColumnElement[bool]]] = {
-    KEYS: lambda _dialect: or_(KEYS.c.team_id == VIEWER_TEAM, KEYS.c.id == VIEWER_KEY),
+    KEYS: lambda _dialect: or_(
+        KEYS.c.team_id == VIEWER_TEAM,
+        KEYS.c.id == VIEWER_KEY,
+        KEYS.c.project_id.in_(select(PROJECT_OWNERS.c.project_id).where(PROJECT_OWNERS.c.team_id == VIEWER_TEAM)),
+    ),
     WEBHOOKS: lambda _dialect: IS_OF_TEAM,
     DELIVERIES: lambda _dialect: DELIVERIES.c.webhook_id.in_(select(WEBHOOKS.c.id).where(IS_OF_TEAM)),
     EVENTS: _event_condition,

@@ -7,8 +7,9 @@ from uuid import UUID
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict
 from tessera_gql.policy import validation
-from tessera_gql.policy.access import Action, Actor
+from tessera_gql.policy.access import Action, Actor, authorize, require_schema
 from tessera_gql.policy.enums import ResourceType
+from tessera_gql.policy.event_changes import describe_changes, list_changed
 from tessera_gql.policy.events import AssetCreated, AssetUpdated
 from tessera_gql.store import assets, registrations, teams
 from tessera_gql.store.assets import AssetRef
@@ -33,6 +34,7 @@ async def create(session: Session, actor: Actor, *, fqn: str, details: AssetDeta
     """Create an asset; raises Conflict for an fqn that exists in any case."""
     clean_fqn = validation.clean_fqn(fqn)
     owner = await resolve_acting_team(session, actor, Action.CREATE_ASSET, details.owner, field=("owner",))
+    require_schema(actor, clean_fqn)
     if duplicates := await assets.by_fqns(session, [clean_fqn]):
         raise Conflict(
             f"An asset {duplicates[0].fqn} exists already (names ignore case). Publish to it, or choose another fqn.",
@@ -72,15 +74,21 @@ async def update(
     await require_owning_team(session, actor, Action.UPDATE_ASSET, asset, f"update {asset.fqn}")
     require_row_version(asset.row_version, expected_row_version, "asset")
     values = await _changed_values(session, asset, details)
+    if "owner_team_id" in values:
+        authorize(actor, Action.TRANSFER_ASSET, asset.owner_team_id)
     if not values:
         return asset
     await session.update_row(Asset, asset.id, **values, row_version=asset.row_version + 1)
-    names = {"meta": "metadata", "owner_team_id": "owner"}
     audience = {asset.owner_team_id, values.get("owner_team_id", asset.owner_team_id)}
     if {"owner_team_id", "compatibility_mode"} & values.keys():
         audience |= {row.consumer_team_id for row in await registrations.list_live(session, [asset.id])}
-    changed = tuple(sorted(names.get(key, key) for key in values))
-    session.record(AssetUpdated(audience_team_ids=frozenset(audience), asset_id=asset.id, changed=changed))
+    event = AssetUpdated(
+        audience_team_ids=frozenset(audience),
+        asset_id=asset.id,
+        changed=list_changed(values),
+        changes=describe_changes(asset, values),
+    )
+    session.record(event)
     return await assets.get(session, AssetRef(id=asset.id))
 
 

@@ -62,7 +62,7 @@ def _is_unchanged(current: Terms, proposed: Terms) -> bool:
     if current.known_hash is None or current.known_hash != proposed.known_hash:
         return False
     return all(small_schema_size({"default": terms.guarantees}) is not None for terms in (current, proposed)) and (
-        current.fingerprint == proposed.fingerprint
+        current.has_same_terms(proposed)
     )
 
 

@@ -1,7 +1,7 @@
 """Insert contracts, which happens nowhere else, and retire them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, overload
 from uuid import UUID
@@ -11,17 +11,21 @@ from tessera_gql.formats.schema_documents import SchemaDocument
 from tessera_gql.policy.access import Action, Actor
 from tessera_gql.policy.compatibility import Judgement, Terms, summarize_changes
 from tessera_gql.policy.enums import ContractStatus, Outcome
-from tessera_gql.policy.events import CompatibilityModeChanged, ContractPublished, ContractRetired
+from tessera_gql.policy.events import CompatibilityModeChanged, ContractPublished, ContractRetired, ContractUpdated
 from tessera_gql.store import assets, contracts, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, Contract, new_id
+from tessera_gql.store.tables import Asset, Contract, Proposal, new_id
+from tessera_gql.workflows.debts import Publication, update_debts
 from tessera_gql.workflows.teams import require_owning_team
 
 
 @dataclass(frozen=True)
 class ContractDraft:
-    """A contract to insert, and why it may; restored history sets `status` and `published_at`."""
+    """A contract to insert, and why it may; restored history sets `status` and `published_at`.
+
+    `not_asked` has the fingerprints of the changes that each team was not asked about.
+    """
 
     terms: Terms
     version: str
@@ -30,7 +34,7 @@ class ContractDraft:
     outcome: Outcome = Outcome.PUBLISHED
     proposal_id: UUID | None = None
     reason: str | None = None
-    not_asked: frozenset[UUID] = frozenset()
+    not_asked: Mapping[UUID, Sequence[str]] = field(default_factory=dict[UUID, Sequence[str]])
     metadata: dict[str, Any] | None = None
     source: SchemaDocument | None = None
     status: ContractStatus = ContractStatus.ACTIVE
@@ -69,11 +73,18 @@ async def insert_contracts(
     values = [_contract_values(session, asset, current, draft) for asset, current, draft in drafts]
     rows = await session.insert_many(Contract, values, conflict_message="Such a version exists already.")
     consumers: dict[UUID, set[UUID]] = {}
-    for row in await registrations.list_live(session, [asset.id for asset, _, _ in drafts]):
+    live = await registrations.list_live(session, [asset.id for asset, _, _ in drafts])
+    for row in live:
         consumers.setdefault(row.asset_id, set()).add(row.consumer_team_id)
     for contract, (asset, current, draft) in zip(rows, drafts, strict=True):
         audience = frozenset(consumers.get(asset.id, set()) | {asset.owner_team_id, draft.published_by})
         _record(session, contract, current, draft, audience)
+    publications = [
+        Publication(asset, contract, current, draft.judgement.breaking, draft.not_asked, draft.reason)
+        for contract, (asset, current, draft) in zip(rows, drafts, strict=True)
+        if contract.status is ContractStatus.ACTIVE
+    ]
+    await update_debts(session, publications, live)
     return rows
 
 
@@ -110,9 +121,12 @@ def _record(
         version=contract.version,
         outcome=draft.outcome,
         change_type=contract.change_type,
+        mode=contract.compatibility_mode,
+        previous_version=current.version if current else None,
+        previous_mode=current.compatibility_mode if current else None,
         replaces=current.id if current else None,
         reason=draft.reason,
-        not_asked=draft.not_asked,
+        not_asked=frozenset(draft.not_asked),
         changes=summarize_changes(draft.judgement.changes),
     )
     session.record(event)
@@ -136,15 +150,39 @@ async def retire(session: Session, actor: Actor, contract_id: UUID) -> Contract:
         raise Conflict(f"Version {contract.version} of {asset.fqn} is retired already.")
     if contract.status is ContractStatus.ACTIVE:
         await _require_no_consumers(session, asset, contract)
+    return await mark_retired(session, asset, contract)
+
+
+async def mark_retired(
+    session: Session, asset: Asset, contract: Contract, proposal: Proposal | None = None
+) -> Contract:
+    """Retire a contract, as its owner or as the asked teams of the proposal agreed."""
     await session.update_row(Contract, contract.id, status=ContractStatus.RETIRED)
+    consumers = {row.consumer_team_id for row in await registrations.list_live(session, [asset.id])}
     event = ContractRetired(
+        audience_team_ids=frozenset({asset.owner_team_id, *consumers}),
+        asset_id=asset.id,
+        proposal_id=proposal.id if proposal else None,
+        contract_id=contract.id,
+        version=contract.version,
+        reason=proposal.reason if proposal else None,
+    )
+    session.record(event)
+    return await contracts.get(session, contract.id)
+
+
+async def update_metadata(session: Session, asset: Asset, contract: Contract, metadata: dict[str, Any]) -> Contract:
+    """Replace the metadata of a contract, which are no part of its terms."""
+    await session.update_row(Contract, contract.id, meta=metadata)
+    event = ContractUpdated(
         audience_team_ids=frozenset({asset.owner_team_id}),
         asset_id=asset.id,
         contract_id=contract.id,
         version=contract.version,
+        changed=("metadata",),
     )
     session.record(event)
-    return await contracts.get(session, contract_id)
+    return await contracts.get(session, contract.id)
 
 
 async def _require_no_consumers(session: Session, asset: Asset, contract: Contract) -> None:
@@ -153,8 +191,8 @@ async def _require_no_consumers(session: Session, asset: Asset, contract: Contra
     if consumers:
         names = await teams.join_names(session, sorted(consumers))
         raise Conflict(
-            f"Version {contract.version} of {asset.fqn} is active and read by {names}. They must unregister first,"
-            " or you publish the change they need to agree to."
+            f"Version {contract.version} of {asset.fqn} is active and read by {names}. Propose the retirement, which"
+            " asks them, or let them unregister first."
         )
     if await proposals.find_open(session, asset.id):
         raise Conflict(f"{asset.fqn} has an open proposal. Withdraw it first, then retire the contract.")

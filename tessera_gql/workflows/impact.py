@@ -7,7 +7,7 @@ from uuid import UUID
 from tessera_gql.policy import compatibility
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.affected_teams import AffectedTeams
-from tessera_gql.policy.compatibility import Judgement, waive_move_to_consumer
+from tessera_gql.policy.compatibility import Judgement
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.store import assets, contracts, lineage
 from tessera_gql.store.assets import AssetRef
@@ -15,9 +15,8 @@ from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract
 from tessera_gql.workflows import proposal_lifecycle
-from tessera_gql.workflows.comparisons import compare_terms
-from tessera_gql.workflows.contracts import find_base_version, terms_of
-from tessera_gql.workflows.publishing import PublishRequest, build_terms, validate_request
+from tessera_gql.workflows.contracts import find_base_version
+from tessera_gql.workflows.publishing import PublishRequest, build_terms, judge_request, validate_request
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ async def compute_impact(session: Session, actor: Actor, ref: AssetRef, request:
     asset = await assets.get(session, ref)
     current = await contracts.find_active(session, asset.id)
     terms = build_terms(request, asset, current, schema_hash)
-    judgement = waive_move_to_consumer(await compare_terms(session.compute, terms_of(current), terms), actor)
+    judgement = await judge_request(session, actor, request, current, terms)
     downstream = (await lineage.load_reachable(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
     affected = AffectedTeams({}, frozenset())
     if judgement.breaking:
@@ -56,4 +55,6 @@ async def compute_impact(session: Session, actor: Actor, ref: AssetRef, request:
         base_version = await find_base_version(session, asset.id, current)
         version = compatibility.next_version(request.version, base_version, judgement)
     outcome = compatibility.decide_outcome(judgement)
+    if outcome is Outcome.PROPOSED and not affected.asked:
+        outcome = Outcome.PUBLISHED
     return Impact(asset, current, outcome, version, judgement, affected, downstream)

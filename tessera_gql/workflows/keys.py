@@ -1,4 +1,7 @@
-"""Create and revoke API keys. A token is returned once, in `CreatedKey`, and never stored."""
+"""Create and revoke API keys of teams, projects and administrators.
+
+A token is returned once, in `CreatedKey`, and never stored.
+"""
 
 import secrets
 import unicodedata
@@ -8,10 +11,12 @@ from datetime import datetime
 from uuid import UUID
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound
-from tessera_gql.policy.access import ANONYMOUS, Action, Actor, Scope, authorize, require_scope
+from tessera_gql.policy.access import ANONYMOUS, Action, Actor, Scope, authorize, is_allowed, require_scope
 from tessera_gql.policy.events import ApiKeyCreated, ApiKeyRevoked
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.policy.visibility import API_KEY_MARKER, KEY_PREFIX_LENGTH, visibility_of
-from tessera_gql.store import keys, teams
+from tessera_gql.store import keys, projects, teams
+from tessera_gql.store.projects import ProjectRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import ApiKey, new_id
 from tessera_gql.store.teams import TeamRef
@@ -21,12 +26,25 @@ MAX_NAME = 100
 
 @dataclass(frozen=True)
 class KeyRequest:
-    """A request for a key. Without a team it gets the caller's own; an administrator's request gets no team."""
+    """A request for a key of a team or of a project, which only an administrator may make.
+
+    Without both the key gets the caller's team; an administrator's request gets no team.
+    """
 
     name: str
     scopes: Collection[Scope] = (Scope.READ,)
     team: TeamRef | None = None
     expires_at: datetime | None = None
+    project: ProjectRef | None = None
+
+
+@dataclass(frozen=True)
+class _Holder:
+    """To whom a key belongs: a team, a project, or neither. The teams are those that may see and revoke it."""
+
+    team_id: UUID | None = None
+    project_id: UUID | None = None
+    team_ids: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -39,21 +57,49 @@ class CreatedKey:
 
 async def create(session: Session, actor: Actor, request: KeyRequest) -> CreatedKey:
     """Create a key. It can't have more rights than the key that creates it."""
-    requested_team = await teams.get(session, request.team) if request.team else None
-    team_id = requested_team.id if requested_team else None if actor.is_admin else actor.team_id
-    authorize(actor, Action.CREATE_API_KEY, team_id)
+    holder = await _find_holder(session, actor, request)
     name, scopes = _clean_name(request.name), _expand_scopes(request.scopes)
     if excess := [scope for scope in scopes if not actor.has_scope(scope)]:
         raise Forbidden(f"A key can't give the right {excess[0]}, which it lacks. Ask for less.", field=("scopes",))
-    if team_id is None and Scope.ADMIN not in scopes:
+    if not holder.team_ids and Scope.ADMIN not in scopes:
         raise Invalid("Only an ADMIN key belongs to no team. Give `team`, or the scope ADMIN.", field=("team",))
+    if holder.project_id is not None and Scope.ADMIN in scopes:
+        raise Invalid("The key of a project can't be an ADMIN key. Give it the scope WRITE.", field=("scopes",))
     if request.expires_at is not None and request.expires_at <= session.now:
         raise Invalid("`expiresAt` has passed already. Give a later moment, or leave it out.", field=("expires_at",))
-    return await _insert(session, name, team_id, scopes, request.expires_at)
+    return await _insert(session, name, holder, scopes, request.expires_at)
+
+
+async def _find_holder(session: Session, actor: Actor, request: KeyRequest) -> _Holder:
+    """Find to whom the new key belongs, and authorize the actor to create it."""
+    if request.project is not None:
+        if request.team is not None:
+            raise Invalid("A key belongs to a team or to a project. Give one of the two.", field=("project",))
+        require_scope(actor, Action.CREATE_API_KEY)
+        if not is_allowed(actor, Action.CREATE_API_KEY, None):
+            message = "The key of a project writes for all of its owners, so only an administrator creates it. Ask one."
+            raise Forbidden(message, field=("project",))
+        project = await projects.get(session, request.project)
+        return _Holder(project_id=project.id, team_ids=(await projects.load_scope(session, project)).owner_ids)
+    requested_team = await teams.get(session, request.team) if request.team else None
+    team_id = requested_team.id if requested_team else None if actor.is_admin else actor.team_id
+    authorize(actor, Action.CREATE_API_KEY, team_id)
+    return _holder_of_team(team_id)
+
+
+def _holder_of_team(team_id: UUID | None) -> _Holder:
+    return _Holder(team_id, team_ids=frozenset({team_id} if team_id else ()))
+
+
+async def _load_holder(session: Session, key: ApiKey) -> _Holder:
+    if key.project_id is None:
+        return _holder_of_team(key.team_id)
+    owners = await projects.list_owners(session, [key.project_id])
+    return _Holder(project_id=key.project_id, team_ids=frozenset(row.team_id for row in owners))
 
 
 async def _insert(
-    session: Session, name: str, team_id: UUID | None, scopes: list[Scope], expires_at: datetime | None
+    session: Session, name: str, holder: _Holder, scopes: list[Scope], expires_at: datetime | None
 ) -> CreatedKey:
     token = API_KEY_MARKER + secrets.token_urlsafe(32)
     key = ApiKey(
@@ -61,7 +107,8 @@ async def _insert(
         name=name,
         prefix=token[:KEY_PREFIX_LENGTH],
         token_hash=keys.hash_token(token),
-        team_id=team_id,
+        team_id=holder.team_id,
+        project_id=holder.project_id,
         scopes=[scope.value for scope in scopes],
         created_by=session.actor,
         expires_at=expires_at,
@@ -69,10 +116,11 @@ async def _insert(
     )
     await session.insert(key)
     event = ApiKeyCreated(
-        audience_team_ids=frozenset({team_id} if team_id else ()),
+        audience_team_ids=holder.team_ids,
         api_key_id=key.id,
         name=name,
-        key_team_id=team_id,
+        key_team_id=holder.team_id,
+        project_id=holder.project_id,
         scopes=tuple(key.scopes),
         expires_at=expires_at,
     )
@@ -83,16 +131,17 @@ async def _insert(
 async def revoke(session: Session, actor: Actor, key_id: UUID) -> ApiKey:
     """Revoke a key for good; a revoked key stays as it is, so that the call can be repeated.
 
-    Raises NotFound for a key of another team, as for one that does not exist.
+    An owner of a project revokes the project's keys. Raises NotFound for a key of another team, as for one that does
+    not exist.
     """
     require_scope(actor, Action.REVOKE_API_KEY)
     key = await keys.get(session, key_id, visibility_of(actor))
-    authorize(actor, Action.REVOKE_API_KEY, key.team_id)
+    holder = await _load_holder(session, key)
+    authorize(actor, Action.REVOKE_API_KEY, actor.team_id if actor.team_id in holder.team_ids else key.team_id)
     if stronger := [scope for scope in key.scopes if not actor.has_scope(Scope(scope))]:
         raise Forbidden(f"This key has the right {stronger[0]}, which yours lacks. Ask an administrator to revoke it.")
     if await keys.revoke(session, key.id):
-        audience = frozenset({key.team_id} if key.team_id else ())
-        session.record(ApiKeyRevoked(audience_team_ids=audience, api_key_id=key.id, name=key.name))
+        session.record(ApiKeyRevoked(audience_team_ids=holder.team_ids, api_key_id=key.id, name=key.name))
     return await keys.get(session, key_id, visibility_of(actor))
 
 
@@ -105,7 +154,7 @@ async def get_by_prefix(session: Session, prefix: str) -> ApiKey:
         case []:
             raise NotFound(f"No key that is still good begins with {prefix}. List them with `tessera keys list`.")
         case _:
-            ids = ", ".join(str(key.id) for key in matches)
+            ids = ", ".join(encode_global_id("ApiKey", key.id) for key in matches)
             raise Conflict(f"{len(matches)} keys begin with {prefix}. Name one of them by its id: {ids}.")
 
 

@@ -8,19 +8,22 @@ from typing import Any
 from uuid import UUID
 
 from tessera_gql.diff import Change
+from tessera_gql.errors import Conflict
 from tessera_gql.formats.schema_documents import SchemaDocument
 from tessera_gql.policy import compatibility, events, proposal_status, validation
 from tessera_gql.policy.affected_teams import AffectedTeams, AffectedTeamsCollector
 from tessera_gql.policy.compatibility import Judgement, Terms
-from tessera_gql.policy.enums import Outcome, ProposalStatus
+from tessera_gql.policy.enums import ChangeSetStatus, Outcome, ProposalKind, ProposalStatus
 from tessera_gql.policy.fingerprints import are_fingerprints_current
-from tessera_gql.policy.proposal_status import Revision, TeamResponse
-from tessera_gql.store import contracts, lineage, proposals, registrations
+from tessera_gql.policy.proposal_status import TeamResponse
+from tessera_gql.policy.retirement import RETIREMENT_FINGERPRINT
+from tessera_gql.store import change_sets, contracts, debts, lineage, proposals, registrations, teams
 from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal, new_id
+from tessera_gql.store.tables import Asset, ChangeSet, Contract, Proposal, new_id
+from tessera_gql.workflows.acknowledgment_requests import ask_teams, revise_requests
 from tessera_gql.workflows.comparisons import compare_terms
-from tessera_gql.workflows.contracts import ContractDraft, insert_contract, terms_of
+from tessera_gql.workflows.contracts import ContractDraft, insert_contract, mark_retired, terms_of
 
 BATCH_SIZE = 1_000
 """Registrations per step between which the event loop runs other tasks: a few milliseconds each."""
@@ -28,25 +31,59 @@ BATCH_SIZE = 1_000
 
 @dataclass(frozen=True)
 class ProposalDraft:
-    """The parts of a proposal before it is stored."""
+    """The parts of a proposal before it is stored; without `terms` it is a retirement."""
 
-    terms: Terms
-    version: str
+    terms: Terms | None
+    version: str | None
     judgement: Judgement
     team_id: UUID
     reason: str | None = None
     expires_at: datetime | None = None
     publish_when_approved: bool = False
+    require_explicit_publish: bool = False
+    change_set_id: UUID | None = None
     metadata: dict[str, Any] | None = None
     source: SchemaDocument | None = None
+
+    def to_columns(self) -> dict[str, Any]:
+        """Return the columns of the proposal that hold what it proposes."""
+        if (terms := self.terms) is None:
+            no_terms = dict.fromkeys(("proposed_schema", "proposed_version", "guarantees", "known_columns"))
+            mode = self.judgement.mode
+            return no_terms | {
+                "kind": ProposalKind.RETIREMENT,
+                "compatibility_mode": mode,
+                "fingerprint": RETIREMENT_FINGERPRINT,
+            }
+        return {
+            "kind": ProposalKind.CHANGE,
+            "proposed_schema": terms.schema,
+            "proposed_version": self.version,
+            "guarantees": terms.guarantees,
+            "known_columns": terms.known_columns,
+            "compatibility_mode": terms.mode,
+            "fingerprint": terms.fingerprint,
+        }
 
 
 @dataclass(frozen=True)
 class ProposalResult:
-    """A proposal after a command; `contract` is what the command published of it, if anything."""
+    """A proposal after a command; `contract` is what the command published of it, or retired, if anything."""
 
     proposal: Proposal
     contract: Contract | None = None
+
+
+@dataclass(frozen=True)
+class NewBase:
+    """The contract that became active after a proposal was opened, and what the proposal breaks of it.
+
+    `further_breaks` are the breaking changes that the proposal does not have yet.
+    """
+
+    contract: Contract
+    judgement: Judgement
+    further_breaks: tuple[Change, ...]
 
 
 async def load_affected_teams(
@@ -58,9 +95,10 @@ async def load_affected_teams(
 ) -> AffectedTeams:
     """Find affected teams among consumers; owners of `downstream` (loaded if None) are informed as well."""
     live = await registrations.list_live(session, [asset.id])
+    path_debts = await debts.load_open_path_debts(session, [asset.id])
     collector = AffectedTeamsCollector(breaking, proposer)
     for start in range(0, len(live), BATCH_SIZE):
-        collector.add(map(registrations.to_reader, live[start : start + BATCH_SIZE]))
+        collector.add(map(path_debts.to_reader, live[start : start + BATCH_SIZE]))
         await asyncio.sleep(0)
     affected = collector.result()
     if downstream is None:
@@ -77,23 +115,20 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
         asset_id=asset.id,
         base_contract_id=base.id,
         contract_id=None,
-        proposed_schema=draft.terms.schema,
-        proposed_version=draft.version,
-        guarantees=draft.terms.guarantees,
-        compatibility_mode=draft.terms.mode,
+        **draft.to_columns(),
         change_type=draft.judgement.change_type,
         breaking_changes=[change.as_json() for change in draft.judgement.breaking],
-        fingerprint=draft.terms.fingerprint,
         status=ProposalStatus.PENDING,
         reason=validation.clean_text(draft.reason, "reason"),
         publish_when_approved=draft.publish_when_approved,
+        require_explicit_publish=draft.require_explicit_publish,
+        change_set_id=draft.change_set_id,
         proposed_by=draft.team_id,
         proposed_at=session.now,
         expires_at=proposal_status.choose_expiry(draft.expires_at, session.now),
         resolved_at=None,
         meta=draft.metadata or {},
         source=draft.source.as_json() if draft.source else None,
-        known_columns=draft.terms.known_columns,
         row_version=1,
         created_at=session.now,
     )
@@ -107,42 +142,12 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
         asked=frozenset(affected.asked),
         informed=affected.informed,
         changes=compatibility.summarize_changes(draft.judgement.breaking),
+        proposal_kind=row.kind,
+        change_set_id=draft.change_set_id,
     )
     session.record(event)
-    await _ask_teams(session, row, affected.asked)
+    await ask_teams(session, row, affected.asked)
     return await update_status(session, asset, await proposals.get(session, row.id))
-
-
-async def _ask_teams(session: Session, row: Proposal, asked: Any) -> None:
-    acknowledgments = [
-        Acknowledgment(
-            id=new_id(),
-            proposal_id=row.id,
-            consumer_team_id=team,
-            change_fingerprints=list(fingerprints),
-            created_at=session.now,
-        )
-        for team, fingerprints in asked.items()
-    ]
-    await session.insert_all(acknowledgments)
-    for item in acknowledgments:
-        _record_request(session, row, item, item.change_fingerprints)
-
-
-def _record_request(
-    session: Session, row: Proposal, acknowledgment: Acknowledgment, fingerprints: Sequence[str]
-) -> None:
-    messages = [change["message"] for change in row.breaking_changes if change["fingerprint"] in fingerprints]
-    event = events.AcknowledgmentRequested(
-        audience_team_ids=frozenset({acknowledgment.consumer_team_id}),
-        asset_id=row.asset_id,
-        proposal_id=row.id,
-        acknowledgment_id=acknowledgment.id,
-        consumer_team_id=acknowledgment.consumer_team_id,
-        expires_at=row.expires_at,
-        changes=tuple(messages),
-    )
-    session.record(event)
 
 
 async def update_asked_teams(session: Session, asset: Asset) -> ProposalResult | None:
@@ -154,52 +159,25 @@ async def update_asked_teams(session: Session, asset: Asset) -> ProposalResult |
     if open_row is None:
         return None
     result = await update_status(session, asset, open_row)
-    row = result.proposal
-    if not row.status.is_open:
-        return result
+    return await _revise_asked_teams(session, asset, result.proposal) if result.proposal.status.is_open else result
+
+
+async def _revise_asked_teams(
+    session: Session, asset: Asset, row: Proposal, *, may_publish: bool = True
+) -> ProposalResult:
     breaking = [Change.from_json(change) for change in row.breaking_changes]
     affected = await load_affected_teams(session, asset, breaking, row.proposed_by)
-    existing = {item.consumer_team_id: item for item in await proposals.list_acknowledgments(session, [row.id])}
-    await _ask_teams(session, row, {team: changes for team, changes in affected.asked.items() if team not in existing})
-    for team, acknowledgment in existing.items():
-        await _revise_request(session, row, acknowledgment, affected.asked.get(team))
-    return await update_status(session, asset, row)
+    await revise_requests(session, row, affected.asked)
+    return await update_status(session, asset, row, may_publish=may_publish)
 
 
-async def _revise_request(
-    session: Session, row: Proposal, acknowledgment: Acknowledgment, fingerprints: tuple[str, ...] | None
-) -> None:
-    match proposal_status.revise_request(
-        acknowledgment.change_fingerprints, fingerprints, is_released=acknowledgment.released_at is not None
-    ):
-        case Revision.RELEASE:
-            await session.update_row(Acknowledgment, acknowledgment.id, released_at=session.now)
-            _record_release(session, row, acknowledgment)
-        case Revision.NARROW:
-            await session.update_row(Acknowledgment, acknowledgment.id, change_fingerprints=list(fingerprints or ()))
-        case Revision.ASK_AGAIN:
-            reset = dict.fromkeys(("response", "responded_at", "migration_deadline", "notes", "released_at"))
-            await session.update_row(
-                Acknowledgment, acknowledgment.id, change_fingerprints=list(fingerprints or ()), **reset
-            )
-            _record_request(session, row, acknowledgment, fingerprints or ())
-        case Revision.KEEP:
-            pass
+async def update_status(
+    session: Session, asset: Asset, row: Proposal, *, team: UUID | None = None, may_publish: bool = True
+) -> ProposalResult:
+    """Update the status from acknowledgments and time, and publish if that was requested. A final status stays.
 
-
-def _record_release(session: Session, row: Proposal, acknowledgment: Acknowledgment) -> None:
-    event = events.AcknowledgmentReleased(
-        audience_team_ids=frozenset({acknowledgment.consumer_team_id, row.proposed_by}),
-        asset_id=row.asset_id,
-        proposal_id=row.id,
-        acknowledgment_id=acknowledgment.id,
-        consumer_team_id=acknowledgment.consumer_team_id,
-    )
-    session.record(event)
-
-
-async def update_status(session: Session, asset: Asset, row: Proposal, *, team: UUID | None = None) -> ProposalResult:
-    """Update the status from acknowledgments and time, and publish if that was requested. A final status stays."""
+    An ask sets `may_publish` to False, so that the next release, answer or worker publishes instead.
+    """
     if not row.status.is_open:
         return ProposalResult(row)
     team_responses = await load_responses(session, row.id)
@@ -208,9 +186,9 @@ async def update_status(session: Session, asset: Asset, row: Proposal, *, team: 
     if has_changed:
         reason = proposal_status.describe_status(status, is_anybody_asked=bool(team_responses))
         row = await change_status(session, asset, row, status, reason)
-    if status is not ProposalStatus.APPROVED or not row.publish_when_approved:
+    if status is not ProposalStatus.APPROVED or not (row.publish_when_approved and may_publish):
         return ProposalResult(row)
-    if stale_reason := await find_stale_reason(session, row):
+    if stale_reason := await find_stale_reason(session, asset, row):
         if has_changed:
             _record_stale(session, asset, row, stale_reason)
         return ProposalResult(row)
@@ -246,7 +224,28 @@ async def change_status(
         reason=reason,
     )
     session.record(event)
+    if status is ProposalStatus.PUBLISHED and row.change_set_id is not None:
+        await close_if_published(session, row.change_set_id)
     return await proposals.get(session, row.id)
+
+
+async def close_if_published(session: Session, change_set_id: UUID) -> None:
+    """Mark a change set as published once none of its proposals is open.
+
+    A change set that another transaction has locked is in use there, and waiting for it could be a deadlock.
+    """
+    if await proposals.list_open_by_change_sets(session, [change_set_id]):
+        return
+    if (row := await change_sets.lock_if_free(session, change_set_id)) is None:
+        return
+    await close_change_set(session, row, ChangeSetStatus.PUBLISHED)
+    audience = frozenset({row.opened_by} if row.opened_by else ())
+    session.record(events.ChangeSetPublished(audience_team_ids=audience, change_set_id=row.id, key=row.key))
+
+
+async def close_change_set(session: Session, row: ChangeSet, status: ChangeSetStatus) -> None:
+    """Give an open change set its final status; the caller records the event."""
+    await session.update_row(ChangeSet, row.id, status=status, closed_at=session.now, row_version=row.row_version + 1)
 
 
 def _record_stale(session: Session, asset: Asset, row: Proposal, reason: str) -> None:
@@ -260,34 +259,94 @@ def _record_stale(session: Session, asset: Asset, row: Proposal, reason: str) ->
     session.record(event)
 
 
-async def find_stale_reason(session: Session, row: Proposal) -> str | None:
-    """Describe why a proposal no longer fits the active contract; None if it does."""
+async def find_stale_reason(session: Session, asset: Asset, row: Proposal) -> str | None:
+    """Describe what is new since a proposal was opened and read by somebody who was not asked; None if nothing is."""
     if not are_fingerprints_current(row.breaking_changes):
         return "an earlier version of Tessera GQL found its changes, and the present one finds others"
-    current = await contracts.find_active(session, row.asset_id)
-    if current is None or current.id == row.base_contract_id:
+    base = await compare_with_base(session, row, await contracts.find_active(session, row.asset_id))
+    if base is None or not base.further_breaks:
         return None
-    judgement = await compare_terms(session.compute, terms_of(current), _proposed_terms(row))
-    approved = {change["fingerprint"] for change in row.breaking_changes}
-    return compatibility.find_stale_reason(judgement, approved, row.proposed_version or "", current.version)
+    asked = (await load_affected_teams(session, asset, base.further_breaks, row.proposed_by)).asked
+    if not asked:
+        return None
+    messages = "; ".join(compatibility.summarize_changes(base.further_breaks, limit=5))
+    names = await teams.join_names(session, list(asked))
+    return f"since version {base.contract.version} it also breaks {names}: {messages}"
 
 
-def _proposed_terms(row: Proposal) -> Terms:
+async def compare_with_base(session: Session, row: Proposal, current: Contract | None) -> NewBase | None:
+    """Compare the terms of a proposal with the active contract; None while that is the one it was opened for.
+
+    A retirement breaks the same readers whatever the contract is.
+    """
+    if current is None or current.id == row.base_contract_id or row.kind is ProposalKind.RETIREMENT:
+        return None
+    judgement = await compare_terms(session.compute, terms_of(current), proposed_terms(row))
+    proposed = {change["fingerprint"] for change in row.breaking_changes}
+    return NewBase(current, judgement, compatibility.find_further_breaks(judgement, proposed))
+
+
+def proposed_terms(row: Proposal) -> Terms:
+    """Return the terms of a proposal of the kind CHANGE."""
     return Terms(row.proposed_schema, row.guarantees, row.compatibility_mode, known_columns=row.known_columns)
 
 
+async def rebase(session: Session, asset: Asset, row: Proposal, base: NewBase) -> ProposalResult:
+    """Compare an open proposal with the active contract instead of an earlier one, and ask about what that adds.
+
+    Only readers of the further breaks are asked; the other acknowledgments stay. Publishes nothing yet.
+    """
+    row = await _move_to_base(session, asset, row, base)
+    return await _revise_asked_teams(session, asset, row, may_publish=False)
+
+
+async def _move_to_base(session: Session, asset: Asset, row: Proposal, base: NewBase) -> Proposal:
+    asked = frozenset((await load_affected_teams(session, asset, base.further_breaks, row.proposed_by)).asked)
+    version = compatibility.follow_version(row.proposed_version or "", base.contract.version, base.judgement)
+    await session.update_row(
+        Proposal,
+        row.id,
+        base_contract_id=base.contract.id,
+        breaking_changes=[change.as_json() for change in base.judgement.breaking],
+        change_type=base.judgement.change_type,
+        proposed_version=version,
+        # A team that is asked now gets as long for its answer as any other.
+        expires_at=max(row.expires_at, proposal_status.choose_expiry(None, session.now)) if asked else row.expires_at,
+        row_version=row.row_version + 1,
+    )
+    event = events.ProposalRebased(
+        audience_team_ids=asked | {asset.owner_team_id, row.proposed_by},
+        asset_id=asset.id,
+        proposal_id=row.id,
+        version=version,
+        base_contract_id=base.contract.id,
+        base_version=base.contract.version,
+        asked=asked,
+        changes=compatibility.summarize_changes(base.further_breaks),
+    )
+    session.record(event)
+    return await proposals.get(session, row.id)
+
+
 async def publish_approved(session: Session, asset: Asset, row: Proposal, published_by: UUID) -> ProposalResult:
-    """Publish what was approved: schema, guarantees, mode and version."""
+    """Publish what was approved: schema, guarantees, mode and version, or the retirement.
+
+    The caller has made sure that the proposal is not stale. If the base moved, an event names what that added.
+    """
+    if row.kind is ProposalKind.RETIREMENT:
+        return await _publish_retirement(session, asset, row)
     current = await contracts.find_active(session, asset.id)
-    judgement = await compare_terms(session.compute, terms_of(current), _proposed_terms(row))
+    if (base := await compare_with_base(session, row, current)) is not None:
+        row = await _move_to_base(session, asset, row, base)
+    terms = proposed_terms(row)
     contract = await insert_contract(
         session,
         asset,
         current,
         ContractDraft(
-            terms=_proposed_terms(row),
+            terms=terms,
             version=row.proposed_version or "",
-            judgement=judgement,
+            judgement=base.judgement if base else await compare_terms(session.compute, terms_of(current), terms),
             published_by=published_by,
             outcome=Outcome.PUBLISHED,
             proposal_id=row.id,
@@ -295,7 +354,25 @@ async def publish_approved(session: Session, asset: Asset, row: Proposal, publis
             source=SchemaDocument.from_json(row.source) if row.source else None,
         ),
     )
-    published_proposal = await change_status(
-        session, asset, row, ProposalStatus.PUBLISHED, f"published as {contract.version}", contract_id=contract.id
-    )
-    return ProposalResult(published_proposal, contract)
+    reason = f"published as {contract.version}"
+    row = await change_status(session, asset, row, ProposalStatus.PUBLISHED, reason, contract_id=contract.id)
+    return ProposalResult(row, contract)
+
+
+async def _publish_retirement(session: Session, asset: Asset, row: Proposal) -> ProposalResult:
+    current = await contracts.find_active(session, asset.id)
+    if current is None:
+        raise Conflict(f"{asset.fqn} has no active contract any more. Withdraw the proposal.")
+    contract = await mark_retired(session, asset, current, row)
+    reason = f"version {contract.version} is retired"
+    return ProposalResult(await change_status(session, asset, row, ProposalStatus.PUBLISHED, reason), contract)
+
+
+async def release(session: Session, asset: Asset, result: ProposalResult, team: UUID) -> ProposalResult:
+    """Publish a proposal if it is approved, not stale, and not kept for an explicit publish."""
+    row = result.proposal
+    if result.contract is not None or row.status is not ProposalStatus.APPROVED or row.require_explicit_publish:
+        return result
+    if await find_stale_reason(session, asset, row):
+        return result
+    return await publish_approved(session, asset, row, team)

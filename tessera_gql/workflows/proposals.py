@@ -1,4 +1,4 @@
-"""Acknowledge, withdraw, publish and expire proposals, and remind of them.
+"""Acknowledge, withdraw, publish and expire proposals, propose retirements, and remind of what waits.
 
 Each command locks the asset, then reads the proposal again.
 """
@@ -8,29 +8,36 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from tessera_gql.errors import Conflict, Forbidden
+from tessera_gql.errors import Conflict, Forbidden, Invalid
 from tessera_gql.policy import proposal_status, validation
 from tessera_gql.policy.access import Action, Actor
-from tessera_gql.policy.enums import ProposalStatus, Response
+from tessera_gql.policy.enums import Intent, ProposalKind, ProposalStatus, Response
 from tessera_gql.policy.events import ProposalAnswered, ReminderSent
+from tessera_gql.policy.fingerprints import are_fingerprints_current
 from tessera_gql.policy.proposal_status import (
     TeamResponse,
     choose_migration_deadline,
     due_reminder,
     is_consent,
     registration_status,
+    require_consistent_intent,
 )
-from tessera_gql.store import assets, proposals, registrations, teams
+from tessera_gql.policy.retirement import judge_retirement
+from tessera_gql.store import assets, contracts, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session, ids
 from tessera_gql.store.tables import Acknowledgment, Asset, Proposal
 from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows.open_proposals import Claim, ProposalOptions, ask_again, find_open_proposal, supersede
 from tessera_gql.workflows.proposal_lifecycle import (
+    ProposalDraft,
     ProposalResult,
     change_status,
     find_stale_reason,
     load_responses,
+    open_proposal,
     publish_approved,
+    release,
     update_status,
 )
 from tessera_gql.workflows.teams import require_owning_team, require_row_version, resolve_acting_team
@@ -112,7 +119,11 @@ async def publish(
     team: TeamRef | None = None,
     expected_row_version: int | None = None,
 ) -> ProposalResult:
-    """Publish an approved proposal; raises Conflict while responses are missing, and when the proposal is stale."""
+    """Publish an approved proposal; raises Conflict while responses are missing, and when the proposal is stale.
+
+    It is stale if a newer contract adds breaking changes that some team reads. What nobody reads passes, and an event
+    names it.
+    """
     asset, row = await _lock(session, proposal_id, expected_row_version)
     action = Action.PUBLISH_PROPOSAL
     published_by = await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", team)
@@ -122,13 +133,93 @@ async def publish(
         return result
     row = result.proposal
     _require_open(row)
-    if row.status is not ProposalStatus.APPROVED:
-        raise Conflict(await _describe_missing(session, row))
-    if reason := await find_stale_reason(session, row):
-        raise Conflict(
-            f"The proposal is stale: {reason}. Publish the schema again with `supersede`: the teams are asked afresh."
-        )
+    if reason := await find_missing(session, asset, row):
+        raise Conflict(reason)
     return await publish_approved(session, asset, row, published_by)
+
+
+async def find_missing(session: Session, asset: Asset, row: Proposal) -> str | None:
+    """Describe what an open proposal still needs before it can be published; None if nothing."""
+    if row.status is not ProposalStatus.APPROVED:
+        return await _describe_missing(session, row)
+    if (reason := await find_stale_reason(session, asset, row)) is None:
+        return None
+    if are_fingerprints_current(row.breaking_changes):
+        advice = "Publish the same schema again: only the readers of what is new are asked, and the other answers stay."
+    else:
+        advice = "Publish the schema again with `supersede`: the teams are asked afresh."
+    return f"The proposal is stale: {reason.removesuffix('.')}. {advice}"
+
+
+@dataclass(frozen=True)
+class RetirementRequest:
+    """The arguments of a retirement: its reason is required, because the asked teams decide by it."""
+
+    reason: str
+    expires_at: datetime | None = None
+    change_set_id: UUID | None = None
+    publish_when_approved: bool = False
+    intent: Intent = Intent.RELEASE
+    team: TeamRef | None = None
+    supersede: bool = False
+    require_explicit_publish: bool = False
+
+    def to_options(self) -> ProposalOptions:
+        return ProposalOptions(
+            publish_when_approved=self.publish_when_approved or None,
+            require_explicit_publish=self.require_explicit_publish or None,
+            change_set_id=self.change_set_id,
+            expires_at=self.expires_at,
+        )
+
+
+async def propose_retirement(
+    session: Session, actor: Actor, ref: AssetRef, request: RetirementRequest
+) -> ProposalResult:
+    """Ask every reader to agree that the asset's contract ends. A release retires it if nobody reads the asset.
+
+    The same request again returns the open proposal, and a release retires what is approved. `contract` of the result
+    is the retired contract.
+    """
+    reason = _require_retirement_reason(request)
+    asset = await assets.lock(session, ref)
+    action = Action.PROPOSE_RETIREMENT
+    team = await require_owning_team(session, actor, action, asset, f"retire {asset.fqn}", request.team)
+    is_release = request.intent is Intent.RELEASE
+    waiting = await find_open_proposal(session, asset)
+    current = await contracts.find_active(session, asset.id)
+    if current is None:
+        raise Conflict(f"{asset.fqn} has no active contract, so there is nothing to retire.")
+    if waiting is not None and waiting.kind is ProposalKind.RETIREMENT:
+        result = await ask_again(session, asset, waiting, current, request.to_options())
+    else:
+        if waiting is not None:
+            claim = Claim(request.change_set_id, request.supersede, "changes it instead")
+            await supersede(session, asset, waiting, claim, "a proposal to retire the asset")
+        draft = ProposalDraft(
+            terms=None,
+            version=None,
+            judgement=judge_retirement(current.compatibility_mode),
+            team_id=team,
+            reason=reason,
+            expires_at=request.expires_at,
+            publish_when_approved=request.publish_when_approved,
+            require_explicit_publish=request.require_explicit_publish,
+            change_set_id=request.change_set_id,
+        )
+        result = await open_proposal(session, asset, current, draft)
+    return await release(session, asset, result, team) if is_release else result
+
+
+def _require_retirement_reason(request: RetirementRequest) -> str:
+    require_consistent_intent(
+        request.intent,
+        publish_when_approved=request.publish_when_approved,
+        require_explicit_publish=request.require_explicit_publish,
+    )
+    if (reason := validation.clean_text(request.reason, "reason")) is None:
+        raise Invalid("A retirement needs a reason: the asked teams decide by it.", field=("reason",))
+    return reason
 
 
 async def apply_deadlines(session: Session, proposal_id: UUID) -> ProposalResult:

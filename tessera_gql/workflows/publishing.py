@@ -1,25 +1,28 @@
 """Publish a schema: compatible changes become active, breaking changes wait for the teams that they affect."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from tessera_gql.diff import Change, Mode
-from tessera_gql.errors import Conflict, Invalid
+from tessera_gql.errors import Invalid
 from tessera_gql.formats.schema_documents import SchemaDocument
-from tessera_gql.policy import compatibility, validation, version
+from tessera_gql.policy import compatibility, proposal_status, validation, version
 from tessera_gql.policy.access import Action, Actor, authorize
 from tessera_gql.policy.compatibility import Judgement, KnownColumns, Terms, waive_move_to_consumer
-from tessera_gql.policy.enums import Outcome, ProposalStatus
-from tessera_gql.store import assets, contracts, proposals
+from tessera_gql.policy.enums import Intent, Outcome, ProposalStatus
+from tessera_gql.store import assets, contracts
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows import proposal_lifecycle
+from tessera_gql.workflows import open_proposals, proposal_lifecycle
 from tessera_gql.workflows.comparisons import compare_terms, validate_schema
-from tessera_gql.workflows.contracts import ContractDraft, find_base_version, insert_contract, terms_of
+from tessera_gql.workflows.contracts import ContractDraft, find_base_version, insert_contract, terms_of, update_metadata
+from tessera_gql.workflows.open_proposals import Claim, ProposalOptions
+from tessera_gql.workflows.proposal_lifecycle import change_status
 from tessera_gql.workflows.teams import require_owning_team
 
 
@@ -35,7 +38,9 @@ KEEP_CURRENT = KeepCurrent()
 class PublishRequest:
     """The arguments of a publish; None selects a default. `source` is the document that the schema was read from.
 
-    `known_columns` are for a schema that comes from dbt.
+    An `intent` of ASK opens or updates a proposal and publishes nothing. RELEASE publishes what is approved and what
+    breaks nobody; `require_explicit_publish` keeps a proposal for `publishProposal` even then. `known_columns` are for
+    a schema that comes from dbt.
     """
 
     schema: Any
@@ -45,7 +50,10 @@ class PublishRequest:
     team: TeamRef | None = None
     force: bool = False
     supersede: bool = False
+    intent: Intent = Intent.RELEASE
     publish_when_approved: bool = False
+    require_explicit_publish: bool = False
+    change_set_id: UUID | None = None
     reason: str | None = None
     expires_at: datetime | None = None
     metadata: Any = None
@@ -55,7 +63,10 @@ class PublishRequest:
 
 @dataclass(frozen=True)
 class PublishResult:
-    """The result of a publish: outcome, active contract, proposal if there is one, and all changes."""
+    """The result of a publish: outcome, active contract, proposal if there is one, and all changes.
+
+    The proposal is the one of the request, or any that is open while nothing changed.
+    """
 
     outcome: Outcome
     asset: Asset
@@ -89,20 +100,29 @@ async def publish_contract(session: Session, actor: Actor, ref: AssetRef, reques
     team = await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", request.team)
     if request.force:
         authorize(actor, Action.FORCE_CONTRACT, team)
-    open_proposal = await proposals.find_open(session, asset.id)
-    if open_proposal is not None:
-        open_proposal = (await proposal_lifecycle.update_status(session, asset, open_proposal)).proposal
+    open_proposal = await open_proposals.find_open_proposal(session, asset)
     current = await contracts.find_active(session, asset.id)
     terms = build_terms(request, asset, current, schema_hash)
+    judgement = await judge_request(session, actor, request, current, terms)
+    outcome = compatibility.decide_outcome(judgement, force=request.force, intent=request.intent)
+    context = PublishContext(asset, current, open_proposal, team, request, terms, judgement)
+    match outcome:
+        case Outcome.UNCHANGED if current is not None:
+            return await _confirm_current(session, context, current)
+        case Outcome.COMPATIBLE:
+            return PublishResult(outcome, asset, current, await _withdraw_unneeded(session, context), judgement)
+        case Outcome.PROPOSED if current is not None:
+            return await _propose(session, context, current)
+        case _:
+            return await _publish(session, context, outcome)
+
+
+async def judge_request(
+    session: Session, actor: Actor, request: PublishRequest, current: Contract | None, terms: Terms
+) -> Judgement:
+    """Judge the terms of a request by an actor against the active contract."""
     judgement = waive_move_to_consumer(await compare_terms(session.compute, terms_of(current), terms), actor)
-    outcome = compatibility.decide_outcome(judgement, force=request.force)
-    if outcome is Outcome.UNCHANGED:
-        return PublishResult(outcome, asset, current, None, judgement)
-    remaining_proposal = open_proposal if open_proposal is not None and open_proposal.status.is_open else None
-    context = PublishContext(asset, current, remaining_proposal, team, request, terms, judgement)
-    if outcome is Outcome.PROPOSED and current is not None:
-        return await _propose(session, context, current)
-    return await _publish(session, context, outcome)
+    return compatibility.allow_higher_version(judgement, request.version, current.version if current else None)
 
 
 async def validate_request(session: Session, request: PublishRequest) -> str:
@@ -114,6 +134,12 @@ async def validate_request(session: Session, request: PublishRequest) -> str:
     validation.clean_metadata(request.metadata)
     if not validation.clean_text(request.reason, "reason") and request.force:
         raise Invalid("Publishing by force needs a reason: it goes into the audit log.", field=("reason",))
+    proposal_status.require_consistent_intent(
+        request.intent,
+        publish_when_approved=request.publish_when_approved,
+        require_explicit_publish=request.require_explicit_publish,
+        force=request.force,
+    )
     return schema_hash
 
 
@@ -132,20 +158,47 @@ def build_terms(request: PublishRequest, asset: Asset, current: Contract | None,
     return Terms(request.schema, guarantees or None, mode, schema_hash, request.known_columns)
 
 
+async def _confirm_current(session: Session, context: PublishContext, current: Contract) -> PublishResult:
+    """Store new metadata of the active contract, and keep an open proposal from being published by itself.
+
+    The producer has just said again what holds. An ask writes nothing.
+    """
+    request, asset = context.request, context.asset
+    open_proposal = await _withdraw_unneeded(session, context)
+    if request.intent is Intent.RELEASE:
+        metadata = validation.clean_metadata(request.metadata)
+        if request.metadata is not None and metadata != current.meta:
+            current = await update_metadata(session, asset, current, metadata)
+        if open_proposal is not None and open_proposal.publish_when_approved:
+            options = ProposalOptions(publish_when_approved=False)
+            open_proposal = await open_proposals.update_options(session, asset, open_proposal, options)
+    return PublishResult(Outcome.UNCHANGED, asset, current, open_proposal, context.judgement)
+
+
+async def _withdraw_unneeded(session: Session, context: PublishContext) -> Proposal | None:
+    """Withdraw the open proposal if its change set no longer breaks the asset; return the one that is still open."""
+    row = context.open_proposal
+    if row is None or row.change_set_id is None or row.change_set_id != context.request.change_set_id:
+        return row
+    await change_status(session, context.asset, row, ProposalStatus.WITHDRAWN, open_proposals.NO_LONGER_BREAKS)
+    return None
+
+
 async def _publish(session: Session, context: PublishContext, outcome: Outcome) -> PublishResult:
     asset, request, judgement = context.asset, context.request, context.judgement
     base_version = await find_base_version(session, asset.id, context.current)
     version = compatibility.next_version(request.version, base_version, judgement)
-    not_asked: frozenset[UUID] = frozenset()
+    not_asked: Mapping[UUID, Sequence[str]] = {}
     if outcome is Outcome.FORCED:
-        not_asked = frozenset(
-            (await proposal_lifecycle.load_affected_teams(session, asset, judgement.breaking, context.team)).asked
-        )
-        if context.open_proposal is not None:
-            reason = f"version {version} was published by force"
-            await proposal_lifecycle.change_status(
-                session, asset, context.open_proposal, ProposalStatus.SUPERSEDED, reason
-            )
+        affected = await proposal_lifecycle.load_affected_teams(session, asset, judgement.breaking, context.team)
+        not_asked = affected.asked
+    is_reached = context.open_proposal is not None and context.open_proposal.fingerprint == context.terms.fingerprint
+    reached = context.open_proposal if is_reached else None
+    if outcome is Outcome.FORCED and context.open_proposal is not None and reached is None:
+        reason = f"version {version} was published by force"
+        await change_status(session, asset, context.open_proposal, ProposalStatus.SUPERSEDED, reason)
+    elif reached is None:
+        await _withdraw_unneeded(session, context)
     contract = await insert_contract(
         session,
         asset,
@@ -156,62 +209,56 @@ async def _publish(session: Session, context: PublishContext, outcome: Outcome) 
             judgement=judgement,
             published_by=context.team,
             outcome=outcome,
+            proposal_id=reached.id if reached and reached.status is ProposalStatus.APPROVED else None,
             reason=validation.clean_text(request.reason, "reason"),
             not_asked=not_asked,
             metadata=validation.clean_metadata(request.metadata),
             source=request.source,
         ),
     )
-    return PublishResult(outcome, asset, contract, None, judgement)
+    if reached is not None:
+        reached = await open_proposals.end_reached(session, asset, reached, contract)
+    elif context.open_proposal is not None and outcome is Outcome.PUBLISHED:
+        await proposal_lifecycle.update_asked_teams(session, asset)  # a debt that is settled may release a team
+    return PublishResult(outcome, asset, contract, reached, judgement)
 
 
 async def _propose(session: Session, context: PublishContext, current: Contract) -> PublishResult:
     asset, request, judgement = context.asset, context.request, context.judgement
     version = compatibility.next_version(request.version, current.version, judgement)
-    if (waiting := context.open_proposal) is not None:
-        difference = await _describe_difference(session, context, waiting)
-        if difference is None:
-            return await _reuse_proposal(session, context, waiting)
-        if not request.supersede:
-            raise Conflict(
-                f"{asset.fqn} has an open proposal for version {waiting.proposed_version} ({waiting.id},"
-                f" {waiting.status.lower()}) that {difference}. Wait for it, withdraw it, or publish"
-                " again with `supersede`."
-            )
-        reason = f"superseded by a proposal for version {version}"
-        await proposal_lifecycle.change_status(session, asset, waiting, ProposalStatus.SUPERSEDED, reason)
-    draft = proposal_lifecycle.ProposalDraft(
-        terms=context.terms,
-        version=version,
-        judgement=judgement,
-        team_id=context.team,
-        reason=request.reason,
-        expires_at=request.expires_at,
-        publish_when_approved=request.publish_when_approved,
-        metadata=validation.clean_metadata(request.metadata),
-        source=request.source,
-    )
-    return _to_result(context, await proposal_lifecycle.open_proposal(session, asset, current, draft))
-
-
-async def _describe_difference(session: Session, context: PublishContext, open_proposal: Proposal) -> str | None:
-    """Describe how the open proposal differs from the requested one; None if it does not."""
-    if open_proposal.fingerprint != context.terms.fingerprint:
-        return "these terms do not match"
-    if context.request.version not in (None, open_proposal.proposed_version):
-        return "has these terms under another version"
-    stale = await proposal_lifecycle.find_stale_reason(session, open_proposal)
-    return f"is stale: {stale}" if stale else None
-
-
-async def _reuse_proposal(session: Session, context: PublishContext, open_proposal: Proposal) -> PublishResult:
-    if not context.request.publish_when_approved or open_proposal.publish_when_approved:
-        return _to_result(context, proposal_lifecycle.ProposalResult(open_proposal))
-    await session.update_row(Proposal, open_proposal.id, publish_when_approved=True)
-    open_proposal = await proposals.get(session, open_proposal.id)
-    return _to_result(context, await proposal_lifecycle.update_status(session, context.asset, open_proposal))
-
-
-def _to_result(context: PublishContext, result: proposal_lifecycle.ProposalResult) -> PublishResult:
+    is_release = request.intent is Intent.RELEASE
+    waiting = context.open_proposal
+    difference = open_proposals.describe_difference(waiting, context.terms.fingerprint, request.version)
+    if waiting is not None and difference is None:
+        result = await open_proposals.ask_again(session, asset, waiting, current, _options(request))
+    else:
+        if waiting is not None:
+            claim = Claim(request.change_set_id, supersede=request.supersede, difference=difference or "")
+            await open_proposals.supersede(session, asset, waiting, claim, f"a proposal for version {version}")
+        draft = proposal_lifecycle.ProposalDraft(
+            terms=context.terms,
+            version=version,
+            judgement=judgement,
+            team_id=context.team,
+            reason=request.reason,
+            expires_at=request.expires_at,
+            publish_when_approved=request.publish_when_approved,
+            require_explicit_publish=request.require_explicit_publish,
+            change_set_id=request.change_set_id,
+            metadata=validation.clean_metadata(request.metadata),
+            source=request.source,
+        )
+        result = await proposal_lifecycle.open_proposal(session, asset, current, draft)
+    if is_release:
+        result = await proposal_lifecycle.release(session, asset, result, context.team)
     outcome = Outcome.PUBLISHED if result.contract else Outcome.PROPOSED
-    return PublishResult(outcome, context.asset, result.contract or context.current, result.proposal, context.judgement)
+    return PublishResult(outcome, asset, result.contract or current, result.proposal, judgement)
+
+
+def _options(request: PublishRequest) -> ProposalOptions:
+    return ProposalOptions(
+        publish_when_approved=request.publish_when_approved or None,
+        require_explicit_publish=request.require_explicit_publish or None,
+        change_set_id=request.change_set_id,
+        expires_at=request.expires_at,
+    )

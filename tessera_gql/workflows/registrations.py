@@ -8,10 +8,12 @@ from uuid import UUID
 from tessera_gql.diff import small_schema_size
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy import validation
-from tessera_gql.policy.access import Action, Actor, authorize
+from tessera_gql.policy.access import Action, Actor, authorize, require_consumer_asset
 from tessera_gql.policy.affected_teams import require_declared_fields
 from tessera_gql.policy.enums import Evidence, RegistrationStatus
+from tessera_gql.policy.event_changes import describe_changes, list_changed
 from tessera_gql.policy.events import RegistrationCreated, RegistrationEnded, RegistrationUpdated
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.policy.version import parse_version
 from tessera_gql.store import assets, contracts, registrations
 from tessera_gql.store.assets import AssetRef
@@ -19,6 +21,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Registration, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import proposal_lifecycle
+from tessera_gql.workflows.debts import settle_corrected
 from tessera_gql.workflows.teams import require_row_version, resolve_acting_team
 
 MAX_FIELDS = 5_000
@@ -46,12 +49,14 @@ async def register(
     """Register a consumer; raises Conflict for a second live registration, Invalid for unknown fields."""
     consumer = await resolve_acting_team(session, actor, Action.REGISTER, team)
     via = await _load_consumer_asset(session, consumer_asset, consumer)
+    require_consumer_asset(actor, via.fqn if via else None)
     asset = await assets.lock(session, ref)
     if via is not None and via.id == asset.id:
         raise Invalid("An asset can't be registered as its own reader.", field=("consumerAsset",))
     if existing_row := await registrations.find_live(session, asset.id, consumer, via.id if via else None):
         raise Conflict(
-            f"This team is registered with {asset.fqn} already ({existing_row.id}). Change it with updateRegistration."
+            f"This team is registered with {asset.fqn} already"
+            f" ({encode_global_id('Registration', existing_row.id)}). Change it with updateRegistration."
         )
     cleaned = await _clean(session, asset, details)
     row = Registration(
@@ -92,6 +97,7 @@ async def update(
     }
     if not await update_columns(session, row, asset.owner_team_id, values):
         return row
+    await settle_corrected(session, [asset.id])
     await proposal_lifecycle.update_asked_teams(session, asset)
     return await registrations.get(session, row_id)
 
@@ -102,6 +108,7 @@ async def unregister(
     """End a registration; an open proposal no longer asks the team because of it."""
     asset, row = await _lock_live(session, actor, Action.UNREGISTER, row_id, expected_row_version)
     await end(session, row, asset.owner_team_id)
+    await settle_corrected(session, [asset.id])
     await proposal_lifecycle.update_asked_teams(session, asset)
     return await registrations.get(session, row_id)
 
@@ -115,8 +122,8 @@ async def update_columns(session: Session, row: Registration, owner: UUID, value
     changed_values = {name: value for name, value in values.items() if value != getattr(row, name)}
     if changed_values:
         await session.update_row(Registration, row.id, **changed_values, row_version=row.row_version + 1)
-        changed = tuple(sorted("metadata" if name == "meta" else name for name in changed_values))
-        _record(session, RegistrationUpdated, row, owner, changed=changed)
+        changed, changes = list_changed(changed_values), describe_changes(row, changed_values)
+        _record(session, RegistrationUpdated, row, owner, changed=changed, changes=changes)
     return bool(changed_values)
 
 

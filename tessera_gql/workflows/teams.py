@@ -5,7 +5,16 @@ from uuid import UUID
 
 from tessera_gql.errors import Conflict, Stale
 from tessera_gql.policy import validation
-from tessera_gql.policy.access import Action, Actor, acting_team, authorize, not_owner_error, require_owner
+from tessera_gql.policy.access import (
+    Action,
+    Actor,
+    acting_team,
+    authorize,
+    not_owner_error,
+    require_owner,
+    require_schema,
+)
+from tessera_gql.policy.event_changes import describe_changes, list_changed
 from tessera_gql.policy.events import TeamCreated, TeamUpdated
 from tessera_gql.store import teams
 from tessera_gql.store.session import Session
@@ -55,15 +64,23 @@ async def update(
         return team
     if not await session.update_unchanged(Team, team, **values):
         raise Stale("Somebody changed this team at this moment. Read it again, then repeat your change.")
-    changed = tuple(sorted({"metadata" if key == "meta" else key for key in values} - {"name_key"}))
-    session.record(TeamUpdated(audience_team_ids=frozenset({team.id}), team_id=team.id, changed=changed))
+    event = TeamUpdated(
+        audience_team_ids=frozenset({team.id}),
+        team_id=team.id,
+        changed=list_changed(values),
+        changes=describe_changes(team, values),
+    )
+    session.record(event)
     return await teams.get(session, TeamRef(id=team.id))
 
 
 async def require_owning_team(
     session: Session, actor: Actor, action: Action, asset: Asset, action_text: str, team: TeamRef | None = None
 ) -> UUID:
-    """Authorize the actor as the team that owns the asset and return its id; a request may name the `team`."""
+    """Authorize the actor as the team that owns the asset and return its id; a request may name the `team`.
+
+    A project's key acts as the owner if that is an owner of the project, and only on assets in its schemas.
+    """
     requested_team = await teams.get(session, team) if team else None
     owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
     if requested_team is not None:
@@ -71,13 +88,14 @@ async def require_owning_team(
         if requested_team.id != owner.id:
             raise not_owner_error(action_text, owner.name)
     require_owner(actor, action, owner.id, action_text=action_text, owner_name=owner.name)
+    require_schema(actor, asset.fqn)
     return owner.id
 
 
 async def resolve_acting_team(
     session: Session, actor: Actor, action: Action, team: TeamRef | None, *, field: tuple[str, ...] = ("team",)
 ) -> UUID:
-    """Return the team that the call is made for: the requested `team`, else the key's own."""
+    """Return the team that the call is made for: the requested `team`, else the key's own or its project's owner."""
     requested_team = await teams.get(session, team, field=field) if team else None
     return acting_team(actor, action, requested_team.id if requested_team else None)
 

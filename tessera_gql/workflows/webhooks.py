@@ -12,6 +12,7 @@ from uuid import UUID
 from tessera_gql.errors import Conflict, Invalid, Stale
 from tessera_gql.policy.access import Action, Actor, authorize, require_scope
 from tessera_gql.policy.enums import DeliveryStatus, WebhookFormat
+from tessera_gql.policy.event_changes import ValueChanges, describe_changes, list_changed
 from tessera_gql.policy.events import EVENT_KINDS, WebhookCreated, WebhookDeleted, WebhookRedelivered, WebhookUpdated
 from tessera_gql.policy.visibility import visibility_of
 from tessera_gql.store import events, teams, webhooks
@@ -97,7 +98,13 @@ async def update(
         return WebhookResult(row)
     if not await session.update_unchanged(Webhook, row, **values):
         raise Stale("Somebody changed this webhook at this moment. Read it again, then repeat your change.")
-    session.record(WebhookUpdated(audience_team_ids=_audience(row), webhook_id=row.id, changed=tuple(sorted(values))))
+    event = WebhookUpdated(
+        audience_team_ids=_audience(row),
+        webhook_id=row.id,
+        changed=list_changed(values),
+        changes=_describe_changes(row, values),
+    )
+    session.record(event)
     return WebhookResult(await webhooks.get(session, webhook_id, visibility_of(actor)), secret)
 
 
@@ -226,6 +233,14 @@ def _changed_values(row: Webhook, changes: Mapping[str, Any]) -> dict[str, Any]:
     if {"document", "format"} & values.keys():
         values["document"] = _clean_document(values.get("document", row.document), values.get("format", row.format))
     return {name: value for name, value in values.items() if value != getattr(row, name)}
+
+
+def _describe_changes(row: Webhook, values: Mapping[str, Any]) -> ValueChanges:
+    """Describe an update with the hosts of the URLs, since their paths may contain a secret."""
+    changes = describe_changes(row, values)
+    if "url" in values:
+        changes["url"] = {"before": host_of(row.url), "after": host_of(values["url"])}
+    return changes
 
 
 def _create_secret() -> str:

@@ -9,14 +9,16 @@ from uuid import UUID
 import pytest
 
 from tessera_gql.auth import Authenticator, Identity, InvalidCredential
-from tessera_gql.policy.access import ANONYMOUS, Scope
+from tessera_gql.policy.access import ANONYMOUS, ProjectScope, Scope
 from tessera_gql.policy.visibility import UNRESTRICTED
 from tessera_gql.store import keys as store
 from tessera_gql.store.database import Database
-from tessera_gql.store.tables import ApiKey
+from tessera_gql.store.projects import ProjectRef
+from tessera_gql.store.tables import ApiKey, Project
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows import keys
+from tessera_gql.workflows import keys, projects
 from tessera_gql.workflows.keys import CreatedKey, KeyRequest
+from tessera_gql.workflows.projects import ProjectDetails
 from tests.conftest import FixedClock, statements
 from tests.world import World
 
@@ -129,6 +131,76 @@ async def test_a_look_up_during_a_revocation_does_not_accept_the_key(database: D
 
     with pytest.raises(InvalidCredential, match="was revoked"):
         await Slow(database, monotonic=seconds).identify(bearer(created_key))
+
+
+async def test_a_projects_key_has_the_owners_and_schemas_of_its_project(
+    authenticator: Authenticator, database: Database, world: World
+) -> None:
+    owners = [await world.team(name) for name in ("shop", "finance")]
+    project = await world.project("dbt", *owners, schemas=["Prod.Marts"])
+    key = await create_key(database, Scope.WRITE, project=ProjectRef(id=project.id))
+    actor = (await authenticator.identify(bearer(key))).actor
+    scope = ProjectScope(project.id, "dbt", frozenset(owner.id for owner in owners), ("prod.marts",))
+    assert (actor.team_id, actor.project, actor.scopes) == (None, scope, {Scope.READ, Scope.WRITE})
+    assert {type(identity) for identity in (scope.id, *scope.owner_ids)} == {UUID}
+
+
+async def update_project(database: Database, project: Project, **details: Any) -> None:
+    async with database.write("tester") as session:
+        await projects.update(session, ANONYMOUS, ProjectRef(id=project.id), ProjectDetails(**details))
+
+
+async def test_a_change_of_a_project_in_this_process_applies_to_the_next_request_and_ends_open_streams(
+    authenticator: Authenticator, database: Database, world: World
+) -> None:
+    database.observe_commits(authenticator.on_commit)
+    shop, finance = await world.team("shop"), await world.team("finance")
+    project, other_project = await world.project("dbt", shop), await world.project("other", shop)
+    key, other_key = [
+        await create_key(database, Scope.WRITE, project=ProjectRef(id=row.id)) for row in (project, other_project)
+    ]
+    identity, bystander = [await authenticator.identify(bearer(item)) for item in (key, other_key)]
+    await update_project(database, project, owners=[TeamRef(id=finance.id)])
+    assert (identity.ended.is_set(), bystander.ended.is_set()) == (True, False)
+    actor = (await authenticator.identify(bearer(key))).actor
+    assert actor.team_ids == {finance.id}
+    assert await authenticator.identify(bearer(other_key)) is bystander
+
+
+async def test_a_change_of_a_project_in_another_process_applies_after_five_seconds_at_the_latest(
+    authenticator: Authenticator, database: Database, world: World, seconds: Seconds
+) -> None:
+    shop, finance = await world.team("shop"), await world.team("finance")
+    project = await world.project("dbt", shop)
+    key = await create_key(database, Scope.WRITE, project=ProjectRef(id=project.id))
+    assert (await authenticator.identify(bearer(key))).actor.team_ids == {shop.id}
+    await update_project(database, project, owners=[TeamRef(id=finance.id)])
+    seconds.now += 4.9
+    assert (await authenticator.identify(bearer(key))).actor.team_ids == {shop.id}
+    seconds.now += 0.2
+    assert (await authenticator.identify(bearer(key))).actor.team_ids == {finance.id}
+
+
+async def test_a_look_up_during_a_change_of_the_project_has_the_new_rights(database: Database, world: World) -> None:
+    shop, finance = await world.team("shop"), await world.team("finance")
+    project = await world.project("dbt", shop)
+    key = await create_key(database, Scope.WRITE, project=ProjectRef(id=project.id))
+
+    class Slow(Authenticator):
+        """Change the project between reading it and returning the first identity."""
+
+        changed = False
+
+        async def _verify_key(self, digest: str) -> Identity:
+            identity = await super()._verify_key(digest)
+            if not self.changed:
+                self.changed = True
+                await update_project(database, project, owners=[TeamRef(id=finance.id)])
+            return identity
+
+    authenticator = Slow(database)
+    database.observe_commits(authenticator.on_commit)
+    assert (await authenticator.identify(bearer(key))).actor.team_ids == {finance.id}
 
 
 async def test_a_rolled_back_revocation_ends_nothing(authenticator: Authenticator, database: Database) -> None:

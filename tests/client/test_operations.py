@@ -23,9 +23,11 @@ from graphql import (
 
 from tessera_gql.client import AsyncTesseraClient, TesseraClient, enums
 from tessera_gql.client.base_model import FieldSelection, Model
-from tessera_gql.client.http_exchange import execute_operation, resolve_endpoint
+from tessera_gql.client.effects import Pause, Post, TransportFailure
+from tessera_gql.client.endpoint import Endpoint
+from tessera_gql.client.http_exchange import execute_operation
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
-from tessera_gql.client.operations import catalog, manifests, publishing, subscriptions
+from tessera_gql.client.operations import catalog, debts, manifests, projects, publishing, subscriptions
 from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
 from tessera_gql.config import Profile
 from tessera_gql.graphql.schema import print_sdl
@@ -40,6 +42,11 @@ BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscriptio
     "get_team": lambda: catalog.get_team("a"),
     "find_team": lambda: catalog.find_team("a"),
     "teams": lambda: catalog.teams(name_contains="a"),
+    "create_project": lambda: projects.create_project("a", owners=("b",), schemas=("c.d",)),
+    "update_project": lambda: projects.update_project("a", owners=("b",), schemas=(), expected_row_version=1),
+    "get_project": lambda: projects.get_project("a"),
+    "find_project": lambda: projects.find_project("a"),
+    "projects": lambda: projects.projects(name_contains="a"),
     "create_asset": lambda: catalog.create_asset(fqn="a.b", owner="a", resource_type="TABLE"),
     "update_asset": lambda: catalog.update_asset("a.b", owner="b", expected_row_version=1),
     "get_asset": lambda: catalog.get_asset("a.b"),
@@ -51,6 +58,20 @@ BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscriptio
     "unregister": lambda: catalog.unregister("id"),
     "registrations": lambda: catalog.registrations(asset_id="id"),
     "publish_contract": lambda: publishing.publish_contract(fqn="a.b", schema_def={}, guarantees=None, dry_run=True),
+    "publish_contract of a change set": lambda: publishing.publish_contract(
+        fqn="a.b",
+        schema_def={},
+        intent=enums.Intent.ASK,
+        change_set=publishing.ChangeSetRequest("repo#1", "a", "https://example.com"),
+        require_explicit_publish=True,
+    ),
+    "propose_retirement": lambda: publishing.propose_retirement(
+        "a.b", reason="gone", team="a", change_set=publishing.ChangeSetRequest("repo#1"), supersede=True
+    ),
+    "get_change_set": lambda: publishing.get_change_set("repo#1"),
+    "change_sets": lambda: publishing.change_sets(status=[enums.ChangeSetStatus.OPEN]),
+    "withdraw_change_set": lambda: publishing.withdraw_change_set("repo#1"),
+    "publish_change_set": lambda: publishing.publish_change_set("repo#1"),
     "contracts": lambda: publishing.contracts(asset_id="id"),
     "get_contract": lambda: publishing.get_contract("id"),
     "export_contract": lambda: publishing.export_contract("id"),
@@ -67,6 +88,9 @@ BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscriptio
     "publish_proposal": lambda: publishing.publish_proposal("id"),
     "inbox": publishing.inbox,
     "inbox of a team": lambda: publishing.inbox("a"),
+    "debts": debts.debts,
+    "debts of a team": lambda: debts.debts("a"),
+    "acknowledge_debt": lambda: debts.acknowledge_debt("id", notes="a"),
     "sync_dbt": lambda: manifests.sync_dbt(b"{}", owner="a", create_teams=True),
     "dbt_impact": lambda: manifests.dbt_impact(b"{}"),
     "events": lambda: subscriptions.events(kinds=("TEAM_CREATED",), team_id="id"),
@@ -112,10 +136,14 @@ def _models() -> Iterator[type[Model]]:
 
 TYPES = {
     "TeamSummary": "Team",
+    "ProjectSummary": "Project",
     "AssetSummary": "Asset",
     "ContractSummary": "Contract",
     "ProposalSummary": "Proposal",
     "ProposalDetails": "Proposal",
+    "ChangeSetSummary": "ChangeSet",
+    "ChangeSetProposal": "Proposal",
+    "RetirementResult": "ProposeRetirementPayload",
     "ChangeSummary": "Change",
     "PendingAcknowledgment": "Acknowledgment",
     "ContractDocuments": "Contract",
@@ -127,7 +155,11 @@ TYPES = {
     "Dependency": "AssetDependency",
     "StatusChange": "ProposalStatusChanged",
 }
-REQUIRED_AFTER_SUCCESS = {("PublishResult", "outcome"), ("AcknowledgeResult", "proposal")}
+REQUIRED_AFTER_SUCCESS = {
+    ("PublishResult", "outcome"),
+    ("AcknowledgeResult", "proposal"),
+    ("RetirementResult", "proposal"),
+}
 
 
 @pytest.mark.parametrize("model", sorted(set(_models()), key=lambda one: one.__name__))
@@ -186,5 +218,7 @@ def test_a_creating_mutation_has_its_own_idempotency_key_and_keeps_it_over_retri
     first, second = catalog.create_team("a"), catalog.create_team("a")
     keys = {operation.variables["input"]["idempotencyKey"] for operation in (first, second)}
     assert len(keys) == 2
-    steps = execute_operation(first, resolve_endpoint("http://x", None, timeout_seconds=1, retries=1))
-    assert str(first.variables["input"]["idempotencyKey"]) in str(next(steps))
+    steps = execute_operation(first, Endpoint("http://x"))
+    attempts = [next(steps), *(steps.send(step) for step in (TransportFailure("lost", maybe_sent=True), None))]
+    assert [type(attempt) for attempt in attempts] == [Post, Pause, Post]
+    assert all(str(first.idempotency_key) in str(attempt) for attempt in attempts[::2])

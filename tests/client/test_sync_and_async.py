@@ -50,6 +50,22 @@ V1 = table(id="integer", total="number", coupon="string")
 V2 = table(id="integer", total="number")
 
 
+async def test_a_project_is_created_changed_and_found(tessera: Any) -> None:
+    first, second = await tessera.create_team(fresh("first")), await tessera.create_team(fresh("second"))
+    name = fresh("warehouse")
+    project = await tessera.create_project(name, owners=[first, second.name], schemas=["Prod.Marts"])
+    assert ([owner.id for owner in project.owners], project.schemas) == ([first.id, second.id], ("prod.marts",))
+    changed = await tessera.update_project(project, owners=[second], schemas=[], expected_row_version=1)
+    assert (changed.owners[0].name, changed.schemas, changed.row_version) == (second.name, (), 2)
+    assert await tessera.get_project(name.upper()) == await tessera.find_project(project.id) == changed
+    assert [item async for item in tessera.projects(name_contains=name)] == [changed]
+    assert await tessera.find_project("no such project") is None
+    with pytest.raises(NotFound, match="There is no project 'no such project'"):
+        await tessera.get_project("no such project")
+    with pytest.raises(Stale):
+        await tessera.update_project(name, name="x", expected_row_version=1)
+
+
 async def proposed(tessera: Any) -> tuple[Any, Any, Any]:
     """An owner, a reader of `coupon`, and the proposal to drop it."""
     owner, reader = await tessera.create_team(fresh("owner")), await tessera.create_team(fresh("reader"))
@@ -132,7 +148,7 @@ async def test_each_refusal_has_its_own_exception_class(tessera: Any, connect: O
 
 
 async def test_an_unreachable_server_is_unavailable_after_the_retries(connect: Open) -> None:
-    client = await connect("http://127.0.0.1:9", retries=1, timeout_seconds=2)
+    client = await connect("http://127.0.0.1:9", retry_seconds=0.5, timeout=2)
     with pytest.raises(Unavailable, match="can't be reached"):
         await client.create_team("a")
     with pytest.raises(Unavailable, match="can't be reached"):

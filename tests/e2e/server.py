@@ -43,7 +43,8 @@ def environment(**settings: str) -> dict[str, str]:
     """Only these settings: the environment of the machine must not affect the tests."""
     names = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH")
     inherited = {name: os.environ[name] for name in names if name in os.environ}
-    return {**inherited, "NO_COLOR": "1", "COLUMNS": "200", **settings}
+    defaults = {"NO_COLOR": "1", "COLUMNS": "200", "TESSERA_RETRY_SECONDS": "2"}
+    return {**inherited, **defaults, **settings}
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The event log is verified and exported by commands, and a change of one byte is detected."""
 
 import asyncio
+import hashlib
 import json
 import sqlite3
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store import audit as store
 from tessera_gql.store.database import Database
 from tests.e2e.server import TESSERA, environment
@@ -132,6 +134,20 @@ def test_an_export_continues_where_it_ended(filled: str, tmp_path: Path) -> None
     rows = [json.loads(line) for line in target.read_text().splitlines()]
     assert rows[:-1] == whole
     assert rows[-1]["payload"]["name"] == "later"
+
+
+def test_an_export_has_the_ids_of_the_api_and_a_stored_one_those_that_are_hashed(filled: str) -> None:
+    exported = [json.loads(line) for line in audit(filled, "export").stdout.splitlines()]
+    stored = [json.loads(line) for line in audit(filled, "export", "--stored").stdout.splitlines()]
+    previous_hash = store.events.GENESIS
+    for row, stored_row in zip(exported, stored, strict=True):
+        assert row["id"] == encode_global_id("Event", stored_row["id"])
+        assert row["teams"] == [encode_global_id("Team", team) for team in stored_row["teams"]]
+        assert row["hash"] == stored_row["hash"]
+        hashed = {**stored_row, "hash": previous_hash, "occurred_at": stored_row["occurred_at"].replace("Z", "+00:00")}
+        line = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        previous_hash = hashlib.sha256(line.encode()).hexdigest()
+        assert stored_row["hash"] == previous_hash
 
 
 def test_invalid_arguments_are_refused_without_a_traceback(filled: str, tmp_path: Path) -> None:

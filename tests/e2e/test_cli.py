@@ -101,6 +101,27 @@ def without(manifest: Path, column: str, folder: Path) -> Path:
     return file
 
 
+def test_a_project_is_created_changed_listed_and_shown(tessera: Shell) -> None:
+    first, second, name = fresh("shop"), fresh("finance"), fresh("warehouse")
+    for team in (first, second):
+        tessera("team", "create", team)
+    created = tessera.json("project", "create", name, "--owner", first, "--owner", second, "--schema", "Prod.Marts")
+    assert (created["name"], created["schemas"], created["rowVersion"]) == (name, ["prod.marts"], 1)
+    assert [owner["name"] for owner in created["owners"]] == [first, second]
+    assert f"{name}\t{first}, {second}\tprod.marts\t" in tessera("project", "list", "--contains", name)
+    assert tessera.json("project", "list", "--contains", name) == [created]
+    tessera("project", "update", name, "--owner", second, "--schema", "prod.*", "--schema", "prod.stg_*")
+    properties = [line.split() for line in tessera("project", "show", created["id"]).splitlines()]
+    assert properties[2:4] == [["owners", second], ["schemas", "prod.*,", "prod.stg_*"]]
+    renamed = tessera.json("project", "update", name, "--any-schema", "--rename", f"{name}-2")
+    assert (renamed["name"], renamed["schemas"], renamed["rowVersion"]) == (f"{name}-2", [], 3)
+    assert "every schema" in tessera("project", "show", f"{name}-2")
+    assert "exists already" in tessera.refused("project", "create", f"{name}-2".upper(), "--owner", first)
+    assert "There is no project" in tessera.refused("project", "show", name)
+    assert "Nothing to change" in tessera.refused("project", "update", f"{name}-2")
+    assert "exclude each other" in tessera.refused("project", "update", f"{name}-2", "--schema", "a.b", "--any-schema")
+
+
 def test_a_team_publishes_and_another_registers_and_acknowledges(tessera: Shell, tmp_path: Path) -> None:
     owner, reader, fqn = fresh("shop"), fresh("finance"), f"cli.t_{uuid.uuid4().hex[:8]}.orders"
     assert owner in tessera("team", "create", owner)
@@ -178,7 +199,7 @@ def test_dbt_impact_reaches_each_exit_code_and_names_the_asked_teams(tmp_path: P
         assert time.monotonic() - began >= 2
         _answers(shell, server, broken)
         unread = without(MANIFEST, "lifetime_value", tmp_path)
-        assert "PROPOSED" in shell("dbt", "plan", unread, "--supersede")
+        assert "PUBLISHED" in shell("dbt", "plan", unread, "--supersede")
 
 
 def test_dbt_sync_maps_owners_skips_refusals_and_retires_removed_tables_on_request(tmp_path: Path) -> None:

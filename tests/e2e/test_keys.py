@@ -13,9 +13,15 @@ import httpx
 import pytest
 import websockets
 
-from tests.e2e.server import TESSERA, Running, environment, serving
+from tessera_gql.policy.access import ANONYMOUS
+from tessera_gql.store.database import Database
+from tessera_gql.store.projects import ProjectRef
+from tessera_gql.workflows import projects
+from tessera_gql.workflows.projects import ProjectDetails
+from tests.e2e.server import ROOT, TESSERA, Running, environment, serving
 
 ADMIN = "an-administrators-key-for-this-test"
+MANIFEST = ROOT / "tessera_gql/cli/shop_manifest.json"
 WHO = "{ viewer { actor scopes } }"
 
 
@@ -78,10 +84,86 @@ def test_keys_are_made_listed_and_revoked_on_the_command_line(tmp_path: Path) ->
     assert listed["state"] == "revoked"
 
 
+def test_a_key_of_a_project_is_made_and_listed_with_its_project(tmp_path: Path) -> None:
+    with serving(tmp_path, ADMIN_KEY=ADMIN) as server:
+        as_admin = {"TESSERA_URL": server.url, "TESSERA_API_KEY": ADMIN, "HOME": str(tmp_path)}
+        assert tessera("team", "create", "shop", cwd=tmp_path, **as_admin).returncode == 0
+        created = tessera("project", "create", "warehouse", "--owner", "shop", cwd=tmp_path, **as_admin)
+        assert created.returncode == 0, created.stderr
+        created = tessera("keys", "create", "ci", "--project", "WAREHOUSE", "--scope", "write", cwd=tmp_path)
+        token = created.stdout.strip()
+        (listed,) = json.loads(tessera("keys", "list", "--json", cwd=tmp_path).stdout)
+        assert (listed["team"], listed["project"], listed["scopes"]) == (None, "warehouse", ["READ", "WRITE"])
+        as_project = as_admin | {"TESSERA_API_KEY": token}
+        properties = [line.split() for line in tessera("whoami", cwd=tmp_path, **as_project).stdout.splitlines()]
+        assert properties[2:] == [["project", "warehouse"], ["scopes", "READ,WRITE"]]
+        refused = tessera("project", "update", "warehouse", "--any-schema", cwd=tmp_path, **as_project)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "The key of a project may not update projects" in refused.stderr
+        asset = tessera("asset", "create", "prod.marts.orders", cwd=tmp_path, **as_project)
+        assert ["owner", "shop"] in [line.split() for line in asset.stdout.splitlines()], asset.stderr
+
+
+def test_a_projects_key_syncs_the_tables_of_its_owners_in_its_schemas_and_passes_over_all_others(
+    tmp_path: Path,
+) -> None:
+    with serving(tmp_path, ADMIN_KEY=ADMIN) as server:
+        as_admin = {"TESSERA_URL": server.url, "TESSERA_API_KEY": ADMIN, "HOME": str(tmp_path)}
+        for team in ("shop-platform", "growth", "finance"):
+            assert tessera("team", "create", team, cwd=tmp_path, **as_admin).returncode == 0
+        owners = ("--owner", "shop-platform", "--owner", "growth")
+        created = tessera("project", "create", "shop", *owners, "--schema", "analytics.*", cwd=tmp_path, **as_admin)
+        assert created.returncode == 0, created.stderr
+        created = tessera("keys", "create", "ci", "--project", "shop", "--scope", "write", cwd=tmp_path)
+        as_project = as_admin | {"TESSERA_API_KEY": created.stdout.strip()}
+        synced = tessera("dbt", "sync", str(MANIFEST), cwd=tmp_path, **as_project)
+        assert "Traceback" not in synced.stderr
+        reply = ask(server, ADMIN, "{ assets(first: 100) { nodes { fqn owner { name } } } }").json()
+        assets = {node["fqn"]: node["owner"]["name"] for node in reply["data"]["assets"]["nodes"]}
+        assert assets == {
+            "analytics.seeds.country_codes": "shop-platform",
+            "analytics.staging.stg_orders": "shop-platform",
+            "analytics.staging.stg_order_items": "shop-platform",
+            "analytics.staging.stg_customers": "shop-platform",
+            "analytics.snapshots.products_history": "shop-platform",
+            "analytics.marts.orders": "shop-platform",
+            "analytics.marts.customers": "growth",
+            "analytics.marts.product_sales": "growth",
+        }, synced.stderr
+
+
+@pytest.mark.parametrize("origin", ["the server", "another process"])
+async def test_a_change_of_a_project_ends_the_streams_of_its_keys_which_stay_valid(tmp_path: Path, origin: str) -> None:
+    with serving(tmp_path, ADMIN_KEY=ADMIN) as server:
+        as_admin = {"TESSERA_URL": server.url, "TESSERA_API_KEY": ADMIN, "HOME": str(tmp_path)}
+        for arguments in (("team", "create", "shop"), ("project", "create", "dbt", "--owner", "shop")):
+            assert tessera(*arguments, cwd=tmp_path, **as_admin).returncode == 0
+        token = tessera("keys", "create", "ci", "--project", "dbt", cwd=tmp_path).stdout.strip()
+
+        async def update_by_command() -> None:
+            arguments = ("project", "update", "dbt", "--schema", "prod.*")
+            completed = await asyncio.to_thread(tessera, *arguments, cwd=tmp_path, **as_admin)
+            assert completed.returncode == 0, completed.stderr
+
+        async def update_database() -> None:
+            database = Database(f"sqlite:///{tmp_path}/tessera.db")
+            async with database.write("tester") as session:
+                await projects.update(session, ANONYMOUS, ProjectRef(name="dbt"), ProjectDetails(schemas=["prod.*"]))
+            await database.dispose()
+
+        update = update_by_command if origin == "the server" else update_database
+        code, seconds = await _ended(server, token, update)
+        assert (code, seconds < 3) == (4403, True)
+        viewer = ask(server, token, "{ viewer { project { schemas } } }").json()["data"]["viewer"]
+        assert viewer == {"project": {"schemas": ["prod.*"]}}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("create", "ci", "--team", "nobody"), "There is no team nobody"),
+        (("create", "ci", "--project", "nothing"), "There is no project nothing"),
+        (("create", "ci", "--project", "dbt", "--team", "shop"), "to a team or to a project"),
         (("create", "ci", "--scope", "read"), "Only an ADMIN key belongs to no team"),
         (("create", "ci", "--expires", "soon"), "is no duration"),
         (("revoke", "tsr_none"), "No key that is still good begins with tsr_none"),

@@ -301,7 +301,7 @@ def test_a_killed_worker_rolls_back_and_the_next_one_repeats_its_work(tmp_path: 
         kill_worker(server)
         asking.join(30)
         (error,) = answers[0].json()["errors"]
-        assert error["extensions"] == {"code": "UNAVAILABLE", "retryable": True}
+        assert error["extensions"] == {"code": "UNAVAILABLE", "retryable": True, "maybeDone": True}
         assert server.data("{ assets { totalCount } teams { totalCount } }") == {
             "assets": {"totalCount": 0},
             "teams": {"totalCount": 0},

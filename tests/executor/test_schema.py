@@ -27,12 +27,13 @@ from tessera_gql.executor import Fallback, core_schema
 from tessera_gql.graphql import context
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
-from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
+from tessera_gql.policy.access import ANONYMOUS, Actor, ProjectScope, Scope
 from tessera_gql.server.documents import Operation
 from tessera_gql.server.limits import Limits
 from tessera_gql.server.operations import execute, run_operation
 from tessera_gql.server.transport import Transport
 from tessera_gql.store.database import Database
+from tessera_gql.store.projects import ProjectRef
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys, webhooks
 from tests.conformance.documented_operations import MANIFEST
@@ -52,6 +53,7 @@ LIMITS = Limits(
 ALL_IDS = """{
   assets { nodes { id } } teams { nodes { id } } contracts { nodes { id } } registrations { nodes { id } }
   proposals { nodes { id acknowledgments { nodes { id } } } } webhooks { nodes { id } } apiKeys { nodes { id } }
+  projects { nodes { id } }
   events(last: 5) { edges { cursor node { id } } } more: assets(first: 3) { edges { cursor } }
 }"""
 WORDS = ["orders", "analytics.core.orders", "1.0.0", "producers", "shop.core.table_00", "a", "note", "%"]
@@ -76,7 +78,7 @@ POOL = Pool()
 def noun(name: str) -> str:
     """The type whose id an input of this name takes."""
     types = {"asset": "Asset", "contract": "Contract", "diff": "Contract", "proposal": "Proposal", "by": "Team"}
-    types |= {"registration": "Registration", "team": "Team", "owner": "Team"}
+    types |= {"registration": "Registration", "team": "Team", "owner": "Team", "project": "Project"}
     return next((kind for part, kind in types.items() if part in name.lower()), "")
 
 
@@ -196,7 +198,13 @@ async def _seed(world: World) -> list[Actor]:
             session, ANONYMOUS, webhooks.WebhookRequest("https://hooks.example.com/x", TeamRef(id=team.id))
         )
         await keys.create(session, ANONYMOUS, keys.KeyRequest("ci", team=TeamRef(id=team.id)))
-    return [ANONYMOUS, member, Actor("reader", team_id=world.consumers[1].id), Actor("nobody")]
+    project = await world.project("shop", team, schemas=["analytics.core"])
+    async with world.database.write() as session:
+        request = keys.KeyRequest("ci", project=ProjectRef(id=project.id))
+        key = (await keys.create(session, ANONYMOUS, request)).key
+    scope = ProjectScope(project.id, project.name, frozenset({team.id}), tuple(project.schemas))
+    ci = Actor("ci", None, frozenset({Scope.READ, Scope.WRITE}), key.id, scope)
+    return [ANONYMOUS, member, Actor("reader", team_id=world.consumers[1].id), Actor("nobody"), ci]
 
 
 def _values_of(value: Any, name: str) -> list[str]:
@@ -211,7 +219,7 @@ def _values_of(value: Any, name: str) -> list[str]:
 
 
 @settings(max_examples=examples(200), **THOROUGH)
-@given(operations(CORE, arguments, rarely=RARELY), st.integers(0, 3))
+@given(operations(CORE, arguments, rarely=RARELY), st.integers(0, 4))
 def test_the_planned_executor_returns_what_graphql_core_returns(both: Both, asked: Asked, actor: int) -> None:
     both.compare(asked, both.actors[actor])
 

@@ -82,6 +82,23 @@ def check(
     }
 
 
+def catalog(**tables: Any) -> dict[str, Any]:
+    """A catalog with tables by `unique_id`."""
+    metadata = {"dbt_schema_version": "https://schemas.getdbt.com/dbt/catalog/v1.json"}
+    return {"metadata": metadata, "nodes": dict(tables), "sources": {}, "errors": None}
+
+
+def catalog_table(name: str, **types: str) -> dict[str, Any]:
+    """A table of a catalog with its columns and their types."""
+    return {
+        "metadata": {"database": "analytics", "schema": "core", "name": name, "type": "BASE TABLE"},
+        "columns": {
+            column_name: {"name": column_name, "type": data_type, "index": index}
+            for index, (column_name, data_type) in enumerate(types.items(), 1)
+        },
+    }
+
+
 def read_one(*nodes: Mapping[str, Any], **options: Any) -> dbt.Model:
     """Read a manifest of one table and return its model."""
     (model,) = dbt.parse_manifest(manifest(*nodes, **options)).models

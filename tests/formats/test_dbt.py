@@ -137,8 +137,6 @@ def test_five_thousand_models_read_in_well_under_a_second():
         ({"metadata": {"dbt_schema_version": 12}}, "dbt_schema_version"),
         ({"metadata": {"dbt_schema_version": {1, 2}}}, "values that JSON has not"),
         ({"metadata": {3: 4}}, "values that JSON has not"),
-        (manifest(version=0), "v0.json is not one this reader knows: it reads manifests v1 to v12"),
-        (manifest(version=13), "v13.json is not one"),
         ({"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/catalog/v1.json"}}, "catalog/v1.json"),
         ({**manifest(), "nodes": []}, "no object `nodes`"),
     ],
@@ -153,6 +151,19 @@ def test_a_document_that_is_no_manifest_is_refused_with_the_reason(document, rea
 @pytest.mark.parametrize("version", range(1, 13))
 def test_every_schema_version_from_1_to_12_is_read(version):
     assert dbt.parse_manifest(manifest(table(), version=version)).schema_version == version
+
+
+def test_the_version_of_dbt_fusion_is_read_like_version_12():
+    read = dbt.parse_manifest(manifest(table("orders", column("id", "int"), meta=None), version=20))
+    assert (read.schema_version, read.warnings) == (20, ())
+    assert read.models == dbt.parse_manifest(manifest(table("orders", column("id", "int")))).models
+
+
+@pytest.mark.parametrize("version", [0, 13, 999])
+def test_an_unknown_schema_version_is_read_with_a_warning_that_names_it(version):
+    read = dbt.parse_manifest(manifest(table("orders", column("id", "int")), version=version))
+    assert fqns(read.models) == ["analytics.core.orders"]
+    assert read.warnings == (f"The schema version of the manifest is unknown; it was read like v12: v{version}.",)
 
 
 def test_models_seeds_snapshots_and_sources_become_assets_and_nothing_else_does():

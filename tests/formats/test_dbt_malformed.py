@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tessera_gql.formats import dbt
-from tests.formats.manifests import check, column, manifest, real, source, table
+from tessera_gql.formats.dbt_catalog import CatalogError, parse_catalog
+from tests.formats.manifests import catalog, catalog_table, check, column, manifest, real, source, table
 
 BAD = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 2**63) | st.floats(allow_nan=False) | st.text(max_size=8)
@@ -86,6 +87,20 @@ def test_a_real_manifest_of_version_1_with_wrong_values_never_ends_in_a_tracebac
 @given(values=st.lists(BAD, min_size=50, max_size=100), dice=st.randoms(use_true_random=False))
 def test_a_real_manifest_of_version_12_with_wrong_values_never_ends_in_a_traceback(values, dice):
     read_or_refuse(mutate(small_real("jaffle_shop_v12.json"), values, dice))
+
+
+@BUDGET
+@given(values=st.lists(BAD, min_size=1, max_size=6), dice=st.randoms(use_true_random=False))
+def test_a_catalog_with_wrong_values_anywhere_never_ends_in_a_traceback(values, dice):
+    listed = catalog_table("orders", **{"id": "int", "a": "struct<b int64>", "a.b": "int64"})
+    document = {**catalog(**{"model.shop.orders": listed}), "exposures": {}}
+    try:
+        covered = parse_catalog(mutate(document, values, dice))
+    except CatalogError:
+        return
+    for model in dbt.parse_manifest(rich(), covered).models:
+        Draft202012Validator.check_schema(model.schema)
+        assert b"\\u0000" not in orjson.dumps([model.schema, model.known_columns])
 
 
 @BUDGET

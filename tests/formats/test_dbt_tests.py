@@ -231,3 +231,33 @@ def test_arguments_that_no_database_can_store_are_left_out_with_a_warning():
 def test_two_tests_of_one_name_are_both_kept():
     second = {**check("custom", "id", namespace="other"), "unique_id": "test.other.second"}
     assert len(guarantees(check("custom", "id"), second)["custom"]) == 2
+
+
+def test_a_test_of_an_ephemeral_model_is_a_custom_guarantee_of_the_tables_that_read_it():
+    ephemeral = {"config": {"materialized": "ephemeral"}}
+    nodes = [
+        table("inner", **ephemeral),
+        table("outer", depends_on={"nodes": ["model.shop.inner"]}, **ephemeral),
+        table("a", column("id"), depends_on={"nodes": ["model.shop.outer"]}),
+        table("b", column("id"), depends_on={"nodes": ["model.shop.inner"]}),
+        table("c", column("id"), depends_on={"nodes": ["model.shop.b"]}),
+    ]
+    read = dbt.parse_manifest(manifest(*nodes, check("not_null", "id", on="model.shop.inner")))
+    promise = {"test": "not_null", "column": "id", "ephemeral_model": "model.shop.inner"}
+    expected = {"custom": {"not_null_inner_id": promise}}
+    assert {model.name: model.guarantees for model in read.models} == {"a": expected, "b": expected, "c": None}
+    assert all(model.schema["required"] == [] for model in read.models)
+    assert read.warnings == (
+        "Tests of these ephemeral models became custom guarantees of their readers: model.shop.inner.",
+    )
+
+
+def test_an_enforced_contract_is_a_guarantee():
+    for fields in ({"contract": {"enforced": True}}, {"config": {"contract": {"enforced": True}}}):
+        assert guarantees(on=table(**fields)) == {"custom": {"dbt contract": {"test": "enforced contract"}}}
+    assert guarantees(on=table(contract={"enforced": False})) is None
+
+
+def test_unit_tests_are_no_guarantees():
+    unit_test = {"unit_test.shop.orders.u": {"model": "orders", "depends_on": {"nodes": ["model.shop.orders"]}}}
+    assert guarantees(unit_tests=unit_test) is None

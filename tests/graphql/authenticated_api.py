@@ -13,7 +13,8 @@ from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import ANONYMOUS, Scope
 from tessera_gql.server.http import Transport, Unauthenticated, execute
 from tessera_gql.store.database import Database
-from tessera_gql.store.tables import Team
+from tessera_gql.store.projects import ProjectRef
+from tessera_gql.store.tables import Project, Team
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys
 from tessera_gql.workflows.keys import CreatedKey, KeyRequest
@@ -46,6 +47,11 @@ class AuthenticatedApi:
         async with self.database.write("tester") as session:
             asked = KeyRequest(name, scopes or (Scope.READ,), TeamRef(id=team.id) if team else None, expires_at)
             return await keys.create(session, ANONYMOUS, asked)
+
+    async def create_project_key(self, project: Project, scope: Scope, name: str = "ci") -> CreatedKey:
+        async with self.database.write("tester") as session:
+            request = KeyRequest(name, (scope,), project=ProjectRef(id=project.id))
+            return await keys.create(session, ANONYMOUS, request)
 
     async def reply(self, token: str | None, query: str, **variables: Any) -> dict[str, Any]:
         """The whole reply; an error `UNAUTHENTICATED` when the credential is refused."""

@@ -15,10 +15,10 @@ from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import ACTION_SCOPES, ANONYMOUS, Action, Actor, Scope, is_allowed
 from tessera_gql.policy.enums import DependencyType, Response
-from tessera_gql.store import contracts, keys
+from tessera_gql.store import contracts, debts, keys
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
-from tessera_gql.store.tables import ApiKey, Asset, Team
+from tessera_gql.store.tables import ApiKey, Asset, Project, Proposal, Team
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import dependencies, webhooks
 from tessera_gql.workflows.webhooks import WebhookRequest
@@ -39,6 +39,7 @@ class Scene:
     api: AuthenticatedApi
     owner: Team
     outsider: Team
+    project: Project
 
     async def asset(self, fqn: str = ASSET, owner: Team | None = None) -> Asset:
         asset = await self.world.asset(fqn, owner or self.owner)
@@ -86,6 +87,14 @@ async def update_team(scene: Scene) -> dict[str, Any]:
     return {"team": scene.owner_ref, "metadata": {"seen": True}}
 
 
+async def create_project(scene: Scene) -> dict[str, Any]:
+    return {"name": "new", "owners": [scene.owner_ref]}
+
+
+async def update_project(scene: Scene) -> dict[str, Any]:
+    return {"project": {"name": scene.project.name}, "schemas": ["shop.raw"]}
+
+
 async def create_asset(scene: Scene) -> dict[str, Any]:
     return {"fqn": ASSET, "owner": scene.owner_ref}
 
@@ -93,6 +102,11 @@ async def create_asset(scene: Scene) -> dict[str, Any]:
 async def update_asset(scene: Scene) -> dict[str, Any]:
     await scene.asset()
     return {"asset": {"fqn": ASSET}, "description": "new"}
+
+
+async def transfer_asset(scene: Scene) -> dict[str, Any]:
+    await scene.asset()
+    return {"asset": {"fqn": ASSET}, "owner": {"name": scene.outsider.name}}
 
 
 async def add_dependency(scene: Scene) -> dict[str, Any]:
@@ -123,7 +137,8 @@ async def retire_contract(scene: Scene) -> dict[str, Any]:
 
 async def register(scene: Scene) -> dict[str, Any]:
     await scene.asset(owner=scene.outsider)
-    return {"asset": {"fqn": ASSET}, "team": scene.owner_ref}
+    consumer_asset = await scene.world.asset("shop.core.revenue", scene.owner)
+    return {"asset": {"fqn": ASSET}, "team": scene.owner_ref, "consumerAsset": {"fqn": consumer_asset.fqn}}
 
 
 async def update_registration(scene: Scene) -> dict[str, Any]:
@@ -139,6 +154,15 @@ async def acknowledge_proposal(scene: Scene) -> dict[str, Any]:
     return {"proposal": proposal, "response": "BLOCKED", "team": scene.owner_ref}
 
 
+async def acknowledge_debt(scene: Scene) -> dict[str, Any]:
+    asset = await scene.asset(owner=scene.outsider)
+    await scene.world.register(asset, scene.owner)
+    await scene.world.publish(asset, without("note"), force=True, reason="it must be")
+    async with scene.world.database.read() as session:
+        (debt,) = await debts.list_open(session, [asset.id])
+    return {"debt": global_id("Debt", debt.id)}
+
+
 async def withdraw_proposal(scene: Scene) -> dict[str, Any]:
     return {"proposal": await scene.proposal(scene.owner, scene.outsider)}
 
@@ -147,8 +171,30 @@ async def publish_proposal(scene: Scene) -> dict[str, Any]:
     return {"proposal": await scene.proposal(scene.owner, scene.outsider, Response.APPROVED)}
 
 
+async def propose_retirement(scene: Scene) -> dict[str, Any]:
+    await scene.asset()
+    return {"asset": {"fqn": ASSET}, "reason": "the source is gone", "team": scene.owner_ref}
+
+
+async def withdraw_change_set(scene: Scene) -> dict[str, Any]:
+    asset = await scene.asset()
+    await scene.world.register(asset, scene.outsider)
+    change_set = await scene.world.change_set("repo#1")
+    proposal = (await scene.world.publish(asset, without("note"), change_set_id=change_set.id)).proposal
+    assert proposal is not None
+    return {"changeSet": {"key": "repo#1"}}
+
+
+async def publish_change_set(scene: Scene) -> dict[str, Any]:
+    arguments = await withdraw_change_set(scene)
+    [proposal] = await scene.world.rows(Proposal)
+    await scene.world.answer(proposal, scene.outsider, Response.APPROVED)
+    return arguments
+
+
 async def sync_dbt_manifest(scene: Scene) -> dict[str, Any]:
-    return {"manifest": manifest(table("orders", column("order_id", "integer"))), "owner": scene.owner_ref}
+    orders = table("orders", column("order_id", "integer"), database="shop", schema="core")
+    return {"manifest": manifest(orders), "owner": scene.owner_ref}
 
 
 async def create_api_key(scene: Scene) -> dict[str, Any]:
@@ -185,8 +231,11 @@ async def redeliver_webhook(scene: Scene) -> dict[str, Any]:
 CALLS: dict[Action, Callable[[Scene], Any]] = {
     Action.CREATE_TEAM: create_team,
     Action.UPDATE_TEAM: update_team,
+    Action.CREATE_PROJECT: create_project,
+    Action.UPDATE_PROJECT: update_project,
     Action.CREATE_ASSET: create_asset,
     Action.UPDATE_ASSET: update_asset,
+    Action.TRANSFER_ASSET: transfer_asset,
     Action.ADD_DEPENDENCY: add_dependency,
     Action.REMOVE_DEPENDENCY: remove_dependency,
     Action.PUBLISH_CONTRACT: publish_contract,
@@ -196,8 +245,12 @@ CALLS: dict[Action, Callable[[Scene], Any]] = {
     Action.UPDATE_REGISTRATION: update_registration,
     Action.UNREGISTER: unregister,
     Action.ACKNOWLEDGE_PROPOSAL: acknowledge_proposal,
+    Action.ACKNOWLEDGE_DEBT: acknowledge_debt,
     Action.WITHDRAW_PROPOSAL: withdraw_proposal,
     Action.PUBLISH_PROPOSAL: publish_proposal,
+    Action.PROPOSE_RETIREMENT: propose_retirement,
+    Action.WITHDRAW_CHANGE_SET: withdraw_change_set,
+    Action.PUBLISH_CHANGE_SET: publish_change_set,
     Action.SYNC_DBT_MANIFEST: sync_dbt_manifest,
     Action.CREATE_API_KEY: create_api_key,
     Action.REVOKE_API_KEY: revoke_api_key,
@@ -215,7 +268,7 @@ HIDDEN = {
     Action.TEST_WEBHOOK,
 }  # what they are about does not exist for those who may not see it
 IN_A_FOLDER = {Action.PUSH_TO_GIT, Action.PULL_FROM_GIT}  # asserted in test_git.py, where there is one
-FIELDS = {Action.FORCE_CONTRACT: "publishContract"}
+FIELDS = {Action.FORCE_CONTRACT: "publishContract", Action.TRANSFER_ASSET: "updateAsset"}
 
 
 def field_of(verb: Action) -> str:
@@ -276,7 +329,8 @@ async def test_each_key_may_call_exactly_what_the_table_allows(
     ours, theirs, outsider = [await world.team(name) for name in ("ours", "theirs", "outsider")]
     owner = ours if whose == "ours" else theirs
     tokens = await _tokens(api, database, ours)
-    asked = await CALLS[verb](Scene(world, api, owner, outsider))
+    project = await world.project("shop", ours)
+    asked = await CALLS[verb](Scene(world, api, owner, outsider, project))
     before, is_done = await world.size(), False
     for holder, token in tokens.items():
         refusal_codes, message = await call(api, token, verb, asked)

@@ -195,7 +195,7 @@ async def test_a_repeated_last_acknowledgment_gets_the_first_outcome(world: Worl
 
 
 async def test_an_approved_proposal_is_published_once_however_often_it_is_requested(world: World, ask: Ask) -> None:
-    _, proposal = await world.proposed(consumers=0)
+    _, proposal = await world.proposed(consumers=0, require_explicit_publish=True)
     publish = """mutation ($p: ID!) {
       publishProposal(input: {proposal: $p, publishedBy: {name: "producers"}, idempotencyKey: "once"}) {
         proposal { status } contract { version } errors { code }

@@ -157,7 +157,7 @@ async def test_the_pull_request_page_is_one_request_with_a_fixed_number_of_state
     assert len(proposal["breakingChanges"][0]["teams"]) == consumers
     assert proposal["viewerCanAcknowledge"] is True
     assert proposal["viewerCanPublish"] is False
-    assert len(statements) == 13
+    assert len(statements) == 14
 
 
 @pytest.mark.parametrize("size", [1, 5])
@@ -176,7 +176,7 @@ async def test_the_column_page_is_one_request_with_a_fixed_number_of_statements(
     assert {"name": "precise"} in total["readers"]
     assert data["asset"]["downstream"]["totalCount"] == size
     assert len(data["asset"]["consumers"]["nodes"]) == size + 1
-    assert len(statements) == 10
+    assert len(statements) == 11
 
 
 @pytest.mark.parametrize("size", [1, 4])

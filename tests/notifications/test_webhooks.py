@@ -15,6 +15,7 @@ from tessera_gql.notifications.outbound_http import PostRules
 from tessera_gql.notifications.webhook_worker import WebhookOptions, WebhookWorker, create_deliveries
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.policy.enums import DeliveryStatus, Response, WebhookFormat
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.policy.visibility import format_key_actor
 from tessera_gql.policy.webhook_delivery import Backoff
 from tessera_gql.store import webhooks
@@ -95,7 +96,7 @@ async def test_every_event_from_now_on_is_posted_and_signed(live: Database) -> N
         message = Verifier(created.secret or "").verify(request.body, request.headers)
         assert message["type"] == message["data"]["kind"]
     assert {request.headers["webhook-id"] for request in receiver.got} == {
-        str(delivery.id) for delivery in await deliveries(live)
+        encode_global_id("WebhookDelivery", delivery.id) for delivery in await deliveries(live)
     }
 
 
@@ -246,6 +247,19 @@ async def test_a_replaced_secret_signs_together_with_the_new_secret_for_a_day(
     assert [secret["secret"] for secret in last.webhook.secrets] == [last.secret, fresh.secret]
 
 
+async def test_the_event_of_an_update_holds_hosts_and_no_secret(world: World, database: Database) -> None:
+    created = await webhook(database, "https://one.example/services/T0K3N")
+    updated = await change(database, created.webhook, rotate=True, url="https://two.example/x", kinds=["TEAM_CREATED"])
+    payload = (await world.events())[-1].payload
+    assert payload["changed"] == ["kinds", "secrets", "url"]
+    assert payload["changes"] == {
+        "kinds": {"before": None, "after": ["TEAM_CREATED"]},
+        "url": {"before": "one.example", "after": "two.example"},
+    }
+    secrets = {created.secret or "", updated.secret or "", "T0K3N"}
+    assert not any(secret in str(event.payload) for event in await world.events() for secret in secrets)
+
+
 async def test_both_secrets_verify_a_post_while_one_replaces_the_other(live: Database) -> None:
     async with receiving() as receiver, working(live):
         created = await webhook(live, receiver.url, kinds=["TEAM_CREATED"])
@@ -265,7 +279,9 @@ async def test_a_delivery_can_be_sent_again_with_the_same_id(live: Database) -> 
             await verbs.redeliver(session, ANONYMOUS, first.id)
         await receiver.count(2)
         (again,) = await settled(live)
-    assert [request.headers["webhook-id"] for request in receiver.got] == [str(first.id)] * 2
+    assert [request.headers["webhook-id"] for request in receiver.got] == [
+        encode_global_id("WebhookDelivery", first.id)
+    ] * 2
     assert len(again.attempts) == 2
 
 

@@ -12,15 +12,17 @@ from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.compatibility import (
     Judgement,
     Terms,
+    allow_higher_version,
     decide_outcome,
-    find_stale_reason,
+    find_further_breaks,
+    follow_version,
     judge,
     next_version,
     summarize_changes,
     validate_schema,
     waive_move_to_consumer,
 )
-from tessera_gql.policy.enums import ChangeType, Outcome
+from tessera_gql.policy.enums import ChangeType, Intent, Outcome
 from tessera_gql.policy.modes import is_weaker
 from tests.policy.test_affected_teams import change
 
@@ -188,20 +190,57 @@ def test_only_breaking_changes_are_proposed_or_forced(judgement: Judgement, forc
 
 
 @pytest.mark.parametrize(
-    ("breaking", "approved", "proposed_version", "reason"),
+    ("judgement", "expected"),
     [
-        ([change("a")], [change("a")], "2.0.0", None),
-        ([change("a"), change("b")], [change("a")], "2.0.0", "since version 1.1.0 it also breaks"),
-        ([change("a")], [change("a")], "1.1.0", "version 1.1.0 was published meanwhile and 1.1.0 does not follow it"),
+        (Judgement(is_unchanged=True), Outcome.UNCHANGED),
+        (Judgement(is_first=True), Outcome.COMPATIBLE),
+        (Judgement(), Outcome.COMPATIBLE),
+        (Judgement(breaking=(change("a"),)), Outcome.PROPOSED),
     ],
 )
-def test_approved_terms_are_stale_after_another_break_or_a_higher_version(
-    breaking: list[Change], approved: list[Change], proposed_version: str, reason: str | None
+def test_an_ask_never_publishes(judgement: Judgement, expected: Outcome) -> None:
+    assert decide_outcome(judgement, intent=Intent.ASK) is expected
+
+
+@pytest.mark.parametrize(
+    ("breaking", "proposed", "further"),
+    [
+        ([change("a")], [change("a")], []),
+        ([change("a"), change("b")], [change("a")], [change("b")]),
+        ([change("a")], [change("a"), change("b")], []),
+    ],
+)
+def test_further_breaks_are_those_that_the_proposal_lacks(
+    breaking: list[Change], proposed: list[Change], further: list[Change]
 ) -> None:
     judgement = Judgement(breaking=tuple(breaking), bump=Bump.MAJOR)
-    fingerprints = {item.fingerprint for item in approved}
-    stale = find_stale_reason(judgement, fingerprints, proposed_version, "1.1.0")
-    assert stale is None if reason is None else stale is not None and reason in stale
+    assert list(find_further_breaks(judgement, {item.fingerprint for item in proposed})) == further
+
+
+@pytest.mark.parametrize(
+    ("proposed_version", "current", "version"),
+    [("2.0.0", "1.1.0", "2.0.0"), ("2.0.0", "2.0.0", "3.0.0"), ("2.0.0-rc.1", "1.9.0", "2.0.0-rc.1")],
+)
+def test_a_proposed_version_stays_unless_it_is_taken(proposed_version: str, current: str, version: str) -> None:
+    assert follow_version(proposed_version, current, Judgement(bump=Bump.MAJOR)) == version
+
+
+@pytest.mark.parametrize(
+    ("given_version", "current", "is_unchanged"),
+    [("2.0.0", "2.0.0-rc.1", False), ("1.0.0", "1.0.0", True), ("0.9.0", "1.0.0", True), (None, "1.0.0", True)],
+)
+def test_only_a_higher_version_changes_unchanged_terms(
+    given_version: str | None, current: str, is_unchanged: bool
+) -> None:
+    judgement = allow_higher_version(Judgement(is_unchanged=True), given_version, current)
+    assert judgement.is_unchanged is is_unchanged
+
+
+@pytest.mark.parametrize(
+    ("highest", "version"), [(None, "1.0.0"), ("1.4.2", "2.0.0"), ("3.1.0-rc.1", "4.0.0"), ("2.0.0-rc.1", "2.0.0")]
+)
+def test_the_first_contract_after_a_retired_one_takes_the_next_major(highest: str | None, version: str) -> None:
+    assert next_version(None, highest, Judgement(is_first=True)) == version
 
 
 def test_a_text_that_utf8_cannot_store_is_refused() -> None:
@@ -218,8 +257,8 @@ def test_approved_terms_are_stale_when_they_remove_an_alternative_that_was_added
     approved = {item.fingerprint for item in judge(events("A", "B", "C"), events("A", "B")).breaking}
     assert judge(events("A", "B", "C"), events("A", "B", "C", "D")).breaking == ()
     judgement = judge(events("A", "B", "C", "D"), events("A", "B"))
-    reason = "since version 1.1.0 it also breaks: e: 2 alternatives were removed."
-    assert find_stale_reason(judgement, approved, "2.0.0", "1.1.0") == reason
+    further = find_further_breaks(judgement, approved)
+    assert [item.message for item in further] == ["e: 2 alternatives were removed."]
 
 
 def addresses(zip_type: str, *names: str) -> Terms:
@@ -232,5 +271,5 @@ def test_approved_terms_are_stale_when_a_definition_that_they_change_is_used_by_
     proposed = addresses("integer", "billing", "shipping")
     approved = {item.fingerprint for item in judge(addresses("string", "billing"), proposed).breaking}
     judgement = judge(addresses("string", "billing", "shipping"), proposed)
-    reason = "since version 1.1.0 it also breaks: billing.zip: type changed from string to integer."
-    assert find_stale_reason(judgement, approved, "2.0.0", "1.1.0") == reason
+    further = find_further_breaks(judgement, approved)
+    assert [item.message for item in further] == ["billing.zip: type changed from string to integer."]

@@ -173,3 +173,55 @@ def test_guarantees_that_are_no_object_are_refused(document):
     with pytest.raises(SchemaError, match="object") as caught:
         compare_guarantees({}, document)
     assert caught.value.side == "new"
+
+
+@pytest.mark.parametrize("kind", ["dbt_utils.expression_is_true", "singular"])
+def test_a_custom_test_under_another_name_is_no_change(kind: str) -> None:
+    promise = {"test": kind, "arguments": {"expression": "a > 0"}}
+    assert compare_guarantees({"custom": {"old name": promise}}, {"custom": {"new name": dict(promise)}}) == ()
+
+
+def test_a_custom_test_that_is_renamed_and_changed_breaks() -> None:
+    old, new = ({"custom": {name: {"test": "x", "arguments": {"n": name}}}} for name in "ab")
+    (removed, added) = compare_guarantees(old, new)
+    assert (removed.kind, added.kind) == (ChangeKind.GUARANTEE_WEAKENED, ChangeKind.GUARANTEE_STRENGTHENED)
+    assert Mode.CONSUMER in removed.breaks
+
+
+def test_two_equal_custom_tests_of_which_only_one_is_renamed_leave_one_removed() -> None:
+    promise = {"test": "x"}
+    changes = compare_guarantees({"custom": {"a": promise, "b": promise}}, {"custom": {"c": promise}})
+    assert [change.path for change in changes] == ["custom.b"]
+
+
+@pytest.mark.parametrize("after", [None, {"test": "not_null", "severity": "warn", "where": "a > 0"}])
+def test_a_test_that_only_warns_may_go_or_change(after: dict[str, str] | None) -> None:
+    before = {"custom": {"t": {"test": "not_null", "severity": "warn"}}}
+    (change,) = compare_guarantees(before, {"custom": {"t": after}} if after else None)
+    assert change.breaks == frozenset()
+    assert change.message.endswith("than before; it only warned.")
+
+
+def test_a_test_that_only_warns_from_now_on_breaks() -> None:
+    before = {"custom": {"t": {"test": "x"}}}
+    (change,) = compare_guarantees(before, {"custom": {"t": {"test": "x", "severity": "warn"}}})
+    assert Mode.CONSUMER in change.breaks
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "removed"),
+    [
+        (["a", "a, b"], ["a"], []),
+        (["a, b"], ["b"], []),
+        (["a, b"], ["a, c"], ["a, b"]),
+        (["a"], ["a, b"], ["a"]),
+        (["a, b, c"], ["c, a"], []),
+    ],
+)
+def test_a_unique_set_of_columns_that_contains_another_one_may_go(
+    before: list[str], after: list[str], removed: list[str]
+) -> None:
+    changes = compare_guarantees(
+        {"uniqueness": dict.fromkeys(before, "always")}, {"uniqueness": dict.fromkeys(after, "always")}
+    )
+    assert [change.path.removeprefix("uniqueness.") for change in changes if change.breaks] == removed

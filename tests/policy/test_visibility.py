@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from tessera_gql.policy.access import ANONYMOUS, Action, Actor, Scope, is_allowed
+from tessera_gql.policy.access import ANONYMOUS, Action, Actor, ProjectScope, Scope, is_allowed
 from tessera_gql.policy.events import EVENT_KINDS, ApiKeyCreated, TeamCreated
 from tessera_gql.policy.visibility import (
     EVENT_AUDIENCES,
@@ -42,6 +42,16 @@ def test_private_rows_are_visible_to_callers_who_may_change_them(verb: Action, s
     view = visibility_of(actor)
     for owner in (OURS, THEIRS, None):
         assert (view.is_unrestricted or (owner is not None and view.team_id == owner)) == is_allowed(actor, verb, owner)
+
+
+@pytest.mark.parametrize("scope", [Scope.READ, Scope.WRITE])
+def test_a_projects_key_sees_no_private_rows_but_itself(scope: Scope) -> None:
+    key_id = uuid4()
+    project = ProjectScope(uuid4(), "dbt", frozenset({OURS}))
+    actor = Actor("ci", None, frozenset({scope}), key_id, project)
+    assert visibility_of(actor) == Visibility(team_id=None, key_id=key_id)
+    for verb in (Action.READ_KEYS, Action.READ_WEBHOOKS, Action.REVOKE_API_KEY, Action.UPDATE_WEBHOOK):
+        assert not is_allowed(actor, verb, OURS)
 
 
 def test_without_keys_everything_is_visible() -> None:

@@ -43,6 +43,8 @@ REMOTE: dict[str, Sequence[str]] = {
     "unregister": (ASSET, "--team", "a"),
     "inbox": (),
     "ack": (ASSET, "APPROVED"),
+    "debts": (),
+    "acknowledge-debt": ("RGVidDo=",),
     "proposals": (),
     "proposal": (ASSET,),
     "publish-proposal": (ASSET,),

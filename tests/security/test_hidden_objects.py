@@ -62,6 +62,8 @@ async def inputs(private: VisibilityScenario, team: Team, other_team: Team) -> d
     return {
         "createTeam": {"name": f"new-{number}"},
         "updateTeam": {"team": owner, "metadata": {"a": number}},
+        "createProject": {"name": f"new-{number}", "owners": [owner]},
+        "updateProject": {"project": {"name": f"public-{team.name}-project"}, "schemas": [f"new.n{number}"]},
         "createAsset": {"fqn": f"shop.new.n{number}", "owner": owner},
         "updateAsset": {"asset": asset, "metadata": {"a": number}},
         "addDependency": edge,
@@ -71,6 +73,7 @@ async def inputs(private: VisibilityScenario, team: Team, other_team: Team) -> d
         "register": {"asset": asset, "team": {"name": other_team.name}},
         "updateRegistration": {"registration": global_id("Registration", own_registrations[0].id), "purpose": "new"},
         "acknowledgeProposal": proposal | {"response": Enum("APPROVED"), "team": {"name": other_team.name}},
+        "acknowledgeDebt": {"debt": next(iter(known_ids["Debt"]))},
         "publishProposal": proposal,
         "withdrawProposal": proposal,
         "unregister": {"registration": global_id("Registration", own_registrations[0].id)},
@@ -109,7 +112,7 @@ async def test_no_payload_of_a_mutation_shows_more_than_its_caller_may_see(
 ) -> None:
     assert CORE.mutation_type is not None
     accepted = set[str]()
-    names = ("READ key", "OIDC write, no team", "WRITE key", "ADMIN key")
+    names = ("READ key", "OIDC write, no team", "project key", "WRITE key", "ADMIN key")
     for caller in (caller for name in names for caller in private.callers if caller.name == name):
         crawler = Crawler(CORE, asking(parts, private, caller), arguments(await ids(private)))
         for team, other_team in ((private.theirs, private.ours), (private.ours, private.theirs)):

@@ -41,6 +41,8 @@ STEPS: dict[tuple[str, ...], tuple[str, Sequence[str], set[int]]] = {
     ("proposals",): ("proposal", (), {0}),
     ("proposal",): ("proposal", (ASSET,), {0}),
     ("inbox",): ("proposal", ("-t", MARKER), {0}),
+    ("debts",): ("peace", ("-t", MARKER), {0}),
+    ("acknowledge-debt",): ("", (HOSTILE,), {2}),
     ("ack",): ("proposal", (ASSET, "BLOCKED", "-t", MARKER, "--notes", MARKER), {0}),
     ("publish-proposal",): ("proposal", (ASSET,), {2}),
     ("withdraw",): ("proposal", (ASSET,), {0}),

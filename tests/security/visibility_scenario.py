@@ -21,15 +21,19 @@ from tessera_gql.policy.enums import Response
 from tessera_gql.policy.visibility import EVENT_AUDIENCES, TYPE_AUDIENCES, Audience
 from tessera_gql.policy.webhook_delivery import Backoff
 from tessera_gql.server.http import execute
+from tessera_gql.store import projects as project_store
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
+from tessera_gql.store.projects import ProjectRef
 from tessera_gql.store.tables import (
     Acknowledgment,
     ApiKey,
     Asset,
     AssetDependency,
     Contract,
+    Debt,
     EventRow,
+    Project,
     Proposal,
     Registration,
     Team,
@@ -46,7 +50,7 @@ from tessera_gql.workflows.webhooks import WebhookRequest
 from tests.formats.manifests import column, manifest
 from tests.formats.manifests import table as model
 from tests.security.crawler import Ask, Enum
-from tests.world import ORDERS, World, without
+from tests.world import World, without
 
 ISSUER, AUDIENCE, ADMIN_KEY = "https://login.example.com/", "tessera", "an administrator's key of the settings"
 SIGNING = RSAKey.generate_key(2048, {"kid": "rsa", "use": "sig"})
@@ -57,13 +61,16 @@ NOUNS: dict[str, type[Any]] = {
     "Asset": Asset,
     "AssetDependency": AssetDependency,
     "Contract": Contract,
+    "Debt": Debt,
     "Event": EventRow,
+    "Project": Project,
     "Proposal": Proposal,
     "Registration": Registration,
     "Team": Team,
     "Webhook": Webhook,
     "WebhookDelivery": WebhookDelivery,
 }
+ROOTS_BY_ID = {"contract": "Contract", "debt": "Debt", "proposal": "Proposal", "registration": "Registration"}
 LIMITS = dict.fromkeys(
     [f"limit_{name}" for name in ("cost", "aliases", "directives", "overlaps", "tokens", "errors")], 10**7
 ) | {"limit_depth": 100}
@@ -127,11 +134,14 @@ class VisibilityScenario:
 
     async def truth(self) -> dict[str, dict[str, bool | Any]]:
         """For each type the ids of all objects, each with its id in the database and its owners (None: public)."""
-        hooks = {webhook.id: webhook.team_id for webhook in await self.world.rows(Webhook)}
+        holders = {row.id: [row.team_id] if row.team_id else [] for row in await self.world.rows(Webhook)}
+        async with self.world.database.read() as session:
+            for row in await project_store.list_owners(session, [row.id for row in await self.world.rows(Project)]):
+                holders.setdefault(row.project_id, []).append(row.team_id)
         ids: dict[str, dict[str, Any]] = {}
         for name, noun in NOUNS.items():
             rows: list[Any] = await (self.world.events() if noun is EventRow else self.world.rows(noun))
-            ids[name] = {global_id(name, row.id): (row.id, owners(name, row, hooks)) for row in rows}
+            ids[name] = {global_id(name, row.id): (row.id, owners(name, row, holders)) for row in rows}
         return ids
 
     async def visible(self, caller: Caller) -> set[tuple[str, str]]:
@@ -144,15 +154,18 @@ class VisibilityScenario:
         }
 
 
-def owners(kind: str, row: Any, hooks: dict[UUID, UUID | None]) -> Sequence[UUID] | None:
-    """The owners of an event by the table of visibility, read from the row."""
+def owners(kind: str, row: Any, holders: dict[UUID, list[UUID]]) -> Sequence[UUID] | None:
+    """The owners of a row by the table of visibility. `holders` are the teams of webhooks and projects."""
     if TYPE_AUDIENCES[kind] is Audience.READERS:
         return None
     if isinstance(row, EventRow) or kind == "Event":
         kinds = {event.kind: audience for event, audience in EVENT_AUDIENCES.items()}
         return None if kinds[row.kind] is Audience.READERS else [UUID(team) for team in row.teams]
-    owner = hooks[row.webhook_id] if kind == "WebhookDelivery" else row.team_id
-    return [owner] if owner else []
+    if kind == "WebhookDelivery":
+        return holders[row.webhook_id]
+    if kind == "ApiKey" and row.project_id:
+        return holders[row.project_id]
+    return [row.team_id] if row.team_id else []
 
 
 async def build(parts: Components) -> VisibilityScenario:
@@ -203,14 +216,17 @@ async def _public(parts: Components, world: World, team: Team, other_team: Team)
         await registrations.register(
             session, actor, AssetRef(id=asset.id), team=TeamRef(id=other_team.id), details=reading
         )
-    await world.publish(asset, {**ORDERS, "title": "2"}, force=True, reason=f"public-{team.name}-forced", actor=actor)
-    outcome = await world.publish(asset, without("note"), reason=f"public-{team.name}-reason")
+    forced = without("customer_id")
+    await world.publish(asset, forced, force=True, reason=f"public-{team.name}-forced", actor=actor)
+    outcome = await world.publish(asset, without("note", schema=forced), reason=f"public-{team.name}-reason")
     assert outcome.proposal is not None
     async with world.database.write("tester") as session:
         acknowledgment = AcknowledgmentInput(Response.BLOCKED, None, f"public-{team.name}-notes")
         await proposals.acknowledge(
             session, ANONYMOUS, outcome.proposal.id, team=TeamRef(id=other_team.id), answer=acknowledgment
         )
+    project = await world.project(f"public-{team.name}-project", team)
+    await create_project_key(world, project, f"canary-{team.name}-project-key")
     key = await create_key(world, team, f"canary-{team.name}-actor", Scope.WRITE)
     asked = {"asset": {"fqn": asset.fqn}, "metadata": {"note": f"public-{team.name}-metadata"}}
     query = "mutation($input: UpdateAssetInput!) { updateAsset(input: $input) { errors { code } } }"
@@ -228,13 +244,21 @@ async def create_key(world: World, team: Team | None, name: str, *scopes: Scope)
         return await keys.create(session, ANONYMOUS, KeyRequest(name, wanted, TeamRef(id=team.id) if team else None))
 
 
+async def create_project_key(world: World, project: Project, name: str) -> CreatedKey:
+    async with world.database.write("tester") as session:
+        request = KeyRequest(name, (Scope.WRITE,), project=ProjectRef(id=project.id))
+        return await keys.create(session, ANONYMOUS, request)
+
+
 async def _callers(world: World, ours: Team) -> list[Caller]:
     read, write, admin = [await create_key(world, ours, f"caller {scope}", scope) for scope in Scope]
     root = await create_key(world, None, "caller of no team")
+    project = await create_project_key(world, await world.project("of the caller", ours), "caller of a project")
     database = world.database
     return [
         Caller("READ key", read.token, key_id=read.key.id),
         Caller("WRITE key", write.token, team_id=ours.id, key_id=write.key.id),
+        Caller("project key", project.token, key_id=project.key.id),
         Caller("ADMIN key", admin.token, sees_all=True),
         Caller("ADMIN key of no team", root.token, sees_all=True),
         Caller("ADMIN_KEY", ADMIN_KEY, sees_all=True),
@@ -272,11 +296,11 @@ def arguments(ids: dict[str, list[str]]) -> dict[str, list[dict[str, Any]]]:
     names = {"asset": "shop.core.theirs", "team": "theirs"}
     dropped = without("total")
     values: dict[str, list[dict[str, Any]]] = {
-        f"Query.{name}": [{"id": identity} for identity in ids[kind]]
-        for name, kind in {"contract": "Contract", "proposal": "Proposal", "registration": "Registration"}.items()
+        f"Query.{name}": [{"id": identity} for identity in ids[kind]] for name, kind in ROOTS_BY_ID.items()
     }
     return values | {
         "Query.asset": [{"by": {"fqn": names["asset"]}}, {"by": {"id": ids["Asset"][0]}}],
+        "Query.project": [{"by": {"name": "public-theirs-project"}}, {"by": {"id": ids["Project"][0]}}],
         "Query.team": [{"by": {"name": names["team"]}}, {"by": {"id": ids["Team"][0]}}],
         "Query.search": [{"text": "theirs"}, {"text": "canary"}],
         "Query.impact": [{"asset": {"fqn": names["asset"]}, "schema": dropped}],

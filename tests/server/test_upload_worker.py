@@ -3,11 +3,12 @@
 import asyncio
 import gc
 import io
+from uuid import uuid4
 
 import pytest
 
 from tessera_gql.formats.raw_json import RawJson
-from tessera_gql.policy.access import ANONYMOUS
+from tessera_gql.policy.access import ANONYMOUS, Actor, ProjectScope, Scope
 from tessera_gql.server.upload_worker.protocol import FrameKind, JobMessage, pack_frame
 from tessera_gql.server.upload_worker.worker import Worker
 
@@ -15,6 +16,26 @@ from .sample_schema import SampleBackend
 from .test_websocket import until
 
 NUMBER = b'{"query": "query ($file: Int!) {number(value: $file)}", "variables": {"file": null}}'
+
+
+@pytest.mark.parametrize(
+    "actor",
+    [
+        ANONYMOUS,
+        Actor("team", uuid4(), frozenset({Scope.WRITE}), uuid4()),
+        Actor(
+            "project",
+            None,
+            frozenset({Scope.READ, Scope.WRITE}),
+            uuid4(),
+            ProjectScope(uuid4(), "shop", frozenset({uuid4(), uuid4()}), ("prod.marts", "prod.stg_*")),
+        ),
+    ],
+    ids=lambda actor: actor.name,
+)
+def test_a_worker_executes_a_job_with_the_rights_of_its_caller(actor: Actor) -> None:
+    job = JobMessage(NUMBER, ("variables.file",), actor, {"a": 1}, 30.0)
+    assert JobMessage.decode(job.encode()) == job
 
 
 @pytest.mark.usefixtures("no_collector")

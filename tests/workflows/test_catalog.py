@@ -40,6 +40,10 @@ async def test_a_team_renames_itself_and_the_event_lists_the_changes(world: Worl
     assert (renamed.name, renamed.meta, renamed.row_version) == ("one", {"a": 1}, 2)
     event = (await world.events())[-1]
     assert (event.kind, event.payload["changed"], event.teams) == ("TEAM_UPDATED", ["metadata", "name"], [str(team.id)])
+    assert event.payload["changes"] == {
+        "metadata": {"before": {}, "after": {"a": 1}},
+        "name": {"before": "One", "after": "one"},
+    }
     size = await world.size()
     assert (await rename(world, team, name="one")).row_version == 2
     assert await world.size() == size
@@ -152,3 +156,13 @@ async def test_an_edge_that_is_not_there_cannot_be_removed(world: World) -> None
     assert (await world.kinds())[-1] == "DEPENDENCY_REMOVED"
     with pytest.raises(Conflict, match="does not consume"):
         await remove(DependencyType.CONSUMES)
+
+
+async def test_the_event_of_an_asset_holds_the_values_before_and_after_and_cuts_long_ones(world: World) -> None:
+    owner, successor = await world.team("owner"), await world.team("successor")
+    asset = await world.asset("core.orders", owner, description="Orders.")
+    await change(world, asset, owner=TeamRef(id=successor.id), description="a" * 20_000)
+    assert (await world.events())[-1].payload["changes"] == {
+        "description": {"before": "Orders.", "after": f"{'a' * 500}… (20000 characters)"},
+        "owner": {"before": str(owner.id), "after": str(successor.id)},
+    }

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict, Forbidden
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.enums import ContractStatus, Outcome, Response
@@ -26,7 +27,7 @@ async def test_the_order_of_contracts_is_that_of_their_locks_not_of_their_calls(
     assert {key: contract.id for key, contract in before.items()} == {second.id: first.id, third.id: second.id}
 
 
-async def test_after_retirement_versions_go_on_from_the_highest_ever(world: World, clock: FixedClock) -> None:
+async def test_after_retirement_comes_the_next_major_after_the_highest_ever(world: World, clock: FixedClock) -> None:
     asset = await world.published()
     await world.publish(asset, adding("one"), version="3.1.0-rc.1")
     latest = await world.active(asset)
@@ -34,7 +35,7 @@ async def test_after_retirement_versions_go_on_from_the_highest_ever(world: Worl
     await world.retire(latest)
     clock.now -= timedelta(days=3)
     again = await world.publish(asset, without("note"))
-    assert (again.outcome, again.contract and again.contract.version) == (Outcome.PUBLISHED, "3.1.0")
+    assert (again.outcome, again.contract and again.contract.version) == (Outcome.PUBLISHED, "4.0.0")
 
 
 async def test_an_active_contract_with_readers_is_not_retired(world: World) -> None:
@@ -42,7 +43,7 @@ async def test_an_active_contract_with_readers_is_not_retired(world: World) -> N
     active = await world.active(asset)
     assert active is not None
     before = await world.size()
-    with pytest.raises(Conflict, match=r"is active and read by consumer-0\. They must unregister first"):
+    with pytest.raises(Conflict, match=r"is active and read by consumer-0\. Propose the retirement"):
         await world.retire(active)
     assert await world.size() == before
     await world.unregister((await world.registrations())[0])
@@ -53,7 +54,7 @@ async def test_an_active_contract_with_readers_is_not_retired(world: World) -> N
 
 
 async def test_the_contract_under_an_open_proposal_is_not_retired(world: World) -> None:
-    asset, proposal = await world.proposed(consumers=0)
+    asset, proposal = await world.proposed(consumers=0, require_explicit_publish=True)
     active = await world.active(asset)
     assert active is not None
     with pytest.raises(Conflict, match=r"open proposal\. Withdraw it first"):
@@ -82,3 +83,12 @@ async def test_only_the_owner_retires_and_an_administrator_for_it(world: World) 
         await World(world.database, stranger).retire(first)
     admin = Actor("admin", world.consumers[0].id, frozenset({Scope.ADMIN}))
     assert (await World(world.database, admin).retire(first)).status is ContractStatus.RETIRED
+
+
+async def test_the_event_of_a_contract_holds_version_and_mode_before_and_after(world: World) -> None:
+    asset = await world.published()
+    await world.publish(asset, adding("one"), mode=Mode.FULL)
+    first, second = [event.payload for event in await world.events() if event.kind == "CONTRACT_PUBLISHED"]
+    names = ("previous_version", "version", "previous_mode", "mode")
+    assert [first[name] for name in names] == [None, "1.0.0", None, "BACKWARD"]
+    assert [second[name] for name in names] == ["1.0.0", "1.1.0", "BACKWARD", "FULL"]

@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import text
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound
-from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
+from tessera_gql.policy.access import ANONYMOUS, Actor, ProjectScope, Scope
 from tessera_gql.policy.visibility import UNRESTRICTED
 from tessera_gql.store import keys as store
 from tessera_gql.store.database import Database
+from tessera_gql.store.projects import ProjectRef
 from tessera_gql.store.tables import ApiKey, Team, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys
@@ -100,6 +101,49 @@ async def test_only_an_administrators_key_belongs_to_no_team(database: Database)
     assert (await make(database, scopes=[Scope.ADMIN])).key.team_id is None
     with pytest.raises(Invalid, match="Only an ADMIN key belongs to no team"):
         await make(database, scopes=[Scope.WRITE])
+
+
+async def test_only_an_administrator_creates_the_key_of_a_project(world: World, database: Database) -> None:
+    team = await world.team("shop")
+    project = ProjectRef(id=(await world.project("dbt", team)).id)
+    created = await make(database, project=project, scopes=[Scope.WRITE])
+    assert (created.key.team_id, created.key.project_id, created.key.scopes) == (None, project.id, ["READ", "WRITE"])
+    event = (await world.events())[-1]
+    assert (event.kind, event.teams, event.payload["key_team_id"]) == ("API_KEY_CREATED", [str(team.id)], None)
+    assert event.payload["project_id"] == str(project.id)
+    with pytest.raises(Forbidden, match="so only an administrator creates it") as refused:
+        await make(database, actor=holder(team, Scope.WRITE), project=project)
+    assert refused.value.field == ("project",)
+    with pytest.raises(Forbidden, match="lacks the scope WRITE"):
+        await make(database, actor=holder(team, Scope.READ), project=project)
+
+
+async def test_the_key_of_a_project_is_never_an_admin_key_and_never_of_a_team(world: World, database: Database) -> None:
+    team = await world.team("shop")
+    project = ProjectRef(id=(await world.project("dbt", team)).id)
+    with pytest.raises(Invalid, match="can't be an ADMIN key"):
+        await make(database, project=project, scopes=[Scope.ADMIN])
+    with pytest.raises(Invalid, match="to a team or to a project"):
+        await make(database, project=project, team=team_ref(team))
+    with pytest.raises(NotFound, match="There is no project gone"):
+        await make(database, project=ProjectRef(name="gone"))
+
+
+async def test_an_owner_of_a_project_revokes_its_keys_and_other_teams_and_the_key_itself_do_not(
+    world: World, database: Database
+) -> None:
+    owner, other_team = await world.team("shop"), await world.team("finance")
+    row = await world.project("dbt", owner)
+    created = await make(database, project=ProjectRef(id=row.id), scopes=[Scope.WRITE])
+    scope = ProjectScope(row.id, row.name, frozenset({owner.id}))
+    own_key = Actor("ci", None, frozenset({Scope.WRITE}), created.key.id, scope)
+    with pytest.raises(Forbidden, match="The key of a project may not revoke API keys"):
+        await revoke(database, created.key, own_key)
+    with pytest.raises(NotFound, match="no such API key"):
+        await revoke(database, created.key, holder(other_team, Scope.WRITE))
+    assert (await revoke(database, created.key, holder(owner, Scope.WRITE))).revoked_at is not None
+    event = (await world.events())[-1]
+    assert (event.kind, event.teams) == ("API_KEY_REVOKED", [str(owner.id)])
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a" * 101, "a\nb", "\u202eevil"])

@@ -155,6 +155,6 @@ async def test_a_stale_proposal_is_reported_once_however_often_it_is_checked(wor
     assert approved.proposal.status is ProposalStatus.APPROVED
     assert await world.kinds(before) == ["PROPOSAL_ANSWERED", "PROPOSAL_STATUS_CHANGED", "PROPOSAL_STALE"]
     size = await world.size()
-    await world.publish(asset, grown)
+    await world.apply_time(proposal)
     await world.apply_time(proposal)
     assert await world.size() == size

@@ -103,7 +103,12 @@ async def test_an_update_changes_only_the_named_fields(world: World) -> None:
     row = await register(world, asset, await world.team("readers"), fields=("total",), purpose="bi")
     changed = await update(world, row, 1, fields=("note",), metadata={"a": 1})
     assert (changed.fields, changed.purpose, changed.meta, changed.row_version) == (["note"], "bi", {"a": 1}, 2)
-    assert (await world.events())[-1].payload["changed"] == ["fields", "metadata"]
+    payload = (await world.events())[-1].payload
+    assert payload["changed"] == ["fields", "metadata"]
+    assert payload["changes"] == {
+        "fields": {"before": ["total"], "after": ["note"]},
+        "metadata": {"before": {}, "after": {"a": 1}},
+    }
     everything = await update(world, row, fields=None, purpose=None)
     assert (everything.fields, everything.purpose, everything.row_version) == (None, None, 3)
     size = await world.size()

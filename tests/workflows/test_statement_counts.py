@@ -50,11 +50,11 @@ async def costs_of(world: World, consumers: int) -> Costs:
 MOST = {
     "unchanged": 4,
     "compatible": 9,
-    "proposed": 13,
+    "proposed": 14,
     "proposed again": 6,
     "last answer": 14,
-    "late registration": 18,
-    "unregistration": 18,
+    "late registration": 19,
+    "unregistration": 20,
     "publication": 16,
 }
 

@@ -25,14 +25,16 @@ ASSET = RootField("asset", Asset, {"by": "AssetRef!"})
 
 
 def viewer() -> Operation[Viewer]:
-    """Get the actor, scopes and team of the key."""
+    """Get the actor, scopes, and team or project of the key."""
     return RootField("viewer", Viewer).build_get_query({}, "The server does not say who this is.")
 
 
-def create_team(name: str, *, metadata: JsonObject | None = None) -> Operation[Team]:
-    """Create a team; raises Conflict if the name is taken."""
-    root = RootField("createTeam", Team)
-    return root.build_idempotent_mutation(build_variables(name=name, metadata=metadata), payload_field="team")
+def create_team(
+    name: str, *, metadata: JsonObject | None = None, idempotency_key: str | None = None
+) -> Operation[Team]:
+    """Create a team; raises Conflict if the name is taken, or the key was used for another input."""
+    input_ = build_variables(name=name, metadata=metadata, idempotency_key=idempotency_key)
+    return RootField("createTeam", Team).build_idempotent_mutation(input_, payload_field="team")
 
 
 def get_team(team: TeamRef) -> Operation[Team]:
@@ -61,10 +63,16 @@ class AssetDetails(TypedDict, total=False):
     metadata: JsonObject | None
 
 
+class NewAssetDetails(AssetDetails, total=False):
+    """Optional attributes of a new asset, and the key with which the call can be repeated."""
+
+    idempotency_key: str | None
+
+
 def create_asset(
-    *, fqn: str, owner_team_id: str | None = None, owner: TeamRef | None = None, **details: Unpack[AssetDetails]
+    *, fqn: str, owner_team_id: str | None = None, owner: TeamRef | None = None, **details: Unpack[NewAssetDetails]
 ) -> Operation[Asset]:
-    """Create an asset; the owner defaults to the team of the key."""
+    """Create an asset; the owner defaults to the team of the key. Raises Conflict if the fqn is taken."""
     owner_ref = {"id": owner_team_id} if owner_team_id else build_team_ref(owner)
     input_ = build_variables(fqn=fqn, owner=owner_ref, **details)
     return RootField("createAsset", Asset).build_idempotent_mutation(input_, payload_field="asset")
@@ -108,9 +116,11 @@ def add_dependency(
     dependency: AssetRef,
     *,
     type: DependencyType | None = None,  # noqa: A002 - the name in the schema
+    idempotency_key: str | None = None,
 ) -> Operation[Dependency]:
-    """Add a lineage edge: `dependent` is made from, or reads, `dependency`."""
-    input_ = build_variables(dependent=build_asset_ref(dependent), dependency=build_asset_ref(dependency), type=type)
+    """Add a lineage edge: `dependent` is made from, or reads, `dependency`. Raises NotFound and Conflict."""
+    refs = {"dependent": build_asset_ref(dependent), "dependency": build_asset_ref(dependency)}
+    input_ = build_variables(**refs, type=type, idempotency_key=idempotency_key)
     return RootField("addDependency", Dependency).build_idempotent_mutation(input_, payload_field="dependency")
 
 
@@ -118,7 +128,7 @@ class RegistrationDetails(TypedDict, total=False):
     """Optional attributes of a registration; those that are None are left out.
 
     `team` defaults to the team of the key. `fields` are field paths; without them the registration covers the whole
-    asset.
+    asset. `idempotency_key` is the key with which the call can be repeated.
     """
 
     team: TeamRef | None
@@ -127,6 +137,7 @@ class RegistrationDetails(TypedDict, total=False):
     pinned_version: str | None
     purpose: str | None
     metadata: JsonObject | None
+    idempotency_key: str | None
 
 
 def register(asset: AssetRef, **details: Unpack[RegistrationDetails]) -> Operation[Registration]:

@@ -34,6 +34,7 @@ class SyncOptions(TypedDict, total=False):
     `owner`: team of the models without an owner in the manifest. `owners`: teams by the owner's name in the manifest.
     `create_teams`: create the missing owners. `per_asset`: skip assets that are refused instead of rolling back.
     `retire_removed`: retire contracts whose model left the manifest and has no consumers.
+    `idempotency_key`: the key with which the call can be repeated.
     """
 
     owner: TeamRef | None
@@ -44,6 +45,7 @@ class SyncOptions(TypedDict, total=False):
     dry_run: bool
     per_asset: bool
     retire_removed: bool
+    idempotency_key: str | None
 
 
 def sync_dbt(

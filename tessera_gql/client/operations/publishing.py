@@ -7,9 +7,19 @@ from typing import Any, TypeAlias, TypedDict
 
 from typing_extensions import Unpack
 
-from tessera_gql.client.enums import AcknowledgmentResponse, CompatibilityMode, DocumentFormat, ProposalStatus
+from tessera_gql.client.enums import (
+    AcknowledgmentResponse,
+    ChangeSetStatus,
+    CompatibilityMode,
+    DocumentFormat,
+    Intent,
+    ProposalStatus,
+)
+from tessera_gql.client.errors import InvalidArgument
 from tessera_gql.client.models import (
     AcknowledgeResult,
+    ChangeSet,
+    ChangeSetSummary,
     Contract,
     ContractDocuments,
     Diff,
@@ -19,6 +29,7 @@ from tessera_gql.client.models import (
     Proposal,
     ProposalDetails,
     PublishResult,
+    RetirementResult,
 )
 from tessera_gql.client.operation import (
     AssetRef,
@@ -30,17 +41,44 @@ from tessera_gql.client.operation import (
     build_filter,
     build_team_ref,
     build_variables,
+    is_global_id,
 )
 
 SchemaDef: TypeAlias = Mapping[str, Any]
 """A JSON Schema."""
 
 
+@dataclass(frozen=True)
+class ChangeSetRequest:
+    """A change set by its natural key, such as `github.com/org/repo#4711`, with the title and URL that it gets."""
+
+    key: str
+    title: str | None = None
+    url: str | None = None
+
+    def to_input(self) -> JsonObject:
+        return build_variables(key=self.key, title=self.title, url=self.url)
+
+
+class RetirementOptions(TypedDict, total=False):
+    """Options of a retirement, as those of a publish."""
+
+    intent: Intent | None
+    change_set: ChangeSetRequest | None
+    publish_when_approved: bool
+    require_explicit_publish: bool
+    supersede: bool
+    expires_at: datetime | None
+
+
 class PublishOptions(TypedDict, total=False):
     """Options of a publish; those that are None are left out, except for `guarantees`.
 
-    `guarantees`: carried over from the active contract if left out. `supersede`: end an open proposal of the asset.
-    `force`: publish a breaking change at once; needs the scope ADMIN and a reason.
+    `guarantees`: carried over from the active contract if left out. `intent`: ASK publishes nothing, and RELEASE, the
+    default, publishes what is approved. `change_set`: the pull request or release that the proposal belongs to.
+    `require_explicit_publish`: keep an approved proposal for `publish_proposal`. `supersede`: end an open proposal of
+    the asset. `force`: publish a breaking change at once; needs the scope ADMIN and a reason.
+    `idempotency_key`: the key with which the call can be repeated.
     """
 
     guarantees: JsonObject | None
@@ -49,10 +87,14 @@ class PublishOptions(TypedDict, total=False):
     reason: str | None
     metadata: JsonObject | None
     expires_at: datetime | None
+    intent: Intent | None
+    change_set: ChangeSetRequest | None
     publish_when_approved: bool
+    require_explicit_publish: bool
     supersede: bool
     force: bool
     dry_run: bool
+    idempotency_key: str | None
 
 
 @dataclass(frozen=True)
@@ -81,15 +123,59 @@ def publish_contract(
 ) -> Operation[PublishResult]:
     """Publish a schema. A breaking change that hurts consumers becomes a proposal instead; see `outcome`."""
     if (asset_id is None) == (fqn is None):
-        raise ValueError("Say which asset: give `asset_id` or `fqn`, one of them.")
+        raise InvalidArgument("Say which asset: give `asset_id` or `fqn`, one of them.")
     input_ = {
         "asset": {"id": asset_id} if asset_id else {"fqn": fqn},
         **_build_schema_input(schema_def),
-        **build_variables(published_by=build_team_ref(published_by), **options),
+        **build_variables(published_by=build_team_ref(published_by), **_build_options(options)),
     }
     if "guarantees" in options:
         input_["guarantees"] = options["guarantees"]
     return RootField("publishContract", PublishResult).build_idempotent_mutation(input_)
+
+
+def _build_options(options: Mapping[str, Any]) -> JsonObject:
+    """Return the options with the change set as an input."""
+    change_set: ChangeSetRequest | None = options.get("change_set")
+    return {**options, "change_set": change_set.to_input() if change_set else None}
+
+
+def propose_retirement(
+    asset: AssetRef, *, reason: str, team: TeamRef | None = None, **options: Unpack[RetirementOptions]
+) -> Operation[RetirementResult]:
+    """Ask every reader to agree that the asset's contract ends; retires it at once if no other team reads it."""
+    values = build_variables(reason=reason, team=build_team_ref(team), **_build_options(options))
+    input_ = {"asset": build_asset_ref(asset), **values}
+    return RootField("proposeRetirement", RetirementResult).build_idempotent_mutation(input_)
+
+
+def get_change_set(change_set: str) -> Operation[ChangeSet]:
+    """Get a change set by its key or id; raises NotFound."""
+    root = RootField("changeSet", ChangeSet, {"by": "ChangeSetRef!"})
+    missing = "There is no such change set. `change_sets()` lists them all."
+    return root.build_get_query({"by": _build_change_set_ref(change_set)}, missing)
+
+
+def change_sets(*, status: Sequence[ChangeSetStatus] = ()) -> PaginatedQuery[ChangeSetSummary]:
+    """List the change sets with one of the statuses, or all, latest first."""
+    root = RootField("changeSets", ChangeSetSummary, {"filter": "ChangeSetFilter"})
+    return root.build_paginated_query(filter=build_filter(status=("in", status)))
+
+
+def withdraw_change_set(change_set: str) -> Operation[ChangeSet]:
+    """Withdraw a change set by its key or id, with all its open proposals."""
+    input_ = {"changeSet": _build_change_set_ref(change_set)}
+    return RootField("withdrawChangeSet", ChangeSet).build_mutation(input_, payload_field="changeSet")
+
+
+def publish_change_set(change_set: str) -> Operation[ChangeSet]:
+    """Publish all open proposals of a change set by its key or id; raises Conflict unless all are approved."""
+    input_ = {"changeSet": _build_change_set_ref(change_set)}
+    return RootField("publishChangeSet", ChangeSet).build_idempotent_mutation(input_, payload_field="changeSet")
+
+
+def _build_change_set_ref(change_set: str) -> JsonObject:
+    return {"id" if is_global_id(change_set, "ChangeSet") else "key": change_set}
 
 
 def _build_schema_input(schema: SchemaDef | Document) -> JsonObject:
@@ -165,12 +251,18 @@ def acknowledge(
     team: TeamRef | None = None,
     migration_deadline: datetime | None = None,
     notes: str | None = None,
+    idempotency_key: str | None = None,
 ) -> Operation[AcknowledgeResult]:
     """Acknowledge a proposal for a team; the team defaults to that of the key. MIGRATING needs a deadline."""
     values = build_variables(
-        response=response, team=build_team_ref(team), migration_deadline=migration_deadline, notes=notes
+        response=response,
+        team=build_team_ref(team),
+        migration_deadline=migration_deadline,
+        notes=notes,
+        idempotency_key=idempotency_key,
     )
-    return RootField("acknowledgeProposal", AcknowledgeResult).build_mutation({"proposal": proposal_id, **values})
+    root = RootField("acknowledgeProposal", AcknowledgeResult)
+    return root.build_idempotent_mutation({"proposal": proposal_id, **values})
 
 
 def withdraw_proposal(proposal_id: str) -> Operation[Proposal]:
@@ -178,10 +270,16 @@ def withdraw_proposal(proposal_id: str) -> Operation[Proposal]:
     return RootField("withdrawProposal", Proposal).build_mutation({"proposal": proposal_id}, payload_field="proposal")
 
 
-def publish_proposal(proposal_id: str, *, published_by: TeamRef | None = None) -> Operation[Contract]:
-    """Publish an approved proposal; raises Stale or Conflict if the asset has changed since."""
-    input_ = build_variables(proposal=proposal_id, published_by=build_team_ref(published_by))
-    return RootField("publishProposal", Contract).build_mutation(input_, payload_field="contract")
+def publish_proposal(
+    proposal_id: str, *, published_by: TeamRef | None = None, idempotency_key: str | None = None
+) -> Operation[Contract]:
+    """Publish an approved proposal and return its contract, or the retired contract.
+
+    Raises Conflict while answers are missing, and if a newer contract adds breaks whose readers were not asked.
+    """
+    team = build_team_ref(published_by)
+    input_ = build_variables(proposal=proposal_id, published_by=team, idempotency_key=idempotency_key)
+    return RootField("publishProposal", Contract).build_idempotent_mutation(input_, payload_field="contract")
 
 
 def inbox(team: TeamRef | None = None) -> PaginatedQuery[PendingAcknowledgment]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tessera_gql.diff.changes import ChangeKind
 from tessera_gql.diff.differences import Difference, Rule, digest_sides
 from tessera_gql.diff.keywords.difference_builders import MAX_TEXT
-from tessera_gql.diff.keywords.record import Keyword
+from tessera_gql.diff.keywords.record import MIXED_YEAR, Keyword, Shapes
 from tessera_gql.diff.messages import describe_edit
 from tessera_gql.diff.values.json import Json, escape_token, is_equal
 
@@ -56,33 +56,39 @@ def _abbreviate(value: Json) -> Json:
     return None if isinstance(value, list | dict) else value
 
 
-def _annotation(keyword: str, description: str) -> Keyword:
-    return Keyword((keyword,), description, constrained_types=0, is_asserting=False, has_subschemas=False)
+def _annotation(keyword: str, shapes: Shapes, description: str) -> Keyword:
+    return Keyword({keyword: shapes}, description, constrained_types=0, is_asserting=False, has_subschemas=False)
 
 
 REPORTED_ANNOTATIONS = (
-    _annotation("title", "A short name."),
-    _annotation("description", "An explanation."),
-    _annotation("examples", "Values as examples."),
-    _annotation("$comment", "A note for who reads the schema."),
-    _annotation("readOnly", "Whether clients can't change the value."),
-    _annotation("writeOnly", "Whether clients can't read the value."),
-    _annotation("contentMediaType", "The media type of a text."),
-    _annotation("contentEncoding", "How a text encodes binary data."),
+    _annotation("title", {4: "text"}, "A short name."),
+    _annotation("description", {4: "text"}, "An explanation."),
+    _annotation("examples", {6: "values"}, "Values as examples."),
+    _annotation("$comment", {7: "text"}, "A note for who reads the schema."),
+    _annotation("readOnly", {7: "flag"}, "Whether clients can't change the value."),
+    _annotation("writeOnly", {2019: "flag"}, "Whether clients can't read the value."),
+    _annotation("contentMediaType", {7: "text"}, "The media type of a text."),
+    _annotation("contentEncoding", {7: "text"}, "How a text encodes binary data."),
 )
 REPORTED = frozenset(name for record in REPORTED_ANNOTATIONS for name in record.names)
 ANNOTATIONS = (
     *REPORTED_ANNOTATIONS,
-    _annotation("deprecated", "Whether the value should no longer be used."),
-    _annotation("contentSchema", "The schema of the data in a text. It is not applied."),
-    _annotation("$schema", "The draft of JSON Schema."),
-    _annotation("$vocabulary", "The vocabularies of a meta-schema."),
-    _annotation("$defs", "Schemas that references lead to."),
-    _annotation("definitions", "Schemas that references lead to."),
+    _annotation("deprecated", {2019: "flag"}, "Whether the value should no longer be used."),
+    _annotation("contentSchema", {2019: "schema"}, "The schema of the data in a text. It is not applied."),
+    _annotation("$schema", {4: "text"}, "The draft of JSON Schema."),
+    _annotation("$vocabulary", {2019: "flags"}, "The vocabularies of a meta-schema."),
+    _annotation("$defs", {2019: "map"}, "Schemas that references lead to."),
+    _annotation("definitions", {4: "map"}, "Schemas that references lead to."),
 )
 IDENTIFIERS = (
     Keyword(
-        ("$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor"),
+        {
+            "$id": {6: "text"},
+            "id": {4: "text", 6: None},
+            "$anchor": {2019: "text"},
+            "$dynamicAnchor": {2020: "text"},
+            "$recursiveAnchor": {2019: "flag", 2020: None, MIXED_YEAR: "flag"},
+        },
         "Names of a schema, to which references lead.",
         constrained_types=0,
         has_subschemas=False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from tessera_gql.diff.differences import Difference
 from tessera_gql.diff.keywords.difference_builders import constraint_difference, constraint_kind
-from tessera_gql.diff.keywords.record import Keyword, RawSchema
+from tessera_gql.diff.keywords.record import MIXED_YEAR, Keyword, RawSchema
 from tessera_gql.diff.messages import describe_text_edit, format_value
 from tessera_gql.diff.values.json import Json, to_json_number
 from tessera_gql.diff.values.json_types import NUMBER
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tessera_gql.diff.read.view import View
 
 LOW, HIGH = ("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")
+EXCLUSIVE_SHAPES = {4: "flag", 6: "number", MIXED_YEAR: "flag or number"}
 NUMBER_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 
@@ -80,7 +81,7 @@ def _write_high(view: View, _: str | None) -> RawSchema | None:
 
 
 MINIMUM = Keyword(
-    LOW,
+    {"minimum": {4: "number"}, "exclusiveMinimum": EXCLUSIVE_SHAPES},
     "The smallest number. `exclusiveMinimum` is the number that a value must exceed; in draft 4 a flag of `minimum`.",
     constrained_types=NUMBER,
     has_subschemas=False,
@@ -89,7 +90,7 @@ MINIMUM = Keyword(
     write=_write_low,
 )
 MAXIMUM = Keyword(
-    HIGH,
+    {"maximum": {4: "number"}, "exclusiveMaximum": EXCLUSIVE_SHAPES},
     "The largest number. `exclusiveMaximum` is the number that a value must not reach; in draft 4 a flag of `maximum`.",
     constrained_types=NUMBER,
     has_subschemas=False,

@@ -37,20 +37,20 @@ def _describe_rule(view: View) -> Json:
 
 
 CONTAINS = Keyword(
-    ("contains",),
+    {"contains": {6: "schema"}},
     "The schema of items of which an array must contain at least one, or as many as `minContains` says.",
     constrained_types=ARRAY,
     triggers=("minContains", "maxContains"),
     compare=compare_contains,
 )
 MIN_CONTAINS = Keyword(
-    ("minContains",),
+    {"minContains": {2019: "count"}},
     "The smallest number of items that match `contains`; 1 if absent.",
     constrained_types=ARRAY,
     read=read_attribute("minContains", "min_contains"),
 )
 MAX_CONTAINS = Keyword(
-    ("maxContains",),
+    {"maxContains": {2019: "count"}},
     "The largest number of items that match `contains`.",
     constrained_types=ARRAY,
     read=read_attribute("maxContains", "max_contains"),

@@ -21,7 +21,7 @@ def _lower_limit(keyword: str, attribute: str, constrained_types: int, descripti
         return {keyword: view.lower_limit(attribute)}
 
     return Keyword(
-        (keyword,),
+        {keyword: {4: "count"}},
         description,
         constrained_types=constrained_types,
         has_subschemas=False,
@@ -37,7 +37,7 @@ def _upper_limit(keyword: str, attribute: str, constrained_types: int, descripti
         return None if limit is None else {keyword: limit}
 
     return Keyword(
-        (keyword,),
+        {keyword: {4: "count"}},
         description,
         constrained_types=constrained_types,
         has_subschemas=False,

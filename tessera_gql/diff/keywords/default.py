@@ -41,7 +41,7 @@ def _find_default(view: View) -> tuple[str, Json] | None:
 
 
 DEFAULT = Keyword(
-    ("default",),
+    {"default": {}},
     "The value that stands for an absent property. Who relies on it breaks when it is removed.",
     constrained_types=0,
     is_asserting=False,

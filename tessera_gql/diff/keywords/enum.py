@@ -59,7 +59,7 @@ def _write_enum(view: View, _: str | None) -> RawSchema | None:
 
 
 ENUM = Keyword(
-    ("enum",),
+    {"enum": {4: "some values", 6: "values"}},
     "The only values that are allowed. Values are equal if their JSON is: 1 and 1.0 are, 1 and true are not.",
     has_subschemas=False,
     triggers=("const",),
@@ -68,7 +68,7 @@ ENUM = Keyword(
     write=_write_enum,
 )
 CONST = Keyword(
-    ("const",),
+    {"const": {6: "anything"}},
     "The only value that is allowed; the same as `enum` with one value.",
     has_subschemas=False,
     read=_read_const,

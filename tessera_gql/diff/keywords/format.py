@@ -24,7 +24,7 @@ def compare_formats(old: View, new: View) -> Iterator[Difference]:
 
 
 FORMAT = Keyword(
-    ("format",),
+    {"format": {4: "text"}},
     "The format of a text, such as `date`. Formats are not checked, so a change breaks FULL alone.",
     constrained_types=0,
     is_asserting=False,

@@ -42,7 +42,7 @@ def _all_divide(steps: frozenset[Number], multiples: frozenset[Number]) -> bool:
 
 
 MULTIPLE_OF = Keyword(
-    ("multipleOf",),
+    {"multipleOf": {4: "positive"}},
     "The number of which a value must be a multiple.",
     constrained_types=NUMBER,
     has_subschemas=False,

@@ -40,7 +40,7 @@ def _is_implied(premises: set[str], conclusions: set[str], budget: Budget) -> bo
 
 
 PATTERN = Keyword(
-    ("pattern",),
+    {"pattern": {4: "pattern"}},
     "A regular expression that a part of a text must match.",
     constrained_types=STRING,
     has_subschemas=False,

@@ -331,7 +331,7 @@ def _contains(outer: Range, inner: Range) -> bool:
 
 
 PHYSICAL_TYPE = Keyword(
-    (KEYWORD,),
+    {KEYWORD: {}},
     "The type of a column in its warehouse: a family with its size, and the text of the warehouse.",
     constrained_types=0,
     is_asserting=False,

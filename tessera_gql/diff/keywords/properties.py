@@ -57,16 +57,22 @@ def _compare_dependencies(old: View, new: View) -> Iterator[Difference]:
 
 
 PROPERTIES = Keyword(
-    ("properties",), "The schemas of properties by name. These are the declared fields.", constrained_types=OBJECT
+    {"properties": {4: "map"}},
+    "The schemas of properties by name. These are the declared fields.",
+    constrained_types=OBJECT,
 )
 PATTERN_PROPERTIES = Keyword(
-    ("patternProperties",),
+    {"patternProperties": {4: "pattern map"}},
     "The schemas of properties, by a pattern of their names.",
     constrained_types=OBJECT,
     compare=lambda old, new: _compare_entries(old, new, "patternProperties", "rule for fields that match"),
 )
 DEPENDENCIES = Keyword(
-    DEPENDENCY_KEYWORDS,
+    {
+        "dependentRequired": {2019: "names map"},
+        "dependentSchemas": {2019: "map"},
+        "dependencies": {4: "some dependencies", 6: "dependencies"},
+    },
     "The properties that must be present, or the schema that must hold, if a property is present.",
     constrained_types=OBJECT,
     compare=_compare_dependencies,

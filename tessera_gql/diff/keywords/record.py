@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:  # schemas and views are read with these records
     from tessera_gql.diff.read.view import View
 
 RawSchema: TypeAlias = dict[str, Json]
+Shapes: TypeAlias = Mapping[int, str | None]
+"""The shape of a keyword's value (see `read.shapes`), by the year of the draft since which it has it; None: none."""
+MIXED_YEAR = 2021
+"""Stands, as a year, for the dialect that has the keywords of 2019-09 and of 2020-12."""
 Reader: TypeAlias = "Callable[[Schema], None]"
 Comparer: TypeAlias = "Callable[[View, View], Iterator[Difference]]"
 Writer: TypeAlias = "Callable[[View, str | None], RawSchema | None]"
@@ -24,12 +28,13 @@ Writer: TypeAlias = "Callable[[View, str | None], RawSchema | None]"
 class Keyword:
     """A keyword, or several that are read and compared together.
 
-    `read` sets attributes of a schema that has the keyword. `compare` yields the differences of two views of which the
-    keyword or one of `triggers` differs. `write` returns a schema for the values that the keyword accepts in a view, or
-    in its property of the given name; a counterexample violates it.
+    `shapes` are by name; a draft that has no shape for a name doesn't define the keyword. `read` sets attributes of a
+    schema that has the keyword. `compare` yields the differences of two views of which the keyword or one of `triggers`
+    differs. `write` returns a schema for the values that the keyword accepts in a view, or in its property of the given
+    name; a counterexample violates it.
     """
 
-    names: tuple[str, ...]
+    shapes: Mapping[str, Shapes]
     description: str
     constrained_types: int = ALL_TYPES
     is_asserting: bool = True
@@ -39,6 +44,15 @@ class Keyword:
     read: Reader | None = None
     compare: Comparer | None = None
     write: Writer | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.shapes)
+
+    def find_shape(self, name: str, year: int) -> str | None:
+        """Return the shape of the keyword's value in the draft of that year; None if it doesn't define the keyword."""
+        changes = [since for since in self.shapes[name] if since <= year]
+        return self.shapes[name][max(changes)] if changes else None
 
 
 def read_attribute(keyword: str, attribute: str) -> Reader:

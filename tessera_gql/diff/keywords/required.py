@@ -38,7 +38,7 @@ def _write_required(_: View, name: str | None) -> RawSchema | None:
 
 
 REQUIRED = Keyword(
-    ("required",),
+    {"required": {4: "some names", 6: "names"}},
     "The properties that must be present.",
     constrained_types=OBJECT,
     read=_read_required,

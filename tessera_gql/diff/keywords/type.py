@@ -67,7 +67,7 @@ def _type_difference(before: int, after: int, new: View) -> Difference:
 
 
 TYPE = Keyword(
-    ("type",),
+    {"type": {4: "types"}},
     "The types that a value may have. An integer is also a number.",
     constrained_types=0,
     has_subschemas=False,

@@ -41,21 +41,21 @@ def _write_closed(view: View, _: str | None) -> RawSchema:
 
 
 ADDITIONAL_PROPERTIES = Keyword(
-    ("additionalProperties",),
+    {"additionalProperties": {4: "flag or schema", 6: "schema"}},
     "The schema of properties that are not declared; false forbids them.",
     constrained_types=OBJECT,
     compare=lambda old, new: _compare_closing(old, new, "additionalProperties"),
     write=_write_closed,
 )
 UNEVALUATED_PROPERTIES = Keyword(
-    ("unevaluatedProperties",),
+    {"unevaluatedProperties": {2019: "schema"}},
     "The schema of properties that no applied schema declares; false forbids them.",
     constrained_types=OBJECT,
     compare=lambda old, new: _compare_closing(old, new, "unevaluatedProperties"),
     write=_write_closed,
 )
 PROPERTY_NAMES = Keyword(
-    ("propertyNames",),
+    {"propertyNames": {6: "schema"}},
     "The schema of the names of all properties.",
     constrained_types=OBJECT,
     compare=lambda old, new: compare_rule(old, new, "propertyNames", "names of fields"),

@@ -23,7 +23,7 @@ def compare_uniqueness(old: View, new: View) -> Iterator[Difference]:
 
 
 UNIQUE_ITEMS = Keyword(
-    ("uniqueItems",),
+    {"uniqueItems": {4: "flag"}},
     "Whether all items of an array must differ.",
     constrained_types=ARRAY,
     has_subschemas=False,

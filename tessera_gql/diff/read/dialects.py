@@ -1,10 +1,12 @@
-"""The keywords of each JSON Schema draft. Keywords that a draft does not define are annotations."""
+"""The keywords of each JSON Schema draft, from their records. Keywords that a draft does not define are annotations."""
 
 import re
 from typing import NamedTuple, cast
 
 from tessera_gql.diff.errors import SchemaError
-from tessera_gql.diff.keywords.groups import ITEM_COUNTS, LENGTHS, NON_ASSERTING, PROPERTY_COUNTS
+from tessera_gql.diff.keywords.groups import NON_ASSERTING
+from tessera_gql.diff.keywords.record import MIXED_YEAR
+from tessera_gql.diff.keywords.registry import KEYWORDS
 
 
 class Dialect(NamedTuple):
@@ -45,78 +47,20 @@ class Dialect(NamedTuple):
         return "id" if self.year == 4 else "$id"
 
 
-_COMMON_SHAPES = {
-    "type": "types",
-    "not": "schema",
-    "patternProperties": "pattern map",
-    "pattern": "pattern",
-    "multipleOf": "positive",
-    "uniqueItems": "flag",
-    **dict.fromkeys(("minimum", "maximum"), "number"),
-    **dict.fromkeys(("properties", "definitions"), "map"),
-    **dict.fromkeys(("allOf", "anyOf", "oneOf"), "schemas"),
-    **dict.fromkeys(("title", "description", "format", "$schema", "$ref"), "text"),
-    **dict.fromkeys((*LENGTHS, *ITEM_COUNTS, *PROPERTY_COUNTS), "count"),
-}
-_DRAFT_4_SHAPES = {
-    **_COMMON_SHAPES,
-    "id": "text",
-    "required": "some names",
-    "enum": "some values",
-    "items": "items",
-    "dependencies": "some dependencies",
-    **dict.fromkeys(("exclusiveMinimum", "exclusiveMaximum"), "flag"),
-    **dict.fromkeys(("additionalItems", "additionalProperties"), "flag or schema"),
-}
-_DRAFT_6_SHAPES = {
-    **_COMMON_SHAPES,
-    "$id": "text",
-    "required": "names",
-    "items": "items",
-    "dependencies": "dependencies",
-    "const": "anything",
-    **dict.fromkeys(("exclusiveMinimum", "exclusiveMaximum"), "number"),
-    **dict.fromkeys(("enum", "examples"), "values"),
-    **dict.fromkeys(("additionalItems", "additionalProperties", "contains", "propertyNames"), "schema"),
-}
-_DRAFT_7_SHAPES = {
-    **_DRAFT_6_SHAPES,
-    "readOnly": "flag",
-    **dict.fromkeys(("if", "then", "else"), "schema"),
-    **dict.fromkeys(("$comment", "contentMediaType", "contentEncoding"), "text"),
-}
-_DRAFT_2019_SHAPES = {
-    **_DRAFT_7_SHAPES,
-    "$vocabulary": "flags",
-    "dependentRequired": "names map",
-    **dict.fromkeys(("$defs", "dependentSchemas"), "map"),
-    **dict.fromkeys(("$anchor", "$recursiveRef"), "text"),
-    **dict.fromkeys(("$recursiveAnchor", "deprecated", "writeOnly"), "flag"),
-    **dict.fromkeys(("contentSchema", "unevaluatedProperties", "unevaluatedItems"), "schema"),
-    **dict.fromkeys(("minContains", "maxContains"), "count"),
-}
-_ONLY_UNTIL_2019 = ("additionalItems", "$recursiveRef", "$recursiveAnchor")
-_DRAFT_2020_SHAPES = {
-    **{key: shape for key, shape in _DRAFT_2019_SHAPES.items() if key not in _ONLY_UNTIL_2019},
-    "items": "schema",
-    "prefixItems": "schemas",
-    **dict.fromkeys(("$dynamicRef", "$dynamicAnchor"), "text"),
-}
+def _create_dialect(name: str, uri: str, year: int) -> Dialect:
+    shapes = {
+        keyword: shape for record in KEYWORDS for keyword in record.names if (shape := record.find_shape(keyword, year))
+    }
+    return Dialect(name, uri, year, shapes)
 
-_MIXED_SHAPES = {
-    **_DRAFT_2019_SHAPES,
-    **_DRAFT_2020_SHAPES,
-    "items": "items",
-    **dict.fromkeys(("exclusiveMinimum", "exclusiveMaximum"), "flag or number"),
-}
 
-DRAFT_4 = Dialect("draft 4", "http://json-schema.org/draft-04/schema", 4, _DRAFT_4_SHAPES)
-DRAFT_6 = Dialect("draft 6", "http://json-schema.org/draft-06/schema", 6, _DRAFT_6_SHAPES)
-DRAFT_7 = Dialect("draft 7", "http://json-schema.org/draft-07/schema", 7, _DRAFT_7_SHAPES)
-DRAFT_2019 = Dialect("2019-09", "https://json-schema.org/draft/2019-09/schema", 2019, _DRAFT_2019_SHAPES)
-DRAFT_2020 = Dialect("2020-12", "https://json-schema.org/draft/2020-12/schema", 2020, _DRAFT_2020_SHAPES)
+DRAFT_4 = _create_dialect("draft 4", "http://json-schema.org/draft-04/schema", 4)
+DRAFT_6 = _create_dialect("draft 6", "http://json-schema.org/draft-06/schema", 6)
+DRAFT_7 = _create_dialect("draft 7", "http://json-schema.org/draft-07/schema", 7)
+DRAFT_2019 = _create_dialect("2019-09", "https://json-schema.org/draft/2019-09/schema", 2019)
+DRAFT_2020 = _create_dialect("2020-12", "https://json-schema.org/draft/2020-12/schema", 2020)
 DIALECTS = (DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019, DRAFT_2020)
-MIXED = Dialect("2020-12", DRAFT_2020.uri, 2021, _MIXED_SHAPES)
+MIXED = _create_dialect("2020-12", DRAFT_2020.uri, MIXED_YEAR)
 """The dialect of OpenAPI 3.0, and of a schema without `$schema` whose keywords no draft has together: 2020-12, and the
 older keywords where they can have one meaning only."""
 

@@ -123,9 +123,11 @@ class WorkerPool:
                         await process.send_file(file)
                     return await _receive_reply(process, report_progress)
             except WorkerEndedError:
-                raise _unavailable("ended before it was done, perhaps because it ran out of memory") from None
+                raise _unavailable(
+                    "ended before it was done, perhaps because it ran out of memory", maybe_done=True
+                ) from None
             except TimeoutError:
-                raise _unavailable(f"was ended: it took longer than {seconds:g} seconds") from None
+                raise _unavailable(f"was ended: it took longer than {seconds:g} seconds", maybe_done=True) from None
             finally:
                 self.on_commit()
 
@@ -145,7 +147,7 @@ class WorkerPool:
                     await stack.enter_async_context(lock)
                     await stack.enter_async_context(self._slots)
             except TimeoutError:
-                raise _unavailable(f"was not free within {WAIT_SECONDS:g} seconds") from None
+                raise _unavailable(f"was not free within {WAIT_SECONDS:g} seconds", maybe_done=False) from None
             yield
 
     @asynccontextmanager
@@ -190,11 +192,11 @@ async def _receive_reply(process: WorkerProcess, report_progress: ReportProgress
         report_progress(Phase(phase), finished, total)
 
 
-def _unavailable(reason: str) -> GraphQLError:
-    """Log and create the retryable error of a job that could not be executed."""
+def _unavailable(reason: str, *, maybe_done: bool) -> GraphQLError:
+    """Log and create the retryable error of a job. It may have committed before its process ended."""
     log.error("A worker process for large requests %s", reason)
     message = (
         f"The process for this request {reason}. Send less at once, or try again; with the same idempotencyKey nothing"
         " is done twice."
     )
-    return GraphQLError(message, extensions={"code": "UNAVAILABLE", "retryable": True})
+    return GraphQLError(message, extensions={"code": "UNAVAILABLE", "retryable": True, "maybeDone": maybe_done})

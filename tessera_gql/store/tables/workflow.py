@@ -169,7 +169,8 @@ class Debt(Base, table=True):
     """Something a publish left undone for a team that reads the asset, until it is settled.
 
     REMOVED_FIELD: the team is still registered for `path`, which the contract removed. UNKNOWN_FIELD: it registered for
-    a `path` that no contract ever had. FORCED: it was not asked about the break with `change_fingerprint`.
+    a `path` that no contract ever had. FORCED: it was not asked about the break with `change_fingerprint`. `message` is
+    the reason, for people.
     """
 
     __tablename__ = "debts"
@@ -188,6 +189,7 @@ class Debt(Base, table=True):
     kind: enums.DebtKind = column(enum_column_type(enums.DebtKind))
     path: str = column(Text)  # empty for the whole document
     change_fingerprint: str = column(Text)  # empty unless FORCED
+    message: str = column(Text)
     contract_id: UUID | None = foreign_key("core.contracts.id", nullable=True, index=True)
     since: datetime = time_column()
     settled_at: datetime | None = time_column(nullable=True)

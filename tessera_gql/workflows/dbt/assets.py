@@ -9,6 +9,7 @@ from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy import validation
 from tessera_gql.policy.compatibility import Terms, judge
 from tessera_gql.policy.enums import DependencyType, Evidence, ResourceType
+from tessera_gql.policy.event_changes import describe_changes, list_changed
 from tessera_gql.policy.events import AssetUpdated
 from tessera_gql.policy.version import FIRST_VERSION
 from tessera_gql.store import assets, lineage
@@ -110,16 +111,15 @@ async def update_asset(
     values = {**columns, "meta": {**asset.meta, DBT: {**columns["meta"][DBT], **marks}}}
     changed_values = {key: value for key, value in values.items() if value != getattr(asset, key)}
     merged_marks = {key: value for key, value in (marks | new_marks).items() if value is not None}
-    changed = tuple(sorted("metadata" if key == "meta" else key for key in changed_values))
+    changed, changes = list_changed(changed_values), describe_changes(asset, changed_values)
     if merged_marks != marks:
         changed_values["meta"] = {**asset.meta, DBT: {**columns["meta"][DBT], **merged_marks}}
     if not changed_values:
         return
     if changed:
         changed_values["row_version"] = asset.row_version + 1
-        session.record(
-            AssetUpdated(audience_team_ids=frozenset({asset.owner_team_id}), asset_id=asset.id, changed=changed)
-        )
+        audience = frozenset({asset.owner_team_id})
+        session.record(AssetUpdated(audience_team_ids=audience, asset_id=asset.id, changed=changed, changes=changes))
     await session.update_row(Asset, asset.id, **changed_values)
 
 

@@ -13,7 +13,7 @@ from tessera_gql.policy.affected_teams import AffectedTeams, FieldReader, find_a
 from tessera_gql.policy.compatibility import Judgement, Terms, waive_move_to_consumer
 from tessera_gql.policy.enums import Evidence, Outcome
 from tessera_gql.policy.version import FIRST_VERSION
-from tessera_gql.store import contracts, lineage, proposals, registrations
+from tessera_gql.store import contracts, debts, lineage, proposals, registrations
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Contract, Proposal
 from tessera_gql.workflows.comparisons import compare_terms
@@ -103,8 +103,9 @@ async def _add_affected(
     asset = state.assets[impact.fqn].id
     changed_ids = {state.assets[model.fqn].id for model in changed}
     live = await registrations.list_live(session, [asset])
+    path_debts = await debts.load_open_path_debts(session, [asset])
     readers = [
-        registrations.to_reader(row)
+        path_debts.to_reader(row)
         for row in live
         if not (row.evidence is Evidence.DBT_MANIFEST and row.consumer_asset_id in changed_ids)
     ]

@@ -53,7 +53,7 @@ async def resolve_owners(
 
 
 async def _default_owner(session: Session, actor: Actor, missing: Sequence[str], owner_rules: OwnerRules) -> UUID:
-    if owner_rules.default is None and actor.team_id is None:
+    if owner_rules.default is None and actor.default_team_id is None:
         hint = f" The manifest names {', '.join(missing[:10])}, which are no teams." if missing else ""
         raise Invalid(
             f"Some tables of the manifest have no owner.{hint} Give `owner`, a team for them, or set `createTeams`.",

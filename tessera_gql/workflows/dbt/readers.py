@@ -15,6 +15,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Registration, new_id
 from tessera_gql.workflows import proposal_lifecycle
 from tessera_gql.workflows.dbt.state import ManifestState
+from tessera_gql.workflows.debts import settle_corrected
 from tessera_gql.workflows.registrations import end, record_created, update_columns
 
 RegistrationKey = tuple[UUID, UUID, UUID | None]
@@ -184,9 +185,10 @@ def _owner(row: Registration, owners: Mapping[UUID, UUID]) -> UUID:
 
 
 async def update_open_proposals(session: Session, changed_assets: set[UUID]) -> None:
-    """Update the asked teams of open proposals."""
+    """Update the asked teams of open proposals, and settle debts, after the registrations of assets changed."""
     if not changed_assets:
         return
+    await settle_corrected(session, list(changed_assets))
     proposed_assets = [row.asset_id for row in await proposals.list_open(session, list(changed_assets))]
     for asset in await assets.by_ids(session, proposed_assets):
         await proposal_lifecycle.update_asked_teams(session, asset)

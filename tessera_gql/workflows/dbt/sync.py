@@ -15,7 +15,7 @@ from tessera_gql.diff import Change, Mode
 from tessera_gql.errors import Refusal
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy import validation
-from tessera_gql.policy.access import Action, Actor, authorize, is_allowed
+from tessera_gql.policy.access import Action, Actor, authorize_for_own_teams, is_allowed, may_sync_table
 from tessera_gql.policy.compatibility import Terms
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.policy.events import ManifestSynced
@@ -141,7 +141,7 @@ async def sync_manifest(
     report_progress: ReportProgress = ignore_progress,
 ) -> SyncReport:
     """Sync a manifest. A refusal names its model and rolls everything back, unless `per_asset` is set."""
-    authorize(actor, Action.SYNC_DBT_MANIFEST, actor.team_id)
+    authorize_for_own_teams(actor, Action.SYNC_DBT_MANIFEST)
     problems = validation.find_invalid_fqns(model.fqn for model in manifest.models)
     models = [model for model in manifest.models if model.fqn not in problems]
     report_progress(Phase.COMPARE, 0, len(models))
@@ -185,11 +185,12 @@ def _split_models(sync: _Sync, models: Sequence[Model]) -> tuple[list[Model], li
     new_models: list[Model] = []
     changed_models: list[Model] = []
     state = sync.state
-    allowed = {owner for owner in set(state.owners.values()) if is_allowed(sync.actor, Action.SYNC_DBT_MANIFEST, owner)}
     for model in models:
         asset = state.assets.get(model.fqn)
-        if state.owners[model.fqn] not in allowed:
-            sync.skip(model, "it belongs to another team than this key")
+        if not may_sync_table(sync.actor, model.fqn, state.owners[model.fqn]):
+            is_own = is_allowed(sync.actor, Action.SYNC_DBT_MANIFEST, state.owners[model.fqn])
+            holder = "no schema of this key's project" if is_own else "another team than this key"
+            sync.skip(model, f"it belongs to {holder}")
         elif asset is None:
             new_models.append(model)
         elif state.is_unchanged(model):
@@ -227,7 +228,7 @@ async def _find_removed_assets(sync: _Sync) -> list[RemovedAsset]:
         return []
     fqn_keys = [assets.key(model.fqn) for model in manifest.models]
     removed = await dbt.list_removed_assets(sync.session, manifest.project, fqn_keys)
-    return [asset for asset in removed if is_allowed(sync.actor, Action.SYNC_DBT_MANIFEST, asset.owner_team_id)]
+    return [asset for asset in removed if may_sync_table(sync.actor, asset.fqn, asset.owner_team_id)]
 
 
 async def _register_consumers(

@@ -104,7 +104,7 @@ async def _merge_versions(
 
 async def _require_same(state: PullState, entry: ContractEntry, contract: Contract) -> None:
     file_terms = Terms(entry.schema, entry.guarantees, parse_enum(Mode, entry.compatibility_mode))
-    if file_terms.fingerprint != terms_of(contract).fingerprint:
+    if not terms_of(contract).has_same_terms(file_terms):
         raise Conflict(
             f"Version {entry.version} says something else here, and a published contract never changes."
             " Give the changed one a higher version."

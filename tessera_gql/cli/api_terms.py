@@ -1,0 +1,38 @@
+"""Messages of the API in the terms of the command line: commands for mutations, options for input fields."""
+
+import re
+from collections.abc import Mapping
+
+COMMAND_TERMS: Mapping[str, str] = {
+    "createTeam": "`tessera team create`",
+    "teams(filter:)": "`tessera team list`",
+    "createAsset": "`tessera asset create`",
+    "assets(filter:)": "`tessera asset list`",
+    "proposals(filter:)": "`tessera proposals`",
+    "List the debts of a team or an asset": "Call `tessera debts`",
+    "List an asset's registrations": "Call `tessera asset show`",
+    "Change it with updateRegistration": "End it with `tessera unregister`, then register again",
+    "publish again with `supersede`": "publish again with --supersede",
+    "Leave `fields` out": "Leave --field out",
+    "`owner`, a team for them, or set `createTeams`": "--owner, a team for them, or set --create-teams",
+    "answer APPROVED": "acknowledge with APPROVED",
+    "migrationDeadline": "deadline of the migration",
+}
+"""Terms of the API, as messages write them, with those of the commands."""
+TERM_PATTERN = re.compile("|".join(map(re.escape, COMMAND_TERMS)))
+VARIABLE_PATTERN = re.compile(
+    r"Variable '\$\w+' has invalid value at \.?(?P<path>[\w.\[\]]+): (?P<problem>.*)", re.DOTALL
+)
+UNKNOWN_FIELD_PATTERN = re.compile(r"not to include unknown field '(?P<field>\w+)'|Cannot query field '(?P<name>\w+)'")
+
+
+def to_command_terms(message: str) -> str:
+    """Reword a message of the API for the reader of a command."""
+    if match := UNKNOWN_FIELD_PATTERN.search(message):
+        return (
+            f"The server does not know `{match['field'] or match['name']}`: its version is older than that of this"
+            " command. Update the server, or use the command of its version."
+        )
+    if match := VARIABLE_PATTERN.fullmatch(message):
+        message = f"{match['path']}: {match['problem']}"
+    return TERM_PATTERN.sub(lambda match: COMMAND_TERMS[match[0]], message)

@@ -1,0 +1,230 @@
+"""Record what a publish leaves undone for teams that read the asset, and settle it. The caller locks the assets."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from tessera_gql.diff import Change, small_schema_size
+from tessera_gql.errors import Conflict
+from tessera_gql.policy import validation
+from tessera_gql.policy.access import Action, Actor, authorize
+from tessera_gql.policy.debts import (
+    PATH_KINDS,
+    DebtDraft,
+    OpenPathDebts,
+    PublishedPaths,
+    draft_forced_debts,
+    draft_path_debts,
+    exclude_top_level,
+    find_all_undeclared,
+    find_corrected,
+    find_undeclared,
+)
+from tessera_gql.policy.enums import DebtKind
+from tessera_gql.policy.events import DebtRecorded, DebtSettled
+from tessera_gql.store import assets, contracts, debts, registrations
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Asset, Contract, Debt, Registration, new_id
+
+MAX_LISTED = 20
+"""Debts that one event lists."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A contract that became active; `not_asked` has the fingerprints of what each team was not asked about."""
+
+    asset: Asset
+    contract: Contract
+    previous: Contract | None
+    changes: Sequence[Change] = ()
+    not_asked: Mapping[UUID, Sequence[str]] = field(default_factory=dict[UUID, Sequence[str]])
+    reason: str | None = None
+
+
+async def update_debts(session: Session, publications: Sequence[Publication], live: Sequence[Registration]) -> None:
+    """Record and settle the debts that contracts cause, with a fixed number of statements.
+
+    `live` are the live registrations of the assets.
+    """
+    rows_by_asset: dict[UUID, list[Registration]] = defaultdict(list)
+    for row in live:
+        if row.fields is not None:
+            rows_by_asset[row.asset_id].append(row)
+    concerned = [item for item in publications if item.asset.id in rows_by_asset or item.not_asked]
+    if not concerned:
+        return
+    open_debts: dict[UUID, list[Debt]] = defaultdict(list)
+    for debt in await debts.list_open(session, [item.asset.id for item in concerned]):
+        open_debts[debt.asset_id].append(debt)
+    path_debts = OpenPathDebts(debt for rows in open_debts.values() for debt in rows if debt.kind in PATH_KINDS)
+    undeclared = await _find_undeclared(
+        session, [(item.contract, _registered_paths(rows_by_asset[item.asset.id])) for item in concerned]
+    )
+    removed = await _find_removed(session, concerned, undeclared)
+    settled: list[tuple[Publication, Debt]] = []
+    drafts: list[tuple[Publication, DebtDraft]] = []
+    for item, missing_paths, removed_paths in zip(concerned, undeclared, removed, strict=True):
+        rows = rows_by_asset[item.asset.id]
+        names = _registered_paths(rows)
+        settled += [
+            (item, debt)
+            for debt in open_debts[item.asset.id]
+            if debt.kind in PATH_KINDS and debt.path in names and debt.path not in missing_paths
+        ]
+        paths = PublishedPaths(item.contract.version, item.previous is None, missing_paths, removed_paths)
+        drafts += [(item, draft) for draft in draft_path_debts(rows, paths, path_debts)]
+        existing = {(debt.team_id, debt.change_fingerprint) for debt in open_debts[item.asset.id]}
+        drafts += [(item, draft) for draft in draft_forced_debts(item.not_asked, item.changes, existing)]
+    await _settle(session, settled)
+    await _insert(session, drafts)
+
+
+def _registered_paths(rows: Sequence[Registration]) -> frozenset[str]:
+    return frozenset(path for row in rows for path in row.fields or ())
+
+
+async def _find_undeclared(
+    session: Session, contracts_and_paths: Sequence[tuple[Contract | None, frozenset[str]]]
+) -> list[frozenset[str]]:
+    """Find for each contract the paths that it does not declare. Large schemas are read in one computation."""
+    results: list[frozenset[str]] = []
+    large: dict[int, tuple[Any, list[str]]] = {}
+    key: list[object] = ["undeclared"]
+    for index, (contract, paths) in enumerate(contracts_and_paths):
+        schema = contract.schema_def if contract else {}
+        candidates = exclude_top_level(sorted(paths), schema)
+        if candidates and contract and small_schema_size(schema) is None:
+            large[index] = (schema, candidates)
+            key += [contract.schema_hash, *candidates]
+        results.append(frozenset(() if index in large else find_undeclared(candidates, schema)))
+    if large:
+        missing = await session.compute(find_all_undeclared, [*large.values()], key=tuple(key))
+        for index, undeclared in zip(large, missing, strict=True):
+            results[index] = frozenset(undeclared)
+    return results
+
+
+async def _find_removed(
+    session: Session, concerned: Sequence[Publication], undeclared: Sequence[frozenset[str]]
+) -> list[frozenset[str]]:
+    """Find which of the undeclared paths the contract before declared, be it retired."""
+    without_active = [
+        item.contract.id for item, paths in zip(concerned, undeclared, strict=True) if paths and item.previous is None
+    ]
+    earlier = await contracts.load_last_before(session, without_active) if without_active else {}
+    previous = [item.previous or earlier.get(item.asset.id) for item in concerned]
+    missing_before = await _find_undeclared(session, [*zip(previous, undeclared, strict=True)])
+    return [paths - before for paths, before in zip(undeclared, missing_before, strict=True)]
+
+
+async def _insert(session: Session, drafts: Sequence[tuple[Publication, DebtDraft]]) -> None:
+    """Insert debts, and record an event for each asset, team and kind."""
+    values = [
+        {
+            "id": new_id(),
+            "asset_id": item.asset.id,
+            "team_id": draft.team_id,
+            "kind": draft.kind,
+            "path": draft.path,
+            "change_fingerprint": draft.change_fingerprint,
+            "message": draft.message,
+            "contract_id": item.contract.id,
+            "since": session.now,
+            "settled_at": None,
+            "created_at": session.now,
+        }
+        for item, draft in drafts
+    ]
+    rows = await session.insert_many(Debt, values)
+    groups: dict[tuple[UUID, UUID, DebtKind], list[Debt]] = defaultdict(list)
+    publications = {item.asset.id: item for item, _ in drafts}
+    for row in rows:
+        groups[row.asset_id, row.team_id, row.kind].append(row)
+    for (asset_id, team, _), group in groups.items():
+        item = publications[asset_id]
+        event = DebtRecorded(
+            audience_team_ids=frozenset({team, item.asset.owner_team_id}),
+            asset_id=asset_id,
+            contract_id=item.contract.id,
+            changes=tuple(row.message for row in group[:MAX_LISTED]),
+            reason=item.reason,
+            **_summarize(team, group),
+        )
+        session.record(event)
+
+
+def _summarize(team: UUID, group: Sequence[Debt]) -> dict[str, Any]:
+    return {
+        "team_id": team,
+        "debt_kind": group[0].kind,
+        "count": len(group),
+        "debts": tuple(row.id for row in group[:MAX_LISTED]),
+        "paths": tuple(row.path for row in group[:MAX_LISTED]),
+    }
+
+
+async def _settle(session: Session, settled: Sequence[tuple[Publication, Debt]]) -> None:
+    """Settle the debts of fields that a contract has again, or at last."""
+    if settled:
+        reasons = {item.asset.id: f"version {item.contract.version} has the field" for item, _ in settled}
+        owners = {item.asset.id: item.asset.owner_team_id for item, _ in settled}
+        await _settle_rows(session, [debt for _, debt in settled], owners, reasons)
+
+
+async def _settle_rows(
+    session: Session,
+    rows: Sequence[Debt],
+    owners: Mapping[UUID, UUID],
+    reasons: Mapping[UUID, str],
+    notes: str | None = None,
+) -> None:
+    """Mark debts as settled and record an event for each asset, team and kind; `owners` and `reasons` are by asset."""
+    await debts.settle(session, [row.id for row in rows])
+    groups: dict[tuple[UUID, UUID, DebtKind], list[Debt]] = defaultdict(list)
+    for row in rows:
+        groups[row.asset_id, row.team_id, row.kind].append(row)
+    for (asset_id, team, _), group in groups.items():
+        event = DebtSettled(
+            audience_team_ids=frozenset({team, owners[asset_id]}),
+            asset_id=asset_id,
+            reason=reasons[asset_id],
+            notes=notes,
+            **_summarize(team, group),
+        )
+        session.record(event)
+
+
+async def settle_corrected(session: Session, asset_ids: Sequence[UUID]) -> None:
+    """Settle the debts of paths that no live registration of the team names any more."""
+    open_debts = await debts.list_open_of_paths(session, asset_ids)
+    if not open_debts:
+        return
+    live = await registrations.list_live(session, [debt.asset_id for debt in open_debts])
+    if corrected := find_corrected(open_debts, live):
+        corrected_assets = await assets.by_ids(session, [row.asset_id for row in corrected])
+        owners = {asset.id: asset.owner_team_id for asset in corrected_assets}
+        await _settle_rows(session, corrected, owners, dict.fromkeys(owners, "the registration was corrected"))
+
+
+async def acknowledge(session: Session, actor: Actor, debt_id: UUID, *, notes: str | None = None) -> Debt:
+    """Settle a debt of a forced publish, as the team that was not asked. Other debts end with the registration."""
+    debt = await debts.get(session, debt_id)
+    authorize(actor, Action.ACKNOWLEDGE_DEBT, debt.team_id)
+    asset = await assets.lock(session, AssetRef(id=debt.asset_id))
+    debt = await debts.get(session, debt_id)
+    if debt.settled_at is not None:
+        raise Conflict("This debt is settled already.")
+    if debt.kind is not DebtKind.FORCED:
+        raise Conflict(
+            f"{asset.fqn} does not have the field {debt.path}. Change the fields of the team's registration or"
+            " unregister; that settles the debt."
+        )
+    clean_notes = validation.clean_text(notes, "notes")
+    await _settle_rows(
+        session, [debt], {asset.id: asset.owner_team_id}, {asset.id: "the team acknowledged it"}, clean_notes
+    )
+    return await debts.get(session, debt_id)

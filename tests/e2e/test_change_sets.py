@@ -1,0 +1,92 @@
+"""The loop of a pull request on the command line: ask, answer, release; withdraw what was abandoned; retire."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.server import Running, serving
+from tests.e2e.test_cli import Shell, fresh, schema
+
+URL = "https://github.com/shop/warehouse/pull/17"
+
+
+@pytest.fixture(scope="module")
+def change_set_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with serving(tmp_path_factory.mktemp("change-sets")) as running:
+        yield running
+
+
+@pytest.fixture
+def shell(change_set_server: Running, tmp_path: Path) -> Shell:
+    return Shell(change_set_server.url, tmp_path)
+
+
+def publish_read_table(tessera: Shell, folder: Path) -> tuple[str, str]:
+    """Publish a table with two columns, of which a team reads one."""
+    owner, reader, fqn = fresh("shop"), fresh("finance"), f"loop.t_{uuid.uuid4().hex[:8]}.orders"
+    for team in (owner, reader):
+        tessera("team", "create", team)
+    tessera("asset", "create", fqn, "--owner", owner)
+    tessera("publish", fqn, schema(folder, "id", "coupon"), "-t", owner)
+    tessera("register", fqn, "-t", reader, "-f", "coupon")
+    return fqn, reader
+
+
+def test_a_pull_request_asks_as_often_as_it_runs_and_the_merge_releases(shell: Shell, tmp_path: Path) -> None:
+    fqn, reader = publish_read_table(shell, tmp_path)
+    narrow, key = schema(tmp_path, "id"), f"{fresh('repo')}#17"
+    options = ("--change-set", key, "--change-set-title", "Drop coupons", "--change-set-url", URL)
+    for _ in range(2):
+        assert f"waits for: tessera ack {fqn}" in shell("publish", fqn, narrow, "--ask", *options, code=3)
+    assert shell.json("change-set", "show", key)["proposals"][0]["awaiting"][0]["name"] == reader
+    assert shell("change-set", "list").split("\t")[0] == key
+    assert "waits for" in shell.refused("change-set", "publish", key)
+    assert URL in shell("proposal", fqn)
+    shell("ack", fqn, "APPROVED", "-t", reader)
+    assert "approved; to publish it" in shell("publish", fqn, narrow, "--ask", *options)
+    assert f"{fqn} 2.0.0 is published" in shell("publish", fqn, narrow, *options)
+    assert shell.json("change-set", "show", key)["status"] == "PUBLISHED"
+    assert key not in shell("change-set", "list")
+
+
+def test_an_abandoned_pull_request_is_withdrawn(shell: Shell, tmp_path: Path) -> None:
+    fqn, _ = publish_read_table(shell, tmp_path)
+    key = f"{fresh('repo')}#18"
+    shell("publish", fqn, schema(tmp_path, "id"), "--ask", "--change-set", key, code=3)
+    assert f"{key} is withdrawn" in shell("change-set", "withdraw", key)
+    assert shell.json("asset", "show", fqn)["openProposal"] is None
+    assert "ended as WITHDRAWN" in shell.refused("change-set", "withdraw", key)
+    assert "no such change set" in shell.refused("change-set", "show", "unknown")
+
+
+def test_a_change_set_publishes_a_change_and_a_retirement_together(shell: Shell, tmp_path: Path) -> None:
+    key, narrow = f"{fresh('repo')}#19", schema(tmp_path, "id")
+    (first, first_reader), (second, second_reader) = [publish_read_table(shell, tmp_path) for _ in range(2)]
+    shell("publish", first, narrow, "--ask", "--change-set", key, code=3)
+    shell("retire", second, "--reason", "moved", "--ask", "--change-set", key, code=3)
+    assert "retirement" in shell("proposal", second)
+    assert f"to retire {second} is APPROVED" in shell("ack", second, "APPROVED", "-t", second_reader)
+    assert "waits for" in shell.refused("change-set", "publish", key)
+    shell("ack", first, "APPROVED", "-t", first_reader)
+    assert f"{key} is published" in shell("change-set", "publish", key)
+    assert shell.json("asset", "show", first)["currentContract"]["version"] == "2.0.0"
+    assert shell.json("asset", "show", second)["currentContract"] is None
+
+
+def test_an_asset_without_readers_is_retired_at_once_and_one_with_readers_waits(shell: Shell, tmp_path: Path) -> None:
+    fqn, reader = publish_read_table(shell, tmp_path)
+    assert f"The retirement of {fqn} is PENDING" in shell("retire", fqn, "--reason", "moved", code=3)
+    shell("ack", fqn, "APPROVED", "-t", reader)
+    assert f"{fqn} 1.0.0 is retired" in shell("publish-proposal", fqn)
+    assert "nothing to retire" in shell.refused("retire", fqn, "--reason", "moved")
+
+
+def test_an_ask_about_compatible_terms_says_what_a_release_would_do(shell: Shell, tmp_path: Path) -> None:
+    fqn, _ = publish_read_table(shell, tmp_path)
+    wide = schema(tmp_path, "id", "coupon", "channel")
+    assert "nothing breaks, so a release would publish it" in shell("publish", fqn, wide, "--ask")
+    assert shell.json("asset", "show", fqn)["currentContract"]["version"] == "1.0.0"
+    assert "needs the change set" in shell.refused("publish", fqn, wide, "--change-set-url", URL)
+    assert "contradict" in shell.refused("publish", fqn, wide, "--ask", "--when-approved")
