@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import httpx
 import typer
 
-from tessera_gql.cli.api import read_file
+from tessera_gql.cli.api import connect, read_file
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.terminal import fail, print_line
+from tessera_gql.client import ProposalStatus, TesseraClient
 
 app = typer.Typer(help="Report the impact on a pull request of GitHub.", no_args_is_help=True)
 
@@ -77,6 +79,43 @@ def _truncate(text: str) -> str:
     if len(text) <= MAX_COMMENT_LENGTH:
         return text
     return text[:MAX_COMMENT_LENGTH].rpartition("\n")[0] + TRUNCATED
+
+
+@app.command()
+def refresh() -> None:
+    """Update the pending statuses of open pull requests whose teams have answered. Run it on a schedule.
+
+    It finds the change set of a pull request by the key `github.com/org/repo#4711`.
+
+    Example: tessera github refresh
+    """
+    host = urlsplit(os.environ.get("GITHUB_SERVER_URL") or "https://github.com").hostname
+    with _connect() as (github, path), connect() as client:
+        for pull_request in _list_pages(github, f"{path}/pulls"):
+            commit, number = pull_request["head"]["sha"], pull_request["number"]
+            if _find_state(github, f"{path}/commits/{commit}/status") != "pending":
+                continue
+            key = f"{host}{path.removeprefix('/repos')}#{number}"
+            state, description = STATES[_read_exit_code(client, key)]
+            if state != "pending":
+                fields = {"state": state, "description": description, "context": STATUS_CONTEXT}
+                _send(github, "POST", f"{path}/statuses/{commit}", **fields)
+            print_line(f"#{number} is {state}.")
+
+
+def _find_state(client: httpx.Client, path: str) -> str | None:
+    statuses = client.get(path).raise_for_status().json()["statuses"]
+    return next((status["state"] for status in statuses if status["context"] == STATUS_CONTEXT), None)
+
+
+def _read_exit_code(client: TesseraClient, key: str) -> ExitCode:
+    """Return what the gate would, by the answers to the open proposals of a change set."""
+    identity = client.get_change_set(key).id
+    waiting = (ProposalStatus.PENDING, ProposalStatus.REJECTED)
+    statuses = {proposal.status for proposal in client.proposals(change_set_id=identity, status=waiting)}
+    if ProposalStatus.REJECTED in statuses:
+        return ExitCode.NEGATIVE
+    return ExitCode.WAITING if ProposalStatus.PENDING in statuses else ExitCode.DONE
 
 
 @contextmanager

@@ -19,6 +19,8 @@ class GitHub:
     """What has been written: comments by pull request, and statuses by commit, the latest last."""
 
     url: str = ""
+    pulls: dict[int, str] = field(default_factory=dict[int, str])
+    """The commits at the heads of open pull requests."""
     comments: dict[int, list[dict[str, Any]]] = field(default_factory=dict[int, list[dict[str, Any]]])
     statuses: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
 
@@ -38,9 +40,16 @@ class _Handler(BaseHTTPRequestHandler):
     github: GitHub
 
     def do_GET(self) -> None:
+        if not self._is_authorized():
+            return self._reply(401, {"message": "Bad credentials"})
+        if self.path.startswith("/repos/acme/shop/pulls?"):
+            pulls = [{"number": number, "head": {"sha": commit}} for number, commit in self.github.pulls.items()]
+            return self._reply(200, pulls)
+        if match := re.fullmatch(r"/repos/acme/shop/commits/([0-9a-f]{40})/status", self.path):
+            return self._reply(200, {"statuses": self.github.statuses.get(match[1], [])[-1:]})
         match = re.fullmatch(r"/repos/acme/shop/issues/(\d+)/comments\?.*?(?:&page=(\d+))?", self.path)
-        if not self._is_authorized() or match is None:
-            return self._reply(404 if match is None else 401, {"message": "Not Found"})
+        if match is None:
+            return self._reply(404, {"message": "Not Found"})
         number, page = int(match[1]), int(match[2] or 1)
         comments = self.github.comments.get(number, [])
         link = f'<{self.github.url}/repos/acme/shop/issues/{number}/comments?per_page=100&page={page + 1}>; rel="next"'

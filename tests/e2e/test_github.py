@@ -62,7 +62,7 @@ def test_a_comment_that_cannot_be_written_is_a_message_with_an_exit_code(tmp_pat
     with serving_github() as platform:
         refused = report(tmp_path, text, GITHUB_API_URL=platform.url, GITHUB_TOKEN="a-revoked-token")
         unmarked = report(tmp_path, "Nobody is hurt.", GITHUB_API_URL=platform.url)
-    assert (refused.returncode, refused.stderr) == (2, "GitHub answered 401: Not Found\n")
+    assert (refused.returncode, refused.stderr) == (2, "GitHub answered 401: Bad credentials\n")
     assert unmarked.returncode == 2
     assert "--format markdown" in unmarked.stderr
     unreachable = report(tmp_path, text, GITHUB_API_URL="http://127.0.0.1:9")

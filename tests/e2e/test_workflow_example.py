@@ -22,6 +22,9 @@ MARKER = "<!-- tessera"
 ORDERS = Model("orders", {"order_id": "bigint", "coupon": "varchar"}, not_null=("order_id",))
 
 
+SCHEDULE = Event("schedule", {}, "0" * 40, "refs/heads/main")
+
+
 @dataclass
 class Platform:
     """A repository on the platform, with its runner and the server of the company."""
@@ -62,6 +65,10 @@ class Platform:
 
     def deliver(self, event: Event) -> dict[str, JobResult]:
         return self.runner.run(event)
+
+    def head(self) -> str:
+        """The commit that was pushed last."""
+        return self.git("rev-parse", "HEAD").strip()
 
     def states(self, commit: str) -> list[str]:
         assert {status["context"] for status in self.github.statuses[commit]} == {"tessera/contracts"}
@@ -145,18 +152,37 @@ def test_the_status_is_pending_while_teams_are_asked_and_failed_once_a_team_refu
 ) -> None:
     change = shop.drop_column("orders", "coupon")
     platform.open(change)
-    waiting = platform.git("rev-parse", "HEAD").strip()
+    waiting = platform.head()
     assert platform.states(waiting) == ["pending"]
     platform.company.answer("growth", shop.fqn("orders"), "BLOCKED", "The campaign runs until June.")
     refused = platform.open(change, action="synchronize")
     assert refused.exit_code == 1
-    assert platform.states(platform.git("rev-parse", "HEAD").strip())[-1] == "failure"
+    assert platform.states(platform.head())[-1] == "failure"
     assert "The campaign runs until June." in platform.github.comments[4711][-1]["body"]
+
+
+@pytest.mark.parametrize(("response", "state"), [("APPROVED", "success"), ("BLOCKED", "failure")])
+def test_the_status_follows_the_last_answer_without_a_push(
+    platform: Platform, shop: Project, response: str, state: str
+) -> None:
+    platform.open(shop.drop_column("orders", "coupon"))
+    asking = platform.head()
+    unchanged = platform.push(shop.add_column("orders", "channel", "varchar"), "change-4712")
+    platform.deliver(build_pull_request(4712, "opened", unchanged))
+    platform.github.pulls |= {4711: asking, 4712: unchanged, 4713: "f" * 40}
+    assert platform.deliver(SCHEDULE)["refresh"].exit_code == 0
+    assert platform.states(asking) == ["pending"], "nothing is written before an answer"
+    platform.company.answer("growth", shop.fqn("orders"), response, "Noted.")
+    for _ in range(2):
+        refreshed = platform.deliver(SCHEDULE)["refresh"]
+        assert refreshed.exit_code == 0, refreshed.text
+    assert platform.states(asking) == ["pending", state]
+    assert platform.states(unchanged) == ["success"]
 
 
 def test_a_closed_pull_request_withdraws_what_it_asked(platform: Platform, shop: Project) -> None:
     platform.open(shop.drop_column("orders", "coupon"))
-    commit = platform.git("rev-parse", "HEAD").strip()
+    commit = platform.head()
     closed = platform.deliver(build_pull_request(4711, "closed", commit))
     assert set(closed) == {"withdraw"}
     assert closed["withdraw"].exit_code == 0, closed["withdraw"].text
@@ -166,7 +192,7 @@ def test_a_closed_pull_request_withdraws_what_it_asked(platform: Platform, shop:
 def test_a_merged_pull_request_keeps_its_answers_for_the_sync(platform: Platform, shop: Project) -> None:
     change = shop.drop_column("orders", "coupon")
     platform.open(change)
-    commit = platform.git("rev-parse", "HEAD").strip()
+    commit = platform.head()
     assert platform.deliver(build_pull_request(4711, "closed", commit, merged=True)) == {}
     platform.company.answer("growth", shop.fqn("orders"))
     assert platform.merge(change).exit_code == 0
@@ -191,7 +217,7 @@ def test_a_push_to_another_branch_starts_nothing(platform: Platform, shop: Proje
 def test_runs_of_a_pull_request_replace_each_other_and_runs_of_main_wait(platform: Platform) -> None:
     first, second = (build_pull_request(number, "synchronize", "0" * 40) for number in (1, 2))
     main = Event("push", {}, "0" * 40, "refs/heads/main")
-    groups = [platform.runner.evaluate_concurrency(event) for event in (first, second, main)]
+    groups = [platform.runner.evaluate_concurrency(event) for event in (first, second, main, SCHEDULE)]
     assert groups == [("data-contracts-1", True), ("data-contracts-2", True), ("data-contracts-refs/heads/main", False)]
 
 

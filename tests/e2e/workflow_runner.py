@@ -189,6 +189,8 @@ class _JobRun:
 def _is_triggered(triggers: Mapping[str, Any], event: Event) -> bool:
     if event.name not in triggers:
         return False
+    if event.name == "schedule":
+        return True
     conditions = triggers[event.name] or {}
     branches, types = conditions.get("branches"), conditions.get("types")
     is_branch = branches is None or event.ref.removeprefix("refs/heads/") in branches
