@@ -147,22 +147,6 @@ def test_approval_outlives_a_merge_of_a_column_that_nobody_reads(company: Compan
     assert (company.find_version(orders), company.columns(orders)) == ("2.0.0", ["order_id", "ordered_at", "status"])
 
 
-def test_approval_outlives_a_rebase(company: Company) -> None:
-    repository, shop = start_shop(company)
-    orders, owner = shop.fqn("orders"), ("--owner", company.name("shop"))
-    company.hire("growth")
-    company.register("growth", orders, "coupon")
-    repository.ask(shop.drop_column("orders", "coupon"), company.change_set(1))
-    company.answer("growth", orders)
-    meanwhile = shop.add_column("orders", "channel", "varchar")
-    assert repository.sync(meanwhile, *owner).code == 0
-    rebased = meanwhile.drop_column("orders", "coupon")
-    assert repository.ask(rebased, company.change_set(1)).code == 0
-    assert company.count_requests(orders) == 1, "growth has answered this break already"
-    assert repository.sync(rebased, *owner).code == 0
-    assert company.columns(orders) == ["order_id", "ordered_at", "status", "channel"]
-
-
 def test_a_break_that_another_merge_brought_is_not_covered_by_the_approval(company: Company) -> None:
     repository, shop = start_shop(company)
     orders, owner = shop.fqn("orders"), ("--owner", company.name("shop"))

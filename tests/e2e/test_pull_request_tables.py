@@ -137,10 +137,6 @@ def test_a_key_of_a_project_syncs_the_tables_of_all_its_owners_and_of_nobody_els
     assert (row["outcome"], row["reason"]) == ("SKIPPED", "it belongs to another team than this key")
     owners = {name: company.asset(shop.fqn(name))["owner"]["name"] for name in ("orders", "parcels")}
     assert owners == {"orders": web, "parcels": logistics}
-    assert repository.sync(shop.delete("ledger")).code == 0
-    atomic = repository.sync(shop.add_column("orders", "channel", "varchar"), "--atomic")
-    assert atomic.code == 2
-    assert company.find_version(shop.fqn("orders")) == "1.0.0"
 
 
 def test_a_key_of_a_project_answers_no_question(company: Company) -> None:
