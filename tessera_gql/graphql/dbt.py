@@ -156,18 +156,18 @@ async def _sync(
     async def sync_batch(session: Session) -> SyncReport:
         return await sync_manifest(session, context.actor, manifest, options, context.report_progress, batch)
 
-    done: dict[str, ModelSyncResult] = {}
-    while not options.atomic and len(models := SyncBatch(done).choose(draft.changed_models)) > BATCH_SIZE:
-        batch = SyncBatch(done, BATCH_SIZE, draft)
+    results_before: dict[str, ModelSyncResult] = {}
+    while not options.atomic and len(models := SyncBatch(results_before).choose(draft.changed_models)) > BATCH_SIZE:
+        batch = SyncBatch(results_before, BATCH_SIZE, draft)
         report = await _write(context, sync_batch)
         results = {result.fqn: result for result in report.models}
-        done |= {model.fqn: results[model.fqn] for model in models[:BATCH_SIZE]}
+        results_before |= {model.fqn: results[model.fqn] for model in models[:BATCH_SIZE]}
         earlier = report.add_counts(earlier)
         draft = await _plan(context, manifest, options, Purpose.RELEASE, draft.cache)
-    batch = SyncBatch(done, draft=draft)
+    batch = SyncBatch(results_before, draft=draft)
 
     async def sync_dbt_manifest(call: Call, _: SyncDbtManifestInput) -> SyncDbtManifestPayload:
-        if not done and draft.is_empty and options.change_set is None and not options.atomic:
+        if not results_before and draft.is_empty and options.change_set is None and not options.atomic:
             return _to_payload(draft, Intent.RELEASE)
         return SyncDbtManifestPayload(report=ManifestReport.of((await sync_batch(call.session)).add_counts(earlier)))
 

@@ -150,7 +150,7 @@ async def test_a_sync_of_many_changed_tables_takes_several_transactions_and_repo
     names = [f"table_{number:03}" for number in range(BATCH_SIZE + 20)]
 
     def project(*columns: str) -> dict[str, Any]:
-        return build_manifest(*(table(name, *(column(each, "bigint") for each in columns)) for name in names))
+        return build_manifest(*(table(name, *(column(key, "bigint") for key in columns)) for name in names))
 
     await world.team("analytics")
     arguments = {"owner": {"name": "analytics"}, "idempotencyKey": "first"}
@@ -172,7 +172,7 @@ async def test_a_sync_of_many_changed_tables_takes_several_transactions_and_repo
 async def test_an_atomic_sync_of_many_changed_tables_takes_one_transaction(world: World, ask: Ask) -> None:
     names = [f"table_{number:03}" for number in range(BATCH_SIZE + 20)]
     wide, narrow = (
-        build_manifest(*(table(name, *(column(each, "bigint") for each in columns)) for name in names))
+        build_manifest(*(table(name, *(column(key, "bigint") for key in columns)) for name in names))
         for columns in (("id", "total"), ("id",))
     )
     await world.team("analytics")

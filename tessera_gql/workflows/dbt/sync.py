@@ -55,12 +55,12 @@ BATCH_SIZE = 60
 
 @dataclass(frozen=True)
 class SyncBatch:
-    """The part of a sync that one transaction does: at most `limit` changed tables, without those `done` before.
+    """The part of a sync that one transaction does: at most `limit` changed tables, without those `results_before` before.
 
     The last one has no limit. It also retires what is gone. `draft` is a plan that was made without locks.
     """
 
-    done: Mapping[str, ModelSyncResult] = field(default_factory=dict[str, ModelSyncResult])
+    results_before: Mapping[str, ModelSyncResult] = field(default_factory=dict[str, ModelSyncResult])
     limit: int | None = None
     draft: ManifestPlan | None = None
 
@@ -70,7 +70,7 @@ class SyncBatch:
 
     def choose(self, models: Sequence[Model]) -> list[Model]:
         """Return the models of this part."""
-        return [model for model in models if model.fqn not in self.done][: self.limit]
+        return [model for model in models if model.fqn not in self.results_before][: self.limit]
 
 
 WHOLE_SYNC = SyncBatch()
@@ -119,7 +119,7 @@ async def sync_manifest(
         plan = await renew_plan(session, manifest, plan)
     _require_complete(plan)
     change_set_id = change_set.id if change_set else None
-    sync = _Sync(session, actor, options, plan, report_progress, batch, change_set_id, dict(batch.done))
+    sync = _Sync(session, actor, options, plan, report_progress, batch, change_set_id, dict(batch.results_before))
     lineage_counts = await _apply(sync)
     if change_set is not None and batch.is_last:
         await withdraw_unneeded(session, actor, change_set, sync.find_waiting_assets())
@@ -338,7 +338,7 @@ def _record_sync(session: Session, manifest: Manifest, report: SyncReport, batch
     """Record what a transaction of the sync did, unless nothing changed."""
     if not (session.events or report.dependencies_added or report.dependencies_removed):
         return
-    counts = Counter(model.outcome for model in report.models if model.fqn not in batch.done)
+    counts = Counter(model.outcome for model in report.models if model.fqn not in batch.results_before)
     event = ManifestSynced(
         sync_id=new_id(),
         project=manifest.project,
