@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from tessera_gql.cli.api import connect
-from tessera_gql.cli.terminal import JsonOption, print_json, print_line, print_properties, print_table
-from tessera_gql.client import ChangeSet, ChangeSetStatus
+from tessera_gql.cli.terminal import JsonOption, print_json, print_line, print_note, print_properties, print_table
+from tessera_gql.client import ChangeSet, ChangeSetStatus, NotFound, TesseraClient
 
 app = typer.Typer(help="List, withdraw and publish the proposals of a pull request together.", no_args_is_help=True)
 
@@ -48,14 +48,30 @@ def show_change_set(key: KeyArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command("withdraw")
-def withdraw_change_set(key: KeyArgument, as_json: JsonOption = False) -> None:
+def withdraw_change_set(
+    key: KeyArgument,
+    missing_ok: Annotated[
+        bool, typer.Option("--missing-ok", help="Succeed if there is no such change set, or if it has ended.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Withdraw all open proposals of a change set, such as that of a closed pull request.
 
     Example: tessera change-set withdraw github.com/org/repo#17
     """
     with connect() as client:
+        if missing_ok and not _is_open(client, key):
+            print_note(f"The change set {key} asks nobody.")
+            return
         change_set = client.withdraw_change_set(key)
     print_json(change_set) if as_json else print_line(f"The change set {change_set.key} is withdrawn.")
+
+
+def _is_open(client: TesseraClient, key: str) -> bool:
+    try:
+        return client.get_change_set(key).status is ChangeSetStatus.OPEN
+    except NotFound:
+        return False
 
 
 @app.command("publish")

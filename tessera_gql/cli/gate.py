@@ -10,7 +10,8 @@ from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.model_files import FileLine
 from tessera_gql.client import TesseraClient
 from tessera_gql.client.enums import TableState
-from tessera_gql.client.models import ManifestImpact, ModelImpact, ProposalDetails
+from tessera_gql.client.manifest_models import ManifestImpact, ModelImpact
+from tessera_gql.client.models import ProposalDetails
 from tessera_gql.escaping import build_tessera_command
 
 BREAKING_STATES = (TableState.UNREAD, TableState.ASK, TableState.WAITING, TableState.APPROVED, TableState.BLOCKED)

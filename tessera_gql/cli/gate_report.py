@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 from tessera_gql.cli.gate import BLOCKING_STATES, GateResult, TableVerdict
 from tessera_gql.client.enums import TableState
-from tessera_gql.client.models import ModelImpact, ModelReader
+from tessera_gql.client.manifest_models import ModelImpact, ModelReader
 from tessera_gql.escaping import (
     build_workflow_command,
     escape_log_line,

@@ -23,7 +23,7 @@ from tessera_gql.policy.enums import (
     ResourceType,
     Response,
 )
-from tessera_gql.policy.events import EVENT_KINDS
+from tessera_gql.policy.visibility import ALL_EVENT_KINDS
 
 
 def describe_enum(enum: type[Enum], description: str, *, name: str | None = None, **values: str) -> None:
@@ -37,7 +37,7 @@ def describe_enum(enum: type[Enum], description: str, *, name: str | None = None
 if TYPE_CHECKING:
     EventKind: TypeAlias = StrEnum
 else:  # made from the event classes, which type checkers can't follow
-    EventKind = StrEnum("EventKind", [(kind, kind) for kind in EVENT_KINDS])
+    EventKind = StrEnum("EventKind", [(kind, kind) for kind in ALL_EVENT_KINDS])
 
 
 class OrderDirection(StrEnum):

@@ -3,8 +3,6 @@
 import hashlib
 from typing import Any, Protocol, TypeVar
 
-import orjson
-
 from tessera_gql.diff import SchemaError, small_schema_size
 from tessera_gql.errors import Invalid
 from tessera_gql.policy import compatibility
@@ -72,8 +70,8 @@ def _is_unchanged(current: Terms, proposed: Terms) -> bool:
 def _key(terms: Terms) -> tuple[Any, ...]:
     """Return a cache key that the next attempt has as well, although it reads the contract from the database again."""
     schema_key = terms.known_hash or IdentityKey(terms.schema)
-    rest = orjson.dumps([terms.guarantees, terms.known_columns], default=str)
-    return schema_key, hashlib.blake2b(rest, digest_size=16).digest(), terms.mode
+    text = compatibility.canonical_bytes([terms.guarantees, terms.known_columns])
+    return schema_key, hashlib.blake2b(text, digest_size=16).digest(), terms.mode
 
 
 class IdentityKey:

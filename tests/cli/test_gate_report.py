@@ -10,7 +10,7 @@ from tessera_gql.cli import gate, gate_report
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.gate import FailOn, GateResult
 from tessera_gql.cli.model_files import FileLine, ModelFiles
-from tessera_gql.client.models import ManifestImpact
+from tessera_gql.client.manifest_models import ManifestImpact
 
 FQN = "analytics.core.orders"
 

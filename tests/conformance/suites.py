@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,10 +19,12 @@ from .client_process import Reply, client_process, data
 from .documented_operations import ROOT, Walk, name_operations
 
 HERE = Path(__file__).parent
+DBT_LOCK = HERE / "dbt_build/requirements.lock"
 KEY = "an-administrators-key-for-conformance"
 BEARER = f"Bearer {KEY}"
 COUNTS = re.compile(r"(\d+) of (\d+) passed, (\d+) failed")
 SECONDS = 600
+DBT, DBT_SECONDS = "dbt builds", 1_800
 
 
 @dataclass(frozen=True)
@@ -179,6 +182,17 @@ def ariadne(world: World) -> Result:
     world.documents()
     python = tools.python(*tools.CLIENTS)
     return counted(python, "generate.py", str(world.work), world.schema, world.locked, BEARER)
+
+
+def dbt_builds() -> Result:
+    """Build a project with dbt before and after edits, and compare the gate's verdicts with the built tables."""
+    tools.locked_python(DBT_LOCK)
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / "test_dbt_builds.py"))
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=DBT_SECONDS)
+    counts = {outcome: int(number) for number, outcome in re.findall(r"(\d+) (passed|failed|error)", completed.stdout)}
+    failed = counts.get("failed", 0) + counts.get("error", 0)
+    output = completed.stdout + completed.stderr
+    return Result(counts.get("passed", 0), max(failed, 1 if completed.returncode else 0), output)
 
 
 SUITES: dict[str, Callable[[World], Result]] = {

@@ -34,13 +34,32 @@ def node() -> None:
 
 def python(*packages: str) -> str:
     """The interpreter of an environment with these packages, created once in the user's cache."""
+    return _create_environment(" ".join(packages), "--quiet", *packages)
+
+
+def locked_python(lock: Path) -> str:
+    """The interpreter of an environment with the packages of a lock file, created once in the user's cache."""
+    return _create_environment(lock.read_text(), "--quiet", "--require-hashes", "--requirement", str(lock.resolve()))
+
+
+def find_locked_python(lock: Path) -> str | None:
+    """The interpreter that `locked_python` returns, or None where it has not been created yet."""
+    folder = _environment_folder(lock.read_text())
+    return str(folder / "bin/python") if (folder / "complete").exists() else None
+
+
+def _environment_folder(content: str) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tessera-gql-conformance"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    folder = cache / hashlib.sha256(" ".join((version, *packages)).encode()).hexdigest()[:12]
+    return cache / hashlib.sha256(f"{version} {content}".encode()).hexdigest()[:12]
+
+
+def _create_environment(content: str, *options: str) -> str:
+    folder = _environment_folder(content)
     if not (folder / "complete").exists():
-        print(f"Installing {', '.join(packages)} into {folder} (once) ...", file=sys.stderr)
+        print(f"Installing {options[-1]} into {folder} (once) ...", file=sys.stderr)
         _do(sys.executable, "-m", "venv", "--clear", str(folder))
-        _do(str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages)
+        _do(str(folder / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check", *options)
         (folder / "complete").touch()
     return str(folder / "bin/python")
 

@@ -39,7 +39,8 @@ def test_no_file_is_longer_than_four_hundred_lines() -> None:
 
 
 def test_the_lock_files_hold_a_hash_for_every_package_and_no_address() -> None:
-    for name in ("requirements.lock", "requirements-build.lock", "requirements-dev.lock"):
+    dbt_lock = "tests/conformance/dbt_build/requirements.lock"
+    for name in ("requirements.lock", "requirements-build.lock", "requirements-dev.lock", dbt_lock):
         text = (ROOT / name).read_text()
         packages = re.findall(r"^[a-z0-9][a-z0-9._-]*==", text, re.MULTILINE)
         assert len(packages) > 5

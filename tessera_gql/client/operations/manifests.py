@@ -10,7 +10,8 @@ from typing_extensions import Unpack
 
 from tessera_gql.client.enums import CompatibilityMode
 from tessera_gql.client.errors import Invalid
-from tessera_gql.client.models import JsonObject, ManifestImpact, ManifestReport
+from tessera_gql.client.manifest_models import ManifestImpact, ManifestReport
+from tessera_gql.client.models import JsonObject
 from tessera_gql.client.operation import (
     CATALOG_PLACEHOLDER,
     UPLOAD_PLACEHOLDER,

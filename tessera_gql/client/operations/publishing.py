@@ -238,10 +238,13 @@ def get_proposal(proposal_id: str) -> Operation[ProposalDetails]:
     return root.build_get_query({"id": proposal_id}, "There is no such proposal. `proposals()` lists them all.")
 
 
-def proposals(*, asset_id: str | None = None, status: Sequence[ProposalStatus] = ()) -> PaginatedQuery[Proposal]:
+def proposals(
+    *, asset_id: str | None = None, change_set_id: str | None = None, status: Sequence[ProposalStatus] = ()
+) -> PaginatedQuery[Proposal]:
     """List the proposals that match all of the filters, latest first."""
     root = RootField("proposals", Proposal, {"filter": "ProposalFilter"})
-    return root.build_paginated_query(filter=build_filter(asset=("eq", asset_id), status=("in", status)))
+    filter_ = build_filter(asset=("eq", asset_id), changeSet=("eq", change_set_id), status=("in", status))
+    return root.build_paginated_query(filter=filter_)
 
 
 def acknowledge(
