@@ -55,7 +55,7 @@ BATCH_SIZE = 60
 
 @dataclass(frozen=True)
 class SyncBatch:
-    """The part of a sync that one transaction does: at most `limit` changed tables, without those `results_before` before.
+    """The part of a sync that one transaction does: at most `limit` changed tables without a result before it.
 
     The last one has no limit. It also retires what is gone. `draft` is a plan that was made without locks.
     """
