@@ -35,6 +35,8 @@ from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.assets import AssetDetails
 from tessera_gql.workflows.dbt import sync as manifests
+from tessera_gql.workflows.dbt.options import SyncOptions
+from tessera_gql.workflows.dbt.report import SyncOutcome
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 from tessera_gql.workflows.registrations import RegistrationDetails
 
@@ -100,7 +102,7 @@ def _tests(node: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 async def sync_manifest(session: Session, manifest: Manifest) -> None:
-    await manifests.sync_manifest(session, ANONYMOUS, manifest, manifests.SyncOptions())
+    await manifests.sync_manifest(session, ANONYMOUS, manifest, SyncOptions())
 
 
 async def publish_in_loop(session: Session, manifest: Manifest) -> None:
@@ -180,8 +182,8 @@ async def _assert_alike(loop_database: Database, part: Manifest) -> None:
     """Assert that the loop has created the same contracts and edges as a sync."""
     before = await _count_rows(loop_database)
     async with loop_database.write(dry_run=True) as session:
-        report = await manifests.sync_manifest(session, ANONYMOUS, part, manifests.SyncOptions())
-    assert report.count(manifests.SyncOutcome.UNCHANGED) == len(part.models), "the loop made other contracts"
+        report = await manifests.sync_manifest(session, ANONYMOUS, part, SyncOptions())
+    assert report.count(SyncOutcome.UNCHANGED) == len(part.models), "the loop made other contracts"
     assert report.dependencies_added == report.registrations_created == 0, "the loop made other edges or readers"
     assert await _count_rows(loop_database) == before
 

@@ -175,12 +175,15 @@ def check_counterexamples(pair: Pair, validities: dict[str, Validity], results: 
 def meets_defect_of_ajv(pair: Pair, document: Any) -> bool:
     """Return whether ajv is known to be wrong.
 
-    JavaScript reads 1.0 as 1, which differ in draft 4. Beside a list in `items`, ajv accepts an empty array although
-    `contains` demands an item.
+    JavaScript reads 1.0 as 1, which differ in draft 4. Beside a list in `items`, or `prefixItems` and `maxContains`,
+    ajv accepts an empty array although `contains` demands an item.
     """
     if pair.draft.number == 4:
         return any(isinstance(value, float) and value.is_integer() for value in _iterate_values(document))
-    return any("contains" in part and isinstance(part.get("items"), list) for part in _iterate_objects(pair))
+    return any(
+        "contains" in part and (isinstance(part.get("items"), list) or part.keys() >= {"prefixItems", "maxContains"})
+        for part in _iterate_objects(pair)
+    )
 
 
 def _iterate_values(value: Any) -> Iterator[Any]:

@@ -17,7 +17,8 @@ from weakref import WeakSet
 from tessera_gql.auth.identity import Identity, InvalidCredential
 from tessera_gql.errors import Unavailable
 from tessera_gql.policy.access import ANONYMOUS, Action, Actor, ProjectScope, Scope, is_allowed
-from tessera_gql.policy.events import ApiKeyRevoked, Event, ProjectUpdated
+from tessera_gql.policy.events import Event, ProjectUpdated
+from tessera_gql.policy.private_events import ApiKeyRevoked
 from tessera_gql.policy.visibility import API_KEY_MARKER, format_key_actor
 from tessera_gql.store import keys, projects
 from tessera_gql.store.database import Database

@@ -1,42 +1,69 @@
 """`tessera dbt`: sync a dbt manifest, and gate pull requests by its impact."""
 
 import asyncio
+import json
+import os
 import re
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from tessera_gql.cli import gate, gate_report
+from tessera_gql.cli import gate, gate_report, sync_report
 from tessera_gql.cli.api import connect, read_file
-from tessera_gql.cli.exit_codes import ExitCode
-from tessera_gql.cli.gate import FailOn, GateResult, ModelState
+from tessera_gql.cli.gate import FailOn, GateResult
 from tessera_gql.cli.gate_report import GateFormat
+from tessera_gql.cli.model_files import ModelFiles
 from tessera_gql.cli.progress import show_progress
-from tessera_gql.cli.terminal import JsonOption, fail, print_document, print_json, print_line, print_note, print_table
-from tessera_gql.client import AsyncTesseraClient, Invalid, ManifestReport, TesseraClient
+from tessera_gql.cli.pull_request import find_pull_request
+from tessera_gql.cli.terminal import JsonOption, fail, print_document, print_json, print_line, print_note
+from tessera_gql.client import AsyncTesseraClient, Invalid, TesseraClient
 from tessera_gql.client.endpoint import Endpoint
-from tessera_gql.client.operations.manifests import SyncOptions, read_manifest
-from tessera_gql.client.operations.publishing import PublishOptions
+from tessera_gql.client.enums import TableState
+from tessera_gql.client.operations.manifests import AskOptions, ImpactOptions, SyncOptions, read_manifest
+from tessera_gql.client.operations.publishing import ChangeSetRequest
 from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
-from tessera_gql.formats import dbt, yaml
+from tessera_gql.formats import yaml
 
 app = typer.Typer(help="Sync a dbt project, and check in a pull request what it would break.", no_args_is_help=True)
 
 ManifestArgument = Annotated[Path, typer.Argument(metavar="MANIFEST", help="Path of dbt's target/manifest.json.")]
+CatalogOption = Annotated[
+    Path | None, typer.Option("--catalog", help="Path of catalog.json; by default the one beside the manifest.")
+]
+NoCatalogOption = Annotated[bool, typer.Option("--no-catalog", help="Ignore the catalog: the declared columns count.")]
+SupersedeOption = Annotated[bool, typer.Option("--supersede", help="End open proposals and open new ones.")]
+ReasonOption = Annotated[str | None, typer.Option(help="Reason of the change, shown to the asked teams.")]
+ChangeSetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--change-set",
+        metavar="KEY",
+        help="Pull request, such as github.com/org/repo#17; by default that of the CI job.",
+    ),
+]
+ChangeSetTitleOption = Annotated[str | None, typer.Option(help="Title of the change set, shown to the asked teams.")]
+ChangeSetUrlOption = Annotated[str | None, typer.Option(help="Address of the pull request.")]
+NewTargetOption = Annotated[
+    bool, typer.Option("--new-target", help="Accept tables that are all in other schemas than before.")
+]
+SchemaMapOption = Annotated[
+    list[str] | None,
+    typer.Option("--target-schema-map", metavar="OLD=NEW", help="Schema of the manifest, and that of the assets."),
+]
 RESPONSE_EVENT_KINDS = ("PROPOSAL_ANSWERED", "PROPOSAL_STATUS_CHANGED", "ACKNOWLEDGMENT_RELEASED")
-MAX_LISTED_LINES = 10
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-SYNC_HELP = """Sync assets, contracts and lineage from a manifest, all or nothing.
+SYNC_HELP = """Sync assets, contracts, registrations and lineage from a manifest.
 
-Syncing the same manifest again changes nothing. Exit 0 if everything is published, 3 if changes wait for
-acknowledgments.
+Publishes what breaks nobody, and what was approved with exactly these terms. Syncing the same manifest again changes
+nothing. Exit 0 if everything is published; 1 if a table conflicts or is refused; 2 if the manifest is refused; 3 if
+changes wait for acknowledgments.
 
 Example: tessera dbt sync --owner data-platform
 """
@@ -47,83 +74,165 @@ def _build_sync_command(*, dry_run: bool) -> Callable[..., None]:
 
     def sync(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
         manifest: ManifestArgument = Path("target/manifest.json"),
+        catalog: CatalogOption = None,
+        no_catalog: NoCatalogOption = False,
         owner: Annotated[str | None, typer.Option(help="Owner of models without an owner in the manifest.")] = None,
         create_teams: Annotated[
             bool, typer.Option("--create-teams", help="Create the missing owners as teams.")
         ] = False,
-        supersede: Annotated[bool, typer.Option("--supersede", help="End open proposals and open new ones.")] = False,
+        supersede: SupersedeOption = False,
+        reason: ReasonOption = None,
+        change_set: ChangeSetOption = None,
+        change_set_title: ChangeSetTitleOption = None,
+        change_set_url: ChangeSetUrlOption = None,
         owners: Annotated[
             Path | None, typer.Option("--owners", help="YAML or JSON file: owners in the manifest to teams.")
         ] = None,
-        per_asset: Annotated[
-            bool, typer.Option("--per-asset", help="Skip refused models instead of rolling back.")
+        sources: Annotated[
+            Path | None, typer.Option("--sources", help="YAML or JSON file: sources, or patterns of fqns, to teams.")
+        ] = None,
+        atomic: Annotated[
+            bool, typer.Option("--atomic", help="Refuse all tables because of one, instead of skipping that one.")
         ] = False,
         retire_removed: Annotated[
             bool, typer.Option("--retire-removed", help="Retire unread contracts of removed models.")
         ] = False,
+        allow_empty: Annotated[
+            bool, typer.Option("--allow-empty", help="Accept a manifest without models of a known project.")
+        ] = False,
+        new_target: NewTargetOption = False,
+        schema_map: SchemaMapOption = None,
         as_json: JsonOption = False,
     ) -> None:
         options = SyncOptions(
+            catalog=_read_catalog_file(manifest, catalog, no_catalog=no_catalog),
             owner=owner or None,
-            owners=_read_owners(owners) if owners else None,
+            owners=_read_mapping(owners) if owners else None,
+            sources=_read_mapping(sources) if sources else None,
             create_teams=create_teams,
             supersede=supersede,
-            per_asset=per_asset,
+            reason=reason or None,
+            change_set=_choose_change_set(change_set, change_set_title, change_set_url),
+            atomic=atomic,
             retire_removed=retire_removed,
+            allow_empty=allow_empty,
+            new_target=new_target,
+            schema_map=_parse_schema_map(schema_map),
             dry_run=dry_run,
         )
         content = _read_manifest_file(manifest)
         with connect() as client, show_progress(manifest.name, len(content), as_json=as_json) as on_progress:
             report = client.sync_dbt(content, on_progress=on_progress, **options)
-        print_json(report) if as_json else _print_report(report)
-        if not dry_run and any(model.outcome == "PROPOSED" for model in report.models):
-            raise typer.Exit(ExitCode.WAITING)
+        print_json(report) if as_json else sync_report.print_report(report)
+        if not dry_run and (code := sync_report.choose_exit_code(report)):
+            raise typer.Exit(code)
 
     return sync
 
 
 app.command("sync", help=SYNC_HELP)(_build_sync_command(dry_run=False))
-app.command("plan", help="Preview a sync: run it and roll back.")(_build_sync_command(dry_run=True))
+app.command("plan", help="Preview a sync: the same decisions, and nothing is written.")(
+    _build_sync_command(dry_run=True)
+)
 
 
 @app.command()
 def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
     manifest: ManifestArgument = Path("target/manifest.json"),
+    catalog: CatalogOption = None,
+    no_catalog: NoCatalogOption = False,
     format_: Annotated[GateFormat, typer.Option("--format", "-f", help="Output format.")] = GateFormat.TEXT,
     fail_on: Annotated[FailOn, typer.Option("--fail-on", help="Condition for exit code 1.")] = FailOn.CONSUMERS,
     ask: Annotated[bool, typer.Option("--ask", help="Open the proposals, so that consumers are asked now.")] = False,
-    reason: Annotated[str | None, typer.Option(help="With --ask: reason, shown to the asked teams.")] = None,
+    reason: ReasonOption = None,
+    change_set: ChangeSetOption = None,
+    change_set_title: ChangeSetTitleOption = None,
+    change_set_url: ChangeSetUrlOption = None,
     wait: Annotated[str | None, typer.Option(help="Time to wait for acknowledgments, such as 90s, 20m or 2h.")] = None,
-    supersede: Annotated[bool, typer.Option("--supersede", help="With --ask: end open proposals.")] = False,
+    supersede: SupersedeOption = False,
+    new_target: NewTargetOption = False,
+    schema_map: SchemaMapOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a manifest would break and which teams must acknowledge. Without --ask nothing is written.
 
-    Exit 0 if nothing breaks or all teams approved; 1 if consumers must be asked or a team blocked; 2 for invalid input;
-    3 while waiting for acknowledgments; 4 if the server is unavailable.
+    With --ask, proposals are opened or updated for what breaks, and withdrawn for what no longer does; nothing is
+    published. Exit 0 if nothing breaks or all teams approved exactly these terms; 1 if consumers must be asked, a team
+    blocked, or a table conflicts; 2 for invalid input; 3 while waiting for acknowledgments; 4 if the server is
+    unavailable.
 
     Example: tessera dbt impact target/manifest.json --format github --ask --wait 20m
     """
     seconds = _parse_duration(wait)
     content = _read_manifest_file(manifest)
-    try:
-        project = dbt.parse_manifest(content)
-    except dbt.ManifestError as error:
-        raise fail(f"{manifest}: {error}") from None
+    request = _choose_change_set(change_set, change_set_title, change_set_url)
+    mapping = _parse_schema_map(schema_map)
+    columns = _read_catalog_file(manifest, catalog, no_catalog=no_catalog)
     with connect() as client:
         with show_progress(manifest.name, len(content), as_json=as_json) as on_progress:
-            result = gate.evaluate_manifest(client, project, content, on_progress)
-        if ask:
-            options = PublishOptions(supersede=supersede, reason=reason or None)
-            result = gate.propose_breaking_changes(client, project, result, options)
+            if ask:
+                options = AskOptions(supersede=supersede, reason=reason or None, change_set=request)
+                options |= {"new_target": new_target, "schema_map": mapping, "catalog": columns}
+                answer = client.ask_dbt(content, on_progress=on_progress, **options)
+            else:
+                impact_options = ImpactOptions(
+                    catalog=columns,
+                    change_set=request.key if request else None,
+                    new_target=new_target,
+                    schema_map=mapping,
+                )
+                answer = client.dbt_impact(content, on_progress=on_progress, **impact_options)
+        result = gate.evaluate(answer)
         if seconds and result.open_proposals:
             result = _wait_for_responses(client, result, seconds)
-    _print_gate_result(result, GateFormat.JSON if as_json else format_)
+    _print_gate_result(_locate(result, content, manifest), GateFormat.JSON if as_json else format_)
     if code := result.exit_code(fail_on):
         raise typer.Exit(code)
 
 
-STYLES = {"  breaks": "red", "  asks": "yellow", "  ask ": "bold", "  answer": "bold", "  ": "dim", "note": "dim"}
+def _locate(result: GateResult, content: bytes, manifest: Path) -> GateResult:
+    """Add the files and lines of the models that are reported."""
+    files = ModelFiles.of_manifest(json.loads(content), manifest)
+    tables = [
+        replace(table, location=files.find(table.impact.unique_id, (change.path for change in table.impact.changes)))
+        if table.state is not TableState.UNCHANGED
+        else table
+        for table in result.tables
+    ]
+    return replace(result, tables=tuple(tables))
+
+
+def _choose_change_set(key: str | None, title: str | None, url: str | None) -> ChangeSetRequest | None:
+    """Return the given change set, else that of the CI job, whose title and URL the given ones replace."""
+    pull_request = find_pull_request(os.environ)
+    if key is not None:
+        return ChangeSetRequest(key, title or None, url or None)
+    if pull_request is not None:
+        return replace(pull_request, title=title or pull_request.title, url=url or pull_request.url)
+    if title or url:
+        raise fail("A title or URL needs the change set that it belongs to: --change-set KEY.")
+    return None
+
+
+def _parse_schema_map(pairs: list[str] | None) -> dict[str, str] | None:
+    mapping: dict[str, str] = {}
+    for pair in pairs or ():
+        old, _, new = pair.partition("=")
+        if not (old and new):
+            raise fail(f"--target-schema-map {pair} is no pair of schemas. Write OLD=NEW, such as pr_123=analytics.")
+        mapping[old] = new
+    return mapping or None
+
+
+STYLES = {
+    "  breaks": "red",
+    "  retire": "red",
+    "  asks": "yellow",
+    "  ask ": "bold",
+    "  answer": "bold",
+    "  ": "dim",
+    "note": "dim",
+}
 
 
 def _print_gate_result(result: GateResult, format_: GateFormat) -> None:
@@ -146,8 +255,8 @@ def _wait_for_responses(client: TesseraClient, result: GateResult, seconds: floa
     deadline = time.monotonic() + seconds
     cursor: str | None = client.run(CURRENT_CURSOR)
     result = gate.refresh(client, result)
-    while result.open_proposals and not result.in_state(ModelState.BLOCKED):
-        teams = sorted({team for model in result.in_state(ModelState.WAITING) for team in model.unapproved_teams})
+    while result.open_proposals and not result.in_state(TableState.BLOCKED):
+        teams = sorted({team for table in result.in_state(TableState.WAITING) for team in table.unapproved_teams})
         print_note((f"Waiting for {', '.join(teams) or 'a deadline'} …", "dim"))
         remaining = deadline - time.monotonic()
         cursor = asyncio.run(_wait_for_response(client.endpoint, result.open_proposals, cursor, remaining))
@@ -174,13 +283,15 @@ async def _wait_for_response(
     return None
 
 
-def _read_owners(file: Path) -> dict[str, str]:
+def _read_mapping(file: Path) -> dict[str, str]:
     try:
         mapping: Any = yaml.load(read_file(file).decode("utf-8-sig")).value
     except (ValueError, yaml.YamlError) as error:
         raise fail(f"{file}: {error}") from None
     if not isinstance(mapping, dict) or not all(isinstance(name, str) for pair in mapping.items() for name in pair):
-        raise fail(f"{file} must lead from owners to names of teams: one line `finance-dwh: finance` for each.")
+        raise fail(
+            f"{file} must lead from owners or sources to names of teams: one line `finance-dwh: finance` for each."
+        )
     return mapping
 
 
@@ -197,45 +308,18 @@ def _read_manifest_file(manifest: Path) -> bytes:
         raise fail(f"{manifest}: {error.message}") from None
 
 
-def _print_report(report: ManifestReport) -> None:
-    rows = (
-        (
-            model.outcome,
-            model.fqn,
-            model.contract and model.contract.version,
-            model.reason or "; ".join(change.message for change in model.breaking or model.changes),
-        )
-        for model in report.models
-        if model.outcome != "UNCHANGED"
-    )
-    print_table(("outcome", "table", "version", "what"), rows, none="Nothing changes.")
-    counts = Counter(model.outcome for model in report.models)
-    parts = [f"{count} {outcome.lower()}" for outcome, count in sorted(counts.items())]
-    edges = f"lineage +{report.dependencies_added} -{report.dependencies_removed}"
-    print_note(f"{len(report.models)} tables: {', '.join(parts) or 'none'}; {edges}.")
-    for line in (*_truncate(_format_removed(report)), *_truncate(_format_reads(report))):
-        print_note(line)
-    for warning in report.warnings:
-        print_note((f"note: {warning}", "dim"))
-
-
-def _format_removed(report: ManifestReport) -> Iterator[str]:
-    for model in report.removed:
-        reason = model.reason or "left the manifest; --retire-removed retires its contract"
-        yield f"gone: {model.fqn}: {'retired' if model.retired else reason}"
-
-
-def _format_reads(report: ManifestReport) -> Iterator[str]:
-    for read in report.reads:
-        columns = "everything" if read.fields is None else ", ".join(read.fields)
-        yield f"reads: {read.fqn} reads {columns} of {read.upstream}{f' ({read.reason})' if read.reason else ''}"
-
-
-def _truncate(lines: Iterator[str]) -> list[str]:
-    """Return the first lines, and a line with the number of omitted ones."""
-    all_lines = list(lines)
-    remaining = len(all_lines) - MAX_LISTED_LINES
-    return all_lines[:MAX_LISTED_LINES] + ([f"and {remaining} more; --json has all of them"] if remaining > 0 else [])
+def _read_catalog_file(manifest: Path, catalog: Path | None, *, no_catalog: bool) -> bytes | None:
+    """Read the catalog that is given, else the one beside the manifest; None without one."""
+    file = catalog or manifest.with_name("catalog.json")
+    if no_catalog or (catalog is None and not file.is_file()):
+        return None
+    try:
+        return read_manifest(file.read_bytes(), "catalog")
+    except OSError as error:
+        hint = " Run `dbt docs generate` first, or give its path." if isinstance(error, FileNotFoundError) else ""
+        raise fail(f"{file} can't be read: {error.strerror}.{hint}") from None
+    except Invalid as error:
+        raise fail(f"{file}: {error.message} Without it: --no-catalog.") from None
 
 
 def _parse_duration(text: str | None) -> float:

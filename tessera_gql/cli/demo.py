@@ -15,7 +15,7 @@ from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import proposals, registrations
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.dbt import sync
-from tessera_gql.workflows.dbt.sync import SyncOptions
+from tessera_gql.workflows.dbt.options import SyncOptions
 from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 from tessera_gql.workflows.registrations import RegistrationDetails

@@ -7,8 +7,16 @@ import typer
 
 from tessera_gql.cli.api import read_file
 from tessera_gql.cli.diff_report import Comparison, DiffFormat, render
-from tessera_gql.cli.documents import DialectOption, PartOption, SchemaFile, parse_schema_file
-from tessera_gql.cli.git_revisions import parse_revision_range, read_revision
+from tessera_gql.cli.documents import (
+    MAX_SIBLING_BYTES,
+    DialectOption,
+    FileContent,
+    PartOption,
+    SchemaFile,
+    iterate_sibling_files,
+    parse_schema_file,
+)
+from tessera_gql.cli.git_revisions import iterate_siblings, parse_revision_range, read_revision
 from tessera_gql.cli.mode_table import print_mode_table
 from tessera_gql.cli.progress import MIN_PROGRESS_BYTES
 from tessera_gql.cli.terminal import fail, print_note
@@ -43,8 +51,9 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
 ) -> None:
     """Compare two schemas: changes, breaking changes and counterexamples. Exit 0 if compatible, 1 if breaking.
 
-    Each file is, by its extension, a JSON Schema (.json, .yaml), ODCS (.yaml), Avro (.avsc), SQL (.sql), a protobuf
-    descriptor set (.pb) or a dbt manifest (.json; --part gives the model). The formats of the two may differ.
+    Each file is, by its extension, a JSON Schema (.json, .yaml), a data contract of ODCS v3 or the Data Contract
+    Specification (.yaml), Avro (.avsc), SQL (.sql), a protobuf descriptor set (.pb) or a dbt manifest (.json; --part
+    gives the model). The formats of the two may differ. Parts of a file that are left out are named on stderr.
     With --git and a single revision, the new schema is the file in the working tree.
 
     Example: tessera diff --git origin/main...HEAD schemas/orders.json --mode consumer
@@ -52,29 +61,43 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
     if explain:
         return print_mode_table(as_json=format is DiffFormat.JSON)
     contents = _read_files(old, new) if git is None else _read_revisions(git, old, new)
-    if (size := sum(len(content) for _name, content in contents)) > MIN_PROGRESS_BYTES:
+    if (size := sum(len(source.content) for source in contents)) > MIN_PROGRESS_BYTES:
         print_note((f"comparing {size / 1e6:.1f} MB …", "dim"))
-    files = [parse_schema_file(name, content, part, dialect) for name, content in contents]
+    files = [parse_schema_file(source, part, dialect) for source in contents]
+    for file in files:
+        for warning in file.warnings:
+            print_note(f"{file.name}: {warning}")
     comparison = _compare(*files)
     render(comparison, mode, format)
     raise typer.Exit(0 if comparison.diff.is_compatible(mode) else 1)
 
 
-def _read_files(old: Path | None, new: Path | None) -> list[tuple[str, bytes]]:
+def _read_files(old: Path | None, new: Path | None) -> list[FileContent]:
     if old is None or new is None:
         raise fail("Give two files, or one with --git. `tessera diff --help` explains it.")
     if old == new == STDIN:
         raise fail("Only one of the two schemas can come from stdin; give the other as a file.")
-    return [(str(path), read_file(path, MAX_FILE_BYTES)) for path in (old, new)]
+    return [_read_working_file(path) for path in (old, new)]
 
 
-def _read_revisions(revisions: str, path: Path | None, second_path: Path | None) -> list[tuple[str, bytes]]:
+def _read_working_file(path: Path) -> FileContent:
+    return FileContent(str(path), read_file(path, MAX_FILE_BYTES), iterate_sibling_files(path))
+
+
+def _read_revisions(revisions: str, path: Path | None, second_path: Path | None) -> list[FileContent]:
     if path is None or second_path is not None:
         raise fail("Give one file with --git: its revisions are compared.")
     old, new = parse_revision_range(revisions, path)
-    old_content = read_revision(old, path, MAX_FILE_BYTES)
-    new_content = read_file(path, MAX_FILE_BYTES) if new is None else read_revision(new, path, MAX_FILE_BYTES)
-    return [(str(path), old_content), (str(path), new_content)]
+    return [
+        _read_working_file(path)
+        if revision is None
+        else FileContent(
+            str(path),
+            read_revision(revision, path, MAX_FILE_BYTES),
+            iterate_siblings(revision, path, MAX_SIBLING_BYTES),
+        )
+        for revision in (old, new)
+    ]
 
 
 def _compare(old: SchemaFile, new: SchemaFile) -> Comparison:

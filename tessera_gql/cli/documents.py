@@ -3,17 +3,19 @@
 import base64
 import json
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
-from tessera_gql.cli.api import read_file, read_json
+from tessera_gql.cli.api import read_file
 from tessera_gql.cli.terminal import fail
 from tessera_gql.client import Document, DocumentFormat
-from tessera_gql.formats import dbt, schema_documents, yaml
+from tessera_gql.formats import avro, dbt, schema_documents, yaml
 from tessera_gql.formats.dbt import ManifestError
 from tessera_gql.formats.parsed_schema import DocumentError
 from tessera_gql.formats.schema_documents import SchemaDocument, SchemaFormat
@@ -21,11 +23,9 @@ from tessera_gql.formats.source_lines import SourceLines, find_lines
 from tessera_gql.formats.yaml import YamlError
 
 MAX_LISTED = 10
-SCHEMA_KEYWORDS = frozenset(
-    ("$schema", "$id", "$ref", "$defs", "definitions", "type", "properties", "allOf", "anyOf", "oneOf", "enum", "const")
-)
-"""Keywords of which every JSON Schema with a meaning has at least one at its root."""
-
+MAX_SIBLINGS = 1_000
+MAX_SIBLING_BYTES = 2_000_000
+YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 # Without a handler Python prints warnings on stderr, and those of the SQL parser repeat text of the file unescaped.
 logging.getLogger("sqlglot").addHandler(logging.NullHandler())
 
@@ -33,7 +33,8 @@ SchemaArgument = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
-        help="JSON Schema, ODCS (.yaml), Avro (.avsc), SQL (.sql) or protobuf descriptor set (.pb); `-` reads stdin.",
+        help="JSON Schema, data contract (.yaml), Avro (.avsc), SQL (.sql) or protobuf descriptor set (.pb); `-` reads"
+        " stdin.",
         allow_dash=True,
     ),
 ]
@@ -50,54 +51,90 @@ DialectOption = Annotated[str | None, typer.Option(help="SQL dialect, such as sn
 def read_schema(
     path: Path, format_: DocumentFormat | None = None, part: str | None = None, dialect: str | None = None
 ) -> dict[str, Any] | Document:
-    """Read a schema for the SDK. JSON is parsed here, other formats by the server."""
-    source_format = _detect_format(path, format_)
-    if source_format is SchemaFormat.JSON_SCHEMA:
-        return read_json(path)
-    return Document(DocumentFormat(source_format), _read_text(path, source_format), part, dialect)
+    """Read a schema for the SDK. JSON Schema is parsed here, other formats by the server."""
+    content = read_file(path)
+    try:
+        source_format, value = _detect_format(path, content, SchemaFormat(format_) if format_ else None)
+        if source_format is SchemaFormat.JSON_SCHEMA:
+            return _require_object(path, value)
+        source = FileContent(str(path), content, iterate_sibling_files(path))
+        text = _read_text(source, source_format)
+    except DocumentError as error:
+        raise fail(f"{path}: {error}") from None
+    return Document(DocumentFormat(source_format), text, part, dialect)
+
+
+def _require_object(path: Path, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise fail(f"{path} must hold a JSON object.")
+    return cast("dict[str, Any]", value)
+
+
+@dataclass(frozen=True)
+class FileContent:
+    """The content of a file, and of the other files of its folder that have its suffix, read when they are needed."""
+
+    name: str
+    content: bytes
+    siblings: Iterable[bytes] = ()
 
 
 @dataclass(frozen=True)
 class SchemaFile:
-    """A schema as JSON Schema, and the document that it was read from; None if its lines mean nothing to people."""
+    """A schema as JSON Schema, and the document that it was read from; None if its lines mean nothing to people.
+
+    `warnings` say which parts of the document were left out.
+    """
 
     name: str
     schema: Any
     document: SchemaDocument | None
+    warnings: tuple[str, ...] = ()
 
     @cached_property
     def lines(self) -> SourceLines:
         return SourceLines() if self.document is None else find_lines(self.document)
 
 
-def parse_schema_file(name: str, content: bytes, part: str | None, dialect: str | None) -> SchemaFile:
+def parse_schema_file(source: FileContent, part: str | None, dialect: str | None) -> SchemaFile:
     """Parse a file of any format as JSON Schema. An invalid one ends the command with a message."""
     try:
-        return _parse_content(name, content, part, dialect)
+        return _parse_content(source, part, dialect)
     except DocumentError as error:
-        raise fail(f"{name}: {error}") from None
+        raise fail(f"{source.name}: {error}") from None
 
 
-def _parse_content(name: str, content: bytes, part: str | None, dialect: str | None) -> SchemaFile:
-    match _detect_format(Path(name), None):
-        case SchemaFormat.JSON_SCHEMA:
-            value, text = _parse_json(name, content)
-            if _is_manifest(value):
-                return SchemaFile(name, _choose_model(content, part), None)
-            return SchemaFile(name, value, SchemaDocument(SchemaFormat.JSON_SCHEMA, text))
-        case SchemaFormat.ODCS if _is_json_schema(value := _parse_yaml(text := _decode(name, content))):
-            return SchemaFile(name, value, SchemaDocument(SchemaFormat.JSON_SCHEMA, text))
-        case SchemaFormat.PROTOBUF:
-            document = SchemaDocument(SchemaFormat.PROTOBUF, base64.b64encode(content).decode(), part)
-        case source_format:
-            document = SchemaDocument(source_format, _decode(name, content), part, dialect)
-    return SchemaFile(name, schema_documents.parse_document(document).schema, document)
+def _parse_content(source: FileContent, part: str | None, dialect: str | None) -> SchemaFile:
+    name, content = source.name, source.content
+    source_format, value = _detect_format(Path(name), content, None)
+    if source_format is SchemaFormat.JSON_SCHEMA:
+        if _is_manifest(value):
+            return SchemaFile(name, _choose_model(content, part), None)
+        text = content.decode(json.detect_encoding(content), "surrogatepass")
+        return SchemaFile(name, value, SchemaDocument(SchemaFormat.JSON_SCHEMA, text))
+    text = _read_text(source, source_format)
+    contract = schema_documents.parse_document(SchemaDocument(source_format, text, part, dialect))
+    original = text if source_format is SchemaFormat.PROTOBUF else _decode(name, content)
+    document = SchemaDocument(source_format, original, part, dialect)
+    return SchemaFile(name, contract.schema, document, contract.warnings)
 
 
-def _parse_json(name: str, content: bytes) -> tuple[Any, str]:
+def _detect_format(path: Path, content: bytes, given_format: SchemaFormat | None) -> tuple[SchemaFormat, Any]:
+    """Return the format of a file by its suffix and its members, and its value if it is a JSON Schema."""
+    source_format = given_format or schema_documents.format_from_path(path) or SchemaFormat.JSON_SCHEMA
+    if source_format is SchemaFormat.ODCS:
+        value = _parse_yaml(_decode(str(path), content))
+    elif source_format is SchemaFormat.JSON_SCHEMA:
+        is_yaml = path.suffix.lower() in YAML_SUFFIXES
+        value = _parse_yaml(_decode(str(path), content)) if is_yaml else _parse_json(str(path), content)
+    else:
+        return source_format, None
+    return given_format or schema_documents.format_of_value(value) or source_format, value
+
+
+def _parse_json(name: str, content: bytes) -> Any:
     try:
-        value = json.loads(content, object_pairs_hook=_read_object)
-        return value, content.decode(json.detect_encoding(content), "surrogatepass")
+        return json.loads(content, object_pairs_hook=_read_object)
     except (ValueError, RecursionError) as error:
         reason: object = "it is nested too deep" if isinstance(error, RecursionError) else error
         raise fail(f"{name} is not JSON: {reason if content.strip() else 'it is empty'}.") from None
@@ -118,11 +155,6 @@ def _parse_yaml(text: str) -> Any:
         return yaml.load(text).value
     except YamlError as error:
         raise DocumentError(f"This YAML can't be read: {error}") from None
-
-
-def _is_json_schema(value: Any) -> bool:
-    """Whether a YAML document is a JSON Schema; any other one is taken for ODCS, whose parser says what is missing."""
-    return isinstance(value, dict) and "apiVersion" not in value and not SCHEMA_KEYWORDS.isdisjoint(value)
 
 
 def _is_manifest(value: Any) -> bool:
@@ -146,13 +178,23 @@ def _choose_model(content: bytes, part: str | None) -> Any:
     raise DocumentError(f"This manifest describes {listing}. {problem}Give the name of one model with --part.")
 
 
-def _detect_format(path: Path, format_: DocumentFormat | None) -> SchemaFormat:
-    return SchemaFormat(format_) if format_ else schema_documents.format_from_path(path) or SchemaFormat.JSON_SCHEMA
+def _read_text(source: FileContent, format_: SchemaFormat) -> str:
+    """Return the text of a document: of Avro, with the types that are defined in files beside it."""
+    match format_:
+        case SchemaFormat.PROTOBUF:
+            return base64.b64encode(source.content).decode()
+        case SchemaFormat.AVRO:
+            texts = (content.decode("utf-8-sig", "replace") for content in islice(source.siblings, MAX_SIBLINGS))
+            return avro.bundle_schema(_decode(source.name, source.content), texts)
+        case _:
+            return _decode(source.name, source.content)
 
 
-def _read_text(path: Path, format_: SchemaFormat) -> str:
-    content = read_file(path)
-    return base64.b64encode(content).decode() if format_ is SchemaFormat.PROTOBUF else _decode(str(path), content)
+def iterate_sibling_files(path: Path) -> Iterator[bytes]:
+    """Yield the contents of the other files of a folder that have the suffix of a file."""
+    for sibling in sorted(path.parent.glob(f"*{path.suffix}")) if path.suffix else ():
+        if sibling != path and sibling.is_file() and sibling.stat().st_size <= MAX_SIBLING_BYTES:
+            yield sibling.read_bytes()
 
 
 def _decode(name: str, content: bytes) -> str:

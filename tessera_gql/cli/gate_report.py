@@ -1,11 +1,14 @@
 """Render the result of the gate for terminals, scripts, pull requests and CI logs."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from tessera_gql.cli.gate import GateResult, ModelResult, ModelState
+from tessera_gql.cli.gate import BLOCKING_STATES, GateResult, TableVerdict
+from tessera_gql.client.enums import TableState
+from tessera_gql.client.manifest_models import ModelImpact, ModelReader
 from tessera_gql.escaping import (
     build_workflow_command,
     escape_log_line,
@@ -26,138 +29,217 @@ class GateFormat(StrEnum):
 
 
 STATE_PHRASES = {
-    ModelState.BLOCKED: "is blocked",
-    ModelState.ASK: "breaks its readers",
-    ModelState.WAITING: "waits for answers",
-    ModelState.APPROVED: "breaks, and all have agreed",
-    ModelState.UNREAD: "breaks, but nobody reads it",
-    ModelState.COMPATIBLE: "changes compatibly",
-    ModelState.NEW: "is new",
-    ModelState.SKIPPED: "is skipped",
-    ModelState.UNCHANGED: "is unchanged",
+    TableState.BLOCKED: "is blocked",
+    TableState.CONFLICT: "conflicts",
+    TableState.REFUSED: "is refused",
+    TableState.ASK: "breaks its readers",
+    TableState.WAITING: "waits for answers",
+    TableState.APPROVED: "breaks, and all have agreed",
+    TableState.UNREAD: "breaks, but nobody reads it",
+    TableState.COMPATIBLE: "changes compatibly",
+    TableState.NEW: "is new",
+    TableState.SKIPPED: "is skipped",
+    TableState.UNCHANGED: "is unchanged",
 }
 """The states in the order of a report, which leaves out the last one."""
 REPORTED_STATES = [*STATE_PHRASES][:-1]
-BLOCKING_STATES = (ModelState.BLOCKED, ModelState.ASK, ModelState.WAITING)
-MAX_NAMED_MODELS = 10
-"""Number of compatible, new or skipped models that are listed by name; further ones are only counted."""
+FAILING_STATES = (*BLOCKING_STATES, TableState.WAITING)
+MAX_NAMED_TABLES = 10
+"""Number of compatible, new or skipped tables that are listed by name; further ones are only counted."""
+MARKER = "<!-- tessera:impact -->"
+"""The first line of a comment, by which the comment of an earlier run is found and replaced."""
 
 
 def summarize(result: GateResult) -> str:
-    """Return one line with the number of models in each state."""
+    """Return one line with the number of tables in each state."""
     counts = {state: len(result.in_state(state)) for state in STATE_PHRASES}
-    names = {ModelState.ASK: "breaking", ModelState.UNREAD: "breaking but unread"}
+    names = {TableState.ASK: "breaking", TableState.UNREAD: "breaking but unread"}
     parts = [f"{count} {names.get(state, state.lower())}" for state, count in counts.items() if count]
-    return f"{len(result.models)} tables: {', '.join(parts) or 'none'}."
+    return f"{len(result.tables)} tables: {', '.join(parts) or 'none'}."
+
+
+def list_notes(result: GateResult) -> list[str]:
+    """List what a reader must know about the comparison as a whole."""
+    schemas = ", ".join(f"{schema}.*" for schema in result.compared_as)
+    compared = [f"the manifest has another target; compared as {schemas}"] if schemas else []
+    return [*compared, *describe_basis(result.declared_only), *result.warnings]
+
+
+def describe_basis(declared_only: int) -> list[str]:
+    """Say how many tables rest on declarations alone, in one line; nothing if a catalog covers all of them."""
+    if not declared_only:
+        return []
+    tables = f"{declared_only} table{' rests' if declared_only == 1 else 's rest'}"
+    return [f"{tables} on declarations alone: `dbt docs generate` writes a catalog of the real columns"]
 
 
 def render_text(result: GateResult) -> Iterator[str]:
     """Yield lines for a terminal, which escapes them."""
     for state in REPORTED_STATES:
-        models = result.in_state(state)
-        for model in models if state in BLOCKING_STATES or state.breaks else models[:MAX_NAMED_MODELS]:
-            yield f"{model.fqn} {STATE_PHRASES[state]}{f' ({model.reason})' if model.reason else ''}"
-            yield from (f"  {line}" for line in _iter_details(model))
-        if not state.breaks and len(models) > MAX_NAMED_MODELS:
-            yield f"and {len(models) - MAX_NAMED_MODELS} more: {STATE_PHRASES[state]}"
-    yield from (f"note: {warning}" for warning in result.warnings)
+        tables = result.in_state(state)
+        is_detailed = state in FAILING_STATES or any(table.breaks for table in tables)
+        for table in tables if is_detailed else tables[:MAX_NAMED_TABLES]:
+            yield _describe(table)
+            yield from (f"  {line}" for line in _iter_details(table))
+        if not is_detailed and len(tables) > MAX_NAMED_TABLES:
+            yield f"and {len(tables) - MAX_NAMED_TABLES} more: {STATE_PHRASES[state]}"
+    yield from (f"note: {note}" for note in list_notes(result))
     yield summarize(result)
 
 
-def _iter_details(model: ModelResult) -> Iterator[str]:
-    breaking = {(reason.kind, reason.path) for reason in model.breaking}
-    if model.state in {ModelState.NEW, ModelState.SKIPPED}:
+def _describe(table: TableVerdict) -> str:
+    """Describe the verdict about a table in one line."""
+    reason = f" ({table.impact.refused})" if table.impact.refused else ""
+    version = f", as {table.impact.version}" if table.breaks and table.impact.version else ""
+    removed = f"{table.impact.removed}: " if table.impact.removed else ""
+    return f"{table.fqn} {removed}{STATE_PHRASES[table.state]}{version}{reason}"
+
+
+def _iter_details(table: TableVerdict) -> Iterator[str]:
+    impact = table.impact
+    if table.state in {TableState.NEW, TableState.SKIPPED}:
         return
-    for change in model.changes:
-        yield f"{'breaks ' if (change.kind, change.path) in breaking else 'changes'}  {change.message}"
-    for asked in model.asked:
-        response = model.responses.get(asked.team.name)
-        fields = ", ".join(path or "everything" for path in _collect_paths(model, asked.team.name))
-        yield f"asks     {asked.team.name}, which reads {fields}{f': {response}' if response else ''}"
-    for team in model.informed:
-        yield f"tells    {team.name}"
-    if model.state is ModelState.ASK:
+    yield from _iter_changes(impact)
+    for asked in impact.asked:
+        answer = _describe_answer(table, asked.team.name)
+        yield f"asks     {asked.team.name}, which reads {_describe_reads(asked)}{f': {answer}' if answer else ''}"
+    for team in impact.informed:
+        yield f"informs  {team.name}"
+    if table.proposal and impact.answer_by and table.unapproved_teams:
+        yield f"until    {_format_day(impact.answer_by)}"
+    if table.state is TableState.ASK:
         yield "ask      tessera dbt impact --ask"
-    for command in model.acknowledge_commands():
+    for command in table.acknowledge_commands():
         yield f"answer   {command}"
 
 
-def _collect_paths(model: ModelResult, team: str) -> list[str]:
+def _iter_changes(impact: ModelImpact) -> Iterator[str]:
+    if impact.removed is None:
+        breaking = {(reason.kind, reason.path) for reason in impact.breaking}
+        for change in impact.changes:
+            yield f"{'breaks ' if (change.kind, change.path) in breaking else 'changes'}  {change.message}"
+    elif impact.asked:
+        yield f"retire   retiring {impact.fqn} asks {', '.join(asked.team.name for asked in impact.asked)}"
+
+
+def _describe_reads(asked: ModelReader) -> str:
+    """Describe which of the breaking paths a team reads, and what for."""
+    paths = ", ".join(path or "everything" for path in _collect_paths(asked))
+    purposes = list(dict.fromkeys(read.purpose for read in asked.reads if read.purpose))
+    return (paths or "everything") + (f" ({' '.join(purposes)})" if purposes else "")
+
+
+def _collect_paths(asked: ModelReader) -> list[str]:
     """Return the distinct field paths of a team's reasons; an empty path means the whole table."""
-    reasons = next((asked.reasons for asked in model.asked if asked.team.name == team), ())
-    return list(dict.fromkeys(reason.path or "" for reason in reasons))
+    return list(dict.fromkeys(reason.path or "" for reason in asked.reasons))
+
+
+def _describe_answer(table: TableVerdict, team: str) -> str:
+    if (answer := table.answers.get(team)) is None:
+        return ""
+    until = f" until {_format_day(answer.migration_deadline)}" if answer.migration_deadline else ""
+    return f"{answer.response}{until}{f', {answer.notes}' if answer.notes else ''}"
+
+
+def _format_day(moment: datetime) -> str:
+    return moment.astimezone(UTC).date().isoformat()
 
 
 def render_json(result: GateResult) -> dict[str, Any]:
     return {
-        "summary": {state.lower(): len(result.in_state(state)) for state in ModelState},
-        "models": [model.as_json() for model in result.models if model.state is not ModelState.UNCHANGED],
+        "summary": {state.lower(): len(result.in_state(state)) for state in TableState},
+        "models": [table.as_json() for table in result.tables if table.state is not TableState.UNCHANGED],
         "warnings": result.warnings,
+        "comparedAs": result.compared_as,
+        "declaredOnly": result.declared_only,
     }
 
 
 def render_markdown(result: GateResult) -> Iterator[str]:
     """Yield a Markdown comment. Names are in code spans, so that none becomes markup, a link or a mention."""
-    blocking = result.in_state(*BLOCKING_STATES)
-    yield f"### Data contracts: {'some readers have to be asked' if blocking else 'nobody is hurt'}"
+    failing = result.in_state(*FAILING_STATES)
+    yield MARKER
+    yield f"### Data contracts: {'some readers have to be asked' if failing else 'nobody is hurt'}"
     yield f"\n{summarize(result)}"
-    breaking = [model for model in result.models if model.state.breaks]
-    if breaking:
-        yield "\n| table | change | who reads it | answer |\n|---|---|---|---|"
-    yield from map(_render_row, breaking)
-    if commands := [command for model in blocking for command in model.acknowledge_commands()]:
+    reported = [table for table in result.tables if table.breaks or table.state in FAILING_STATES]
+    if reported:
+        yield "\n| table | version | change | who reads it | answer |\n|---|---|---|---|---|"
+    yield from map(_render_row, reported)
+    if commands := [command for table in failing for command in table.acknowledge_commands()]:
         yield "\n```console\n" + "\n".join(commands) + "\n```"
-    if compatible := result.in_state(ModelState.COMPATIBLE):
+    if compatible := result.in_state(TableState.COMPATIBLE):
         yield f"\n<details><summary>{len(compatible)} compatible changes</summary>\n"
-        for model in compatible:
-            changes = "; ".join(escape_markdown(reason.message) for reason in model.changes)
-            yield f"- {to_markdown_code(model.fqn)}: {changes}"
+        for table in compatible:
+            changes = "; ".join(escape_markdown(reason.message) for reason in table.impact.changes)
+            yield f"- {to_markdown_code(table.fqn)}: {changes}"
         yield "\n</details>"
+    for note in list_notes(result):
+        yield f"\n{escape_markdown(note)}"
 
 
-def _render_row(model: ModelResult) -> str:
-    changes = "<br>".join(escape_markdown(reason.message) for reason in model.breaking)
-    teams = [asked.team.name for asked in model.asked]
-    readers = "<br>".join(f"{to_markdown_code(team)}: {_render_fields(model, team)}" for team in teams)
-    answers = "<br>".join(f"{to_markdown_code(team)}: {_render_response(model, team)}" for team in teams)
-    table = f"{to_markdown_code(model.fqn)} {STATE_PHRASES[model.state]}"
-    return f"| {table} | {changes} | {readers or 'nobody'} | {answers or '-'} |"
+def _render_row(table: TableVerdict) -> str:
+    impact = table.impact
+    changes = [escape_markdown(reason.message) for reason in impact.breaking]
+    notes = [escape_markdown(text) for text in (impact.removed, impact.refused) if text]
+    readers = [f"{to_markdown_code(asked.team.name)}: {_render_reads(asked)}" for asked in impact.asked]
+    answers = [f"{to_markdown_code(asked.team.name)}: {_render_answer(table, asked)}" for asked in impact.asked]
+    version = to_markdown_code(impact.version) if impact.version else "-"
+    name = f"{to_markdown_code(table.fqn)} {STATE_PHRASES[table.state]}"
+    cells = (
+        version,
+        "<br>".join([*notes, *changes]) or "-",
+        "<br>".join(readers) or "nobody",
+        "<br>".join(answers) or "-",
+    )
+    return f"| {name} | {' | '.join(cells)} |"
 
 
-def _render_fields(model: ModelResult, team: str) -> str:
-    return ", ".join(to_markdown_code(path) if path else "everything" for path in _collect_paths(model, team))
+def _render_reads(asked: ModelReader) -> str:
+    paths = ", ".join(to_markdown_code(path) if path else "everything" for path in _collect_paths(asked))
+    purposes = dict.fromkeys(escape_markdown(read.purpose) for read in asked.reads if read.purpose)
+    return (paths or "everything") + (f" ({' '.join(purposes)})" if purposes else "")
 
 
-def _render_response(model: ModelResult, team: str) -> str:
-    return escape_markdown(model.responses.get(team) or ("waiting" if model.proposal else "not asked yet"))
+def _render_answer(table: TableVerdict, asked: ModelReader) -> str:
+    if answer := _describe_answer(table, asked.team.name):
+        return escape_markdown(answer)
+    if not table.proposal:
+        return "not asked yet"
+    return f"waiting until {_format_day(table.impact.answer_by)}" if table.impact.answer_by else "waiting"
 
 
 def render_github(result: GateResult) -> Iterator[str]:
-    """Yield GitHub workflow commands: errors for blocking models, warnings for other breaking ones."""
-    for model in result.models:
-        if model.state.breaks and model.state is not ModelState.APPROVED:
-            level = "error" if model.state in BLOCKING_STATES else "warning"
-            title = f"{model.fqn} {STATE_PHRASES[model.state]}"
-            yield build_workflow_command(level, " | ".join(_iter_details(model)), title=title)
-    yield build_workflow_command("notice", summarize(result), title="Data contracts")
+    """Yield GitHub workflow commands: errors for blocking tables, warnings for other breaking ones."""
+    for table in result.tables:
+        is_failing = table.state in FAILING_STATES
+        if is_failing or (table.breaks and table.state is not TableState.APPROVED):
+            location = {"file": table.location.path, "line": str(table.location.line)} if table.location else {}
+            details = " | ".join([*([table.impact.refused] if table.impact.refused else []), *_iter_details(table)])
+            title = f"{table.fqn} {STATE_PHRASES[table.state]}"
+            yield build_workflow_command("error" if is_failing else "warning", details, **location, title=title)
+    notes = " | ".join([summarize(result), *list_notes(result)])
+    yield build_workflow_command("notice", notes, title="Data contracts")
 
 
 def render_junit(result: GateResult) -> str:
-    """Return JUnit XML with a test case per model, failed if the model blocks.
+    """Return JUnit XML with a test case per table, failed if the table blocks.
 
     Names are escaped because XML has no control characters.
     """
-    blocking = result.in_state(*BLOCKING_STATES)
-    counts = {"tests": str(len(result.models)), "failures": str(len(blocking))}
+    failing = result.in_state(*FAILING_STATES)
+    counts = {"tests": str(len(result.tables)), "failures": str(len(failing))}
     suite = ET.Element("testsuite", {"name": "tessera dbt impact", **counts})
-    for model in result.models:
-        name = escape_terminal(model.fqn)
-        case = ET.SubElement(suite, "testcase", {"classname": "data contracts", "name": name})
-        if model.state in BLOCKING_STATES:
-            attributes = {"message": f"{name} {STATE_PHRASES[model.state]}", "type": model.state}
+    for table in result.tables:
+        name = escape_terminal(table.fqn)
+        location = {"file": escape_terminal(table.location.path)} if table.location else {}
+        case = ET.SubElement(suite, "testcase", {"classname": "data contracts", "name": name, **location})
+        if table.state in FAILING_STATES:
+            attributes = {"message": f"{name} {STATE_PHRASES[table.state]}", "type": table.state}
             failure = ET.SubElement(case, "failure", attributes)
-            failure.text = "\n".join(map(escape_log_line, _iter_details(model)))
-        elif model.state is ModelState.SKIPPED:
-            ET.SubElement(case, "skipped", {"message": escape_terminal(model.reason or "")})
+            failure.text = "\n".join(map(escape_log_line, (_describe(table), *_iter_details(table))))
+        elif table.state is TableState.SKIPPED:
+            ET.SubElement(case, "skipped", {"message": escape_terminal(table.impact.refused or "")})
+    if notes := list_notes(result):
+        ET.SubElement(suite, "system-out").text = "\n".join(map(escape_log_line, notes))
     ET.indent(suite)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suite, encoding="unicode")

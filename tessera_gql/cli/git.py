@@ -26,26 +26,34 @@ def push(
     folder: FolderOption = None,
     message: Annotated[str | None, typer.Option("--message", "-m", help="Commit the files with this message.")] = None,
     author: Annotated[str | None, typer.Option(help="Author of the commit: `Name <address>`.")] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove the files of teams and assets that the database does not have.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write one file per team and asset and remove outdated files, all or nothing."""
+    """Write one file per team and asset, all or nothing. A file that was moved or renamed is updated where it is.
+
+    Files of teams and assets that the database does not have stay and are listed, unless --prune removes them.
+    """
     target_folder = folder or read_settings().git_sync_path
     commit = None if message is None else Commit(message, author)
 
     async def push_files(database: Database) -> dict[str, Any]:
         async with database.read() as session:
-            result = asdict(await sync.push(session, ACTOR, target_folder, commit=commit))
+            result = asdict(await sync.push(session, ACTOR, target_folder, commit=commit, prune=prune))
             return {"written": result.pop("changed")} | result
 
     report = run_on_database(push_files)
     if as_json:
         print_json(report)
         return
-    for mark, names in (("+", report["written"]), ("-", report["removed"])):
+    for mark, names in (("+", report["written"]), ("-", report["removed"]), ("?", report["unknown"])):
         for name in names:
             print_line(f"{mark} {name}")
     written_count, removed_count = len(report["written"]), len(report["removed"])
     print_note(f"{written_count} written, {removed_count} removed, {report['unchanged']} as they were.")
+    if report["unknown"]:
+        print_note("The database has no team or asset for the files with a question mark: pull them, or push --prune.")
     if message is not None:
         print_note(f"Commit {report['commit']}." if report["commit"] else "Nothing to commit.")
 

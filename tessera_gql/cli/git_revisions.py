@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,6 +56,17 @@ def read_revision(revision: str, path: Path, max_bytes: int) -> bytes:
     if content is None:
         raise fail(f"git can't read {path} in revision {revision}. `git fsck` checks the repository.")
     return content
+
+
+def iterate_siblings(revision: str, path: Path, max_bytes: int) -> Iterator[bytes]:
+    """Yield the other files of a file's folder that have its suffix, as they are in a revision."""
+    folder, name = _split_path(path)
+    parent = name.rpartition("/")[0]
+    listing = _run_git(folder, "ls-tree", "-z", "--name-only", revision, *([f"{parent}/"] if parent else []))
+    names = (listing or b"").decode("utf-8", "surrogateescape").split("\0")
+    for sibling in sorted(names):
+        if sibling != name and Path(sibling).suffix == path.suffix:
+            yield read_revision(revision, folder / sibling, max_bytes)
 
 
 def _check_revision(revision: str) -> str:

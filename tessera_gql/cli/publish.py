@@ -1,5 +1,6 @@
 """`tessera publish`, `impact` and `retire`: publish the schema in a file, preview that, or retire an asset."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 from tessera_gql.cli.api import connect, read_json
 from tessera_gql.cli.documents import DialectOption, FormatOption, PartOption, SchemaArgument, read_schema
 from tessera_gql.cli.exit_codes import ExitCode
-from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line
+from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_note
 from tessera_gql.client import (
     ChangeSetRequest,
     CompatibilityMode,
@@ -67,9 +68,9 @@ def publish(  # noqa: PLR0913, PLR0917 - one parameter for each option of the co
 ) -> None:
     """Publish a schema. Exit 0 if published or unchanged, 2 if refused, 3 if it waits for acknowledgments.
 
-    The file is a JSON Schema, or, by its extension, ODCS (.yaml), Avro (.avsc), SQL (.sql) or a protobuf descriptor
-    set (.pb). A breaking change asks the teams that read what breaks; run the command again once they agree, and it is
-    published. With --ask nothing is published.
+    The file is a JSON Schema (.json, .yaml), or, by its extension, a data contract of ODCS v3 or the Data Contract
+    Specification (.yaml), Avro (.avsc), SQL (.sql) or a protobuf descriptor set (.pb). A breaking change asks the teams
+    that read what breaks; run the command again once they agree, and it is published. With --ask nothing is published.
 
     Example: tessera publish analytics.marts.orders orders.json --team shop --reason "Coupons moved."
     """
@@ -82,6 +83,7 @@ def publish(  # noqa: PLR0913, PLR0917 - one parameter for each option of the co
     with connect() as client:
         schema_def = read_schema(schema, format_, part, dialect)
         result = client.publish_contract(fqn=fqn, schema_def=schema_def, published_by=team, **options)
+    _print_warnings(result.warnings or ())
     print_json(result) if as_json else _print_publish_result(fqn, result)
     if result.outcome is PublishOutcome.PROPOSED and result.proposal and result.proposal.status != "APPROVED":
         raise typer.Exit(ExitCode.WAITING)
@@ -142,6 +144,12 @@ def _print_next_steps(fqn: str, proposal: Proposal) -> None:
         print_line(f"  approved; to publish it: {build_tessera_command('publish-proposal', fqn)}")
 
 
+def _print_warnings(warnings: Iterable[str]) -> None:
+    """Print which parts of the document were left out, on stderr."""
+    for warning in warnings:
+        print_note(warning)
+
+
 def _print_publish_result(fqn: str, result: PublishResult) -> None:
     version = result.contract.version if result.contract else "?"
     match result.outcome:
@@ -186,6 +194,7 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     with connect() as client:
         schema_def = read_schema(schema, format_, part, dialect)
         result = client.impact(schema_def, asset=fqn, guarantees=guarantees_def, compatibility_mode=mode)
+    _print_warnings(result.warnings)
     print_json(result) if as_json else _print_impact(result)
     if result.asked:
         raise typer.Exit(ExitCode.NEGATIVE)

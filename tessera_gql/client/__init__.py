@@ -40,6 +40,7 @@ from tessera_gql.client.errors import (
     Unauthenticated,
     Unavailable,
 )
+from tessera_gql.client.manifest_models import ManifestReport
 from tessera_gql.client.methods import AsyncTesseraClient, TesseraClient
 from tessera_gql.client.models import (
     AcknowledgeResult,
@@ -53,7 +54,6 @@ from tessera_gql.client.models import (
     Diff,
     Event,
     Impact,
-    ManifestReport,
     PendingAcknowledgment,
     Project,
     Proposal,

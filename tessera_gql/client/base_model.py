@@ -28,7 +28,7 @@ class Model(BaseModel):
     def with_idempotency_key(self, key: str) -> Self:
         """Return a copy with the key of its mutation."""
         copy = self.model_copy()
-        copy.__dict__[KEY_ATTRIBUTE] = key
+        vars(copy)[KEY_ATTRIBUTE] = key
         return copy
 
 

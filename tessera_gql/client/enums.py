@@ -85,6 +85,22 @@ class PublishOutcome(StrEnum):
     FORCED = "FORCED"
 
 
+class TableState(StrEnum):
+    """The verdict about one table of a dbt manifest."""
+
+    UNCHANGED = "UNCHANGED"
+    NEW = "NEW"
+    COMPATIBLE = "COMPATIBLE"
+    SKIPPED = "SKIPPED"
+    UNREAD = "UNREAD"
+    APPROVED = "APPROVED"
+    WAITING = "WAITING"
+    ASK = "ASK"
+    BLOCKED = "BLOCKED"
+    CONFLICT = "CONFLICT"
+    REFUSED = "REFUSED"
+
+
 class DebtKind(StrEnum):
     """The reason for a debt."""
 
@@ -98,6 +114,7 @@ class DocumentFormat(StrEnum):
 
     JSON_SCHEMA = "JSON_SCHEMA"
     ODCS = "ODCS"
+    DCS = "DCS"
     AVRO = "AVRO"
     PROTOBUF = "PROTOBUF"
     DDL = "DDL"

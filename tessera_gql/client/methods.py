@@ -97,6 +97,7 @@ class _Methods:
     acknowledge_debt = ClientMethod(debts.acknowledge_debt)
     debts = ClientMethod(debts.debts)
     sync_dbt = ClientMethod(manifests.sync_dbt)
+    ask_dbt = ClientMethod(manifests.ask_dbt)
     dbt_impact = ClientMethod(manifests.dbt_impact)
     events = ClientMethod(subscriptions.events)
     subscribe = ClientMethod(subscriptions.subscribe)

@@ -267,12 +267,16 @@ class Diff(Model):
 
 
 class PublishResult(Model):
-    """The result of a publish: the contract, or the proposal that waits for acknowledgments."""
+    """The result of a publish: the contract, or the proposal that waits for acknowledgments.
+
+    `warnings` say which parts of the published document were left out; None in a payload of an older server.
+    """
 
     outcome: PublishOutcome
     contract: Contract | None
     proposal: Proposal | None
     diff: Diff | None
+    warnings: tuple[str, ...] | None = None
 
     @property
     def id(self) -> str | None:
@@ -312,6 +316,7 @@ class Impact(Model):
     breaking: tuple[Change, ...]
     asked: tuple[AskedTeam, ...]
     informed: tuple[TeamSummary, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class Dependency(Model):
@@ -321,67 +326,6 @@ class Dependency(Model):
     dependent: AssetSummary
     dependency: AssetSummary
     type: DependencyType
-
-
-class SyncedModel(Model):
-    """The result of a sync for one model. `reason` says why the model was skipped."""
-
-    fqn: str
-    outcome: str
-    reason: str | None
-    asset: AssetSummary | None
-    contract: ContractSummary | None
-    proposal: ProposalSummary | None
-    changes: tuple[ChangeSummary, ...]
-    breaking: tuple[ChangeSummary, ...]
-
-
-class RemovedModel(Model):
-    """A model that left the manifest. `reason` says why its contract was not retired despite `retire_removed`."""
-
-    fqn: str
-    retired: bool
-    reason: str | None
-
-
-class ModelRead(Model):
-    """What a model reads of another team's table. `fields` None means all fields; `reason` says why."""
-
-    fqn: str
-    upstream: str
-    fields: tuple[str, ...] | None
-    reason: str | None = Field(alias="why")
-
-
-class ManifestReport(Model):
-    """The result of a sync, with one entry per model of the manifest."""
-
-    dependencies_added: int
-    dependencies_removed: int
-    teams_created: int
-    registrations_created: int
-    registrations_updated: int
-    registrations_ended: int
-    warnings: tuple[str, ...]
-    removed: tuple[RemovedModel, ...]
-    reads: tuple[ModelRead, ...]
-    models: tuple[SyncedModel, ...]
-
-
-class ModelImpact(Model):
-    """What a sync would do for one model. `refused` says why a sync would refuse the model."""
-
-    fqn: str
-    outcome: PublishOutcome
-    is_new: bool
-    is_safe: bool
-    version: str | None
-    refused: str | None
-    changes: tuple[ChangeSummary, ...]
-    breaking: tuple[ChangeSummary, ...]
-    asked: tuple[AskedTeam, ...]
-    informed: tuple[TeamSummary, ...]
-    open_proposal: ProposalSummary | None
 
 
 class Event(Model):

@@ -5,12 +5,12 @@ Follows the GraphQL multipart request specification. Does no I/O.
 
 import json
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from tessera_gql.client.operation import UPLOAD_PLACEHOLDER, Operation
+from tessera_gql.client.operation import CATALOG_PLACEHOLDER, UPLOAD_PLACEHOLDER, Operation
 from tessera_gql.client.progress import Progress, ProgressCallback
 
 CHUNK_BYTES = 256 * 1024
@@ -19,56 +19,68 @@ PREFLIGHT_HEADER = {"GraphQL-Require-Preflight": "1"}
 
 @dataclass(frozen=True)
 class MultipartForm:
-    """Multipart body with one file. Can be sent repeatedly; each sending reports its progress."""
+    """Multipart body with files, each after its `head`. Can be sent repeatedly; each sending reports its progress."""
 
     boundary: str
-    head: bytes
-    file: bytes = field(repr=False)
+    parts: Sequence[tuple[bytes, bytes]] = field(repr=False)
     tail: bytes
     on_progress: ProgressCallback | None = None
 
     @property
     def headers(self) -> dict[str, str]:
-        size = len(self.head) + len(self.file) + len(self.tail)
+        size = sum(len(head) + len(file) for head, file in self.parts) + len(self.tail)
         content_type = f"multipart/form-data; boundary={self.boundary}"
         return {"Content-Type": content_type, "Content-Length": str(size), **PREFLIGHT_HEADER}
 
     def iter_chunks(self) -> Generator[bytes]:
-        yield self.head
-        total = len(self.file)
-        for start in range(0, total, CHUNK_BYTES):
-            yield self.file[start : start + CHUNK_BYTES]
-            if self.on_progress:
-                self.on_progress(Progress("UPLOAD", min(start + CHUNK_BYTES, total), total))
+        total, position = sum(len(file) for _, file in self.parts), 0
+        for head, file in self.parts:
+            yield head
+            for start in range(0, len(file), CHUNK_BYTES):
+                chunk = file[start : start + CHUNK_BYTES]
+                yield chunk
+                position += len(chunk)
+                if self.on_progress:
+                    self.on_progress(Progress("UPLOAD", position, total))
         yield self.tail
 
 
 def build_form(operation: Operation[Any], file: bytes) -> MultipartForm:
-    """Build the form that sends `file` for every variable whose value is UPLOAD_PLACEHOLDER."""
+    """Build the form that sends `file`, and the catalog of the operation if it has one, for their placeholders."""
     boundary = uuid.uuid4().hex
     operations = {"query": operation.document, "variables": _replace_uploads_with_null(operation.variables)}
-    paths = [f"variables.{path}" for path in _find_upload_paths(operation.variables)]
+    files = {UPLOAD_PLACEHOLDER: ("manifest", file)}
+    if operation.catalog is not None:
+        files[CATALOG_PLACEHOLDER] = ("catalog", operation.catalog)
+    paths = {
+        str(number): [f"variables.{path}" for path in _find_upload_paths(operation.variables, placeholder)]
+        for number, placeholder in enumerate(files)
+    }
     part = f'--{boundary}\r\nContent-Disposition: form-data; name="'
-    head = (
+    text_parts = (
         f'{part}operations"\r\n\r\n{json.dumps(operations, allow_nan=False)}\r\n'
-        f'{part}map"\r\n\r\n{json.dumps({"0": paths})}\r\n'
-        f'{part}0"; filename="manifest.json"\r\nContent-Type: application/json\r\n\r\n'
+        f'{part}map"\r\n\r\n{json.dumps(paths)}\r\n'
     )
-    return MultipartForm(boundary, head.encode(), file, f"\r\n--{boundary}--\r\n".encode(), operation.on_progress)
+    parts: list[tuple[bytes, bytes]] = []
+    for number, (name, content) in enumerate(files.values()):
+        start = text_parts if number == 0 else "\r\n"
+        head = f'{start}{part}{number}"; filename="{name}.json"\r\nContent-Type: application/json\r\n\r\n'
+        parts.append((head.encode(), content))
+    return MultipartForm(boundary, parts, f"\r\n--{boundary}--\r\n".encode(), operation.on_progress)
 
 
-def _find_upload_paths(variables: Mapping[str, Any]) -> Generator[str]:
+def _find_upload_paths(variables: Mapping[str, Any], placeholder: str) -> Generator[str]:
     for name, value in variables.items():
-        if value == UPLOAD_PLACEHOLDER:
+        if value == placeholder:
             yield name
         elif isinstance(value, dict):
-            yield from (f"{name}.{inner}" for inner in _find_upload_paths(value))
+            yield from (f"{name}.{inner}" for inner in _find_upload_paths(value, placeholder))
 
 
 def _replace_uploads_with_null(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _replace_uploads_with_null(item) for name, item in value.items()}
-    return None if value == UPLOAD_PLACEHOLDER else value
+    return None if value in (UPLOAD_PLACEHOLDER, CATALOG_PLACEHOLDER) else value
 
 
 @dataclass

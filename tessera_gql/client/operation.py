@@ -27,6 +27,7 @@ AssetRef: TypeAlias = str | AssetSummary
 
 PAGE_SIZE = 50
 UPLOAD_PLACEHOLDER = "\x00upload"
+CATALOG_PLACEHOLDER = "\x00catalog"
 """Value of a variable for which the file is sent as a part of a multipart request."""
 ERRORS_SELECTION = "errors { code field message }"
 
@@ -44,6 +45,8 @@ class Operation(Generic[T]):
     parse: Callable[[JsonObject], T]
     is_idempotent: bool = True
     upload: bytes | None = None
+    catalog: bytes | None = None
+    """A second file, sent for the CATALOG_PLACEHOLDER."""
     on_progress: ProgressCallback | None = None
     idempotency_key: str | None = None
 

@@ -40,7 +40,7 @@ __all__ = [
 _VERSION_PATTERN = re.compile(r"/manifest/v(\d{1,4})\.json$")
 _FUSION_VERSION = 20  # dbt Fusion writes the members of version 12 under this number
 _KNOWN_VERSIONS = frozenset({*range(1, 13), _FUSION_VERSION})
-_SECTIONS = ("metadata", "nodes", "sources", "exposures", "metrics", "semantic_models", "saved_queries")
+_SECTIONS = ("metadata", "nodes", "sources", "exposures", "metrics", "semantic_models", "saved_queries", "disabled")
 
 
 class ManifestError(ArtifactError):
@@ -127,6 +127,10 @@ class Manifest:
     exposures: tuple[Exposure, ...]
     semantic_consumers: tuple[Exposure, ...]
     warnings: tuple[str, ...]
+    absent: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Why nodes of these ids build no table, as the end of a sentence: they are disabled or ephemeral."""
+    conflicts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Why the tables of these fqns can't be synced: several nodes build them. The first node describes the table."""
 
 
 def parse_manifest(document: bytes | str | Mapping[str, Any], catalog: Catalog | None = None) -> Manifest:
@@ -187,6 +191,8 @@ def _build_manifest(root: UntrustedJson, catalog: Catalog | None) -> Manifest:
             dbt_consumers.build_semantic_consumers(graph.semantic_nodes, graph.find_upstream_tables, columns)
         ),
         warnings=(*root.warnings.messages(), *(catalog.warnings if catalog else ())),
+        absent=dict(dbt_nodes.describe_absent(root, graph.nodes)),
+        conflicts=graph.conflicts,
     )
 
 
@@ -228,6 +234,7 @@ class _Graph:
         self.nodes = dict(_iterate_enabled(root, "nodes", "sources"))
         self.fqns = {unique_id: fqn for unique_id, node in self.nodes.items() if (fqn := dbt_nodes.fqn(node))}
         self.tables = _group_by_table(self.nodes, self.fqns)
+        self.conflicts = dict(_keep_first_builders(self.tables))
         self.semantic_nodes = dict(_iterate_enabled(root, "semantic_models", "metrics"))
         self.exposures = dict(_iterate_enabled(root, "exposures"))
         self._lineage_nodes = self.nodes | self.semantic_nodes | dict(_iterate_enabled(root, "saved_queries"))
@@ -346,18 +353,23 @@ def _iterate_enabled(root: UntrustedJson, *sections: str) -> Iterator[tuple[str,
 
 
 def _group_by_table(nodes: Mapping[str, UntrustedJson], fqns: Mapping[str, str]) -> dict[str, list[UntrustedJson]]:
-    """Group the nodes by table, in the order of `RESOURCE_TYPES`. Raises ManifestError if two nodes build one table."""
+    """Group the nodes by table, in the order of `RESOURCE_TYPES`."""
     tables: dict[str, list[UntrustedJson]] = defaultdict(list)
     for unique_id, fqn in fqns.items():
         tables[fqn].append(nodes[unique_id])
-    for fqn, table_nodes in tables.items():
+    for table_nodes in tables.values():
         table_nodes.sort(key=lambda node: (dbt_nodes.RESOURCE_TYPES.index(dbt_nodes.resource_type(node)), node.name))
-        builder_names = [node.name for node in table_nodes if dbt_nodes.resource_type(node) != "source"]
-        if len(builder_names) > 1:
-            raise ManifestError(
-                f"{builder_names[0]} and {builder_names[1]} both build {fqn}, and an asset has one name. "
-                "Give one of them another alias or schema, or leave it out of this manifest."
-            )
+    return tables
+
+
+def _keep_first_builders(tables: Mapping[str, list[UntrustedJson]]) -> Iterator[tuple[str, str]]:
+    """Leave one node that builds each table, and yield the tables that had several, with the reason of the conflict."""
+    for fqn, table_nodes in tables.items():
+        builders = [node for node in table_nodes if dbt_nodes.resource_type(node) != "source"]
+        if len(builders) > 1:
+            names = " and ".join(node.name for node in builders)
+            advice = "Give one of them another alias or schema, or leave it out of this manifest."
+            yield fqn, f"{names} build it, and an asset has one name. {advice}"
+            table_nodes[:] = [node for node in table_nodes if node not in builders[1:]]
         if len(table_nodes) > 1:
             table_nodes[0].warnings.add("These tables are described more than once and were taken as one", fqn)
-    return tables

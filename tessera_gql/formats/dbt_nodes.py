@@ -1,7 +1,7 @@
 """Read the attributes of a table from its dbt node, across dbt versions. Only fqns are lower-cased."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 from unicodedata import normalize
 
 from tessera_gql.diff import Mode
@@ -30,6 +30,19 @@ def fqn(node: UntrustedJson) -> str | None:
     if not all(_USUAL_NAME.fullmatch(part) for part in parts):
         node.warnings.add("The database, schema or table of these nodes has unusual characters in its name", node.name)
     return normalize("NFC", ".".join(parts)).lower()
+
+
+def describe_absent(root: UntrustedJson, enabled: Container[str]) -> Iterator[tuple[str, str]]:
+    """Describe why nodes build no table, by their `unique_id`."""
+    disabled = root.value.get("disabled")  # a list in old schema versions
+    for unique_id in disabled if isinstance(disabled, dict) else ():
+        if unique_id not in enabled:
+            yield unique_id, "is disabled"
+    for unique_id, node in root.entries("nodes"):
+        if node.object("config").flag("enabled") is False:
+            yield unique_id, "is disabled"
+        elif node.object("config").text("materialized") == "ephemeral":
+            yield unique_id, "is ephemeral now"
 
 
 def columns(nodes: Iterable[UntrustedJson]) -> dict[str, UntrustedJson]:

@@ -22,6 +22,7 @@ FILE_HEADER = (
 )
 FORMAT_VERSION = 1
 FILE_SUFFIX = ".yaml"
+READ_SUFFIXES = frozenset({".yaml", ".yml"})
 
 _SAFE_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*", re.ASCII)
 _RESERVED_NAME = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)", re.ASCII)
@@ -43,6 +44,7 @@ class ContractEntry:
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     guarantees: dict[str, Any] | None = None
     source: dict[str, Any] | None = None
+    known_columns: dict[str, Any] | None = None
     schema: Any
     line: int = field(default=0, compare=False)
 
@@ -119,6 +121,15 @@ def file_name(name: str) -> str:
     return f"{'_' if _RESERVED_NAME.match(readable) else ''}{readable}~{digest}{FILE_SUFFIX}"
 
 
+def default_path(file: TeamFile | AssetFile) -> str:
+    """Return the path of a new file in the folder. No two teams or assets have the same one."""
+    match file:
+        case TeamFile():
+            return f"teams/{file_name(file.name)}"
+        case AssetFile():
+            return f"assets/{file_name(file.fqn)}"
+
+
 def render_file(file: TeamFile | AssetFile) -> str:
     """Return the text of a file, one line per value; equal content gives equal text."""
     kind = next(kind for kind, model in FILE_TYPES.items() if isinstance(file, model))
@@ -128,7 +139,12 @@ def render_file(file: TeamFile | AssetFile) -> str:
 def _to_mapping(entry: Any) -> dict[str, Any]:
     """Return the fields of an entry, without empty ones."""
     values = ((field_.name, getattr(entry, field_.name)) for field_ in fields(entry) if field_.name != "line")
-    return {name: _to_yaml_value(value) for name, value in values if name == "schema" or value not in (None, {}, ())}
+    return {name: _to_yaml_value(value) for name, value in values if _is_written(name, value)}
+
+
+def _is_written(name: str, value: Any) -> bool:
+    """Whether a field is in the file. No known columns are not the same as unknown ones."""
+    return name == "schema" or (value == {} and name == "known_columns") or value not in (None, {}, ())
 
 
 def _to_yaml_value(value: Any) -> Any:

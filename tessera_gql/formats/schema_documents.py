@@ -10,8 +10,9 @@ from typing import Any
 
 import orjson
 
-from tessera_gql.formats import avro, ddl, odcs, protobuf
-from tessera_gql.formats.parsed_schema import DocumentError, check_length
+from tessera_gql.diff import Mode
+from tessera_gql.formats import avro, data_contract_specification, ddl, odcs, protobuf
+from tessera_gql.formats.parsed_schema import DocumentError, ParsedSchema, check_length
 from tessera_gql.formats.storage_faults import find_storage_fault
 
 
@@ -20,11 +21,16 @@ class SchemaFormat(StrEnum):
 
     JSON_SCHEMA = "JSON_SCHEMA"
     ODCS = "ODCS"
+    DCS = "DCS"
     AVRO = "AVRO"
     PROTOBUF = "PROTOBUF"
     DDL = "DDL"
 
 
+SCHEMA_KEYWORDS = frozenset(
+    ("$schema", "$id", "$ref", "$defs", "definitions", "type", "properties", "allOf", "anyOf", "oneOf", "enum", "const")
+)
+"""Keywords of which every JSON Schema with a meaning has at least one at its root."""
 FORMAT_BY_SUFFIX = {
     ".json": SchemaFormat.JSON_SCHEMA,
     **dict.fromkeys((".yaml", ".yml"), SchemaFormat.ODCS),
@@ -54,10 +60,17 @@ class SchemaDocument:
 
 @dataclass(frozen=True)
 class ParsedContract:
-    """The schema and guarantees of a document; guarantees are None if the format has none."""
+    """The schema and guarantees of a document; guarantees and mode are None if it has none.
+
+    `warnings` say which parts of the document were left out. A format that can't express all guarantees, as SQL, has in
+    `guarantee_sections` those that it can; other guarantees of a contract stay.
+    """
 
     schema: Any
     guarantees: dict[str, Any] | None = None
+    guarantee_sections: frozenset[str] = frozenset()
+    mode: Mode | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def format_from_path(path: PurePath) -> SchemaFormat | None:
@@ -65,26 +78,49 @@ def format_from_path(path: PurePath) -> SchemaFormat | None:
     return FORMAT_BY_SUFFIX.get(path.suffix.lower())
 
 
+def format_of_value(value: object) -> SchemaFormat | None:
+    """Return the format of a document in JSON or YAML by its members; None if it is not recognized."""
+    match value:
+        case {"apiVersion": _, "kind": "DataContract"}:
+            return SchemaFormat.ODCS
+        case {data_contract_specification.VERSION_KEY: _}:
+            return SchemaFormat.DCS
+        case {"type": "record", "fields": list()}:
+            return SchemaFormat.AVRO
+        case dict() if "apiVersion" not in value and not SCHEMA_KEYWORDS.isdisjoint(value):
+            return SchemaFormat.JSON_SCHEMA
+        case _:
+            return None
+
+
 def parse_document(source: SchemaDocument, fqn: str | None = None) -> ParsedContract:
     """Parse a document. Of several tables take `part`, else the one with the fqn's last name. Raises DocumentError."""
+    if source.format is SchemaFormat.JSON_SCHEMA:
+        return _check_storable(ParsedContract(_parse_json(check_length(source.text, "JSON Schema"))))
+    schemas = _parse_schemas(source)
+    parsed = schemas[_choose_name([schema.name for schema in schemas], source.part, fqn)]
+    if parsed.fault is not None:
+        raise DocumentError(parsed.fault)
+    sections = ddl.GUARANTEE_SECTIONS if source.format is SchemaFormat.DDL else frozenset[str]()
+    return _check_storable(ParsedContract(parsed.schema, parsed.guarantees, sections, parsed.mode, parsed.warnings))
+
+
+def _parse_schemas(source: SchemaDocument) -> Sequence[ParsedSchema]:
     match source.format:
-        case SchemaFormat.JSON_SCHEMA:
-            return _check_storable(ParsedContract(_parse_json(check_length(source.text, "JSON Schema"))))
         case SchemaFormat.AVRO:
-            schemas = [avro.parse_record(source.text)]
+            return avro.parse_records(source.text)
         case SchemaFormat.ODCS:
-            schemas = odcs.parse_contract(source.text)
+            return odcs.parse_contract(source.text)
+        case SchemaFormat.DCS:
+            return data_contract_specification.parse_contract(source.text)
         case SchemaFormat.DDL:
-            schemas = ddl.parse_tables(source.text, source.dialect)
-        case SchemaFormat.PROTOBUF:
-            schemas = protobuf.parse_messages(_decode_base64(source.text))
-    by_name = {parsed.name: parsed for parsed in schemas}
-    parsed = by_name[_choose_name(list(by_name), source.part, fqn)]
-    return _check_storable(ParsedContract(parsed.schema, parsed.guarantees))
+            return ddl.parse_tables(source.text, source.dialect)
+        case _:
+            return protobuf.parse_messages(_decode_base64(source.text))
 
 
 def _check_storable(contract: ParsedContract) -> ParsedContract:
-    if reason := find_storage_fault(contract.schema):
+    if reason := find_storage_fault(contract.schema) or find_storage_fault(contract.guarantees):
         raise DocumentError(f"The document can't be a contract: {reason}.")
     return contract
 
@@ -103,12 +139,15 @@ def _decode_base64(text: str) -> bytes:
         raise DocumentError("A protobuf descriptor set is sent in base64, and this is none.") from error
 
 
-def _choose_name(names: Sequence[str], part: str | None, fqn: str | None) -> str:
+def _choose_name(names: Sequence[str], part: str | None, fqn: str | None) -> int:
+    """Return the index of the schema to read."""
     if part is None and len(names) == 1:
-        return names[0]
+        return 0
     wanted_name = (part or (fqn or "").rpartition(".")[2]).casefold()
-    exact_matches = [name for name in names if name.casefold() == wanted_name]
-    matches = exact_matches or [name for name in names if name.rpartition(".")[2].casefold() == wanted_name]
+    exact_matches = [index for index, name in enumerate(names) if name.casefold() == wanted_name]
+    matches = exact_matches or [
+        index for index, name in enumerate(names) if name.rpartition(".")[2].casefold() == wanted_name
+    ]
     if len(matches) == 1:
         return matches[0]
     listing = ", ".join(names[:20]) + (" and more" if len(names) > 20 else "")

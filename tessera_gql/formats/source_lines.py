@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import yaml
 
+from tessera_gql.formats import ddl
 from tessera_gql.formats.schema_documents import SchemaDocument, SchemaFormat
 from tessera_gql.formats.yaml import MAX_DEPTH
 
@@ -58,6 +59,8 @@ def find_lines(source: SchemaDocument) -> SourceLines:
             return SourceLines(by_names=_index_names(source.text))
         case SchemaFormat.DDL:
             return SourceLines(by_names=dict(_iterate_columns(source.text, source.dialect)))
+        case SchemaFormat.DCS:
+            return SourceLines(by_names=dict(_iterate_fields(source.text)))
         case SchemaFormat.PROTOBUF:
             return SourceLines()
 
@@ -134,12 +137,32 @@ def _index_names(text: str) -> dict[Path, int]:
     return lines
 
 
-def _iterate_columns(text: str, dialect: str | None) -> Iterator[tuple[Path, int]]:
-    import sqlglot  # noqa: PLC0415 - heavy, and only where DDL is read
-    from sqlglot import exp  # noqa: PLC0415
+def _iterate_fields(text: str) -> Iterator[tuple[Path, int]]:
+    """Yield the models and fields of a data contract, whose names are keys."""
+    for value in _iterate_values(text):
+        names = _field_names(value.path)
+        if names:
+            yield names, value.line
 
-    for create in sqlglot.parse(text, read=dialect):
-        if isinstance(create, exp.Create) and isinstance(create.this, exp.Schema):
-            for column in create.this.find_all(exp.ColumnDef):
-                if line := column.this.meta.get("line"):
-                    yield (create.this.this.name, column.name), line
+
+def _field_names(path: Path) -> Path:
+    """Return the names of a model and of the fields that lead to a field; empty for any other value."""
+    if path[:1] != ("models",) or len(path) < 2:
+        return ()
+    names, position = [path[1]], 2
+    while position < len(path):
+        if path[position] in {"items", "values"}:
+            position += 1
+        elif path[position] == "fields" and position + 1 < len(path):
+            names.append(path[position + 1])
+            position += 2
+        else:
+            return ()
+    return tuple(names) if path[-1] == names[-1] else ()
+
+
+def _iterate_columns(text: str, dialect: str | None) -> Iterator[tuple[Path, int]]:
+    for table in ddl.read_tables(text, dialect):
+        for column in table.columns.values():
+            if column.line is not None:
+                yield (table.name.rpartition(".")[2], column.name), column.line

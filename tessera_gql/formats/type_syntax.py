@@ -89,7 +89,7 @@ class _Cursor:
 
 def _parse_type(cursor: _Cursor, depth: int) -> TypeSyntax:
     """Parse one type up to its `,`, closing symbol or end."""
-    if depth > _MAX_DEPTH or cursor.next_symbol in _CLOSING_SYMBOLS:
+    if depth > _MAX_DEPTH or cursor.next_symbol in _CLOSING_SYMBOLS | {"["}:
         raise TypeSyntaxError
     name = cursor.next_symbol.lower()
     is_nested = cursor.following_symbol in ("<", "(")

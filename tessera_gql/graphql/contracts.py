@@ -96,6 +96,8 @@ class Contract(Node):
             asset.fqn,
             self.version,
             self.row.schema_def,
+            guarantees=self.row.guarantees,
+            mode=self.row.compatibility_mode,
             description=asset.description,
             team=team.name,
         )
@@ -148,7 +150,8 @@ class PublishContractInput(CreatingInput):
         "The guarantees that go with the schema; those of the active contract if left out, none if null."
     )
     compatibility_mode: Mode | None = optional(
-        "The mode for the change after this one; the active contract's if left out. A weaker mode is a breaking change."
+        "The mode for the change after this one; if left out, that of an exported document, or the active contract's."
+        " A weaker mode is a breaking change."
     )
     version: str | None = optional("The semantic version; the next one that the changes require if left out.")
     published_by: TeamRefInput | None = optional("The team that publishes; the team of the API key if left out.")
@@ -178,6 +181,9 @@ class PublishContractPayload(Payload):
     diff: SchemaDiff | None = payload_field(
         "The differences from the contract before, judged under its compatibility mode.", load=SchemaDiff.from_json
     )
+    warnings: list[str] | None = payload_field(
+        "The parts of the document that were left out, with reasons; null if refused.", load=list
+    )
 
 
 def to_publish_request(
@@ -187,7 +193,7 @@ def to_publish_request(
     return PublishRequest(
         schema=parsed.schema,
         guarantees=choose_guarantees(arguments.guarantees, parsed),
-        mode=or_none(arguments.compatibility_mode),
+        mode=or_none(arguments.compatibility_mode) or parsed.mode,
         version=or_none(arguments.version),
         team=team_ref(arguments.published_by, "published_by"),
         force=arguments.force,
@@ -216,6 +222,7 @@ async def publish_contract(call: Call, arguments: PublishContractInput) -> Publi
         contract=to_type("Contract", published.contract),
         proposal=to_type("Proposal", published.proposal),
         diff=SchemaDiff.of(published.judgement),
+        warnings=list(parsed.warnings),
     )
 
 

@@ -1,37 +1,47 @@
-"""dbt manifests: sync a whole manifest in one transaction, and compute the impact of a sync."""
+"""Sync a dbt manifest in one transaction, preview a sync, or ask the readers of what it breaks."""
 
-import asyncio
 from dataclasses import fields
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import strawberry
-from strawberry import argument
 
 from tessera_gql import diff
+from tessera_gql.compute import run_deferrable
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Invalid
 from tessera_gql.formats import dbt
-from tessera_gql.formats.dbt import ManifestError
-from tessera_gql.formats.raw_json import RawJson
+from tessera_gql.graphql.change_sets import ChangeSetInput
 from tessera_gql.graphql.changes import Change, to_changes
-from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.context import Context, Info
+from tessera_gql.graphql.dbt_impact import ManifestImpact, SchemaMapping, read_manifest
 from tessera_gql.graphql.enums import describe_enum
 from tessera_gql.graphql.filters import flag, optional, or_none
 from tessera_gql.graphql.ids import RowBacked
-from tessera_gql.graphql.impact import ImpactedTeam
-from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, mutation, payload_field
+from tessera_gql.graphql.mutations import (
+    Call,
+    CreatingInput,
+    Payload,
+    check_storable,
+    context_mutation,
+    payload_field,
+    run_once,
+)
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
-from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
-from tessera_gql.policy.enums import Outcome
-from tessera_gql.workflows.dbt import impact, sync
-from tessera_gql.workflows.dbt.impact import ModelImpact
+from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
+from tessera_gql.policy.access import Action, authorize_for_own_teams
+from tessera_gql.policy.enums import Intent
+from tessera_gql.workflows.dbt.ask import ask_readers
+from tessera_gql.workflows.dbt.compare import plan_manifest
+from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
+from tessera_gql.workflows.dbt.plan import ManifestPlan
 from tessera_gql.workflows.dbt.progress import Phase
 from tessera_gql.workflows.dbt.readers import CrossTeamRead
-from tessera_gql.workflows.dbt.sync import ModelSyncResult, RemovalResult, SyncOptions, SyncOutcome, SyncReport
+from tessera_gql.workflows.dbt.report import ModelSyncResult, RemovalResult, SyncOutcome, SyncReport, build_report
+from tessera_gql.workflows.dbt.sync import sync_manifest
 
 COUNTS = (
     "dependencies_added",
@@ -40,6 +50,7 @@ COUNTS = (
     "registrations_created",
     "registrations_updated",
     "registrations_ended",
+    "declared_only",
 )
 
 describe_enum(
@@ -59,8 +70,17 @@ class SyncedModel(RowBacked):
     row: strawberry.Private[ModelSyncResult]
     fqn: str = strawberry.field(description="The fully qualified name of the table.")
     outcome: SyncOutcome = strawberry.field(description="The result of syncing the table.")
+    version: str | None = strawberry.field(
+        description="The version that is published or proposed; null if nothing changes."
+    )
     reason: str | None = strawberry.field(description="The reason why the table was skipped; null if it was not.")
+    is_refused: bool = strawberry.field(
+        description="Whether the table was skipped because of a conflict or an error, not because of its owner."
+    )
 
+    owner = relation(
+        "Team", "row.owner_id", "The team that owns the table, or would; null if it is to be created.", nullable=True
+    )
     asset = relation("Asset", "row.asset_id", "The asset of the table; null if there is none.", nullable=True)
     contract = relation(
         "Contract", "row.contract_id", "The active contract of the asset; null if there is none.", nullable=True
@@ -79,16 +99,29 @@ class SyncedModel(RowBacked):
 
 
 @from_row()
-@strawberry.type(description="An asset that is no longer in the manifest.")
+@strawberry.type(description="A table that the project had and the manifest has no longer.")
 class RemovedModel(RowBacked):
     row: strawberry.Private[RemovalResult]
     fqn: str = strawberry.field(description="The fully qualified name of the asset.")
-    retired: bool = strawberry.field(description="Whether the contract was retired because of `retireRemoved`.")
-    reason: str | None = strawberry.field(
-        description="The reason why the contract was not retired although `retireRemoved` was set; null otherwise."
+    cause: str = strawberry.field(
+        description="Why the table is gone, as the end of a sentence: it was renamed, is disabled or is ephemeral."
     )
+    successor: str | None = strawberry.field(
+        description="The fully qualified name of the table that it was renamed to; null if none is known."
+    )
+    retired: bool = strawberry.field(
+        description="Whether the contract was retired: its readers agreed, or it has none and `retireRemoved` was set."
+    )
+    reason: str | None = strawberry.field(description="The reason why the contract could not be retired; null if none.")
 
     asset = relation("Asset", "row.asset_id", "The asset that is no longer in the manifest.", nullable=True)
+    proposal = relation(
+        "Proposal", "row.proposal_id", "The open proposal to retire the asset; null if there is none.", nullable=True
+    )
+
+    @computed_field("The teams that read the table.", lazy_list("Team"))
+    async def asked(self, info: Info) -> Any:
+        return [to_type("Team", row) for row in await info.context.loaders.team.load_many(self.row.asked)]
 
 
 @from_row()
@@ -117,9 +150,13 @@ class ManifestReport(RowBacked):
     registrations_ended: int = strawberry.field(
         description="The number of registrations from dbt that are no longer in the manifest."
     )
+    declared_only: int = strawberry.field(
+        description="The number of tables whose columns are known from the manifest alone, because no catalog covers"
+        " them."
+    )
     warnings: list[str] = strawberry.field(description="The parts of the manifest that were ignored, with reasons.")
 
-    @computed_field("The assets that an earlier manifest had and this one does not.")
+    @computed_field("The tables that an earlier manifest had and this one does not.")
     def removed(self) -> list[RemovedModel]:
         return [RemovedModel.of(model) for model in self.row.removed]
 
@@ -137,7 +174,7 @@ class ManifestReport(RowBacked):
             **{name: getattr(self.row, name) for name in COUNTS},
             "warnings": self.warnings,
             "models": [_model_to_json(model) for model in self.row.models],
-            "removed": [vars(model) | {"asset_id": str(model.asset_id)} for model in self.row.removed],
+            "removed": [_removal_to_json(model) for model in self.row.removed],
             "reads": [vars(read) for read in self.row.reads],
         }
 
@@ -145,25 +182,36 @@ class ManifestReport(RowBacked):
     def from_json(cls, value: dict[str, Any]) -> "ManifestReport":
         attributes: dict[str, Any] = value | {
             "models": [_model_from_json(model) for model in value["models"]],
-            "removed": tuple(
-                RemovalResult(**(model | {"asset_id": UUID(model["asset_id"])})) for model in value["removed"]
-            ),
+            "removed": tuple(_removal_from_json(model) for model in value["removed"]),
             "reads": tuple(CrossTeamRead(**read) for read in value["reads"]),
             "warnings": tuple(value["warnings"]),
         }
         return cls.of(SyncReport(**attributes))
 
 
+def _removal_to_json(removal: RemovalResult) -> dict[str, Any]:
+    ids = {name: value and str(value) for name in ("asset_id", "proposal_id") for value in [getattr(removal, name)]}
+    return vars(removal) | ids | {"asked": [str(team) for team in removal.asked]}
+
+
+def _removal_from_json(value: dict[str, Any]) -> RemovalResult:
+    attributes: dict[str, Any] = value | {"asked": tuple(UUID(team) for team in value["asked"])}
+    for name in ("asset_id", "proposal_id"):
+        attributes[name] = value[name] and UUID(value[name])
+    return RemovalResult(**attributes)
+
+
 def _model_to_json(model: ModelSyncResult) -> dict[str, Any]:
-    names = [field.name for field in fields(model) if field.name not in {"changes", "breaking"}]
+    names = [field.name for field in fields(model) if field.name not in {"changes", "breaking", "is_refused"}]
     keys = {name: value and str(value) for name in names for value in [getattr(model, name)]}
+    keys["is_refused"] = model.is_refused
     lists = {name: [change.as_json() for change in getattr(model, name)] for name in ("changes", "breaking")}
     return keys | lists
 
 
 def _model_from_json(value: dict[str, Any]) -> ModelSyncResult:
     attributes: dict[str, Any] = value | {"outcome": SyncOutcome(value["outcome"])}
-    for name in ("asset_id", "contract_id", "proposal_id"):
+    for name in ("asset_id", "contract_id", "proposal_id", "owner_id"):
         attributes[name] = value[name] and UUID(value[name])
     for name in ("changes", "breaking"):
         attributes[name] = tuple(diff.Change.from_json(change) for change in value[name])
@@ -176,11 +224,32 @@ class OwnerMapping:
     team: str = strawberry.field(description="The name of the team.")
 
 
+@strawberry.input(description="The team that owns sources which no project builds.")
+class SourceMapping:
+    source: str = strawberry.field(
+        description="The name of the source, `source.table`, or the fqn; `*` stands for any text."
+    )
+    team: str = strawberry.field(description="The name of the team.")
+
+
 @strawberry.input(description="The dbt manifest to sync, with options.")
 class SyncDbtManifestInput(CreatingInput):
     manifest: JSON = strawberry.field(
         description="The content of manifest.json, version 1 to 12, or the file itself in a multipart request."
     )
+    catalog: JSON | None = optional(
+        "The content of catalog.json of the same run, or the file itself in a multipart request. It has the columns of"
+        " the tables in the warehouse."
+    )
+    intent: Intent = strawberry.field(
+        default=Intent.RELEASE,
+        description="RELEASE syncs: it publishes what is approved and what breaks nobody. ASK opens and updates"
+        " proposals for what breaks, and writes nothing else; it needs no `idempotencyKey`.",
+    )
+    change_set: ChangeSetInput | None = optional(
+        "The change set of the proposals; its proposals for tables that no longer break are withdrawn."
+    )
+    reason: str | None = optional("The reason of the change, which the asked teams see.")
     owner: TeamRefInput | None = optional("The owner team of tables for which the manifest names no owner.")
     create_teams: bool = flag("Create the owner teams that do not exist yet.")
     compatibility_mode: Mode | None = optional(
@@ -191,108 +260,100 @@ class SyncDbtManifestInput(CreatingInput):
         default_factory=list,
         description="The teams of owners in the manifest; an owner without an entry is the team of that name.",
     )
-    per_asset: bool = flag("Skip and report a table that is refused, instead of refusing the whole manifest.")
+    sources: list[SourceMapping] = strawberry.field(
+        default_factory=list,
+        description="The teams that own sources which no project builds; the first entry that matches decides.",
+    )
+    atomic: bool = flag("Refuse the whole manifest because of one table, instead of skipping and reporting it.")
     retire_removed: bool = flag(
         "Retire the contracts of assets that are no longer in the manifest and that no team reads."
     )
-    dry_run: bool = flag("Execute the mutation and return its payload, then roll everything back.")
+    allow_empty: bool = flag("Accept a manifest without models although its project is known.")
+    new_target: bool = flag("Accept a manifest whose tables are all in other schemas than before.")
+    schema_map: list[SchemaMapping] = strawberry.field(
+        default_factory=list, description="The schemas of the assets by those of the manifest."
+    )
+    dry_run: bool = flag("Return the report that a sync would have, and write nothing.")
 
 
 @strawberry.type(description="The result of `syncDbtManifest`.")
 class SyncDbtManifestPayload(Payload):
-    report: ManifestReport | None = payload_field("The report; null if refused.", load=ManifestReport.from_json)
+    report: ManifestReport | None = payload_field(
+        "The report of a sync; null if refused, and for an ask.", load=ManifestReport.from_json
+    )
+    impact: ManifestImpact | None = strawberry.field(
+        default=None, description="The effect of the manifest after an ask; null if refused, and for a sync."
+    )
 
 
-async def read_manifest(value: object) -> dbt.Manifest:
-    """Parse a manifest in a thread. Raise Invalid if it can't be read."""
-    document: Any = value.text if isinstance(value, RawJson) else value
-    try:
-        return await asyncio.to_thread(dbt.parse_manifest, document)
-    except ManifestError as error:
-        raise Invalid(f"The manifest can't be read: {error}", field=("manifest",)) from error
+async def sync_dbt_manifest(context: Context, arguments: SyncDbtManifestInput) -> SyncDbtManifestPayload:
+    """Plan without locks, then ask or sync in a write transaction if there is something to write."""
+    check_storable(arguments)
+    authorize_for_own_teams(context.actor, Action.SYNC_DBT_MANIFEST)
+    context.report_progress(Phase.READ, 0, 0)
+    manifest = await read_manifest(arguments.manifest, or_none(arguments.catalog))
+    context.report_progress(Phase.COMPARE, 0, len(manifest.models))
+    options = _build_options(context, arguments)
+    if arguments.dry_run:
+        purpose = Purpose.PREVIEW if arguments.intent is Intent.RELEASE else Purpose.ASK
+        plan = await context.loaders.run_query(
+            lambda session: plan_manifest(session, context.actor, manifest, options, purpose)
+        )
+        return _to_payload(plan, arguments.intent)
+    purpose = Purpose.RELEASE if arguments.intent is Intent.RELEASE else Purpose.ASK
+    async with context.database.read() as session:
+        session.computer = context.computer
+        plan = await plan_manifest(session, context.actor, manifest, options, purpose)
+    if arguments.intent is Intent.ASK:
+        return SyncDbtManifestPayload(impact=ManifestImpact.of(await _ask(context, manifest, options, plan)))
+
+    async def sync_dbt_manifest(call: Call, _: SyncDbtManifestInput) -> SyncDbtManifestPayload:
+        if plan.is_empty and options.change_set is None and not options.atomic:
+            return _to_payload(plan, Intent.RELEASE)
+        report = await sync_manifest(call.session, call.actor, manifest, options, call.report_progress, plan)
+        return SyncDbtManifestPayload(report=ManifestReport.of(report))
+
+    return await run_once(context, sync_dbt_manifest, SyncDbtManifestPayload, arguments)
 
 
-async def sync_dbt_manifest(call: Call, arguments: SyncDbtManifestInput) -> SyncDbtManifestPayload:
-    call.report_progress(Phase.READ, 0, 0)
-    manifest = await read_manifest(arguments.manifest)
-    options = SyncOptions(
+def _to_payload(plan: ManifestPlan, intent: Intent) -> SyncDbtManifestPayload:
+    if intent is Intent.ASK:
+        return SyncDbtManifestPayload(impact=ManifestImpact.of(plan))
+    return SyncDbtManifestPayload(report=ManifestReport.of(build_report(plan)))
+
+
+async def _ask(context: Context, manifest: dbt.Manifest, options: SyncOptions, draft: ManifestPlan) -> ManifestPlan:
+    async def attempt(may_defer: bool) -> ManifestPlan:  # noqa: FBT001 - as `run_deferrable` calls it
+        async with context.write(may_defer=may_defer) as session:
+            return await ask_readers(session, context.actor, manifest, options, context.report_progress, draft=draft)
+
+    return await run_deferrable(context.computer, attempt)
+
+
+def _build_options(context: Context, arguments: SyncDbtManifestInput) -> SyncOptions:
+    change_set = or_none(arguments.change_set)
+    if arguments.intent is Intent.ASK and (arguments.retire_removed or arguments.create_teams):
+        raise Invalid("An ask publishes and creates nothing: leave `retireRemoved` and `createTeams` out.")
+    return SyncOptions(
         owner=team_ref(arguments.owner, "owner"),
         create_teams=arguments.create_teams,
-        compatibility_mode=or_none(arguments.compatibility_mode) or call.default_mode or Mode.CONSUMER,
+        compatibility_mode=or_none(arguments.compatibility_mode) or context.default_mode or Mode.CONSUMER,
         supersede=arguments.supersede,
         owners={mapping.owner: mapping.team for mapping in arguments.owners},
-        per_asset=arguments.per_asset,
+        sources={mapping.source: mapping.team for mapping in arguments.sources},
+        atomic=arguments.atomic,
         retire_removed=arguments.retire_removed,
+        allow_empty=arguments.allow_empty,
+        new_target=arguments.new_target,
+        schema_map={mapping.old: mapping.new for mapping in arguments.schema_map},
+        change_set=change_set and change_set.to_request(),
+        reason=or_none(arguments.reason),
     )
-    report = await sync.sync_manifest(call.session, call.actor, manifest, options, call.report_progress)
-    return SyncDbtManifestPayload(report=ManifestReport.of(report))
-
-
-@strawberry.type(description="A team that would be asked to acknowledge the change of one table, with the reason.")
-class ModelReader(ImpactedTeam): ...
-
-
-@from_row(is_new=lambda model: model.asset_id is None, refused="refusal_reason")
-@strawberry.type(description="The effect of syncing a dbt manifest on one table, without syncing it.")
-class DbtModelImpact(RowBacked):
-    row: strawberry.Private[ModelImpact]
-    fqn: str = strawberry.field(description="The fully qualified name of the table.")
-    outcome: Outcome = strawberry.field(
-        description="The outcome that a sync would have; PROPOSED if it had to wait for other teams."
-    )
-    is_new: bool = strawberry.field(description="Whether the table is not an asset yet.")
-    is_safe: bool = strawberry.field(description="Whether nothing breaks and a sync would accept the table.")
-    version: str | None = strawberry.field(description="The version to be published; null if nothing would change.")
-    refused: str | None = strawberry.field(description="The reason why a sync would refuse it; null if none.")
-
-    asset = relation("Asset", "row.asset_id", "The asset of the table; null if there is none yet.", nullable=True)
-
-    @computed_field("The open proposal of the asset; null if there is none.", lazy_type("Proposal") | None)
-    def open_proposal(self) -> Any:
-        return to_type("Proposal", self.row.open_proposal)
-
-    @computed_field("All changes from the asset's active contract.")
-    def changes(self, info: Info) -> list[Change]:
-        return to_changes(info.context, self.row.judgement.changes)
-
-    @computed_field("The changes that are breaking under the active contract's mode.")
-    def breaking(self, info: Info) -> list[Change]:
-        return to_changes(info.context, self.row.judgement.breaking)
-
-    @computed_field("The teams that would be asked to acknowledge the change.")
-    def asked(self) -> list[ModelReader]:
-        return ModelReader.list_asked(self.row.judgement.breaking, self.row.affected.asked)
-
-    @computed_field("The other teams that would be informed, but not asked.", lazy_list("Team"))
-    async def informed(self, info: Info) -> Any:
-        rows = await info.context.loaders.team.load_many(sorted(self.row.affected.informed))
-        return [to_type("Team", row) for row in rows]
-
-
-@strawberry.type
-class Queries:
-    @computed_field("Compute the effect of syncing a dbt manifest, table by table, sorted by fqn. Writes nothing.")
-    async def dbt_impact(
-        self,
-        info: Info,
-        manifest: Annotated[
-            JSON, argument("The content of manifest.json, version 1 to 12, or the file itself in a multipart request.")
-        ],
-    ) -> list[DbtModelImpact] | None:
-        report_progress = info.context.report_progress
-        report_progress(Phase.READ, 0, 0)
-        parsed_manifest = await read_manifest(manifest)
-        report_progress(Phase.COMPARE, 0, len(parsed_manifest.models))
-        actor = info.context.actor
-        models = await info.context.loaders.run_query(
-            lambda session: impact.compute_impact(session, actor, parsed_manifest)
-        )
-        return [DbtModelImpact.of(model) for model in models]
 
 
 @strawberry.type
 class Mutations:
-    sync_dbt_manifest: Any = mutation(
+    sync_dbt_manifest: Any = context_mutation(
         sync_dbt_manifest,
-        "Sync assets, contracts, registrations and lineage with a dbt manifest, all of it or nothing.",
+        "Sync assets, contracts, registrations and lineage with a dbt manifest, or ask the readers of what it breaks.",
     )

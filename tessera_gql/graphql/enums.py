@@ -23,7 +23,7 @@ from tessera_gql.policy.enums import (
     ResourceType,
     Response,
 )
-from tessera_gql.policy.events import EVENT_KINDS
+from tessera_gql.policy.visibility import ALL_EVENT_KINDS
 
 
 def describe_enum(enum: type[Enum], description: str, *, name: str | None = None, **values: str) -> None:
@@ -37,7 +37,7 @@ def describe_enum(enum: type[Enum], description: str, *, name: str | None = None
 if TYPE_CHECKING:
     EventKind: TypeAlias = StrEnum
 else:  # made from the event classes, which type checkers can't follow
-    EventKind = StrEnum("EventKind", [(kind, kind) for kind in EVENT_KINDS])
+    EventKind = StrEnum("EventKind", [(kind, kind) for kind in ALL_EVENT_KINDS])
 
 
 class OrderDirection(StrEnum):
@@ -163,7 +163,8 @@ describe_enum(
     name="DocumentFormat",
     JSON_SCHEMA="A JSON Schema, as text.",
     ODCS="A data contract of the Open Data Contract Standard, version 3, in YAML.",
-    AVRO="An Avro schema of a record: the content of an .avsc file.",
+    DCS="A data contract of the Data Contract Specification, version 0.9 or 1, in YAML.",
+    AVRO="An Avro schema of a record, or of a union of records: the content of an .avsc file.",
     PROTOBUF="A compiled protobuf descriptor set with its imports, in base64.",
     DDL="SQL statements that create tables.",
 )

@@ -18,13 +18,17 @@ from tessera_gql.workflows.git.state import PullResult
 class PushToGitInput(Input):
     message: str | None = optional("The message of a git commit of the files; without it, nothing is committed.")
     author: str | None = optional("The author of the commit, as `Name <address>`.")
+    prune: bool = flag("Remove the files of teams and assets that the database does not have.")
 
 
 @strawberry.type(description="The result of `pushToGit`; lists and numbers are null if it was refused.")
 class PushToGitPayload(Payload):
     changed: list[str] | None = payload_field("The paths of files that are new or changed.", name="written")
     removed: list[str] | None = payload_field(
-        "The paths of files that were removed, because their team or asset no longer exists."
+        "The paths of files that `prune` removed, because their team or asset does not exist."
+    )
+    unknown: list[str] | None = payload_field(
+        "The paths of files that stay although their team or asset does not exist."
     )
     unchanged: int | None = payload_field("The number of files that did not change.")
     commit: str | None = payload_field("The hash of the commit; null if there is none.")
@@ -65,9 +69,13 @@ async def push_to_git(context: Context, arguments: PushToGitInput) -> PushToGitP
     message = or_none(arguments.message)
     commit = None if message is None else Commit(message, or_none(arguments.author))
     async with context.database.read() as session:
-        result = await sync.push(session, context.actor, context.git_sync_path, commit=commit)
+        result = await sync.push(session, context.actor, context.git_sync_path, commit=commit, prune=arguments.prune)
     return PushToGitPayload(
-        changed=list(result.changed), removed=list(result.removed), unchanged=result.unchanged, commit=result.commit
+        changed=list(result.changed),
+        removed=list(result.removed),
+        unknown=list(result.unknown),
+        unchanged=result.unchanged,
+        commit=result.commit,
     )
 
 

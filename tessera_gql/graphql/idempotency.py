@@ -67,6 +67,8 @@ def _dump_value(value: Any) -> Any:
             return {"node": value.id}
         case Enum():
             return value.value
+        case list():
+            return value
         case _:
             return value.to_json()
 

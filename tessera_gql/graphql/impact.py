@@ -52,6 +52,7 @@ class ImpactedTeam:
 @strawberry.type(description="The effect of publishing a schema, without publishing it.")
 class Impact(RowBacked):
     row: strawberry.Private[impact.Impact]
+    document_warnings: strawberry.Private[tuple[str, ...]]
     outcome: Outcome = strawberry.field(
         description="The outcome that a release would have; PROPOSED if it had to wait for other teams."
     )
@@ -62,6 +63,10 @@ class Impact(RowBacked):
     @computed_field("The asset whose contract would change.", lazy_type("Asset"))
     def asset(self) -> Any:
         return to_type("Asset", self.row.asset)
+
+    @computed_field("The parts of the document that were left out, with reasons.")
+    def warnings(self) -> list[str]:
+        return list(self.document_warnings)
 
     @computed_field("All changes from the active contract.")
     def changes(self, info: Info) -> list[Change]:
@@ -115,11 +120,13 @@ class Queries:
         request = PublishRequest(
             schema=parsed.schema,
             guarantees=choose_guarantees(guarantees, parsed),
-            mode=or_none(compatibility_mode),
+            mode=or_none(compatibility_mode) or parsed.mode,
             version=or_none(version),
         )
         actor = info.context.actor
         result = await info.context.loaders.run_query(
             lambda session: impact.compute_impact(session, actor, ref, request)
         )
-        return Impact.of(result)
+        value = Impact.of(result)
+        value.document_warnings = parsed.warnings
+        return value

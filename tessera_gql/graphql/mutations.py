@@ -100,8 +100,8 @@ def mutation(handler: Callable[[Call, I], Awaitable[P]], description: str, **fie
 
     @wraps(handler)
     async def run(context: Context, arguments: I) -> P:
-        _check_storable(arguments)
-        return await _run_once(context, handler, typing.get_type_hints(handler)["return"], arguments)
+        check_storable(arguments)
+        return await run_once(context, handler, typing.get_type_hints(handler)["return"], arguments)
 
     return context_mutation(run, description, field_names)
 
@@ -132,7 +132,7 @@ def context_mutation(
     return strawberry.mutation(resolver=resolve, graphql_type=payload | None, description=description)
 
 
-async def _run_once(
+async def run_once(
     context: Context, handler: Callable[[Call, Any], Awaitable[Any]], payload: type[P], arguments: Any
 ) -> P:
     """Run the handler, or return the payload stored under the idempotency key. A dry run stores nothing."""
@@ -166,7 +166,7 @@ async def _reload_private_nodes(call: Call, payload: Payload) -> None:
             setattr(payload, name, await load_node(loaders, node.id))
 
 
-def _check_storable(arguments: Any) -> None:
+def check_storable(arguments: Any) -> None:
     for field in dataclasses.fields(arguments):
         value = getattr(arguments, field.name)
         # A JSON object was checked when it was parsed.

@@ -11,7 +11,7 @@ from tessera_gql.formats.parsed_schema import DocumentError
 from tessera_gql.formats.schema_documents import ParsedContract, SchemaDocument, SchemaFormat
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.workflows.comparisons import IdentityKey, RunCompute
-from tessera_gql.workflows.publishing import KEEP_CURRENT
+from tessera_gql.workflows.publishing import KEEP_CURRENT, KeepCurrent
 
 
 @strawberry.input(description="A document of another format that describes the asset's data.")
@@ -46,6 +46,8 @@ def choose_guarantees(guarantees: Any, parsed: ParsedContract) -> Any:
     """Return the guarantees of the input; if they were left out, those of the document, or the active contract's."""
     if guarantees is not UNSET:
         return guarantees
+    if parsed.guarantee_sections:
+        return KeepCurrent(parsed.guarantees or {}, parsed.guarantee_sections)
     return KEEP_CURRENT if parsed.guarantees is None else parsed.guarantees
 
 

@@ -20,8 +20,9 @@ from tessera_gql.errors import Refusal, Unavailable
 from tessera_gql.notifications import outbound_http, webhook_messages
 from tessera_gql.notifications.outbound_http import DeliveryError
 from tessera_gql.policy.enums import DeliveryStatus, WebhookFormat
-from tessera_gql.policy.events import Event, WebhookDeliveryFailed
+from tessera_gql.policy.events import Event
 from tessera_gql.policy.global_ids import encode_global_id
+from tessera_gql.policy.private_events import WebhookDeliveryFailed
 from tessera_gql.policy.visibility import UNRESTRICTED, redact_event, visibility_of_webhook
 from tessera_gql.policy.webhook_delivery import Backoff, matches_filter, next_attempt
 from tessera_gql.store import assets, events, webhooks

@@ -31,6 +31,7 @@ ENTITY_TYPES: Mapping[str, str] = {
 PAYLOAD_TYPES: Mapping[str, str] = {
     **{f"{entity}_id": type_name for entity, type_name in ENTITY_TYPES.items()},
     "asked": "Team",
+    "base_contract_id": "Contract",
     "consumer_asset_id": "Asset",
     "consumer_team_id": "Team",
     "debts": "Debt",
@@ -43,6 +44,7 @@ PAYLOAD_TYPES: Mapping[str, str] = {
     "owner_team_id": "Team",
     "owners": "Team",
     "proposed_by": "Team",
+    "proposals": "Proposal",
     "published_by": "Team",
     "replaces": "Contract",
 }

@@ -42,6 +42,11 @@ def is_consent(team_response: TeamResponse, now: datetime) -> bool:
             return False
 
 
+def is_answered(team_response: TeamResponse, answered: Collection[str], asked: Collection[str], now: datetime) -> bool:
+    """Return whether consent to the changes `answered` holds for the changes `asked`, by their fingerprints."""
+    return is_consent(team_response, now) and set(answered).issuperset(asked)
+
+
 def compute_status_or_expiry(
     responses: Collection[TeamResponse], expires_at: datetime, now: datetime
 ) -> ProposalStatus:

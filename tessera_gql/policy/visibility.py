@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from tessera_gql.policy import events
+from tessera_gql.policy import events, private_events
 from tessera_gql.policy.access import OWNER_OR_ADMIN, Actor
 from tessera_gql.policy.events import Event
 
@@ -114,16 +114,17 @@ EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
     events.ChangeSetPublished: Audience.READERS,
     events.ManifestSynced: Audience.READERS,
     events.ReminderSent: Audience.READERS,
-    events.ApiKeyCreated: Audience.OWNERS,
-    events.ApiKeyRevoked: Audience.OWNERS,
-    events.WebhookCreated: Audience.OWNERS,
-    events.WebhookUpdated: Audience.OWNERS,
-    events.WebhookDeleted: Audience.OWNERS,
-    events.WebhookRedelivered: Audience.OWNERS,
-    events.WebhookDeliveryFailed: Audience.OWNERS,
+    private_events.ApiKeyCreated: Audience.OWNERS,
+    private_events.ApiKeyRevoked: Audience.OWNERS,
+    private_events.WebhookCreated: Audience.OWNERS,
+    private_events.WebhookUpdated: Audience.OWNERS,
+    private_events.WebhookDeleted: Audience.OWNERS,
+    private_events.WebhookRedelivered: Audience.OWNERS,
+    private_events.WebhookDeliveryFailed: Audience.OWNERS,
 }
 """The audience of an event; its owners are its audience teams."""
 
+ALL_EVENT_KINDS = tuple(event.kind for event in EVENT_AUDIENCES)
 PUBLIC_EVENT_KINDS = frozenset(
     event.kind for event, audience in EVENT_AUDIENCES.items() if audience is Audience.READERS
 )

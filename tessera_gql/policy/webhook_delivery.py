@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from uuid import UUID
 
-from tessera_gql.policy.events import WebhookDeliveryFailed
+from tessera_gql.policy.private_events import WebhookDeliveryFailed
 
 # Failed deliveries are not delivered as events: two broken receivers would report each other forever.
 UNDELIVERED_KINDS = frozenset({WebhookDeliveryFailed.kind})

@@ -1,13 +1,12 @@
-"""Bulk reads of a dbt sync: the assets of a manifest with their active contracts, and its registrations."""
+"""Bulk reads of a dbt sync: the assets of a manifest and of its project, and the registrations that come from dbt."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
-from tessera_gql.policy.enums import ContractStatus, Evidence
+from tessera_gql.policy.enums import ContractStatus, Evidence, ResourceType
 from tessera_gql.store import assets, contracts, registrations
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Registration
@@ -18,62 +17,89 @@ DBT = "dbt"
 
 @dataclass(frozen=True, slots=True)
 class KnownAsset:
-    """An existing asset; `stamp` and `settled_version` are the hash of the last sync's input, and its version."""
+    """An existing asset with its active contract, if any.
+
+    `stamp` and `settled_version` are the hash of the last sync's input and its version, `project` and `unique_id` the
+    dbt project and node that the asset came from.
+    """
 
     id: UUID
+    fqn: str
     owner_team_id: UUID
+    resource_type: ResourceType
+    project: str | None
+    unique_id: str | None
     stamp: str | None
     settled_version: str | None
     contract_id: UUID | None
     version: str | None
 
-
-@dataclass(frozen=True)
-class RemovedAsset:
-    """An asset that an earlier manifest of the project had and this one does not have."""
-
-    id: UUID
-    fqn: str
-    owner_team_id: UUID
-    contract_id: UUID | None
+    @property
+    def is_source(self) -> bool:
+        return self.resource_type is ResourceType.SOURCE
 
 
-def _select_assets(*columns: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
-    """Select from the assets with their active contracts, if any."""
-    rows, versions = assets.TABLE, contracts.TABLE
-    is_active = (versions.c.asset_id == rows.c.id) & (versions.c.status == ContractStatus.ACTIVE)
-    own_columns = (rows.c.id, rows.c.owner_team_id, versions.c.id.label("contract_id"))
-    return select(*own_columns, *columns).select_from(rows.outerjoin(versions, is_active))
+def _dbt_member(name: str) -> ColumnElement[str]:
+    member: ColumnElement[str] = assets.TABLE.c.meta[DBT, name].as_string()
+    return member
 
 
-async def load_known_assets(session: Session, fqn_keys: Sequence[str]) -> dict[str, KnownAsset]:
-    """Load the assets with these keys, by key, without locks."""
-    rows = assets.TABLE
-    stamp, settled_version = (rows.c.meta[DBT, name].as_string().label(name) for name in ("fingerprint", "contract"))
-    statement = _select_assets(rows.c.fqn_key, stamp, settled_version, contracts.TABLE.c.version)
-    return {
-        row.fqn_key: KnownAsset(row.id, row.owner_team_id, row.fingerprint, row.contract, row.contract_id, row.version)
-        for row in await session.rows(statement.where(session.in_values(rows.c.fqn_key, fqn_keys)))
-    }
+PROJECT = _dbt_member("project")
 
 
-async def list_removed_assets(session: Session, project: str, fqn_keys: Sequence[str]) -> list[RemovedAsset]:
-    """Load the assets of the dbt project without one of these keys, in the order of their fqns."""
-    rows = assets.TABLE
-    is_removed = (rows.c.meta[DBT, "project"].as_string() == project) & ~session.in_values(rows.c.fqn_key, fqn_keys)
-    statement = _select_assets(rows.c.fqn).where(is_removed).order_by(rows.c.fqn_key)
-    return [RemovedAsset(row.id, row.fqn, row.owner_team_id, row.contract_id) for row in await session.rows(statement)]
+def _is_of_project(project: str) -> ColumnElement[bool]:
+    return PROJECT == project  # noqa: SIM300 - the constant is a column
+
+
+async def _load(session: Session, condition: ColumnElement[bool]) -> list[KnownAsset]:
+    rows, versions = assets.TABLE.c, contracts.TABLE.c
+    is_active = (versions.asset_id == rows.id) & (versions.status == ContractStatus.ACTIVE)
+    statement = select(
+        rows.id,
+        rows.fqn,
+        rows.owner_team_id,
+        rows.resource_type,
+        PROJECT.label("project"),
+        _dbt_member("unique_id").label("unique_id"),
+        _dbt_member("fingerprint").label("stamp"),
+        _dbt_member("contract").label("settled_version"),
+        versions.id.label("contract_id"),
+        versions.version,
+    ).select_from(assets.TABLE.outerjoin(contracts.TABLE, is_active))
+    names = KnownAsset.__slots__
+    asset_rows = await session.rows(statement.where(condition).order_by(rows.fqn_key))
+    return [KnownAsset(*(getattr(row, name) for name in names)) for row in asset_rows]
+
+
+async def load_known_assets(session: Session, fqns: Sequence[str], project: str | None) -> list[KnownAsset]:
+    """Load the assets with these fqns and those of the dbt project, in the order of their fqns, without locks."""
+    has_fqn = session.in_values(assets.TABLE.c.fqn_key, [assets.key(fqn) for fqn in fqns])
+    return await _load(session, has_fqn if project is None else or_(has_fqn, _is_of_project(project)))
+
+
+async def has_registrations(session: Session, project: str) -> bool:
+    """Whether a live registration comes from a manifest of the dbt project."""
+    rows = registrations.TABLE.c
+    is_of_project = rows.meta[DBT, "project"].as_string() == project
+    condition = and_(registrations.IS_LIVE, rows.evidence == Evidence.DBT_MANIFEST, is_of_project)
+    return await session.value(select(rows.id).where(condition).limit(1)) is not None
 
 
 async def list_registrations(
-    session: Session, consumer_assets: Collection[UUID], exposed_assets: Collection[UUID]
+    session: Session, consumer_assets: Collection[UUID], exposed_assets: Collection[UUID], project: str | None
 ) -> list[Registration]:
-    """Load the live registrations of dbt's exposures, of these consumer assets, and of teams on `exposed_assets`."""
-    rows = registrations.TABLE
-    is_of_team = rows.c.consumer_asset_id.is_(None)
-    conditions: list[ColumnElement[bool]] = [is_of_team & (rows.c.evidence == Evidence.DBT_MANIFEST)]
+    """Load live registrations: of the project's exposures, of consumer assets, and of teams on `exposed_assets`."""
+    rows = registrations.TABLE.c
+    is_of_team = rows.consumer_asset_id.is_(None)
+    conditions: list[ColumnElement[bool]] = []
+    if project is not None:
+        is_of_project = rows.meta[DBT, "project"].as_string() == project
+        conditions.append(is_of_team & (rows.evidence == Evidence.DBT_MANIFEST) & is_of_project)
     if consumer_assets:
-        conditions.append(session.in_values(rows.c.consumer_asset_id, consumer_assets))
+        conditions.append(session.in_values(rows.consumer_asset_id, consumer_assets))
     if exposed_assets:
-        conditions.append(is_of_team & session.in_values(rows.c.asset_id, exposed_assets))
-    return await session.list(select(rows).where(registrations.IS_LIVE, or_(*conditions)), Registration)
+        conditions.append(is_of_team & session.in_values(rows.asset_id, exposed_assets))
+    if not conditions:
+        return []
+    statement = select(registrations.TABLE).where(registrations.IS_LIVE, or_(*conditions))
+    return await session.list(statement, Registration)

@@ -1,10 +1,11 @@
 """Requests of a proposal to its asked teams: asked, revised and released. The caller holds the lock of the asset."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from tessera_gql.policy import events, proposal_status
-from tessera_gql.policy.proposal_status import Revision
+from tessera_gql.policy.proposal_status import Revision, TeamResponse
 from tessera_gql.store import proposals
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Proposal, new_id
@@ -13,8 +14,13 @@ ChangesByTeam = Mapping[UUID, tuple[str, ...]]
 """The fingerprints of the breaking changes that affect each team."""
 
 
-async def ask_teams(session: Session, row: Proposal, asked: ChangesByTeam) -> None:
-    """Ask teams that the proposal has not asked before."""
+Answers = Mapping[UUID, Acknowledgment]
+"""What each team answered before to changes of the same asset."""
+ANSWER_COLUMNS = ("response", "migration_deadline", "notes", "responded_at")
+
+
+async def ask_teams(session: Session, row: Proposal, asked: ChangesByTeam, answers: Answers | None = None) -> None:
+    """Ask teams that the proposal has not asked before. A team that has agreed to all of its changes is not asked."""
     acknowledgments = [
         Acknowledgment(
             id=new_id(),
@@ -22,12 +28,23 @@ async def ask_teams(session: Session, row: Proposal, asked: ChangesByTeam) -> No
             consumer_team_id=team,
             change_fingerprints=list(fingerprints),
             created_at=session.now,
+            **_find_answer(session, (answers or {}).get(team), fingerprints),
         )
         for team, fingerprints in asked.items()
     ]
     await session.insert_all(acknowledgments)
     for item in acknowledgments:
-        _record_request(session, row, item, item.change_fingerprints)
+        if item.response is None:
+            _record_request(session, row, item, item.change_fingerprints)
+
+
+def _find_answer(session: Session, answer: Acknowledgment | None, fingerprints: Sequence[str]) -> dict[str, Any]:
+    if answer is None:
+        return {}
+    response = TeamResponse(answer.response, answer.migration_deadline)
+    if not proposal_status.is_answered(response, answer.change_fingerprints, fingerprints, session.now):
+        return {}
+    return {name: getattr(answer, name) for name in ANSWER_COLUMNS}
 
 
 async def revise_requests(session: Session, row: Proposal, asked: ChangesByTeam) -> None:

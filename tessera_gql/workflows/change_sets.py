@@ -13,6 +13,7 @@ from tessera_gql.errors import Conflict, NotFound
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Action, Actor, require_scope
 from tessera_gql.policy.enums import ChangeSetStatus, ProposalStatus
+from tessera_gql.policy.event_changes import describe_changes, list_changed
 from tessera_gql.policy.events import ChangeSetOpened, ChangeSetUpdated, ChangeSetWithdrawn
 from tessera_gql.store import assets, change_sets, proposals
 from tessera_gql.store.assets import AssetRef
@@ -59,7 +60,8 @@ class ChangeSetResult:
 async def open_change_set(session: Session, actor: Actor, request: ChangeSetRequest) -> ChangeSet:
     """Open a change set, or open it again if it has ended; update its title and URL. It is locked until the commit.
 
-    Each team adds its own proposals. Only the team that opened it and administrators change its title and URL.
+    Each team adds its own proposals. Besides administrators, only the team or project that opened it changes its title
+    and URL.
     """
     require_scope(actor, Action.PUBLISH_CONTRACT)
     key = validation.clean_change_set_key(request.key)
@@ -71,7 +73,7 @@ async def open_change_set(session: Session, actor: Actor, request: ChangeSetRequ
         url=url,
         status=ChangeSetStatus.OPEN,
         opened_by=actor.team_id,
-        project_id=None,
+        project_id=actor.project_id,
         opened_at=session.now,
         closed_at=None,
         row_version=1,
@@ -81,7 +83,7 @@ async def open_change_set(session: Session, actor: Actor, request: ChangeSetRequ
         _record_opening(session, row, is_reopened=False)
         return await change_sets.lock(session, row.id)
     existing = await change_sets.lock(session, (await change_sets.by_keys(session, [key]))[0].id)
-    is_editor = actor.is_admin or actor.team_id == existing.opened_by
+    is_editor = actor.is_admin or (actor.team_id, actor.project_id) == (existing.opened_by, existing.project_id)
     changes = {"title": title, "url": url} if is_editor else {}
     return await _update(session, existing, {name: value for name, value in changes.items() if value is not None})
 
@@ -94,12 +96,17 @@ async def _update(session: Session, row: ChangeSet, values: dict[str, Any]) -> C
     if is_reopened:
         changed |= {"status": ChangeSetStatus.OPEN, "opened_at": session.now, "closed_at": None}
     await session.update_row(ChangeSet, row.id, **changed, row_version=row.row_version + 1)
-    row = await change_sets.lock(session, row.id)
+    before, row = row, await change_sets.lock(session, row.id)
     if is_reopened:
         _record_opening(session, row, is_reopened=True)
     else:
-        names = tuple(sorted(changed))
-        event = ChangeSetUpdated(audience_team_ids=_audience(row), change_set_id=row.id, key=row.key, changed=names)
+        event = ChangeSetUpdated(
+            audience_team_ids=_audience(row),
+            change_set_id=row.id,
+            key=row.key,
+            changed=list_changed(changed),
+            changes=describe_changes(before, changed),
+        )
         session.record(event)
     return row
 

@@ -1,5 +1,6 @@
 """Validate and compare schemas without blocking the event loop: long work runs in a process that can be killed."""
 
+import hashlib
 from typing import Any, Protocol, TypeVar
 
 from tessera_gql.diff import SchemaError, small_schema_size
@@ -67,8 +68,10 @@ def _is_unchanged(current: Terms, proposed: Terms) -> bool:
 
 
 def _key(terms: Terms) -> tuple[Any, ...]:
+    """Return a cache key that the next attempt has as well, although it reads the contract from the database again."""
     schema_key = terms.known_hash or IdentityKey(terms.schema)
-    return schema_key, IdentityKey(terms.guarantees), IdentityKey(terms.known_columns), terms.mode
+    text = compatibility.canonical_bytes([terms.guarantees, terms.known_columns])
+    return schema_key, hashlib.blake2b(text, digest_size=16).digest(), terms.mode
 
 
 class IdentityKey:

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound
 from tessera_gql.policy.access import ANONYMOUS, Action, Actor, Scope, authorize, is_allowed, require_scope
-from tessera_gql.policy.events import ApiKeyCreated, ApiKeyRevoked
 from tessera_gql.policy.global_ids import encode_global_id
+from tessera_gql.policy.private_events import ApiKeyCreated, ApiKeyRevoked
 from tessera_gql.policy.visibility import API_KEY_MARKER, KEY_PREFIX_LENGTH, visibility_of
 from tessera_gql.store import keys, projects, teams
 from tessera_gql.store.projects import ProjectRef

@@ -3,11 +3,13 @@
 One proposal is open for an asset. The caller holds the lock of the asset.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from tessera_gql.diff import Change
 from tessera_gql.errors import Conflict
 from tessera_gql.policy import events, proposal_status
 from tessera_gql.policy.enums import ProposalKind, ProposalStatus
@@ -15,7 +17,7 @@ from tessera_gql.policy.fingerprints import are_fingerprints_current
 from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store import change_sets, proposals
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, Contract, Proposal
+from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal
 from tessera_gql.workflows.proposal_lifecycle import (
     ProposalResult,
     change_status,
@@ -39,11 +41,15 @@ class ProposalOptions:
 
 @dataclass(frozen=True)
 class Claim:
-    """By what right a call replaces the open proposal, and how that one differs from what the call proposes."""
+    """By what right a call replaces the open proposal, and how that one differs from what the call proposes.
+
+    With `is_agreed` it releases what the teams have agreed to already.
+    """
 
     change_set_id: UUID | None
     supersede: bool
     difference: str
+    is_agreed: bool = False
 
 
 async def find_open_proposal(session: Session, asset: Asset) -> Proposal | None:
@@ -112,13 +118,33 @@ async def update_options(session: Session, asset: Asset, row: Proposal, options:
     return await proposals.get(session, row.id)
 
 
+def is_agreed(row: Proposal, breaking: Sequence[Change]) -> bool:
+    """Return whether the open proposal is approved and has all these breaks, so that a release may replace it.
+
+    The teams agree to changes, not to a document: after a pull request was asked about without a catalog, the release
+    has one, and its schema says more of the other columns.
+    """
+    if row.status is not ProposalStatus.APPROVED or row.kind is not ProposalKind.CHANGE:
+        return False
+    if row.require_explicit_publish or not are_fingerprints_current(row.breaking_changes):
+        return False
+    approved = {change["fingerprint"] for change in row.breaking_changes}
+    return all(change.fingerprint in approved for change in breaking)
+
+
+async def load_answers(session: Session, row: Proposal) -> dict[UUID, Acknowledgment]:
+    """Load the acknowledgments that count, by team."""
+    acknowledgments = await proposals.list_acknowledgments(session, [row.id])
+    return {item.consumer_team_id: item for item in acknowledgments if item.released_at is None}
+
+
 async def supersede(session: Session, asset: Asset, row: Proposal, claim: Claim, successor: str) -> None:
     """End the open proposal in favour of another one.
 
-    Raises Conflict unless the call asks for it or belongs to the same change set.
+    Raises Conflict unless the call asks for it, belongs to the same change set, or releases what is agreed.
     """
     is_same_change_set = row.change_set_id is not None and row.change_set_id == claim.change_set_id
-    if not (is_same_change_set or claim.supersede):
+    if not (is_same_change_set or claim.supersede or claim.is_agreed):
         raise Conflict(await _describe_conflict(session, asset, row, claim))
     await change_status(session, asset, row, ProposalStatus.SUPERSEDED, f"superseded by {successor}")
 

@@ -21,7 +21,7 @@ from tessera_gql.store import change_sets, contracts, debts, lineage, proposals,
 from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, ChangeSet, Contract, Proposal, new_id
-from tessera_gql.workflows.acknowledgment_requests import ask_teams, revise_requests
+from tessera_gql.workflows.acknowledgment_requests import Answers, ask_teams, revise_requests
 from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import ContractDraft, insert_contract, mark_retired, terms_of
 
@@ -31,7 +31,10 @@ BATCH_SIZE = 1_000
 
 @dataclass(frozen=True)
 class ProposalDraft:
-    """The parts of a proposal before it is stored; without `terms` it is a retirement."""
+    """The parts of a proposal before it is stored; without `terms` it is a retirement.
+
+    `answers` are those to the proposal that this one replaces, if they hold for it too.
+    """
 
     terms: Terms | None
     version: str | None
@@ -44,6 +47,7 @@ class ProposalDraft:
     change_set_id: UUID | None = None
     metadata: dict[str, Any] | None = None
     source: SchemaDocument | None = None
+    answers: Answers | None = None
 
     def to_columns(self) -> dict[str, Any]:
         """Return the columns of the proposal that hold what it proposes."""
@@ -146,7 +150,7 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
         change_set_id=draft.change_set_id,
     )
     session.record(event)
-    await ask_teams(session, row, affected.asked)
+    await ask_teams(session, row, affected.asked, draft.answers)
     return await update_status(session, asset, await proposals.get(session, row.id))
 
 

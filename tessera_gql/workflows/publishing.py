@@ -1,7 +1,7 @@
 """Publish a schema: compatible changes become active, breaking changes wait for the teams that they affect."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from tessera_gql.policy.enums import Intent, Outcome, ProposalStatus
 from tessera_gql.store import assets, contracts
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, Contract, Proposal
+from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import open_proposals, proposal_lifecycle
 from tessera_gql.workflows.comparisons import compare_terms, validate_schema
@@ -28,7 +28,22 @@ from tessera_gql.workflows.teams import require_owning_team
 
 @dataclass(frozen=True)
 class KeepCurrent:
-    """Marks an argument as "as in the current contract", where None is a value of its own."""
+    """Marks an argument as "as in the current contract", where None is a value of its own.
+
+    Guarantees may be replaced by section: by those that are `stated`, and, if the current contract was read from a
+    document as well, by the absence of the other `sections` that its format can express.
+    """
+
+    stated: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    sections: frozenset[str] = frozenset()
+
+    def merge_guarantees(self, current: Contract | None) -> dict[str, Any] | None:
+        """Return the guarantees of the current contract with the sections of the document."""
+        guarantees = current.guarantees if current else None
+        if not self.sections:
+            return guarantees
+        replaced = self.sections if current and current.source else self.stated.keys()
+        return {name: value for name, value in (guarantees or {}).items() if name not in replaced} | dict(self.stated)
 
 
 KEEP_CURRENT = KeepCurrent()
@@ -153,7 +168,7 @@ def build_terms(request: PublishRequest, asset: Asset, current: Contract | None,
     """The requested terms; what the request leaves out comes from the current contract."""
     guarantees = request.guarantees
     if isinstance(guarantees, KeepCurrent):
-        guarantees = current.guarantees if current else None
+        guarantees = guarantees.merge_guarantees(current)
     mode = request.mode or (current.compatibility_mode if current else asset.compatibility_mode)
     return Terms(request.schema, guarantees or None, mode, schema_hash, request.known_columns)
 
@@ -224,35 +239,48 @@ async def _publish(session: Session, context: PublishContext, outcome: Outcome) 
 
 
 async def _propose(session: Session, context: PublishContext, current: Contract) -> PublishResult:
-    asset, request, judgement = context.asset, context.request, context.judgement
-    version = compatibility.next_version(request.version, current.version, judgement)
-    is_release = request.intent is Intent.RELEASE
-    waiting = context.open_proposal
+    request, waiting = context.request, context.open_proposal
     difference = open_proposals.describe_difference(waiting, context.terms.fingerprint, request.version)
     if waiting is not None and difference is None:
-        result = await open_proposals.ask_again(session, asset, waiting, current, _options(request))
+        result = await open_proposals.ask_again(session, context.asset, waiting, current, _options(request))
     else:
-        if waiting is not None:
-            claim = Claim(request.change_set_id, supersede=request.supersede, difference=difference or "")
-            await open_proposals.supersede(session, asset, waiting, claim, f"a proposal for version {version}")
-        draft = proposal_lifecycle.ProposalDraft(
-            terms=context.terms,
-            version=version,
-            judgement=judgement,
-            team_id=context.team,
-            reason=request.reason,
-            expires_at=request.expires_at,
-            publish_when_approved=request.publish_when_approved,
-            require_explicit_publish=request.require_explicit_publish,
-            change_set_id=request.change_set_id,
-            metadata=validation.clean_metadata(request.metadata),
-            source=request.source,
-        )
-        result = await proposal_lifecycle.open_proposal(session, asset, current, draft)
-    if is_release:
-        result = await proposal_lifecycle.release(session, asset, result, context.team)
+        result = await _open_proposal(session, context, current, difference or "")
+    if request.intent is Intent.RELEASE:
+        result = await proposal_lifecycle.release(session, context.asset, result, context.team)
     outcome = Outcome.PUBLISHED if result.contract else Outcome.PROPOSED
-    return PublishResult(outcome, asset, result.contract or current, result.proposal, judgement)
+    return PublishResult(outcome, context.asset, result.contract or current, result.proposal, context.judgement)
+
+
+async def _open_proposal(
+    session: Session, context: PublishContext, current: Contract, difference: str
+) -> proposal_lifecycle.ProposalResult:
+    """Open a proposal, in place of the open one if there is one with this difference."""
+    asset, request, judgement = context.asset, context.request, context.judgement
+    version = compatibility.next_version(request.version, current.version, judgement)
+    answers: dict[UUID, Acknowledgment] = {}
+    change_set_id = request.change_set_id
+    if (waiting := context.open_proposal) is not None:
+        is_agreed = request.intent is Intent.RELEASE and open_proposals.is_agreed(waiting, judgement.breaking)
+        if is_agreed:
+            answers = await open_proposals.load_answers(session, waiting)
+            change_set_id = waiting.change_set_id
+        claim = Claim(request.change_set_id, request.supersede, difference, is_agreed=is_agreed)
+        await open_proposals.supersede(session, asset, waiting, claim, f"a proposal for version {version}")
+    draft = proposal_lifecycle.ProposalDraft(
+        terms=context.terms,
+        version=version,
+        judgement=judgement,
+        team_id=context.team,
+        reason=request.reason,
+        expires_at=request.expires_at,
+        publish_when_approved=request.publish_when_approved,
+        require_explicit_publish=request.require_explicit_publish,
+        change_set_id=change_set_id,
+        metadata=validation.clean_metadata(request.metadata),
+        source=request.source,
+        answers=answers,
+    )
+    return await proposal_lifecycle.open_proposal(session, asset, current, draft)
 
 
 def _options(request: PublishRequest) -> ProposalOptions:

@@ -13,8 +13,8 @@ from tessera_gql.errors import Conflict, Invalid, Stale
 from tessera_gql.policy.access import Action, Actor, authorize, require_scope
 from tessera_gql.policy.enums import DeliveryStatus, WebhookFormat
 from tessera_gql.policy.event_changes import ValueChanges, describe_changes, list_changed
-from tessera_gql.policy.events import EVENT_KINDS, WebhookCreated, WebhookDeleted, WebhookRedelivered, WebhookUpdated
-from tessera_gql.policy.visibility import visibility_of
+from tessera_gql.policy.private_events import WebhookCreated, WebhookDeleted, WebhookRedelivered, WebhookUpdated
+from tessera_gql.policy.visibility import ALL_EVENT_KINDS, visibility_of
 from tessera_gql.store import events, teams, webhooks
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Webhook, WebhookDelivery, new_id
@@ -207,7 +207,7 @@ def host_of(url: str) -> str:
 def _clean_kinds(requested_kinds: Sequence[str] | None) -> list[str] | None:
     if requested_kinds is None:
         return None
-    if unknown := [kind for kind in requested_kinds if kind not in EVENT_KINDS]:
+    if unknown := [kind for kind in requested_kinds if kind not in ALL_EVENT_KINDS]:
         raise Invalid(f"There are no events of the kind {unknown[0][:100]!r}.", field=("kinds",))
     if not requested_kinds:
         raise Invalid("An empty list of kinds lets nothing through. Leave it out for all.", field=("kinds",))

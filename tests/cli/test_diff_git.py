@@ -149,3 +149,21 @@ def test_a_blob_over_the_limit_is_refused_before_it_is_read(repository: Path) ->
     git(repository, "commit", "--all", "--message", "Too large")
     result = run("--git", "HEAD", FILE)
     assert (result.exit_code, "has 128,000,001 bytes in revision HEAD" in result.stderr) == (2, True)
+
+
+def test_types_of_avro_are_those_of_the_same_revision(repository: Path) -> None:
+    folder = repository / "avro"
+    folder.mkdir()
+    record = {"type": "record", "name": "Order", "fields": [{"name": "state", "type": "State"}]}
+    (folder / "order.avsc").write_text(json.dumps(record))
+    for symbols in (["NEW"], ["NEW", "PAID"]):
+        (folder / "state.avsc").write_text(json.dumps({"type": "enum", "name": "State", "symbols": symbols}))
+        git(repository, "add", "--all")
+        git(repository, "commit", "--message", "Change the states")
+    for path, revisions in (("avro/order.avsc", "HEAD~1..HEAD"), ("avro/order.avsc", "HEAD~1")):
+        result = CliRunner().invoke(app, [path, "--git", revisions, "--mode", "consumer"])
+        assert (result.exit_code, '"PAID"' in result.stdout) == (1, True)
+    git(repository, "rm", "-r", "--quiet", "avro")
+    git(repository, "commit", "--message", "Remove the folder")
+    result = CliRunner().invoke(app, ["avro/order.avsc", "--git", "HEAD~2..HEAD~1", "--mode", "consumer"])
+    assert (result.exit_code, '"PAID"' in result.stdout) == (1, True)

@@ -37,7 +37,16 @@ def test_a_push_lists_its_files_as_text_and_as_json(tmp_path: Path) -> None:
     run(["pull"])
     assert run(["push", "--folder", str(tmp_path / "other")]).stdout == "+ teams/shop.yaml\n"
     result = run(["push", "--json"])
-    assert orjson.loads(result.stdout) == {"written": [], "removed": [], "unchanged": 1, "commit": None}
+    assert orjson.loads(result.stdout) == {"written": [], "removed": [], "unknown": [], "unchanged": 1, "commit": None}
+
+
+def test_a_push_lists_files_that_it_does_not_know_and_prunes_them_if_asked(tmp_path: Path) -> None:
+    run(["pull"])
+    (tmp_path / "contracts/teams/gone.yaml").write_text(git_files.render_file(TeamFile(name="gone")))
+    result = run(["push"])
+    assert (result.exit_code, result.stdout) == (0, "? teams/gone.yaml\n")
+    assert "pull them, or push --prune" in result.stderr
+    assert run(["push", "--prune"]).stdout == "- teams/gone.yaml\n"
 
 
 def test_a_refusal_exits_with_code_2_and_its_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -273,9 +273,9 @@ async def test_a_manifest_of_megabytes_syncs_and_repeating_it_changes_nothing(te
     assert {model.outcome for model in again.models} <= {"UNCHANGED", "SKIPPED"}
     assert len(again.models) > 20
     impact = await tessera.dbt_impact(DATA / "netsuite_after.json")
-    changes = [change for model in impact for change in model.changes]
+    changes = [change for model in impact.models for change in model.changes]
     assert [change.kind for change in changes] == ["PROPERTY_ADDED"] * 20
-    assert all(model.is_safe for model in impact)
+    assert all(model.is_safe for model in impact.models)
 
 
 async def test_a_truncated_manifest_is_refused_before_it_is_sent(connect: Open) -> None:

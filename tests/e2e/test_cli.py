@@ -199,7 +199,7 @@ def test_dbt_impact_reaches_each_exit_code_and_names_the_asked_teams(tmp_path: P
         assert time.monotonic() - began >= 2
         _answers(shell, server, broken)
         unread = without(MANIFEST, "lifetime_value", tmp_path)
-        assert "PUBLISHED" in shell("dbt", "plan", unread, "--supersede")
+        assert shell("dbt", "plan", unread, "--supersede").startswith(f"PUBLISHED\t{CUSTOMERS}\t2.0.0\t")
 
 
 def test_dbt_sync_maps_owners_skips_refusals_and_retires_removed_tables_on_request(tmp_path: Path) -> None:
@@ -220,8 +220,8 @@ def test_dbt_sync_maps_owners_skips_refusals_and_retires_removed_tables_on_reque
         content["nodes"] = {key: node for key, node in content["nodes"].items() if not key.endswith(".customers")}
         less = tmp_path / "less.json"
         less.write_text(json.dumps(content))
-        shell("dbt", "plan", less, "--per-asset")
-        assert f"gone: {CUSTOMERS}: left the manifest" in shell.stderr
+        shell("dbt", "plan", less, "--atomic")
+        assert f"gone: {CUSTOMERS} is no longer in the manifest: --retire-removed retires its contract" in shell.stderr
         report = shell.json("dbt", "sync", less, "--retire-removed")
         assert [(table["fqn"], table["retired"]) for table in report["removed"]] == [(CUSTOMERS, True)]
         mapping.write_text("[]")
@@ -245,7 +245,9 @@ def _formats(shell: Shell, manifest: Path) -> None:
     assert [case.get("name") for case in suite if case.find("failure") is not None] == [CUSTOMERS]
     assert f"| `{CUSTOMERS}` breaks its readers |" in shell("dbt", "impact", manifest, "-f", "markdown", code=1)
     first, *_ = shell("dbt", "impact", manifest, "-f", "github", code=1).splitlines()
-    assert first.startswith(f"::error title={CUSTOMERS} breaks its readers::")
+    assert first.startswith(
+        f"::error file=models/marts/customers.sql,line=1,title={CUSTOMERS} breaks its readers::breaks"
+    )
 
 
 def _answers(shell: Shell, server: Running, manifest: Path) -> None:

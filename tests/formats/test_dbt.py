@@ -215,11 +215,11 @@ def test_a_node_without_a_usable_name_is_left_out_with_a_warning():
     )
 
 
-def test_two_models_that_build_one_table_are_refused_with_both_ids():
-    with pytest.raises(
-        dbt.ManifestError, match=r"model\.shop\.a and model\.shop\.b both build analytics\.core\.orders"
-    ):
-        dbt.parse_manifest(manifest(table("b", alias="orders"), table("a", alias="ORDERS")))
+def test_two_models_that_build_one_table_conflict_with_both_ids_and_the_first_one_describes_it():
+    read = dbt.parse_manifest(manifest(table("b", alias="orders"), table("a", alias="ORDERS"), table("c")))
+    assert [model.unique_id for model in read.models] == ["model.shop.c", "model.shop.a"]
+    assert list(read.conflicts) == ["analytics.core.orders"]
+    assert read.conflicts["analytics.core.orders"].startswith("model.shop.a and model.shop.b build it")
 
 
 def test_a_source_seeded_by_the_project_is_one_asset_with_the_guarantees_of_both():

@@ -9,10 +9,17 @@ from google.protobuf import descriptor_pb2 as pb
 
 from tessera_gql.diff import check
 from tessera_gql.formats.parsed_schema import DocumentError
-from tessera_gql.formats.schema_documents import SchemaDocument, SchemaFormat, format_from_path, parse_document
+from tessera_gql.formats.schema_documents import (
+    SchemaDocument,
+    SchemaFormat,
+    format_from_path,
+    format_of_value,
+    parse_document,
+)
 
 AVRO = json.dumps({"type": "record", "name": "Order", "fields": [{"name": "id", "type": "long"}]})
 ODCS = "apiVersion: v3.1.0\nkind: DataContract\nschema:\n- {name: orders, properties: [{name: id, primaryKey: true}]}\n"
+DCS = "dataContractSpecification: 1.1.0\nmodels: {orders: {fields: {id: {type: long, required: true}}}}\n"
 DDL = "CREATE TABLE shop.orders (id BIGINT NOT NULL); CREATE TABLE shop.items (sku TEXT)"
 
 
@@ -31,6 +38,7 @@ def descriptors(*names: str) -> str:
         (SchemaDocument(SchemaFormat.JSON_SCHEMA, '{"type": "object", "properties": {"id": {}}}'), {"id"}),
         (SchemaDocument(SchemaFormat.AVRO, AVRO), {"id"}),
         (SchemaDocument(SchemaFormat.ODCS, ODCS), {"id"}),
+        (SchemaDocument(SchemaFormat.DCS, DCS), {"id"}),
         (SchemaDocument(SchemaFormat.DDL, DDL, part="items"), {"sku"}),
         (SchemaDocument(SchemaFormat.DDL, DDL, part="SHOP.ITEMS", dialect="postgres"), {"sku"}),
         (SchemaDocument(SchemaFormat.DDL, DDL), {"id"}),
@@ -56,6 +64,7 @@ def test_guarantees_of_a_format_are_read_with_the_schema() -> None:
             SchemaDocument(SchemaFormat.DDL, DDL, part="nothing"),
             "describes shop.orders, shop.items; none of them is 'nothing'",
         ),
+        (SchemaDocument(SchemaFormat.DDL, f"{DDL}; CREATE TABLE shop.customers AS SELECT 1"), "lists no columns"),
         (
             SchemaDocument(SchemaFormat.DDL, "CREATE TABLE a.t (x INT); CREATE TABLE b.t (x INT)", part="t"),
             "more than one",
@@ -72,6 +81,23 @@ def test_guarantees_of_a_format_are_read_with_the_schema() -> None:
 def test_an_unreadable_document_is_refused_with_the_reason(source: SchemaDocument, message: str) -> None:
     with pytest.raises(DocumentError, match=message):
         parse_document(source, "analytics.core.customers")
+
+
+@pytest.mark.parametrize(
+    ("value", "source_format"),
+    [
+        ({"apiVersion": "v3.1.0", "kind": "DataContract"}, SchemaFormat.ODCS),
+        ({"dataContractSpecification": "1.1.0"}, SchemaFormat.DCS),
+        ({"type": "record", "fields": []}, SchemaFormat.AVRO),
+        ({"type": "object"}, SchemaFormat.JSON_SCHEMA),
+        ({"$ref": "#/definitions/A", "definitions": {}}, SchemaFormat.JSON_SCHEMA),
+        ({"apiVersion": "v1", "type": "object"}, None),
+        ({"a": 1}, None),
+        ([], None),
+    ],
+)
+def test_a_document_is_recognized_by_its_members(value: object, source_format: SchemaFormat | None) -> None:
+    assert format_of_value(value) is source_format
 
 
 def test_a_file_is_of_the_format_of_its_name() -> None:

@@ -1,6 +1,7 @@
 """The sync of a dbt manifest: dry run, first and repeated sync, retry, and breaking changes."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ mutation ($input: SyncDbtManifestInput!) {
   syncDbtManifest(input: $input) {
     report {
       models {
-        fqn outcome reason asset { fqn owner { name } } contract { version } proposal { status } changes { path }
+        fqn outcome reason isRefused owner { name }
+        asset { fqn owner { name } } contract { version } proposal { status } changes { path }
       }
       dependenciesAdded dependenciesRemoved teamsCreated warnings
       registrationsCreated registrationsUpdated registrationsEnded
-      removed { fqn retired reason asset { fqn } } reads { fqn upstream fields why }
+      removed { fqn cause successor retired reason asset { fqn } proposal { status } asked { name } }
+      reads { fqn upstream fields why }
     }
     errors { code field message }
   }
@@ -45,7 +48,7 @@ async def test_a_dry_run_reports_everything_and_writes_nothing(world: World, ask
     assert payload["errors"] == []
     created = [model for model in payload["report"]["models"] if model["outcome"] == "CREATED"]
     assert created
-    assert all(table["asset"]["owner"] == {"name": "analytics"} for table in created)
+    assert {(table["owner"]["name"], table["asset"]) for table in created} == {("analytics", None)}
     assert await world.size() == before
 
 
@@ -119,3 +122,18 @@ async def test_a_table_removed_from_the_manifest_is_reported_and_retired_only_on
     assert [(item["fqn"].split(".")[-1], item["retired"]) for item in removed] == [("customers", False)]
     payload = await ask(SYNC, input={**arguments, "retireRemoved": True})
     assert [table["retired"] for table in payload["syncDbtManifest"]["report"]["removed"]] == [True]
+
+
+async def test_a_preview_and_an_unchanged_sync_leave_other_writers_alone(
+    world: World, ask: Ask, counted: Callable[[], Any], manifest: Any
+) -> None:
+    await world.team("analytics")
+    arguments = {"manifest": manifest, "owner": {"name": "analytics"}}
+    await ask(SYNC, input=arguments)
+    async with world.database.write():  # on SQLite this is the only writer that there may be
+        await ask(SYNC, input={**arguments, "dryRun": True})
+        changed = {**manifest, "nodes": dict(list(manifest["nodes"].items())[:-1])}
+        await ask(SYNC, input={**arguments, "manifest": changed, "dryRun": True})
+    with counted() as statements:
+        await ask(SYNC, input=arguments)
+    assert len(statements) < 12

@@ -55,19 +55,19 @@ COSTS = {
     "Viewer2Query": 7,
     "Team2Query": 8,
     "AcknowledgeProposal2Mutation": 12,
-    "PublishProposal2Mutation": 18,
+    "PublishProposal2Mutation": 20,
     "ContractQuery": 3,
     "WithdrawProposalMutation": 16,
     "UnregisterMutation": 11,
-    "SyncDbtManifestMutation": 4,
+    "SyncDbtManifestMutation": 3,
     "TeamsQuery": 1,
     "AssetsQuery": 4,
     "RegistrationsQuery": 3,
     "ContractsQuery": 3,
     "ProposalsQuery": 6,
     "EventsQuery": 6,
-    "DbtImpactQuery": 1,
-    "AcknowledgeProposal3Mutation": 20,
+    "DbtImpactQuery": 2,
+    "AcknowledgeProposal3Mutation": 22,
 }
 """The transaction's own statements left out, and those of the log: its lock, which also wakes who listens."""
 

@@ -8,6 +8,7 @@ import pytest
 
 from tessera_gql.config import Profile
 from tessera_gql.executor import core_schema
+from tessera_gql.formats import git_files
 from tessera_gql.graphql import context
 from tessera_gql.graphql.context import Context
 from tessera_gql.graphql.schema import schema
@@ -18,7 +19,7 @@ from tests.graphql.conftest import Ask, anyone
 from tests.world import World
 
 PUSH = """mutation ($input: PushToGitInput!) {
-  pushToGit(input: $input) { written removed unchanged commit clientMutationId errors { code message } }
+  pushToGit(input: $input) { written removed unknown unchanged commit clientMutationId errors { code message } }
 }"""
 PULL = """mutation ($input: PullFromGitInput!) {
   pullFromGit(input: $input) { report { teamsUpdated assetsUpdated passedOver } errors { code message } }
@@ -50,6 +51,7 @@ async def test_pushed_files_can_be_edited_and_pulled(run: Ask, world: World, tmp
     assert payload == {
         "written": ["assets/analytics.core.orders.yaml", "teams/producers.yaml"],
         "removed": [],
+        "unknown": [],
         "unchanged": 0,
         "commit": None,
         "clientMutationId": "one",
@@ -62,6 +64,15 @@ async def test_pushed_files_can_be_edited_and_pulled(run: Ask, world: World, tmp
         assert (await run(PULL, input={"dryRun": dry_run}))["pullFromGit"] == {"report": report, "errors": []}
     again = (await run(PULL, input={}))["pullFromGit"]["report"]
     assert again == {"teamsUpdated": 0, "assetsUpdated": 0, "passedOver": []}
+
+
+async def test_files_of_unknown_teams_are_removed_only_if_asked(run: Ask, world: World, tmp_path: Path) -> None:
+    await world.team("a")
+    (tmp_path / "contracts/teams").mkdir(parents=True)
+    (tmp_path / "contracts/teams/gone.yaml").write_text(git_files.render_file(git_files.TeamFile(name="gone")))
+    unknown, removed = [(await run(PUSH, input={"prune": prune}))["pushToGit"] for prune in (False, True)]
+    assert (unknown["unknown"], unknown["removed"]) == (["teams/gone.yaml"], [])
+    assert (removed["unknown"], removed["removed"]) == ([], ["teams/gone.yaml"])
 
 
 async def test_a_mistake_in_a_file_is_reported_with_its_line(run: Ask, world: World, tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ IN_SCHEMA = {
     Action.REGISTER,
     Action.WITHDRAW_PROPOSAL,
     Action.PUBLISH_PROPOSAL,
+    Action.PROPOSE_RETIREMENT,
+    Action.WITHDRAW_CHANGE_SET,
+    Action.PUBLISH_CHANGE_SET,
     Action.SYNC_DBT_MANIFEST,
 }
 """What a project's key may do, for an owner of the project and in its schemas."""

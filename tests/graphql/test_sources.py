@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tessera_gql.formats import odcs
-from tests.formats.test_schema_documents import AVRO, DDL, ODCS, descriptors
+from tests.formats.test_schema_documents import AVRO, DCS, DDL, ODCS, descriptors
 from tests.graphql.conftest import Ask
 from tests.world import World
 
@@ -30,6 +30,7 @@ EMPTY = {"type": "object"}
     [
         {"format": "AVRO", "text": AVRO},
         {"format": "ODCS", "text": ODCS},
+        {"format": "DCS", "text": DCS},
         {"format": "DDL", "text": DDL, "part": "shop.orders", "dialect": "postgres"},
         {"format": "PROTOBUF", "text": descriptors("Orders", "Item")},
         {"format": "JSON_SCHEMA", "text": '{"type": "object", "properties": {"id": {}}}'},
@@ -52,6 +53,52 @@ async def test_a_document_is_published_and_stored_unchanged(world: World, ask: A
     assert (exported.name, exported.version) == ("analytics.core.orders", "1.0.0")
     again = (await ask(PUBLISH, input={"asset": ORDERS, "document": document}))["publishContract"]
     assert again["outcome"] == "UNCHANGED"
+
+
+async def test_what_is_left_out_of_a_document_is_in_the_payload_and_in_the_impact(world: World, ask: Ask) -> None:
+    await world.asset("analytics.core.orders", await world.team("shop"))
+    document = {"format": "DDL", "text": "create table orders (id int);\ndo $$ begin end $$;"}
+    warnings = ["Line 2: the code of a DO block is not read."]
+    query = "query ($a: AssetRef!, $d: DocumentInput) { impact(asset: $a, document: $d) { warnings } }"
+    assert (await ask(query, a=ORDERS, d=document))["impact"]["warnings"] == warnings
+    mutation = "mutation ($input: PublishContractInput!) { publishContract(input: $input) { warnings outcome } }"
+    arguments = {"asset": ORDERS, "document": document, "idempotencyKey": "once"}
+    for _ in range(2):
+        payload = (await ask(mutation, input=arguments))["publishContract"]
+        assert payload == {"warnings": warnings, "outcome": "PUBLISHED"}
+
+
+async def test_the_constraints_of_sql_leave_other_guarantees_as_they_are(world: World, ask: Ask) -> None:
+    await world.asset("analytics.core.orders", await world.team("shop"))
+    schema = {"type": "object", "properties": {"id": {"type": "integer"}}}
+    freshness, accepted = {"freshness": {"hours": 24}}, {"accepted_values": {"id": [1]}}
+    await ask(PUBLISH, input={"asset": ORDERS, "schema": schema, "guarantees": freshness | accepted})
+    keys = {"uniqueness": {"id": "always"}}
+    for sql, guarantees in (
+        ("create table orders (id bigint unique)", freshness | accepted | keys),
+        ("create table orders (id bigint unique, note text)", freshness | keys),
+        ("create table orders (id bigint, note text)", freshness),
+    ):
+        document = {"format": "DDL", "text": sql, "dialect": "postgres"}
+        payload = await ask(PUBLISH, input={"asset": ORDERS, "document": document, "force": True, "reason": "x"})
+        assert payload["publishContract"]["contract"]["guarantees"] == guarantees
+
+
+async def test_an_export_publishes_the_same_terms_for_another_asset(world: World, ask: Ask) -> None:
+    team = await world.team("shop")
+    await world.asset("analytics.core.orders", team)
+    await world.asset("analytics.core.copies", team)
+    terms = {
+        "schema": {"type": "object", "properties": {"id": {"enum": [1, None]}}, "required": ["id"]},
+        "guarantees": {"freshness": {"hours": 24}, "nullability": {"id": "never"}},
+        "compatibilityMode": "FULL",
+    }
+    payload = (await ask(PUBLISH, input={"asset": ORDERS, **terms}))["publishContract"]
+    copy = {"asset": {"fqn": "analytics.core.copies"}, "document": {"format": "ODCS"}}
+    copy["document"]["text"] = payload["contract"]["exported"]
+    query = PUBLISH.replace("exported }", "compatibilityMode }")
+    contract = (await ask(query, input=copy))["publishContract"]["contract"]
+    assert {name: contract[name] for name in terms} == terms
 
 
 async def test_a_proposal_publishes_the_document_that_was_approved(world: World, ask: Ask) -> None:

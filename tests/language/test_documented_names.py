@@ -30,6 +30,10 @@ EXTERNAL_NAMES = {
     "Relationship": "a function of SQLModel",
     "_int4": "a type of PostgreSQL",
     "minRows": "a label of a guarantee",
+    "INHERITS": "a clause of SQL",
+    "MODIFY": "a clause of SQL",
+    "PT24H": "a duration of ISO 8601",
+    "snowflakeType": "a key of the Data Contract Specification",
 }
 """Names of other systems and of examples, with what they are."""
 

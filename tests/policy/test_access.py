@@ -36,6 +36,9 @@ FOR_PROJECTS = {
     Action.REGISTER,
     Action.WITHDRAW_PROPOSAL,
     Action.PUBLISH_PROPOSAL,
+    Action.PROPOSE_RETIREMENT,
+    Action.WITHDRAW_CHANGE_SET,
+    Action.PUBLISH_CHANGE_SET,
     Action.SYNC_DBT_MANIFEST,
 }
 """What the key of a project may do besides reading, for the owners of the project only."""

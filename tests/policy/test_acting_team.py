@@ -11,6 +11,7 @@ CALLERS = {"actor", "caller"}
 
 USES: dict[tuple[str, str], str] = {
     ("app.py", "_find_sharing_scope"): "the project is a part of the scope beside the team, because it decides rights",
+    ("graphql/viewer.py", "_load_debts"): "a project has no debts: the list is empty",
     ("graphql/viewer.py", "_load_inbox"): "a project is never asked: its inbox is empty",
     ("policy/access.py", "may_act_for_project"): "a project's key is compared by its project before this",
     ("policy/access.py", "team_ids"): "the owners of the project",
@@ -20,6 +21,7 @@ USES: dict[tuple[str, str], str] = {
         "_find_holder",
     ): "no key without a team or project: refused, as the action is not for projects",
     ("workflows/keys.py", "revoke"): "refused before, as the action is not for projects",
+    ("workflows/change_sets.py", "open_change_set"): "a change set that a project's key opens belongs to the project",
     ("workflows/webhooks.py", "create"): "no webhook without a team: refused, as the action is not for projects",
 }
 """By module and function."""

@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 
 from tessera_gql.policy.access import ANONYMOUS, Action, Actor, ProjectScope, Scope, is_allowed
-from tessera_gql.policy.events import EVENT_KINDS, ApiKeyCreated, TeamCreated
+from tessera_gql.policy.events import EVENT_KINDS, TeamCreated
+from tessera_gql.policy.private_events import ApiKeyCreated
 from tessera_gql.policy.visibility import (
     EVENT_AUDIENCES,
     UNRESTRICTED,

@@ -9,7 +9,7 @@ import typer
 
 from tessera_gql.cli import build_app
 from tessera_gql.config import Settings, secrets
-from tessera_gql.policy.events import EVENT_KINDS
+from tessera_gql.policy.visibility import ALL_EVENT_KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("cli", "deploying", "configuring", "securing", "observing", "upgrading", "uploading", "webhooks")
@@ -66,7 +66,7 @@ def code(page: str) -> list[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_each_setting_that_a_page_names_exists(name: str) -> None:
     allowed = {setting.upper() for setting in Settings.model_fields} | STANDARD | MISTAKES | WORDS
-    allowed |= set(EVENT_KINDS)
+    allowed |= set(ALL_EVENT_KINDS)
     allowed |= {f"{secret.upper()}_FILE" for secret in secrets.secret_names(Settings.model_fields)}
     constants = set(re.findall(r"(?<![\w-])[A-Z][A-Z_]{2,}(?![\w-])", "\n".join(code(PAGES[name]))))
     assert constants <= allowed

@@ -52,11 +52,13 @@ async def inputs(private: VisibilityScenario, team: Team, other_team: Team) -> d
     """The input of every mutation, on objects of the team."""
     known_ids = await private.truth()
     asset, owner, number = {"fqn": f"shop.core.{team.name}"}, {"name": team.name}, next(NUMBERS)
+    change_set = {"key": f"repo#{number}"}
+    await private.world.change_set(f"abandoned#{number}")
     edge = {"dependent": asset, "dependency": {"fqn": f"shop.raw.{other_team.name}"}}
     own_registrations = [
         row for row in await private.world.registrations(live=False) if row.consumer_team_id == team.id
     ]
-    proposal = {"proposal": [*known_ids["Proposal"]][0 if team is private.ours else -1]}
+    proposal = {"proposal": [*known_ids["Proposal"]][0 if team is private.ours else 1]}
     calls = {field: {argument: private_id(known_ids, kind, team)} for field, (argument, kind) in HIDDEN.items()}
     calls["updateWebhook"] |= {"isActive": True, "rotateSecret": True}
     return {
@@ -78,6 +80,14 @@ async def inputs(private: VisibilityScenario, team: Team, other_team: Team) -> d
         "withdrawProposal": proposal,
         "unregister": {"registration": global_id("Registration", own_registrations[0].id)},
         "retireContract": {"contract": [*known_ids["Contract"]][-1]},
+        "proposeRetirement": {
+            "asset": {"fqn": f"shop.raw.{other_team.name}"},
+            "reason": "moved",
+            "requireExplicitPublish": True,
+            "changeSet": change_set,
+        },
+        "publishChangeSet": {"changeSet": change_set},
+        "withdrawChangeSet": {"changeSet": {"key": f"abandoned#{number}"}},
         "createApiKey": {"name": "new", "team": owner},
         "createWebhook": {"url": "https://hooks.example.com/new", "team": owner},
         "pushToGit": {},

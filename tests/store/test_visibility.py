@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from tessera_gql.policy.events import ApiKeyRevoked, Event, TeamUpdated
+from tessera_gql.policy.events import Event, TeamUpdated
+from tessera_gql.policy.private_events import ApiKeyRevoked
 from tessera_gql.policy.visibility import (
     TYPE_AUDIENCES,
     UNRESTRICTED,

@@ -8,6 +8,7 @@ import pytest
 from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.enums import ChangeSetStatus, Intent, ProposalKind, ProposalStatus, Response
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store.tables import Asset, ChangeSet, Proposal, Team
 from tessera_gql.workflows import change_sets
 from tests.world import World, adding, without
@@ -111,7 +112,8 @@ async def test_a_second_change_set_over_one_asset_is_a_conflict_that_names_the_f
     second = await world.change_set("github.com/shop/warehouse#18")
     row = await ask(world, orders, first)
     size = await world.size()
-    message = rf"{row.id}, pending\) of the change set {KEY} \({URL}\) that these terms do not match"
+    proposal_id = encode_global_id("Proposal", row.id)
+    message = rf"{proposal_id}, pending\) of the change set {KEY} \({URL}\) that these terms do not match"
     with pytest.raises(Conflict, match=message):
         await ask(world, orders, second, without("total"))
     with pytest.raises(Conflict, match=message):

@@ -12,15 +12,13 @@ from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.formats import dbt
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.policy.enums import Evidence, Outcome
-from tessera_gql.store import assets, lineage, registrations
-from tessera_gql.store.assets import AssetRef
-from tessera_gql.store.tables import Asset, Registration, Team
-from tessera_gql.store.tables import table as table_of
-from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows.dbt.impact import compute_impact
-from tessera_gql.workflows.dbt.sync import SyncOptions, SyncOutcome, SyncReport, sync_manifest
+from tessera_gql.store import assets, lineage
+from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
+from tessera_gql.workflows.dbt.report import SyncOutcome
+from tessera_gql.workflows.dbt.sync import sync_manifest
 from tests.formats.manifests import column, table
 from tests.formats.manifests import manifest as dbt_manifest
+from tests.workflows.dbt_syncs import asset_at, find_readers, plan, run_sync, team_table
 from tests.world import World
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "../shared/data/dbt_manifests"
@@ -32,18 +30,13 @@ NAMES = [
     "netsuite_before",
     "netsuite_after",
 ]
+FQN = "analytics.core.orders"
 needs_manifests = pytest.mark.skipif(not MANIFESTS.is_dir(), reason="the shared manifests are not beside this checkout")
 
 
 def document(name: str) -> dict[str, Any]:
     manifest: dict[str, Any] = orjson.loads((MANIFESTS / f"{name}.json").read_bytes())
     return manifest
-
-
-async def run_sync(world: World, manifest: Any, **options: Any) -> SyncReport:
-    async with world.database.write() as session:
-        wanted = SyncOptions(**{"owner": TeamRef(name="data-platform"), "create_teams": True, **options})
-        return await sync_manifest(session, ANONYMOUS, dbt.parse_manifest(manifest), wanted)
 
 
 @needs_manifests
@@ -65,11 +58,6 @@ async def test_a_real_manifest_becomes_assets_contracts_and_lineage_and_a_second
     assert await world.size() == size
 
 
-async def find_asset(world: World, fqn: str = "analytics.core.orders") -> Asset:
-    async with world.database.read() as session:
-        return (await assets.by_fqns(session, [fqn]))[0]
-
-
 def orders_with_mode(mode: str | None, *columns: str) -> dict[str, Any]:
     meta = {"owner": "shop"} | ({"compatibility_mode": mode} if mode else {})
     return dbt_manifest(table("orders", *(column(name, "bigint") for name in columns or ("id",)), meta=meta))
@@ -87,22 +75,21 @@ async def test_a_new_asset_takes_the_mode_of_its_model_else_that_of_the_sync_els
     world: World, mode: str | None, options: dict[str, Any], expected: Mode
 ) -> None:
     await run_sync(world, orders_with_mode(mode), **options)
-    asset = await find_asset(world)
+    asset = await asset_at(world, FQN)
     (contract,) = await world.contracts(asset)
     assert asset.compatibility_mode is contract.compatibility_mode is expected
 
 
 async def test_a_stronger_mode_in_the_manifest_is_published_and_a_weaker_one_asks(world: World) -> None:
     await run_sync(world, orders_with_mode("BACKWARD"))
-    asset = await find_asset(world)
+    asset = await asset_at(world, FQN)
     await world.register(asset, await world.team("finance"), "id")
     assert (await run_sync(world, orders_with_mode("FULL"))).models[0].outcome is SyncOutcome.PUBLISHED
     assert (await run_sync(world, orders_with_mode("FULL"))).models[0].outcome is SyncOutcome.UNCHANGED
     assert (await run_sync(world, orders_with_mode(None))).models[0].outcome is SyncOutcome.UNCHANGED
-    async with world.database.read() as session:
-        foreseen = await compute_impact(session, ANONYMOUS, dbt.parse_manifest(orders_with_mode("NONE")))
+    foreseen = (await plan(world, orders_with_mode("NONE"))).tables
     (model,) = (await run_sync(world, orders_with_mode("NONE"))).models
-    assert (model.outcome, foreseen[0].outcome) == (SyncOutcome.PROPOSED, Outcome.PROPOSED)
+    assert (model.outcome, foreseen[FQN].outcome) == (SyncOutcome.PROPOSED, Outcome.PROPOSED)
     assert [change.kind for change in model.breaking] == ["MODE_WEAKENED"]
     assert model.proposal_id is not None
     assert len(await world.asked(await world.proposal(model.proposal_id))) == 1
@@ -110,12 +97,12 @@ async def test_a_stronger_mode_in_the_manifest_is_published_and_a_weaker_one_ask
 
 async def test_a_sync_moves_an_asset_to_consumer_without_asking_only_for_an_administrator(world: World) -> None:
     await run_sync(world, orders_with_mode("BACKWARD"))
-    asset = await find_asset(world)
+    asset = await asset_at(world, FQN)
     await world.register(asset, await world.team("finance"))
     owner = Actor("ci", asset.owner_team_id, frozenset({Scope.WRITE}))
     manifest = dbt.parse_manifest(orders_with_mode("CONSUMER"))
-    async with world.database.read() as session:
-        outcomes = [(await compute_impact(session, actor, manifest))[0].outcome for actor in (owner, ANONYMOUS)]
+    impacts = [await plan(world, orders_with_mode("CONSUMER"), actor=actor) for actor in (owner, ANONYMOUS)]
+    outcomes = [impact.tables[FQN].outcome for impact in impacts]
     assert outcomes == [Outcome.PROPOSED, Outcome.PUBLISHED]
     async with world.database.write() as session:
         (asking,) = (await sync_manifest(session, owner, manifest, SyncOptions())).models
@@ -185,11 +172,6 @@ async def test_tables_without_an_owner_need_a_default_owner(world: World) -> Non
     assert await world.size() == before
 
 
-def team_table(name: str, owner: str, *columns: str, **fields: Any) -> dict[str, Any]:
-    meta = {"materialized": "table", "meta": {"owner": owner}}
-    return table(name, *(column(each, "bigint") for each in columns), config=meta, **fields)
-
-
 SHOP = team_table("orders", "shop", "id", "total", "note")
 MART = team_table(
     "closing",
@@ -205,16 +187,6 @@ BOARD = {
     "owner": {"name": "Ada Lovelace", "email": "ada@example.org"},
     "depends_on": {"nodes": ["model.shop.orders"]},
 }
-FQN = "analytics.core.orders"
-
-
-async def readers(world: World) -> dict[tuple[str, str], Registration]:
-    """Live registrations by consumer team and asset."""
-    async with world.database.read() as session:
-        rows = await session.list(select(registrations.TABLE).where(registrations.IS_LIVE), Registration)
-        names = {team.id: team.name for team in await session.list(select(table_of(Team)), Team)}
-        fqns = {asset.id: asset.fqn for asset in await session.list(select(assets.TABLE), Asset)}
-    return {(names[registration.consumer_team_id], fqns[registration.asset_id]): registration for registration in rows}
 
 
 async def test_a_model_that_reads_a_table_of_another_team_registers_the_columns_of_its_query(world: World) -> None:
@@ -222,7 +194,7 @@ async def test_a_model_that_reads_a_table_of_another_team_registers_the_columns_
     assert [(reading.fqn, reading.upstream, reading.fields) for reading in report.reads] == [
         ("analytics.core.closing", FQN, ("id", "total"))
     ]
-    registration = (await readers(world))["finance", FQN]
+    registration = (await find_readers(world))["finance", FQN]
     assert (registration.fields, registration.evidence, registration.consumer_asset_id) == (
         ["id", "total"],
         Evidence.DBT_MANIFEST,
@@ -235,7 +207,7 @@ async def test_a_model_that_reads_a_table_of_another_team_registers_the_columns_
 
 async def test_an_unreadable_query_registers_for_all_columns_and_the_report_has_the_reason(world: World) -> None:
     report = await run_sync(world, dbt_manifest(SHOP, {**MART, "compiled_code": "selec oops from"}), owner=None)
-    assert (await readers(world))["finance", FQN].fields is None
+    assert (await find_readers(world))["finance", FQN].fields is None
     assert report.reads[0].assumption is not None
 
 
@@ -243,9 +215,9 @@ async def test_a_registration_follows_its_query_and_ends_with_it(world: World) -
     await run_sync(world, dbt_manifest(SHOP, MART), owner=None)
     rewritten = {**MART, "compiled_code": "select note from analytics.core.orders"}
     report = await run_sync(world, dbt_manifest(SHOP, rewritten), owner=None)
-    assert (report.registrations_updated, (await readers(world))["finance", FQN].fields) == (1, ["note"])
+    assert (report.registrations_updated, (await find_readers(world))["finance", FQN].fields) == (1, ["note"])
     report = await run_sync(world, dbt_manifest(SHOP, {**MART, "depends_on": {"nodes": []}}), owner=None)
-    assert (report.registrations_ended, await readers(world)) == (1, {})
+    assert (report.registrations_ended, await find_readers(world)) == (1, {})
 
 
 async def test_a_registration_ends_with_its_model_and_a_declared_one_stays(world: World) -> None:
@@ -254,7 +226,7 @@ async def test_a_registration_ends_with_its_model_and_a_declared_one_stays(world
     await world.register(await asset_at(world, FQN), support, "note")
     report = await run_sync(world, dbt_manifest(SHOP), owner=None)
     assert [removal.fqn for removal in report.removed] == ["analytics.core.closing"]
-    assert (report.registrations_ended, list(await readers(world))) == (1, [("support", FQN)])
+    assert (report.registrations_ended, list(await find_readers(world))) == (1, [("support", FQN)])
     size = await world.size()
     await run_sync(world, dbt_manifest(SHOP), owner=None)
     assert await world.size() == size
@@ -270,8 +242,9 @@ async def test_a_team_that_stops_reading_a_column_in_the_manifest_that_drops_it_
     assert proposed.proposal_id is not None
     assert await world.asked(await world.proposal(proposed.proposal_id)) == set()
     size = await world.size()
+    assert proposed.outcome is SyncOutcome.PUBLISHED
     again = await run_sync(world, dbt_manifest(without_total, adapted), owner=None)
-    assert next(model for model in again.models if model.fqn == FQN).outcome is SyncOutcome.UNCHANGED
+    assert {model.outcome for model in again.models} == {SyncOutcome.UNCHANGED}
     assert await world.size() == size
 
 
@@ -280,7 +253,7 @@ async def test_a_column_that_a_model_of_another_team_still_reads_waits_for_that_
     report = await run_sync(world, dbt_manifest(team_table("orders", "shop", "id", "note"), MART), owner=None)
     proposed = next(model for model in report.models if model.fqn == FQN)
     assert proposed.proposal_id is not None
-    finance = (await readers(world))["finance", FQN].consumer_team_id
+    finance = (await find_readers(world))["finance", FQN].consumer_team_id
     assert await world.asked(await world.proposal(proposed.proposal_id)) == {finance}
 
 
@@ -292,7 +265,8 @@ async def test_owners_are_mapped_to_teams_whatever_the_case(world: World) -> Non
     report = await run_sync(world, dbt_manifest(SHOP, MART, exposures={BOARD["unique_id"]: BOARD}), **options)
     assert report.count(SyncOutcome.CREATED) == 2
     assert {
-        (team, registration.consumer_asset_id is None) for (team, _), registration in (await readers(world)).items()
+        (team, registration.consumer_asset_id is None)
+        for (team, _), registration in (await find_readers(world)).items()
     } == {("money", True)}
     assert (report.registrations_created, report.warnings) == (2, ())
 
@@ -302,13 +276,13 @@ async def test_an_exposure_registers_its_team_until_it_is_removed(world: World) 
     options = {"owner": None, "owners": {"Ada Lovelace": "board"}}
     manifest = dbt_manifest(SHOP, exposures={BOARD["unique_id"]: BOARD})
     await run_sync(world, manifest, **options)
-    registration = (await readers(world))["board", FQN]
+    registration = (await find_readers(world))["board", FQN]
     assert (registration.fields, registration.purpose) == (None, "dbt exposure: board.")
     size = await world.size()
     await run_sync(world, manifest, **options)
     assert await world.size() == size
     report = await run_sync(world, dbt_manifest(SHOP), **options)
-    assert (report.registrations_ended, await readers(world)) == (1, {})
+    assert (report.registrations_ended, await find_readers(world)) == (1, {})
 
 
 async def test_an_exposure_of_an_unknown_owner_is_reported_and_skipped(world: World) -> None:
@@ -331,26 +305,29 @@ async def test_removed_tables_are_retired_only_on_request_and_without_readers(wo
         ("analytics.core.closing", False),
         ("analytics.core.old", True),
     ]
-    assert "support" in (report.removed[0].reason or "")
+    assert report.removed[0].proposal_id is not None
+    support = (await find_readers(world))["support", "analytics.core.closing"].consumer_team_id
+    assert await world.asked(await world.proposal(report.removed[0].proposal_id)) == {support}
     back = await run_sync(world, dbt_manifest(SHOP, team_table("old", "shop", "id")), owner=None)
     assert next(model for model in back.models if model.fqn.endswith("old")).outcome is SyncOutcome.PUBLISHED
 
 
-async def test_a_sync_per_asset_skips_refused_assets_and_applies_the_remaining_ones(world: World) -> None:
+async def test_a_sync_skips_refused_tables_and_applies_the_remaining_ones_unless_it_is_atomic(world: World) -> None:
     await run_sync(world, dbt_manifest(SHOP, team_table("other", "shop", "id")), owner=None)
     await world.register(await asset_at(world, FQN), await world.team("support"))
     await run_sync(world, dbt_manifest(team_table("orders", "shop", "id", "total")), owner=None)
     conflicting = dbt_manifest(team_table("orders", "shop", "id"), team_table("other", "shop", "id", "more"))
     size = await world.size()
     with pytest.raises(Conflict, match=f"{FQN}: "):
-        await run_sync(world, conflicting, owner=None)
+        await run_sync(world, conflicting, owner=None, atomic=True)
     assert await world.size() == size
-    report = await run_sync(world, conflicting, owner=None, per_asset=True)
+    report = await run_sync(world, conflicting, owner=None)
     assert {model.fqn: model.outcome for model in report.models} == {
         FQN: SyncOutcome.SKIPPED,
         "analytics.core.other": SyncOutcome.PUBLISHED,
     }
     assert "open proposal" in (report.models[0].reason or "")
+    assert report.models[0].is_refused
 
 
 async def test_versions_and_the_date_of_deprecation_are_kept_with_the_asset(world: World) -> None:
@@ -376,7 +353,7 @@ async def test_a_contract_published_without_dbt_is_seen_by_the_next_sync(world: 
 
 async def test_a_key_of_one_team_syncs_the_tables_of_that_team_only(world: World) -> None:
     await run_sync(world, dbt_manifest(SHOP, MART), owner=None)
-    finance = (await readers(world))["finance", FQN].consumer_team_id
+    finance = (await find_readers(world))["finance", FQN].consumer_team_id
     actor = Actor("ci", finance, frozenset({Scope.WRITE}))
     changed = dbt_manifest(team_table("orders", "shop", "id"), {**MART, "description": "New."})
     async with world.database.write() as session:
@@ -388,6 +365,18 @@ async def test_a_key_of_one_team_syncs_the_tables_of_that_team_only(world: World
     assert (await asset_at(world, "analytics.core.closing")).description == "New."
 
 
-async def asset_at(world: World, fqn: str) -> Asset:
-    async with world.database.read() as session:
-        return await assets.get(session, AssetRef(fqn=fqn))
+async def test_a_plan_without_locks_is_made_again_if_something_was_written_since(world: World) -> None:
+    await run_sync(world, dbt_manifest(SHOP), owner=None)
+    owner = Actor("ci", (await asset_at(world, FQN)).owner_team_id, frozenset({Scope.WRITE}))
+    manifest = dbt_manifest(team_table("orders", "shop", "id", "note"), team_table("b", "shop", "id"))
+    draft = await plan(world, manifest, actor=owner, purpose=Purpose.RELEASE)
+    assert {table.state for table in draft.tables.values()} == {"UNREAD", "NEW"}
+    finance = await world.team("finance")
+    await world.register(await asset_at(world, FQN), finance, "total")
+    await world.asset("analytics.core.b", finance)
+    async with world.database.write() as session:
+        report = await sync_manifest(session, owner, dbt.parse_manifest(manifest), SyncOptions(), draft=draft)
+    assert {model.fqn: (model.outcome, model.reason) for model in report.models} == {
+        FQN: (SyncOutcome.PROPOSED, None),
+        "analytics.core.b": (SyncOutcome.SKIPPED, "it belongs to another team than this key"),
+    }

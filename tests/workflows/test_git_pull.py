@@ -196,3 +196,28 @@ async def test_the_schema_in_a_file_is_plain_json(world: World, tmp_path: Path) 
     file = git_files.parse_file((tmp_path / ORDERS_FILE).read_text())
     assert isinstance(file, git_files.AssetFile)
     assert file.contracts[0].schema == ORDERS
+
+
+@pytest.mark.parametrize(
+    "known_columns", [{"id": "bigint"}, {"id": {"declared": 7}}, {"id": {"type": "bigint"}}, {"id": None}]
+)
+async def test_known_columns_of_another_shape_are_refused_with_file_and_line(
+    world: World, empty_database: Database, tmp_path: Path, known_columns: Any
+) -> None:
+    await world.published()
+    await push(world.database, tmp_path)
+    newer(tmp_path, ORDERS, "1.0.1", known_columns=known_columns)
+    for database in (world.database, empty_database):
+        with pytest.raises(Invalid, match=rf"{ORDERS_FILE}, line \d+: `known_columns` has for 'id'"):
+            await pull(database, tmp_path)
+
+
+async def test_a_file_without_known_columns_leaves_those_of_the_database(world: World, tmp_path: Path) -> None:
+    await world.published(known_columns={"id": {"observed": "bigint"}})
+    await push(world.database, tmp_path)
+    path = tmp_path / ORDERS_FILE
+    file = git_files.parse_file(path.read_text())
+    assert isinstance(file, git_files.AssetFile)
+    entry = git_files.ContractEntry(**(vars(file.contracts[0]) | {"known_columns": None}))
+    edit(tmp_path, contracts=(entry,))
+    assert await pull(world.database, tmp_path) == PullResult()

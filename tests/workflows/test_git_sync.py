@@ -4,6 +4,7 @@ import os
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,14 +13,18 @@ from tessera_gql.errors import Conflict, Forbidden, Invalid, Refusal
 from tessera_gql.formats import dbt, git_files
 from tessera_gql.formats.schema_documents import SchemaDocument, SchemaFormat
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
-from tessera_gql.policy.enums import DependencyType
+from tessera_gql.policy.enums import ChangeType, DependencyType, ProposalKind, ProposalStatus
+from tessera_gql.store import contracts
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
+from tessera_gql.store.tables import Asset, Proposal, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import contracts as contract_verbs
 from tessera_gql.workflows import dependencies, registrations
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.dbt import sync
+from tessera_gql.workflows.dbt.options import SyncOptions
+from tessera_gql.workflows.dbt.report import SyncOutcome
 from tessera_gql.workflows.git import folder as git_folder
 from tessera_gql.workflows.git import sync as git_verbs
 from tessera_gql.workflows.git.folder import Commit
@@ -101,15 +106,15 @@ async def test_a_dbt_project_survives_a_round_trip_through_files(
     await world.team("shop")
     async with world.database.write() as session:
         await sync.sync_manifest(
-            session, ANONYMOUS, manifest, sync.SyncOptions(owner=TeamRef(name="shop"), create_teams=True)
+            session, ANONYMOUS, manifest, SyncOptions(owner=TeamRef(name="shop"), create_teams=True)
         )
     await push(world.database, tmp_path / "first")
     await pull(empty_database, tmp_path / "first")
     await push(empty_database, tmp_path / "second")
     assert tree(tmp_path / "first") == tree(tmp_path / "second")
     async with empty_database.write() as session:
-        report = await sync.sync_manifest(session, ANONYMOUS, manifest, sync.SyncOptions())
-        assert {model.outcome for model in report.models} == {sync.SyncOutcome.UNCHANGED}
+        report = await sync.sync_manifest(session, ANONYMOUS, manifest, SyncOptions())
+        assert {model.outcome for model in report.models} == {SyncOutcome.UNCHANGED}
         assert not session.events
 
 
@@ -125,22 +130,134 @@ async def test_a_second_push_writes_nothing_and_a_second_pull_writes_no_row(
     assert await world.size() == size
 
 
-async def test_files_of_removed_assets_are_deleted_and_foreign_files_stay(world: World, tmp_path: Path) -> None:
+async def test_files_of_unknown_assets_stay_and_are_named_until_they_are_pruned(world: World, tmp_path: Path) -> None:
     await world.published()
     await push(world.database, tmp_path)
     (tmp_path / "assets/README.md").write_text("mine")
     (tmp_path / "assets/mine.yaml").write_text("mine: true")
-    removed = git_files.AssetFile(fqn="x.y", owner="producers", resource_type="TABLE", compatibility_mode="NONE")
-    (tmp_path / "assets/x.y.yaml").write_text(git_files.render_file(removed))
-    assert (await push(world.database, tmp_path)).removed == ("assets/x.y.yaml",)
-    assert {"assets/README.md", "assets/mine.yaml"} < set(tree(tmp_path))
+    unknown = git_files.AssetFile(fqn="x.y", owner="producers", resource_type="TABLE", compatibility_mode="NONE")
+    text = git_files.render_file(unknown)
+    (tmp_path / "assets/x.y.yaml").write_text(text)
+    (tmp_path / "assets/new.yml").write_text(text.removeprefix(git_files.FILE_HEADER).replace("x.y", "x.z"))
+    result = await push(world.database, tmp_path)
+    assert (result.changed, result.removed, result.unknown) == ((), (), ("assets/new.yml", "assets/x.y.yaml"))
+    pruned = await push(world.database, tmp_path, prune=True)
+    assert (pruned.removed, pruned.unknown) == (("assets/x.y.yaml",), ("assets/new.yml",)), (
+        "written by hand, not pulled yet"
+    )
+    assert {"assets/README.md", "assets/mine.yaml", "assets/new.yml"} < set(tree(tmp_path))
+
+
+async def test_a_push_from_an_empty_database_removes_nothing(
+    world: World, empty_database: Database, tmp_path: Path
+) -> None:
+    folder = tmp_path / "git"
+    await world.published()
+    await push(world.database, folder)
+    before = tree(folder)
+    result = await push(empty_database, folder)
+    assert (result.changed, result.removed, result.unknown) == ((), (), tuple(sorted(before)))
+    with pytest.raises(Conflict, match="every file would be removed"):
+        await push(empty_database, folder, prune=True)
+    assert tree(folder) == before
+
+
+async def test_a_file_that_was_moved_is_pulled_and_updated_where_it_is(world: World, tmp_path: Path) -> None:
+    folder = tmp_path / "git"
+    asset = await world.published()
+    await push(world.database, folder)
+    (folder / "assets/shop/core").mkdir(parents=True)
+    moved = "assets/shop/core/orders.yml"
+    (folder / "assets/analytics.core.orders.yaml").rename(folder / moved)
+    by_hand = (folder / moved).read_text().removeprefix(git_files.FILE_HEADER)
+    (folder / moved).write_text(f"# By hand.\n{by_hand}")
+    assert await pull(world.database, folder) == PullResult()
+    await world.publish(asset, adding("coupon"))
+    result = await push(world.database, folder)
+    assert (result.changed, result.unknown) == ((moved,), ())
+    assert set(tree(folder)) == {moved, "teams/producers.yaml"}
+    assert b"coupon" in tree(folder)[moved]
+    assert (await push(world.database, folder)).changed == ()
+
+
+async def test_a_file_whose_edits_can_not_be_read_is_named_with_its_line_and_not_overwritten(
+    world: World, tmp_path: Path
+) -> None:
+    folder = tmp_path / "git"
+    await world.published()
+    await push(world.database, folder)
+    file = folder / "assets/analytics.core.orders.yaml"
+    file.write_text(file.read_text().replace("owner: producers", "<<<<<<< ours\nowner: producers"))
+    (folder / "teams/copy.yaml").write_text((folder / "teams/producers.yaml").read_text() + "metadata: {a: 1}\n")
+    before = tree(folder)
+    await world.team("later")
+    with pytest.raises(Conflict) as refused:
+        await push(world.database, folder)
+    message = refused.value.message
+    assert "assets/analytics.core.orders.yaml, line 6: " in message
+    assert "teams/producers.yaml, line 1: the same team or asset is in teams/copy.yaml" in message
+    assert tree(folder) == before
+
+
+async def test_a_file_at_the_path_of_another_asset_is_not_overwritten(world: World, tmp_path: Path) -> None:
+    team = await world.team("producers")
+    await world.asset("a.b", team)
+    await push(world.database, tmp_path)
+    (tmp_path / "assets/a.b.yaml").rename(tmp_path / "assets/a.c.yaml")
+    await world.asset("a.c", team)
+    with pytest.raises(Conflict, match=r"assets/a\.c\.yaml is there already, for another team or asset"):
+        await push(world.database, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "known_columns", [{}, {"id": {"declared": None, "observed": "bigint"}, "b": {"observed": "text"}}]
+)
+async def test_known_columns_and_an_open_retirement_survive_a_round_trip(
+    world: World, empty_database: Database, tmp_path: Path, known_columns: Any
+) -> None:
+    asset = await world.published(consumers=1, known_columns=known_columns)
+    await propose_retirement(world, asset)
+    await push(world.database, tmp_path / "first")
+    await pull(empty_database, tmp_path / "first")
+    await push(empty_database, tmp_path / "second")
+    assert tree(tmp_path / "first") == tree(tmp_path / "second")
+    async with empty_database.read() as session:
+        (contract,) = await contracts.list_all(session)
+    assert contract.known_columns == known_columns
+    assert await pull(world.database, tmp_path / "first") == PullResult()
+    (proposal,) = await world.rows(Proposal)
+    assert (proposal.kind, proposal.status) == (ProposalKind.RETIREMENT, ProposalStatus.PENDING)
+
+
+async def propose_retirement(world: World, asset: Asset) -> None:
+    contract = await world.active(asset)
+    assert contract is not None
+    async with world.database.write() as session:
+        proposal = Proposal(
+            id=new_id(),
+            asset_id=asset.id,
+            base_contract_id=contract.id,
+            kind=ProposalKind.RETIREMENT,
+            compatibility_mode=contract.compatibility_mode,
+            change_type=ChangeType.MAJOR,
+            breaking_changes=[],
+            fingerprint="f",
+            status=ProposalStatus.PENDING,
+            proposed_by=asset.owner_team_id,
+            proposed_at=session.now,
+            expires_at=session.now + timedelta(days=30),
+            meta={},
+            row_version=1,
+            created_at=session.now,
+        )
+        await session.insert(proposal)
 
 
 async def test_a_foreign_file_is_never_overwritten(world: World, tmp_path: Path) -> None:
     await world.published()
     (tmp_path / "assets").mkdir()
     (tmp_path / "assets/analytics.core.orders.yaml").write_text("mine: true")
-    with pytest.raises(Conflict, match="not written by a push"):
+    with pytest.raises(Conflict, match="is not the file of a team or asset"):
         await push(world.database, tmp_path)
     assert tree(tmp_path / "assets") == {"analytics.core.orders.yaml": b"mine: true"}
 
@@ -160,9 +277,9 @@ def test_a_failure_half_way_leaves_the_old_tree(tmp_path: Path) -> None:
 
     changed = {name: text + "metadata:\n  a: 1\n" for name, text in files.items() if name != "teams/e.yaml"}
     with pytest.raises(Conflict, match="as it was before"):
-        git_folder.save_files(tmp_path, changed, rename=failing)
+        git_folder.save_files(tmp_path, changed, prune=True, rename=failing)
     assert tree(tmp_path) == before
-    git_folder.save_files(tmp_path, changed)
+    git_folder.save_files(tmp_path, changed, prune=True)
     assert {name: text.encode() for name, text in changed.items()} == tree(tmp_path)
 
 
@@ -177,11 +294,12 @@ def test_concurrent_pushes_exclude_each_other_and_a_killed_push_is_recovered(tmp
     assert not staging.exists()
 
 
-@pytest.mark.parametrize("location", ["assets", "assets/analytics.core.orders.yaml"])
+@pytest.mark.parametrize("location", ["assets", "assets/analytics.core.orders.yaml", "assets/shop"])
 async def test_links_are_not_followed(world: World, tmp_path: Path, location: str) -> None:
     await world.published()
     outside, inside = tmp_path / "outside", tmp_path / "inside"
     await push(world.database, outside)
+    (outside / "assets/shop").mkdir()
     inside.mkdir()
     (inside / location).parent.mkdir(exist_ok=True)
     (inside / location).symlink_to(outside / location)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tessera_gql.diff import Mode
-from tessera_gql.errors import Invalid
+from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.enums import Intent, Outcome, ProposalStatus, Response
 from tests.conftest import FixedClock
@@ -85,6 +85,61 @@ async def test_a_release_of_what_is_pending_or_rejected_changes_nothing(world: W
     assert result.proposal is not None
     assert (result.outcome, result.proposal.id) == (Outcome.PROPOSED, proposal.id)
     assert await world.size() == size
+
+
+def without_note(**columns: str) -> dict[str, Any]:
+    """The schema without the column `note`, with further columns of a type."""
+    schema = without("note")
+    return schema | {"properties": schema["properties"] | {name: {"type": kind} for name, kind in columns.items()}}
+
+
+async def test_a_release_of_other_terms_with_the_agreed_breaks_asks_nobody_again(world: World) -> None:
+    asset = await world.published(consumers=1)
+    change_set = await world.change_set("github.com/shop/warehouse#17")
+    asked = (await world.publish(asset, without("note"), intent=Intent.ASK, change_set_id=change_set.id)).proposal
+    assert asked is not None
+    await world.answer(asked, world.consumers[0], Response.APPROVED)
+    before = (await world.events())[-1].sequence
+    result = await world.publish(asset, without_note(channel="string"))
+    assert result.outcome is Outcome.PUBLISHED
+    assert result.contract is not None
+    assert result.contract.schema_def == without_note(channel="string")
+    assert "ACKNOWLEDGMENT_REQUESTED" not in await world.kinds(before)
+    assert (await world.proposal(asked.id)).status is ProposalStatus.SUPERSEDED
+    assert result.proposal is not None
+    assert (result.proposal.status, result.proposal.change_set_id) == (ProposalStatus.PUBLISHED, change_set.id)
+    [answer] = await world.acknowledgments(result.proposal)
+    assert answer.response is Response.APPROVED
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer"),
+    [(without("note", "total"), Response.APPROVED), (without_note(channel="string"), None)],
+    ids=["a further break", "an answer is missing"],
+)
+async def test_a_release_of_other_terms_is_a_conflict_unless_all_its_breaks_are_agreed(
+    world: World, schema: dict[str, Any], answer: Response | None
+) -> None:
+    asset = await world.published(consumers=1)
+    asked = (await world.publish(asset, without("note"), intent=Intent.ASK)).proposal
+    assert asked is not None
+    if answer is not None:
+        await world.answer(asked, world.consumers[0], answer)
+    size = await world.size()
+    with pytest.raises(Conflict, match="these terms do not match"):
+        await world.publish(asset, schema)
+    assert await world.size() == size
+
+
+async def test_a_team_that_registered_after_the_answers_is_asked_by_the_release(world: World) -> None:
+    asset = await world.published(consumers=1)
+    asked = (await world.publish(asset, without("note"), intent=Intent.ASK)).proposal
+    assert asked is not None
+    await world.answer(asked, world.consumers[0], Response.APPROVED)
+    late = await world.team("late")
+    await world.register(asset, late, "note")
+    with pytest.raises(Conflict, match="these terms do not match"):
+        await world.publish(asset, without_note(channel="string"))
 
 
 async def test_a_proposal_that_requires_an_explicit_publish_waits_for_it(world: World) -> None:

@@ -62,8 +62,9 @@ async def test_a_release_passes_what_is_new_and_read_by_nobody_and_names_it(worl
     before = (await world.events())[-1].sequence
     result = await world.publish(asset, without("note"))
     assert result.outcome is Outcome.PUBLISHED
-    assert await world.kinds(before) == ["PROPOSAL_REBASED", "CONTRACT_PUBLISHED", "PROPOSAL_STATUS_CHANGED"]
-    rebased, published, _ = await world.events(before)
+    kinds = ["PROPOSAL_REBASED", "CONTRACT_PUBLISHED", "DEBT_RECORDED", "PROPOSAL_STATUS_CHANGED"]
+    assert await world.kinds(before) == kinds
+    rebased, published, *_ = await world.events(before)
     assert (rebased.payload["changes"], rebased.payload["asked"]) == (["channel was removed."], [])
     assert published.payload["changes"] == ["channel was removed.", "note was removed."]
     assert [change.message for change in result.judgement.breaking] == ["channel was removed.", "note was removed."]

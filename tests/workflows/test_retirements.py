@@ -8,6 +8,7 @@ from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict, Forbidden, Invalid
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.enums import ContractStatus, Intent, Outcome, ProposalKind, ProposalStatus, Response
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store.tables import Asset
 from tests.world import World, adding, without
 
@@ -105,7 +106,8 @@ async def test_a_reader_that_registers_later_is_asked_about_the_retirement(world
 async def test_a_change_over_an_open_retirement_is_a_conflict_and_the_reverse(world: World) -> None:
     asset = await world.published(consumers=1)
     retirement = (await world.propose_retirement(asset)).proposal
-    with pytest.raises(Conflict, match=rf"open proposal to retire it \({retirement.id}, pending\) that these terms"):
+    proposal_id = encode_global_id("Proposal", retirement.id)
+    with pytest.raises(Conflict, match=rf"open proposal to retire it \({proposal_id}, pending\) that these terms"):
         await world.publish(asset, without("note"))
     change = (await world.publish(asset, without("note"), supersede=True)).proposal
     assert change is not None

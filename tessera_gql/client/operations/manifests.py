@@ -4,47 +4,78 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, TypeAlias, TypedDict, TypeVar
 
 from typing_extensions import Unpack
 
 from tessera_gql.client.enums import CompatibilityMode
 from tessera_gql.client.errors import Invalid
-from tessera_gql.client.models import JsonObject, ManifestReport, ModelImpact
+from tessera_gql.client.manifest_models import ManifestImpact, ManifestReport
+from tessera_gql.client.models import JsonObject
 from tessera_gql.client.operation import (
+    CATALOG_PLACEHOLDER,
     UPLOAD_PLACEHOLDER,
     Operation,
     RootField,
     TeamRef,
     build_team_ref,
     build_variables,
-    parse_model,
 )
+from tessera_gql.client.operations.publishing import ChangeSetRequest
 from tessera_gql.client.progress import ProgressCallback
+
+T = TypeVar("T")
 
 BOM = b"\xef\xbb\xbf"
 
 Manifest: TypeAlias = Path | bytes | Mapping[str, Any]
-"""The path of `target/manifest.json`, its content, or its parsed JSON object."""
+"""The path of `target/manifest.json` (or `target/catalog.json`), its content, or its parsed JSON object."""
 
 
-class SyncOptions(TypedDict, total=False):
+class ImpactOptions(TypedDict, total=False):
+    """Options of an impact.
+
+    `catalog`: `target/catalog.json` of the same run. `change_set`: key of the change set whose proposals an ask would
+    update. `new_target`: take tables that are all in other schemas than before as moved. `schema_map`: the schemas of
+    the assets by those of the manifest.
+    """
+
+    catalog: Manifest | None
+    change_set: str | None
+    new_target: bool
+    schema_map: Mapping[str, str] | None
+
+
+class AskOptions(TypedDict, total=False):
+    """Options of an ask, as those of an impact. `reason`: shown to the asked teams."""
+
+    catalog: Manifest | None
+    change_set: ChangeSetRequest | None
+    reason: str | None
+    new_target: bool
+    schema_map: Mapping[str, str] | None
+    supersede: bool
+    atomic: bool
+    dry_run: bool
+
+
+class SyncOptions(AskOptions, total=False):
     """Options of a sync; those that are None are left out.
 
     `owner`: team of the models without an owner in the manifest. `owners`: teams by the owner's name in the manifest.
-    `create_teams`: create the missing owners. `per_asset`: skip assets that are refused instead of rolling back.
-    `retire_removed`: retire contracts whose model left the manifest and has no consumers.
+    `sources`: teams of sources that no project builds. `create_teams`: create the missing owners. `atomic`: refuse all
+    tables because of one. `retire_removed`: retire contracts whose model left the manifest and has no consumers.
+    `allow_empty`: accept a manifest without models of a known project.
     `idempotency_key`: the key with which the call can be repeated.
     """
 
     owner: TeamRef | None
     owners: Mapping[str, str] | None
+    sources: Mapping[str, str] | None
     create_teams: bool
     compatibility_mode: CompatibilityMode
-    supersede: bool
-    dry_run: bool
-    per_asset: bool
     retire_removed: bool
+    allow_empty: bool
     idempotency_key: str | None
 
 
@@ -52,44 +83,79 @@ def sync_dbt(
     manifest: Manifest, *, on_progress: ProgressCallback | None = None, **options: Unpack[SyncOptions]
 ) -> Operation[ManifestReport]:
     """Sync assets, contracts and lineage from a dbt manifest in one transaction. Idempotent for the same manifest."""
-    owners = [{"owner": owner, "team": team} for owner, team in (options.get("owners") or {}).items()]
-    variables = build_variables(**{**options, "owner": build_team_ref(options.get("owner")), "owners": owners or None})
     root = RootField("syncDbtManifest", ManifestReport)
-    input_ = {**variables, "manifest": UPLOAD_PLACEHOLDER}
-    operation = root.build_idempotent_mutation(input_, payload_field="report")
-    return replace(operation, upload=read_manifest(manifest), on_progress=on_progress)
+    operation = root.build_idempotent_mutation(_build_input(options), payload_field="report")
+    return _add_files(operation, manifest, options.get("catalog"), on_progress)
+
+
+def ask_dbt(
+    manifest: Manifest, *, on_progress: ProgressCallback | None = None, **options: Unpack[AskOptions]
+) -> Operation[ManifestImpact]:
+    """Open and update proposals for what a manifest breaks, and return its impact. Asking again asks nobody twice."""
+    root = RootField("syncDbtManifest", ManifestImpact)
+    operation = root.build_mutation({**_build_input(options), "intent": "ASK"}, payload_field="impact")
+    return replace(_add_files(operation, manifest, options.get("catalog"), on_progress), is_idempotent=True)
+
+
+def _build_input(options: Mapping[str, Any]) -> JsonObject:
+    """Build the input of `syncDbtManifest`."""
+    return build_variables(
+        **{
+            **options,
+            "manifest": UPLOAD_PLACEHOLDER,
+            "catalog": None if options.get("catalog") is None else CATALOG_PLACEHOLDER,
+            "owner": build_team_ref(options.get("owner")),
+            "owners": _build_mappings("owner", "team", options.get("owners")),
+            "sources": _build_mappings("source", "team", options.get("sources")),
+            "schema_map": _build_mappings("old", "new", options.get("schema_map")),
+            "change_set": change_set.to_input() if (change_set := options.get("change_set")) else None,
+        }
+    )
+
+
+def _build_mappings(key: str, value: str, mapping: Mapping[str, str] | None) -> list[JsonObject] | None:
+    return [{key: name, value: target} for name, target in (mapping or {}).items()] or None
 
 
 def dbt_impact(
-    manifest: Manifest, *, on_progress: ProgressCallback | None = None
-) -> Operation[tuple[ModelImpact, ...]]:
-    """Compute per model what a sync would do and which teams would be asked. Writes nothing."""
-    root = RootField("dbtImpact", ModelImpact, {"manifest": "JSON!"})
-    query = root.build_get_query({"manifest": UPLOAD_PLACEHOLDER}, "")
+    manifest: Manifest, *, on_progress: ProgressCallback | None = None, **options: Unpack[ImpactOptions]
+) -> Operation[ManifestImpact]:
+    """Compute per table what a sync would do and which teams would be asked. Writes nothing."""
+    types = {"catalog": "JSON", "changeSet": "String", "newTarget": "Boolean!", "schemaMap": "[SchemaMapping!]"}
+    schema_map = _build_mappings("old", "new", options.get("schema_map"))
+    catalog = None if options.get("catalog") is None else CATALOG_PLACEHOLDER
+    optional = build_variables(**{**options, "schema_map": schema_map, "catalog": catalog})
+    arguments = {"manifest": "JSON!"} | {name: types[name] for name in optional}
+    root = RootField("dbtImpact", ManifestImpact, arguments)
+    query = root.build_get_query({"manifest": UPLOAD_PLACEHOLDER, **optional}, "The server returned no impact.")
+    return _add_files(query, manifest, options.get("catalog"), on_progress)
 
-    def parse(data: JsonObject) -> tuple[ModelImpact, ...]:
-        return tuple(parse_model(ModelImpact, impact) for impact in data[root.name])
 
-    return Operation(query.document, query.variables, parse, upload=read_manifest(manifest), on_progress=on_progress)
+def _add_files(
+    operation: Operation[T], manifest: Manifest, catalog: Manifest | None, on_progress: ProgressCallback | None
+) -> Operation[T]:
+    """Add the files to an operation; each replaces its placeholder in the variables."""
+    catalog_content = None if catalog is None else read_manifest(catalog, "catalog")
+    return replace(operation, upload=read_manifest(manifest), catalog=catalog_content, on_progress=on_progress)
 
 
-def read_manifest(manifest: Manifest) -> bytes:
-    """Return a manifest as JSON; raises Invalid for anything but a JSON object."""
+def read_manifest(manifest: Manifest, noun: str = "manifest") -> bytes:
+    """Return a manifest or a catalog (`noun`) as JSON; raises Invalid for anything but a JSON object."""
     match manifest:
         case Path():
-            return _validate_json(manifest.read_bytes(), str(manifest))
+            return _validate_json(manifest.read_bytes(), str(manifest), noun)
         case bytes():
-            return _validate_json(manifest, "The manifest")
+            return _validate_json(manifest, f"The {noun}", noun)
         case _:
             return json.dumps(manifest).encode()
 
 
-def _validate_json(content: bytes, name: str) -> bytes:
+def _validate_json(content: bytes, name: str, noun: str) -> bytes:
     content = content.removeprefix(BOM)
     try:
         manifest: object = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise Invalid(f"{name} is not JSON that can be read ({error}). Was it cut off? Run dbt again.") from None
     if not isinstance(manifest, dict):
-        raise Invalid(f"{name} is not a dbt manifest: it is no JSON object. Give target/manifest.json.")
+        raise Invalid(f"{name} is not a dbt {noun}: it is no JSON object. Give target/{noun}.json.")
     return content

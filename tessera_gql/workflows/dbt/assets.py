@@ -1,6 +1,7 @@
-"""Write the assets of a manifest with their first contracts and lineage, with one statement for each kind of row."""
+"""Write the assets of a manifest with their first contracts, with one statement for each kind of row."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -8,14 +9,14 @@ from tessera_gql.diff import Mode
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy import validation
 from tessera_gql.policy.compatibility import Terms, judge
-from tessera_gql.policy.enums import DependencyType, Evidence, ResourceType
+from tessera_gql.policy.enums import ResourceType
 from tessera_gql.policy.event_changes import describe_changes, list_changed
 from tessera_gql.policy.events import AssetUpdated
 from tessera_gql.policy.version import FIRST_VERSION
-from tessera_gql.store import assets, lineage
+from tessera_gql.store import assets
 from tessera_gql.store.dbt import DBT
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, AssetDependency, Contract, new_id
+from tessera_gql.store.tables import Asset, Contract
 from tessera_gql.workflows.assets import record_created
 from tessera_gql.workflows.comparisons import validate_schema_now
 from tessera_gql.workflows.contracts import ContractDraft, insert_contracts
@@ -53,22 +54,30 @@ def asset_columns(manifest: Manifest, model: Model) -> dict[str, Any]:
     }
 
 
-async def create_assets(
-    session: Session, manifest: Manifest, models: Sequence[tuple[Model, UUID, str]], mode: Mode
-) -> dict[str, Asset]:
-    """Create assets and return them by fqn; each model comes with its owner and its stamp.
+@dataclass(frozen=True)
+class NewAsset:
+    """A model that becomes an asset; `stamp` is the hash of the sync's input for it."""
 
-    `mode` is for models without a mode of their own.
-    """
+    model: Model
+    id: UUID
+    owner_team_id: UUID
+    stamp: str
+
+
+async def create_assets(
+    session: Session, manifest: Manifest, new_assets: Sequence[NewAsset], mode: Mode
+) -> dict[str, Asset]:
+    """Create assets and return them by fqn. `mode` is for models without a mode of their own."""
     values: list[dict[str, Any]] = []
-    for model, owner, stamp in models:
+    for new_asset in new_assets:
+        model = new_asset.model
         from_dbt = asset_columns(manifest, model)
-        from_dbt["meta"][DBT] |= {"fingerprint": stamp, "contract": FIRST_VERSION}
+        from_dbt["meta"][DBT] |= {"fingerprint": new_asset.stamp, "contract": FIRST_VERSION}
         own_columns = {
-            "id": new_id(),
+            "id": new_asset.id,
             "fqn": model.fqn,
             "fqn_key": assets.key(model.fqn),
-            "owner_team_id": owner,
+            "owner_team_id": new_asset.owner_team_id,
             "compatibility_mode": model.compatibility_mode or mode,
             "row_version": 1,
             "created_at": session.now,
@@ -88,7 +97,7 @@ async def insert_first_contracts(session: Session, models: Sequence[tuple[Model,
     for model, asset in models:
         validate_model(model)
         mode = model.compatibility_mode or asset.compatibility_mode
-        terms = Terms(model.schema, model.guarantees or None, mode)
+        terms = Terms(model.schema, model.guarantees or None, mode, known_columns=model.known_columns)
         drafts.append((asset, None, ContractDraft(terms, FIRST_VERSION, judge(None, terms), asset.owner_team_id)))
     return await insert_contracts(session, drafts) if drafts else []
 
@@ -121,43 +130,3 @@ async def update_asset(
         audience = frozenset({asset.owner_team_id})
         session.record(AssetUpdated(audience_team_ids=audience, asset_id=asset.id, changed=changed, changes=changes))
     await session.update_row(Asset, asset.id, **changed_values)
-
-
-async def sync_dependencies(
-    session: Session, ids: Mapping[str, UUID], models: Sequence[Model], new_ids: set[UUID], removed_ids: Sequence[UUID]
-) -> tuple[int, int]:
-    """Make the edges of dbt equal to the manifest, and return how many were added and removed; declared ones stay.
-
-    `new_ids` have no edges; removed assets lose all of dbt's.
-    """
-    manifest_pairs = {
-        (ids[model.fqn], ids[fqn])
-        for model in models
-        for fqn in model.depends_on
-        if fqn in ids and ids[fqn] != ids[model.fqn]
-    }
-    dependents = {ids[model.fqn] for model in models}.difference(new_ids).union(removed_ids)
-    present = await lineage.list_by_dependents(session, dependents) if dependents else []
-    existing_pairs: set[tuple[UUID, UUID]] = set()
-    obsolete: list[UUID] = []
-    for edge in present:
-        pair = (edge.dependent_asset_id, edge.dependency_asset_id)
-        if edge.dependency_type is DependencyType.TRANSFORMS:
-            existing_pairs.add(pair)
-        if edge.evidence is Evidence.DBT_MANIFEST and pair not in manifest_pairs:
-            obsolete.append(edge.id)
-    if obsolete:
-        await lineage.remove(session, obsolete)
-    new_rows = [
-        {
-            "id": new_id(),
-            "dependent_asset_id": dependent,
-            "dependency_asset_id": dependency,
-            "dependency_type": DependencyType.TRANSFORMS,
-            "evidence": Evidence.DBT_MANIFEST,
-            "created_at": session.now,
-        }
-        for dependent, dependency in sorted(manifest_pairs - existing_pairs)
-    ]
-    await session.insert_many(AssetDependency, new_rows)
-    return len(new_rows), len(obsolete)

@@ -1,24 +1,26 @@
-"""Make registrations that come from dbt equal to a manifest; registrations that people declared stay."""
+"""Find what a manifest's models and exposures read of other teams, and how the registrations of dbt follow from it.
+
+Registrations that people declared stay, and so do those of teams and projects that the caller may not act for.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from tessera_gql.formats.dbt import Exposure, Manifest, Model
-from tessera_gql.formats.dbt_sql import find_column_usage
-from tessera_gql.policy.enums import Evidence, RegistrationStatus
-from tessera_gql.store import assets, dbt, proposals
+from tessera_gql.formats.dbt_sql import ColumnUsage, find_column_usage
+from tessera_gql.policy.affected_teams import FieldReader
+from tessera_gql.policy.enums import Evidence
+from tessera_gql.store import registrations
 from tessera_gql.store.dbt import DBT
-from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Registration, new_id
-from tessera_gql.workflows import proposal_lifecycle
-from tessera_gql.workflows.dbt.state import ManifestState
-from tessera_gql.workflows.debts import settle_corrected
-from tessera_gql.workflows.registrations import end, record_created, update_columns
+from tessera_gql.store.tables import Registration
+from tessera_gql.workflows.dbt.state import ManifestCache, ManifestState
 
 RegistrationKey = tuple[UUID, UUID, UUID | None]
+"""The asset that is read, the consumer team and the consumer asset."""
+KEPT_REASON = "the manifest holds no compiled query, so what an earlier one said stays"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,19 @@ class DbtRegistration:
         return {"fields": fields, "purpose": self.purpose, "meta": {**meta, **self.meta}}
 
 
+@dataclass(frozen=True)
+class TableReader:
+    """A reader of a table after the sync: its team, what it reads (None: everything), and what for."""
+
+    team_id: UUID
+    fields: tuple[str, ...] | None
+    purpose: str | None
+
+    @property
+    def field_reader(self) -> FieldReader:
+        return FieldReader(self.team_id, self.fields)
+
+
 @dataclass
 class DbtRegistrations:
     """Registrations by asset, consumer team and consumer asset; `reads` are for the report."""
@@ -60,28 +75,60 @@ def find_model_reads(
     ids: Mapping[str, UUID],
     models: Iterable[Model],
     contract_columns: Mapping[UUID, Sequence[str]],
+    *,
+    live: Iterable[Registration],
+    cache: ManifestCache,
 ) -> DbtRegistrations:
     """Find what models read of other teams. Parsing their queries takes some milliseconds each.
 
     The columns of a model are those of the manifest and those of its active contract (`contract_columns`, by asset).
+    A model without a compiled query keeps its `live` registrations on the tables that it still depends on.
     """
     readers = DbtRegistrations()
-    project = state.manifest.project
+    registered = {(row.consumer_asset_id, row.asset_id): row for row in live if row.consumer_asset_id is not None}
     for model in models:
         upstream = [fqn for fqn in state.find_cross_team_upstream(model) if fqn in ids]
         if not upstream:
             continue
+        usage = dict[str, ColumnUsage]()
+        if model.compiled_code is None:
+            rows = {fqn: registered[key] for fqn in upstream if (key := (ids[model.fqn], ids[fqn])) in registered}
+            usage = {fqn: ColumnUsage(registrations.to_reader(row).fields, KEPT_REASON) for fqn, row in rows.items()}
         columns = {
-            fqn: tuple(dict.fromkeys((*state.columns[fqn], *contract_columns.get(ids[fqn], ())))) for fqn in upstream
+            fqn: tuple(dict.fromkeys((*state.columns[fqn], *contract_columns.get(ids[fqn], ()))))
+            for fqn in upstream
+            if fqn not in usage
         }
-        metadata = {DBT: {"project": project, "unique_id": model.unique_id}}
-        for fqn, usage in find_column_usage(model.compiled_code, state.manifest.adapter, columns).items():
-            readers.reads.append(CrossTeamRead(model.fqn, fqn, usage.columns, usage.reason))
-            key = (ids[fqn], state.owners[model.fqn], ids[model.fqn])
-            readers.registrations[key] = DbtRegistration(
-                usage.columns, f"The dbt {model.resource_type} {model.name} reads it.", metadata
-            )
+        usage |= _find_usage(state, model, columns, cache)
+        _add_reads(readers, state, ids, model, usage)
     return readers
+
+
+def _find_usage(
+    state: ManifestState, model: Model, columns: Mapping[str, tuple[str, ...]], cache: ManifestCache
+) -> dict[str, ColumnUsage]:
+    """Find the columns that the query reads of each table, under the name that the table has in the query."""
+    key = (model.fqn, tuple((fqn, *names) for fqn, names in columns.items()))
+    if (usage := cache.usage.get(key)) is None:
+        by_query_name = {state.query_names.get(fqn, fqn): names for fqn, names in columns.items()}
+        by_name = find_column_usage(model.compiled_code, state.manifest.adapter, by_query_name)
+        usage = cache.usage[key] = {fqn: by_name[state.query_names.get(fqn, fqn)] for fqn in columns}
+    return usage
+
+
+def _add_reads(
+    readers: DbtRegistrations,
+    state: ManifestState,
+    ids: Mapping[str, UUID],
+    model: Model,
+    usage: Mapping[str, ColumnUsage],
+) -> None:
+    metadata = {DBT: {"project": state.manifest.project, "unique_id": model.unique_id}}
+    purpose = f"The dbt {model.resource_type} {model.name} reads it."
+    for fqn, columns in usage.items():
+        readers.reads.append(CrossTeamRead(model.fqn, fqn, columns.columns, columns.reason))
+        key = (ids[fqn], state.owners[model.fqn], ids[model.fqn])
+        readers.registrations[key] = DbtRegistration(columns.columns, purpose, metadata)
 
 
 def find_exposure_reads(
@@ -89,106 +136,118 @@ def find_exposure_reads(
 ) -> dict[RegistrationKey, DbtRegistration]:
     """Find what exposures read, each with its team; several of one team on one asset become one registration."""
     by_asset_and_team: dict[tuple[UUID, UUID], list[Exposure]] = defaultdict(list)
+    fields: dict[tuple[UUID, UUID], list[tuple[str, ...] | None]] = defaultdict(list)
     for exposure, team in exposures:
         for fqn in exposure.depends_on:
             if fqn in ids and owners.get(fqn) != team:
                 by_asset_and_team[ids[fqn], team].append(exposure)
+                fields[ids[fqn], team].append((exposure.columns or {}).get(fqn))
+    fields_by_key = {key: _join_fields(names) for key, names in fields.items()}
     registrations_by_key: dict[RegistrationKey, DbtRegistration] = {}
     for (asset, team), team_exposures in by_asset_and_team.items():
         names = sorted({exposure.name for exposure in team_exposures})
         metadata = {
             DBT: {"project": manifest.project, "exposures": sorted({exposure.unique_id for exposure in team_exposures})}
         }
-        purpose = f"dbt exposure{'s' if len(names) > 1 else ''}: {', '.join(names)[:1000]}."
-        registrations_by_key[asset, team, None] = DbtRegistration(None, purpose, metadata)
+        purpose = f"dbt {_describe_kind(team_exposures)}: {', '.join(names)[:1000]}."
+        registrations_by_key[asset, team, None] = DbtRegistration(fields_by_key[asset, team], purpose, metadata)
     return registrations_by_key
 
 
+def _join_fields(fields: Iterable[tuple[str, ...] | None]) -> tuple[str, ...] | None:
+    """Return all of the fields, sorted; None if one of the readers reads everything."""
+    joined: set[str] = set()
+    for names in fields:
+        if names is None:
+            return None
+        joined.update(names)
+    return tuple(sorted(joined))
+
+
+def _describe_kind(exposures: Sequence[Exposure]) -> str:
+    kinds = {"metric", "semantic_model"}.intersection(exposure.type or "" for exposure in exposures)
+    noun = kinds.pop().replace("_", " ") if len(kinds) == 1 and not _has_dashboards(exposures) else "exposure"
+    return f"{noun}{'s' if len({exposure.name for exposure in exposures}) > 1 else ''}"
+
+
+def _has_dashboards(exposures: Sequence[Exposure]) -> bool:
+    return any(exposure.type not in {"metric", "semantic_model"} for exposure in exposures)
+
+
 @dataclass(frozen=True)
-class RegistrationCounts:
-    created: int = 0
-    updated: int = 0
-    ended: int = 0
+class RegistrationChanges:
+    """How the registrations change so that those of a manifest equal what it reads."""
+
+    created: Mapping[RegistrationKey, DbtRegistration] = field(default_factory=dict[RegistrationKey, DbtRegistration])
+    updated: Sequence[tuple[Registration, DbtRegistration]] = ()
+    ended: Sequence[Registration] = ()
+
+    def apply_to(
+        self, asset: UUID, live: Iterable[Registration], to_reader: Callable[[Registration], FieldReader]
+    ) -> list[TableReader]:
+        """Return the readers of an asset after the changes, from its live registrations before them."""
+        ended_ids = {row.id for row in self.ended}
+        new_fields = {row.id: reader for row, reader in self.updated}
+        readers = [
+            TableReader(team, reader.fields, reader.purpose)
+            for (upstream, team, _), reader in self.created.items()
+            if upstream == asset
+        ]
+        for row in live:
+            if row.id in new_fields:
+                readers.append(TableReader(row.consumer_team_id, new_fields[row.id].fields, new_fields[row.id].purpose))
+            elif row.id not in ended_ids:
+                readers.append(TableReader(row.consumer_team_id, to_reader(row).fields, row.purpose))
+        return readers
 
 
-async def sync_registrations(
-    session: Session,
-    manifest: Manifest,
-    readers: Mapping[RegistrationKey, DbtRegistration],
-    consumers: Sequence[UUID],
-    owners: Mapping[UUID, UUID],
-) -> RegistrationCounts:
-    """Create, update and end registrations so that those of these consumer assets and of exposures equal `readers`.
+@dataclass(frozen=True)
+class Consumers:
+    """The consumers whose registrations follow a manifest: assets, and exposures of the project.
 
-    `owners` has the owning team of each asset whose registrations may change.
+    `may_act_for` says whether the caller may act for a team, `owns_project` whether for the project. Registrations of
+    the exposures `passed_over` stay.
     """
-    if readers:
-        await assets.lock_by_ids(session, list({asset for asset, _, _ in readers}))
-    exposed_assets = {asset for asset, _, via in readers if via is None}
-    live = await dbt.list_registrations(session, consumers, exposed_assets)
+
+    may_act_for: Callable[[UUID], bool]
+    owns_project: bool
+    project: str | None
+    asset_ids: frozenset[UUID]
+    passed_over: frozenset[str]
+
+    def includes(self, row: Registration) -> bool:
+        """Whether the registration comes from dbt and from one of these consumers."""
+        if row.evidence is not Evidence.DBT_MANIFEST or not self.owns_project:
+            return False
+        if row.consumer_asset_id is not None:
+            return row.consumer_asset_id in self.asset_ids
+        return self._is_own_exposure(row) and self.may_act_for(row.consumer_team_id)
+
+    def _is_own_exposure(self, row: Registration) -> bool:
+        from_dbt = row.meta.get(DBT)
+        if self.project is None or not isinstance(from_dbt, dict) or from_dbt.get("project") != self.project:
+            return False
+        return self.passed_over.isdisjoint(_texts(from_dbt.get("exposures")))
+
+
+def _texts(value: object) -> Collection[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else ()
+
+
+def compare_registrations(
+    readers: Mapping[RegistrationKey, DbtRegistration], live: Iterable[Registration], consumers: Consumers
+) -> RegistrationChanges:
+    """Compare what a manifest reads with the live registrations of its consumers."""
     existing = {(row.asset_id, row.consumer_team_id, row.consumer_asset_id): row for row in live}
-    values: list[dict[str, Any]] = []
-    changed_assets: set[UUID] = set()
-    counts = {"created": 0, "updated": 0, "ended": 0}
+    created: dict[RegistrationKey, DbtRegistration] = {}
+    updated: list[tuple[Registration, DbtRegistration]] = []
     for key, reader in readers.items():
         row = existing.pop(key, None)
         if row is None:
-            values.append(_row_values(session, key, reader))
-            counts["created"] += 1
-            changed_assets.add(key[0])
-        elif row.evidence is Evidence.DBT_MANIFEST and await update_columns(
-            session, row, _owner(row, owners), reader.columns(row.meta)
+            created[key] = reader
+        elif consumers.includes(row) and any(
+            value != getattr(row, name) for name, value in reader.columns(row.meta).items()
         ):
-            counts["updated"] += 1
-            changed_assets.add(key[0])
-    for row in existing.values():
-        if _is_obsolete(row, manifest, set(consumers)):
-            await end(session, row, _owner(row, owners))
-            counts["ended"] += 1
-            changed_assets.add(row.asset_id)
-    created_rows = await session.insert_many(
-        Registration, values, conflict_message="One of these teams registered at this moment."
-    )
-    for row in created_rows:
-        record_created(session, row, _owner(row, owners))
-    await update_open_proposals(session, changed_assets)
-    return RegistrationCounts(**counts)
-
-
-def _is_obsolete(row: Registration, manifest: Manifest, consumers: set[UUID]) -> bool:
-    if row.evidence is not Evidence.DBT_MANIFEST:
-        return False
-    if row.consumer_asset_id is not None:
-        return row.consumer_asset_id in consumers
-    return manifest.project is not None and (row.meta.get(DBT) or {}).get("project") == manifest.project
-
-
-def _row_values(session: Session, key: RegistrationKey, reader: DbtRegistration) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "asset_id": key[0],
-        "consumer_team_id": key[1],
-        "consumer_asset_id": key[2],
-        **reader.columns({}),
-        "pinned_version": None,
-        "status": RegistrationStatus.ACTIVE,
-        "evidence": Evidence.DBT_MANIFEST,
-        "registered_at": session.now,
-        "acknowledged_at": None,
-        "row_version": 1,
-        "created_at": session.now,
-    }
-
-
-def _owner(row: Registration, owners: Mapping[UUID, UUID]) -> UUID:
-    return owners.get(row.asset_id, row.consumer_team_id)
-
-
-async def update_open_proposals(session: Session, changed_assets: set[UUID]) -> None:
-    """Update the asked teams of open proposals, and settle debts, after the registrations of assets changed."""
-    if not changed_assets:
-        return
-    await settle_corrected(session, list(changed_assets))
-    proposed_assets = [row.asset_id for row in await proposals.list_open(session, list(changed_assets))]
-    for asset in await assets.by_ids(session, proposed_assets):
-        await proposal_lifecycle.update_asked_teams(session, asset)
+            updated.append((row, reader))
+    ended = [row for row in existing.values() if consumers.includes(row)]
+    return RegistrationChanges(created, updated, ended)

@@ -1,4 +1,4 @@
-"""Load what the database has of a manifest's models in one statement: that is all that an unchanged manifest costs."""
+"""Load what the database has of a manifest and its project in one statement: all that an unchanged manifest costs."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -8,18 +8,40 @@ from uuid import UUID
 import orjson
 
 from tessera_gql.formats.dbt import Manifest, Model
+from tessera_gql.formats.dbt_sql import ColumnUsage
+from tessera_gql.policy.compatibility import Judgement
 from tessera_gql.store import assets, dbt
 from tessera_gql.store.dbt import KnownAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Contract
 
+SOURCE = "source"
+"""The resource type of tables that a manifest only declares."""
+
+
+@dataclass
+class ManifestCache:
+    """Results of pure functions that take long, so that a plan which is made again under locks finds them."""
+
+    usage: dict[tuple[str, tuple[tuple[str, ...], ...]], dict[str, ColumnUsage]] = field(
+        default_factory=dict[tuple[str, tuple[tuple[str, ...], ...]], dict[str, ColumnUsage]]
+    )
+    """By model and the columns of its upstream tables."""
+    judgements: dict[tuple[UUID, str], Judgement] = field(default_factory=dict[tuple[UUID, str], Judgement])
+    """By the active contract and the fqn of the model."""
+
 
 @dataclass
 class ManifestState:
-    """A manifest with its assets and owners by fqn; `owners` includes those of assets to be created."""
+    """A manifest with its assets, owners and columns by fqn; `owners` includes those of assets to be created.
+
+    `project_assets` are all assets of the project. `query_names` has the names of renamed tables in compiled queries.
+    """
 
     manifest: Manifest
     assets: Mapping[str, KnownAsset]
+    project_assets: Sequence[KnownAsset] = ()
+    query_names: Mapping[str, str] = field(default_factory=dict[str, str])
     owners: dict[str, UUID] = field(default_factory=dict[str, UUID])
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
@@ -46,16 +68,41 @@ class ManifestState:
             and asset.stamp == self.compute_stamp(model)
         )
 
+    def is_described_elsewhere(self, model: Model) -> bool:
+        """Whether the table is a source of this manifest that another project, or a publish without dbt, describes."""
+        asset = self.assets.get(model.fqn)
+        if asset is None or asset.project == self.manifest.project:
+            return False
+        if model.resource_type == SOURCE:
+            return asset.project is not None or (asset.contract_id is not None and asset.stamp is None)
+        return self.find_other_builder(model) is not None and model.unique_id.split(".")[1] == asset.project
 
-async def load_state(session: Session, manifest: Manifest, models: Sequence[Model]) -> ManifestState:
+    def find_other_builder(self, model: Model) -> str | None:
+        """Return the other project that builds the table of this model; None if there is none."""
+        asset = self.assets.get(model.fqn)
+        if asset is None or asset.is_source or asset.contract_id is None or self.manifest.project is None:
+            return None
+        return asset.project if asset.project != self.manifest.project else None
+
+
+async def load_state(session: Session, manifest: Manifest) -> ManifestState:
     """Load the state without locks; to change an asset, lock it and load it again."""
-    by_key = await dbt.load_known_assets(session, [assets.key(model.fqn) for model in models])
-    assets_by_fqn = {model.fqn: asset for model in models if (asset := by_key.get(assets.key(model.fqn)))}
+    known_assets = await dbt.load_known_assets(session, [model.fqn for model in manifest.models], manifest.project)
+    return build_state(manifest, known_assets)
+
+
+def build_state(
+    manifest: Manifest, known_assets: Sequence[KnownAsset], query_names: Mapping[str, str] | None = None
+) -> ManifestState:
+    by_key = {assets.key(asset.fqn): asset for asset in known_assets}
+    assets_by_fqn = {model.fqn: asset for model in manifest.models if (asset := by_key.get(assets.key(model.fqn)))}
     return ManifestState(
         manifest,
         assets_by_fqn,
+        [asset for asset in known_assets if manifest.project is not None and asset.project == manifest.project],
+        query_names or {},
         owners={fqn: asset.owner_team_id for fqn, asset in assets_by_fqn.items()},
-        columns={model.fqn: model.columns for model in models},
+        columns={model.fqn: model.columns for model in manifest.models},
     )
 
 

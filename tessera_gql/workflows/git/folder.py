@@ -36,10 +36,14 @@ class Commit:
 
 @dataclass(frozen=True)
 class PushResult:
-    """The result of a push: sorted paths inside the folder, and the id of the commit if there was one to create."""
+    """The result of a push: sorted paths inside the folder, and the id of the commit if there was one to create.
+
+    `unknown` are the files of teams and assets that the database does not have.
+    """
 
     changed: tuple[str, ...]
     removed: tuple[str, ...]
+    unknown: tuple[str, ...]
     unchanged: int
     commit: str | None = None
 
@@ -54,7 +58,7 @@ def load_files(folder: Path) -> list[tuple[str, TeamFile | AssetFile]]:
     for path in _yaml_files(root):
         name = path.relative_to(root).as_posix()
         try:
-            files.append((name, _parse_file(path)))
+            files.append((name, _parse_file(name, _read_text(path))))
         except YamlError as error:
             errors.append(f"{name}, {error}")
         if len(errors) >= MAX_ERRORS:
@@ -64,10 +68,11 @@ def load_files(folder: Path) -> list[tuple[str, TeamFile | AssetFile]]:
     return files
 
 
-def _parse_file(path: Path) -> TeamFile | AssetFile:
-    content = git_files.parse_file(_read_text(path))
-    if type(content) is not FOLDERS[path.parent.name]:
-        raise YamlError(f"this file describes no {path.parent.name.removesuffix('s')}; move it", 2)
+def _parse_file(name: str, text: str) -> TeamFile | AssetFile:
+    content = git_files.parse_file(text)
+    folder = name.split("/", maxsplit=1)[0]
+    if type(content) is not FOLDERS[folder]:
+        raise YamlError(f"this file describes no {folder.removesuffix('s')}; move it", 2)
     return content
 
 
@@ -83,15 +88,25 @@ def _read_text(path: Path) -> str:
 
 
 def _yaml_files(root: Path) -> Iterator[Path]:
+    """Yield the YAML files of both folders and of the folders in them, without hidden ones."""
     for name in FOLDERS:
-        subfolder = root / name
-        if subfolder.is_symlink():
+        if (root / name).is_symlink():
             raise Invalid(f"{name} is a symbolic link. Links are not followed: make it a folder.")
-        for path in sorted(subfolder.iterdir()) if subfolder.is_dir() else ():
-            if path.suffix != git_files.FILE_SUFFIX or path.name.startswith("."):
-                continue
-            if path.is_symlink() or not path.is_file():
-                raise Invalid(f"{name}/{path.name} is a link or no file. Links are not followed: put the file there.")
+        if (root / name).is_dir():
+            yield from _walk(root, root / name)
+
+
+def _walk(root: Path, folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        is_yaml = path.suffix.lower() in git_files.READ_SUFFIXES
+        if path.name.startswith("."):
+            continue
+        if path.is_symlink() and (is_yaml or path.is_dir()):
+            name = path.relative_to(root).as_posix()
+            raise Invalid(f"{name} is a link. Links are not followed: put the file or the folder there.")
+        if path.is_dir():
+            yield from _walk(root, path)
+        elif is_yaml and path.is_file():
             yield path
 
 
@@ -103,9 +118,19 @@ def _resolve_root(folder: Path) -> Path:
 
 
 def save_files(
-    folder: Path, files: Mapping[str, str], commit: Commit | None = None, *, rename: Rename = os.replace
+    folder: Path,
+    files: Mapping[str, str],
+    commit: Commit | None = None,
+    *,
+    prune: bool = False,
+    rename: Rename = os.replace,
 ) -> PushResult:
-    """Make the folder hold exactly these files of a push, all or nothing; files of others stay."""
+    """Write the files of a push by their default paths, all or nothing. A file that moved is updated where it is.
+
+    With `prune`, the files that a push wrote of other teams and assets are removed.
+    """
+    if prune and not files:
+        raise Conflict("The database has no team and no asset, so that every file would be removed. Nothing was done.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -115,14 +140,44 @@ def save_files(
         _require_repository(root, commit)
     staging = _create_staging(root)
     try:
-        result = _replace_files(root, staging, files, rename)
+        plan = _plan_push(root, files, prune=prune)
+        _replace_files(root, staging, plan, rename)
     except OSError as error:
         raise Conflict(f"The folder can't be written ({error.strerror or error}); it is as it was before.") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    if commit is None:
-        return result
-    return PushResult(result.changed, result.removed, result.unchanged, _commit(root, files, commit))
+    commit_id = None if commit is None else _commit(root, plan.texts, commit)
+    changed = tuple(sorted(plan.changed))
+    return PushResult(changed, plan.removed, plan.unknown, len(files) - len(changed), commit_id)
+
+
+@dataclass(frozen=True)
+class _PushPlan:
+    """What a push does: the texts of all its files by path, and those that were there before."""
+
+    before: Mapping[str, str]
+    texts: Mapping[str, str]
+    removed: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+    @property
+    def changed(self) -> dict[str, str]:
+        return {name: text for name, text in self.texts.items() if self.before.get(name) != text}
+
+
+def _plan_push(root: Path, files: Mapping[str, str], *, prune: bool) -> _PushPlan:
+    before, paths = _load_present(root, files)
+    texts: dict[str, str] = {}
+    for default_path, text in files.items():
+        name = paths.get(default_path, default_path)
+        if name not in before and os.path.lexists(root / name):
+            raise Conflict(f"{name} is there already and is not the file of a team or asset. Move it away.")
+        if default_path not in paths and name in before:
+            raise Conflict(f"{name} is there already, for another team or asset. Rename it.")
+        texts[name] = text
+    unknown = sorted(before.keys() - texts.keys())
+    removed = tuple(name for name in unknown if prune and before[name].startswith(git_files.FILE_HEADER))
+    return _PushPlan(before, texts, removed, tuple(name for name in unknown if name not in removed))
 
 
 def _create_staging(root: Path) -> Path:
@@ -139,43 +194,69 @@ def _create_staging(root: Path) -> Path:
     return staging
 
 
-def _replace_files(root: Path, staging: Path, files: Mapping[str, str], rename: Rename) -> PushResult:
-    before = _load_present(root)
-    for name in files:
-        if name not in before and os.path.lexists(root / name):
-            raise Conflict(f"{name} is there already and was not written by a push. Move it away.")
-    changed = tuple(sorted(name for name, text in files.items() if before.get(name) != text))
-    removed = tuple(sorted(before.keys() - files.keys()))
+def _replace_files(root: Path, staging: Path, plan: _PushPlan, rename: Rename) -> None:
+    changed = sorted(plan.changed)
     for number, name in enumerate(changed):
-        (staging / str(number)).write_text(files[name], encoding="utf-8", newline="")
+        (staging / str(number)).write_text(plan.texts[name], encoding="utf-8", newline="")
     replaced: list[str] = []
     try:
         for number, name in enumerate(changed):
             replaced.append(name)
             rename(staging / str(number), root / name)
-        for name in removed:
+        for name in plan.removed:
             replaced.append(name)
             (root / name).unlink()
     except BaseException:
-        _restore(root, staging, {name: before.get(name) for name in replaced})
+        _restore(root, staging, {name: plan.before.get(name) for name in replaced})
         raise
-    return PushResult(changed, removed, len(files) - len(changed))
 
 
-def _load_present(root: Path) -> dict[str, str]:
-    """Load the files of earlier pushes with their texts."""
+def _load_present(root: Path, files: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Load the texts of the files of teams and assets by path, and their paths by default path.
+
+    Raises Conflict for two files of the same, and for a file of an earlier push that can't be read: it has edits that
+    a push would lose.
+    """
     for name in FOLDERS:
         if not (root / name).is_symlink():
             (root / name).mkdir(exist_ok=True)
-    return {path.relative_to(root).as_posix(): text for path in _yaml_files(root) if (text := _read_own_text(path))}
+    texts: dict[str, str] = {}
+    paths: dict[str, str] = {}
+    errors: list[str] = []
+    for path in _yaml_files(root):
+        name = path.relative_to(root).as_posix()
+        try:
+            text = _read_own_text(path)
+            default_path = _find_default_path(name, text, files)
+        except YamlError as error:
+            errors.append(f"{name}, {error}")
+            continue
+        if default_path in paths:
+            errors.append(f"{name}, line 1: the same team or asset is in {paths[default_path]}")
+        elif text is not None and default_path is not None:
+            texts[name], paths[default_path] = text, name
+    if errors:
+        raise Conflict("\n".join(["Nothing was written, because of these files:", *errors[:MAX_ERRORS]]))
+    return texts, paths
 
 
 def _read_own_text(path: Path) -> str | None:
     try:
-        text = _read_text(path)
+        return _read_text(path)
     except YamlError:
         return None
-    return text if text.startswith(git_files.FILE_HEADER) else None
+
+
+def _find_default_path(name: str, text: str | None, files: Mapping[str, str]) -> str | None:
+    """Return the default path of the team or asset in a file; None for another file. Raises YamlError."""
+    if text is None or files.get(name) == text:
+        return None if text is None else name
+    try:
+        return git_files.default_path(_parse_file(name, text))
+    except YamlError:
+        if text.startswith(git_files.FILE_HEADER):
+            raise
+        return None
 
 
 def _restore(root: Path, staging: Path, before: Mapping[str, str | None]) -> None:

@@ -9,7 +9,7 @@ from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.formats.git_files import AssetFile, ContractEntry
 from tessera_gql.formats.schema_documents import SchemaDocument, SchemaFormat
 from tessera_gql.policy import validation
-from tessera_gql.policy.compatibility import Judgement, Terms
+from tessera_gql.policy.compatibility import Judgement, KnownColumns, Terms
 from tessera_gql.policy.enums import ChangeType, ContractStatus, Outcome
 from tessera_gql.policy.version import parse_version
 from tessera_gql.store import contracts, proposals
@@ -62,7 +62,7 @@ def _to_release(state: PullState, entry: ContractEntry) -> ContractDraft:
     bump = Bump.NONE if change_type is ChangeType.INITIAL else Bump(change_type.value)
     mode = parse_enum(Mode, entry.compatibility_mode)
     return ContractDraft(
-        terms=Terms(entry.schema, entry.guarantees, mode, schema_hash),
+        terms=Terms(entry.schema, entry.guarantees, mode, schema_hash, _parse_known_columns(entry)),
         version=entry.version,
         judgement=Judgement(is_first=change_type is ChangeType.INITIAL, bump=bump, mode=mode),
         published_by=state.get_team_id(entry.published_by),
@@ -85,6 +85,17 @@ def _parse_source(entry: ContractEntry) -> SchemaDocument | None:
     return SchemaDocument.from_json(source)
 
 
+def _parse_known_columns(entry: ContractEntry) -> KnownColumns | None:
+    """Return the types of a dbt model's columns; None in a file that does not have them."""
+    for name, types in (entry.known_columns or {}).items():
+        is_valid = isinstance(types, dict) and types.keys() <= {"declared", "observed"}
+        if not is_valid or not all(isinstance(value, str | None) for value in types.values()):
+            raise Invalid(
+                f"`known_columns` has for {name[:200]!r} the texts `declared` and `observed`, or one of them."
+            )
+    return entry.known_columns
+
+
 async def _merge_versions(
     state: PullState, path: str, asset: Asset, file: AssetFile, present: dict[str, Contract]
 ) -> None:
@@ -103,7 +114,13 @@ async def _merge_versions(
 
 
 async def _require_same(state: PullState, entry: ContractEntry, contract: Contract) -> None:
-    file_terms = Terms(entry.schema, entry.guarantees, parse_enum(Mode, entry.compatibility_mode))
+    known_columns = _parse_known_columns(entry)
+    file_terms = Terms(
+        entry.schema,
+        entry.guarantees,
+        parse_enum(Mode, entry.compatibility_mode),
+        known_columns=contract.known_columns if known_columns is None else known_columns,
+    )
     if not terms_of(contract).has_same_terms(file_terms):
         raise Conflict(
             f"Version {entry.version} says something else here, and a published contract never changes."
@@ -124,6 +141,7 @@ async def _publish(state: PullState, asset: Asset, entry: ContractEntry) -> None
         reason="pulled from git",
         metadata=entry.metadata,
         source=_parse_source(entry),
+        known_columns=_parse_known_columns(entry),
     )
     before = await proposals.find_open(state.session, asset.id)
     result = await publish_contract(state.session, state.actor, AssetRef(id=asset.id), request)

@@ -27,15 +27,20 @@ from tessera_gql.workflows.git.state import PullResult
 Files = Sequence[tuple[str, TeamFile | AssetFile]]
 
 
-async def push(session: Session, actor: Actor, folder: Path | None, *, commit: Commit | None = None) -> PushResult:
-    """Write one file for each team and asset, and remove files without one; nothing is written if anything fails."""
+async def push(
+    session: Session, actor: Actor, folder: Path | None, *, commit: Commit | None = None, prune: bool = False
+) -> PushResult:
+    """Write one file for each team and asset; nothing is written if anything fails.
+
+    Files of teams and assets that the database does not have stay, or are removed with `prune`.
+    """
     authorize(actor, Action.PUSH_TO_GIT, None)
     root = _require_folder(folder)
     contents = await _load_contents(session)
     texts = await asyncio.to_thread(
-        lambda: {name: git_files.render_file(content) for name, content in contents.items()}
+        lambda: {git_files.default_path(content): git_files.render_file(content) for content in contents}
     )
-    return await asyncio.to_thread(git_folder.save_files, root, texts, commit)
+    return await asyncio.to_thread(git_folder.save_files, root, texts, commit, prune=prune)
 
 
 async def read_files(actor: Actor, folder: Path | None) -> Files:
@@ -56,17 +61,15 @@ def _require_folder(folder: Path | None) -> Path:
     return folder
 
 
-async def _load_contents(session: Session) -> Mapping[str, TeamFile | AssetFile]:
+async def _load_contents(session: Session) -> list[TeamFile | AssetFile]:
     team_rows, asset_rows = await teams.list_all(session), await assets.list_all(session)
     names = _Names({team.id: team.name for team in team_rows}, {asset.id: asset.fqn for asset in asset_rows})
     versions = _group_by(await contracts.list_all(session), "asset_id")
     consumers = _group_by(await registrations.list_all_live(session), "asset_id")
     edges = _group_by(await lineage.list_all(session), "dependent_asset_id")
-    files: dict[str, TeamFile | AssetFile] = {
-        f"teams/{git_files.file_name(team.name)}": TeamFile(name=team.name, metadata=team.meta) for team in team_rows
-    }
-    for asset in asset_rows:
-        files[f"assets/{git_files.file_name(asset.fqn)}"] = AssetFile(
+    team_files = [TeamFile(name=team.name, metadata=team.meta) for team in team_rows]
+    asset_files = [
+        AssetFile(
             fqn=asset.fqn,
             owner=names.teams[asset.owner_team_id],
             resource_type=asset.resource_type.value,
@@ -84,7 +87,9 @@ async def _load_contents(session: Session) -> Mapping[str, TeamFile | AssetFile]
                 sorted(map(names.dependency, edges[asset.id]), key=lambda entry: (assets.key(entry.asset), entry.type))
             ),
         )
-    return files
+        for asset in asset_rows
+    ]
+    return [*team_files, *asset_files]
 
 
 def _group_by(rows: Sequence[Any], column: str) -> Mapping[UUID, list[Any]]:
@@ -112,6 +117,7 @@ class _Names:
             metadata=row.meta,
             guarantees=row.guarantees,
             source=row.source,
+            known_columns=row.known_columns,
             schema=row.schema_def,
         )
 

@@ -1,0 +1,166 @@
+"""The report of the gate: who reads what and for what, who must answer by when, and where the model is."""
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tessera_gql.cli import gate, gate_report
+from tessera_gql.cli.exit_codes import ExitCode
+from tessera_gql.cli.gate import FailOn, GateResult
+from tessera_gql.cli.model_files import FileLine, ModelFiles
+from tessera_gql.client.manifest_models import ManifestImpact
+
+FQN = "analytics.core.orders"
+
+
+def table(state: str = "ASK", **fields: Any) -> dict[str, Any]:
+    """The impact of a table that loses its column `total`, which the team growth reads."""
+    removed = {"kind": "PROPERTY_REMOVED", "path": "total", "message": "total was removed."}
+    asked = {
+        "team": {"id": "t", "name": "growth"},
+        "because": [removed],
+        "reads": [{"fields": ["total"], "purpose": "Which campaigns pay."}],
+        "response": None,
+        "notes": None,
+        "migrationDeadline": None,
+    }
+    return {
+        "fqn": FQN,
+        "uniqueId": "model.shop.orders",
+        "state": state,
+        "outcome": "PROPOSED",
+        "isNew": False,
+        "isSafe": False,
+        "version": "2.0.0",
+        "refused": None,
+        "removed": None,
+        "successor": None,
+        "answerBy": None,
+        "changes": [removed],
+        "breaking": [removed],
+        "asked": [asked | fields.pop("asked", {})],
+        "informed": [],
+        "openProposal": None,
+        **fields,
+    }
+
+
+def result(*tables: dict[str, Any], **fields: Any) -> GateResult:
+    values = {"warnings": [], "comparedAs": [], "declaredOnly": 0, **fields, "models": list(tables)}
+    return gate.evaluate(ManifestImpact.model_validate(values))
+
+
+PROPOSAL = {"id": "p", "kind": "CHANGE", "status": "PENDING", "proposedVersion": "2.0.0"}
+WAITING = table("WAITING", openProposal=PROPOSAL, answerBy="2026-03-12T09:00:00Z")
+MIGRATING = {"response": "MIGRATING", "notes": "After the campaign.", "migrationDeadline": "2026-04-01T00:00:00Z"}
+
+
+def test_the_text_has_the_purpose_of_a_reader_and_how_to_ask() -> None:
+    assert list(gate_report.render_text(result(table()))) == [
+        f"{FQN} breaks its readers, as 2.0.0",
+        "  breaks   total was removed.",
+        "  asks     growth, which reads total (Which campaigns pay.)",
+        "  ask      tessera dbt impact --ask",
+        f"  answer   tessera ack {FQN} APPROVED --team growth",
+        "1 tables: 1 breaking.",
+    ]
+
+
+def test_the_text_has_the_answer_with_its_notes_and_the_date_of_the_expiry() -> None:
+    lines = list(gate_report.render_text(result(WAITING | {"asked": [WAITING["asked"][0] | MIGRATING]})))
+    assert (
+        "  asks     growth, which reads total (Which campaigns pay.): MIGRATING until 2026-04-01, After the campaign."
+        in lines
+    )
+    assert "  until    2026-03-12" in lines
+
+
+def test_a_table_that_is_gone_names_the_teams_that_its_retirement_asks() -> None:
+    lines = list(gate_report.render_text(result(table(removed="was renamed to analytics.core.sales", version=None))))
+    assert lines[0] == f"{FQN} was renamed to analytics.core.sales: breaks its readers"
+    assert f"  retire   retiring {FQN} asks growth" in lines
+
+
+def test_one_line_says_how_many_tables_rest_on_declarations_and_where_they_were_compared() -> None:
+    lines = list(gate_report.render_text(result(table(), declaredOnly=3, comparedAs=["analytics.core"])))
+    assert lines[-3:] == [
+        "note: the manifest has another target; compared as analytics.core.*",
+        "note: 3 tables rest on declarations alone: `dbt docs generate` writes a catalog of the real columns",
+        "1 tables: 1 breaking.",
+    ]
+
+
+def test_the_comment_begins_with_its_marker_and_escapes_what_others_wrote() -> None:
+    purpose = {"fields": ["total"], "purpose": "See @everyone <b>now</b> | [x](http://evil)"}
+    hostile = WAITING | {"asked": [WAITING["asked"][0] | {"reads": [purpose]}]}
+    first, *lines = "\n".join(gate_report.render_markdown(result(hostile))).split("\n")
+    assert first == "<!-- tessera:impact -->"
+    (row,) = [line for line in lines if line.startswith(f"| `{FQN}`")]
+    assert row.startswith(f"| `{FQN}` waits for answers | `2.0.0` | ")
+    assert "waiting until 2026-03-12" in row
+    assert "&#64;everyone" in row
+    assert not [text for text in ("@everyone", "<b>", "[x]", "http:") if text in row]
+
+
+def test_an_annotation_points_to_the_column_in_the_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
+    models = tmp_path / "dbt/models"
+    models.mkdir(parents=True)
+    (models / "shop.yml").write_text(
+        "models:\n  - name: customers\n    columns:\n      - name: total\n"
+        "  - name: orders\n    columns:\n      - name: id\n      - name: 'total'  # the sum\n"
+    )
+    node = {"name": "orders", "original_file_path": "models/orders.sql", "patch_path": "shop://models/shop.yml"}
+    files = ModelFiles.of_manifest({"nodes": {"model.shop.orders": node}}, tmp_path / "dbt/target/manifest.json")
+    assert files.find("model.shop.orders", ["total"]) == FileLine("dbt/models/shop.yml", 8)
+    assert files.find("model.shop.orders", ["note"]) == FileLine("dbt/models/shop.yml", 5)
+    assert files.find("model.shop.unknown") is None
+    sql_only = ModelFiles.of_manifest(
+        {"nodes": {"model.shop.orders": node | {"patch_path": None}}}, tmp_path / "dbt/target/manifest.json"
+    )
+    assert sql_only.find("model.shop.orders", ["total"]) == FileLine("dbt/models/orders.sql", 1)
+
+
+def test_github_gets_errors_and_junit_failures_for_what_fails_the_gate() -> None:
+    tables = [table(), table("UNREAD", fqn="b.c.unread", asked={}), table("CONFLICT", fqn="b.c.twice", refused="Why.")]
+    lines = list(gate_report.render_github(result(*tables)))
+    assert [line.split(" ")[0] for line in lines] == ["::error", "::warning", "::error", "::notice"]
+    assert "Why." in lines[2]
+    suite = ET.fromstring(gate_report.render_junit(result(*tables)))
+    assert [case.get("name") for case in suite if case.find("failure") is not None] == [FQN, "b.c.twice"]
+
+
+@pytest.mark.parametrize(
+    ("states", "code"),
+    [
+        (("UNCHANGED", "NEW", "COMPATIBLE", "SKIPPED", "UNREAD", "APPROVED"), ExitCode.DONE),
+        (("APPROVED", "WAITING"), ExitCode.WAITING),
+        (("WAITING", "ASK"), ExitCode.NEGATIVE),
+        (("BLOCKED",), ExitCode.NEGATIVE),
+        (("CONFLICT",), ExitCode.NEGATIVE),
+        (("REFUSED",), ExitCode.NEGATIVE),
+    ],
+)
+def test_the_exit_code_is_that_of_the_worst_table(states: tuple[str, ...], code: ExitCode) -> None:
+    verdicts = result(*(table(state) for state in states))
+    assert verdicts.exit_code(FailOn.CONSUMERS) is code
+    assert verdicts.exit_code(FailOn.NEVER) is ExitCode.DONE
+
+
+def test_a_break_that_nobody_reads_fails_on_request() -> None:
+    assert result(table("UNREAD")).exit_code(FailOn.BREAKING) is ExitCode.NEGATIVE
+
+
+def test_json_has_answers_notes_and_the_line_beside_the_keys_of_before() -> None:
+    (model,) = gate_report.render_json(result(WAITING | {"asked": [WAITING["asked"][0] | MIGRATING]}))["models"]
+    assert (model["state"], model["version"], model["proposal"], model["awaiting"]) == (
+        "WAITING",
+        "2.0.0",
+        "p",
+        ["growth"],
+    )
+    assert model["answers"] == {"growth": "MIGRATING"}
+    assert model["notes"] == {"growth": "After the campaign."}
+    assert model["asked"][0]["reads"] == [{"fields": ("total",), "purpose": "Which campaigns pay."}]

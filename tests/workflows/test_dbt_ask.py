@@ -1,0 +1,163 @@
+"""The pull request asks and the merge releases: an ask writes proposals, and a sync publishes what was approved."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tessera_gql.errors import Forbidden
+from tessera_gql.policy.access import Actor, Scope
+from tessera_gql.policy.enums import ProposalStatus, Response
+from tessera_gql.store.tables import ChangeSet, Proposal
+from tessera_gql.workflows.dbt.report import SyncOutcome
+from tests.conftest import FixedClock
+from tests.formats.manifests import manifest
+from tests.workflows.dbt_syncs import ask, asset_at, find_readers, plan, reading, run_sync, states, team_table
+from tests.world import World
+
+FQN = "analytics.core.orders"
+WIDE = team_table("orders", "shop", "id", "total", "note")
+NARROW = team_table("orders", "shop", "id", "note")
+OTHER = team_table("refunds", "shop", "id", "amount")
+
+
+async def synced(world: World, *nodes: dict[str, Any]) -> None:
+    """Sync a project of whose tables the team growth reads `orders.total`, and finance `refunds.amount`."""
+    await run_sync(world, manifest(*(nodes or (WIDE, OTHER))))
+    for name, fqn, column in (("growth", FQN, "total"), ("finance", "analytics.core.refunds", "amount")):
+        team = await world.team(name)
+        world.consumers.append(team)
+        await world.register(await asset_at(world, fqn), team, column)
+
+
+async def answer(world: World, response: Response = Response.APPROVED) -> Proposal:
+    (proposal,) = [row for row in await world.rows(Proposal) if row.status.is_open]
+    await world.answer(proposal, world.consumers[0], response)
+    return await world.proposal(proposal.id)
+
+
+async def test_an_ask_writes_a_change_set_and_proposals_and_nothing_else(world: World) -> None:
+    await synced(world)
+    orders = await asset_at(world, FQN)
+    readers, size = await find_readers(world), await world.size()
+    changed = manifest(NARROW, OTHER, team_table("new", "shop", "id"), reading("closing", "shop", "note"))
+    impact = await ask(world, changed)
+    assert states(impact) == {"orders": "WAITING", "new": "NEW", "closing": "NEW"}
+    after = await world.size()
+    assert {name for name in size if after[name] != size[name]} == {
+        "Proposal",
+        "Acknowledgment",
+        "ChangeSet",
+        "EventRow",
+    }
+    assert await find_readers(world) == readers
+    assert await asset_at(world, FQN) == orders
+
+
+async def test_the_same_ask_again_writes_nothing(world: World) -> None:
+    await synced(world)
+    first = await ask(world, manifest(NARROW, OTHER))
+    size, events = await world.size(), await world.events()
+    again = await ask(world, manifest(NARROW, OTHER))
+    assert states(again) == states(first) == {"orders": "WAITING"}
+    assert (await world.size(), await world.events()) == (size, events)
+
+
+async def test_an_ask_that_breaks_nobody_opens_no_change_set(world: World) -> None:
+    await synced(world)
+    size = await world.size()
+    impact = await ask(world, manifest(team_table("orders", "shop", "id", "total"), OTHER))
+    assert states(impact) == {"orders": "UNREAD"}
+    assert (await world.size(), await world.rows(ChangeSet)) == (size, [])
+
+
+async def test_a_sync_after_the_merge_publishes_what_was_approved(world: World) -> None:
+    await synced(world)
+    await ask(world, manifest(NARROW, OTHER))
+    assert (await answer(world)).status is ProposalStatus.APPROVED
+    assert states(await ask(world, manifest(NARROW, OTHER))) == {"orders": "APPROVED"}
+    assert states(await plan(world, manifest(NARROW, OTHER))) == {"orders": "APPROVED"}
+    report = await run_sync(world, manifest(NARROW, OTHER))
+    assert {model.fqn: model.outcome for model in report.models} == {
+        FQN: SyncOutcome.PUBLISHED,
+        "analytics.core.refunds": SyncOutcome.UNCHANGED,
+    }
+    assert (await world.rows(Proposal))[0].status is ProposalStatus.PUBLISHED
+    assert {model.outcome for model in (await run_sync(world, manifest(NARROW, OTHER))).models} == {
+        SyncOutcome.UNCHANGED
+    }
+
+
+async def test_a_sync_leaves_what_waits_in_another_pull_request_as_it_is(world: World) -> None:
+    await synced(world)
+    await ask(world, manifest(NARROW, OTHER))
+    before = await world.rows(Proposal)
+    report = await run_sync(world, manifest(WIDE, team_table("refunds", "shop", "id", "amount", "more")))
+    assert {model.fqn: model.outcome for model in report.models} == {
+        FQN: SyncOutcome.UNCHANGED,
+        "analytics.core.refunds": SyncOutcome.PUBLISHED,
+    }
+    assert await world.rows(Proposal) == before
+
+
+@pytest.mark.parametrize(
+    ("response", "state"), [(Response.BLOCKED, "BLOCKED"), (Response.MIGRATING, "WAITING"), (None, "WAITING")]
+)
+async def test_the_impact_is_approved_only_by_consent(
+    world: World, clock: FixedClock, response: Response | None, state: str
+) -> None:
+    await synced(world)
+    await ask(world, manifest(NARROW, OTHER))
+    if response is not None:
+        (proposal,) = await world.rows(Proposal)
+        deadline = clock.now + timedelta(days=9) if response is Response.MIGRATING else None
+        await world.answer(proposal, world.consumers[0], response, deadline)
+    assert states(await plan(world, manifest(NARROW, OTHER))) == {"orders": state}
+
+
+async def test_an_approval_of_other_terms_does_not_count(world: World) -> None:
+    await synced(world)
+    await ask(world, manifest(NARROW, OTHER))
+    await answer(world)
+    narrower = manifest(team_table("orders", "shop", "id"), OTHER)
+    assert states(await plan(world, narrower)) == {"orders": "CONFLICT"}
+    assert states(await ask(world, narrower, "org/shop#2")) == {"orders": "CONFLICT"}
+    await ask(world, narrower)
+    assert (await world.rows(Proposal))[0].status is ProposalStatus.SUPERSEDED
+
+
+async def test_an_approval_on_an_older_contract_does_not_count_for_a_further_break(world: World) -> None:
+    await synced(world)
+    await ask(world, manifest(NARROW, OTHER))
+    await answer(world)
+    assert states(await plan(world, manifest(NARROW, OTHER))) == {"orders": "APPROVED"}
+    await run_sync(world, manifest(team_table("orders", "shop", "id", "total", "note", "region"), OTHER))
+    await world.register(await asset_at(world, FQN), await world.team("late"), "region")
+    assert states(await plan(world, manifest(NARROW, OTHER))) == {"orders": "ASK"}
+
+
+async def test_a_model_that_no_longer_breaks_is_withdrawn_from_its_change_set(world: World) -> None:
+    await synced(world)
+    both = manifest(NARROW, team_table("refunds", "shop", "id"))
+    assert states(await ask(world, both)) == {"orders": "WAITING", "refunds": "WAITING"}
+    assert states(await ask(world, manifest(WIDE, team_table("refunds", "shop", "id")))) == {"refunds": "WAITING"}
+    assert sorted(row.status for row in await world.rows(Proposal)) == ["PENDING", "WITHDRAWN"]
+    await ask(world, manifest(WIDE, OTHER))
+    assert {row.status for row in await world.rows(Proposal)} == {ProposalStatus.WITHDRAWN}
+
+
+async def test_a_second_pull_request_conflicts_in_a_row_and_asks_about_the_other_tables(world: World) -> None:
+    await synced(world)
+    await ask(world, manifest(NARROW, OTHER))
+    second = manifest(team_table("orders", "shop", "id"), team_table("refunds", "shop", "id"))
+    impact = await ask(world, second, "org/shop#2")
+    assert states(impact) == {"orders": "CONFLICT", "refunds": "WAITING"}
+    assert impact.tables[FQN].reason
+
+
+async def test_a_key_that_only_reads_asks_nobody(world: World) -> None:
+    await synced(world)
+    size = await world.size()
+    with pytest.raises(Forbidden):
+        await ask(world, manifest(NARROW, OTHER), actor=Actor("fork", scopes=frozenset({Scope.READ})))
+    assert await world.size() == size
