@@ -96,7 +96,8 @@ async def sync_manifest(
     sync = _Sync(session, actor, options, plan, report_progress, change_set.id if change_set else None)
     lineage_counts = await _apply(sync)
     if change_set is not None:
-        await withdraw_unneeded(session, actor, change_set, sync.find_waiting_assets())
+        unneeded = plan.find_unneeded_assets(sync.find_waiting_assets())
+        await withdraw_unneeded(session, actor, change_set, unneeded)
     report = build_report(plan, sync.results, sync.removals, teams_created=teams_created, lineage_counts=lineage_counts)
     _record_sync(session, manifest, report)
     return report
