@@ -5,6 +5,7 @@ The commands run as in CI, with the transfer of the artifacts. Meanwhile a secon
 """
 
 import argparse
+import asyncio
 import itertools
 import os
 import subprocess
@@ -22,10 +23,13 @@ from bench import _servers
 from bench._dbt_artifacts import Table, drop_last_column, generate_tables, write_artifacts
 from bench._results import Figure, report
 from bench._servers import ROOT, Server
+from tessera_gql.store import migration
 
 OWNER, READER = "data-platform", "finance"
 MAX_WAIT_SECONDS = 1.0
 WRITE_PAUSE_SECONDS = 0.02
+REFUSED_SECONDS = 10.0
+"""The wait that a refused write counts as, which would have to be sent again."""
 CREATE_TEAM = "mutation($input: CreateTeamInput!) { createTeam(input: $input) { errors { message } } }"
 REGISTER = "mutation($input: RegisterInput!) { register(input: $input) { errors { message } } }"
 
@@ -44,7 +48,9 @@ def main() -> int:
 
 def _measure_database(kind: str, tables: list[Table], broken: list[Table]) -> int:
     with _servers.temporary_folder() as folder, _servers.start_storage(kind, folder) as storage:
-        server = _servers.our_server(storage.database("dbt"), folder)
+        url = storage.database("dbt")
+        asyncio.run(migration.upgrade(url))
+        server = _servers.our_server(url, folder)
         server.settings = {**server.settings, "RATE_LIMIT_MUTATIONS": "off", "RATE_LIMIT_COST": "off"}
         with _servers.run_servers([server]):
             steps = list(_run_steps(server, folder, tables, broken))
@@ -70,7 +76,7 @@ class Step:
 def _run_steps(server: Server, folder: Path, tables: list[Table], broken: list[Table]) -> Iterator[Step]:
     first = write_artifacts(folder / "first", tables)
     second = write_artifacts(folder / "second", broken)
-    with httpx.Client(base_url=server.url, timeout=60) as client, writing(server.url) as writer:
+    with httpx.Client(base_url=_base_url(server), timeout=60) as client, writing(_base_url(server)) as writer:
         for team in (OWNER, READER):
             _mutate(client, CREATE_TEAM, name=team)
         owner = ("--owner", OWNER)
@@ -91,7 +97,7 @@ def _run_steps(server: Server, folder: Path, tables: list[Table], broken: list[T
 
 def _run(server: Server, writer: "Writer", label: str, codes: tuple[int, ...], *arguments: str) -> Step:
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "HOME": str(server.log.parent)}
-    environment["TESSERA_URL"] = server.url.removesuffix("/graphql")
+    environment["TESSERA_URL"] = _base_url(server)
     command = [sys.executable, "-m", "tessera_gql", *arguments, "--json"]
     start = time.perf_counter()
     completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -102,11 +108,24 @@ def _run(server: Server, writer: "Writer", label: str, codes: tuple[int, ...], *
     return Step(label, seconds, writer.take_waits())
 
 
+def _base_url(server: Server) -> str:
+    return server.url.removesuffix("/graphql")
+
+
 def _mutate(client: httpx.Client, document: str, **fields: object) -> None:
-    reply = client.post("", json={"query": document, "variables": {"input": fields}}).raise_for_status().json()
+    reply = client.post("/graphql", json={"query": document, "variables": {"input": fields}}).raise_for_status().json()
     errors = reply.get("errors") or next(iter(reply["data"].values()))["errors"]
     if errors:
         raise RuntimeError(str(errors))
+
+
+def _is_accepted(client: httpx.Client, team: str) -> bool:
+    """Create a team, and return whether the database was free for it in time."""
+    try:
+        _mutate(client, CREATE_TEAM, name=team)
+    except RuntimeError:
+        return False
+    return True
 
 
 @dataclass
@@ -124,15 +143,16 @@ class Writer:
                 if self.stopped.wait(WRITE_PAUSE_SECONDS):
                     return
                 start = time.perf_counter()
-                _mutate(client, CREATE_TEAM, name=f"writer-{number}")
+                is_refused = not _is_accepted(client, f"writer-{number}")
+                seconds = time.perf_counter() - start
                 with self.progress:
-                    self.waits.append(time.perf_counter() - start)
+                    self.waits.append(max(seconds, REFUSED_SECONDS) if is_refused else seconds)
                     self.progress.notify()
 
     def take_waits(self) -> list[float]:
         """Return the waits since the last call, with that of the write that is under way."""
         with self.progress:
-            self.progress.wait(600)
+            self.progress.wait(60)
             waits, self.waits = self.waits, []
             return waits
 

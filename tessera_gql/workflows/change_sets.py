@@ -138,11 +138,14 @@ async def get(session: Session, ref: ChangeSetRef) -> ChangeSet:
 
 
 async def withdraw_unneeded(
-    session: Session, actor: Actor, change_set: ChangeSet, kept_assets: Collection[UUID]
+    session: Session, actor: Actor, change_set: ChangeSet, unneeded_assets: Collection[UUID]
 ) -> list[Proposal]:
-    """Withdraw the open proposals of a change set for other assets than these, because it no longer breaks those."""
+    """Withdraw the open proposals of a change set for these assets, because it no longer breaks them.
+
+    Other manifests of the same pull request may have proposals in the change set, too.
+    """
     return await _withdraw_proposals(
-        session, actor, change_set, lambda row: row.asset_id not in kept_assets, NO_LONGER_BREAKS
+        session, actor, change_set, lambda row: row.asset_id in unneeded_assets, NO_LONGER_BREAKS
     )
 
 

@@ -171,8 +171,8 @@ class Company:
         contract = self.asset(fqn)["currentContract"]
         return contract and str(contract["version"])
 
-    def columns(self, fqn: str) -> list[str]:
-        return list(self.asset(fqn)["currentContract"]["schema"]["properties"])
+    def columns(self, fqn: str) -> set[str]:
+        return set(self.asset(fqn)["currentContract"]["schema"]["properties"])
 
     def count_requests(self, fqn: str) -> int:
         """How many requests for an answer all proposals for a table have sent."""

@@ -144,7 +144,21 @@ def test_approval_outlives_a_merge_of_a_column_that_nobody_reads(company: Compan
     assert repository.ask(pull_request, company.change_set(1)).code == 0
     assert company.count_requests(orders) == 1
     assert repository.sync(pull_request, *owner).code == 0
-    assert (company.find_version(orders), company.columns(orders)) == ("2.0.0", ["order_id", "ordered_at", "status"])
+    assert (company.find_version(orders), company.columns(orders)) == ("2.0.0", {"order_id", "ordered_at", "status"})
+
+
+def test_the_merge_of_an_approved_change_keeps_the_column_that_main_got_meanwhile(company: Company) -> None:
+    repository, shop = start_shop(company)
+    orders, owner = shop.fqn("orders"), ("--owner", company.name("shop"))
+    company.hire("growth")
+    company.register("growth", orders, "coupon")
+    repository.ask(shop.drop_column("orders", "coupon"), company.change_set(1))
+    company.answer("growth", orders)
+    meanwhile = shop.add_column("orders", "channel", "varchar")
+    assert repository.sync(meanwhile, *owner).code == 0
+    assert repository.sync(meanwhile.drop_column("orders", "coupon"), *owner).code == 0
+    assert company.count_requests(orders) == 1, "growth has answered this break already"
+    assert company.columns(orders) == {"order_id", "ordered_at", "status", "channel"}
 
 
 def test_a_break_that_another_merge_brought_is_not_covered_by_the_approval(company: Company) -> None:

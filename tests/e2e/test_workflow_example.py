@@ -218,7 +218,12 @@ def test_runs_of_a_pull_request_replace_each_other_and_runs_of_main_wait(platfor
     first, second = (build_pull_request(number, "synchronize", "0" * 40) for number in (1, 2))
     main = Event("push", {}, "0" * 40, "refs/heads/main")
     groups = [platform.runner.evaluate_concurrency(event) for event in (first, second, main, SCHEDULE)]
-    assert groups == [("data-contracts-1", True), ("data-contracts-2", True), ("data-contracts-refs/heads/main", False)]
+    assert groups == [
+        ("data-contracts-1", True),
+        ("data-contracts-2", True),
+        ("data-contracts-push", False),
+        ("data-contracts-schedule", False),
+    ]
 
 
 @pytest.mark.parametrize(

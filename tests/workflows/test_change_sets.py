@@ -160,7 +160,7 @@ async def test_models_that_no_longer_break_are_withdrawn_from_the_change_set(wor
     change_set = await world.change_set(KEY)
     rows = [await ask(world, asset, change_set) for asset in (orders, returns)]
     async with world.database.write() as session:
-        withdrawn = await change_sets.withdraw_unneeded(session, key_of(owner), change_set, {orders.id})
+        withdrawn = await change_sets.withdraw_unneeded(session, key_of(owner), change_set, {returns.id})
     assert [row.id for row in withdrawn] == [rows[1].id]
     assert await statuses(world, rows) == [ProposalStatus.PENDING, ProposalStatus.WITHDRAWN]
     assert (await world.events())[-1].payload["reason"] == "its change set no longer breaks this asset"
@@ -179,7 +179,7 @@ async def test_a_change_set_of_several_owners_is_withdrawn_by_none_of_them_alone
         await acting.withdraw_change_set(KEY)
     async with world.database.write() as session:
         with pytest.raises(Forbidden, match="Only the owning team, reader"):
-            await change_sets.withdraw_unneeded(session, key_of(owner), change_set, ())
+            await change_sets.withdraw_unneeded(session, key_of(owner), change_set, {foreign.id})
     assert await world.size() == size
     assert await statuses(world, rows) == [ProposalStatus.PENDING, ProposalStatus.PENDING]
 

@@ -63,7 +63,7 @@ async def ask_readers(
         await _ask_or_refuse(ask, table)
     if change_set is not None:
         asset_ids = {table.asset_id for table in asked if table.asset_id is not None}
-        await withdraw_unneeded(session, actor, change_set, asset_ids)
+        await withdraw_unneeded(session, actor, change_set, plan.find_unneeded_assets(asset_ids))
     plan = await plan_manifest(session, actor, manifest, options, Purpose.ASK, plan.cache)
     return plan.with_refusals(ask.refusals)
 

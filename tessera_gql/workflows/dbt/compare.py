@@ -13,6 +13,7 @@ from tessera_gql.policy.access import Actor
 from tessera_gql.policy.affected_teams import AffectedTeams, find_affected_teams
 from tessera_gql.policy.compatibility import Judgement, Terms, waive_move_to_consumer
 from tessera_gql.policy.enums import Outcome
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.policy.retirement import RETIREMENT_FINGERPRINT, judge_retirement
 from tessera_gql.policy.table_state import ProposalFit, TableState, decide_breaking_state
 from tessera_gql.policy.version import FIRST_VERSION
@@ -240,7 +241,7 @@ class _Comparison:
         state = decide_breaking_state(teams.asked, fit)
         reason = table.reason
         if state is TableState.CONFLICT and table.proposal is not None:
-            reason = f"another change of it waits for answers ({table.proposal.reason or table.proposal.id})"
+            reason = await self._describe_conflict(table.proposal)
         return replace(
             table,
             state=state,
@@ -248,6 +249,15 @@ class _Comparison:
             readers=tuple(reader for reader in readers if reader.team_id != owner),
             reason=reason,
         )
+
+    async def _describe_conflict(self, proposal: Proposal) -> str:
+        if proposal.change_set_id is None:
+            source = f"proposal {encode_global_id('Proposal', proposal.id)}"
+        else:
+            (change_set,) = await change_sets.by_ids(self.session, [proposal.change_set_id])
+            source = f"change set {change_set.key}" + (f", {change_set.url}" if change_set.url else "")
+        reason = f": {proposal.reason}" if proposal.reason else ""
+        return f"another change of it waits for answers ({source}){reason}"
 
     def _owner_of(self, table: TablePlan) -> UUID:
         if table.removal is None:

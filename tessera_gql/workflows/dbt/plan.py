@@ -3,7 +3,7 @@
 An ask and a sync lock the assets that a first plan names, then plan again and act.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from uuid import UUID
@@ -117,6 +117,12 @@ class ManifestPlan:
     def declared_only(self) -> int:
         """The number of tables whose columns rest on the declarations of the manifest alone."""
         return sum(model.basis is ColumnBasis.DECLARED for model in self.state.manifest.models)
+
+    def find_unneeded_assets(self, waiting: Collection[UUID]) -> set[UUID]:
+        """Return the judged assets that no proposal of the manifest's change set is needed for: all but `waiting`."""
+        unjudged = {TableState.SKIPPED, TableState.CONFLICT, TableState.REFUSED}
+        judged = {table.asset_id for table in self.tables.values() if table.state not in unjudged}
+        return {asset for asset in judged if asset is not None and asset not in waiting}
 
     def with_refusals(self, refusals: Mapping[str, str]) -> "ManifestPlan":
         """Return the plan with tables that were refused when it was carried out, by the reason."""

@@ -122,7 +122,8 @@ async def sync_manifest(
     sync = _Sync(session, actor, options, plan, report_progress, batch, change_set_id, dict(batch.results_before))
     lineage_counts = await _apply(sync)
     if change_set is not None and batch.is_last:
-        await withdraw_unneeded(session, actor, change_set, sync.find_waiting_assets())
+        unneeded = plan.find_unneeded_assets(sync.find_waiting_assets())
+        await withdraw_unneeded(session, actor, change_set, unneeded)
     report = build_report(plan, sync.results, sync.removals, teams_created=teams_created, lineage_counts=lineage_counts)
     _record_sync(session, manifest, report, batch)
     return report
