@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tessera_gql.client import TesseraClient
+from tessera_gql.client import ChangeSetRequest, TesseraClient
 from tests.e2e.server import ROOT, serving
 from tests.security.rewriting_proxy import rewriting
 
@@ -59,7 +59,13 @@ class Place:
             if (proposal := client.get_asset(ASSET).open_proposal) and need != "proposal":
                 client.withdraw_proposal(proposal.id)
             if need == "proposal" and proposal is None:
-                client.publish_contract(fqn=ASSET, schema_def=schema("id"), published_by=OWNER, reason=MARKER)
+                client.publish_contract(
+                    fqn=ASSET,
+                    schema_def=schema("id"),
+                    published_by=OWNER,
+                    reason=MARKER,
+                    change_set=ChangeSetRequest(MARKER, MARKER, f"https://example.com/{MARKER}"),
+                )
 
     def first_cursor(self) -> str:
         with TesseraClient(self.url) as client:
