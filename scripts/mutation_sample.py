@@ -221,7 +221,9 @@ def plan_tests(copy: Path, *, is_fast: bool) -> TestPlan:
         "tests/diff",
     ]
     start = time.monotonic()
-    subprocess.run(command, cwd=copy, check=False, capture_output=True, env=_environment(copy))
+    completed = subprocess.run(command, cwd=copy, check=False, capture_output=True, text=True, env=_environment(copy))
+    if completed.returncode not in {0, 1}:  # not even collected: every fault would count as detected
+        sys.exit(f"The tests can't run without a fault:\n{completed.stdout[-2000:]}")
     seconds: dict[str, float] = {}
     failing: list[str] = []
     for case in ET.parse(report).iter("testcase"):

@@ -190,7 +190,8 @@ MODELS = (
 def record(*fields: dict[str, Any]) -> Any:
     """The JSON Schema of an Avro record of orders."""
     first_field = {"name": "order_id", "type": "long"}
-    return avro.parse_record(json.dumps({"type": "record", "name": "Order", "fields": [first_field, *fields]})).schema
+    document = {"type": "record", "name": "Order", "fields": [first_field, *fields]}
+    return avro.parse_records(json.dumps(document))[0].schema
 
 
 def field(avro_type: Any, **attributes: Any) -> dict[str, Any]:

@@ -1,12 +1,17 @@
 """The sync of a dbt manifest: dry run, first and repeated sync, retry, and breaking changes."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tessera_gql.store.tables import Asset
+from tessera_gql.workflows.dbt.sync import BATCH_SIZE
+from tests.formats.manifests import column, table
+from tests.formats.manifests import manifest as build_manifest
 from tests.graphql.conftest import Ask
 from tests.world import World
 
@@ -137,3 +142,40 @@ async def test_a_preview_and_an_unchanged_sync_leave_other_writers_alone(
     with counted() as statements:
         await ask(SYNC, input=arguments)
     assert len(statements) < 12
+
+
+async def test_a_sync_of_many_changed_tables_takes_several_transactions_and_reports_all_of_them(
+    world: World, ask: Ask
+) -> None:
+    names = [f"table_{number:03}" for number in range(BATCH_SIZE + 20)]
+
+    def project(*columns: str) -> dict[str, Any]:
+        return build_manifest(*(table(name, *(column(key, "bigint") for key in columns)) for name in names))
+
+    await world.team("analytics")
+    arguments = {"owner": {"name": "analytics"}, "idempotencyKey": "first"}
+    await ask(SYNC, input={**arguments, "manifest": project("id", "total")})
+    reader = await world.team("growth")
+    for asset in (await world.rows(Asset))[:3]:
+        await world.register(asset, reader, "total")
+    second = {**arguments, "manifest": project("id"), "idempotencyKey": "second"}
+    payload = (await ask(SYNC, input=second))["syncDbtManifest"]
+    assert payload["errors"] == []
+    outcomes = Counter(model["outcome"] for model in payload["report"]["models"])
+    assert outcomes == {"PUBLISHED": len(names) - 3, "PROPOSED": 3}
+    assert (await world.kinds()).count("MANIFEST_SYNCED") == 3
+    size = await world.size()
+    assert (await ask(SYNC, input=second))["syncDbtManifest"] == payload
+    assert await world.size() == size
+
+
+async def test_an_atomic_sync_of_many_changed_tables_takes_one_transaction(world: World, ask: Ask) -> None:
+    names = [f"table_{number:03}" for number in range(BATCH_SIZE + 20)]
+    wide, narrow = (
+        build_manifest(*(table(name, *(column(key, "bigint") for key in columns)) for name in names))
+        for columns in (("id", "total"), ("id",))
+    )
+    await world.team("analytics")
+    await ask(SYNC, input={"owner": {"name": "analytics"}, "manifest": wide})
+    await ask(SYNC, input={"owner": {"name": "analytics"}, "manifest": narrow, "atomic": True})
+    assert (await world.kinds()).count("MANIFEST_SYNCED") == 2

@@ -87,6 +87,22 @@ class SyncReport:
     def count(self, outcome: SyncOutcome) -> int:
         return sum(model.outcome is outcome for model in self.models)
 
+    def add_counts(self, earlier: "SyncReport") -> "SyncReport":
+        """Return the report of a sync with what its earlier transactions did."""
+        warnings = tuple(dict.fromkeys((*earlier.warnings, *self.warnings)))
+        reads = {(read.fqn, read.upstream): read for read in (*earlier.reads, *self.reads)}
+        return replace(
+            self,
+            dependencies_added=self.dependencies_added + earlier.dependencies_added,
+            dependencies_removed=self.dependencies_removed + earlier.dependencies_removed,
+            teams_created=self.teams_created + earlier.teams_created,
+            registrations_created=self.registrations_created + earlier.registrations_created,
+            registrations_updated=self.registrations_updated + earlier.registrations_updated,
+            registrations_ended=self.registrations_ended + earlier.registrations_ended,
+            warnings=warnings,
+            reads=tuple(reads.values()),
+        )
+
 
 SKIPPED_STATES = frozenset({TableState.SKIPPED, TableState.REFUSED, TableState.CONFLICT})
 PUBLISHED_STATES = frozenset({TableState.COMPATIBLE, TableState.APPROVED, TableState.UNREAD})

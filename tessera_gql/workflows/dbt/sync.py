@@ -4,7 +4,8 @@ New and unchanged models take a fixed number of statements; changed ones go thro
 manifest writes nothing.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -48,6 +49,32 @@ from tessera_gql.workflows.debts import settle_corrected
 from tessera_gql.workflows.proposals import RetirementRequest, propose_retirement, withdraw
 from tessera_gql.workflows.publishing import PublishRequest, PublishResult, publish_contract
 
+BATCH_SIZE = 60
+"""Changed tables that one transaction publishes: other writers of SQLite wait about half a second for it."""
+
+
+@dataclass(frozen=True)
+class SyncBatch:
+    """The part of a sync that one transaction does: at most `limit` changed tables without a result before it.
+
+    The last one has no limit. It also retires what is gone. `draft` is a plan that was made without locks.
+    """
+
+    results_before: Mapping[str, ModelSyncResult] = field(default_factory=dict[str, ModelSyncResult])
+    limit: int | None = None
+    draft: ManifestPlan | None = None
+
+    @property
+    def is_last(self) -> bool:
+        return self.limit is None
+
+    def choose(self, models: Sequence[Model]) -> list[Model]:
+        """Return the models of this part."""
+        return [model for model in models if model.fqn not in self.results_before][: self.limit]
+
+
+WHOLE_SYNC = SyncBatch()
+
 
 @dataclass
 class _Sync:
@@ -58,6 +85,7 @@ class _Sync:
     options: SyncOptions
     plan: ManifestPlan
     report_progress: ReportProgress
+    batch: SyncBatch
     change_set_id: UUID | None
     results: dict[str, ModelSyncResult] = field(default_factory=dict[str, ModelSyncResult])
     removals: dict[str, RemovalResult] = field(default_factory=dict[str, RemovalResult])
@@ -75,31 +103,29 @@ async def sync_manifest(
     manifest: Manifest,
     options: SyncOptions,
     report_progress: ReportProgress = ignore_progress,
-    draft: ManifestPlan | None = None,
+    batch: SyncBatch = WHOLE_SYNC,
 ) -> SyncReport:
-    """Sync a manifest. A refused table is skipped and reported; with `atomic` it rolls everything back.
-
-    `draft` is a plan that was made without locks.
-    """
+    """Sync a manifest. A refused table is skipped and reported; with `atomic` it rolls everything back."""
     authorize_for_own_teams(actor, Action.SYNC_DBT_MANIFEST)
     report_progress(Phase.COMPARE, 0, len(manifest.models))
     teams_created = 0
-    if options.create_teams:
+    if options.create_teams and (batch.draft is None or batch.draft.new_teams):
         state = await load_state(session, manifest)
         teams_created = await manifest_owners.create_missing_teams(session, actor, state, options.owner_rules)
-    plan = draft or await plan_manifest(session, actor, manifest, options, Purpose.RELEASE)
+    plan = batch.draft or await plan_manifest(session, actor, manifest, options, Purpose.RELEASE)
     has_breaks = any(table.judgement.breaking for table in plan.tables.values())
     change_set = await open_needed_change_set(session, actor, options, is_needed=has_breaks)
     if not plan.is_empty:
         plan = await renew_plan(session, manifest, plan)
     _require_complete(plan)
-    sync = _Sync(session, actor, options, plan, report_progress, change_set.id if change_set else None)
+    change_set_id = change_set.id if change_set else None
+    sync = _Sync(session, actor, options, plan, report_progress, batch, change_set_id, dict(batch.results_before))
     lineage_counts = await _apply(sync)
-    if change_set is not None:
+    if change_set is not None and batch.is_last:
         unneeded = plan.find_unneeded_assets(sync.find_waiting_assets())
         await withdraw_unneeded(session, actor, change_set, unneeded)
     report = build_report(plan, sync.results, sync.removals, teams_created=teams_created, lineage_counts=lineage_counts)
-    _record_sync(session, manifest, report)
+    _record_sync(session, manifest, report, batch)
     return report
 
 
@@ -121,7 +147,7 @@ async def _apply(sync: _Sync) -> tuple[int, int]:
     sync.report_progress(Phase.READERS, 0, 0)
     await _apply_registrations(sync)
     await _publish_all(sync)
-    for table in plan.tables_to_retire:
+    for table in plan.tables_to_retire if sync.batch.is_last else ():
         await _retire(sync, table)
     return await apply_lineage(sync.session, plan.lineage, frozenset(plan.ids.values()))
 
@@ -192,12 +218,13 @@ def _registration_values(session: Session, key: RegistrationKey, reader: DbtRegi
 
 async def _publish_all(sync: _Sync) -> None:
     """Publish to existing assets one by one; those without any contract get their first one."""
-    session, models = sync.session, sync.plan.changed_models
+    session, models = sync.session, sync.batch.choose(sync.plan.changed_models)
     rows = {row.id: row for row in await assets.by_ids(session, [sync.plan.ids[model.fqn] for model in models])}
     without_contract = [sync.plan.ids[model.fqn] for model in models if sync.plan.tables[model.fqn].contract is None]
     never_published = await contracts.find_never_published(session, without_contract)
     for number, model in enumerate(models):
         sync.report_progress(Phase.PUBLISH, number, len(models))
+        sync.results[model.fqn] = to_result(sync.plan.tables[model.fqn])
         table, asset = sync.plan.tables[model.fqn], rows[sync.plan.ids[model.fqn]]
         if table.state is TableState.REFUSED:
             continue
@@ -308,16 +335,17 @@ async def _unsettle(sync: _Sync, asset_id: UUID) -> None:
         await sync.session.update_row(Asset, asset_id, meta={**asset.meta, DBT: marks})
 
 
-def _record_sync(session: Session, manifest: Manifest, report: SyncReport) -> None:
-    """Record the sync, unless nothing changed."""
+def _record_sync(session: Session, manifest: Manifest, report: SyncReport, batch: SyncBatch) -> None:
+    """Record what a transaction of the sync did, unless nothing changed."""
     if not (session.events or report.dependencies_added or report.dependencies_removed):
         return
+    counts = Counter(model.outcome for model in report.models if model.fqn not in batch.results_before)
     event = ManifestSynced(
         sync_id=new_id(),
         project=manifest.project,
-        assets_created=report.count(SyncOutcome.CREATED),
-        contracts_published=report.count(SyncOutcome.PUBLISHED) + report.count(SyncOutcome.CREATED),
-        proposals_opened=report.count(SyncOutcome.PROPOSED),
+        assets_created=counts[SyncOutcome.CREATED],
+        contracts_published=counts[SyncOutcome.PUBLISHED] + counts[SyncOutcome.CREATED],
+        proposals_opened=counts[SyncOutcome.PROPOSED],
         dependencies_added=report.dependencies_added,
         dependencies_removed=report.dependencies_removed,
     )
