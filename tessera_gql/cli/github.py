@@ -1,7 +1,7 @@
 """`tessera github`: report the gate's verdict on a pull request, from a workflow of GitHub Actions."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -119,7 +119,7 @@ def _read_exit_code(client: TesseraClient, key: str) -> ExitCode:
 
 
 @contextmanager
-def _connect() -> Iterator[tuple[httpx.Client, str]]:
+def _connect() -> Generator[tuple[httpx.Client, str]]:
     """Open a client of GitHub's API, with the path of the repository; failures end the command with a message."""
     token, repository = _read_variable("GITHUB_TOKEN"), _read_variable("GITHUB_REPOSITORY")
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}

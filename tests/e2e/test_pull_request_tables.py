@@ -174,16 +174,16 @@ def test_a_change_set_lists_publishes_and_withdraws_its_tables_together(company:
 
 def test_two_projects_of_one_repository_share_the_change_set_of_a_pull_request(company: Company) -> None:
     repository, shop = start_shop(company)
-    other = company.start_project("ledger", "finance")
+    ledger_repository = company.start_project("ledger", "finance")
     ledger = company.project("ledger", Model("invoices", {"invoice_id": "bigint", "total": "numeric"}))
-    assert other.sync(ledger, "--owner", company.name("finance")).code == 0
+    assert ledger_repository.sync(ledger, "--owner", company.name("finance")).code == 0
     company.hire("growth")
     orders, invoices = shop.fqn("orders"), ledger.fqn("invoices")
     for fqn in (orders, invoices):
         company.register("growth", fqn)
     change_set = company.change_set(1)
     assert repository.ask(shop.drop_column("orders", "coupon"), change_set).code == 3
-    assert other.ask(ledger.drop_column("invoices", "total"), change_set).code == 3
+    assert ledger_repository.ask(ledger.drop_column("invoices", "total"), change_set).code == 3
     assert repository.ask(shop, change_set).code == 0, "a push that takes the break of one project back"
     assert company.find_proposal(orders) is None
     assert company.find_proposal(invoices) is not None, "the other project still asks"
