@@ -43,8 +43,13 @@ def is_consent(team_response: TeamResponse, now: datetime) -> bool:
 
 
 def is_answered(team_response: TeamResponse, answered: Collection[str], asked: Collection[str], now: datetime) -> bool:
-    """Return whether consent to the changes `answered` holds for the changes `asked`, by their fingerprints."""
-    return is_consent(team_response, now) and set(answered).issuperset(asked)
+    """Return whether a response to the changes `answered` holds for the changes `asked`, by their fingerprints.
+
+    A migration that is overdue is no answer.
+    """
+    if team_response.response is None or (team_response.deadline is not None and team_response.deadline <= now):
+        return False
+    return set(answered).issuperset(asked)
 
 
 def compute_status_or_expiry(

@@ -20,7 +20,7 @@ ANSWER_COLUMNS = ("response", "migration_deadline", "notes", "responded_at")
 
 
 async def ask_teams(session: Session, row: Proposal, asked: ChangesByTeam, answers: Answers | None = None) -> None:
-    """Ask teams that the proposal has not asked before. A team that has agreed to all of its changes is not asked."""
+    """Ask teams that the proposal has not asked before. A team that has answered all of its changes is not asked."""
     acknowledgments = [
         Acknowledgment(
             id=new_id(),

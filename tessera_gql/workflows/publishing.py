@@ -261,8 +261,8 @@ async def _open_proposal(
     change_set_id = request.change_set_id
     if (waiting := context.open_proposal) is not None:
         is_agreed = request.intent is Intent.RELEASE and open_proposals.is_agreed(waiting, judgement.breaking)
+        answers = await open_proposals.load_answers(session, waiting)
         if is_agreed:
-            answers = await open_proposals.load_answers(session, waiting)
             change_set_id = waiting.change_set_id
         claim = Claim(request.change_set_id, request.supersede, difference, is_agreed=is_agreed)
         await open_proposals.supersede(session, asset, waiting, claim, f"a proposal for version {version}")

@@ -1,5 +1,6 @@
 """An ask opens proposals and publishes nothing; a release publishes what is approved and what breaks nobody."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -110,6 +111,47 @@ async def test_a_release_of_other_terms_with_the_agreed_breaks_asks_nobody_again
     assert (result.proposal.status, result.proposal.change_set_id) == (ProposalStatus.PUBLISHED, change_set.id)
     [answer] = await world.acknowledgments(result.proposal)
     assert answer.response is Response.APPROVED
+
+
+@pytest.mark.parametrize("response", Response)
+async def test_an_answer_holds_for_a_new_proposal_of_the_change_set_with_the_same_break(
+    world: World, clock: FixedClock, response: Response
+) -> None:
+    asset = await world.published(consumers=1)
+    change_set = await world.change_set("github.com/shop/warehouse#17")
+    first = (await world.publish(asset, without("note"), intent=Intent.ASK, change_set_id=change_set.id)).proposal
+    assert first is not None
+    deadline = clock.now + timedelta(days=9) if response is Response.MIGRATING else None
+    await world.answer(first, world.consumers[0], response, deadline)
+    answered, before = await world.proposal(first.id), (await world.events())[-1].sequence
+    rebased = await world.publish(asset, without_note(channel="string"), intent=Intent.ASK, change_set_id=change_set.id)
+    assert rebased.proposal is not None
+    assert rebased.proposal.id != first.id
+    assert rebased.proposal.status is answered.status
+    assert "ACKNOWLEDGMENT_REQUESTED" not in await world.kinds(before)
+    [answer] = await world.acknowledgments(rebased.proposal)
+    assert (answer.response, answer.migration_deadline) == (response, deadline)
+
+
+async def test_a_further_break_asks_a_team_again_and_an_overdue_migration_too(world: World, clock: FixedClock) -> None:
+    asset = await world.published()
+    note, total = await world.team("note"), await world.team("total")
+    await world.register(asset, note, "note")
+    await world.register(asset, total, "total", "note")
+    change_set = await world.change_set("github.com/shop/warehouse#17")
+    first = (await world.publish(asset, without("note"), intent=Intent.ASK, change_set_id=change_set.id)).proposal
+    assert first is not None
+    await world.answer(first, note, Response.MIGRATING, clock.now + timedelta(days=2))
+    await world.answer(first, total, Response.APPROVED)
+    clock.advance(days=3)
+    second = (
+        await world.publish(asset, without("note", "total"), intent=Intent.ASK, change_set_id=change_set.id)
+    ).proposal
+    assert second is not None
+    assert {item.consumer_team_id: item.response for item in await world.acknowledgments(second)} == {
+        note.id: None,
+        total.id: None,
+    }
 
 
 @pytest.mark.parametrize(
