@@ -323,7 +323,9 @@ def test_a_subscriber_receives_events_of_a_worker_process(server: Running) -> No
     ) as stream:  # fmt: skip
         assert stream.status_code == 200
         lines = stream.iter_lines()
-        fresh = json.dumps(build_manifest(MODELS)).replace('"analytics"', '"elsewhere"').encode()
+        other_project = build_manifest(MODELS)
+        other_project["metadata"]["project_name"] = "another"
+        fresh = json.dumps(other_project).replace('"analytics"', '"elsewhere"').encode()
         asking = Thread(target=sync, args=(server, fresh))
         asking.start()
         assert any("MANIFEST_SYNCED" in line for line in lines)
