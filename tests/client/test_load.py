@@ -16,7 +16,7 @@ from tests.e2e.server import Running
 CALLS = 1_000
 SECONDS = 20
 """Far above the time that the calls need, since other tests run beside them."""
-VIEWER = b'{"data": {"viewer": {"actor": "a", "scopes": ["READ"], "team": null}}}'
+VIEWER = b'{"data": {"viewer": {"actor": "a", "scopes": ["READ"], "team": null, "project": null}}}'
 
 
 @contextmanager
