@@ -13,7 +13,7 @@ FAST := tests/auth tests/diff tests/executor tests/formats tests/policy tests/st
 PROOFS := tests/diff/test_search_effort.py tests/diff/test_laws.py tests/diff/test_mode_laws.py tests/diff/test_soundness.py tests/executor tests/workflows/test_laws.py tests/ops
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo dev test test-fast prove coverage lint docs schema reference lock release \
+.PHONY: help serve demo dev test test-fast test-long prove coverage lint docs schema reference lock release \
   diff-score fuzz conformance chaos attack load soak bench clean
 
 help: ## list the targets
@@ -43,8 +43,11 @@ demo: $(SERVER) ## run the server with a small shop in it: teams, contracts, an 
 dev: $(SERVER) ## run the demo server, and restart it when a source file changes
 	@$(BIN)/python scripts/reload.py --demo
 
-test: $(DEVELOPER) ## run every test, on SQLite and on PostgreSQL
-	@$(BIN)/python -m pytest -q -n auto
+test: $(DEVELOPER) ## run the tests, on SQLite and on PostgreSQL
+	@$(BIN)/python -m pytest -q -n auto -m "not long and not dbt"
+
+test-long: $(DEVELOPER) ## run the tests that take long: whole workflows by the command line, restarts, recipes
+	@$(BIN)/python -m pytest -q -n auto -m long
 
 test-fast: $(DEVELOPER) ## run the tests of the pure layers, and those of the store and the workflows on SQLite
 	@$(BIN)/python -m pytest -q -n auto --database sqlite $(FAST)

@@ -9,9 +9,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import Any
 
+import pytest
+
 from tessera_gql.client import AsyncTesseraClient, TesseraClient
 from tessera_gql.client.fair_semaphore import FairSemaphore
 from tests.e2e.server import Running
+
+pytestmark = pytest.mark.long
 
 CALLS = 1_000
 SECONDS = 20

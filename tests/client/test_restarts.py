@@ -7,9 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.client.conftest import Open
 from tests.client.test_sync_and_async import fresh
 from tests.e2e.server import serving
+
+pytestmark = pytest.mark.long
 
 
 def free_port() -> int:

@@ -5,6 +5,8 @@ import pytest
 from tests.e2e.dbt_projects import DATABASE, Model, Source
 from tests.e2e.pull_requests import CUSTOMERS, ORDERS, Company, add_readers, start_shop
 
+pytestmark = pytest.mark.long
+
 
 def test_a_deleted_model_asks_its_readers_and_is_retired_by_the_sync_after_the_merge(company: Company) -> None:
     repository, shop = start_shop(company)

@@ -87,7 +87,7 @@ def build_pull_request(number: int, action: str, commit: str, **fields: Any) -> 
     return Event("pull_request", payload, commit, f"refs/pull/{number}/merge")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def platform(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Platform]:
     settings = {}
     if request.param == "postgresql":
