@@ -20,7 +20,7 @@ import orjson
 import websockets
 from websockets.asyncio.client import connect
 
-from tessera_gql.graphql.ids import parse_global_id
+from tessera_gql.policy.global_ids import decode_global_id
 from tessera_gql.store.tables import EventRow
 
 TESSERA = (sys.executable, "-m", "tessera_gql")
@@ -121,7 +121,7 @@ async def call(urls: list[str], document: str, variables: dict[str, Any], *, sec
 
 
 def _database_id(identity: str) -> UUID:
-    parsed_id = parse_global_id(identity)
+    parsed_id = decode_global_id(identity)
     assert parsed_id is not None
     return parsed_id[1]
 

@@ -159,8 +159,8 @@ def test_a_refusal_is_one_line_and_exit_2(tessera: Shell, tmp_path: Path) -> Non
     broken.write_bytes(MANIFEST.read_bytes()[:20_000])
     assert "Was it cut off?" in tessera.refused("dbt", "impact", broken)
     broken.write_text('{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v99.json"}}')
-    assert "99" in tessera.refused("dbt", "sync", broken)
-    assert "99" in tessera.refused("dbt", "impact", broken)
+    assert "no object `nodes`" in tessera.refused("dbt", "sync", broken)
+    assert "no object `nodes`" in tessera.refused("dbt", "impact", broken)
     assert "is no duration" in tessera.refused("dbt", "impact", MANIFEST, "--wait", "soon")
 
 
