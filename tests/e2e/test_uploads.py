@@ -20,7 +20,7 @@ from tests.e2e.server import Running, serving
 SYNC = """mutation ($input: SyncDbtManifestInput!) {
   syncDbtManifest(input: $input) { report { models { outcome } } errors { code message } }
 }"""
-IMPACT = "query ($m: JSON!) { dbtImpact(manifest: $m) { fqn isNew } }"
+IMPACT = "query ($m: JSON!) { dbtImpact(manifest: $m) { models { fqn isNew } } }"
 TEAM = "mutation ($input: CreateTeamInput!) { createTeam(input: $input) { errors { code } } }"
 KEY = """mutation {
   createApiKey(input: {name: "ci", scopes: [ADMIN]}) { token errors { message } }
@@ -112,10 +112,10 @@ def test_a_manifest_in_a_form_is_synchronised_and_the_same_as_json_changes_nothi
 
 def test_an_impact_accepts_a_form_too(server: Running, manifest: bytes) -> None:
     parts = {"operations": operations(IMPACT, m=None), "map": '{"m": ["variables.m"]}', "m": manifest}
-    impact = form(server, parts).json()["data"]["dbtImpact"]
+    impact = form(server, parts).json()["data"]["dbtImpact"]["models"]
     assert len(impact) == MODELS
     parts["m"] = SMALL
-    assert form(server, parts).json() == {"data": {"dbtImpact": []}}
+    assert form(server, parts).json() == {"data": {"dbtImpact": {"models": []}}}
 
 
 def test_a_retry_with_the_same_key_gets_the_first_report(server: Running, manifest: bytes) -> None:
@@ -126,9 +126,16 @@ def test_a_retry_with_the_same_key_gets_the_first_report(server: Running, manife
     assert second["data"]["syncDbtManifest"]["errors"][0]["code"] == "CONFLICT"
 
 
-def test_an_event_stream_reports_progress_in_comments(server: Running, manifest: bytes) -> None:
-    asked = operations(SYNC, input={"manifest": None, "createTeams": True, "dryRun": True})
-    parts = {"operations": asked, "map": '{"0": ["variables.input.manifest"]}', "0": manifest}
+def build_other_project(name: str) -> bytes:
+    """Build the manifest of a project with tables of its own."""
+    other = build_manifest(MODELS)
+    other["metadata"]["project_name"] = name
+    return json.dumps(other).replace('"analytics"', f'"{name}"').encode()
+
+
+def test_an_event_stream_reports_progress_in_comments(server: Running) -> None:
+    asked = operations(SYNC, input={"manifest": None, "createTeams": True})
+    parts = {"operations": asked, "map": '{"0": ["variables.input.manifest"]}', "0": build_other_project("progress")}
     answer = form(server, parts, {**ALLOWED, "Accept": "text/event-stream"})
     lines = answer.text.splitlines()
     phases = [json.loads(line[2:])["phase"] for line in lines if line.startswith(": {")]
@@ -252,8 +259,10 @@ def test_json_of_any_operation_may_be_large_up_to_its_limit(server: Running) -> 
 
 def test_a_manifest_is_executed_by_a_worker_process_however_its_field_is_written(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
-        query = "query ($m: JSON!) { ...A } fragment A on Query { ... { b: dbtImpact(manifest: $m) { fqn } } }"
-        assert server.data(query, m=json.loads(SMALL)) == {"b": []}
+        query = (
+            "query ($m: JSON!) { ...A } fragment A on Query { ... { b: dbtImpact(manifest: $m) { models { fqn } } } }"
+        )
+        assert server.data(query, m=json.loads(SMALL)) == {"b": {"models": []}}
         assert worker_processes(server)
 
 
@@ -323,10 +332,7 @@ def test_a_subscriber_receives_events_of_a_worker_process(server: Running) -> No
     ) as stream:  # fmt: skip
         assert stream.status_code == 200
         lines = stream.iter_lines()
-        other_project = build_manifest(MODELS)
-        other_project["metadata"]["project_name"] = "another"
-        fresh = json.dumps(other_project).replace('"analytics"', '"elsewhere"').encode()
-        asking = Thread(target=sync, args=(server, fresh))
+        asking = Thread(target=sync, args=(server, build_other_project("elsewhere")))
         asking.start()
         assert any("MANIFEST_SYNCED" in line for line in lines)
         asking.join(30)
