@@ -299,8 +299,8 @@ def trickling_uploads(url: str) -> Outcomes:
     begin = (
         b'--b\r\nContent-Disposition: form-data; name="operations"\r\n\r\n{"query": "query($m: JSON!) '
         b'{ dbtImpact(manifest: $m) { models { fqn } } }", "variables": {"m": null}}\r\n--b\r\n'
-        b'Content-Disposition: form-data; name="map"\r\n\r\n{"0": ["variables.m"]}\r\n--b\r\nContent-Disposition: form-data; name="0"; '
-        b'filename="m.json"\r\n\r\n{"metadata": '
+        b'Content-Disposition: form-data; name="map"\r\n\r\n{"0": ["variables.m"]}\r\n--b\r\n'
+        b'Content-Disposition: form-data; name="0"; filename="m.json"\r\n\r\n{"metadata": '
     )
     outcomes = Outcomes()
     with ExitStack() as stack:

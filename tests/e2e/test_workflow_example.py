@@ -21,6 +21,8 @@ WORKFLOW = ROOT / "examples/github-actions.yml"
 MARKER = "<!-- tessera"
 ORDERS = Model("orders", {"order_id": "bigint", "coupon": "varchar"}, not_null=("order_id",))
 
+pytestmark = pytest.mark.long
+
 
 SCHEDULE = Event("schedule", {}, "0" * 40, "refs/heads/main")
 
@@ -87,7 +89,7 @@ def build_pull_request(number: int, action: str, commit: str, **fields: Any) -> 
     return Event("pull_request", payload, commit, f"refs/pull/{number}/merge")
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def platform(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Platform]:
     settings = {}
     if request.param == "postgresql":
