@@ -1,6 +1,6 @@
 """The report of a sync, and the one that a plan foresees."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
@@ -152,23 +152,21 @@ def to_removal(table: TablePlan) -> RemovalResult | None:
 
 def build_report(
     plan: ManifestPlan,
-    results: dict[str, ModelSyncResult] | None = None,
-    removals: dict[str, RemovalResult] | None = None,
-    *,
-    teams_created: int | None = None,
-    lineage_counts: tuple[int, int] | None = None,
+    results: Mapping[str, ModelSyncResult] | None = None,
+    removals: Mapping[str, RemovalResult] | None = None,
 ) -> SyncReport:
     """Build the report of a plan, with the results of what a sync did instead of what the plan foresees."""
     tables = [plan.tables[fqn] for fqn in sorted(plan.tables)]
-    foreseen = {table.fqn: to_result(table) for table in tables if table.removal is None} | (results or {})
-    foreseen_removals = {table.fqn: removal for table in tables if (removal := to_removal(table))} | (removals or {})
+    foreseen = {table.fqn: to_result(table) for table in tables if table.removal is None}
+    foreseen |= results or {}
+    foreseen_removals = {table.fqn: removal for table in tables if (removal := to_removal(table))}
+    foreseen_removals |= removals or {}
     registrations = plan.registrations
-    added, removed = lineage_counts or (len(plan.lineage.added), len(plan.lineage.removed))
     return SyncReport(
         models=[replace(foreseen[fqn], owner_id=plan.state.owners.get(fqn)) for fqn in sorted(foreseen)],
-        dependencies_added=added,
-        dependencies_removed=removed,
-        teams_created=len(plan.new_teams) if teams_created is None else teams_created,
+        dependencies_added=len(plan.lineage.added),
+        dependencies_removed=len(plan.lineage.removed),
+        teams_created=len(plan.new_teams),
         warnings=plan.warnings,
         removed=tuple(foreseen_removals[fqn] for fqn in sorted(foreseen_removals)),
         reads=tuple(plan.reads),
