@@ -23,10 +23,10 @@ from tessera_gql.workflows.dbt.sync import SyncProgress, create_teams
 
 T = TypeVar("T")
 
-BATCH_SECONDS = 0.3
+BATCH_SECONDS = 0.2
 """The time after which a transaction ends with the table that it is at."""
-PAUSE_SECONDS = 0.15
-"""The time between two transactions: longer than a waiting writer of SQLite sleeps before it tries again."""
+PAUSE_SECONDS = 0.2
+"""The time between two transactions on SQLite: twice as long as a waiting writer sleeps before it tries again."""
 MAX_OUTDATED_PLANS = 3
 """Plans in a row that may be outdated before they are used; the next one is made under the lock."""
 
@@ -96,7 +96,7 @@ async def _run_batches(
             progress = progress.with_plan(await _plan(context, manifest, options, plan.purpose, plan.cache))
         else:
             outdated_plans = 0
-            if not progress.is_complete:
+            if not progress.is_complete and context.database.dialect == "sqlite":
                 await asyncio.sleep(PAUSE_SECONDS)
     return progress
 

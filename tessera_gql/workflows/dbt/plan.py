@@ -192,6 +192,12 @@ class ManifestPlan:
         return is_creation or asset_id in self._watched_ids
 
     @cached_property
+    def owners_by_asset(self) -> dict[UUID, UUID]:
+        """The owners of the assets of the manifest and of its project."""
+        owners = {self.ids[fqn]: owner for fqn, owner in self.state.owners.items() if fqn in self.ids}
+        return owners | {asset.id: asset.owner_team_id for asset in self.state.project_assets}
+
+    @cached_property
     def _finished_ids(self) -> frozenset[UUID]:
         return frozenset(self.ids[fqn] for fqn in self.finished if fqn in self.ids)
 

@@ -196,14 +196,6 @@ class RegistrationChanges:
             [row for row in self.ended if is_selected(row.asset_id)],
         )
 
-    def split(
-        self, consumers: frozenset[UUID], existing: frozenset[UUID]
-    ) -> tuple["RegistrationChanges", "RegistrationChanges"]:
-        """Separate the new registrations of these consumers on existing assets from all other changes."""
-        selected = {key: reader for key, reader in self.created.items() if key[2] in consumers and key[0] in existing}
-        left = {key: reader for key, reader in self.created.items() if key not in selected}
-        return RegistrationChanges(selected), RegistrationChanges(left, self.updated, self.ended)
-
     def apply_to(
         self, asset: UUID, live: Iterable[Registration], to_reader: Callable[[Registration], FieldReader]
     ) -> list[TableReader]:

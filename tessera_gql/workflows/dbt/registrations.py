@@ -16,8 +16,7 @@ from tessera_gql.workflows.debts import settle_corrected
 
 async def apply_registrations(session: Session, plan: ManifestPlan, changes: RegistrationChanges) -> None:
     """Create, update and end registrations, then settle debts and ask the teams of open proposals."""
-    owners = {plan.ids[fqn]: owner for fqn, owner in plan.state.owners.items() if fqn in plan.ids}
-    owners |= {asset.id: asset.owner_team_id for asset in plan.state.project_assets}
+    owners = plan.owners_by_asset
     for row, reader in changes.updated:
         await registrations.update_columns(session, row, _owner(row, owners), reader.columns(row.meta))
     for row in changes.ended:

@@ -6,11 +6,13 @@ from enum import StrEnum
 from uuid import UUID
 
 from tessera_gql.diff import Change
+from tessera_gql.formats.dbt import Model
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.policy.table_state import TableState
 from tessera_gql.policy.version import FIRST_VERSION
 from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
 from tessera_gql.workflows.dbt.readers import CrossTeamRead
+from tessera_gql.workflows.publishing import PublishResult
 
 
 class SyncOutcome(StrEnum):
@@ -132,6 +134,19 @@ def to_result(table: TablePlan) -> ModelSyncResult:
         table.reason,
         is_refused=table.state in {TableState.REFUSED, TableState.CONFLICT},
         version=None if table.state in SKIPPED_STATES else table.version,
+    )
+
+
+def to_published(model: Model, result: PublishResult) -> ModelSyncResult:
+    """Convert the result of a publish."""
+    return ModelSyncResult(
+        fqn=model.fqn,
+        outcome=SyncOutcome(result.outcome if result.outcome is not Outcome.FORCED else Outcome.PUBLISHED),
+        asset_id=result.asset.id,
+        contract_id=result.contract.id if result.contract else None,
+        proposal_id=result.proposal.id if result.proposal else None,
+        changes=result.changes,
+        breaking=result.judgement.breaking,
     )
 
 

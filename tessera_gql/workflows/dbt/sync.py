@@ -6,14 +6,14 @@ unchanged manifest writes nothing.
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from tessera_gql.errors import Conflict, Invalid, Refusal
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy.access import Action, Actor, authorize_for_own_teams
-from tessera_gql.policy.enums import Intent, Outcome, ProposalKind
+from tessera_gql.policy.enums import Intent, ProposalKind
 from tessera_gql.policy.events import ManifestSynced
 from tessera_gql.policy.table_state import TableState
 from tessera_gql.store import assets, contracts
@@ -29,6 +29,7 @@ from tessera_gql.workflows.dbt.assets import NewAsset
 from tessera_gql.workflows.dbt.batches import WHOLE, Batch, confirm_plan, run_steps
 from tessera_gql.workflows.dbt.compare import build_terms, plan_manifest
 from tessera_gql.workflows.dbt.lineage import LineageChanges, apply_lineage
+from tessera_gql.workflows.dbt.new_tables import NewTables
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
 from tessera_gql.workflows.dbt.progress import Phase, ReportProgress, ignore_progress
@@ -40,14 +41,15 @@ from tessera_gql.workflows.dbt.report import (
     SyncOutcome,
     SyncReport,
     build_report,
+    to_published,
     to_removal,
     to_result,
 )
 from tessera_gql.workflows.dbt.state import load_state
 from tessera_gql.workflows.proposals import RetirementRequest, propose_retirement, withdraw
-from tessera_gql.workflows.publishing import PublishRequest, PublishResult, publish_contract
+from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 
-MODELS_PER_STEP = 200
+MODELS_PER_STEP = 100
 ASSETS_PER_STEP = 100
 """The number of read assets whose registrations are changed in one step."""
 
@@ -86,6 +88,7 @@ class _Sync:
     change_set: ChangeSet | None
     results: dict[str, ModelSyncResult]
     removals: dict[str, RemovalResult]
+    finished: set[str]
     counts: SyncReport = field(default_factory=lambda: SyncReport([]))
 
     @property
@@ -101,7 +104,7 @@ class _Sync:
         return self.change_set.id if self.change_set else None
 
     def finish(self, *fqns: str) -> None:
-        self.plan = replace(self.plan, finished=self.plan.finished.union(fqns))
+        self.finished.update(fqns)
 
     def count(self, counts: SyncReport) -> None:
         """Add to the counts of the report."""
@@ -159,11 +162,13 @@ async def sync_batch(
         progress = progress.with_plan(await confirm_plan(session, manifest, plan, batch))
         plan = progress.plan
     _require_complete(plan)
-    sync = _Sync(session, plan, report_progress, change_set, dict(progress.results), dict(progress.removals))
+    results, removals = dict(progress.results), dict(progress.removals)
+    sync = _Sync(session, plan, report_progress, change_set, results, removals, set(plan.finished))
     is_complete = await run_steps(_sync_all(sync), batch)
     _record_sync(sync, progress)
     counts = sync.counts.add_counts(progress.counts)
-    return SyncProgress(sync.plan, sync.results, sync.removals, counts, is_complete=is_complete)
+    plan = replace(sync.plan, finished=frozenset(sync.finished))
+    return SyncProgress(plan, results, removals, counts, is_complete=is_complete)
 
 
 def _require_complete(plan: ManifestPlan) -> None:
@@ -180,12 +185,9 @@ async def _sync_all(sync: _Sync) -> AsyncGenerator[None]:
     registrations and lineage come with a new table and before a change. So a consumer is also asked about what it reads
     from now on.
     """
-    models = sync.plan.list_open(sync.plan.new_models)
-    for start in range(0, len(models), MODELS_PER_STEP):
-        sync.report_progress(Phase.CREATE, start, len(models))
-        missing = frozenset(_ids_of(sync.plan, models[start:]))
-        await _create_tables(sync, models[start : start + MODELS_PER_STEP], missing)
-        yield
+    async with aclosing(_create_tables(sync)) as steps:
+        async for _ in steps:
+            yield
     sync.report_progress(Phase.READERS, 0, 0)
     while asset_ids := frozenset(sync.plan.registrations.asset_ids[:ASSETS_PER_STEP]):
         await _apply_registrations(sync, sync.plan.registrations.select(asset_ids.__contains__))
@@ -193,7 +195,7 @@ async def _sync_all(sync: _Sync) -> AsyncGenerator[None]:
             sync.plan, registrations=sync.plan.registrations.select(lambda asset: asset not in asset_ids)
         )
         yield
-    await _apply_lineage(sync, sync.plan.lineage, frozenset(sync.plan.ids.values()))
+    await _apply_lineage(sync, sync.plan.lineage)
     sync.plan = replace(sync.plan, lineage=LineageChanges())
     async for _ in _publish_all(sync):
         yield
@@ -211,23 +213,25 @@ def _ids_of(plan: ManifestPlan, models: Iterable[Model]) -> list[UUID]:
     return [plan.ids[model.fqn] for model in models]
 
 
-async def _create_tables(sync: _Sync, models: Sequence[Model], missing: frozenset[UUID]) -> None:
-    """Create assets with their first contracts, lineage and registrations. `missing` are all that have no row yet."""
-    plan = sync.plan
-    new = frozenset(_ids_of(plan, models))
-    await _create_assets(sync, models)
-    existing = frozenset(plan.ids.values()) - (missing - new)
-    registrations, later = plan.registrations.split(new, existing)
-    await _apply_registrations(sync, registrations)
-    edges = [edge for edge in plan.lineage.added if edge[0] in new and edge[1] in existing]
-    await _apply_lineage(sync, LineageChanges(edges), existing)
-    lineage = LineageChanges(sorted(set(plan.lineage.added).difference(edges)), plan.lineage.removed)
-    sync.plan = replace(plan, registrations=later, lineage=lineage)
-    sync.finish(*(model.fqn for model in models))
+async def _create_tables(sync: _Sync) -> AsyncGenerator[None]:
+    """Create assets with their first contracts, registrations and lineage."""
+    models, tables = sync.plan.list_open(sync.plan.new_models), NewTables(sync.plan)
+    try:
+        for start in range(0, len(models), MODELS_PER_STEP):
+            sync.report_progress(Phase.CREATE, start, len(models))
+            step = models[start : start + MODELS_PER_STEP]
+            await _create_assets(sync, step)
+            created, linked = tables.take(_ids_of(sync.plan, step))
+            await _apply_registrations(sync, created)
+            await _apply_lineage(sync, linked)
+            sync.finish(*(model.fqn for model in step))
+            yield
+    finally:
+        sync.plan = tables.leave_untaken(sync.plan)
 
 
-async def _apply_lineage(sync: _Sync, changes: LineageChanges, existing: frozenset[UUID]) -> None:
-    added, removed = await apply_lineage(sync.session, changes, existing)
+async def _apply_lineage(sync: _Sync, changes: LineageChanges) -> None:
+    added, removed = await apply_lineage(sync.session, changes)
     sync.count(SyncReport([], dependencies_added=added, dependencies_removed=removed))
 
 
@@ -308,18 +312,6 @@ async def _publish(sync: _Sync, table: TablePlan, model: Model, asset: Asset) ->
         known_judgement=sync.plan.find_judgement(table),
     )
     return to_published(model, await publish_contract(sync.session, sync.actor, AssetRef(id=asset.id), request))
-
-
-def to_published(model: Model, result: PublishResult) -> ModelSyncResult:
-    return ModelSyncResult(
-        fqn=model.fqn,
-        outcome=SyncOutcome(result.outcome if result.outcome is not Outcome.FORCED else Outcome.PUBLISHED),
-        asset_id=result.asset.id,
-        contract_id=result.contract.id if result.contract else None,
-        proposal_id=result.proposal.id if result.proposal else None,
-        changes=result.changes,
-        breaking=result.judgement.breaking,
-    )
 
 
 async def _update_asset(sync: _Sync, model: Model, asset: Asset, result: ModelSyncResult) -> None:
