@@ -82,7 +82,10 @@ class SyncDbtManifestInput(CreatingInput):
         default_factory=list,
         description="The teams that own sources which no project builds; the first entry that matches decides.",
     )
-    atomic: bool = flag("Refuse the whole manifest because of one table, instead of skipping and reporting it.")
+    atomic: bool = flag(
+        "Refuse the whole manifest because of one table, instead of skipping and reporting it. All is one transaction,"
+        " for which other writers of SQLite wait."
+    )
     retire_removed: bool = flag(
         "Retire the contracts of assets that are no longer in the manifest and that no team reads."
     )

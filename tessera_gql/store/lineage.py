@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Column, Executable, Integer, Select, Uuid, bindparam, delete, func, literal, select, text
@@ -117,12 +117,13 @@ def _build_sqlite_walk(dialect: str, direction: Direction) -> Select[Any]:
         .select_from(TABLE)
     )
     shortest = func.min(walk.c.degree).label("degree")
-    return (
+    statement = (
         select(walk.c.start, walk.c.asset_id, shortest)
         .where(walk.c.asset_id != walk.c.start)
         .group_by(walk.c.start, walk.c.asset_id)
         .order_by(walk.c.start, shortest, walk.c.asset_id)
     )
+    return cast("Select[Any]", statement)
 
 
 _SQLITE_WALKS = {direction: PreparedQuery(partial(_build_sqlite_walk, direction=direction)) for direction in Direction}

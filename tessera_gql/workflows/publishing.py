@@ -63,7 +63,7 @@ class PublishRequest:
 
     An `intent` of ASK opens or updates a proposal and publishes nothing. RELEASE publishes what is approved and what
     breaks nobody; `require_explicit_publish` keeps a proposal for `publishProposal` even then. `known_columns` are for
-    a schema that comes from dbt.
+    a schema that comes from dbt. `known_judgement` counts if its contract is still the active one.
     """
 
     schema: Any
@@ -145,9 +145,9 @@ async def judge_request(
     session: Session, actor: Actor, request: PublishRequest, current: Contract | None, terms: Terms
 ) -> Judgement:
     """Judge the terms of a request by an actor against the active contract."""
-    known = request.known_judgement
-    if known is not None and current is not None and known.contract_id == current.id:
-        judgement = known.judgement
+    earlier = request.known_judgement
+    if earlier is not None and current is not None and earlier.contract_id == current.id:
+        judgement = earlier.judgement
     else:
         judgement = await compare_terms(session.compute, terms_of(current), terms)
     judgement = waive_move_to_consumer(judgement, actor)

@@ -51,7 +51,7 @@ QUESTION = {**RELEASE, "intent": "ASK", "changeSet": {"key": "github.com/acme/sh
 
 
 @pytest.fixture
-async def known(world: World, ask: Ask) -> World:
+async def synced_world(world: World, ask: Ask) -> World:
     """A project whose tables growth reads."""
     for name in ("analytics", "growth"):
         await world.team(name)
@@ -117,59 +117,61 @@ async def interrupt(ask: Ask, database: Database, kind: str, **arguments: Any) -
 
 @pytest.mark.parametrize("arguments", [QUESTION, RELEASE], ids=["ask", "sync"])
 async def test_another_writer_gets_its_turn_between_the_transactions(
-    known: World, ask: Ask, database_url: str, arguments: dict[str, Any]
+    synced_world: World, ask: Ask, database_url: str, arguments: dict[str, Any]
 ) -> None:
-    with writing(database_url), commits(known.database, "PROPOSAL_OPENED") as numbers:
+    with writing(database_url), commits(synced_world.database, "PROPOSAL_OPENED") as numbers:
         await ask(SYNC, input=arguments)
     assert sum(numbers) == len(NAMES)
-    kinds = [kind for kind in await known.kinds() if kind in {"PROPOSAL_OPENED", "TEAM_CREATED"}]
+    kinds = [kind for kind in await synced_world.kinds() if kind in {"PROPOSAL_OPENED", "TEAM_CREATED"}]
     groups = [kind for kind, _ in groupby(kinds) if kind == "PROPOSAL_OPENED"]
     assert len(numbers) > 2
     assert len(groups) > len(numbers) / 2  # on a busy machine the writer may miss a turn, but hardly every second
 
 
-async def test_an_ask_of_hundreds_of_breaks_again_writes_nothing(known: World, ask: Ask) -> None:
+async def test_an_ask_of_hundreds_of_breaks_again_writes_nothing(synced_world: World, ask: Ask) -> None:
     first = await ask(SYNC, input=QUESTION)
     assert Counter(model["state"] for model in first["syncDbtManifest"]["impact"]["models"]) == {"WAITING": len(NAMES)}
-    size, events = await known.size(), await known.events()
+    size, events = await synced_world.size(), await synced_world.events()
     assert await ask(SYNC, input=QUESTION) == first
-    assert (await known.size(), await known.events()) == (size, events)
+    assert (await synced_world.size(), await synced_world.events()) == (size, events)
 
 
-async def test_an_interrupted_ask_is_completed_by_the_next_and_asks_each_team_once(known: World, ask: Ask) -> None:
-    await interrupt(ask, known.database, "PROPOSAL_OPENED", **QUESTION)
-    assert 0 < len(await known.rows(Proposal)) < len(NAMES)
+async def test_an_interrupted_ask_is_completed_by_the_next_and_asks_each_team_once(
+    synced_world: World, ask: Ask
+) -> None:
+    await interrupt(ask, synced_world.database, "PROPOSAL_OPENED", **QUESTION)
+    assert 0 < len(await synced_world.rows(Proposal)) < len(NAMES)
     await ask(SYNC, input=QUESTION)
-    assert len(await known.rows(Proposal)) == len(await known.rows(Acknowledgment)) == len(NAMES)
-    assert len(await known.rows(ChangeSet)) == 1
-    assert {row.status.value for row in await known.rows(Proposal)} == {"PENDING"}
+    assert len(await synced_world.rows(Proposal)) == len(await synced_world.rows(Acknowledgment)) == len(NAMES)
+    assert len(await synced_world.rows(ChangeSet)) == 1
+    assert {row.status.value for row in await synced_world.rows(Proposal)} == {"PENDING"}
 
 
-async def test_an_interrupted_sync_is_completed_under_the_same_idempotency_key(known: World, ask: Ask) -> None:
+async def test_an_interrupted_sync_is_completed_under_the_same_idempotency_key(synced_world: World, ask: Ask) -> None:
     arguments = {**RELEASE, "idempotencyKey": "run-1"}
-    await interrupt(ask, known.database, "PROPOSAL_OPENED", **arguments)
-    async with known.database.read() as session:
+    await interrupt(ask, synced_world.database, "PROPOSAL_OPENED", **arguments)
+    async with synced_world.database.read() as session:
         assert await session.rows(select(of(IdempotencyKey))) == []
     payload = (await ask(SYNC, input=arguments))["syncDbtManifest"]
     assert Counter(model["outcome"] for model in payload["report"]["models"]) == {"PROPOSED": len(NAMES)}
-    size = await known.size()
+    size = await synced_world.size()
     assert (await ask(SYNC, input=arguments))["syncDbtManifest"] == payload
-    assert await known.size() == size
+    assert await synced_world.size() == size
 
 
 async def test_a_repeated_sync_is_answered_from_its_key_even_if_another_has_changed_the_tables_since(
-    known: World, ask: Ask
+    synced_world: World, ask: Ask
 ) -> None:
     arguments = {**RELEASE, "manifest": project("id", "total", "note"), "idempotencyKey": "run-1"}
     payload = (await ask(SYNC, input=arguments))["syncDbtManifest"]
     await ask(SYNC, input={**RELEASE, "manifest": project("id", "total", "note", "more"), "idempotencyKey": "run-2"})
-    size = await known.size()
+    size = await synced_world.size()
     assert (await ask(SYNC, input=arguments))["syncDbtManifest"] == payload
-    assert await known.size() == size
+    assert await synced_world.size() == size
 
 
-async def test_an_atomic_sync_of_hundreds_of_breaks_is_one_transaction(known: World, ask: Ask) -> None:
-    with commits(known.database, "PROPOSAL_OPENED") as numbers:
+async def test_an_atomic_sync_of_hundreds_of_breaks_is_one_transaction(synced_world: World, ask: Ask) -> None:
+    with commits(synced_world.database, "PROPOSAL_OPENED") as numbers:
         await ask(SYNC, input={**RELEASE, "atomic": True})
     assert numbers == [len(NAMES)]
 

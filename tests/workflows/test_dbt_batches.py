@@ -39,9 +39,9 @@ async def ask_step(world: World, progress: AskProgress, document: Any = NARROW) 
 
 async def begin_sync(world: World, document: Any, **options: Any) -> SyncProgress:
     async with world.database.write() as session:
-        wanted = SyncOptions(owner=TeamRef(name="data-platform"), create_teams=True, **options)
+        sync_options = SyncOptions(owner=TeamRef(name="data-platform"), create_teams=True, **options)
         parsed = dbt.parse_manifest(document)
-        draft = await plan(world, document, purpose=Purpose.RELEASE, **vars(wanted))
+        draft = await plan(world, document, purpose=Purpose.RELEASE, **vars(sync_options))
         return await sync_batch(session, parsed, SyncProgress(draft), batch=Batch(seconds=0))
 
 
@@ -165,11 +165,11 @@ async def test_a_sync_in_steps_reports_what_all_of_them_did(world: World) -> Non
 
 async def test_a_changed_table_asks_those_who_read_it_from_this_sync_on(world: World) -> None:
     """The registrations of the manifest come before its changes, in whatever transaction each of them is."""
-    orders, other = team_table("orders", "shop", "id", "total"), team_table("other", "shop", "id")
-    await run_sync(world, manifest(orders, other, team_table("closing", "growth", "id")))
+    orders, refunds = team_table("orders", "shop", "id", "total"), team_table("refunds", "shop", "id")
+    await run_sync(world, manifest(orders, refunds, team_table("closing", "growth", "id")))
     after = manifest(
         team_table("orders", "shop", "id"),
-        team_table("other", "shop", "id", "note"),
+        team_table("refunds", "shop", "id", "note"),
         reading("closing", "growth", "total"),
     )
     progress = await begin_sync(world, after)
@@ -177,7 +177,7 @@ async def test_a_changed_table_asks_those_who_read_it_from_this_sync_on(world: W
     while not progress.is_complete:
         progress = await sync_step(world, progress, after)
     outcomes = {model.fqn.rpartition(".")[2]: model.outcome.value for model in progress.build_report().models}
-    assert outcomes == {"closing": "UNCHANGED", "orders": "PROPOSED", "other": "PUBLISHED"}
+    assert outcomes == {"closing": "UNCHANGED", "orders": "PROPOSED", "refunds": "PUBLISHED"}
 
 
 async def test_a_plan_that_may_be_made_again_takes_the_place_of_an_outdated_one(world: World) -> None:
