@@ -27,7 +27,7 @@ from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.policy.access import Action, authorize_for_own_teams
 from tessera_gql.policy.enums import Intent
-from tessera_gql.workflows.dbt.batches import Batch
+from tessera_gql.workflows.dbt.batches import BatchRules
 from tessera_gql.workflows.dbt.compare import plan_manifest
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.plan import ManifestPlan
@@ -132,7 +132,7 @@ async def _sync(
     """Sync in as many transactions as it takes; the last one stores the payload under the idempotency key."""
     payload: SyncDbtManifestPayload | None = None
 
-    async def run_batch(progress: SyncProgress, batch: Batch) -> SyncProgress:
+    async def run_batch(progress: SyncProgress, batch: BatchRules) -> SyncProgress:
         nonlocal payload
         result = progress
 

@@ -14,7 +14,7 @@ from tessera_gql.formats.dbt import Manifest
 from tessera_gql.graphql.context import Context
 from tessera_gql.store.session import Session
 from tessera_gql.workflows.dbt.ask import AskProgress, ask_batch, needs_transaction
-from tessera_gql.workflows.dbt.batches import Batch, PlanOutdated
+from tessera_gql.workflows.dbt.batches import BatchRules, PlanOutdated
 from tessera_gql.workflows.dbt.compare import plan_manifest
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.plan import ManifestPlan
@@ -49,7 +49,7 @@ P = TypeVar("P", bound=Progress)
 async def ask(context: Context, manifest: Manifest, options: SyncOptions) -> ManifestPlan:
     """Ask the readers of what a manifest breaks, and return the plan as it is afterwards."""
 
-    async def run_batch(progress: AskProgress, batch: Batch) -> AskProgress:
+    async def run_batch(progress: AskProgress, batch: BatchRules) -> AskProgress:
         return await _write(
             context, lambda session: ask_batch(session, manifest, progress, context.report_progress, batch)
         )
@@ -66,7 +66,7 @@ async def sync(
     context: Context,
     manifest: Manifest,
     options: SyncOptions,
-    run_batch: Callable[[SyncProgress, Batch], Awaitable[SyncProgress]],
+    run_batch: Callable[[SyncProgress, BatchRules], Awaitable[SyncProgress]],
 ) -> None:
     """Sync a manifest by calling `run_batch` until the sync is complete; missing teams are created first."""
     draft = await _plan(context, manifest, options, Purpose.RELEASE)
@@ -79,7 +79,7 @@ async def sync(
 
 
 async def _run_batches(
-    context: Context, manifest: Manifest, progress: P, run_batch: Callable[[P, Batch], Awaitable[P]]
+    context: Context, manifest: Manifest, progress: P, run_batch: Callable[[P, BatchRules], Awaitable[P]]
 ) -> P:
     """Run transactions until the work is complete, and plan again when a plan is outdated.
 
@@ -87,7 +87,7 @@ async def _run_batches(
     """
     options, outdated_plans = progress.plan.options, 0
     while not progress.is_complete:
-        batch = Batch(None if options.atomic else BATCH_SECONDS, may_plan=outdated_plans == MAX_OUTDATED_PLANS)
+        batch = BatchRules(None if options.atomic else BATCH_SECONDS, may_plan=outdated_plans == MAX_OUTDATED_PLANS)
         try:
             progress = await run_batch(progress, batch)
         except PlanOutdated:

@@ -12,7 +12,7 @@ from tessera_gql.store.tables import Acknowledgment, Asset, AssetDependency, Con
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.change_sets import ChangeSetRequest
 from tessera_gql.workflows.dbt.ask import AskProgress, ask_batch
-from tessera_gql.workflows.dbt.batches import Batch, PlanOutdated
+from tessera_gql.workflows.dbt.batches import BatchRules, PlanOutdated
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.report import SyncOutcome
 from tessera_gql.workflows.dbt.sync import MODELS_PER_STEP, SyncProgress, sync_batch
@@ -20,7 +20,7 @@ from tests.formats.manifests import manifest
 from tests.workflows.dbt_syncs import ask, asset_at, find_readers, plan, reading, run_sync, states, team_table
 from tests.world import World
 
-STEP = Batch(seconds=0, may_plan=False)
+STEP = BatchRules(seconds=0, may_plan=False)
 """One step for each transaction."""
 NAMES = [f"table_{number}" for number in range(6)]
 WIDE = manifest(*(team_table(name, "shop", "id", "total") for name in NAMES))
@@ -42,7 +42,7 @@ async def begin_sync(world: World, document: Any, **options: Any) -> SyncProgres
         sync_options = SyncOptions(owner=TeamRef(name="data-platform"), create_teams=True, **options)
         parsed = dbt.parse_manifest(document)
         draft = await plan(world, document, purpose=Purpose.RELEASE, **vars(sync_options))
-        return await sync_batch(session, parsed, SyncProgress(draft), batch=Batch(seconds=0))
+        return await sync_batch(session, parsed, SyncProgress(draft), batch=BatchRules(seconds=0))
 
 
 async def sync_step(world: World, progress: SyncProgress, document: Any) -> SyncProgress:

@@ -14,7 +14,7 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import ChangeSet
 from tessera_gql.workflows.change_sets import open_change_set, withdraw_unneeded
-from tessera_gql.workflows.dbt.batches import WHOLE, Batch, confirm_plan, run_steps
+from tessera_gql.workflows.dbt.batches import WHOLE, BatchRules, confirm_plan, run_steps
 from tessera_gql.workflows.dbt.options import SyncOptions
 from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
 from tessera_gql.workflows.dbt.progress import Phase, ReportProgress, ignore_progress
@@ -68,7 +68,7 @@ async def ask_batch(
     manifest: Manifest,
     progress: AskProgress,
     report_progress: ReportProgress = ignore_progress,
-    batch: Batch = WHOLE,
+    batch: BatchRules = WHOLE,
 ) -> AskProgress:
     """Open or update proposals for the tables that break a reader, until the time of the batch is up.
 

@@ -21,7 +21,7 @@ class PlanOutdated(Exception):  # noqa: N818 - the caller plans again
 
 
 @dataclass(frozen=True)
-class Batch:
+class BatchRules:
     """The rules of one transaction: how long it works, and whether it may plan again under its locks.
 
     Without `seconds` it does everything.
@@ -31,10 +31,10 @@ class Batch:
     may_plan: bool = True
 
 
-WHOLE = Batch()
+WHOLE = BatchRules()
 
 
-async def confirm_plan(session: Session, manifest: Manifest, draft: ManifestPlan, batch: Batch) -> ManifestPlan:
+async def confirm_plan(session: Session, manifest: Manifest, draft: ManifestPlan, batch: BatchRules) -> ManifestPlan:
     """Lock what a plan names, and return it, or a new plan if something that it rests on was written since.
 
     Raises PlanOutdated instead if the batch may not plan.
@@ -49,7 +49,7 @@ async def confirm_plan(session: Session, manifest: Manifest, draft: ManifestPlan
     return replace(plan, finished=draft.finished)
 
 
-async def run_steps(steps: AsyncGenerator[None], batch: Batch) -> bool:
+async def run_steps(steps: AsyncGenerator[None], batch: BatchRules) -> bool:
     """Run steps until the time of the batch is up, but at least one; return whether all have run."""
     started_at = time.monotonic()
     async with aclosing(steps):

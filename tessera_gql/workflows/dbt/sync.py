@@ -26,7 +26,7 @@ from tessera_gql.workflows.dbt import assets as manifest_assets
 from tessera_gql.workflows.dbt import owners as manifest_owners
 from tessera_gql.workflows.dbt.ask import open_needed_change_set, withdraw_in_steps
 from tessera_gql.workflows.dbt.assets import NewAsset
-from tessera_gql.workflows.dbt.batches import WHOLE, Batch, confirm_plan, run_steps
+from tessera_gql.workflows.dbt.batches import WHOLE, BatchRules, confirm_plan, run_steps
 from tessera_gql.workflows.dbt.compare import build_terms, plan_manifest
 from tessera_gql.workflows.dbt.lineage import LineageChanges, apply_lineage
 from tessera_gql.workflows.dbt.new_tables import NewTables
@@ -141,7 +141,7 @@ async def sync_batch(
     manifest: Manifest,
     progress: SyncProgress,
     report_progress: ReportProgress = ignore_progress,
-    batch: Batch = WHOLE,
+    batch: BatchRules = WHOLE,
 ) -> SyncProgress:
     """Carry out the plan of a sync until the time of the batch is up.
 
