@@ -92,7 +92,12 @@ def _build_sync_command(*, dry_run: bool) -> Callable[..., None]:
             Path | None, typer.Option("--sources", help="YAML or JSON file: sources, or patterns of fqns, to teams.")
         ] = None,
         atomic: Annotated[
-            bool, typer.Option("--atomic", help="Refuse all tables because of one, instead of skipping that one.")
+            bool,
+            typer.Option(
+                "--atomic",
+                help="Refuse all tables because of one, instead of skipping that one. It is one transaction, for which"
+                " other writers of SQLite wait.",
+            ),
         ] = False,
         retire_removed: Annotated[
             bool, typer.Option("--retire-removed", help="Retire unread contracts of removed models.")

@@ -1,16 +1,16 @@
-"""Sync a dbt manifest in one transaction, preview a sync, or ask the readers of what it breaks."""
+"""Sync a dbt manifest, preview a sync, or ask the readers of what it breaks."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any
 
 import strawberry
 
-from tessera_gql.compute import run_deferrable
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Invalid
 from tessera_gql.formats import dbt
 from tessera_gql.graphql.change_sets import ChangeSetInput
 from tessera_gql.graphql.context import Context
+from tessera_gql.graphql.dbt_batches import ask, sync
 from tessera_gql.graphql.dbt_impact import ManifestImpact, SchemaMapping, read_manifest
 from tessera_gql.graphql.dbt_report import ManifestReport
 from tessera_gql.graphql.filters import flag, optional, or_none
@@ -21,23 +21,19 @@ from tessera_gql.graphql.mutations import (
     check_storable,
     context_mutation,
     payload_field,
-    run_once,
+    run_part,
 )
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.policy.access import Action, authorize_for_own_teams
 from tessera_gql.policy.enums import Intent
-from tessera_gql.store.session import Session
-from tessera_gql.workflows.dbt.ask import ask_readers
+from tessera_gql.workflows.dbt.batches import BatchRules
 from tessera_gql.workflows.dbt.compare import plan_manifest
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.plan import ManifestPlan
 from tessera_gql.workflows.dbt.progress import Phase
-from tessera_gql.workflows.dbt.report import ModelSyncResult, SyncReport, build_report
-from tessera_gql.workflows.dbt.state import ManifestCache
-from tessera_gql.workflows.dbt.sync import BATCH_SIZE, WHOLE_SYNC, SyncBatch, sync_manifest
-
-T = TypeVar("T")
+from tessera_gql.workflows.dbt.report import build_report
+from tessera_gql.workflows.dbt.sync import SyncProgress, sync_batch
 
 
 @strawberry.input(description="The team that stands for an owner in the manifest.")
@@ -86,7 +82,10 @@ class SyncDbtManifestInput(CreatingInput):
         default_factory=list,
         description="The teams that own sources which no project builds; the first entry that matches decides.",
     )
-    atomic: bool = flag("Refuse the whole manifest because of one table, instead of skipping and reporting it.")
+    atomic: bool = flag(
+        "Refuse the whole manifest because of one table, instead of skipping and reporting it. All is one transaction,"
+        " for which other writers of SQLite wait."
+    )
     retire_removed: bool = flag(
         "Retire the contracts of assets that are no longer in the manifest and that no team reads."
     )
@@ -109,7 +108,7 @@ class SyncDbtManifestPayload(Payload):
 
 
 async def sync_dbt_manifest(context: Context, arguments: SyncDbtManifestInput) -> SyncDbtManifestPayload:
-    """Plan without locks, then ask or sync in a write transaction if there is something to write."""
+    """Plan without locks, then ask or sync in write transactions if there is something to write."""
     check_storable(arguments)
     authorize_for_own_teams(context.actor, Action.SYNC_DBT_MANIFEST)
     context.report_progress(Phase.READ, 0, 0)
@@ -122,66 +121,33 @@ async def sync_dbt_manifest(context: Context, arguments: SyncDbtManifestInput) -
             lambda session: plan_manifest(session, context.actor, manifest, options, purpose)
         )
         return _to_payload(plan, arguments.intent)
-    purpose = Purpose.RELEASE if arguments.intent is Intent.RELEASE else Purpose.ASK
-    draft = await _plan(context, manifest, options, purpose)
     if arguments.intent is Intent.ASK:
-        plan = await _write(
-            context,
-            lambda session: ask_readers(
-                session, context.actor, manifest, options, context.report_progress, draft=draft
-            ),
-        )
-        return SyncDbtManifestPayload(impact=ManifestImpact.of(plan))
-    return await _sync(context, arguments, manifest, draft)
-
-
-async def _plan(
-    context: Context, manifest: dbt.Manifest, options: SyncOptions, purpose: Purpose, cache: ManifestCache | None = None
-) -> ManifestPlan:
-    """Plan without a write lock, on the primary."""
-    async with context.database.read() as session:
-        session.computer = context.computer
-        return await plan_manifest(session, context.actor, manifest, options, purpose, cache)
+        return SyncDbtManifestPayload(impact=ManifestImpact.of(await ask(context, manifest, options)))
+    return await _sync(context, arguments, manifest, options)
 
 
 async def _sync(
-    context: Context, arguments: SyncDbtManifestInput, manifest: dbt.Manifest, draft: ManifestPlan
+    context: Context, arguments: SyncDbtManifestInput, manifest: dbt.Manifest, options: SyncOptions
 ) -> SyncDbtManifestPayload:
-    """Sync in several transactions if many tables changed, so that other writers get their turn, unless `atomic`.
+    """Sync in as many transactions as it takes; the last one stores the payload under the idempotency key."""
+    payload: SyncDbtManifestPayload | None = None
 
-    The last one stores the payload under the idempotency key. A retry goes on where an interrupted sync has ended.
-    """
-    options, earlier, batch = draft.options, SyncReport([]), WHOLE_SYNC
+    async def run_batch(progress: SyncProgress, batch: BatchRules) -> SyncProgress:
+        nonlocal payload
+        result = progress
 
-    async def sync_batch(session: Session) -> SyncReport:
-        return await sync_manifest(session, context.actor, manifest, options, context.report_progress, batch)
+        async def sync_dbt_manifest(call: Call, _: SyncDbtManifestInput) -> SyncDbtManifestPayload | None:
+            nonlocal result
+            result = await sync_batch(call.session, manifest, progress, call.report_progress, batch)
+            if not result.is_complete:
+                return None
+            return SyncDbtManifestPayload(report=ManifestReport.of(result.build_report()))
 
-    results_before: dict[str, ModelSyncResult] = {}
-    while not options.atomic and len(models := SyncBatch(results_before).choose(draft.changed_models)) > BATCH_SIZE:
-        batch = SyncBatch(results_before, BATCH_SIZE, draft)
-        report = await _write(context, sync_batch)
-        results = {result.fqn: result for result in report.models}
-        results_before |= {model.fqn: results[model.fqn] for model in models[:BATCH_SIZE]}
-        earlier = report.add_counts(earlier)
-        draft = await _plan(context, manifest, options, Purpose.RELEASE, draft.cache)
-    batch = SyncBatch(results_before, draft=draft)
+        payload = await run_part(context, sync_dbt_manifest, SyncDbtManifestPayload, arguments)
+        return result if payload is None else replace(result, is_complete=True)
 
-    async def sync_dbt_manifest(call: Call, _: SyncDbtManifestInput) -> SyncDbtManifestPayload:
-        if not results_before and draft.is_empty and options.change_set is None and not options.atomic:
-            return _to_payload(draft, Intent.RELEASE)
-        return SyncDbtManifestPayload(report=ManifestReport.of((await sync_batch(call.session)).add_counts(earlier)))
-
-    return await run_once(context, sync_dbt_manifest, SyncDbtManifestPayload, arguments)
-
-
-async def _write(context: Context, execute: Callable[[Session], Awaitable[T]]) -> T:
-    """Execute in one write transaction, again if a long comparison was deferred."""
-
-    async def attempt(may_defer: bool) -> T:  # noqa: FBT001 - as `run_deferrable` calls it
-        async with context.write(may_defer=may_defer) as session:
-            return await execute(session)
-
-    return await run_deferrable(context.computer, attempt)
+    await sync(context, manifest, options, run_batch)
+    return payload or SyncDbtManifestPayload()
 
 
 def _to_payload(plan: ManifestPlan, intent: Intent) -> SyncDbtManifestPayload:

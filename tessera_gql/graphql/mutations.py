@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import wraps
 from types import MappingProxyType
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
 from strawberry import UNSET, argument
@@ -136,17 +136,28 @@ async def run_once(
     context: Context, handler: Callable[[Call, Any], Awaitable[Any]], payload: type[P], arguments: Any
 ) -> P:
     """Run the handler, or return the payload stored under the idempotency key. A dry run stores nothing."""
+    return cast("P", await run_part(context, handler, payload, arguments))
+
+
+async def run_part(
+    context: Context, handler: Callable[[Call, Any], Awaitable[Any]], payload: type[P], arguments: Any
+) -> P | None:
+    """Run the handler as `run_once` does; it returns None in all but the last of the call's transactions."""
     dry_run = or_none(getattr(arguments, "dry_run", None)) is True
     operation = to_camel_case(handler.__name__)
     identified = None if dry_run else idempotency.to_idempotent_call(context.actor, operation, arguments)
 
-    async def attempt(may_defer: bool) -> P | dict[str, Any]:  # noqa: FBT001 - as `run_deferrable` calls it
+    async def attempt(may_defer: bool) -> P | dict[str, Any] | None:  # noqa: FBT001 - as `run_deferrable` calls it
         async with context.write(dry_run=dry_run, may_defer=may_defer) as session:
             earlier_payload = await store.claim_key(session, identified) if identified else None
             if earlier_payload is not None:
                 return earlier_payload
             call = Call(session, context.actor, context.report_progress, context.find_operation, context.default_mode)
-            result: P = await handler(call, arguments)
+            result: P | None = await handler(call, arguments)
+            if result is None:
+                if identified:
+                    await store.release_key(session, identified)
+                return None
             await _reload_private_nodes(call, result)
             call.report_progress(Phase.COMMIT, 0, 0)
             if identified:

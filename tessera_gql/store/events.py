@@ -70,6 +70,12 @@ async def load_after(session: Session, sequence: int, *, limit: int = 500) -> li
     return await session.list(statement, EventRow)
 
 
+async def list_subjects_after(session: Session, sequence: int) -> list[EventRow]:
+    """List sequence, kind and asset of all events after a sequence, in order."""
+    columns = select(TABLE.c.sequence, TABLE.c.kind, TABLE.c.asset_id)
+    return await session.list(columns.where(TABLE.c.sequence > sequence).order_by(TABLE.c.sequence), EventRow)
+
+
 async def load_last_sequence(session: Session) -> int:
     """Return the sequence of the last event, or 0 for an empty log."""
     return int(await session.value(select(func.max(TABLE.c.sequence))) or 0)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Insert, and_, select
+from sqlalchemy import Insert, and_, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tessera_gql.errors import Conflict
@@ -47,6 +47,11 @@ async def claim_key(session: Session, call: IdempotentCall) -> dict[str, Any] | 
 async def store_payload(session: Session, call: IdempotentCall, payload: dict[str, Any]) -> None:
     """Store the payload of a call whose key was inserted by `claim_key`."""
     await session.update(IdempotencyKey, _is_same_key(call), answer=payload)
+
+
+async def release_key(session: Session, call: IdempotentCall) -> None:
+    """Delete a key that was inserted by `claim_key`, because the call goes on in another transaction."""
+    await session.execute(delete(TABLE).where(_is_same_key(call)))
 
 
 def _is_same_key(call: IdempotentCall) -> Any:

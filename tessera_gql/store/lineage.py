@@ -3,11 +3,13 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Column, Executable, Integer, Uuid, bindparam, delete, func, literal, select, text
+from sqlalchemy import Column, Executable, Integer, Select, Uuid, bindparam, delete, func, literal, select, text
 
-from tessera_gql.store.compiled import ValueList
+from tessera_gql.store.compiled import PreparedQuery, ValueList, in_values, list_parameter
 from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Asset, AssetDependency, table
 
@@ -65,9 +67,12 @@ async def load_reachable(
     session: Session, starts: Sequence[UUID], direction: Direction, depth: int = MAX_DEPTH
 ) -> dict[UUID, list[ReachableAsset]]:
     """Load the assets within `depth` steps of each start, nearest first, at most MAX_REACHABLE of them."""
-    build = _build_postgres_walk if session.dialect == "postgresql" else _build_sqlite_walk
     reached: dict[UUID, list[ReachableAsset]] = {start: [] for start in starts}
-    for row in await session.rows(build(session, starts, direction, depth)):
+    if session.dialect == "postgresql":
+        rows = await session.rows(_build_postgres_walk(starts, direction, depth))
+    else:
+        rows = await session.fetch(_SQLITE_WALKS[direction], starts=[*starts], depth=depth)
+    for row in rows:
         if len(reached[row.start]) < MAX_REACHABLE:
             reached[row.start].append(ReachableAsset(row.asset_id, row.degree))
     return reached
@@ -89,7 +94,7 @@ SELECT start, degree, unnest(level) AS asset_id FROM walk WHERE degree > 0 ORDER
 """A row for each start and level, so that each asset is visited once and the walk stops at the maximum."""
 
 
-def _build_postgres_walk(_session: Session, starts: Sequence[UUID], direction: Direction, depth: int) -> Executable:
+def _build_postgres_walk(starts: Sequence[UUID], direction: Direction, depth: int) -> Executable:
     start, end = _edge_columns(direction)
     sql = LEVELS_SQL.format(start=start.name, end=end.name)
     statement = text(sql).columns(start=Uuid, degree=Integer, asset_id=Uuid)
@@ -97,27 +102,31 @@ def _build_postgres_walk(_session: Session, starts: Sequence[UUID], direction: D
     return statement.bindparams(parameter, depth=depth, maximum=MAX_REACHABLE)
 
 
-def _build_sqlite_walk(session: Session, starts: Sequence[UUID], direction: Direction, depth: int) -> Executable:
+def _build_sqlite_walk(dialect: str, direction: Direction) -> Select[Any]:
     """Walk step by step, since SQLite has no arrays; an asset is visited once for each of its degrees."""
     start, end = _edge_columns(direction)
     walk = (
         select(start.label("start"), end.label("asset_id"), literal(1).label("degree"))
-        .where(session.in_values(start, starts))
+        .where(in_values(dialect, start, list_parameter("starts", start)))
         .cte("walk", recursive=True)
     )
     # UNION drops assets that were reached at the same degree before; the depth ends cycles.
     walk = walk.union(
         select(walk.c.start, end, walk.c.degree + 1)
-        .where(start == walk.c.asset_id, walk.c.degree < depth, end != walk.c.start)
+        .where(start == walk.c.asset_id, walk.c.degree < bindparam("depth", type_=Integer), end != walk.c.start)
         .select_from(TABLE)
     )
     shortest = func.min(walk.c.degree).label("degree")
-    return (
+    statement = (
         select(walk.c.start, walk.c.asset_id, shortest)
         .where(walk.c.asset_id != walk.c.start)
         .group_by(walk.c.start, walk.c.asset_id)
         .order_by(walk.c.start, shortest, walk.c.asset_id)
     )
+    return cast("Select[Any]", statement)
+
+
+_SQLITE_WALKS = {direction: PreparedQuery(partial(_build_sqlite_walk, direction=direction)) for direction in Direction}
 
 
 def _edge_columns(direction: Direction) -> tuple[Column[UUID], Column[UUID]]:
@@ -133,6 +142,13 @@ async def load_downstream_owner_ids(session: Session, asset: UUID) -> frozenset[
 
 async def load_owner_ids(session: Session, reachable: Sequence[ReachableAsset]) -> frozenset[UUID]:
     """Load the ids of the teams that own the reachable assets."""
-    is_reached = session.in_values(assets.c.id, [item.asset_id for item in reachable])
-    owner_ids = await session.rows(select(assets.c.owner_team_id).where(is_reached).distinct())
-    return frozenset(row.owner_team_id for row in owner_ids)
+    rows = await session.fetch(_OWNER_IDS, asset_ids=[item.asset_id for item in reachable])
+    return frozenset(row.owner_team_id for row in rows)
+
+
+def _build_owner_ids(dialect: str) -> Select[Any]:
+    is_reached = in_values(dialect, assets.c.id, list_parameter("asset_ids", assets.c.id))
+    return select(assets.c.owner_team_id).where(is_reached).distinct()
+
+
+_OWNER_IDS = PreparedQuery(_build_owner_ids)

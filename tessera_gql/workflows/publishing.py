@@ -50,12 +50,20 @@ KEEP_CURRENT = KeepCurrent()
 
 
 @dataclass(frozen=True)
+class KnownJudgement:
+    """The judgement of a request against a contract, which was made before the lock because it takes long."""
+
+    contract_id: UUID
+    judgement: Judgement
+
+
+@dataclass(frozen=True)
 class PublishRequest:
     """The arguments of a publish; None selects a default. `source` is the document that the schema was read from.
 
     An `intent` of ASK opens or updates a proposal and publishes nothing. RELEASE publishes what is approved and what
     breaks nobody; `require_explicit_publish` keeps a proposal for `publishProposal` even then. `known_columns` are for
-    a schema that comes from dbt.
+    a schema that comes from dbt. `known_judgement` counts if its contract is still the active one.
     """
 
     schema: Any
@@ -74,6 +82,7 @@ class PublishRequest:
     metadata: Any = None
     source: SchemaDocument | None = None
     known_columns: KnownColumns | None = None
+    known_judgement: KnownJudgement | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +145,12 @@ async def judge_request(
     session: Session, actor: Actor, request: PublishRequest, current: Contract | None, terms: Terms
 ) -> Judgement:
     """Judge the terms of a request by an actor against the active contract."""
-    judgement = waive_move_to_consumer(await compare_terms(session.compute, terms_of(current), terms), actor)
+    earlier = request.known_judgement
+    if earlier is not None and current is not None and earlier.contract_id == current.id:
+        judgement = earlier.judgement
+    else:
+        judgement = await compare_terms(session.compute, terms_of(current), terms)
+    judgement = waive_move_to_consumer(judgement, actor)
     return compatibility.allow_higher_version(judgement, request.version, current.version if current else None)
 
 

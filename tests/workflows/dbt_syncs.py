@@ -12,7 +12,7 @@ from tessera_gql.store.tables import Asset, Registration, Team
 from tessera_gql.store.tables import table as table_of
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.change_sets import ChangeSetRequest
-from tessera_gql.workflows.dbt.ask import ask_readers
+from tessera_gql.workflows.dbt.ask import AskProgress, ask_batch
 from tessera_gql.workflows.dbt.compare import plan_manifest
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.plan import ManifestPlan
@@ -38,8 +38,11 @@ async def plan(
 
 async def ask(world: World, manifest: Any, key: str | None = "org/shop#1", *, actor: Actor = ANONYMOUS) -> ManifestPlan:
     async with world.database.write() as session:
-        options = SyncOptions(change_set=ChangeSetRequest(key) if key else None)
-        return await ask_readers(session, actor, dbt.parse_manifest(manifest), options)
+        options, parsed = SyncOptions(change_set=ChangeSetRequest(key) if key else None), dbt.parse_manifest(manifest)
+        progress = AskProgress(await plan_manifest(session, actor, parsed, options, Purpose.ASK))
+        progress = await ask_batch(session, parsed, progress)
+        impact = await plan_manifest(session, actor, parsed, options, Purpose.ASK)
+        return impact.with_refusals(progress.refusals)
 
 
 def states(impact: ManifestPlan) -> dict[str, str]:

@@ -15,7 +15,7 @@ from tessera_gql.policy.enums import Evidence, Outcome
 from tessera_gql.store import assets, lineage
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.report import SyncOutcome
-from tessera_gql.workflows.dbt.sync import SyncBatch, sync_manifest
+from tessera_gql.workflows.dbt.sync import SyncProgress, sync_batch, sync_manifest
 from tests.formats.manifests import column, table
 from tests.formats.manifests import manifest as dbt_manifest
 from tests.workflows.dbt_syncs import asset_at, find_readers, plan, run_sync, team_table
@@ -375,8 +375,7 @@ async def test_a_plan_without_locks_is_made_again_if_something_was_written_since
     await world.register(await asset_at(world, FQN), finance, "total")
     await world.asset("analytics.core.b", finance)
     async with world.database.write() as session:
-        batch = SyncBatch(draft=draft)
-        report = await sync_manifest(session, owner, dbt.parse_manifest(manifest), SyncOptions(), batch=batch)
+        report = (await sync_batch(session, dbt.parse_manifest(manifest), SyncProgress(draft))).build_report()
     assert {model.fqn: (model.outcome, model.reason) for model in report.models} == {
         FQN: (SyncOutcome.PROPOSED, None),
         "analytics.core.b": (SyncOutcome.SKIPPED, "it belongs to another team than this key"),

@@ -1,20 +1,21 @@
 """Ask the readers of what a manifest breaks, before it is merged: proposals and their change set, nothing else."""
 
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from tessera_gql.errors import Refusal
+from tessera_gql.errors import Conflict, Refusal
 from tessera_gql.formats.dbt import Manifest
 from tessera_gql.policy.access import Action, Actor, authorize_for_own_teams
 from tessera_gql.policy.enums import ChangeSetStatus, Intent
 from tessera_gql.policy.table_state import TableState
-from tessera_gql.store import change_sets
+from tessera_gql.store import change_sets, proposals
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import ChangeSet
 from tessera_gql.workflows.change_sets import open_change_set, withdraw_unneeded
-from tessera_gql.workflows.dbt.compare import plan_manifest, renew_plan
-from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
+from tessera_gql.workflows.dbt.batches import WHOLE, BatchRules, confirm_plan, run_steps
+from tessera_gql.workflows.dbt.options import SyncOptions
 from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
 from tessera_gql.workflows.dbt.progress import Phase, ReportProgress, ignore_progress
 from tessera_gql.workflows.dbt.report import to_removal
@@ -22,54 +23,119 @@ from tessera_gql.workflows.proposals import RetirementRequest, propose_retiremen
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 
 ASKED_STATES = frozenset({TableState.ASK, TableState.WAITING, TableState.BLOCKED, TableState.APPROVED})
+WITHDRAWALS_PER_STEP = 20
+
+
+@dataclass(frozen=True)
+class AskProgress:
+    """The plan of an ask, and what its transactions have done so far.
+
+    `refusals` are the reasons of refused tables, by fqn.
+    """
+
+    plan: ManifestPlan
+    change_set_id: UUID | None = None
+    refusals: Mapping[str, str] = field(default_factory=dict[str, str])
+    is_complete: bool = False
+
+    def with_plan(self, plan: ManifestPlan) -> "AskProgress":
+        """Go on with a new plan."""
+        return replace(self, plan=replace(plan, finished=self.plan.finished))
 
 
 @dataclass
 class _Ask:
-    """A running ask. `refusals` are the reasons of refused tables, by fqn."""
+    """A running transaction of an ask."""
 
     session: Session
-    actor: Actor
-    options: SyncOptions
-    change_set_id: UUID | None = None
-    refusals: dict[str, str] = field(default_factory=dict[str, str])
+    plan: ManifestPlan
+    change_set: ChangeSet | None
+    refusals: dict[str, str]
+    finished: set[str]
+
+    @property
+    def change_set_id(self) -> UUID | None:
+        return self.change_set.id if self.change_set else None
 
 
-async def ask_readers(
+def needs_transaction(plan: ManifestPlan) -> bool:
+    """Return whether an ask may have something to write."""
+    return bool(_find_asked(plan)) or plan.options.change_set is not None
+
+
+async def ask_batch(
     session: Session,
-    actor: Actor,
     manifest: Manifest,
-    options: SyncOptions,
+    progress: AskProgress,
     report_progress: ReportProgress = ignore_progress,
-    *,
-    draft: ManifestPlan | None = None,
-) -> ManifestPlan:
-    """Open or update a proposal for each table that breaks a reader, and return the plan as it is afterwards.
+    batch: BatchRules = WHOLE,
+) -> AskProgress:
+    """Open or update proposals for the tables that break a reader, until the time of the batch is up.
 
-    Proposals of the same change set for tables that no longer break are withdrawn. `draft` is a plan that was made
-    without locks.
+    Proposals of the same change set for tables that no longer break are withdrawn at the end. What an interrupted ask
+    has left undone, the next one does.
     """
-    authorize_for_own_teams(actor, Action.SYNC_DBT_MANIFEST)
-    report_progress(Phase.COMPARE, 0, len(manifest.models))
-    plan = draft or await plan_manifest(session, actor, manifest, options, Purpose.ASK)
-    change_set = await open_needed_change_set(session, actor, options, is_needed=bool(_find_asked(plan)))
-    ask = _Ask(session, actor, options, change_set.id if change_set else None)
-    if not _find_asked(plan) and change_set is None:
-        return plan
-    plan = await renew_plan(session, manifest, plan)
-    asked = _find_asked(plan)
-    for number, table in enumerate(asked):
-        report_progress(Phase.PUBLISH, number, len(asked))
-        await _ask_or_refuse(ask, table)
-    if change_set is not None:
-        asset_ids = {table.asset_id for table in asked if table.asset_id is not None}
-        await withdraw_unneeded(session, actor, change_set, plan.find_unneeded_assets(asset_ids))
-    plan = await plan_manifest(session, actor, manifest, options, Purpose.ASK, plan.cache)
-    return plan.with_refusals(ask.refusals)
+    authorize_for_own_teams(progress.plan.actor, Action.SYNC_DBT_MANIFEST)
+    change_set = await _open_change_set(session, progress)
+    if change_set is None and not _find_asked(progress.plan):
+        return replace(progress, is_complete=True)
+    plan = await confirm_plan(session, manifest, progress.plan, batch)
+    ask = _Ask(session, plan, change_set, dict(progress.refusals), set(plan.finished))
+    is_complete = await run_steps(_ask_all(ask, report_progress), batch)
+    return AskProgress(
+        replace(plan, finished=frozenset(ask.finished)), ask.change_set_id, ask.refusals, is_complete=is_complete
+    )
 
 
 def _find_asked(plan: ManifestPlan) -> list[TablePlan]:
     return [table for table in plan.tables.values() if table.state in ASKED_STATES]
+
+
+async def _open_change_set(session: Session, progress: AskProgress) -> ChangeSet | None:
+    """Open or lock the change set; raise Conflict if it has ended since the ask began, as with a pull request."""
+    if progress.change_set_id is None:
+        plan = progress.plan
+        return await open_needed_change_set(session, plan.actor, plan.options, is_needed=bool(_find_asked(plan)))
+    row = await change_sets.lock(session, progress.change_set_id)
+    if row.status is not ChangeSetStatus.OPEN:
+        raise Conflict(
+            f"The change set {row.key} ended as {row.status} while its teams were asked. Ask again if it is needed.",
+            field=("change_set",),
+        )
+    return row
+
+
+async def _ask_all(ask: _Ask, report_progress: ReportProgress) -> AsyncGenerator[None]:
+    asked = _find_asked(ask.plan)
+    for number, table in enumerate(asked):
+        if table.fqn in ask.finished:
+            continue
+        report_progress(Phase.PUBLISH, number, len(asked))
+        await _ask_or_refuse(ask, table)
+        ask.finished.add(table.fqn)
+        yield
+    if ask.change_set is not None:
+        asset_ids = {table.asset_id for table in asked if table.asset_id is not None}
+        async for fqns in withdraw_in_steps(ask.session, ask.plan, ask.change_set, asset_ids):
+            ask.finished.update(fqns)
+            yield
+
+
+async def withdraw_in_steps(
+    session: Session, plan: ManifestPlan, change_set: ChangeSet, waiting: Collection[UUID]
+) -> AsyncGenerator[list[str]]:
+    """Withdraw the proposals of the change set for tables that no longer break: all judged ones but `waiting`.
+
+    Yields the fqns of the tables of each step.
+    """
+    unneeded = plan.find_unneeded_assets(waiting)
+    rows = await proposals.list_open_by_change_sets(session, [change_set.id])
+    fqns = {table.asset_id: table.fqn for table in plan.tables.values()}
+    asset_ids = [row.asset_id for row in rows if row.asset_id in unneeded]
+    for start in range(0, len(asset_ids), WITHDRAWALS_PER_STEP):
+        step = asset_ids[start : start + WITHDRAWALS_PER_STEP]
+        await withdraw_unneeded(session, plan.actor, change_set, step)
+        yield [fqns[asset] for asset in step]
 
 
 async def open_needed_change_set(
@@ -90,13 +156,13 @@ async def _ask_or_refuse(ask: _Ask, table: TablePlan) -> None:
         async with ask.session.savepoint():
             await _ask_readers_of(ask, table)
     except Refusal as error:
-        if ask.options.atomic:
+        if ask.plan.options.atomic:
             raise type(error)(f"{table.fqn}: {error.message}", field=("manifest",)) from error
         ask.refusals[table.fqn] = error.message
 
 
 async def _ask_readers_of(ask: _Ask, table: TablePlan) -> None:
-    ref, options = AssetRef(id=table.asset_id), ask.options
+    ref, options, actor = AssetRef(id=table.asset_id), ask.plan.options, ask.plan.actor
     if (model := table.model) is not None:
         request = PublishRequest(
             schema=model.schema,
@@ -107,8 +173,9 @@ async def _ask_readers_of(ask: _Ask, table: TablePlan) -> None:
             intent=Intent.ASK,
             change_set_id=ask.change_set_id,
             reason=options.reason,
+            known_judgement=ask.plan.find_judgement(table),
         )
-        await publish_contract(ask.session, ask.actor, ref, request)
+        await publish_contract(ask.session, actor, ref, request)
     elif (removal := to_removal(table)) is not None:
         retirement = RetirementRequest(
             " ".join(filter(None, (removal.proposal_reason, options.reason))),
@@ -116,4 +183,4 @@ async def _ask_readers_of(ask: _Ask, table: TablePlan) -> None:
             intent=Intent.ASK,
             supersede=options.supersede,
         )
-        await propose_retirement(ask.session, ask.actor, ref, retirement)
+        await propose_retirement(ask.session, actor, ref, retirement)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
 from uuid import UUID
 
 from tessera_gql.errors import Refusal
@@ -54,14 +55,6 @@ async def plan_manifest(
     return await _Comparison(session, plan).complete()
 
 
-async def renew_plan(session: Session, manifest: Manifest, draft: ManifestPlan) -> ManifestPlan:
-    """Lock what a plan names, and return the plan, or a new one if anything was written since it was made."""
-    await assets.lock_by_ids(session, draft.list_assets_to_lock())
-    if not session.events and await events.load_last_sequence(session) == draft.sequence:
-        return draft
-    return await plan_manifest(session, draft.actor, manifest, draft.options, draft.purpose, draft.cache)
-
-
 class _Comparison:
     """The rows that the decisions of one plan need, loaded with one statement for each kind of row."""
 
@@ -81,7 +74,7 @@ class _Comparison:
             plan.tables[model.fqn] = table = _plan_new(model)
             if table.state is not TableState.NEW:
                 del plan.ids[model.fqn]
-        plan.new_models = [model for model in plan.new_models if model.fqn in plan.ids]
+        plan.new_models = _sort_by_dependencies([model for model in plan.new_models if model.fqn in plan.ids])
         for model in plan.changed_models:
             plan.tables[model.fqn] = await self._compare_model(model)
         await self._plan_removals(removed_assets)
@@ -150,6 +143,9 @@ class _Comparison:
         if (judgement := self.plan.cache.judgements.get(key)) is None:
             judgement = await compare_terms(self.session.compute, terms_of(current), build_terms(model, current))
             self.plan.cache.judgements[key] = judgement
+            if self.plan.purpose.is_write:
+                for change in judgement.breaking:
+                    change.evidence()  # computed before a lock is held, and kept
         return waive_move_to_consumer(judgement, self.plan.actor)
 
     async def _compare_consumers(self) -> None:
@@ -293,6 +289,16 @@ def build_terms(model: Model, current: Contract) -> Terms:
     """The terms that a publish of the model proposes; a model without a mode keeps that of the contract."""
     mode = model.compatibility_mode or current.compatibility_mode
     return Terms(model.schema, model.guarantees or None, mode, known_columns=model.known_columns)
+
+
+def _sort_by_dependencies(models: Sequence[Model]) -> list[Model]:
+    """Sort models so that each comes after those that it reads; models that read each other stay as they are."""
+    by_fqn = {model.fqn: model for model in models}
+    graph = {fqn: [upstream for upstream in model.depends_on if upstream in by_fqn] for fqn, model in by_fqn.items()}
+    try:
+        return [by_fqn[fqn] for fqn in TopologicalSorter(graph).static_order()]
+    except CycleError:
+        return [*models]
 
 
 def _plan_new(model: Model) -> TablePlan:

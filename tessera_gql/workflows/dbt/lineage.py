@@ -44,8 +44,8 @@ def compare_lineage(
     return LineageChanges(sorted(set(manifest_pairs) - existing_pairs), obsolete)
 
 
-async def apply_lineage(session: Session, changes: LineageChanges, ids: Collection[UUID]) -> tuple[int, int]:
-    """Write the changes between assets with these ids, and return how many edges were added and removed."""
+async def apply_lineage(session: Session, changes: LineageChanges) -> tuple[int, int]:
+    """Write the changes, and return how many edges were added and removed."""
     if changes.removed:
         await lineage.remove(session, changes.removed)
     rows = [
@@ -58,7 +58,6 @@ async def apply_lineage(session: Session, changes: LineageChanges, ids: Collecti
             "created_at": session.now,
         }
         for dependent, dependency in changes.added
-        if dependent in ids and dependency in ids
     ]
     await session.insert_many(AssetDependency, rows)
     return len(rows), len(changes.removed)

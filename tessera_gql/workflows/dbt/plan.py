@@ -1,11 +1,11 @@
 """Decide what a manifest changes, table by table. Impact, plan, ask and sync share these decisions; nothing is written.
 
-An ask and a sync lock the assets that a first plan names, then plan again and act.
+An ask and a sync carry out a plan that was made without locks; see `batches`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from uuid import UUID
 
 from tessera_gql.errors import Conflict, Invalid
@@ -16,6 +16,15 @@ from tessera_gql.policy.access import Action, Actor, is_allowed, may_act_for_pro
 from tessera_gql.policy.affected_teams import AffectedTeams
 from tessera_gql.policy.compatibility import Judgement
 from tessera_gql.policy.enums import Outcome
+from tessera_gql.policy.events import (
+    AssetCreated,
+    ChangeSetOpened,
+    ChangeSetPublished,
+    ChangeSetUpdated,
+    ChangeSetWithdrawn,
+    ManifestSynced,
+    TeamCreated,
+)
 from tessera_gql.policy.table_state import TableState
 from tessera_gql.store import dbt, projects
 from tessera_gql.store.dbt import KnownAsset
@@ -29,12 +38,26 @@ from tessera_gql.workflows.dbt.readers import CrossTeamRead, RegistrationChanges
 from tessera_gql.workflows.dbt.removals import Removal, find_removed_assets
 from tessera_gql.workflows.dbt.state import SOURCE, ManifestCache, ManifestState, build_state
 from tessera_gql.workflows.dbt.targets import KnownTarget
+from tessera_gql.workflows.publishing import KnownJudgement
 
 UNCHANGED = Judgement(is_unchanged=True)
 NO_TEAMS = AffectedTeams({}, frozenset())
 FOREIGN_OWNER = "it belongs to another team than this key"
 FOREIGN_PROJECT = "it belongs to a project for which this key may not act"
 OTHER_SCHEMA = "it belongs to no schema of this key's project"
+
+INDEPENDENT_EVENTS = frozenset(
+    event.kind
+    for event in (
+        ChangeSetOpened,
+        ChangeSetPublished,
+        ChangeSetUpdated,
+        ChangeSetWithdrawn,
+        ManifestSynced,
+        TeamCreated,
+    )
+)
+"""Kinds of events without an asset that change no decision. The proposals of a change set have events of their own."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +117,26 @@ class ManifestPlan:
     reads: Sequence[CrossTeamRead] = ()
     lineage: LineageChanges = field(default_factory=LineageChanges)
     warnings: tuple[str, ...] = ()
+    finished: frozenset[str] = frozenset()
+    """The fqns of the tables with which an earlier transaction of the ask or the sync was done."""
 
     @property
     def written_models(self) -> list[Model]:
         return [*self.new_models, *self.changed_models]
 
     @property
+    def open_tables(self) -> list[TablePlan]:
+        """The tables that are not finished."""
+        return [table for table in self.tables.values() if table.fqn not in self.finished]
+
+    def list_open(self, models: Iterable[Model]) -> list[Model]:
+        """Return those of the models that are not finished."""
+        return [model for model in models if model.fqn not in self.finished]
+
+    @property
     def tables_to_retire(self) -> list[TablePlan]:
         """The tables that are gone and whose readers must agree, or that the options retire without readers."""
-        removed = [table for table in self.tables.values() if table.removal is not None and table.contract is not None]
+        removed = [table for table in self.open_tables if table.removal is not None and table.contract is not None]
         return [table for table in removed if table.affected.asked or table.proposal or self.options.retire_removed]
 
     @property
@@ -130,6 +164,11 @@ class ManifestPlan:
             self.tables[fqn] = replace(self.tables[fqn], state=TableState.CONFLICT, reason=reason)
         return self
 
+    def find_judgement(self, table: TablePlan) -> KnownJudgement | None:
+        """Find the judgement of a table's change that was made for the plan."""
+        judgement = self.cache.judgements.get((table.contract.id, table.fqn)) if table.contract else None
+        return KnownJudgement(table.contract.id, judgement) if table.contract and judgement else None
+
     def may_act_for(self, team: UUID) -> bool:
         """Whether the actor may sync what belongs to the team; the impact is the same for all callers."""
         return not self.purpose.is_authorized or is_allowed(self.actor, Action.SYNC_DBT_MANIFEST, team)
@@ -138,9 +177,34 @@ class ManifestPlan:
         """Return the ids of the existing assets that an ask or a sync may change."""
         registrations = self.registrations
         rows = (*(row for row, _ in registrations.updated), *registrations.ended)
-        asset_ids = {self.ids[model.fqn] for model in self.changed_models} | {asset.id for asset in self.removed}
+        asset_ids = {self.ids[model.fqn] for model in self.list_open(self.changed_models)}
+        asset_ids |= {asset.id for asset in self.removed if asset.fqn not in self.finished}
         asset_ids |= {upstream for upstream, _, _ in registrations.created} | {row.asset_id for row in rows}
-        return sorted(asset_ids - {self.ids[model.fqn] for model in self.new_models})
+        return sorted(asset_ids - {self.ids[model.fqn] for model in self.list_open(self.new_models)})
+
+    def rests_on(self, kind: str, asset_id: UUID | None) -> bool:
+        """Return whether an event of this kind about this asset, or about none, may change what is left to do."""
+        if asset_id is None:
+            return kind not in INDEPENDENT_EVENTS
+        if asset_id in self._finished_ids:
+            return False
+        is_creation = kind == AssetCreated.kind and bool(self.list_open(self.new_models))
+        return is_creation or asset_id in self._watched_ids
+
+    @cached_property
+    def owners_by_asset(self) -> dict[UUID, UUID]:
+        """The owners of the assets of the manifest and of its project."""
+        owners = {self.ids[fqn]: owner for fqn, owner in self.state.owners.items() if fqn in self.ids}
+        return owners | {asset.id: asset.owner_team_id for asset in self.state.project_assets}
+
+    @cached_property
+    def _finished_ids(self) -> frozenset[UUID]:
+        return frozenset(self.ids[fqn] for fqn in self.finished if fqn in self.ids)
+
+    @cached_property
+    def _watched_ids(self) -> frozenset[UUID]:
+        """The assets of the manifest and of its project."""
+        return frozenset(self.ids.values()) | {asset.id for asset in self.state.project_assets}
 
 
 async def classify(

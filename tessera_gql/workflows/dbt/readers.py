@@ -182,6 +182,20 @@ class RegistrationChanges:
     updated: Sequence[tuple[Registration, DbtRegistration]] = ()
     ended: Sequence[Registration] = ()
 
+    @property
+    def asset_ids(self) -> list[UUID]:
+        """The assets that are read, sorted."""
+        rows = (*(row for row, _ in self.updated), *self.ended)
+        return sorted({key[0] for key in self.created} | {row.asset_id for row in rows})
+
+    def select(self, is_selected: Callable[[UUID], bool]) -> "RegistrationChanges":
+        """Return the changes for the assets that are selected."""
+        return RegistrationChanges(
+            {key: reader for key, reader in self.created.items() if is_selected(key[0])},
+            [(row, reader) for row, reader in self.updated if is_selected(row.asset_id)],
+            [row for row in self.ended if is_selected(row.asset_id)],
+        )
+
     def apply_to(
         self, asset: UUID, live: Iterable[Registration], to_reader: Callable[[Registration], FieldReader]
     ) -> list[TableReader]:

@@ -1,16 +1,18 @@
 """The report of a sync, and the one that a plan foresees."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
 from tessera_gql.diff import Change
+from tessera_gql.formats.dbt import Model
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.policy.table_state import TableState
 from tessera_gql.policy.version import FIRST_VERSION
 from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
 from tessera_gql.workflows.dbt.readers import CrossTeamRead
+from tessera_gql.workflows.publishing import PublishResult
 
 
 class SyncOutcome(StrEnum):
@@ -135,6 +137,19 @@ def to_result(table: TablePlan) -> ModelSyncResult:
     )
 
 
+def to_published(model: Model, result: PublishResult) -> ModelSyncResult:
+    """Convert the result of a publish."""
+    return ModelSyncResult(
+        fqn=model.fqn,
+        outcome=SyncOutcome(result.outcome if result.outcome is not Outcome.FORCED else Outcome.PUBLISHED),
+        asset_id=result.asset.id,
+        contract_id=result.contract.id if result.contract else None,
+        proposal_id=result.proposal.id if result.proposal else None,
+        changes=result.changes,
+        breaking=result.judgement.breaking,
+    )
+
+
 def to_removal(table: TablePlan) -> RemovalResult | None:
     """Convert the plan of a table that is gone; None for a table of the manifest."""
     if table.removal is None or table.asset_id is None:
@@ -152,23 +167,21 @@ def to_removal(table: TablePlan) -> RemovalResult | None:
 
 def build_report(
     plan: ManifestPlan,
-    results: dict[str, ModelSyncResult] | None = None,
-    removals: dict[str, RemovalResult] | None = None,
-    *,
-    teams_created: int | None = None,
-    lineage_counts: tuple[int, int] | None = None,
+    results: Mapping[str, ModelSyncResult] | None = None,
+    removals: Mapping[str, RemovalResult] | None = None,
 ) -> SyncReport:
     """Build the report of a plan, with the results of what a sync did instead of what the plan foresees."""
     tables = [plan.tables[fqn] for fqn in sorted(plan.tables)]
-    foreseen = {table.fqn: to_result(table) for table in tables if table.removal is None} | (results or {})
-    foreseen_removals = {table.fqn: removal for table in tables if (removal := to_removal(table))} | (removals or {})
+    foreseen = {table.fqn: to_result(table) for table in tables if table.removal is None}
+    foreseen |= results or {}
+    foreseen_removals = {table.fqn: removal for table in tables if (removal := to_removal(table))}
+    foreseen_removals |= removals or {}
     registrations = plan.registrations
-    added, removed = lineage_counts or (len(plan.lineage.added), len(plan.lineage.removed))
     return SyncReport(
         models=[replace(foreseen[fqn], owner_id=plan.state.owners.get(fqn)) for fqn in sorted(foreseen)],
-        dependencies_added=added,
-        dependencies_removed=removed,
-        teams_created=len(plan.new_teams) if teams_created is None else teams_created,
+        dependencies_added=len(plan.lineage.added),
+        dependencies_removed=len(plan.lineage.removed),
+        teams_created=len(plan.new_teams),
         warnings=plan.warnings,
         removed=tuple(foreseen_removals[fqn] for fqn in sorted(foreseen_removals)),
         reads=tuple(plan.reads),

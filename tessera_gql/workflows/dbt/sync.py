@@ -1,94 +1,114 @@
-"""Sync a dbt manifest: it becomes assets, contracts, lineage and registrations, in the caller's transaction.
+"""Sync a dbt manifest: it becomes assets, contracts, lineage and registrations, in one transaction or several.
 
-New and unchanged models take a fixed number of statements; changed ones go through the ordinary publish. An unchanged
-manifest writes nothing.
+New models are written with one statement for each kind of row, and changed ones go through the ordinary publish. An
+unchanged manifest writes nothing.
 """
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
 from uuid import UUID
 
 from tessera_gql.errors import Conflict, Invalid, Refusal
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy.access import Action, Actor, authorize_for_own_teams
-from tessera_gql.policy.enums import Evidence, Intent, Outcome, ProposalKind, RegistrationStatus
+from tessera_gql.policy.enums import Intent, ProposalKind
 from tessera_gql.policy.events import ManifestSynced
 from tessera_gql.policy.table_state import TableState
-from tessera_gql.store import assets, contracts, proposals
+from tessera_gql.store import assets, contracts
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.dbt import DBT
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, Registration, new_id
-from tessera_gql.workflows import proposal_lifecycle, registrations
-from tessera_gql.workflows.change_sets import withdraw_unneeded
+from tessera_gql.store.tables import Asset, ChangeSet, new_id
 from tessera_gql.workflows.contracts import terms_of
 from tessera_gql.workflows.dbt import assets as manifest_assets
 from tessera_gql.workflows.dbt import owners as manifest_owners
-from tessera_gql.workflows.dbt.ask import open_needed_change_set
+from tessera_gql.workflows.dbt.ask import open_needed_change_set, withdraw_in_steps
 from tessera_gql.workflows.dbt.assets import NewAsset
-from tessera_gql.workflows.dbt.compare import build_terms, plan_manifest, renew_plan
-from tessera_gql.workflows.dbt.lineage import apply_lineage
+from tessera_gql.workflows.dbt.batches import WHOLE, BatchRules, confirm_plan, run_steps
+from tessera_gql.workflows.dbt.compare import build_terms, plan_manifest
+from tessera_gql.workflows.dbt.lineage import LineageChanges, apply_lineage
+from tessera_gql.workflows.dbt.new_tables import NewTables
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
 from tessera_gql.workflows.dbt.progress import Phase, ReportProgress, ignore_progress
-from tessera_gql.workflows.dbt.readers import DbtRegistration, RegistrationKey
+from tessera_gql.workflows.dbt.readers import RegistrationChanges
+from tessera_gql.workflows.dbt.registrations import apply_registrations
 from tessera_gql.workflows.dbt.report import (
     ModelSyncResult,
     RemovalResult,
     SyncOutcome,
     SyncReport,
     build_report,
+    to_published,
     to_removal,
     to_result,
 )
 from tessera_gql.workflows.dbt.state import load_state
-from tessera_gql.workflows.debts import settle_corrected
 from tessera_gql.workflows.proposals import RetirementRequest, propose_retirement, withdraw
-from tessera_gql.workflows.publishing import PublishRequest, PublishResult, publish_contract
+from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 
-BATCH_SIZE = 60
-"""Changed tables that one transaction publishes: other writers of SQLite wait about half a second for it."""
+MODELS_PER_STEP = 100
+ASSETS_PER_STEP = 100
+"""The number of read assets whose registrations are changed in one step."""
 
 
 @dataclass(frozen=True)
-class SyncBatch:
-    """The part of a sync that one transaction does: at most `limit` changed tables without a result before it.
+class SyncProgress:
+    """The plan of a sync, with what is left of it, and what its transactions have done so far.
 
-    The last one has no limit. It also retires what is gone. `draft` is a plan that was made without locks.
+    `results` and `removals` are by fqn. `counts` has everything of the report but the tables.
     """
 
-    results_before: Mapping[str, ModelSyncResult] = field(default_factory=dict[str, ModelSyncResult])
-    limit: int | None = None
-    draft: ManifestPlan | None = None
+    plan: ManifestPlan
+    results: Mapping[str, ModelSyncResult] = field(default_factory=dict[str, ModelSyncResult])
+    removals: Mapping[str, RemovalResult] = field(default_factory=dict[str, RemovalResult])
+    counts: SyncReport = field(default_factory=lambda: SyncReport([]))
+    is_complete: bool = False
 
-    @property
-    def is_last(self) -> bool:
-        return self.limit is None
+    def with_plan(self, plan: ManifestPlan) -> "SyncProgress":
+        """Go on with a new plan."""
+        earlier = SyncReport([], warnings=self.plan.warnings, reads=tuple(self.plan.reads))
+        counts = earlier.add_counts(self.counts) if self.results else self.counts
+        return replace(self, plan=replace(plan, finished=self.plan.finished), counts=counts)
 
-    def choose(self, models: Sequence[Model]) -> list[Model]:
-        """Return the models of this part."""
-        return [model for model in models if model.fqn not in self.results_before][: self.limit]
-
-
-WHOLE_SYNC = SyncBatch()
+    def build_report(self) -> SyncReport:
+        """Build the report of a sync that is complete."""
+        return build_report(self.plan, self.results, self.removals).add_counts(self.counts)
 
 
 @dataclass
 class _Sync:
-    """The state of a running sync: the results so far, by fqn."""
+    """The state of a running transaction of a sync; `plan` has what is left."""
 
     session: Session
-    actor: Actor
-    options: SyncOptions
     plan: ManifestPlan
     report_progress: ReportProgress
-    batch: SyncBatch
-    change_set_id: UUID | None
-    results: dict[str, ModelSyncResult] = field(default_factory=dict[str, ModelSyncResult])
-    removals: dict[str, RemovalResult] = field(default_factory=dict[str, RemovalResult])
+    change_set: ChangeSet | None
+    results: dict[str, ModelSyncResult]
+    removals: dict[str, RemovalResult]
+    finished: set[str]
+    counts: SyncReport = field(default_factory=lambda: SyncReport([]))
+
+    @property
+    def actor(self) -> Actor:
+        return self.plan.actor
+
+    @property
+    def options(self) -> SyncOptions:
+        return self.plan.options
+
+    @property
+    def change_set_id(self) -> UUID | None:
+        return self.change_set.id if self.change_set else None
+
+    def finish(self, *fqns: str) -> None:
+        self.finished.update(fqns)
+
+    def count(self, counts: SyncReport) -> None:
+        """Add to the counts of the report."""
+        self.counts = counts.add_counts(self.counts)
 
     def find_waiting_assets(self) -> set[UUID]:
         """Return the assets whose change or end still waits for teams."""
@@ -97,36 +117,58 @@ class _Sync:
         return {asset for asset in models | removed if asset is not None}
 
 
+async def create_teams(session: Session, manifest: Manifest, plan: ManifestPlan) -> int:
+    """Create the missing owner teams of a plan, which must be made again afterwards; return their number."""
+    state = await load_state(session, manifest)
+    return await manifest_owners.create_missing_teams(session, plan.actor, state, plan.options.owner_rules)
+
+
 async def sync_manifest(
     session: Session,
     actor: Actor,
     manifest: Manifest,
     options: SyncOptions,
     report_progress: ReportProgress = ignore_progress,
-    batch: SyncBatch = WHOLE_SYNC,
 ) -> SyncReport:
-    """Sync a manifest. A refused table is skipped and reported; with `atomic` it rolls everything back."""
-    authorize_for_own_teams(actor, Action.SYNC_DBT_MANIFEST)
+    """Plan and sync a manifest in one transaction."""
     report_progress(Phase.COMPARE, 0, len(manifest.models))
-    teams_created = 0
-    if options.create_teams and (batch.draft is None or batch.draft.new_teams):
-        state = await load_state(session, manifest)
-        teams_created = await manifest_owners.create_missing_teams(session, actor, state, options.owner_rules)
-    plan = batch.draft or await plan_manifest(session, actor, manifest, options, Purpose.RELEASE)
-    has_breaks = any(table.judgement.breaking for table in plan.tables.values())
-    change_set = await open_needed_change_set(session, actor, options, is_needed=has_breaks)
+    plan = await plan_manifest(session, actor, manifest, options, Purpose.RELEASE)
+    return (await sync_batch(session, manifest, SyncProgress(plan), report_progress)).build_report()
+
+
+async def sync_batch(
+    session: Session,
+    manifest: Manifest,
+    progress: SyncProgress,
+    report_progress: ReportProgress = ignore_progress,
+    batch: BatchRules = WHOLE,
+) -> SyncProgress:
+    """Carry out the plan of a sync until the time of the batch is up.
+
+    A refused table is skipped and reported; with `atomic` it rolls everything back. What an interrupted sync has left
+    undone, the next one does.
+    """
+    authorize_for_own_teams(progress.plan.actor, Action.SYNC_DBT_MANIFEST)
+    if progress.plan.options.create_teams and progress.plan.new_teams:
+        teams_created = await create_teams(session, manifest, progress.plan)
+        draft = progress.plan
+        plan = await plan_manifest(session, draft.actor, manifest, draft.options, draft.purpose, draft.cache)
+        progress = progress.with_plan(plan)
+        progress = replace(progress, counts=replace(progress.counts, teams_created=teams_created))
+    plan = progress.plan
+    has_breaks = any(table.judgement.breaking for table in plan.open_tables)
+    change_set = await open_needed_change_set(session, plan.actor, plan.options, is_needed=has_breaks)
     if not plan.is_empty:
-        plan = await renew_plan(session, manifest, plan)
+        progress = progress.with_plan(await confirm_plan(session, manifest, plan, batch))
+        plan = progress.plan
     _require_complete(plan)
-    change_set_id = change_set.id if change_set else None
-    sync = _Sync(session, actor, options, plan, report_progress, batch, change_set_id, dict(batch.results_before))
-    lineage_counts = await _apply(sync)
-    if change_set is not None and batch.is_last:
-        unneeded = plan.find_unneeded_assets(sync.find_waiting_assets())
-        await withdraw_unneeded(session, actor, change_set, unneeded)
-    report = build_report(plan, sync.results, sync.removals, teams_created=teams_created, lineage_counts=lineage_counts)
-    _record_sync(session, manifest, report, batch)
-    return report
+    results, removals = dict(progress.results), dict(progress.removals)
+    sync = _Sync(session, plan, report_progress, change_set, results, removals, set(plan.finished))
+    is_complete = await run_steps(_sync_all(sync), batch)
+    _record_sync(sync, progress)
+    counts = sync.counts.add_counts(progress.counts)
+    plan = replace(sync.plan, finished=frozenset(sync.finished))
+    return SyncProgress(plan, results, removals, counts, is_complete=is_complete)
 
 
 def _require_complete(plan: ManifestPlan) -> None:
@@ -136,32 +178,72 @@ def _require_complete(plan: ManifestPlan) -> None:
         raise table_error(table)
 
 
-async def _apply(sync: _Sync) -> tuple[int, int]:
-    """Write the plan; returns how many edges of lineage were added and removed.
+async def _sync_all(sync: _Sync) -> AsyncGenerator[None]:
+    """Do what is left of the plan, step by step.
 
-    Registrations come before publishing, so that a consumer is asked about what it reads from now on.
+    A table is marked as synced last, so that the next sync repeats what an interrupted one has not reached:
+    registrations and lineage come with a new table and before a change. So a consumer is also asked about what it reads
+    from now on.
     """
-    plan = sync.plan
-    sync.report_progress(Phase.CREATE, 0, len(plan.new_models))
-    await _create_assets(sync)
+    async with aclosing(_create_tables(sync)) as steps:
+        async for _ in steps:
+            yield
     sync.report_progress(Phase.READERS, 0, 0)
-    await _apply_registrations(sync)
-    await _publish_all(sync)
-    for table in plan.tables_to_retire if sync.batch.is_last else ():
+    while asset_ids := frozenset(sync.plan.registrations.asset_ids[:ASSETS_PER_STEP]):
+        await _apply_registrations(sync, sync.plan.registrations.select(asset_ids.__contains__))
+        sync.plan = replace(
+            sync.plan, registrations=sync.plan.registrations.select(lambda asset: asset not in asset_ids)
+        )
+        yield
+    await _apply_lineage(sync, sync.plan.lineage)
+    sync.plan = replace(sync.plan, lineage=LineageChanges())
+    async for _ in _publish_all(sync):
+        yield
+    for table in sync.plan.tables_to_retire:
         await _retire(sync, table)
-    return await apply_lineage(sync.session, plan.lineage, frozenset(plan.ids.values()))
+        sync.finish(table.fqn)
+        yield
+    if sync.change_set is not None:
+        async for fqns in withdraw_in_steps(sync.session, sync.plan, sync.change_set, sync.find_waiting_assets()):
+            sync.finish(*fqns)
+            yield
 
 
-async def _create_assets(sync: _Sync) -> None:
+def _ids_of(plan: ManifestPlan, models: Iterable[Model]) -> list[UUID]:
+    return [plan.ids[model.fqn] for model in models]
+
+
+async def _create_tables(sync: _Sync) -> AsyncGenerator[None]:
+    """Create assets with their first contracts, registrations and lineage."""
+    models, tables = sync.plan.list_open(sync.plan.new_models), NewTables(sync.plan)
+    try:
+        for start in range(0, len(models), MODELS_PER_STEP):
+            sync.report_progress(Phase.CREATE, start, len(models))
+            step = models[start : start + MODELS_PER_STEP]
+            await _create_assets(sync, step)
+            created, linked = tables.take(_ids_of(sync.plan, step))
+            await _apply_registrations(sync, created)
+            await _apply_lineage(sync, linked)
+            sync.finish(*(model.fqn for model in step))
+            yield
+    finally:
+        sync.plan = tables.leave_untaken(sync.plan)
+
+
+async def _apply_lineage(sync: _Sync, changes: LineageChanges) -> None:
+    added, removed = await apply_lineage(sync.session, changes)
+    sync.count(SyncReport([], dependencies_added=added, dependencies_removed=removed))
+
+
+async def _create_assets(sync: _Sync, models: Sequence[Model]) -> None:
     """Create assets with their first contracts."""
     session, plan = sync.session, sync.plan
     state = plan.state
     rows = [
-        NewAsset(model, plan.ids[model.fqn], state.owners[model.fqn], state.compute_stamp(model))
-        for model in plan.new_models
+        NewAsset(model, plan.ids[model.fqn], state.owners[model.fqn], state.compute_stamp(model)) for model in models
     ]
     new_assets = await manifest_assets.create_assets(session, state.manifest, rows, sync.options.compatibility_mode)
-    pairs = [(model, new_assets[model.fqn]) for model in plan.new_models]
+    pairs = [(model, new_assets[model.fqn]) for model in models]
     for contract, (model, asset) in zip(
         await manifest_assets.insert_first_contracts(session, pairs), pairs, strict=True
     ):
@@ -170,73 +252,46 @@ async def _create_assets(sync: _Sync) -> None:
         )
 
 
-async def _apply_registrations(sync: _Sync) -> None:
-    """Create, update and end registrations, then settle debts and ask the teams of open proposals."""
-    session, plan = sync.session, sync.plan
-    owners = {plan.ids[fqn]: owner for fqn, owner in plan.state.owners.items() if fqn in plan.ids}
-    owners |= {asset.id: asset.owner_team_id for asset in plan.state.project_assets}
-    changes = plan.registrations
-    for row, reader in changes.updated:
-        await registrations.update_columns(session, row, _owner(row, owners), reader.columns(row.meta))
-    for row in changes.ended:
-        await registrations.end(session, row, _owner(row, owners))
-    created_rows = await session.insert_many(
-        Registration,
-        [_registration_values(session, key, reader) for key, reader in changes.created.items()],
-        conflict_message="One of these teams registered at this moment.",
+async def _apply_registrations(sync: _Sync, changes: RegistrationChanges) -> None:
+    await apply_registrations(sync.session, sync.plan, changes)
+    counts = SyncReport(
+        [],
+        registrations_created=len(changes.created),
+        registrations_updated=len(changes.updated),
+        registrations_ended=len(changes.ended),
     )
-    for row in created_rows:
-        registrations.record_created(session, row, _owner(row, owners))
-    rows = (*(row for row, _ in changes.updated), *changes.ended, *created_rows)
-    if changed_assets := sorted({row.asset_id for row in rows}):
-        await settle_corrected(session, changed_assets)
-        proposed_assets = [row.asset_id for row in await proposals.list_open(session, changed_assets)]
-        for asset in await assets.by_ids(session, proposed_assets):
-            await proposal_lifecycle.update_asked_teams(session, asset)
+    sync.count(counts)
 
 
-def _owner(row: Registration, owners: Mapping[UUID, UUID]) -> UUID:
-    return owners.get(row.asset_id, row.consumer_team_id)
-
-
-def _registration_values(session: Session, key: RegistrationKey, reader: DbtRegistration) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "asset_id": key[0],
-        "consumer_team_id": key[1],
-        "consumer_asset_id": key[2],
-        **reader.columns({}),
-        "pinned_version": None,
-        "status": RegistrationStatus.ACTIVE,
-        "evidence": Evidence.DBT_MANIFEST,
-        "registered_at": session.now,
-        "acknowledged_at": None,
-        "row_version": 1,
-        "created_at": session.now,
-    }
-
-
-async def _publish_all(sync: _Sync) -> None:
+async def _publish_all(sync: _Sync) -> AsyncGenerator[None]:
     """Publish to existing assets one by one; those without any contract get their first one."""
-    session, models = sync.session, sync.batch.choose(sync.plan.changed_models)
-    rows = {row.id: row for row in await assets.by_ids(session, [sync.plan.ids[model.fqn] for model in models])}
-    without_contract = [sync.plan.ids[model.fqn] for model in models if sync.plan.tables[model.fqn].contract is None]
+    session, plan = sync.session, sync.plan
+    models = plan.list_open(plan.changed_models)
+    rows = {row.id: row for row in await assets.by_ids(session, _ids_of(plan, models))}
+    without_contract = [plan.ids[model.fqn] for model in models if plan.tables[model.fqn].contract is None]
     never_published = await contracts.find_never_published(session, without_contract)
     for number, model in enumerate(models):
         sync.report_progress(Phase.PUBLISH, number, len(models))
-        sync.results[model.fqn] = to_result(sync.plan.tables[model.fqn])
-        table, asset = sync.plan.tables[model.fqn], rows[sync.plan.ids[model.fqn]]
-        if table.state is TableState.REFUSED:
-            continue
-        async with _handle_refusal(sync, table):
-            if asset.id in never_published:
-                contract = (await manifest_assets.insert_first_contracts(session, [(model, asset)]))[0]
-                result = ModelSyncResult(model.fqn, SyncOutcome.CREATED, asset.id, contract.id)
-            else:
-                result = await _publish(sync, table, model, asset)
-            result = replace(result, version=None if result.outcome is SyncOutcome.UNCHANGED else table.version)
-            await _update_asset(sync, model, asset, result)
-            sync.results[model.fqn] = result
+        table, asset = plan.tables[model.fqn], rows[plan.ids[model.fqn]]
+        sync.results[model.fqn] = to_result(table)
+        if table.state is not TableState.REFUSED:
+            async with _handle_refusal(sync, table):
+                await _publish_table(sync, table, asset, is_first=asset.id in never_published)
+        sync.finish(model.fqn)
+        yield
+
+
+async def _publish_table(sync: _Sync, table: TablePlan, asset: Asset, *, is_first: bool) -> None:
+    if (model := table.model) is None:
+        return
+    if is_first:
+        contract = (await manifest_assets.insert_first_contracts(sync.session, [(model, asset)]))[0]
+        result = ModelSyncResult(model.fqn, SyncOutcome.CREATED, asset.id, contract.id)
+    else:
+        result = await _publish(sync, table, model, asset)
+    result = replace(result, version=None if result.outcome is SyncOutcome.UNCHANGED else table.version)
+    await _update_asset(sync, model, asset, result)
+    sync.results[model.fqn] = result
 
 
 async def _publish(sync: _Sync, table: TablePlan, model: Model, asset: Asset) -> ModelSyncResult:
@@ -254,20 +309,9 @@ async def _publish(sync: _Sync, table: TablePlan, model: Model, asset: Asset) ->
         intent=Intent.RELEASE,
         change_set_id=sync.change_set_id,
         reason=sync.options.reason,
+        known_judgement=sync.plan.find_judgement(table),
     )
     return to_published(model, await publish_contract(sync.session, sync.actor, AssetRef(id=asset.id), request))
-
-
-def to_published(model: Model, result: PublishResult) -> ModelSyncResult:
-    return ModelSyncResult(
-        fqn=model.fqn,
-        outcome=SyncOutcome(result.outcome if result.outcome is not Outcome.FORCED else Outcome.PUBLISHED),
-        asset_id=result.asset.id,
-        contract_id=result.contract.id if result.contract else None,
-        proposal_id=result.proposal.id if result.proposal else None,
-        changes=result.changes,
-        breaking=result.judgement.breaking,
-    )
 
 
 async def _update_asset(sync: _Sync, model: Model, asset: Asset, result: ModelSyncResult) -> None:
@@ -335,18 +379,19 @@ async def _unsettle(sync: _Sync, asset_id: UUID) -> None:
         await sync.session.update_row(Asset, asset_id, meta={**asset.meta, DBT: marks})
 
 
-def _record_sync(session: Session, manifest: Manifest, report: SyncReport, batch: SyncBatch) -> None:
+def _record_sync(sync: _Sync, progress: SyncProgress) -> None:
     """Record what a transaction of the sync did, unless nothing changed."""
-    if not (session.events or report.dependencies_added or report.dependencies_removed):
+    session, counts = sync.session, sync.counts
+    if not (session.events or counts.dependencies_added or counts.dependencies_removed):
         return
-    counts = Counter(model.outcome for model in report.models if model.fqn not in batch.results_before)
+    outcomes = Counter(result.outcome for fqn, result in sync.results.items() if fqn not in progress.results)
     event = ManifestSynced(
         sync_id=new_id(),
-        project=manifest.project,
-        assets_created=counts[SyncOutcome.CREATED],
-        contracts_published=counts[SyncOutcome.PUBLISHED] + counts[SyncOutcome.CREATED],
-        proposals_opened=counts[SyncOutcome.PROPOSED],
-        dependencies_added=report.dependencies_added,
-        dependencies_removed=report.dependencies_removed,
+        project=sync.plan.state.manifest.project,
+        assets_created=outcomes[SyncOutcome.CREATED],
+        contracts_published=outcomes[SyncOutcome.PUBLISHED] + outcomes[SyncOutcome.CREATED],
+        proposals_opened=outcomes[SyncOutcome.PROPOSED],
+        dependencies_added=counts.dependencies_added,
+        dependencies_removed=counts.dependencies_removed,
     )
     session.record(event)
