@@ -5,12 +5,13 @@ that rest on the other, the current terms are aligned first: what a first observ
 which nobody is asked. From then on, every difference counts.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tessera_gql.diff import Change, ChangeKind, json_pointer
+from tessera_gql.policy.column_promises import align_promises, match_promises
 
 if TYPE_CHECKING:
     from tessera_gql.policy.compatibility import KnownColumns, Terms
@@ -23,7 +24,7 @@ _TYPE_KEYWORDS = frozenset(
 )
 _UNALIGNED_KEYWORDS = frozenset({"$ref", "allOf"})
 """Keywords of columns that are compared as they are, because what they allow is not visible in the column itself."""
-_COLUMN_SECTIONS = ("nullability", "accepted_values", "relationships")
+_NO_COLUMN_MARKS = frozenset({"missing", "undocumented"})
 _MAX_LISTED = 5
 
 
@@ -37,6 +38,25 @@ class Alignment(NamedTuple):
 def has_observations(known_columns: "KnownColumns | None") -> bool:
     """Return whether a catalog has covered the table."""
     return any("observed" in entry for entry in (known_columns or {}).values())
+
+
+def carry_over(known_columns: "KnownColumns | None", schema: object) -> "KnownColumns | None":
+    """Return what stays known of the columns when a schema that does not come from dbt follows a catalog.
+
+    Without it, the next catalog would be a first one again. New columns count as declared.
+    """
+    if known_columns is None or not has_observations(known_columns) or not isinstance(schema, dict):
+        return None
+    if not isinstance(properties := schema.get("properties"), dict):
+        return None
+    entries = {
+        name: entry
+        for name, entry in known_columns.items()
+        if bool(entry.keys() & _NO_COLUMN_MARKS) is (_locate(schema, name) is None)
+    }
+    known_names = {name.lower() for name in entries}
+    new_columns = {name: part for name, part in properties.items() if name.lower() not in known_names}
+    return entries | {name: {"declared": _describe_type(part)} for name, part in new_columns.items()}
 
 
 def align(current: "Terms", proposed: "Terms") -> Alignment:
@@ -54,7 +74,7 @@ def align(current: "Terms", proposed: "Terms") -> Alignment:
     common = [(before[key], after[key]) for key in sorted(before) if key in after]
     typed = [pair for pair in common if _has_first_type(*pair)]
     spelling = {old.name: new.name for old, new in common if old.name != new.name}
-    promise_spelling = _match_promises(current.guarantees, proposed.guarantees)
+    promise_spelling = match_promises(current.guarantees, proposed.guarantees)
     if not (unobserved or typed or spelling or promise_spelling):
         return Alignment(current)
     schema = _Baseline(current.schema, proposed.schema, spelling)
@@ -65,7 +85,7 @@ def align(current: "Terms", proposed: "Terms") -> Alignment:
     }
     for name in (*unobserved, *(new.name for old, new in typed if new.is_field and not old.is_field)):
         schema.remove(name)
-    guarantees = _align_guarantees(current.guarantees, promise_spelling | spelling | dict.fromkeys(unobserved))
+    guarantees = align_promises(current.guarantees, promise_spelling | spelling | dict.fromkeys(unobserved))
     terms = replace(current, schema=schema.root, guarantees=guarantees, known_hash=None)
     removed = tuple(_describe_unobserved(name) for name in unobserved)
     return Alignment(terms, (*removed, *((_describe_types(retyped),) if retyped else ())))
@@ -306,50 +326,6 @@ def _parse_number(text: str) -> int | float | None:
             return float(text)
         except ValueError:
             return None
-
-
-def _match_promises(before: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[str, str]:
-    """Map the columns of promises to their spelling in the proposed ones, also of columns that are not declared."""
-    proposed = {name.lower(): name for name in _list_promised_columns(after or {})}
-    return {
-        name: proposed[name.lower()]
-        for name in _list_promised_columns(before or {})
-        if proposed.get(name.lower(), name) != name
-    }
-
-
-def _list_promised_columns(guarantees: dict[str, Any]) -> Iterator[str]:
-    for section in (*_COLUMN_SECTIONS, "uniqueness"):
-        if isinstance(promises := guarantees.get(section), dict):
-            for name in promises:
-                yield from name.split(", ") if section == "uniqueness" else (name,)
-
-
-def _align_guarantees(guarantees: dict[str, Any] | None, spelling: Mapping[str, str | None]) -> dict[str, Any] | None:
-    """Respell the columns of guarantees; a promise about a column with None instead of a spelling is left out."""
-    if not guarantees or not spelling:
-        return guarantees
-    aligned = dict(guarantees)
-    for section in _COLUMN_SECTIONS:
-        if isinstance(promises := aligned.get(section), dict):
-            names = {name: _respell_path(name, spelling) for name in promises}
-            aligned[section] = {name: promises[old] for old, name in names.items() if name is not None}
-    if isinstance(keys := aligned.get("uniqueness"), dict):
-        aligned["uniqueness"] = {
-            ", ".join(sorted(_respell_path(column, spelling) or column for column in columns.split(", "))): promise
-            for columns, promise in keys.items()
-            if any(_respell_path(column, spelling) is not None for column in columns.split(", "))
-        }
-    return {section: promises for section, promises in aligned.items() if promises or not guarantees[section]}
-
-
-def _respell_path(name: str, spelling: Mapping[str, str | None]) -> str | None:
-    """Respell a column, or the record that holds it."""
-    if name in spelling:
-        return spelling[name]
-    record, _, field = name.rpartition(".")
-    respelled = _respell_path(record, spelling) if record else ""
-    return None if respelled is None else f"{respelled}.{field}" if record else name
 
 
 def _describe_unobserved(name: str) -> Change:

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import select
 
 from tessera_gql.formats import dbt
+from tessera_gql.formats.dbt_catalog import parse_catalog
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.store import assets, registrations
 from tessera_gql.store.assets import AssetRef
@@ -22,10 +23,13 @@ from tests.formats.manifests import column, table
 from tests.world import World
 
 
-async def run_sync(world: World, manifest: Any, *, actor: Actor = ANONYMOUS, **options: Any) -> SyncReport:
+async def run_sync(
+    world: World, manifest: Any, *, actor: Actor = ANONYMOUS, catalog: Any = None, **options: Any
+) -> SyncReport:
+    parsed = dbt.parse_manifest(manifest, catalog and parse_catalog(catalog))
     async with world.database.write() as session:
         wanted = SyncOptions(**{"owner": TeamRef(name="data-platform"), "create_teams": actor.is_admin, **options})
-        return await sync_manifest(session, actor, dbt.parse_manifest(manifest), wanted)
+        return await sync_manifest(session, actor, parsed, wanted)
 
 
 async def plan(

@@ -1,0 +1,55 @@
+"""A manifest and a catalog get no break past a team that reads the table, in whatever order they come."""
+
+from typing import Any
+
+from tessera_gql.policy.enums import Outcome
+from tessera_gql.store.tables import Asset, Contract
+from tessera_gql.workflows.dbt.report import SyncOutcome, SyncReport
+from tests.formats.manifests import catalog, catalog_table, column, manifest, table
+from tests.workflows.dbt_syncs import asset_at, run_sync
+from tests.world import World
+
+FQN = "analytics.core.orders"
+OWNED = {"config": {"materialized": "table", "meta": {"owner": "shop"}}}
+
+
+def orders(*columns: dict[str, Any]) -> dict[str, Any]:
+    return manifest(table("orders", *columns, **OWNED))
+
+
+def observed(**types: str) -> dict[str, Any]:
+    return catalog(**{"model.shop.orders": catalog_table("orders", **types)})
+
+
+async def contract_of(world: World) -> tuple[Asset, Contract]:
+    asset = await asset_at(world, FQN)
+    contract = await world.active(asset)
+    assert contract is not None
+    return asset, contract
+
+
+async def add_reader(world: World, *fields: str) -> None:
+    world.consumers.append(await world.team("growth"))
+    await world.register(await asset_at(world, FQN), world.consumers[0], *fields)
+
+
+def outcome(report: SyncReport) -> SyncOutcome:
+    return next(model.outcome for model in report.models if model.fqn == FQN)
+
+
+async def test_a_plain_publish_between_two_catalogs_does_not_make_the_second_one_a_baseline(world: World) -> None:
+    await run_sync(world, orders(), catalog=observed(id="integer", note="text"))
+    await add_reader(world)
+    asset, contract = await contract_of(world)
+    plain = {**contract.schema_def, "title": "Orders"}
+    assert (await world.publish(asset, plain)).outcome is Outcome.PUBLISHED
+    assert outcome(await run_sync(world, orders(), catalog=observed(id="integer"))) is SyncOutcome.PROPOSED
+
+
+async def test_a_column_of_a_plain_publish_is_not_dropped_by_a_manifest_alone(world: World) -> None:
+    await run_sync(world, orders(), catalog=observed(id="integer"))
+    await add_reader(world)
+    asset, contract = await contract_of(world)
+    properties = {**contract.schema_def["properties"], "extra": {"type": ["integer", "null"]}}
+    assert (await world.publish(asset, {**contract.schema_def, "properties": properties})).outcome is Outcome.PUBLISHED
+    assert outcome(await run_sync(world, orders(column("id")))) is SyncOutcome.PROPOSED
