@@ -99,6 +99,8 @@ class _Column(NamedTuple):
     type_text: str | None
     is_field: bool
     """Whether it is a field of a record."""
+    kind: tuple[list[str], object] = ([], None)
+    """The JSON types and the format."""
 
 
 def _has_columns(schema: object) -> bool:
@@ -122,10 +124,13 @@ def _list_columns(terms: "Terms", fields: Iterable[str] = ()) -> dict[str, _Colu
             continue
         part = location.parent["properties"][location.field]
         entry = known_entries[key][1] if key in known_entries else {"declared": _describe_type(part)}
-        columns[key] = _Column(
-            location.name, entry, entry.get("observed") or entry.get("declared"), location.parent is not terms.schema
-        )
+        type_text, is_field = entry.get("observed") or entry.get("declared"), location.parent is not terms.schema
+        columns[key] = _Column(location.name, entry, type_text, is_field, _find_kind(part))
     return columns
+
+
+def _find_kind(part: object) -> tuple[list[str], object]:
+    return (sorted(_list_types(part)), part.get("format")) if isinstance(part, dict) else ([], None)
 
 
 def _describe_type(part: object) -> str | None:
@@ -151,8 +156,16 @@ def _list_unobserved(
 
 
 def _has_first_type(old: _Column, new: _Column) -> bool:
+    """Return whether a type is known for the first time, or how the warehouse spells a type that was declared anew.
+
+    A declared type that narrows makes the observed one obsolete and asks nobody, so that it must not allow a type of
+    another kind.
+    """
+    if old.type_text is None and new.entry.get("declared") is not None:
+        return True
+    is_redeclared = "observed" in old.entry and old.type_text is not None
     is_first_observed = old.entry.get("observed") is None and new.entry.get("observed") is not None
-    return is_first_observed or (old.type_text is None and new.entry.get("declared") is not None)
+    return is_first_observed and (not is_redeclared or old.kind == new.kind)
 
 
 @dataclass(frozen=True)

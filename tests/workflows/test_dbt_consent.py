@@ -53,3 +53,12 @@ async def test_a_column_of_a_plain_publish_is_not_dropped_by_a_manifest_alone(wo
     properties = {**contract.schema_def["properties"], "extra": {"type": ["integer", "null"]}}
     assert (await world.publish(asset, {**contract.schema_def, "properties": properties})).outcome is Outcome.PUBLISHED
     assert outcome(await run_sync(world, orders(column("id")))) is SyncOutcome.PROPOSED
+
+
+async def test_a_declared_type_between_two_catalogs_does_not_free_the_observed_type(world: World) -> None:
+    numeric = column("total", "numeric(20,2)")
+    await run_sync(world, orders(numeric), catalog=observed(total="numeric(20,2)"))
+    await add_reader(world)
+    narrower = orders(column("total", "numeric(10,2)"))
+    assert outcome(await run_sync(world, narrower)) is SyncOutcome.PUBLISHED
+    assert outcome(await run_sync(world, narrower, catalog=observed(total="text"))) is SyncOutcome.PROPOSED
