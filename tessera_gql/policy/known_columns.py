@@ -8,7 +8,7 @@ which nobody is asked. From then on, every difference counts.
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard
 
 from tessera_gql.diff import Change, ChangeKind, json_pointer
 from tessera_gql.policy.column_promises import align_promises, match_promises
@@ -66,7 +66,7 @@ def align(current: "Terms", proposed: "Terms") -> Alignment:
     - A column whose type is known for the first time gets the proposed type, but keeps its nullability and its values.
     - A column that differs in case alone is spelled as proposed.
     """
-    if proposed.known_columns is None or not (_has_columns(current.schema) and _has_columns(proposed.schema)):
+    if proposed.known_columns is None or not (_has_distinct_columns(current.schema) and _has_columns(proposed.schema)):
         return Alignment(current)
     after = _list_columns(proposed)
     before = _list_columns(current, [column.name for column in after.values() if "." in column.name])
@@ -103,8 +103,13 @@ class _Column(NamedTuple):
     """The JSON types and the format."""
 
 
-def _has_columns(schema: object) -> bool:
+def _has_columns(schema: object) -> TypeGuard[Schema]:
     return isinstance(schema, dict) and isinstance(schema.get("properties"), dict)
+
+
+def _has_distinct_columns(schema: object) -> bool:
+    """Return whether no two columns differ in case alone, so that one can't stand for the other."""
+    return _has_columns(schema) and len(schema["properties"]) == len({name.lower() for name in schema["properties"]})
 
 
 def _list_columns(terms: "Terms", fields: Iterable[str] = ()) -> dict[str, _Column]:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from tessera_gql.policy.enums import Outcome
-from tessera_gql.store.tables import Asset, Contract
+from tessera_gql.diff import Mode
+from tessera_gql.policy.enums import Outcome, ProposalStatus
+from tessera_gql.store.tables import Asset, Contract, Proposal
 from tessera_gql.workflows.dbt.report import SyncOutcome, SyncReport
 from tests.formats.manifests import catalog, catalog_table, column, manifest, table
 from tests.workflows.dbt_syncs import asset_at, run_sync
@@ -62,3 +63,24 @@ async def test_a_declared_type_between_two_catalogs_does_not_free_the_observed_t
     narrower = orders(column("total", "numeric(10,2)"))
     assert outcome(await run_sync(world, narrower)) is SyncOutcome.PUBLISHED
     assert outcome(await run_sync(world, narrower, catalog=observed(total="text"))) is SyncOutcome.PROPOSED
+
+
+async def test_a_manifest_in_another_case_does_not_hide_a_column_from_its_readers(world: World) -> None:
+    shop = await world.team("shop")
+    asset = await world.asset(FQN, shop)
+    schema = {"type": "object", "properties": {"ID": {"type": "integer"}, "NOTE": {"type": ["string", "null"]}}}
+    await world.publish(asset, schema, mode=Mode.CONSUMER)
+    await add_reader(world, "NOTE")
+    await run_sync(world, orders(column("id", "integer"), column("note", "text")))
+    assert outcome(await run_sync(world, orders(column("id", "integer")))) is SyncOutcome.PROPOSED
+
+
+async def test_two_columns_that_differ_in_case_alone_do_not_stand_for_each_other(world: World) -> None:
+    shop = await world.team("shop")
+    asset = await world.asset(FQN, shop)
+    schema = {"type": "object", "properties": {name: {"type": ["string", "null"]} for name in ("note", "NOTE")}}
+    await world.publish(asset, schema, mode=Mode.CONSUMER)
+    await add_reader(world, "NOTE")
+    await run_sync(world, orders(column("note", "text")))
+    (proposal,) = await world.rows(Proposal)
+    assert proposal.status is ProposalStatus.PENDING
