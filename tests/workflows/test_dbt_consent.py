@@ -6,8 +6,8 @@ from tessera_gql.diff import Mode
 from tessera_gql.policy.enums import Outcome, ProposalStatus
 from tessera_gql.store.tables import Asset, Contract, Proposal
 from tessera_gql.workflows.dbt.report import SyncOutcome, SyncReport
-from tests.formats.manifests import catalog, catalog_table, column, manifest, table
-from tests.workflows.dbt_syncs import asset_at, run_sync
+from tests.formats.manifests import catalog, catalog_table, column, manifest, source, table
+from tests.workflows.dbt_syncs import ask, asset_at, of_project, run_sync, team_actor, team_table
 from tests.world import World
 
 FQN = "analytics.core.orders"
@@ -84,3 +84,21 @@ async def test_two_columns_that_differ_in_case_alone_do_not_stand_for_each_other
     await run_sync(world, orders(column("note", "text")))
     (proposal,) = await world.rows(Proposal)
     assert proposal.status is ProposalStatus.PENDING
+
+
+SHOP = team_table("orders", "shop", "id", "note")
+
+
+async def test_a_manifest_that_reads_a_table_leaves_the_proposal_of_its_builder_in_a_shared_change_set(
+    world: World,
+) -> None:
+    await run_sync(world, manifest(SHOP))
+    await add_reader(world)
+    finance = of_project(manifest(source("orders", column("id")), team_table("closing", "finance", "id")), "finance")
+    await run_sync(world, finance)
+    await ask(world, manifest(team_table("orders", "shop", "id")), "org/mono#1")
+    (proposal,) = await world.rows(Proposal)
+    actor = await team_actor(world, "finance")
+    await ask(world, finance, "org/mono#1", actor=actor)
+    await ask(world, finance, "org/mono#1")
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.PENDING

@@ -119,9 +119,17 @@ class ManifestPlan:
         return sum(model.basis is ColumnBasis.DECLARED for model in self.state.manifest.models)
 
     def find_unneeded_assets(self, waiting: Collection[UUID]) -> set[UUID]:
-        """Return the judged assets that no proposal of the manifest's change set is needed for: all but `waiting`."""
+        """Return the judged assets that no proposal of the manifest's change set is needed for: all but `waiting`.
+
+        Tables that another manifest describes are not judged: that one may ask in the same change set.
+        """
         unjudged = {TableState.SKIPPED, TableState.CONFLICT, TableState.REFUSED}
-        judged = {table.asset_id for table in self.tables.values() if table.state not in unjudged}
+        judged = {
+            table.asset_id
+            for table in self.tables.values()
+            if table.state not in unjudged
+            and not (table.model is not None and self.state.is_described_elsewhere(table.model))
+        }
         return {asset for asset in judged if asset is not None and asset not in waiting}
 
     def with_refusals(self, refusals: Mapping[str, str]) -> "ManifestPlan":
