@@ -102,3 +102,21 @@ async def test_a_manifest_that_reads_a_table_leaves_the_proposal_of_its_builder_
     await ask(world, finance, "org/mono#1", actor=actor)
     await ask(world, finance, "org/mono#1")
     assert (await world.proposal(proposal.id)).status is ProposalStatus.PENDING
+
+
+async def test_a_sync_leaves_the_retirement_that_a_pull_request_asks_for(world: World) -> None:
+    customers = team_table("customers", "shop", "id")
+    await run_sync(world, manifest(SHOP, customers))
+    await add_reader(world)
+    await ask(world, manifest(customers))
+    (proposal,) = await world.rows(Proposal)
+    wider = team_table("orders", "shop", "id", "note", "extra")
+    assert outcome(await run_sync(world, manifest(wider, customers))) is SyncOutcome.PUBLISHED
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.PENDING
+
+
+async def test_a_node_without_a_usual_id_over_the_table_of_another_project_is_a_conflict(world: World) -> None:
+    await run_sync(world, manifest(SHOP))
+    forged = of_project(manifest({**SHOP, "unique_id": "orders"}), "other")
+    (model,) = (await run_sync(world, forged)).models
+    assert (model.outcome, model.is_refused) == (SyncOutcome.SKIPPED, True)

@@ -21,7 +21,7 @@ from tessera_gql.store import assets, contracts, proposals
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.dbt import DBT
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, Registration, new_id
+from tessera_gql.store.tables import Asset, Proposal, Registration, new_id
 from tessera_gql.workflows import proposal_lifecycle, registrations
 from tessera_gql.workflows.change_sets import withdraw_unneeded
 from tessera_gql.workflows.contracts import terms_of
@@ -240,7 +240,7 @@ async def _publish_all(sync: _Sync) -> None:
 
 
 async def _publish(sync: _Sync, table: TablePlan, model: Model, asset: Asset) -> ModelSyncResult:
-    if table.proposal is not None and table.proposal.kind is ProposalKind.RETIREMENT:
+    if table.proposal is not None and _is_undone(sync, table.proposal, model):
         await withdraw(sync.session, sync.actor, table.proposal.id)
     current = table.contract
     if current is not None and build_terms(model, current).fingerprint == terms_of(current).fingerprint:
@@ -256,6 +256,14 @@ async def _publish(sync: _Sync, table: TablePlan, model: Model, asset: Asset) ->
         reason=sync.options.reason,
     )
     return to_published(model, await publish_contract(sync.session, sync.actor, AssetRef(id=asset.id), request))
+
+
+def _is_undone(sync: _Sync, proposal: Proposal, model: Model) -> bool:
+    """Return whether the model has come back that a proposal retires; another pull request may still remove it."""
+    if proposal.kind is not ProposalKind.RETIREMENT:
+        return False
+    was_removed = sync.plan.state.assets[model.fqn].settled_version is None  # by a sync, see `_unsettle`
+    return was_removed or proposal.change_set_id in {None, sync.change_set_id}
 
 
 def to_published(model: Model, result: PublishResult) -> ModelSyncResult:
