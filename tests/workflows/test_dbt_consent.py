@@ -4,10 +4,10 @@ from typing import Any
 
 from tessera_gql.diff import Mode
 from tessera_gql.policy.enums import Outcome, ProposalStatus
-from tessera_gql.store.tables import Asset, Contract, Proposal
+from tessera_gql.store.tables import Asset, Contract, Proposal, Team
 from tessera_gql.workflows.dbt.report import SyncOutcome, SyncReport
 from tests.formats.manifests import catalog, catalog_table, column, manifest, source, table
-from tests.workflows.dbt_syncs import ask, asset_at, of_project, run_sync, team_actor, team_table
+from tests.workflows.dbt_syncs import ask, asset_at, of_project, plan, reading, run_sync, states, team_actor, team_table
 from tests.world import World
 
 FQN = "analytics.core.orders"
@@ -120,3 +120,46 @@ async def test_a_node_without_a_usual_id_over_the_table_of_another_project_is_a_
     forged = of_project(manifest({**SHOP, "unique_id": "orders"}), "other")
     (model,) = (await run_sync(world, forged)).models
     assert (model.outcome, model.is_refused) == (SyncOutcome.SKIPPED, True)
+
+
+BOARD = {
+    "unique_id": "exposure.shop.board",
+    "name": "board",
+    "type": "dashboard",
+    "owner": {"name": "finance"},
+    "depends_on": {"nodes": ["model.shop.orders"]},
+}
+
+
+async def test_an_exposure_over_a_declared_registration_still_asks_its_team(world: World) -> None:
+    finance = await world.team("finance")
+    await run_sync(world, manifest(SHOP))
+    await world.register(await asset_at(world, FQN), finance, "id")
+    await run_sync(world, manifest(SHOP, exposures={BOARD["unique_id"]: BOARD}))
+    report = await run_sync(world, manifest(team_table("orders", "shop", "id"), exposures={BOARD["unique_id"]: BOARD}))
+    assert outcome(report) is SyncOutcome.PROPOSED
+
+
+async def test_the_reads_of_two_projects_by_one_registration_stay_whichever_is_synced_last(world: World) -> None:
+    await world.team("finance")
+    first = manifest(SHOP, exposures={BOARD["unique_id"]: BOARD})
+    await run_sync(world, first)
+    pulse = {**BOARD, "unique_id": "exposure.finance.pulse", "depends_on": {"nodes": ["source.shop.orders"]}}
+    other = of_project(manifest(source("orders", column("id")), exposures={pulse["unique_id"]: pulse}), "finance")
+    await run_sync(world, other, sources={"*": "shop"})
+    for document in (first, manifest(SHOP)):
+        await run_sync(world, document)
+        dropped = {**document, "nodes": {"model.shop.orders": team_table("orders", "shop", "id")}}
+        assert states(await plan(world, dropped)) == {"orders": "ASK"}
+
+
+async def test_a_team_outside_a_project_registers_what_its_tables_read_from_now_on(world: World) -> None:
+    shop = team_table("orders", "shop", "id", "total", "note")
+    await run_sync(world, manifest(shop, reading("closing", "finance", "total")))
+    owner = next(team for team in await world.rows(Team) if team.name == "shop")
+    await world.project("shop", owner)
+    finance = await team_actor(world, "finance")
+    await run_sync(world, manifest(shop, reading("closing", "finance", "total, note")), actor=finance, owner=None)
+    await run_sync(world, manifest(shop, reading("closing", "finance", "note")), actor=finance, owner=None)
+    (row,) = await world.registrations()
+    assert row.fields == ["note", "total"]
