@@ -28,16 +28,18 @@ async def run_sync(
 ) -> SyncReport:
     parsed = dbt.parse_manifest(manifest, catalog and parse_catalog(catalog))
     async with world.database.write() as session:
-        wanted = SyncOptions(**{"owner": TeamRef(name="data-platform"), "create_teams": actor.is_admin, **options})
-        return await sync_manifest(session, actor, parsed, wanted)
+        sync_options = SyncOptions(
+            **{"owner": TeamRef(name="data-platform"), "create_teams": actor.is_admin, **options}
+        )
+        return await sync_manifest(session, actor, parsed, sync_options)
 
 
 async def plan(
     world: World, manifest: Any, *, actor: Actor = ANONYMOUS, purpose: Purpose = Purpose.IMPACT, **options: Any
 ) -> ManifestPlan:
     async with world.database.read() as session:
-        wanted = SyncOptions(**options)
-        return await plan_manifest(session, actor, dbt.parse_manifest(manifest), wanted, purpose)
+        sync_options = SyncOptions(**options)
+        return await plan_manifest(session, actor, dbt.parse_manifest(manifest), sync_options, purpose)
 
 
 async def ask(world: World, manifest: Any, key: str | None = "org/shop#1", *, actor: Actor = ANONYMOUS) -> ManifestPlan:

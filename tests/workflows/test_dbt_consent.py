@@ -145,8 +145,8 @@ async def test_the_reads_of_two_projects_by_one_registration_stay_whichever_is_s
     first = manifest(SHOP, exposures={BOARD["unique_id"]: BOARD})
     await run_sync(world, first)
     pulse = {**BOARD, "unique_id": "exposure.finance.pulse", "depends_on": {"nodes": ["source.shop.orders"]}}
-    other = of_project(manifest(source("orders", column("id")), exposures={pulse["unique_id"]: pulse}), "finance")
-    await run_sync(world, other, sources={"*": "shop"})
+    of_finance = of_project(manifest(source("orders", column("id")), exposures={pulse["unique_id"]: pulse}), "finance")
+    await run_sync(world, of_finance, sources={"*": "shop"})
     for document in (first, manifest(SHOP)):
         await run_sync(world, document)
         dropped = {**document, "nodes": {"model.shop.orders": team_table("orders", "shop", "id")}}
