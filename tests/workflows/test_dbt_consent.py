@@ -5,6 +5,7 @@ from typing import Any
 from tessera_gql.diff import Mode
 from tessera_gql.policy.enums import Outcome, ProposalStatus
 from tessera_gql.store.tables import Asset, Contract, Proposal, Team
+from tessera_gql.workflows import registrations
 from tessera_gql.workflows.dbt.report import SyncOutcome, SyncReport
 from tests.formats.manifests import catalog, catalog_table, column, manifest, source, table
 from tests.workflows.dbt_syncs import ask, asset_at, of_project, plan, reading, run_sync, states, team_actor, team_table
@@ -151,6 +152,18 @@ async def test_the_reads_of_two_projects_by_one_registration_stay_whichever_is_s
         await run_sync(world, document)
         dropped = {**document, "nodes": {"model.shop.orders": team_table("orders", "shop", "id")}}
         assert states(await plan(world, dropped)) == {"orders": "ASK"}
+
+
+async def test_a_registration_whose_metadata_its_team_replaced_gets_the_fields_that_it_lacks(world: World) -> None:
+    await world.team("finance")
+    document = manifest(SHOP, exposures={BOARD["unique_id"]: BOARD})
+    await run_sync(world, document)
+    (row,) = await world.registrations()
+    async with world.database.write() as session:
+        await registrations.update(session, world.actor, row.id, changes={"fields": ("id",), "metadata": {}})
+    await run_sync(world, document)
+    (row,) = await world.registrations()
+    assert (row.fields, row.meta) == (None, {"dbt": {"also_read": None}})
 
 
 async def test_a_team_outside_a_project_registers_what_its_tables_read_from_now_on(world: World) -> None:

@@ -226,8 +226,8 @@ class Consumers:
         return self._is_own_exposure(row) and self.may_act_for(row.consumer_team_id)
 
     def _is_own_exposure(self, row: Registration) -> bool:
-        from_dbt = row.meta.get(DBT)
-        if self.project is None or not isinstance(from_dbt, dict) or from_dbt.get("project") != self.project:
+        from_dbt = _read_metadata(row)
+        if self.project is None or from_dbt.get("project") != self.project:
             return False
         return self.passed_over.isdisjoint(_texts(from_dbt.get("exposures")))
 
@@ -267,7 +267,7 @@ def _add_fields(row: Registration, reader: DbtRegistration) -> DbtRegistration:
     fields, meta = registrations.to_reader(row).fields, dict[str, Any]()
     if row.evidence is Evidence.DBT_MANIFEST and row.consumer_asset_id is None:
         also_read = _join_fields([reader.fields, *_list_also_read(row)])
-        meta = {DBT: {**row.meta[DBT], ALSO_READ: also_read and list(also_read)}}
+        meta = {DBT: {**_read_metadata(row), ALSO_READ: None if also_read is None else list(also_read)}}
     is_covered = fields is None or (reader.fields is not None and set(fields).issuperset(reader.fields))
     return DbtRegistration(fields if is_covered else _join_fields([fields, reader.fields]), row.purpose, meta)
 
@@ -276,17 +276,22 @@ def _join_also_read(row: Registration, reader: DbtRegistration) -> DbtRegistrati
     """Return the reader with what exposures of other projects read by the same registration."""
     if not _has_also_read(row):
         return reader
-    meta = {DBT: {**reader.meta[DBT], ALSO_READ: row.meta[DBT][ALSO_READ]}}
+    meta = {DBT: {**reader.meta[DBT], ALSO_READ: _read_metadata(row)[ALSO_READ]}}
     return replace(reader, fields=_join_fields([reader.fields, *_list_also_read(row)]), meta=meta)
 
 
-def _has_also_read(row: Registration) -> bool:
+def _read_metadata(row: Registration) -> dict[str, Any]:
+    """Return what comes from dbt in the metadata of a registration, which its team may have replaced."""
     from_dbt = row.meta.get(DBT)
-    return isinstance(from_dbt, dict) and ALSO_READ in from_dbt
+    return from_dbt if isinstance(from_dbt, dict) else {}
+
+
+def _has_also_read(row: Registration) -> bool:
+    return ALSO_READ in _read_metadata(row)
 
 
 def _list_also_read(row: Registration) -> list[Sequence[str] | None]:
     if not _has_also_read(row):
         return []
-    names = row.meta[DBT][ALSO_READ]
+    names = _read_metadata(row)[ALSO_READ]
     return [None if names is None else tuple(_texts(names))]
