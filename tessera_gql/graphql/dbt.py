@@ -14,6 +14,7 @@ from tessera_gql.graphql.context import Context
 from tessera_gql.graphql.dbt_impact import ManifestImpact, SchemaMapping, read_manifest
 from tessera_gql.graphql.dbt_report import ManifestReport
 from tessera_gql.graphql.filters import flag, optional, or_none
+from tessera_gql.graphql.idempotency import to_idempotent_call
 from tessera_gql.graphql.mutations import (
     Call,
     CreatingInput,
@@ -27,6 +28,7 @@ from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.policy.access import Action, authorize_for_own_teams
 from tessera_gql.policy.enums import Intent
+from tessera_gql.store.idempotency import is_key_used
 from tessera_gql.store.session import Session
 from tessera_gql.workflows.dbt.ask import ask_readers
 from tessera_gql.workflows.dbt.compare import plan_manifest
@@ -157,7 +159,11 @@ async def _sync(
         return await sync_manifest(session, context.actor, manifest, options, context.report_progress, batch)
 
     results_before: dict[str, ModelSyncResult] = {}
-    while not options.atomic and len(models := SyncBatch(results_before).choose(draft.changed_models)) > BATCH_SIZE:
+    is_replay = await _is_key_used(context, arguments)
+    while (
+        not (options.atomic or is_replay)
+        and len(models := SyncBatch(results_before).choose(draft.changed_models)) > BATCH_SIZE
+    ):
         batch = SyncBatch(results_before, BATCH_SIZE, draft)
         report = await _write(context, sync_batch)
         results = {result.fqn: result for result in report.models}
@@ -172,6 +178,15 @@ async def _sync(
         return SyncDbtManifestPayload(report=ManifestReport.of((await sync_batch(call.session)).add_counts(earlier)))
 
     return await run_once(context, sync_dbt_manifest, SyncDbtManifestPayload, arguments)
+
+
+async def _is_key_used(context: Context, arguments: SyncDbtManifestInput) -> bool:
+    """Return whether the call is one that ended before: its batches must not be written over what came after it."""
+    call = to_idempotent_call(context.actor, "syncDbtManifest", arguments)
+    if call is None:
+        return False
+    async with context.database.read() as session:
+        return await is_key_used(session, call)
 
 
 async def _write(context: Context, execute: Callable[[Session], Awaitable[T]]) -> T:

@@ -44,6 +44,11 @@ async def claim_key(session: Session, call: IdempotentCall) -> dict[str, Any] | 
     return row.answer
 
 
+async def is_key_used(session: Session, call: IdempotentCall) -> bool:
+    """Return whether a call with the key has ended, be it with other input; `claim_key` decides what follows."""
+    return await session.value(select(TABLE.c.key).where(_is_same_key(call))) is not None
+
+
 async def store_payload(session: Session, call: IdempotentCall, payload: dict[str, Any]) -> None:
     """Store the payload of a call whose key was inserted by `claim_key`."""
     await session.update(IdempotencyKey, _is_same_key(call), answer=payload)
