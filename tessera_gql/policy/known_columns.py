@@ -40,20 +40,34 @@ def has_observations(known_columns: "KnownColumns | None") -> bool:
     return any("observed" in entry for entry in (known_columns or {}).values())
 
 
-def carry_over(known_columns: "KnownColumns | None", schema: object) -> "KnownColumns | None":
-    """Return what stays known of the columns when a schema that does not come from dbt follows a catalog.
+def carry_over(
+    known_columns: "KnownColumns | None", schema: object, proposed: "KnownColumns | None"
+) -> "KnownColumns | None":
+    """Return what is known of the columns of the next contract, with this schema and these proposed known columns.
 
-    Without it, the next catalog would be a first one again. New columns count as declared.
+    What a catalog has shown stays known, else the next catalog would be a first one again. The terms may come from
+    elsewhere than dbt, where new columns count as declared, or from a manifest that is older than the catalog.
     """
-    if known_columns is None or not has_observations(known_columns) or not isinstance(schema, dict):
-        return None
-    if not isinstance(properties := schema.get("properties"), dict):
-        return None
-    entries = {
-        name: entry
-        for name, entry in known_columns.items()
-        if bool(entry.keys() & _NO_COLUMN_MARKS) is (_locate(schema, name) is None)
+    if known_columns is None or not has_observations(known_columns):
+        return proposed
+    if proposed is None:
+        return _carry_over_plainly(known_columns, schema)
+    observed = {name.lower() for name, entry in known_columns.items() if "observed" in entry}
+    return {
+        name: {**entry, "observed": None} if entry.keys() == {"declared"} and name.lower() in observed else entry
+        for name, entry in proposed.items()
     }
+
+
+def _carry_over_plainly(known_columns: "KnownColumns", schema: object) -> "KnownColumns | None":
+    if not isinstance(schema, dict) or not isinstance(properties := schema.get("properties"), dict):
+        return None
+    keys = {name.lower() for name in properties}
+    entries: KnownColumns = {}
+    for name, entry in known_columns.items():
+        is_column = name.lower() in keys or ("." in name and _locate(schema, name) is not None)
+        if is_column is not bool(entry.keys() & _NO_COLUMN_MARKS):
+            entries[name] = entry
     known_names = {name.lower() for name in entries}
     new_columns = {name: part for name, part in properties.items() if name.lower() not in known_names}
     return entries | {name: {"declared": _describe_type(part)} for name, part in new_columns.items()}

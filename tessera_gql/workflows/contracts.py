@@ -93,8 +93,8 @@ def _contract_values(session: Session, asset: Asset, current: Contract | None, d
     # A call that waited for the lock may have started before its predecessor: the order must stay.
     published_at = max(session.now, current.published_at) if current else session.now
     known_columns = draft.terms.known_columns
-    if known_columns is None and current is not None:
-        known_columns = carry_over(current.known_columns, draft.terms.schema)
+    if current is not None:
+        known_columns = carry_over(current.known_columns, draft.terms.schema, known_columns)
     return {
         "id": new_id(),
         "asset_id": asset.id,

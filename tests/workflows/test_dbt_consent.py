@@ -3,7 +3,7 @@
 from typing import Any
 
 from tessera_gql.diff import Mode
-from tessera_gql.policy.enums import Outcome, ProposalStatus
+from tessera_gql.policy.enums import Outcome, ProposalStatus, Response
 from tessera_gql.store.tables import Asset, Contract, Proposal, Team
 from tessera_gql.workflows import registrations
 from tessera_gql.workflows.dbt.report import SyncOutcome, SyncReport
@@ -176,3 +176,16 @@ async def test_a_team_outside_a_project_registers_what_its_tables_read_from_now_
     await run_sync(world, manifest(shop, reading("closing", "finance", "note")), actor=finance, owner=None)
     (row,) = await world.registrations()
     assert row.fields == ["note", "total"]
+
+
+async def test_a_proposal_from_before_the_first_catalog_does_not_make_the_next_one_a_baseline(world: World) -> None:
+    declared = orders(column("id", "integer"), column("note", "text"))
+    await run_sync(world, declared)
+    await add_reader(world)
+    await ask(world, orders(column("id", "integer")))
+    (proposal,) = await world.rows(Proposal)
+    await run_sync(world, declared, catalog=observed(id="integer", note="text"))
+    await world.answer(proposal, world.consumers[0], Response.APPROVED)
+    assert (await world.publish_proposal(proposal)).contract is not None
+    report = await run_sync(world, orders(column("id")), catalog=observed(id="text"))
+    assert outcome(report) is SyncOutcome.PROPOSED
