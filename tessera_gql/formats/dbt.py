@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -139,13 +139,17 @@ def parse_manifest(document: bytes | str | Mapping[str, Any], catalog: Catalog |
         return _build_manifest(UntrustedJson(_MANIFEST.load(document), "the manifest", Warnings()), catalog)
 
 
-def apply_known_columns(model: Model, known_columns: KnownColumns | None) -> Model:
-    """Return the model with the schema to publish on top of a contract with these known columns.
+def apply_known_columns(
+    model: Model, known_columns: KnownColumns | None, contract_columns: Collection[str] = ()
+) -> Model:
+    """Return the model with the schema to publish on top of a contract with these columns, and what is known of them.
 
-    Without a catalog, columns that only an earlier catalog showed stay, and so do observed types. A known spelling of
-    a column stays.
+    Without a catalog, columns that only an earlier catalog showed stay, and so do observed types. The spelling of a
+    column stays as well, because registrations name it.
     """
-    combined = dbt_known_columns.combine_columns(model.declared_types, model.observed_types, known_columns or {})
+    combined = dbt_known_columns.combine_columns(
+        model.declared_types, model.observed_types, known_columns or {}, contract_columns
+    )
     if combined == model.known_columns:
         return model
     types = dbt_known_columns.list_column_types(combined)

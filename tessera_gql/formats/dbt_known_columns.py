@@ -11,7 +11,7 @@ What is known of a table's columns is stored with its contract, by column:
 The last two are no columns of the contract. They keep the knowledge of one input for the next.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeAlias
 
 from tessera_gql.formats.dbt_catalog import ColumnTypes
@@ -24,11 +24,15 @@ _COLUMN_SECTIONS = ("nullability", "accepted_values", "relationships")
 
 
 def combine_columns(
-    declared: ColumnTypes, observed: ColumnTypes | None, known_columns: Mapping[str, Mapping[str, str | None]]
+    declared: ColumnTypes,
+    observed: ColumnTypes | None,
+    known_columns: Mapping[str, Mapping[str, str | None]],
+    contract_columns: Collection[str] = (),
 ) -> KnownColumns:
     """Return what is known with a manifest, and a catalog if there is one, in the order of the columns.
 
-    Names are the same in any case. A known spelling stays, else the declared one counts, else that of the catalog.
+    Names are the same in any case. The spelling of the contract stays, or a known one; else the declared one counts,
+    else that of the catalog.
     """
     known_entries = {name.lower(): entry for name, entry in known_columns.items()}
     declared_types = {name.lower(): text for name, text in declared.items()}
@@ -36,7 +40,9 @@ def combine_columns(
         entries = _carry_over(declared_types, known_entries)
     else:
         entries = _apply_catalog(declared_types, {name.lower(): text for name, text in observed.items()})
-    spelling = _choose_spelling((*(observed or ()), *declared, *known_columns))
+    names = (*(observed or ()), *declared)
+    exact_names = set(contract_columns).intersection(names)
+    spelling = _choose_spelling((*names, *known_columns, *contract_columns, *exact_names))
     return {spelling[key]: entry for key, entry in entries.items()}
 
 

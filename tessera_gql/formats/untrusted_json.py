@@ -74,7 +74,10 @@ class UntrustedJson:
     def entries(self, key: str) -> Iterator[tuple[str, "UntrustedJson"]]:
         """Iterate over the objects in the object at `key`, each named by its key."""
         for name, value in self.object(key).value.items():
-            if isinstance(value, dict):
+            if "\0" in name:  # PostgreSQL stores no NUL
+                problem = f"Entries of `{key}` have a NUL character in their name and were left out"
+                self.warnings.add(problem, name.replace("\0", "\N{REPLACEMENT CHARACTER}"))
+            elif isinstance(value, dict):
                 yield name, UntrustedJson(value, name, self.warnings)
             else:
                 self.warnings.add(f"Entries of `{key}` are not objects and were left out", name)

@@ -16,6 +16,7 @@ from tessera_gql.formats import dbt
 from tessera_gql.formats.dbt import ManifestError
 from tessera_gql.formats.dbt_catalog import CatalogError, parse_catalog
 from tessera_gql.formats.raw_json import RawJson
+from tessera_gql.formats.storage_faults import find_storage_fault
 from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.enums import describe_enum
@@ -249,11 +250,12 @@ class Queries:
         context.report_progress(Phase.READ, 0, 0)
         parsed_manifest = await read_manifest(manifest, or_none(catalog))
         context.report_progress(Phase.COMPARE, 0, len(parsed_manifest.models))
-        key = or_none(change_set)
+        key, schemas = or_none(change_set), {mapping.old: mapping.new for mapping in or_none(schema_map) or []}
+        for name, value in (("changeSet", key), ("schemaMap", [*schemas.items()])):
+            if fault := find_storage_fault(value):
+                raise Invalid(f"`{name}` can't be the name of anything: {fault}.", field=(name,))
         options = SyncOptions(
-            change_set=ChangeSetRequest(key) if key else None,
-            new_target=new_target,
-            schema_map={mapping.old: mapping.new for mapping in or_none(schema_map) or []},
+            change_set=ChangeSetRequest(key) if key else None, new_target=new_target, schema_map=schemas
         )
         plan = await context.loaders.run_query(
             lambda session: plan_manifest(session, context.actor, parsed_manifest, options, Purpose.IMPACT)

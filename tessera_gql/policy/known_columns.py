@@ -5,12 +5,13 @@ that rest on the other, the current terms are aligned first: what a first observ
 which nobody is asked. From then on, every difference counts.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard
 
 from tessera_gql.diff import Change, ChangeKind, json_pointer
+from tessera_gql.policy.column_promises import align_promises, match_promises
 
 if TYPE_CHECKING:
     from tessera_gql.policy.compatibility import KnownColumns, Terms
@@ -23,7 +24,7 @@ _TYPE_KEYWORDS = frozenset(
 )
 _UNALIGNED_KEYWORDS = frozenset({"$ref", "allOf"})
 """Keywords of columns that are compared as they are, because what they allow is not visible in the column itself."""
-_COLUMN_SECTIONS = ("nullability", "accepted_values", "relationships")
+_NO_COLUMN_MARKS = frozenset({"missing", "undocumented"})
 _MAX_LISTED = 5
 
 
@@ -39,6 +40,39 @@ def has_observations(known_columns: "KnownColumns | None") -> bool:
     return any("observed" in entry for entry in (known_columns or {}).values())
 
 
+def carry_over(
+    known_columns: "KnownColumns | None", schema: object, proposed: "KnownColumns | None"
+) -> "KnownColumns | None":
+    """Return what is known of the columns of the next contract, with this schema and these proposed known columns.
+
+    What a catalog has shown stays known, else the next catalog would be a first one again. The terms may come from
+    elsewhere than dbt, where new columns count as declared, or from a manifest that is older than the catalog.
+    """
+    if known_columns is None or not has_observations(known_columns):
+        return proposed
+    if proposed is None:
+        return _carry_over_plainly(known_columns, schema)
+    observed = {name.lower() for name, entry in known_columns.items() if "observed" in entry}
+    return {
+        name: {**entry, "observed": None} if entry.keys() == {"declared"} and name.lower() in observed else entry
+        for name, entry in proposed.items()
+    }
+
+
+def _carry_over_plainly(known_columns: "KnownColumns", schema: object) -> "KnownColumns | None":
+    if not isinstance(schema, dict) or not isinstance(properties := schema.get("properties"), dict):
+        return None
+    keys = {name.lower() for name in properties}
+    entries: KnownColumns = {}
+    for name, entry in known_columns.items():
+        is_column = name.lower() in keys or ("." in name and _locate(schema, name) is not None)
+        if is_column is not bool(entry.keys() & _NO_COLUMN_MARKS):
+            entries[name] = entry
+    known_names = {name.lower() for name in entries}
+    new_columns = {name: part for name, part in properties.items() if name.lower() not in known_names}
+    return entries | {name: {"declared": _describe_type(part)} for name, part in new_columns.items()}
+
+
 def align(current: "Terms", proposed: "Terms") -> Alignment:
     """Align the current terms with proposed ones that come from dbt; others are compared as they are.
 
@@ -46,7 +80,7 @@ def align(current: "Terms", proposed: "Terms") -> Alignment:
     - A column whose type is known for the first time gets the proposed type, but keeps its nullability and its values.
     - A column that differs in case alone is spelled as proposed.
     """
-    if proposed.known_columns is None or not (_has_columns(current.schema) and _has_columns(proposed.schema)):
+    if proposed.known_columns is None or not (_has_distinct_columns(current.schema) and _has_columns(proposed.schema)):
         return Alignment(current)
     after = _list_columns(proposed)
     before = _list_columns(current, [column.name for column in after.values() if "." in column.name])
@@ -54,7 +88,7 @@ def align(current: "Terms", proposed: "Terms") -> Alignment:
     common = [(before[key], after[key]) for key in sorted(before) if key in after]
     typed = [pair for pair in common if _has_first_type(*pair)]
     spelling = {old.name: new.name for old, new in common if old.name != new.name}
-    promise_spelling = _match_promises(current.guarantees, proposed.guarantees)
+    promise_spelling = match_promises(current.guarantees, proposed.guarantees)
     if not (unobserved or typed or spelling or promise_spelling):
         return Alignment(current)
     schema = _Baseline(current.schema, proposed.schema, spelling)
@@ -65,7 +99,7 @@ def align(current: "Terms", proposed: "Terms") -> Alignment:
     }
     for name in (*unobserved, *(new.name for old, new in typed if new.is_field and not old.is_field)):
         schema.remove(name)
-    guarantees = _align_guarantees(current.guarantees, promise_spelling | spelling | dict.fromkeys(unobserved))
+    guarantees = align_promises(current.guarantees, promise_spelling | spelling | dict.fromkeys(unobserved))
     terms = replace(current, schema=schema.root, guarantees=guarantees, known_hash=None)
     removed = tuple(_describe_unobserved(name) for name in unobserved)
     return Alignment(terms, (*removed, *((_describe_types(retyped),) if retyped else ())))
@@ -79,10 +113,17 @@ class _Column(NamedTuple):
     type_text: str | None
     is_field: bool
     """Whether it is a field of a record."""
+    kind: tuple[list[str], object] = ([], None)
+    """The JSON types and the format."""
 
 
-def _has_columns(schema: object) -> bool:
+def _has_columns(schema: object) -> TypeGuard[Schema]:
     return isinstance(schema, dict) and isinstance(schema.get("properties"), dict)
+
+
+def _has_distinct_columns(schema: object) -> bool:
+    """Return whether no two columns differ in case alone, so that one can't stand for the other."""
+    return _has_columns(schema) and len(schema["properties"]) == len({name.lower() for name in schema["properties"]})
 
 
 def _list_columns(terms: "Terms", fields: Iterable[str] = ()) -> dict[str, _Column]:
@@ -102,10 +143,13 @@ def _list_columns(terms: "Terms", fields: Iterable[str] = ()) -> dict[str, _Colu
             continue
         part = location.parent["properties"][location.field]
         entry = known_entries[key][1] if key in known_entries else {"declared": _describe_type(part)}
-        columns[key] = _Column(
-            location.name, entry, entry.get("observed") or entry.get("declared"), location.parent is not terms.schema
-        )
+        type_text, is_field = entry.get("observed") or entry.get("declared"), location.parent is not terms.schema
+        columns[key] = _Column(location.name, entry, type_text, is_field, _find_kind(part))
     return columns
+
+
+def _find_kind(part: object) -> tuple[list[str], object]:
+    return (sorted(_list_types(part)), part.get("format")) if isinstance(part, dict) else ([], None)
 
 
 def _describe_type(part: object) -> str | None:
@@ -131,8 +175,16 @@ def _list_unobserved(
 
 
 def _has_first_type(old: _Column, new: _Column) -> bool:
+    """Return whether a type is known for the first time, or how the warehouse spells a type that was declared anew.
+
+    A declared type that narrows makes the observed one obsolete and asks nobody, so that it must not allow a type of
+    another kind.
+    """
+    if old.type_text is None and new.entry.get("declared") is not None:
+        return True
+    is_redeclared = "observed" in old.entry and old.type_text is not None
     is_first_observed = old.entry.get("observed") is None and new.entry.get("observed") is not None
-    return is_first_observed or (old.type_text is None and new.entry.get("declared") is not None)
+    return is_first_observed and (not is_redeclared or old.kind == new.kind)
 
 
 @dataclass(frozen=True)
@@ -306,50 +358,6 @@ def _parse_number(text: str) -> int | float | None:
             return float(text)
         except ValueError:
             return None
-
-
-def _match_promises(before: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[str, str]:
-    """Map the columns of promises to their spelling in the proposed ones, also of columns that are not declared."""
-    proposed = {name.lower(): name for name in _list_promised_columns(after or {})}
-    return {
-        name: proposed[name.lower()]
-        for name in _list_promised_columns(before or {})
-        if proposed.get(name.lower(), name) != name
-    }
-
-
-def _list_promised_columns(guarantees: dict[str, Any]) -> Iterator[str]:
-    for section in (*_COLUMN_SECTIONS, "uniqueness"):
-        if isinstance(promises := guarantees.get(section), dict):
-            for name in promises:
-                yield from name.split(", ") if section == "uniqueness" else (name,)
-
-
-def _align_guarantees(guarantees: dict[str, Any] | None, spelling: Mapping[str, str | None]) -> dict[str, Any] | None:
-    """Respell the columns of guarantees; a promise about a column with None instead of a spelling is left out."""
-    if not guarantees or not spelling:
-        return guarantees
-    aligned = dict(guarantees)
-    for section in _COLUMN_SECTIONS:
-        if isinstance(promises := aligned.get(section), dict):
-            names = {name: _respell_path(name, spelling) for name in promises}
-            aligned[section] = {name: promises[old] for old, name in names.items() if name is not None}
-    if isinstance(keys := aligned.get("uniqueness"), dict):
-        aligned["uniqueness"] = {
-            ", ".join(sorted(_respell_path(column, spelling) or column for column in columns.split(", "))): promise
-            for columns, promise in keys.items()
-            if any(_respell_path(column, spelling) is not None for column in columns.split(", "))
-        }
-    return {section: promises for section, promises in aligned.items() if promises or not guarantees[section]}
-
-
-def _respell_path(name: str, spelling: Mapping[str, str | None]) -> str | None:
-    """Respell a column, or the record that holds it."""
-    if name in spelling:
-        return spelling[name]
-    record, _, field = name.rpartition(".")
-    respelled = _respell_path(record, spelling) if record else ""
-    return None if respelled is None else f"{respelled}.{field}" if record else name
 
 
 def _describe_unobserved(name: str) -> Change:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from tessera_gql.errors import Conflict, NotFound
+from tessera_gql.errors import Conflict, Forbidden, NotFound
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Action, Actor, require_scope
 from tessera_gql.policy.enums import ChangeSetStatus, ProposalStatus
 from tessera_gql.policy.event_changes import describe_changes, list_changed
 from tessera_gql.policy.events import ChangeSetOpened, ChangeSetUpdated, ChangeSetWithdrawn
-from tessera_gql.store import assets, change_sets, proposals
+from tessera_gql.store import assets, change_sets, projects, proposals
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session, ids
 from tessera_gql.store.tables import Asset, ChangeSet, Proposal, new_id
@@ -154,6 +154,8 @@ async def withdraw_change_set(session: Session, actor: Actor, ref: ChangeSetRef)
     row = await _lock_open(session, actor, Action.WITHDRAW_CHANGE_SET, ref)
     reason = f"the change set {row.key} was withdrawn"
     withdrawn = await _withdraw_proposals(session, actor, row, lambda _: True, reason)
+    if not withdrawn:
+        await _require_opener(session, actor, row)
     await close_change_set(session, row, ChangeSetStatus.WITHDRAWN)
     event = ChangeSetWithdrawn(
         audience_team_ids=_audience(row) | {proposal.proposed_by for proposal in withdrawn},
@@ -163,6 +165,18 @@ async def withdraw_change_set(session: Session, actor: Actor, ref: ChangeSetRef)
     )
     session.record(event)
     return ChangeSetResult(await get(session, ChangeSetRef(id=row.id)), withdrawn)
+
+
+async def _require_opener(session: Session, actor: Actor, row: ChangeSet) -> None:
+    """Raise Forbidden unless the caller acts for the team or project that opened the change set."""
+    if actor.is_admin or row.opened_by in actor.team_ids or (row.project_id and row.project_id == actor.project_id):
+        return
+    owners = await projects.list_owners(session, [row.project_id]) if row.project_id else []
+    if actor.team_id not in {owner.team_id for owner in owners}:
+        raise Forbidden(
+            f"The change set {row.key} has no open proposal, and another team or project opened it. Use its key.",
+            field=("change_set",),
+        )
 
 
 async def publish_change_set(session: Session, actor: Actor, ref: ChangeSetRef) -> ChangeSetResult:

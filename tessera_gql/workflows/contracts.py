@@ -12,6 +12,7 @@ from tessera_gql.policy.access import Action, Actor
 from tessera_gql.policy.compatibility import Judgement, Terms, summarize_changes
 from tessera_gql.policy.enums import ContractStatus, Outcome
 from tessera_gql.policy.events import CompatibilityModeChanged, ContractPublished, ContractRetired, ContractUpdated
+from tessera_gql.policy.known_columns import carry_over
 from tessera_gql.store import assets, contracts, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
@@ -91,6 +92,9 @@ async def insert_contracts(
 def _contract_values(session: Session, asset: Asset, current: Contract | None, draft: ContractDraft) -> dict[str, Any]:
     # A call that waited for the lock may have started before its predecessor: the order must stay.
     published_at = max(session.now, current.published_at) if current else session.now
+    known_columns = draft.terms.known_columns
+    if current is not None:
+        known_columns = carry_over(current.known_columns, draft.terms.schema, known_columns)
     return {
         "id": new_id(),
         "asset_id": asset.id,
@@ -105,7 +109,7 @@ def _contract_values(session: Session, asset: Asset, current: Contract | None, d
         "published_at": draft.published_at or published_at,
         "meta": draft.metadata or {},
         "source": draft.source.as_json() if draft.source else None,
-        "known_columns": draft.terms.known_columns,
+        "known_columns": known_columns,
         "created_at": session.now,
     }
 

@@ -272,10 +272,13 @@ async def _open_proposal(
     asset, request, judgement = context.asset, context.request, context.judgement
     version = compatibility.next_version(request.version, current.version, judgement)
     answers: dict[UUID, Acknowledgment] = {}
-    change_set_id = request.change_set_id
+    change_set_id, requires_explicit = request.change_set_id, request.require_explicit_publish
     if (waiting := context.open_proposal) is not None:
         is_agreed = request.intent is Intent.RELEASE and open_proposals.is_agreed(waiting, judgement.breaking)
         answers = await open_proposals.load_answers(session, waiting)
+        requires_explicit = requires_explicit or (
+            waiting.require_explicit_publish and not request.publish_when_approved
+        )
         if is_agreed:
             change_set_id = waiting.change_set_id
         claim = Claim(request.change_set_id, request.supersede, difference, is_agreed=is_agreed)
@@ -288,7 +291,7 @@ async def _open_proposal(
         reason=request.reason,
         expires_at=request.expires_at,
         publish_when_approved=request.publish_when_approved,
-        require_explicit_publish=request.require_explicit_publish,
+        require_explicit_publish=requires_explicit,
         change_set_id=change_set_id,
         metadata=validation.clean_metadata(request.metadata),
         source=request.source,

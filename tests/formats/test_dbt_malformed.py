@@ -124,3 +124,15 @@ def test_very_deep_json_is_refused_or_read():
     cycle: dict = {}
     cycle["metadata"] = cycle
     read_or_refuse(cycle)
+
+
+def test_entries_whose_names_hold_a_nul_character_are_left_out_and_named():
+    node = {**table("orders", column("id")), "unique_id": "model.shop.or\0ders"}
+    exposure = {"unique_id": "e", "name": "board", "type": "dashboard", "depends_on": {"nodes": []}}
+    parsed = dbt.parse_manifest(manifest(node, table("b"), exposures={"exposure.a\0": exposure}))
+    assert [model.name for model in parsed.models] == ["b"]
+    assert parsed.exposures == ()
+    assert [warning for warning in parsed.warnings if "NUL" in warning] == [
+        "Entries of `exposures` have a NUL character in their name and were left out: exposure.a\ufffd.",
+        "Entries of `nodes` have a NUL character in their name and were left out: model.shop.or\ufffdders.",
+    ]

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tessera_gql.formats import dbt
 from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.enums import Response
@@ -201,3 +203,12 @@ async def test_a_catalog_of_another_run_is_used_with_a_warning(ask: Ask) -> None
 async def test_a_catalog_that_cannot_be_read_is_refused_by_its_name(answer: Ask) -> None:
     reply = await answer(CATALOG_IMPACT, manifest=manifest(ORDERS), catalog={"nodes": {}})
     assert "The catalog can't be read" in reply["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("text", ["\0", "\ud800"])
+@pytest.mark.parametrize("argument", ["changeSet: $text", "schemaMap: [{old: $text, new: $text}]"])
+async def test_an_argument_that_no_database_can_hold_is_refused(answer: Ask, argument: str, text: str) -> None:
+    query = f"query ($manifest: JSON!, $text: String!) {{ dbtImpact(manifest: $manifest, {argument}) {{ warnings }} }}"
+    (error,) = (await answer(query, manifest=manifest(ORDERS), text=text))["errors"]
+    assert "can't be the name of anything" in error["message"]
+    assert error["extensions"]["code"] == "INVALID"

@@ -168,6 +168,26 @@ async def test_a_sync_of_many_changed_tables_takes_several_transactions_and_repo
     assert await world.size() == size
 
 
+async def test_a_late_retry_of_a_sync_of_many_tables_writes_nothing_over_what_came_after_it(
+    world: World, ask: Ask
+) -> None:
+    names = [f"table_{number:03}" for number in range(80)]
+
+    def request(key: str, *columns: str) -> dict[str, Any]:
+        tables = [table(name, *(column(each, "bigint") for each in columns)) for name in names]
+        return {"owner": {"name": "analytics"}, "idempotencyKey": key, "manifest": build_manifest(*tables)}
+
+    await world.team("analytics")
+    for arguments in (request("first", "id"), request("second", "id", "total"), request("third", "id", "note")):
+        await ask(SYNC, input=arguments)
+    size = await world.size()
+    retried = (await ask(SYNC, input=request("second", "id", "total")))["syncDbtManifest"]
+    assert retried["errors"] == []
+    (error,) = (await ask(SYNC, input=request("third", "id", "total")))["syncDbtManifest"]["errors"]
+    assert error["code"] == "CONFLICT"
+    assert await world.size() == size
+
+
 async def test_an_atomic_sync_of_many_changed_tables_takes_one_transaction(world: World, ask: Ask) -> None:
     names = [f"table_{number:03}" for number in range(80)]
     wide, narrow = (

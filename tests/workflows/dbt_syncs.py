@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import select
 
 from tessera_gql.formats import dbt
+from tessera_gql.formats.dbt_catalog import parse_catalog
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.store import assets, registrations
 from tessera_gql.store.assets import AssetRef
@@ -22,18 +23,23 @@ from tests.formats.manifests import column, table
 from tests.world import World
 
 
-async def run_sync(world: World, manifest: Any, *, actor: Actor = ANONYMOUS, **options: Any) -> SyncReport:
+async def run_sync(
+    world: World, manifest: Any, *, actor: Actor = ANONYMOUS, catalog: Any = None, **options: Any
+) -> SyncReport:
+    parsed = dbt.parse_manifest(manifest, catalog and parse_catalog(catalog))
     async with world.database.write() as session:
-        wanted = SyncOptions(**{"owner": TeamRef(name="data-platform"), "create_teams": actor.is_admin, **options})
-        return await sync_manifest(session, actor, dbt.parse_manifest(manifest), wanted)
+        sync_options = SyncOptions(
+            **{"owner": TeamRef(name="data-platform"), "create_teams": actor.is_admin, **options}
+        )
+        return await sync_manifest(session, actor, parsed, sync_options)
 
 
 async def plan(
     world: World, manifest: Any, *, actor: Actor = ANONYMOUS, purpose: Purpose = Purpose.IMPACT, **options: Any
 ) -> ManifestPlan:
     async with world.database.read() as session:
-        wanted = SyncOptions(**options)
-        return await plan_manifest(session, actor, dbt.parse_manifest(manifest), wanted, purpose)
+        sync_options = SyncOptions(**options)
+        return await plan_manifest(session, actor, dbt.parse_manifest(manifest), sync_options, purpose)
 
 
 async def ask(world: World, manifest: Any, key: str | None = "org/shop#1", *, actor: Actor = ANONYMOUS) -> ManifestPlan:

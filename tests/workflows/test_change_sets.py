@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound
-from tessera_gql.policy.access import Actor, Scope
+from tessera_gql.policy.access import Actor, ProjectScope, Scope
 from tessera_gql.policy.enums import ChangeSetStatus, Intent, ProposalKind, ProposalStatus, Response
 from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store.tables import Asset, ChangeSet, Proposal, Team
@@ -254,3 +254,16 @@ async def test_an_empty_or_unknown_change_set_has_nothing_to_publish(world: Worl
     with pytest.raises(NotFound, match="no change set unknown"):
         await world.publish_change_set("unknown")
     assert (await world.withdraw_change_set(KEY)).proposals == []
+
+
+async def test_a_change_set_without_open_proposals_is_withdrawn_only_for_who_opened_it(world: World) -> None:
+    owner, _, reader = await two_assets(world)
+    project = await world.project("shop", owner)
+    scope = ProjectScope(project.id, "shop", frozenset({owner.id}))
+    project_key = Actor("ci", scopes=frozenset({Scope.WRITE}), project=scope)
+    for opener, withdrawer in ((key_of(owner), project_key), (project_key, key_of(owner)), (project_key, world.actor)):
+        await world.change_set(KEY, actor=opener)
+        with pytest.raises(Forbidden, match="another team or project opened it"):
+            await World(world.database, key_of(reader)).withdraw_change_set(KEY)
+        result = await World(world.database, withdrawer).withdraw_change_set(KEY)
+        assert result.change_set.status is ChangeSetStatus.WITHDRAWN

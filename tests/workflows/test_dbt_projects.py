@@ -178,7 +178,8 @@ async def test_two_projects_with_exposures_of_one_team_keep_their_own_registrati
     await run_sync(world, second)
     await run_sync(world, {**second, "exposures": {}})
     (row,) = [item for item in await world.registrations() if item.consumer_asset_id is None]
-    assert (row.id, row.meta) == (before["finance", FQN].id, before["finance", FQN].meta)
+    assert row.id == before["finance", FQN].id
+    assert row.meta["dbt"] == {**before["finance", FQN].meta["dbt"], "also_read": None}
 
 
 @pytest.mark.parametrize("is_empty", [True, False])

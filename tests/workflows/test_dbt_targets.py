@@ -5,10 +5,21 @@ from typing import Any
 import pytest
 
 from tessera_gql.errors import Conflict
+from tessera_gql.store.tables import Team
 from tessera_gql.workflows.dbt.options import Purpose
 from tessera_gql.workflows.dbt.report import SyncOutcome
 from tests.formats.manifests import manifest
-from tests.workflows.dbt_syncs import ask, asset_at, find_readers, plan, reading, run_sync, states, team_table
+from tests.workflows.dbt_syncs import (
+    ask,
+    asset_at,
+    find_readers,
+    plan,
+    reading,
+    run_sync,
+    states,
+    team_actor,
+    team_table,
+)
 from tests.world import World
 
 FQN = "analytics.core.orders"
@@ -95,3 +106,14 @@ async def test_a_model_that_is_renamed_alone_in_its_schema_is_no_other_target(wo
     impact = await plan(world, manifest({**ORDERS, "alias": "orders_all"}))
     assert impact.target is None
     assert states(impact) == {"orders": "UNREAD", "orders_all": "NEW"}
+
+
+async def test_tables_of_another_team_under_the_name_of_the_project_are_no_target(world: World) -> None:
+    await run_sync(world, manifest(ORDERS, CLOSING))
+    await world.project("shop", next(team for team in await world.rows(Team) if team.name == "shop"))
+    forged = in_schema("pr_123", team_table("orders", "finance", "id"))
+    await run_sync(world, forged, actor=await team_actor(world, "finance"), owner=None, new_target=True)
+    narrow = in_schema("pr_123", team_table("orders", "shop", "id"), CLOSING)
+    assert (await plan(world, narrow)).tables[FQN].state == "ASK"
+    with pytest.raises(Conflict, match="None of the project's tables is where it was"):
+        await run_sync(world, narrow)

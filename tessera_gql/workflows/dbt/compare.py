@@ -109,7 +109,7 @@ class _Comparison:
             names = ", ".join(undocumented[:5])
             advice = "A catalog shows whether the table still has them: run `dbt docs generate`."
             self.plan.warnings += (f"{model.fqn} no longer documents {names}. {advice}",)
-        return dbt_format.apply_known_columns(model, known_columns)
+        return dbt_format.apply_known_columns(model, known_columns, contract_columns(contract) if contract else ())
 
     async def _compare_model(self, model: Model) -> TablePlan:
         """Judge a changed model, without the teams that the change affects."""

@@ -153,9 +153,17 @@ class ManifestPlan:
         return sum(model.basis is ColumnBasis.DECLARED for model in self.state.manifest.models)
 
     def find_unneeded_assets(self, waiting: Collection[UUID]) -> set[UUID]:
-        """Return the judged assets that no proposal of the manifest's change set is needed for: all but `waiting`."""
+        """Return the judged assets that no proposal of the manifest's change set is needed for: all but `waiting`.
+
+        Tables that another manifest describes are not judged: that one may ask in the same change set.
+        """
         unjudged = {TableState.SKIPPED, TableState.CONFLICT, TableState.REFUSED}
-        judged = {table.asset_id for table in self.tables.values() if table.state not in unjudged}
+        judged = {
+            table.asset_id
+            for table in self.tables.values()
+            if table.state not in unjudged
+            and not (table.model is not None and self.state.is_described_elsewhere(table.model))
+        }
         return {asset for asset in judged if asset is not None and asset not in waiting}
 
     def with_refusals(self, refusals: Mapping[str, str]) -> "ManifestPlan":
@@ -221,7 +229,7 @@ async def classify(
     known_assets = await dbt.load_known_assets(session, [model.fqn for model in manifest.models], manifest.project)
     state = build_state(manifest, known_assets, query_names)
     await _require_tables(session, state, options)
-    target = None if options.new_target else targets.find_other_target(manifest, state.project_assets)
+    target = None if options.new_target else targets.find_other_target(manifest, await _list_own_assets(session, state))
     if target is not None:
         if purpose is Purpose.RELEASE:
             raise _other_target_error(target)
@@ -236,6 +244,18 @@ async def classify(
     )
     _classify_tables(plan)
     return plan
+
+
+async def _list_own_assets(session: Session, state: ManifestState) -> Sequence[KnownAsset]:
+    """Return the assets of the project that belong to its owners; all of them if the project is not registered.
+
+    Any team can sync tables of its own under the name of the project.
+    """
+    name, project_assets = state.manifest.project, state.project_assets
+    if name is None or len({asset.owner_team_id for asset in project_assets}) < 2:
+        return project_assets
+    scope = await projects.find_scope(session, name)
+    return [asset for asset in project_assets if scope is None or asset.owner_team_id in scope.owner_ids]
 
 
 async def _may_act_for_project(session: Session, actor: Actor, name: str | None) -> bool:

@@ -5,7 +5,7 @@ Registrations that people declared stay, and so do those of teams and projects t
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,8 @@ from tessera_gql.workflows.dbt.state import ManifestCache, ManifestState
 
 RegistrationKey = tuple[UUID, UUID, UUID | None]
 """The asset that is read, the consumer team and the consumer asset."""
+ALSO_READ = "also_read"
+"""The member of a registration's dbt metadata that holds what exposures of other projects read; null is everything."""
 KEPT_REASON = "the manifest holds no compiled query, so what an earlier one said stays"
 
 
@@ -38,7 +40,7 @@ class DbtRegistration:
     """A registration that follows from a dbt manifest."""
 
     fields: tuple[str, ...] | None
-    purpose: str
+    purpose: str | None
     meta: dict[str, Any]
 
     def columns(self, meta: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,7 +156,7 @@ def find_exposure_reads(
     return registrations_by_key
 
 
-def _join_fields(fields: Iterable[tuple[str, ...] | None]) -> tuple[str, ...] | None:
+def _join_fields(fields: Iterable[Sequence[str] | None]) -> tuple[str, ...] | None:
     """Return all of the fields, sorted; None if one of the readers reads everything."""
     joined: set[str] = set()
     for names in fields:
@@ -238,8 +240,8 @@ class Consumers:
         return self._is_own_exposure(row) and self.may_act_for(row.consumer_team_id)
 
     def _is_own_exposure(self, row: Registration) -> bool:
-        from_dbt = row.meta.get(DBT)
-        if self.project is None or not isinstance(from_dbt, dict) or from_dbt.get("project") != self.project:
+        from_dbt = _read_metadata(row)
+        if self.project is None or from_dbt.get("project") != self.project:
             return False
         return self.passed_over.isdisjoint(_texts(from_dbt.get("exposures")))
 
@@ -251,7 +253,11 @@ def _texts(value: object) -> Collection[str]:
 def compare_registrations(
     readers: Mapping[RegistrationKey, DbtRegistration], live: Iterable[Registration], consumers: Consumers
 ) -> RegistrationChanges:
-    """Compare what a manifest reads with the live registrations of its consumers."""
+    """Compare what a manifest reads with the live registrations of its consumers.
+
+    A registration that is not of these consumers, such as one that people declared, only gets the fields that it lacks:
+    there is one for each team and consumer, and without them the team would not be asked about what it reads.
+    """
     existing = {(row.asset_id, row.consumer_team_id, row.consumer_asset_id): row for row in live}
     created: dict[RegistrationKey, DbtRegistration] = {}
     updated: list[tuple[Registration, DbtRegistration]] = []
@@ -259,9 +265,47 @@ def compare_registrations(
         row = existing.pop(key, None)
         if row is None:
             created[key] = reader
-        elif consumers.includes(row) and any(
-            value != getattr(row, name) for name, value in reader.columns(row.meta).items()
-        ):
-            updated.append((row, reader))
-    ended = [row for row in existing.values() if consumers.includes(row)]
+            continue
+        revised = _join_also_read(row, reader) if consumers.includes(row) else _add_fields(row, reader)
+        if any(value != getattr(row, name) for name, value in revised.columns(row.meta).items()):
+            updated.append((row, revised))
+    ended = [row for row in existing.values() if consumers.includes(row) and not _has_also_read(row)]
     return RegistrationChanges(created, updated, ended)
+
+
+def _add_fields(row: Registration, reader: DbtRegistration) -> DbtRegistration:
+    """Return the registration with the fields of the reader.
+
+    On that of the exposures of another project they are marked, so that a sync of that project keeps them.
+    """
+    fields, meta = registrations.to_reader(row).fields, dict[str, Any]()
+    if row.evidence is Evidence.DBT_MANIFEST and row.consumer_asset_id is None:
+        also_read = _join_fields([reader.fields, *_list_also_read(row)])
+        meta = {DBT: {**_read_metadata(row), ALSO_READ: None if also_read is None else list(also_read)}}
+    is_covered = fields is None or (reader.fields is not None and set(fields).issuperset(reader.fields))
+    return DbtRegistration(fields if is_covered else _join_fields([fields, reader.fields]), row.purpose, meta)
+
+
+def _join_also_read(row: Registration, reader: DbtRegistration) -> DbtRegistration:
+    """Return the reader with what exposures of other projects read by the same registration."""
+    if not _has_also_read(row):
+        return reader
+    meta = {DBT: {**reader.meta[DBT], ALSO_READ: _read_metadata(row)[ALSO_READ]}}
+    return replace(reader, fields=_join_fields([reader.fields, *_list_also_read(row)]), meta=meta)
+
+
+def _read_metadata(row: Registration) -> dict[str, Any]:
+    """Return what comes from dbt in the metadata of a registration, which its team may have replaced."""
+    from_dbt = row.meta.get(DBT)
+    return from_dbt if isinstance(from_dbt, dict) else {}
+
+
+def _has_also_read(row: Registration) -> bool:
+    return ALSO_READ in _read_metadata(row)
+
+
+def _list_also_read(row: Registration) -> list[Sequence[str] | None]:
+    if not _has_also_read(row):
+        return []
+    names = _read_metadata(row)[ALSO_READ]
+    return [None if names is None else tuple(_texts(names))]

@@ -75,7 +75,7 @@ class ManifestState:
             return False
         if model.resource_type == SOURCE:
             return asset.project is not None or (asset.contract_id is not None and asset.stamp is None)
-        return self.find_other_builder(model) is not None and model.unique_id.split(".")[1] == asset.project
+        return self.find_other_builder(model) is not None and model.unique_id.split(".")[1:2] == [asset.project]
 
     def find_other_builder(self, model: Model) -> str | None:
         """Return the other project that builds the table of this model; None if there is none."""

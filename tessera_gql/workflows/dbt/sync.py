@@ -20,7 +20,7 @@ from tessera_gql.store import assets, contracts
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.dbt import DBT
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, ChangeSet, new_id
+from tessera_gql.store.tables import Asset, ChangeSet, Proposal, new_id
 from tessera_gql.workflows.contracts import terms_of
 from tessera_gql.workflows.dbt import assets as manifest_assets
 from tessera_gql.workflows.dbt import owners as manifest_owners
@@ -295,7 +295,7 @@ async def _publish_table(sync: _Sync, table: TablePlan, asset: Asset, *, is_firs
 
 
 async def _publish(sync: _Sync, table: TablePlan, model: Model, asset: Asset) -> ModelSyncResult:
-    if table.proposal is not None and table.proposal.kind is ProposalKind.RETIREMENT:
+    if table.proposal is not None and _is_undone(sync, table.proposal, model):
         await withdraw(sync.session, sync.actor, table.proposal.id)
     current = table.contract
     if current is not None and build_terms(model, current).fingerprint == terms_of(current).fingerprint:
@@ -312,6 +312,14 @@ async def _publish(sync: _Sync, table: TablePlan, model: Model, asset: Asset) ->
         known_judgement=sync.plan.find_judgement(table),
     )
     return to_published(model, await publish_contract(sync.session, sync.actor, AssetRef(id=asset.id), request))
+
+
+def _is_undone(sync: _Sync, proposal: Proposal, model: Model) -> bool:
+    """Return whether the model has come back that a proposal retires; another pull request may still remove it."""
+    if proposal.kind is not ProposalKind.RETIREMENT:
+        return False
+    was_removed = sync.plan.state.assets[model.fqn].settled_version is None  # by a sync, see `_unsettle`
+    return was_removed or proposal.change_set_id in {None, sync.change_set_id}
 
 
 async def _update_asset(sync: _Sync, model: Model, asset: Asset, result: ModelSyncResult) -> None:
