@@ -250,6 +250,8 @@ def _classify_table(plan: ManifestPlan, model: Model, asset: KnownAsset | None, 
     elif (builder := state.find_other_builder(model)) and model.resource_type != SOURCE:
         reason = f"the project {builder} builds it: leave it out of that project first, or build another table"
         plan.tables[model.fqn] = _skip(model, asset, TableState.CONFLICT, reason)
+    elif model.fqn in state.unowned:
+        plan.tables[model.fqn] = _skip_unowned(plan, model, asset)
     elif not is_permitted:
         plan.tables[model.fqn] = _skip(
             model, asset, TableState.SKIPPED, _describe_foreign(plan, state.owners[model.fqn])
@@ -261,6 +263,19 @@ def _classify_table(plan: ManifestPlan, model: Model, asset: KnownAsset | None, 
         plan.tables[model.fqn] = _keep(model, asset)
     else:
         plan.changed_models.append(model)
+
+
+def _skip_unowned(plan: ManifestPlan, model: Model, asset: KnownAsset | None) -> TablePlan:
+    """Skip a source that no team owns, because it is only declared; refuse a model, which the project builds."""
+    owners = plan.actor.team_ids
+    if owners and not any(may_sync_table(plan.actor, model.fqn, owner) for owner in owners):
+        return _skip(model, asset, TableState.SKIPPED, OTHER_SCHEMA)
+    if model.resource_type == SOURCE:
+        return _skip(model, asset, TableState.SKIPPED, "it has no owner: name a team in `sources` (--sources)")
+    name = plan.state.unowned[model.fqn]
+    cause = "the manifest names no owner" if name is None else f"its owner {name} is no team"
+    reason = f"{cause}: give `owner` (--owner), or map it in `owners` (--owners)"
+    return _skip(model, asset, TableState.REFUSED, reason)
 
 
 def _describe_foreign(plan: ManifestPlan, owner: UUID) -> str:
