@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tessera_gql.errors import Conflict, Invalid
+from tessera_gql.errors import Conflict, Forbidden, Invalid
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.enums import ResourceType
 from tessera_gql.store import projects as project_store
@@ -15,6 +15,7 @@ from tessera_gql.workflows.dbt.report import SyncOutcome
 from tessera_gql.workflows.projects import ProjectDetails
 from tests.formats.manifests import column, manifest, source, table
 from tests.workflows.dbt_syncs import (
+    ask,
     asset_at,
     find_readers,
     of_project,
@@ -278,6 +279,22 @@ async def test_a_manifest_without_any_owner_is_refused_and_its_tables_are_named(
     message = r"such as analytics\.core\.orders\. The manifest names nobody, which are no teams"
     with pytest.raises(Invalid, match=message):
         await run_sync(world, manifest(team_table("orders", "nobody", "id")), owner=None, create_teams=False)
+
+
+async def test_an_ask_by_a_key_that_may_sync_none_of_the_tables_is_refused_instead_of_passing(world: World) -> None:
+    await run_sync(world, manifest(ORDERS))
+    finance = await world.team("finance")
+    await world.register(await asset_at(world, FQN), finance, "total")
+    dropped = manifest(team_table("orders", "shop", "id", "note"))
+    with pytest.raises(Forbidden, match="may ask for none of the tables that the manifest builds"):
+        await ask(world, dropped, actor=await team_actor(world, "finance"))
+    own = team_table("closing", "finance", "id")
+    impact = await ask(
+        world,
+        {**dropped, "nodes": {**dropped["nodes"], own["unique_id"]: own}},
+        actor=await team_actor(world, "finance"),
+    )
+    assert states(impact) == {"closing": "NEW", "orders": "SKIPPED"}
 
 
 async def test_two_models_of_one_relation_conflict_in_a_row_and_the_other_tables_are_synced(world: World) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from uuid import UUID
 
-from tessera_gql.errors import Conflict, Invalid
+from tessera_gql.errors import Conflict, Forbidden, Invalid
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.formats.dbt_catalog import ColumnBasis
 from tessera_gql.policy import validation
@@ -171,6 +171,8 @@ async def classify(
         session, actor, state, options.owner_rules, is_complete=purpose.is_sync
     )
     _classify_tables(plan)
+    if purpose is Purpose.ASK:
+        _require_own_tables(plan)
     return plan
 
 
@@ -190,6 +192,17 @@ async def _require_tables(session: Session, state: ManifestState, options: SyncO
             f"The manifest has no models, but the project {manifest.project} is known. Give the whole"
             " target/manifest.json; if the project really has no models any more, set `allowEmpty` (--allow-empty).",
             field=("manifest",),
+        )
+
+
+def _require_own_tables(plan: ManifestPlan) -> None:
+    """Raise Forbidden if the caller may sync no table that the manifest builds: its gate would pass without a check."""
+    models = [model.fqn for model in plan.state.manifest.models if model.resource_type != SOURCE]
+    reasons = {table.reason for fqn in models if (table := plan.tables.get(fqn)) is not None}
+    if models and all(fqn in plan.tables for fqn in models) and reasons <= {FOREIGN_OWNER, OTHER_SCHEMA}:
+        raise Forbidden(
+            "This key may ask for none of the tables that the manifest builds: they belong to other teams, or are in no"
+            " schema of the key's project. Use a key of this project, or of a team that owns its tables."
         )
 
 
