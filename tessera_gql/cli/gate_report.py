@@ -46,6 +46,7 @@ REPORTED_STATES = [*STATE_PHRASES][:-1]
 FAILING_STATES = (*BLOCKING_STATES, TableState.WAITING)
 MAX_NAMED_TABLES = 10
 """Number of compatible, new or skipped tables that are listed by name; further ones are only counted."""
+ASK_COMMAND = "tessera dbt impact --ask"
 MARKER = "<!-- tessera:impact -->"
 """The first line of a comment, by which the comment of an earlier run is found and replaced."""
 
@@ -108,7 +109,7 @@ def _iter_details(table: TableVerdict) -> Iterator[str]:
     if table.proposal and impact.answer_by and table.unapproved_teams:
         yield f"until    {_format_day(impact.answer_by)}"
     if table.state is TableState.ASK:
-        yield "ask      tessera dbt impact --ask"
+        yield f"ask      {ASK_COMMAND}"
     for command in table.acknowledge_commands():
         yield f"answer   {command}"
 
@@ -123,15 +124,22 @@ def _iter_changes(impact: ModelImpact) -> Iterator[str]:
 
 
 def _describe_reads(asked: ModelReader) -> str:
-    """Describe which of the breaking paths a team reads, and what for."""
-    paths = ", ".join(path or "everything" for path in _collect_paths(asked))
+    """Describe which of the breaking columns a team reads, and what for."""
     purposes = list(dict.fromkeys(read.purpose for read in asked.reads if read.purpose))
-    return (paths or "everything") + (f" ({' '.join(purposes)})" if purposes else "")
+    return (", ".join(_collect_columns(asked)) or "everything") + (f" ({' '.join(purposes)})" if purposes else "")
 
 
-def _collect_paths(asked: ModelReader) -> list[str]:
-    """Return the distinct field paths of a team's reasons; an empty path means the whole table."""
-    return list(dict.fromkeys(reason.path or "" for reason in asked.reasons))
+def _collect_columns(asked: ModelReader) -> list[str]:
+    """Return the breaking columns that a team reads, else all columns that it reads; empty for the whole table.
+
+    A retirement or a weaker mode has no column, and the path of a guarantee is none.
+    """
+    columns = [reason.path or "" for reason in asked.reasons if not reason.kind.startswith("GUARANTEE_")]
+    if columns and all(columns):
+        return list(dict.fromkeys(columns))
+    if any(read.fields is None for read in asked.reads):
+        return []
+    return list(dict.fromkeys(field for read in asked.reads for field in read.fields or ()))
 
 
 def _describe_answer(table: TableVerdict, team: str) -> str:
@@ -159,13 +167,14 @@ def render_markdown(result: GateResult) -> Iterator[str]:
     """Yield a Markdown comment. Names are in code spans, so that none becomes markup, a link or a mention."""
     failing = result.in_state(*FAILING_STATES)
     yield MARKER
-    yield f"### Data contracts: {'some readers have to be asked' if failing else 'nobody is hurt'}"
+    yield f"### Data contracts: {_choose_headline(result)}"
     yield f"\n{summarize(result)}"
     reported = [table for table in result.tables if table.breaks or table.state in FAILING_STATES]
     if reported:
         yield "\n| table | version | change | who reads it | answer |\n|---|---|---|---|---|"
     yield from map(_render_row, reported)
-    if commands := [command for table in failing for command in table.acknowledge_commands()]:
+    asks = [ASK_COMMAND] if result.in_state(TableState.ASK) else []
+    if commands := [*asks, *(command for table in failing for command in table.acknowledge_commands())]:
         yield "\n```console\n" + "\n".join(commands) + "\n```"
     if compatible := result.in_state(TableState.COMPATIBLE):
         yield f"\n<details><summary>{len(compatible)} compatible changes</summary>\n"
@@ -177,11 +186,20 @@ def render_markdown(result: GateResult) -> Iterator[str]:
         yield f"\n{escape_markdown(note)}"
 
 
+def _choose_headline(result: GateResult) -> str:
+    if result.in_state(TableState.ASK):
+        return "some readers have to be asked"
+    if result.in_state(TableState.BLOCKED, TableState.WAITING):
+        return "some readers have not agreed"
+    return "some tables can't be checked" if result.in_state(*BLOCKING_STATES) else "nobody is hurt"
+
+
 def _render_row(table: TableVerdict) -> str:
     impact = table.impact
     changes = [escape_markdown(reason.message) for reason in impact.breaking]
     notes = [escape_markdown(text) for text in (impact.removed, impact.refused) if text]
     readers = [f"{to_markdown_code(asked.team.name)}: {_render_reads(asked)}" for asked in impact.asked]
+    readers += [f"{to_markdown_code(team.name)}: informed" for team in impact.informed]
     answers = [f"{to_markdown_code(asked.team.name)}: {_render_answer(table, asked)}" for asked in impact.asked]
     version = to_markdown_code(impact.version) if impact.version else "-"
     name = f"{to_markdown_code(table.fqn)} {STATE_PHRASES[table.state]}"
@@ -195,9 +213,9 @@ def _render_row(table: TableVerdict) -> str:
 
 
 def _render_reads(asked: ModelReader) -> str:
-    paths = ", ".join(to_markdown_code(path) if path else "everything" for path in _collect_paths(asked))
+    columns = ", ".join(map(to_markdown_code, _collect_columns(asked)))
     purposes = dict.fromkeys(escape_markdown(read.purpose) for read in asked.reads if read.purpose)
-    return (paths or "everything") + (f" ({' '.join(purposes)})" if purposes else "")
+    return (columns or "everything") + (f" ({' '.join(purposes)})" if purposes else "")
 
 
 def _render_answer(table: TableVerdict, asked: ModelReader) -> str:

@@ -187,7 +187,7 @@ def test_dbt_impact_reaches_each_exit_code_and_names_the_asked_teams(tmp_path: P
         for line in (
             f"{CUSTOMERS} breaks its readers",
             "asks     audit, which reads country",
-            f"answer   tessera ack {CUSTOMERS} APPROVED --team audit",
+            "ask      tessera dbt impact --ask",
         ):
             assert line in report
         assert shell("dbt", "impact", broken, "--fail-on", "never") == report
