@@ -1,6 +1,6 @@
 """Render the result of the gate for terminals, scripts, pull requests and CI logs."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 from tessera_gql.cli.gate import BLOCKING_STATES, GateResult, TableVerdict
 from tessera_gql.client.enums import TableState
-from tessera_gql.client.manifest_models import ModelImpact, ModelReader
+from tessera_gql.client.manifest_models import ModelImpact, ModelReader, TableRead
 from tessera_gql.escaping import (
     build_workflow_command,
     escape_log_line,
@@ -125,8 +125,25 @@ def _iter_changes(impact: ModelImpact) -> Iterator[str]:
 
 def _describe_reads(asked: ModelReader) -> str:
     """Describe which of the breaking columns a team reads, and what for."""
-    purposes = list(dict.fromkeys(read.purpose for read in asked.reads if read.purpose))
-    return (", ".join(_collect_columns(asked)) or "everything") + (f" ({' '.join(purposes)})" if purposes else "")
+    columns = _collect_columns(asked)
+    purposes = _collect_purposes(asked, columns)
+    return (", ".join(columns) or "everything") + (f" ({' '.join(purposes)})" if purposes else "")
+
+
+def _collect_purposes(asked: ModelReader, columns: Collection[str]) -> list[str]:
+    """Return the distinct purposes for which a team reads the columns, which are empty for the whole table."""
+    reads = [read for read in asked.reads if not columns or _reads_column(read, columns)]
+    return list(dict.fromkeys(read.purpose for read in reads if read.purpose))
+
+
+def _reads_column(read: TableRead, columns: Collection[str]) -> bool:
+    """Whether a registration has one of the columns, a field in it, or the field that it is in."""
+    paths = read.fields or ()
+    return read.fields is None or any(
+        f"{path}.".startswith(f"{column}.") or f"{column}.".startswith(f"{path}.")
+        for path in paths
+        for column in columns
+    )
 
 
 def _collect_columns(asked: ModelReader) -> list[str]:
@@ -213,9 +230,9 @@ def _render_row(table: TableVerdict) -> str:
 
 
 def _render_reads(asked: ModelReader) -> str:
-    columns = ", ".join(map(to_markdown_code, _collect_columns(asked)))
-    purposes = dict.fromkeys(escape_markdown(read.purpose) for read in asked.reads if read.purpose)
-    return (columns or "everything") + (f" ({' '.join(purposes)})" if purposes else "")
+    columns = _collect_columns(asked)
+    text = " ".join(map(escape_markdown, _collect_purposes(asked, columns)))
+    return (", ".join(map(to_markdown_code, columns)) or "everything") + (f" ({text})" if text else "")
 
 
 def _render_answer(table: TableVerdict, asked: ModelReader) -> str:

@@ -95,6 +95,20 @@ def test_a_reader_is_reported_with_the_columns_that_it_reads(
 
 
 @pytest.mark.parametrize(
+    ("fields", "is_reported"),
+    [(("total",), True), (("total.net",), True), (None, True), (("total_paid", "note"), False)],
+)
+def test_a_purpose_is_reported_if_the_registration_reads_what_breaks(
+    fields: tuple[str, ...] | None, is_reported: bool
+) -> None:
+    reads = [{"fields": ("total",), "purpose": "Closing."}, {"fields": fields, "purpose": "Board."}]
+    line = f"  asks     growth, which reads total (Closing.{' Board.' if is_reported else ''})"
+    assert line in gate_report.render_text(result(table(asked={"reads": reads})))
+    comment = "\n".join(gate_report.render_markdown(result(table(asked={"reads": reads}))))
+    assert ("Board." in comment) is is_reported
+
+
+@pytest.mark.parametrize(
     ("states", "headline"),
     [
         (("WAITING", "ASK", "CONFLICT"), "some readers have to be asked"),
