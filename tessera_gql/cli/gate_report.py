@@ -46,6 +46,7 @@ REPORTED_STATES = [*STATE_PHRASES][:-1]
 FAILING_STATES = (*BLOCKING_STATES, TableState.WAITING)
 MAX_NAMED_TABLES = 10
 """Number of compatible, new or skipped tables that are listed by name; further ones are only counted."""
+NO_CONTRACT = "It has no contract now, and gets"
 ASK_COMMAND = "tessera dbt impact --ask"
 MARKER = "<!-- tessera:impact -->"
 """The first line of a comment, by which the comment of an earlier run is found and replaced."""
@@ -119,8 +120,15 @@ def _iter_changes(impact: ModelImpact) -> Iterator[str]:
         breaking = {(reason.kind, reason.path) for reason in impact.breaking}
         for change in impact.changes:
             yield f"{'breaks ' if (change.kind, change.path) in breaking else 'changes'}  {change.message}"
+        if _gets_contract(impact):
+            yield f"changes  {NO_CONTRACT} {impact.version}"
     elif impact.asked:
         yield f"retire   retiring {impact.fqn} asks {', '.join(asked.team.name for asked in impact.asked)}"
+
+
+def _gets_contract(impact: ModelImpact) -> bool:
+    """Whether the table is known but has no contract to compare with, such as one that was retired."""
+    return impact.state is TableState.COMPATIBLE and not impact.changes and impact.version is not None
 
 
 def _describe_reads(asked: ModelReader) -> str:
@@ -194,10 +202,12 @@ def render_markdown(result: GateResult) -> Iterator[str]:
     if commands := [*asks, *(command for table in failing for command in table.acknowledge_commands())]:
         yield "\n```console\n" + "\n".join(commands) + "\n```"
     if compatible := result.in_state(TableState.COMPATIBLE):
-        yield f"\n<details><summary>{len(compatible)} compatible changes</summary>\n"
+        yield f"\n<details><summary>{len(compatible)} compatible change{'s' if len(compatible) > 1 else ''}</summary>\n"
         for table in compatible:
-            changes = "; ".join(escape_markdown(reason.message) for reason in table.impact.changes)
-            yield f"- {to_markdown_code(table.fqn)}: {changes}"
+            changes = [escape_markdown(reason.message) for reason in table.impact.changes]
+            if _gets_contract(table.impact):
+                changes.append(f"{NO_CONTRACT} {to_markdown_code(table.impact.version or '')}")
+            yield f"- {to_markdown_code(table.fqn)}: {'; '.join(changes)}"
         yield "\n</details>"
     for note in list_notes(result):
         yield f"\n{escape_markdown(note)}"

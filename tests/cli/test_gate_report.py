@@ -122,6 +122,14 @@ def test_the_headline_of_a_comment_is_that_of_the_worst_table(states: tuple[str,
     assert lines[1] == f"### Data contracts: {headline}"
 
 
+def test_a_table_that_comes_back_after_its_retirement_is_reported_with_its_next_version() -> None:
+    back = result(table("COMPATIBLE", version="4.0.0", changes=[], breaking=[], asked={}))
+    assert "  changes  It has no contract now, and gets 4.0.0" in gate_report.render_text(back)
+    lines = "\n".join(gate_report.render_markdown(back))
+    assert "<summary>1 compatible change</summary>" in lines
+    assert f"- `{FQN}`: It has no contract now, and gets `4.0.0`" in lines
+
+
 def test_the_comment_has_the_command_that_asks_and_the_informed_readers() -> None:
     comment = "\n".join(gate_report.render_markdown(result(table(informed=[{"id": "f", "name": "finance"}]))))
     assert "```console\ntessera dbt impact --ask\n```" in comment
