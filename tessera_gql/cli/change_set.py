@@ -41,7 +41,7 @@ def show_change_set(key: KeyArgument, as_json: JsonOption = False) -> None:
         title=change_set.title,
         url=change_set.url,
         status=change_set.status,
-        opened_by=change_set.opened_by,
+        opened_by=f"project {change_set.project.name}" if change_set.project else change_set.opened_by,
         opened=change_set.opened_at,
     )
     _print_proposals(change_set)

@@ -305,7 +305,7 @@ def _read_manifest_file(manifest: Path) -> bytes:
     try:
         content = manifest.read_bytes()
     except OSError as error:
-        hint = " Run `dbt parse` first, or give its path." if isinstance(error, FileNotFoundError) else ""
+        hint = " Run `dbt compile` first, or give its path." if isinstance(error, FileNotFoundError) else ""
         raise fail(f"{manifest} can't be read: {error.strerror}.{hint}") from None
     try:
         return read_manifest(content)

@@ -69,8 +69,8 @@ class TableVerdict:
         return [team for team in asked if team not in self.answers or self.answers[team].response != "APPROVED"]
 
     def acknowledge_commands(self) -> Iterator[str]:
-        """Yield the command by which each team of `unapproved_teams` approves."""
-        for team in self.unapproved_teams:
+        """Yield the command by which each team of `unapproved_teams` approves, once there is a proposal to answer."""
+        for team in self.unapproved_teams if self.proposal else ():
             yield build_tessera_command("ack", self.fqn, "APPROVED", team=team)
 
     def as_json(self) -> dict[str, Any]:
@@ -137,12 +137,14 @@ def evaluate(impact: ManifestImpact) -> GateResult:
 
 
 def _evaluate_table(impact: ModelImpact) -> TableVerdict:
+    """Turn the impact of a table into a verdict. Answers to a proposal of other terms do not count."""
     answers = {
         asked.team.name: Answer(asked.response, asked.notes, asked.migration_deadline)
         for asked in impact.asked
         if asked.response is not None
     }
-    return TableVerdict(impact, impact.state, answers)
+    table = TableVerdict(impact, impact.state, answers)
+    return table if table.proposal else replace(table, answers={})
 
 
 STATE_BY_PROPOSAL_STATUS = {

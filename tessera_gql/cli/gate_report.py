@@ -1,6 +1,6 @@
 """Render the result of the gate for terminals, scripts, pull requests and CI logs."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 from tessera_gql.cli.gate import BLOCKING_STATES, GateResult, TableVerdict
 from tessera_gql.client.enums import TableState
-from tessera_gql.client.manifest_models import ModelImpact, ModelReader
+from tessera_gql.client.manifest_models import ModelImpact, ModelReader, TableRead
 from tessera_gql.escaping import (
     build_workflow_command,
     escape_log_line,
@@ -46,6 +46,8 @@ REPORTED_STATES = [*STATE_PHRASES][:-1]
 FAILING_STATES = (*BLOCKING_STATES, TableState.WAITING)
 MAX_NAMED_TABLES = 10
 """Number of compatible, new or skipped tables that are listed by name; further ones are only counted."""
+NO_CONTRACT = "It has no contract now, and gets"
+ASK_COMMAND = "tessera dbt impact --ask"
 MARKER = "<!-- tessera:impact -->"
 """The first line of a comment, by which the comment of an earlier run is found and replaced."""
 
@@ -108,7 +110,7 @@ def _iter_details(table: TableVerdict) -> Iterator[str]:
     if table.proposal and impact.answer_by and table.unapproved_teams:
         yield f"until    {_format_day(impact.answer_by)}"
     if table.state is TableState.ASK:
-        yield "ask      tessera dbt impact --ask"
+        yield f"ask      {ASK_COMMAND}"
     for command in table.acknowledge_commands():
         yield f"answer   {command}"
 
@@ -118,20 +120,51 @@ def _iter_changes(impact: ModelImpact) -> Iterator[str]:
         breaking = {(reason.kind, reason.path) for reason in impact.breaking}
         for change in impact.changes:
             yield f"{'breaks ' if (change.kind, change.path) in breaking else 'changes'}  {change.message}"
+        if _gets_contract(impact):
+            yield f"changes  {NO_CONTRACT} {impact.version}"
     elif impact.asked:
         yield f"retire   retiring {impact.fqn} asks {', '.join(asked.team.name for asked in impact.asked)}"
 
 
+def _gets_contract(impact: ModelImpact) -> bool:
+    """Whether the table is known but has no contract to compare with, such as one that was retired."""
+    return impact.state is TableState.COMPATIBLE and not impact.changes and impact.version is not None
+
+
 def _describe_reads(asked: ModelReader) -> str:
-    """Describe which of the breaking paths a team reads, and what for."""
-    paths = ", ".join(path or "everything" for path in _collect_paths(asked))
-    purposes = list(dict.fromkeys(read.purpose for read in asked.reads if read.purpose))
-    return (paths or "everything") + (f" ({' '.join(purposes)})" if purposes else "")
+    """Describe which of the breaking columns a team reads, and what for."""
+    columns = _collect_columns(asked)
+    purposes = _collect_purposes(asked, columns)
+    return (", ".join(columns) or "everything") + (f" ({' '.join(purposes)})" if purposes else "")
 
 
-def _collect_paths(asked: ModelReader) -> list[str]:
-    """Return the distinct field paths of a team's reasons; an empty path means the whole table."""
-    return list(dict.fromkeys(reason.path or "" for reason in asked.reasons))
+def _collect_purposes(asked: ModelReader, columns: Collection[str]) -> list[str]:
+    """Return the distinct purposes for which a team reads the columns, which are empty for the whole table."""
+    reads = [read for read in asked.reads if not columns or _reads_column(read, columns)]
+    return list(dict.fromkeys(read.purpose for read in reads if read.purpose))
+
+
+def _reads_column(read: TableRead, columns: Collection[str]) -> bool:
+    """Whether a registration has one of the columns, a field in it, or the field that it is in."""
+    paths = read.fields or ()
+    return read.fields is None or any(
+        f"{path}.".startswith(f"{column}.") or f"{column}.".startswith(f"{path}.")
+        for path in paths
+        for column in columns
+    )
+
+
+def _collect_columns(asked: ModelReader) -> list[str]:
+    """Return the breaking columns that a team reads, else all columns that it reads; empty for the whole table.
+
+    A retirement or a weaker mode has no column, and the path of a guarantee is none.
+    """
+    columns = [reason.path or "" for reason in asked.reasons if not reason.kind.startswith("GUARANTEE_")]
+    if columns and all(columns):
+        return list(dict.fromkeys(columns))
+    if any(read.fields is None for read in asked.reads):
+        return []
+    return list(dict.fromkeys(field for read in asked.reads for field in read.fields or ()))
 
 
 def _describe_answer(table: TableVerdict, team: str) -> str:
@@ -159,22 +192,33 @@ def render_markdown(result: GateResult) -> Iterator[str]:
     """Yield a Markdown comment. Names are in code spans, so that none becomes markup, a link or a mention."""
     failing = result.in_state(*FAILING_STATES)
     yield MARKER
-    yield f"### Data contracts: {'some readers have to be asked' if failing else 'nobody is hurt'}"
+    yield f"### Data contracts: {_choose_headline(result)}"
     yield f"\n{summarize(result)}"
     reported = [table for table in result.tables if table.breaks or table.state in FAILING_STATES]
     if reported:
         yield "\n| table | version | change | who reads it | answer |\n|---|---|---|---|---|"
     yield from map(_render_row, reported)
-    if commands := [command for table in failing for command in table.acknowledge_commands()]:
+    asks = [ASK_COMMAND] if result.in_state(TableState.ASK) else []
+    if commands := [*asks, *(command for table in failing for command in table.acknowledge_commands())]:
         yield "\n```console\n" + "\n".join(commands) + "\n```"
     if compatible := result.in_state(TableState.COMPATIBLE):
-        yield f"\n<details><summary>{len(compatible)} compatible changes</summary>\n"
+        yield f"\n<details><summary>{len(compatible)} compatible change{'s' if len(compatible) > 1 else ''}</summary>\n"
         for table in compatible:
-            changes = "; ".join(escape_markdown(reason.message) for reason in table.impact.changes)
-            yield f"- {to_markdown_code(table.fqn)}: {changes}"
+            changes = [escape_markdown(reason.message) for reason in table.impact.changes]
+            if _gets_contract(table.impact):
+                changes.append(f"{NO_CONTRACT} {to_markdown_code(table.impact.version or '')}")
+            yield f"- {to_markdown_code(table.fqn)}: {'; '.join(changes)}"
         yield "\n</details>"
     for note in list_notes(result):
         yield f"\n{escape_markdown(note)}"
+
+
+def _choose_headline(result: GateResult) -> str:
+    if result.in_state(TableState.ASK):
+        return "some readers have to be asked"
+    if result.in_state(TableState.BLOCKED, TableState.WAITING):
+        return "some readers have not agreed"
+    return "some tables can't be checked" if result.in_state(*BLOCKING_STATES) else "nobody is hurt"
 
 
 def _render_row(table: TableVerdict) -> str:
@@ -182,6 +226,7 @@ def _render_row(table: TableVerdict) -> str:
     changes = [escape_markdown(reason.message) for reason in impact.breaking]
     notes = [escape_markdown(text) for text in (impact.removed, impact.refused) if text]
     readers = [f"{to_markdown_code(asked.team.name)}: {_render_reads(asked)}" for asked in impact.asked]
+    readers += [f"{to_markdown_code(team.name)}: informed" for team in impact.informed]
     answers = [f"{to_markdown_code(asked.team.name)}: {_render_answer(table, asked)}" for asked in impact.asked]
     version = to_markdown_code(impact.version) if impact.version else "-"
     name = f"{to_markdown_code(table.fqn)} {STATE_PHRASES[table.state]}"
@@ -195,9 +240,9 @@ def _render_row(table: TableVerdict) -> str:
 
 
 def _render_reads(asked: ModelReader) -> str:
-    paths = ", ".join(to_markdown_code(path) if path else "everything" for path in _collect_paths(asked))
-    purposes = dict.fromkeys(escape_markdown(read.purpose) for read in asked.reads if read.purpose)
-    return (paths or "everything") + (f" ({' '.join(purposes)})" if purposes else "")
+    columns = _collect_columns(asked)
+    text = " ".join(map(escape_markdown, _collect_purposes(asked, columns)))
+    return (", ".join(map(to_markdown_code, columns)) or "everything") + (f" ({text})" if text else "")
 
 
 def _render_answer(table: TableVerdict, asked: ModelReader) -> str:

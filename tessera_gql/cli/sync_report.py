@@ -7,6 +7,7 @@ from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.gate_report import describe_basis
 from tessera_gql.cli.terminal import print_note, print_table
 from tessera_gql.client import ManifestReport
+from tessera_gql.escaping import build_tessera_command
 
 MAX_LISTED_LINES = 10
 
@@ -36,8 +37,9 @@ def print_report(report: ManifestReport) -> None:
     parts = [f"{count} {outcome.lower()}" for outcome, count in sorted(counts.items())]
     edges = f"lineage +{report.dependencies_added} -{report.dependencies_removed}"
     print_note(f"{len(report.models)} tables: {', '.join(parts) or 'none'}; {edges}.")
-    for line in (*_truncate(_format_removed(report)), *_truncate(_format_reads(report))):
-        print_note(line)
+    for lines in (_format_removed(report), _format_waiting(report), _format_reads(report)):
+        for line in _truncate(lines):
+            print_note(line)
     for warning in (*describe_basis(report.declared_only), *report.warnings):
         print_note((f"note: {warning}", "dim"))
 
@@ -52,6 +54,14 @@ def _format_removed(report: ManifestReport) -> Iterator[str]:
         else:
             effect = f"retiring it asks {asked}" if asked else "--retire-removed retires its contract"
         yield f"gone: {model.fqn} {model.cause}: {effect}"
+
+
+def _format_waiting(report: ManifestReport) -> Iterator[str]:
+    """Yield the command that shows the answers for each table whose proposal is open."""
+    proposed = [model.fqn for model in report.models if model.outcome == "PROPOSED" and model.proposal]
+    removed = [model.fqn for model in report.removed if model.proposal and not (model.retired or model.reason)]
+    for fqn in (*proposed, *removed):
+        yield f"waits: {fqn} is changed once its readers agree: {build_tessera_command('proposal', fqn)}"
 
 
 def _format_reads(report: ManifestReport) -> Iterator[str]:

@@ -226,6 +226,7 @@ class ChangeSet(ChangeSetSummary):
     """The proposals of one pull request, manifest or release, the latest first."""
 
     opened_by: TeamSummary | None
+    project: ProjectSummary | None
     opened_at: datetime
     closed_at: datetime | None
     proposals: Annotated[tuple[ChangeSetProposal, ...], NODES, FieldSelection("(first: 100)", wrapper="nodes")]

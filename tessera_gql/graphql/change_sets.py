@@ -39,7 +39,16 @@ class ChangeSet(Node):
     row_version: int = strawberry.field(description="A number that rises with every change of the change set itself.")
 
     opened_by = relation(
-        "Team", "row.opened_by", "The team that opened it; null for an administrator of no team.", nullable=True
+        "Team",
+        "row.opened_by",
+        "The team that opened it; null for the key of a project and for an administrator of no team.",
+        nullable=True,
+    )
+    project = relation(
+        "Project",
+        "row.project_id",
+        "The project whose key opened it; null for the key of a team or an administrator.",
+        nullable=True,
     )
     proposals = connection(PROPOSALS, "change_set_id", description="The proposals of the change set, ended ones too.")
 

@@ -34,6 +34,14 @@ NEWER_COMMAND = (
             "schema: This JSON can't be kept: it has the character NUL.",
         ),
         (UNKNOWN_FIELD, NEWER_COMMAND),
+        (
+            "There is no such change set. `change_sets()` lists them all.",
+            "There is no such change set. `tessera change-set list --all` lists them all.",
+        ),
+        (
+            "There is no change set x. List changeSets(filter:) to find it.",
+            "There is no change set x. `tessera change-set list --all` lists them all.",
+        ),
         ("The active schema has no field 'a'.", "The active schema has no field 'a'."),
     ],
 )

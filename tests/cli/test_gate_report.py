@@ -63,9 +63,77 @@ def test_the_text_has_the_purpose_of_a_reader_and_how_to_ask() -> None:
         "  breaks   total was removed.",
         "  asks     growth, which reads total (Which campaigns pay.)",
         "  ask      tessera dbt impact --ask",
-        f"  answer   tessera ack {FQN} APPROVED --team growth",
         "1 tables: 1 breaking.",
     ]
+
+
+def test_only_an_open_proposal_of_these_terms_is_answered() -> None:
+    command = f"tessera ack {FQN} APPROVED --team growth"
+    assert f"  answer   {command}" in gate_report.render_text(result(WAITING))
+    answered = {"asked": [WAITING["asked"][0] | MIGRATING], "openProposal": PROPOSAL}
+    for state in ("ASK", "CONFLICT", "REFUSED"):
+        text = "\n".join(gate_report.render_text(result(table(state) | answered)))
+        markdown = "\n".join(gate_report.render_markdown(result(table(state) | answered)))
+        assert not [part for part in (command, "MIGRATING") if part in text or part in markdown], state
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "fields", "columns"),
+    [
+        ("PROPERTY_REMOVED", "total", ("total", "note"), "total"),
+        ("GUARANTEE_WEAKENED", "nullability.total", ("total",), "total"),
+        ("ASSET_RETIRED", "", ("total", "note"), "total, note"),
+        ("ASSET_RETIRED", "", None, "everything"),
+    ],
+)
+def test_a_reader_is_reported_with_the_columns_that_it_reads(
+    kind: str, path: str, fields: tuple[str, ...] | None, columns: str
+) -> None:
+    reason = {"kind": kind, "path": path, "message": "It breaks."}
+    reader = {"because": [reason], "reads": [{"fields": fields, "purpose": None}]}
+    assert f"  asks     growth, which reads {columns}" in gate_report.render_text(result(table(asked=reader)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_reported"),
+    [(("total",), True), (("total.net",), True), (None, True), (("total_paid", "note"), False)],
+)
+def test_a_purpose_is_reported_if_the_registration_reads_what_breaks(
+    fields: tuple[str, ...] | None, is_reported: bool
+) -> None:
+    reads = [{"fields": ("total",), "purpose": "Closing."}, {"fields": fields, "purpose": "Board."}]
+    line = f"  asks     growth, which reads total (Closing.{' Board.' if is_reported else ''})"
+    assert line in gate_report.render_text(result(table(asked={"reads": reads})))
+    comment = "\n".join(gate_report.render_markdown(result(table(asked={"reads": reads}))))
+    assert ("Board." in comment) is is_reported
+
+
+@pytest.mark.parametrize(
+    ("states", "headline"),
+    [
+        (("WAITING", "ASK", "CONFLICT"), "some readers have to be asked"),
+        (("APPROVED", "WAITING"), "some readers have not agreed"),
+        (("CONFLICT", "UNREAD"), "some tables can't be checked"),
+        (("APPROVED", "NEW"), "nobody is hurt"),
+    ],
+)
+def test_the_headline_of_a_comment_is_that_of_the_worst_table(states: tuple[str, ...], headline: str) -> None:
+    lines = list(gate_report.render_markdown(result(*map(table, states))))
+    assert lines[1] == f"### Data contracts: {headline}"
+
+
+def test_a_table_that_comes_back_after_its_retirement_is_reported_with_its_next_version() -> None:
+    back = result(table("COMPATIBLE", version="4.0.0", changes=[], breaking=[], asked={}))
+    assert "  changes  It has no contract now, and gets 4.0.0" in gate_report.render_text(back)
+    lines = "\n".join(gate_report.render_markdown(back))
+    assert "<summary>1 compatible change</summary>" in lines
+    assert f"- `{FQN}`: It has no contract now, and gets `4.0.0`" in lines
+
+
+def test_the_comment_has_the_command_that_asks_and_the_informed_readers() -> None:
+    comment = "\n".join(gate_report.render_markdown(result(table(informed=[{"id": "f", "name": "finance"}]))))
+    assert "```console\ntessera dbt impact --ask\n```" in comment
+    assert "`finance`: informed |" in comment
 
 
 def test_the_text_has_the_answer_with_its_notes_and_the_date_of_the_expiry() -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from pathlib import Path
 from types import ModuleType, UnionType
 from typing import Any, get_args, get_origin
 
@@ -119,6 +120,18 @@ def test_every_operation_is_within_the_limits_of_a_locked_server(name: str) -> N
     operation = built.first_page if isinstance(built, PaginatedQuery) else built
     refused = DocumentCache(SCHEMA, Limits(), Profile.LOCKED).prepare(operation.document, dict(operation.variables))
     assert not isinstance(refused, list), refused
+
+
+def test_a_string_is_the_path_of_a_manifest_and_the_key_of_a_change_set(tmp_path: Path) -> None:
+    file = tmp_path / "manifest.json"
+    file.write_text('{"nodes": {}}')
+    request = publishing.ChangeSetRequest("org/shop#1")
+    by_key = manifests.ask_dbt(str(file), change_set="org/shop#1")
+    assert by_key.variables == manifests.ask_dbt(file, change_set=request).variables
+    assert by_key.upload == file.read_bytes()
+    for retirement in ("org/shop#1", request):
+        operation = publishing.propose_retirement("a.b", reason="Unused.", change_set=retirement)
+        assert operation.variables["input"]["changeSet"] == {"key": "org/shop#1"}
 
 
 def test_every_method_of_both_clients_is_a_tested_operation() -> None:

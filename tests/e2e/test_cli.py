@@ -187,13 +187,15 @@ def test_dbt_impact_reaches_each_exit_code_and_names_the_asked_teams(tmp_path: P
         for line in (
             f"{CUSTOMERS} breaks its readers",
             "asks     audit, which reads country",
-            f"answer   tessera ack {CUSTOMERS} APPROVED --team audit",
+            "ask      tessera dbt impact --ask",
         ):
             assert line in report
         assert shell("dbt", "impact", broken, "--fail-on", "never") == report
         _formats(shell, broken)
         shell("dbt", "impact", broken, "--ask", "--reason", "Moved.", code=3)
         assert "PROPOSED" in shell("dbt", "sync", broken, code=3)
+        waiting = f"waits: {CUSTOMERS} is changed once its readers agree: tessera proposal {CUSTOMERS}"
+        assert waiting in shell.stderr
         began = time.monotonic()
         shell("dbt", "impact", broken, "--wait", "2s", code=3)
         assert time.monotonic() - began >= 2

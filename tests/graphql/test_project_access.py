@@ -98,11 +98,14 @@ async def test_the_owner_of_a_table_acts_when_a_projects_key_publishes_and_propo
     asset = await scene.asset()
     await world.register(asset, scene.outsider)
     query = """mutation ($input: PublishContractInput!) { publishContract(input: $input) {
-      outcome proposal { proposedBy { name } } contract { publishedBy { name } } errors { message } } }"""
+      outcome proposal { proposedBy { name } changeSet { openedBy { name } project { name } } }
+      contract { publishedBy { name } } errors { message } } }"""
     properties = {"order_id": {"type": "integer"}, "customer_id": {"type": "integer"}}
     breaking = {"type": "object", "properties": properties, "required": ["order_id", "customer_id"]}
-    payload = (await api.data(token, query, input={"asset": {"fqn": asset.fqn}, "schema": breaking}))["publishContract"]
+    asked = {"asset": {"fqn": asset.fqn}, "schema": breaking, "changeSet": {"key": "org/shop#1"}}
+    payload = (await api.data(token, query, input=asked))["publishContract"]
     assert (payload["outcome"], payload["proposal"]["proposedBy"]) == ("PROPOSED", {"name": "first"})
+    assert payload["proposal"]["changeSet"] == {"openedBy": None, "project": {"name": project.name}}
     fresh = await world.asset("shop.core.fresh", scene.owner)
     payload = (await api.data(token, query, input={"asset": {"fqn": fresh.fqn}, "schema": breaking}))["publishContract"]
     assert (payload["outcome"], payload["contract"]["publishedBy"]) == ("PUBLISHED", {"name": "first"})

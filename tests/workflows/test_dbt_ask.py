@@ -152,7 +152,18 @@ async def test_a_second_pull_request_conflicts_in_a_row_and_asks_about_the_other
     second = manifest(team_table("orders", "shop", "id"), team_table("refunds", "shop", "id"))
     impact = await ask(world, second, "org/shop#2")
     assert states(impact) == {"orders": "CONFLICT", "refunds": "WAITING"}
-    assert impact.tables[FQN].reason
+    advice = "Publish or withdraw it first, or replace it with `supersede` (--supersede)."
+    assert impact.tables[FQN].reason == f"another change of it is open (change set org/shop#1). {advice}"
+
+
+async def test_a_conflict_with_a_proposal_of_no_change_set_names_its_version_and_date(
+    world: World, clock: FixedClock
+) -> None:
+    await synced(world)
+    await ask(world, manifest(NARROW, OTHER), None)
+    impact = await plan(world, manifest(team_table("orders", "shop", "id"), OTHER))
+    source = f"version 2.0.0, proposed on {clock.now.date().isoformat()}"
+    assert (impact.tables[FQN].reason or "").startswith(f"another change of it is open ({source}). Publish or withdraw")
 
 
 async def test_a_key_that_only_reads_asks_nobody(world: World) -> None:

@@ -1,10 +1,11 @@
 """A project owns what it builds: the manifest of another project, or of another team, changes none of it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from tessera_gql.errors import Conflict, Invalid
+from tessera_gql.errors import Conflict, Forbidden, Invalid
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.enums import ResourceType
 from tessera_gql.store import projects as project_store
@@ -12,8 +13,9 @@ from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import projects
 from tessera_gql.workflows.dbt.report import SyncOutcome
 from tessera_gql.workflows.projects import ProjectDetails
-from tests.formats.manifests import column, manifest, source
+from tests.formats.manifests import column, manifest, source, table
 from tests.workflows.dbt_syncs import (
+    ask,
     asset_at,
     find_readers,
     of_project,
@@ -46,9 +48,9 @@ def finance_project(*columns: str, query: str | None = "select total from analyt
     return of_project(manifest(orders, closing), "finance")
 
 
-async def create_project(world: World, name: str, *owners: str) -> None:
+async def create_project(world: World, name: str, *owners: str, schemas: Sequence[str] = ()) -> None:
     async with world.database.write() as session:
-        details = ProjectDetails(name=name, owners=[TeamRef(name=owner) for owner in owners])
+        details = ProjectDetails(name=name, owners=[TeamRef(name=owner) for owner in owners], schemas=schemas)
         await projects.create(session, world.actor, details)
 
 
@@ -215,18 +217,85 @@ async def test_a_new_upstream_without_compiled_query_counts_as_everything(world:
     ]
 
 
+async def project_actor(world: World, name: str) -> Actor:
+    """The key of a project that may write."""
+    async with world.database.read() as session:
+        scope = await project_store.find_scope(session, name)
+    return Actor("ci", scopes=frozenset({Scope.WRITE}), project=scope)
+
+
 async def test_a_project_key_syncs_the_tables_of_its_owners_and_skips_the_others(world: World) -> None:
     for name in ("shop", "finance"):
         await world.team(name)
     await create_project(world, "shop", "shop")
-    async with world.database.read() as session:
-        scope = await project_store.find_scope(session, "shop")
-    actor = Actor("ci", scopes=frozenset({Scope.WRITE}), project=scope)
+    actor = await project_actor(world, "shop")
     report = await run_sync(world, manifest(ORDERS, reading("closing", "finance", "total")), actor=actor, owner=None)
     assert {model.fqn[15:]: model.outcome for model in report.models} == {
         "closing": SyncOutcome.SKIPPED,
         "orders": SyncOutcome.CREATED,
     }
+
+
+async def test_a_table_without_an_owner_is_a_row_of_the_report_and_the_other_tables_are_synced(world: World) -> None:
+    for name in ("shop", "finance"):
+        await world.team(name)
+    await create_project(world, "shop", "shop", "finance")
+    actor = await project_actor(world, "shop")
+    unowned = table("unowned", column("id", "bigint"))
+    tables = manifest(ORDERS, unowned, team_table("foreign", "nobody", "id"), source("raw"))
+    report = await run_sync(world, tables, actor=actor, owner=None)
+    assert {model.fqn[15:]: (model.outcome, model.is_refused, model.reason) for model in report.models} == {
+        "foreign": (
+            SyncOutcome.SKIPPED,
+            True,
+            "its owner nobody is no team: give `owner` (--owner), or map it in `owners` (--owners)",
+        ),
+        "orders": (SyncOutcome.CREATED, False, None),
+        "raw": (SyncOutcome.SKIPPED, False, "it has no owner: name a team in `sources` (--sources)"),
+        "unowned": (
+            SyncOutcome.SKIPPED,
+            True,
+            "the manifest names no owner: give `owner` (--owner), or map it in `owners` (--owners)",
+        ),
+    }
+    with pytest.raises(Invalid, match=r"foreign: its owner nobody is no team"):
+        await run_sync(world, tables, actor=actor, owner=None, atomic=True)
+
+
+async def test_a_source_outside_of_the_schemas_of_a_project_needs_no_owner(world: World) -> None:
+    for name in ("shop", "finance"):
+        await world.team(name)
+    await create_project(world, "shop", "shop", "finance", schemas=["analytics.core"])
+    report = await run_sync(
+        world, manifest(ORDERS, source("raw", schema="landing")), actor=await project_actor(world, "shop"), owner=None
+    )
+    assert {model.fqn[10:]: (model.outcome, model.reason) for model in report.models} == {
+        "core.orders": (SyncOutcome.CREATED, None),
+        "landing.raw": (SyncOutcome.SKIPPED, "it belongs to no schema of this key's project"),
+    }
+
+
+async def test_a_manifest_without_any_owner_is_refused_and_its_tables_are_named(world: World) -> None:
+    await world.team("shop")
+    message = r"such as analytics\.core\.orders\. The manifest names nobody, which are no teams"
+    with pytest.raises(Invalid, match=message):
+        await run_sync(world, manifest(team_table("orders", "nobody", "id")), owner=None, create_teams=False)
+
+
+async def test_an_ask_by_a_key_that_may_sync_none_of_the_tables_is_refused_instead_of_passing(world: World) -> None:
+    await run_sync(world, manifest(ORDERS))
+    finance = await world.team("finance")
+    await world.register(await asset_at(world, FQN), finance, "total")
+    dropped = manifest(team_table("orders", "shop", "id", "note"))
+    with pytest.raises(Forbidden, match="may ask for none of the tables that the manifest builds"):
+        await ask(world, dropped, actor=await team_actor(world, "finance"))
+    own = team_table("closing", "finance", "id")
+    impact = await ask(
+        world,
+        {**dropped, "nodes": {**dropped["nodes"], own["unique_id"]: own}},
+        actor=await team_actor(world, "finance"),
+    )
+    assert states(impact) == {"closing": "NEW", "orders": "SKIPPED"}
 
 
 async def test_two_models_of_one_relation_conflict_in_a_row_and_the_other_tables_are_synced(world: World) -> None:

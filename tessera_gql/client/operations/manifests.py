@@ -21,14 +21,14 @@ from tessera_gql.client.operation import (
     build_team_ref,
     build_variables,
 )
-from tessera_gql.client.operations.publishing import ChangeSetRequest
+from tessera_gql.client.operations.publishing import ChangeSetRequest, build_change_set_input
 from tessera_gql.client.progress import ProgressCallback
 
 T = TypeVar("T")
 
 BOM = b"\xef\xbb\xbf"
 
-Manifest: TypeAlias = Path | bytes | Mapping[str, Any]
+Manifest: TypeAlias = Path | str | bytes | Mapping[str, Any]
 """The path of `target/manifest.json` (or `target/catalog.json`), its content, or its parsed JSON object."""
 
 
@@ -50,7 +50,7 @@ class AskOptions(TypedDict, total=False):
     """Options of an ask, as those of an impact. `reason`: shown to the asked teams."""
 
     catalog: Manifest | None
-    change_set: ChangeSetRequest | None
+    change_set: ChangeSetRequest | str | None
     reason: str | None
     new_target: bool
     schema_map: Mapping[str, str] | None
@@ -108,7 +108,7 @@ def _build_input(options: Mapping[str, Any]) -> JsonObject:
             "owners": _build_mappings("owner", "team", options.get("owners")),
             "sources": _build_mappings("source", "team", options.get("sources")),
             "schema_map": _build_mappings("old", "new", options.get("schema_map")),
-            "change_set": change_set.to_input() if (change_set := options.get("change_set")) else None,
+            "change_set": build_change_set_input(options.get("change_set")),
         }
     )
 
@@ -142,8 +142,8 @@ def _add_files(
 def read_manifest(manifest: Manifest, noun: str = "manifest") -> bytes:
     """Return a manifest or a catalog (`noun`) as JSON; raises Invalid for anything but a JSON object."""
     match manifest:
-        case Path():
-            return _validate_json(manifest.read_bytes(), str(manifest), noun)
+        case Path() | str():
+            return _validate_json(Path(manifest).read_bytes(), str(manifest), noun)
         case bytes():
             return _validate_json(manifest, f"The {noun}", noun)
         case _:

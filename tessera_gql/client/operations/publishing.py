@@ -60,11 +60,17 @@ class ChangeSetRequest:
         return build_variables(key=self.key, title=self.title, url=self.url)
 
 
+def build_change_set_input(change_set: ChangeSetRequest | str | None) -> JsonObject | None:
+    """Build the input of a change set, which a string names by its key."""
+    request = ChangeSetRequest(change_set) if isinstance(change_set, str) else change_set
+    return request.to_input() if request else None
+
+
 class RetirementOptions(TypedDict, total=False):
     """Options of a retirement, as those of a publish."""
 
     intent: Intent | None
-    change_set: ChangeSetRequest | None
+    change_set: ChangeSetRequest | str | None
     publish_when_approved: bool
     require_explicit_publish: bool
     supersede: bool
@@ -88,7 +94,7 @@ class PublishOptions(TypedDict, total=False):
     metadata: JsonObject | None
     expires_at: datetime | None
     intent: Intent | None
-    change_set: ChangeSetRequest | None
+    change_set: ChangeSetRequest | str | None
     publish_when_approved: bool
     require_explicit_publish: bool
     supersede: bool
@@ -136,8 +142,7 @@ def publish_contract(
 
 def _build_options(options: Mapping[str, Any]) -> JsonObject:
     """Return the options with the change set as an input."""
-    change_set: ChangeSetRequest | None = options.get("change_set")
-    return {**options, "change_set": change_set.to_input() if change_set else None}
+    return {**options, "change_set": build_change_set_input(options.get("change_set"))}
 
 
 def propose_retirement(

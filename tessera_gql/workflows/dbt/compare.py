@@ -14,7 +14,6 @@ from tessera_gql.policy.access import Actor
 from tessera_gql.policy.affected_teams import AffectedTeams, find_affected_teams
 from tessera_gql.policy.compatibility import Judgement, Terms, waive_move_to_consumer
 from tessera_gql.policy.enums import Outcome
-from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.policy.retirement import RETIREMENT_FINGERPRINT, judge_retirement
 from tessera_gql.policy.table_state import ProposalFit, TableState, decide_breaking_state
 from tessera_gql.policy.version import FIRST_VERSION
@@ -248,12 +247,14 @@ class _Comparison:
 
     async def _describe_conflict(self, proposal: Proposal) -> str:
         if proposal.change_set_id is None:
-            source = f"proposal {encode_global_id('Proposal', proposal.id)}"
+            subject = f"version {proposal.proposed_version}" if proposal.proposed_version else "its retirement"
+            source = f"{subject}, proposed on {proposal.proposed_at:%Y-%m-%d}"
         else:
             (change_set,) = await change_sets.by_ids(self.session, [proposal.change_set_id])
             source = f"change set {change_set.key}" + (f", {change_set.url}" if change_set.url else "")
-        reason = f": {proposal.reason}" if proposal.reason else ""
-        return f"another change of it waits for answers ({source}){reason}"
+        reason = f": {proposal.reason.rstrip('.')}" if proposal.reason else ""
+        advice = "Publish or withdraw it first, or replace it with `supersede` (--supersede)."
+        return f"another change of it is open ({source}){reason}. {advice}"
 
     def _owner_of(self, table: TablePlan) -> UUID:
         if table.removal is None:

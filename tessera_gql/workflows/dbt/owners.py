@@ -1,6 +1,6 @@
 """Find the owner teams of new models: those that the manifest names, through a mapping. Assets keep their owner."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from uuid import UUID
@@ -75,18 +75,21 @@ async def resolve_owners(
 ) -> dict[UUID, str]:
     """Set the owners of new models in the state, and return the teams that a sync would create.
 
-    With `is_complete` a model without an owner is refused; otherwise it stays without one.
+    With `is_complete` the state lists the models without an owner, and a manifest without any owner is refused.
     """
     names = await find_owner_names(session, _new_models(state), rules)
     new_teams = {new_id(): name for name in names.missing} if rules.create else {}
     known_teams = names.teams | {teams.key(name): identity for identity, name in new_teams.items()}
     default = None
     if (names.missing and not rules.create) or None in names.by_fqn.values():
-        default = await _find_default_owner(session, actor, [] if rules.create else names.missing, rules, is_complete)
+        default = await _find_default_owner(session, actor, rules)
     for fqn, name in names.by_fqn.items():
         owner = known_teams.get(teams.key(name), default) if name is not None else default
         if owner is not None:
             state.owners[fqn] = owner
+        elif is_complete:
+            state.unowned[fqn] = name
+    _require_an_owner(state)
     return new_teams
 
 
@@ -94,23 +97,25 @@ def _new_models(state: ManifestState) -> list[Model]:
     return [model for model in state.manifest.models if model.fqn not in state.assets]
 
 
-async def _find_default_owner(
-    session: Session,
-    actor: Actor,
-    missing: Sequence[str],
-    rules: OwnerRules,
-    is_required: bool,  # noqa: FBT001 - passed on
-) -> UUID | None:
+async def _find_default_owner(session: Session, actor: Actor, rules: OwnerRules) -> UUID | None:
     if rules.default is None and actor.default_team_id is None:
-        if not is_required:
-            return None
-        hint = f" The manifest names {', '.join(missing[:10])}, which are no teams." if missing else ""
-        raise Invalid(
-            f"Some tables of the manifest have no owner.{hint} Give `owner`, a team for them, or set `createTeams`.",
-            field=("owner",),
-        )
+        return None
     action = Action.SYNC_DBT_MANIFEST
     return await team_verbs.resolve_acting_team(session, actor, action, rules.default, field=("owner",))
+
+
+def _require_an_owner(state: ManifestState) -> None:
+    """Raise Invalid if no model has an owner: then the owner was forgotten, and a row for each model says no more."""
+    models = [model.fqn for model in state.manifest.models if model.resource_type != SOURCE]
+    if not state.unowned.keys() & models or state.owners.keys() & models:
+        return
+    missing = sorted({name for name in state.unowned.values() if name is not None})
+    hint = f" The manifest names {', '.join(missing[:10])}, which are no teams." if missing else ""
+    raise Invalid(
+        f"Some tables of the manifest have no owner, such as {', '.join(sorted(state.unowned)[:3])}.{hint}"
+        " Give `owner`, a team for them, or set `createTeams`.",
+        field=("owner",),
+    )
 
 
 @dataclass(frozen=True)

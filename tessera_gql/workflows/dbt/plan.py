@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from uuid import UUID
 
-from tessera_gql.errors import Conflict, Invalid
+from tessera_gql.errors import Conflict, Forbidden, Invalid
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.formats.dbt_catalog import ColumnBasis
 from tessera_gql.policy import validation
@@ -243,6 +243,8 @@ async def classify(
         session, actor, state, options.owner_rules, is_complete=purpose.is_sync
     )
     _classify_tables(plan)
+    if purpose is Purpose.ASK:
+        _require_own_tables(plan)
     return plan
 
 
@@ -274,6 +276,17 @@ async def _require_tables(session: Session, state: ManifestState, options: SyncO
             f"The manifest has no models, but the project {manifest.project} is known. Give the whole"
             " target/manifest.json; if the project really has no models any more, set `allowEmpty` (--allow-empty).",
             field=("manifest",),
+        )
+
+
+def _require_own_tables(plan: ManifestPlan) -> None:
+    """Raise Forbidden if the caller may sync no table that the manifest builds: its gate would pass without a check."""
+    models = [model.fqn for model in plan.state.manifest.models if model.resource_type != SOURCE]
+    reasons = {table.reason for fqn in models if (table := plan.tables.get(fqn)) is not None}
+    if models and all(fqn in plan.tables for fqn in models) and reasons <= {FOREIGN_OWNER, OTHER_SCHEMA}:
+        raise Forbidden(
+            "This key may ask for none of the tables that the manifest builds: they belong to other teams, or are in no"
+            " schema of the key's project. Use a key of this project, or of a team that owns its tables."
         )
 
 
@@ -334,6 +347,8 @@ def _classify_table(plan: ManifestPlan, model: Model, asset: KnownAsset | None, 
     elif (builder := state.find_other_builder(model)) and model.resource_type != SOURCE:
         reason = f"the project {builder} builds it: leave it out of that project first, or build another table"
         plan.tables[model.fqn] = _skip(model, asset, TableState.CONFLICT, reason)
+    elif model.fqn in state.unowned:
+        plan.tables[model.fqn] = _skip_unowned(plan, model, asset)
     elif not is_permitted:
         plan.tables[model.fqn] = _skip(
             model, asset, TableState.SKIPPED, _describe_foreign(plan, state.owners[model.fqn])
@@ -345,6 +360,19 @@ def _classify_table(plan: ManifestPlan, model: Model, asset: KnownAsset | None, 
         plan.tables[model.fqn] = _keep(model, asset)
     else:
         plan.changed_models.append(model)
+
+
+def _skip_unowned(plan: ManifestPlan, model: Model, asset: KnownAsset | None) -> TablePlan:
+    """Skip a source that no team owns, because it is only declared; refuse a model, which the project builds."""
+    owners = plan.actor.team_ids
+    if owners and not any(may_sync_table(plan.actor, model.fqn, owner) for owner in owners):
+        return _skip(model, asset, TableState.SKIPPED, OTHER_SCHEMA)
+    if model.resource_type == SOURCE:
+        return _skip(model, asset, TableState.SKIPPED, "it has no owner: name a team in `sources` (--sources)")
+    name = plan.state.unowned[model.fqn]
+    cause = "the manifest names no owner" if name is None else f"its owner {name} is no team"
+    reason = f"{cause}: give `owner` (--owner), or map it in `owners` (--owners)"
+    return _skip(model, asset, TableState.REFUSED, reason)
 
 
 def _describe_foreign(plan: ManifestPlan, owner: UUID) -> str:

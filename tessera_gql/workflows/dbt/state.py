@@ -36,6 +36,7 @@ class ManifestState:
     """A manifest with its assets, owners and columns by fqn; `owners` includes those of assets to be created.
 
     `project_assets` are all assets of the project. `query_names` has the names of renamed tables in compiled queries.
+    `unowned` are the models for which a sync has no owner, with the owners that the manifest names for them.
     """
 
     manifest: Manifest
@@ -43,6 +44,7 @@ class ManifestState:
     project_assets: Sequence[KnownAsset] = ()
     query_names: Mapping[str, str] = field(default_factory=dict[str, str])
     owners: dict[str, UUID] = field(default_factory=dict[str, UUID])
+    unowned: dict[str, str | None] = field(default_factory=dict[str, str | None])
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def find_cross_team_upstream(self, model: Model) -> list[str]:
