@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from tessera_gql.formats.dbt import Model
+from tessera_gql.policy.enums import ProposalKind
 from tessera_gql.store.dbt import KnownAsset
+from tessera_gql.store.tables import Proposal
 from tessera_gql.workflows.dbt.state import SOURCE, ManifestState
 
 TableShape = tuple[frozenset[str], frozenset[str]]
@@ -19,6 +21,14 @@ class Removal:
 
     reason: str
     successor: str | None = None
+
+
+def is_undone(proposal: Proposal, asset: KnownAsset, change_set_id: UUID | None) -> bool:
+    """Return whether a proposal retires a model that has come back; another pull request may still remove it."""
+    if proposal.kind is not ProposalKind.RETIREMENT:
+        return False
+    was_removed_by_sync = asset.settled_version is None
+    return was_removed_by_sync or proposal.change_set_id in {None, change_set_id}
 
 
 def find_removed_assets(state: ManifestState) -> list[KnownAsset]:

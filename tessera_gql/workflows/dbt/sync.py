@@ -13,14 +13,14 @@ from uuid import UUID
 from tessera_gql.errors import Conflict, Invalid, Refusal
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy.access import Action, Actor, authorize_for_own_teams
-from tessera_gql.policy.enums import Intent, ProposalKind
+from tessera_gql.policy.enums import Intent
 from tessera_gql.policy.events import ManifestSynced
 from tessera_gql.policy.table_state import TableState
 from tessera_gql.store import assets, contracts
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.dbt import DBT
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, ChangeSet, Proposal, new_id
+from tessera_gql.store.tables import Asset, ChangeSet, new_id
 from tessera_gql.workflows.contracts import terms_of
 from tessera_gql.workflows.dbt import assets as manifest_assets
 from tessera_gql.workflows.dbt import owners as manifest_owners
@@ -35,6 +35,7 @@ from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
 from tessera_gql.workflows.dbt.progress import Phase, ReportProgress, ignore_progress
 from tessera_gql.workflows.dbt.readers import RegistrationChanges
 from tessera_gql.workflows.dbt.registrations import apply_registrations
+from tessera_gql.workflows.dbt.removals import is_undone
 from tessera_gql.workflows.dbt.report import (
     ModelSyncResult,
     RemovalResult,
@@ -295,7 +296,8 @@ async def _publish_table(sync: _Sync, table: TablePlan, asset: Asset, *, is_firs
 
 
 async def _publish(sync: _Sync, table: TablePlan, model: Model, asset: Asset) -> ModelSyncResult:
-    if table.proposal is not None and _is_undone(sync, table.proposal, model):
+    asset_before = sync.plan.state.assets[model.fqn]
+    if table.proposal is not None and is_undone(table.proposal, asset_before, sync.change_set_id):
         await withdraw(sync.session, sync.actor, table.proposal.id)
     current = table.contract
     if current is not None and build_terms(model, current).fingerprint == terms_of(current).fingerprint:
@@ -312,14 +314,6 @@ async def _publish(sync: _Sync, table: TablePlan, model: Model, asset: Asset) ->
         known_judgement=sync.plan.find_judgement(table),
     )
     return to_published(model, await publish_contract(sync.session, sync.actor, AssetRef(id=asset.id), request))
-
-
-def _is_undone(sync: _Sync, proposal: Proposal, model: Model) -> bool:
-    """Return whether the model has come back that a proposal retires; another pull request may still remove it."""
-    if proposal.kind is not ProposalKind.RETIREMENT:
-        return False
-    was_removed = sync.plan.state.assets[model.fqn].settled_version is None  # by a sync, see `_unsettle`
-    return was_removed or proposal.change_set_id in {None, sync.change_set_id}
 
 
 async def _update_asset(sync: _Sync, model: Model, asset: Asset, result: ModelSyncResult) -> None:
