@@ -128,9 +128,9 @@ def test_a_retry_with_the_same_key_gets_the_first_report(server: Running, manife
 
 def build_other_project(name: str) -> bytes:
     """Build the manifest of a project with tables of its own."""
-    other = build_manifest(MODELS)
-    other["metadata"]["project_name"] = name
-    return json.dumps(other).replace('"analytics"', f'"{name}"').encode()
+    manifest = build_manifest(MODELS)
+    manifest["metadata"]["project_name"] = name
+    return json.dumps(manifest).replace('"analytics"', f'"{name}"').encode()
 
 
 def test_an_event_stream_reports_progress_in_comments(server: Running) -> None:
