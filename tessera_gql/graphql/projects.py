@@ -9,7 +9,6 @@ from tessera_gql.graphql.connections import Connection, connection, define_listi
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import DateTimeFilter, StringFilter, filter_by, optional, or_keep, or_none
 from tessera_gql.graphql.ids import Node
-from tessera_gql.graphql.keys import API_KEYS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, VersionedInput, mutation, payload_field
 from tessera_gql.graphql.refs import ProjectRefInput, TeamRefInput, project_loader
 from tessera_gql.graphql.relations import root_by_ref
@@ -34,13 +33,6 @@ class Project(Node):
     )
     row_version: int = strawberry.field(description="A number that rises with every change; for `expectedRowVersion`.")
     created_at: datetime = strawberry.field(description="The time at which the project was created.")
-
-    keys = connection(
-        API_KEYS,
-        "project_id",
-        description="The API keys of the project that the caller may see: all for an administrator and for a key of an"
-        " owner with the scope WRITE, otherwise at most its own.",
-    )
 
     @computed_field("The teams whose tables the project may sync, sorted by age.", lazy_list("Team"))
     async def owners(self, info: Info) -> Any:

@@ -218,7 +218,10 @@ async def _public(parts: Components, world: World, team: Team, other_team: Team)
         )
     forced = without("customer_id")
     await world.publish(asset, forced, force=True, reason=f"public-{team.name}-forced", actor=actor)
-    outcome = await world.publish(asset, without("note", schema=forced), reason=f"public-{team.name}-reason")
+    change_set = await world.change_set(f"public-{team.name}-change-set")
+    outcome = await world.publish(
+        asset, without("note", schema=forced), reason=f"public-{team.name}-reason", change_set_id=change_set.id
+    )
     assert outcome.proposal is not None
     async with world.database.write("tester") as session:
         acknowledgment = AcknowledgmentInput(Response.BLOCKED, None, f"public-{team.name}-notes")
@@ -300,6 +303,7 @@ def arguments(ids: dict[str, list[str]]) -> dict[str, list[dict[str, Any]]]:
     }
     return values | {
         "Query.asset": [{"by": {"fqn": names["asset"]}}, {"by": {"id": ids["Asset"][0]}}],
+        "Query.changeSet": [{"by": {"key": "public-theirs-change-set"}}],
         "Query.project": [{"by": {"name": "public-theirs-project"}}, {"by": {"id": ids["Project"][0]}}],
         "Query.team": [{"by": {"name": names["team"]}}, {"by": {"id": ids["Team"][0]}}],
         "Query.search": [{"text": "theirs"}, {"text": "canary"}],
