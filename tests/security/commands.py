@@ -46,7 +46,8 @@ class CommandResult:
 def run(home: Path, arguments: Sequence[object], *, stdin: str = "", **environment: str) -> CommandResult:
     """Run a command in this process with only these settings; an uncaught exception fails the test."""
     texts = tuple(map(str, arguments))
-    variables = dict.fromkeys(UNSET) | {"HOME": str(home), "COLUMNS": "400", "NO_COLOR": "1"} | environment
+    defaults = {"HOME": str(home), "COLUMNS": "400", "NO_COLOR": "1", "TESSERA_RETRY_SECONDS": "0"}
+    variables = dict.fromkeys(UNSET) | defaults | environment
     result = CliRunner().invoke(build_app(texts[0]), texts, stdin, env=variables)
     assert result.exception is None or isinstance(result.exception, SystemExit), (texts, result.exc_info)
     return CommandResult(texts, result.exit_code, result.stdout, result.stderr)
