@@ -155,7 +155,7 @@ def test_a_refusal_is_one_line_and_exit_2(tessera: Shell, tmp_path: Path) -> Non
     broken.write_text("[]")
     assert "must hold a JSON object" in tessera.refused("impact", "a.b", broken)
     assert "can't be read: Is a directory" in tessera.refused("dbt", "sync", tmp_path)
-    assert "Run `dbt parse` first" in tessera.refused("dbt", "impact", "nowhere.json")
+    assert "Run `dbt compile` first" in tessera.refused("dbt", "impact", "nowhere.json")
     broken.write_bytes(MANIFEST.read_bytes()[:20_000])
     assert "Was it cut off?" in tessera.refused("dbt", "impact", broken)
     broken.write_text('{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v99.json"}}')
