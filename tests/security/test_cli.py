@@ -196,9 +196,8 @@ def test_each_command_reports_a_wrong_key_and_a_malformed_stream(tmp_path: Path)
             for name, arguments in REMOTE.items():
                 stdin = f"{key}\n" if name == "login" else ""
                 expected = "no blanks" if name == "login" and " " in key else message
-                result = run(
-                    home, [*name.split(), *arguments], stdin=stdin, TESSERA_URL=server.url, TESSERA_API_KEY=key
-                )
+                variables = {"TESSERA_URL": server.url, "TESSERA_API_KEY": key, "TESSERA_RETRY_SECONDS": "5"}
+                result = run(home, [*name.split(), *arguments], stdin=stdin, **variables)
                 check(result, {ExitCode.REFUSED}, expected)
                 cells[name, key or "no key"] += 1
         port = int(server.url.rpartition(":")[2])
