@@ -212,7 +212,8 @@ def test_each_command_reports_a_wrong_key_and_a_malformed_stream(tmp_path: Path)
             with rewriting(port, marker, replacement) as broken:
                 url = f"http://127.0.0.1:{broken}"
                 watching = ["watch", "-n", "1", "--after", _start(home, server.url)]
-                result = run(home, watching, TESSERA_URL=url, TESSERA_API_KEY=KEY)
+                variables = {"TESSERA_URL": url, "TESSERA_API_KEY": KEY, "TESSERA_RETRY_SECONDS": "10"}
+                result = run(home, watching, **variables)
             notes = re.compile(r"Watching .*|.*; coming back …")
             lines = [line for line in result.stderr.splitlines() if not notes.fullmatch(line)]
             assert (result.code, result.stdout, len(lines)) == (ExitCode.REFUSED, "", 1), result
