@@ -119,7 +119,7 @@ class Project(Base, table=True):
 
     id: UUID = id_column()
     name: str = column(Text)
-    name_key: str = column(Text)
+    name_key: str = column(Text, nullable=False)
     schemas: list[str] = column(JSON_TYPE)
     row_version: int = row_version_column()
     created_at: datetime = time_column()
