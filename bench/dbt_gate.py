@@ -28,7 +28,7 @@ def main() -> int:
 
 
 def is_exact(result: Result) -> bool:
-    """Return whether catalogs show all real changes and no others, and a first catalog asks nobody."""
+    """Return whether catalogs show all real changes and no others, and a first catalog asks no team."""
     facts, findings = result.facts, result.with_catalogs
     sees_all = facts.dropped <= findings.dropped and facts.retyped <= findings.breaking
     asks_nobody = not result.first_catalog.dropped and not result.first_catalog.breaking

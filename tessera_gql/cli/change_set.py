@@ -61,7 +61,7 @@ def withdraw_change_set(
     """
     with connect() as client:
         if missing_ok and not _is_open(client, key):
-            print_note(f"The change set {key} asks nobody.")
+            print_note(f"The change set {key} asks no team.")
             return
         change_set = client.withdraw_change_set(key)
     print_json(change_set) if as_json else print_line(f"The change set {change_set.key} is withdrawn.")

@@ -37,7 +37,7 @@ CatalogOption = Annotated[
 ]
 NoCatalogOption = Annotated[bool, typer.Option("--no-catalog", help="Ignore the catalog: the declared columns count.")]
 SupersedeOption = Annotated[bool, typer.Option("--supersede", help="End open proposals and open new ones.")]
-ReasonOption = Annotated[str | None, typer.Option(help="Reason of the change, shown to the asked teams.")]
+ReasonOption = Annotated[str | None, typer.Option(help="Reason of the change, for the asked teams.")]
 ChangeSetOption = Annotated[
     str | None,
     typer.Option(
@@ -46,7 +46,7 @@ ChangeSetOption = Annotated[
         help="Pull request, such as github.com/org/repo#17; by default that of the CI job.",
     ),
 ]
-ChangeSetTitleOption = Annotated[str | None, typer.Option(help="Title of the change set, shown to the asked teams.")]
+ChangeSetTitleOption = Annotated[str | None, typer.Option(help="Title of the change set, for the asked teams.")]
 ChangeSetUrlOption = Annotated[str | None, typer.Option(help="Address of the pull request.")]
 NewTargetOption = Annotated[
     bool, typer.Option("--new-target", help="Accept tables that are all in other schemas than before.")
@@ -61,7 +61,7 @@ UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 SYNC_HELP = """Sync assets, contracts, registrations and lineage from a manifest.
 
-Publishes what breaks nobody, and what was approved with exactly these terms. Syncing the same manifest again changes
+Publishes what breaks no reader, and what was approved with exactly these terms. Syncing the same manifest again changes
 nothing. Exit 0 if everything is published; 1 if a table conflicts or is refused; 2 if the manifest is refused; 3 if
 changes wait for acknowledgments.
 

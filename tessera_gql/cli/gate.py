@@ -16,7 +16,7 @@ from tessera_gql.escaping import build_tessera_command
 
 BREAKING_STATES = (TableState.UNREAD, TableState.ASK, TableState.WAITING, TableState.APPROVED, TableState.BLOCKED)
 BLOCKING_STATES = (TableState.BLOCKED, TableState.CONFLICT, TableState.REFUSED, TableState.ASK)
-"""States that fail a pull request until somebody acts."""
+"""States that fail a pull request until a team acts."""
 
 
 class FailOn(StrEnum):

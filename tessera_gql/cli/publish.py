@@ -26,7 +26,7 @@ from tessera_gql.escaping import build_tessera_command
 AskOption = Annotated[
     bool, typer.Option("--ask", help="Only ask the affected teams, as for a pull request: nothing is published.")
 ]
-ReasonOption = Annotated[str | None, typer.Option(help="Reason for the change, shown to the asked teams.")]
+ReasonOption = Annotated[str | None, typer.Option(help="Reason for the change, for the asked teams.")]
 SupersedeOption = Annotated[bool, typer.Option("--supersede", help="End an open proposal of the asset.")]
 WhenApprovedOption = Annotated[bool, typer.Option("--when-approved", help="Publish once all teams approve.")]
 ExplicitOption = Annotated[
@@ -35,7 +35,7 @@ ExplicitOption = Annotated[
 ChangeSetOption = Annotated[
     str | None, typer.Option("--change-set", metavar="KEY", help="Pull request, such as github.com/org/repo#17.")
 ]
-ChangeSetTitleOption = Annotated[str | None, typer.Option(help="Title of the change set, shown to the asked teams.")]
+ChangeSetTitleOption = Annotated[str | None, typer.Option(help="Title of the change set, for the asked teams.")]
 ChangeSetUrlOption = Annotated[str | None, typer.Option(help="Address of the pull request.")]
 GuaranteesOption = Annotated[Path | None, typer.Option(help="JSON file with guarantees, such as freshness and volume.")]
 
@@ -97,7 +97,7 @@ def _build_change_set(key: str | None, title: str | None, url: str | None) -> Ch
 
 def retire(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
     fqn: str,
-    reason: Annotated[str, typer.Option(help="Reason for the retirement, shown to the asked teams.")],
+    reason: Annotated[str, typer.Option(help="Reason for the retirement, for the asked teams.")],
     team: Annotated[str | None, typer.Option("--team", "-t", help="Owner team; by default that of the key.")] = None,
     ask: AskOption = False,
     change_set: ChangeSetOption = None,

@@ -50,7 +50,7 @@ class ChangeSetStatus(StrEnum):
 
 
 class Intent(StrEnum):
-    """ASK opens or updates a proposal and publishes nothing; RELEASE publishes what is approved or breaks nobody."""
+    """ASK opens or updates a proposal and publishes nothing; RELEASE publishes what is approved or breaks no reader."""
 
     ASK = "ASK"
     RELEASE = "RELEASE"

@@ -61,7 +61,7 @@ class SyncDbtManifestInput(CreatingInput):
     )
     intent: Intent = strawberry.field(
         default=Intent.RELEASE,
-        description="RELEASE syncs: it publishes what is approved and what breaks nobody. ASK opens and updates"
+        description="RELEASE syncs: it publishes what is approved and what breaks no reader. ASK opens and updates"
         " proposals for what breaks, and writes nothing else; it needs no `idempotencyKey`.",
     )
     change_set: ChangeSetInput | None = optional(

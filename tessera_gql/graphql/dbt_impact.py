@@ -41,7 +41,7 @@ describe_enum(
     "The verdict about one table of a manifest.",
     UNCHANGED="Nothing changes in the table.",
     NEW="The table is not an asset yet.",
-    COMPATIBLE="The change breaks nobody.",
+    COMPATIBLE="The change breaks no reader.",
     SKIPPED="A sync with this key would skip the table, because it belongs to another team.",
     UNREAD="The change is breaking, but no team reads what it breaks.",
     APPROVED="The change is breaking, and all affected teams have approved it on the present contract.",
@@ -184,7 +184,7 @@ class ManifestImpact(RowBacked):
     warnings: list[str] = strawberry.field(description="The parts of the manifest that were ignored, with reasons.")
     declared_only: int = strawberry.field(
         description="The number of tables whose columns are known from the manifest alone, because no catalog covers"
-        " them: columns that nobody declared are unknown there."
+        " them: undeclared columns are unknown there."
     )
     compared_as: list[str] = strawberry.field(
         description="The schemas with whose tables a manifest of another target was compared; empty if it has the"

@@ -177,7 +177,7 @@ def waive_move_to_consumer(judgement: Judgement, actor: Actor) -> Judgement:
 def next_version(given_version: str | None, current: str | None, judgement: Judgement) -> str:
     """Choose the version of a change; raises Invalid when the given version is too low for it.
 
-    The first contract after a retired one takes the next major: nobody agreed that it continues the old one.
+    The first contract after a retired one takes the next major: no team agreed that it continues the old one.
     """
     if judgement.is_first:
         return version.choose_version(given_version, current, Bump.MAJOR)

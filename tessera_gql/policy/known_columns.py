@@ -2,7 +2,7 @@
 
 A manifest declares some columns of a table; a catalog shows all of them. To compare terms that rest on one with terms
 that rest on the other, the current terms are aligned first: what a first observation shows is a new baseline, about
-which nobody is asked. From then on, every difference counts.
+which no team is asked. From then on, every difference counts.
 """
 
 from collections.abc import Iterable, Mapping
@@ -45,7 +45,7 @@ def carry_over(
 ) -> "KnownColumns | None":
     """Return what is known of the columns of the next contract, with this schema and these proposed known columns.
 
-    What a catalog has shown stays known, else the next catalog would be a first one again. The terms may come from
+    What a catalog has listed stays known, else the next catalog would be a first one again. The terms may come from
     elsewhere than dbt, where new columns count as declared, or from a manifest that is older than the catalog.
     """
     if known_columns is None or not has_observations(known_columns):
@@ -166,7 +166,7 @@ def _describe_type(part: object) -> str | None:
 def _list_unobserved(
     before: Mapping[str, _Column], after: Mapping[str, _Column], known_columns: "KnownColumns"
 ) -> list[str]:
-    """List the columns that are gone and of which no catalog has ever shown that the table had them."""
+    """List the columns that are gone and that no catalog of the table ever listed."""
     if not has_observations(known_columns):
         return []
     undocumented = {name.lower() for name, entry in known_columns.items() if "undocumented" in entry}
@@ -177,7 +177,7 @@ def _list_unobserved(
 def _has_first_type(old: _Column, new: _Column) -> bool:
     """Return whether a type is known for the first time, or how the warehouse spells a type that was declared anew.
 
-    A declared type that narrows makes the observed one obsolete and asks nobody, so that it must not allow a type of
+    A declared type that narrows makes the observed one obsolete and asks no team, so that it must not allow a type of
     another kind.
     """
     if old.type_text is None and new.entry.get("declared") is not None:

@@ -264,7 +264,7 @@ def _record_stale(session: Session, asset: Asset, row: Proposal, reason: str) ->
 
 
 async def find_stale_reason(session: Session, asset: Asset, row: Proposal) -> str | None:
-    """Describe what is new since a proposal was opened and read by somebody who was not asked; None if nothing is."""
+    """Describe what is new since a proposal was opened and read by a team that was not asked; None if nothing is."""
     if not are_fingerprints_current(row.breaking_changes):
         return "an earlier version of Tessera GQL found its changes, and the present one finds others"
     base = await compare_with_base(session, row, await contracts.find_active(session, row.asset_id))

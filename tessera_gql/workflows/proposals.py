@@ -121,7 +121,7 @@ async def publish(
 ) -> ProposalResult:
     """Publish an approved proposal; raises Conflict while responses are missing, and when the proposal is stale.
 
-    It is stale if a newer contract adds breaking changes that some team reads. What nobody reads passes, and an event
+    It is stale if a newer contract adds breaking changes that some team reads. What no team reads passes, and an event
     names it.
     """
     asset, row = await _lock(session, proposal_id, expected_row_version)
@@ -176,7 +176,7 @@ class RetirementRequest:
 async def propose_retirement(
     session: Session, actor: Actor, ref: AssetRef, request: RetirementRequest
 ) -> ProposalResult:
-    """Ask every reader to agree that the asset's contract ends. A release retires it if nobody reads the asset.
+    """Ask every reader to agree that the asset's contract ends. A release retires it if no team reads the asset.
 
     The same request again returns the open proposal, and a release retires what is approved. `contract` of the result
     is the retired contract.

@@ -62,8 +62,8 @@ class PublishRequest:
     """The arguments of a publish; None selects a default. `source` is the document that the schema was read from.
 
     An `intent` of ASK opens or updates a proposal and publishes nothing. RELEASE publishes what is approved and what
-    breaks nobody; `require_explicit_publish` keeps a proposal for `publishProposal` even then. `known_columns` are for
-    a schema that comes from dbt. `known_judgement` counts if its contract is still the active one.
+    breaks no reader; `require_explicit_publish` keeps a proposal for `publishProposal` even then. `known_columns` are
+    for a schema that comes from dbt. `known_judgement` counts if its contract is still the active one.
     """
 
     schema: Any

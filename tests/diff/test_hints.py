@@ -162,8 +162,8 @@ def columns(count, schema):
 
 
 def test_the_first_twenty_changes_get_a_hint():
-    found = hints(table(**columns(22, SHORT)), table(**columns(22, SHORTER)))
-    assert found == [KEEP_MAXIMUM] * 20 + [None] * 2
+    edits = hints(table(**columns(22, SHORT)), table(**columns(22, SHORTER)))
+    assert edits == [KEEP_MAXIMUM] * 20 + [None] * 2
 
 
 @pytest.mark.parametrize(("count", "expected"), [(249, KEEP_MAXIMUM), (250, None)])

@@ -47,7 +47,7 @@ class ImpactOptions(TypedDict, total=False):
 
 
 class AskOptions(TypedDict, total=False):
-    """Options of an ask, as those of an impact. `reason`: shown to the asked teams."""
+    """Options of an ask, as those of an impact. `reason`: for the asked teams."""
 
     catalog: Manifest | None
     change_set: ChangeSetRequest | str | None
@@ -91,7 +91,7 @@ def sync_dbt(
 def ask_dbt(
     manifest: Manifest, *, on_progress: ProgressCallback | None = None, **options: Unpack[AskOptions]
 ) -> Operation[ManifestImpact]:
-    """Open and update proposals for what a manifest breaks, and return its impact. Asking again asks nobody twice."""
+    """Open and update proposals for what a manifest breaks, and return its impact. Asking again asks no team twice."""
     root = RootField("syncDbtManifest", ManifestImpact)
     operation = root.build_mutation({**_build_input(options), "intent": "ASK"}, payload_field="impact")
     return replace(_add_files(operation, manifest, options.get("catalog"), on_progress), is_idempotent=True)

@@ -15,7 +15,7 @@ from tessera_gql.diff.values.json import Json, canonical_json, compute_digest
 MAX_CYCLE = 16
 """Meanings on cycles of references through each other that are digested by themselves, in two rounds for each.
 
-So many rounds tell all of them apart. Larger cycles are digested together with the whole document, in linear time.
+So many rounds distinguish all of them. Larger cycles are digested together with the whole document, in linear time.
 """
 
 
