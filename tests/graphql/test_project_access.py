@@ -16,21 +16,9 @@ from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Project, Team
 from tests.graphql.authenticated_api import AuthenticatedApi, authenticated_api, codes
 from tests.graphql.test_access import CALLS, Scene, call
+from tests.policy.test_access import FOR_PROJECTS
 from tests.world import World
 
-IN_SCHEMA = {
-    Action.CREATE_ASSET,
-    Action.UPDATE_ASSET,
-    Action.PUBLISH_CONTRACT,
-    Action.REGISTER,
-    Action.WITHDRAW_PROPOSAL,
-    Action.PUBLISH_PROPOSAL,
-    Action.PROPOSE_RETIREMENT,
-    Action.WITHDRAW_CHANGE_SET,
-    Action.PUBLISH_CHANGE_SET,
-    Action.SYNC_DBT_MANIFEST,
-}
-"""What a project's key may do, for an owner of the project and in its schemas."""
 SIDES = ("an owner's", "an owner's in another schema", "another team's")
 
 VIEWER = """
@@ -62,7 +50,7 @@ async def test_each_key_of_a_project_may_call_exactly_what_the_table_allows(
     refusal_codes, message = await call(api, reader, verb, asked)
     assert refusal_codes == ["FORBIDDEN"], message
     refusal_codes, message = await call(api, writer, verb, asked)
-    if verb in IN_SCHEMA and side == SIDES[0]:
+    if verb in FOR_PROJECTS and side == SIDES[0]:
         assert refusal_codes == [], message
         assert await world.size() != before
         return

@@ -22,6 +22,15 @@ from tessera_gql.workflows.dbt.sync import sync_manifest
 from tests.formats.manifests import column, table
 from tests.world import World
 
+BOARD = {
+    "unique_id": "exposure.shop.board",
+    "name": "board",
+    "type": "dashboard",
+    "owner": {"name": "finance"},
+    "depends_on": {"nodes": ["model.shop.orders"]},
+}
+"""An exposure of the team finance that reads the table orders of the project shop."""
+
 
 async def run_sync(
     world: World, manifest: Any, *, actor: Actor = ANONYMOUS, catalog: Any = None, **options: Any

@@ -8,7 +8,18 @@ from tessera_gql.store.tables import Asset, Contract, Proposal, Team
 from tessera_gql.workflows import registrations
 from tessera_gql.workflows.dbt.report import SyncOutcome, SyncReport
 from tests.formats.manifests import catalog, catalog_table, column, manifest, source, table
-from tests.workflows.dbt_syncs import ask, asset_at, of_project, plan, reading, run_sync, states, team_actor, team_table
+from tests.workflows.dbt_syncs import (
+    BOARD,
+    ask,
+    asset_at,
+    of_project,
+    plan,
+    reading,
+    run_sync,
+    states,
+    team_actor,
+    team_table,
+)
 from tests.world import World
 
 FQN = "analytics.core.orders"
@@ -121,15 +132,6 @@ async def test_a_node_without_a_usual_id_over_the_table_of_another_project_is_a_
     forged = of_project(manifest({**SHOP, "unique_id": "orders"}), "other")
     (model,) = (await run_sync(world, forged)).models
     assert (model.outcome, model.is_refused) == (SyncOutcome.SKIPPED, True)
-
-
-BOARD = {
-    "unique_id": "exposure.shop.board",
-    "name": "board",
-    "type": "dashboard",
-    "owner": {"name": "finance"},
-    "depends_on": {"nodes": ["model.shop.orders"]},
-}
 
 
 async def test_an_exposure_over_a_declared_registration_still_asks_its_team(world: World) -> None:

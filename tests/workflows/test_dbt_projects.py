@@ -15,6 +15,7 @@ from tessera_gql.workflows.dbt.report import SyncOutcome
 from tessera_gql.workflows.projects import ProjectDetails
 from tests.formats.manifests import column, manifest, source, table
 from tests.workflows.dbt_syncs import (
+    BOARD,
     ask,
     asset_at,
     find_readers,
@@ -30,13 +31,6 @@ from tests.world import World
 
 FQN = "analytics.core.orders"
 ORDERS = team_table("orders", "shop", "id", "total", "note")
-BOARD = {
-    "unique_id": "exposure.shop.board",
-    "name": "board",
-    "type": "dashboard",
-    "owner": {"name": "finance"},
-    "depends_on": {"nodes": ["model.shop.orders"]},
-}
 WITH_BOARD = manifest(ORDERS, exposures={BOARD["unique_id"]: BOARD})
 
 
