@@ -8,6 +8,7 @@ from tessera_gql.server.broadcast import SharedStream
 from tessera_gql.server.websocket import SharedOperation, Socket
 from tessera_gql.server.websocket_frames import WebSocketProtocol
 
+from .live_objects import find_live_types
 from .sample_schema import SampleBackend
 from .test_sse import events
 from .test_websocket import Serve, begin, receive_message, socket, subscribe, until
@@ -17,11 +18,7 @@ FOREVER = "subscription {forever}"
 
 def alive() -> set[str]:
     """The names of the connection's classes that still have instances in memory."""
-    return {
-        type(candidate).__name__
-        for candidate in gc.get_objects()
-        if type(candidate) in (Socket, SharedOperation, SharedStream, WebSocketProtocol)
-    }
+    return find_live_types(Socket, SharedOperation, SharedStream, WebSocketProtocol)
 
 
 @pytest.mark.usefixtures("no_collector")

@@ -1,7 +1,6 @@
 """A worker process keeps nothing of the jobs that it has executed."""
 
 import asyncio
-import gc
 import io
 from uuid import uuid4
 
@@ -12,6 +11,7 @@ from tessera_gql.policy.access import ANONYMOUS, Actor, ProjectScope, Scope
 from tessera_gql.server.upload_worker.protocol import FrameKind, JobMessage, pack_frame
 from tessera_gql.server.upload_worker.worker import Worker
 
+from .live_objects import find_live_types
 from .sample_schema import SampleBackend
 from .test_websocket import until
 
@@ -48,6 +48,6 @@ async def test_a_worker_keeps_no_file_of_an_earlier_job(backend: SampleBackend) 
         reader.feed_data(pack_frame(FrameKind.JOB, job) + pack_frame(FrameKind.FILE, b"x" * 300_000))
         await until(lambda replied=replied: out.tell() > replied)
         assert b'"code":"BAD_REQUEST"' in out.getvalue()[replied:]
-        await until(lambda: not any(isinstance(item, RawJson) for item in gc.get_objects()))
+        await until(lambda: not find_live_types(RawJson))
     reader.feed_eof()
     await running
