@@ -37,7 +37,8 @@ class ProposalFit:
     """How the open proposal of a table fits the terms of a manifest.
 
     `asked` are the teams that it asks, `has_same_terms` whether it proposes exactly these terms, `is_stale` whether it
-    breaks more since it was opened, and `is_replaceable` whether an ask of the same change set may replace it.
+    breaks more since it was opened, and `is_replaceable` whether an ask of the same change set may replace it. With
+    `is_agreed` a sync may publish other terms, because the teams agreed to all of their breaks.
     """
 
     status: ProposalStatus
@@ -45,6 +46,7 @@ class ProposalFit:
     has_same_terms: bool
     is_stale: bool
     is_replaceable: bool
+    is_agreed: bool = False
 
 
 def decide_breaking_state(affected: Collection[object], proposal: ProposalFit | None) -> TableState:
@@ -52,6 +54,8 @@ def decide_breaking_state(affected: Collection[object], proposal: ProposalFit | 
 
     An approval counts only for exactly these terms on the present contract, and only if every affected team gave it.
     """
+    if proposal is not None and proposal.is_agreed and set(affected) <= set(proposal.asked):
+        return TableState.APPROVED if affected else TableState.UNREAD
     if proposal is not None and not proposal.has_same_terms and not proposal.is_replaceable:
         return TableState.CONFLICT
     if not affected:

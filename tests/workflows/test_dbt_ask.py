@@ -9,6 +9,7 @@ from tessera_gql.errors import Forbidden
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.enums import ProposalStatus, Response
 from tessera_gql.store.tables import ChangeSet, Proposal
+from tessera_gql.workflows.dbt.options import Purpose
 from tessera_gql.workflows.dbt.report import SyncOutcome
 from tests.conftest import FixedClock
 from tests.formats.manifests import manifest
@@ -86,6 +87,20 @@ async def test_a_sync_after_the_merge_publishes_what_was_approved(world: World) 
     assert {model.outcome for model in (await run_sync(world, manifest(NARROW, OTHER))).models} == {
         SyncOutcome.UNCHANGED
     }
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+async def test_a_plan_and_a_sync_take_the_agreed_break_though_another_column_was_added(
+    world: World, atomic: bool
+) -> None:
+    await synced(world)
+    await ask(world, manifest(NARROW, OTHER))
+    await answer(world)
+    merged = manifest(team_table("orders", "shop", "id", "note", "channel"), OTHER)
+    assert states(await plan(world, merged, purpose=Purpose.PREVIEW)) == {"orders": "APPROVED"}
+    model = (await run_sync(world, merged, atomic=atomic)).models[0]
+    assert (model.outcome, model.is_refused) == (SyncOutcome.PUBLISHED, False)
+    assert set((await world.active(await asset_at(world, FQN))).schema_def["properties"]) == {"id", "note", "channel"}
 
 
 async def test_a_sync_leaves_what_waits_in_another_pull_request_as_it_is(world: World) -> None:

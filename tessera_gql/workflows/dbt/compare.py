@@ -34,6 +34,7 @@ from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
 from tessera_gql.workflows.dbt.readers import Consumers, TableReader
 from tessera_gql.workflows.dbt.removals import TableShape, create_shape, describe_removals
 from tessera_gql.workflows.dbt.state import ManifestCache, contract_columns
+from tessera_gql.workflows.open_proposals import is_agreed
 
 
 async def plan_manifest(
@@ -280,6 +281,7 @@ class _Comparison:
             has_same_terms=has_same_terms,
             is_stale=is_stale,
             is_replaceable=self.plan.options.supersede or self._is_of_change_set(proposal),
+            is_agreed=self.plan.purpose.is_sync and is_agreed(proposal, table.judgement.breaking),
         )
 
     def _is_of_change_set(self, proposal: Proposal) -> bool:
