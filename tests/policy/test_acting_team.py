@@ -21,6 +21,10 @@ USES: dict[tuple[str, str], str] = {
         "_find_holder",
     ): "no key without a team or project: refused, as the action is not for projects",
     ("workflows/keys.py", "revoke"): "refused before, as the action is not for projects",
+    (
+        "workflows/change_sets.py",
+        "_require_opener",
+    ): "a project's key is compared by its project and owners before this",
     ("workflows/change_sets.py", "open_change_set"): "a change set that a project's key opens belongs to the project",
     ("workflows/webhooks.py", "create"): "no webhook without a team: refused, as the action is not for projects",
 }
