@@ -110,11 +110,11 @@ def list_asked(table: TablePlan) -> list[AskedTeam]:
     return [
         AskedTeam(
             team,
-            [changes[fingerprint] for fingerprint in fingerprints],
+            [changes[fingerprint] for fingerprint in reasons.fingerprints],
             [reader for reader in table.readers if reader.team_id == team],
             acknowledgments.get(team),
         )
-        for team, fingerprints in table.affected.asked.items()
+        for team, reasons in table.affected.asked.items()
     ]
 
 

@@ -21,6 +21,7 @@ from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.sources import DocumentInput, choose_guarantees, parse_contract
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
+from tessera_gql.policy.affected_teams import Reasons
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.store import assets
 from tessera_gql.workflows import impact
@@ -39,12 +40,12 @@ class ImpactedTeam:
     team = relation("Team", "team_id", "The team that would be asked.")
 
     @classmethod
-    def list_asked(cls, breaking: Iterable[diff.Change], asked: Mapping[UUID, Iterable[str]]) -> list[Self]:
-        """List the asked teams; `asked` has the fingerprints of the breaking changes that touch each of them."""
+    def list_asked(cls, breaking: Iterable[diff.Change], asked: Mapping[UUID, Reasons]) -> list[Self]:
+        """List the asked teams by their reasons."""
         changes = {change.fingerprint: change for change in breaking}
         return [
-            cls(team_id=team, changes=[changes[fingerprint] for fingerprint in fingerprints])
-            for team, fingerprints in asked.items()
+            cls(team_id=team, changes=[changes[fingerprint] for fingerprint in reasons.fingerprints])
+            for team, reasons in asked.items()
         ]
 
 

@@ -24,8 +24,8 @@ from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
 from tessera_gql.policy.access import Action, is_allowed, is_allowed_on_asset
+from tessera_gql.policy.ask_events import ProposalAnswered
 from tessera_gql.policy.enums import ChangeType, Intent, ProposalKind, ProposalStatus, Response
-from tessera_gql.policy.events import ProposalAnswered
 from tessera_gql.store import tables
 from tessera_gql.store.proposals import acknowledgments_by_ids
 from tessera_gql.workflows import proposals

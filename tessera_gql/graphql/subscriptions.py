@@ -18,8 +18,8 @@ from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.refs import AssetRefInput, RefLoader, TeamRefInput, asset_loader, team_loader
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, subscription_field, to_type
+from tessera_gql.policy.ask_events import AcknowledgmentRequested
 from tessera_gql.policy.enums import ProposalStatus
-from tessera_gql.policy.events import AcknowledgmentRequested
 from tessera_gql.policy.events import ProposalStatusChanged as StatusEvent
 from tessera_gql.store.conditions import Condition
 

@@ -1,18 +1,16 @@
-"""Apply deadlines to proposals: expiry, end of migration and reminders, each in a transaction."""
+"""Apply deadlines to proposals: expiry, silence, overdue migrations and reminders, each in a transaction."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from tessera_gql.compute import Computer, Pool, run_deferrable
 from tessera_gql.errors import Refusal, Unavailable
-from tessera_gql.policy.proposal_status import REMINDER_SPANS
 from tessera_gql.store import proposals
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session, ids
-from tessera_gql.workflows.proposals import apply_deadlines, find_due_reminders, send_reminder
+from tessera_gql.workflows.proposals import apply_deadlines, send_reminders
 
 INTERVAL_SECONDS = 15.0
 
@@ -20,16 +18,12 @@ log = logging.getLogger(__name__)
 
 
 async def run_deadlines(
-    database: Database,
-    *,
-    interval_seconds: float = INTERVAL_SECONDS,
-    reminder_spans: Sequence[timedelta] = REMINDER_SPANS,
-    pool: Pool | None = None,
+    database: Database, *, interval_seconds: float = INTERVAL_SECONDS, pool: Pool | None = None
 ) -> None:
     """Apply deadlines at an interval, until cancelled."""
     while True:
         try:
-            await apply_due_deadlines(database, reminder_spans, pool)
+            await apply_due_deadlines(database, pool)
         except Unavailable as error:
             log.warning("Deadlines are not looked at for now. %s", error)
         except Exception:
@@ -37,20 +31,16 @@ async def run_deadlines(
         await asyncio.sleep(interval_seconds)
 
 
-async def apply_due_deadlines(
-    database: Database, reminder_spans: Sequence[timedelta] = REMINDER_SPANS, pool: Pool | None = None
-) -> int:
-    """Apply what is due; returns the number of overdue proposals. Safe in many processes: it locks the asset."""
+async def apply_due_deadlines(database: Database, pool: Pool | None = None) -> int:
+    """Apply what is due; returns the number of proposals looked at. Safe in many processes: it locks the asset."""
     async with database.read() as session:
-        overdue = ids(await proposals.list_overdue(session, session.now))
-        due_reminders = await find_due_reminders(session, reminder_spans)
-    for identity in overdue:
+        due = ids(await proposals.list_due(session, session.now))
+        reminding = await proposals.list_reminding(session, session.now)
+    for identity in due:
         await _run_command(database, pool, identity, apply_deadlines)
-    for identity in due_reminders:
-        await _run_command(
-            database, pool, identity, lambda session, proposal: send_reminder(session, proposal, reminder_spans)
-        )
-    return len(overdue)
+    for identity in reminding:
+        await _run_command(database, pool, identity, send_reminders)
+    return len(due)
 
 
 async def _run_command(

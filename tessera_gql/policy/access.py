@@ -135,6 +135,7 @@ class Action(StrEnum):
     ACKNOWLEDGE_DEBT = "acknowledge debts"
     WITHDRAW_PROPOSAL = "withdraw proposals"
     PUBLISH_PROPOSAL = "publish proposals"
+    EXTEND_PROPOSAL = "extend proposals"
     WITHDRAW_CHANGE_SET = "withdraw change sets"
     PUBLISH_CHANGE_SET = "publish change sets"
     SYNC_DBT_MANIFEST = "sync a manifest"

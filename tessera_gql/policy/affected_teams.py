@@ -6,7 +6,7 @@ A team is affected if a field path that it reads and the path of a change are eq
 import difflib
 import heapq
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -33,10 +33,48 @@ class FieldReader:
 
 
 @dataclass(frozen=True)
-class AffectedTeams:
-    """Teams to ask, with the fingerprints of the changes that affect them, and other consumers to inform."""
+class LineagePath:
+    """How a change reaches a table that a team reads: the columns from the changed one to the one that is read.
 
-    asked: Mapping[UUID, tuple[str, ...]]
+    Each step is an asset and its column, which is empty if lineage does not name it. With `is_known` False, lineage is
+    unknown somewhere on the way, so that each column counts as made from every column.
+    """
+
+    fingerprint: str
+    steps: tuple[tuple[UUID, str], ...]
+    is_known: bool = True
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Why a team is asked: the fingerprints of the changes that affect it, and the fields it reads for each of them.
+
+    `reads` None means that it reads everything. A field of a table made from the changed asset has the table's id and a
+    colon before it; `paths` lead there.
+    """
+
+    fingerprints: tuple[str, ...]
+    reads: Mapping[str, tuple[str, ...]] | None = None
+    paths: tuple[LineagePath, ...] = ()
+
+    def is_covered_by(self, reads: Mapping[str, Sequence[str]] | None, fingerprints: Collection[str]) -> bool:
+        """Return whether nothing more is at stake than for earlier reasons, with these reads and fingerprints."""
+        if not set(self.fingerprints) <= set(fingerprints):
+            return False
+        return all(self.is_read_covered(item, None if reads is None else reads.get(item)) for item in self.fingerprints)
+
+    def is_read_covered(self, fingerprint: str, reads: Collection[str] | None) -> bool:
+        """Return whether the fields that the team reads for a change are among earlier ones; None is everything."""
+        if reads is None:
+            return True
+        return self.reads is not None and set(self.reads.get(fingerprint, ())) <= set(reads)
+
+
+@dataclass(frozen=True)
+class AffectedTeams:
+    """Teams to ask, with their reasons, and other consumers to inform."""
+
+    asked: Mapping[UUID, Reasons]
     informed: frozenset[UUID]
 
 
@@ -92,39 +130,52 @@ class AffectedTeamsCollector:
 
     def __init__(self, breaking: Sequence[Change], proposer: UUID) -> None:
         self._proposer = proposer
-        self._fingerprints = [change.fingerprint for change in breaking]
-        self._all_numbers = frozenset(range(len(breaking)))
-        self._by_path: PathIndex[int] = PathIndex()
-        self._by_exact_path: dict[str, set[int]] = {}
-        for number, change in enumerate(breaking):
+        self._fingerprints = tuple(dict.fromkeys(change.fingerprint for change in breaking))
+        self._positions = {fingerprint: number for number, fingerprint in enumerate(self._fingerprints)}
+        self._by_path: PathIndex[str] = PathIndex()
+        self._by_exact_path: dict[str, set[str]] = {}
+        for change in breaking:
             for path in change.fields or ("",):
-                self._by_path.add(path, number)
-                self._by_exact_path.setdefault(path, set()).add(number)
-        self._changes_by_field: dict[str, frozenset[int]] = {}
-        self._changes_by_team: dict[UUID, set[int]] = {}
+                self._by_path.add(path, change.fingerprint)
+                self._by_exact_path.setdefault(path, set()).add(change.fingerprint)
+        self._changes_by_field: dict[str, frozenset[str]] = {}
+        self._reads_by_team: dict[UUID, dict[str, set[str]]] = {}
+        self._read_everything: set[UUID] = set()
 
     def add(self, readers: Iterable[FieldReader]) -> None:
         for reader in readers:
-            if reader.team_id != self._proposer:
-                self._changes_by_team.setdefault(reader.team_id, set()).update(self._find_changes(reader))
+            if reader.team_id == self._proposer:
+                continue
+            reads = self._reads_by_team.setdefault(reader.team_id, {})
+            if reader.fields is None:
+                self._read_everything.add(reader.team_id)
+            elif reader.team_id not in self._read_everything:
+                self._collect_reads(reader, reads)
 
-    def _find_changes(self, reader: FieldReader) -> frozenset[int]:
-        """The numbers of the changes that affect a reader; those of the whole document affect every reader."""
-        if reader.fields is None:
-            return self._all_numbers
-        for field in reader.fields:
+    def _collect_reads(self, reader: FieldReader, reads: dict[str, set[str]]) -> None:
+        for field in reader.fields or ():
             if field not in self._changes_by_field:
                 self._changes_by_field[field] = frozenset(self._by_path.find_overlapping(field))
-        exact_numbers = (self._by_exact_path.get(path, ()) for path in ("", *reader.removed_fields))
-        return frozenset().union(*map(self._changes_by_field.__getitem__, reader.fields), *exact_numbers)
+            for fingerprint in self._changes_by_field[field]:
+                reads.setdefault(fingerprint, set()).add(field)
+        for path in reader.removed_fields:
+            for fingerprint in self._by_exact_path.get(path, ()):
+                reads.setdefault(fingerprint, set()).add(path)
+        for fingerprint in self._by_exact_path.get("", ()):  # a change of the whole document affects every reader
+            reads[fingerprint] = {""}
 
     def result(self) -> AffectedTeams:
+        everything = Reasons(self._fingerprints)
         reasons = {
-            team: tuple(dict.fromkeys(self._fingerprints[number] for number in sorted(numbers)))
-            for team, numbers in self._changes_by_team.items()
-            if numbers
+            team: everything if team in self._read_everything else self._to_reasons(reads)
+            for team, reads in self._reads_by_team.items()
         }
-        return AffectedTeams(asked=reasons, informed=frozenset(self._changes_by_team.keys() - reasons.keys()))
+        asked = {team: item for team, item in reasons.items() if item.fingerprints}
+        return AffectedTeams(asked=asked, informed=frozenset(reasons.keys() - asked.keys()))
+
+    def _to_reasons(self, reads: Mapping[str, Collection[str]]) -> Reasons:
+        fingerprints = tuple(sorted(reads, key=self._positions.__getitem__))
+        return Reasons(fingerprints, {item: tuple(sorted(reads[item])) for item in fingerprints})
 
 
 class FieldReaderIndex:

@@ -47,7 +47,7 @@ class Evidence(StrEnum):
 
     DECLARED = "DECLARED"
     DBT_MANIFEST = "DBT_MANIFEST"
-    QUERY_LOG = "QUERY_LOG"
+    OBSERVED = "OBSERVED"
 
 
 class ProposalStatus(StrEnum):
@@ -100,11 +100,60 @@ class Intent(StrEnum):
 
 
 class Response(StrEnum):
-    """The response of a team to a proposal. MIGRATING counts as consent only once its deadline has passed."""
+    """The response of a team to a proposal. MIGRATING is no consent; SILENT stands for none before the due date.
+
+    What SILENT means, consent or a block, says the policy that the ask was made with.
+    """
 
     APPROVED = "APPROVED"
     MIGRATING = "MIGRATING"
     BLOCKED = "BLOCKED"
+    SILENT = "SILENT"
+
+
+class OnSilence(StrEnum):
+    """What it means that a team does not answer before the due date.
+
+    EXPIRE lets the proposal expire, APPROVE and BLOCK answer for the team, EXTEND gives it the same time again.
+    """
+
+    EXPIRE = "EXPIRE"
+    APPROVE = "APPROVE"
+    BLOCK = "BLOCK"
+    EXTEND = "EXTEND"
+
+
+class AssetTier(StrEnum):
+    """The importance of an asset, which decides the policy of asks about it."""
+
+    CRITICAL = "CRITICAL"
+    HIGH = "HIGH"
+    NORMAL = "NORMAL"
+    LOW = "LOW"
+
+
+class ReleaseKind(StrEnum):
+    """The proof that an asked team no longer reads what breaks: a synced manifest, its registration, or quiet reads."""
+
+    MANIFEST = "MANIFEST"
+    REGISTRATION = "REGISTRATION"
+    OBSERVATION = "OBSERVATION"
+
+
+class ColumnEdgeKind(StrEnum):
+    """How a column is made from another one: copied as it is, computed from it, or by rows that it selects."""
+
+    COPIED = "COPIED"
+    DERIVED = "DERIVED"
+    FILTER = "FILTER"
+
+
+class DeprecationOrigin(StrEnum):
+    """Where a deprecation comes from: declared by the owning team, or imported from a schema or a manifest."""
+
+    DECLARED = "DECLARED"
+    SCHEMA = "SCHEMA"
+    DBT_MANIFEST = "DBT_MANIFEST"
 
 
 class DependencyType(StrEnum):

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from tessera_gql.diff import Mode
-from tessera_gql.policy.enums import ChangeType, DebtKind, Outcome, ProposalKind, ProposalStatus, Response
+from tessera_gql.policy.enums import ChangeType, DebtKind, Outcome, ProposalKind, ProposalStatus
 from tessera_gql.policy.event_changes import ValueChanges
 
 
@@ -288,34 +288,6 @@ class ProposalRebased(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AcknowledgmentRequested(Event):
-    entity_field = "acknowledgment_id"
-    acknowledgment_id: UUID
-    consumer_team_id: UUID
-    expires_at: datetime
-    changes: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class AcknowledgmentReleased(Event):
-    """A team no longer reads what the proposal breaks: it is no longer asked, and its response no longer counts."""
-
-    entity_field = "acknowledgment_id"
-    acknowledgment_id: UUID
-    consumer_team_id: UUID
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProposalAnswered(Event):
-    entity_field = "acknowledgment_id"
-    acknowledgment_id: UUID
-    consumer_team_id: UUID
-    response: Response
-    migration_deadline: datetime | None
-    notes: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class ProposalStatusChanged(Event):
     entity_field = "proposal_id"
     before: ProposalStatus
@@ -386,12 +358,3 @@ class ManifestSynced(Event):
     proposals_opened: int
     dependencies_added: int
     dependencies_removed: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReminderSent(Event):
-    """Teams were reminded to respond before the proposal expires; sent once for each span before the deadline."""
-
-    entity_field = "proposal_id"
-    hours_before: int
-    expires_at: datetime

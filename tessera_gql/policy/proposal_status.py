@@ -1,64 +1,60 @@
 """Decide the status of a proposal, which is never set by hand, and what teams may and must do about it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from tessera_gql.errors import Conflict, Invalid
-from tessera_gql.policy.enums import Intent, ProposalStatus, RegistrationStatus, Response
+from tessera_gql.policy.affected_teams import LineagePath, Reasons
+from tessera_gql.policy.enums import Intent, OnSilence, ProposalStatus, RegistrationStatus, Response
 
-DEFAULT_LIFETIME = timedelta(days=30)
 MAX_LIFETIME = timedelta(days=366)
-REMINDER_SPANS = (timedelta(days=3), timedelta(days=1))
-"""Times before the expiry at which a reminder is sent."""
+MIGRATION_GRACE = timedelta(days=7)
+"""Time for which a proposal stays open at least after the deadline of a migration."""
+ANSWER_LIFETIME = timedelta(days=90)
+"""Time after an answer for which it holds for other proposals with the same change."""
+SEVERITY = (Response.BLOCKED, Response.MIGRATING, Response.APPROVED)
+"""Responses from the strictest on."""
 
 
 @dataclass(frozen=True)
 class TeamResponse:
-    """The response of one asked team; `response` is None until it responds."""
+    """The response of one asked team, None until it responds; `on_silence` says what SILENT means."""
 
     response: Response | None
     deadline: datetime | None = None
+    on_silence: OnSilence = OnSilence.EXPIRE
+
+    @property
+    def is_block(self) -> bool:
+        is_silent_block = self.response is Response.SILENT and self.on_silence is OnSilence.BLOCK
+        return self.response is Response.BLOCKED or is_silent_block
+
+    @property
+    def is_consent(self) -> bool:
+        """Whether the team agrees, by its answer or by its silence. MIGRATING is no consent, whatever its deadline."""
+        is_silent_consent = self.response is Response.SILENT and self.on_silence is OnSilence.APPROVE
+        return self.response is Response.APPROVED or is_silent_consent
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether the deadline of a migration has passed without proof."""
+        return self.response is Response.MIGRATING and self.deadline is not None and self.deadline <= now
 
 
-def compute_status(responses: Collection[TeamResponse], now: datetime) -> ProposalStatus:
-    """Compute the status: any BLOCKED rejects, consent of all approves."""
-    if any(item.response is Response.BLOCKED for item in responses):
+def compute_status(responses: Collection[TeamResponse]) -> ProposalStatus:
+    """Compute the status: any block rejects, consent of all approves."""
+    if any(item.is_block for item in responses):
         return ProposalStatus.REJECTED
-    if all(is_consent(item, now) for item in responses):
+    if all(item.is_consent for item in responses):
         return ProposalStatus.APPROVED
     return ProposalStatus.PENDING
 
 
-def is_consent(team_response: TeamResponse, now: datetime) -> bool:
-    """Whether the team agrees; MIGRATING counts as consent once its deadline has passed."""
-    match team_response.response:
-        case Response.APPROVED:
-            return True
-        case Response.MIGRATING:
-            return team_response.deadline is not None and team_response.deadline <= now
-        case _:
-            return False
-
-
-def is_answered(team_response: TeamResponse, answered: Collection[str], asked: Collection[str], now: datetime) -> bool:
-    """Return whether a response to the changes `answered` holds for the changes `asked`, by their fingerprints.
-
-    A migration that is overdue is no answer.
-    """
-    if team_response.response is None or (team_response.deadline is not None and team_response.deadline <= now):
-        return False
-    return set(answered).issuperset(asked)
-
-
-def compute_status_or_expiry(
-    responses: Collection[TeamResponse], expires_at: datetime, now: datetime
-) -> ProposalStatus:
-    """Compute the status, or EXPIRED if consent was not complete at `expires_at`, however late this is computed."""
-    if now >= expires_at and compute_status(responses, expires_at) is not ProposalStatus.APPROVED:
-        return ProposalStatus.EXPIRED
-    return compute_status(responses, now)
+def is_reusable(team_response: TeamResponse, answered_at: datetime, now: datetime) -> bool:
+    """Return whether an earlier answer still holds: it was given, is not overdue, and is at most 90 days old."""
+    is_answer = team_response.response in SEVERITY and not team_response.is_overdue(now)
+    return is_answer and now < answered_at + ANSWER_LIFETIME
 
 
 def next_status(
@@ -67,9 +63,10 @@ def next_status(
     """Compute the status that follows: a final one stays, and a proposal that was approved does not expire."""
     if not before.is_open:
         return before
-    if before is ProposalStatus.APPROVED:
-        return compute_status(responses, now)
-    return compute_status_or_expiry(responses, expires_at, now)
+    status = compute_status(responses)
+    if now >= expires_at and ProposalStatus.APPROVED not in (before, status):
+        return ProposalStatus.EXPIRED
+    return status
 
 
 def describe_status(status: ProposalStatus, *, is_anybody_asked: bool) -> str:
@@ -78,7 +75,7 @@ def describe_status(status: ProposalStatus, *, is_anybody_asked: bool) -> str:
         case ProposalStatus.APPROVED:
             return "every asked team agrees" if is_anybody_asked else "nobody is hurt, so nobody was asked"
         case ProposalStatus.REJECTED:
-            return "a team answered BLOCKED"
+            return "a team blocks it"
         case ProposalStatus.EXPIRED:
             return "not every asked team agreed in time"
         case _:
@@ -114,38 +111,67 @@ def require_consistent_intent(
         )
 
 
-def choose_expiry(requested_end: datetime | None, now: datetime) -> datetime:
-    """Choose when a new proposal expires; raise Invalid for a moment that has passed or is too far away."""
+def choose_expiry(requested_end: datetime | None, default: datetime, now: datetime) -> datetime:
+    """Choose when a proposal expires; raise Invalid for a moment that has passed or is too far away."""
     if requested_end is None:
-        return now + DEFAULT_LIFETIME
+        return default
     if not now < requested_end <= now + MAX_LIFETIME:
         raise Invalid(
             f"A proposal may stay open until a moment within the next {MAX_LIFETIME.days} days,"
-            f" not until {requested_end.isoformat()}. Leave `expiresAt` out for {DEFAULT_LIFETIME.days} days.",
+            f" not until {requested_end.isoformat()}. Leave `expiresAt` out for the days of the asset's policy.",
             field=("expiresAt",),
         )
     return requested_end
 
 
+def require_answer(response: Response, notes: str | None) -> None:
+    """Raise Invalid for a response that no team gives, and for BLOCKED without a reason."""
+    if response is Response.SILENT:
+        raise Invalid(
+            "SILENT stands for a team that did not answer in time, so it can't be given. Answer APPROVED, MIGRATING"
+            " or BLOCKED.",
+            field=("response",),
+        )
+    if response is Response.BLOCKED and notes is None:
+        raise Invalid(
+            "BLOCKED needs a reason: tell the owning team in `notes` what stands in the way.", field=("notes",)
+        )
+
+
 def choose_migration_deadline(team_response: TeamResponse, now: datetime) -> datetime | None:
-    """Choose the deadline to store; raise Invalid for MIGRATING without one that lies ahead."""
+    """Choose the deadline to store; raise Invalid for one that is missing, past, too far away or not needed."""
+    deadline = team_response.deadline
     if team_response.response is not Response.MIGRATING:
+        if deadline is not None:
+            raise Invalid(
+                f"{team_response.response} has no migrationDeadline. Leave it out, or answer MIGRATING.",
+                field=("migrationDeadline",),
+            )
         return None
-    if team_response.deadline is None:
+    if deadline is None:
         raise Invalid(
             "MIGRATING means not yet, so say until when: give a migrationDeadline.", field=("migrationDeadline",)
         )
-    if team_response.deadline <= now:
-        raise Invalid(
-            "The migrationDeadline has passed already. Give a later one, or answer APPROVED.",
-            field=("migrationDeadline",),
-        )
-    return team_response.deadline
+    latest = now + MAX_LIFETIME - MIGRATION_GRACE
+    if not now < deadline <= latest:
+        reason = "has passed already" if deadline <= now else f"is later than {latest:%Y-%m-%d}, the last one possible"
+        raise Invalid(f"The migrationDeadline {reason}. Give another one.", field=("migrationDeadline",))
+    return deadline
 
 
 def registration_status(response: Response) -> RegistrationStatus:
     """Return the status that a response gives to the registrations of its team."""
     return RegistrationStatus.MIGRATING if response is Response.MIGRATING else RegistrationStatus.ACTIVE
+
+
+@dataclass(frozen=True)
+class EarlierRequest:
+    """What a team was asked before: the fingerprints of the changes, and the fields it read for each of them."""
+
+    fingerprints: Sequence[str]
+    reads: Mapping[str, tuple[str, ...]] | None
+    paths: tuple[LineagePath, ...] = ()
+    is_released: bool = False
 
 
 class Revision(Enum):
@@ -157,33 +183,15 @@ class Revision(Enum):
     ASK_AGAIN = auto()
 
 
-def revise_request(before: Sequence[str], after: Collection[str] | None, *, is_released: bool) -> Revision:
-    """Decide about the request to a team by the fingerprints of the changes that affected it `before` and now, `after`.
+def revise_request(before: EarlierRequest, after: Reasons | None) -> Revision:
+    """Decide about the request to a team by the reasons for which it is asked now, `after`.
 
-    `after` is None if the team is no longer affected. A response does not cover further changes, and a team that was
-    released has not been asked, so both are asked again.
+    `after` is None if the team is no longer affected. A response does not cover more changes or fields, and a team that
+    was released has not been asked, so both are asked again.
     """
     if after is None:
-        return Revision.KEEP if is_released else Revision.RELEASE
-    if is_released or not set(after) <= set(before):
+        return Revision.KEEP if before.is_released else Revision.RELEASE
+    if before.is_released or not after.is_covered_by(before.reads, before.fingerprints):
         return Revision.ASK_AGAIN
-    return Revision.KEEP if list(after) == list(before) else Revision.NARROW
-
-
-def due_reminder(
-    spans: Sequence[timedelta],
-    sent_hours: Collection[int],
-    *,
-    proposed_at: datetime,
-    expires_at: datetime,
-    now: datetime,
-) -> int | None:
-    """The reminder that is due, in hours before expiry; None if none is due or it was sent already.
-
-    Of several missed reminders only the last is sent, and none that fell due before the proposal was opened.
-    """
-    due_spans = [span for span in spans if proposed_at < expires_at - span <= now < expires_at]
-    if not due_spans:
-        return None
-    hours = int(min(due_spans).total_seconds() // 3600)
-    return None if any(earlier <= hours for earlier in sent_hours) else hours
+    is_same = list(after.fingerprints) == list(before.fingerprints) and after.reads == before.reads
+    return Revision.KEEP if is_same and after.paths == before.paths else Revision.NARROW

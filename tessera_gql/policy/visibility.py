@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from tessera_gql.policy import events, private_events
+from tessera_gql.policy import ask_events, events, private_events
 from tessera_gql.policy.access import OWNER_OR_ADMIN, Actor
 from tessera_gql.policy.events import Event
 
@@ -105,9 +105,9 @@ EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
     events.ProposalOpened: Audience.READERS,
     events.ProposalUpdated: Audience.READERS,
     events.ProposalRebased: Audience.READERS,
-    events.AcknowledgmentRequested: Audience.READERS,
-    events.AcknowledgmentReleased: Audience.READERS,
-    events.ProposalAnswered: Audience.READERS,
+    ask_events.AcknowledgmentRequested: Audience.READERS,
+    ask_events.AcknowledgmentReleased: Audience.READERS,
+    ask_events.ProposalAnswered: Audience.READERS,
     events.ProposalStatusChanged: Audience.READERS,
     events.ProposalStale: Audience.READERS,
     events.ChangeSetOpened: Audience.READERS,
@@ -115,7 +115,12 @@ EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
     events.ChangeSetWithdrawn: Audience.READERS,
     events.ChangeSetPublished: Audience.READERS,
     events.ManifestSynced: Audience.READERS,
-    events.ReminderSent: Audience.READERS,
+    ask_events.ReminderSent: Audience.READERS,
+    ask_events.AnswerCarried: Audience.READERS,
+    ask_events.SilenceCounted: Audience.READERS,
+    ask_events.AcknowledgmentEscalated: Audience.READERS,
+    ask_events.MigrationOverdue: Audience.READERS,
+    ask_events.ProposalExtended: Audience.READERS,
     private_events.ApiKeyCreated: Audience.OWNERS,
     private_events.ApiKeyRevoked: Audience.OWNERS,
     private_events.WebhookCreated: Audience.OWNERS,

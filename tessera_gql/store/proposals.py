@@ -1,14 +1,11 @@
 """Queries of proposals, their acknowledgments and their reminders."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import and_, not_, or_, select
 
 from tessera_gql.policy.enums import OPEN_STATUSES, ProposalStatus, Response
-from tessera_gql.policy.events import ReminderSent
-from tessera_gql.store import events
 from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Acknowledgment, Proposal, table
 
@@ -45,32 +42,28 @@ async def get(session: Session, proposal_id: UUID) -> Proposal:
     return await by_ids.get(session, proposal_id, "proposal", "List proposals(filter:) to find it.")
 
 
-async def list_overdue(session: Session, now: datetime) -> list[Proposal]:
-    """Load the open proposals whose status is out of date: expired, or waiting only for deadlines that have passed."""
-    is_counted = and_(ACKNOWLEDGMENTS.c.proposal_id == TABLE.c.id, ACKNOWLEDGMENTS.c.released_at.is_(None))
-    has_migrated = and_(ACKNOWLEDGMENTS.c.response == Response.MIGRATING, ACKNOWLEDGMENTS.c.migration_deadline <= now)
-    is_settled = or_(ACKNOWLEDGMENTS.c.response == Response.APPROVED, has_migrated)
-    is_outstanding = or_(ACKNOWLEDGMENTS.c.response.is_(None), not_(is_settled))
-    has_outstanding = select(ACKNOWLEDGMENTS.c.id).where(is_counted, is_outstanding).exists()
+async def list_due(session: Session, now: datetime) -> list[Proposal]:
+    """Load the open proposals to which time may have to be applied.
+
+    They have expired, consent is complete, an ask is due or may be escalated, or a migration is overdue.
+    """
+    columns = ACKNOWLEDGMENTS.c
+    is_counted = and_(columns.proposal_id == TABLE.c.id, columns.released_at.is_(None))
+    is_settled = columns.response.in_((Response.APPROVED, Response.SILENT))
+    has_outstanding = select(columns.id).where(is_counted, or_(columns.response.is_(None), not_(is_settled))).exists()
+    is_unescalated = and_(columns.response.is_(None), columns.escalate_at <= now)
+    # Under the policy EXPIRE silence ends the proposal, which is due anyway.
+    is_silent = and_(columns.response.is_(None), columns.due_at <= now, TABLE.c.expires_at >= columns.due_at)
+    is_late = and_(columns.response == Response.MIGRATING, columns.migration_deadline <= now)
+    is_overdue = and_(is_late, columns.overdue_at.is_(None))
+    has_due = select(columns.id).where(is_counted, or_(is_silent, is_overdue, is_unescalated)).exists()
     is_expired = and_(TABLE.c.expires_at <= now, TABLE.c.status != ProposalStatus.APPROVED)
     is_complete = and_(TABLE.c.status == ProposalStatus.PENDING, ~has_outstanding)
-    return await session.list(select(TABLE).where(IS_OPEN, or_(is_expired, is_complete)).order_by(TABLE.c.id), Proposal)
+    condition = or_(is_expired, is_complete, has_due)
+    return await session.list(select(TABLE).where(IS_OPEN, condition).order_by(TABLE.c.id), Proposal)
 
 
-async def list_expiring(session: Session, now: datetime, window: timedelta) -> list[Proposal]:
-    """Load the pending proposals that expire within the window and that a team has not answered."""
-    has_silent_team = select(AWAITED.c.id).where(AWAITED.c.proposal_id == TABLE.c.id).exists()
-    is_pending = TABLE.c.status == ProposalStatus.PENDING
-    expires_soon = (TABLE.c.expires_at > now) & (TABLE.c.expires_at <= now + window)
-    statement = select(TABLE).where(is_pending, expires_soon, has_silent_team).order_by(TABLE.c.id)
-    return await session.list(statement, Proposal)
-
-
-async def load_reminder_hours(session: Session, proposal_ids: Sequence[UUID]) -> dict[UUID, set[int]]:
-    """Return for each proposal how many hours before its expiry reminders were sent."""
-    rows = events.TABLE.c
-    condition = (session.in_values(rows.proposal_id, proposal_ids), rows.kind == ReminderSent.kind)
-    hours: dict[UUID, set[int]] = {proposal: set() for proposal in proposal_ids}
-    for row in await session.rows(select(rows.proposal_id, rows.payload).where(*condition)):
-        hours[row.proposal_id].add(row.payload["hours_before"])
-    return hours
+async def list_reminding(session: Session, now: datetime) -> list[UUID]:
+    """Load the ids of the proposals of which a team is due for a reminder."""
+    statement = select(AWAITED.c.proposal_id).where(AWAITED.c.remind_at <= now).distinct()
+    return [row.proposal_id for row in await session.rows(statement.order_by(AWAITED.c.proposal_id))]

@@ -1,103 +1,252 @@
-"""Requests of a proposal to its asked teams: asked, revised and released. The caller holds the lock of the asset."""
+"""Requests of a proposal to its asked teams: asked, revised and released. The caller holds the lock of the asset.
+
+An answer belongs to the team, the asset and the change, not to a proposal: a team that has answered all that a request
+is about is not asked again.
+"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from tessera_gql.policy import events, proposal_status
-from tessera_gql.policy.proposal_status import Revision, TeamResponse
-from tessera_gql.store import proposals
+from tessera_gql.policy import ask_events, proposal_status
+from tessera_gql.policy.affected_teams import LineagePath, Reasons
+from tessera_gql.policy.ask_policy import AskPolicy, choose_policy, find_next_reminder
+from tessera_gql.policy.enums import ReleaseKind, Response
+from tessera_gql.policy.proposal_status import MIGRATION_GRACE, SEVERITY, EarlierRequest, Revision, TeamResponse
+from tessera_gql.store import answers, ask_policies, proposals
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Acknowledgment, Proposal, new_id
+from tessera_gql.store.tables import Acknowledgment, Answer, Asset, Proposal, new_id
 
-ChangesByTeam = Mapping[UUID, tuple[str, ...]]
-"""The fingerprints of the breaking changes that affect each team."""
+ReasonsByTeam = Mapping[UUID, Reasons]
+"""Why each team is asked."""
+MAX_PATHS = 100
+"""Lineage paths that an acknowledgment keeps."""
+UNANSWERED = dict.fromkeys(
+    (
+        *("response", "responded_at", "responded_by", "migration_deadline", "notes"),
+        *("released_at", "released_by", "carried_from", "escalated_to", "overdue_at"),
+    )
+)
 
 
-Answers = Mapping[UUID, Acknowledgment]
-"""What each team answered before to changes of the same asset."""
-ANSWER_COLUMNS = ("response", "migration_deadline", "notes", "responded_at")
+@dataclass(frozen=True)
+class ReleaseEvidence:
+    """The proof by which a team is released: its kind, and what it rests on, such as a manifest or a registration."""
+
+    kind: ReleaseKind
+    reference: str
+
+    def as_json(self, at: datetime) -> dict[str, Any]:
+        return {"kind": self.kind.value, "reference": self.reference, "at": at.isoformat()}
 
 
-async def ask_teams(session: Session, row: Proposal, asked: ChangesByTeam, answers: Answers | None = None) -> None:
+async def load_policy(session: Session, asset: Asset) -> AskPolicy:
+    """Load the policy of an ask about the asset that is made now."""
+    policies = await ask_policies.load(session)
+    return choose_policy(asset.tier, policies, is_tier_confirmed=asset.is_tier_confirmed)
+
+
+async def ask_teams(session: Session, asset: Asset, row: Proposal, asked: ReasonsByTeam) -> None:
     """Ask teams that the proposal has not asked before. A team that has answered all of its changes is not asked."""
+    if not asked:
+        return
+    policy = await load_policy(session, asset)
+    earlier = await answers.load(session, asset.id, list(asked))
     acknowledgments = [
         Acknowledgment(
             id=new_id(),
             proposal_id=row.id,
             consumer_team_id=team,
-            change_fingerprints=list(fingerprints),
             created_at=session.now,
-            **_find_answer(session, (answers or {}).get(team), fingerprints),
+            **_describe_reasons(reasons),
+            **_start_request(session, policy),
+            **choose_answer(reasons, earlier.get(team, {}), session.now),
         )
-        for team, fingerprints in asked.items()
+        for team, reasons in asked.items()
     ]
     await session.insert_all(acknowledgments)
     for item in acknowledgments:
-        if item.response is None:
-            _record_request(session, row, item, item.change_fingerprints)
+        record_request(session, row, item)
 
 
-def _find_answer(session: Session, answer: Acknowledgment | None, fingerprints: Sequence[str]) -> dict[str, Any]:
-    if answer is None:
-        return {}
-    response = TeamResponse(answer.response, answer.migration_deadline)
-    if not proposal_status.is_answered(response, answer.change_fingerprints, fingerprints, session.now):
-        return {}
-    return {name: getattr(answer, name) for name in ANSWER_COLUMNS}
-
-
-async def revise_requests(session: Session, row: Proposal, asked: ChangesByTeam) -> None:
-    """Ask newly affected teams, and those that more changes affect than before; release teams that none affects."""
-    existing = {item.consumer_team_id: item for item in await proposals.list_acknowledgments(session, [row.id])}
-    await ask_teams(session, row, {team: changes for team, changes in asked.items() if team not in existing})
-    for team, acknowledgment in existing.items():
-        await _revise_request(session, row, acknowledgment, asked.get(team))
-
-
-def _record_request(
-    session: Session, row: Proposal, acknowledgment: Acknowledgment, fingerprints: Sequence[str]
-) -> None:
-    messages = [change["message"] for change in row.breaking_changes if change["fingerprint"] in fingerprints]
-    event = events.AcknowledgmentRequested(
-        audience_team_ids=frozenset({acknowledgment.consumer_team_id}),
-        asset_id=row.asset_id,
-        proposal_id=row.id,
-        acknowledgment_id=acknowledgment.id,
-        consumer_team_id=acknowledgment.consumer_team_id,
-        expires_at=row.expires_at,
-        changes=tuple(messages),
+def record_request(session: Session, row: Proposal, acknowledgment: Acknowledgment) -> None:
+    """Record that a team is asked, or that an earlier answer of it was carried over."""
+    audience = frozenset({acknowledgment.consumer_team_id})
+    messages = _list_messages(row, acknowledgment.change_fingerprints)
+    subject: dict[str, Any] = {
+        "asset_id": row.asset_id,
+        "proposal_id": row.id,
+        "acknowledgment_id": acknowledgment.id,
+        "consumer_team_id": acknowledgment.consumer_team_id,
+        "changes": messages,
+    }
+    if acknowledgment.response is not None:
+        event = ask_events.AnswerCarried(
+            audience_team_ids=audience,
+            **subject,
+            response=acknowledgment.response,
+            carried_from=acknowledgment.carried_from,
+        )
+        session.record(event)
+        return
+    policy = AskPolicy.from_json(acknowledgment.policy)
+    session.record(
+        ask_events.AcknowledgmentRequested(
+            audience_team_ids=audience,
+            **subject,
+            expires_at=row.expires_at,
+            due_at=acknowledgment.due_at,
+            on_silence=policy.on_silence,
+        )
     )
-    session.record(event)
+
+
+def _list_messages(row: Proposal, fingerprints: Sequence[str]) -> tuple[str, ...]:
+    touching = set(fingerprints)
+    return tuple(change["message"] for change in row.breaking_changes if change["fingerprint"] in touching)
+
+
+def _describe_reasons(reasons: Reasons) -> dict[str, Any]:
+    return {
+        "change_fingerprints": list(reasons.fingerprints),
+        "reads": None if reasons.reads is None else {item: list(paths) for item, paths in reasons.reads.items()},
+        "paths": [_path_to_json(path) for path in reasons.paths[:MAX_PATHS]] or None,
+    }
+
+
+def _path_to_json(path: LineagePath) -> dict[str, Any]:
+    steps = [[str(asset), column] for asset, column in path.steps]
+    return {"fingerprint": path.fingerprint, "steps": steps, "isKnown": path.is_known}
+
+
+def path_from_json(value: Mapping[str, Any]) -> LineagePath:
+    """Read a lineage path as an acknowledgment stores it."""
+    steps = tuple((UUID(asset), column) for asset, column in value["steps"])
+    return LineagePath(value["fingerprint"], steps, value["isKnown"])
+
+
+def _start_request(session: Session, policy: AskPolicy) -> dict[str, Any]:
+    due_at, days = session.now + policy.span, policy.escalate_after_days
+    return {
+        "policy": policy.as_json(),
+        "asked_at": session.now,
+        "due_at": due_at,
+        "remind_at": find_next_reminder(policy, due_at, session.now),
+        "escalate_at": None if days is None else session.now + timedelta(days=days),
+    }
+
+
+def choose_answer(reasons: Reasons, earlier: Mapping[str, Answer], now: datetime) -> dict[str, Any]:
+    """Choose the answer to carry over: the strictest of those to the changes, if all of them have one that holds.
+
+    If some do, the request refers to the acknowledgment with the latest of them.
+    """
+    known = [earlier[item] for item in reasons.fingerprints if item in earlier]
+    if not known:
+        return {}
+    is_complete = len(known) == len(reasons.fingerprints) and all(
+        proposal_status.is_reusable(TeamResponse(item.response, item.migration_deadline), item.answered_at, now)
+        and reasons.is_read_covered(item.fingerprint, item.reads)
+        for item in known
+    )
+    if not is_complete:
+        return {"previous_id": max(known, key=lambda item: item.answered_at).acknowledgment_id}
+    answer = min(known, key=lambda item: (SEVERITY.index(item.response), -item.answered_at.timestamp()))
+    deadlines = [item.migration_deadline for item in known if item.response is answer.response]
+    return {
+        "response": answer.response,
+        "migration_deadline": max(filter(None, deadlines), default=None),
+        "notes": answer.notes,
+        "responded_at": answer.answered_at,
+        "carried_from": answer.acknowledgment_id,
+    }
+
+
+async def revise_requests(
+    session: Session, asset: Asset, row: Proposal, asked: ReasonsByTeam, evidence: ReleaseEvidence | None = None
+) -> None:
+    """Ask newly affected teams, and those that more changes affect than before; release teams that none affects.
+
+    The `evidence` is what has changed the readers.
+    """
+    existing = {item.consumer_team_id: item for item in await proposals.list_acknowledgments(session, [row.id])}
+    await ask_teams(session, asset, row, {team: item for team, item in asked.items() if team not in existing})
+    for team, acknowledgment in existing.items():
+        await _revise_request(session, asset, row, acknowledgment, asked.get(team), evidence)
 
 
 async def _revise_request(
-    session: Session, row: Proposal, acknowledgment: Acknowledgment, fingerprints: tuple[str, ...] | None
+    session: Session,
+    asset: Asset,
+    row: Proposal,
+    acknowledgment: Acknowledgment,
+    reasons: Reasons | None,
+    evidence: ReleaseEvidence | None,
 ) -> None:
-    match proposal_status.revise_request(
-        acknowledgment.change_fingerprints, fingerprints, is_released=acknowledgment.released_at is not None
-    ):
+    before = EarlierRequest(
+        acknowledgment.change_fingerprints,
+        _read_reads(acknowledgment),
+        tuple(map(path_from_json, acknowledgment.paths or ())),
+        is_released=acknowledgment.released_at is not None,
+    )
+    match proposal_status.revise_request(before, reasons):
         case Revision.RELEASE:
-            await session.update_row(Acknowledgment, acknowledgment.id, released_at=session.now)
-            _record_release(session, row, acknowledgment)
-        case Revision.NARROW:
-            await session.update_row(Acknowledgment, acknowledgment.id, change_fingerprints=list(fingerprints or ()))
-        case Revision.ASK_AGAIN:
-            reset = dict.fromkeys(("response", "responded_at", "migration_deadline", "notes", "released_at"))
-            await session.update_row(
-                Acknowledgment, acknowledgment.id, change_fingerprints=list(fingerprints or ()), **reset
-            )
-            _record_request(session, row, acknowledgment, fingerprints or ())
-        case Revision.KEEP:
+            await release_request(session, row, acknowledgment, evidence)
+        case Revision.NARROW if reasons is not None:
+            await session.update_row(Acknowledgment, acknowledgment.id, **_describe_reasons(reasons))
+        case Revision.ASK_AGAIN if reasons is not None:
+            await _ask_again(session, asset, row, acknowledgment, reasons)
+        case _:
             pass
 
 
-def _record_release(session: Session, row: Proposal, acknowledgment: Acknowledgment) -> None:
-    event = events.AcknowledgmentReleased(
+def _read_reads(acknowledgment: Acknowledgment) -> dict[str, tuple[str, ...]] | None:
+    if acknowledgment.reads is None:
+        return None
+    return {fingerprint: tuple(paths) for fingerprint, paths in acknowledgment.reads.items()}
+
+
+async def _ask_again(
+    session: Session, asset: Asset, row: Proposal, acknowledgment: Acknowledgment, reasons: Reasons
+) -> None:
+    earlier = await answers.load(session, asset.id, [acknowledgment.consumer_team_id])
+    policy = await load_policy(session, asset)
+    values = {
+        **UNANSWERED,
+        **_describe_reasons(reasons),
+        **_start_request(session, policy),
+        **choose_answer(reasons, earlier.get(acknowledgment.consumer_team_id, {}), session.now),
+    }
+    await session.update_row(Acknowledgment, acknowledgment.id, **values)
+    (updated,) = await proposals.acknowledgments_by_ids(session, [acknowledgment.id])
+    record_request(session, row, updated)
+
+
+async def release_request(
+    session: Session, row: Proposal, acknowledgment: Acknowledgment, evidence: ReleaseEvidence | None
+) -> None:
+    """Release a team that no longer reads what breaks, and keep the evidence for it."""
+    proof = evidence.as_json(session.now) if evidence else None
+    await session.update_row(Acknowledgment, acknowledgment.id, released_at=session.now, released_by=proof)
+    event = ask_events.AcknowledgmentReleased(
         audience_team_ids=frozenset({acknowledgment.consumer_team_id, row.proposed_by}),
         asset_id=row.asset_id,
         proposal_id=row.id,
         acknowledgment_id=acknowledgment.id,
         consumer_team_id=acknowledgment.consumer_team_id,
+        evidence=evidence.kind if evidence else None,
+        reference=evidence.reference if evidence else None,
     )
     session.record(event)
+
+
+def needed_expiry(row: Proposal, acknowledgments: Sequence[Acknowledgment]) -> datetime:
+    """Return the time until which a proposal stays open: a migration keeps it open for a week after its deadline."""
+    deadlines = [
+        item.migration_deadline + MIGRATION_GRACE
+        for item in acknowledgments
+        if item.response is Response.MIGRATING and item.migration_deadline and item.released_at is None
+    ]
+    return max([row.expires_at, *deadlines])

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tessera_gql.policy import compatibility
 from tessera_gql.policy.access import Actor
-from tessera_gql.policy.affected_teams import AffectedTeams
+from tessera_gql.policy.affected_teams import AffectedTeams, Reasons
 from tessera_gql.policy.compatibility import Judgement
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.store import assets, contracts, lineage
@@ -14,7 +14,7 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract
-from tessera_gql.workflows import proposal_lifecycle
+from tessera_gql.workflows.affected_teams import load_affected_teams
 from tessera_gql.workflows.contracts import find_base_version
 from tessera_gql.workflows.publishing import PublishRequest, build_terms, judge_request, validate_request
 
@@ -32,8 +32,8 @@ class Impact:
     downstream: Sequence[ReachableAsset]
 
     @property
-    def asked_teams(self) -> Mapping[UUID, tuple[str, ...]]:
-        """The teams that would be asked, with the fingerprints of the changes that affect them."""
+    def asked_teams(self) -> Mapping[UUID, Reasons]:
+        """The teams that would be asked, with their reasons."""
         return self.affected.asked
 
 
@@ -47,9 +47,7 @@ async def compute_impact(session: Session, actor: Actor, ref: AssetRef, request:
     downstream = (await lineage.load_reachable(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
     affected = AffectedTeams({}, frozenset())
     if judgement.breaking:
-        affected = await proposal_lifecycle.load_affected_teams(
-            session, asset, judgement.breaking, asset.owner_team_id, downstream
-        )
+        affected = await load_affected_teams(session, asset, judgement.breaking, downstream)
     version = None
     if not judgement.is_unchanged:
         base_version = await find_base_version(session, asset.id, current)

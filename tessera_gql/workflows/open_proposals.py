@@ -17,7 +17,7 @@ from tessera_gql.policy.fingerprints import are_fingerprints_current
 from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store import change_sets, proposals
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal
+from tessera_gql.store.tables import Asset, Contract, Proposal
 from tessera_gql.workflows.proposal_lifecycle import (
     ProposalResult,
     change_status,
@@ -102,7 +102,7 @@ async def update_options(session: Session, asset: Asset, row: Proposal, options:
         values["publish_when_approved"] = False
     changed = {name: value for name, value in values.items() if value is not None and value != getattr(row, name)}
     if "expires_at" in changed:
-        proposal_status.choose_expiry(options.expires_at, session.now)
+        proposal_status.choose_expiry(options.expires_at, session.now, session.now)
     if not changed:
         return row
     await session.update_row(Proposal, row.id, **changed, row_version=row.row_version + 1)
@@ -130,12 +130,6 @@ def is_agreed(row: Proposal, breaking: Sequence[Change]) -> bool:
         return False
     approved = {change["fingerprint"] for change in row.breaking_changes}
     return all(change.fingerprint in approved for change in breaking)
-
-
-async def load_answers(session: Session, row: Proposal) -> dict[UUID, Acknowledgment]:
-    """Load the acknowledgments that count, by team."""
-    acknowledgments = await proposals.list_acknowledgments(session, [row.id])
-    return {item.consumer_team_id: item for item in acknowledgments if item.released_at is None}
 
 
 async def supersede(session: Session, asset: Asset, row: Proposal, claim: Claim, successor: str) -> None:

@@ -1,7 +1,5 @@
 """The lifecycle of a proposal, from opening to its end. The caller holds the lock of the asset."""
 
-import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,29 +9,26 @@ from tessera_gql.diff import Change
 from tessera_gql.errors import Conflict
 from tessera_gql.formats.schema_documents import SchemaDocument
 from tessera_gql.policy import compatibility, events, proposal_status, validation
-from tessera_gql.policy.affected_teams import AffectedTeams, AffectedTeamsCollector
 from tessera_gql.policy.compatibility import Judgement, Terms
 from tessera_gql.policy.enums import ChangeSetStatus, Outcome, ProposalKind, ProposalStatus
 from tessera_gql.policy.fingerprints import are_fingerprints_current
 from tessera_gql.policy.proposal_status import TeamResponse
 from tessera_gql.policy.retirement import RETIREMENT_FINGERPRINT
-from tessera_gql.store import change_sets, contracts, debts, lineage, proposals, registrations, teams
-from tessera_gql.store.lineage import Direction, ReachableAsset
+from tessera_gql.store import answers, change_sets, contracts, proposals, registrations, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, ChangeSet, Contract, Proposal, new_id
-from tessera_gql.workflows.acknowledgment_requests import Answers, ask_teams, revise_requests
+from tessera_gql.workflows.acknowledgment_requests import ReleaseEvidence, ask_teams, load_policy, revise_requests
+from tessera_gql.workflows.affected_teams import load_affected_teams
+from tessera_gql.workflows.ask_clock import apply_time, to_response
 from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import ContractDraft, insert_contract, mark_retired, terms_of
-
-BATCH_SIZE = 1_000
-"""Registrations per step between which the event loop runs other tasks: a few milliseconds each."""
 
 
 @dataclass(frozen=True)
 class ProposalDraft:
     """The parts of a proposal before it is stored; without `terms` it is a retirement.
 
-    `answers` are those to the proposal that this one replaces, if they hold for it too.
+    `unaffected_assets` are tables of the owner that are made from the asset, but no longer read what changes.
     """
 
     terms: Terms | None
@@ -47,7 +42,7 @@ class ProposalDraft:
     change_set_id: UUID | None = None
     metadata: dict[str, Any] | None = None
     source: SchemaDocument | None = None
-    answers: Answers | None = None
+    unaffected_assets: frozenset[UUID] = frozenset()
 
     def to_columns(self) -> dict[str, Any]:
         """Return the columns of the proposal that hold what it proposes."""
@@ -90,30 +85,10 @@ class NewBase:
     further_breaks: tuple[Change, ...]
 
 
-async def load_affected_teams(
-    session: Session,
-    asset: Asset,
-    breaking: Sequence[Change],
-    proposer: UUID,
-    downstream: Sequence[ReachableAsset] | None = None,
-) -> AffectedTeams:
-    """Find affected teams among consumers; owners of `downstream` (loaded if None) are informed as well."""
-    live = await registrations.list_live(session, [asset.id])
-    path_debts = await debts.load_open_path_debts(session, [asset.id])
-    collector = AffectedTeamsCollector(breaking, proposer)
-    for start in range(0, len(live), BATCH_SIZE):
-        collector.add(map(path_debts.to_reader, live[start : start + BATCH_SIZE]))
-        await asyncio.sleep(0)
-    affected = collector.result()
-    if downstream is None:
-        downstream = (await lineage.load_reachable(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
-    downstream_owners = await lineage.load_owner_ids(session, downstream)
-    return AffectedTeams(affected.asked, (affected.informed | downstream_owners).difference(affected.asked, {proposer}))
-
-
 async def open_proposal(session: Session, asset: Asset, base: Contract, draft: ProposalDraft) -> ProposalResult:
     """Open a proposal and ask each affected team once; without one it is approved at once, and kept as a record."""
-    affected = await load_affected_teams(session, asset, draft.judgement.breaking, draft.team_id)
+    affected = await load_affected_teams(session, asset, draft.judgement.breaking)
+    policy = await load_policy(session, asset)
     row = Proposal(
         id=new_id(),
         asset_id=asset.id,
@@ -129,10 +104,11 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
         change_set_id=draft.change_set_id,
         proposed_by=draft.team_id,
         proposed_at=session.now,
-        expires_at=proposal_status.choose_expiry(draft.expires_at, session.now),
+        expires_at=proposal_status.choose_expiry(draft.expires_at, session.now + policy.span, session.now),
         resolved_at=None,
         meta=draft.metadata or {},
         source=draft.source.as_json() if draft.source else None,
+        unaffected_assets=[str(item) for item in sorted(draft.unaffected_assets)] or None,
         row_version=1,
         created_at=session.now,
     )
@@ -150,28 +126,33 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
         change_set_id=draft.change_set_id,
     )
     session.record(event)
-    await ask_teams(session, row, affected.asked, draft.answers)
+    await ask_teams(session, asset, row, affected.asked)
     return await update_status(session, asset, await proposals.get(session, row.id))
 
 
-async def update_asked_teams(session: Session, asset: Asset) -> ProposalResult | None:
+async def update_asked_teams(
+    session: Session, asset: Asset, evidence: ReleaseEvidence | None = None
+) -> ProposalResult | None:
     """Update the asked teams after the asset's consumers changed: newly affected teams are asked, others released.
 
-    Time comes first, so that a proposal that had expired before the change is not revived.
+    Time comes first, so that a proposal that had expired before the change is not revived. The `evidence` is what has
+    changed the consumers.
     """
     open_row = await proposals.find_open(session, asset.id)
     if open_row is None:
         return None
     result = await update_status(session, asset, open_row)
-    return await _revise_asked_teams(session, asset, result.proposal) if result.proposal.status.is_open else result
+    if not result.proposal.status.is_open:
+        return result
+    return await _revise_asked_teams(session, asset, result.proposal, evidence)
 
 
 async def _revise_asked_teams(
-    session: Session, asset: Asset, row: Proposal, *, may_publish: bool = True
+    session: Session, asset: Asset, row: Proposal, evidence: ReleaseEvidence | None = None, *, may_publish: bool = True
 ) -> ProposalResult:
     breaking = [Change.from_json(change) for change in row.breaking_changes]
-    affected = await load_affected_teams(session, asset, breaking, row.proposed_by)
-    await revise_requests(session, row, affected.asked)
+    affected = await load_affected_teams(session, asset, breaking)
+    await revise_requests(session, asset, row, affected.asked, evidence)
     return await update_status(session, asset, row, may_publish=may_publish)
 
 
@@ -184,8 +165,9 @@ async def update_status(
     """
     if not row.status.is_open:
         return ProposalResult(row)
-    team_responses = await load_responses(session, row.id)
-    status = proposal_status.next_status(row.status, team_responses.values(), row.expires_at, session.now)
+    row, acknowledgments = await apply_time(session, asset, row)
+    team_responses = [*map(to_response, acknowledgments)]
+    status = proposal_status.next_status(row.status, team_responses, row.expires_at, session.now)
     has_changed = status is not row.status
     if has_changed:
         reason = proposal_status.describe_status(status, is_anybody_asked=bool(team_responses))
@@ -202,7 +184,7 @@ async def update_status(
 async def load_responses(session: Session, proposal_id: UUID) -> dict[UUID, TeamResponse]:
     """Load the responses of the asked teams that were not released, by team."""
     return {
-        item.consumer_team_id: TeamResponse(item.response, item.migration_deadline)
+        item.consumer_team_id: to_response(item)
         for item in await proposals.list_acknowledgments(session, [proposal_id])
         if item.released_at is None
     }
@@ -228,6 +210,8 @@ async def change_status(
         reason=reason,
     )
     session.record(event)
+    if status is ProposalStatus.PUBLISHED:  # a column that comes back and goes again is asked about again
+        await answers.remove(session, asset.id, [change["fingerprint"] for change in row.breaking_changes])
     if status is ProposalStatus.PUBLISHED and row.change_set_id is not None:
         await close_if_published(session, row.change_set_id)
     return await proposals.get(session, row.id)
@@ -270,7 +254,7 @@ async def find_stale_reason(session: Session, asset: Asset, row: Proposal) -> st
     base = await compare_with_base(session, row, await contracts.find_active(session, row.asset_id))
     if base is None or not base.further_breaks:
         return None
-    asked = (await load_affected_teams(session, asset, base.further_breaks, row.proposed_by)).asked
+    asked = (await load_affected_teams(session, asset, base.further_breaks)).asked
     if not asked:
         return None
     messages = "; ".join(compatibility.summarize_changes(base.further_breaks, limit=5))
@@ -305,7 +289,8 @@ async def rebase(session: Session, asset: Asset, row: Proposal, base: NewBase) -
 
 
 async def _move_to_base(session: Session, asset: Asset, row: Proposal, base: NewBase) -> Proposal:
-    asked = frozenset((await load_affected_teams(session, asset, base.further_breaks, row.proposed_by)).asked)
+    asked = frozenset((await load_affected_teams(session, asset, base.further_breaks)).asked)
+    policy = await load_policy(session, asset)
     version = compatibility.follow_version(row.proposed_version or "", base.contract.version, base.judgement)
     await session.update_row(
         Proposal,
@@ -315,7 +300,7 @@ async def _move_to_base(session: Session, asset: Asset, row: Proposal, base: New
         change_type=base.judgement.change_type,
         proposed_version=version,
         # A team that is asked now gets as long for its answer as any other.
-        expires_at=max(row.expires_at, proposal_status.choose_expiry(None, session.now)) if asked else row.expires_at,
+        expires_at=max(row.expires_at, session.now + policy.span) if asked else row.expires_at,
         row_version=row.row_version + 1,
     )
     event = events.ProposalRebased(

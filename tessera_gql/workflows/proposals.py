@@ -3,31 +3,33 @@
 Each command locks the asset, then reads the proposal again.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid
 from tessera_gql.policy import proposal_status, validation
-from tessera_gql.policy.access import Action, Actor
-from tessera_gql.policy.enums import Intent, ProposalKind, ProposalStatus, Response
-from tessera_gql.policy.events import ProposalAnswered, ReminderSent
+from tessera_gql.policy.access import Action, Actor, acting_team, authorize, is_allowed
+from tessera_gql.policy.ask_events import ProposalAnswered, ReminderSent
+from tessera_gql.policy.ask_policy import AskPolicy, find_due_days, find_next_reminder
+from tessera_gql.policy.enums import Intent, OnSilence, ProposalKind, ProposalStatus, Response
 from tessera_gql.policy.fingerprints import are_fingerprints_current
 from tessera_gql.policy.proposal_status import (
     TeamResponse,
+    choose_expiry,
     choose_migration_deadline,
-    due_reminder,
-    is_consent,
     registration_status,
+    require_answer,
     require_consistent_intent,
 )
 from tessera_gql.policy.retirement import judge_retirement
-from tessera_gql.store import assets, contracts, proposals, registrations, teams
+from tessera_gql.store import answers, assets, contracts, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
-from tessera_gql.store.session import Session, ids
+from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Proposal
 from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows.ask_clock import extend
 from tessera_gql.workflows.open_proposals import Claim, ProposalOptions, ask_again, find_open_proposal, supersede
 from tessera_gql.workflows.proposal_lifecycle import (
     ProposalDraft,
@@ -40,7 +42,7 @@ from tessera_gql.workflows.proposal_lifecycle import (
     release,
     update_status,
 )
-from tessera_gql.workflows.teams import require_owning_team, require_row_version, resolve_acting_team
+from tessera_gql.workflows.teams import require_owning_team, require_row_version
 
 
 @dataclass(frozen=True)
@@ -61,22 +63,54 @@ async def acknowledge(
     answer: AcknowledgmentInput,
     expected_row_version: int | None = None,
 ) -> ProposalResult:
-    """Record the response of an asked team; a later response replaces it."""
+    """Record the response of an asked team; a later response replaces it.
+
+    The team's delegate and, once the request was escalated, its escalation team may answer for it.
+    """
     asset, row = await _lock(session, proposal_id, expected_row_version)
-    team_id = await resolve_acting_team(session, actor, Action.ACKNOWLEDGE_PROPOSAL, team)
+    requested = (await teams.get(session, team)).id if team else acting_team(actor, Action.ACKNOWLEDGE_PROPOSAL, None)
     row = await _update_open(session, asset, row)
-    acknowledgment = await _find_acknowledgment(session, row, team_id)
-    response = answer.response
-    deadline = choose_migration_deadline(TeamResponse(response, answer.migration_deadline), session.now)
+    acknowledgment = await _find_acknowledgment(session, actor, row, requested)
+    responded_by = await find_substitute(session, actor, asset, row, acknowledgment)
+    return await record_answer(session, asset, row, acknowledgment, answer, responded_by)
+
+
+async def record_answer(
+    session: Session,
+    asset: Asset,
+    row: Proposal,
+    acknowledgment: Acknowledgment,
+    answer: AcknowledgmentInput,
+    responded_by: UUID | None,
+) -> ProposalResult:
+    """Store the answer to a request, and for later proposals with the same changes; update the status."""
+    team_id, response = acknowledgment.consumer_team_id, answer.response
     notes = validation.clean_text(answer.notes, "notes")
+    require_answer(response, notes)
+    deadline = choose_migration_deadline(TeamResponse(response, answer.migration_deadline), session.now)
+    values = {"response": response, "migration_deadline": deadline, "notes": notes}
     await session.update_row(
         Acknowledgment,
         acknowledgment.id,
-        response=response,
-        migration_deadline=deadline,
-        notes=notes,
+        **values,
         responded_at=session.now,
+        responded_by=responded_by,
+        carried_from=None,
+        overdue_at=None,
     )
+    reads = acknowledgment.reads
+    subject = {"team_id": team_id, "asset_id": asset.id, "acknowledgment_id": acknowledgment.id}
+    rows = [
+        {
+            **subject,
+            **values,
+            "fingerprint": fingerprint,
+            "reads": None if reads is None else reads.get(fingerprint, []),
+            "answered_at": session.now,
+        }
+        for fingerprint in acknowledgment.change_fingerprints
+    ]
+    await answers.replace(session, rows)
     acknowledged_at = None if response is Response.BLOCKED else session.now
     await registrations.mark_response(session, asset.id, team_id, registration_status(response), acknowledged_at)
     event = ProposalAnswered(
@@ -88,8 +122,56 @@ async def acknowledge(
         response=response,
         migration_deadline=deadline,
         notes=notes,
+        responded_by=responded_by,
     )
     session.record(event)
+    return await update_status(session, asset, row)
+
+
+async def find_substitute(
+    session: Session, actor: Actor, asset: Asset, row: Proposal, acknowledgment: Acknowledgment
+) -> UUID | None:
+    """Return the team that answers for the asked one, None if the actor acts for that itself; else raise Forbidden."""
+    action, asked = Action.ACKNOWLEDGE_PROPOSAL, acknowledgment.consumer_team_id
+    if is_allowed(actor, action, asked):
+        return None
+    (team,) = await teams.by_ids(session, [asked])
+    has_delegate = team.delegate_until is not None and session.now < team.delegate_until
+    for substitute in (team.delegate_team_id if has_delegate else None, acknowledgment.escalated_to):
+        if substitute is None or not is_allowed(actor, action, substitute):
+            continue
+        if substitute in (asset.owner_team_id, row.proposed_by):
+            raise Forbidden(
+                "The team that owns the asset can't answer its own proposal as a delegate.", field=("team",)
+            )
+        return substitute
+    if team.delegate_team_id is not None and is_allowed(actor, action, team.delegate_team_id):
+        raise Forbidden(f"The delegation of {team.name} ended on {team.delegate_until:%Y-%m-%d}.", field=("team",))
+    authorize(actor, action, asked)
+    return None
+
+
+async def extend_proposal(
+    session: Session,
+    actor: Actor,
+    proposal_id: UUID,
+    expires_at: datetime,
+    *,
+    team: TeamRef | None = None,
+    expected_row_version: int | None = None,
+) -> ProposalResult:
+    """Let an open proposal expire later, as the owning team; raises Invalid for a moment that is not later."""
+    asset, row = await _lock(session, proposal_id, expected_row_version)
+    action = Action.EXTEND_PROPOSAL
+    await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", team)
+    row = await _update_open(session, asset, row)
+    choose_expiry(expires_at, expires_at, session.now)
+    if expires_at < row.expires_at:
+        raise Invalid(
+            f"The proposal stays open until {row.expires_at:%Y-%m-%d %H:%M} UTC already. Give a later moment.",
+            field=("expiresAt",),
+        )
+    row = await extend(session, asset, row, expires_at, "extended by the owning team")
     return await update_status(session, asset, row)
 
 
@@ -228,34 +310,30 @@ async def apply_deadlines(session: Session, proposal_id: UUID) -> ProposalResult
     return await update_status(session, asset, row)
 
 
-async def find_due_reminders(session: Session, spans: Sequence[timedelta]) -> list[UUID]:
-    """Find proposals for which a reminder seems due; read without a lock."""
-    near = await proposals.list_expiring(session, session.now, max(spans, default=timedelta()))
-    sent_hours = await proposals.load_reminder_hours(session, ids(near))
-    return [row.id for row in near if _due_hours(session, row, spans, sent_hours[row.id]) is not None]
-
-
-async def send_reminder(session: Session, proposal_id: UUID, spans: Sequence[timedelta]) -> bool:
-    """Send a reminder if one is due, under the asset's lock, so that of several workers one sends it."""
+async def send_reminders(session: Session, proposal_id: UUID) -> bool:
+    """Send the reminders that are due, under the asset's lock, so that of several workers one sends them."""
     _, row = await _lock(session, proposal_id)
-    hours = _due_hours(session, row, spans, (await proposals.load_reminder_hours(session, [proposal_id]))[proposal_id])
-    answers = await load_responses(session, proposal_id)
-    silent_teams = frozenset(team for team, answer in answers.items() if answer.response is None)
-    if hours is None or not silent_teams or row.status is not ProposalStatus.PENDING:
-        return False
-    event = ReminderSent(
-        audience_team_ids=silent_teams,
-        asset_id=row.asset_id,
-        proposal_id=row.id,
-        hours_before=hours,
-        expires_at=row.expires_at,
-    )
-    session.record(event)
-    return True
-
-
-def _due_hours(session: Session, row: Proposal, spans: Sequence[timedelta], sent_hours: set[int]) -> int | None:
-    return due_reminder(spans, sent_hours, proposed_at=row.proposed_at, expires_at=row.expires_at, now=session.now)
+    due: dict[tuple[int, datetime, OnSilence], set[UUID]] = defaultdict(set)
+    for item in await proposals.list_acknowledgments(session, [proposal_id]):
+        is_unanswered = item.response is None and item.released_at is None
+        if not (row.status.is_open and is_unanswered and item.remind_at is not None and item.remind_at <= session.now):
+            continue
+        policy = AskPolicy.from_json(item.policy)
+        remind_at = find_next_reminder(policy, item.due_at, session.now)
+        await session.update_row(Acknowledgment, item.id, remind_at=remind_at)
+        if (days := find_due_days(policy, item.due_at, session.now)) is not None:
+            due[days, item.due_at, policy.on_silence] |= {item.consumer_team_id, *filter(None, [item.escalated_to])}
+    for (days, due_at, on_silence), audience in due.items():
+        event = ReminderSent(
+            audience_team_ids=frozenset(audience),
+            asset_id=row.asset_id,
+            proposal_id=row.id,
+            days_before=days,
+            due_at=due_at,
+            on_silence=on_silence,
+        )
+        session.record(event)
+    return bool(due)
 
 
 async def _lock(session: Session, proposal_id: UUID, expected_row_version: int | None = None) -> tuple[Asset, Proposal]:
@@ -277,11 +355,12 @@ def _require_open(row: Proposal) -> None:
     proposal_status.require_open(row.status, row.expires_at, row.resolved_at)
 
 
-async def _find_acknowledgment(session: Session, row: Proposal, team: UUID) -> Acknowledgment:
+async def _find_acknowledgment(session: Session, actor: Actor, row: Proposal, team: UUID) -> Acknowledgment:
     acknowledgments = await proposals.list_acknowledgments(session, [row.id])
     asked = {item.consumer_team_id: item for item in acknowledgments if item.released_at is None}
     if team in asked:
         return asked[team]
+    authorize(actor, Action.ACKNOWLEDGE_PROPOSAL, team)
     name, names = await teams.join_names(session, [team]), await teams.join_names(session, list(asked))
     raise Forbidden(
         f"{name} is not asked by this proposal: it reads nothing that would break, or proposed it itself."
@@ -291,11 +370,15 @@ async def _find_acknowledgment(session: Session, row: Proposal, team: UUID) -> A
 
 
 async def _describe_missing(session: Session, row: Proposal) -> str:
-    answers = await load_responses(session, row.id)
-    blocking_teams = [team for team, answer in answers.items() if answer.response is Response.BLOCKED]
+    responses = await load_responses(session, row.id)
+    blocking_teams = [team for team, response in responses.items() if response.is_block]
     if blocking_teams:
         names = await teams.join_names(session, blocking_teams)
         return f"The proposal is rejected: {names} answered BLOCKED. Settle it with them; they may answer again."
-    unconsenting_teams = [team for team, answer in answers.items() if not is_consent(answer, session.now)]
-    names = await teams.join_names(session, unconsenting_teams)
-    return f"The proposal is pending: it waits for {names}. It can be published once they agree."
+    waiting = {team: response for team, response in responses.items() if not response.is_consent}
+    migrating = [team for team, response in waiting.items() if response.response is Response.MIGRATING]
+    names = await teams.join_names(session, [*waiting])
+    reason = f"The proposal is pending: it waits for {names}. It can be published once they agree."
+    if migrating:
+        reason += f" Still migrating: {await teams.join_names(session, migrating)}."
+    return reason

@@ -16,9 +16,10 @@ from tessera_gql.policy.enums import Intent, Outcome, ProposalStatus
 from tessera_gql.store import assets, contracts
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal
+from tessera_gql.store.tables import Asset, Contract, Proposal
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import open_proposals, proposal_lifecycle
+from tessera_gql.workflows.affected_teams import load_affected_teams
 from tessera_gql.workflows.comparisons import compare_terms, validate_schema
 from tessera_gql.workflows.contracts import ContractDraft, find_base_version, insert_contract, terms_of, update_metadata
 from tessera_gql.workflows.open_proposals import Claim, ProposalOptions
@@ -64,6 +65,7 @@ class PublishRequest:
     An `intent` of ASK opens or updates a proposal and publishes nothing. RELEASE publishes what is approved and what
     breaks no reader; `require_explicit_publish` keeps a proposal for `publishProposal` even then. `known_columns` are
     for a schema that comes from dbt. `known_judgement` counts if its contract is still the active one.
+    `unaffected_assets` are tables of the owner that are made from the asset, but no longer read what changes.
     """
 
     schema: Any
@@ -83,6 +85,7 @@ class PublishRequest:
     source: SchemaDocument | None = None
     known_columns: KnownColumns | None = None
     known_judgement: KnownJudgement | None = None
+    unaffected_assets: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -219,8 +222,8 @@ async def _publish(session: Session, context: PublishContext, outcome: Outcome) 
     version = compatibility.next_version(request.version, base_version, judgement)
     not_asked: Mapping[UUID, Sequence[str]] = {}
     if outcome is Outcome.FORCED:
-        affected = await proposal_lifecycle.load_affected_teams(session, asset, judgement.breaking, context.team)
-        not_asked = affected.asked
+        affected = await load_affected_teams(session, asset, judgement.breaking)
+        not_asked = {team: reasons.fingerprints for team, reasons in affected.asked.items()}
     is_reached = context.open_proposal is not None and context.open_proposal.fingerprint == context.terms.fingerprint
     reached = context.open_proposal if is_reached else None
     if outcome is Outcome.FORCED and context.open_proposal is not None and reached is None:
@@ -271,11 +274,9 @@ async def _open_proposal(
     """Open a proposal, in place of the open one if there is one with this difference."""
     asset, request, judgement = context.asset, context.request, context.judgement
     version = compatibility.next_version(request.version, current.version, judgement)
-    answers: dict[UUID, Acknowledgment] = {}
     change_set_id, requires_explicit = request.change_set_id, request.require_explicit_publish
     if (waiting := context.open_proposal) is not None:
         is_agreed = request.intent is Intent.RELEASE and open_proposals.is_agreed(waiting, judgement.breaking)
-        answers = await open_proposals.load_answers(session, waiting)
         requires_explicit = requires_explicit or (
             waiting.require_explicit_publish and not request.publish_when_approved
         )
@@ -295,7 +296,7 @@ async def _open_proposal(
         change_set_id=change_set_id,
         metadata=validation.clean_metadata(request.metadata),
         source=request.source,
-        answers=answers,
+        unaffected_assets=request.unaffected_assets,
     )
     return await proposal_lifecycle.open_proposal(session, asset, current, draft)
 

@@ -87,7 +87,7 @@ def test_a_server_uses_newer_tables_compatible_with_it_but_no_older_tables(
     assert (mismatch is None) if message is None else (mismatch is not None and message in mismatch)
 
 
-FIRST_RELEASE = "0009"
+FIRST_RELEASE = "0010"
 """The newest revision before the first release; no server of an older revision has been released."""
 
 

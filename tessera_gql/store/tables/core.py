@@ -27,7 +27,11 @@ from tessera_gql.store.tables.base import (
 
 
 class Team(Base, table=True):
-    """A team that owns assets or consumes them. `name_key` is the case-folded name, which is unique."""
+    """A team that owns assets or consumes them. `name_key` is the case-folded name, which is unique.
+
+    Until `delegate_until` the delegate may answer for the team. Asks without an answer go to the escalation team as
+    well, as the policy of the asset's tier says.
+    """
 
     __tablename__ = "teams"
     __table_args__ = (sa.UniqueConstraint("name_key"), {"schema": "core"})
@@ -36,12 +40,19 @@ class Team(Base, table=True):
     name: str = column(Text)
     name_key: str = column(Text)
     meta: dict[str, Any] = column(JSON_TYPE)
+    delegate_team_id: UUID | None = foreign_key("core.teams.id", nullable=True, index=True)
+    delegate_until: datetime | None = time_column(nullable=True)
+    escalation_team_id: UUID | None = foreign_key("core.teams.id", nullable=True, index=True)
+    archived_at: datetime | None = time_column(nullable=True)
     row_version: int = row_version_column()
     created_at: datetime = time_column()
 
 
 class Asset(Base, table=True):
-    """A table, view, model, source, topic or file. `compatibility_mode` applies while no contract is active."""
+    """A table, view, model, source, topic or file. `compatibility_mode` applies while no contract is active.
+
+    `is_tier_confirmed` says that an administrator has set the tier; others only suggest one.
+    """
 
     __tablename__ = "assets"
     __table_args__ = (sa.UniqueConstraint("fqn_key"), {"schema": "core"})
@@ -54,6 +65,15 @@ class Asset(Base, table=True):
     description: str | None = column(Text, nullable=True)
     compatibility_mode: Mode = column(enum_column_type(Mode))
     meta: dict[str, Any] = column(JSON_TYPE)
+    tier: enums.AssetTier = Field(
+        default=enums.AssetTier.NORMAL,
+        sa_column=sa.Column(enum_column_type(enums.AssetTier), nullable=False, server_default="NORMAL"),
+    )
+    is_tier_confirmed: bool = Field(
+        default=False, sa_column=sa.Column(sa.Boolean, nullable=False, server_default=sa.false())
+    )
+    superseded_by_id: UUID | None = foreign_key("core.assets.id", nullable=True, index=True)
+    archived_at: datetime | None = time_column(nullable=True)
     row_version: int = row_version_column()
     created_at: datetime = time_column()
 
@@ -108,6 +128,52 @@ class AssetDependency(Base, table=True):
     created_at: datetime = time_column()
 
 
+class ColumnEdge(Base, table=True):
+    """A column of the target asset that is made from a column of the source asset; an empty name stands for any.
+
+    Two assets with a dependency but without column edges have unknown column lineage.
+    """
+
+    __tablename__ = "column_edges"
+    __table_args__ = (
+        sa.Index("ix_column_edges_source_asset_id", "source_asset_id", "source_column"),
+        sa.CheckConstraint("source_asset_id <> target_asset_id", name="not_itself"),
+        {"schema": "core"},
+    )
+
+    target_asset_id: UUID = Field(sa_column=sa.Column(Uuid, sa.ForeignKey("core.assets.id"), primary_key=True))
+    target_column: str = Field(sa_column=sa.Column(Text, primary_key=True))
+    source_asset_id: UUID = Field(sa_column=sa.Column(Uuid, sa.ForeignKey("core.assets.id"), primary_key=True))
+    source_column: str = Field(sa_column=sa.Column(Text, primary_key=True))
+    kind: enums.ColumnEdgeKind = Field(sa_column=sa.Column(enum_column_type(enums.ColumnEdgeKind), primary_key=True))
+    created_at: datetime = time_column()
+
+
+class Deprecation(Base, table=True):
+    """An announcement that an asset, or its field `path` (empty: the whole asset), goes away at `sunset_at`."""
+
+    __tablename__ = "deprecations"
+    __table_args__ = (
+        unique_where("uq_deprecations_live", "asset_id", "path", condition="ended_at IS NULL"),
+        sa.Index("ix_deprecations_asset_id_declared_at", "asset_id", "declared_at", "id"),
+        {"schema": "core"},
+    )
+
+    id: UUID = id_column()
+    asset_id: UUID = foreign_key("core.assets.id")
+    path: str = column(Text)
+    sunset_at: datetime | None = time_column(nullable=True)
+    replacement: str | None = column(Text, nullable=True)
+    reason: str | None = column(Text, nullable=True)
+    origin: enums.DeprecationOrigin = column(enum_column_type(enums.DeprecationOrigin))
+    declared_by: UUID = foreign_key("core.teams.id", index=True)
+    declared_at: datetime = time_column()
+    ended_at: datetime | None = time_column(nullable=True)
+    reminded_days: list[int] = column(JSON_TYPE)
+    row_version: int = row_version_column()
+    created_at: datetime = time_column()
+
+
 class Project(Base, table=True):
     """A dbt project, or another source of contracts: its keys sync the tables of its owners, in its schemas.
 
@@ -136,12 +202,16 @@ class ProjectOwner(Base, table=True):
 
 
 class ApiKey(Base, table=True):
-    """An API key of a team or a project, or (without both) of an administrator. Only its token's SHA-256 is stored."""
+    """An API key of a team, a project or a source of usage, or (without all) of an administrator.
+
+    Only its token's SHA-256 is stored.
+    """
 
     __tablename__ = "api_keys"
     __table_args__ = (
         sa.Index("ix_api_keys_team_id_created_at", "team_id", "created_at", "id"),
         sa.CheckConstraint("team_id IS NULL OR project_id IS NULL", name="holder"),
+        sa.CheckConstraint("usage_source_id IS NULL OR (team_id IS NULL AND project_id IS NULL)", name="source"),
         {"schema": "core"},
     )
 
@@ -151,6 +221,7 @@ class ApiKey(Base, table=True):
     token_hash: str = column(Text, unique=True)
     team_id: UUID | None = foreign_key("core.teams.id", nullable=True)
     project_id: UUID | None = foreign_key("core.projects.id", nullable=True, index=True)
+    usage_source_id: UUID | None = foreign_key("core.usage_sources.id", nullable=True, index=True)
     scopes: list[str] = column(JSON_TYPE)
     created_by: str = column(Text)
     expires_at: datetime | None = time_column(nullable=True)

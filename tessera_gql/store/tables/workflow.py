@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import Text
+from sqlalchemy import Text, Uuid
 from sqlmodel import Field
 
 from tessera_gql.diff import Mode
@@ -17,6 +17,7 @@ from tessera_gql.store.tables.base import (
     JSON_TYPE,
     SEQUENCE_TYPE,
     Base,
+    UTCDateTime,
     column,
     enum_column_type,
     foreign_key,
@@ -30,6 +31,9 @@ IS_OPEN = "status IN ('PENDING', 'APPROVED', 'REJECTED')"
 # Two indexes instead of one, because NULLs are distinct in a unique index.
 IS_LIVE_FOR_TEAM = "status <> 'INACTIVE' AND consumer_asset_id IS NULL"
 IS_LIVE_FOR_ASSET = "status <> 'INACTIVE' AND consumer_asset_id IS NOT NULL"
+# Defaults of columns that were added to rows; a new row always has its own values.
+DEFAULT_ASK_POLICY = '{"dueDays": 30, "remindDaysBefore": [3, 1], "escalateAfterDays": null, "onSilence": "EXPIRE"}'
+EPOCH = "2000-01-01 00:00:00+00"
 REGISTRATION_KEY = ("asset_id", "consumer_team_id", "consumer_asset_id")
 
 
@@ -133,12 +137,20 @@ class Proposal(Base, table=True):
     meta: dict[str, Any] = column(JSON_TYPE)
     source: dict[str, str] | None = column(sa.JSON(none_as_null=True), nullable=True)
     known_columns: dict[str, dict[str, str | None]] | None = column(sa.JSON(none_as_null=True), nullable=True)
+    unaffected_assets: list[str] | None = column(JSON_TYPE, nullable=True)  # ids of own assets that no longer read it
     row_version: int = row_version_column()
     created_at: datetime = time_column()
 
 
 class Acknowledgment(Base, table=True):
-    """One asked team's response to a proposal. From `released_at` on it is not required any more."""
+    """One asked team's response to a proposal. From `released_at` on it is not required any more.
+
+    `reads` has the fields that the team reads for each fingerprint, `paths` how the change reaches tables made from the
+    asset, as far as lineage leads there; null `reads` stand for everything. `policy` is a copy of the policy of silence
+    at the time of the ask, with `due_at` as its date. `carried_from` is the acknowledgment whose answer holds for this
+    one, `previous_id` an earlier one that did not suffice. `responded_by` is the delegate or escalation team that
+    answered for the team.
+    """
 
     __tablename__ = "acknowledgments"
     __table_args__ = (
@@ -162,6 +174,68 @@ class Acknowledgment(Base, table=True):
     notes: str | None = column(Text, nullable=True)
     responded_at: datetime | None = time_column(nullable=True)
     released_at: datetime | None = time_column(nullable=True)
+    released_by: dict[str, Any] | None = column(JSON_TYPE, nullable=True)  # {kind, reference, at}
+    reads: dict[str, list[str]] | None = column(JSON_TYPE, nullable=True)
+    paths: list[dict[str, Any]] | None = column(JSON_TYPE, nullable=True)  # {fingerprint, steps, is_known}
+    policy: dict[str, Any] = column(JSON_TYPE, server_default=DEFAULT_ASK_POLICY)
+    asked_at: datetime = column(UTCDateTime(), server_default=EPOCH)
+    due_at: datetime = column(UTCDateTime(), server_default=EPOCH)
+    remind_at: datetime | None = time_column(nullable=True)  # the next reminder
+    escalate_at: datetime | None = time_column(nullable=True)
+    carried_from: UUID | None = foreign_key("workflow.acknowledgments.id", nullable=True, index=True)
+    previous_id: UUID | None = foreign_key("workflow.acknowledgments.id", nullable=True, index=True)
+    responded_by: UUID | None = foreign_key("core.teams.id", nullable=True, index=True)
+    escalated_to: UUID | None = foreign_key("core.teams.id", nullable=True, index=True)
+    overdue_at: datetime | None = time_column(nullable=True)
+    created_at: datetime = time_column()
+
+
+class Answer(Base, table=True):
+    """The latest answer of a team to one change of an asset. It holds for later proposals with the same change."""
+
+    __tablename__ = "answers"
+    __table_args__ = (sa.Index("ix_answers_asset_id", "asset_id"), {"schema": "workflow"})
+
+    team_id: UUID = Field(sa_column=sa.Column(Uuid, sa.ForeignKey("core.teams.id"), primary_key=True))
+    asset_id: UUID = Field(sa_column=sa.Column(Uuid, sa.ForeignKey("core.assets.id"), primary_key=True))
+    fingerprint: str = Field(sa_column=sa.Column(Text, primary_key=True))
+    reads: list[str] | None = column(JSON_TYPE, nullable=True)  # null: everything
+    acknowledgment_id: UUID = foreign_key("workflow.acknowledgments.id", index=True)
+    response: enums.Response = column(enum_column_type(enums.Response))
+    migration_deadline: datetime | None = time_column(nullable=True)
+    notes: str | None = column(Text, nullable=True)
+    answered_at: datetime = time_column()
+
+
+class AskPolicy(Base, table=True):
+    """What asks about assets of a tier give: the days to answer, reminders, escalation, and the meaning of silence."""
+
+    __tablename__ = "ask_policies"
+    __table_args__ = ({"schema": "workflow"},)
+
+    tier: enums.AssetTier = Field(sa_column=sa.Column(enum_column_type(enums.AssetTier), primary_key=True))
+    due_days: int = column(sa.Integer)
+    remind_days_before: list[int] = column(JSON_TYPE)
+    escalate_after_days: int | None = column(sa.Integer, nullable=True)
+    on_silence: enums.OnSilence = column(enum_column_type(enums.OnSilence))
+    row_version: int = row_version_column()
+    updated_at: datetime = time_column()
+
+
+class Comment(Base, table=True):
+    """A remark on a proposal, by a team or (without one) an administrator."""
+
+    __tablename__ = "comments"
+    __table_args__ = (
+        sa.Index("ix_comments_proposal_id_created_at", "proposal_id", "created_at", "id"),
+        {"schema": "workflow"},
+    )
+
+    id: UUID = id_column()
+    proposal_id: UUID = foreign_key("workflow.proposals.id")
+    team_id: UUID | None = foreign_key("core.teams.id", nullable=True, index=True)
+    author: str = column(Text)
+    body: str = column(Text)
     created_at: datetime = time_column()
 
 

@@ -1,0 +1,112 @@
+"""Events of asks: teams that are asked, released and reminded, their answers and their silence."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from tessera_gql.policy.enums import OnSilence, ReleaseKind, Response
+from tessera_gql.policy.events import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcknowledgmentRequested(Event):
+    """A team is asked about the `changes`; no answer before `due_at` means what `on_silence` says."""
+
+    entity_field = "acknowledgment_id"
+    acknowledgment_id: UUID
+    consumer_team_id: UUID
+    expires_at: datetime
+    due_at: datetime
+    on_silence: OnSilence
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcknowledgmentReleased(Event):
+    """A team no longer reads what the proposal breaks: it is no longer asked, and its response no longer counts."""
+
+    entity_field = "acknowledgment_id"
+    acknowledgment_id: UUID
+    consumer_team_id: UUID
+    evidence: ReleaseKind | None = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProposalAnswered(Event):
+    """An asked team answered; `responded_by` is its delegate or escalation team if that answered for it."""
+
+    entity_field = "acknowledgment_id"
+    acknowledgment_id: UUID
+    consumer_team_id: UUID
+    response: Response
+    migration_deadline: datetime | None
+    notes: str | None
+    responded_by: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerCarried(Event):
+    """A team's earlier answer to the same changes holds for another proposal; it may still change it."""
+
+    entity_field = "acknowledgment_id"
+    acknowledgment_id: UUID
+    consumer_team_id: UUID
+    response: Response
+    carried_from: UUID | None
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SilenceCounted(Event):
+    """A team did not answer before the due date, and the policy of the ask was applied to it.
+
+    EXTEND gives it until `due_at`; APPROVE and BLOCK count as its answer.
+    """
+
+    entity_field = "acknowledgment_id"
+    acknowledgment_id: UUID
+    consumer_team_id: UUID
+    on_silence: OnSilence
+    due_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcknowledgmentEscalated(Event):
+    """An ask without an answer went to the escalation team of the asked team, which may answer as well."""
+
+    entity_field = "acknowledgment_id"
+    acknowledgment_id: UUID
+    consumer_team_id: UUID
+    escalated_to: UUID
+    due_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigrationOverdue(Event):
+    """The deadline of a migration passed without proof that the team no longer reads what breaks."""
+
+    entity_field = "acknowledgment_id"
+    acknowledgment_id: UUID
+    consumer_team_id: UUID
+    migration_deadline: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProposalExtended(Event):
+    """A proposal stays open for longer, because its owner asked for it, a team migrates, or an ask was extended."""
+
+    entity_field = "proposal_id"
+    before: datetime
+    expires_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReminderSent(Event):
+    """Teams were reminded to answer before the due date; sent once for each number of days before it."""
+
+    entity_field = "proposal_id"
+    days_before: int
+    due_at: datetime
+    on_silence: OnSilence

@@ -1,0 +1,37 @@
+"""Queries of the answers that teams have given to changes of assets."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, select
+
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Answer, table
+
+TABLE = table(Answer)
+
+
+async def load(session: Session, asset: UUID, teams: Collection[UUID]) -> dict[UUID, dict[str, Answer]]:
+    """Load the answers of teams to changes of an asset, by team and fingerprint."""
+    statement = select(TABLE).where(TABLE.c.asset_id == asset, session.in_values(TABLE.c.team_id, teams))
+    found: dict[UUID, dict[str, Answer]] = {}
+    for row in await session.list(statement, Answer):
+        found.setdefault(row.team_id, {})[row.fingerprint] = row
+    return found
+
+
+async def replace(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Store answers in place of earlier ones to the same changes; all rows are of one team and asset."""
+    if not rows:
+        return
+    await remove(session, rows[0]["asset_id"], [row["fingerprint"] for row in rows], team=rows[0]["team_id"])
+    await session.insert_many(Answer, rows)
+
+
+async def remove(session: Session, asset: UUID, fingerprints: Collection[str], *, team: UUID | None = None) -> None:
+    """Remove the answers to changes of an asset, those of one team or of all."""
+    conditions = [TABLE.c.asset_id == asset, session.in_values(TABLE.c.fingerprint, fingerprints)]
+    if team is not None:
+        conditions.append(TABLE.c.team_id == team)
+    await session.execute(delete(TABLE).where(*conditions))
