@@ -46,7 +46,7 @@ dev: $(SERVER) ## run the demo server, and restart it when a source file changes
 test: $(DEVELOPER) ## run the tests, on SQLite and on PostgreSQL
 	@$(BIN)/python -m pytest -q -n auto -m "not long and not dbt"
 
-test-long: $(DEVELOPER) ## run the tests that take long: whole workflows by the command line, restarts, recipes
+test-long: $(DEVELOPER) ## run the tests that take long: servers and commands as processes, faults, attacks, recipes
 	@$(BIN)/python -m pytest -q -n auto -m long
 
 test-fast: $(DEVELOPER) ## run the tests of the pure layers, and those of the store and the workflows on SQLite

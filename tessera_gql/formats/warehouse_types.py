@@ -53,10 +53,11 @@ class DataType:
 
 
 def parse_type(data_type: str, dialect: str | None = None) -> DataType:
-    """Parse a data type of an adapter of dbt or a dialect of SQL."""
+    """Parse a data type of an adapter of dbt or a dialect of SQL. The schema is the caller's, who may change it."""
     parse = _parse_cached if len(data_type) <= _MAX_CACHED_LENGTH else _parse
     parsed = parse(data_type, dialect)
-    return replace(parsed, schema=deepcopy(parsed.schema)) if _NESTED_KEYWORDS & parsed.schema.keys() else parsed
+    is_nested = bool(_NESTED_KEYWORDS & parsed.schema.keys())
+    return replace(parsed, schema=deepcopy(parsed.schema) if is_nested else dict(parsed.schema))
 
 
 def _parse(data_type: str, dialect: str | None) -> DataType:

@@ -15,6 +15,8 @@ import pytest
 from tessera_gql.client import TesseraError, Unavailable
 from tests.client.conftest import Open
 
+pytestmark = pytest.mark.long
+
 UNAVAILABLE = '{"errors": [{"message": "Busy.", "extensions": {"code": "UNAVAILABLE"%s}}]}'
 RATE_LIMITED = '{"errors": [{"message": "Slow down.", "extensions": {"code": "RATE_LIMITED", "retryAfter": 1}}]}'
 TEAM = (

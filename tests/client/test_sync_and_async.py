@@ -26,6 +26,8 @@ from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
 from tests.client.conftest import Open
 from tests.e2e.server import Running, serving
 
+pytestmark = pytest.mark.long
+
 DATA = Path(__file__).resolve().parents[2] / "../shared/data/dbt_manifests"
 KEY = "a-key-of-an-administrator-for-tests"
 

@@ -16,6 +16,8 @@ from tessera_gql.store.database import Database
 from tests.e2e.server import TESSERA, environment
 from tests.world import World
 
+pytestmark = pytest.mark.long
+
 
 def audit(url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(

@@ -15,6 +15,8 @@ from tests.e2e.server import TESSERA, Running, environment, run_tessera, serving
 from tests.ops.postgres import binaries
 from tests.world import World
 
+pytestmark = pytest.mark.long
+
 CREATE = "mutation($name: String!) { createTeam(input: { name: $name }) { errors { message } } }"
 
 

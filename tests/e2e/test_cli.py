@@ -20,6 +20,8 @@ from tessera_gql.cli import build_app
 from tessera_gql.client import AcknowledgmentResponse, TesseraClient
 from tests.e2e.server import ROOT, TESSERA, Running, environment, serving
 
+pytestmark = pytest.mark.long
+
 MANIFEST = ROOT / "tessera_gql/cli/shop_manifest.json"
 KEY = "a-key-of-an-administrator-for-tests"
 CUSTOMERS = "analytics.marts.customers"

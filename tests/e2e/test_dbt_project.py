@@ -9,7 +9,10 @@ import pytest
 from tests.e2e.server import Running, serving
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "../shared/data/dbt_manifests"
-pytestmark = pytest.mark.skipif(not MANIFESTS.is_dir(), reason="the shared manifests are not beside this checkout")
+pytestmark = [
+    pytest.mark.skipif(not MANIFESTS.is_dir(), reason="the shared manifests are not beside this checkout"),
+    pytest.mark.long,
+]
 
 SYNC = """mutation($input: SyncDbtManifestInput!) {
   syncDbtManifest(input: $input) {

@@ -20,6 +20,8 @@ from tessera_gql.workflows import projects
 from tessera_gql.workflows.projects import ProjectDetails
 from tests.e2e.server import ROOT, TESSERA, Running, environment, serving
 
+pytestmark = pytest.mark.long
+
 ADMIN = "an-administrators-key-for-this-test"
 MANIFEST = ROOT / "tessera_gql/cli/shop_manifest.json"
 WHO = "{ viewer { actor scopes } }"

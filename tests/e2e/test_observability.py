@@ -19,6 +19,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.e2e.server import Running, serving
 
+pytestmark = pytest.mark.long
+
 ADMIN_KEY = "an-administrators-key-for-this-test"
 METRICS_KEY = "a-key-for-the-metrics-alone-in-this-test"
 MANY = """query Catalog($first: Int) { assets(first: $first) { nodes { fqn owner { name } } } }"""

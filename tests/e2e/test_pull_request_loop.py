@@ -3,8 +3,12 @@
 Every step is a command of a workflow, with the key of the project; teams answer with keys of their own.
 """
 
+import pytest
+
 from tests.e2e.dbt_projects import Model
 from tests.e2e.pull_requests import ORDERS, Company, add_readers, start_shop
+
+pytestmark = pytest.mark.long
 
 
 def test_a_dropped_column_waits_for_its_readers_and_is_published_by_the_sync_after_the_merge(company: Company) -> None:

@@ -16,6 +16,8 @@ import websockets
 
 from tests.e2e.server import ROOT, Running, environment, run_tessera, serving
 
+pytestmark = pytest.mark.long
+
 
 def test_the_server_starts_in_an_empty_folder(tmp_path: Path) -> None:
     with serving(tmp_path) as server:

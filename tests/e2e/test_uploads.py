@@ -17,6 +17,8 @@ import pytest
 from bench.bulk import build_manifest
 from tests.e2e.server import Running, serving
 
+pytestmark = pytest.mark.long
+
 SYNC = """mutation ($input: SyncDbtManifestInput!) {
   syncDbtManifest(input: $input) { report { models { outcome } } errors { code message } }
 }"""

@@ -222,3 +222,8 @@ def test_every_result_is_valid_json_schema():
     read = read_one(table("orders", *[column(f"c{i}", spelling) for i, spelling in enumerate(spellings)]))
     Draft202012Validator.check_schema(read.schema)
     assert logical(read_column(column("id", "int"))) == INT
+
+
+def test_a_parsed_type_may_be_changed_without_effect_on_the_next_one():
+    warehouse_types.parse_type("decimal(12,2)").schema["minimum"] = 0
+    assert "minimum" not in warehouse_types.parse_type("decimal(12,2)").schema

@@ -21,6 +21,8 @@ from tests.formats.manifests import column, manifest, table
 from tests.graphql.conftest import Ask
 from tests.world import World
 
+pytestmark = pytest.mark.long
+
 SYNC = """mutation ($input: SyncDbtManifestInput!) {
   syncDbtManifest(input: $input) {
     report { models { fqn outcome } teamsCreated registrationsCreated dependenciesAdded }

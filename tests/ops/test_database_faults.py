@@ -21,6 +21,8 @@ from tests.e2e.server import TESSERA, Running, environment, serving
 from tests.ops.postgres import Postgres, binaries, sql, until
 from tests.world import World
 
+pytestmark = pytest.mark.long
+
 TEAM = 'mutation { createTeam(input: {name: "%s"}) { team { id } errors { message } } }'
 TEAMS = "{ teams { nodes { name } } }"
 PASSWORD = "canary-password"

@@ -24,6 +24,8 @@ from tests.ops.clients import Client, End, ends, names
 from tests.ops.postgres import Postgres, sql, until
 from tests.ops.test_shutdown import children
 
+pytestmark = pytest.mark.long
+
 CLIENTS = 12
 WELL_WITHIN_SECONDS = 5.0
 

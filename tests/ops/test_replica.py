@@ -20,6 +20,8 @@ from tests.e2e.server import Running, serving
 from tests.ops.clients import CREATE
 from tests.ops.postgres import Postgres, sql, until
 
+pytestmark = pytest.mark.long
+
 ME, OTHER = ANONYMOUS.name, "somebody else"
 NAMED = "query($name: String!) { teams(filter: {name: {eq: $name}}) { nodes { name } } }"
 CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity

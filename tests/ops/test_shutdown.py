@@ -17,6 +17,8 @@ from tests.e2e.server import Running, serving
 from tests.ops.clients import Asked, Client, End, ends, names
 from tests.ops.postgres import Postgres, sql, until
 
+pytestmark = pytest.mark.long
+
 CLIENTS = 30
 
 

@@ -10,6 +10,8 @@ from graphql import OperationType, build_schema, get_operation_ast, parse, valid
 
 from tests.e2e.server import ROOT, TESSERA, Running, environment, serving
 
+pytestmark = pytest.mark.long
+
 GUIDES = sorted((ROOT / "docs/guides").glob("*.md"))
 BLOCK = re.compile(r'^```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', re.MULTILINE | re.DOTALL)
 EXIT = re.compile(r"\s+# exit (\d+)$")

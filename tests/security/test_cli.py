@@ -23,6 +23,8 @@ from tests.security.commands import CommandResult, every_command, print_counts, 
 from tests.security.foreign_servers import ANSWERS, answering, greeting, tls
 from tests.security.rewriting_proxy import rewriting
 
+pytestmark = pytest.mark.long
+
 KEY = "a-key-of-an-administrator-for-tests"
 SECRETS_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 PASSWORD = "hunter2-hunter2"

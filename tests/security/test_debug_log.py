@@ -19,6 +19,8 @@ from tests.e2e.server import TESSERA, Running, environment, serving
 from tests.e2e.test_uploads import SYNC
 from tests.formats.manifests import column, manifest, table
 
+pytestmark = pytest.mark.long
+
 PROTOCOLS: Any = ["graphql-transport-ws"]
 KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 CANARIES = {

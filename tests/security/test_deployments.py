@@ -14,6 +14,8 @@ from websockets.typing import Subprotocol
 
 from tests.security.deployments import ADMIN_KEY, TEAM, Caller, Table
 
+pytestmark = pytest.mark.long
+
 FIND = "query ($name: String!) { teams(filter: {name: {eq: $name}}) { nodes { name } } }"
 EVENTS = "subscription { events(filter: {kind: {in: [TEAM_CREATED]}}) { cursor actor } }"
 TIMES = 6

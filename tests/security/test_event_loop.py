@@ -17,6 +17,8 @@ import pytest
 
 from tests.e2e.server import Running, serving
 
+pytestmark = pytest.mark.long
+
 ADMIN = "an-administrators-key-for-this-test"
 HEADERS = {"Authorization": f"Bearer {ADMIN}"}
 HELD_SECONDS = 0.05

@@ -24,6 +24,8 @@ from tests.e2e.server import TESSERA
 from tests.security.commands import CommandResult, every_command, print_counts, run
 from tests.security.hostile_data import ASSET, CUSTOMERS, HOSTILE, MARKER, OWNER, Place, hostile_place
 
+pytestmark = pytest.mark.long
+
 FORMATS = {"json", "markdown", "github", "junit", "odcs", "json-schema", "source"}
 ODD_FILE = "x'; touch pwned #\x1b[2J\n::error::x.db"
 

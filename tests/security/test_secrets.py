@@ -29,6 +29,8 @@ from tests.notifications.receiver import receiving
 from tests.notifications.test_webhooks import deliveries, settled, working
 from tests.world import World
 
+pytestmark = pytest.mark.long
+
 ADDRESS = "https://example.com/hook"
 
 
