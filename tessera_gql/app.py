@@ -329,11 +329,8 @@ def _create_metrics_endpoint(components: Components) -> MetricsEndpoint | None:
 def start_background_tasks(components: Components, *listeners: Callable[[], None]) -> list[asyncio.Task[None]]:
     """Start the background tasks for deadlines and webhooks. Commits of other processes call `listeners`."""
     settings, database, worker = components.settings, components.database, components.webhook_worker
-    spans = [timedelta(days=days) for days in settings.reminder_days]
     tasks = [
-        asyncio.create_task(
-            deadlines.run_deadlines(database, reminder_spans=spans, pool=components.compute_pool), name="deadlines"
-        ),
+        asyncio.create_task(deadlines.run_deadlines(database, pool=components.compute_pool), name="deadlines"),
         asyncio.create_task(worker.run(), name="webhooks"),
     ]
     if url := settings.listen_url:

@@ -128,7 +128,8 @@ class World:
         self, proposal: Proposal, team: Team, response: Response, deadline: datetime | None = None
     ) -> ProposalResult:
         async with self.database.write() as session:
-            acknowledgment = AcknowledgmentInput(response, deadline)
+            notes = "not before the migration" if response is Response.BLOCKED else None
+            acknowledgment = AcknowledgmentInput(response, deadline, notes)
             return await proposal_verbs.acknowledge(
                 session, self.actor, proposal.id, team=TeamRef(id=team.id), answer=acknowledgment
             )

@@ -111,11 +111,6 @@ class Settings(ServerSettings, TelemetrySettings, RateLimitSettings, LimitSettin
         default=False,
         description="Allow webhooks to private and loopback addresses, for receivers in your own network.",
     )
-    reminder_days: Annotated[list[int], NoDecode] = Field(
-        default_factory=lambda: [3, 1],
-        description="Days before a proposal's expiry on which teams that have not answered are reminded, separated "
-        "by commas; `off` for no reminders.",
-    )
 
     @field_validator("default_compatibility_mode", mode="before")
     @classmethod
@@ -136,16 +131,6 @@ class Settings(ServerSettings, TelemetrySettings, RateLimitSettings, LimitSettin
         for key in keys:
             parse_key(key)
         return keys
-
-    @field_validator("reminder_days", mode="before")
-    @classmethod
-    def _parse_days(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        days = [] if value == "off" else [part.strip() for part in value.split(",") if part.strip()]
-        if not all(day.isdecimal() and 0 < int(day) <= 366 for day in days):
-            raise ValueError("Write days, 1 to 366, separated by commas, for example 3,1, or `off`.")
-        return [int(day) for day in days]
 
     @field_validator("webhook_url")
     @classmethod

@@ -9,6 +9,7 @@ from tessera_gql.diff import MODE_DESCRIPTIONS, Bump, Certainty, ChangeKind, Mod
 from tessera_gql.formats.schema_documents import SchemaFormat
 from tessera_gql.policy.access import Scope
 from tessera_gql.policy.enums import (
+    AssetTier,
     ChangeSetStatus,
     ChangeType,
     ContractStatus,
@@ -16,10 +17,12 @@ from tessera_gql.policy.enums import (
     DependencyType,
     Evidence,
     Intent,
+    OnSilence,
     Outcome,
     ProposalKind,
     ProposalStatus,
     RegistrationStatus,
+    ReleaseKind,
     ResourceType,
     Response,
 )
@@ -203,7 +206,7 @@ describe_enum(
     "The source of the knowledge that one asset or team reads another asset.",
     DECLARED="A person or a program declared it through this API.",
     DBT_MANIFEST="It was found in a dbt manifest.",
-    QUERY_LOG="It was found in the warehouse's query log.",
+    OBSERVED="It was observed in a log of reads, such as that of a warehouse.",
 )
 describe_enum(
     ProposalStatus,
@@ -221,8 +224,32 @@ describe_enum(
     "The response of an asked team to a breaking change.",
     name="AcknowledgmentResponse",
     APPROVED="The team consents to the change now.",
-    MIGRATING="The team needs time; this counts as consent once its migration deadline has passed.",
-    BLOCKED="The team objects, so the proposal can't be published.",
+    MIGRATING="The team needs time until its migration deadline. It is no consent: that takes APPROVED, or proof.",
+    BLOCKED="The team objects, so the proposal can't be published. Needs notes.",
+    SILENT="The team did not answer in time, which counts as the policy of the ask says. It can't be given.",
+)
+describe_enum(
+    OnSilence,
+    "What happens if an asked team does not answer before the due date.",
+    EXPIRE="The proposal expires.",
+    APPROVE="It counts as consent. An asset needs a tier that an administrator has set for this.",
+    BLOCK="It counts as a block.",
+    EXTEND="The team gets the same time again, for a year at most.",
+)
+describe_enum(
+    AssetTier,
+    "The importance of an asset, which decides the policy of the asks about it.",
+    CRITICAL="Much depends on the asset.",
+    HIGH="The asset matters more than most.",
+    NORMAL="The default.",
+    LOW="Little depends on the asset.",
+)
+describe_enum(
+    ReleaseKind,
+    "The kind of proof that a team no longer reads what breaks.",
+    MANIFEST="A dbt manifest that was released, not only asked about.",
+    REGISTRATION="A change of the team's registration.",
+    OBSERVATION="No read for long enough in a log that covers the time without a gap.",
 )
 describe_enum(
     DependencyType,
@@ -284,6 +311,11 @@ describe_enum(
     PROPOSAL_UPDATED="The producer changed an option or the expiry of a proposal.",
     PROPOSAL_REBASED="A proposal is compared with a newer contract now; it names the breaking changes that this added.",
     ACKNOWLEDGMENT_REQUESTED="A team was asked to acknowledge a proposal.",
+    ANSWER_CARRIED="An earlier answer of a team to the same changes holds for another proposal.",
+    SILENCE_COUNTED="A team did not answer in time, and the policy of the ask was applied.",
+    ACKNOWLEDGMENT_ESCALATED="An ask without an answer went to the escalation team as well.",
+    MIGRATION_OVERDUE="The deadline of a migration passed without proof that the team has migrated.",
+    PROPOSAL_EXTENDED="A proposal stays open for longer.",
     ACKNOWLEDGMENT_RELEASED="A team no longer reads what a proposal breaks, so it is no longer asked.",
     PROPOSAL_ANSWERED="A team acknowledged a proposal.",
     PROPOSAL_STATUS_CHANGED="The status of a proposal changed.",
@@ -295,7 +327,7 @@ describe_enum(
     MANIFEST_SYNCED="A dbt manifest was synced.",
     API_KEY_CREATED="An API key was created.",
     API_KEY_REVOKED="An API key was revoked.",
-    REMINDER_SENT="Teams were reminded of a proposal that expires soon.",
+    REMINDER_SENT="Teams were reminded of an ask whose answer is due soon.",
     WEBHOOK_CREATED="A webhook was created.",
     WEBHOOK_UPDATED="A webhook was changed.",
     WEBHOOK_DELETED="A webhook was deleted.",

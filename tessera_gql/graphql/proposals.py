@@ -8,6 +8,7 @@ import strawberry
 
 from tessera_gql import diff
 from tessera_gql.diff import Mode
+from tessera_gql.graphql.acknowledgments import Acknowledgment
 from tessera_gql.graphql.change_sets import ChangeSetInput, open_change_set
 from tessera_gql.graphql.changes import Change, list_changes
 from tessera_gql.graphql.connections import Connection, connection
@@ -155,38 +156,6 @@ class Proposal(Node):
 class ProposalConnection(Connection[Proposal]): ...
 
 
-@from_row()
-@strawberry.type(description="The acknowledgment of one asked team for one proposal, given or awaited.")
-class Acknowledgment(Node):
-    row: strawberry.Private[tables.Acknowledgment]
-    response: Response | None = strawberry.field(description="The team's response; null until there is one.")
-    migration_deadline: datetime | None = strawberry.field(
-        description="The time by which the team will have migrated; null unless the response is MIGRATING."
-    )
-    notes: str | None = strawberry.field(description="The team's remark; null if there is none.")
-    responded_at: datetime | None = strawberry.field(
-        description="The time of the latest response; null until there is one."
-    )
-    released_at: datetime | None = strawberry.field(
-        description="The time at which the team stopped reading what breaks and is no longer asked; else null."
-    )
-
-    proposal = relation("Proposal", "row.proposal_id", "The proposal that the team is asked about.")
-    team = relation("Team", "row.consumer_team_id", "The team that is asked.")
-
-    @computed_field("The breaking changes that touch what the team reads, for which it is asked.", name="because")
-    async def reasons(self, info: Info) -> list[Change]:
-        proposal = await info.context.loaders.proposal.load(self.row.proposal_id)
-        changes = proposal.breaking_changes if proposal else []
-        reasons = set(self.row.change_fingerprints)
-        touching = [change for change in changes if change["fingerprint"] in reasons]
-        return list_changes(info.context, touching, lambda change: Change.of(diff.Change.from_json(change)))
-
-
-@strawberry.type(description="One page of a list of acknowledgments.")
-class AcknowledgmentConnection(Connection[Acknowledgment]): ...
-
-
 @strawberry.type
 class Queries:
     proposals = connection(PROPOSALS, description="All proposals of the catalog, the latest first.")
@@ -249,6 +218,32 @@ async def withdraw_proposal(call: Call, arguments: WithdrawProposalInput) -> Wit
         call.session, call.actor, _proposal_id(arguments.proposal), team=team, expected_row_version=row_version
     )
     return WithdrawProposalPayload(proposal=Proposal.of(change.proposal))
+
+
+@strawberry.input(description="The proposal to keep open for longer, and until when.")
+class ExtendProposalInput(VersionedInput):
+    proposal: strawberry.ID = strawberry.field(description="The id of the open proposal.")
+    expires_at: datetime = strawberry.field(
+        description="The time at which it expires, later than now planned and within 366 days."
+    )
+    team: TeamRefInput | None = optional("The owner team of the asset; the team of the API key if left out.")
+
+
+@strawberry.type(description="The result of `extendProposal`.")
+class ExtendProposalPayload(Payload):
+    proposal: Proposal | None = payload_field("The proposal; null if refused.")
+
+
+async def extend_proposal(call: Call, arguments: ExtendProposalInput) -> ExtendProposalPayload:
+    change = await proposals.extend_proposal(
+        call.session,
+        call.actor,
+        _proposal_id(arguments.proposal),
+        arguments.expires_at,
+        team=team_ref(arguments.team),
+        expected_row_version=or_none(arguments.expected_row_version),
+    )
+    return ExtendProposalPayload(proposal=Proposal.of(change.proposal))
 
 
 @strawberry.input(description="The approved proposal to publish, and the acting team.")
@@ -329,6 +324,9 @@ class Mutations:
         publish_proposal,
         "Publish an approved proposal exactly as approved. Needs a key of the owner team or the scope ADMIN.",
         team="published_by",
+    )
+    extend_proposal: Any = mutation(
+        extend_proposal, "Keep an open proposal open for longer. Needs a key of the owner team or the scope ADMIN."
     )
     propose_retirement: Any = mutation(
         propose_retirement,

@@ -14,7 +14,7 @@ from tessera_gql.store.rows import TableLike
 F = TypeVar("F", bound=Callable[..., Any])
 
 MODULES = {
-    "Acknowledgment": "proposals",
+    "Acknowledgment": "acknowledgments",
     "ApiKey": "keys",
     "Asset": "assets",
     "AssetDependency": "lineage",

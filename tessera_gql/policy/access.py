@@ -191,6 +191,7 @@ ACTION_SCOPES: Mapping[Action, ScopeRule] = {
     Action.ACKNOWLEDGE_DEBT: OWNER_OR_ADMIN,  # the team that was not asked
     Action.WITHDRAW_PROPOSAL: OWNER_PROJECT_OR_ADMIN,
     Action.PUBLISH_PROPOSAL: OWNER_PROJECT_OR_ADMIN,
+    Action.EXTEND_PROPOSAL: OWNER_PROJECT_OR_ADMIN,
     Action.WITHDRAW_CHANGE_SET: OWNER_PROJECT_OR_ADMIN,  # the owner of each asset with an open proposal
     Action.PUBLISH_CHANGE_SET: OWNER_PROJECT_OR_ADMIN,
     Action.SYNC_DBT_MANIFEST: OWNER_PROJECT_OR_ADMIN,  # table by table: those of other teams are skipped

@@ -32,9 +32,11 @@ PAYLOAD_TYPES: Mapping[str, str] = {
     **{f"{entity}_id": type_name for entity, type_name in ENTITY_TYPES.items()},
     "asked": "Team",
     "base_contract_id": "Contract",
+    "carried_from": "Acknowledgment",
     "consumer_asset_id": "Asset",
     "consumer_team_id": "Team",
     "debts": "Debt",
+    "escalated_to": "Team",
     "dependency_asset_id": "Asset",
     "informed": "Team",
     "key_team_id": "Team",
@@ -47,6 +49,7 @@ PAYLOAD_TYPES: Mapping[str, str] = {
     "proposals": "Proposal",
     "published_by": "Team",
     "replaces": "Contract",
+    "responded_by": "Team",
 }
 """The schema type of the objects whose ids a field of an event's payload holds."""
 

@@ -49,7 +49,7 @@ async def list_due(session: Session, now: datetime) -> list[Proposal]:
     """
     columns = ACKNOWLEDGMENTS.c
     is_counted = and_(columns.proposal_id == TABLE.c.id, columns.released_at.is_(None))
-    is_settled = columns.response.in_((Response.APPROVED, Response.SILENT))
+    is_settled = or_(columns.response == Response.APPROVED, columns.response == Response.SILENT)
     has_outstanding = select(columns.id).where(is_counted, or_(columns.response.is_(None), not_(is_settled))).exists()
     is_unescalated = and_(columns.response.is_(None), columns.escalate_at <= now)
     # Under the policy EXPIRE silence ends the proposal, which is due anyway.

@@ -13,8 +13,8 @@ from uuid import UUID
 from tessera_gql.policy import ask_events, proposal_status
 from tessera_gql.policy.affected_teams import LineagePath, Reasons
 from tessera_gql.policy.ask_policy import AskPolicy, choose_policy, find_next_reminder
-from tessera_gql.policy.enums import ReleaseKind, Response
-from tessera_gql.policy.proposal_status import MIGRATION_GRACE, SEVERITY, EarlierRequest, Revision, TeamResponse
+from tessera_gql.policy.enums import OnSilence, ReleaseKind, Response
+from tessera_gql.policy.proposal_status import SEVERITY, EarlierRequest, Revision, TeamResponse
 from tessera_gql.store import answers, ask_policies, proposals
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Answer, Asset, Proposal, new_id
@@ -61,7 +61,7 @@ async def ask_teams(session: Session, asset: Asset, row: Proposal, asked: Reason
             consumer_team_id=team,
             created_at=session.now,
             **_describe_reasons(reasons),
-            **_start_request(session, policy),
+            **_start_request(session, row, policy),
             **choose_answer(reasons, earlier.get(team, {}), session.now),
         )
         for team, reasons in asked.items()
@@ -127,8 +127,10 @@ def path_from_json(value: Mapping[str, Any]) -> LineagePath:
     return LineagePath(value["fingerprint"], steps, value["isKnown"])
 
 
-def _start_request(session: Session, policy: AskPolicy) -> dict[str, Any]:
-    due_at, days = session.now + policy.span, policy.escalate_after_days
+def _start_request(session: Session, row: Proposal, policy: AskPolicy) -> dict[str, Any]:
+    """Return the dates of a request: if silence lets the proposal expire, the answer is due when it does."""
+    due_at = row.expires_at if policy.on_silence is OnSilence.EXPIRE else session.now + policy.span
+    days = policy.escalate_after_days
     return {
         "policy": policy.as_json(),
         "asked_at": session.now,
@@ -216,7 +218,7 @@ async def _ask_again(
     values = {
         **UNANSWERED,
         **_describe_reasons(reasons),
-        **_start_request(session, policy),
+        **_start_request(session, row, policy),
         **choose_answer(reasons, earlier.get(acknowledgment.consumer_team_id, {}), session.now),
     }
     await session.update_row(Acknowledgment, acknowledgment.id, **values)
@@ -227,7 +229,13 @@ async def _ask_again(
 async def release_request(
     session: Session, row: Proposal, acknowledgment: Acknowledgment, evidence: ReleaseEvidence | None
 ) -> None:
-    """Release a team that no longer reads what breaks, and keep the evidence for it."""
+    """Release a team that no longer reads what breaks, and keep the evidence for it.
+
+    A migration has ended with that: if the team reads it again, it is asked again.
+    """
+    if acknowledgment.response is Response.MIGRATING:
+        team = acknowledgment.consumer_team_id
+        await answers.remove(session, row.asset_id, acknowledgment.change_fingerprints, team=team)
     proof = evidence.as_json(session.now) if evidence else None
     await session.update_row(Acknowledgment, acknowledgment.id, released_at=session.now, released_by=proof)
     event = ask_events.AcknowledgmentReleased(
@@ -240,13 +248,3 @@ async def release_request(
         reference=evidence.reference if evidence else None,
     )
     session.record(event)
-
-
-def needed_expiry(row: Proposal, acknowledgments: Sequence[Acknowledgment]) -> datetime:
-    """Return the time until which a proposal stays open: a migration keeps it open for a week after its deadline."""
-    deadlines = [
-        item.migration_deadline + MIGRATION_GRACE
-        for item in acknowledgments
-        if item.response is Response.MIGRATING and item.migration_deadline and item.released_at is None
-    ]
-    return max([row.expires_at, *deadlines])

@@ -4,6 +4,7 @@ Silence is counted as the policy of each ask says, a migration whose deadline ha
 without an answer go to the escalation team. Each happens once, because the rows are changed in the same transaction.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -12,11 +13,10 @@ from uuid import UUID
 from tessera_gql.policy import ask_events, ask_policy
 from tessera_gql.policy.ask_policy import AskPolicy
 from tessera_gql.policy.enums import OnSilence, Response
-from tessera_gql.policy.proposal_status import MAX_LIFETIME, TeamResponse
+from tessera_gql.policy.proposal_status import MAX_LIFETIME, MIGRATION_GRACE, TeamResponse
 from tessera_gql.store import proposals, teams
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Acknowledgment, Asset, Proposal
-from tessera_gql.workflows.acknowledgment_requests import needed_expiry
+from tessera_gql.store.tables import Acknowledgment, Asset, Proposal, table
 
 EXTENDING = (OnSilence.EXTEND, OnSilence.APPROVE)
 """Policies under which an overdue migration extends the proposal: a migration is never consent."""
@@ -30,8 +30,21 @@ async def apply_time(session: Session, asset: Asset, row: Proposal) -> tuple[Pro
         row = await _apply(session, asset, row, item)
     if due:
         acknowledgments = await _list_counting(session, row)
-    row = await extend(session, asset, row, needed_expiry(row, acknowledgments), "a team migrates")
+    if (needed := _find_needed_expiry(row, acknowledgments, session.now)) > row.expires_at:
+        row = await extend(session, asset, row, needed, "an asked team has longer")
+        acknowledgments = await _list_counting(session, row)
     return row, acknowledgments
+
+
+def _find_needed_expiry(row: Proposal, acknowledgments: Sequence[Acknowledgment], now: datetime) -> datetime:
+    """Return until when a proposal stays open: until silence is counted, and a week after the end of a migration."""
+    needed = [row.expires_at]
+    for item in acknowledgments:
+        if item.response is Response.MIGRATING and item.migration_deadline is not None:
+            needed.append(item.migration_deadline + MIGRATION_GRACE)
+        elif item.response is None and item.policy["onSilence"] != OnSilence.EXPIRE and item.due_at > now:
+            needed.append(min(item.due_at, row.proposed_at + MAX_LIFETIME))
+    return row.expires_at if row.expires_at <= now else max(needed)
 
 
 def to_response(acknowledgment: Acknowledgment) -> TeamResponse:
@@ -45,7 +58,7 @@ async def extend(session: Session, asset: Asset, row: Proposal, expires_at: date
     if expires_at <= row.expires_at:
         return row
     await session.update_row(Proposal, row.id, expires_at=expires_at, row_version=row.row_version + 1)
-    acknowledgments = await _list_counting(session, row)
+    acknowledgments = await move_due_dates(session, row, expires_at)
     event = ask_events.ProposalExtended(
         audience_team_ids=frozenset({asset.owner_team_id, row.proposed_by, *_teams(acknowledgments)}),
         asset_id=asset.id,
@@ -56,6 +69,20 @@ async def extend(session: Session, asset: Asset, row: Proposal, expires_at: date
     )
     session.record(event)
     return await proposals.get(session, row.id)
+
+
+async def move_due_dates(session: Session, row: Proposal, expires_at: datetime) -> list[Acknowledgment]:
+    """Move the due dates of the asks whose silence lets the proposal expire; returns the asks that count."""
+    acknowledgments = await _list_counting(session, row)
+    by_policy: dict[tuple[int, ...], list[UUID]] = defaultdict(list)
+    for item in acknowledgments:
+        if item.response is None and item.policy["onSilence"] == OnSilence.EXPIRE:
+            by_policy[tuple(item.policy["remindDaysBefore"])].append(item.id)
+    for days, identities in by_policy.items():
+        remind_at = ask_policy.find_next_reminder(AskPolicy(remind_days_before=days), expires_at, session.now)
+        is_moved = session.in_values(table(Acknowledgment).c.id, identities)
+        await session.update(Acknowledgment, is_moved, due_at=expires_at, remind_at=remind_at)
+    return acknowledgments
 
 
 async def _list_counting(session: Session, row: Proposal) -> list[Acknowledgment]:

@@ -18,6 +18,7 @@ from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store import change_sets, proposals
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal
+from tessera_gql.workflows.ask_clock import move_due_dates
 from tessera_gql.workflows.proposal_lifecycle import (
     ProposalResult,
     change_status,
@@ -106,6 +107,8 @@ async def update_options(session: Session, asset: Asset, row: Proposal, options:
     if not changed:
         return row
     await session.update_row(Proposal, row.id, **changed, row_version=row.row_version + 1)
+    if "expires_at" in changed:
+        await move_due_dates(session, row, changed["expires_at"])
     acknowledgments = await proposals.list_acknowledgments(session, [row.id])
     asked = {item.consumer_team_id for item in acknowledgments if item.released_at is None}
     event = events.ProposalUpdated(

@@ -19,7 +19,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, ChangeSet, Contract, Proposal, new_id
 from tessera_gql.workflows.acknowledgment_requests import ReleaseEvidence, ask_teams, load_policy, revise_requests
 from tessera_gql.workflows.affected_teams import load_affected_teams
-from tessera_gql.workflows.ask_clock import apply_time, to_response
+from tessera_gql.workflows.ask_clock import apply_time, move_due_dates, to_response
 from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import ContractDraft, insert_contract, mark_retired, terms_of
 
@@ -291,6 +291,8 @@ async def rebase(session: Session, asset: Asset, row: Proposal, base: NewBase) -
 async def _move_to_base(session: Session, asset: Asset, row: Proposal, base: NewBase) -> Proposal:
     asked = frozenset((await load_affected_teams(session, asset, base.further_breaks)).asked)
     policy = await load_policy(session, asset)
+    # A team that is asked now gets as long for its answer as any other.
+    expires_at = max(row.expires_at, session.now + policy.span) if asked else row.expires_at
     version = compatibility.follow_version(row.proposed_version or "", base.contract.version, base.judgement)
     await session.update_row(
         Proposal,
@@ -299,10 +301,11 @@ async def _move_to_base(session: Session, asset: Asset, row: Proposal, base: New
         breaking_changes=[change.as_json() for change in base.judgement.breaking],
         change_type=base.judgement.change_type,
         proposed_version=version,
-        # A team that is asked now gets as long for its answer as any other.
-        expires_at=max(row.expires_at, session.now + policy.span) if asked else row.expires_at,
+        expires_at=expires_at,
         row_version=row.row_version + 1,
     )
+    if expires_at != row.expires_at:
+        await move_due_dates(session, row, expires_at)
     event = events.ProposalRebased(
         audience_team_ids=asked | {asset.owner_team_id, row.proposed_by},
         asset_id=asset.id,

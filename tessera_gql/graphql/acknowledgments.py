@@ -1,0 +1,144 @@
+"""The acknowledgments of asked teams: what they were asked, why, until when, and what they answered."""
+
+from datetime import datetime
+from uuid import UUID
+
+import strawberry
+
+from tessera_gql import diff
+from tessera_gql.graphql.changes import Change, list_changes
+from tessera_gql.graphql.connections import Connection
+from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.ids import Node
+from tessera_gql.graphql.relations import relation
+from tessera_gql.graphql.row_types import from_row
+from tessera_gql.graphql.type_registry import computed_field
+from tessera_gql.policy.ask_policy import AskPolicy, describe_silence
+from tessera_gql.policy.enums import OnSilence, ReleaseKind, Response
+from tessera_gql.policy.global_ids import encode_global_id
+from tessera_gql.store import tables
+from tessera_gql.workflows.acknowledgment_requests import path_from_json
+
+
+@strawberry.type(description="The proof that an asked team no longer reads what breaks.")
+class ReleaseEvidence:
+    kind: ReleaseKind = strawberry.field(description="What proves it.")
+    reference: str = strawberry.field(description="What the proof rests on, such as a registration or a manifest.")
+    at: datetime = strawberry.field(description="The time of the proof.")
+
+
+@strawberry.type(description="A column on the way from a changed column to one that a team reads.")
+class LineageStep:
+    asset_id: strawberry.Private[UUID]
+    field: str | None = strawberry.field(description="The path of the field; null if lineage does not name it.")
+
+    asset = relation("Asset", "asset_id", "The asset that has the field.")
+
+
+@strawberry.type(description="How a change reaches a table that an asked team reads.")
+class ReasonPath:
+    fingerprint: str = strawberry.field(description="The fingerprint of the change.")
+    is_known: bool = strawberry.field(
+        description="Whether lineage is known on the whole way; otherwise each column counts as made from every column."
+    )
+    steps: list[LineageStep] = strawberry.field(description="The columns from the changed one to the one that is read.")
+
+
+@from_row(
+    on_silence=lambda row: OnSilence(row.policy["onSilence"]),
+    is_overdue=lambda row: row.overdue_at is not None and row.response is Response.MIGRATING,
+    silence_means=lambda row: describe_silence([AskPolicy.from_json(row.policy)]),
+)
+@strawberry.type(description="The acknowledgment of one asked team for one proposal, given or awaited.")
+class Acknowledgment(Node):
+    row: strawberry.Private[tables.Acknowledgment]
+    response: Response | None = strawberry.field(
+        description="The team's response; null until there is one, SILENT if its silence was counted."
+    )
+    migration_deadline: datetime | None = strawberry.field(
+        description="The time by which the team will have migrated; null unless the response is MIGRATING."
+    )
+    is_overdue: bool = strawberry.field(
+        description="Whether the deadline of a migration has passed without proof that the team has migrated."
+    )
+    notes: str | None = strawberry.field(description="The team's remark; null if there is none.")
+    responded_at: datetime | None = strawberry.field(
+        description="The time of the latest response; null until there is one."
+    )
+    asked_at: datetime = strawberry.field(description="The time at which the team was asked, for the last time.")
+    due_at: datetime = strawberry.field(description="The time until which an answer is expected.")
+    on_silence: OnSilence = strawberry.field(description="What happens if the team does not answer until then.")
+    silence_means: str = strawberry.field(description="The same for people, as in `the proposal expires`.")
+    released_at: datetime | None = strawberry.field(
+        description="The time at which the team stopped reading what breaks and is no longer asked; else null."
+    )
+
+    proposal = relation("Proposal", "row.proposal_id", "The proposal that the team is asked about.")
+    team = relation("Team", "row.consumer_team_id", "The team that is asked.")
+    responded_by = relation(
+        "Team",
+        "row.responded_by",
+        "The delegate or escalation team that answered for the team; null if the team did itself.",
+        nullable=True,
+    )
+    escalated_to = relation(
+        "Team", "row.escalated_to", "The team that may answer as well by now; null if none may.", nullable=True
+    )
+    carried_from = relation(
+        "Acknowledgment",
+        "row.carried_from",
+        "The acknowledgment whose answer holds here, because it was about the same changes; else null.",
+        nullable=True,
+    )
+    previous = relation(
+        "Acknowledgment",
+        "row.previous_id",
+        "An earlier acknowledgment that did not suffice, because more is at stake now; else null.",
+        nullable=True,
+    )
+
+    @computed_field("The breaking changes that touch what the team reads, for which it is asked.", name="because")
+    async def reasons(self, info: Info) -> list[Change]:
+        proposal = await info.context.loaders.proposal.load(self.row.proposal_id)
+        changes = proposal.breaking_changes if proposal else []
+        reasons = set(self.row.change_fingerprints)
+        touching = [change for change in changes if change["fingerprint"] in reasons]
+        return list_changes(info.context, touching, lambda change: Change.of(diff.Change.from_json(change)))
+
+    @computed_field("The fields that the team reads and the changes touch; null if it reads everything.")
+    def reads(self) -> list[str] | None:
+        if self.row.reads is None:
+            return None
+        return sorted({_to_public_path(path) for paths in self.row.reads.values() for path in paths})
+
+    @computed_field("The ways on which changes reach tables that are made from the asset; empty if it is read itself.")
+    def paths(self) -> list[ReasonPath]:
+        return [
+            ReasonPath(
+                fingerprint=path.fingerprint,
+                is_known=path.is_known,
+                steps=[LineageStep(asset_id=asset, field=column or None) for asset, column in path.steps],
+            )
+            for path in map(path_from_json, self.row.paths or ())
+        ]
+
+    @computed_field("The proof by which the team was released; null if it was not, or if none is known.")
+    def released_by(self) -> ReleaseEvidence | None:
+        if (proof := self.row.released_by) is None:
+            return None
+        return ReleaseEvidence(
+            kind=ReleaseKind(proof["kind"]), reference=proof["reference"], at=datetime.fromisoformat(proof["at"])
+        )
+
+
+def _to_public_path(path: str) -> str:
+    """Replace the id before a field of another table by its global id."""
+    asset, colon, field = path.partition(":")
+    try:
+        return f"{encode_global_id('Asset', UUID(asset))}{colon}{field}" if colon else path
+    except ValueError:  # the name of a field may have a colon, too
+        return path
+
+
+@strawberry.type(description="One page of a list of acknowledgments.")
+class AcknowledgmentConnection(Connection[Acknowledgment]): ...
