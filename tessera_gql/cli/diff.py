@@ -1,5 +1,6 @@
 """`tessera diff`: compare two schema files, or two revisions of one file, without a server."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +12,13 @@ from tessera_gql.cli.documents import (
     MAX_SIBLING_BYTES,
     DialectOption,
     FileContent,
+    FolderFiles,
     PartOption,
     SchemaFile,
     iterate_sibling_files,
     parse_schema_file,
 )
-from tessera_gql.cli.git_revisions import iterate_siblings, parse_revision_range, read_revision
+from tessera_gql.cli.git_revisions import find_revision_file, iterate_siblings, parse_revision_range, read_revision
 from tessera_gql.cli.mode_table import print_mode_table
 from tessera_gql.cli.progress import MIN_PROGRESS_BYTES
 from tessera_gql.cli.terminal import fail, print_note
@@ -81,7 +83,8 @@ def _read_files(old: Path | None, new: Path | None) -> list[FileContent]:
 
 
 def _read_working_file(path: Path) -> FileContent:
-    return FileContent(str(path), read_file(path, MAX_FILE_BYTES), iterate_sibling_files(path))
+    others = FolderFiles(path).read
+    return FileContent(str(path), read_file(path, MAX_FILE_BYTES), iterate_sibling_files(path), others)
 
 
 def _read_revisions(revisions: str, path: Path | None, second_path: Path | None) -> list[FileContent]:
@@ -95,6 +98,7 @@ def _read_revisions(revisions: str, path: Path | None, second_path: Path | None)
             str(path),
             read_revision(revision, path, MAX_FILE_BYTES),
             iterate_siblings(revision, path, MAX_SIBLING_BYTES),
+            partial(find_revision_file, revision, path, MAX_SIBLING_BYTES),
         )
         for revision in (old, new)
     ]

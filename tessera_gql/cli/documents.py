@@ -3,7 +3,7 @@
 import base64
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -17,6 +17,7 @@ from tessera_gql.cli.terminal import fail
 from tessera_gql.client import Document, DocumentFormat
 from tessera_gql.formats import avro, dbt, schema_documents, yaml
 from tessera_gql.formats.dbt import ManifestError
+from tessera_gql.formats.json_schema_bundle import bundle_schema
 from tessera_gql.formats.parsed_schema import DocumentError
 from tessera_gql.formats.schema_documents import SchemaDocument, SchemaFormat
 from tessera_gql.formats.source_lines import SourceLines, find_lines
@@ -56,7 +57,7 @@ def read_schema(
     try:
         source_format, value = _detect_format(path, content, SchemaFormat(format_) if format_ else None)
         if source_format is SchemaFormat.JSON_SCHEMA:
-            return _require_object(path, value)
+            return _require_object(path, bundle_schema(value, _parse_others(FolderFiles(path).read)))
         source = FileContent(str(path), content, iterate_sibling_files(path))
         text = _read_text(source, source_format)
     except DocumentError as error:
@@ -70,13 +71,55 @@ def _require_object(path: Path, value: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
+ReadFile = Callable[[str], bytes | None]
+"""Reads another file by its path relative to a file's folder; None if there is none."""
+
+
 @dataclass(frozen=True)
 class FileContent:
-    """The content of a file, and of the other files of its folder that have its suffix, read when they are needed."""
+    """The content of a file, and of the other files of its folder that have its suffix, read when they are needed.
+
+    `read_other` reads the files that it refers to.
+    """
 
     name: str
     content: bytes
     siblings: Iterable[bytes] = ()
+    read_other: ReadFile = lambda _: None
+
+
+class FolderFiles:
+    """The files that a schema may refer to: those in its folder and below, and in the working directory."""
+
+    def __init__(self, path: Path) -> None:
+        self._folder = path.parent.resolve()
+        self._roots = (self._folder, Path.cwd().resolve())
+
+    def read(self, relative_path: str) -> bytes | None:
+        try:
+            file = (self._folder / relative_path).resolve()
+            is_inside = any(file.is_relative_to(root) for root in self._roots)
+            if not is_inside or not file.is_file() or file.stat().st_size > MAX_SIBLING_BYTES:
+                return None
+            return file.read_bytes()
+        except (OSError, ValueError):
+            return None
+
+
+def _parse_others(read: ReadFile) -> Callable[[str], object]:
+    """Return a function that parses the other files of a schema; one that is no JSON or YAML is left out."""
+
+    def load(relative_path: str) -> object:
+        if (content := read(relative_path)) is None:
+            return None
+        try:
+            if Path(relative_path).suffix.lower() in YAML_SUFFIXES:
+                return yaml.load(content.decode("utf-8-sig")).value
+            return json.loads(content, object_pairs_hook=_read_object)
+        except (ValueError, RecursionError, YamlError):
+            return None
+
+    return load
 
 
 @dataclass(frozen=True)
@@ -111,6 +154,7 @@ def _parse_content(source: FileContent, part: str | None, dialect: str | None) -
         if _is_manifest(value):
             return SchemaFile(name, _choose_model(content, part), None)
         text = content.decode(json.detect_encoding(content), "surrogatepass")
+        value = bundle_schema(value, _parse_others(source.read_other))
         return SchemaFile(name, value, SchemaDocument(SchemaFormat.JSON_SCHEMA, text))
     text = _read_text(source, source_format)
     contract = schema_documents.parse_document(SchemaDocument(source_format, text, part, dialect))

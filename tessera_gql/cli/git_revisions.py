@@ -1,6 +1,7 @@
 """Read a file as it is in a revision of its git repository."""
 
 import os
+import posixpath
 import re
 import subprocess
 from collections.abc import Iterator
@@ -56,6 +57,18 @@ def read_revision(revision: str, path: Path, max_bytes: int) -> bytes:
     if content is None:
         raise fail(f"git can't read {path} in revision {revision}. `git fsck` checks the repository.")
     return content
+
+
+def find_revision_file(revision: str, path: Path, max_bytes: int, relative_path: str) -> bytes | None:
+    """Read a file by its path relative to a file's folder, as it is in a revision; None if there is none."""
+    folder, name = _split_path(path)
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(name), relative_path))
+    if any(char in target for char in "\n\0"):
+        return None
+    request = f"{revision}:./{target}\n".encode("utf-8", "surrogateescape")
+    reply = _run_git(folder, "cat-file", "--batch-check", stdin=request) or b""
+    match = BLOB.fullmatch(reply.decode("utf-8", "replace").strip())
+    return _run_git(folder, "cat-file", "blob", match["id"]) if match and int(match["size"]) <= max_bytes else None
 
 
 def iterate_siblings(revision: str, path: Path, max_bytes: int) -> Iterator[bytes]:

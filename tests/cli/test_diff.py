@@ -325,3 +325,17 @@ def test_an_empty_file_and_a_key_that_occurs_twice_are_refused(run, tmp_path, co
     result = run("bad.json", "good.json")
     assert result.exit_code == 2
     assert reason in " ".join(result.stderr.split())
+
+
+def test_files_that_a_schema_refers_to_are_read_from_its_folder_and_from_no_other(run, tmp_path):
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas/money.json").write_text('{"type": "number"}')
+    inside = {"properties": {"price": {"$ref": "money.json"}}}
+    (tmp_path / "schemas/order.json").write_text(json.dumps(inside))
+    (tmp_path / "plain.json").write_text('{"properties": {"price": {"type": "number"}}}')
+    assert run("schemas/order.json", "plain.json").stdout == "No changes.\n"
+    (tmp_path.parent / "outside.json").write_text('{"type": "number"}')
+    (tmp_path / "escaping.json").write_text('{"properties": {"price": {"$ref": "../outside.json"}}}')
+    result = run("escaping.json", "plain.json")
+    assert result.exit_code == 2
+    assert "leads outside the document (../outside.json)" in result.stderr

@@ -167,3 +167,18 @@ def test_types_of_avro_are_those_of_the_same_revision(repository: Path) -> None:
     git(repository, "commit", "--message", "Remove the folder")
     result = CliRunner().invoke(app, ["avro/order.avsc", "--git", "HEAD~2..HEAD~1", "--mode", "consumer"])
     assert (result.exit_code, '"PAID"' in result.stdout) == (1, True)
+
+
+def test_files_that_a_schema_refers_to_are_read_from_its_revision(repository: Path) -> None:
+    shared = repository / "common/money.json"
+    shared.parent.mkdir()
+    shared.write_text('{"type": "object", "properties": {"amount": {"type": "number"}}}')
+    commit(repository, {"type": "object", "properties": {"price": {"$ref": "../common/money.json"}}})
+    shared.write_text('{"type": "object", "properties": {"amount": {"type": "string"}}}')
+    git(repository, "commit", "--all", "--message", "Write amounts as text")
+    assert changes("--git", "HEAD~1..HEAD", FILE) == [("TYPE_CHANGED", "price.amount")]
+    shared.unlink()
+    assert changes("--git", "HEAD~1..HEAD", FILE) == [("TYPE_CHANGED", "price.amount")]
+    result = run("--git", "HEAD~1", FILE)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "leads outside the document (../common/money.json)" in result.stderr
