@@ -348,7 +348,7 @@ def extend_acknowledgments() -> None:
     policy = sa.Column("policy", JSON, server_default=DEFAULT_POLICY, nullable=False)
     epoch = sa.text("'2000-01-01 00:00:00.000000'" if is_sqlite() else "'2000-01-01 00:00:00+00'")
     times = [sa.Column(name, TIME, server_default=epoch, nullable=False) for name in ("asked_at", "due_at")]
-    later = [time_column(name, nullable=True) for name in ("overdue_at", "remind_at", "escalate_at")]
+    later = [time_column(name, nullable=True) for name in ("overdue_at", "remind_at", "escalate_at", "reopened_at")]
     add_columns("acknowledgments", "workflow", *columns, policy, *times, *later)
     for column in ("carried_from", "previous_id"):
         add_reference("acknowledgments", "workflow", column, "workflow", "acknowledgments")
@@ -431,7 +431,7 @@ def downgrade() -> None:
     no_answer = "response = NULL, responded_at = NULL, notes = NULL"
     op.execute(f"UPDATE {acknowledgments} SET {no_answer} WHERE response = 'SILENT'")  # noqa: S608 - constants
     drop_references("acknowledgments", "workflow", "carried_from", "previous_id", "responded_by", "escalated_to")
-    times = ("overdue_at", "remind_at", "escalate_at", "asked_at", "due_at")
+    times = ("overdue_at", "remind_at", "escalate_at", "reopened_at", "asked_at", "due_at")
     for column in (*times, "policy", "released_by", "reads", "paths"):
         op.drop_column("acknowledgments", column, schema=schema_name("workflow"))
     op.drop_column("proposals", "unaffected_assets", schema=schema_name("workflow"))
