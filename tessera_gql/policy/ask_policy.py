@@ -77,6 +77,11 @@ def choose_policy(tier: AssetTier, policies: Mapping[AssetTier, AskPolicy], *, i
     return policy
 
 
+def apply_changes(policy: AskPolicy, changes: Mapping[str, Any]) -> AskPolicy:
+    """Return the policy with some of its fields changed."""
+    return replace(policy, **changes)
+
+
 def validate_policy(policy: AskPolicy) -> AskPolicy:
     """Return the policy with its reminders in order; raise Invalid for one that contradicts itself."""
     _require_days(policy.due_days, "dueDays", MAX_DAYS)

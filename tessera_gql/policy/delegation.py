@@ -26,14 +26,12 @@ class Delegation:
         return self.delegate if self.until is not None and now < self.until else None
 
 
-def validate_delegation(delegation: Delegation, team: UUID, now: datetime) -> None:
-    """Raise Invalid for a delegation of a team to itself, or until a moment that has passed or is too far away."""
-    if delegation.delegate == team:
-        raise Invalid("A team can't be its own delegate. Name another team.", field=("delegate",))
-    if delegation.until is not None and not now < delegation.until <= now + MAX_DELEGATION:
+def require_delegation_end(until: datetime, now: datetime) -> None:
+    """Raise Invalid for the end of a delegation that has passed or is too far away."""
+    if not now < until <= now + MAX_DELEGATION:
         raise Invalid(
             f"A delegate answers until a moment within the next {MAX_DELEGATION.days} days, not until"
-            f" {delegation.until.isoformat()}.",
+            f" {until.isoformat()}. Give another `until`.",
             field=("delegate",),
         )
 

@@ -14,11 +14,18 @@ TABLE = table(Answer)
 
 async def load(session: Session, asset: UUID, teams: Collection[UUID]) -> dict[UUID, dict[str, Answer]]:
     """Load the answers of teams to changes of an asset, by team and fingerprint."""
-    statement = select(TABLE).where(TABLE.c.asset_id == asset, session.in_values(TABLE.c.team_id, teams))
-    found: dict[UUID, dict[str, Answer]] = {}
-    for row in await session.list(statement, Answer):
-        found.setdefault(row.team_id, {})[row.fingerprint] = row
-    return found
+    return {team: rows for (_, team), rows in (await load_by_teams(session, [asset], teams)).items()}
+
+
+async def load_by_teams(
+    session: Session, assets: Collection[UUID], teams: Collection[UUID]
+) -> dict[tuple[UUID, UUID], dict[str, Answer]]:
+    """Load the answers of teams to changes of assets, by fingerprint for each asset and team."""
+    is_of_assets, is_of_teams = session.in_values(TABLE.c.asset_id, assets), session.in_values(TABLE.c.team_id, teams)
+    by_team: dict[tuple[UUID, UUID], dict[str, Answer]] = {}
+    for row in await session.list(select(TABLE).where(is_of_assets, is_of_teams), Answer):
+        by_team.setdefault((row.asset_id, row.team_id), {})[row.fingerprint] = row
+    return by_team
 
 
 async def replace(session: Session, rows: Sequence[dict[str, Any]]) -> None:

@@ -170,18 +170,18 @@ def choose_answer(reasons: Reasons, earlier: Mapping[str, Answer], now: datetime
 
     If some do, the request refers to the acknowledgment with the latest of them.
     """
-    known = [earlier[item] for item in reasons.fingerprints if item in earlier]
-    if not known:
+    given_answers = [earlier[item] for item in reasons.fingerprints if item in earlier]
+    if not given_answers:
         return {}
-    is_complete = len(known) == len(reasons.fingerprints) and all(
+    is_complete = len(given_answers) == len(reasons.fingerprints) and all(
         proposal_status.is_reusable(TeamResponse(item.response, item.migration_deadline), item.answered_at, now)
         and reasons.is_read_covered(item.fingerprint, item.reads)
-        for item in known
+        for item in given_answers
     )
     if not is_complete:
-        return {"previous_id": max(known, key=lambda item: item.answered_at).acknowledgment_id}
-    answer = min(known, key=lambda item: (SEVERITY.index(item.response), -item.answered_at.timestamp()))
-    deadlines = [item.migration_deadline for item in known if item.response is answer.response]
+        return {"previous_id": max(given_answers, key=lambda item: item.answered_at).acknowledgment_id}
+    answer = min(given_answers, key=lambda item: (SEVERITY.index(item.response), -item.answered_at.timestamp()))
+    deadlines = [item.migration_deadline for item in given_answers if item.response is answer.response]
     return {
         "response": answer.response,
         "migration_deadline": max(filter(None, deadlines), default=None),

@@ -14,7 +14,7 @@ from tessera_gql.policy.enums import ChangeSetStatus, Outcome, ProposalKind, Pro
 from tessera_gql.policy.fingerprints import are_fingerprints_current
 from tessera_gql.policy.proposal_status import TeamResponse
 from tessera_gql.policy.retirement import RETIREMENT_FINGERPRINT
-from tessera_gql.store import answers, change_sets, contracts, proposals, registrations, teams
+from tessera_gql.store import answers, assets, change_sets, contracts, proposals, registrations, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, ChangeSet, Contract, Proposal, new_id
 from tessera_gql.workflows.acknowledgment_requests import (
@@ -272,6 +272,13 @@ async def find_stale_reason(session: Session, asset: Asset, row: Proposal) -> st
     messages = "; ".join(compatibility.summarize_changes(base.further_breaks, limit=5))
     names = await teams.join_names(session, list(asked))
     return f"since version {base.contract.version} it also breaks {names}: {messages}"
+
+
+async def is_proposal_stale(session: Session, proposal_id: UUID) -> bool:
+    """Return whether an open proposal breaks something that is new and whose readers were not asked."""
+    row = await proposals.get(session, proposal_id)
+    (asset,) = await assets.by_ids(session, [row.asset_id])
+    return await find_stale_reason(session, asset, row) is not None
 
 
 async def compare_with_base(session: Session, row: Proposal, current: Contract | None) -> NewBase | None:

@@ -10,6 +10,7 @@ from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.enums import Intent, Outcome, ProposalStatus, Response
 from tessera_gql.policy.proposal_status import SEVERITY
+from tessera_gql.store.tables import Registration
 from tests.conftest import FixedClock
 from tests.world import ORDERS, World, adding, without
 

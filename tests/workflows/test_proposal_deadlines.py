@@ -54,20 +54,20 @@ async def test_a_migration_keeps_the_proposal_open_for_a_week_behind_its_deadlin
     world: World, clock: FixedClock, days: int, expiry: int
 ) -> None:
     _, proposal = await world.proposed(consumers=1)
-    opened = clock.now
-    result = await world.answer(proposal, world.consumers[0], Response.MIGRATING, opened + days * DAY)
-    assert result.proposal.expires_at == opened + expiry * DAY
+    start = clock.now
+    result = await world.answer(proposal, world.consumers[0], Response.MIGRATING, start + days * DAY)
+    assert result.proposal.expires_at == start + expiry * DAY
     clock.now = result.proposal.expires_at
     assert (await world.apply_time(proposal)).proposal.status is ProposalStatus.EXPIRED
 
 
 async def test_an_earlier_expiry_does_not_end_a_migration_before_its_time(world: World, clock: FixedClock) -> None:
     asset, proposal = await world.proposed(consumers=1)
-    opened = clock.now
-    await world.answer(proposal, world.consumers[0], Response.MIGRATING, opened + 50 * DAY)
-    again = await world.publish(asset, without("note"), expires_at=opened + DAY)
+    start = clock.now
+    await world.answer(proposal, world.consumers[0], Response.MIGRATING, start + 50 * DAY)
+    again = await world.publish(asset, without("note"), expires_at=start + DAY)
     assert again.proposal is not None
-    assert (again.proposal.id, again.proposal.expires_at) == (proposal.id, opened + 57 * DAY)
+    assert (again.proposal.id, again.proposal.expires_at) == (proposal.id, start + 57 * DAY)
 
 
 async def test_an_expired_proposal_asks_no_team(world: World, clock: FixedClock) -> None:

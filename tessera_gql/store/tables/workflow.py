@@ -208,7 +208,7 @@ class Answer(Base, table=True):
     answered_at: datetime = time_column()
 
 
-class AskPolicy(Base, table=True):
+class AskPolicyRow(Base, table=True):
     """What asks about assets of a tier give: the days to answer, reminders, escalation, and the meaning of silence."""
 
     __tablename__ = "ask_policies"
