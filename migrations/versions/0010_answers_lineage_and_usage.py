@@ -302,7 +302,7 @@ def rename_evidence(table: str, schema: str, *, forward: bool) -> None:
         return
     old, new = ("QUERY_LOG", "OBSERVED") if forward else ("OBSERVED", "QUERY_LOG")
     name = qualified(schema, table)
-    op.execute(f"UPDATE {name} SET evidence = '{new}' WHERE evidence = '{old}'")  # noqa: S608 - constants
+    op.execute(f"UPDATE {name} SET (evidence, row_version) = ('{new}', row_version) WHERE evidence = '{old}'")  # noqa: S608 - constants
 
 
 def edit_sqlite_definition(table: str, old: str, new: str) -> None:
@@ -348,7 +348,7 @@ def extend_acknowledgments() -> None:
     policy = sa.Column("policy", JSON, server_default=DEFAULT_POLICY, nullable=False)
     epoch = sa.text("'2000-01-01 00:00:00.000000'" if is_sqlite() else "'2000-01-01 00:00:00+00'")
     times = [sa.Column(name, TIME, server_default=epoch, nullable=False) for name in ("asked_at", "due_at")]
-    later = [time_column(name, nullable=True) for name in ("overdue_at", "remind_at", "escalate_at")]
+    later = [time_column(name, nullable=True) for name in ("overdue_at", "remind_at", "escalate_at", "reopened_at")]
     add_columns("acknowledgments", "workflow", *columns, policy, *times, *later)
     for column in ("carried_from", "previous_id"):
         add_reference("acknowledgments", "workflow", column, "workflow", "acknowledgments")
@@ -356,19 +356,43 @@ def extend_acknowledgments() -> None:
         add_reference("acknowledgments", "workflow", column, "core", "teams")
     acknowledgments, proposals = qualified("workflow", "acknowledgments"), qualified("workflow", "proposals")
     expiry = f"SELECT expires_at FROM {proposals} WHERE {proposals}.id = {acknowledgments}.proposal_id"  # noqa: S608
-    op.execute(f"UPDATE {acknowledgments} SET asked_at = created_at, due_at = ({expiry})")  # noqa: S608 - constants
+    op.execute(f"UPDATE {acknowledgments} SET (asked_at, due_at) = (created_at, ({expiry}))")  # noqa: S608 - constants
+
+
+def extend_migrations() -> None:
+    """Keep open proposals open for a week behind the deadline of each migration."""
+    acknowledgments, proposals = qualified("workflow", "acknowledgments"), qualified("workflow", "proposals")
+    deadline = "a.migration_deadline"
+    later = (
+        f"datetime({deadline}, '+7 days') || substr({deadline}, 20)"
+        if is_sqlite()
+        else f"{deadline} + interval '7 days'"
+    )
+    end = (
+        f"SELECT max({later}) FROM {acknowledgments} a WHERE a.proposal_id = {proposals}.id"  # noqa: S608 - constants
+        " AND a.response = 'MIGRATING' AND a.released_at IS NULL"
+    )
+    op.execute(
+        f"UPDATE {proposals} SET (expires_at, row_version) = (({end}), row_version + 1)"  # noqa: S608 - constants
+        f" WHERE resolved_at IS NULL AND expires_at < ({end})"
+    )
 
 
 def plan_reminders() -> None:
     """Plan the next reminder of teams that have not answered: three days and one day before the due date."""
     acknowledgments = qualified("workflow", "acknowledgments")
     three, one = (
-        (f"datetime(due_at, '-{days} days')" if is_sqlite() else f"due_at - interval '{days} days'") for days in (3, 1)
+        (
+            f"datetime(due_at, '-{days} days') || substr(due_at, 20)"
+            if is_sqlite()
+            else f"due_at - interval '{days} days'"
+        )
+        for days in (3, 1)
     )
     now = "datetime('now')" if is_sqlite() else "now()"
     op.execute(
-        f"UPDATE {acknowledgments} SET remind_at = CASE WHEN {three} > {now} THEN {three} WHEN {one} > {now} THEN {one}"  # noqa: S608
-        " END WHERE response IS NULL AND released_at IS NULL"
+        f"UPDATE {acknowledgments} SET (remind_at, escalate_at) = (CASE WHEN {three} > {now} THEN {three}"  # noqa: S608
+        f" WHEN {one} > {now} THEN {one} END, NULL) WHERE response IS NULL AND released_at IS NULL"
     )
 
 
@@ -412,6 +436,7 @@ def upgrade() -> None:
     create_lineage_and_deprecations()
     create_answers()
     extend_catalog()
+    extend_migrations()
     extend_acknowledgments()
     replace_checks(forward=True)
     plan_reminders()
@@ -431,7 +456,7 @@ def downgrade() -> None:
     no_answer = "response = NULL, responded_at = NULL, notes = NULL"
     op.execute(f"UPDATE {acknowledgments} SET {no_answer} WHERE response = 'SILENT'")  # noqa: S608 - constants
     drop_references("acknowledgments", "workflow", "carried_from", "previous_id", "responded_by", "escalated_to")
-    times = ("overdue_at", "remind_at", "escalate_at", "asked_at", "due_at")
+    times = ("overdue_at", "remind_at", "escalate_at", "reopened_at", "asked_at", "due_at")
     for column in (*times, "policy", "released_by", "reads", "paths"):
         op.drop_column("acknowledgments", column, schema=schema_name("workflow"))
     op.drop_column("proposals", "unaffected_assets", schema=schema_name("workflow"))

@@ -1,5 +1,6 @@
 """`tessera team`, `asset`, `register` and `unregister`: teams, assets and registrations."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -8,9 +9,9 @@ from tessera_gql.cli.api import TeamOption, connect
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_properties, print_table
 from tessera_gql.client import CompatibilityMode, TesseraClient
 from tessera_gql.client.operation import is_global_id
-from tessera_gql.client.operations.catalog import AssetDetails
+from tessera_gql.client.operations.catalog import AssetDetails, TeamChanges
 
-team_app = typer.Typer(help="Create and list teams.", no_args_is_help=True)
+team_app = typer.Typer(help="Create, update and list teams.", no_args_is_help=True)
 asset_app = typer.Typer(help="Create, list and show assets.", no_args_is_help=True)
 
 
@@ -23,6 +24,49 @@ def create_team(name: str, as_json: JsonOption = False) -> None:
     with connect() as client:
         team = client.create_team(name)
     print_json(team) if as_json else print_properties(id=team.id, name=team.name)
+
+
+@team_app.command("update")
+def update_team(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
+    name: Annotated[str, typer.Argument(help="Name of the team, or its id.")],
+    rename: Annotated[str | None, typer.Option(help="New name of the team.")] = None,
+    delegate: Annotated[str | None, typer.Option(help="Team that may answer for this one; needs --until.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="End of the delegation, within 366 days.")] = None,
+    no_delegate: Annotated[bool, typer.Option("--no-delegate", help="End the delegation.")] = False,
+    escalation: Annotated[
+        str | None, typer.Option(help="Team that may answer as well once an ask is escalated.")
+    ] = None,
+    no_escalation: Annotated[bool, typer.Option("--no-escalation", help="Remove the escalation team.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Rename a team, or name the teams that may answer in its place.
+
+    Example: tessera team update finance --delegate data-platform --until 2031-01-01
+    """
+    if (delegate is None) != (until is None) or (delegate and no_delegate):
+        raise fail("Give --delegate and --until together, or --no-delegate alone.")
+    if escalation and no_escalation:
+        raise fail("--escalation and --no-escalation exclude each other. Give one of them.")
+    changes = TeamChanges()
+    if rename is not None:
+        changes["name"] = rename
+    if delegate or no_delegate:
+        changes["delegate"] = delegate
+    if until is not None:
+        changes["delegate_until"] = until.astimezone(UTC)
+    if escalation or no_escalation:
+        changes["escalation_team"] = escalation
+    if not changes:
+        raise fail("Nothing to change. Give --rename, --delegate, --no-delegate, --escalation or --no-escalation.")
+    with connect() as client:
+        team = client.update_team(name, **changes)
+    print_json(team) if as_json else print_properties(
+        id=team.id,
+        name=team.name,
+        delegate=team.delegate,
+        delegate_until=team.delegate_until,
+        escalation=team.escalation_team,
+    )
 
 
 @team_app.command("list")

@@ -10,7 +10,7 @@ from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.model_files import FileLine
 from tessera_gql.client import TesseraClient
 from tessera_gql.client.enums import TableState
-from tessera_gql.client.manifest_models import ManifestImpact, ModelImpact
+from tessera_gql.client.manifest_models import ManifestImpact, ModelImpact, ModelReader
 from tessera_gql.client.models import ProposalDetails
 from tessera_gql.escaping import build_tessera_command
 
@@ -28,7 +28,7 @@ class FailOn(StrEnum):
 
 
 @dataclass(frozen=True)
-class Answer:
+class TeamAnswer:
     """The response of an asked team to the open proposal."""
 
     response: str
@@ -46,7 +46,7 @@ class TableVerdict:
 
     impact: ModelImpact
     state: TableState
-    answers: Mapping[str, Answer] = field(default_factory=dict[str, Answer])
+    answers: Mapping[str, TeamAnswer] = field(default_factory=dict[str, TeamAnswer])
     location: FileLine | None = None
 
     @property
@@ -65,8 +65,14 @@ class TableVerdict:
 
     @property
     def unapproved_teams(self) -> list[str]:
+        if self.state is TableState.APPROVED:  # also by the silence of a team
+            return []
         asked = [asked.team.name for asked in self.impact.asked]
         return [team for team in asked if team not in self.answers or self.answers[team].response != "APPROVED"]
+
+    def is_silent(self, asked: ModelReader) -> bool:
+        """Return whether a team was asked and has not answered."""
+        return bool(self.proposal) and asked.until is not None and asked.team.name not in self.answers
 
     def acknowledge_commands(self) -> Iterator[str]:
         """Yield the command by which each team of `unapproved_teams` approves, once there is a proposal to answer."""
@@ -95,6 +101,11 @@ class TableVerdict:
             "notes": {team: answer.notes for team, answer in self.answers.items() if answer.notes},
             "proposal": self.proposal,
             "answerBy": impact.answer_by if self.proposal else None,
+            "silence": {
+                asked.team.name: {"until": asked.until, "means": asked.silence_means}
+                for asked in impact.asked
+                if self.is_silent(asked)
+            },
             "commands": list(self.acknowledge_commands()),
             "reason": impact.refused,
             "removed": impact.removed,
@@ -139,7 +150,7 @@ def evaluate(impact: ManifestImpact) -> GateResult:
 def _evaluate_table(impact: ModelImpact) -> TableVerdict:
     """Turn the impact of a table into a verdict. Answers to a proposal of other terms do not count."""
     answers = {
-        asked.team.name: Answer(asked.response, asked.notes, asked.migration_deadline)
+        asked.team.name: TeamAnswer(asked.response, asked.notes, asked.migration_deadline)
         for asked in impact.asked
         if asked.response is not None
     }
@@ -169,7 +180,7 @@ def refresh(client: TesseraClient, result: GateResult) -> GateResult:
 def _apply_proposal(table: TableVerdict, proposal: ProposalDetails) -> TableVerdict:
     """Combine a verdict with a proposal. A withdrawn, superseded or expired proposal must be opened again."""
     answers = {
-        item.team.name: Answer(item.response, item.notes, item.migration_deadline)
+        item.team.name: TeamAnswer(item.response, item.notes, item.migration_deadline)
         for item in proposal.acknowledgments
         if item.released_at is None and item.response is not None
     }

@@ -1,12 +1,12 @@
 """Render the result of the gate for terminals, scripts, pull requests and CI logs."""
 
 from collections.abc import Collection, Iterator
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from xml.etree import ElementTree as ET
 
 from tessera_gql.cli.gate import BLOCKING_STATES, GateResult, TableVerdict
+from tessera_gql.cli.silence import describe_wait, format_day
 from tessera_gql.client.enums import TableState
 from tessera_gql.client.manifest_models import ModelImpact, ModelReader, TableRead
 from tessera_gql.escaping import (
@@ -104,11 +104,13 @@ def _iter_details(table: TableVerdict) -> Iterator[str]:
     yield from _iter_changes(impact)
     for asked in impact.asked:
         answer = _describe_answer(table, asked.team.name)
+        if table.is_silent(asked):
+            answer = f"no answer yet, awaited {describe_wait(asked)}"
         yield f"asks     {asked.team.name}, which reads {_describe_reads(asked)}{f': {answer}' if answer else ''}"
     for team in impact.informed:
         yield f"informs  {team.name}"
     if table.proposal and impact.answer_by and table.unapproved_teams:
-        yield f"until    {_format_day(impact.answer_by)}"
+        yield f"until    {format_day(impact.answer_by)}"
     if table.state is TableState.ASK:
         yield f"ask      {ASK_COMMAND}"
     for command in table.acknowledge_commands():
@@ -170,12 +172,8 @@ def _collect_columns(asked: ModelReader) -> list[str]:
 def _describe_answer(table: TableVerdict, team: str) -> str:
     if (answer := table.answers.get(team)) is None:
         return ""
-    until = f" until {_format_day(answer.migration_deadline)}" if answer.migration_deadline else ""
+    until = f" until {format_day(answer.migration_deadline)}" if answer.migration_deadline else ""
     return f"{answer.response}{until}{f', {answer.notes}' if answer.notes else ''}"
-
-
-def _format_day(moment: datetime) -> str:
-    return moment.astimezone(UTC).date().isoformat()
 
 
 def render_json(result: GateResult) -> dict[str, Any]:
@@ -250,7 +248,9 @@ def _render_answer(table: TableVerdict, asked: ModelReader) -> str:
         return escape_markdown(answer)
     if not table.proposal:
         return "not asked yet"
-    return f"waiting until {_format_day(table.impact.answer_by)}" if table.impact.answer_by else "waiting"
+    if table.is_silent(asked):
+        return f"waiting {describe_wait(asked)}"
+    return f"waiting until {format_day(table.impact.answer_by)}" if table.impact.answer_by else "waiting"
 
 
 def render_github(result: GateResult) -> Iterator[str]:

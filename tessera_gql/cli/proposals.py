@@ -7,8 +7,16 @@ import typer
 
 from tessera_gql.cli.api import TeamOption, connect, resolve_proposal_id
 from tessera_gql.cli.debts import print_debts
+from tessera_gql.cli.silence import describe_wait, format_day
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_properties, print_table
-from tessera_gql.client import AcknowledgmentResponse, ContractStatus, Proposal, ProposalStatus
+from tessera_gql.client import (
+    AcknowledgmentResponse,
+    AwaitedStep,
+    AwaitedTeam,
+    ContractStatus,
+    Proposal,
+    ProposalStatus,
+)
 from tessera_gql.client.models import ContractSummary
 
 ProposalArgument = Annotated[str, typer.Argument(metavar="PROPOSAL|FQN", help="Its id, or the fqn of its asset.")]
@@ -51,11 +59,16 @@ def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
         proposed_by=details.proposed_by,
         reason=details.reason,
         expires=details.expires_at,
+        stale="yes: publish the same schema again" if details.is_stale else None,
     )
     for change in details.breaking_changes:
         print_line(f"breaks  {change.message}")
-    rows = ((item.team, item.response, item.migration_deadline, item.notes) for item in details.acknowledgments)
-    print_table(("team", "response", "until", "notes"), rows, none="Nobody is asked.")
+    steps = {item.team.id: item for item in details.waits_for}
+    rows = (
+        (item.team, item.response, item.migration_deadline, _describe_step(steps.get(item.team.id)), item.notes)
+        for item in details.acknowledgments
+    )
+    print_table(("team", "response", "until", "waits for", "notes"), rows, none="Nobody is asked.")
 
 
 def inbox(team: TeamOption = None, as_json: JsonOption = False) -> None:
@@ -106,6 +119,24 @@ def ack(
         print_line(f"{result.proposal.asset.fqn} {contract.version} is {_describe_end(contract)}.")
 
 
+def extend_proposal(
+    reference: ProposalArgument,
+    until: Annotated[datetime, typer.Option(help="New expiry, later than the present one and within 366 days.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Keep an open proposal open for longer.
+
+    Example: tessera extend-proposal analytics.marts.orders --until 2031-01-01
+    """
+    with connect() as client:
+        extended = client.extend_proposal(resolve_proposal_id(client, reference), until.astimezone(UTC))
+    if as_json:
+        print_json(extended)
+        return
+    _print_status(extended)
+    print_line(f"It stays open until {format_day(extended.expires_at)}.")
+
+
 def withdraw(reference: ProposalArgument, as_json: JsonOption = False) -> None:
     """Withdraw an open proposal without publishing it."""
     with connect() as client:
@@ -120,6 +151,19 @@ def publish_proposal(reference: ProposalArgument, team: TeamOption = None, as_js
     print_json(contract) if as_json else print_line(
         f"{contract.asset.fqn} {contract.version} is {_describe_end(contract)}."
     )
+
+
+def _describe_step(item: AwaitedTeam | None) -> str:
+    """Describe what a proposal waits for from a team."""
+    if item is None:
+        return ""
+    match item.step:
+        case AwaitedStep.ANSWER:
+            return f"an answer {describe_wait(item)}"
+        case AwaitedStep.MIGRATION:
+            return "proof that it has migrated, or APPROVED"
+        case _:
+            return "another answer than a block"
 
 
 def _describe_end(contract: ContractSummary) -> str:

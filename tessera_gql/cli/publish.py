@@ -9,6 +9,7 @@ import typer
 from tessera_gql.cli.api import connect, read_json
 from tessera_gql.cli.documents import DialectOption, FormatOption, PartOption, SchemaArgument, read_schema
 from tessera_gql.cli.exit_codes import ExitCode
+from tessera_gql.cli.silence import describe_wait
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_note
 from tessera_gql.client import (
     ChangeSetRequest,
@@ -138,8 +139,9 @@ def _print_retirement(fqn: str, result: RetirementResult) -> None:
 
 
 def _print_next_steps(fqn: str, proposal: Proposal) -> None:
-    for team in proposal.awaiting:
-        print_line(f"  waits for: {build_tessera_command('ack', fqn, 'APPROVED', team=team.name)}")
+    for item in proposal.waits_for:
+        wait = f" ({description})" if (description := describe_wait(item)) else ""
+        print_line(f"  waits for: {build_tessera_command('ack', fqn, 'APPROVED', team=item.team.name)}{wait}")
     if proposal.status == "APPROVED":
         print_line(f"  approved; to publish it: {build_tessera_command('publish-proposal', fqn)}")
 

@@ -57,11 +57,38 @@ class Intent(StrEnum):
 
 
 class AcknowledgmentResponse(StrEnum):
-    """A team's response to a proposal. MIGRATING needs a deadline."""
+    """A team's response to a proposal. MIGRATING needs a deadline; SILENT is counted, never given."""
 
     APPROVED = "APPROVED"
     MIGRATING = "MIGRATING"
     BLOCKED = "BLOCKED"
+    SILENT = "SILENT"
+
+
+class AwaitedStep(StrEnum):
+    """The step of an asked team that a proposal waits for."""
+
+    ANSWER = "ANSWER"
+    MIGRATION = "MIGRATION"
+    CHANGE_OF_MIND = "CHANGE_OF_MIND"
+
+
+class OnSilence(StrEnum):
+    """What happens if an asked team does not answer before the due date."""
+
+    EXPIRE = "EXPIRE"
+    APPROVE = "APPROVE"
+    BLOCK = "BLOCK"
+    EXTEND = "EXTEND"
+
+
+class AssetTier(StrEnum):
+    """The importance of an asset, which decides the policy of the asks about it."""
+
+    CRITICAL = "CRITICAL"
+    HIGH = "HIGH"
+    NORMAL = "NORMAL"
+    LOW = "LOW"
 
 
 class RegistrationStatus(StrEnum):

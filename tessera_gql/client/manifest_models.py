@@ -86,6 +86,8 @@ class ModelReader(AskedTeam):
     response: AcknowledgmentResponse | None
     notes: str | None
     migration_deadline: datetime | None
+    until: datetime | None
+    silence_means: str | None
 
 
 class ModelImpact(Model):

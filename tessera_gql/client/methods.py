@@ -7,7 +7,7 @@ from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, overload
 from tessera_gql.client.async_client import AsyncBaseClient
 from tessera_gql.client.calls import check_call
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
-from tessera_gql.client.operations import catalog, debts, manifests, projects, publishing, subscriptions
+from tessera_gql.client.operations import ask_policies, catalog, debts, manifests, projects, publishing, subscriptions
 from tessera_gql.client.sync_client import BaseClient
 
 P = ParamSpec("P")
@@ -61,6 +61,9 @@ class _Methods:
     get_team = ClientMethod(catalog.get_team)
     find_team = ClientMethod(catalog.find_team)
     teams = ClientMethod(catalog.teams)
+    update_team = ClientMethod(catalog.update_team)
+    set_ask_policy = ClientMethod(ask_policies.set_ask_policy)
+    ask_policies = ClientMethod(ask_policies.ask_policies)
     create_project = ClientMethod(projects.create_project)
     update_project = ClientMethod(projects.update_project)
     get_project = ClientMethod(projects.get_project)
@@ -86,6 +89,7 @@ class _Methods:
     get_proposal = ClientMethod(publishing.get_proposal)
     proposals = ClientMethod(publishing.proposals)
     acknowledge = ClientMethod(publishing.acknowledge)
+    extend_proposal = ClientMethod(publishing.extend_proposal)
     withdraw_proposal = ClientMethod(publishing.withdraw_proposal)
     publish_proposal = ClientMethod(publishing.publish_proposal)
     propose_retirement = ClientMethod(publishing.propose_retirement)

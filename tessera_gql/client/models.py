@@ -8,6 +8,8 @@ from pydantic import Field
 from tessera_gql.client.base_model import NODES, FieldSelection, Model
 from tessera_gql.client.enums import (
     AcknowledgmentResponse,
+    AssetTier,
+    AwaitedStep,
     ChangeKind,
     ChangeSetStatus,
     CompatibilityMode,
@@ -16,6 +18,7 @@ from tessera_gql.client.enums import (
     DependencyType,
     DocumentFormat,
     EventKind,
+    OnSilence,
     ProposalKind,
     ProposalStatus,
     PublishOutcome,
@@ -63,11 +66,39 @@ class ChangeSetSummary(Model):
 
 
 class Team(TeamSummary):
-    """A team with its metadata. `row_version` detects concurrent changes."""
+    """A team with its metadata. `row_version` detects concurrent changes.
+
+    The `delegate` may answer for it until `delegate_until`, the `escalation_team` once an ask is escalated.
+    """
 
     metadata: JsonObject
+    delegate: TeamSummary | None
+    delegate_until: datetime | None
+    escalation_team: TeamSummary | None
     created_at: datetime
     row_version: int
+
+
+class AskPolicy(Model):
+    """What an ask about an asset of the tier gives; `updated_at` is None for a default."""
+
+    tier: AssetTier
+    due_days: int
+    remind_days_before: tuple[int, ...]
+    escalate_after_days: int | None
+    on_silence: OnSilence
+    silence_means: str
+    updated_at: datetime | None
+    row_version: int
+
+
+class AwaitedTeam(Model):
+    """An asked team that a proposal waits for; no answer until then means what `silence_means` says."""
+
+    team: TeamSummary
+    step: AwaitedStep
+    until: datetime | None
+    silence_means: str | None
 
 
 class Project(ProjectSummary):
@@ -191,10 +222,14 @@ class Proposal(ProposalSummary):
     resolved_at: datetime | None
     breaking_changes: tuple[BreakingChange, ...]
     awaiting: tuple[TeamSummary, ...]
+    waits_for: tuple[AwaitedTeam, ...]
 
 
 class Acknowledgment(Model):
-    """The response of an asked team to a proposal; `response` is None until the team acknowledges."""
+    """The response of an asked team to a proposal; `response` is None until the team acknowledges.
+
+    No answer until `due_at` means what `silence_means` says.
+    """
 
     id: str
     team: TeamSummary
@@ -203,11 +238,19 @@ class Acknowledgment(Model):
     notes: str | None
     responded_at: datetime | None
     released_at: datetime | None
+    due_at: datetime
+    silence_means: str
+    is_overdue: bool
     reasons: tuple[ChangeSummary, ...] = Field(alias="because")
 
 
 class ProposalDetails(Proposal):
-    """A proposal with its schema, guarantees and acknowledgments."""
+    """A proposal with its schema, guarantees and acknowledgments.
+
+    `is_stale`: a newer contract adds breaks whose readers were not asked.
+    """
+
+    is_stale: bool
 
     proposed_schema: JsonObject | bool | None
     guarantees: JsonObject | None

@@ -116,6 +116,14 @@ class RootField(Generic[M]):
 
         return Operation(query.document, variables, parse)
 
+    def build_list_query(self) -> Operation[tuple[M, ...]]:
+        """Build a query of a list that has no pages."""
+
+        def parse(data: JsonObject) -> tuple[M, ...]:
+            return tuple(parse_model(self.model, item) for item in data[self.name])
+
+        return Operation(self.build_document("query", build_selection(self.model)), {}, parse)
+
     def build_paginated_query(self, **variables: Any) -> PaginatedQuery[M]:
         root = self._with_arguments(first="Int", after="String")
         document = root.build_document("query", _build_page_selection(self.model))

@@ -1,6 +1,7 @@
 """The acknowledgments of asked teams: what they were asked, why, until when, and what they answered."""
 
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
 import strawberry
@@ -14,15 +15,16 @@ from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.type_registry import computed_field
 from tessera_gql.policy.ask_policy import AskPolicy, describe_silence
-from tessera_gql.policy.enums import OnSilence, ReleaseKind, Response
+from tessera_gql.policy.enums import AwaitedStep, OnSilence, ReleaseKind, Response
 from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store import tables
 from tessera_gql.workflows.acknowledgment_requests import path_from_json
+from tessera_gql.workflows.ask_clock import to_response
 
 
 @strawberry.type(description="The proof that an asked team no longer reads what breaks.")
 class ReleaseEvidence:
-    kind: ReleaseKind = strawberry.field(description="What proves it.")
+    kind: ReleaseKind = strawberry.field(description="The kind of the proof.")
     reference: str = strawberry.field(description="What the proof rests on, such as a registration or a manifest.")
     at: datetime = strawberry.field(description="The time of the proof.")
 
@@ -42,6 +44,21 @@ class ReasonPath:
         description="Whether lineage is known on the whole way; otherwise each column counts as made from every column."
     )
     steps: list[LineageStep] = strawberry.field(description="The columns from the changed one to the one that is read.")
+
+
+@strawberry.type(description="What a team said earlier about one of the changes that it is asked about now.")
+class EarlierAnswer:
+    fingerprint: str = strawberry.field(description="The fingerprint of the change.")
+    response: Response = strawberry.field(description="The response of the team.")
+    migration_deadline: datetime | None = strawberry.field(description="Its deadline; null unless MIGRATING.")
+    notes: str | None = strawberry.field(description="The remark with the response; null if there is none.")
+    answered_at: datetime = strawberry.field(description="The time of the response.")
+
+    @classmethod
+    def of(cls, row: tables.Answer) -> Self:
+        """Make it from the row of an answer."""
+        names = ("fingerprint", "response", "migration_deadline", "notes", "answered_at")
+        return cls(**{name: getattr(row, name) for name in names})
 
 
 @from_row(
@@ -78,7 +95,8 @@ class Acknowledgment(Node):
     responded_by = relation(
         "Team",
         "row.responded_by",
-        "The delegate or escalation team that answered for the team; null if the team did itself.",
+        "The delegate or escalation team that answered for the team; null if the team did itself, or if the answer was"
+        " carried over.",
         nullable=True,
     )
     escalated_to = relation(
@@ -105,6 +123,14 @@ class Acknowledgment(Node):
         touching = [change for change in changes if change["fingerprint"] in reasons]
         return list_changes(info.context, touching, lambda change: Change.of(diff.Change.from_json(change)))
 
+    @computed_field("What the team said before about these changes; empty once it has answered, or if it never has.")
+    async def earlier_answers(self, info: Info) -> list[EarlierAnswer]:
+        proposal = await info.context.loaders.proposal.load(self.row.proposal_id)
+        if proposal is None or self.row.response is not None:
+            return []
+        rows = await info.context.loaders.answers_of_team.load((proposal.asset_id, self.row.consumer_team_id))
+        return [EarlierAnswer.of(rows[item]) for item in self.row.change_fingerprints if item in rows]
+
     @computed_field("The fields that the team reads and the changes touch; null if it reads everything.")
     def reads(self) -> list[str] | None:
         if self.row.reads is None:
@@ -128,6 +154,33 @@ class Acknowledgment(Node):
             return None
         return ReleaseEvidence(
             kind=ReleaseKind(proof["kind"]), reference=proof["reference"], at=datetime.fromisoformat(proof["at"])
+        )
+
+
+@strawberry.type(description="An asked team that an open proposal waits for, and the step that is missing.")
+class AwaitedTeam:
+    acknowledgment_id: strawberry.Private[UUID]
+    team_id: strawberry.Private[UUID]
+    step: AwaitedStep = strawberry.field(description="The step of the team that is missing.")
+    until: datetime | None = strawberry.field(
+        description="The due date of an answer, or the deadline of a migration; null if the team blocks the proposal."
+    )
+    silence_means: str | None = strawberry.field(
+        description="What no answer until then means, as in `the proposal expires`; null unless an answer is missing."
+    )
+
+    team = relation("Team", "team_id", "The asked team that is awaited.")
+    acknowledgment = relation("Acknowledgment", "acknowledgment_id", "The acknowledgment of the team.")
+
+    @classmethod
+    def of(cls, row: tables.Acknowledgment) -> Self | None:
+        """Make it from an acknowledgment that counts; None if the team agrees."""
+        if (step := to_response(row).awaited_step) is None:
+            return None
+        until = {AwaitedStep.ANSWER: row.due_at, AwaitedStep.MIGRATION: row.migration_deadline}.get(step)
+        silence = describe_silence([AskPolicy.from_json(row.policy)]) if step is AwaitedStep.ANSWER else None
+        return cls(
+            acknowledgment_id=row.id, team_id=row.consumer_team_id, step=step, until=until, silence_means=silence
         )
 
 

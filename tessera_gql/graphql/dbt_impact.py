@@ -26,6 +26,7 @@ from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
+from tessera_gql.policy.ask_policy import AskPolicy, describe_silence
 from tessera_gql.policy.enums import Outcome, Response
 from tessera_gql.policy.table_state import TableState
 from tessera_gql.store.tables import Acknowledgment
@@ -73,10 +74,27 @@ def _acknowledgment_field(name: str) -> Callable[[AskedTeam], Any]:
     return lambda asked: getattr(asked.acknowledgment, name) if asked.acknowledgment else None
 
 
+@dataclass(frozen=True)
+class AwaitedAnswer:
+    """Until when an answer is awaited, and what none means; without both if none is awaited."""
+
+    until: datetime | None = None
+    silence_means: str | None = None
+
+
+def _find_wait(asked: AskedTeam) -> AwaitedAnswer:
+    row = asked.acknowledgment
+    if row is None or row.response is not None or row.released_at is not None:
+        return AwaitedAnswer()
+    return AwaitedAnswer(row.due_at, describe_silence([AskPolicy.from_json(row.policy)]))
+
+
 @from_row(
     response=_acknowledgment_field("response"),
     notes=_acknowledgment_field("notes"),
     migration_deadline=_acknowledgment_field("migration_deadline"),
+    until=lambda asked: _find_wait(asked).until,
+    silence_means=lambda asked: _find_wait(asked).silence_means,
 )
 @strawberry.type(description="A team that would be asked to acknowledge the change of one table, with the reason.")
 class ModelReader(RowBacked):
@@ -87,6 +105,13 @@ class ModelReader(RowBacked):
     notes: str | None = strawberry.field(description="The notes of that response; null if there are none.")
     migration_deadline: datetime | None = strawberry.field(
         description="The time until which the team migrates; null unless the response is MIGRATING."
+    )
+
+    until: datetime | None = strawberry.field(
+        description="The time until which the open proposal awaits the team's answer; null if it does not."
+    )
+    silence_means: str | None = strawberry.field(
+        description="What no answer until then means, as in `the proposal expires`; null if none is awaited."
     )
 
     team = relation("Team", "row.team_id", "The team that would be asked.")

@@ -10,6 +10,7 @@ from tessera_gql.formats.schema_documents import SchemaFormat
 from tessera_gql.policy.access import Scope
 from tessera_gql.policy.enums import (
     AssetTier,
+    AwaitedStep,
     ChangeSetStatus,
     ChangeType,
     ContractStatus,
@@ -231,9 +232,9 @@ describe_enum(
 describe_enum(
     OnSilence,
     "What happens if an asked team does not answer before the due date.",
-    EXPIRE="The proposal expires.",
+    EXPIRE="The proposal expires then.",
     APPROVE="It counts as consent. An asset needs a tier that an administrator has set for this.",
-    BLOCK="It counts as a block.",
+    BLOCK="The silence counts as a block.",
     EXTEND="The team gets the same time again, for a year at most.",
 )
 describe_enum(
@@ -241,8 +242,15 @@ describe_enum(
     "The importance of an asset, which decides the policy of the asks about it.",
     CRITICAL="Much depends on the asset.",
     HIGH="The asset matters more than most.",
-    NORMAL="The default.",
+    NORMAL="The asset is like most, which is the default.",
     LOW="Little depends on the asset.",
+)
+describe_enum(
+    AwaitedStep,
+    "The step of an asked team that a proposal waits for.",
+    ANSWER="An answer of any kind.",
+    MIGRATION="The proof that the team has migrated, or its consent.",
+    CHANGE_OF_MIND="Another answer than the present one, which blocks the proposal.",
 )
 describe_enum(
     ReleaseKind,
@@ -316,6 +324,7 @@ describe_enum(
     ACKNOWLEDGMENT_ESCALATED="An ask without an answer went to the escalation team as well.",
     MIGRATION_OVERDUE="The deadline of a migration passed without proof that the team has migrated.",
     PROPOSAL_EXTENDED="A proposal stays open for longer.",
+    ASK_POLICY_CHANGED="An administrator set the policy of the asks about assets of a tier.",
     ACKNOWLEDGMENT_RELEASED="A team no longer reads what a proposal breaks, so it is no longer asked.",
     PROPOSAL_ANSWERED="A team acknowledged a proposal.",
     PROPOSAL_STATUS_CHANGED="The status of a proposal changed.",

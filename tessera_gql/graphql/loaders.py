@@ -18,6 +18,7 @@ from tessera_gql.policy.access import Actor
 from tessera_gql.policy.affected_teams import FieldReader, FieldReaderIndex
 from tessera_gql.policy.visibility import visibility_of
 from tessera_gql.store import (
+    answers,
     assets,
     change_sets,
     contracts,
@@ -36,7 +37,7 @@ from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.pagination import Page, PageRequest
 from tessera_gql.store.rows import TableLike
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import ApiKey, Contract, EventRow, Webhook, WebhookDelivery
+from tessera_gql.store.tables import Answer, ApiKey, Contract, EventRow, Webhook, WebhookDelivery
 from tessera_gql.store.visibility import load_visible_rows
 
 K = TypeVar("K", bound=Hashable)
@@ -119,6 +120,11 @@ async def _load_reachable(session: Session, keys: list[tuple[UUID, Direction, in
     return [by_key[key] for key in keys]
 
 
+async def _load_answers(session: Session, keys: list[tuple[UUID, UUID]]) -> list[dict[str, Answer]]:
+    rows = await answers.load_by_teams(session, {asset for asset, _ in keys}, {team for _, team in keys})
+    return [rows.get(key, {}) for key in keys]
+
+
 async def _load_reader_indexes(session: Session, keys: list[UUID]) -> list[FieldReaderIndex]:
     readers: dict[UUID, list[FieldReader]] = {key: [] for key in keys}
     path_debts = await debts.load_open_path_debts(session, keys)
@@ -167,6 +173,8 @@ class Loaders:
     """The proposals that led to contracts, by contract id."""
     acknowledgments_of_proposal = rows_loader(proposals.list_acknowledgments, lambda row: row.proposal_id)
     """All acknowledgments, the released ones included."""
+    answers_of_team = value_loader(_load_answers)
+    """The answers of a team to changes of an asset by fingerprint, by asset id and team id."""
     reader_index = value_loader(_load_reader_indexes)
     """The readers of an asset's fields from its live registrations, by asset id."""
     reachable_assets = value_loader(_load_reachable)

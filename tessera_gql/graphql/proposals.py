@@ -8,7 +8,7 @@ import strawberry
 
 from tessera_gql import diff
 from tessera_gql.diff import Mode
-from tessera_gql.graphql.acknowledgments import Acknowledgment
+from tessera_gql.graphql.acknowledgments import Acknowledgment, AwaitedTeam
 from tessera_gql.graphql.change_sets import ChangeSetInput, open_change_set
 from tessera_gql.graphql.changes import Change, list_changes
 from tessera_gql.graphql.connections import Connection, connection
@@ -29,7 +29,9 @@ from tessera_gql.policy.ask_events import ProposalAnswered
 from tessera_gql.policy.enums import ChangeType, Intent, ProposalKind, ProposalStatus, Response
 from tessera_gql.store import tables
 from tessera_gql.store.proposals import acknowledgments_by_ids
+from tessera_gql.store.teams import to_delegation
 from tessera_gql.workflows import proposals
+from tessera_gql.workflows.proposal_lifecycle import is_proposal_stale
 from tessera_gql.workflows.proposals import AcknowledgmentInput, RetirementRequest
 
 
@@ -124,16 +126,47 @@ class Proposal(Node):
         team_ids = [row.consumer_team_id for row in acknowledgments if row.response is None and row.released_at is None]
         return [to_type("Team", row) for row in await info.context.loaders.team.load_many(team_ids)]
 
-    @computed_field("Whether the caller may acknowledge the proposal for an asked team.")
+    @computed_field("The asked teams that it waits for, each with the step that is missing; empty once it has ended.")
+    async def waits_for(self, info: Info) -> list[AwaitedTeam]:
+        if not self.is_open:
+            return []
+        acknowledgments = await info.context.loaders.acknowledgments_of_proposal.load(self.row.id)
+        return [
+            item for row in acknowledgments if row.released_at is None and (item := AwaitedTeam.of(row)) is not None
+        ]
+
+    @computed_field(
+        "Whether a newer contract adds breaking changes whose readers were not asked, so that it can't be published"
+        " before they are; false once it has ended."
+    )
+    async def is_stale(self, info: Info) -> bool:
+        active = await info.context.loaders.active_contract.load(self.row.asset_id) if self.is_open else None
+        if active is None or active.id == self.row.base_contract_id:
+            return False
+        return await info.context.loaders.run_query(lambda session: is_proposal_stale(session, self.row.id))
+
+    @computed_field("Whether the caller may acknowledge the proposal for an asked team, as a delegate as well.")
     async def viewer_can_acknowledge(self, info: Info) -> bool:
         if not self.is_open or self._is_overdue(info):
             return False
-        acknowledgments = await info.context.loaders.acknowledgments_of_proposal.load(self.row.id)
+        rows = await info.context.loaders.acknowledgments_of_proposal.load(self.row.id)
+        asked = [row for row in rows if row.released_at is None]
         actor = info.context.actor
+        if any(is_allowed(actor, Action.ACKNOWLEDGE_PROPOSAL, row.consumer_team_id) for row in asked):
+            return True
+        return bool(actor.team_ids) and await self._may_substitute(info, asked)
+
+    async def _may_substitute(self, info: Info, asked: list[tables.Acknowledgment]) -> bool:
+        """Return whether the caller may answer as a delegate or escalation team."""
+        asset = await info.context.loaders.asset.load(self.row.asset_id)
+        proposers = {self.row.proposed_by, *([asset.owner_team_id] if asset else ())}
+        rows = await info.context.loaders.team.load_many([row.consumer_team_id for row in asked])
+        now = info.context.database.clock()
+        delegates = {to_delegation(team).find_delegate(now) for team in rows if team is not None}
+        substitutes = delegates | {row.escalated_to for row in asked}
         return any(
-            is_allowed(actor, Action.ACKNOWLEDGE_PROPOSAL, row.consumer_team_id)
-            for row in acknowledgments
-            if row.released_at is None
+            is_allowed(info.context.actor, Action.ACKNOWLEDGE_PROPOSAL, team)
+            for team in substitutes - {None, *proposers}
         )
 
     @computed_field("Whether the caller may withdraw the proposal.")

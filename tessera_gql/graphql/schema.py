@@ -5,6 +5,7 @@ from graphql import build_schema, lexicographic_sort_schema, print_schema
 from strawberry.schema.config import StrawberryConfig
 
 from tessera_gql.graphql import (
+    ask_policies,
     assets,
     change_sets,
     changes,
@@ -32,6 +33,7 @@ from tessera_gql.graphql.subscriptions import Subscription
 
 @strawberry.type(description="The queries of the API.")
 class Query(
+    ask_policies.Queries,
     assets.Queries,
     impact.Queries,
     search.Queries,
@@ -55,6 +57,7 @@ class Query(
 
 @strawberry.type(description="The mutations of the API. Each mutation field is one transaction.")
 class Mutation(
+    ask_policies.Mutations,
     assets.Mutations,
     change_sets.Mutations,
     proposals.Mutations,

@@ -11,11 +11,12 @@ from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.listings import ASSETS, DEBT_INBOX, INBOX, PROPOSALS, REGISTRATIONS, TEAMS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, VersionedInput, mutation, payload_field
 from tessera_gql.graphql.refs import TeamRefInput, team_loader
-from tessera_gql.graphql.relations import root_by_ref
+from tessera_gql.graphql.relations import relation, root_by_ref
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.store import tables
 from tessera_gql.workflows import teams
+from tessera_gql.workflows.teams import DelegateChange, EscalationChange, SubstituteChanges
 
 
 @from_row(metadata="meta")
@@ -27,6 +28,22 @@ class Team(Node):
     row_version: int = strawberry.field(description="A number that rises with every change; for `expectedRowVersion`.")
     created_at: datetime = strawberry.field(description="The time at which the team was created.")
 
+    delegate_until: datetime | None = strawberry.field(
+        description="The time until which the delegate may answer; null if there is none."
+    )
+
+    delegate = relation(
+        "Team",
+        "row.delegate_team_id",
+        "The team that may answer for this one until `delegateUntil`, but not delegate further; null if there is none.",
+        nullable=True,
+    )
+    escalation_team = relation(
+        "Team",
+        "row.escalation_team_id",
+        "The team that may answer as well once an ask is escalated, as its policy says; null if there is none.",
+        nullable=True,
+    )
     assets = connection(ASSETS, "owner_team_id", description="The assets that the team owns.")
     registrations = connection(
         REGISTRATIONS, "consumer_team_id", description="The registrations of the team as a consumer."
@@ -71,16 +88,39 @@ async def create_team(call: Call, arguments: CreateTeamInput) -> CreateTeamPaylo
     return CreateTeamPayload(team=Team.of(row))
 
 
+@strawberry.input(description="The delegate of a team, and until when it answers.")
+class DelegateInput:
+    team: TeamRefInput = strawberry.field(description="The team that answers, by id or name.")
+    until: datetime = strawberry.field(description="The end of the delegation, within the next 366 days.")
+
+
 @strawberry.input(description="The changes to a team; fields that are left out keep their value.")
 class UpdateTeamInput(VersionedInput):
     team: TeamRefInput = strawberry.field(description="The team to update, by id or name.")
     name: str | None = optional("The new name of the team.")
     metadata: JSON | None = optional("The new metadata, which replaces the old object as a whole; null empties it.")
+    delegate: DelegateInput | None = optional("The new delegate, which may answer for the team; null ends it.")
+    escalation_team: TeamRefInput | None = optional(
+        "The new escalation team, which is asked as well if the team does not answer; null for none."
+    )
 
 
 @strawberry.type(description="The result of `updateTeam`.")
 class UpdateTeamPayload(Payload):
     team: Team | None = payload_field("The team; null if refused.")
+
+
+def _to_delegate(delegate: Any) -> DelegateChange | None:
+    """Convert the input: left out keeps the delegate, null ends it."""
+    if delegate is strawberry.UNSET:
+        return None
+    return DelegateChange(delegate.team.to_ref("delegate"), delegate.until) if delegate else DelegateChange()
+
+
+def _to_escalation(team: Any) -> EscalationChange | None:
+    if team is strawberry.UNSET:
+        return None
+    return EscalationChange(team.to_ref("escalationTeam") if team else None)
 
 
 async def update_team(call: Call, arguments: UpdateTeamInput) -> UpdateTeamPayload:
@@ -90,6 +130,7 @@ async def update_team(call: Call, arguments: UpdateTeamInput) -> UpdateTeamPaylo
         arguments.team.to_ref(),
         name=or_keep(arguments.name, "name"),
         metadata={} if arguments.metadata is None else or_none(arguments.metadata),
+        substitutes=SubstituteChanges(_to_delegate(arguments.delegate), _to_escalation(arguments.escalation_team)),
         expected_row_version=or_none(arguments.expected_row_version),
     )
     return UpdateTeamPayload(team=Team.of(row))
@@ -99,5 +140,7 @@ async def update_team(call: Call, arguments: UpdateTeamInput) -> UpdateTeamPaylo
 class Mutations:
     create_team: Any = mutation(create_team, "Create a team. Needs the scope ADMIN.")
     update_team: Any = mutation(
-        update_team, "Rename a team or replace its metadata. Needs a key of the team or the scope ADMIN."
+        update_team,
+        "Rename a team, replace its metadata, or name the teams that answer in its place. Needs a key of the team or"
+        " the scope ADMIN.",
     )

@@ -8,10 +8,14 @@ import orjson
 from standardwebhooks import Webhook as Signer
 
 from tessera_gql.escaping import escape_slack
+from tessera_gql.policy.ask_policy import AskPolicy, describe_silence
+from tessera_gql.policy.enums import OnSilence
 from tessera_gql.policy.global_ids import PAYLOAD_TYPES, encode_event_ids
 from tessera_gql.store.tables import EventRow
 
 PING = "PING"
+SILENCE_FIELDS = frozenset({"due_at", "on_silence"})
+"""The fields of an event of an ask that say until when an answer is awaited, and what none means."""
 
 
 def render_standard(event: EventRow, data: Any = None) -> bytes:
@@ -58,6 +62,9 @@ def render_slack_ping() -> bytes:
 def _payload_lines(payload: Mapping[str, Any]) -> list[str]:
     """Return the payload as lines for people, without ids."""
     lines: list[str] = []
+    if (sentence := _describe_silence(payload)) is not None:
+        lines.append(sentence)
+        payload = {name: value for name, value in payload.items() if name not in SILENCE_FIELDS}
     for name, value in payload.items():
         match value:
             case None | "" | [] | {}:
@@ -71,6 +78,15 @@ def _payload_lines(payload: Mapping[str, Any]) -> list[str]:
             case _:
                 continue
     return lines
+
+
+def _describe_silence(payload: Mapping[str, Any]) -> str | None:
+    """Say what no answer to an ask means, and from when; None for another event."""
+    if not payload.keys() >= SILENCE_FIELDS:
+        return None
+    due_at = datetime.fromisoformat(payload["due_at"]).astimezone(UTC)
+    meaning = describe_silence([AskPolicy(on_silence=OnSilence(payload["on_silence"]))])
+    return escape_slack(f"Without an answer before {due_at:%Y-%m-%d %H:%M} UTC, {meaning}.")
 
 
 def _change_line(field: str, change: Mapping[str, Any]) -> str:

@@ -136,6 +136,7 @@ class Action(StrEnum):
     WITHDRAW_PROPOSAL = "withdraw proposals"
     PUBLISH_PROPOSAL = "publish proposals"
     EXTEND_PROPOSAL = "extend proposals"
+    SET_ASK_POLICY = "set policies of asks"
     WITHDRAW_CHANGE_SET = "withdraw change sets"
     PUBLISH_CHANGE_SET = "publish change sets"
     SYNC_DBT_MANIFEST = "sync a manifest"
@@ -192,6 +193,7 @@ ACTION_SCOPES: Mapping[Action, ScopeRule] = {
     Action.WITHDRAW_PROPOSAL: OWNER_PROJECT_OR_ADMIN,
     Action.PUBLISH_PROPOSAL: OWNER_PROJECT_OR_ADMIN,
     Action.EXTEND_PROPOSAL: OWNER_PROJECT_OR_ADMIN,
+    Action.SET_ASK_POLICY: ADMIN_ONLY,
     Action.WITHDRAW_CHANGE_SET: OWNER_PROJECT_OR_ADMIN,  # the owner of each asset with an open proposal
     Action.PUBLISH_CHANGE_SET: OWNER_PROJECT_OR_ADMIN,
     Action.SYNC_DBT_MANIFEST: OWNER_PROJECT_OR_ADMIN,  # table by table: those of other teams are skipped

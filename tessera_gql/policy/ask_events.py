@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from tessera_gql.policy.enums import OnSilence, ReleaseKind, Response
+from tessera_gql.policy.enums import AssetTier, OnSilence, ReleaseKind, Response
+from tessera_gql.policy.event_changes import ValueChanges
 from tessera_gql.policy.events import Event
 
 
@@ -100,6 +101,16 @@ class ProposalExtended(Event):
     before: datetime
     expires_at: datetime
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskPolicyChanged(Event):
+    """An administrator set the policy of a tier; asks that are made later have it."""
+
+    entity_field = "policy_id"
+    policy_id: UUID
+    tier: AssetTier
+    changes: ValueChanges
 
 
 @dataclass(frozen=True, kw_only=True)

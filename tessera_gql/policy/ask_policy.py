@@ -6,13 +6,17 @@ Administrators set one policy for each tier of assets. An ask keeps a copy of th
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from tessera_gql.errors import Invalid
 from tessera_gql.policy.enums import AssetTier, OnSilence
 
+M = TypeVar("M", datetime, timedelta)
+
 MAX_DAYS = 366
 MAX_REMINDERS = 10
+BLOCK_GRACE = timedelta(days=7)
+"""Time for which a proposal stays open at least after silence has blocked it, so that the team may change that."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,15 @@ class AskPolicy:
     def span(self) -> timedelta:
         """The time to answer."""
         return timedelta(days=self.due_days)
+
+    @property
+    def open_span(self) -> timedelta:
+        """The time for which a proposal stays open, unless its owner says otherwise."""
+        return self.find_end(self.span)
+
+    def find_end(self, due: M) -> M:
+        """Return the end that a proposal needs for an answer that is due then: later if silence blocks it."""
+        return due + BLOCK_GRACE if self.on_silence is OnSilence.BLOCK else due
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -62,6 +75,11 @@ def choose_policy(tier: AssetTier, policies: Mapping[AssetTier, AskPolicy], *, i
     if policy.on_silence is OnSilence.APPROVE and not is_tier_confirmed:
         return replace(policy, on_silence=OnSilence.EXPIRE)
     return policy
+
+
+def apply_changes(policy: AskPolicy, changes: Mapping[str, Any]) -> AskPolicy:
+    """Return the policy with some of its fields changed."""
+    return replace(policy, **changes)
 
 
 def validate_policy(policy: AskPolicy) -> AskPolicy:

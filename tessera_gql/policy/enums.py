@@ -132,6 +132,14 @@ class AssetTier(StrEnum):
     LOW = "LOW"
 
 
+class AwaitedStep(StrEnum):
+    """The step of an asked team that an open proposal waits for."""
+
+    ANSWER = "ANSWER"
+    MIGRATION = "MIGRATION"
+    CHANGE_OF_MIND = "CHANGE_OF_MIND"
+
+
 class ReleaseKind(StrEnum):
     """The proof that an asked team no longer reads what breaks: a synced manifest, its registration, or quiet reads."""
 

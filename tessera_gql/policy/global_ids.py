@@ -36,6 +36,8 @@ PAYLOAD_TYPES: Mapping[str, str] = {
     "consumer_asset_id": "Asset",
     "consumer_team_id": "Team",
     "debts": "Debt",
+    "delegate": "Team",
+    "escalation_team": "Team",
     "escalated_to": "Team",
     "dependency_asset_id": "Asset",
     "informed": "Team",

@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy.affected_teams import LineagePath, Reasons
-from tessera_gql.policy.enums import Intent, OnSilence, ProposalStatus, RegistrationStatus, Response
+from tessera_gql.policy.enums import AwaitedStep, Intent, OnSilence, ProposalStatus, RegistrationStatus, Response
 
 MAX_LIFETIME = timedelta(days=366)
 MIGRATION_GRACE = timedelta(days=7)
@@ -36,6 +36,15 @@ class TeamResponse:
         """Whether the team agrees, by its answer or by its silence. MIGRATING is no consent, whatever its deadline."""
         is_silent_consent = self.response is Response.SILENT and self.on_silence is OnSilence.APPROVE
         return self.response is Response.APPROVED or is_silent_consent
+
+    @property
+    def awaited_step(self) -> AwaitedStep | None:
+        """The step that the proposal still waits for; None if the team agrees."""
+        if self.is_consent:
+            return None
+        if self.is_block:
+            return AwaitedStep.CHANGE_OF_MIND
+        return AwaitedStep.MIGRATION if self.response is Response.MIGRATING else AwaitedStep.ANSWER
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether the deadline of a migration has passed without proof."""

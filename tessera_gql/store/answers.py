@@ -1,6 +1,6 @@
 """Queries of the answers that teams have given to changes of assets."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +14,18 @@ TABLE = table(Answer)
 
 async def load(session: Session, asset: UUID, teams: Collection[UUID]) -> dict[UUID, dict[str, Answer]]:
     """Load the answers of teams to changes of an asset, by team and fingerprint."""
-    statement = select(TABLE).where(TABLE.c.asset_id == asset, session.in_values(TABLE.c.team_id, teams))
-    found: dict[UUID, dict[str, Answer]] = {}
-    for row in await session.list(statement, Answer):
-        found.setdefault(row.team_id, {})[row.fingerprint] = row
-    return found
+    return {team: rows for (_, team), rows in (await load_by_teams(session, [asset], teams)).items()}
+
+
+async def load_by_teams(
+    session: Session, assets: Collection[UUID], teams: Collection[UUID]
+) -> dict[tuple[UUID, UUID], dict[str, Answer]]:
+    """Load the answers of teams to changes of assets, by fingerprint for each asset and team."""
+    is_of_assets, is_of_teams = session.in_values(TABLE.c.asset_id, assets), session.in_values(TABLE.c.team_id, teams)
+    by_team: dict[tuple[UUID, UUID], dict[str, Answer]] = {}
+    for row in await session.list(select(TABLE).where(is_of_assets, is_of_teams), Answer):
+        by_team.setdefault((row.asset_id, row.team_id), {})[row.fingerprint] = row
+    return by_team
 
 
 async def replace(session: Session, rows: Sequence[dict[str, Any]]) -> None:
@@ -27,6 +34,23 @@ async def replace(session: Session, rows: Sequence[dict[str, Any]]) -> None:
         return
     await remove(session, rows[0]["asset_id"], [row["fingerprint"] for row in rows], team=rows[0]["team_id"])
     await session.insert_many(Answer, rows)
+
+
+async def consume(session: Session, published: Mapping[UUID, Collection[str]]) -> None:
+    """Remove the answers to changes that were published, by asset: if they happen again, the teams are asked again."""
+    statement = select(TABLE.c.asset_id, TABLE.c.fingerprint).distinct()
+    rows = await session.rows(statement.where(session.in_values(TABLE.c.asset_id, published)))
+    consumed: dict[UUID, list[str]] = {}
+    for row in rows:
+        if row.fingerprint in published[row.asset_id]:
+            consumed.setdefault(row.asset_id, []).append(row.fingerprint)
+    for asset, fingerprints in consumed.items():
+        await remove(session, asset, fingerprints)
+
+
+async def remove_all(session: Session, asset: UUID) -> None:
+    """Remove all answers to changes of an asset, whose contract has ended."""
+    await session.execute(delete(TABLE).where(TABLE.c.asset_id == asset))
 
 
 async def remove(session: Session, asset: UUID, fingerprints: Collection[str], *, team: UUID | None = None) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.policy import validation
+from tessera_gql.policy.delegation import Delegation
 from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Team, table
@@ -58,6 +59,16 @@ async def get(session: Session, ref: TeamRef, *, field: tuple[str, ...] = ("team
             f"There is no team {ref}. Create it with createTeam, or look it up with teams(filter:).", field=field
         )
     return team
+
+
+async def load_delegations(session: Session, team_ids: Sequence[UUID]) -> dict[UUID, Delegation]:
+    """Load the delegations of teams by the team, those that have ended included."""
+    return {team.id: to_delegation(team) for team in await by_ids(session, team_ids)}
+
+
+def to_delegation(team: Team) -> Delegation:
+    """Convert a row to the value that `policy.delegation` takes."""
+    return Delegation(team.delegate_team_id, team.delegate_until)
 
 
 async def join_names(session: Session, team_ids: Sequence[UUID]) -> str:

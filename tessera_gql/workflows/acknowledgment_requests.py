@@ -10,12 +10,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from tessera_gql.errors import Forbidden
 from tessera_gql.policy import ask_events, proposal_status
 from tessera_gql.policy.affected_teams import LineagePath, Reasons
 from tessera_gql.policy.ask_policy import AskPolicy, choose_policy, find_next_reminder
-from tessera_gql.policy.enums import OnSilence, ReleaseKind, Response
+from tessera_gql.policy.delegation import Delegation
+from tessera_gql.policy.enums import OnSilence, ProposalStatus, RegistrationStatus, ReleaseKind, Response
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.policy.proposal_status import SEVERITY, EarlierRequest, Revision, TeamResponse
-from tessera_gql.store import answers, ask_policies, proposals
+from tessera_gql.store import answers, ask_policies, proposals, registrations, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Answer, Asset, Proposal, new_id
 
@@ -40,6 +43,14 @@ class ReleaseEvidence:
 
     def as_json(self, at: datetime) -> dict[str, Any]:
         return {"kind": self.kind.value, "reference": self.reference, "at": at.isoformat()}
+
+
+@dataclass(frozen=True)
+class Registrant:
+    """The team that a caller registers. Only an administrator lets it reopen an approved proposal more than once."""
+
+    team_id: UUID
+    is_admin: bool
 
 
 async def load_policy(session: Session, asset: Asset) -> AskPolicy:
@@ -67,13 +78,27 @@ async def ask_teams(session: Session, asset: Asset, row: Proposal, asked: Reason
         for team, reasons in asked.items()
     ]
     await session.insert_all(acknowledgments)
+    delegations = await teams.load_delegations(session, list(asked))
     for item in acknowledgments:
-        record_request(session, row, item)
+        record_request(session, row, item, delegations.get(item.consumer_team_id))
+        if item.response is Response.MIGRATING:
+            await _mark_registrations(session, asset, item.consumer_team_id, item.response, item.responded_at)
 
 
-def record_request(session: Session, row: Proposal, acknowledgment: Acknowledgment) -> None:
-    """Record that a team is asked, or that an earlier answer of it was carried over."""
-    audience = frozenset({acknowledgment.consumer_team_id})
+async def _mark_registrations(
+    session: Session, asset: Asset, team: UUID, response: Response | None, at: datetime | None
+) -> None:
+    """Let the registrations of a team follow an answer that was carried over, or has ended."""
+    status = proposal_status.registration_status(response) if response else RegistrationStatus.ACTIVE
+    await registrations.mark_response(session, asset.id, team, status, at)
+
+
+def record_request(
+    session: Session, row: Proposal, acknowledgment: Acknowledgment, delegation: Delegation | None
+) -> None:
+    """Record that a team and its delegate are asked, or that an earlier answer of the team was carried over."""
+    delegate = delegation.find_delegate(session.now) if delegation else None
+    audience = frozenset({acknowledgment.consumer_team_id, *filter(None, [delegate])})
     messages = _list_messages(row, acknowledgment.change_fingerprints)
     subject: dict[str, Any] = {
         "asset_id": row.asset_id,
@@ -145,18 +170,18 @@ def choose_answer(reasons: Reasons, earlier: Mapping[str, Answer], now: datetime
 
     If some do, the request refers to the acknowledgment with the latest of them.
     """
-    known = [earlier[item] for item in reasons.fingerprints if item in earlier]
-    if not known:
+    given_answers = [earlier[item] for item in reasons.fingerprints if item in earlier]
+    if not given_answers:
         return {}
-    is_complete = len(known) == len(reasons.fingerprints) and all(
+    is_complete = len(given_answers) == len(reasons.fingerprints) and all(
         proposal_status.is_reusable(TeamResponse(item.response, item.migration_deadline), item.answered_at, now)
         and reasons.is_read_covered(item.fingerprint, item.reads)
-        for item in known
+        for item in given_answers
     )
     if not is_complete:
-        return {"previous_id": max(known, key=lambda item: item.answered_at).acknowledgment_id}
-    answer = min(known, key=lambda item: (SEVERITY.index(item.response), -item.answered_at.timestamp()))
-    deadlines = [item.migration_deadline for item in known if item.response is answer.response]
+        return {"previous_id": max(given_answers, key=lambda item: item.answered_at).acknowledgment_id}
+    answer = min(given_answers, key=lambda item: (SEVERITY.index(item.response), -item.answered_at.timestamp()))
+    deadlines = [item.migration_deadline for item in given_answers if item.response is answer.response]
     return {
         "response": answer.response,
         "migration_deadline": max(filter(None, deadlines), default=None),
@@ -167,16 +192,39 @@ def choose_answer(reasons: Reasons, earlier: Mapping[str, Answer], now: datetime
 
 
 async def revise_requests(
-    session: Session, asset: Asset, row: Proposal, asked: ReasonsByTeam, evidence: ReleaseEvidence | None = None
+    session: Session,
+    asset: Asset,
+    row: Proposal,
+    asked: ReasonsByTeam,
+    evidence: ReleaseEvidence | None = None,
+    registrant: Registrant | None = None,
 ) -> None:
     """Ask newly affected teams, and those that more changes affect than before; release teams that none affects.
 
-    The `evidence` is what has changed the readers.
+    The `evidence` is what has changed the readers. Raises Forbidden if that is the `registrant`, which is no
+    administrator and reopens an approved proposal for the second time.
     """
     existing = {item.consumer_team_id: item for item in await proposals.list_acknowledgments(session, [row.id])}
     await ask_teams(session, asset, row, {team: item for team, item in asked.items() if team not in existing})
     for team, acknowledgment in existing.items():
         await _revise_request(session, asset, row, acknowledgment, asked.get(team), evidence)
+    if registrant is not None and not registrant.is_admin and row.status is ProposalStatus.APPROVED:
+        await _limit_reopening(session, row, registrant.team_id)
+
+
+async def _limit_reopening(session: Session, row: Proposal, team: UUID) -> None:
+    acknowledgments = await proposals.list_acknowledgments(session, [row.id])
+    acknowledgment = next((item for item in acknowledgments if item.consumer_team_id == team), None)
+    if acknowledgment is None or acknowledgment.released_at is not None:
+        return
+    if acknowledgment.response is Response.APPROVED:
+        return
+    if acknowledgment.reopened_at is not None:
+        raise Forbidden(
+            f"{await teams.join_names(session, [team])} has reopened the approved proposal of this asset once already"
+            f" ({encode_global_id('Proposal', row.id)}). Wait until it has ended, or let an administrator register it."
+        )
+    await session.update_row(Acknowledgment, acknowledgment.id, reopened_at=session.now)
 
 
 async def _revise_request(
@@ -195,7 +243,7 @@ async def _revise_request(
     )
     match proposal_status.revise_request(before, reasons):
         case Revision.RELEASE:
-            await release_request(session, row, acknowledgment, evidence)
+            await release_request(session, asset, row, acknowledgment, evidence)
         case Revision.NARROW if reasons is not None:
             await session.update_row(Acknowledgment, acknowledgment.id, **_describe_reasons(reasons))
         case Revision.ASK_AGAIN if reasons is not None:
@@ -215,19 +263,22 @@ async def _ask_again(
 ) -> None:
     earlier = await answers.load(session, asset.id, [acknowledgment.consumer_team_id])
     policy = await load_policy(session, asset)
-    values = {
-        **UNANSWERED,
-        **_describe_reasons(reasons),
-        **_start_request(session, row, policy),
-        **choose_answer(reasons, earlier.get(acknowledgment.consumer_team_id, {}), session.now),
-    }
+    team = acknowledgment.consumer_team_id
+    answer = choose_answer(reasons, earlier.get(team, {}), session.now)
+    if answer.get("carried_from") == acknowledgment.id:  # its own answer, which holds again
+        answer |= {"carried_from": acknowledgment.carried_from, "responded_by": acknowledgment.responded_by}
+    if answer.get("previous_id") == acknowledgment.id:
+        answer["previous_id"] = acknowledgment.previous_id
+    values = {**UNANSWERED, **_describe_reasons(reasons), **_start_request(session, row, policy), **answer}
     await session.update_row(Acknowledgment, acknowledgment.id, **values)
     (updated,) = await proposals.acknowledgments_by_ids(session, [acknowledgment.id])
-    record_request(session, row, updated)
+    record_request(session, row, updated, (await teams.load_delegations(session, [team]))[team])
+    if Response.MIGRATING in (acknowledgment.response, updated.response):
+        await _mark_registrations(session, asset, team, updated.response, updated.responded_at)
 
 
 async def release_request(
-    session: Session, row: Proposal, acknowledgment: Acknowledgment, evidence: ReleaseEvidence | None
+    session: Session, asset: Asset, row: Proposal, acknowledgment: Acknowledgment, evidence: ReleaseEvidence | None
 ) -> None:
     """Release a team that no longer reads what breaks, and keep the evidence for it.
 
@@ -236,6 +287,7 @@ async def release_request(
     if acknowledgment.response is Response.MIGRATING:
         team = acknowledgment.consumer_team_id
         await answers.remove(session, row.asset_id, acknowledgment.change_fingerprints, team=team)
+        await _mark_registrations(session, asset, team, None, acknowledgment.responded_at)
     proof = evidence.as_json(session.now) if evidence else None
     await session.update_row(Acknowledgment, acknowledgment.id, released_at=session.now, released_by=proof)
     event = ask_events.AcknowledgmentReleased(

@@ -43,7 +43,8 @@ def _find_needed_expiry(row: Proposal, acknowledgments: Sequence[Acknowledgment]
         if item.response is Response.MIGRATING and item.migration_deadline is not None:
             needed.append(item.migration_deadline + MIGRATION_GRACE)
         elif item.response is None and item.policy["onSilence"] != OnSilence.EXPIRE and item.due_at > now:
-            needed.append(min(item.due_at, row.proposed_at + MAX_LIFETIME))
+            end = AskPolicy.from_json(item.policy).find_end(item.due_at)
+            needed.append(min(end, row.proposed_at + MAX_LIFETIME))
     return row.expires_at if row.expires_at <= now else max(needed)
 
 
@@ -172,7 +173,9 @@ async def _escalate(session: Session, asset: Asset, row: Proposal, item: Acknowl
 
 def _subject(asset: Asset, row: Proposal, item: Acknowledgment) -> dict[str, Any]:
     return {
-        "audience_team_ids": frozenset({item.consumer_team_id, asset.owner_team_id, row.proposed_by}),
+        "audience_team_ids": frozenset(
+            {item.consumer_team_id, asset.owner_team_id, row.proposed_by, *filter(None, [item.escalated_to])}
+        ),
         "asset_id": asset.id,
         "proposal_id": row.id,
         "acknowledgment_id": item.id,

@@ -13,7 +13,7 @@ from tessera_gql.policy.compatibility import Judgement, Terms, summarize_changes
 from tessera_gql.policy.enums import ContractStatus, Outcome
 from tessera_gql.policy.events import CompatibilityModeChanged, ContractPublished, ContractRetired, ContractUpdated
 from tessera_gql.policy.known_columns import carry_over
-from tessera_gql.store import assets, contracts, proposals, registrations, teams
+from tessera_gql.store import answers, assets, contracts, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal, new_id
@@ -86,6 +86,9 @@ async def insert_contracts(
         if contract.status is ContractStatus.ACTIVE
     ]
     await update_debts(session, publications, live)
+    changed = {asset.id: {change.fingerprint for change in draft.judgement.changes} for asset, _, draft in drafts}
+    if published := {asset: fingerprints for asset, fingerprints in changed.items() if fingerprints}:
+        await answers.consume(session, published)
     return rows
 
 
@@ -172,6 +175,8 @@ async def mark_retired(
         reason=proposal.reason if proposal else None,
     )
     session.record(event)
+    if contract.status is ContractStatus.ACTIVE:
+        await answers.remove_all(session, asset.id)
     return await contracts.get(session, contract.id)
 
 

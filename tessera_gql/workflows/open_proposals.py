@@ -18,7 +18,7 @@ from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store import change_sets, proposals
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal
-from tessera_gql.workflows.ask_clock import move_due_dates
+from tessera_gql.workflows.ask_clock import apply_time, move_due_dates
 from tessera_gql.workflows.proposal_lifecycle import (
     ProposalResult,
     change_status,
@@ -90,6 +90,8 @@ async def ask_again(
             options.publish_when_approved, options.require_explicit_publish, expires_at=options.expires_at
         )
     row = await update_options(session, asset, row, options)
+    if options.expires_at is not None:  # not before a migration has ended, or silence is counted
+        row, _ = await apply_time(session, asset, row)
     base = await compare_with_base(session, row, current)
     return ProposalResult(row) if base is None else await rebase(session, asset, row, base)
 

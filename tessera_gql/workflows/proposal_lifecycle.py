@@ -14,10 +14,16 @@ from tessera_gql.policy.enums import ChangeSetStatus, Outcome, ProposalKind, Pro
 from tessera_gql.policy.fingerprints import are_fingerprints_current
 from tessera_gql.policy.proposal_status import TeamResponse
 from tessera_gql.policy.retirement import RETIREMENT_FINGERPRINT
-from tessera_gql.store import answers, change_sets, contracts, proposals, registrations, teams
+from tessera_gql.store import answers, assets, change_sets, contracts, proposals, registrations, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, ChangeSet, Contract, Proposal, new_id
-from tessera_gql.workflows.acknowledgment_requests import ReleaseEvidence, ask_teams, load_policy, revise_requests
+from tessera_gql.workflows.acknowledgment_requests import (
+    Registrant,
+    ReleaseEvidence,
+    ask_teams,
+    load_policy,
+    revise_requests,
+)
 from tessera_gql.workflows.affected_teams import load_affected_teams
 from tessera_gql.workflows.ask_clock import apply_time, move_due_dates, to_response
 from tessera_gql.workflows.comparisons import compare_terms
@@ -104,7 +110,7 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
         change_set_id=draft.change_set_id,
         proposed_by=draft.team_id,
         proposed_at=session.now,
-        expires_at=proposal_status.choose_expiry(draft.expires_at, session.now + policy.span, session.now),
+        expires_at=proposal_status.choose_expiry(draft.expires_at, session.now + policy.open_span, session.now),
         resolved_at=None,
         meta=draft.metadata or {},
         source=draft.source.as_json() if draft.source else None,
@@ -131,12 +137,12 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
 
 
 async def update_asked_teams(
-    session: Session, asset: Asset, evidence: ReleaseEvidence | None = None
+    session: Session, asset: Asset, evidence: ReleaseEvidence | None = None, registrant: Registrant | None = None
 ) -> ProposalResult | None:
     """Update the asked teams after the asset's consumers changed: newly affected teams are asked, others released.
 
     Time comes first, so that a proposal that had expired before the change is not revived. The `evidence` is what has
-    changed the consumers.
+    changed the consumers; see `revise_requests` for the `registrant`.
     """
     open_row = await proposals.find_open(session, asset.id)
     if open_row is None:
@@ -144,15 +150,21 @@ async def update_asked_teams(
     result = await update_status(session, asset, open_row)
     if not result.proposal.status.is_open:
         return result
-    return await _revise_asked_teams(session, asset, result.proposal, evidence)
+    return await _revise_asked_teams(session, asset, result.proposal, evidence, registrant)
 
 
 async def _revise_asked_teams(
-    session: Session, asset: Asset, row: Proposal, evidence: ReleaseEvidence | None = None, *, may_publish: bool = True
+    session: Session,
+    asset: Asset,
+    row: Proposal,
+    evidence: ReleaseEvidence | None = None,
+    registrant: Registrant | None = None,
+    *,
+    may_publish: bool = True,
 ) -> ProposalResult:
     breaking = [Change.from_json(change) for change in row.breaking_changes]
     affected = await load_affected_teams(session, asset, breaking)
-    await revise_requests(session, asset, row, affected.asked, evidence)
+    await revise_requests(session, asset, row, affected.asked, evidence, registrant)
     return await update_status(session, asset, row, may_publish=may_publish)
 
 
@@ -262,6 +274,13 @@ async def find_stale_reason(session: Session, asset: Asset, row: Proposal) -> st
     return f"since version {base.contract.version} it also breaks {names}: {messages}"
 
 
+async def is_proposal_stale(session: Session, proposal_id: UUID) -> bool:
+    """Return whether an open proposal breaks something that is new and whose readers were not asked."""
+    row = await proposals.get(session, proposal_id)
+    (asset,) = await assets.by_ids(session, [row.asset_id])
+    return await find_stale_reason(session, asset, row) is not None
+
+
 async def compare_with_base(session: Session, row: Proposal, current: Contract | None) -> NewBase | None:
     """Compare the terms of a proposal with the active contract; None while that is the one it was opened for.
 
@@ -292,7 +311,7 @@ async def _move_to_base(session: Session, asset: Asset, row: Proposal, base: New
     asked = frozenset((await load_affected_teams(session, asset, base.further_breaks)).asked)
     policy = await load_policy(session, asset)
     # A team that is asked now gets as long for its answer as any other.
-    expires_at = max(row.expires_at, session.now + policy.span) if asked else row.expires_at
+    expires_at = max(row.expires_at, session.now + policy.open_span) if asked else row.expires_at
     version = compatibility.follow_version(row.proposed_version or "", base.contract.version, base.judgement)
     await session.update_row(
         Proposal,

@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid
+from tessera_gql.policy import delegation as delegation_rules
 from tessera_gql.policy import proposal_status, validation
 from tessera_gql.policy.access import Action, Actor, acting_team, authorize, is_allowed
 from tessera_gql.policy.ask_events import ProposalAnswered, ReminderSent
@@ -136,17 +137,18 @@ async def find_substitute(
     if is_allowed(actor, action, asked):
         return None
     (team,) = await teams.by_ids(session, [asked])
-    has_delegate = team.delegate_until is not None and session.now < team.delegate_until
-    for substitute in (team.delegate_team_id if has_delegate else None, acknowledgment.escalated_to):
-        if substitute is None or not is_allowed(actor, action, substitute):
-            continue
-        if substitute in (asset.owner_team_id, row.proposed_by):
-            raise Forbidden(
-                "The team that owns the asset can't answer its own proposal as a delegate.", field=("team",)
-            )
+    delegation, proposers = teams.to_delegation(team), {asset.owner_team_id, row.proposed_by}
+    substitute = delegation_rules.find_substitute(
+        actor, delegation, acknowledgment.escalated_to, proposers, session.now
+    )
+    if substitute is not None:
         return substitute
-    if team.delegate_team_id is not None and is_allowed(actor, action, team.delegate_team_id):
-        raise Forbidden(f"The delegation of {team.name} ended on {team.delegate_until:%Y-%m-%d}.", field=("team",))
+    if delegation.delegate is not None and is_allowed(actor, action, delegation.delegate):
+        raise Forbidden(
+            f"The delegation of {team.name} ended on {delegation.until:%Y-%m-%d}. Ask the team to answer, or to set"
+            " its delegate again.",
+            field=("team",),
+        )
     authorize(actor, action, asked)
     return None
 
@@ -314,7 +316,9 @@ async def send_reminders(session: Session, proposal_id: UUID) -> bool:
     """Send the reminders that are due, under the asset's lock, so that of several workers one sends them."""
     _, row = await _lock(session, proposal_id)
     due: dict[tuple[int, datetime, OnSilence], set[UUID]] = defaultdict(set)
-    for item in await proposals.list_acknowledgments(session, [proposal_id]):
+    acknowledgments = await proposals.list_acknowledgments(session, [proposal_id])
+    delegations = await teams.load_delegations(session, [item.consumer_team_id for item in acknowledgments])
+    for item in acknowledgments:
         is_unanswered = item.response is None and item.released_at is None
         if not (row.status.is_open and is_unanswered and item.remind_at is not None and item.remind_at <= session.now):
             continue
@@ -322,7 +326,9 @@ async def send_reminders(session: Session, proposal_id: UUID) -> bool:
         remind_at = find_next_reminder(policy, item.due_at, session.now)
         await session.update_row(Acknowledgment, item.id, remind_at=remind_at)
         if (days := find_due_days(policy, item.due_at, session.now)) is not None:
-            due[days, item.due_at, policy.on_silence] |= {item.consumer_team_id, *filter(None, [item.escalated_to])}
+            delegate = delegations[item.consumer_team_id].find_delegate(session.now)
+            substitutes = filter(None, [item.escalated_to, delegate])
+            due[days, item.due_at, policy.on_silence] |= {item.consumer_team_id, *substitutes}
     for (days, due_at, on_silence), audience in due.items():
         event = ReminderSent(
             audience_team_ids=frozenset(audience),

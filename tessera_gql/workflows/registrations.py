@@ -10,7 +10,7 @@ from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Action, Actor, authorize, require_consumer_asset
 from tessera_gql.policy.affected_teams import require_declared_fields
-from tessera_gql.policy.enums import Evidence, RegistrationStatus
+from tessera_gql.policy.enums import Evidence, RegistrationStatus, ReleaseKind
 from tessera_gql.policy.event_changes import describe_changes, list_changed
 from tessera_gql.policy.events import RegistrationCreated, RegistrationEnded, RegistrationUpdated
 from tessera_gql.policy.global_ids import encode_global_id
@@ -21,6 +21,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Registration, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import proposal_lifecycle
+from tessera_gql.workflows.acknowledgment_requests import Registrant, ReleaseEvidence
 from tessera_gql.workflows.debts import settle_corrected
 from tessera_gql.workflows.teams import require_row_version, resolve_acting_team
 
@@ -77,8 +78,8 @@ async def register(
     )
     await session.insert(row, conflict_message="This team registered at this moment.")
     record_created(session, row, asset.owner_team_id)
-    await proposal_lifecycle.update_asked_teams(session, asset)
-    return row
+    await _update_asked_teams(session, actor, asset, row)
+    return await registrations.get(session, row.id)
 
 
 async def update(
@@ -98,7 +99,7 @@ async def update(
     if not await update_columns(session, row, asset.owner_team_id, values):
         return row
     await settle_corrected(session, [asset.id])
-    await proposal_lifecycle.update_asked_teams(session, asset)
+    await _update_asked_teams(session, actor, asset, row)
     return await registrations.get(session, row_id)
 
 
@@ -109,8 +110,14 @@ async def unregister(
     asset, row = await _lock_live(session, actor, Action.UNREGISTER, row_id, expected_row_version)
     await end(session, row, asset.owner_team_id)
     await settle_corrected(session, [asset.id])
-    await proposal_lifecycle.update_asked_teams(session, asset)
+    await _update_asked_teams(session, actor, asset, row)
     return await registrations.get(session, row_id)
+
+
+async def _update_asked_teams(session: Session, actor: Actor, asset: Asset, row: Registration) -> None:
+    evidence = ReleaseEvidence(ReleaseKind.REGISTRATION, encode_global_id("Registration", row.id))
+    registrant = Registrant(row.consumer_team_id, actor.is_admin)
+    await proposal_lifecycle.update_asked_teams(session, asset, evidence, registrant)
 
 
 def record_created(session: Session, row: Registration, owner: UUID) -> None:

@@ -1,9 +1,11 @@
 """Create and update teams."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from tessera_gql.errors import Conflict, Stale
+from tessera_gql.errors import Conflict, Invalid, Stale
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import (
     Action,
@@ -14,6 +16,7 @@ from tessera_gql.policy.access import (
     require_owner,
     require_schema,
 )
+from tessera_gql.policy.delegation import Delegation, require_delegation_end
 from tessera_gql.policy.event_changes import describe_changes, list_changed
 from tessera_gql.policy.events import TeamCreated, TeamUpdated
 from tessera_gql.store import teams
@@ -40,13 +43,37 @@ async def create(session: Session, actor: Actor, *, name: str, metadata: Any = N
     return team
 
 
-async def update(
+@dataclass(frozen=True)
+class DelegateChange:
+    """The new delegate of a team and the end of the delegation; without a team there is no delegate any more."""
+
+    team: TeamRef | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class EscalationChange:
+    """The new escalation team of a team; None if there is none any more."""
+
+    team: TeamRef | None = None
+
+
+@dataclass(frozen=True)
+class SubstituteChanges:
+    """Changes to the teams that may answer in a team's place; None leaves one unchanged."""
+
+    delegate: DelegateChange | None = None
+    escalation: EscalationChange | None = None
+
+
+async def update(  # noqa: PLR0913 - one parameter for each attribute
     session: Session,
     actor: Actor,
     ref: TeamRef,
     *,
     name: str | None = None,
     metadata: Any = None,
+    substitutes: SubstituteChanges | None = None,
     expected_row_version: int | None = None,
 ) -> Team:
     """Update a team; arguments that are None leave it unchanged."""
@@ -59,6 +86,7 @@ async def update(
         values |= {"name": clean_name, "name_key": teams.key(clean_name)}
     if metadata is not None and (document := validation.clean_metadata(metadata)) != team.meta:
         values["meta"] = document
+    values |= await _resolve_substitutes(session, team, substitutes or SubstituteChanges())
     require_row_version(team.row_version, expected_row_version, "team")
     if not values:
         return team
@@ -72,6 +100,35 @@ async def update(
     )
     session.record(event)
     return await teams.get(session, TeamRef(id=team.id))
+
+
+async def _resolve_substitutes(session: Session, team: Team, changes: SubstituteChanges) -> dict[str, Any]:
+    """Return the columns of the teams that may answer for a team, as far as they change."""
+    values: dict[str, Any] = {}
+    if changes.delegate is not None:
+        delegation = await _resolve_delegation(session, team, changes.delegate)
+        values |= {"delegate_team_id": delegation.delegate, "delegate_until": delegation.until}
+    if changes.escalation is not None:
+        escalation = await _find_substitute(session, team, changes.escalation.team, "escalationTeam")
+        values["escalation_team_id"] = escalation.id if escalation else None
+    return {name: value for name, value in values.items() if value != getattr(team, name)}
+
+
+async def _resolve_delegation(session: Session, team: Team, change: DelegateChange) -> Delegation:
+    delegate = await _find_substitute(session, team, change.team, "delegate")
+    if delegate is None or change.until is None:
+        return Delegation()
+    require_delegation_end(change.until, session.now)
+    return Delegation(delegate.id, change.until)
+
+
+async def _find_substitute(session: Session, team: Team, ref: TeamRef | None, field: str) -> Team | None:
+    if ref is None:
+        return None
+    substitute = await teams.get(session, ref, field=(field,))
+    if substitute.id == team.id:
+        raise Invalid(f"{team.name} can't answer in its own place. Name another team.", field=(field,))
+    return substitute
 
 
 async def require_owning_team(

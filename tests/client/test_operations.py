@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from types import ModuleType, UnionType
@@ -28,13 +29,14 @@ from tessera_gql.client.effects import Pause, Post, TransportFailure
 from tessera_gql.client.endpoint import Endpoint
 from tessera_gql.client.http_exchange import execute_operation
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
-from tessera_gql.client.operations import catalog, debts, manifests, projects, publishing, subscriptions
+from tessera_gql.client.operations import ask_policies, catalog, debts, manifests, projects, publishing, subscriptions
 from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
 from tessera_gql.config import Profile
 from tessera_gql.graphql.schema import print_sdl
 from tessera_gql.server.documents import DocumentCache
 from tessera_gql.server.limits import Limits
 
+LATER = datetime(2031, 1, 1, tzinfo=UTC)
 SCHEMA: GraphQLSchema = build_schema(print_sdl())
 
 BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscription[Any]]] = {
@@ -43,6 +45,9 @@ BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscriptio
     "get_team": lambda: catalog.get_team("a"),
     "find_team": lambda: catalog.find_team("a"),
     "teams": lambda: catalog.teams(name_contains="a"),
+    "update_team": lambda: catalog.update_team("a", delegate="b", delegate_until=LATER, escalation_team=None),
+    "ask_policies": ask_policies.ask_policies,
+    "set_ask_policy": lambda: ask_policies.set_ask_policy(enums.AssetTier.HIGH, due_days=14, escalate_after_days=None),
     "create_project": lambda: projects.create_project("a", owners=("b",), schemas=("c.d",)),
     "update_project": lambda: projects.update_project("a", owners=("b",), schemas=(), expected_row_version=1),
     "get_project": lambda: projects.get_project("a"),
@@ -66,6 +71,7 @@ BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscriptio
         change_set=publishing.ChangeSetRequest("repo#1", "a", "https://example.com"),
         require_explicit_publish=True,
     ),
+    "extend_proposal": lambda: publishing.extend_proposal("id", LATER),
     "propose_retirement": lambda: publishing.propose_retirement(
         "a.b", reason="gone", team="a", change_set=publishing.ChangeSetRequest("repo#1"), supersede=True
     ),

@@ -20,28 +20,20 @@ async def test_an_unanswered_proposal_expires(world: World, database: Database, 
     assert await deadlines.apply_due_deadlines(database) == 0
 
 
-async def test_a_passed_migration_deadline_is_consent(world: World, database: Database, clock: FixedClock) -> None:
-    asset, proposal = await world.proposed(consumers=1, publish_when_approved=True)
-    deadline = clock.now.replace(day=8)
-    await world.answer(proposal, world.consumers[0], Response.MIGRATING, deadline)
+async def test_a_passed_migration_deadline_is_noted_once_and_never_consent(
+    world: World, database: Database, clock: FixedClock
+) -> None:
+    _, proposal = await world.proposed(consumers=1, publish_when_approved=True)
+    await world.answer(proposal, world.consumers[0], Response.MIGRATING, clock.now.replace(day=8))
     clock.advance(days=6)
     assert await deadlines.apply_due_deadlines(database) == 0
     clock.advance(days=1)
+    assert await deadlines.apply_due_deadlines(database) == 1
+    assert await deadlines.apply_due_deadlines(database) == 0
+    assert (await world.kinds())[-1] == "MIGRATION_OVERDUE"
+    clock.advance(days=80)
     await deadlines.apply_due_deadlines(database)
-    assert (await world.proposal(proposal.id)).status is ProposalStatus.PUBLISHED
-    active = await world.active(asset)
-    assert active is not None
-    assert active.version == "2.0.0"
-
-
-async def test_a_deadline_before_the_expiry_counts_however_late_the_worker_runs(
-    world: World, database: Database, clock: FixedClock
-) -> None:
-    _, proposal = await world.proposed(consumers=1)
-    await world.answer(proposal, world.consumers[0], Response.MIGRATING, clock.now.replace(day=20))
-    clock.advance(days=90)
-    await deadlines.apply_due_deadlines(database)
-    assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.EXPIRED
 
 
 async def test_an_approved_proposal_waits_for_its_publisher_and_never_expires(
@@ -77,7 +69,7 @@ async def test_a_worker_that_was_down_sends_only_the_last_reminder(
     clock.advance(days=29, hours=12)
     for _ in range(2):
         await deadlines.apply_due_deadlines(database)
-    assert [event.payload["hours_before"] for event in await world.events() if event.kind == "REMINDER_SENT"] == [24]
+    assert [event.payload["days_before"] for event in await world.events() if event.kind == "REMINDER_SENT"] == [1]
 
 
 async def test_no_reminder_follows_immediately_after_the_request(
@@ -111,16 +103,3 @@ async def test_two_processes_remind_once(world: World, database: Database, clock
     await asyncio.gather(*(deadlines.apply_due_deadlines(process) for process in (database, second, database, second)))
     await second.dispose()
     assert (await world.kinds()).count("REMINDER_SENT") == 1
-
-
-async def test_a_deadline_that_passed_changes_nothing_while_another_team_is_silent(
-    world: World, database: Database, clock: FixedClock
-) -> None:
-    _, proposal = await world.proposed(consumers=2)
-    await world.answer(proposal, world.consumers[0], Response.MIGRATING, clock.now.replace(day=8))
-    clock.advance(days=8)
-    assert await deadlines.apply_due_deadlines(database) == 0
-    await world.answer(proposal, world.consumers[1], Response.MIGRATING, clock.now.replace(day=12))
-    clock.advance(days=4)
-    assert await deadlines.apply_due_deadlines(database) == 1
-    assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED

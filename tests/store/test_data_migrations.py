@@ -69,6 +69,14 @@ async def stored_values(world: World, name: str, column: str) -> list[Any]:
         return [row[0] for row in await session.rows(rows_of_table.order_by(sa.column("id")))]
 
 
+def assert_kept(acknowledgments: list[Acknowledgment], before: list[Acknowledgment]) -> None:
+    """Assert that an upgrade changed nothing but what the release before did not store."""
+    assert [item.reads for item in acknowledgments] == [None for _ in before]
+    names = [column.name for column in table(Acknowledgment).columns if column.name not in ("reads", "remind_at")]
+    stored, expected = ([[getattr(row, name) for name in names] for row in rows] for rows in (acknowledgments, before))
+    assert stored == expected
+
+
 async def test_an_open_proposal_keeps_its_answers_under_new_fingerprints(old_world: World) -> None:
     world = old_world
     asset = await world.published()
@@ -82,7 +90,7 @@ async def test_an_open_proposal_keeps_its_answers_under_new_fingerprints(old_wor
     await store_as_before(world, result.proposal)
     assert await upgrade(world) == []
     assert await world.proposal(before.id) == before
-    assert await world.acknowledgments(before) == asked
+    assert_kept(await world.acknowledgments(before), asked)
     assert [len(item.change_fingerprints) for item in asked] == [2, 1]
     assert all(change["fingerprint"].startswith("2:") for change in before.breaking_changes)
     answered = await world.answer(before, everything, Response.APPROVED)
@@ -135,7 +143,8 @@ async def test_a_proposal_that_has_ended_stays_as_it_was(old_world: World) -> No
     await store_as_before(world, proposal)
     stored, asked = await world.proposal(proposal.id), await world.acknowledgments(proposal)
     assert await upgrade(world) == []
-    assert (await world.proposal(proposal.id), await world.acknowledgments(proposal)) == (stored, asked)
+    assert await world.proposal(proposal.id) == stored
+    assert_kept(await world.acknowledgments(proposal), asked)
 
 
 async def test_a_downgrade_restores_the_fingerprints_of_before(old_world: World) -> None:
@@ -196,7 +205,7 @@ async def test_the_tables_allow_consumer_after_the_upgrade_and_full_takes_its_pl
     await set_mode()
     assert (await world.publish(asset, mode=Mode.CONSUMER)).outcome is Outcome.PUBLISHED
     await migration.downgrade(world.database.url, RELEASE_BEFORE)
-    assert (await world.rows(Asset))[0].compatibility_mode is Mode.FULL
+    assert await stored_values(world, "core.assets", "compatibility_mode") == ["FULL"]
     assert await stored_values(world, "core.contracts", "compatibility_mode") == ["BACKWARD", "FULL"]
     with pytest.raises(Conflict):
         await set_mode()

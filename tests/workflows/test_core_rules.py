@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,6 @@ from tests.conftest import FixedClock
 from tests.world import ORDERS, World, adding, without
 
 TRIALS = 25
-FAR = datetime(2031, 1, 1, tzinfo=UTC)
 
 
 async def test_1_a_break_asks_both_consumers_although_a_compatible_version_was_published_before(world: World) -> None:
@@ -53,13 +52,22 @@ async def test_3_a_breaking_pre_release_opens_a_proposal_like_any_other(world: W
     assert active.version == "1.0.0"
 
 
-async def test_4_two_teams_migrating_until_2031_leave_the_proposal_pending(world: World, clock: FixedClock) -> None:
+async def test_4_two_migrations_leave_the_proposal_pending_before_and_after_their_deadline_until_there_is_proof(
+    world: World, clock: FixedClock
+) -> None:
     _, proposal = await world.proposed(consumers=2)
     for team in world.consumers:
-        progress = await world.answer(proposal, team, Response.MIGRATING, FAR)
-    assert progress.proposal.status is ProposalStatus.PENDING
-    clock.advance(days=10)
-    assert (await world.apply_time(proposal)).proposal.status is ProposalStatus.PENDING
+        progress = await world.answer(proposal, team, Response.MIGRATING, clock.now + timedelta(days=40))
+    for _ in range(4):
+        assert progress.proposal.status is ProposalStatus.PENDING
+        clock.advance(days=11)
+        progress = await world.apply_time(proposal)
+    assert all(item.overdue_at for item in await world.acknowledgments(proposal))
+    for registration in await world.registrations():
+        await world.unregister(registration)
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED
+    evidence = [item.released_by or {} for item in await world.acknowledgments(proposal)]
+    assert [item["kind"] for item in evidence] == ["REGISTRATION", "REGISTRATION"]
 
 
 async def test_5_a_blocked_answer_keeps_the_answers_of_other_teams_and_they_may_still_answer(world: World) -> None:

@@ -9,6 +9,8 @@ from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.enums import Intent, Outcome, ProposalStatus, Response
+from tessera_gql.policy.proposal_status import SEVERITY
+from tessera_gql.store.tables import Registration
 from tests.conftest import FixedClock
 from tests.world import ORDERS, World, adding, without
 
@@ -113,7 +115,7 @@ async def test_a_release_of_other_terms_with_the_agreed_breaks_asks_nobody_again
     assert answer.response is Response.APPROVED
 
 
-@pytest.mark.parametrize("response", Response)
+@pytest.mark.parametrize("response", SEVERITY)
 async def test_an_answer_holds_for_a_new_proposal_of_the_change_set_with_the_same_break(
     world: World, clock: FixedClock, response: Response
 ) -> None:
@@ -229,7 +231,7 @@ async def test_an_ask_does_not_publish_what_an_earlier_release_armed(world: Worl
     await world.answer(proposal, reader, YES)
     assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED
     async with world.database.write() as session:
-        await session.update_row(type(registration), registration.id, fields=["total"])
+        await session.update_row(Registration, registration.id, fields=["total"])
     asked = await world.publish(asset, without("note"), intent=ASK)
     assert asked.outcome is Outcome.PROPOSED
     assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED

@@ -13,32 +13,16 @@ from tests.world import World, without
 DAY = timedelta(days=1)
 
 
-async def test_a_passed_migration_deadline_lets_the_owner_publish_before_the_worker_runs(
+async def test_a_passed_migration_deadline_lets_nobody_publish_and_the_team_may_still_agree(
     world: World, clock: FixedClock
 ) -> None:
     _, proposal = await world.proposed(consumers=1)
-    await world.answer(proposal, world.consumers[0], Response.MIGRATING, clock.now + 3 * DAY)
-    clock.advance(days=3)
-    assert (await world.publish_proposal(proposal)).proposal.status is ProposalStatus.PUBLISHED
-
-
-async def test_consent_completed_in_time_lets_the_owner_publish_after_the_expiry(
-    world: World, clock: FixedClock
-) -> None:
-    _, proposal = await world.proposed(consumers=1)
-    await world.answer(proposal, world.consumers[0], Response.MIGRATING, clock.now + 3 * DAY)
-    clock.advance(days=60)
-    assert (await world.publish_proposal(proposal)).proposal.status is ProposalStatus.PUBLISHED
-
-
-async def test_a_team_that_consented_by_its_deadline_may_still_answer_after_the_expiry(
-    world: World, clock: FixedClock
-) -> None:
-    _, proposal = await world.proposed(consumers=1)
-    await world.answer(proposal, world.consumers[0], Response.MIGRATING, clock.now + 3 * DAY)
-    clock.advance(days=60)
-    result = await world.answer(proposal, world.consumers[0], Response.APPROVED)
-    assert result.proposal.status is ProposalStatus.APPROVED
+    [team] = world.consumers
+    await world.answer(proposal, team, Response.MIGRATING, clock.now + 3 * DAY)
+    clock.advance(days=29)
+    with pytest.raises(Conflict, match=r"waits for consumer-0\. .* Still migrating: consumer-0"):
+        await world.publish_proposal(proposal)
+    assert (await world.answer(proposal, team, Response.APPROVED)).proposal.status is ProposalStatus.APPROVED
 
 
 @pytest.mark.parametrize(("late", "status"), [(-1, ProposalStatus.PENDING), (0, ProposalStatus.EXPIRED)])
@@ -50,22 +34,40 @@ async def test_a_proposal_expires_exactly_at_its_moment(
     assert (await world.apply_time(proposal)).proposal.status is status
 
 
-@pytest.mark.parametrize(("late", "status"), [(-1, ProposalStatus.PENDING), (0, ProposalStatus.APPROVED)])
-async def test_migrating_becomes_consent_exactly_at_its_deadline(
-    world: World, clock: FixedClock, late: int, status: ProposalStatus
+@pytest.mark.parametrize(("late", "is_overdue"), [(-1, False), (0, True)])
+async def test_a_migration_is_overdue_once_exactly_from_its_deadline_on(
+    world: World, clock: FixedClock, late: int, *, is_overdue: bool
 ) -> None:
     _, proposal = await world.proposed(consumers=1)
     deadline = clock.now + DAY
     await world.answer(proposal, world.consumers[0], Response.MIGRATING, deadline)
     clock.now = deadline + timedelta(microseconds=late)
-    assert (await world.apply_time(proposal)).proposal.status is status
+    for _ in range(2):
+        assert (await world.apply_time(proposal)).proposal.status is ProposalStatus.PENDING
+    [acknowledgment] = await world.acknowledgments(proposal)
+    assert (acknowledgment.overdue_at is not None) is is_overdue
+    assert (await world.kinds()).count("MIGRATION_OVERDUE") == int(is_overdue)
 
 
-async def test_a_deadline_beyond_the_expiry_expires(world: World, clock: FixedClock) -> None:
+@pytest.mark.parametrize(("days", "expiry"), [(1, 30), (23, 30), (24, 31), (359, 366)])
+async def test_a_migration_keeps_the_proposal_open_for_a_week_behind_its_deadline(
+    world: World, clock: FixedClock, days: int, expiry: int
+) -> None:
     _, proposal = await world.proposed(consumers=1)
-    await world.answer(proposal, world.consumers[0], Response.MIGRATING, proposal.expires_at + DAY)
-    clock.advance(days=40)
+    start = clock.now
+    result = await world.answer(proposal, world.consumers[0], Response.MIGRATING, start + days * DAY)
+    assert result.proposal.expires_at == start + expiry * DAY
+    clock.now = result.proposal.expires_at
     assert (await world.apply_time(proposal)).proposal.status is ProposalStatus.EXPIRED
+
+
+async def test_an_earlier_expiry_does_not_end_a_migration_before_its_time(world: World, clock: FixedClock) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    start = clock.now
+    await world.answer(proposal, world.consumers[0], Response.MIGRATING, start + 50 * DAY)
+    again = await world.publish(asset, without("note"), expires_at=start + DAY)
+    assert again.proposal is not None
+    assert (again.proposal.id, again.proposal.expires_at) == (proposal.id, start + 57 * DAY)
 
 
 async def test_an_expired_proposal_asks_no_team(world: World, clock: FixedClock) -> None:
@@ -113,7 +115,7 @@ async def test_registrations_stop_migrating_when_the_proposal_ends(world: World,
         case "withdrawn":
             await world.withdraw(proposal)
         case "expired":
-            clock.advance(days=31)
+            clock.advance(days=97)
             await world.apply_time(proposal)
         case "superseded":
             await world.publish(asset, without("total"), supersede=True)

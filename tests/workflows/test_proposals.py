@@ -17,6 +17,7 @@ from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tests.conftest import FixedClock
 from tests.world import World, adding, without
 
+DAY = timedelta(days=1)
 YES, NO, LATER = Response.APPROVED, Response.BLOCKED, Response.MIGRATING
 
 
@@ -41,7 +42,7 @@ async def test_the_last_answer_counts_and_each_is_an_event(world: World, clock: 
         (YES, ProposalStatus.APPROVED),
         (NO, ProposalStatus.REJECTED),
     ):
-        result = await world.answer(proposal, team, response, clock.now + timedelta(days=1))
+        result = await world.answer(proposal, team, response, clock.now + DAY if response is LATER else None)
         assert result.proposal.status is status
         [acknowledgment] = await world.acknowledgments(proposal)
         assert (acknowledgment.response, acknowledgment.migration_deadline is None) == (response, response is not LATER)
@@ -116,17 +117,55 @@ async def test_a_consumer_that_leaves_is_released_and_no_longer_counts(world: Wo
         await world.unregister(leaving)
 
 
-async def test_a_consumer_that_returns_is_asked_again_and_its_old_answer_is_discarded(world: World) -> None:
+async def test_the_answer_of_a_consumer_that_returns_with_the_same_reads_holds_again(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
     team = world.consumers[0]
     await world.answer(proposal, team, YES)
+    [answered] = await world.acknowledgments(proposal)
     await world.unregister((await world.registrations())[0])
     before = (await world.events())[-1].sequence
+    await world.register(asset, team, "note")
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED
+    [acknowledgment] = await world.acknowledgments(proposal)
+    assert (acknowledgment.response, acknowledgment.released_at, acknowledgment.carried_from) == (YES, None, None)
+    assert acknowledgment.responded_at == answered.responded_at
+    assert await world.kinds(before) == ["REGISTRATION_CREATED", "ANSWER_CARRIED"]
+
+
+async def test_a_migration_ends_with_its_proof_and_a_consumer_that_returns_is_asked_again(
+    world: World, clock: FixedClock
+) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    team = world.consumers[0]
+    await world.answer(proposal, team, LATER, clock.now + DAY)
+    await world.unregister((await world.registrations())[0])
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED
     await world.register(asset, team, "note")
     assert (await world.proposal(proposal.id)).status is ProposalStatus.PENDING
     [acknowledgment] = await world.acknowledgments(proposal)
     assert (acknowledgment.response, acknowledgment.responded_at, acknowledgment.released_at) == (None, None, None)
-    assert (await world.kinds(before))[:2] == ["REGISTRATION_CREATED", "ACKNOWLEDGMENT_REQUESTED"]
+    assert acknowledgment.released_by is None
+    assert [row.status for row in await world.registrations()] == [RegistrationStatus.ACTIVE]
+
+
+async def test_a_team_reopens_an_approved_proposal_by_registering_only_once_without_an_administrator(
+    world: World,
+) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    await world.answer(proposal, world.consumers[0], YES)
+    late = await world.team("late")
+    own = World(world.database, key(late))
+    registration = await own.register(asset, late, "note")
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.PENDING
+    await own.unregister(registration)
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED
+    size = await world.size()
+    with pytest.raises(Forbidden, match=r"late has reopened .* once already .* let an administrator register it"):
+        await own.register(asset, late, "note")
+    assert await world.size() == size
+    await own.register(asset, late, "total")  # what does not concern the proposal
+    await World(world.database, key(late, Scope.ADMIN)).register(asset, late, via=await own.asset("late.own", late))
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.PENDING
 
 
 async def test_ending_one_of_several_registrations_releases_no_team(world: World) -> None:
@@ -145,7 +184,7 @@ async def test_ending_one_of_several_registrations_releases_no_team(world: World
     assert (len(acknowledgment.change_fingerprints), acknowledgment.response) == (1, YES)
     await world.register(asset, team, via=own)
     [acknowledgment] = await world.acknowledgments(proposal)
-    assert (len(acknowledgment.change_fingerprints), acknowledgment.response) == (2, None)
+    assert (len(acknowledgment.change_fingerprints), acknowledgment.response) == (2, YES)
 
 
 async def test_publishing_publishes_exactly_the_approved_terms_and_notifies_all_teams(world: World) -> None:

@@ -49,13 +49,13 @@ async def costs_of(world: World, consumers: int) -> Costs:
 
 MOST = {
     "unchanged": 4,
-    "compatible": 9,
-    "proposed": 14,
+    "compatible": 10,
+    "proposed": 18,
     "proposed again": 6,
-    "last answer": 14,
-    "late registration": 19,
+    "last answer": 16,
+    "late registration": 23,
     "unregistration": 20,
-    "publication": 16,
+    "publication": 19,
 }
 
 

@@ -1,6 +1,7 @@
 """Operations on teams, assets, lineage and registrations."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, TypedDict
 
 from typing_extensions import Unpack
@@ -35,6 +36,29 @@ def create_team(
     """Create a team; raises Conflict if the name is taken, or the key was used for another input."""
     input_ = build_variables(name=name, metadata=metadata, idempotency_key=idempotency_key)
     return RootField("createTeam", Team).build_idempotent_mutation(input_, payload_field="team")
+
+
+class TeamChanges(TypedDict, total=False):
+    """Attributes to change. A delegate needs `delegate_until`; None ends the delegation or the escalation."""
+
+    name: str
+    metadata: JsonObject | None
+    delegate: TeamRef | None
+    delegate_until: datetime
+    escalation_team: TeamRef | None
+    expected_row_version: int
+
+
+def update_team(team: TeamRef, **changes: Unpack[TeamChanges]) -> Operation[Team]:
+    """Change the given attributes of a team. Raises Stale for an old row version."""
+    values: dict[str, Any] = {**changes}
+    until = values.pop("delegate_until", None)
+    if changes.get("delegate") is not None:
+        values["delegate"] = build_variables(team=build_team_ref(changes["delegate"]), until=until)
+    if "escalation_team" in changes:
+        values["escalation_team"] = build_team_ref(changes["escalation_team"])
+    input_ = {"team": build_team_ref(team), **build_nullable_variables(values)}
+    return RootField("updateTeam", Team).build_mutation(input_, payload_field="team")
 
 
 def get_team(team: TeamRef) -> Operation[Team]:

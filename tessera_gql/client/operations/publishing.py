@@ -273,6 +273,12 @@ def acknowledge(
     return root.build_idempotent_mutation({"proposal": proposal_id, **values})
 
 
+def extend_proposal(proposal_id: str, expires_at: datetime) -> Operation[Proposal]:
+    """Keep an open proposal open until a later moment."""
+    input_ = {"proposal": proposal_id, **build_variables(expires_at=expires_at)}
+    return RootField("extendProposal", Proposal).build_mutation(input_, payload_field="proposal")
+
+
 def withdraw_proposal(proposal_id: str) -> Operation[Proposal]:
     """Withdraw an open proposal, without publishing it."""
     return RootField("withdrawProposal", Proposal).build_mutation({"proposal": proposal_id}, payload_field="proposal")

@@ -187,6 +187,7 @@ class Acknowledgment(Base, table=True):
     responded_by: UUID | None = foreign_key("core.teams.id", nullable=True, index=True)
     escalated_to: UUID | None = foreign_key("core.teams.id", nullable=True, index=True)
     overdue_at: datetime | None = time_column(nullable=True)
+    reopened_at: datetime | None = time_column(nullable=True)  # the team's registration reopened an approved proposal
     created_at: datetime = time_column()
 
 
@@ -207,7 +208,7 @@ class Answer(Base, table=True):
     answered_at: datetime = time_column()
 
 
-class AskPolicy(Base, table=True):
+class AskPolicyRow(Base, table=True):
     """What asks about assets of a tier give: the days to answer, reminders, escalation, and the meaning of silence."""
 
     __tablename__ = "ask_policies"
