@@ -18,6 +18,7 @@ from tessera_gql.policy.proposal_status import SEVERITY, EarlierRequest, Revisio
 from tessera_gql.store import answers, ask_policies, proposals
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Answer, Asset, Proposal, new_id
+from tessera_gql.workflows.change_set_notifications import notify_at_commit
 
 ReasonsByTeam = Mapping[UUID, Reasons]
 """Why each team is asked."""
@@ -72,8 +73,13 @@ async def ask_teams(session: Session, asset: Asset, row: Proposal, asked: Reason
 
 
 def record_request(session: Session, row: Proposal, acknowledgment: Acknowledgment) -> None:
-    """Record that a team is asked, or that an earlier answer of it was carried over."""
-    audience = frozenset({acknowledgment.consumer_team_id})
+    """Record that a team is asked, or that an earlier answer of it was carried over.
+
+    For a proposal of a change set the team is notified once, at the commit.
+    """
+    audience = frozenset(() if row.change_set_id else {acknowledgment.consumer_team_id})
+    if row.change_set_id is not None:
+        notify_at_commit(session, acknowledgment.id)
     messages = _list_messages(row, acknowledgment.change_fingerprints)
     subject: dict[str, Any] = {
         "asset_id": row.asset_id,
@@ -81,6 +87,7 @@ def record_request(session: Session, row: Proposal, acknowledgment: Acknowledgme
         "acknowledgment_id": acknowledgment.id,
         "consumer_team_id": acknowledgment.consumer_team_id,
         "changes": messages,
+        "change_set_id": row.change_set_id,
     }
     if acknowledgment.response is not None:
         event = ask_events.AnswerCarried(
@@ -134,6 +141,7 @@ def _start_request(session: Session, row: Proposal, policy: AskPolicy) -> dict[s
     return {
         "policy": policy.as_json(),
         "asked_at": session.now,
+        "notified_at": session.now if row.change_set_id is None else None,
         "due_at": due_at,
         "remind_at": find_next_reminder(policy, due_at, session.now),
         "escalate_at": None if days is None else session.now + timedelta(days=days),
