@@ -9,6 +9,7 @@ from tessera_gql.diff import MODE_DESCRIPTIONS, Bump, Certainty, ChangeKind, Mod
 from tessera_gql.formats.schema_documents import SchemaFormat
 from tessera_gql.policy.access import Scope
 from tessera_gql.policy.enums import (
+    AcknowledgmentState,
     AssetTier,
     ChangeSetStatus,
     ChangeType,
@@ -227,6 +228,14 @@ describe_enum(
     MIGRATING="The team needs time until its migration deadline. It is no consent: that takes APPROVED, or proof.",
     BLOCKED="The team objects, so the proposal can't be published. Needs notes.",
     SILENT="The team did not answer in time, which counts as the policy of the ask says. It can't be given.",
+)
+describe_enum(
+    AcknowledgmentState,
+    "What became of an ask.",
+    AWAITED="The open proposal waits for the team's answer.",
+    ANSWERED="The team has answered, or its silence was counted, and the proposal is open.",
+    RELEASED="The team no longer reads what breaks, so it is no longer asked.",
+    ENDED="The proposal has ended.",
 )
 describe_enum(
     OnSilence,

@@ -23,6 +23,7 @@ from tessera_gql.store import (
     contracts,
     debts,
     events,
+    inbox,
     keys,
     lineage,
     pagination,
@@ -167,6 +168,8 @@ class Loaders:
     """The proposals that led to contracts, by contract id."""
     acknowledgments_of_proposal = rows_loader(proposals.list_acknowledgments, lambda row: row.proposal_id)
     """All acknowledgments, the released ones included."""
+    asks_of_group = value_loader(inbox.load_asks)
+    """The awaited acknowledgments of an inbox, by inbox team, asked team, and change set or proposal."""
     reader_index = value_loader(_load_reader_indexes)
     """The readers of an asset's fields from its live registrations, by asset id."""
     reachable_assets = value_loader(_load_reachable)

@@ -6,6 +6,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from tessera_gql.graphql import (
     assets,
+    change_set_answers,
     change_sets,
     changes,
     contracts,
@@ -57,6 +58,7 @@ class Query(
 class Mutation(
     assets.Mutations,
     change_sets.Mutations,
+    change_set_answers.Mutations,
     proposals.Mutations,
     git.Mutations,
     keys.Mutations,

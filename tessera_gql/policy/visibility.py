@@ -49,6 +49,7 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
     "Event": Audience.BY_KIND,
     "Impact": Audience.READERS,
     "ImpactedTeam": Audience.READERS,
+    "InboxGroup": Audience.READERS,
     "LineageStep": Audience.READERS,
     "Lineage": Audience.READERS,
     "ManifestImpact": Audience.READERS,
