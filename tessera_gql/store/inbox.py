@@ -64,15 +64,15 @@ def _group(asks: FromClause) -> FromClause:
     """Group asks by inbox, asked team and change set: the first row of each group, with the number of its tables."""
     columns = asks.c
     partition = (columns.inbox_team_id, columns.consumer_team_id, columns.group_id)
-    position = func.row_number().over(partition_by=partition, order_by=(columns.due_at, columns.id))
+    rank = func.row_number().over(partition_by=partition, order_by=(columns.due_at, columns.id))
     ranked = select(
         asks,
-        position.label("position"),
+        rank.label("rank_in_group"),
         func.count().over(partition_by=partition).label("table_count"),
         case((columns.change_set_id.is_(None), columns.proposal_id)).label("single_proposal_id"),
         case((columns.inbox_team_id != columns.consumer_team_id, columns.consumer_team_id)).label("on_behalf_of_id"),
     ).subquery()
-    return select(ranked).where(ranked.c.position == 1).subquery()
+    return select(ranked).where(ranked.c.rank_in_group == 1).subquery()
 
 
 INBOX_GROUPS = _group(_select_inbox(GROUPED))

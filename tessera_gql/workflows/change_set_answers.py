@@ -130,21 +130,19 @@ async def _require_members(session: Session, row: ChangeSet, excluded: Collectio
 
 async def _apply_time(session: Session, requests: Sequence[_Request]) -> tuple[list[_Request], list[Contract]]:
     """Apply passed deadlines; return the requests that are open then, and the contracts that this published."""
-    contracts: list[Contract] = []
-    current: dict[UUID, Proposal] = {}
-    for request in requests:
-        result = await update_status(session, request.asset, request.proposal)
-        if result.proposal.status.is_open:
-            current[result.proposal.id] = result.proposal
-        contracts += [result.contract] if result.contract is not None else []
-    identities = [item.acknowledgment.id for item in requests if item.proposal.id in current]
-    acknowledgments = {item.id: item for item in await proposals.acknowledgments_by_ids(session, identities)}
-    open_requests = [
-        _Request(item.asset, current[item.proposal.id], acknowledgments[item.acknowledgment.id])
+    overdue = {*ids(await proposals.list_due(session, session.now))}
+    late = [request for request in requests if request.proposal.id in overdue]
+    results = {item.proposal.id: await update_status(session, item.asset, item.proposal) for item in late}
+    contracts = [result.contract for result in results.values() if result.contract is not None]
+    acknowledgments = await proposals.acknowledgments_by_ids(session, [item.acknowledgment.id for item in late])
+    current = {item.proposal_id: item for item in acknowledgments}
+    updated = [
+        _Request(item.asset, results[item.proposal.id].proposal, current[item.proposal.id])
+        if item.proposal.id in results
+        else item
         for item in requests
-        if item.proposal.id in current
     ]
-    return open_requests, contracts
+    return [item for item in updated if item.proposal.status.is_open], contracts
 
 
 def _differs(acknowledgment: Acknowledgment, answer: AcknowledgmentInput) -> bool:
