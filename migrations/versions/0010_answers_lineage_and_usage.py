@@ -348,7 +348,8 @@ def extend_acknowledgments() -> None:
     policy = sa.Column("policy", JSON, server_default=DEFAULT_POLICY, nullable=False)
     epoch = sa.text("'2000-01-01 00:00:00.000000'" if is_sqlite() else "'2000-01-01 00:00:00+00'")
     times = [sa.Column(name, TIME, server_default=epoch, nullable=False) for name in ("asked_at", "due_at")]
-    later = [time_column(name, nullable=True) for name in ("overdue_at", "remind_at", "escalate_at", "reopened_at")]
+    names = ("overdue_at", "remind_at", "escalate_at", "reopened_at", "notified_at")
+    later = [time_column(name, nullable=True) for name in names]
     add_columns("acknowledgments", "workflow", *columns, policy, *times, *later)
     for column in ("carried_from", "previous_id"):
         add_reference("acknowledgments", "workflow", column, "workflow", "acknowledgments")
@@ -356,7 +357,17 @@ def extend_acknowledgments() -> None:
         add_reference("acknowledgments", "workflow", column, "core", "teams")
     acknowledgments, proposals = qualified("workflow", "acknowledgments"), qualified("workflow", "proposals")
     expiry = f"SELECT expires_at FROM {proposals} WHERE {proposals}.id = {acknowledgments}.proposal_id"  # noqa: S608
-    op.execute(f"UPDATE {acknowledgments} SET (asked_at, due_at) = (created_at, ({expiry}))")  # noqa: S608 - constants
+    columns, values = "(asked_at, notified_at, due_at)", f"(created_at, created_at, ({expiry}))"
+    op.execute(f"UPDATE {acknowledgments} SET {columns} = {values}")  # noqa: S608 - constants
+    is_unnotified = sa.text("notified_at IS NULL")
+    create_index(
+        "acknowledgments",
+        "workflow",
+        "proposal_id",
+        name="ix_acknowledgments_unnotified",
+        postgresql_where=is_unnotified,
+        sqlite_where=is_unnotified,
+    )
 
 
 def extend_migrations() -> None:
@@ -456,7 +467,8 @@ def downgrade() -> None:
     no_answer = "response = NULL, responded_at = NULL, notes = NULL"
     op.execute(f"UPDATE {acknowledgments} SET {no_answer} WHERE response = 'SILENT'")  # noqa: S608 - constants
     drop_references("acknowledgments", "workflow", "carried_from", "previous_id", "responded_by", "escalated_to")
-    times = ("overdue_at", "remind_at", "escalate_at", "reopened_at", "asked_at", "due_at")
+    op.drop_index("ix_acknowledgments_unnotified", "acknowledgments", schema=schema_name("workflow"))
+    times = ("overdue_at", "remind_at", "escalate_at", "reopened_at", "notified_at", "asked_at", "due_at")
     for column in (*times, "policy", "released_by", "reads", "paths"):
         op.drop_column("acknowledgments", column, schema=schema_name("workflow"))
     op.drop_column("proposals", "unaffected_assets", schema=schema_name("workflow"))

@@ -9,6 +9,7 @@ from tessera_gql.diff import MODE_DESCRIPTIONS, Bump, Certainty, ChangeKind, Mod
 from tessera_gql.formats.schema_documents import SchemaFormat
 from tessera_gql.policy.access import Scope
 from tessera_gql.policy.enums import (
+    AcknowledgmentState,
     AssetTier,
     AwaitedStep,
     ChangeSetStatus,
@@ -230,6 +231,14 @@ describe_enum(
     SILENT="The team did not answer in time, which counts as the policy of the ask says. It can't be given.",
 )
 describe_enum(
+    AcknowledgmentState,
+    "What became of an ask.",
+    AWAITED="The open proposal waits for the team's answer.",
+    ANSWERED="The team has answered, or its silence was counted, and the proposal is open.",
+    RELEASED="The team no longer reads what breaks, so it is no longer asked.",
+    ENDED="The proposal has ended.",
+)
+describe_enum(
     OnSilence,
     "What happens if an asked team does not answer before the due date.",
     EXPIRE="The proposal expires then.",
@@ -319,6 +328,9 @@ describe_enum(
     PROPOSAL_UPDATED="The producer changed an option or the expiry of a proposal.",
     PROPOSAL_REBASED="A proposal is compared with a newer contract now; it names the breaking changes that this added.",
     ACKNOWLEDGMENT_REQUESTED="A team was asked to acknowledge a proposal.",
+    CHANGE_SET_ACKNOWLEDGMENT_REQUESTED="A team was asked about proposals of a change set, once for all of them.",
+    CHANGE_SET_ANSWERS_CARRIED="Earlier answers of a team hold for proposals of a change set.",
+    CHANGE_SET_REMINDER_SENT="A team was reminded of what it has not answered in a change set.",
     ANSWER_CARRIED="An earlier answer of a team to the same changes holds for another proposal.",
     SILENCE_COUNTED="A team did not answer in time, and the policy of the ask was applied.",
     ACKNOWLEDGMENT_ESCALATED="An ask without an answer went to the escalation team as well.",

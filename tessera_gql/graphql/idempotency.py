@@ -67,6 +67,8 @@ def _dump_value(value: Any) -> Any:
             return {"node": value.id}
         case Enum():
             return value.value
+        case [Node(), *_]:
+            return {"nodes": [node.id for node in value]}
         case list():
             return value
         case _:
@@ -80,6 +82,11 @@ async def load_payload(payload: type[P], stored: dict[str, Any], loaders: Loader
         match stored.get(name):
             case {"node": str(identity)}:
                 values[name] = await load_node(loaders, identity)
+            case {"nodes": list(identities)}:
+                nodes = [await load_node(loaders, identity) for identity in identities]
+                values[name] = [node for node in nodes if node is not None]
+            case [] if load is None:
+                values[name] = []
             case None:
                 pass
             case value:

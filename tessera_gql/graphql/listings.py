@@ -8,6 +8,7 @@ from tessera_gql.diff import Mode
 from tessera_gql.graphql.connections import define_listing
 from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by
 from tessera_gql.policy.enums import (
+    AcknowledgmentState,
     ChangeSetStatus,
     ContractStatus,
     DebtKind,
@@ -19,7 +20,7 @@ from tessera_gql.policy.enums import (
     ResourceType,
     Response,
 )
-from tessera_gql.store import assets, change_sets, contracts, debts, lineage, proposals, registrations, teams
+from tessera_gql.store import assets, change_sets, contracts, debts, inbox, lineage, proposals, registrations, teams
 
 
 @strawberry.input(description="Conditions on teams; a team must meet all of them.")
@@ -87,6 +88,22 @@ class AcknowledgmentFilter:
     )
     team: IdFilter | None = filter_by("consumer_team_id", "The team that is asked.", type_name="Team")
     response: EnumFilter[Response] | None = filter_by("response", "The response of the team.")
+    due_at: DateTimeFilter | None = filter_by("due_at", "The time until which an answer is expected.")
+
+
+@strawberry.input(description="Conditions on the acknowledgments of a team; an acknowledgment must meet all of them.")
+class TeamAcknowledgmentFilter(AcknowledgmentFilter):
+    state: EnumFilter[AcknowledgmentState] | None = filter_by("state", "What became of the ask.")
+    asset: IdFilter | None = filter_by("asset_id", "The asset whose contract would change.", type_name="Asset")
+    owner: IdFilter | None = filter_by("owner_team_id", "The owner team of the asset.", type_name="Team")
+    change_set: IdFilter | None = filter_by("change_set_id", "The change set of the proposal.", type_name="ChangeSet")
+
+
+@strawberry.input(description="Conditions on what waits for a team; it must meet all of them.")
+class InboxGroupFilter:
+    team: IdFilter | None = filter_by("consumer_team_id", "The team that is asked.", type_name="Team")
+    change_set: IdFilter | None = filter_by("change_set_id", "The change set.", type_name="ChangeSet")
+    due_at: DateTimeFilter | None = filter_by("due_at", "The earliest time until which an answer is expected.")
 
 
 @strawberry.input(description="Conditions on debts; a debt must meet all of them.")
@@ -155,8 +172,21 @@ ACKNOWLEDGMENTS = define_listing(
     "Acknowledgment",
     proposals.ACKNOWLEDGMENTS,
     AcknowledgmentFilter,
-    {"CREATED_AT": ("created_at", "The time at which the team was asked.")},
+    {
+        "CREATED_AT": ("created_at", "The time at which the team was asked."),
+        "DUE_AT": ("due_at", "The time until which an answer is expected."),
+    },
 )
+TEAM_ACKNOWLEDGMENTS = replace(
+    ACKNOWLEDGMENTS, source=inbox.TEAM_ACKNOWLEDGMENTS, filter=TeamAcknowledgmentFilter, order_by="due_at"
+)
+INBOX_GROUPS = define_listing(
+    "InboxGroup",
+    inbox.INBOX_GROUPS,
+    InboxGroupFilter,
+    {"DUE_AT": ("due_at", "The earliest time until which an answer is expected.")},
+)
+ALL_INBOX_GROUPS = replace(INBOX_GROUPS, source=inbox.OWN_GROUPS)
 INBOX = replace(ACKNOWLEDGMENTS, source=proposals.AWAITED)
 DEBTS = define_listing("Debt", debts.OPEN, DebtFilter, {"SINCE": ("since", "The time of the publish.")})
 DEBT_INBOX = replace(DEBTS, source=debts.INBOX)

@@ -24,6 +24,7 @@ from tessera_gql.store import (
     contracts,
     debts,
     events,
+    inbox,
     keys,
     lineage,
     pagination,
@@ -175,6 +176,8 @@ class Loaders:
     """All acknowledgments, the released ones included."""
     answers_of_team = value_loader(_load_answers)
     """The answers of a team to changes of an asset by fingerprint, by asset id and team id."""
+    asks_of_group = value_loader(inbox.load_asks)
+    """The awaited acknowledgments of an inbox, by inbox team, asked team, and change set or proposal."""
     reader_index = value_loader(_load_reader_indexes)
     """The readers of an asset's fields from its live registrations, by asset id."""
     reachable_assets = value_loader(_load_reachable)

@@ -7,6 +7,7 @@ from strawberry.schema.config import StrawberryConfig
 from tessera_gql.graphql import (
     ask_policies,
     assets,
+    change_set_answers,
     change_sets,
     changes,
     contracts,
@@ -60,6 +61,7 @@ class Mutation(
     ask_policies.Mutations,
     assets.Mutations,
     change_sets.Mutations,
+    change_set_answers.Mutations,
     proposals.Mutations,
     git.Mutations,
     keys.Mutations,

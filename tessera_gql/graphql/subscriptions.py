@@ -18,7 +18,7 @@ from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.refs import AssetRefInput, RefLoader, TeamRefInput, asset_loader, team_loader
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, subscription_field, to_type
-from tessera_gql.policy.ask_events import AcknowledgmentRequested
+from tessera_gql.policy.ask_events import AcknowledgmentRequested, ChangeSetAcknowledgmentRequested
 from tessera_gql.policy.enums import ProposalStatus
 from tessera_gql.policy.events import ProposalStatusChanged as StatusEvent
 from tessera_gql.store.conditions import Condition
@@ -44,10 +44,22 @@ class ProposalStatusChanged(EventMessage):
     after: ProposalStatus = strawberry.field(description="The status after the change.")
 
 
-@strawberry.type(description="A message that a team is asked to acknowledge a proposal.")
+@strawberry.type(description="A message that a team is asked to acknowledge a proposal, or several of a change set.")
 class AcknowledgmentRequest(EventMessage):
+    acknowledgment_id: strawberry.Private[UUID | None]
+    change_set_id: strawberry.Private[UUID | None]
+
     acknowledgment = relation(
-        "Acknowledgment", "event.row.entity_id", "The current state of the team's acknowledgment.", nullable=True
+        "Acknowledgment",
+        "acknowledgment_id",
+        "The current state of the team's acknowledgment; null for a change set.",
+        nullable=True,
+    )
+    change_set = relation(
+        "ChangeSet",
+        "change_set_id",
+        "The change set whose proposals the team is asked about, in one message; null for a single proposal.",
+        nullable=True,
     )
 
     @computed_field("The team that is asked.", lazy_type("Team") | None)
@@ -94,18 +106,21 @@ class Subscription:
                     after=ProposalStatus(payload["after"]),
                 )
 
-    @subscription_field("Send a message whenever a team is asked to acknowledge a proposal.")
+    @subscription_field(
+        "Send a message whenever a team is asked to acknowledge a proposal, and one for all proposals of a change set."
+    )
     async def acknowledgment_requested(
         self, info: Info, *, team: TeamArgument = UNSET, after: AfterEvent = UNSET
     ) -> AsyncGenerator[AcknowledgmentRequest]:
         info.context.use_separate_sessions()
         conditions = [
-            Condition("kind", "eq", AcknowledgmentRequested.kind),
+            Condition("kind", "in", (AcknowledgmentRequested.kind, ChangeSetAcknowledgmentRequested.kind)),
             Condition("teams", "has", await _find_id(info, team, team_loader, "team")),
         ]
         async with aclosing(_matching_events(info, or_none(after), conditions)) as stream:
             async for event in stream:
-                yield AcknowledgmentRequest(event=event, cursor=event.cursor)
+                if (request := _to_request(event)) is not None:
+                    yield request
 
     @subscription_field("Send every event that you may see.")
     async def events(
@@ -122,6 +137,20 @@ class Subscription:
         async with aclosing(_matching_events(info, or_none(after), conditions)) as stream:
             async for event in stream:
                 yield event
+
+
+def _to_request(event: Event) -> AcknowledgmentRequest | None:
+    """Convert the event of a request; None for one in a change set, which has an event of its own for each team."""
+    row = event.row
+    is_of_change_set = row.kind == ChangeSetAcknowledgmentRequested.kind
+    if not is_of_change_set and row.payload.get("change_set_id") is not None:
+        return None
+    return AcknowledgmentRequest(
+        event=event,
+        cursor=event.cursor,
+        acknowledgment_id=None if is_of_change_set else row.entity_id,
+        change_set_id=row.entity_id if is_of_change_set else None,
+    )
 
 
 async def _matching_events(info: Info, after: str | None, conditions: Iterable[Condition]) -> AsyncGenerator[Event]:

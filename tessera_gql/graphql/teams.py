@@ -8,7 +8,16 @@ import strawberry
 from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.filters import optional, or_keep, or_none
 from tessera_gql.graphql.ids import Node
-from tessera_gql.graphql.listings import ASSETS, DEBT_INBOX, INBOX, PROPOSALS, REGISTRATIONS, TEAMS
+from tessera_gql.graphql.inbox import team_inbox_groups
+from tessera_gql.graphql.listings import (
+    ASSETS,
+    DEBT_INBOX,
+    INBOX,
+    PROPOSALS,
+    REGISTRATIONS,
+    TEAM_ACKNOWLEDGMENTS,
+    TEAMS,
+)
 from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, VersionedInput, mutation, payload_field
 from tessera_gql.graphql.refs import TeamRefInput, team_loader
 from tessera_gql.graphql.relations import relation, root_by_ref
@@ -51,6 +60,12 @@ class Team(Node):
     proposals = connection(PROPOSALS, "proposed_by", description="The proposals of the team's breaking changes.")
     inbox = connection(
         INBOX, "consumer_team_id", description="The acknowledgments that open proposals await from the team."
+    )
+    inbox_groups = team_inbox_groups()
+    acknowledgments = connection(
+        TEAM_ACKNOWLEDGMENTS,
+        "consumer_team_id",
+        description="All asks of the team, those with an answer and of ended proposals too, by due date.",
     )
     debts = connection(
         DEBT_INBOX,

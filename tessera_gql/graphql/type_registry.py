@@ -22,6 +22,7 @@ MODULES = {
     "Contract": "contracts",
     "Debt": "debts",
     "Event": "events",
+    "InboxGroup": "inbox",
     "Lineage": "lineage",
     "Project": "projects",
     "Proposal": "proposals",

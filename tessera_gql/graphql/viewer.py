@@ -6,6 +6,7 @@ import strawberry
 
 from tessera_gql.graphql.connections import connection_field, load_connection, parse_page_request
 from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.inbox import viewer_inbox_groups
 from tessera_gql.graphql.listings import DEBT_INBOX, DEBTS, INBOX
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
@@ -40,6 +41,8 @@ class Viewer:
         " team, and none for the key of a project.",
         nested=True,
     )
+
+    inbox_groups = viewer_inbox_groups()
 
     debts = connection_field(
         _load_debts,

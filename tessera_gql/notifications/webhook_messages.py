@@ -69,7 +69,7 @@ def _payload_lines(payload: Mapping[str, Any]) -> list[str]:
         match value:
             case None | "" | [] | {}:
                 continue
-            case list() if name == "changes":
+            case list() if name in {"changes", "tables"}:
                 lines += [escape_slack(str(change)[:500]) for change in value[:5]]
             case dict() if name == "changes":
                 lines += [_change_line(field, change) for field, change in value.items() if field not in PAYLOAD_TYPES]

@@ -132,6 +132,7 @@ class Action(StrEnum):
     UPDATE_REGISTRATION = "update registrations"
     UNREGISTER = "unregister consumers"
     ACKNOWLEDGE_PROPOSAL = "answer proposals"
+    ACKNOWLEDGE_CHANGE_SET = "answer change sets"
     ACKNOWLEDGE_DEBT = "acknowledge debts"
     WITHDRAW_PROPOSAL = "withdraw proposals"
     PUBLISH_PROPOSAL = "publish proposals"
@@ -189,6 +190,7 @@ ACTION_SCOPES: Mapping[Action, ScopeRule] = {
     Action.UPDATE_REGISTRATION: OWNER_OR_ADMIN,
     Action.UNREGISTER: OWNER_OR_ADMIN,
     Action.ACKNOWLEDGE_PROPOSAL: OWNER_OR_ADMIN,  # the asked team
+    Action.ACKNOWLEDGE_CHANGE_SET: OWNER_OR_ADMIN,
     Action.ACKNOWLEDGE_DEBT: OWNER_OR_ADMIN,  # the team that was not asked
     Action.WITHDRAW_PROPOSAL: OWNER_PROJECT_OR_ADMIN,
     Action.PUBLISH_PROPOSAL: OWNER_PROJECT_OR_ADMIN,

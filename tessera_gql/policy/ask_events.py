@@ -11,7 +11,10 @@ from tessera_gql.policy.events import Event
 
 @dataclass(frozen=True, kw_only=True)
 class AcknowledgmentRequested(Event):
-    """A team is asked about the `changes`; no answer before `due_at` means what `on_silence` says."""
+    """A team is asked about the `changes`; no answer before `due_at` means what `on_silence` says.
+
+    In a change set it has no audience: the team is notified once, by ChangeSetAcknowledgmentRequested.
+    """
 
     entity_field = "acknowledgment_id"
     acknowledgment_id: UUID
@@ -20,6 +23,61 @@ class AcknowledgmentRequested(Event):
     due_at: datetime
     on_silence: OnSilence
     changes: tuple[str, ...]
+    change_set_id: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeSetAcknowledgmentRequested(Event):
+    """A team is asked about proposals of a change set: one notification for all of them.
+
+    `proposals` and `tables` name the first ones of `proposal_count`. `due_at` is the earliest date of an answer, and
+    `on_silence` what no answer until then means.
+    """
+
+    entity_field = "change_set_id"
+    change_set_id: UUID
+    consumer_team_id: UUID
+    key: str
+    title: str | None
+    url: str | None
+    proposal_count: int
+    proposals: tuple[UUID, ...]
+    tables: tuple[str, ...]
+    due_at: datetime
+    on_silence: OnSilence
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeSetAnswersCarried(Event):
+    """Earlier answers of a team hold for proposals of a change set; it may still change them."""
+
+    entity_field = "change_set_id"
+    change_set_id: UUID
+    consumer_team_id: UUID
+    key: str
+    title: str | None
+    url: str | None
+    proposal_count: int
+    proposals: tuple[UUID, ...]
+    tables: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeSetReminderSent(Event):
+    """A team was reminded of all that it has not answered in a change set, of which the earliest date is `due_at`."""
+
+    entity_field = "change_set_id"
+    change_set_id: UUID
+    consumer_team_id: UUID
+    key: str
+    title: str | None
+    url: str | None
+    proposal_count: int
+    proposals: tuple[UUID, ...]
+    tables: tuple[str, ...]
+    days_before: int
+    due_at: datetime
+    on_silence: OnSilence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +106,10 @@ class ProposalAnswered(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerCarried(Event):
-    """A team's earlier answer to the same changes holds for another proposal; it may still change it."""
+    """A team's earlier answer to the same changes holds for another proposal; it may still change it.
+
+    In a change set it has no audience: the team is notified once, by ChangeSetAnswersCarried.
+    """
 
     entity_field = "acknowledgment_id"
     acknowledgment_id: UUID
@@ -56,6 +117,7 @@ class AnswerCarried(Event):
     response: Response
     carried_from: UUID | None
     changes: tuple[str, ...]
+    change_set_id: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

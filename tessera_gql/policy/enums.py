@@ -111,6 +111,15 @@ class Response(StrEnum):
     SILENT = "SILENT"
 
 
+class AcknowledgmentState(StrEnum):
+    """What became of an ask: it waits for an answer, has one, was released, or its proposal has ended."""
+
+    AWAITED = "AWAITED"
+    ANSWERED = "ANSWERED"
+    RELEASED = "RELEASED"
+    ENDED = "ENDED"
+
+
 class OnSilence(StrEnum):
     """What it means that a team does not answer before the due date.
 

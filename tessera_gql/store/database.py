@@ -118,6 +118,8 @@ class Database:
             yield session
             if dry_run:
                 return
+            for work in [*session.before_commit.values()]:
+                await work(session)
             await events.append(session, session.events)
             with translate_faults(self.name, is_committing=True):
                 await write_transaction.commit()

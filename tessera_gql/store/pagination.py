@@ -201,7 +201,7 @@ def _bind_values(source: FromClause, request: PageRequest, visibility: Visibilit
 async def load_page(session: Session, source: Table, request: PageRequest, visibility: Visibility) -> Page:
     """Load one page of a whole table."""
     query = _page_query(QueryShape.of(source, None, request, visibility))
-    return _to_page(await session.fetch(query, **_bind_values(source, request, visibility)), request)
+    return _to_page(await session.fetch(query, now=session.now, **_bind_values(source, request, visibility)), request)
 
 
 @lru_cache(MAX_CACHED_SHAPES)
@@ -224,7 +224,7 @@ async def load_pages_by_parent(
     """Load a page for each parent with one statement."""
     query = _parent_pages_query(QueryShape.of(source, parent, request, visibility))
     pages = dict.fromkeys(parents, _to_page([], request))
-    rows = await session.fetch(query, parents=parents, **_bind_values(source, request, visibility))
+    rows = await session.fetch(query, now=session.now, parents=parents, **_bind_values(source, request, visibility))
     first = 1 if session.dialect == "postgresql" else 0
     for index, group in groupby(rows, attrgetter(PARENT_INDEX)):  # the statement orders the rows by parent
         pages[parents[index - first]] = _to_page([*group], request)
@@ -301,7 +301,7 @@ def _to_page(rows: Sequence[Any], request: PageRequest) -> Page:
 async def count(session: Session, source: sa.Table, request: PageRequest, visibility: Visibility) -> int:
     """Count all rows of a table that meet the request's conditions."""
     query = _count_query(QueryShape.of(source, None, request, visibility))
-    (row,) = await session.fetch(query, **_bind_values(source, request, visibility))
+    (row,) = await session.fetch(query, now=session.now, **_bind_values(source, request, visibility))
     return int(row.number)
 
 
@@ -315,7 +315,7 @@ async def count_by_parent(
 ) -> dict[UUID, int]:
     """Count the rows of each parent that meet the request's conditions, with one statement."""
     query = _count_query(QueryShape.of(source, parent, request, visibility))
-    rows = await session.fetch(query, parents=parents, **_bind_values(source, request, visibility))
+    rows = await session.fetch(query, now=session.now, parents=parents, **_bind_values(source, request, visibility))
     return dict.fromkeys(parents, 0) | {row.parent: row.number for row in rows}
 
 

@@ -64,6 +64,8 @@ async def list_due(session: Session, now: datetime) -> list[Proposal]:
 
 
 async def list_reminding(session: Session, now: datetime) -> list[UUID]:
-    """Load the ids of the proposals of which a team is due for a reminder."""
+    """Load the ids of the proposals outside of change sets of which a team is due for a reminder."""
+    is_single = TABLE.c.change_set_id.is_(None)
     statement = select(AWAITED.c.proposal_id).where(AWAITED.c.remind_at <= now).distinct()
+    statement = statement.join(TABLE, TABLE.c.id == AWAITED.c.proposal_id).where(is_single)
     return [row.proposal_id for row in await session.rows(statement.order_by(AWAITED.c.proposal_id))]

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Itera
 from contextlib import asynccontextmanager
 from datetime import datetime
 from operator import itemgetter
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
@@ -43,6 +43,12 @@ class TooMuchJson(Exception):  # noqa: N818 - a refusal
     """The rows hold more JSON than one operation may read."""
 
 
+class BeforeCommit(Protocol):
+    """Work to do in a session before its events are written and it is committed."""
+
+    async def __call__(self, session: "Session") -> None: ...
+
+
 class Session:
     """The statements of one transaction. `now` is the time of all its changes, `actor` the name on its events."""
 
@@ -58,6 +64,8 @@ class Session:
         self.now = now
         self.actor = actor
         self.events: list[Event] = []
+        self.before_commit: dict[str, BeforeCommit] = {}
+        """Work, by name, to do before the events are written: what sums up a transaction."""
         self.selected_columns: Mapping[FromClause | None, frozenset[str]] = {}
         """For some tables the columns that `Context.select_columns` has chosen; queries select only these."""
         self.dialect = transaction.source.dialect

@@ -21,6 +21,7 @@ from tessera_gql.policy.proposal_status import SEVERITY, EarlierRequest, Revisio
 from tessera_gql.store import answers, ask_policies, proposals, registrations, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Answer, Asset, Proposal, new_id
+from tessera_gql.workflows.change_set_notifications import notify_at_commit
 
 ReasonsByTeam = Mapping[UUID, Reasons]
 """Why each team is asked."""
@@ -96,9 +97,15 @@ async def _mark_registrations(
 def record_request(
     session: Session, row: Proposal, acknowledgment: Acknowledgment, delegation: Delegation | None
 ) -> None:
-    """Record that a team and its delegate are asked, or that an earlier answer of the team was carried over."""
+    """Record that a team and its delegate are asked, or that an earlier answer of the team was carried over.
+
+    For a proposal of a change set they are notified once, at the commit.
+    """
     delegate = delegation.find_delegate(session.now) if delegation else None
     audience = frozenset({acknowledgment.consumer_team_id, *filter(None, [delegate])})
+    if row.change_set_id is not None:
+        audience = frozenset()
+        notify_at_commit(session, acknowledgment.id)
     messages = _list_messages(row, acknowledgment.change_fingerprints)
     subject: dict[str, Any] = {
         "asset_id": row.asset_id,
@@ -106,6 +113,7 @@ def record_request(
         "acknowledgment_id": acknowledgment.id,
         "consumer_team_id": acknowledgment.consumer_team_id,
         "changes": messages,
+        "change_set_id": row.change_set_id,
     }
     if acknowledgment.response is not None:
         event = ask_events.AnswerCarried(
@@ -159,6 +167,7 @@ def _start_request(session: Session, row: Proposal, policy: AskPolicy) -> dict[s
     return {
         "policy": policy.as_json(),
         "asked_at": session.now,
+        "notified_at": session.now if row.change_set_id is None else None,
         "due_at": due_at,
         "remind_at": find_next_reminder(policy, due_at, session.now),
         "escalate_at": None if days is None else session.now + timedelta(days=days),

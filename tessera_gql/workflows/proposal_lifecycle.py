@@ -119,8 +119,10 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
         created_at=session.now,
     )
     await session.insert(row, conflict_message=f"A proposal for {asset.fqn} was opened at this moment.")
+    # In a change set an asked team gets one notification of all proposals.
+    notified = affected.informed.union(() if draft.change_set_id else affected.asked)
     event = events.ProposalOpened(
-        audience_team_ids=affected.informed.union(affected.asked, {asset.owner_team_id, draft.team_id}),
+        audience_team_ids=notified | {asset.owner_team_id, draft.team_id},
         asset_id=asset.id,
         proposal_id=row.id,
         version=draft.version,

@@ -154,6 +154,14 @@ async def acknowledge_proposal(scene: Scene) -> dict[str, Any]:
     return {"proposal": proposal, "response": "BLOCKED", "team": scene.owner_ref}
 
 
+async def acknowledge_change_set(scene: Scene) -> dict[str, Any]:
+    asset = await scene.asset(owner=scene.outsider)
+    await scene.world.register(asset, scene.owner)
+    change_set = await scene.world.change_set("repo#1")
+    await scene.world.publish(asset, without("note"), change_set_id=change_set.id)
+    return {"changeSet": {"key": "repo#1"}, "response": "APPROVED", "team": scene.owner_ref}
+
+
 async def acknowledge_debt(scene: Scene) -> dict[str, Any]:
     asset = await scene.asset(owner=scene.outsider)
     await scene.world.register(asset, scene.owner)
@@ -245,6 +253,7 @@ CALLS: dict[Action, Callable[[Scene], Any]] = {
     Action.UPDATE_REGISTRATION: update_registration,
     Action.UNREGISTER: unregister,
     Action.ACKNOWLEDGE_PROPOSAL: acknowledge_proposal,
+    Action.ACKNOWLEDGE_CHANGE_SET: acknowledge_change_set,
     Action.ACKNOWLEDGE_DEBT: acknowledge_debt,
     Action.WITHDRAW_PROPOSAL: withdraw_proposal,
     Action.PUBLISH_PROPOSAL: publish_proposal,

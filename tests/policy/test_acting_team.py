@@ -11,6 +11,7 @@ CALLERS = {"actor", "caller"}
 
 USES: dict[tuple[str, str], str] = {
     ("app.py", "_find_sharing_scope"): "the project is a part of the scope beside the team, because it decides rights",
+    ("graphql/inbox.py", "_load_viewer_groups"): "a project is never asked: its inbox is empty",
     ("graphql/viewer.py", "_load_debts"): "a project has no debts: the list is empty",
     ("graphql/viewer.py", "_load_inbox"): "a project is never asked: its inbox is empty",
     ("policy/access.py", "may_act_for_project"): "a project's key is compared by its project before this",

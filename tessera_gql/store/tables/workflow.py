@@ -149,7 +149,7 @@ class Acknowledgment(Base, table=True):
     asset, as far as lineage leads there; null `reads` stand for everything. `policy` is a copy of the policy of silence
     at the time of the ask, with `due_at` as its date. `carried_from` is the acknowledgment whose answer holds for this
     one, `previous_id` an earlier one that did not suffice. `responded_by` is the delegate or escalation team that
-    answered for the team.
+    answered for the team. `notified_at` is null until the notification of its change set names the request.
     """
 
     __tablename__ = "acknowledgments"
@@ -160,6 +160,12 @@ class Acknowledgment(Base, table=True):
             "response IS NULL OR response <> 'MIGRATING' OR migration_deadline IS NOT NULL", name="deadline"
         ),
         sa.Index("ix_acknowledgments_consumer_team_id_response", "consumer_team_id", "response", "proposal_id"),
+        sa.Index(
+            "ix_acknowledgments_unnotified",
+            "proposal_id",
+            postgresql_where=sa.text("notified_at IS NULL"),
+            sqlite_where=sa.text("notified_at IS NULL"),
+        ),
         {"schema": "workflow"},
     )
 
@@ -188,6 +194,7 @@ class Acknowledgment(Base, table=True):
     escalated_to: UUID | None = foreign_key("core.teams.id", nullable=True, index=True)
     overdue_at: datetime | None = time_column(nullable=True)
     reopened_at: datetime | None = time_column(nullable=True)  # the team's registration reopened an approved proposal
+    notified_at: datetime | None = time_column(nullable=True)
     created_at: datetime = time_column()
 
 

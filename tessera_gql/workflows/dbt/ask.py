@@ -13,6 +13,7 @@ from tessera_gql.store import change_sets, proposals
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import ChangeSet
+from tessera_gql.workflows.change_set_notifications import notify_of_change_set, postpone_notifications
 from tessera_gql.workflows.change_sets import open_change_set, withdraw_unneeded
 from tessera_gql.workflows.dbt.batches import WHOLE, BatchRules, confirm_plan, run_steps
 from tessera_gql.workflows.dbt.options import SyncOptions
@@ -82,9 +83,19 @@ async def ask_batch(
     plan = await confirm_plan(session, manifest, progress.plan, batch)
     ask = _Ask(session, plan, change_set, dict(progress.refusals), set(plan.finished))
     is_complete = await run_steps(_ask_all(ask, report_progress), batch)
+    await _notify_when_complete(ask, is_complete=is_complete)
     return AskProgress(
         replace(plan, finished=frozenset(ask.finished)), ask.change_set_id, ask.refusals, is_complete=is_complete
     )
+
+
+async def _notify_when_complete(ask: _Ask, *, is_complete: bool) -> None:
+    """Notify each team once: in the last transaction, of all that the change set asks about the tables."""
+    if not is_complete:
+        postpone_notifications(ask.session)
+    elif ask.change_set is not None:
+        asset_ids = [table.asset_id for table in ask.plan.tables.values() if table.asset_id is not None]
+        await notify_of_change_set(ask.session, ask.change_set.id, asset_ids)
 
 
 def _find_asked(plan: ManifestPlan) -> list[TablePlan]:

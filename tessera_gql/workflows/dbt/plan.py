@@ -14,6 +14,11 @@ from tessera_gql.formats.dbt_catalog import ColumnBasis
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Action, Actor, is_allowed, may_act_for_project, may_sync_table
 from tessera_gql.policy.affected_teams import AffectedTeams
+from tessera_gql.policy.ask_events import (
+    ChangeSetAcknowledgmentRequested,
+    ChangeSetAnswersCarried,
+    ChangeSetReminderSent,
+)
 from tessera_gql.policy.compatibility import Judgement
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.policy.events import (
@@ -49,8 +54,11 @@ OTHER_SCHEMA = "it belongs to no schema of this key's project"
 INDEPENDENT_EVENTS = frozenset(
     event.kind
     for event in (
+        ChangeSetAcknowledgmentRequested,
+        ChangeSetAnswersCarried,
         ChangeSetOpened,
         ChangeSetPublished,
+        ChangeSetReminderSent,
         ChangeSetUpdated,
         ChangeSetWithdrawn,
         ManifestSynced,

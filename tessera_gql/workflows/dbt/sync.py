@@ -21,6 +21,7 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.dbt import DBT
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, ChangeSet, new_id
+from tessera_gql.workflows.change_set_notifications import postpone_notifications
 from tessera_gql.workflows.contracts import terms_of
 from tessera_gql.workflows.dbt import assets as manifest_assets
 from tessera_gql.workflows.dbt import owners as manifest_owners
@@ -59,13 +60,14 @@ ASSETS_PER_STEP = 100
 class SyncProgress:
     """The plan of a sync, with what is left of it, and what its transactions have done so far.
 
-    `results` and `removals` are by fqn. `counts` has everything of the report but the tables.
+    `results` and `removals` are by fqn. `counts` has the rest of the report. The last transaction notifies of `asks`.
     """
 
     plan: ManifestPlan
     results: Mapping[str, ModelSyncResult] = field(default_factory=dict[str, ModelSyncResult])
     removals: Mapping[str, RemovalResult] = field(default_factory=dict[str, RemovalResult])
     counts: SyncReport = field(default_factory=lambda: SyncReport([]))
+    asks: frozenset[UUID] = frozenset()
     is_complete: bool = False
 
     def with_plan(self, plan: ManifestPlan) -> "SyncProgress":
@@ -167,9 +169,9 @@ async def sync_batch(
     sync = _Sync(session, plan, report_progress, change_set, results, removals, set(plan.finished))
     is_complete = await run_steps(_sync_all(sync), batch)
     _record_sync(sync, progress)
-    counts = sync.counts.add_counts(progress.counts)
     plan = replace(sync.plan, finished=frozenset(sync.finished))
-    return SyncProgress(plan, results, removals, counts, is_complete=is_complete)
+    asks = postpone_notifications(session, progress.asks, is_last=is_complete)
+    return SyncProgress(plan, results, removals, sync.counts.add_counts(progress.counts), asks, is_complete=is_complete)
 
 
 def _require_complete(plan: ManifestPlan) -> None:
@@ -327,8 +329,7 @@ async def _update_asset(sync: _Sync, model: Model, asset: Asset, result: ModelSy
         is_settled = result.outcome is not SyncOutcome.PROPOSED
         contract = await contracts.find_active(sync.session, asset.id) if is_settled else None
         marks = {"fingerprint": stamp, "contract": contract.version if contract else None}
-    columns = manifest_assets.asset_columns(state.manifest, model)
-    await manifest_assets.update_asset(sync.session, asset, columns, marks)
+    await manifest_assets.update_asset(sync.session, asset, manifest_assets.asset_columns(state.manifest, model), marks)
 
 
 def table_error(table: TablePlan) -> Refusal:

@@ -1,0 +1,200 @@
+"""A team answers all that waits for it in a change set at once, and is notified of it once."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tessera_gql.errors import Conflict, Forbidden, Invalid
+from tessera_gql.notifications.deadlines import apply_due_deadlines
+from tessera_gql.policy.access import Actor, Scope
+from tessera_gql.policy.enums import Intent, ProposalStatus, Response
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.tables import Asset, Proposal, Team
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import change_set_answers
+from tessera_gql.workflows.change_set_answers import ChangeSetAnswer
+from tessera_gql.workflows.change_sets import ChangeSetRef
+from tessera_gql.workflows.proposals import AcknowledgmentInput
+from tessera_gql.workflows.publishing import PublishRequest, publish_contract
+from tests.conftest import FixedClock
+from tests.world import World, without
+
+KEY, URL = "github.com/shop/warehouse#17", "https://github.com/shop/warehouse/pull/17"
+YES, LATER, NO = Response.APPROVED, Response.MIGRATING, Response.BLOCKED
+REQUESTED, REMINDED = "CHANGE_SET_ACKNOWLEDGMENT_REQUESTED", "CHANGE_SET_REMINDER_SENT"
+
+
+async def read_tables(world: World, count: int = 3, *readers: Team) -> tuple[Team, list[Asset], Team]:
+    """Tables of one owner, and a reader of all."""
+    owner, reader = await world.team("producers"), await world.team("reader")
+    assets = [await world.asset(f"analytics.core.t{number}", owner) for number in range(count)]
+    for asset in assets:
+        await world.publish(asset)
+        for team in (reader, *readers):
+            await world.register(asset, team)
+    return owner, assets, reader
+
+
+async def ask(world: World, assets: Sequence[Asset], *columns: str, **request: Any) -> list[Proposal]:
+    change_set = await world.change_set(KEY, title="Drop notes", url=URL)
+    proposals: list[Proposal] = []
+    for asset in assets:
+        schema = without(*(columns or ("note",)))
+        result = await world.publish(asset, schema, intent=Intent.ASK, change_set_id=change_set.id, **request)
+        assert result.proposal is not None
+        proposals.append(result.proposal)
+    return proposals
+
+
+async def answer(
+    world: World,
+    team: Team,
+    response: Response = YES,
+    *,
+    excluded: Sequence[UUID] = (),
+    actor: Actor | None = None,
+    **values: Any,
+) -> ChangeSetAnswer:
+    async with world.database.write() as session:
+        return await change_set_answers.acknowledge_change_set(
+            session,
+            actor or world.actor,
+            ChangeSetRef(key=KEY),
+            AcknowledgmentInput(response, **values),
+            team=TeamRef(id=team.id),
+            excluded=excluded,
+        )
+
+
+async def statuses(world: World, rows: Sequence[Proposal]) -> list[ProposalStatus]:
+    return [(await world.proposal(row.id)).status for row in rows]
+
+
+async def notifications(world: World, team: Team, after: int = 0) -> list[str]:
+    """The kinds of the events that have the team as audience."""
+    return [event.kind for event in await world.events(after) if str(team.id) in event.teams]
+
+
+async def test_one_answer_settles_all_that_waits_for_the_team(world: World) -> None:
+    other = await world.team("other")
+    _, assets, reader = await read_tables(world, 3, other)
+    rows = await ask(world, assets)
+    result = await answer(world, reader)
+    assert [item.response for item in result.acknowledgments] == [YES] * 3
+    assert await statuses(world, rows) == [ProposalStatus.PENDING] * 3
+    assert not (await answer(world, other)).contracts
+    assert await statuses(world, rows) == [ProposalStatus.APPROVED] * 3
+
+
+async def test_what_is_left_out_keeps_waiting_and_can_be_answered_differently(world: World) -> None:
+    owner, assets, reader = await read_tables(world)
+    first, *rest = await ask(world, assets)
+    await answer(world, reader, excluded=[first.id])
+    assert await statuses(world, [first, *rest]) == [ProposalStatus.PENDING, *[ProposalStatus.APPROVED] * 2]
+    await world.answer(first, reader, NO)
+    assert await statuses(world, [first]) == [ProposalStatus.REJECTED]
+    with pytest.raises(Conflict, match=r"has answered APPROVED to analytics.core.t1, analytics.core.t2 already"):
+        await answer(world, reader, excluded=[first.id])
+    changed = await answer(world, reader)
+    assert [item.proposal_id for item in changed.acknowledgments] == [first.id]
+    other = await world.asset("analytics.core.other", owner)
+    await world.publish(other)
+    foreign = (await world.propose_retirement(other, intent=Intent.ASK)).proposal
+    with pytest.raises(Invalid, match="is none of the change set"):
+        await answer(world, reader, NO, notes="no", excluded=[foreign.id])
+
+
+async def test_an_answer_that_completes_a_proposal_publishes_it(world: World) -> None:
+    _, assets, reader = await read_tables(world, 2)
+    change_set = await world.change_set(KEY)
+    for asset in assets:
+        await world.publish(asset, without("note"), publish_when_approved=True, change_set_id=change_set.id)
+    result = await answer(world, reader)
+    assert [contract.version for contract in result.contracts] == ["2.0.0", "2.0.0"]
+    assert result.change_set.status == "PUBLISHED"
+    with pytest.raises(Conflict, match="ended as PUBLISHED"):
+        await answer(world, reader)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"response": NO}, "needs a reason"),
+        ({"response": LATER}, "until when"),
+        ({"response": Response.SILENT}, "given"),
+    ],
+)
+async def test_a_bad_answer_is_refused_whole(world: World, values: dict[str, Any], message: str) -> None:
+    _, assets, reader = await read_tables(world, 2)
+    await ask(world, assets)
+    size = await world.size()
+    with pytest.raises(Invalid, match=message):
+        await answer(world, reader, **values)
+    assert await world.size() == size
+
+
+async def test_a_team_that_is_not_asked_has_nothing_to_answer(world: World) -> None:
+    owner, assets, reader = await read_tables(world, 1)
+    await ask(world, assets)
+    with pytest.raises(Conflict, match="asks producers nothing"):
+        await answer(world, owner)
+    stranger = Actor("stranger", owner.id, frozenset({Scope.WRITE}))
+    with pytest.raises(Forbidden):
+        await answer(world, reader, actor=stranger)
+    assert (await world.kinds()).count("PROPOSAL_ANSWERED") == 0
+
+
+async def test_a_delegate_answers_for_the_team_until_its_date(world: World, clock: FixedClock) -> None:
+    _, assets, reader = await read_tables(world, 2)
+    delegate = await world.team("delegate")
+    async with world.database.write() as session:
+        until = clock.now + timedelta(days=2)
+        await session.update_row(Team, reader.id, delegate_team_id=delegate.id, delegate_until=until)
+    rows = await ask(world, assets)
+    actor = Actor("delegate", delegate.id, frozenset({Scope.WRITE}))
+    result = await answer(world, reader, actor=actor, excluded=[rows[0].id])
+    assert [item.responded_by for item in result.acknowledgments] == [delegate.id]
+    clock.advance(days=3)
+    with pytest.raises(Forbidden, match="The delegation of reader ended"):
+        await answer(world, reader, actor=actor)
+
+
+async def test_asks_of_one_transaction_notify_each_team_once_and_repeated_ones_nobody(world: World) -> None:
+    _, assets, reader = await read_tables(world)
+    change_set = await world.change_set(KEY, title="Drop notes", url=URL)
+    before = len(await world.events())
+    async with world.database.write() as session:
+        for asset in assets:
+            await ask_in(session, world, asset, change_set.id)
+    assert await notifications(world, reader, before) == [REQUESTED]
+    event = next(event for event in await world.events() if event.kind == REQUESTED)
+    assert (event.payload["key"], event.payload["url"], event.payload["proposal_count"]) == (KEY, URL, 3)
+    assert event.payload["tables"] == [asset.fqn for asset in assets]
+    assert (await world.kinds()).count("ACKNOWLEDGMENT_REQUESTED") == 3
+    before = len(await world.events())
+    await ask(world, assets)
+    await apply_due_deadlines(world.database)
+    assert await world.events(before) == []
+
+
+async def ask_in(session: Any, world: World, asset: Asset, change_set_id: UUID) -> None:
+    request = PublishRequest(schema=without("note"), intent=Intent.ASK, change_set_id=change_set_id)
+    await publish_contract(session, world.actor, AssetRef(id=asset.id), request)
+
+
+async def test_reminders_of_a_change_set_reach_a_team_once(world: World, clock: FixedClock) -> None:
+    _, assets, reader = await read_tables(world)
+    for asset in assets:
+        await ask(world, [asset])
+        clock.advance(minutes=10)
+    before = len(await world.events())
+    for _ in range(29 * 4):
+        clock.advance(hours=6)
+        await apply_due_deadlines(world.database)
+    events = [event for event in await world.events(before) if event.kind == REMINDED]
+    assert [(event.payload["days_before"], event.payload["proposal_count"]) for event in events] == [(3, 3), (1, 3)]
+    assert (await world.kinds()).count("REMINDER_SENT") == 0
+    assert all(event.teams == [str(reader.id)] for event in events)

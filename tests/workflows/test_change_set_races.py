@@ -1,0 +1,118 @@
+"""An answer to a whole change set against whatever else ends or changes its proposals: no deadlock, no loss."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import delete
+
+from tessera_gql.errors import Conflict, Forbidden
+from tessera_gql.notifications.deadlines import apply_due_deadlines
+from tessera_gql.policy.enums import ProposalStatus, Response
+from tessera_gql.store.database import Database
+from tessera_gql.store.tables import Answer, Asset, ChangeSet, Proposal, Team, table
+from tests.conftest import FixedClock
+from tests.store.test_events import assert_chained
+from tests.workflows.test_change_set_answers import KEY, answer, ask, read_tables
+from tests.workflows.test_concurrency import run_concurrently
+from tests.world import World, without
+
+pytestmark = pytest.mark.long
+
+TRIALS = 30
+TABLES = 3
+Rival = Callable[[World, list[Asset], FixedClock], Awaitable[Any]]
+
+
+@pytest.fixture
+async def processes(postgres_database_url: str, clock: FixedClock) -> AsyncIterator[tuple[World, World]]:
+    databases = [Database(postgres_database_url, clock=clock) for _ in range(2)]
+    yield World(databases[0]), World(databases[1])
+    for database in databases:
+        await database.dispose()
+
+
+async def supersede(world: World, assets: list[Asset], _: FixedClock) -> None:
+    """Replace the proposals from the last table to the first, each in a transaction of its own."""
+    for asset in reversed(assets):
+        await world.publish(asset, without("total"), supersede=True)
+
+
+async def supersede_in_change_set(world: World, assets: list[Asset], _: FixedClock) -> None:
+    await ask(world, [*reversed(assets)], "total")
+
+
+async def withdraw(world: World, _assets: list[Asset], _: FixedClock) -> None:
+    await world.withdraw_change_set(KEY)
+
+
+async def publish(world: World, _assets: list[Asset], _: FixedClock) -> None:
+    await world.publish_change_set(KEY)
+
+
+async def expire(world: World, _assets: list[Asset], clock: FixedClock) -> None:
+    clock.advance(days=31)
+    await apply_due_deadlines(world.database)
+
+
+async def read_more(world: World, assets: list[Asset], _: FixedClock) -> None:
+    """Let another team register for all tables, from the last to the first."""
+    other = next(team for team in await world.rows(Team) if team.name == "other")
+    for asset in reversed(assets):
+        await world.register(asset, other)
+
+
+async def begin_again(world: World, assets: list[Asset]) -> None:
+    """End what a trial has left, so that the next one asks anew."""
+    for registration in await world.registrations():
+        if registration.consumer_team_id in {team.id for team in await world.rows(Team) if team.name == "other"}:
+            await world.unregister(registration)
+    for row in await world.rows(Proposal):
+        if row.status.is_open:
+            await world.withdraw(row)
+    for asset in assets:
+        await world.publish(asset, force=True, reason="another trial")
+    async with world.database.write() as session:
+        await session.execute(delete(table(Answer)))
+
+
+@pytest.mark.parametrize("rival", [supersede, supersede_in_change_set, withdraw, publish, expire, read_more])
+async def test_an_answer_to_a_change_set_and_a_rival_leave_a_state_that_one_order_explains(
+    processes: tuple[World, World], clock: FixedClock, rival: Rival
+) -> None:
+    first, second = processes
+    await first.team("other")
+    _, assets, reader = await read_tables(first, TABLES)
+    for trial in range(TRIALS):
+        rows = await ask(first, assets)
+        async with asyncio.timeout(30):
+            _, refused = await run_concurrently(
+                begin_after(trial % 6, answer(first, reader)), begin_after(trial % 5, rival(second, assets, clock))
+            )
+        assert all(isinstance(error, Conflict | Forbidden) for error in refused), refused
+        await check(first, reader, rows)
+        await begin_again(first, assets)
+    assert_chained(await first.events())
+
+
+async def begin_after(steps: int, call: Awaitable[Any]) -> Any:
+    """Begin a call some milliseconds later, so that the trials meet in different places."""
+    await asyncio.sleep(steps * 0.004)
+    return await call
+
+
+async def check(world: World, reader: Team, rows: list[Proposal]) -> None:
+    """Check that each proposal has one event for its answer, and that none was published without an answer."""
+    events = await world.events()
+    for row in rows:
+        after = await world.proposal(row.id)
+        [request] = [item for item in await world.acknowledgments(row) if item.consumer_team_id == reader.id]
+        given = [item for item in events if item.kind == "PROPOSAL_ANSWERED" and item.proposal_id == row.id]
+        assert len(given) == (request.response is Response.APPROVED)
+        assert given or after.status is not ProposalStatus.PUBLISHED
+        contract = await world.active(next(item for item in await world.rows(Asset) if item.id == row.asset_id))
+        assert contract is not None
+    change_set = next(item for item in await world.rows(ChangeSet) if item.key == KEY)
+    open_rows = [row for row in await world.rows(Proposal) if row.status.is_open and row.change_set_id == change_set.id]
+    assert change_set.status == "OPEN" or not open_rows
