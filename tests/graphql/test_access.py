@@ -5,7 +5,7 @@ A new mutation needs a row in `policy/access.py` and a call here.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -156,7 +156,7 @@ async def acknowledge_proposal(scene: Scene) -> dict[str, Any]:
 
 
 async def extend_proposal(scene: Scene) -> dict[str, Any]:
-    until = datetime.now(UTC) + timedelta(days=60)
+    until = scene.world.database.clock() + timedelta(days=60)
     return {"proposal": await scene.proposal(scene.owner, scene.outsider), "expiresAt": until.isoformat()}
 
 
