@@ -301,8 +301,11 @@ def rename_evidence(table: str, schema: str, *, forward: bool) -> None:
     if table == "acknowledgments":
         return
     old, new = ("QUERY_LOG", "OBSERVED") if forward else ("OBSERVED", "QUERY_LOG")
-    name = qualified(schema, table)
-    op.execute(f"UPDATE {name} SET (evidence, row_version) = ('{new}', row_version) WHERE evidence = '{old}'")  # noqa: S608 - constants
+    op.execute(
+        sa.update(sa.table(table, sa.column("evidence"), schema=schema_name(schema)))
+        .where(sa.column("evidence") == old)
+        .values(evidence=new)
+    )
 
 
 def edit_sqlite_definition(table: str, old: str, new: str) -> None:

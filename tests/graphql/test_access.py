@@ -5,6 +5,7 @@ A new mutation needs a row in `policy/access.py` and a call here.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -151,7 +152,16 @@ async def unregister(scene: Scene) -> dict[str, Any]:
 
 async def acknowledge_proposal(scene: Scene) -> dict[str, Any]:
     proposal = await scene.proposal(scene.outsider, scene.owner)
-    return {"proposal": proposal, "response": "BLOCKED", "team": scene.owner_ref}
+    return {"proposal": proposal, "response": "APPROVED", "team": scene.owner_ref}
+
+
+async def extend_proposal(scene: Scene) -> dict[str, Any]:
+    until = scene.world.database.clock() + timedelta(days=60)
+    return {"proposal": await scene.proposal(scene.owner, scene.outsider), "expiresAt": until.isoformat()}
+
+
+async def set_ask_policy(_scene: Scene) -> dict[str, Any]:
+    return {"tier": "HIGH", "dueDays": 14}
 
 
 async def acknowledge_change_set(scene: Scene) -> dict[str, Any]:
@@ -255,6 +265,8 @@ CALLS: dict[Action, Callable[[Scene], Any]] = {
     Action.ACKNOWLEDGE_PROPOSAL: acknowledge_proposal,
     Action.ACKNOWLEDGE_CHANGE_SET: acknowledge_change_set,
     Action.ACKNOWLEDGE_DEBT: acknowledge_debt,
+    Action.EXTEND_PROPOSAL: extend_proposal,
+    Action.SET_ASK_POLICY: set_ask_policy,
     Action.WITHDRAW_PROPOSAL: withdraw_proposal,
     Action.PUBLISH_PROPOSAL: publish_proposal,
     Action.PROPOSE_RETIREMENT: propose_retirement,

@@ -67,6 +67,7 @@ def test_only_administrators_create_teams_publish_by_force_and_move_everything_t
         Action.CREATE_TEAM,
         Action.CREATE_PROJECT,
         Action.UPDATE_PROJECT,
+        Action.SET_ASK_POLICY,
         Action.FORCE_CONTRACT,
         Action.PUSH_TO_GIT,
         Action.PULL_FROM_GIT,

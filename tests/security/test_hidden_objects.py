@@ -5,6 +5,7 @@ import itertools
 import json
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, aclosing
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -74,6 +75,8 @@ async def inputs(private: VisibilityScenario, team: Team, other_team: Team) -> d
         "publishContract": {"asset": asset, "schema": without("total"), "supersede": True, "dryRun": True},
         "register": {"asset": asset, "team": {"name": other_team.name}},
         "updateRegistration": {"registration": global_id("Registration", own_registrations[0].id), "purpose": "new"},
+        "setAskPolicy": {"tier": Enum("HIGH"), "dueDays": 20 + number},
+        "extendProposal": proposal | {"expiresAt": (private.world.database.clock() + timedelta(days=60)).isoformat()},
         "acknowledgeProposal": proposal | {"response": Enum("APPROVED"), "team": {"name": other_team.name}},
         "acknowledgeDebt": {"debt": next(iter(known_ids["Debt"]))},
         "publishProposal": proposal,

@@ -32,6 +32,10 @@ ODD_FILE = "x'; touch pwned #\x1b[2J\n::error::x.db"
 STEPS: dict[tuple[str, ...], tuple[str, Sequence[str], set[int]]] = {
     ("team", "create"): ("", (MARKER,), {2}),
     ("team", "list"): ("", (), {0}),
+    ("team", "update"): ("", (MARKER, "--escalation", OWNER), {0}),
+    ("policy", "list"): ("", (), {0}),
+    ("policy", "set"): ("", ("low", "--due", "20"), {0}),
+    ("extend-proposal",): ("proposal", (ASSET, "--until", "2001-01-01"), {2}),
     ("asset", "create"): ("", (ASSET, "--owner", OWNER), {2}),
     ("asset", "list"): ("", (), {0}),
     ("asset", "show"): ("reader", (ASSET,), {0}),

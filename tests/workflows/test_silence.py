@@ -73,6 +73,7 @@ async def test_silence_is_counted_once_at_the_due_date_by_any_number_of_workers(
     world: World,
     database: Database,
     clock: FixedClock,
+    *,
     on_silence: OnSilence,
     status: ProposalStatus,
     response: Response | None,
@@ -174,7 +175,7 @@ async def test_an_overdue_migration_extends_a_proposal_whose_policy_would_approv
 async def test_a_team_whose_silence_blocked_may_still_answer_but_its_silence_never_carries(
     world: World, database: Database, clock: FixedClock
 ) -> None:
-    asset, proposal = await propose(world, OnSilence.BLOCK)
+    asset, _ = await propose(world, OnSilence.BLOCK)
     clock.advance(days=DUE + 1)
     await deadlines.apply_due_deadlines(database)
     again = (await world.publish(asset, without("note", "total"), supersede=True)).proposal
