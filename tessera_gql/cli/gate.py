@@ -74,6 +74,12 @@ class TableVerdict:
         """Return whether a team was asked and has not answered."""
         return bool(self.proposal) and asked.until is not None and asked.team.name not in self.answers
 
+    @property
+    def change_set(self) -> str | None:
+        """The key of the change set of `proposal`; None if it has none."""
+        open_proposal = self.impact.open_proposal if self.proposal else None
+        return open_proposal.change_set.key if open_proposal and open_proposal.change_set else None
+
     def acknowledge_commands(self) -> Iterator[str]:
         """Yield the command by which each team of `unapproved_teams` approves, once there is a proposal to answer."""
         for team in self.unapproved_teams if self.proposal else ():
@@ -107,12 +113,30 @@ class TableVerdict:
                 if self.is_silent(asked)
             },
             "commands": list(self.acknowledge_commands()),
+            "changeSet": self.change_set,
             "reason": impact.refused,
             "removed": impact.removed,
             "successor": impact.successor,
             "file": self.location.path if self.location else None,
             "line": self.location.line if self.location else None,
         }
+
+
+@dataclass(frozen=True)
+class ChangeSetAsk:
+    """What a change set asks a team, once for all of these tables."""
+
+    change_set: str
+    team: str
+    tables: tuple[str, ...]
+
+    @property
+    def command(self) -> str:
+        """The command by which the team approves all of them."""
+        return build_tessera_command("ack", "APPROVED", **{"change-set": self.change_set, "team": self.team})
+
+    def as_json(self) -> dict[str, Any]:
+        return {"changeSet": self.change_set, "team": self.team, "tables": list(self.tables), "command": self.command}
 
 
 @dataclass(frozen=True)
@@ -126,6 +150,15 @@ class GateResult:
 
     def in_state(self, *states: TableState) -> list[TableVerdict]:
         return [table for table in self.tables if table.state in states]
+
+    @property
+    def change_set_asks(self) -> list[ChangeSetAsk]:
+        """What waits for each team in a change set, in the order of the tables."""
+        tables: dict[tuple[str, str], list[str]] = {}
+        for table in self.tables:
+            for team in table.unapproved_teams if table.change_set else ():
+                tables.setdefault((table.change_set or "", team), []).append(table.fqn)
+        return [ChangeSetAsk(change_set, team, tuple(fqns)) for (change_set, team), fqns in tables.items()]
 
     @property
     def open_proposals(self) -> list[str]:

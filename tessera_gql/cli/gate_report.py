@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from tessera_gql.cli.gate import BLOCKING_STATES, GateResult, TableVerdict
+from tessera_gql.cli.gate import BLOCKING_STATES, ChangeSetAsk, GateResult, TableVerdict
 from tessera_gql.cli.silence import describe_wait, format_day
 from tessera_gql.client.enums import TableState
 from tessera_gql.client.manifest_models import ModelImpact, ModelReader, TableRead
@@ -85,8 +85,16 @@ def render_text(result: GateResult) -> Iterator[str]:
             yield from (f"  {line}" for line in _iter_details(table))
         if not is_detailed and len(tables) > MAX_NAMED_TABLES:
             yield f"and {len(tables) - MAX_NAMED_TABLES} more: {STATE_PHRASES[state]}"
+    for ask in result.change_set_asks:
+        yield f"{describe_ask(ask)}: {ask.command}"
     yield from (f"note: {note}" for note in list_notes(result))
     yield summarize(result)
+
+
+def describe_ask(ask: ChangeSetAsk) -> str:
+    """Describe what a change set asks a team, in one line without the command."""
+    count = len(ask.tables)
+    return f"{ask.change_set} asks {ask.team} once, about {count} table{'' if count == 1 else 's'}"
 
 
 def _describe(table: TableVerdict) -> str:
@@ -113,7 +121,7 @@ def _iter_details(table: TableVerdict) -> Iterator[str]:
         yield f"until    {format_day(impact.answer_by)}"
     if table.state is TableState.ASK:
         yield f"ask      {ASK_COMMAND}"
-    for command in table.acknowledge_commands():
+    for command in () if table.change_set else table.acknowledge_commands():
         yield f"answer   {command}"
 
 
@@ -180,6 +188,7 @@ def render_json(result: GateResult) -> dict[str, Any]:
     return {
         "summary": {state.lower(): len(result.in_state(state)) for state in TableState},
         "models": [table.as_json() for table in result.tables if table.state is not TableState.UNCHANGED],
+        "changeSetAsks": [ask.as_json() for ask in result.change_set_asks],
         "warnings": result.warnings,
         "comparedAs": result.compared_as,
         "declaredOnly": result.declared_only,
@@ -197,7 +206,10 @@ def render_markdown(result: GateResult) -> Iterator[str]:
         yield "\n| table | version | change | who reads it | answer |\n|---|---|---|---|---|"
     yield from map(_render_row, reported)
     asks = [ASK_COMMAND] if result.in_state(TableState.ASK) else []
-    if commands := [*asks, *(command for table in failing for command in table.acknowledge_commands())]:
+    singles = [command for table in failing if not table.change_set for command in table.acknowledge_commands()]
+    for ask in result.change_set_asks:
+        yield f"\n{_render_ask(ask)}"
+    if commands := [*asks, *(ask.command for ask in result.change_set_asks), *singles]:
         yield "\n```console\n" + "\n".join(commands) + "\n```"
     if compatible := result.in_state(TableState.COMPATIBLE):
         yield f"\n<details><summary>{len(compatible)} compatible change{'s' if len(compatible) > 1 else ''}</summary>\n"
@@ -209,6 +221,14 @@ def render_markdown(result: GateResult) -> Iterator[str]:
         yield "\n</details>"
     for note in list_notes(result):
         yield f"\n{escape_markdown(note)}"
+
+
+def _render_ask(ask: ChangeSetAsk) -> str:
+    """Render what a change set asks a team as a line of Markdown."""
+    count = len(ask.tables)
+    tables = ", ".join(map(to_markdown_code, ask.tables[:MAX_NAMED_TABLES]))
+    rest = f" and {count - MAX_NAMED_TABLES} more" if count > MAX_NAMED_TABLES else ""
+    return f"{to_markdown_code(ask.team)} is asked once, in {to_markdown_code(ask.change_set)}: {tables}{rest}."
 
 
 def _choose_headline(result: GateResult) -> str:
@@ -262,7 +282,8 @@ def render_github(result: GateResult) -> Iterator[str]:
             details = " | ".join([*([table.impact.refused] if table.impact.refused else []), *_iter_details(table)])
             title = f"{table.fqn} {STATE_PHRASES[table.state]}"
             yield build_workflow_command("error" if is_failing else "warning", details, **location, title=title)
-    notes = " | ".join([summarize(result), *list_notes(result)])
+    asks = (f"{describe_ask(ask)}: {ask.command}" for ask in result.change_set_asks)
+    notes = " | ".join([summarize(result), *asks, *list_notes(result)])
     yield build_workflow_command("notice", notes, title="Data contracts")
 
 

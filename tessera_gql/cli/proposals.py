@@ -1,4 +1,4 @@
-"""`tessera proposals`, `proposal`, `inbox`, `ack`, `withdraw` and `publish-proposal`."""
+"""`tessera proposals`, `proposal`, `withdraw` and `publish-proposal`."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -6,17 +6,9 @@ from typing import Annotated
 import typer
 
 from tessera_gql.cli.api import TeamOption, connect, resolve_proposal_id
-from tessera_gql.cli.debts import print_debts
 from tessera_gql.cli.silence import describe_wait, format_day
-from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_properties, print_table
-from tessera_gql.client import (
-    AcknowledgmentResponse,
-    AwaitedStep,
-    AwaitedTeam,
-    ContractStatus,
-    Proposal,
-    ProposalStatus,
-)
+from tessera_gql.cli.terminal import JsonOption, print_json, print_line, print_properties, print_table
+from tessera_gql.client import AwaitedStep, AwaitedTeam, ContractStatus, Proposal, ProposalStatus
 from tessera_gql.client.models import ContractSummary
 
 ProposalArgument = Annotated[str, typer.Argument(metavar="PROPOSAL|FQN", help="Its id, or the fqn of its asset.")]
@@ -71,54 +63,6 @@ def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
     print_table(("team", "response", "until", "waits for", "notes"), rows, none="Nobody is asked.")
 
 
-def inbox(team: TeamOption = None, as_json: JsonOption = False) -> None:
-    """List the proposals that a team has not acknowledged yet, then its open debts.
-
-    With --json only the proposals; `tessera debts --json` prints the debts.
-
-    Example: tessera inbox --team finance
-    """
-    with connect() as client:
-        acknowledgments = list(client.inbox(team))
-        debts = [] if as_json else list(client.debts(team))
-    if as_json:
-        print_json(acknowledgments)
-        return
-    rows = (
-        (item.team, item.proposal.asset, [reason.message for reason in item.reasons], item.proposal.expires_at)
-        for item in acknowledgments
-    )
-    print_table(("team", "asset", "because", "expires"), rows, none="Nothing waits for an answer.")
-    if debts:
-        print_debts(debts)
-
-
-def ack(
-    reference: ProposalArgument,
-    response: Annotated[AcknowledgmentResponse, typer.Argument(case_sensitive=False)],
-    team: TeamOption = None,
-    until: Annotated[datetime | None, typer.Option(help="Deadline of the migration; required for MIGRATING.")] = None,
-    notes: Annotated[str | None, typer.Option(help="Notes for the owner of the asset.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Acknowledge a proposal for an asked team.
-
-    Example: tessera ack analytics.marts.orders MIGRATING --team finance --until 2031-01-01
-    """
-    if response is AcknowledgmentResponse.MIGRATING and until is None:
-        raise fail("MIGRATING needs a deadline: --until 2031-01-01.")
-    deadline = until.astimezone(UTC) if until else None
-    with connect() as client:
-        proposal_id = resolve_proposal_id(client, reference)
-        result = client.acknowledge(proposal_id, response, team=team, migration_deadline=deadline, notes=notes)
-    if as_json:
-        print_json(result)
-        return
-    _print_status(result.proposal)
-    if contract := result.contract:
-        print_line(f"{result.proposal.asset.fqn} {contract.version} is {_describe_end(contract)}.")
-
-
 def extend_proposal(
     reference: ProposalArgument,
     until: Annotated[datetime, typer.Option(help="New expiry, later than the present one and within 366 days.")],
@@ -133,7 +77,7 @@ def extend_proposal(
     if as_json:
         print_json(extended)
         return
-    _print_status(extended)
+    print_status(extended)
     print_line(f"It stays open until {format_day(extended.expires_at)}.")
 
 
@@ -141,7 +85,7 @@ def withdraw(reference: ProposalArgument, as_json: JsonOption = False) -> None:
     """Withdraw an open proposal without publishing it."""
     with connect() as client:
         withdrawn = client.withdraw_proposal(resolve_proposal_id(client, reference))
-    print_json(withdrawn) if as_json else _print_status(withdrawn)
+    print_json(withdrawn) if as_json else print_status(withdrawn)
 
 
 def publish_proposal(reference: ProposalArgument, team: TeamOption = None, as_json: JsonOption = False) -> None:
@@ -149,7 +93,7 @@ def publish_proposal(reference: ProposalArgument, team: TeamOption = None, as_js
     with connect() as client:
         contract = client.publish_proposal(resolve_proposal_id(client, reference), published_by=team)
     print_json(contract) if as_json else print_line(
-        f"{contract.asset.fqn} {contract.version} is {_describe_end(contract)}."
+        f"{contract.asset.fqn} {contract.version} is {describe_end(contract)}."
     )
 
 
@@ -166,11 +110,13 @@ def _describe_step(item: AwaitedTeam | None) -> str:
             return "another answer than a block"
 
 
-def _describe_end(contract: ContractSummary) -> str:
+def describe_end(contract: ContractSummary) -> str:
+    """Describe what became of the contract of a proposal that was carried out."""
     return "retired" if contract.status is ContractStatus.RETIRED else "published"
 
 
-def _print_status(proposal_: Proposal) -> None:
+def print_status(proposal_: Proposal) -> None:
+    """Print the status of a proposal, and whom it waits for."""
     suffix = f"; it waits for {', '.join(team.name for team in proposal_.awaiting)}" if proposal_.awaiting else ""
     subject = f"for {proposal_.asset.fqn} {proposal_.proposed_version}"
     if proposal_.proposed_version is None:

@@ -43,6 +43,7 @@ from tessera_gql.client.errors import (
     Unauthenticated,
     Unavailable,
 )
+from tessera_gql.client.inbox_models import ChangeSetAcknowledgment, InboxGroup
 from tessera_gql.client.manifest_models import ManifestReport
 from tessera_gql.client.methods import AsyncTesseraClient, TesseraClient
 from tessera_gql.client.models import (
@@ -83,6 +84,7 @@ __all__ = [
     "BadRequest",
     "Change",
     "ChangeSet",
+    "ChangeSetAcknowledgment",
     "ChangeSetRequest",
     "ChangeSetStatus",
     "ChangeSetSummary",
@@ -99,6 +101,7 @@ __all__ = [
     "Event",
     "Forbidden",
     "Impact",
+    "InboxGroup",
     "Intent",
     "Invalid",
     "InvalidArgument",

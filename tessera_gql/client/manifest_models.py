@@ -9,6 +9,7 @@ from tessera_gql.client.enums import AcknowledgmentResponse, PublishOutcome, Tab
 from tessera_gql.client.models import (
     AskedTeam,
     AssetSummary,
+    ChangeSetSummary,
     ChangeSummary,
     ContractSummary,
     ProposalSummary,
@@ -54,6 +55,12 @@ class ModelRead(Model):
     upstream: str
     fields: tuple[str, ...] | None
     reason: str | None = Field(alias="why")
+
+
+class OpenProposal(ProposalSummary):
+    """The open proposal of a table, and the change set that it belongs to."""
+
+    change_set: ChangeSetSummary | None = None
 
 
 class ManifestReport(Model):
@@ -111,7 +118,7 @@ class ModelImpact(Model):
     breaking: tuple[ChangeSummary, ...]
     asked: tuple[ModelReader, ...]
     informed: tuple[TeamSummary, ...]
-    open_proposal: ProposalSummary | None
+    open_proposal: OpenProposal | None
 
 
 class ManifestImpact(Model):

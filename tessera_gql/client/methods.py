@@ -7,7 +7,16 @@ from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, overload
 from tessera_gql.client.async_client import AsyncBaseClient
 from tessera_gql.client.calls import check_call
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
-from tessera_gql.client.operations import ask_policies, catalog, debts, manifests, projects, publishing, subscriptions
+from tessera_gql.client.operations import (
+    acknowledgments,
+    ask_policies,
+    catalog,
+    debts,
+    manifests,
+    projects,
+    publishing,
+    subscriptions,
+)
 from tessera_gql.client.sync_client import BaseClient
 
 P = ParamSpec("P")
@@ -97,7 +106,9 @@ class _Methods:
     change_sets = ClientMethod(publishing.change_sets)
     withdraw_change_set = ClientMethod(publishing.withdraw_change_set)
     publish_change_set = ClientMethod(publishing.publish_change_set)
-    inbox = ClientMethod(publishing.inbox)
+    inbox = ClientMethod(acknowledgments.inbox)
+    inbox_groups = ClientMethod(acknowledgments.inbox_groups)
+    acknowledge_change_set = ClientMethod(acknowledgments.acknowledge_change_set)
     acknowledge_debt = ClientMethod(debts.acknowledge_debt)
     debts = ClientMethod(debts.debts)
     sync_dbt = ClientMethod(manifests.sync_dbt)

@@ -397,11 +397,12 @@ class StatusChange(Model):
 
 
 class AcknowledgmentRequest(Model):
-    """A request to a team to acknowledge a breaking change."""
+    """A request to a team to acknowledge a breaking change, or (`change_set`) all proposals of a change set."""
 
     cursor: str
     team: TeamSummary | None
     acknowledgment: Acknowledgment | None
+    change_set: ChangeSetSummary | None
     proposal: Proposal | None
 
 

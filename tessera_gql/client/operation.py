@@ -254,6 +254,11 @@ def build_asset_ref(asset: AssetRef) -> JsonObject:
     return {"id" if is_global_id(asset, "Asset") else "fqn": asset}
 
 
+def build_change_set_ref(change_set: str) -> JsonObject:
+    """Build the reference to a change set by its id or key."""
+    return {"id" if is_global_id(change_set, "ChangeSet") else "key": change_set}
+
+
 def is_global_id(text: str, type_name: str) -> bool:
     """Return whether the text is the global id of an object of this GraphQL type."""
     try:

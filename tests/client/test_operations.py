@@ -29,7 +29,16 @@ from tessera_gql.client.effects import Pause, Post, TransportFailure
 from tessera_gql.client.endpoint import Endpoint
 from tessera_gql.client.http_exchange import execute_operation
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
-from tessera_gql.client.operations import ask_policies, catalog, debts, manifests, projects, publishing, subscriptions
+from tessera_gql.client.operations import (
+    acknowledgments,
+    ask_policies,
+    catalog,
+    debts,
+    manifests,
+    projects,
+    publishing,
+    subscriptions,
+)
 from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
 from tessera_gql.config import Profile
 from tessera_gql.graphql.schema import print_sdl
@@ -93,8 +102,13 @@ BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscriptio
     "acknowledge": lambda: publishing.acknowledge("id", enums.AcknowledgmentResponse.APPROVED),
     "withdraw_proposal": lambda: publishing.withdraw_proposal("id"),
     "publish_proposal": lambda: publishing.publish_proposal("id"),
-    "inbox": publishing.inbox,
-    "inbox of a team": lambda: publishing.inbox("a"),
+    "inbox": acknowledgments.inbox,
+    "inbox of a team": lambda: acknowledgments.inbox("a"),
+    "inbox_groups": acknowledgments.inbox_groups,
+    "inbox_groups of a team": lambda: acknowledgments.inbox_groups("a"),
+    "acknowledge_change_set": lambda: acknowledgments.acknowledge_change_set(
+        "repo#1", enums.AcknowledgmentResponse.APPROVED, except_proposals=["id"]
+    ),
     "debts": debts.debts,
     "debts of a team": lambda: debts.debts("a"),
     "acknowledge_debt": lambda: debts.acknowledge_debt("id", notes="a"),

@@ -204,7 +204,7 @@ def test_each_command_that_is_printed_runs_as_one_command_in_every_shell(
             if shell == "bash" and "--team" in pasted:
                 assert pasted[pasted.index("--team") + 1] == HOSTILE
             if shell == "bash" and pasted[0] == "ack":
-                assert pasted[1] in {f"ns.{HOSTILE}", ASSET, CUSTOMERS}
+                assert pasted[1] in {f"ns.{HOSTILE}", ASSET, CUSTOMERS, "APPROVED"}
     assert list(tmp_path.iterdir()) == []
 
 

@@ -25,7 +25,6 @@ from tessera_gql.client.models import (
     Diff,
     Impact,
     JsonObject,
-    PendingAcknowledgment,
     Proposal,
     ProposalDetails,
     PublishResult,
@@ -38,10 +37,10 @@ from tessera_gql.client.operation import (
     RootField,
     TeamRef,
     build_asset_ref,
+    build_change_set_ref,
     build_filter,
     build_team_ref,
     build_variables,
-    is_global_id,
 )
 
 SchemaDef: TypeAlias = Mapping[str, Any]
@@ -158,7 +157,7 @@ def get_change_set(change_set: str) -> Operation[ChangeSet]:
     """Get a change set by its key or id; raises NotFound."""
     root = RootField("changeSet", ChangeSet, {"by": "ChangeSetRef!"})
     missing = "There is no such change set. `change_sets()` lists them all."
-    return root.build_get_query({"by": _build_change_set_ref(change_set)}, missing)
+    return root.build_get_query({"by": build_change_set_ref(change_set)}, missing)
 
 
 def change_sets(*, status: Sequence[ChangeSetStatus] = ()) -> PaginatedQuery[ChangeSetSummary]:
@@ -169,18 +168,14 @@ def change_sets(*, status: Sequence[ChangeSetStatus] = ()) -> PaginatedQuery[Cha
 
 def withdraw_change_set(change_set: str) -> Operation[ChangeSet]:
     """Withdraw a change set by its key or id, with all its open proposals."""
-    input_ = {"changeSet": _build_change_set_ref(change_set)}
+    input_ = {"changeSet": build_change_set_ref(change_set)}
     return RootField("withdrawChangeSet", ChangeSet).build_mutation(input_, payload_field="changeSet")
 
 
 def publish_change_set(change_set: str) -> Operation[ChangeSet]:
     """Publish all open proposals of a change set by its key or id; raises Conflict unless all are approved."""
-    input_ = {"changeSet": _build_change_set_ref(change_set)}
+    input_ = {"changeSet": build_change_set_ref(change_set)}
     return RootField("publishChangeSet", ChangeSet).build_idempotent_mutation(input_, payload_field="changeSet")
-
-
-def _build_change_set_ref(change_set: str) -> JsonObject:
-    return {"id" if is_global_id(change_set, "ChangeSet") else "key": change_set}
 
 
 def _build_schema_input(schema: SchemaDef | Document) -> JsonObject:
@@ -294,13 +289,3 @@ def publish_proposal(
     team = build_team_ref(published_by)
     input_ = build_variables(proposal=proposal_id, published_by=team, idempotency_key=idempotency_key)
     return RootField("publishProposal", Contract).build_idempotent_mutation(input_, payload_field="contract")
-
-
-def inbox(team: TeamRef | None = None) -> PaginatedQuery[PendingAcknowledgment]:
-    """List the acknowledgments that a team still owes; the team defaults to that of the key."""
-    if team is None:
-        root = RootField("viewer", PendingAcknowledgment)
-        return root.build_nested_paginated_query("inbox", {}, "This key belongs to no team.")
-    missing = "There is no such team. `teams()` lists them all."
-    root = RootField("team", PendingAcknowledgment, {"by": "TeamRef!"})
-    return root.build_nested_paginated_query("inbox", {"by": build_team_ref(team)}, missing)
