@@ -5,9 +5,11 @@ from graphql import build_schema, lexicographic_sort_schema, print_schema
 from strawberry.schema.config import StrawberryConfig
 
 from tessera_gql.graphql import (
+    archiving,
     assets,
     change_sets,
     changes,
+    comments,
     contracts,
     dbt,
     dbt_impact,
@@ -55,8 +57,10 @@ class Query(
 
 @strawberry.type(description="The mutations of the API. Each mutation field is one transaction.")
 class Mutation(
+    archiving.Mutations,
     assets.Mutations,
     change_sets.Mutations,
+    comments.Mutations,
     proposals.Mutations,
     git.Mutations,
     keys.Mutations,

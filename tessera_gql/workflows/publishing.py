@@ -11,6 +11,7 @@ from tessera_gql.errors import Invalid
 from tessera_gql.formats.schema_documents import SchemaDocument
 from tessera_gql.policy import compatibility, proposal_status, validation, version
 from tessera_gql.policy.access import Action, Actor, authorize
+from tessera_gql.policy.archive import require_live_asset
 from tessera_gql.policy.compatibility import Judgement, KnownColumns, Terms, waive_move_to_consumer
 from tessera_gql.policy.enums import Intent, Outcome, ProposalStatus
 from tessera_gql.store import assets, contracts
@@ -125,6 +126,7 @@ async def publish_contract(session: Session, actor: Actor, ref: AssetRef, reques
     asset = await assets.lock(session, ref)
     action = Action.PUBLISH_CONTRACT
     team = await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", request.team)
+    require_live_asset(asset)
     if request.force:
         authorize(actor, Action.FORCE_CONTRACT, team)
     open_proposal = await open_proposals.find_open_proposal(session, asset)

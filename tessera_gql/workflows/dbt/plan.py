@@ -14,6 +14,7 @@ from tessera_gql.formats.dbt_catalog import ColumnBasis
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Action, Actor, is_allowed, may_act_for_project, may_sync_table
 from tessera_gql.policy.affected_teams import AffectedTeams
+from tessera_gql.policy.catalog_events import AssetRenamed
 from tessera_gql.policy.compatibility import Judgement
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.policy.events import (
@@ -196,7 +197,7 @@ class ManifestPlan:
             return kind not in INDEPENDENT_EVENTS
         if asset_id in self._finished_ids:
             return False
-        is_creation = kind == AssetCreated.kind and bool(self.list_open(self.new_models))
+        is_creation = kind in {AssetCreated.kind, AssetRenamed.kind} and bool(self.list_open(self.new_models))
         return is_creation or asset_id in self._watched_ids
 
     @cached_property
