@@ -13,6 +13,7 @@ async with TesseraClient() as tessera:                    # an AsyncTesseraClien
 
 from tessera_gql.client.enums import (
     AcknowledgmentResponse,
+    AssetTier,
     ChangeSetStatus,
     CompatibilityMode,
     ContractStatus,
@@ -49,6 +50,7 @@ from tessera_gql.client.models import (
     Change,
     ChangeSet,
     ChangeSetSummary,
+    Comment,
     Contract,
     Debt,
     Diff,
@@ -70,6 +72,7 @@ __all__ = [
     "Acknowledgment",
     "AcknowledgmentResponse",
     "Asset",
+    "AssetTier",
     "AsyncTesseraClient",
     "BadRequest",
     "Change",
@@ -77,6 +80,7 @@ __all__ = [
     "ChangeSetRequest",
     "ChangeSetStatus",
     "ChangeSetSummary",
+    "Comment",
     "CompatibilityMode",
     "Conflict",
     "Contract",

@@ -101,6 +101,15 @@ class TableState(StrEnum):
     REFUSED = "REFUSED"
 
 
+class AssetTier(StrEnum):
+    """The importance of an asset, which decides the policy of asks about it."""
+
+    CRITICAL = "CRITICAL"
+    HIGH = "HIGH"
+    NORMAL = "NORMAL"
+    LOW = "LOW"
+
+
 class DebtKind(StrEnum):
     """The reason for a debt."""
 

@@ -7,7 +7,7 @@ from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, overload
 from tessera_gql.client.async_client import AsyncBaseClient
 from tessera_gql.client.calls import check_call
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
-from tessera_gql.client.operations import catalog, debts, manifests, projects, publishing, subscriptions
+from tessera_gql.client.operations import catalog, comments, debts, manifests, projects, publishing, subscriptions
 from tessera_gql.client.sync_client import BaseClient
 
 P = ParamSpec("P")
@@ -61,6 +61,8 @@ class _Methods:
     get_team = ClientMethod(catalog.get_team)
     find_team = ClientMethod(catalog.find_team)
     teams = ClientMethod(catalog.teams)
+    archive_team = ClientMethod(catalog.archive_team)
+    unarchive_team = ClientMethod(catalog.unarchive_team)
     create_project = ClientMethod(projects.create_project)
     update_project = ClientMethod(projects.update_project)
     get_project = ClientMethod(projects.get_project)
@@ -68,6 +70,10 @@ class _Methods:
     projects = ClientMethod(projects.projects)
     create_asset = ClientMethod(catalog.create_asset)
     update_asset = ClientMethod(catalog.update_asset)
+    rename_asset = ClientMethod(catalog.rename_asset)
+    set_asset_tier = ClientMethod(catalog.set_asset_tier)
+    archive_asset = ClientMethod(catalog.archive_asset)
+    unarchive_asset = ClientMethod(catalog.unarchive_asset)
     get_asset = ClientMethod(catalog.get_asset)
     find_asset = ClientMethod(catalog.find_asset)
     assets = ClientMethod(catalog.assets)
@@ -85,6 +91,7 @@ class _Methods:
     diff = ClientMethod(publishing.diff)
     get_proposal = ClientMethod(publishing.get_proposal)
     proposals = ClientMethod(publishing.proposals)
+    comment = ClientMethod(comments.comment)
     acknowledge = ClientMethod(publishing.acknowledge)
     withdraw_proposal = ClientMethod(publishing.withdraw_proposal)
     publish_proposal = ClientMethod(publishing.publish_proposal)

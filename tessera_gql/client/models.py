@@ -8,6 +8,7 @@ from pydantic import Field
 from tessera_gql.client.base_model import NODES, FieldSelection, Model
 from tessera_gql.client.enums import (
     AcknowledgmentResponse,
+    AssetTier,
     ChangeKind,
     ChangeSetStatus,
     CompatibilityMode,
@@ -63,10 +64,11 @@ class ChangeSetSummary(Model):
 
 
 class Team(TeamSummary):
-    """A team with its metadata. `row_version` detects concurrent changes."""
+    """A team with its metadata. `row_version` detects concurrent changes, `archived_at` is None for a live team."""
 
     metadata: JsonObject
     created_at: datetime
+    archived_at: datetime | None
     row_version: int
 
 
@@ -80,16 +82,22 @@ class Project(ProjectSummary):
 
 
 class Asset(AssetSummary):
-    """An asset with its owner, active contract and open proposal."""
+    """An asset with its owner, active contract and open proposal; `archived_at` is None for a live asset.
+
+    The `tier` has no effect until an administrator has confirmed it.
+    """
 
     owner: TeamSummary
     resource_type: ResourceType
     description: str | None
     compatibility_mode: CompatibilityMode
+    tier: AssetTier
+    is_tier_confirmed: bool
     current_contract: ContractSummary | None
     open_proposal: ProposalSummary | None
     metadata: JsonObject
     created_at: datetime
+    archived_at: datetime | None
     row_version: int
 
 
@@ -206,12 +214,22 @@ class Acknowledgment(Model):
     reasons: tuple[ChangeSummary, ...] = Field(alias="because")
 
 
+class Comment(Model):
+    """A remark on a proposal, by a team or (None) an administrator."""
+
+    id: str
+    team: TeamSummary | None
+    body: str
+    created_at: datetime
+
+
 class ProposalDetails(Proposal):
-    """A proposal with its schema, guarantees and acknowledgments."""
+    """A proposal with its schema, guarantees, acknowledgments and first comments."""
 
     proposed_schema: JsonObject | bool | None
     guarantees: JsonObject | None
     acknowledgments: Annotated[tuple[Acknowledgment, ...], NODES, FieldSelection("(first: 100)", wrapper="nodes")]
+    comments: Annotated[tuple[Comment, ...], NODES, FieldSelection("(first: 100)", wrapper="nodes")]
 
 
 class ChangeSetProposal(ProposalSummary):

@@ -25,14 +25,20 @@ async def archive_asset(
     require_row_version(asset.row_version, expected_row_version, "asset")
     if asset.archived_at is not None:
         return asset
-    await _require_unused_asset(session, asset)
-    await session.update_row(Asset, asset.id, archived_at=session.now, row_version=asset.row_version + 1)
-    audience = frozenset({asset.owner_team_id})
-    session.record(AssetArchived(audience_team_ids=audience, asset_id=asset.id, fqn=asset.fqn))
+    await require_unused_asset(session, asset)
+    await mark_asset_archived(session, asset)
     return await assets.get(session, AssetRef(id=asset.id))
 
 
-async def _require_unused_asset(session: Session, asset: Asset) -> None:
+async def mark_asset_archived(session: Session, asset: Asset) -> None:
+    """Archive an asset that the caller has locked; `require_unused_asset` decides whether that is possible."""
+    await session.update_row(Asset, asset.id, archived_at=session.now, row_version=asset.row_version + 1)
+    audience = frozenset({asset.owner_team_id})
+    session.record(AssetArchived(audience_team_ids=audience, asset_id=asset.id, fqn=asset.fqn))
+
+
+async def require_unused_asset(session: Session, asset: Asset) -> None:
+    """Raise Conflict with all that still uses an asset."""
     waiting = await proposals.find_open(session, asset.id)
     uses = [
         ("it has an open proposal ({})", [waiting.status.value] if waiting else []),
@@ -76,13 +82,19 @@ async def archive_team(
     require_row_version(team.row_version, expected_row_version, "team")
     if team.archived_at is not None:
         return team
-    await _require_unused_team(session, team)
-    await session.update_row(Team, team.id, archived_at=session.now, row_version=team.row_version + 1)
-    session.record(TeamArchived(audience_team_ids=frozenset({team.id}), team_id=team.id, name=team.name))
+    await require_unused_team(session, team)
+    await mark_team_archived(session, team)
     return await teams.get(session, TeamRef(id=team.id))
 
 
-async def _require_unused_team(session: Session, team: Team) -> None:
+async def mark_team_archived(session: Session, team: Team) -> None:
+    """Archive a team that the caller has locked; `require_unused_team` decides whether that is possible."""
+    await session.update_row(Team, team.id, archived_at=session.now, row_version=team.row_version + 1)
+    session.record(TeamArchived(audience_team_ids=frozenset({team.id}), team_id=team.id, name=team.name))
+
+
+async def require_unused_team(session: Session, team: Team) -> None:
+    """Raise Conflict with all that a team still owns, reads and answers."""
     uses = [
         ("it owns {}", await archive.list_owned_assets(session, team.id)),
         ("it is registered with {}", await archive.list_assets_of_reader(session, team.id)),

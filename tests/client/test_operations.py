@@ -28,7 +28,7 @@ from tessera_gql.client.effects import Pause, Post, TransportFailure
 from tessera_gql.client.endpoint import Endpoint
 from tessera_gql.client.http_exchange import execute_operation
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
-from tessera_gql.client.operations import catalog, debts, manifests, projects, publishing, subscriptions
+from tessera_gql.client.operations import catalog, comments, debts, manifests, projects, publishing, subscriptions
 from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
 from tessera_gql.config import Profile
 from tessera_gql.graphql.schema import print_sdl
@@ -51,6 +51,15 @@ BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscriptio
     "create_asset": lambda: catalog.create_asset(fqn="a.b", owner="a", resource_type="TABLE"),
     "update_asset": lambda: catalog.update_asset("a.b", owner="b", expected_row_version=1),
     "get_asset": lambda: catalog.get_asset("a.b"),
+    "rename_asset": lambda: catalog.rename_asset("a.b", "a.c"),
+    "set_asset_tier": lambda: catalog.set_asset_tier("a.b", enums.AssetTier.HIGH),
+    "archive_asset": lambda: catalog.archive_asset("a.b"),
+    "unarchive_asset": lambda: catalog.unarchive_asset("a.b"),
+    "archive_team": lambda: catalog.archive_team("a"),
+    "unarchive_team": lambda: catalog.unarchive_team("a"),
+    "archived assets": lambda: catalog.assets(tier=enums.AssetTier.HIGH, is_archived=True),
+    "archived teams": lambda: catalog.teams(name_contains="a", is_archived=True),
+    "comment": lambda: comments.comment("id", "which currency?", team="a"),
     "find_asset": lambda: catalog.find_asset("a.b"),
     "assets": lambda: catalog.assets(fqn_contains="a"),
     "add_dependency": lambda: catalog.add_dependency("a.b", "a.c"),
