@@ -241,7 +241,7 @@ describe_enum(
     "The importance of an asset, which decides the policy of the asks about it.",
     CRITICAL="Much depends on the asset.",
     HIGH="The asset matters more than most.",
-    NORMAL="The default.",
+    NORMAL="The tier of an asset that has no other.",
     LOW="Little depends on the asset.",
 )
 describe_enum(

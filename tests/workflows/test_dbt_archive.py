@@ -59,9 +59,9 @@ async def test_an_archived_table_that_a_manifest_does_not_have_is_no_removal(wor
 async def test_an_archived_table_of_another_project_gets_no_reader_by_a_sync(world: World) -> None:
     await run_sync(world, manifest(ORDERS))
     await archive(world)
-    other = manifest(ORDERS, reading("closing", "finance", "total", package_name="books"))
-    other["metadata"]["project_name"] = "books"
-    report = await run_sync(world, other)
+    books = manifest(ORDERS, reading("closing", "finance", "total", package_name="books"))
+    books["metadata"]["project_name"] = "books"
+    report = await run_sync(world, books)
     assert f"No reads of {FQN} were registered, because the tables are archived." in report.warnings
     assert await world.registrations() == []
 

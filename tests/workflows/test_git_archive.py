@@ -18,7 +18,7 @@ from tests.world import World
 
 
 async def archived_world(world: World) -> None:
-    """Two archived assets of a team, one made from the other, an archived team, and tiers."""
+    """Two archived assets of a team, one made from the restored, an archived team, and tiers."""
     asset = await world.published()
     owner = next(iter(await world.rows(Team)))
     await world.team("idle")
@@ -51,12 +51,12 @@ async def test_archived_assets_and_teams_survive_a_round_trip_through_files(
     assert "\narchived: true\n" in (first / "teams/idle.yaml").read_text()
     assert "\ntier: NORMAL\ntier_confirmed: true\n" in (first / ORDERS_FILE).read_text()
     copied = shutil.copy(sqlite_template, tmp_path / "copy.db")
-    other = Database(f"sqlite:///{copied}", clock=world.database.clock)
+    restored = Database(f"sqlite:///{copied}", clock=world.database.clock)
     try:
-        await pull(other, first)
-        await push(other, second)
+        await pull(restored, first)
+        await push(restored, second)
     finally:
-        await other.dispose()
+        await restored.dispose()
     assert contents(first) == contents(second)
 
 
