@@ -32,7 +32,7 @@ ODD_FILE = "x'; touch pwned #\x1b[2J\n::error::x.db"
 STEPS: dict[tuple[str, ...], tuple[str, Sequence[str], set[int]]] = {
     ("team", "create"): ("", (MARKER,), {2}),
     ("team", "list"): ("", (), {0}),
-    ("team", "archive"): ("", (MARKER,), {2}),
+    ("team", "archive"): ("", (MARKER,), {0}),
     ("team", "unarchive"): ("", (MARKER,), {0}),
     ("asset", "create"): ("", (ASSET, "--owner", OWNER), {2}),
     ("asset", "list"): ("", (), {0}),

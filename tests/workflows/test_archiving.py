@@ -1,5 +1,6 @@
 """Assets and teams are archived once nothing uses them, and restored with their history."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -190,3 +191,20 @@ async def test_archiving_keeps_the_debts_of_an_asset(world: World) -> None:
     await world.unregister(registration)
     await archive(world, asset)
     assert [debt.settled_at for debt in await world.rows(Debt)] == [None]
+
+
+async def test_what_is_archived_at_the_same_moment_gets_no_reader_and_no_dependent(world: World) -> None:
+    owner = await world.team("owner")
+    for number in range(4):
+        asset = await world.asset(f"core.t{number}", owner)
+        dependent = await world.asset(f"marts.t{number}", owner)
+        reader = await world.team(f"reader-{number}")
+        calls = [world.register(asset, reader), world.depend(dependent, asset)]
+        calls += [archive(world, asset), archive_team(world, reader)]
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(result, Conflict) for result in results if isinstance(result, BaseException)), results
+        asset = next(row for row in await world.rows(Asset) if row.id == asset.id)
+        reader = next(row for row in await world.rows(Team) if row.id == reader.id)
+        registered, depended = (not isinstance(result, BaseException) for result in results[:2])
+        assert not (asset.archived_at and (registered or depended))
+        assert not (reader.archived_at and registered)
