@@ -154,6 +154,8 @@ class JwksIssuer:
         if isinstance(team_name, str) and team_name.isprintable():
             async with self._database.read() as session:
                 rows = await teams.by_names(session, [team_name])
+        if rows and rows[0].archived_at is not None:
+            raise InvalidCredential(f"The team {rows[0].name} of this token is archived. Get a token of another team.")
         return Actor(f"oidc:{subject}", rows[0].id if rows else None, scopes)
 
 

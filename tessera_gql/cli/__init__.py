@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "acknowledge-debt": ("debts", "acknowledge_debt", CONTRACTS_PANEL),
     "proposals": ("proposals", "proposals", CONTRACTS_PANEL),
     "proposal": ("proposals", "proposal", CONTRACTS_PANEL),
+    "comment": ("proposals", "comment", CONTRACTS_PANEL),
     "publish-proposal": ("proposals", "publish_proposal", CONTRACTS_PANEL),
     "extend-proposal": ("proposals", "extend_proposal", CONTRACTS_PANEL),
     "withdraw": ("proposals", "withdraw", CONTRACTS_PANEL),

@@ -7,12 +7,14 @@ import typer
 
 from tessera_gql.cli.api import TeamOption, connect
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_properties, print_table
-from tessera_gql.client import CompatibilityMode, TesseraClient
+from tessera_gql.client import AssetTier, CompatibilityMode, TesseraClient
 from tessera_gql.client.operation import is_global_id
 from tessera_gql.client.operations.catalog import AssetDetails, TeamChanges
 
-team_app = typer.Typer(help="Create, update and list teams.", no_args_is_help=True)
-asset_app = typer.Typer(help="Create, list and show assets.", no_args_is_help=True)
+ArchivedOption = Annotated[bool, typer.Option("--archived", help="List what is archived instead.")]
+
+team_app = typer.Typer(help="Create, list and archive teams.", no_args_is_help=True)
+asset_app = typer.Typer(help="Create, list, show, rename and archive assets.", no_args_is_help=True)
 
 
 @team_app.command("create")
@@ -72,16 +74,36 @@ def update_team(  # noqa: PLR0913, PLR0917 - one parameter for each option of th
 @team_app.command("list")
 def list_teams(
     contains: Annotated[str | None, typer.Option(help="Only teams whose name contains this text.")] = None,
+    archived: ArchivedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List teams and their ids."""
     with connect() as client:
-        teams = list(client.teams(name_contains=contains))
+        teams = list(client.teams(name_contains=contains, is_archived=archived))
     if as_json:
         print_json(teams)
     else:
         rows = ((team.name, team.created_at, team.id) for team in teams)
         print_table(("name", "created", "id"), rows, none="No teams.")
+
+
+@team_app.command("archive")
+def archive_team(team: str, as_json: JsonOption = False) -> None:
+    """Archive a team that owns, reads and answers nothing any more.
+
+    Example: tessera team archive data-platform
+    """
+    with connect() as client:
+        archived = client.archive_team(team)
+    print_json(archived) if as_json else print_line(f"{archived.name} is archived.")
+
+
+@team_app.command("unarchive")
+def unarchive_team(team: str, as_json: JsonOption = False) -> None:
+    """Restore an archived team."""
+    with connect() as client:
+        restored = client.unarchive_team(team)
+    print_json(restored) if as_json else print_line(f"{restored.name} is restored.")
 
 
 @asset_app.command("create")
@@ -113,12 +135,14 @@ def create_asset(
 def list_assets(
     contains: Annotated[str | None, typer.Option(help="Only assets whose fqn contains this text.")] = None,
     owner: Annotated[str | None, typer.Option(help="Only assets of this owner team.")] = None,
+    tier: Annotated[AssetTier | None, typer.Option(case_sensitive=False, help="Only assets of this tier.")] = None,
+    archived: ArchivedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List assets with owner and current version."""
     with connect() as client:
         owner_id = client.get_team(owner).id if owner else None
-        assets = list(client.assets(fqn_contains=contains, owner_team_id=owner_id))
+        assets = list(client.assets(fqn_contains=contains, owner_team_id=owner_id, tier=tier, is_archived=archived))
     if as_json:
         print_json(assets)
         return
@@ -142,6 +166,8 @@ def show_asset(fqn: str, as_json: JsonOption = False) -> None:
         description=asset.description,
         version=asset.current_contract and asset.current_contract.version,
         mode=asset.compatibility_mode,
+        tier=asset.tier if asset.is_tier_confirmed else f"{asset.tier} (not confirmed)",
+        archived=asset.archived_at,
         open_proposal=asset.open_proposal and asset.open_proposal.id,
     )
     rows = (
@@ -149,6 +175,49 @@ def show_asset(fqn: str, as_json: JsonOption = False) -> None:
         for item in registrations
     )
     print_table(("reader", "reads", "for"), rows, none="Nobody has registered.")
+
+
+@asset_app.command("rename")
+def rename_asset(fqn: str, new_fqn: str, as_json: JsonOption = False) -> None:
+    """Give an asset another name; its contracts, readers and events stay with it.
+
+    Example: tessera asset rename analytics.core.orders analytics.marts.orders
+    """
+    with connect() as client:
+        renamed = client.rename_asset(fqn, new_fqn)
+    print_json(renamed) if as_json else print_line(f"{fqn} is now {renamed.fqn}.")
+
+
+@asset_app.command("tier")
+def set_asset_tier(
+    fqn: str, tier: Annotated[AssetTier, typer.Argument(case_sensitive=False)], as_json: JsonOption = False
+) -> None:
+    """Set the tier of an asset, which decides the policy of later asks, as an administrator.
+
+    Example: tessera asset tier analytics.marts.orders CRITICAL
+    """
+    with connect() as client:
+        asset = client.set_asset_tier(fqn, tier)
+    print_json(asset) if as_json else print_line(f"The tier of {asset.fqn} is {asset.tier}.")
+
+
+@asset_app.command("archive")
+def archive_asset(fqn: str, as_json: JsonOption = False) -> None:
+    """Archive an asset that nothing reads any more: lists leave it out, and its history stays.
+
+    Example: tessera asset archive analytics.core.orders
+    """
+    with connect() as client:
+        asset = client.archive_asset(fqn)
+    print_json(asset) if as_json else print_line(f"{asset.fqn} is archived.")
+
+
+@asset_app.command("unarchive")
+def unarchive_asset(fqn: str, as_json: JsonOption = False) -> None:
+    """Restore an archived asset with its last contract."""
+    with connect() as client:
+        asset = client.unarchive_asset(fqn)
+    print_json(asset) if as_json else print_line(f"{asset.fqn} is restored.")
 
 
 def register(

@@ -1,4 +1,4 @@
-"""`tessera proposals`, `proposal`, `withdraw` and `publish-proposal`."""
+"""`tessera proposals`, `proposal`, `comment`, `withdraw`, `publish-proposal` and `extend-proposal`."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -35,7 +35,7 @@ def proposals(
 
 
 def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
-    """Show a proposal with its breaking changes and acknowledgments."""
+    """Show a proposal with its breaking changes, acknowledgments and comments."""
     with connect() as client:
         details = client.get_proposal(resolve_proposal_id(client, reference))
     if as_json:
@@ -61,6 +61,24 @@ def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
         for item in details.acknowledgments
     )
     print_table(("team", "response", "until", "waits for", "notes"), rows, none="Nobody is asked.")
+    for remark in details.comments:
+        author = remark.team.name if remark.team else "an administrator"
+        print_line(f"comment  {remark.created_at:%Y-%m-%d %H:%M}  {author}: {remark.body}")
+
+
+def comment(
+    reference: ProposalArgument,
+    body: Annotated[str, typer.Argument(help="The remark, 4,000 characters at most.")],
+    team: TeamOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Comment on a proposal, for any team; `tessera proposal` shows the comments.
+
+    Example: tessera comment analytics.marts.orders "Does the new column have the same currency?"
+    """
+    with connect() as client:
+        added = client.comment(resolve_proposal_id(client, reference), body, team=team)
+    print_json(added) if as_json else print_line("The comment is added.")
 
 
 def extend_proposal(

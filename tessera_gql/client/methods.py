@@ -11,6 +11,7 @@ from tessera_gql.client.operations import (
     acknowledgments,
     ask_policies,
     catalog,
+    comments,
     debts,
     manifests,
     projects,
@@ -73,6 +74,8 @@ class _Methods:
     update_team = ClientMethod(catalog.update_team)
     set_ask_policy = ClientMethod(ask_policies.set_ask_policy)
     ask_policies = ClientMethod(ask_policies.ask_policies)
+    archive_team = ClientMethod(catalog.archive_team)
+    unarchive_team = ClientMethod(catalog.unarchive_team)
     create_project = ClientMethod(projects.create_project)
     update_project = ClientMethod(projects.update_project)
     get_project = ClientMethod(projects.get_project)
@@ -80,6 +83,10 @@ class _Methods:
     projects = ClientMethod(projects.projects)
     create_asset = ClientMethod(catalog.create_asset)
     update_asset = ClientMethod(catalog.update_asset)
+    rename_asset = ClientMethod(catalog.rename_asset)
+    set_asset_tier = ClientMethod(catalog.set_asset_tier)
+    archive_asset = ClientMethod(catalog.archive_asset)
+    unarchive_asset = ClientMethod(catalog.unarchive_asset)
     get_asset = ClientMethod(catalog.get_asset)
     find_asset = ClientMethod(catalog.find_asset)
     assets = ClientMethod(catalog.assets)
@@ -97,6 +104,7 @@ class _Methods:
     diff = ClientMethod(publishing.diff)
     get_proposal = ClientMethod(publishing.get_proposal)
     proposals = ClientMethod(publishing.proposals)
+    comment = ClientMethod(comments.comment)
     acknowledge = ClientMethod(publishing.acknowledge)
     extend_proposal = ClientMethod(publishing.extend_proposal)
     withdraw_proposal = ClientMethod(publishing.withdraw_proposal)

@@ -66,7 +66,7 @@ class ChangeSetSummary(Model):
 
 
 class Team(TeamSummary):
-    """A team with its metadata. `row_version` detects concurrent changes.
+    """A team with its metadata. `row_version` detects concurrent changes, `archived_at` is None for a live team.
 
     The `delegate` may answer for it until `delegate_until`, the `escalation_team` once an ask is escalated.
     """
@@ -76,6 +76,7 @@ class Team(TeamSummary):
     delegate_until: datetime | None
     escalation_team: TeamSummary | None
     created_at: datetime
+    archived_at: datetime | None
     row_version: int
 
 
@@ -111,16 +112,22 @@ class Project(ProjectSummary):
 
 
 class Asset(AssetSummary):
-    """An asset with its owner, active contract and open proposal."""
+    """An asset with its owner, active contract and open proposal; `archived_at` is None for a live asset.
+
+    The `tier` has no effect until an administrator has confirmed it.
+    """
 
     owner: TeamSummary
     resource_type: ResourceType
     description: str | None
     compatibility_mode: CompatibilityMode
+    tier: AssetTier
+    is_tier_confirmed: bool
     current_contract: ContractSummary | None
     open_proposal: ProposalSummary | None
     metadata: JsonObject
     created_at: datetime
+    archived_at: datetime | None
     row_version: int
 
 
@@ -244,8 +251,17 @@ class Acknowledgment(Model):
     reasons: tuple[ChangeSummary, ...] = Field(alias="because")
 
 
+class Comment(Model):
+    """A remark on a proposal, by a team or (None) an administrator."""
+
+    id: str
+    team: TeamSummary | None
+    body: str
+    created_at: datetime
+
+
 class ProposalDetails(Proposal):
-    """A proposal with its schema, guarantees and acknowledgments.
+    """A proposal with its schema, guarantees, acknowledgments and first comments.
 
     `is_stale`: a newer contract adds breaks whose readers were not asked.
     """
@@ -255,6 +271,7 @@ class ProposalDetails(Proposal):
     proposed_schema: JsonObject | bool | None
     guarantees: JsonObject | None
     acknowledgments: Annotated[tuple[Acknowledgment, ...], NODES, FieldSelection("(first: 100)", wrapper="nodes")]
+    comments: Annotated[tuple[Comment, ...], NODES, FieldSelection("(first: 100)", wrapper="nodes")]
 
 
 class ChangeSetProposal(ProposalSummary):

@@ -65,6 +65,8 @@ class Model:
     """The team name from `meta.owner`, `meta.team` or the group."""
     compatibility_mode: Mode | None
     """The mode from `meta.compatibility_mode`."""
+    tier: str | None
+    """The tier from `meta.tier`, in upper case; it need not be a known one."""
     schema: JsonObject
     guarantees: JsonObject | None
     """The guarantees, in the form that the module `dbt_tests` describes."""
@@ -275,13 +277,16 @@ class _Graph:
             "path": node.text("original_file_path"),
         }
         mode = next((mode for n in nodes if (mode := dbt_nodes.compatibility_mode(n))), None)
-        synced_fields = fields | {"compatibility_mode": mode, "known_columns": observed_types and known_columns}
+        tier = next((tier for n in nodes if (tier := dbt_nodes.tier(n))), None)
+        synced_fields = fields | ({"tier": tier} if tier else {})
+        synced_fields |= {"compatibility_mode": mode, "known_columns": observed_types and known_columns}
         return Model(
             **fields,
             fqn=fqn,
             name=node.text("name") or fqn,
             owner=next((owner for n in nodes if (owner := dbt_nodes.owner(n))), None),
             compatibility_mode=mode,
+            tier=tier,
             meta=dbt_nodes.meta(node),
             columns=tuple(types),
             declared_types=declared_types,

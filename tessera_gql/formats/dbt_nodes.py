@@ -108,6 +108,12 @@ def compatibility_mode(node: UntrustedJson) -> Mode | None:
         return None
 
 
+def tier(node: UntrustedJson) -> str | None:
+    """Return the tier that `meta.tier` names, in upper case; None if there is none."""
+    text = UntrustedJson(meta(node), node.name, node.warnings).text("tier")
+    return (text.strip().upper() or None) if text is not None else None
+
+
 def _first_name(value: object) -> str | None:
     """Return a team name that is written as text, as an object with a `name`, or as a list of these."""
     match value:

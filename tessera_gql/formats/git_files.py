@@ -78,20 +78,29 @@ class DependencyEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class TeamFile:
+    """The content of a team's file. An archived team is marked, so that a pull keeps it archived."""
+
     name: str
+    archived: bool = False
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AssetFile:
-    """The content of an asset's file. `contracts` are in the order of publication."""
+    """The content of an asset's file. `contracts` are in the order of publication.
+
+    The tier is left out if it is the default that no administrator has confirmed.
+    """
 
     fqn: str
     owner: str
     resource_type: str
     description: str | None = None
     compatibility_mode: str
+    tier: str | None = None
+    tier_confirmed: bool = False
+    archived: bool = False
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     contracts: tuple[ContractEntry, ...] = ()
     registrations: tuple[RegistrationEntry, ...] = ()
@@ -144,7 +153,8 @@ def _to_mapping(entry: Any) -> dict[str, Any]:
 
 def _is_written(name: str, value: Any) -> bool:
     """Whether a field is in the file. No known columns are not the same as unknown ones."""
-    return name == "schema" or (value == {} and name == "known_columns") or value not in (None, {}, ())
+    is_empty = value is False or value in (None, {}, ())
+    return name == "schema" or (value == {} and name == "known_columns") or not is_empty
 
 
 def _to_yaml_value(value: Any) -> Any:
@@ -214,7 +224,7 @@ class _Mapping:
         match value:
             case None if NoneType in type_options:
                 return None
-            case str() | dict() if type(value) is base_type:
+            case str() | dict() | bool() if type(value) is base_type:
                 return value  # pyright: ignore[reportUnknownVariableType]
             case str() if base_type is datetime:
                 return self.read_timestamp(key, value)
@@ -241,4 +251,10 @@ class _Mapping:
         return timestamp.astimezone(UTC)
 
 
-_TYPE_NAMES = {str: "a text", dict: "a mapping", datetime: "a moment with its offset", tuple: "a list of texts"}
+_TYPE_NAMES = {
+    bool: "true or false",
+    str: "a text",
+    dict: "a mapping",
+    datetime: "a moment with its offset",
+    tuple: "a list of texts",
+}

@@ -22,7 +22,7 @@ from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON, check_text
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
 from tessera_gql.policy.access import Action, is_allowed_on_asset
-from tessera_gql.policy.enums import ResourceType
+from tessera_gql.policy.enums import AssetTier, ResourceType
 from tessera_gql.store import tables
 from tessera_gql.store.lineage import Direction
 from tessera_gql.workflows import assets
@@ -41,7 +41,14 @@ class Asset(Node):
     )
     metadata: JSON = strawberry.field(description="Free data of your own about the asset, as a JSON object.")
     row_version: int = strawberry.field(description="A number that rises with every change; for `expectedRowVersion`.")
+    tier: AssetTier = strawberry.field(description="The importance of the asset, as far as `isTierConfirmed` says.")
+    is_tier_confirmed: bool = strawberry.field(
+        description="Whether an administrator has set the tier; otherwise it is a suggestion without effect."
+    )
     created_at: datetime = strawberry.field(description="The time at which the asset was created.")
+    archived_at: datetime | None = strawberry.field(
+        description="The time at which the asset was archived; null while it can be published and read."
+    )
 
     owner = relation("Team", "row.owner_team_id", "The team that owns the asset and publishes its contracts.")
     current_contract = relation(
@@ -133,6 +140,7 @@ class CreateAssetInput(CreatingInput):
     compatibility_mode: Mode | None = optional(
         "The mode of the asset's first contract; DEFAULT_COMPATIBILITY_MODE or BACKWARD if left out."
     )
+    tier: AssetTier | None = optional("The suggested tier, without effect until an administrator sets it.")
     metadata: JSON | None = optional("Free data of your own about the asset, as a JSON object.")
 
 
@@ -148,6 +156,7 @@ async def create_asset(call: Call, arguments: CreateAssetInput) -> CreateAssetPa
         description=or_none(arguments.description),
         compatibility_mode=or_none(arguments.compatibility_mode) or call.default_mode,
         metadata=or_none(arguments.metadata),
+        tier=or_none(arguments.tier),
     )
     row = await assets.create(call.session, call.actor, fqn=arguments.fqn, details=details)
     return CreateAssetPayload(asset=Asset.of(row))
@@ -161,6 +170,9 @@ class UpdateAssetInput(VersionedInput):
     description: str | None = optional("The new description for readers; null removes it.")
     compatibility_mode: Mode | None = optional(
         "The mode of the next contract while none is active; `publishContract` changes that of an active contract."
+    )
+    tier: AssetTier | None = optional(
+        "The suggested tier, without effect until an administrator sets it; refused once one has."
     )
     metadata: JSON | None = optional("The new metadata, which replaces the old object as a whole; null empties it.")
 
@@ -177,6 +189,7 @@ async def update_asset(call: Call, arguments: UpdateAssetInput) -> UpdateAssetPa
         description="" if arguments.description is None else or_none(arguments.description),
         compatibility_mode=or_keep(arguments.compatibility_mode, "compatibility_mode"),
         metadata={} if arguments.metadata is None else or_none(arguments.metadata),
+        tier=or_keep(arguments.tier, "tier"),
     )
     row = await assets.update(
         call.session,
@@ -188,12 +201,54 @@ async def update_asset(call: Call, arguments: UpdateAssetInput) -> UpdateAssetPa
     return UpdateAssetPayload(asset=Asset.of(row))
 
 
+@strawberry.input(description="The asset to rename, and its new name.")
+class RenameAssetInput(VersionedInput):
+    asset: AssetRefInput = strawberry.field(description="The asset to rename, by id or its present fqn.")
+    fqn: str = strawberry.field(description="The new fully qualified name, which no asset has in any case.")
+
+
+@strawberry.type(description="The result of `renameAsset`.")
+class RenameAssetPayload(Payload):
+    asset: Asset | None = payload_field("The asset with its new name; null if refused.")
+
+
+async def rename_asset(call: Call, arguments: RenameAssetInput) -> RenameAssetPayload:
+    ref, version = arguments.asset.to_ref(), or_none(arguments.expected_row_version)
+    row = await assets.rename(call.session, call.actor, ref, arguments.fqn, expected_row_version=version)
+    return RenameAssetPayload(asset=Asset.of(row))
+
+
+@strawberry.input(description="The tier that an administrator gives an asset.")
+class SetAssetTierInput(VersionedInput):
+    asset: AssetRefInput = strawberry.field(description="The asset, by id or fqn.")
+    tier: AssetTier = strawberry.field(description="The tier, which is confirmed by this.")
+
+
+@strawberry.type(description="The result of `setAssetTier`.")
+class SetAssetTierPayload(Payload):
+    asset: Asset | None = payload_field("The asset; null if refused.")
+
+
+async def set_asset_tier(call: Call, arguments: SetAssetTierInput) -> SetAssetTierPayload:
+    ref, version = arguments.asset.to_ref(), or_none(arguments.expected_row_version)
+    row = await assets.set_tier(call.session, call.actor, ref, arguments.tier, expected_row_version=version)
+    return SetAssetTierPayload(asset=Asset.of(row))
+
+
 @strawberry.type
 class Mutations:
     create_asset: Any = mutation(
         create_asset, "Create an asset for the key's own team, or for any team with the scope ADMIN.", team="owner"
     )
     update_asset: Any = mutation(update_asset, "Update an asset. Needs a key of the owner team or the scope ADMIN.")
+    rename_asset: Any = mutation(
+        rename_asset,
+        "Give an asset another fqn; its contracts, registrations and events stay with it. Needs a key of the owner team"
+        " or the scope ADMIN.",
+    )
+    set_asset_tier: Any = mutation(
+        set_asset_tier, "Set the tier of an asset, which decides the policy of later asks. Needs the scope ADMIN."
+    )
 
 
 @strawberry.type

@@ -124,7 +124,7 @@ def parse_page_request(listing: Listing, arguments: Mapping[str, Any]) -> PageRe
         PageRequest(
             order_by=order.field.value if order else listing.order_by,
             is_descending=order.direction is OrderDirection.DESC if order else listing.descending,
-            conditions=to_conditions(filter_input) if filter_input else (),
+            conditions=to_conditions(filter_input or listing.filter()),
             **values,
         )
     )

@@ -45,6 +45,13 @@ def filter_by(column: str, description: str, *, type_name: str | None = None) ->
     return strawberry.field(default=UNSET, description=description, metadata={"column": column, "type_name": type_name})
 
 
+def filter_by_archive(description: str) -> Any:
+    """Declare a field of a filter that selects the archived rows, or the others; those are the default."""
+    return strawberry.field(
+        default=UNSET, description=description, metadata={"column": "archived_at", "default": False}
+    )
+
+
 @strawberry.input(description="Conditions on a text; it must meet all of them.")
 class StringFilter:
     eq: str | None = optional("Accept only exactly this value.")
@@ -72,17 +79,21 @@ class EnumFilter(Generic[E]):
 
 def to_conditions(filter_input: Any) -> tuple[Condition, ...]:
     """Convert a filter input into conditions on columns. Raise Invalid for nulls and bad ids."""
-    return tuple(
-        condition
+    parts = (
+        (field, field.metadata.get("default", UNSET) if (part := getattr(filter_input, field.name)) is UNSET else part)
         for field in dataclasses.fields(filter_input)
-        if (part := getattr(filter_input, field.name)) is not UNSET
-        for condition in _field_conditions(field, part)
+    )
+    return tuple(
+        condition for field, part in parts if part is not UNSET for condition in _field_conditions(field, part)
     )
 
 
 def _field_conditions(field: Any, comparison: Any) -> Iterator[Condition]:
     if comparison is None:
         raise Invalid(f"The filter `{field.name}` is null. Leave it out to accept everything.", field=("filter",))
+    if isinstance(comparison, bool):
+        yield Condition(field.metadata["column"], "is_set", comparison)
+        return
     for operator in dataclasses.fields(comparison):
         value = getattr(comparison, operator.name)
         if value is UNSET:

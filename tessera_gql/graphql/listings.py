@@ -6,9 +6,10 @@ import strawberry
 
 from tessera_gql.diff import Mode
 from tessera_gql.graphql.connections import define_listing
-from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by
+from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by, filter_by_archive
 from tessera_gql.policy.enums import (
     AcknowledgmentState,
+    AssetTier,
     ChangeSetStatus,
     ContractStatus,
     DebtKind,
@@ -20,13 +21,25 @@ from tessera_gql.policy.enums import (
     ResourceType,
     Response,
 )
-from tessera_gql.store import assets, change_sets, contracts, debts, inbox, lineage, proposals, registrations, teams
+from tessera_gql.store import (
+    assets,
+    change_sets,
+    comments,
+    contracts,
+    debts,
+    inbox,
+    lineage,
+    proposals,
+    registrations,
+    teams,
+)
 
 
 @strawberry.input(description="Conditions on teams; a team must meet all of them.")
 class TeamFilter:
     name: StringFilter | None = filter_by("name", "The name of the team.")
     created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the team was created.")
+    is_archived: bool | None = filter_by_archive("True for the archived teams only; the others if left out or false.")
 
 
 @strawberry.input(description="Conditions on assets; an asset must meet all of them.")
@@ -38,7 +51,9 @@ class AssetFilter:
     compatibility_mode: EnumFilter[Mode] | None = filter_by(
         "compatibility_mode", "The default compatibility mode of the asset's contracts."
     )
+    tier: EnumFilter[AssetTier] | None = filter_by("tier", "The tier of the asset, confirmed or only suggested.")
     created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the asset was created.")
+    is_archived: bool | None = filter_by_archive("True for the archived assets only; the others if left out or false.")
 
 
 @strawberry.input(description="Conditions on contracts; a contract must meet all of them.")
@@ -104,6 +119,12 @@ class InboxGroupFilter:
     team: IdFilter | None = filter_by("consumer_team_id", "The team that is asked.", type_name="Team")
     change_set: IdFilter | None = filter_by("change_set_id", "The change set.", type_name="ChangeSet")
     due_at: DateTimeFilter | None = filter_by("due_at", "The earliest time until which an answer is expected.")
+
+
+@strawberry.input(description="Conditions on comments; a comment must meet all of them.")
+class CommentFilter:
+    team: IdFilter | None = filter_by("team_id", "The team that commented.", type_name="Team")
+    created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the comment was added.")
 
 
 @strawberry.input(description="Conditions on debts; a debt must meet all of them.")
@@ -188,6 +209,7 @@ INBOX_GROUPS = define_listing(
 )
 ALL_INBOX_GROUPS = replace(INBOX_GROUPS, source=inbox.OWN_GROUPS)
 INBOX = replace(ACKNOWLEDGMENTS, source=proposals.AWAITED)
+COMMENTS = define_listing("Comment", comments.TABLE, CommentFilter, {"CREATED_AT": CREATED_AT})
 DEBTS = define_listing("Debt", debts.OPEN, DebtFilter, {"SINCE": ("since", "The time of the publish.")})
 DEBT_INBOX = replace(DEBTS, source=debts.INBOX)
 DEPENDENCIES = define_listing("AssetDependency", lineage.TABLE, DependencyFilter, {"CREATED_AT": CREATED_AT})

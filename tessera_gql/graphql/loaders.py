@@ -21,6 +21,7 @@ from tessera_gql.store import (
     answers,
     assets,
     change_sets,
+    comments,
     contracts,
     debts,
     events,
@@ -149,6 +150,7 @@ class Loaders:
     proposal = row_loader(proposals.by_ids)
     change_set = row_loader(change_sets.by_ids)
     acknowledgment = row_loader(proposals.acknowledgments_by_ids)
+    comment = row_loader(comments.by_ids)
     debt = row_loader(debts.by_ids)
     dependency = row_loader(lineage.by_ids)
     event: cached_property[Loader[UUID, EventRow | None]] = visible_row_loader(events.TABLE)
@@ -263,6 +265,7 @@ NODE_LOADERS: dict[str, Callable[[Loaders], Loader[UUID, Any]]] = {
     "Asset": lambda loaders: loaders.asset,
     "AssetDependency": lambda loaders: loaders.dependency,
     "ChangeSet": lambda loaders: loaders.change_set,
+    "Comment": lambda loaders: loaders.comment,
     "Contract": lambda loaders: loaders.contract,
     "Debt": lambda loaders: loaders.debt,
     "Event": lambda loaders: loaders.event,

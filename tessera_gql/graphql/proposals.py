@@ -17,7 +17,7 @@ from tessera_gql.graphql.contracts import Contract
 from tessera_gql.graphql.events import events_connection
 from tessera_gql.graphql.filters import flag, optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
-from tessera_gql.graphql.listings import ACKNOWLEDGMENTS, PROPOSALS
+from tessera_gql.graphql.listings import ACKNOWLEDGMENTS, COMMENTS, PROPOSALS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, VersionedInput, mutation, payload_field
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, team_ref
 from tessera_gql.graphql.relations import relation, root_by_id
@@ -106,6 +106,7 @@ class Proposal(Node):
         "proposal_id",
         description="One acknowledgment for each asked team, in the order in which they were asked.",
     )
+    comments = connection(COMMENTS, "proposal_id", description="The comments on the proposal, the oldest first.")
     events = events_connection("proposal_id", description="The events about the proposal, the oldest first.")
 
     @computed_field("The changes that are breaking under the base contract's compatibility mode.")

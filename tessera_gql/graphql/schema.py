@@ -5,11 +5,13 @@ from graphql import build_schema, lexicographic_sort_schema, print_schema
 from strawberry.schema.config import StrawberryConfig
 
 from tessera_gql.graphql import (
+    archiving,
     ask_policies,
     assets,
     change_set_answers,
     change_sets,
     changes,
+    comments,
     contracts,
     dbt,
     dbt_impact,
@@ -62,6 +64,8 @@ class Mutation(
     assets.Mutations,
     change_sets.Mutations,
     change_set_answers.Mutations,
+    archiving.Mutations,
+    comments.Mutations,
     proposals.Mutations,
     git.Mutations,
     keys.Mutations,

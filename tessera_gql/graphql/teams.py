@@ -36,6 +36,9 @@ class Team(Node):
     metadata: JSON = strawberry.field(description="Free data of your own about the team, as a JSON object.")
     row_version: int = strawberry.field(description="A number that rises with every change; for `expectedRowVersion`.")
     created_at: datetime = strawberry.field(description="The time at which the team was created.")
+    archived_at: datetime | None = strawberry.field(
+        description="The time at which the team was archived; null while it can own, read and answer."
+    )
 
     delegate_until: datetime | None = strawberry.field(
         description="The time until which the delegate may answer; null if there is none."

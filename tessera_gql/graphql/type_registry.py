@@ -19,6 +19,7 @@ MODULES = {
     "Asset": "assets",
     "AssetDependency": "lineage",
     "ChangeSet": "change_sets",
+    "Comment": "comments",
     "Contract": "contracts",
     "Debt": "debts",
     "Event": "events",

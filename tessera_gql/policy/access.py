@@ -117,11 +117,17 @@ class Action(StrEnum):
     READ_WEBHOOKS = "see webhooks"
     CREATE_TEAM = "create teams"
     UPDATE_TEAM = "update a team"
+    ARCHIVE_TEAM = "archive teams"
+    UNARCHIVE_TEAM = "restore teams"
     CREATE_PROJECT = "create projects"
     UPDATE_PROJECT = "update projects"
     CREATE_ASSET = "create assets"
     UPDATE_ASSET = "update assets"
     TRANSFER_ASSET = "give assets to another team"
+    RENAME_ASSET = "rename assets"
+    ARCHIVE_ASSET = "archive assets"
+    UNARCHIVE_ASSET = "restore assets"
+    SET_ASSET_TIER = "set the tier of assets"
     ADD_DEPENDENCY = "add dependencies"
     REMOVE_DEPENDENCY = "remove dependencies"
     PUBLISH_CONTRACT = "publish contracts"
@@ -138,6 +144,7 @@ class Action(StrEnum):
     PUBLISH_PROPOSAL = "publish proposals"
     EXTEND_PROPOSAL = "extend proposals"
     SET_ASK_POLICY = "set policies of asks"
+    COMMENT = "comment on proposals"
     WITHDRAW_CHANGE_SET = "withdraw change sets"
     PUBLISH_CHANGE_SET = "publish change sets"
     SYNC_DBT_MANIFEST = "sync a manifest"
@@ -175,11 +182,17 @@ ACTION_SCOPES: Mapping[Action, ScopeRule] = {
     Action.READ_WEBHOOKS: OWNER_OR_ADMIN,
     Action.CREATE_TEAM: ADMIN_ONLY,
     Action.UPDATE_TEAM: OWNER_OR_ADMIN,
+    Action.ARCHIVE_TEAM: ADMIN_ONLY,
+    Action.UNARCHIVE_TEAM: ADMIN_ONLY,
     Action.CREATE_PROJECT: ADMIN_ONLY,
     Action.UPDATE_PROJECT: ADMIN_ONLY,
     Action.CREATE_ASSET: OWNER_PROJECT_OR_ADMIN,
     Action.UPDATE_ASSET: OWNER_PROJECT_OR_ADMIN,
     Action.TRANSFER_ASSET: OWNER_OR_ADMIN,  # the team that owns it now
+    Action.RENAME_ASSET: OWNER_PROJECT_OR_ADMIN,  # both names in the schemas of the project
+    Action.ARCHIVE_ASSET: OWNER_OR_ADMIN,
+    Action.UNARCHIVE_ASSET: OWNER_OR_ADMIN,
+    Action.SET_ASSET_TIER: ADMIN_ONLY,
     Action.ADD_DEPENDENCY: OWNER_OR_ADMIN,  # of the dependent asset
     Action.REMOVE_DEPENDENCY: OWNER_OR_ADMIN,
     Action.PUBLISH_CONTRACT: OWNER_PROJECT_OR_ADMIN,
@@ -196,6 +209,7 @@ ACTION_SCOPES: Mapping[Action, ScopeRule] = {
     Action.PUBLISH_PROPOSAL: OWNER_PROJECT_OR_ADMIN,
     Action.EXTEND_PROPOSAL: OWNER_PROJECT_OR_ADMIN,
     Action.SET_ASK_POLICY: ADMIN_ONLY,
+    Action.COMMENT: OWNER_OR_ADMIN,  # the commenting team, whatever the proposal
     Action.WITHDRAW_CHANGE_SET: OWNER_PROJECT_OR_ADMIN,  # the owner of each asset with an open proposal
     Action.PUBLISH_CHANGE_SET: OWNER_PROJECT_OR_ADMIN,
     Action.SYNC_DBT_MANIFEST: OWNER_PROJECT_OR_ADMIN,  # table by table: those of other teams are skipped

@@ -14,6 +14,7 @@ ENTITY_TYPES: Mapping[str, str] = {
     "acknowledgment": "Acknowledgment",
     "api_key": "ApiKey",
     "asset": "Asset",
+    "comment": "Comment",
     "contract": "Contract",
     "debt": "Debt",
     "delivery": "WebhookDelivery",

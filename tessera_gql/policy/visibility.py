@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from tessera_gql.policy import ask_events, events, private_events
+from tessera_gql.policy import ask_events, catalog_events, events, private_events
 from tessera_gql.policy.access import OWNER_OR_ADMIN, Actor
 from tessera_gql.policy.events import Event
 
@@ -43,6 +43,7 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
     "BreakingChange": Audience.READERS,
     "Change": Audience.READERS,
     "ChangeSet": Audience.READERS,
+    "Comment": Audience.READERS,
     "Contract": Audience.READERS,
     "ContractSource": Audience.READERS,
     "DbtModelImpact": Audience.READERS,
@@ -94,10 +95,15 @@ FIELD_AUDIENCES: Mapping[str, Audience] = {
 EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
     events.TeamCreated: Audience.READERS,
     events.TeamUpdated: Audience.READERS,
+    catalog_events.TeamArchived: Audience.READERS,
+    catalog_events.TeamUnarchived: Audience.READERS,
     events.ProjectCreated: Audience.READERS,
     events.ProjectUpdated: Audience.READERS,
     events.AssetCreated: Audience.READERS,
     events.AssetUpdated: Audience.READERS,
+    catalog_events.AssetRenamed: Audience.READERS,
+    catalog_events.AssetArchived: Audience.READERS,
+    catalog_events.AssetUnarchived: Audience.READERS,
     events.CompatibilityModeChanged: Audience.READERS,
     events.DependencyAdded: Audience.READERS,
     events.DependencyRemoved: Audience.READERS,
@@ -132,6 +138,7 @@ EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
     ask_events.MigrationOverdue: Audience.READERS,
     ask_events.ProposalExtended: Audience.READERS,
     ask_events.AskPolicyChanged: Audience.READERS,
+    catalog_events.CommentAdded: Audience.READERS,
     private_events.ApiKeyCreated: Audience.OWNERS,
     private_events.ApiKeyRevoked: Audience.OWNERS,
     private_events.WebhookCreated: Audience.OWNERS,

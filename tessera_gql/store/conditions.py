@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Text, bindparam, cast, func
+from sqlalchemy import Boolean, ColumnElement, FromClause, Text, bindparam, case, cast, false, func, true
 
 from tessera_gql.policy.validation import uniqueness_key
 from tessera_gql.store.compiled import in_values, list_parameter
@@ -15,7 +15,8 @@ ESCAPE = "/"
 
 @dataclass(frozen=True)
 class Condition:
-    """A filter on one column; `operator` is eq, in, contains (ignoring case), has (an id in a JSON list), gte or lt.
+    """A filter on one column; `operator` is eq, in, contains (ignoring case), has (an id in a JSON list), gte, lt
+    or is_set (not null, or null for False).
 
     The value of `in` is a tuple, so that conditions are hashable.
     """
@@ -25,9 +26,10 @@ class Condition:
     value: Any
 
     def matches(self, row: Any) -> bool:
-        """Return whether a row meets the condition. As in SQL, null meets none."""
+        """Return whether a row meets the condition. As in SQL, null meets none but that of being null."""
         value = getattr(row, self.column)
-        return value is not None and OPERATORS[self.operator].matches(value, self.value)
+        is_comparable = value is not None or self.operator == "is_set"
+        return is_comparable and OPERATORS[self.operator].matches(value, self.value)
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,10 @@ OPERATORS = {
     "in": Operator(
         lambda dialect, column, name: in_values(dialect, column, list_parameter(name, column)),
         lambda value, values: value in values,
+    ),
+    "is_set": Operator(
+        lambda _, column, name: case((column.is_(None), false()), else_=true()) == bindparam(name, type_=Boolean()),
+        lambda value, is_set: (value is not None) is is_set,
     ),
     "contains": Operator(_like, lambda value, text: text.lower() in value.lower()),
     "has": Operator(

@@ -33,6 +33,7 @@ class KnownAsset:
     settled_version: str | None
     contract_id: UUID | None
     version: str | None
+    is_archived: bool = False
 
     @property
     def is_source(self) -> bool:
@@ -65,6 +66,7 @@ async def _load(session: Session, condition: ColumnElement[bool]) -> list[KnownA
         _dbt_member("contract").label("settled_version"),
         versions.id.label("contract_id"),
         versions.version,
+        rows.archived_at.is_not(None).label("is_archived"),
     ).select_from(assets.TABLE.outerjoin(contracts.TABLE, is_active))
     names = KnownAsset.__slots__
     asset_rows = await session.rows(statement.where(condition).order_by(rows.fqn_key))

@@ -1,11 +1,14 @@
-"""Search of teams and assets by name, fqn and description, ranking exact matches before prefixes before others."""
+"""Search of teams and assets by name, fqn and description, ranking exact matches before prefixes before others.
+
+What is archived is not found.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, func, literal, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, Table, case, func, literal, select, tuple_, union_all
 
 from tessera_gql.policy.validation import uniqueness_key
 from tessera_gql.store.session import Session
@@ -26,22 +29,22 @@ class Hit:
 
 
 def _match_query(
-    type_name: str, label: ColumnElement[str], row_id: ColumnElement[UUID], text: str, *bodies: ColumnElement[str]
+    type_name: str, source: Table, label: ColumnElement[str], text: str, *bodies: ColumnElement[str]
 ) -> Select[*tuple[Any, ...]]:
     key_text = uniqueness_key(text)
     rank = case((label == key_text, 0), (label.startswith(key_text, autoescape=True), 1), else_=2)
     condition = label.contains(key_text, autoescape=True)
     for body in bodies:
         condition = condition | func.lower(body).contains(text.lower(), autoescape=True)
-    columns = (literal(type_name).label("type_name"), rank.label("rank"), label.label("label"), row_id.label("id"))
-    return select(*columns).where(condition)
+    columns = (literal(type_name).label("type_name"), rank.label("rank"), label.label("label"), source.c.id.label("id"))
+    return select(*columns).where(condition, source.c.archived_at.is_(None))
 
 
 def _match_queries(text: str, type_names: Sequence[str]) -> list[Select[*tuple[Any, ...]]]:
     text = text.strip()
     by_type = {
-        "Team": _match_query("Team", teams.c.name_key, teams.c.id, text),
-        "Asset": _match_query("Asset", assets.c.fqn_key, assets.c.id, text, assets.c.description),
+        "Team": _match_query("Team", teams, teams.c.name_key, text),
+        "Asset": _match_query("Asset", assets, assets.c.fqn_key, text, assets.c.description),
     }
     return [by_type[name] for name in type_names]
 

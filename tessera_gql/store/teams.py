@@ -71,6 +71,13 @@ def to_delegation(team: Team) -> Delegation:
     return Delegation(team.delegate_team_id, team.delegate_until)
 
 
+async def lock(session: Session, ref: TeamRef, *, field: tuple[str, ...] = ("team",)) -> Team:
+    """Lock a team until the commit and return it. Writes of rows that refer to the team wait here as well."""
+    team = await get(session, ref, field=field)
+    locked = await session.find(select(TABLE).where(TABLE.c.id == team.id).with_for_update(), Team)
+    return locked or team
+
+
 async def join_names(session: Session, team_ids: Sequence[UUID]) -> str:
     """Join the names of the teams for a message, in alphabetical order."""
     return ", ".join(sorted(team.name for team in await by_ids(session, team_ids)))

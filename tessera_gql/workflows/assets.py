@@ -1,4 +1,4 @@
-"""Create and update assets."""
+"""Create, update, rename and transfer assets, and set their tiers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,9 @@ from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Action, Actor, authorize, require_schema
-from tessera_gql.policy.enums import ResourceType
+from tessera_gql.policy.archive import require_live_team
+from tessera_gql.policy.catalog_events import AssetRenamed
+from tessera_gql.policy.enums import AssetTier, ResourceType
 from tessera_gql.policy.event_changes import describe_changes, list_changed
 from tessera_gql.policy.events import AssetCreated, AssetUpdated
 from tessera_gql.store import assets, registrations, teams
@@ -16,18 +18,24 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, new_id
 from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows.archiving import require_live_teams
+from tessera_gql.workflows.proposal_lifecycle import update_asked_teams
 from tessera_gql.workflows.teams import require_owning_team, require_row_version, resolve_acting_team
 
 
 @dataclass(frozen=True)
 class AssetDetails:
-    """Attributes of an asset; None means "the default" on creation and "unchanged" on update."""
+    """Attributes of an asset; None means "the default" on creation and "unchanged" on update.
+
+    The `tier` is a suggestion, which only an administrator confirms.
+    """
 
     owner: TeamRef | None = None
     resource_type: ResourceType | None = None
     description: str | None = None
     compatibility_mode: Mode | None = None
     metadata: Any = None
+    tier: AssetTier | None = None
 
 
 async def create(session: Session, actor: Actor, *, fqn: str, details: AssetDetails) -> Asset:
@@ -35,15 +43,22 @@ async def create(session: Session, actor: Actor, *, fqn: str, details: AssetDeta
     clean_fqn = validation.clean_fqn(fqn)
     owner = await resolve_acting_team(session, actor, Action.CREATE_ASSET, details.owner, field=("owner",))
     require_schema(actor, clean_fqn)
-    if duplicates := await assets.by_fqns(session, [clean_fqn]):
-        raise Conflict(
-            f"An asset {duplicates[0].fqn} exists already (names ignore case). Publish to it, or choose another fqn.",
-            field=("fqn",),
-        )
+    await _require_free(session, clean_fqn)
     asset = new_asset(session, clean_fqn, owner, details)
     await session.insert(asset, conflict_message=f"An asset {clean_fqn} was created at this moment.")
+    await require_live_teams(session, owner, field=("owner",))
     record_created(session, asset)
     return asset
+
+
+async def _require_free(session: Session, fqn: str) -> None:
+    if duplicates := await assets.by_fqns(session, [fqn]):
+        is_archived = duplicates[0].archived_at is not None
+        advice = "It is archived: restore it with unarchiveAsset" if is_archived else "Publish to it"
+        raise Conflict(
+            f"An asset {duplicates[0].fqn} exists already (names ignore case). {advice}, or choose another fqn.",
+            field=("fqn",),
+        )
 
 
 def new_asset(session: Session, fqn: str, owner: UUID, details: AssetDetails) -> Asset:
@@ -57,6 +72,8 @@ def new_asset(session: Session, fqn: str, owner: UUID, details: AssetDetails) ->
         description=validation.clean_text(details.description, "description"),
         compatibility_mode=details.compatibility_mode or Mode.BACKWARD,
         meta=validation.clean_metadata(details.metadata),
+        tier=details.tier or AssetTier.NORMAL,
+        is_tier_confirmed=False,
         row_version=1,
         created_at=session.now,
     )
@@ -69,7 +86,11 @@ def record_created(session: Session, asset: Asset) -> None:
 async def update(
     session: Session, actor: Actor, ref: AssetRef, *, details: AssetDetails, expected_row_version: int | None = None
 ) -> Asset:
-    """Update an asset as its owning team. Consumers are notified of a new owner or compatibility mode."""
+    """Update an asset as its owning team. Consumers are notified of a new owner or compatibility mode.
+
+    A new owner proposes the open change from now on: the former owner is asked if it reads the asset, and the new one
+    no longer.
+    """
     asset = await assets.lock(session, ref)
     await require_owning_team(session, actor, Action.UPDATE_ASSET, asset, f"update {asset.fqn}")
     require_row_version(asset.row_version, expected_row_version, "asset")
@@ -89,6 +110,56 @@ async def update(
         changes=describe_changes(asset, values),
     )
     session.record(event)
+    updated = await assets.get(session, AssetRef(id=asset.id))
+    if "owner_team_id" in values:
+        await require_live_teams(session, updated.owner_team_id, field=("owner",))
+        await update_asked_teams(session, updated)
+    return updated
+
+
+async def rename(
+    session: Session, actor: Actor, ref: AssetRef, fqn: str, *, expected_row_version: int | None = None
+) -> Asset:
+    """Give an asset another fqn, with all of its history; raises Conflict for an fqn that exists in any case.
+
+    A project's key needs both names in its schemas. The old name is free afterwards.
+    """
+    asset = await assets.lock(session, ref)
+    await require_owning_team(session, actor, Action.RENAME_ASSET, asset, f"rename {asset.fqn}")
+    require_row_version(asset.row_version, expected_row_version, "asset")
+    clean_fqn = validation.clean_fqn(fqn)
+    require_schema(actor, clean_fqn)
+    if clean_fqn == asset.fqn:
+        return asset
+    if assets.key(clean_fqn) != asset.fqn_key:
+        await _require_free(session, clean_fqn)
+    names = {"fqn": clean_fqn, "fqn_key": assets.key(clean_fqn)}
+    await session.update_row(Asset, asset.id, **names, row_version=asset.row_version + 1)
+    readers = {row.consumer_team_id for row in await registrations.list_live(session, [asset.id])}
+    audience = frozenset({asset.owner_team_id, *readers})
+    session.record(AssetRenamed(audience_team_ids=audience, asset_id=asset.id, before=asset.fqn, after=clean_fqn))
+    return await assets.get(session, AssetRef(id=asset.id))
+
+
+async def set_tier(
+    session: Session, actor: Actor, ref: AssetRef, tier: AssetTier, *, expected_row_version: int | None = None
+) -> Asset:
+    """Set and confirm the tier of an asset, as an administrator. Asks that are open keep their policy."""
+    authorize(actor, Action.SET_ASSET_TIER, None)
+    asset = await assets.lock(session, ref)
+    require_row_version(asset.row_version, expected_row_version, "asset")
+    values = {"tier": tier, "is_tier_confirmed": True}
+    values = {name: value for name, value in values.items() if value != getattr(asset, name)}
+    if not values:
+        return asset
+    await session.update_row(Asset, asset.id, **values, row_version=asset.row_version + 1)
+    event = AssetUpdated(
+        audience_team_ids=frozenset({asset.owner_team_id}),
+        asset_id=asset.id,
+        changed=list_changed(values),
+        changes=describe_changes(asset, values),
+    )
+    session.record(event)
     return await assets.get(session, AssetRef(id=asset.id))
 
 
@@ -99,9 +170,19 @@ async def _changed_values(session: Session, asset: Asset, details: AssetDetails)
     if details.compatibility_mode is not None:
         values["compatibility_mode"] = details.compatibility_mode
     if details.owner is not None:
-        values["owner_team_id"] = (await teams.get(session, details.owner, field=("owner",))).id
+        owner = await teams.get(session, details.owner, field=("owner",))
+        require_live_team(owner, field=("owner",))
+        values["owner_team_id"] = owner.id
     if details.description is not None:
         values["description"] = validation.clean_text(details.description, "description")
     if details.metadata is not None:
         values["meta"] = validation.clean_metadata(details.metadata)
+    if details.tier is not None and details.tier is not asset.tier:
+        if asset.is_tier_confirmed:
+            raise Conflict(
+                f"An administrator has set the tier of {asset.fqn} to {asset.tier}. Ask one to change it with"
+                " setAssetTier.",
+                field=("tier",),
+            )
+        values["tier"] = details.tier
     return {key: value for key, value in values.items() if value != getattr(asset, key)}

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy.access import Action, Actor
+from tessera_gql.policy.archive import require_live_asset
 from tessera_gql.policy.enums import DependencyType, Evidence
 from tessera_gql.policy.events import DependencyAdded, DependencyRemoved
 from tessera_gql.store import assets, lineage
@@ -18,9 +19,10 @@ async def add(
     session: Session, actor: Actor, *, dependent: AssetRef, dependency: AssetRef, type_: DependencyType
 ) -> AssetDependency:
     """Add an edge; raises Conflict if it exists. Cycles are allowed, because warehouses have them."""
-    source = await assets.get(session, dependency, field=("dependency",))
-    asset = await assets.lock(session, dependent, field=("dependent",))
+    source, asset = await _lock_both(session, dependency, dependent)
     await require_owning_team(session, actor, Action.ADD_DEPENDENCY, asset, f"say what {asset.fqn} depends on")
+    require_live_asset(asset, field=("dependent",))
+    require_live_asset(source, field=("dependency",))
     if source.id == asset.id:
         raise Invalid("An asset can't depend on itself. Name another asset.", field=("dependency",))
     if await lineage.find(session, asset.id, source.id, type_):
@@ -29,6 +31,15 @@ async def add(
     await session.insert(row, conflict_message="This dependency was added at this moment.")
     record_event(session, DependencyAdded, row, {asset.owner_team_id, source.owner_team_id})
     return row
+
+
+async def _lock_both(session: Session, dependency: AssetRef, dependent: AssetRef) -> tuple[Asset, Asset]:
+    """Lock both assets of an edge, because neither may be archived meanwhile."""
+    source = await assets.get(session, dependency, field=("dependency",))
+    asset = await assets.get(session, dependent, field=("dependent",))
+    await assets.lock_by_ids(session, [source.id, asset.id])
+    rows = {row.id: row for row in await assets.by_ids(session, [source.id, asset.id])}
+    return rows[source.id], rows[asset.id]
 
 
 async def remove(

@@ -20,6 +20,7 @@ from tessera_gql.store.projects import ProjectRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import ApiKey, new_id
 from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows.archiving import require_live_teams
 
 MAX_NAME = 100
 
@@ -115,6 +116,8 @@ async def _insert(
         created_at=session.now,
     )
     await session.insert(key)
+    if holder.team_id is not None:
+        await require_live_teams(session, holder.team_id)
     event = ApiKeyCreated(
         audience_team_ids=holder.team_ids,
         api_key_id=key.id,

@@ -14,6 +14,7 @@ from tessera_gql.store.projects import ProjectRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Project, new_id
 from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows.archiving import require_live_teams
 from tessera_gql.workflows.teams import require_row_version
 
 MAX_OWNERS = 200
@@ -43,7 +44,7 @@ async def create(session: Session, actor: Actor, details: ProjectDetails) -> Pro
         created_at=session.now,
     )
     await session.insert(project, conflict_message=f"A project named {name} was created at this moment.")
-    await projects.replace_owners(session, project.id, owner_ids)
+    await _replace_owners(session, project, owner_ids)
     event = ProjectCreated(
         audience_team_ids=owner_ids, project_id=project.id, name=name, owners=owner_ids, schemas=tuple(project.schemas)
     )
@@ -69,7 +70,7 @@ async def update(
         name: {"before": getattr(project, name), "after": value} for name, value in values.items() if name != "name_key"
     }
     if owner_ids != known_owners:
-        await projects.replace_owners(session, project.id, owner_ids)
+        await _replace_owners(session, project, owner_ids)
         changes["owners"] = {"before": known_owners, "after": owner_ids}
     event = ProjectUpdated(
         audience_team_ids=known_owners | owner_ids,
@@ -79,6 +80,11 @@ async def update(
     )
     session.record(event)
     return await projects.get(session, ProjectRef(id=project.id))
+
+
+async def _replace_owners(session: Session, project: Project, owner_ids: frozenset[UUID]) -> None:
+    await projects.replace_owners(session, project.id, owner_ids)
+    await require_live_teams(session, *owner_ids, field=("owners",))
 
 
 async def _changed_values(session: Session, project: Project, details: ProjectDetails) -> dict[str, Any]:

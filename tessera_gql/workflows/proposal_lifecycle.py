@@ -192,7 +192,7 @@ async def update_status(
         if has_changed:
             _record_stale(session, asset, row, stale_reason)
         return ProposalResult(row)
-    return await publish_approved(session, asset, row, team or row.proposed_by)
+    return await publish_approved(session, asset, row, team or asset.owner_team_id)
 
 
 async def load_responses(session: Session, proposal_id: UUID) -> dict[UUID, TeamResponse]:

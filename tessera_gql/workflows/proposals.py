@@ -12,6 +12,7 @@ from tessera_gql.errors import Conflict, Forbidden, Invalid
 from tessera_gql.policy import delegation as delegation_rules
 from tessera_gql.policy import proposal_status, validation
 from tessera_gql.policy.access import Action, Actor, acting_team, authorize, is_allowed
+from tessera_gql.policy.archive import require_live_asset
 from tessera_gql.policy.ask_events import ProposalAnswered, ReminderSent
 from tessera_gql.policy.ask_policy import AskPolicy, find_due_days, find_next_reminder
 from tessera_gql.policy.enums import Intent, OnSilence, ProposalKind, ProposalStatus, Response
@@ -269,6 +270,7 @@ async def propose_retirement(
     asset = await assets.lock(session, ref)
     action = Action.PROPOSE_RETIREMENT
     team = await require_owning_team(session, actor, action, asset, f"retire {asset.fqn}", request.team)
+    require_live_asset(asset)
     is_release = request.intent is Intent.RELEASE
     waiting = await find_open_proposal(session, asset)
     current = await contracts.find_active(session, asset.id)

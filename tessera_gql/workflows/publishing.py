@@ -11,6 +11,7 @@ from tessera_gql.errors import Invalid
 from tessera_gql.formats.schema_documents import SchemaDocument
 from tessera_gql.policy import compatibility, proposal_status, validation, version
 from tessera_gql.policy.access import Action, Actor, authorize
+from tessera_gql.policy.archive import require_live_asset
 from tessera_gql.policy.compatibility import Judgement, KnownColumns, Terms, waive_move_to_consumer
 from tessera_gql.policy.enums import Intent, Outcome, ProposalStatus
 from tessera_gql.store import assets, contracts
@@ -125,6 +126,7 @@ async def publish_contract(session: Session, actor: Actor, ref: AssetRef, reques
     asset = await assets.lock(session, ref)
     action = Action.PUBLISH_CONTRACT
     team = await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", request.team)
+    require_live_asset(asset)
     if request.force:
         authorize(actor, Action.FORCE_CONTRACT, team)
     open_proposal = await open_proposals.find_open_proposal(session, asset)
@@ -220,12 +222,9 @@ async def _publish(session: Session, context: PublishContext, outcome: Outcome) 
     asset, request, judgement = context.asset, context.request, context.judgement
     base_version = await find_base_version(session, asset.id, context.current)
     version = compatibility.next_version(request.version, base_version, judgement)
-    not_asked: Mapping[UUID, Sequence[str]] = {}
-    if outcome is Outcome.FORCED:
-        affected = await load_affected_teams(session, asset, judgement.breaking)
-        not_asked = {team: reasons.fingerprints for team, reasons in affected.asked.items()}
     is_reached = context.open_proposal is not None and context.open_proposal.fingerprint == context.terms.fingerprint
     reached = context.open_proposal if is_reached else None
+    not_asked = await _find_skipped_teams(session, context, reached) if outcome is Outcome.FORCED else {}
     if outcome is Outcome.FORCED and context.open_proposal is not None and reached is None:
         reason = f"version {version} was published by force"
         await change_status(session, asset, context.open_proposal, ProposalStatus.SUPERSEDED, reason)
@@ -253,6 +252,16 @@ async def _publish(session: Session, context: PublishContext, outcome: Outcome) 
     elif context.open_proposal is not None and outcome is Outcome.PUBLISHED:
         await proposal_lifecycle.update_asked_teams(session, asset)  # a debt that is settled may release a team
     return PublishResult(outcome, asset, contract, reached, judgement)
+
+
+async def _find_skipped_teams(
+    session: Session, context: PublishContext, reached: Proposal | None
+) -> Mapping[UUID, Sequence[str]]:
+    """Find the teams that a forced publish hurts and that have not consented to it, with the changes."""
+    affected = await load_affected_teams(session, context.asset, context.judgement.breaking)
+    responses = await proposal_lifecycle.load_responses(session, reached.id) if reached else {}
+    consenting = {team for team, response in responses.items() if response.is_consent}
+    return {team: reasons.fingerprints for team, reasons in affected.asked.items() if team not in consenting}
 
 
 async def _propose(session: Session, context: PublishContext, current: Contract) -> PublishResult:

@@ -10,6 +10,7 @@ from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Action, Actor, authorize, require_consumer_asset
 from tessera_gql.policy.affected_teams import require_declared_fields
+from tessera_gql.policy.archive import require_live_asset
 from tessera_gql.policy.enums import Evidence, RegistrationStatus, ReleaseKind
 from tessera_gql.policy.event_changes import describe_changes, list_changed
 from tessera_gql.policy.events import RegistrationCreated, RegistrationEnded, RegistrationUpdated
@@ -22,6 +23,7 @@ from tessera_gql.store.tables import Asset, Contract, Registration, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import proposal_lifecycle
 from tessera_gql.workflows.acknowledgment_requests import Registrant, ReleaseEvidence
+from tessera_gql.workflows.archiving import require_live_teams
 from tessera_gql.workflows.debts import settle_corrected
 from tessera_gql.workflows.teams import require_row_version, resolve_acting_team
 
@@ -47,11 +49,15 @@ async def register(
     consumer_asset: AssetRef | None = None,
     details: RegistrationDetails,
 ) -> Registration:
-    """Register a consumer; raises Conflict for a second live registration, Invalid for unknown fields."""
+    """Register a consumer; raises Conflict for a second live registration, Invalid for unknown fields.
+
+    Raises Conflict as well for an archived asset or team.
+    """
     consumer = await resolve_acting_team(session, actor, Action.REGISTER, team)
     via = await _load_consumer_asset(session, consumer_asset, consumer)
     require_consumer_asset(actor, via.fqn if via else None)
     asset = await assets.lock(session, ref)
+    require_live_asset(asset)
     if via is not None and via.id == asset.id:
         raise Invalid("An asset can't be registered as its own reader.", field=("consumerAsset",))
     if existing_row := await registrations.find_live(session, asset.id, consumer, via.id if via else None):
@@ -77,6 +83,7 @@ async def register(
         created_at=session.now,
     )
     await session.insert(row, conflict_message="This team registered at this moment.")
+    await require_live_teams(session, consumer)
     record_created(session, row, asset.owner_team_id)
     await _update_asked_teams(session, actor, asset, row)
     return await registrations.get(session, row.id)
@@ -176,6 +183,7 @@ async def _load_consumer_asset(session: Session, ref: AssetRef | None, consumer:
             f"{asset.fqn} belongs to another team. Name an asset of the registering team, or leave it out.",
             field=("consumerAsset",),
         )
+    require_live_asset(asset, field=("consumerAsset",))
     return asset
 
 

@@ -16,6 +16,7 @@ from tessera_gql.policy.access import (
     require_owner,
     require_schema,
 )
+from tessera_gql.policy.archive import require_live_team
 from tessera_gql.policy.delegation import Delegation, require_delegation_end
 from tessera_gql.policy.event_changes import describe_changes, list_changed
 from tessera_gql.policy.events import TeamCreated, TeamUpdated
@@ -152,9 +153,15 @@ async def require_owning_team(
 async def resolve_acting_team(
     session: Session, actor: Actor, action: Action, team: TeamRef | None, *, field: tuple[str, ...] = ("team",)
 ) -> UUID:
-    """Return the team that the call is made for: the requested `team`, else the key's own or its project's owner."""
+    """Return the team that the call is made for: the requested `team`, else the key's own or its project's owner.
+
+    Raises Conflict for an archived team.
+    """
     requested_team = await teams.get(session, team, field=field) if team else None
-    return acting_team(actor, action, requested_team.id if requested_team else None)
+    acting = acting_team(actor, action, requested_team.id if requested_team else None)
+    if requested_team is not None:
+        require_live_team(requested_team, field=field)
+    return acting
 
 
 def require_row_version(current: int, expected: int | None, noun: str) -> None:
@@ -168,7 +175,9 @@ def require_row_version(current: int, expected: int | None, noun: str) -> None:
 
 async def _require_free(session: Session, name: str) -> None:
     if duplicates := await teams.by_names(session, [name]):
+        is_archived = duplicates[0].archived_at is not None
+        advice = "It is archived: restore it with unarchiveTeam" if is_archived else "Use it"
         raise Conflict(
-            f"A team named {duplicates[0].name} exists already (names ignore case). Use it, or choose another name.",
+            f"A team named {duplicates[0].name} exists already (names ignore case). {advice}, or choose another name.",
             field=("name",),
         )

@@ -16,8 +16,10 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from tessera_gql.auth import Authenticator, Identity, InvalidCredential
 from tessera_gql.auth.oidc import ExpectedClaims, Jwks, JwksIssuer
 from tessera_gql.errors import Unavailable
-from tessera_gql.policy.access import Scope
+from tessera_gql.policy.access import ANONYMOUS, Scope
 from tessera_gql.store.database import Database
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import archiving
 from tests.conftest import START, FixedClock
 from tests.world import World
 
@@ -108,6 +110,14 @@ async def test_scopes_are_a_space_separated_text_or_a_list(identify: Identify, s
 
 async def test_audiences_may_be_several(identify: Identify) -> None:
     assert (await identify(signed(aud=["other", AUDIENCE]))).actor.scopes
+
+
+async def test_a_token_of_an_archived_team_is_refused(identify: Identify, world: World) -> None:
+    team = await world.team("shop")
+    async with world.database.write() as session:
+        await archiving.archive_team(session, ANONYMOUS, TeamRef(id=team.id))
+    with pytest.raises(InvalidCredential, match="The team shop of this token is archived"):
+        await identify(signed(team="shop"))
 
 
 @pytest.mark.parametrize("team", [None, "nobody", 7, ["shop"], "a\x00b"])

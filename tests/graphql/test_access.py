@@ -21,7 +21,7 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import ApiKey, Asset, Project, Proposal, Team
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows import dependencies, webhooks
+from tessera_gql.workflows import archiving, dependencies, webhooks
 from tessera_gql.workflows.webhooks import WebhookRequest
 from tests.formats.manifests import column, manifest, table
 from tests.graphql.authenticated_api import AuthenticatedApi, authenticated_api, codes
@@ -108,6 +108,44 @@ async def update_asset(scene: Scene) -> dict[str, Any]:
 async def transfer_asset(scene: Scene) -> dict[str, Any]:
     await scene.asset()
     return {"asset": {"fqn": ASSET}, "owner": {"name": scene.outsider.name}}
+
+
+async def rename_asset(scene: Scene) -> dict[str, Any]:
+    await scene.asset()
+    return {"asset": {"fqn": ASSET}, "fqn": "shop.core.sales"}
+
+
+async def archive_asset(scene: Scene) -> dict[str, Any]:
+    await scene.asset()
+    return {"asset": {"fqn": ASSET}}
+
+
+async def unarchive_asset(scene: Scene) -> dict[str, Any]:
+    asset = await scene.asset()
+    async with scene.world.database.write() as session:
+        await archiving.archive_asset(session, ANONYMOUS, AssetRef(id=asset.id))
+    return {"asset": {"fqn": ASSET}}
+
+
+async def set_asset_tier(scene: Scene) -> dict[str, Any]:
+    await scene.asset()
+    return {"asset": {"fqn": ASSET}, "tier": "HIGH"}
+
+
+async def archive_team(scene: Scene) -> dict[str, Any]:
+    return {"team": {"name": (await scene.world.team("idle")).name}}
+
+
+async def unarchive_team(scene: Scene) -> dict[str, Any]:
+    team = await scene.world.team("idle")
+    async with scene.world.database.write() as session:
+        await archiving.archive_team(session, ANONYMOUS, TeamRef(id=team.id))
+    return {"team": {"name": team.name}}
+
+
+async def comment(scene: Scene) -> dict[str, Any]:
+    proposal = await scene.proposal(scene.outsider, scene.owner)
+    return {"proposal": proposal, "body": "which currency?", "team": scene.owner_ref}
 
 
 async def add_dependency(scene: Scene) -> dict[str, Any]:
@@ -254,6 +292,13 @@ CALLS: dict[Action, Callable[[Scene], Any]] = {
     Action.CREATE_ASSET: create_asset,
     Action.UPDATE_ASSET: update_asset,
     Action.TRANSFER_ASSET: transfer_asset,
+    Action.RENAME_ASSET: rename_asset,
+    Action.ARCHIVE_ASSET: archive_asset,
+    Action.UNARCHIVE_ASSET: unarchive_asset,
+    Action.SET_ASSET_TIER: set_asset_tier,
+    Action.ARCHIVE_TEAM: archive_team,
+    Action.UNARCHIVE_TEAM: unarchive_team,
+    Action.COMMENT: comment,
     Action.ADD_DEPENDENCY: add_dependency,
     Action.REMOVE_DEPENDENCY: remove_dependency,
     Action.PUBLISH_CONTRACT: publish_contract,

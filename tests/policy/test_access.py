@@ -32,6 +32,7 @@ CI_READER, CI = (Actor("ci", None, frozenset({scope}), project=PROJECT) for scop
 FOR_PROJECTS = {
     Action.CREATE_ASSET,
     Action.UPDATE_ASSET,
+    Action.RENAME_ASSET,
     Action.PUBLISH_CONTRACT,
     Action.REGISTER,
     Action.WITHDRAW_PROPOSAL,
@@ -65,6 +66,9 @@ def test_only_administrators_create_teams_publish_by_force_and_move_everything_t
     actions = {verb for verb, right in ACTION_SCOPES.items() if right == ADMIN_ONLY}
     assert actions == {
         Action.CREATE_TEAM,
+        Action.ARCHIVE_TEAM,
+        Action.UNARCHIVE_TEAM,
+        Action.SET_ASSET_TIER,
         Action.CREATE_PROJECT,
         Action.UPDATE_PROJECT,
         Action.SET_ASK_POLICY,

@@ -48,6 +48,7 @@ REMOTE: dict[str, Sequence[str]] = {
     "acknowledge-debt": ("RGVidDo=",),
     "proposals": (),
     "proposal": (ASSET,),
+    "comment": (ASSET, "why?"),
     "publish-proposal": (ASSET,),
     "extend-proposal": (ASSET, "--until", "2031-01-01"),
     "policy list": (),
@@ -66,9 +67,15 @@ REMOTE: dict[str, Sequence[str]] = {
     "watch": (),
     "team create": ("a",),
     "team list": (),
+    "team archive": ("a",),
+    "team unarchive": ("a",),
     "asset create": (ASSET,),
     "asset list": (),
     "asset show": (ASSET,),
+    "asset rename": (ASSET, "a.b"),
+    "asset tier": (ASSET, "HIGH"),
+    "asset archive": (ASSET,),
+    "asset unarchive": (ASSET,),
 }
 """Commands that ask a server."""
 DATABASE: dict[str, Sequence[str]] = {

@@ -55,6 +55,9 @@ async def inputs(private: VisibilityScenario, team: Team, other_team: Team) -> d
     asset, owner, number = {"fqn": f"shop.core.{team.name}"}, {"name": team.name}, next(NUMBERS)
     change_set = {"key": f"repo#{number}"}
     await private.world.change_set(f"abandoned#{number}")
+    await private.world.team(f"idle-{number}")
+    idle_asset = {"id": global_id("Asset", (await private.world.asset(f"shop.idle.n{number}", team)).id)}
+    idle_team = {"team": {"name": f"idle-{number}"}}
     edge = {"dependent": asset, "dependency": {"fqn": f"shop.raw.{other_team.name}"}}
     own_registrations = [
         row for row in await private.world.registrations(live=False) if row.consumer_team_id == team.id
@@ -69,6 +72,13 @@ async def inputs(private: VisibilityScenario, team: Team, other_team: Team) -> d
         "updateProject": {"project": {"name": f"public-{team.name}-project"}, "schemas": [f"new.n{number}"]},
         "createAsset": {"fqn": f"shop.new.n{number}", "owner": owner},
         "updateAsset": {"asset": asset, "metadata": {"a": number}},
+        "renameAsset": {"asset": idle_asset, "fqn": f"shop.renamed.n{number}"},
+        "setAssetTier": {"asset": idle_asset, "tier": Enum("HIGH")},
+        "archiveAsset": {"asset": idle_asset},
+        "unarchiveAsset": {"asset": idle_asset},
+        "archiveTeam": idle_team,
+        "unarchiveTeam": idle_team,
+        "comment": proposal | {"body": "which currency?", "team": owner},
         "addDependency": edge,
         "removeDependency": edge,
         "syncDbtManifest": {"manifest": Enum("$manifest"), "owner": owner, "dryRun": True},

@@ -30,6 +30,7 @@ from tessera_gql.store.tables import (
     ApiKey,
     Asset,
     AssetDependency,
+    Comment,
     Contract,
     Debt,
     EventRow,
@@ -42,7 +43,7 @@ from tessera_gql.store.tables import (
     new_id,
 )
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows import keys, proposals, registrations, webhooks
+from tessera_gql.workflows import comments, keys, proposals, registrations, webhooks
 from tessera_gql.workflows.keys import CreatedKey, KeyRequest
 from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.registrations import RegistrationDetails
@@ -60,6 +61,7 @@ NOUNS: dict[str, type[Any]] = {
     "ApiKey": ApiKey,
     "Asset": Asset,
     "AssetDependency": AssetDependency,
+    "Comment": Comment,
     "Contract": Contract,
     "Debt": Debt,
     "Event": EventRow,
@@ -228,6 +230,7 @@ async def _public(parts: Components, world: World, team: Team, other_team: Team)
         await proposals.acknowledge(
             session, ANONYMOUS, outcome.proposal.id, team=TeamRef(id=other_team.id), answer=acknowledgment
         )
+        await comments.comment(session, actor, outcome.proposal, f"public-{team.name}-comment")
     project = await world.project(f"public-{team.name}-project", team)
     await create_project_key(world, project, f"canary-{team.name}-project-key")
     key = await create_key(world, team, f"canary-{team.name}-actor", Scope.WRITE)

@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 from typing_extensions import Unpack
 
-from tessera_gql.client.enums import CompatibilityMode, DependencyType, ResourceType
+from tessera_gql.client.enums import AssetTier, CompatibilityMode, DependencyType, ResourceType
 from tessera_gql.client.models import Asset, Dependency, JsonObject, Registration, Team, Viewer
 from tessera_gql.client.operation import (
     AssetRef,
@@ -72,18 +72,34 @@ def find_team(team: TeamRef) -> Operation[Team | None]:
     return TEAM.build_find_query({"by": build_team_ref(team)})
 
 
-def teams(*, name_contains: str | None = None) -> PaginatedQuery[Team]:
-    """List all teams, or those whose name contains a text."""
-    filter_ = build_filter(name=("contains", name_contains))
+def teams(*, name_contains: str | None = None, is_archived: bool = False) -> PaginatedQuery[Team]:
+    """List all teams, or those whose name contains a text; the archived ones instead with `is_archived`."""
+    filter_ = _build_archive_filter(build_filter(name=("contains", name_contains)), is_archived=is_archived)
     return RootField("teams", Team, {"filter": "TeamFilter"}).build_paginated_query(filter=filter_)
 
 
+def archive_team(team: TeamRef) -> Operation[Team]:
+    """Archive a team; raises Conflict with all that it still owns, reads and answers. Needs the scope ADMIN."""
+    return RootField("archiveTeam", Team).build_mutation({"team": build_team_ref(team)}, payload_field="team")
+
+
+def unarchive_team(team: TeamRef) -> Operation[Team]:
+    """Restore an archived team. Needs the scope ADMIN."""
+    return RootField("unarchiveTeam", Team).build_mutation({"team": build_team_ref(team)}, payload_field="team")
+
+
+def _build_archive_filter(filter_: JsonObject | None, *, is_archived: bool) -> JsonObject | None:
+    """Add the condition to a filter that selects archived objects; without it a list leaves them out."""
+    return {**(filter_ or {}), "isArchived": True} if is_archived else filter_
+
+
 class AssetDetails(TypedDict, total=False):
-    """Optional attributes of an asset. `compatibility_mode` is the default of its contracts."""
+    """Optional attributes of an asset. `compatibility_mode` is the default of its contracts, `tier` a suggestion."""
 
     description: str | None
     resource_type: ResourceType
     compatibility_mode: CompatibilityMode
+    tier: AssetTier
     metadata: JsonObject | None
 
 
@@ -129,9 +145,38 @@ def find_asset(asset: AssetRef) -> Operation[Asset | None]:
     return ASSET.build_find_query({"by": build_asset_ref(asset)})
 
 
-def assets(*, fqn_contains: str | None = None, owner_team_id: str | None = None) -> PaginatedQuery[Asset]:
-    """List the assets that match all of the filters."""
-    filter_ = build_filter(fqn=("contains", fqn_contains), owner=("eq", owner_team_id))
+def archive_asset(asset: AssetRef) -> Operation[Asset]:
+    """Archive an asset; raises Conflict with all that still uses it."""
+    return RootField("archiveAsset", Asset).build_mutation({"asset": build_asset_ref(asset)}, payload_field="asset")
+
+
+def unarchive_asset(asset: AssetRef) -> Operation[Asset]:
+    """Restore an archived asset, with its last contract."""
+    return RootField("unarchiveAsset", Asset).build_mutation({"asset": build_asset_ref(asset)}, payload_field="asset")
+
+
+def rename_asset(asset: AssetRef, fqn: str) -> Operation[Asset]:
+    """Give an asset another fqn, with its history; raises Conflict if the fqn is taken."""
+    input_ = {"asset": build_asset_ref(asset), "fqn": fqn}
+    return RootField("renameAsset", Asset).build_mutation(input_, payload_field="asset")
+
+
+def set_asset_tier(asset: AssetRef, tier: AssetTier) -> Operation[Asset]:
+    """Set and confirm the tier of an asset. Needs the scope ADMIN."""
+    input_ = {"asset": build_asset_ref(asset), "tier": tier}
+    return RootField("setAssetTier", Asset).build_mutation(input_, payload_field="asset")
+
+
+def assets(
+    *,
+    fqn_contains: str | None = None,
+    owner_team_id: str | None = None,
+    tier: AssetTier | None = None,
+    is_archived: bool = False,
+) -> PaginatedQuery[Asset]:
+    """List the assets that match all of the filters; archived ones only with `is_archived`."""
+    filter_ = build_filter(fqn=("contains", fqn_contains), owner=("eq", owner_team_id), tier=("eq", tier))
+    filter_ = _build_archive_filter(filter_, is_archived=is_archived)
     return RootField("assets", Asset, {"filter": "AssetFilter"}).build_paginated_query(filter=filter_)
 
 

@@ -1,6 +1,6 @@
 """Write the assets of a manifest with their first contracts, with one statement for each kind of row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from tessera_gql.diff import Mode
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy import validation
 from tessera_gql.policy.compatibility import Terms, judge
-from tessera_gql.policy.enums import ResourceType
+from tessera_gql.policy.enums import AssetTier, ResourceType
 from tessera_gql.policy.event_changes import describe_changes, list_changed
 from tessera_gql.policy.events import AssetUpdated
 from tessera_gql.policy.version import FIRST_VERSION
@@ -17,6 +17,7 @@ from tessera_gql.store import assets
 from tessera_gql.store.dbt import DBT
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract
+from tessera_gql.workflows.archiving import restore_asset
 from tessera_gql.workflows.assets import record_created
 from tessera_gql.workflows.comparisons import validate_schema_now
 from tessera_gql.workflows.contracts import ContractDraft, insert_contracts
@@ -51,7 +52,21 @@ def asset_columns(manifest: Manifest, model: Model) -> dict[str, Any]:
             model.description and model.description[: validation.MAX_TEXT], "description"
         ),
         "meta": {DBT: {key: value for key, value in attributes.items() if value}},
+        **({"tier": tier} if (tier := find_tier(model)) else {}),
     }
+
+
+def find_tier(model: Model) -> AssetTier | None:
+    """Return the tier that the model suggests; None without a known one."""
+    return AssetTier.__members__.get(model.tier or "")
+
+
+def describe_unknown_tiers(models: Iterable[Model]) -> tuple[str, ...]:
+    """Describe which models suggest a tier that there is not."""
+    names = [model.fqn for model in models if model.tier and find_tier(model) is None]
+    if not names:
+        return ()
+    return (f"`meta.tier` is none of {', '.join(AssetTier)} and was ignored: {', '.join(names[:5])}",)
 
 
 @dataclass(frozen=True)
@@ -79,6 +94,10 @@ async def create_assets(
             "fqn_key": assets.key(model.fqn),
             "owner_team_id": new_asset.owner_team_id,
             "compatibility_mode": model.compatibility_mode or mode,
+            "tier": AssetTier.NORMAL,
+            "is_tier_confirmed": False,
+            "superseded_by_id": None,
+            "archived_at": None,
             "row_version": 1,
             "created_at": session.now,
         }
@@ -109,6 +128,11 @@ def validate_model(model: Model) -> None:
         require_guarantees(model.guarantees)
 
 
+async def restore(session: Session, asset: Asset) -> Asset:
+    """Restore an archived asset whose table a manifest has again."""
+    return await restore_asset(session, asset, "a manifest has the table")
+
+
 async def update_asset(
     session: Session, asset: Asset, columns: Mapping[str, Any], new_marks: dict[str, str | None]
 ) -> None:
@@ -117,6 +141,8 @@ async def update_asset(
     marks: dict[str, str | None] = (
         {key: before[key] for key in MARKS if key in before} if isinstance(before, dict) else {}
     )
+    if asset.is_tier_confirmed:
+        columns = {name: value for name, value in columns.items() if name != "tier"}
     values = {**columns, "meta": {**asset.meta, DBT: {**columns["meta"][DBT], **marks}}}
     changed_values = {key: value for key, value in values.items() if value != getattr(asset, key)}
     merged_marks = {key: value for key, value in (marks | new_marks).items() if value is not None}

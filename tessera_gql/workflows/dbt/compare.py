@@ -70,6 +70,7 @@ class _Comparison:
         removed_assets = [asset for asset in plan.removed if asset.contract_id is not None]
         await self._load_contracts(removed_assets)
         plan.changed_models = [self._apply_known_columns(model) for model in plan.changed_models]
+        plan.warnings += manifest_assets.describe_unknown_tiers(plan.written_models)
         for model in plan.new_models:
             plan.tables[model.fqn] = table = _plan_new(model)
             if table.state is not TableState.NEW:
@@ -167,6 +168,18 @@ class _Comparison:
         consumers = Consumers(plan.may_act_for, plan.owns_project, project, consumer_ids, exposures.passed_over)
         plan.reads = readers.reads
         plan.registrations = manifest_readers.compare_registrations(readers.registrations | exposed, live, consumers)
+        self._leave_out_archived_sources()
+
+    def _leave_out_archived_sources(self) -> None:
+        """Register no readers of archived tables, except of those that the sync restores."""
+        plan = self.plan
+        restored = {plan.ids[model.fqn] for model in plan.changed_models}
+        archived = {item.id: item.fqn for item in plan.state.assets.values() if item.is_archived}
+        left_out = {asset for asset, _, _ in plan.registrations.created if asset in archived} - restored
+        if left_out:
+            plan.registrations = plan.registrations.select(lambda asset: asset not in left_out)
+            names = ", ".join(sorted(archived[asset] for asset in left_out)[:5])
+            plan.warnings += (f"No reads of {names} were registered, because the tables are archived.",)
 
     async def _compare_lineage(self) -> None:
         plan = self.plan

@@ -1,6 +1,6 @@
 """Find the owner teams of new models: those that the manifest names, through a mapping. Assets keep their owner."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from uuid import UUID
@@ -55,9 +55,15 @@ class OwnerNames:
 async def find_owner_names(session: Session, models: Iterable[Model], rules: OwnerRules) -> OwnerNames:
     by_fqn = {model.fqn: rules.find_team_name(model) for model in models}
     unique = sorted({name for name in by_fqn.values() if name is not None})
-    known_teams = {team.name_key: team.id for team in await teams.by_names(session, unique)} if unique else {}
+    known_teams = await _find_live_teams(session, unique)
     missing = {teams.key(name): name for name in unique if teams.key(name) not in known_teams}
     return OwnerNames(by_fqn, known_teams, [*missing.values()])
+
+
+async def _find_live_teams(session: Session, names: Sequence[str]) -> dict[str, UUID]:
+    """Find the teams of these names by key; archived ones own and read nothing."""
+    rows = await teams.by_names(session, names) if names else []
+    return {team.name_key: team.id for team in rows if team.archived_at is None}
 
 
 async def create_missing_teams(session: Session, actor: Actor, state: ManifestState, rules: OwnerRules) -> int:
@@ -138,7 +144,7 @@ async def match_exposure_teams(
     exposures = (*manifest.exposures, *(item for item in manifest.semantic_consumers if item.owner))
     team_names = [(exposure, owner_rules.team(exposure.owner) if exposure.owner else None) for exposure in exposures]
     unique = sorted({name for _, name in team_names if name})
-    known_teams = {team.name_key: team.id for team in await teams.by_names(session, unique)} if unique else {}
+    known_teams = await _find_live_teams(session, unique)
     permitted: list[tuple[Exposure, UUID]] = []
     passed_over: set[str] = set()
     warnings: list[str] = []

@@ -19,6 +19,7 @@ from tessera_gql.policy.ask_events import (
     ChangeSetAnswersCarried,
     ChangeSetReminderSent,
 )
+from tessera_gql.policy.catalog_events import AssetRenamed
 from tessera_gql.policy.compatibility import Judgement
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.policy.events import (
@@ -204,7 +205,7 @@ class ManifestPlan:
             return kind not in INDEPENDENT_EVENTS
         if asset_id in self._finished_ids:
             return False
-        is_creation = kind == AssetCreated.kind and bool(self.list_open(self.new_models))
+        is_creation = kind in {AssetCreated.kind, AssetRenamed.kind} and bool(self.list_open(self.new_models))
         return is_creation or asset_id in self._watched_ids
 
     @cached_property

@@ -32,9 +32,12 @@ def is_undone(proposal: Proposal, asset: KnownAsset, change_set_id: UUID | None)
 
 
 def find_removed_assets(state: ManifestState) -> list[KnownAsset]:
-    """Return the assets of the project that the manifest no longer has, in the order of their fqns."""
+    """Return the assets of the project that the manifest no longer has, in the order of their fqns.
+
+    An archived one has been dealt with.
+    """
     present = {asset.id for asset in state.assets.values()}
-    return [asset for asset in state.project_assets if asset.id not in present]
+    return [asset for asset in state.project_assets if asset.id not in present and not asset.is_archived]
 
 
 def describe_removals(

@@ -65,6 +65,7 @@ class ManifestState:
         asset = self.assets.get(model.fqn)
         return (
             asset is not None
+            and not asset.is_archived
             and asset.version is not None
             and asset.version == asset.settled_version
             and asset.stamp == self.compute_stamp(model)

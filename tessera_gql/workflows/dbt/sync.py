@@ -287,6 +287,7 @@ async def _publish_all(sync: _Sync) -> AsyncGenerator[None]:
 async def _publish_table(sync: _Sync, table: TablePlan, asset: Asset, *, is_first: bool) -> None:
     if (model := table.model) is None:
         return
+    asset = await manifest_assets.restore(sync.session, asset)
     if is_first:
         contract = (await manifest_assets.insert_first_contracts(sync.session, [(model, asset)]))[0]
         result = ModelSyncResult(model.fqn, SyncOutcome.CREATED, asset.id, contract.id)

@@ -11,7 +11,7 @@ from tessera_gql.errors import Invalid
 from tessera_gql.formats.git_files import AssetFile, DependencyEntry, RegistrationEntry, TeamFile
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Actor
-from tessera_gql.policy.enums import DependencyType, Evidence, RegistrationStatus, ResourceType
+from tessera_gql.policy.enums import AssetTier, DependencyType, Evidence, RegistrationStatus, ResourceType
 from tessera_gql.policy.events import DependencyAdded
 from tessera_gql.policy.version import parse_version
 from tessera_gql.store import assets, lineage, registrations, teams
@@ -19,8 +19,8 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, AssetDependency, Registration, new_id
 from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import archiving, dependencies, proposal_lifecycle
 from tessera_gql.workflows import assets as asset_verbs
-from tessera_gql.workflows import dependencies, proposal_lifecycle
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.assets import AssetDetails
@@ -38,6 +38,7 @@ async def merge_files(session: Session, actor: Actor, files: Sequence[tuple[str,
     await history.merge_contracts(state, asset_files)
     await _merge_registrations(state, asset_files)
     await _merge_dependencies(state, asset_files)
+    await _archive_marked(state, team_files, asset_files)
     return state.to_result()
 
 
@@ -64,6 +65,8 @@ async def _merge_teams(state: PullState, files: Sequence[tuple[str, TeamFile]], 
                 ref = TeamRef(id=present.id)
                 await team_verbs.update(state.session, state.actor, ref, name=file.name, metadata=file.metadata)
                 state.count("teams_updated")
+            if present is not None and present.archived_at is not None and not file.archived:
+                await archiving.unarchive_team(state.session, state.actor, TeamRef(id=present.id))
     state.teams = {key: team.id for key, team in known_teams.items()}
 
 
@@ -92,6 +95,9 @@ async def _merge_assets(state: PullState, files: Sequence[tuple[str, AssetFile]]
                 asset_verbs.record_created(state.session, asset)
             else:
                 await _update_asset(state, present, asset)
+                await _update_tier(state, present, asset)
+                if present.archived_at is not None and not file.archived:
+                    await archiving.unarchive_asset(state.session, state.actor, AssetRef(id=present.id))
     await state.session.insert_all(new_assets, conflict_message="One of these assets was created at this moment.")
     state.assets |= {asset.fqn_key: asset for asset in new_assets}
     state.count("assets_created", len(new_assets))
@@ -103,9 +109,12 @@ def _to_asset(state: PullState, file: AssetFile) -> Asset:
         description=file.description,
         compatibility_mode=parse_enum(Mode, file.compatibility_mode),
         metadata=file.metadata,
+        tier=parse_enum(AssetTier, file.tier) if file.tier else AssetTier.NORMAL,
     )
     owner = state.get_team_id(file.owner)
-    return asset_verbs.new_asset(state.session, validation.clean_fqn(file.fqn), owner, details)
+    asset = asset_verbs.new_asset(state.session, validation.clean_fqn(file.fqn), owner, details)
+    asset.is_tier_confirmed = file.tier_confirmed
+    return asset
 
 
 async def _update_asset(state: PullState, present: Asset, asset: Asset) -> None:
@@ -121,6 +130,18 @@ async def _update_asset(state: PullState, present: Asset, asset: Asset) -> None:
     )
     await asset_verbs.update(state.session, state.actor, AssetRef(id=present.id), details=details)
     state.count("assets_updated")
+
+
+async def _update_tier(state: PullState, present: Asset, asset: Asset) -> None:
+    """Set the tier of an asset as its file has it; a pull is made by an administrator."""
+    if (present.tier, present.is_tier_confirmed) == (asset.tier, asset.is_tier_confirmed):
+        return
+    if asset.is_tier_confirmed:
+        await asset_verbs.set_tier(state.session, state.actor, AssetRef(id=present.id), asset.tier)
+    elif not present.is_tier_confirmed:
+        await asset_verbs.update(
+            state.session, state.actor, AssetRef(id=present.id), details=AssetDetails(tier=asset.tier)
+        )
 
 
 async def _merge_registrations(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
@@ -212,6 +233,28 @@ async def _merge_dependencies(state: PullState, files: Sequence[tuple[str, Asset
         audience = {owners[edge.dependent_asset_id], owners[edge.dependency_asset_id]}
         dependencies.record_event(state.session, DependencyAdded, edge, audience)
     state.count("dependencies_added", len(new_edges))
+
+
+async def _archive_marked(
+    state: PullState, team_files: Sequence[tuple[str, TeamFile]], asset_files: Sequence[tuple[str, AssetFile]]
+) -> None:
+    """Archive what the files mark, after everything else, and then check that nothing of the rest uses it."""
+    session = state.session
+    marked_assets = [(path, file.line, state.get_asset(file.fqn)) for path, file in asset_files if file.archived]
+    marked_teams = [(path, file.line, TeamRef(name=file.name)) for path, file in team_files if file.archived]
+    for _, _, asset in marked_assets:
+        if asset.archived_at is None:
+            await archiving.mark_asset_archived(session, asset)
+    locked_teams = [(path, line, await teams.lock(session, ref)) for path, line, ref in marked_teams]
+    for _, _, team in locked_teams:
+        if team.archived_at is None:
+            await archiving.mark_team_archived(session, team)
+    for path, line, asset in marked_assets:
+        with locate_errors(path, line):
+            await archiving.require_unused_asset(session, asset)
+    for path, line, team in locked_teams:
+        with locate_errors(path, line):
+            await archiving.require_unused_team(session, team)
 
 
 def _to_dependency(state: PullState, dependent: Asset, entry: DependencyEntry) -> AssetDependency:

@@ -16,6 +16,7 @@ from tessera_gql.errors import Invalid
 from tessera_gql.formats import git_files
 from tessera_gql.formats.git_files import AssetFile, ContractEntry, DependencyEntry, RegistrationEntry, TeamFile
 from tessera_gql.policy.access import Action, Actor, authorize
+from tessera_gql.policy.enums import AssetTier
 from tessera_gql.store import assets, contracts, lineage, registrations, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import AssetDependency, Contract, Registration
@@ -67,7 +68,9 @@ async def _load_contents(session: Session) -> list[TeamFile | AssetFile]:
     versions = _group_by(await contracts.list_all(session), "asset_id")
     consumers = _group_by(await registrations.list_all_live(session), "asset_id")
     edges = _group_by(await lineage.list_all(session), "dependent_asset_id")
-    team_files = [TeamFile(name=team.name, metadata=team.meta) for team in team_rows]
+    team_files = [
+        TeamFile(name=team.name, archived=team.archived_at is not None, metadata=team.meta) for team in team_rows
+    ]
     asset_files = [
         AssetFile(
             fqn=asset.fqn,
@@ -75,6 +78,9 @@ async def _load_contents(session: Session) -> list[TeamFile | AssetFile]:
             resource_type=asset.resource_type.value,
             description=asset.description,
             compatibility_mode=asset.compatibility_mode.value,
+            tier=asset.tier.value if asset.is_tier_confirmed or asset.tier is not AssetTier.NORMAL else None,
+            tier_confirmed=asset.is_tier_confirmed,
+            archived=asset.archived_at is not None,
             metadata=asset.meta,
             contracts=tuple(map(names.contract, versions[asset.id])),
             registrations=tuple(
