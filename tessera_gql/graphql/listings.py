@@ -6,12 +6,13 @@ import strawberry
 
 from tessera_gql.diff import Mode
 from tessera_gql.graphql.connections import define_listing
-from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by
+from tessera_gql.graphql.filters import DateTimeFilter, DeprecatedFilter, EnumFilter, IdFilter, StringFilter, filter_by
 from tessera_gql.policy.enums import (
     ChangeSetStatus,
     ContractStatus,
     DebtKind,
     DependencyType,
+    DeprecationOrigin,
     Evidence,
     ProposalKind,
     ProposalStatus,
@@ -19,7 +20,17 @@ from tessera_gql.policy.enums import (
     ResourceType,
     Response,
 )
-from tessera_gql.store import assets, change_sets, contracts, debts, lineage, proposals, registrations, teams
+from tessera_gql.store import (
+    assets,
+    change_sets,
+    contracts,
+    debts,
+    deprecations,
+    lineage,
+    proposals,
+    registrations,
+    teams,
+)
 
 
 @strawberry.input(description="Conditions on teams; a team must meet all of them.")
@@ -37,6 +48,7 @@ class AssetFilter:
     compatibility_mode: EnumFilter[Mode] | None = filter_by(
         "compatibility_mode", "The default compatibility mode of the asset's contracts."
     )
+    is_deprecated: DeprecatedFilter | None = filter_by("id", "Whether the asset is deprecated as a whole.")
     created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the asset was created.")
 
 
@@ -96,6 +108,13 @@ class DebtFilter:
         "team_id", "The team that was not asked, or that registered the field.", type_name="Team"
     )
     kind: EnumFilter[DebtKind] | None = filter_by("kind", "The reason for the debt.")
+
+
+@strawberry.input(description="Conditions on deprecations; a deprecation must meet all of them.")
+class DeprecationFilter:
+    path: StringFilter | None = filter_by("path", "The path of the field; empty for the whole asset.")
+    origin: EnumFilter[DeprecationOrigin] | None = filter_by("origin", "The source of the deprecation.")
+    sunset_at: DateTimeFilter | None = filter_by("sunset_at", "The time at which the field or asset goes.")
 
 
 @strawberry.input(description="Conditions on dependencies; a dependency must meet all of them.")
@@ -160,4 +179,10 @@ ACKNOWLEDGMENTS = define_listing(
 INBOX = replace(ACKNOWLEDGMENTS, source=proposals.AWAITED)
 DEBTS = define_listing("Debt", debts.OPEN, DebtFilter, {"SINCE": ("since", "The time of the publish.")})
 DEBT_INBOX = replace(DEBTS, source=debts.INBOX)
+DEPRECATIONS = define_listing(
+    "Deprecation",
+    deprecations.LIVE,
+    DeprecationFilter,
+    {"DECLARED_AT": ("declared_at", "The time at which the present sunset was announced.")},
+)
 DEPENDENCIES = define_listing("AssetDependency", lineage.TABLE, DependencyFilter, {"CREATED_AT": CREATED_AT})

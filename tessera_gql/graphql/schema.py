@@ -12,6 +12,7 @@ from tessera_gql.graphql import (
     dbt,
     dbt_impact,
     debts,
+    deprecations,
     events,
     git,
     impact,
@@ -42,6 +43,7 @@ class Query(
     events.Queries,
     dbt_impact.Queries,
     debts.Queries,
+    deprecations.Queries,
     keys.Queries,
     nodes.Queries,
     projects.Queries,
@@ -66,6 +68,7 @@ class Mutation(
     registrations.Mutations,
     dbt.Mutations,
     debts.Mutations,
+    deprecations.Mutations,
     teams.Mutations,
     webhooks.Mutations,
 ):

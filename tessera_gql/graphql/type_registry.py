@@ -21,6 +21,7 @@ MODULES = {
     "ChangeSet": "change_sets",
     "Contract": "contracts",
     "Debt": "debts",
+    "Deprecation": "deprecations",
     "Event": "events",
     "Lineage": "lineage",
     "Project": "projects",

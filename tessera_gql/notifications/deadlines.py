@@ -1,4 +1,4 @@
-"""Apply deadlines to proposals: expiry, silence, overdue migrations and reminders, each in a transaction."""
+"""Apply deadlines to proposals and remind of sunsets: expiry, silence, overdue migrations, each in a transaction."""
 
 import asyncio
 import logging
@@ -7,9 +7,10 @@ from uuid import UUID
 
 from tessera_gql.compute import Computer, Pool, run_deferrable
 from tessera_gql.errors import Refusal, Unavailable
-from tessera_gql.store import proposals
+from tessera_gql.store import deprecations, proposals
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session, ids
+from tessera_gql.workflows.deprecations import send_reminder
 from tessera_gql.workflows.proposals import apply_deadlines, send_reminders
 
 INTERVAL_SECONDS = 15.0
@@ -36,29 +37,32 @@ async def apply_due_deadlines(database: Database, pool: Pool | None = None) -> i
     async with database.read() as session:
         due = ids(await proposals.list_due(session, session.now))
         reminding = await proposals.list_reminding(session, session.now)
+        deprecated = await deprecations.list_due_reminders(session, session.now)
     for identity in due:
         await _run_command(database, pool, identity, apply_deadlines)
     for identity in reminding:
         await _run_command(database, pool, identity, send_reminders)
+    for identity in deprecated:
+        await _run_command(database, pool, identity, send_reminder)
     return len(due)
 
 
 async def _run_command(
-    database: Database, pool: Pool | None, proposal_id: UUID, command: Callable[[Session, UUID], Awaitable[object]]
+    database: Database, pool: Pool | None, row_id: UUID, command: Callable[[Session, UUID], Awaitable[object]]
 ) -> None:
-    """Run a command for one proposal. Its failure is logged and must not prevent the others."""
+    """Run a command for one proposal or deprecation. Its failure is logged and must not prevent the others."""
     computer = Computer(pool, "clock")
 
     async def attempt(may_defer: bool) -> None:  # noqa: FBT001 - as `run_deferrable` calls it
         async with database.write("clock") as session:
             session.computer, session.may_defer = computer, may_defer
-            await command(session, proposal_id)
+            await command(session, row_id)
 
     try:
         await run_deferrable(computer, attempt)
     except Unavailable:
         raise
     except Refusal as error:
-        log.warning("The proposal %s could not be brought up to date: %s", proposal_id, error)
+        log.warning("%s of %s was refused: %s", command.__name__, row_id, error)
     except Exception:
-        log.exception("The proposal %s could not be brought up to date", proposal_id)
+        log.exception("%s of %s failed", command.__name__, row_id)

@@ -7,7 +7,7 @@ import orjson
 
 MAX_TEXT = 500
 """Characters of a value that an event holds."""
-PUBLIC_NAMES: Mapping[str, str] = {"meta": "metadata", "owner_team_id": "owner"}
+PUBLIC_NAMES: Mapping[str, str] = {"meta": "metadata", "owner_team_id": "owner", "superseded_by_id": "superseded_by"}
 INTERNAL_COLUMNS = frozenset({"name_key", "fqn_key", "row_version"})
 SECRET_COLUMNS = frozenset({"secrets"})
 

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from tessera_gql.diff import Mode
-from tessera_gql.errors import Conflict
+from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Action, Actor, authorize, require_schema
 from tessera_gql.policy.enums import ResourceType
@@ -18,16 +18,24 @@ from tessera_gql.store.tables import Asset, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.teams import require_owning_team, require_row_version, resolve_acting_team
 
+NO_SUCCESSOR = AssetRef()
+"""Marks that no asset replaces this one."""
+MAX_SUCCESSORS = 50
+
 
 @dataclass(frozen=True)
 class AssetDetails:
-    """Attributes of an asset; None means "the default" on creation and "unchanged" on update."""
+    """Attributes of an asset; None means "the default" on creation and "unchanged" on update.
+
+    `superseded_by` is for an update alone; NO_SUCCESSOR removes it.
+    """
 
     owner: TeamRef | None = None
     resource_type: ResourceType | None = None
     description: str | None = None
     compatibility_mode: Mode | None = None
     metadata: Any = None
+    superseded_by: AssetRef | None = None
 
 
 async def create(session: Session, actor: Actor, *, fqn: str, details: AssetDetails) -> Asset:
@@ -104,4 +112,23 @@ async def _changed_values(session: Session, asset: Asset, details: AssetDetails)
         values["description"] = validation.clean_text(details.description, "description")
     if details.metadata is not None:
         values["meta"] = validation.clean_metadata(details.metadata)
+    if details.superseded_by is not None:
+        values["superseded_by_id"] = await _find_successor(session, asset, details.superseded_by)
     return {key: value for key, value in values.items() if value != getattr(asset, key)}
+
+
+async def _find_successor(session: Session, asset: Asset, ref: AssetRef) -> UUID | None:
+    """Return the id of the asset that replaces this one; raise Invalid if that would lead back to this one."""
+    if ref == NO_SUCCESSOR:
+        return None
+    successor = await assets.get(session, ref, field=("supersededBy",))
+    following, steps = successor, 0
+    while following.id != asset.id and following.superseded_by_id is not None and steps < MAX_SUCCESSORS:
+        (following,) = await assets.by_ids(session, [following.superseded_by_id])
+        steps += 1
+    if following.id == asset.id:
+        raise Invalid(
+            f"{asset.fqn} can't be superseded by {successor.fqn}, which is itself superseded by it, or the same asset.",
+            field=("supersededBy",),
+        )
+    return successor.id

@@ -18,6 +18,7 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal, new_id
 from tessera_gql.workflows.debts import Publication, update_debts
+from tessera_gql.workflows.imported_deprecations import end_with_contract, follow_contracts
 from tessera_gql.workflows.teams import require_owning_team
 
 
@@ -86,6 +87,8 @@ async def insert_contracts(
         if contract.status is ContractStatus.ACTIVE
     ]
     await update_debts(session, publications, live)
+    pairs = zip(rows, drafts, strict=True)
+    await follow_contracts(session, [(item[0], item[1], row, item[2].judgement.changes) for row, item in pairs])
     return rows
 
 
@@ -162,6 +165,8 @@ async def mark_retired(
 ) -> Contract:
     """Retire a contract, as its owner or as the asked teams of the proposal agreed."""
     await session.update_row(Contract, contract.id, status=ContractStatus.RETIRED)
+    if contract.status is ContractStatus.ACTIVE:
+        await end_with_contract(session, asset, contract)
     consumers = {row.consumer_team_id for row in await registrations.list_live(session, [asset.id])}
     event = ContractRetired(
         audience_team_ids=frozenset({asset.owner_team_id, *consumers}),
