@@ -6,7 +6,7 @@ A deprecation is of one field, with all that lies below it, or of the whole asse
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -201,15 +201,6 @@ def parse_sunset(value: object) -> datetime | None:
         return None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     return moment.astimezone(UTC) if moment.year in YEARS else None
-
-
-def require_date(text: str) -> datetime:
-    """Parse the date of a sunset that a person gives; raise Invalid for anything else."""
-    try:
-        day = date.fromisoformat(text.strip())
-    except ValueError:
-        raise Invalid(f"{text!r} is no date. Write it as 2031-06-01.", field=("sunsetAt",)) from None
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 @dataclass(frozen=True)

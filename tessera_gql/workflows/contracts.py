@@ -87,8 +87,12 @@ async def insert_contracts(
         if contract.status is ContractStatus.ACTIVE
     ]
     await update_debts(session, publications, live)
-    pairs = zip(rows, drafts, strict=True)
-    await follow_contracts(session, [(item[0], item[1], row, item[2].judgement.changes) for row, item in pairs])
+    published = [  # the deprecations of restored history are restored themselves
+        (asset, current, contract, draft.judgement.changes)
+        for contract, (asset, current, draft) in zip(rows, drafts, strict=True)
+        if draft.published_at is None
+    ]
+    await follow_contracts(session, published)
     return rows
 
 

@@ -122,14 +122,18 @@ async def declare(session: Session, read: ReadAsset, terms: Terms, origin: Depre
         for path, item in sorted(terms.items())
     ]
     for row in await session.insert_many(Deprecation, rows):
-        event = DeprecationDeclared(
-            **_subject(read, row),
-            sunset_at=row.sunset_at,
-            replacement=row.replacement,
-            reason=row.reason,
-            origin=row.origin,
-        )
-        session.record(event)
+        record_declared(session, read, row)
+
+
+def record_declared(session: Session, read: ReadAsset, row: Deprecation) -> None:
+    event = DeprecationDeclared(
+        **_subject(read, row),
+        sunset_at=row.sunset_at,
+        replacement=row.replacement,
+        reason=row.reason,
+        origin=row.origin,
+    )
+    session.record(event)
 
 
 async def update_terms(

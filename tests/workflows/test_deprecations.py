@@ -1,4 +1,4 @@
-"""Deprecations inform readers and remind them once, follow their documents, and let silence consent after the sunset."""
+"""Deprecations inform and remind readers, follow their documents, and let silence consent after the sunset."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -86,8 +86,8 @@ async def test_a_reminder_is_sent_30_7_and_1_days_before_the_sunset_once_however
         before = len(await world.events())
         for _ in range(2):
             await apply_due_deadlines(world.database)
-        for event in (await world.events())[before:]:
-            seen.append((event.payload["days_before"], f"{clock.now:%Y-%m-%d}"))
+        sent = (await world.events())[before:]
+        seen += [(event.payload["days_before"], f"{clock.now:%Y-%m-%d}") for event in sent]
         clock.advance(days=10 if clock.now < SUNSET - timedelta(days=42) else 1)
     assert seen == [(30, "2026-05-02"), (7, "2026-05-25"), (1, "2026-05-31")]
 

@@ -62,7 +62,7 @@ def find_deprecated_reads(plan: ManifestPlan, deprecated: Deprecated, now: datet
             if item.id not in before:
                 message = f"reads {deprecation.describe(upstream, item, now)}"
                 if reader.fields is None and (assumption := assumptions.get((fqn, upstream))):
-                    message += f" (all columns are assumed: {assumption})"
+                    message += f" ({assumption})"
                 reads.append(DeprecatedRead(fqn, upstream, asset, item.path, item.sunset_at, item.replacement, message))
     return tuple(sorted(reads, key=lambda read: (read.fqn, read.upstream, read.path)))
 
