@@ -33,6 +33,8 @@ FOR_PROJECTS = {
     Action.CREATE_ASSET,
     Action.UPDATE_ASSET,
     Action.PUBLISH_CONTRACT,
+    Action.DEPRECATE,
+    Action.END_DEPRECATION,
     Action.REGISTER,
     Action.WITHDRAW_PROPOSAL,
     Action.PUBLISH_PROPOSAL,
