@@ -277,8 +277,8 @@ def render_github(result: GateResult) -> Iterator[str]:
             title = f"{table.fqn} {STATE_PHRASES[table.state]}"
             yield build_workflow_command("error" if is_failing else "warning", details, **location, title=title)
     for verdict in result.deprecated_reads:
-        place = {"file": verdict.location.path, "line": str(verdict.location.line)} if verdict.location else {}
-        yield build_workflow_command("error", verdict.text, **place, title=f"{verdict.read.fqn} reads a deprecation")
+        position = {"file": verdict.location.path, "line": str(verdict.location.line)} if verdict.location else {}
+        yield build_workflow_command("error", verdict.text, **position, title=f"{verdict.read.fqn} reads a deprecation")
     notes = " | ".join([summarize(result), *list_notes(result)])
     yield build_workflow_command("notice", notes, title="Data contracts")
 

@@ -140,12 +140,12 @@ def is_after_sunset(deprecations: Iterable[LiveDeprecation], paths: Collection[s
 
     A sunset that lay in the past when it was announced gave no notice and does not count.
     """
-    gone = [
+    past_paths = [
         item.path
         for item in deprecations
         if item.sunset_at is not None and item.declared_at < item.sunset_at and item.sunset_at <= now
     ]
-    return bool(paths) and all(any(covers(deprecated, path) for deprecated in gone) for path in paths)
+    return bool(paths) and all(any(covers(deprecated, path) for deprecated in past_paths) for path in paths)
 
 
 def find_removed(deprecations: Sequence[D], changes: Iterable[Change]) -> list[D]:
@@ -221,6 +221,6 @@ def compare_imported(terms: Mapping[str, DeprecationTerms], live: Iterable[Any],
     rows = {row.path: row for row in live}
     added = {path: item for path, item in terms.items() if path not in rows}
     own = [row for row in rows.values() if row.origin is origin]
-    kept = [(row, terms[row.path]) for row in own if row.path in terms]
-    updated = [(row, item) for row, item in kept if not _is_stated(row, item)]
+    stated = [(row, terms[row.path]) for row in own if row.path in terms]
+    updated = [(row, item) for row, item in stated if not _is_stated(row, item)]
     return ImportedChanges(added, updated, [row for row in own if row.path not in terms])

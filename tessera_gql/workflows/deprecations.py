@@ -191,7 +191,7 @@ async def end_deprecation(
 def _require_declared(asset: Asset, path: str, live: Mapping[str, Deprecation]) -> Deprecation:
     name = deprecation.name_of(asset.fqn, path)
     if (row := live.get(path)) is None:
-        listed = ", ".join(deprecation.name_of(asset.fqn, other) for other in [*live][:3])
+        listed = ", ".join(deprecation.name_of(asset.fqn, deprecated) for deprecated in [*live][:3])
         hint = f" Deprecated are: {listed}." if listed else f" Nothing of {asset.fqn} is."
         raise NotFound(f"{name} is not deprecated.{hint}", field=("fields",))
     if row.origin is not DeprecationOrigin.DECLARED:

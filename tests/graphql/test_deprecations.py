@@ -67,8 +67,8 @@ async def test_a_deprecation_is_declared_listed_warned_about_and_ended(world: Wo
         **{name: {"path": None} for name in ("order_id", "customer_id", "total")},
         "note": {"path": "note"},
     }
-    others = await ask(READ, by=FQN, filter={"isDeprecated": {"eq": False}})
-    assert others["assets"]["nodes"] == [{"fqn": "analytics.core.other"}]
+    undeprecated = await ask(READ, by=FQN, filter={"isDeprecated": {"eq": False}})
+    assert undeprecated["assets"]["nodes"] == [{"fqn": "analytics.core.other"}]
     ended = await ask(END, input={"asset": FQN})
     assert [row["path"] for row in ended["endDeprecation"]["deprecations"]] == [None]
     assert (await ask(READ, by=FQN))["asset"]["isDeprecated"] is False
@@ -100,7 +100,7 @@ async def test_an_asset_is_superseded_by_another_but_never_in_a_circle(world: Wo
     for asset, successor in ((FQN, FQN), (new, FQN)):
         (error,) = (await ask(UPDATE, input={"asset": asset, "supersededBy": successor}))["updateAsset"]["errors"]
         assert (error["code"], error["field"]) == ("INVALID", ["input", "supersededBy"])
-    kept = await ask(UPDATE, input={"asset": FQN, "description": "Old."})
-    assert kept["updateAsset"]["asset"]["supersededBy"] == new
+    unchanged = await ask(UPDATE, input={"asset": FQN, "description": "Old."})
+    assert unchanged["updateAsset"]["asset"]["supersededBy"] == new
     removed = await ask(UPDATE, input={"asset": FQN, "supersededBy": None})
     assert removed["updateAsset"]["asset"]["supersededBy"] is None

@@ -38,9 +38,9 @@ async def test_a_manifest_that_starts_to_read_a_deprecated_column_warns_until_it
     old = reading("old_report", "finance", "id, coupon")
     await run_sync(world, manifest(ORDERS, old))
     await announce(world, "coupon")
-    new, other = reading("report", "finance", "coupon"), reading("totals", "finance", "id, discount")
+    new, totals = reading("report", "finance", "coupon"), reading("totals", "finance", "id, discount")
     assert await messages(world, ORDERS, old) == []
-    assert await messages(world, ORDERS, old, other) == []
+    assert await messages(world, ORDERS, old, totals) == []
     assert await messages(world, ORDERS, old, new) == [f"report {MESSAGE}"]
     everything = reading("everything", "finance", "*")
     assert await messages(world, ORDERS, old, everything) == [f"everything {MESSAGE} (the query reads all its columns)"]

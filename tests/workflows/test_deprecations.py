@@ -52,16 +52,16 @@ def marked(column: str, **marks: Any) -> dict[str, Any]:
 
 async def test_exactly_the_readers_of_a_deprecated_field_are_informed(world: World) -> None:
     asset = await world.published()
-    reader, other, all_reader = [await world.team(name) for name in ("reader", "other", "all")]
+    reader, total_reader, all_reader = [await world.team(name) for name in ("reader", "total", "all")]
     await world.register(asset, reader, "note")
-    await world.register(asset, other, "total")
+    await world.register(asset, total_reader, "total")
     await world.register(asset, all_reader)
     (row,) = await announce(world, asset, "note", replacement="comment")
     expected = {str(team) for team in (reader.id, all_reader.id, asset.owner_team_id)}
     assert await audiences(world, "DEPRECATION_DECLARED") == [expected]
     assert (row.path, row.sunset_at, row.replacement) == ("note", SUNSET, "comment")
     await announce(world, asset)
-    assert await audiences(world, "DEPRECATION_DECLARED") == [expected, expected | {str(other.id)}]
+    assert await audiences(world, "DEPRECATION_DECLARED") == [expected, expected | {str(total_reader.id)}]
 
 
 async def test_deprecating_twice_changes_the_terms_and_the_same_terms_write_nothing(world: World) -> None:
@@ -81,15 +81,15 @@ async def test_a_reminder_is_sent_30_7_and_1_days_before_the_sunset_once_however
 ) -> None:
     asset = await world.published(consumers=1)
     await announce(world, asset, "note")
-    seen: list[tuple[int, str]] = []
+    reminders: list[tuple[int, str]] = []
     while clock.now < SUNSET + timedelta(days=2):
         before = len(await world.events())
         for _ in range(2):
             await apply_due_deadlines(world.database)
-        sent = (await world.events())[before:]
-        seen += [(event.payload["days_before"], f"{clock.now:%Y-%m-%d}") for event in sent]
+        reminder_events = (await world.events())[before:]
+        reminders += [(event.payload["days_before"], f"{clock.now:%Y-%m-%d}") for event in reminder_events]
         clock.advance(days=10 if clock.now < SUNSET - timedelta(days=42) else 1)
-    assert seen == [(30, "2026-05-02"), (7, "2026-05-25"), (1, "2026-05-31")]
+    assert reminders == [(30, "2026-05-02"), (7, "2026-05-25"), (1, "2026-05-31")]
 
 
 async def test_missed_reminders_are_not_sent_late_and_a_new_sunset_reminds_again(

@@ -101,9 +101,9 @@ def _read_terms(model: Model) -> dict[str, deprecation.DeprecationTerms]:
     }
 
 
-async def _link_versions(session: Session, plan: ManifestPlan, written: Sequence[Model]) -> None:
+async def _link_versions(session: Session, plan: ManifestPlan, models: Sequence[Model]) -> None:
     """Link the assets of a model's versions to that of its latest one, as far as they exist by now."""
-    names = {_base_name(model) for model in written if model.version and model.latest_version}
+    names = {_base_name(model) for model in models if model.version and model.latest_version}
     if not names:
         return
     versions = [model for model in plan.state.manifest.models if model.version and model.fqn in plan.ids]
