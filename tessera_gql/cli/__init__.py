@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "dbt": ("dbt", "app", CONTRACTS_PANEL),
     "github": ("github", "app", CONTRACTS_PANEL),
     "register": ("catalog", "register", CONTRACTS_PANEL),
+    "deprecate": ("deprecations", "deprecate", CONTRACTS_PANEL),
     "unregister": ("catalog", "unregister", CONTRACTS_PANEL),
     "inbox": ("inbox", "inbox", CONTRACTS_PANEL),
     "ack": ("inbox", "ack", CONTRACTS_PANEL),

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from tessera_gql.cli.api import TeamOption, connect
-from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_properties, print_table
+from tessera_gql.cli.deprecations import print_deprecations
+from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_note, print_properties, print_table
 from tessera_gql.client import AssetTier, CompatibilityMode, TesseraClient
 from tessera_gql.client.operation import is_global_id
 from tessera_gql.client.operations.catalog import AssetDetails, TeamChanges
@@ -156,8 +157,10 @@ def show_asset(fqn: str, as_json: JsonOption = False) -> None:
     with connect() as client:
         asset = client.get_asset(fqn)
         registrations = [item for item in client.registrations(asset_id=asset.id) if item.status != "INACTIVE"]
+        deprecations = list(client.deprecations(asset))
     if as_json:
-        print_json({**asset.model_dump(mode="json", by_alias=True), "registrations": registrations})
+        details = {"registrations": registrations, "deprecations": deprecations}
+        print_json({**asset.model_dump(mode="json", by_alias=True), **details})
         return
     print_properties(
         fqn=asset.fqn,
@@ -169,7 +172,9 @@ def show_asset(fqn: str, as_json: JsonOption = False) -> None:
         tier=asset.tier if asset.is_tier_confirmed else f"{asset.tier} (not confirmed)",
         archived=asset.archived_at,
         open_proposal=asset.open_proposal and asset.open_proposal.id,
+        superseded_by=asset.superseded_by,
     )
+    print_deprecations(deprecations)
     rows = (
         (item.consumer_team, "everything" if item.fields is None else item.fields, item.purpose)
         for item in registrations
@@ -241,6 +246,8 @@ def register(
     else:
         reads = "everything" if registration.fields is None else ", ".join(registration.fields)
         print_line(f"{registration.consumer_team.name} reads {reads} of {registration.asset.fqn} ({registration.id}).")
+    for warning in registration.warnings:
+        print_note((f"note: {warning}", "yellow"))
 
 
 def unregister(

@@ -163,8 +163,8 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
 
     With --ask, proposals are opened or updated for what breaks, and withdrawn for what no longer does; nothing is
     published. Exit 0 if nothing breaks or all teams approved exactly these terms; 1 if consumers must be asked, a team
-    blocked, or a table conflicts; 2 for invalid input; 3 while waiting for acknowledgments; 4 if the server is
-    unavailable.
+    blocked, a table conflicts, or a model starts to read what is deprecated; 2 for invalid input; 3 while waiting for
+    acknowledgments; 4 if the server is unavailable.
 
     Example: tessera dbt impact target/manifest.json --format github --ask --wait 20m
     """
@@ -204,7 +204,11 @@ def _locate(result: GateResult, content: bytes, manifest: Path) -> GateResult:
         else table
         for table in result.tables
     ]
-    return replace(result, tables=tuple(tables))
+    nodes = {table.fqn: table.impact.unique_id for table in result.tables}
+    reads = [
+        replace(verdict, location=files.find(nodes.get(verdict.read.fqn), ())) for verdict in result.deprecated_reads
+    ]
+    return replace(result, tables=tuple(tables), deprecated_reads=tuple(reads))
 
 
 def _choose_change_set(key: str | None, title: str | None, url: str | None) -> ChangeSetRequest | None:

@@ -10,7 +10,7 @@ from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.model_files import FileLine
 from tessera_gql.client import TesseraClient
 from tessera_gql.client.enums import TableState
-from tessera_gql.client.manifest_models import ManifestImpact, ModelImpact, ModelReader
+from tessera_gql.client.manifest_models import DeprecatedRead, ManifestImpact, ModelImpact, ModelReader
 from tessera_gql.client.models import ProposalDetails
 from tessera_gql.escaping import build_tessera_command
 
@@ -140,13 +140,33 @@ class ChangeSetAsk:
 
 
 @dataclass(frozen=True)
+class ReadVerdict:
+    """Something deprecated that the manifest starts to read, with the line of the reading model's source."""
+
+    read: DeprecatedRead
+    location: FileLine | None = None
+
+    @property
+    def text(self) -> str:
+        return f"{self.read.fqn} {self.read.message}"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            **self.read.model_dump(by_alias=True),
+            "file": self.location.path if self.location else None,
+            "line": self.location.line if self.location else None,
+        }
+
+
+@dataclass(frozen=True)
 class GateResult:
-    """The verdicts about all tables of a manifest, ordered by fqn."""
+    """The verdicts about all tables of a manifest, ordered by fqn, and what it starts to read that is deprecated."""
 
     tables: tuple[TableVerdict, ...]
     warnings: tuple[str, ...] = ()
     compared_as: tuple[str, ...] = ()
     declared_only: int = 0
+    deprecated_reads: tuple[ReadVerdict, ...] = ()
 
     def in_state(self, *states: TableState) -> list[TableVerdict]:
         return [table for table in self.tables if table.state in states]
@@ -165,10 +185,14 @@ class GateResult:
         return [table.proposal for table in self.in_state(TableState.WAITING) if table.proposal]
 
     def exit_code(self, fail_on: FailOn) -> ExitCode:
-        """Return 0 if the gate passes, 1 for tables to ask for, blocked or refused ones, 3 while waiting."""
+        """Return 0 if the gate passes, 3 while waiting, 1 for tables to ask for, blocked or refused ones.
+
+        It is 1 as well if the manifest starts to read something deprecated.
+        """
         if fail_on is FailOn.NEVER:
             return ExitCode.DONE
-        if self.in_state(*BLOCKING_STATES, *([TableState.UNREAD] if fail_on is FailOn.BREAKING else [])):
+        blocking = [*BLOCKING_STATES, *([TableState.UNREAD] if fail_on is FailOn.BREAKING else [])]
+        if self.deprecated_reads or self.in_state(*blocking):
             return ExitCode.NEGATIVE
         return ExitCode.WAITING if self.in_state(TableState.WAITING) else ExitCode.DONE
 
@@ -176,7 +200,11 @@ class GateResult:
 def evaluate(impact: ManifestImpact) -> GateResult:
     """Turn the impact of a manifest into verdicts."""
     return GateResult(
-        tuple(map(_evaluate_table, impact.models)), impact.warnings, impact.compared_as, impact.declared_only
+        tuple(map(_evaluate_table, impact.models)),
+        impact.warnings,
+        impact.compared_as,
+        impact.declared_only,
+        tuple(map(ReadVerdict, impact.deprecated_reads)),
     )
 
 

@@ -57,7 +57,9 @@ def summarize(result: GateResult) -> str:
     counts = {state: len(result.in_state(state)) for state in STATE_PHRASES}
     names = {TableState.ASK: "breaking", TableState.UNREAD: "breaking but unread"}
     parts = [f"{count} {names.get(state, state.lower())}" for state, count in counts.items() if count]
-    return f"{len(result.tables)} tables: {', '.join(parts) or 'none'}."
+    reads = len(result.deprecated_reads)
+    deprecated = f" It starts {reads} deprecated read{'s' if reads > 1 else ''}." if reads else ""
+    return f"{len(result.tables)} tables: {', '.join(parts) or 'none'}.{deprecated}"
 
 
 def list_notes(result: GateResult) -> list[str]:
@@ -87,6 +89,7 @@ def render_text(result: GateResult) -> Iterator[str]:
             yield f"and {len(tables) - MAX_NAMED_TABLES} more: {STATE_PHRASES[state]}"
     for ask in result.change_set_asks:
         yield f"{describe_ask(ask)}: {ask.command}"
+    yield from (verdict.text for verdict in result.deprecated_reads)
     yield from (f"note: {note}" for note in list_notes(result))
     yield summarize(result)
 
@@ -189,6 +192,7 @@ def render_json(result: GateResult) -> dict[str, Any]:
         "summary": {state.lower(): len(result.in_state(state)) for state in TableState},
         "models": [table.as_json() for table in result.tables if table.state is not TableState.UNCHANGED],
         "changeSetAsks": [ask.as_json() for ask in result.change_set_asks],
+        "deprecatedReads": [verdict.as_json() for verdict in result.deprecated_reads],
         "warnings": result.warnings,
         "comparedAs": result.compared_as,
         "declaredOnly": result.declared_only,
@@ -205,6 +209,7 @@ def render_markdown(result: GateResult) -> Iterator[str]:
     if reported:
         yield "\n| table | version | change | who reads it | answer |\n|---|---|---|---|---|"
     yield from map(_render_row, reported)
+    yield from _render_deprecated_reads(result)
     asks = [ASK_COMMAND] if result.in_state(TableState.ASK) else []
     singles = [command for table in failing if not table.change_set for command in table.acknowledge_commands()]
     for ask in result.change_set_asks:
@@ -231,11 +236,20 @@ def _render_ask(ask: ChangeSetAsk) -> str:
     return f"{to_markdown_code(ask.team)} is asked once, in {to_markdown_code(ask.change_set)}: {tables}{rest}."
 
 
+def _render_deprecated_reads(result: GateResult) -> Iterator[str]:
+    if result.deprecated_reads:
+        yield "\nThese models start to read what is deprecated:\n"
+    for verdict in result.deprecated_reads:
+        yield f"- {to_markdown_code(verdict.read.fqn)} {escape_markdown(verdict.read.message)}"
+
+
 def _choose_headline(result: GateResult) -> str:
     if result.in_state(TableState.ASK):
         return "some readers have to be asked"
     if result.in_state(TableState.BLOCKED, TableState.WAITING):
         return "some readers have not agreed"
+    if result.deprecated_reads:
+        return "something deprecated is read"
     return "some tables can't be checked" if result.in_state(*BLOCKING_STATES) else "nobody is hurt"
 
 
@@ -282,6 +296,9 @@ def render_github(result: GateResult) -> Iterator[str]:
             details = " | ".join([*([table.impact.refused] if table.impact.refused else []), *_iter_details(table)])
             title = f"{table.fqn} {STATE_PHRASES[table.state]}"
             yield build_workflow_command("error" if is_failing else "warning", details, **location, title=title)
+    for verdict in result.deprecated_reads:
+        position = {"file": verdict.location.path, "line": str(verdict.location.line)} if verdict.location else {}
+        yield build_workflow_command("error", verdict.text, **position, title=f"{verdict.read.fqn} reads a deprecation")
     asks = (f"{describe_ask(ask)}: {ask.command}" for ask in result.change_set_asks)
     notes = " | ".join([summarize(result), *asks, *list_notes(result)])
     yield build_workflow_command("notice", notes, title="Data contracts")
@@ -293,7 +310,8 @@ def render_junit(result: GateResult) -> str:
     Names are escaped because XML has no control characters.
     """
     failing = result.in_state(*FAILING_STATES)
-    counts = {"tests": str(len(result.tables)), "failures": str(len(failing))}
+    reads = result.deprecated_reads
+    counts = {"tests": str(len(result.tables) + len(reads)), "failures": str(len(failing) + len(reads))}
     suite = ET.Element("testsuite", {"name": "tessera dbt impact", **counts})
     for table in result.tables:
         name = escape_terminal(table.fqn)
@@ -305,6 +323,12 @@ def render_junit(result: GateResult) -> str:
             failure.text = "\n".join(map(escape_log_line, (_describe(table), *_iter_details(table))))
         elif table.state is TableState.SKIPPED:
             ET.SubElement(case, "skipped", {"message": escape_terminal(table.impact.refused or "")})
+    for verdict in reads:
+        location = {"file": escape_terminal(verdict.location.path)} if verdict.location else {}
+        name = escape_terminal(f"{verdict.read.fqn} reads {verdict.read.upstream}")
+        case = ET.SubElement(suite, "testcase", {"classname": "deprecations", "name": name, **location})
+        failure = ET.SubElement(case, "failure", {"message": escape_terminal(verdict.text), "type": "DEPRECATED"})
+        failure.text = escape_log_line(verdict.text)
     if notes := list_notes(result):
         ET.SubElement(suite, "system-out").text = "\n".join(map(escape_log_line, notes))
     ET.indent(suite)

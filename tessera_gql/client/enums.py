@@ -136,6 +136,14 @@ class DebtKind(StrEnum):
     FORCED = "FORCED"
 
 
+class DeprecationOrigin(StrEnum):
+    """The source of a deprecation."""
+
+    DECLARED = "DECLARED"
+    SCHEMA = "SCHEMA"
+    DBT_MANIFEST = "DBT_MANIFEST"
+
+
 class DocumentFormat(StrEnum):
     """The format of a schema document."""
 

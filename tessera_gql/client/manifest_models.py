@@ -121,6 +121,17 @@ class ModelImpact(Model):
     open_proposal: OpenProposal | None
 
 
+class DeprecatedRead(Model):
+    """What a model starts to read although it is deprecated. `path` None means the whole table."""
+
+    fqn: str
+    upstream: str
+    path: str | None
+    sunset_at: datetime | None
+    replacement: str | None
+    message: str
+
+
 class ManifestImpact(Model):
     """What a sync of a manifest would do, with one entry per table. `compared_as` are the schemas of another target."""
 
@@ -128,3 +139,4 @@ class ManifestImpact(Model):
     warnings: tuple[str, ...]
     declared_only: int
     compared_as: tuple[str, ...]
+    deprecated_reads: tuple[DeprecatedRead, ...] = ()

@@ -13,6 +13,7 @@ from tessera_gql.client.operations import (
     catalog,
     comments,
     debts,
+    deprecations,
     manifests,
     projects,
     publishing,
@@ -119,6 +120,9 @@ class _Methods:
     acknowledge_change_set = ClientMethod(acknowledgments.acknowledge_change_set)
     acknowledge_debt = ClientMethod(debts.acknowledge_debt)
     debts = ClientMethod(debts.debts)
+    deprecate = ClientMethod(deprecations.deprecate)
+    end_deprecation = ClientMethod(deprecations.end_deprecation)
+    deprecations = ClientMethod(deprecations.deprecations)
     sync_dbt = ClientMethod(manifests.sync_dbt)
     ask_dbt = ClientMethod(manifests.ask_dbt)
     dbt_impact = ClientMethod(manifests.dbt_impact)

@@ -16,6 +16,7 @@ from tessera_gql.client.enums import (
     ContractStatus,
     DebtKind,
     DependencyType,
+    DeprecationOrigin,
     DocumentFormat,
     EventKind,
     OnSilence,
@@ -125,6 +126,8 @@ class Asset(AssetSummary):
     is_tier_confirmed: bool
     current_contract: ContractSummary | None
     open_proposal: ProposalSummary | None
+    is_deprecated: bool
+    superseded_by: AssetSummary | None
     metadata: JsonObject
     created_at: datetime
     archived_at: datetime | None
@@ -206,6 +209,19 @@ class Registration(Model):
     registered_at: datetime
     acknowledged_at: datetime | None
     row_version: int
+
+
+class RegistrationPayload(Model):
+    """A registration with the warnings about it, as the server returns them."""
+
+    registration: Registration
+    warnings: tuple[str, ...] | None = None
+
+
+class RegistrationResult(Registration):
+    """A registration after a call that wrote it; `warnings` say what it reads that is deprecated."""
+
+    warnings: tuple[str, ...] = ()
 
 
 class Proposal(ProposalSummary):
@@ -316,6 +332,26 @@ class Debt(Model):
     settled_at: datetime | None
     asset: AssetSummary
     team: TeamSummary
+
+
+class Deprecation(Model):
+    """An announcement that a field goes away, or with the `path` None the whole asset."""
+
+    id: str
+    path: str | None
+    sunset_at: datetime | None
+    replacement: str | None
+    reason: str | None
+    origin: DeprecationOrigin
+    declared_at: datetime
+    ended_at: datetime | None
+
+
+class DeprecationResult(Model):
+    """The deprecations that a call declared, changed or ended."""
+
+    asset: AssetSummary
+    deprecations: tuple[Deprecation, ...]
 
 
 class Diff(Model):

@@ -94,6 +94,8 @@ class Model:
     path: str | None
     fingerprint: str
     """A hash of everything that a sync stores. The owner and the query are not part of it."""
+    deprecations: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict[str, Mapping[str, str | None]])
+    """What goes away by column, with `sunset` and `replacement`; the whole table has an empty name."""
 
     @property
     def basis(self) -> ColumnBasis:
@@ -278,7 +280,9 @@ class _Graph:
         }
         mode = next((mode for n in nodes if (mode := dbt_nodes.compatibility_mode(n))), None)
         tier = next((tier for n in nodes if (tier := dbt_nodes.tier(n))), None)
+        deprecations = dbt_nodes.deprecations(node, columns)
         synced_fields = fields | ({"tier": tier} if tier else {})
+        synced_fields |= {"deprecations": deprecations} if deprecations else {}
         synced_fields |= {"compatibility_mode": mode, "known_columns": observed_types and known_columns}
         return Model(
             **fields,
@@ -296,6 +300,7 @@ class _Graph:
             materialized=config.text("materialized"),
             compiled_code=node.text("compiled_code") or node.text("compiled_sql"),
             fingerprint=_compute_fingerprint(synced_fields),
+            deprecations=deprecations,
         )
 
     def _find_observed_types(self, nodes: list[UntrustedJson], fqn: str) -> ColumnTypes | None:

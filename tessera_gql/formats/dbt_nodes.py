@@ -1,7 +1,7 @@
 """Read the attributes of a table from its dbt node, across dbt versions. Only fqns are lower-cased."""
 
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from unicodedata import normalize
 
 from tessera_gql.diff import Mode
@@ -112,6 +112,24 @@ def tier(node: UntrustedJson) -> str | None:
     """Return the tier that `meta.tier` names, in upper case; None if there is none."""
     text = UntrustedJson(meta(node), node.name, node.warnings).text("tier")
     return (text.strip().upper() or None) if text is not None else None
+
+
+def deprecations(node: UntrustedJson, columns: Mapping[str, UntrustedJson]) -> dict[str, dict[str, str | None]]:
+    """Return what goes away by column, the whole table under an empty name: its date and its replacement.
+
+    The date of a table is dbt's `deprecation_date`. That of a column is in its meta, as is `replacement`; `deprecated`
+    is enough there if no date is known.
+    """
+    deprecated: dict[str, dict[str, str | None]] = {}
+    if sunset := node.text("deprecation_date"):
+        own = UntrustedJson(meta(node), node.name, node.warnings)
+        deprecated[""] = {"sunset": sunset, "replacement": own.text("replacement")}
+    for name, column in columns.items():
+        own = UntrustedJson(meta(column), column.name, column.warnings)
+        sunset = own.text("deprecation_date")
+        if sunset or own.flag("deprecated"):
+            deprecated[name] = {"sunset": sunset, "replacement": own.text("replacement")}
+    return deprecated
 
 
 def _first_name(value: object) -> str | None:

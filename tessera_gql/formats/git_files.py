@@ -1,7 +1,7 @@
 """Read and write the YAML files of teams and assets in a git repository.
 
-The files contain teams, assets, all contracts, live registrations and dependencies. Ids, API keys, proposals with their
-acknowledgments, ended registrations and the event log belong to one database and are left out.
+The files contain teams, assets, all contracts, live registrations and deprecations, and dependencies. Ids, API keys,
+proposals with their acknowledgments, ended registrations and the event log belong to one database and are left out.
 """
 
 import hashlib
@@ -77,6 +77,20 @@ class DependencyEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeprecationEntry:
+    """A live deprecation of a field, or without a path of the whole asset."""
+
+    path: str | None = None
+    sunset_at: datetime | None = None
+    replacement: str | None = None
+    reason: str | None = None
+    origin: str
+    declared_by: str
+    declared_at: datetime
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TeamFile:
     """The content of a team's file. An archived team is marked, so that a pull keeps it archived."""
 
@@ -101,7 +115,9 @@ class AssetFile:
     tier: str | None = None
     tier_confirmed: bool = False
     archived: bool = False
+    superseded_by: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    deprecations: tuple[DeprecationEntry, ...] = ()
     contracts: tuple[ContractEntry, ...] = ()
     registrations: tuple[RegistrationEntry, ...] = ()
     dependencies: tuple[DependencyEntry, ...] = ()
@@ -111,6 +127,7 @@ class AssetFile:
 FILE_TYPES: Mapping[str, type[TeamFile] | type[AssetFile]] = {"team": TeamFile, "asset": AssetFile}
 _ENTRY_TYPES: Mapping[str, type[Any]] = {
     "contracts": ContractEntry,
+    "deprecations": DeprecationEntry,
     "registrations": RegistrationEntry,
     "dependencies": DependencyEntry,
 }

@@ -52,8 +52,19 @@ def parse_contract(text: str) -> list[ParsedSchema]:
         raise DocumentError("This data contract has no `schema` with objects, so it promises nothing about data.")
     tables = [_convert_object(contract, item) for item in objects]
     if len(tables) == 1:
-        return [_restore_exact_terms(document, tables[0])]
-    return tables
+        tables = [_restore_exact_terms(document, tables[0])]
+    return [_mark_deprecated(contract, table) for table in tables]
+
+
+def _mark_deprecated(contract: UntrustedJson, table: ParsedSchema) -> ParsedSchema:
+    """Mark the schema of a contract with the status `deprecated`, with the end of its life as the sunset."""
+    if (contract.text("status") or "").lower() != "deprecated" or not isinstance(table.schema, dict):
+        return table
+    ends = {item.text("property"): item.value.get("value") for item in contract.objects("slaProperties")}
+    sunset = str(ends.get("endOfLife") or ends.get("endOfSupport") or "") or None
+    schema: JsonObject = table.schema
+    marks = without({"deprecated": True, "x-sunset": schema.get("x-sunset") or sunset}, ())
+    return replace(table, schema={**schema, **marks})
 
 
 def _convert_object(contract: UntrustedJson, item: UntrustedJson) -> ParsedSchema:
@@ -116,9 +127,13 @@ class _ColumnReader:
             schema["required"] = list(dict.fromkeys((*schema.get("required", ()), *names)))
         schema |= read_enum((item.value.get("value") for item in column.objects("enum")), path, self.terms)
         self._read_promises(column, path)
-        return schema | without(
-            {"description": column.text("description"), "deprecated": column.flag("deprecated") or None}, ()
-        )
+        custom = _custom_properties(column) if column.flag("deprecated") else {}
+        annotations = {
+            "description": column.text("description"),
+            "deprecated": column.flag("deprecated") or None,
+            **{f"x-{name}": value for name in ("sunset", "replacement") if isinstance(value := custom.get(name), str)},
+        }
+        return schema | without(annotations, ())
 
     def _read_type(self, column: UntrustedJson, depth: int) -> JsonObject:
         logical_type, physical_type = column.text("logicalType"), column.text("physicalType")
@@ -196,7 +211,7 @@ def _names_table(elements: list[str], names: set[str], contract: UntrustedJson) 
 
 def _restore_exact_terms(document: JsonObject, table: ParsedSchema) -> ParsedSchema:
     """Return the terms in `customProperties` if an export of them has the same columns and agreements."""
-    properties = _custom_properties(document)
+    properties = _custom_properties(UntrustedJson(document, "the contract", Warnings()))
     if not EXACT_TERMS & properties.keys():
         return table
     schema, guarantees, mode = (properties.get(name) for name in ("jsonSchema", "guarantees", "compatibilityMode"))
@@ -213,11 +228,11 @@ def _restore_exact_terms(document: JsonObject, table: ParsedSchema) -> ParsedSch
     return replace(table, **fields)
 
 
-def _custom_properties(document: JsonObject) -> JsonObject:
-    contract = UntrustedJson(document, "the contract", Warnings())
+def _custom_properties(owner: UntrustedJson) -> JsonObject:
+    """Return the custom properties of a contract or of a column by name."""
     return {
         name: item.value.get("value")
-        for item in contract.objects("customProperties")
+        for item in owner.objects("customProperties")
         if (name := item.text("property")) is not None
     }
 

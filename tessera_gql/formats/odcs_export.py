@@ -50,7 +50,7 @@ def render_contract(  # noqa: PLR0913 - one parameter for each part of the docum
         "kind": "DataContract",
         "id": fqn,
         "version": version,
-        "status": "active",
+        "status": "deprecated" if isinstance(schema, dict) and schema.get("deprecated") is True else "active",
         "domain": fqn.split(".", maxsplit=1)[0] if "." in fqn else None,
         "schema": [_without_none(table) for table in terms["schema"]],
         "slaProperties": terms["slaProperties"] or None,

@@ -14,19 +14,29 @@ from tessera_gql.graphql.fields import AssetField, load_fields
 from tessera_gql.graphql.filters import optional, or_keep, or_none
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.lineage import lineage_field
-from tessera_gql.graphql.listings import ASSETS, CONSUMERS, CONTRACTS, DEBTS, DEPENDENCIES, PROPOSALS, REGISTRATIONS
+from tessera_gql.graphql.listings import (
+    ASSETS,
+    CONSUMERS,
+    CONTRACTS,
+    DEBTS,
+    DEPENDENCIES,
+    DEPRECATIONS,
+    PROPOSALS,
+    REGISTRATIONS,
+)
 from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, VersionedInput, mutation, payload_field
-from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_loader, team_ref
+from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_loader, asset_ref, team_ref
 from tessera_gql.graphql.relations import relation, root_by_ref
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON, check_text
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
 from tessera_gql.policy.access import Action, is_allowed_on_asset
+from tessera_gql.policy.deprecation import WHOLE
 from tessera_gql.policy.enums import AssetTier, ResourceType
 from tessera_gql.store import tables
 from tessera_gql.store.lineage import Direction
 from tessera_gql.workflows import assets
-from tessera_gql.workflows.assets import AssetDetails
+from tessera_gql.workflows.assets import NO_SUCCESSOR, AssetDetails
 
 
 @from_row(metadata="meta")
@@ -76,6 +86,17 @@ class Asset(Node):
         "asset_id",
         description="What publishes of the asset left undone for teams that read it, until it is settled.",
     )
+    deprecations = connection(
+        DEPRECATIONS,
+        "asset_id",
+        description="The deprecations of the asset and its fields that hold now, the oldest first.",
+    )
+    superseded_by = relation(
+        "Asset",
+        "row.superseded_by_id",
+        "The asset that replaces this one, such as the latest version of a dbt model; null if there is none.",
+        nullable=True,
+    )
     dependencies = connection(
         DEPENDENCIES,
         "dependent_asset_id",
@@ -112,6 +133,11 @@ class Asset(Node):
     ) -> list[AssetField]:
         contract = await info.context.loaders.active_contract.load(self.row.id)
         return await load_fields(info.context, self.row.id, contract, or_none(paths))
+
+    @computed_field("Whether the asset is deprecated as a whole.")
+    async def is_deprecated(self, info: Info) -> bool:
+        live = await info.context.loaders.deprecations_of_asset.load(self.row.id)
+        return any(item.path == WHOLE for item in live)
 
     @computed_field("Whether the caller may publish contracts of the asset.")
     def viewer_can_publish(self, info: Info) -> bool:
@@ -175,6 +201,7 @@ class UpdateAssetInput(VersionedInput):
         "The suggested tier, without effect until an administrator sets it; refused once one has."
     )
     metadata: JSON | None = optional("The new metadata, which replaces the old object as a whole; null empties it.")
+    superseded_by: AssetRefInput | None = optional("The asset that replaces this one; null removes it.")
 
 
 @strawberry.type(description="The result of `updateAsset`.")
@@ -190,6 +217,9 @@ async def update_asset(call: Call, arguments: UpdateAssetInput) -> UpdateAssetPa
         compatibility_mode=or_keep(arguments.compatibility_mode, "compatibility_mode"),
         metadata={} if arguments.metadata is None else or_none(arguments.metadata),
         tier=or_keep(arguments.tier, "tier"),
+        superseded_by=NO_SUCCESSOR
+        if arguments.superseded_by is None
+        else asset_ref(or_none(arguments.superseded_by), "superseded_by"),
     )
     row = await assets.update(
         call.session,

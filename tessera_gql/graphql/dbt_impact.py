@@ -35,6 +35,7 @@ from tessera_gql.workflows.dbt.compare import plan_manifest
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
 from tessera_gql.workflows.dbt.progress import Phase
+from tessera_gql.workflows.dbt.readers import DeprecatedRead as DbtDeprecatedRead
 from tessera_gql.workflows.dbt.readers import TableReader
 
 describe_enum(
@@ -202,6 +203,22 @@ class DbtModelImpact(RowBacked):
         return [to_type("Team", row) for row in rows]
 
 
+@from_row(path=lambda read: read.path or None)
+@strawberry.type(description="A deprecated field or table that a model of the manifest starts to read.")
+class DeprecatedRead(RowBacked):
+    row: strawberry.Private[DbtDeprecatedRead]
+    fqn: str = strawberry.field(
+        description="The fully qualified name of the reading model, or the `unique_id` of the exposures."
+    )
+    upstream: str = strawberry.field(description="The fully qualified name of the table that is read.")
+    path: str | None = strawberry.field(description="The deprecated field; null if the whole table is deprecated.")
+    sunset_at: datetime | None = strawberry.field(description="The time at which it goes; null if none is announced.")
+    replacement: str | None = strawberry.field(description="The field or asset to use instead; null if there is none.")
+    message: str = strawberry.field(description="What is read and when it goes, in words that follow the reader.")
+
+    asset = relation("Asset", "row.asset_id", "The asset that is read.")
+
+
 @from_row(compared_as=lambda plan: list(plan.target.known_schemas) if plan.target else [])
 @strawberry.type(description="The effect of syncing a dbt manifest, without syncing it.")
 class ManifestImpact(RowBacked):
@@ -215,6 +232,10 @@ class ManifestImpact(RowBacked):
         description="The schemas with whose tables a manifest of another target was compared; empty if it has the"
         " known target."
     )
+
+    @computed_field("What is deprecated and read by the manifest, but by none that was synced before.")
+    def deprecated_reads(self) -> list[DeprecatedRead]:
+        return [DeprecatedRead.of(read) for read in self.row.deprecated_reads]
 
     @computed_field("All tables of the manifest and those that left it, sorted by fqn.")
     def models(self) -> list[DbtModelImpact]:

@@ -17,6 +17,7 @@ from tessera_gql.policy.enums import (
     ContractStatus,
     DebtKind,
     DependencyType,
+    DeprecationOrigin,
     Evidence,
     Intent,
     OnSilence,
@@ -269,6 +270,13 @@ describe_enum(
     OBSERVATION="No read for long enough in a log that covers the time without a gap.",
 )
 describe_enum(
+    DeprecationOrigin,
+    "The source of a deprecation.",
+    DECLARED="The owning team declared it, and only the owning team ends it.",
+    SCHEMA="The schema of the active contract states it, and it ends when the schema no longer does.",
+    DBT_MANIFEST="The synced dbt manifest states it, and it ends when the manifest no longer does.",
+)
+describe_enum(
     DependencyType,
     "The way in which one asset depends on another.",
     CONSUMES="The dependent asset reads the other one.",
@@ -324,6 +332,10 @@ describe_enum(
     CONTRACT_PUBLISHED="A contract became active, by force or not.",
     CONTRACT_UPDATED="The metadata of a contract changed.",
     CONTRACT_RETIRED="A contract was retired.",
+    DEPRECATION_DECLARED="A field or an asset was deprecated: it goes away at the sunset.",
+    DEPRECATION_UPDATED="The sunset or the replacement of a deprecation changed.",
+    DEPRECATION_ENDED="A deprecation no longer holds, because it was withdrawn or carried out.",
+    DEPRECATION_REMINDER="The readers of what is deprecated were reminded of the sunset.",
     REGISTRATION_CREATED="A team registered as a consumer of an asset.",
     DEBT_RECORDED="A publish left something undone for a team: it was not asked, or reads a field that is not there.",
     DEBT_SETTLED="Debts of a team ended: it acknowledged them, corrected its registration, or a field came back.",

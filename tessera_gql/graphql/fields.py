@@ -8,7 +8,8 @@ import strawberry
 
 from tessera_gql import diff
 from tessera_gql.graphql.context import Context, Info
-from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
+from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
+from tessera_gql.policy.deprecation import find_of_field
 from tessera_gql.store import tables
 from tessera_gql.workflows.comparisons import IdentityKey
 
@@ -22,6 +23,17 @@ class AssetField:
     nullable: bool = strawberry.field(description="Whether the value may be null.")
     description: str | None = strawberry.field(description="The description from the schema; null if it has none.")
     deprecated: bool = strawberry.field(description="Whether the schema marks the field as deprecated.")
+    sunset: strawberry.Private[str | None] = None
+    replacement: strawberry.Private[str | None] = None
+
+    @computed_field(
+        "The deprecation that the field falls under: its own, that of an enclosing field, or that of the whole asset;"
+        " null if there is none.",
+        lazy_type("Deprecation") | None,
+    )
+    async def deprecation(self, info: Info) -> Any:
+        live = await info.context.loaders.deprecations_of_asset.load(self.asset_id)
+        return to_type("Deprecation", find_of_field(live, self.path))
 
     @computed_field("The teams that read the field, each once.", lazy_list("Team"))
     async def readers(self, info: Info) -> Any:

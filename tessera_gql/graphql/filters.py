@@ -71,6 +71,11 @@ class DateTimeFilter:
     lt: datetime | None = optional("Accept only times before this one.")
 
 
+@strawberry.input(description="A condition on whether an asset is deprecated as a whole.")
+class DeprecatedFilter:
+    deprecated: bool | None = optional("Accept only deprecated assets, or only others.", name="eq")
+
+
 @strawberry.input(name="Filter", description="Conditions on an enum value; it must meet all of them.")
 class EnumFilter(Generic[E]):
     eq: E | None = optional("Accept only exactly this value.")

@@ -56,6 +56,8 @@ class PullReport(RowBacked):
     registrations_created: int = strawberry.field(description="The number of registrations that were created.")
     registrations_updated: int = strawberry.field(description="The number of registrations that were updated.")
     dependencies_added: int = strawberry.field(description="The number of dependencies that were added.")
+    deprecations_added: int = strawberry.field(description="The number of deprecations that were added.")
+    deprecations_updated: int = strawberry.field(description="The number of deprecations that were updated.")
     passed_over: list[str] = strawberry.field(description="The contracts that were skipped, each with the reason.")
 
 

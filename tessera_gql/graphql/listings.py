@@ -6,7 +6,15 @@ import strawberry
 
 from tessera_gql.diff import Mode
 from tessera_gql.graphql.connections import define_listing
-from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by, filter_by_archive
+from tessera_gql.graphql.filters import (
+    DateTimeFilter,
+    DeprecatedFilter,
+    EnumFilter,
+    IdFilter,
+    StringFilter,
+    filter_by,
+    filter_by_archive,
+)
 from tessera_gql.policy.enums import (
     AcknowledgmentState,
     AssetTier,
@@ -14,6 +22,7 @@ from tessera_gql.policy.enums import (
     ContractStatus,
     DebtKind,
     DependencyType,
+    DeprecationOrigin,
     Evidence,
     ProposalKind,
     ProposalStatus,
@@ -27,6 +36,7 @@ from tessera_gql.store import (
     comments,
     contracts,
     debts,
+    deprecations,
     inbox,
     lineage,
     proposals,
@@ -52,6 +62,7 @@ class AssetFilter:
         "compatibility_mode", "The default compatibility mode of the asset's contracts."
     )
     tier: EnumFilter[AssetTier] | None = filter_by("tier", "The tier of the asset, confirmed or only suggested.")
+    is_deprecated: DeprecatedFilter | None = filter_by("id", "Whether the asset is deprecated as a whole.")
     created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the asset was created.")
     is_archived: bool | None = filter_by_archive("True for the archived assets only; the others if left out or false.")
 
@@ -136,6 +147,13 @@ class DebtFilter:
     kind: EnumFilter[DebtKind] | None = filter_by("kind", "The reason for the debt.")
 
 
+@strawberry.input(description="Conditions on deprecations; a deprecation must meet all of them.")
+class DeprecationFilter:
+    path: StringFilter | None = filter_by("path", "The path of the field; empty for the whole asset.")
+    origin: EnumFilter[DeprecationOrigin] | None = filter_by("origin", "The source of the deprecation.")
+    sunset_at: DateTimeFilter | None = filter_by("sunset_at", "The time at which the field or asset goes.")
+
+
 @strawberry.input(description="Conditions on dependencies; a dependency must meet all of them.")
 class DependencyFilter:
     type: EnumFilter[DependencyType] | None = filter_by(
@@ -212,4 +230,10 @@ INBOX = replace(ACKNOWLEDGMENTS, source=proposals.AWAITED)
 COMMENTS = define_listing("Comment", comments.TABLE, CommentFilter, {"CREATED_AT": CREATED_AT})
 DEBTS = define_listing("Debt", debts.OPEN, DebtFilter, {"SINCE": ("since", "The time of the publish.")})
 DEBT_INBOX = replace(DEBTS, source=debts.INBOX)
+DEPRECATIONS = define_listing(
+    "Deprecation",
+    deprecations.LIVE,
+    DeprecationFilter,
+    {"DECLARED_AT": ("declared_at", "The time at which the present sunset was announced.")},
+)
 DEPENDENCIES = define_listing("AssetDependency", lineage.TABLE, DependencyFilter, {"CREATED_AT": CREATED_AT})

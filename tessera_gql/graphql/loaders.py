@@ -24,6 +24,7 @@ from tessera_gql.store import (
     comments,
     contracts,
     debts,
+    deprecations,
     events,
     inbox,
     keys,
@@ -152,6 +153,8 @@ class Loaders:
     acknowledgment = row_loader(proposals.acknowledgments_by_ids)
     comment = row_loader(comments.by_ids)
     debt = row_loader(debts.by_ids)
+    deprecation = row_loader(deprecations.by_ids)
+    deprecations_of_asset = rows_loader(deprecations.list_live, lambda row: row.asset_id)
     dependency = row_loader(lineage.by_ids)
     event: cached_property[Loader[UUID, EventRow | None]] = visible_row_loader(events.TABLE)
     webhook: cached_property[Loader[UUID, Webhook | None]] = visible_row_loader(webhooks.TABLE)
@@ -268,6 +271,7 @@ NODE_LOADERS: dict[str, Callable[[Loaders], Loader[UUID, Any]]] = {
     "Comment": lambda loaders: loaders.comment,
     "Contract": lambda loaders: loaders.contract,
     "Debt": lambda loaders: loaders.debt,
+    "Deprecation": lambda loaders: loaders.deprecation,
     "Event": lambda loaders: loaders.event,
     "Project": lambda loaders: loaders.project,
     "Proposal": lambda loaders: loaders.proposal,

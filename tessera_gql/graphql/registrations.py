@@ -18,7 +18,10 @@ from tessera_gql.graphql.scalars import JSON
 from tessera_gql.policy.enums import Evidence, RegistrationStatus
 from tessera_gql.store import tables
 from tessera_gql.workflows import registrations
+from tessera_gql.workflows.deprecations import load_warnings
 from tessera_gql.workflows.registrations import RegistrationDetails
+
+WARNINGS = "What the team reads that is deprecated, a sentence each; null if refused."
 
 
 @from_row(metadata="meta")
@@ -69,6 +72,7 @@ class RegisterInput(CreatingInput):
 @strawberry.type(description="The result of `register`.")
 class RegisterPayload(Payload):
     registration: Registration | None = payload_field("The registration; null if refused.")
+    warnings: list[str] | None = payload_field(WARNINGS, load=list)
 
 
 async def register(call: Call, arguments: RegisterInput) -> RegisterPayload:
@@ -86,7 +90,8 @@ async def register(call: Call, arguments: RegisterInput) -> RegisterPayload:
             metadata=or_none(arguments.metadata),
         ),
     )
-    return RegisterPayload(registration=Registration.of(row))
+    warnings = await load_warnings(call.session, row)
+    return RegisterPayload(registration=Registration.of(row), warnings=warnings)
 
 
 @strawberry.input(description="The changes to a registration; fields that are left out keep their value.")
@@ -101,6 +106,7 @@ class UpdateRegistrationInput(VersionedInput):
 @strawberry.type(description="The result of `updateRegistration`.")
 class UpdateRegistrationPayload(Payload):
     registration: Registration | None = payload_field("The registration; null if refused.")
+    warnings: list[str] | None = payload_field(WARNINGS, load=list)
 
 
 async def update_registration(call: Call, arguments: UpdateRegistrationInput) -> UpdateRegistrationPayload:
@@ -118,7 +124,8 @@ async def update_registration(call: Call, arguments: UpdateRegistrationInput) ->
         changes={name: value for name, value in changes.items() if value is not UNSET},
         expected_row_version=or_none(arguments.expected_row_version),
     )
-    return UpdateRegistrationPayload(registration=Registration.of(row))
+    warnings = await load_warnings(call.session, row)
+    return UpdateRegistrationPayload(registration=Registration.of(row), warnings=warnings)
 
 
 @strawberry.input(description="The registration to end.")

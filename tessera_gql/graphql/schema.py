@@ -16,6 +16,7 @@ from tessera_gql.graphql import (
     dbt,
     dbt_impact,
     debts,
+    deprecations,
     events,
     git,
     impact,
@@ -47,6 +48,7 @@ class Query(
     events.Queries,
     dbt_impact.Queries,
     debts.Queries,
+    deprecations.Queries,
     keys.Queries,
     nodes.Queries,
     projects.Queries,
@@ -75,6 +77,7 @@ class Mutation(
     registrations.Mutations,
     dbt.Mutations,
     debts.Mutations,
+    deprecations.Mutations,
     teams.Mutations,
     webhooks.Mutations,
 ):

@@ -22,6 +22,7 @@ MODULES = {
     "Comment": "comments",
     "Contract": "contracts",
     "Debt": "debts",
+    "Deprecation": "deprecations",
     "Event": "events",
     "InboxGroup": "inbox",
     "Lineage": "lineage",

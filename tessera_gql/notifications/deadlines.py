@@ -1,6 +1,7 @@
 """Apply deadlines to proposals: expiry, silence, overdue migrations and reminders, each in a transaction.
 
-Teams get one reminder for each change set, and the notification of a change set whose ask was interrupted.
+Teams get one reminder for each change set, the notification of a change set whose ask was interrupted, and reminders of
+sunsets.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from uuid import UUID
 
 from tessera_gql.compute import Computer, Pool, run_deferrable
 from tessera_gql.errors import Refusal, Unavailable
-from tessera_gql.store import change_set_asks, proposals
+from tessera_gql.store import change_set_asks, deprecations, proposals
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session, ids
 from tessera_gql.workflows.change_set_notifications import (
@@ -18,6 +19,7 @@ from tessera_gql.workflows.change_set_notifications import (
     complete_notifications,
     send_change_set_reminders,
 )
+from tessera_gql.workflows.deprecations import send_reminder
 from tessera_gql.workflows.proposals import apply_deadlines, send_reminders
 
 INTERVAL_SECONDS = 15.0
@@ -46,6 +48,7 @@ async def apply_due_deadlines(database: Database, pool: Pool | None = None) -> i
         reminding = await proposals.list_reminding(session, session.now)
         reminding_sets = await change_set_asks.list_reminding(session, session.now)
         interrupted_sets = await change_set_asks.list_interrupted(session, session.now - INTERRUPTED_AFTER)
+        deprecated = await deprecations.list_due_reminders(session, session.now)
     for identity in due:
         await _run_command(database, pool, identity, apply_deadlines)
     for identity in reminding:
@@ -54,6 +57,8 @@ async def apply_due_deadlines(database: Database, pool: Pool | None = None) -> i
         await _run_command(database, pool, identity, complete_notifications, "change set")
     for identity in reminding_sets:
         await _run_command(database, pool, identity, send_change_set_reminders, "change set")
+    for identity in deprecated:
+        await _run_command(database, pool, identity, send_reminder, "deprecation")
     return len(due)
 
 
@@ -64,7 +69,7 @@ async def _run_command(
     command: Callable[[Session, UUID], Awaitable[object]],
     noun: str = "proposal",
 ) -> None:
-    """Run a command for one proposal or change set. Its failure is logged and must not prevent the others."""
+    """Run a command for one row, described by the noun. Its failure is logged and must not prevent the others."""
     computer = Computer(pool, "clock")
 
     async def attempt(may_defer: bool) -> None:  # noqa: FBT001 - as `run_deferrable` calls it

@@ -134,6 +134,8 @@ class Action(StrEnum):
     FORCE_CONTRACT = "publish by force"
     RETIRE_CONTRACT = "retire contracts"
     PROPOSE_RETIREMENT = "retire assets"
+    DEPRECATE = "deprecate assets"
+    END_DEPRECATION = "end deprecations"
     REGISTER = "register consumers"
     UPDATE_REGISTRATION = "update registrations"
     UNREGISTER = "unregister consumers"
@@ -199,6 +201,8 @@ ACTION_SCOPES: Mapping[Action, ScopeRule] = {
     Action.FORCE_CONTRACT: ADMIN_ONLY,
     Action.RETIRE_CONTRACT: OWNER_OR_ADMIN,
     Action.PROPOSE_RETIREMENT: OWNER_PROJECT_OR_ADMIN,
+    Action.DEPRECATE: OWNER_PROJECT_OR_ADMIN,
+    Action.END_DEPRECATION: OWNER_PROJECT_OR_ADMIN,
     Action.REGISTER: OWNER_PROJECT_OR_ADMIN,  # the consumer team
     Action.UPDATE_REGISTRATION: OWNER_OR_ADMIN,
     Action.UNREGISTER: OWNER_OR_ADMIN,

@@ -195,12 +195,15 @@ class FieldReaderIndex:
         return list(dict.fromkeys(self._teams[number] for number in numbers))
 
 
-def require_declared_fields(paths: Sequence[str], schema: object) -> None:
+REGISTER_ADVICE = "Leave `fields` out to register for everything."
+
+
+def require_declared_fields(paths: Sequence[str], schema: object, advice: str = REGISTER_ADVICE) -> None:
     """Check paths with `require_declared_paths` against the fields that a schema declares."""
-    require_declared_paths(paths, (field.path for field in list_fields(schema)))
+    require_declared_paths(paths, (field.path for field in list_fields(schema)), advice)
 
 
-def require_declared_paths(paths: Sequence[str], declared: Iterable[str]) -> None:
+def require_declared_paths(paths: Sequence[str], declared: Iterable[str], advice: str = REGISTER_ADVICE) -> None:
     """Raise Invalid for the first path that the schema does not declare, with the nearest declared paths."""
     declared_paths = list(declared)
     known_paths = set(declared_paths)
@@ -209,10 +212,7 @@ def require_declared_paths(paths: Sequence[str], declared: Iterable[str]) -> Non
             continue
         nearest = _find_nearest(path, declared_paths) or declared_paths[:3]
         hint = f" Nearest: {', '.join(nearest)}." if nearest else " The schema declares no fields at all."
-        raise Invalid(
-            f"The active schema has no field {path!r}.{hint} Leave `fields` out to register for everything.",
-            field=("fields",),
-        )
+        raise Invalid(f"The active schema has no field {path!r}.{hint} {advice}", field=("fields",))
 
 
 def _find_nearest(path: str, paths: Sequence[str]) -> list[str]:

@@ -66,12 +66,17 @@ class AskPolicy:
 DEFAULT_POLICY = AskPolicy()
 
 
-def choose_policy(tier: AssetTier, policies: Mapping[AssetTier, AskPolicy], *, is_tier_confirmed: bool) -> AskPolicy:
+def choose_policy(
+    tier: AssetTier, policies: Mapping[AssetTier, AskPolicy], *, is_tier_confirmed: bool, is_after_sunset: bool = False
+) -> AskPolicy:
     """Choose the policy of an ask about an asset.
 
-    A tier that no administrator has set is a suggestion: the policy of NORMAL applies, and silence never approves.
+    If `is_after_sunset`, all that is asked about was announced to be gone by now, and silence approves. A tier that no
+    administrator has set is a suggestion: the policy of NORMAL applies, and silence never approves otherwise.
     """
     policy = policies.get(tier if is_tier_confirmed else AssetTier.NORMAL, DEFAULT_POLICY)
+    if is_after_sunset:
+        return replace(policy, on_silence=OnSilence.APPROVE)
     if policy.on_silence is OnSilence.APPROVE and not is_tier_confirmed:
         return replace(policy, on_silence=OnSilence.EXPIRE)
     return policy

@@ -12,6 +12,7 @@ PUBLIC_NAMES: Mapping[str, str] = {
     "owner_team_id": "owner",
     "delegate_team_id": "delegate",
     "escalation_team_id": "escalation_team",
+    "superseded_by_id": "superseded_by",
 }
 INTERNAL_COLUMNS = frozenset({"name_key", "fqn_key", "row_version"})
 SECRET_COLUMNS = frozenset({"secrets"})

@@ -19,6 +19,7 @@ ENTITY_TYPES: Mapping[str, str] = {
     "debt": "Debt",
     "delivery": "WebhookDelivery",
     "dependency": "AssetDependency",
+    "deprecation": "Deprecation",
     "event": "Event",
     "project": "Project",
     "change_set": "ChangeSet",
@@ -53,6 +54,7 @@ PAYLOAD_TYPES: Mapping[str, str] = {
     "published_by": "Team",
     "replaces": "Contract",
     "responded_by": "Team",
+    "superseded_by": "Asset",
 }
 """The schema type of the objects whose ids a field of an event's payload holds."""
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from tessera_gql.policy import ask_events, catalog_events, events, private_events
+from tessera_gql.policy import ask_events, catalog_events, deprecation_events, events, private_events
 from tessera_gql.policy.access import OWNER_OR_ADMIN, Actor
 from tessera_gql.policy.events import Event
 
@@ -48,6 +48,8 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
     "ContractSource": Audience.READERS,
     "DbtModelImpact": Audience.READERS,
     "Debt": Audience.READERS,
+    "DeprecatedRead": Audience.READERS,
+    "Deprecation": Audience.READERS,
     "DeliveryAttempt": Audience.OWNERS,
     "EarlierAnswer": Audience.READERS,
     "Event": Audience.BY_KIND,
@@ -139,6 +141,10 @@ EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
     ask_events.ProposalExtended: Audience.READERS,
     ask_events.AskPolicyChanged: Audience.READERS,
     catalog_events.CommentAdded: Audience.READERS,
+    deprecation_events.DeprecationDeclared: Audience.READERS,
+    deprecation_events.DeprecationUpdated: Audience.READERS,
+    deprecation_events.DeprecationEnded: Audience.READERS,
+    deprecation_events.DeprecationReminder: Audience.READERS,
     private_events.ApiKeyCreated: Audience.OWNERS,
     private_events.ApiKeyRevoked: Audience.OWNERS,
     private_events.WebhookCreated: Audience.OWNERS,

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, FromClause, Text, bindparam, case, cast, false, func, true
+from sqlalchemy import Boolean, ColumnElement, FromClause, Text, bindparam, case, cast, false, func, select, true
 
 from tessera_gql.policy.validation import uniqueness_key
 from tessera_gql.store.compiled import in_values, list_parameter
+from tessera_gql.store.tables import Deprecation, table
 
 ESCAPE = "/"
 
@@ -18,7 +19,8 @@ class Condition:
     """A filter on one column; `operator` is eq, in, contains (ignoring case), has (an id in a JSON list), gte, lt
     or is_set (not null, or null for False).
 
-    The value of `in` is a tuple, so that conditions are hashable.
+    `deprecated`, for the id of an asset, asks whether the whole asset is deprecated, and is for lists only. The value
+    of `in` is a tuple, so that conditions are hashable.
     """
 
     column: str
@@ -48,6 +50,16 @@ def _like(_dialect: str, column: ColumnElement[Any], name: str) -> ColumnElement
     return column.like(bindparam(name, type_=Text()), escape=ESCAPE)
 
 
+def _is_deprecated(_dialect: str, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    rows = table(Deprecation).c
+    deprecated_assets = select(rows.asset_id).where(rows.ended_at.is_(None), rows.path == "")
+    return column.in_(deprecated_assets) == bindparam(name, type_=Boolean())
+
+
+def _refuse_row(_value: Any, _expected: Any) -> bool:
+    raise TypeError("A row alone does not say whether the asset is deprecated.")
+
+
 OPERATORS = {
     "eq": _comparison(operator.eq),
     "gte": _comparison(operator.ge),
@@ -60,6 +72,7 @@ OPERATORS = {
         lambda _, column, name: case((column.is_(None), false()), else_=true()) == bindparam(name, type_=Boolean()),
         lambda value, is_set: (value is not None) is is_set,
     ),
+    "deprecated": Operator(_is_deprecated, _refuse_row),
     "contains": Operator(_like, lambda value, text: text.lower() in value.lower()),
     "has": Operator(
         lambda dialect, column, name: _like(dialect, cast(column, Text), name), lambda items, item: str(item) in items

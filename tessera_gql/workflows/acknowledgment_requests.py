@@ -4,7 +4,7 @@ An answer belongs to the team, the asset and the change, not to a proposal: a te
 is about is not asked again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,10 +15,11 @@ from tessera_gql.policy import ask_events, proposal_status
 from tessera_gql.policy.affected_teams import LineagePath, Reasons
 from tessera_gql.policy.ask_policy import AskPolicy, choose_policy, find_next_reminder
 from tessera_gql.policy.delegation import Delegation
+from tessera_gql.policy.deprecation import is_after_sunset
 from tessera_gql.policy.enums import OnSilence, ProposalStatus, RegistrationStatus, ReleaseKind, Response
 from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.policy.proposal_status import SEVERITY, EarlierRequest, Revision, TeamResponse
-from tessera_gql.store import answers, ask_policies, proposals, registrations, teams
+from tessera_gql.store import answers, ask_policies, deprecations, proposals, registrations, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Answer, Asset, Proposal, new_id
 from tessera_gql.workflows.change_set_notifications import notify_at_commit
@@ -60,11 +61,25 @@ async def load_policy(session: Session, asset: Asset) -> AskPolicy:
     return choose_policy(asset.tier, policies, is_tier_confirmed=asset.is_tier_confirmed)
 
 
+async def load_policies(session: Session, asset: Asset, row: Proposal) -> Callable[[Reasons], AskPolicy]:
+    """Load the policies of asks about the asset that are made now: after a sunset, silence approves what it was for."""
+    policies = await ask_policies.load(session)
+    announced = await deprecations.list_live(session, [asset.id])
+    paths = {change["fingerprint"]: change["fields"] for change in row.breaking_changes}
+
+    def choose(reasons: Reasons) -> AskPolicy:
+        touched = [path for item in reasons.fingerprints for path in paths.get(item, ("",))]
+        is_after = is_after_sunset(announced, touched, session.now)
+        return choose_policy(asset.tier, policies, is_tier_confirmed=asset.is_tier_confirmed, is_after_sunset=is_after)
+
+    return choose
+
+
 async def ask_teams(session: Session, asset: Asset, row: Proposal, asked: ReasonsByTeam) -> None:
     """Ask teams that the proposal has not asked before. A team that has answered all of its changes is not asked."""
     if not asked:
         return
-    policy = await load_policy(session, asset)
+    choose = await load_policies(session, asset, row)
     earlier = await answers.load(session, asset.id, list(asked))
     acknowledgments = [
         Acknowledgment(
@@ -73,7 +88,7 @@ async def ask_teams(session: Session, asset: Asset, row: Proposal, asked: Reason
             consumer_team_id=team,
             created_at=session.now,
             **_describe_reasons(reasons),
-            **_start_request(session, row, policy),
+            **_start_request(session, row, choose(reasons)),
             **choose_answer(reasons, earlier.get(team, {}), session.now),
         )
         for team, reasons in asked.items()
@@ -271,14 +286,14 @@ async def _ask_again(
     session: Session, asset: Asset, row: Proposal, acknowledgment: Acknowledgment, reasons: Reasons
 ) -> None:
     earlier = await answers.load(session, asset.id, [acknowledgment.consumer_team_id])
-    policy = await load_policy(session, asset)
+    choose = await load_policies(session, asset, row)
     team = acknowledgment.consumer_team_id
     answer = choose_answer(reasons, earlier.get(team, {}), session.now)
     if answer.get("carried_from") == acknowledgment.id:  # its own answer, which holds again
         answer |= {"carried_from": acknowledgment.carried_from, "responded_by": acknowledgment.responded_by}
     if answer.get("previous_id") == acknowledgment.id:
         answer["previous_id"] = acknowledgment.previous_id
-    values = {**UNANSWERED, **_describe_reasons(reasons), **_start_request(session, row, policy), **answer}
+    values = {**UNANSWERED, **_describe_reasons(reasons), **_start_request(session, row, choose(reasons)), **answer}
     await session.update_row(Acknowledgment, acknowledgment.id, **values)
     (updated,) = await proposals.acknowledgments_by_ids(session, [acknowledgment.id])
     record_request(session, row, updated, (await teams.load_delegations(session, [team]))[team])

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from tessera_gql.diff import Mode
-from tessera_gql.errors import Conflict
+from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Action, Actor, authorize, require_schema
 from tessera_gql.policy.archive import require_live_team
@@ -22,12 +22,17 @@ from tessera_gql.workflows.archiving import require_live_teams
 from tessera_gql.workflows.proposal_lifecycle import update_asked_teams
 from tessera_gql.workflows.teams import require_owning_team, require_row_version, resolve_acting_team
 
+NO_SUCCESSOR = AssetRef()
+"""Marks that no asset replaces this one."""
+MAX_SUCCESSORS = 50
+
 
 @dataclass(frozen=True)
 class AssetDetails:
     """Attributes of an asset; None means "the default" on creation and "unchanged" on update.
 
-    The `tier` is a suggestion, which only an administrator confirms.
+    The `tier` is a suggestion, which only an administrator confirms. `superseded_by` is for an update alone;
+    NO_SUCCESSOR removes it.
     """
 
     owner: TeamRef | None = None
@@ -36,6 +41,7 @@ class AssetDetails:
     compatibility_mode: Mode | None = None
     metadata: Any = None
     tier: AssetTier | None = None
+    superseded_by: AssetRef | None = None
 
 
 async def create(session: Session, actor: Actor, *, fqn: str, details: AssetDetails) -> Asset:
@@ -164,11 +170,8 @@ async def set_tier(
 
 
 async def _changed_values(session: Session, asset: Asset, details: AssetDetails) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    if details.resource_type is not None:
-        values["resource_type"] = details.resource_type
-    if details.compatibility_mode is not None:
-        values["compatibility_mode"] = details.compatibility_mode
+    values: dict[str, Any] = {"resource_type": details.resource_type, "compatibility_mode": details.compatibility_mode}
+    values = {name: value for name, value in values.items() if value is not None}
     if details.owner is not None:
         owner = await teams.get(session, details.owner, field=("owner",))
         require_live_team(owner, field=("owner",))
@@ -177,12 +180,35 @@ async def _changed_values(session: Session, asset: Asset, details: AssetDetails)
         values["description"] = validation.clean_text(details.description, "description")
     if details.metadata is not None:
         values["meta"] = validation.clean_metadata(details.metadata)
-    if details.tier is not None and details.tier is not asset.tier:
-        if asset.is_tier_confirmed:
-            raise Conflict(
-                f"An administrator has set the tier of {asset.fqn} to {asset.tier}. Ask one to change it with"
-                " setAssetTier.",
-                field=("tier",),
-            )
-        values["tier"] = details.tier
+    if details.tier is not None:
+        values["tier"] = _suggest_tier(asset, details.tier)
+    if details.superseded_by is not None:
+        values["superseded_by_id"] = await _find_successor(session, asset, details.superseded_by)
     return {key: value for key, value in values.items() if value != getattr(asset, key)}
+
+
+def _suggest_tier(asset: Asset, tier: AssetTier) -> AssetTier:
+    """Return the suggested tier; raise Conflict if an administrator has set another one."""
+    if tier is not asset.tier and asset.is_tier_confirmed:
+        raise Conflict(
+            f"An administrator has set the tier of {asset.fqn} to {asset.tier}. Ask one to change it with setAssetTier.",
+            field=("tier",),
+        )
+    return tier
+
+
+async def _find_successor(session: Session, asset: Asset, ref: AssetRef) -> UUID | None:
+    """Return the id of the asset that replaces this one; raise Invalid if that would lead back to this one."""
+    if ref == NO_SUCCESSOR:
+        return None
+    successor = await assets.get(session, ref, field=("supersededBy",))
+    following, steps = successor, 0
+    while following.id != asset.id and following.superseded_by_id is not None and steps < MAX_SUCCESSORS:
+        (following,) = await assets.by_ids(session, [following.superseded_by_id])
+        steps += 1
+    if following.id == asset.id:
+        raise Invalid(
+            f"{asset.fqn} can't be superseded by {successor.fqn}, which is itself superseded by it, or the same asset.",
+            field=("supersededBy",),
+        )
+    return successor.id

@@ -18,6 +18,7 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal, new_id
 from tessera_gql.workflows.debts import Publication, update_debts
+from tessera_gql.workflows.imported_deprecations import end_with_contract, follow_contracts
 from tessera_gql.workflows.teams import require_owning_team
 
 
@@ -89,6 +90,12 @@ async def insert_contracts(
     changed = {asset.id: {change.fingerprint for change in draft.judgement.changes} for asset, _, draft in drafts}
     if published := {asset: fingerprints for asset, fingerprints in changed.items() if fingerprints}:
         await answers.consume(session, published)
+    followed = [  # the deprecations of restored history are restored themselves
+        (asset, current, contract, draft.judgement.changes)
+        for contract, (asset, current, draft) in zip(rows, drafts, strict=True)
+        if draft.published_at is None
+    ]
+    await follow_contracts(session, followed)
     return rows
 
 
@@ -165,6 +172,8 @@ async def mark_retired(
 ) -> Contract:
     """Retire a contract, as its owner or as the asked teams of the proposal agreed."""
     await session.update_row(Contract, contract.id, status=ContractStatus.RETIRED)
+    if contract.status is ContractStatus.ACTIVE:
+        await end_with_contract(session, asset, contract)
     consumers = {row.consumer_team_id for row in await registrations.list_live(session, [asset.id])}
     event = ContractRetired(
         audience_team_ids=frozenset({asset.owner_team_id, *consumers}),

@@ -232,3 +232,33 @@ def test_json_has_answers_notes_and_the_line_beside_the_keys_of_before() -> None
     assert model["answers"] == {"growth": "MIGRATING"}
     assert model["notes"] == {"growth": "After the campaign."}
     assert model["asked"][0]["reads"] == [{"fields": ("total",), "purpose": "Which campaigns pay."}]
+
+
+READ = {
+    "fqn": "shop.finance.report",
+    "upstream": FQN,
+    "path": "coupon",
+    "sunsetAt": "2031-06-01T00:00:00Z",
+    "replacement": "discount",
+    "message": f"reads {FQN}.coupon, which goes on 1 June 2031; use discount",
+}
+READ_TEXT = f"shop.finance.report reads {FQN}.coupon, which goes on 1 June 2031; use discount"
+
+
+def test_a_deprecated_read_fails_the_gate_and_is_in_every_format() -> None:
+    deprecated = result(deprecatedReads=[READ])
+    assert deprecated.exit_code(FailOn.CONSUMERS) is ExitCode.NEGATIVE
+    assert deprecated.exit_code(FailOn.NEVER) is ExitCode.DONE
+    text = list(gate_report.render_text(deprecated))
+    assert text == [READ_TEXT, "0 tables: none. It starts 1 deprecated read."]
+    (read,) = gate_report.render_json(deprecated)["deprecatedReads"]
+    assert (read["path"], read["replacement"], read["line"]) == ("coupon", "discount", None)
+    markdown = "\n".join(gate_report.render_markdown(deprecated))
+    assert "something deprecated is read" in markdown
+    assert "`shop.finance.report` reads" in markdown
+    assert any(line.startswith("::error") and READ_TEXT in line for line in gate_report.render_github(deprecated))
+    suite = ET.fromstring(gate_report.render_junit(deprecated))
+    assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
+    failure = suite.find("testcase/failure")
+    assert failure is not None
+    assert failure.get("message") == READ_TEXT

@@ -259,3 +259,37 @@ def test_an_export_that_was_edited_is_read_by_its_columns_with_a_warning() -> No
 def test_a_document_that_is_no_odcs_contract_is_refused(text: str, message: str) -> None:
     with pytest.raises(DocumentError, match=message):
         odcs.parse_contract(text)
+
+
+DEPRECATED = """
+apiVersion: v3.1.0
+kind: DataContract
+id: orders
+status: deprecated
+schema:
+- name: core.orders
+  properties:
+  - {name: id, logicalType: integer}
+  - name: coupon
+    logicalType: string
+    deprecated: true
+    customProperties:
+    - {property: sunset, value: "2031-06-01"}
+    - {property: replacement, value: discount}
+slaProperties:
+- {property: endOfLife, value: "2032-01-01"}
+"""
+
+
+def test_a_deprecated_contract_and_its_deprecated_columns_keep_their_sunset() -> None:
+    (contract,) = odcs.parse_contract(DEPRECATED)
+    assert {key: value for key, value in contract.schema.items() if key in {"deprecated", "x-sunset"}} == {
+        "deprecated": True,
+        "x-sunset": "2032-01-01",
+    }
+    coupon = contract.schema["properties"]["coupon"]
+    assert (coupon["deprecated"], coupon["x-sunset"], coupon["x-replacement"]) == (True, "2031-06-01", "discount")
+    assert "deprecated" not in contract.schema["properties"]["id"]
+    text = odcs.render_contract("core.orders", "1.0.0", contract.schema, guarantees=contract.guarantees)
+    (again,) = odcs.parse_contract(text)
+    assert (again.schema, again.guarantees) == (contract.schema, contract.guarantees)

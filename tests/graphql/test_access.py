@@ -15,19 +15,23 @@ from graphql import GraphQLField
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import ACTION_SCOPES, ANONYMOUS, Action, Actor, Scope, is_allowed
+from tessera_gql.policy.deprecation import DeprecationTerms
 from tessera_gql.policy.enums import DependencyType, Response
 from tessera_gql.store import contracts, debts, keys
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import ApiKey, Asset, Project, Proposal, Team
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows import archiving, dependencies, webhooks
+from tessera_gql.workflows import archiving, dependencies, deprecations, webhooks
+from tessera_gql.workflows.deprecations import DeprecationRequest
 from tessera_gql.workflows.webhooks import WebhookRequest
+from tests.conftest import START
 from tests.formats.manifests import column, manifest, table
 from tests.graphql.authenticated_api import AuthenticatedApi, authenticated_api, codes
 from tests.world import ORDERS, World, without
 
 ASSET = "shop.core.orders"
+SUNSET = START + timedelta(days=90)
 HOOK = "https://hooks.example.com/tessera"
 DONE = "errors { code message }"
 
@@ -210,6 +214,19 @@ async def acknowledge_change_set(scene: Scene) -> dict[str, Any]:
     return {"changeSet": {"key": "repo#1"}, "response": "APPROVED", "team": scene.owner_ref}
 
 
+async def deprecate(scene: Scene) -> dict[str, Any]:
+    await scene.asset()
+    return {"asset": {"fqn": ASSET}, "fields": ["note"], "sunsetAt": SUNSET.isoformat()}
+
+
+async def end_deprecation(scene: Scene) -> dict[str, Any]:
+    asset = await scene.asset()
+    async with scene.world.database.write() as session:
+        request = DeprecationRequest(("note",), DeprecationTerms(SUNSET))
+        await deprecations.deprecate(session, ANONYMOUS, AssetRef(id=asset.id), request)
+    return {"asset": {"fqn": ASSET}, "fields": ["note"]}
+
+
 async def acknowledge_debt(scene: Scene) -> dict[str, Any]:
     asset = await scene.asset(owner=scene.outsider)
     await scene.world.register(asset, scene.owner)
@@ -304,6 +321,8 @@ CALLS: dict[Action, Callable[[Scene], Any]] = {
     Action.PUBLISH_CONTRACT: publish_contract,
     Action.FORCE_CONTRACT: force_contract,
     Action.RETIRE_CONTRACT: retire_contract,
+    Action.DEPRECATE: deprecate,
+    Action.END_DEPRECATION: end_deprecation,
     Action.REGISTER: register,
     Action.UPDATE_REGISTRATION: update_registration,
     Action.UNREGISTER: unregister,

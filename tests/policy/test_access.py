@@ -34,6 +34,8 @@ FOR_PROJECTS = {
     Action.UPDATE_ASSET,
     Action.RENAME_ASSET,
     Action.PUBLISH_CONTRACT,
+    Action.DEPRECATE,
+    Action.END_DEPRECATION,
     Action.REGISTER,
     Action.WITHDRAW_PROPOSAL,
     Action.PUBLISH_PROPOSAL,

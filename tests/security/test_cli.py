@@ -42,6 +42,7 @@ REMOTE: dict[str, Sequence[str]] = {
     "dbt impact": (MANIFEST,),
     "register": (ASSET, "--team", "a"),
     "unregister": (ASSET, "--team", "a"),
+    "deprecate": (ASSET, "--end"),
     "inbox": (),
     "ack": (ASSET, "APPROVED"),
     "debts": (),

@@ -47,6 +47,7 @@ STEPS: dict[tuple[str, ...], tuple[str, Sequence[str], set[int]]] = {
     ("asset", "unarchive"): ("reader", (ASSET,), {0}),
     ("register",): ("reader", (ASSET, "-t", MARKER, "-f", MARKER), {0, 2}),
     ("unregister",): ("reader", (ASSET, "-t", MARKER), {0}),
+    ("deprecate",): ("reader", (ASSET, "--sunset", "2099-01-01", "--replacement", MARKER), {2}),
     ("whoami",): ("", (), {0}),
     ("impact",): ("peace", (ASSET, "narrow.json"), {1}),
     ("publish",): ("peace", (ASSET, "narrow.json", "-t", OWNER, "--reason", MARKER), {3}),

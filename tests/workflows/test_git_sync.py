@@ -13,18 +13,22 @@ from tessera_gql.errors import Conflict, Forbidden, Invalid, Refusal
 from tessera_gql.formats import dbt, git_files
 from tessera_gql.formats.schema_documents import SchemaDocument, SchemaFormat
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
+from tessera_gql.policy.deprecation import DeprecationTerms
 from tessera_gql.policy.enums import ChangeType, DependencyType, ProposalKind, ProposalStatus
 from tessera_gql.store import contracts
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Asset, Proposal, new_id
 from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import assets as asset_verbs
 from tessera_gql.workflows import contracts as contract_verbs
-from tessera_gql.workflows import dependencies, registrations
+from tessera_gql.workflows import dependencies, deprecations, registrations
 from tessera_gql.workflows import teams as team_verbs
+from tessera_gql.workflows.assets import AssetDetails
 from tessera_gql.workflows.dbt import sync
 from tessera_gql.workflows.dbt.options import SyncOptions
 from tessera_gql.workflows.dbt.report import SyncOutcome
+from tessera_gql.workflows.deprecations import DeprecationRequest
 from tessera_gql.workflows.git import folder as git_folder
 from tessera_gql.workflows.git import sync as git_verbs
 from tessera_gql.workflows.git.folder import Commit
@@ -80,6 +84,17 @@ async def create_catalog(world: World, clock: FixedClock) -> None:
             dependency=AssetRef(id=asset.id),
             type_=DependencyType.CONSUMES,
         )
+        details = AssetDetails(superseded_by=AssetRef(fqn="drawn.t"))
+        await asset_verbs.update(session, ANONYMOUS, AssetRef(fqn="a.b_c"), details=details)
+        terms = DeprecationTerms(clock.now + timedelta(days=20), "total: net", "Twice\nstored.")
+        for fields in (("coupon", "note"), None):
+            await deprecations.deprecate(session, ANONYMOUS, AssetRef(id=asset.id), DeprecationRequest(fields, terms))
+    clock.advance(hours=1)
+    await world.publish(asset, adding("coupon", {"type": "string", "deprecated": True, "x-sunset": "2030-01-01"}))
+    await world.publish(
+        twins[0], {"type": "object", "deprecated": True, "x-sunset": "2029-02-03"}, force=True, reason="r"
+    )
+    clock.advance(hours=1)
     ended = await world.register(twins[0], world.consumers[0])
     await world.unregister(ended)
 
@@ -93,7 +108,9 @@ async def test_push_pull_into_an_empty_database_and_push_again_are_the_same_byte
     assert set(result.changed) == set(tree(first))
     assert {"assets/a.b_c.yaml", "assets/a_b.c.yaml"} < set(result.changed)
     pulled = await pull(empty_database, first)
-    assert (pulled.teams_created, pulled.assets_created, pulled.contracts_restored) == (5, 4, 5)
+    assert (pulled.teams_created, pulled.assets_created, pulled.contracts_restored) == (5, 4, 7)
+    assert b"superseded_by: drawn.t" in tree(first)["assets/a.b_c.yaml"]
+    assert pulled.deprecations_added == 4
     assert (pulled.registrations_created, pulled.dependencies_added) == (3, 1)
     await push(empty_database, second)
     assert tree(second) == tree(first)

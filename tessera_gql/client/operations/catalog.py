@@ -7,7 +7,16 @@ from typing import Any, TypedDict
 from typing_extensions import Unpack
 
 from tessera_gql.client.enums import AssetTier, CompatibilityMode, DependencyType, ResourceType
-from tessera_gql.client.models import Asset, Dependency, JsonObject, Registration, Team, Viewer
+from tessera_gql.client.models import (
+    Asset,
+    Dependency,
+    JsonObject,
+    Registration,
+    RegistrationPayload,
+    RegistrationResult,
+    Team,
+    Viewer,
+)
 from tessera_gql.client.operation import (
     AssetRef,
     Operation,
@@ -119,9 +128,13 @@ def create_asset(
 
 
 class AssetChanges(AssetDetails, total=False):
-    """Attributes to change; None removes a description or metadata. Raises Stale if `expected_row_version` is old."""
+    """Attributes to change; None removes a description, metadata or the successor.
+
+    Raises Stale if `expected_row_version` is old.
+    """
 
     owner: TeamRef
+    superseded_by: AssetRef | None
     expected_row_version: int
 
 
@@ -130,6 +143,8 @@ def update_asset(asset: AssetRef, **changes: Unpack[AssetChanges]) -> Operation[
     values: dict[str, Any] = {**changes}
     if "owner" in changes:
         values["owner"] = build_team_ref(changes["owner"])
+    if (successor := changes.get("superseded_by")) is not None:
+        values["superseded_by"] = build_asset_ref(successor)
     input_ = {"asset": build_asset_ref(asset), **build_nullable_variables(values)}
     return RootField("updateAsset", Asset).build_mutation(input_, payload_field="asset")
 
@@ -209,13 +224,30 @@ class RegistrationDetails(TypedDict, total=False):
     idempotency_key: str | None
 
 
-def register(asset: AssetRef, **details: Unpack[RegistrationDetails]) -> Operation[Registration]:
+def register(asset: AssetRef, **details: Unpack[RegistrationDetails]) -> Operation[RegistrationResult]:
     """Register a team as a consumer of an asset, so that it is asked before a change breaks the fields it reads."""
     values: dict[str, Any] = {**details, "team": build_team_ref(details.get("team"))}
     if (consumer_asset := details.get("consumer_asset")) is not None:
         values["consumer_asset"] = build_asset_ref(consumer_asset)
     input_ = build_variables(asset=build_asset_ref(asset), **values)
-    return RootField("register", Registration).build_idempotent_mutation(input_, payload_field="registration")
+    return _with_warnings(RootField("register", RegistrationPayload).build_idempotent_mutation(input_))
+
+
+def _with_warnings(operation: Operation[RegistrationPayload]) -> Operation[RegistrationResult]:
+    """Return the operation with the warnings of its payload on the registration."""
+
+    def parse(data: JsonObject) -> RegistrationResult:
+        payload = operation.parse(data)
+        result = RegistrationResult(**dict(payload.registration), warnings=payload.warnings or ())
+        return result.with_idempotency_key(key) if (key := operation.idempotency_key) else result
+
+    return Operation(
+        operation.document,
+        operation.variables,
+        parse,
+        is_idempotent=operation.is_idempotent,
+        idempotency_key=operation.idempotency_key,
+    )
 
 
 class RegistrationChanges(TypedDict, total=False):
@@ -228,10 +260,10 @@ class RegistrationChanges(TypedDict, total=False):
     expected_row_version: int
 
 
-def update_registration(registration_id: str, **changes: Unpack[RegistrationChanges]) -> Operation[Registration]:
+def update_registration(registration_id: str, **changes: Unpack[RegistrationChanges]) -> Operation[RegistrationResult]:
     """Change the given attributes of a registration."""
     input_ = {"registration": registration_id, **build_nullable_variables(changes)}
-    return RootField("updateRegistration", Registration).build_mutation(input_, payload_field="registration")
+    return _with_warnings(RootField("updateRegistration", RegistrationPayload).build_mutation(input_))
 
 
 def unregister(registration_id: str) -> Operation[Registration]:

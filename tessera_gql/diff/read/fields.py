@@ -17,7 +17,10 @@ MAX_FIELDS = 20_000
 
 @dataclass(frozen=True)
 class Field:
-    """A declared field. `path` is the name used in registrations, such as `items[].sku`; `type` is for display."""
+    """A declared field. `path` is the name used in registrations, such as `items[].sku`; `type` is for display.
+
+    `sunset` and `replacement` are the texts of `x-sunset` and `x-replacement`, which say more of a deprecated field.
+    """
 
     path: str
     type: str
@@ -25,6 +28,8 @@ class Field:
     nullable: bool
     description: str | None
     deprecated: bool
+    sunset: str | None = None
+    replacement: str | None = None
 
 
 def list_fields(schema: object) -> tuple[Field, ...]:
@@ -72,12 +77,17 @@ def _nested_fields(entry: _FieldEntry) -> Iterator[tuple[Field, _FieldEntry] | _
 def _make_field(path: str, nodes: tuple[Schema, ...], *, is_required: bool) -> Field:
     views = [View((node,)) for node in nodes]
     mask = reduce(or_, (view.types for view in views), 0)
-    description = next((text for view in views if isinstance(text := view.value_of("description"), str)), None)
     return Field(
         path,
         format_types(mask),
         is_required,
         mask != ALL_TYPES and bool(mask & NULL),
-        description,
+        _find_text(views, "description"),
         any(node.entries.get("deprecated") is True for view in views for node in view.schemas),
+        _find_text(views, "x-sunset"),
+        _find_text(views, "x-replacement"),
     )
+
+
+def _find_text(views: list[View], keyword: str) -> str | None:
+    return next((text for view in views if isinstance(text := view.value_of(keyword), str)), None)

@@ -156,3 +156,12 @@ async def update_asset(
         audience = frozenset({asset.owner_team_id})
         session.record(AssetUpdated(audience_team_ids=audience, asset_id=asset.id, changed=changed, changes=changes))
     await session.update_row(Asset, asset.id, **changed_values)
+
+
+async def unsettle(session: Session, asset_id: UUID) -> None:
+    """Remove the mark of the last sync, so that a model that comes back is published again."""
+    (asset,) = await assets.by_ids(session, [asset_id])
+    from_dbt = asset.meta.get(DBT)
+    if isinstance(from_dbt, dict) and "contract" in from_dbt:
+        marks = {name: value for name, value in from_dbt.items() if name != "contract"}
+        await session.update_row(Asset, asset_id, meta={**asset.meta, DBT: marks})

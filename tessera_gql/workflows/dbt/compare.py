@@ -28,6 +28,7 @@ from tessera_gql.workflows.dbt import assets as manifest_assets
 from tessera_gql.workflows.dbt import owners as manifest_owners
 from tessera_gql.workflows.dbt import plan as manifest_plan
 from tessera_gql.workflows.dbt import readers as manifest_readers
+from tessera_gql.workflows.dbt.deprecations import find_deprecated_reads, load_deprecated
 from tessera_gql.workflows.dbt.lineage import compare_lineage, find_pairs
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
@@ -80,8 +81,12 @@ class _Comparison:
             plan.tables[model.fqn] = await self._compare_model(model)
         await self._plan_removals(removed_assets)
         breaks = any(table.judgement.breaking for table in plan.tables.values())
-        if breaks or plan.purpose.is_sync:
+        deprecated = await load_deprecated(self.session, plan)
+        if breaks or deprecated or plan.purpose.is_sync:
             await self._compare_consumers()
+        plan.deprecated_reads = find_deprecated_reads(plan, deprecated, self.session.now)
+        if plan.purpose.is_sync:
+            plan.warnings += tuple(f"{read.fqn} {read.message}" for read in plan.deprecated_reads)
         if plan.purpose.is_sync:
             await self._compare_lineage()
         if breaks:

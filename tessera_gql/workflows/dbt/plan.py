@@ -40,7 +40,7 @@ from tessera_gql.workflows.dbt import owners as manifest_owners
 from tessera_gql.workflows.dbt import targets
 from tessera_gql.workflows.dbt.lineage import LineageChanges
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
-from tessera_gql.workflows.dbt.readers import CrossTeamRead, RegistrationChanges, TableReader
+from tessera_gql.workflows.dbt.readers import CrossTeamRead, DeprecatedRead, RegistrationChanges, TableReader
 from tessera_gql.workflows.dbt.removals import Removal, find_removed_assets
 from tessera_gql.workflows.dbt.state import SOURCE, ManifestCache, ManifestState, build_state
 from tessera_gql.workflows.dbt.targets import KnownTarget
@@ -124,6 +124,7 @@ class ManifestPlan:
     new_teams: Mapping[UUID, str] = field(default_factory=dict[UUID, str])
     registrations: RegistrationChanges = field(default_factory=RegistrationChanges)
     reads: Sequence[CrossTeamRead] = ()
+    deprecated_reads: Sequence[DeprecatedRead] = ()
     lineage: LineageChanges = field(default_factory=LineageChanges)
     warnings: tuple[str, ...] = ()
     finished: frozenset[str] = frozenset()

@@ -6,6 +6,7 @@ Registrations that people declared stay, and so do those of teams and projects t
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +34,19 @@ class CrossTeamRead:
     upstream: str
     fields: tuple[str, ...] | None
     assumption: str | None = None
+
+
+@dataclass(frozen=True)
+class DeprecatedRead:
+    """Something deprecated that a model, or exposures, start to read; `message` has `reads …` for people."""
+
+    fqn: str
+    upstream: str
+    asset_id: UUID
+    path: str
+    sunset_at: datetime | None
+    replacement: str | None
+    message: str
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from tessera_gql.policy.events import ManifestSynced
 from tessera_gql.policy.table_state import TableState
 from tessera_gql.store import assets, contracts
 from tessera_gql.store.assets import AssetRef
-from tessera_gql.store.dbt import DBT
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, ChangeSet, new_id
 from tessera_gql.workflows.change_set_notifications import postpone_notifications
@@ -29,6 +28,7 @@ from tessera_gql.workflows.dbt.ask import open_needed_change_set, withdraw_in_st
 from tessera_gql.workflows.dbt.assets import NewAsset
 from tessera_gql.workflows.dbt.batches import WHOLE, BatchRules, confirm_plan, run_steps
 from tessera_gql.workflows.dbt.compare import build_terms, plan_manifest
+from tessera_gql.workflows.dbt.deprecations import follow_models, load_deprecated_ids
 from tessera_gql.workflows.dbt.lineage import LineageChanges, apply_lineage
 from tessera_gql.workflows.dbt.new_tables import NewTables
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
@@ -253,6 +253,7 @@ async def _create_assets(sync: _Sync, models: Sequence[Model]) -> None:
         sync.results[model.fqn] = ModelSyncResult(
             model.fqn, SyncOutcome.CREATED, asset.id, contract.id, version=contract.version
         )
+    await follow_models(session, plan, pairs)
 
 
 async def _apply_registrations(sync: _Sync, changes: RegistrationChanges) -> None:
@@ -272,6 +273,7 @@ async def _publish_all(sync: _Sync) -> AsyncGenerator[None]:
     models = plan.list_open(plan.changed_models)
     rows = {row.id: row for row in await assets.by_ids(session, _ids_of(plan, models))}
     without_contract = [plan.ids[model.fqn] for model in models if plan.tables[model.fqn].contract is None]
+    deprecated = await load_deprecated_ids(session, rows)
     never_published = await contracts.find_never_published(session, without_contract)
     for number, model in enumerate(models):
         sync.report_progress(Phase.PUBLISH, number, len(models))
@@ -280,6 +282,7 @@ async def _publish_all(sync: _Sync) -> AsyncGenerator[None]:
         if table.state is not TableState.REFUSED:
             async with _handle_refusal(sync, table):
                 await _publish_table(sync, table, asset, is_first=asset.id in never_published)
+                await follow_models(session, plan, [(model, asset)], deprecated)
         sync.finish(model.fqn)
         yield
 
@@ -366,21 +369,12 @@ async def _retire(sync: _Sync, table: TablePlan) -> None:
             result.proposal_reason, change_set_id=sync.change_set_id, supersede=sync.options.supersede
         )
         retired = await propose_retirement(sync.session, sync.actor, AssetRef(id=table.asset_id), request)
-        await _unsettle(sync, table.asset_id)
+        await manifest_assets.unsettle(sync.session, table.asset_id)
         sync.removals[table.fqn] = replace(
             result, retired=retired.contract is not None, proposal_id=retired.proposal.id
         )
     if (refused := sync.results.pop(table.fqn, None)) is not None:
         sync.removals[table.fqn] = replace(result, reason=refused.reason)
-
-
-async def _unsettle(sync: _Sync, asset_id: UUID) -> None:
-    """Remove the mark of the last sync, so that a model that comes back is published again."""
-    (asset,) = await assets.by_ids(sync.session, [asset_id])
-    from_dbt = asset.meta.get(DBT)
-    if isinstance(from_dbt, dict) and "contract" in from_dbt:
-        marks = {name: value for name, value in from_dbt.items() if name != "contract"}
-        await sync.session.update_row(Asset, asset_id, meta={**asset.meta, DBT: marks})
 
 
 def _record_sync(sync: _Sync, progress: SyncProgress) -> None:

@@ -25,6 +25,7 @@ from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.assets import AssetDetails
 from tessera_gql.workflows.git import history
+from tessera_gql.workflows.git.announcements import merge_announcements
 from tessera_gql.workflows.git.state import PullResult, PullState, locate_errors, parse_enum, require_unique
 
 
@@ -39,6 +40,7 @@ async def merge_files(session: Session, actor: Actor, files: Sequence[tuple[str,
     await _merge_registrations(state, asset_files)
     await _merge_dependencies(state, asset_files)
     await _archive_marked(state, team_files, asset_files)
+    await merge_announcements(state, asset_files)
     return state.to_result()
 
 
@@ -47,6 +49,7 @@ def _referenced_teams(files: Iterable[tuple[str, AssetFile]]) -> set[str]:
     for _, file in files:
         names |= {file.owner, *(contract.published_by for contract in file.contracts)}
         names |= {registration.consumer for registration in file.registrations}
+        names |= {entry.declared_by for entry in file.deprecations}
     return names
 
 
@@ -74,6 +77,7 @@ def _referenced_assets(files: Iterable[tuple[str, AssetFile]]) -> set[str]:
     fqns: set[str] = set()
     for _, file in files:
         consumers = {entry.consumer_asset for entry in file.registrations if entry.consumer_asset}
+        consumers |= {file.superseded_by} if file.superseded_by else set()
         fqns |= {file.fqn, *consumers, *(entry.asset for entry in file.dependencies)}
     return fqns
 

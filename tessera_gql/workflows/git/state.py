@@ -32,6 +32,8 @@ class PullResult:
     registrations_created: int = 0
     registrations_updated: int = 0
     dependencies_added: int = 0
+    deprecations_added: int = 0
+    deprecations_updated: int = 0
     passed_over: tuple[str, ...] = ()
 
 

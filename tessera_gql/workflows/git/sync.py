@@ -14,12 +14,19 @@ from uuid import UUID
 
 from tessera_gql.errors import Invalid
 from tessera_gql.formats import git_files
-from tessera_gql.formats.git_files import AssetFile, ContractEntry, DependencyEntry, RegistrationEntry, TeamFile
+from tessera_gql.formats.git_files import (
+    AssetFile,
+    ContractEntry,
+    DependencyEntry,
+    DeprecationEntry,
+    RegistrationEntry,
+    TeamFile,
+)
 from tessera_gql.policy.access import Action, Actor, authorize
 from tessera_gql.policy.enums import AssetTier
-from tessera_gql.store import assets, contracts, lineage, registrations, teams
+from tessera_gql.store import assets, contracts, deprecations, lineage, registrations, teams
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import AssetDependency, Contract, Registration
+from tessera_gql.store.tables import AssetDependency, Contract, Deprecation, Registration
 from tessera_gql.workflows.git import folder as git_folder
 from tessera_gql.workflows.git import merge
 from tessera_gql.workflows.git.folder import Commit, PushResult
@@ -67,6 +74,7 @@ async def _load_contents(session: Session) -> list[TeamFile | AssetFile]:
     names = _Names({team.id: team.name for team in team_rows}, {asset.id: asset.fqn for asset in asset_rows})
     versions = _group_by(await contracts.list_all(session), "asset_id")
     consumers = _group_by(await registrations.list_all_live(session), "asset_id")
+    announced = _group_by(await deprecations.list_all_live(session), "asset_id")
     edges = _group_by(await lineage.list_all(session), "dependent_asset_id")
     team_files = [
         TeamFile(name=team.name, archived=team.archived_at is not None, metadata=team.meta) for team in team_rows
@@ -81,7 +89,9 @@ async def _load_contents(session: Session) -> list[TeamFile | AssetFile]:
             tier=asset.tier.value if asset.is_tier_confirmed or asset.tier is not AssetTier.NORMAL else None,
             tier_confirmed=asset.is_tier_confirmed,
             archived=asset.archived_at is not None,
+            superseded_by=names.assets[asset.superseded_by_id] if asset.superseded_by_id else None,
             metadata=asset.meta,
+            deprecations=tuple(sorted(map(names.deprecation, announced[asset.id]), key=lambda entry: entry.path or "")),
             contracts=tuple(map(names.contract, versions[asset.id])),
             registrations=tuple(
                 sorted(
@@ -139,6 +149,17 @@ class _Names:
             registered_at=row.registered_at,
             acknowledged_at=row.acknowledged_at,
             metadata=row.meta,
+        )
+
+    def deprecation(self, row: Deprecation) -> DeprecationEntry:
+        return DeprecationEntry(
+            path=row.path or None,
+            sunset_at=row.sunset_at,
+            replacement=row.replacement,
+            reason=row.reason,
+            origin=row.origin.value,
+            declared_by=self.teams[row.declared_by],
+            declared_at=row.declared_at,
         )
 
     def dependency(self, row: AssetDependency) -> DependencyEntry:

@@ -1,0 +1,42 @@
+"""Operations on deprecations: announcements that a field or an asset goes away."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from tessera_gql.client.models import Deprecation, DeprecationResult
+from tessera_gql.client.operation import (
+    AssetRef,
+    Operation,
+    PaginatedQuery,
+    RootField,
+    build_asset_ref,
+    build_variables,
+)
+
+
+def deprecate(
+    asset: AssetRef,
+    *,
+    sunset_at: datetime,
+    fields: Sequence[str] | None = None,
+    replacement: str | None = None,
+    reason: str | None = None,
+) -> Operation[DeprecationResult]:
+    """Announce that fields, or without them the whole asset, go away at `sunset_at`; again changes the terms."""
+    values = build_variables(fields=fields, sunset_at=sunset_at, replacement=replacement, reason=reason)
+    root = RootField("deprecate", DeprecationResult)
+    return replace(root.build_mutation({"asset": build_asset_ref(asset), **values}), is_idempotent=True)
+
+
+def end_deprecation(asset: AssetRef, *, fields: Sequence[str] | None = None) -> Operation[DeprecationResult]:
+    """Withdraw the deprecations of fields, or without them that of the whole asset."""
+    root = RootField("endDeprecation", DeprecationResult)
+    return root.build_mutation({"asset": build_asset_ref(asset), **build_variables(fields=fields)})
+
+
+def deprecations(asset: AssetRef) -> PaginatedQuery[Deprecation]:
+    """List the deprecations of an asset and its fields that hold now."""
+    root = RootField("asset", Deprecation, {"by": "AssetRef!"})
+    missing = "There is no such asset. `assets()` lists them all."
+    return root.build_nested_paginated_query("deprecations", {"by": build_asset_ref(asset)}, missing)
