@@ -14,7 +14,16 @@ from tessera_gql.graphql.fields import AssetField, load_fields
 from tessera_gql.graphql.filters import optional, or_keep, or_none
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.lineage import lineage_field
-from tessera_gql.graphql.listings import ASSETS, CONSUMERS, CONTRACTS, DEBTS, DEPENDENCIES, PROPOSALS, REGISTRATIONS
+from tessera_gql.graphql.listings import (
+    ASSETS,
+    CONSUMERS,
+    CONTRACTS,
+    DEBTS,
+    DEPENDENCIES,
+    OBSERVATIONS,
+    PROPOSALS,
+    REGISTRATIONS,
+)
 from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, VersionedInput, mutation, payload_field
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_loader, team_ref
 from tessera_gql.graphql.relations import relation, root_by_ref
@@ -68,6 +77,9 @@ class Asset(Node):
         DEBTS,
         "asset_id",
         description="What publishes of the asset left undone for teams that read it, until it is settled.",
+    )
+    observations = connection(
+        OBSERVATIONS, "asset_id", description="The reads that usage sources have seen, the latest first."
     )
     dependencies = connection(
         DEPENDENCIES,

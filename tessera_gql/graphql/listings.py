@@ -19,7 +19,7 @@ from tessera_gql.policy.enums import (
     ResourceType,
     Response,
 )
-from tessera_gql.store import assets, change_sets, contracts, debts, lineage, proposals, registrations, teams
+from tessera_gql.store import assets, change_sets, contracts, debts, lineage, proposals, registrations, teams, usage
 
 
 @strawberry.input(description="Conditions on teams; a team must meet all of them.")
@@ -106,6 +106,13 @@ class DependencyFilter:
     evidence: EnumFilter[Evidence] | None = filter_by("evidence", "The source of the knowledge about the dependency.")
 
 
+@strawberry.input(description="Conditions on observations; an observation must meet all of them.")
+class ObservationFilter:
+    field: StringFilter | None = filter_by("field", "The path of the field; empty for reads of the whole asset.")
+    principal: IdFilter | None = filter_by("principal_id", "The principal that read.", type_name="Principal")
+    last_seen: DateTimeFilter | None = filter_by("last_seen", "The time of the latest read.")
+
+
 CREATED_AT = ("created_at", "The time at which the object was created.")
 
 TEAMS = define_listing(
@@ -161,3 +168,13 @@ INBOX = replace(ACKNOWLEDGMENTS, source=proposals.AWAITED)
 DEBTS = define_listing("Debt", debts.OPEN, DebtFilter, {"SINCE": ("since", "The time of the publish.")})
 DEBT_INBOX = replace(DEBTS, source=debts.INBOX)
 DEPENDENCIES = define_listing("AssetDependency", lineage.TABLE, DependencyFilter, {"CREATED_AT": CREATED_AT})
+OBSERVATIONS = define_listing(
+    "Observation",
+    usage.OBSERVATIONS,
+    ObservationFilter,
+    {
+        "LAST_SEEN": ("last_seen", "The time of the latest read."),
+        "FIRST_SEEN": ("first_seen", "The time of the first read."),
+    },
+    descending=True,
+)

@@ -23,6 +23,8 @@ from tessera_gql.graphql import (
     registrations,
     search,
     teams,
+    usage,
+    usage_import,
     viewer,
     webhooks,
 )
@@ -48,6 +50,7 @@ class Query(
     proposals.Queries,
     registrations.Queries,
     teams.Queries,
+    usage.Queries,
     webhooks.Queries,
 ):
     pass
@@ -67,6 +70,8 @@ class Mutation(
     dbt.Mutations,
     debts.Mutations,
     teams.Mutations,
+    usage.Mutations,
+    usage_import.Mutations,
     webhooks.Mutations,
 ):
     pass

@@ -1,4 +1,4 @@
-"""Apply deadlines to proposals: expiry, silence, overdue migrations and reminders, each in a transaction."""
+"""Apply deadlines to proposals: expiry, silence, overdue or proven migrations and reminders, each in a transaction."""
 
 import asyncio
 import logging
@@ -11,6 +11,7 @@ from tessera_gql.store import proposals
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session, ids
 from tessera_gql.workflows.proposals import apply_deadlines, send_reminders
+from tessera_gql.workflows.usage_import import find_quiet_proposals, release_quiet
 
 INTERVAL_SECONDS = 15.0
 
@@ -36,10 +37,13 @@ async def apply_due_deadlines(database: Database, pool: Pool | None = None) -> i
     async with database.read() as session:
         due = ids(await proposals.list_due(session, session.now))
         reminding = await proposals.list_reminding(session, session.now)
+        quiet = await find_quiet_proposals(session)
     for identity in due:
         await _run_command(database, pool, identity, apply_deadlines)
     for identity in reminding:
         await _run_command(database, pool, identity, send_reminders)
+    for identity in quiet:
+        await _run_command(database, pool, identity, release_quiet)
     return len(due)
 
 
