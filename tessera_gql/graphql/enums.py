@@ -139,11 +139,12 @@ describe_enum(
 )
 describe_enum(
     Scope,
-    "The rights of an API key. Each scope includes those before it: READ, WRITE, ADMIN.",
+    "The rights of an API key. READ, WRITE and ADMIN include those before them; EVIDENCE includes no other.",
     READ="Read everything but API keys, webhooks and the events about them.",
     WRITE="Change what belongs to the key's own team, and acknowledge proposals for it. The key of a project changes"
     " what its owners have in its schemas, and acknowledges nothing.",
     ADMIN="Act for any team, create teams, and publish breaking changes by force.",
+    EVIDENCE="Import the reads of the key's usage source.",
 )
 describe_enum(
     ResourceType,

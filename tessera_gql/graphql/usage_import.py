@@ -115,6 +115,7 @@ async def import_usage(context: Context, arguments: ImportUsageInput) -> ImportU
         lambda session: plan_import(session, context.actor, arguments.source.to_ref("source"), log, requested)
     )
     payload: ImportUsagePayload | None = None
+    next_plan = plan
 
     async def import_usage(call: Call, _: ImportUsageInput) -> ImportUsagePayload | None:
         nonlocal next_plan
@@ -125,7 +126,6 @@ async def import_usage(context: Context, arguments: ImportUsageInput) -> ImportU
         return ImportUsagePayload(report=UsageImportReport.of(next_plan), usage_source=UsageSource.of(next_plan.source))
 
     while payload is None:
-        next_plan = plan
         payload = await run_part(context, import_usage, ImportUsagePayload, arguments)
         plan = next_plan
         if payload is None and context.database.dialect == "sqlite":
@@ -147,7 +147,7 @@ def _collect(document: object, context: Context) -> UsageLog:
 class Mutations:
     import_usage: Any = context_mutation(
         import_usage,
-        "Import a log of reads. Importing it again changes nothing. Needs a key of the usage source, which has the scope"
-        " EVIDENCE, or the scope ADMIN.",
+        "Import a log of reads. Importing it again changes nothing. Needs a key of the usage source, which has the"
+        " scope EVIDENCE, or the scope ADMIN.",
         {"from_": "from"},
     )
