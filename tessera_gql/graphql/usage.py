@@ -14,7 +14,7 @@ from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, m
 from tessera_gql.graphql.refs import TeamRefInput, UsageSourceRefInput, usage_source_loader
 from tessera_gql.graphql.relations import relation, root_by_ref
 from tessera_gql.graphql.row_types import from_row
-from tessera_gql.policy.usage import Span
+from tessera_gql.policy.usage import CoveredSpan
 from tessera_gql.store import tables
 from tessera_gql.store import usage as store
 from tessera_gql.workflows import usage_sources
@@ -39,11 +39,11 @@ class UsageSpan:
     end: datetime = strawberry.field(name="to", description="The time until which the source has all reads.")
 
     @classmethod
-    def of(cls, span: Span) -> "UsageSpan":
+    def of(cls, span: CoveredSpan) -> "UsageSpan":
         return cls(start=span.start, end=span.end)
 
 
-@from_row(covered=lambda row: [UsageSpan.of(Span.from_json(span)) for span in row.covered])
+@from_row(covered=lambda row: [UsageSpan.of(CoveredSpan.from_json(span)) for span in row.covered])
 @strawberry.type(description="A log of reads, such as that of a warehouse, from which reads are imported.")
 class UsageSource(Node):
     row: strawberry.Private[tables.UsageSource]

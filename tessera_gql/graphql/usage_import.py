@@ -25,7 +25,7 @@ from tessera_gql.graphql.mutations import (
 from tessera_gql.graphql.refs import UsageSourceRefInput
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.usage import UsageSource, UsageSpan
-from tessera_gql.policy.usage import Span
+from tessera_gql.policy.usage import CoveredSpan
 from tessera_gql.workflows.usage_import import ImportPlan, finish_import, import_batch, plan_import
 from tessera_gql.workflows.usage_log import UsageLog, collect_reads
 
@@ -74,14 +74,14 @@ class UsageImportReport:
     )
 
     def to_json(self) -> dict[str, Any]:
-        covered = Span(self.covered.start, self.covered.end).as_json() if self.covered else None
+        covered = CoveredSpan(self.covered.start, self.covered.end).as_json() if self.covered else None
         ignored = [[rows.reason.value, rows.count, rows.line] for rows in self.ignored]
         return {**vars(self), "covered": covered, "ignored": ignored}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "UsageImportReport":
         ignored = [IgnoredRows(reason=UsageFault(rows[0]), count=rows[1], line=rows[2]) for rows in value["ignored"]]
-        covered = UsageSpan.of(Span.from_json(value["covered"])) if value["covered"] else None
+        covered = UsageSpan.of(CoveredSpan.from_json(value["covered"])) if value["covered"] else None
         return cls(**{**value, "ignored": ignored, "covered": covered})
 
     @classmethod

@@ -21,11 +21,11 @@ class Scope(StrEnum):
     ADMIN = "ADMIN"
     EVIDENCE = "EVIDENCE"
 
-    def includes(self, other: "Scope") -> bool:
-        """Return whether a key with this scope also has the other one."""
-        if Scope.EVIDENCE in (self, other):
-            return self is other
-        return ADMIN_SCOPES.index(self) >= ADMIN_SCOPES.index(other)
+    def includes(self, scope: "Scope") -> bool:
+        """Return whether a key with this scope also has the given one."""
+        if Scope.EVIDENCE in (self, scope):
+            return self is scope
+        return ADMIN_SCOPES.index(self) >= ADMIN_SCOPES.index(scope)
 
 
 ADMIN_SCOPES = (Scope.READ, Scope.WRITE, Scope.ADMIN)

@@ -25,7 +25,7 @@ CLOCK_TOLERANCE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, order=True)
-class Span:
+class CoveredSpan:
     """A span of time that a source covers, with all reads in it; both ends belong to it."""
 
     start: datetime
@@ -35,17 +35,17 @@ class Span:
         return [self.start.isoformat(), self.end.isoformat()]
 
     @classmethod
-    def from_json(cls, value: Sequence[str]) -> "Span":
+    def from_json(cls, value: Sequence[str]) -> "CoveredSpan":
         start, end = map(datetime.fromisoformat, value)
         return cls(start, end)
 
 
-def merge_spans(spans: Iterable[Span]) -> list[Span]:
+def merge_spans(spans: Iterable[CoveredSpan]) -> list[CoveredSpan]:
     """Merge spans that overlap or touch; the result is in order."""
-    merged: list[Span] = []
+    merged: list[CoveredSpan] = []
     for span in sorted(spans):
         if merged and span.start <= merged[-1].end:
-            merged[-1] = Span(merged[-1].start, max(merged[-1].end, span.end))
+            merged[-1] = CoveredSpan(merged[-1].start, max(merged[-1].end, span.end))
         else:
             merged.append(span)
     return merged
@@ -53,7 +53,7 @@ def merge_spans(spans: Iterable[Span]) -> list[Span]:
 
 def choose_span(
     requested: tuple[datetime | None, datetime | None], read: tuple[datetime | None, datetime | None], now: datetime
-) -> Span | None:
+) -> CoveredSpan | None:
     """Choose the span that a log covers: what the caller gives, or from the first read to the last.
 
     None if neither says it. Raises Invalid for a span that is empty or has not passed yet.
@@ -71,7 +71,7 @@ def choose_span(
     end = min(end, now)
     if start > end:
         raise Invalid("`from` is later than `to`, or than the last read. Give an earlier time.", field=("from_",))
-    return Span(start, end)
+    return CoveredSpan(start, end)
 
 
 def clean_source_name(text: str) -> str:
@@ -157,7 +157,7 @@ class ReaderHistory(Generic[T]):
     source: T
     last_seen: datetime
     longest_pause: timedelta
-    covered: Sequence[Span]
+    covered: Sequence[CoveredSpan]
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class QuietProof(Generic[T]):
     """The proof that readers have stopped: the sources that have seen them, and the span without a read."""
 
     sources: tuple[T, ...]
-    span: Span
+    span: CoveredSpan
 
 
 def prove_quiet(histories: Sequence[ReaderHistory[T]], answered_at: datetime) -> QuietProof[T] | None:
@@ -179,7 +179,9 @@ def prove_quiet(histories: Sequence[ReaderHistory[T]], answered_at: datetime) ->
         return None
     known_ends = [end for end in ends if end is not None]
     start = max(history.last_seen for history in histories)
-    return QuietProof(tuple(dict.fromkeys(history.source for history in histories)), Span(start, min(known_ends)))
+    return QuietProof(
+        tuple(dict.fromkeys(history.source for history in histories)), CoveredSpan(start, min(known_ends))
+    )
 
 
 def _find_quiet_end(history: ReaderHistory[T]) -> datetime | None:

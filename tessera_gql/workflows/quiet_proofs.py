@@ -11,7 +11,7 @@ from uuid import UUID
 from tessera_gql.diff import Change
 from tessera_gql.policy.affected_teams import Reasons
 from tessera_gql.policy.enums import ReleaseKind, Response
-from tessera_gql.policy.usage import QuietProof, ReaderHistory, Span, are_fields_concerned, prove_quiet
+from tessera_gql.policy.usage import CoveredSpan, QuietProof, ReaderHistory, are_fields_concerned, prove_quiet
 from tessera_gql.store import proposals, registrations, usage
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Proposal
@@ -63,7 +63,7 @@ async def exclude_proven(session: Session, row: Proposal, asked: Mapping[UUID, R
     for item in proven:
         team, until = item.consumer_team_id, datetime.fromisoformat((item.released_by or {})["until"])
         is_same = set(asked[team].fingerprints) <= set(item.change_fingerprints)
-        is_read = any(found.observation.last_seen > until for found in _select_concerned(row, item, reads))
+        is_read = any(read.observation.last_seen > until for read in _select_concerned(row, item, reads))
         released_at = item.released_at or until
         is_declared = any(
             registered.consumer_team_id == team and registered.registered_at > released_at for registered in live
@@ -88,8 +88,8 @@ async def _load_reads(
         asset for _, item in requests for asset, _ in _list_path_ends(item)
     }
     reads: dict[UUID, list[TeamReads]] = {}
-    for found in await usage.load_team_reads(session, asset_ids, {item.consumer_team_id for _, item in requests}):
-        reads.setdefault(found.team_id, []).append(found)
+    for read in await usage.load_team_reads(session, asset_ids, {item.consumer_team_id for _, item in requests}):
+        reads.setdefault(read.team_id, []).append(read)
     return reads
 
 
@@ -102,17 +102,17 @@ def _list_path_ends(item: Acknowledgment) -> Iterator[tuple[UUID, str]]:
 
 def _find_proof(row: Proposal, item: Acknowledgment, reads: Mapping[UUID, list[TeamReads]]) -> QuietProof[str] | None:
     concerned = _select_concerned(row, item, reads)
-    seen_at = {found.observation.asset_id for found in concerned}
+    seen_at = {read.observation.asset_id for read in concerned}
     if item.responded_at is None or not _list_read_assets(row, item) <= seen_at:
         return None
     histories = [
         ReaderHistory(
-            found.source.name,
-            found.observation.last_seen,
-            timedelta(seconds=found.observation.longest_pause_seconds),
-            [*map(Span.from_json, found.source.covered)],
+            read.source.name,
+            read.observation.last_seen,
+            timedelta(seconds=read.observation.longest_pause_seconds),
+            [*map(CoveredSpan.from_json, read.source.covered)],
         )
-        for found in concerned
+        for read in concerned
     ]
     return prove_quiet(histories, item.responded_at)
 
@@ -121,26 +121,26 @@ def _list_read_assets(row: Proposal, item: Acknowledgment) -> set[UUID]:
     """Return the assets at which a source must have seen the team: each one for whose fields it is asked."""
     path_ends = {asset for asset, _ in _list_path_ends(item)}
     tables = tuple(f"{asset}:" for asset in path_ends)
-    direct = item.reads is None or any(not path.startswith(tables) for paths in item.reads.values() for path in paths)
-    return path_ends | ({row.asset_id} if direct or not path_ends else set())
+    paths = [path for paths in (item.reads or {"": [""]}).values() for path in paths]
+    reads_asset = not path_ends or any(not path.startswith(tables) for path in paths)
+    return path_ends | ({row.asset_id} if reads_asset else set())
 
 
 def _select_concerned(row: Proposal, item: Acknowledgment, reads: Mapping[UUID, list[TeamReads]]) -> list[TeamReads]:
     """Select the reads of a team that the changes of its acknowledgment concern."""
     fingerprints = set(item.change_fingerprints)
     changes = [Change.from_json(change) for change in row.breaking_changes if change["fingerprint"] in fingerprints]
-    path_ends: dict[UUID, set[str]] = {}
-    for asset, column in _list_path_ends(item):
-        path_ends.setdefault(asset, set()).add(column)
-    found = reads.get(item.consumer_team_id, [])
-    at_asset = [read for read in found if read.observation.asset_id == row.asset_id]
+    team_reads = reads.get(item.consumer_team_id, [])
+    at_asset = [read for read in team_reads if read.observation.asset_id == row.asset_id]
     is_concerned = are_fields_concerned(changes, [read.field for read in at_asset])
     concerned = [read for read, holds in zip(at_asset, is_concerned, strict=True) if holds]
-    for read in found:
-        columns = path_ends.get(read.observation.asset_id)
-        if columns is not None and (read.field == "" or "" in columns or read.field in columns):
-            concerned.append(read)
-    return concerned
+    return concerned + [read for read in team_reads if _is_at_path_end(read, item)]
+
+
+def _is_at_path_end(read: TeamReads, item: Acknowledgment) -> bool:
+    """Return whether a read is one of a column to which lineage leads; an empty name stands for any column."""
+    columns = {column for asset, column in _list_path_ends(item) if asset == read.observation.asset_id}
+    return bool(columns) and (read.field == "" or "" in columns or read.field in columns)
 
 
 def _to_evidence(proof: QuietProof[str]) -> ReleaseEvidence:

@@ -14,7 +14,7 @@ from uuid import UUID
 from tessera_gql.formats.usage_csv import UsageFault
 from tessera_gql.policy.access import Actor, authorize_import
 from tessera_gql.policy.events import UsageImported
-from tessera_gql.policy.usage import Span, choose_span, merge_spans, resolve_field
+from tessera_gql.policy.usage import CoveredSpan, choose_span, merge_spans, resolve_field
 from tessera_gql.policy.validation import uniqueness_key
 from tessera_gql.store import assets, contracts, proposals, usage
 from tessera_gql.store.assets import AssetRef
@@ -63,7 +63,7 @@ class ImportPlan:
 
     source: UsageSource
     log: UsageLog
-    span: Span | None
+    span: CoveredSpan | None
     batches: Sequence[Sequence[ReaderDays]]
     counts: ImportCounts = field(default_factory=ImportCounts)
 
@@ -79,14 +79,14 @@ async def plan_import(
     source = await usage.get_source(session, ref)
     authorize_import(actor, source.id, source.name)
     span = choose_span(requested, (log.first_at, log.last_at), session.now)
-    known = {row.fqn_key: row.id for row in await assets.by_fqns(session, [*log.reads])}
-    for key in log.reads.keys() - known.keys():
+    asset_ids = {row.fqn_key: row.id for row in await assets.by_fqns(session, [*log.reads])}
+    for key in log.reads.keys() - asset_ids.keys():
         rows = sum(reads.rows for days in log.reads[key].values() for reads in days.values())
         log.add_fault(UsageFault.UNKNOWN_ASSET, None, rows)
     readers: list[ReaderDays] = []
-    keys = sorted(known, key=known.__getitem__)
+    keys = sorted(asset_ids, key=asset_ids.__getitem__)
     for start in range(0, len(keys), CONTRACTS_AT_ONCE):
-        chunk = {known[key]: key for key in keys[start : start + CONTRACTS_AT_ONCE]}
+        chunk = {asset_ids[key]: key for key in keys[start : start + CONTRACTS_AT_ONCE]}
         declared = await _load_declared(session, [*chunk])
         for asset_id, key in chunk.items():
             readers += _resolve_readers(log, asset_id, key, declared.get(asset_id, {}))
@@ -229,11 +229,11 @@ async def _store_days(
         for day, reads in reader.days.items()
     }
     first, last = min(day for _, day in days), max(day for _, day in days)
-    known = await usage.load_days(session, {observation for observation, _ in days}, first, last)
+    earlier_days = await usage.load_days(session, {observation for observation, _ in days}, first, last)
     new_rows: list[dict[str, Any]] = []
     changed_rows: list[dict[str, Any]] = []
     for (observation, day), reads in days.items():
-        row = known.get((observation, day))
+        row = earlier_days.get((observation, day))
         if row is None:
             new_rows.append(_to_row(observation, day, reads))
         elif (raised := _raise(row, reads)) != DayReads(row.read_count, row.first_at, row.last_at):
@@ -262,9 +262,7 @@ async def finish_import(session: Session, actor: Actor, plan: ImportPlan) -> Imp
     """Note the span that the log covers, and release the migrating teams whose migration that proves."""
     source = await _lock_source(session, actor, plan)
     if plan.span is not None:
-        spans = merge_spans([*map(Span.from_json, source.covered), plan.span])
-        covered = [span.as_json() for span in spans]
-        await session.update_row(UsageSource, source.id, covered=covered, row_version=source.row_version + 1)
+        await _cover(session, source, plan.span)
     event = UsageImported(
         usage_source_id=source.id,
         rows=plan.log.row_count,
@@ -277,12 +275,19 @@ async def finish_import(session: Session, actor: Actor, plan: ImportPlan) -> Imp
     return replace(plan, source=source)
 
 
+async def _cover(session: Session, source: UsageSource, span: CoveredSpan) -> None:
+    spans = merge_spans([*map(CoveredSpan.from_json, source.covered), span])
+    covered = [item.as_json() for item in spans]
+    if covered != source.covered:
+        await session.update_row(UsageSource, source.id, covered=covered, row_version=source.row_version + 1)
+
+
 async def _release_proven(session: Session, source_id: UUID) -> None:
     rows = await proposals.by_ids(session, await usage.list_provable(session, MAX_PROOFS, source_id))
     releases = await find_releases(session, rows)
-    found = {item.proposal.id: item.proposal.asset_id for item in releases}
-    await assets.lock_by_ids(session, sorted(found.values()))
-    for proposal_id, _ in sorted(found.items(), key=lambda item: item[1]):
+    asset_ids = {item.proposal.id: item.proposal.asset_id for item in releases}
+    await assets.lock_by_ids(session, sorted(asset_ids.values()))
+    for proposal_id in sorted(asset_ids, key=asset_ids.__getitem__):
         await release_quiet(session, proposal_id)
 
 

@@ -25,12 +25,12 @@ class DayReads:
     last_at: datetime
     rows: int = 1
 
-    def add(self, other: "DayReads") -> None:
+    def add(self, reads: "DayReads") -> None:
         """Add reads of the same day."""
-        self.count += other.count
-        self.first_at = min(self.first_at, other.first_at)
-        self.last_at = max(self.last_at, other.last_at)
-        self.rows += other.rows
+        self.count += reads.count
+        self.first_at = min(self.first_at, reads.first_at)
+        self.last_at = max(self.last_at, reads.last_at)
+        self.rows += reads.rows
 
 
 ReadsByDay: TypeAlias = dict[date, DayReads]

@@ -159,12 +159,12 @@ async def test_spans_that_touch_are_one(world: World) -> None:
 
 async def test_only_administrators_and_keys_of_the_source_import_its_reads(world: World) -> None:
     team = await world.team("finance")
-    source, other = await usage_source(world), await usage_source(world, "bigquery")
+    source, second = await usage_source(world), await usage_source(world, "bigquery")
     scopes = frozenset({Scope.READ, Scope.EVIDENCE})
     await import_log(world, HEADER, actor=Actor("loader", scopes=scopes, usage_source_id=source.id))
     await import_log(world, HEADER, actor=Actor("root", scopes=frozenset({Scope.ADMIN})))
     refused = [
-        (Actor("loader", scopes=scopes, usage_source_id=other.id), "another usage source"),
+        (Actor("loader", scopes=scopes, usage_source_id=second.id), "another usage source"),
         (Actor("writer", team.id, frozenset({Scope.WRITE})), "no team testifies for itself"),
         (Actor("forged", team.id, scopes), "no team testifies for itself"),
         (Actor("reader", None, frozenset({Scope.READ}), usage_source_id=source.id), "no team testifies for itself"),
