@@ -139,7 +139,7 @@ describe_enum(
 )
 describe_enum(
     Scope,
-    "The rights of an API key. READ, WRITE and ADMIN include those before them; EVIDENCE includes no other.",
+    "The rights of an API key. READ, WRITE and ADMIN each give the rights of those before them; EVIDENCE stands alone.",
     READ="Read everything but API keys, webhooks and the events about them.",
     WRITE="Change what belongs to the key's own team, and acknowledge proposals for it. The key of a project changes"
     " what its owners have in its schemas, and acknowledges nothing.",

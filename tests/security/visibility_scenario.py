@@ -16,7 +16,7 @@ from tessera_gql.config import Executor, Settings
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.notifications.outbound_http import DeliveryError
 from tessera_gql.notifications.webhook_worker import create_deliveries, record_attempt
-from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
+from tessera_gql.policy.access import ADMIN_SCOPES, ANONYMOUS, Actor, Scope
 from tessera_gql.policy.enums import Response
 from tessera_gql.policy.visibility import EVENT_AUDIENCES, TYPE_AUDIENCES, Audience
 from tessera_gql.policy.webhook_delivery import Backoff
@@ -254,7 +254,7 @@ async def create_project_key(world: World, project: Project, name: str) -> Creat
 
 
 async def _callers(world: World, ours: Team) -> list[Caller]:
-    read, write, admin = [await create_key(world, ours, f"caller {scope}", scope) for scope in Scope]
+    read, write, admin = [await create_key(world, ours, f"caller {scope}", scope) for scope in ADMIN_SCOPES]
     root = await create_key(world, None, "caller of no team")
     project = await create_project_key(world, await world.project("of the caller", ours), "caller of a project")
     database = world.database

@@ -50,12 +50,12 @@ async def costs_of(world: World, consumers: int) -> Costs:
 MOST = {
     "unchanged": 4,
     "compatible": 9,
-    "proposed": 14,
+    "proposed": 18,
     "proposed again": 6,
-    "last answer": 14,
-    "late registration": 19,
-    "unregistration": 20,
-    "publication": 16,
+    "last answer": 16,
+    "late registration": 23,
+    "unregistration": 22,
+    "publication": 17,
 }
 
 
