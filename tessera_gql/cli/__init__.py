@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "team": ("catalog", "team_app", CONTRACTS_PANEL),
     "project": ("project", "app", CONTRACTS_PANEL),
     "asset": ("catalog", "asset_app", CONTRACTS_PANEL),
+    "usage": ("usage", "app", CONTRACTS_PANEL),
     "serve": ("serve", "serve", SERVER_PANEL),
     "worker": ("worker", "worker", SERVER_PANEL),
     "config": ("config", "config", SERVER_PANEL),

@@ -64,6 +64,7 @@ from tessera_gql.client.models import (
 )
 from tessera_gql.client.operations.publishing import ChangeSetRequest, Document
 from tessera_gql.client.progress import Progress
+from tessera_gql.client.usage_models import Observation, Principal, UsageImportReport, UsageSource
 
 __all__ = [
     "AcknowledgeResult",
@@ -96,7 +97,9 @@ __all__ = [
     "InvalidCall",
     "ManifestReport",
     "NotFound",
+    "Observation",
     "PendingAcknowledgment",
+    "Principal",
     "Progress",
     "Project",
     "Proposal",
@@ -115,4 +118,6 @@ __all__ = [
     "TesseraError",
     "Unauthenticated",
     "Unavailable",
+    "UsageImportReport",
+    "UsageSource",
 ]

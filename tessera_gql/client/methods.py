@@ -7,7 +7,7 @@ from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, overload
 from tessera_gql.client.async_client import AsyncBaseClient
 from tessera_gql.client.calls import check_call
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
-from tessera_gql.client.operations import catalog, debts, manifests, projects, publishing, subscriptions
+from tessera_gql.client.operations import catalog, debts, manifests, projects, publishing, subscriptions, usage
 from tessera_gql.client.sync_client import BaseClient
 
 P = ParamSpec("P")
@@ -96,6 +96,14 @@ class _Methods:
     inbox = ClientMethod(publishing.inbox)
     acknowledge_debt = ClientMethod(debts.acknowledge_debt)
     debts = ClientMethod(debts.debts)
+    create_usage_source = ClientMethod(usage.create_usage_source)
+    usage_sources = ClientMethod(usage.usage_sources)
+    import_usage = ClientMethod(usage.import_usage)
+    principals = ClientMethod(usage.principals)
+    principal_rules = ClientMethod(usage.principal_rules)
+    map_principal = ClientMethod(usage.map_principal)
+    unmap_principal = ClientMethod(usage.unmap_principal)
+    observations = ClientMethod(usage.observations)
     sync_dbt = ClientMethod(manifests.sync_dbt)
     ask_dbt = ClientMethod(manifests.ask_dbt)
     dbt_impact = ClientMethod(manifests.dbt_impact)
