@@ -328,6 +328,7 @@ describe_enum(
     MANIFEST_SYNCED="A dbt manifest was synced.",
     USAGE_SOURCE_CREATED="A usage source was created.",
     USAGE_IMPORTED="Reads were imported from a usage source.",
+    READS_OBSERVED="Reads of principals that belong to teams were stored.",
     PRINCIPAL_MAPPED="Principals that match a pattern belong to a team now.",
     PRINCIPAL_UNMAPPED="The rule of a pattern of principals was removed.",
     API_KEY_CREATED="An API key was created.",

@@ -381,6 +381,15 @@ class UsageImported(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReadsObserved(Event):
+    """Reads of mapped principals were stored: the teams that read `assets` assets may be others now."""
+
+    entity_field = "usage_source_id"
+    usage_source_id: UUID
+    assets: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class PrincipalMapped(Event):
     """Principals that match a pattern belong to a team now; `principals` of them had another one, or none."""
 

@@ -133,6 +133,7 @@ EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
     ask_events.ProposalExtended: Audience.READERS,
     events.UsageSourceCreated: Audience.READERS,
     events.UsageImported: Audience.READERS,
+    events.ReadsObserved: Audience.READERS,
     events.PrincipalMapped: Audience.READERS,
     events.PrincipalUnmapped: Audience.READERS,
     private_events.ApiKeyCreated: Audience.OWNERS,

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from tessera_gql.formats.usage_csv import UsageFault
 from tessera_gql.policy.access import Actor, authorize_import
-from tessera_gql.policy.events import UsageImported
+from tessera_gql.policy.events import ReadsObserved, UsageImported
 from tessera_gql.policy.usage import CoveredSpan, choose_span, merge_spans, resolve_field
 from tessera_gql.policy.validation import uniqueness_key
 from tessera_gql.store import assets, contracts, proposals, usage
@@ -145,6 +145,8 @@ async def import_batch(session: Session, actor: Actor, plan: ImportPlan) -> Impo
         if (principal := principals[reader.principal]).team_id is not None
         and observation_ids[principal.id, reader.asset_id, reader.field] in changed
     }
+    if read_assets:
+        session.record(ReadsObserved(usage_source_id=source.id, assets=len(read_assets)))
     await update_asked(session, read_assets)
     counts = ImportCounts(
         plan.counts.principals + new_principals,

@@ -1,5 +1,6 @@
 """Observed reads decide who is asked, and prove that a team has migrated."""
 
+import asyncio
 import random
 import time
 from datetime import datetime, timedelta
@@ -13,6 +14,9 @@ from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.enums import ProposalStatus, ReleaseKind, Response
 from tessera_gql.store.tables import Asset, Observation, Principal, Proposal, Team, UsageSource
 from tests.conftest import START, FixedClock
+from tests.formats.manifests import manifest
+from tests.workflows.dbt_syncs import ask as ask_dbt
+from tests.workflows.dbt_syncs import run_sync, states, team_table
 from tests.workflows.usage_logs import FQN, HEADER, import_log, log_of, map_principal, unmap_principal, usage_source
 from tests.world import World, adding, without
 
@@ -262,6 +266,50 @@ async def test_a_compatible_release_does_not_release_the_readers_of_an_open_prop
     await observe(world, ("eve", "note", clock.now))
     assert {row.status for row in await world.proposals_of(asset)} == {ProposalStatus.PENDING}
     assert await world.asked(proposal) == {team.id}
+
+
+async def test_a_dbt_ask_and_a_sync_see_observed_readers(world: World, clock: FixedClock) -> None:
+    wide, narrow = (team_table("orders", "shop", *columns) for columns in (("id", "note"), ("id",)))
+    await run_sync(world, manifest(wide))
+    team, _ = await world.team("finance"), await usage_source(world)
+    await map_principal(world, "bob", team)
+    clock.advance(days=1)
+    await observe(world, ("bob", "NOTE", clock.now))
+    assert states(await ask_dbt(world, manifest(narrow))) == {"orders": "WAITING"}
+    (proposal,) = await world.rows(Proposal)
+    assert await world.asked(proposal) == {team.id}
+    await run_sync(world, manifest(narrow))
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.PENDING
+
+
+async def test_an_import_and_a_publish_at_once_never_leave_a_reader_unasked(world: World, clock: FixedClock) -> None:
+    asset = await world.published(consumers=1)
+    team, _ = await world.team("finance"), await usage_source(world)
+    await map_principal(world, "bob", team)
+    for _ in range(5):
+        clock.advance(days=1)
+        read = observe(world, ("bob", "note", clock.now - timedelta(hours=1)))
+        await asyncio.gather(world.publish(asset, without("note")), read)
+        (proposal,) = [row for row in await world.proposals_of(asset) if row.status.is_open]
+        assert await world.asked(proposal) == {team.id, world.consumers[0].id}
+        await world.withdraw(proposal)
+
+
+async def test_imports_and_maps_at_once_leave_no_principal_without_its_team(world: World) -> None:
+    await world.published()
+    teams = [await world.team(f"team-{number}") for number in range(3)]
+    for name in ("snowflake", "bigquery"):
+        await usage_source(world, name)
+    logs = [
+        import_log(world, log_of(*((f"p{number}", "note", START - DAY) for number in range(9))), source=name)
+        for name in ("snowflake", "bigquery", "snowflake")
+    ]
+    await asyncio.gather(*logs, *(map_principal(world, f"p{number}", team) for number, team in enumerate(teams)))
+    principals = await world.rows(Principal)
+    assert len(principals) == 18
+    assert {row.name: row.team_id for row in principals if row.team_id} == {
+        f"p{number}": team.id for number, team in enumerate(teams)
+    }
 
 
 async def migrating(world: World, clock: FixedClock, *, fields: str = "note") -> tuple[Asset, Proposal, Team]:

@@ -24,6 +24,8 @@ from tessera_gql.policy.events import (
     ChangeSetWithdrawn,
     ManifestSynced,
     TeamCreated,
+    UsageImported,
+    UsageSourceCreated,
 )
 from tessera_gql.policy.table_state import TableState
 from tessera_gql.store import dbt, projects
@@ -55,6 +57,8 @@ INDEPENDENT_EVENTS = frozenset(
         ChangeSetWithdrawn,
         ManifestSynced,
         TeamCreated,
+        UsageImported,
+        UsageSourceCreated,
     )
 )
 """Kinds of events without an asset that change no decision. The proposals of a change set have events of their own."""
