@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from tessera_gql.policy import ask_events, events, private_events
+from tessera_gql.policy import ask_events, events, private_events, usage_events
 from tessera_gql.policy.access import OWNER_OR_ADMIN, Actor
 from tessera_gql.policy.events import Event
 
@@ -131,11 +131,11 @@ EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
     ask_events.AcknowledgmentEscalated: Audience.READERS,
     ask_events.MigrationOverdue: Audience.READERS,
     ask_events.ProposalExtended: Audience.READERS,
-    events.UsageSourceCreated: Audience.READERS,
-    events.UsageImported: Audience.READERS,
-    events.ReadsObserved: Audience.READERS,
-    events.PrincipalMapped: Audience.READERS,
-    events.PrincipalUnmapped: Audience.READERS,
+    usage_events.UsageSourceCreated: Audience.READERS,
+    usage_events.UsageImported: Audience.READERS,
+    usage_events.ReadsObserved: Audience.READERS,
+    usage_events.PrincipalMapped: Audience.READERS,
+    usage_events.PrincipalUnmapped: Audience.READERS,
     private_events.ApiKeyCreated: Audience.OWNERS,
     private_events.ApiKeyRevoked: Audience.OWNERS,
     private_events.WebhookCreated: Audience.OWNERS,

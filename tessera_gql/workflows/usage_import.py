@@ -13,8 +13,8 @@ from uuid import UUID
 
 from tessera_gql.formats.usage_csv import UsageFault
 from tessera_gql.policy.access import Actor, authorize_import
-from tessera_gql.policy.events import ReadsObserved, UsageImported
 from tessera_gql.policy.usage import CoveredSpan, choose_span, merge_spans, resolve_field
+from tessera_gql.policy.usage_events import ReadsObserved, UsageImported
 from tessera_gql.policy.validation import uniqueness_key
 from tessera_gql.store import assets, contracts, proposals, usage
 from tessera_gql.store.assets import AssetRef

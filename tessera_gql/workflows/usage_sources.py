@@ -6,8 +6,8 @@ from uuid import UUID
 
 from tessera_gql.errors import Conflict, Invalid, NotFound
 from tessera_gql.policy.access import Action, Actor, authorize
-from tessera_gql.policy.events import PrincipalMapped, PrincipalUnmapped, UsageSourceCreated
 from tessera_gql.policy.usage import PrincipalRules, clean_principal_pattern, clean_source_name
+from tessera_gql.policy.usage_events import PrincipalMapped, PrincipalUnmapped, UsageSourceCreated
 from tessera_gql.policy.validation import uniqueness_key
 from tessera_gql.store import assets, proposals, teams, usage
 from tessera_gql.store.session import Session

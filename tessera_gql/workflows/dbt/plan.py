@@ -24,10 +24,9 @@ from tessera_gql.policy.events import (
     ChangeSetWithdrawn,
     ManifestSynced,
     TeamCreated,
-    UsageImported,
-    UsageSourceCreated,
 )
 from tessera_gql.policy.table_state import TableState
+from tessera_gql.policy.usage_events import UsageImported, UsageSourceCreated
 from tessera_gql.store import dbt, projects
 from tessera_gql.store.dbt import KnownAsset
 from tessera_gql.store.session import Session
