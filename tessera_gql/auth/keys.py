@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 from tessera_gql.auth.identity import Identity, InvalidCredential
 from tessera_gql.errors import Unavailable
-from tessera_gql.policy.access import ANONYMOUS, Action, Actor, ProjectScope, Scope, is_allowed
+from tessera_gql.policy.access import ADMIN_SCOPES, ANONYMOUS, Action, Actor, ProjectScope, Scope, is_allowed
 from tessera_gql.policy.events import Event, ProjectUpdated
 from tessera_gql.policy.private_events import ApiKeyRevoked
 from tessera_gql.policy.visibility import API_KEY_MARKER, format_key_actor
@@ -63,7 +63,9 @@ class Authenticator:
         self._database = database
         self._open_identity = Identity(ANONYMOUS) if is_open else None
         self._admin = (
-            (keys.hash_token(admin_key), Identity(Actor("admin", scopes=frozenset(Scope)))) if admin_key else None
+            (keys.hash_token(admin_key), Identity(Actor("admin", scopes=frozenset(ADMIN_SCOPES))))
+            if admin_key
+            else None
         )
         self._issuer = issuer
         self._monotonic = monotonic
@@ -217,7 +219,7 @@ async def _load_project(session: Session, key: ApiKey | None) -> ProjectScope | 
 def create_actor(key: ApiKey, project: ProjectScope | None) -> Actor:
     """Create the actor of a key. Its name includes the key's prefix, to tell keys of the same name apart in logs."""
     scopes = frozenset(Scope(scope) for scope in key.scopes)
-    return Actor(format_key_actor(key.name, key.prefix), key.team_id, scopes, key.id, project)
+    return Actor(format_key_actor(key.name, key.prefix), key.team_id, scopes, key.id, project, key.usage_source_id)
 
 
 def _parse_bearer(authorization: str | None) -> str:

@@ -19,7 +19,7 @@ from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
 from tessera_gql.auth.identity import Identity, InvalidCredential
 from tessera_gql.errors import Unavailable
-from tessera_gql.policy.access import Actor, Scope
+from tessera_gql.policy.access import ADMIN_SCOPES, Actor
 from tessera_gql.store import teams
 from tessera_gql.store.database import Database
 
@@ -33,7 +33,7 @@ CACHE_SECONDS = 600.0
 RETRY_SECONDS = 30.0
 """Minimum interval of reloads because of an unknown key id."""
 
-SCOPES = {f"tessera:{scope.value.lower()}": scope for scope in Scope}
+SCOPES = {f"tessera:{scope.value.lower()}": scope for scope in ADMIN_SCOPES}
 
 PublicKey: TypeAlias = RSAKey | ECKey | OKPKey
 

@@ -9,12 +9,12 @@ import typer
 from tessera_gql.cli.database_access import run_on_database
 from tessera_gql.cli.settings import read_settings
 from tessera_gql.cli.terminal import JsonOption, print_json, print_line, print_note
-from tessera_gql.policy.access import Actor, Scope
+from tessera_gql.policy.access import ADMIN_SCOPES, Actor
 from tessera_gql.store.database import Database
 from tessera_gql.workflows.git import sync
 from tessera_gql.workflows.git.folder import Commit
 
-ACTOR = Actor("tessera git", scopes=frozenset(Scope))
+ACTOR = Actor("tessera git", scopes=frozenset(ADMIN_SCOPES))
 
 app = typer.Typer(help="Sync contracts with files in a git repository.", no_args_is_help=True)
 

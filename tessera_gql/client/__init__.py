@@ -75,6 +75,7 @@ from tessera_gql.client.models import (
 )
 from tessera_gql.client.operations.publishing import ChangeSetRequest, Document
 from tessera_gql.client.progress import Progress
+from tessera_gql.client.usage_models import Observation, Principal, UsageImportReport, UsageSource
 
 __all__ = [
     "AcknowledgeResult",
@@ -117,8 +118,10 @@ __all__ = [
     "InvalidCall",
     "ManifestReport",
     "NotFound",
+    "Observation",
     "OnSilence",
     "PendingAcknowledgment",
+    "Principal",
     "Progress",
     "Project",
     "Proposal",
@@ -138,4 +141,6 @@ __all__ = [
     "TesseraError",
     "Unauthenticated",
     "Unavailable",
+    "UsageImportReport",
+    "UsageSource",
 ]

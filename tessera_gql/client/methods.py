@@ -18,6 +18,7 @@ from tessera_gql.client.operations import (
     projects,
     publishing,
     subscriptions,
+    usage,
 )
 from tessera_gql.client.sync_client import BaseClient
 
@@ -123,6 +124,14 @@ class _Methods:
     deprecate = ClientMethod(deprecations.deprecate)
     end_deprecation = ClientMethod(deprecations.end_deprecation)
     deprecations = ClientMethod(deprecations.deprecations)
+    create_usage_source = ClientMethod(usage.create_usage_source)
+    usage_sources = ClientMethod(usage.usage_sources)
+    import_usage = ClientMethod(usage.import_usage)
+    principals = ClientMethod(usage.principals)
+    principal_rules = ClientMethod(usage.principal_rules)
+    map_principal = ClientMethod(usage.map_principal)
+    unmap_principal = ClientMethod(usage.unmap_principal)
+    observations = ClientMethod(usage.observations)
     sync_dbt = ClientMethod(manifests.sync_dbt)
     ask_dbt = ClientMethod(manifests.ask_dbt)
     dbt_impact = ClientMethod(manifests.dbt_impact)

@@ -21,6 +21,7 @@ from tessera_gql.graphql.listings import (
     DEBTS,
     DEPENDENCIES,
     DEPRECATIONS,
+    OBSERVATIONS,
     PROPOSALS,
     REGISTRATIONS,
 )
@@ -96,6 +97,9 @@ class Asset(Node):
         "row.superseded_by_id",
         "The asset that replaces this one, such as the latest version of a dbt model; null if there is none.",
         nullable=True,
+    )
+    observations = connection(
+        OBSERVATIONS, "asset_id", description="The reads that usage sources have seen, the latest first."
     )
     dependencies = connection(
         DEPENDENCIES,

@@ -142,11 +142,12 @@ describe_enum(
 )
 describe_enum(
     Scope,
-    "The rights of an API key. Each scope includes those before it: READ, WRITE, ADMIN.",
+    "The rights of an API key. READ, WRITE and ADMIN each give the rights of those before them; EVIDENCE stands alone.",
     READ="Read everything but API keys, webhooks and the events about them.",
     WRITE="Change what belongs to the key's own team, and acknowledge proposals for it. The key of a project changes"
     " what its owners have in its schemas, and acknowledges nothing.",
     ADMIN="Act for any team, create teams, and publish breaking changes by force.",
+    EVIDENCE="Import the reads of the key's usage source.",
 )
 describe_enum(
     ResourceType,
@@ -364,6 +365,11 @@ describe_enum(
     CHANGE_SET_WITHDRAWN="A change set was withdrawn with its open proposals.",
     CHANGE_SET_PUBLISHED="The last open proposal of a change set was published.",
     MANIFEST_SYNCED="A dbt manifest was synced.",
+    USAGE_SOURCE_CREATED="A usage source was created.",
+    USAGE_IMPORTED="Reads were imported from a usage source.",
+    READS_OBSERVED="Reads of principals that belong to teams were stored.",
+    PRINCIPAL_MAPPED="Principals that match a pattern belong to a team now.",
+    PRINCIPAL_UNMAPPED="The rule of a pattern of principals was removed.",
     API_KEY_CREATED="An API key was created.",
     API_KEY_REVOKED="An API key was revoked.",
     REMINDER_SENT="Teams were reminded of an ask whose answer is due soon.",

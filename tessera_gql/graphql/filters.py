@@ -76,6 +76,11 @@ class DeprecatedFilter:
     deprecated: bool | None = optional("Accept only deprecated assets, or only others.", name="eq")
 
 
+@strawberry.input(description="A condition on a value that is true or false.")
+class BooleanFilter:
+    eq: bool | None = optional("Accept only exactly this value.")
+
+
 @strawberry.input(name="Filter", description="Conditions on an enum value; it must meet all of them.")
 class EnumFilter(Generic[E]):
     eq: E | None = optional("Accept only exactly this value.")

@@ -10,7 +10,7 @@ from tessera_gql.graphql.connections import Connection, connection, define_listi
 from tessera_gql.graphql.filters import DateTimeFilter, IdFilter, StringFilter, filter_by, optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
-from tessera_gql.graphql.refs import ProjectRefInput, TeamRefInput, project_ref, team_ref
+from tessera_gql.graphql.refs import ProjectRefInput, TeamRefInput, UsageSourceRefInput, project_ref, team_ref
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.policy.access import Action, Scope
@@ -41,13 +41,19 @@ class ApiKey(Node):
     team = relation(
         "Team",
         "row.team_id",
-        "The team that the key acts for; null for the key of a project or an administrator.",
+        "The team that the key acts for; null for the key of a project, a usage source or an administrator.",
         nullable=True,
     )
     project = relation(
         "Project",
         "row.project_id",
         "The project whose tables the key syncs; null for the key of a team or an administrator.",
+        nullable=True,
+    )
+    usage_source = relation(
+        "UsageSource",
+        "row.usage_source_id",
+        "The usage source whose reads the key imports; null for any other key.",
         nullable=True,
     )
 
@@ -62,6 +68,9 @@ class ApiKeyFilter:
     prefix: StringFilter | None = filter_by("prefix", "The first characters of the token.")
     team: IdFilter | None = filter_by("team_id", "The team that the key acts for.", type_name="Team")
     project: IdFilter | None = filter_by("project_id", "The project whose tables the key syncs.", type_name="Project")
+    usage_source: IdFilter | None = filter_by(
+        "usage_source_id", "The usage source whose reads the key imports.", type_name="UsageSource"
+    )
     created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the key was created.")
 
 
@@ -115,7 +124,13 @@ class CreateApiKeyInput(CreatingInput):
         "The key's project, in place of a team: the key syncs the tables of its owners in its schemas. Only an"
         " administrator creates it, with the scope READ or WRITE."
     )
-    scopes: list[Scope] | None = optional("The scopes of the key, at most those of the caller; READ if left out.")
+    usage_source: UsageSourceRefInput | None = optional(
+        "The key's usage source, in place of a team: the key imports its reads, with the scopes READ and EVIDENCE. Only"
+        " an administrator creates it."
+    )
+    scopes: list[Scope] | None = optional(
+        "The scopes of the key, at most those of the caller; if left out, READ, and EVIDENCE for a usage source."
+    )
     expires_at: datetime | None = optional("The time at which the key expires; it never does if left out.")
 
 
@@ -129,12 +144,14 @@ class CreateApiKeyPayload(Payload):
 
 
 async def create_api_key(call: Call, arguments: CreateApiKeyInput) -> CreateApiKeyPayload:
+    usage_source = arguments.usage_source or None
     new_key = KeyRequest(
         name=arguments.name,
         scopes=(Scope.READ,) if or_none(arguments.scopes) is None else tuple(arguments.scopes or ()),
         team=team_ref(arguments.team),
         expires_at=or_none(arguments.expires_at),
         project=project_ref(arguments.project or None),
+        usage_source=usage_source.to_ref("usage_source") if usage_source else None,
     )
     created_key = await keys.create(call.session, call.actor, new_key)
     return CreateApiKeyPayload(api_key=ApiKey.of(created_key.key), token=Token(created_key.token))

@@ -42,6 +42,7 @@ from tessera_gql.store import (
     proposals,
     registrations,
     teams,
+    usage,
 )
 
 
@@ -162,6 +163,13 @@ class DependencyFilter:
     evidence: EnumFilter[Evidence] | None = filter_by("evidence", "The source of the knowledge about the dependency.")
 
 
+@strawberry.input(description="Conditions on observations; an observation must meet all of them.")
+class ObservationFilter:
+    field: StringFilter | None = filter_by("field", "The path of the field; empty for reads of the whole asset.")
+    principal: IdFilter | None = filter_by("principal_id", "The principal that read.", type_name="Principal")
+    last_seen: DateTimeFilter | None = filter_by("last_seen", "The time of the latest read.")
+
+
 CREATED_AT = ("created_at", "The time at which the object was created.")
 
 TEAMS = define_listing(
@@ -237,3 +245,13 @@ DEPRECATIONS = define_listing(
     {"DECLARED_AT": ("declared_at", "The time at which the present sunset was announced.")},
 )
 DEPENDENCIES = define_listing("AssetDependency", lineage.TABLE, DependencyFilter, {"CREATED_AT": CREATED_AT})
+OBSERVATIONS = define_listing(
+    "Observation",
+    usage.OBSERVATIONS,
+    ObservationFilter,
+    {
+        "LAST_SEEN": ("last_seen", "The time of the latest read."),
+        "FIRST_SEEN": ("first_seen", "The time of the first read."),
+    },
+    descending=True,
+)

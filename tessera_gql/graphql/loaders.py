@@ -34,6 +34,7 @@ from tessera_gql.store import (
     proposals,
     registrations,
     teams,
+    usage,
     webhooks,
 )
 from tessera_gql.store.lineage import Direction, ReachableAsset
@@ -156,6 +157,10 @@ class Loaders:
     deprecation = row_loader(deprecations.by_ids)
     deprecations_of_asset = rows_loader(deprecations.list_live, lambda row: row.asset_id)
     dependency = row_loader(lineage.by_ids)
+    usage_source = row_loader(usage.by_ids)
+    principal = row_loader(usage.principals_by_ids)
+    principal_rule = row_loader(usage.rules_by_ids)
+    observation = row_loader(usage.observations_by_ids)
     event: cached_property[Loader[UUID, EventRow | None]] = visible_row_loader(events.TABLE)
     webhook: cached_property[Loader[UUID, Webhook | None]] = visible_row_loader(webhooks.TABLE)
     webhook_delivery: cached_property[Loader[UUID, WebhookDelivery | None]] = visible_row_loader(webhooks.DELIVERIES)
@@ -167,6 +172,8 @@ class Loaders:
     """Assets by `assets.key` of the fqn."""
     project_by_name = row_loader(projects.by_names, lambda row: row.name_key)
     """Projects by `projects.key` of the name."""
+    usage_source_by_name = row_loader(usage.by_names, lambda row: row.name_key)
+    """Usage sources by `uniqueness_key` of the name."""
     owners_of_project = rows_loader(projects.list_owners, lambda row: row.project_id)
     change_set_by_key = row_loader(change_sets.by_keys, lambda row: row.key)
     active_contract = row_loader(contracts.list_active, lambda row: row.asset_id)
@@ -273,10 +280,14 @@ NODE_LOADERS: dict[str, Callable[[Loaders], Loader[UUID, Any]]] = {
     "Debt": lambda loaders: loaders.debt,
     "Deprecation": lambda loaders: loaders.deprecation,
     "Event": lambda loaders: loaders.event,
+    "Observation": lambda loaders: loaders.observation,
+    "Principal": lambda loaders: loaders.principal,
+    "PrincipalRule": lambda loaders: loaders.principal_rule,
     "Project": lambda loaders: loaders.project,
     "Proposal": lambda loaders: loaders.proposal,
     "Registration": lambda loaders: loaders.registration,
     "Team": lambda loaders: loaders.team,
+    "UsageSource": lambda loaders: loaders.usage_source,
     "Webhook": lambda loaders: loaders.webhook,
     "WebhookDelivery": lambda loaders: loaders.webhook_delivery,
 }

@@ -11,11 +11,13 @@ from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.graphql.scalars import check_text
+from tessera_gql.policy.validation import uniqueness_key
 from tessera_gql.store import assets, projects, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.projects import ProjectRef
-from tessera_gql.store.tables import Asset, Project, Team
+from tessera_gql.store.tables import Asset, Project, Team, UsageSource
 from tessera_gql.store.teams import TeamRef
+from tessera_gql.store.usage import UsageSourceRef
 
 RefLoader: TypeAlias = Callable[[Loaders, Any], tuple[Loader[Any, Any], Any]]
 """Returns the loader that loads the object of a reference, and its key there."""
@@ -61,6 +63,20 @@ class ProjectRefInput:
         return ProjectRef(name=check_text(self.name or "", field))
 
 
+@strawberry.input(
+    name="UsageSourceRef", one_of=True, description="A reference to a usage source, by exactly one of id and name."
+)
+class UsageSourceRefInput:
+    id: strawberry.ID | None = strawberry.field(default=UNSET, description="The global id of the usage source.")
+    name: str | None = strawberry.field(default=UNSET, description="The name of the usage source, ignoring case.")
+
+    def to_ref(self, field: str = "source") -> UsageSourceRef:
+        """Convert to a reference of the store. Raise Invalid for an id that is not a usage source's."""
+        if or_none(self.id) is not None:
+            return UsageSourceRef(id=local_id(str(self.id), "UsageSource", field=(field,)))
+        return UsageSourceRef(name=check_text(self.name or "", field))
+
+
 def asset_ref(ref: AssetRefInput | None, field: str = "asset") -> AssetRef | None:
     """Convert an optional reference; None if it is null or left out."""
     return ref.to_ref(field) if ref else None
@@ -84,3 +100,7 @@ def team_loader(loaders: Loaders, ref: TeamRef) -> tuple[Loader[Any, Team | None
 
 def project_loader(loaders: Loaders, ref: ProjectRef) -> tuple[Loader[Any, Project | None], Any]:
     return (loaders.project, ref.id) if ref.id else (loaders.project_by_name, projects.key(ref.name or ""))
+
+
+def usage_source_loader(loaders: Loaders, ref: UsageSourceRef) -> tuple[Loader[Any, UsageSource | None], Any]:
+    return (loaders.usage_source, ref.id) if ref.id else (loaders.usage_source_by_name, uniqueness_key(ref.name or ""))

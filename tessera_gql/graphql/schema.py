@@ -28,6 +28,8 @@ from tessera_gql.graphql import (
     registrations,
     search,
     teams,
+    usage,
+    usage_import,
     viewer,
     webhooks,
 )
@@ -55,6 +57,7 @@ class Query(
     proposals.Queries,
     registrations.Queries,
     teams.Queries,
+    usage.Queries,
     webhooks.Queries,
 ):
     pass
@@ -79,6 +82,8 @@ class Mutation(
     debts.Mutations,
     deprecations.Mutations,
     teams.Mutations,
+    usage.Mutations,
+    usage_import.Mutations,
     webhooks.Mutations,
 ):
     pass

@@ -1,4 +1,4 @@
-"""Apply deadlines to proposals: expiry, silence, overdue migrations and reminders, each in a transaction.
+"""Apply deadlines to proposals: expiry, silence, overdue or proven migrations and reminders, each in a transaction.
 
 Teams get one reminder for each change set, the notification of a change set whose ask was interrupted, and reminders of
 sunsets.
@@ -21,6 +21,7 @@ from tessera_gql.workflows.change_set_notifications import (
 )
 from tessera_gql.workflows.deprecations import send_reminder
 from tessera_gql.workflows.proposals import apply_deadlines, send_reminders
+from tessera_gql.workflows.usage_import import find_quiet_proposals, release_quiet
 
 INTERVAL_SECONDS = 15.0
 
@@ -49,6 +50,7 @@ async def apply_due_deadlines(database: Database, pool: Pool | None = None) -> i
         reminding_sets = await change_set_asks.list_reminding(session, session.now)
         interrupted_sets = await change_set_asks.list_interrupted(session, session.now - INTERRUPTED_AFTER)
         deprecated = await deprecations.list_due_reminders(session, session.now)
+        quiet = await find_quiet_proposals(session)
     for identity in due:
         await _run_command(database, pool, identity, apply_deadlines)
     for identity in reminding:
@@ -59,6 +61,8 @@ async def apply_due_deadlines(database: Database, pool: Pool | None = None) -> i
         await _run_command(database, pool, identity, send_change_set_reminders, "change set")
     for identity in deprecated:
         await _run_command(database, pool, identity, send_reminder, "deprecation")
+    for identity in quiet:
+        await _run_command(database, pool, identity, release_quiet)
     return len(due)
 
 

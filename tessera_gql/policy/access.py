@@ -11,15 +11,25 @@ from tessera_gql.policy.validation import uniqueness_key
 
 
 class Scope(StrEnum):
-    """The scope of an API key; each scope includes those before it."""
+    """The scope of an API key. READ, WRITE and ADMIN include those before them; EVIDENCE stands beside them.
+
+    EVIDENCE imports observed reads for the usage source of its key. It includes no other scope, and none includes it.
+    """
 
     READ = "READ"
     WRITE = "WRITE"
     ADMIN = "ADMIN"
+    EVIDENCE = "EVIDENCE"
 
-    @property
-    def rank(self) -> int:
-        return list(Scope).index(self)
+    def includes(self, scope: "Scope") -> bool:
+        """Return whether a key with this scope also has the given one."""
+        if Scope.EVIDENCE in (self, scope):
+            return self is scope
+        return ADMIN_SCOPES.index(self) >= ADMIN_SCOPES.index(scope)
+
+
+ADMIN_SCOPES = (Scope.READ, Scope.WRITE, Scope.ADMIN)
+"""The scopes of an administrator, each of which includes those before it."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +67,9 @@ def _to_plain_uuid(identifier: UUID) -> UUID:
 
 @dataclass(frozen=True)
 class Actor:
-    """The authenticated caller: a name for the event log, its team or project, and its scopes.
+    """The authenticated caller: a name for the event log, its team, project or usage source, and its scopes.
 
-    Without both it is an administrator of no team. A project's key never has the scope ADMIN. The ids are plain UUIDs,
+    Without these it is an administrator of no team. A project's key never has the scope ADMIN. The ids are plain UUIDs,
     because an actor is serialized as JSON.
     """
 
@@ -68,9 +78,10 @@ class Actor:
     scopes: frozenset[Scope] = field(default_factory=lambda: frozenset({Scope.READ}))
     key_id: UUID | None = None
     project: ProjectScope | None = None
+    usage_source_id: UUID | None = None
 
     def __post_init__(self) -> None:
-        for name in ("team_id", "key_id"):
+        for name in ("team_id", "key_id", "usage_source_id"):
             if (identifier := getattr(self, name)) is not None:
                 object.__setattr__(self, name, _to_plain_uuid(identifier))
         if self.project is not None:
@@ -102,11 +113,15 @@ class Actor:
         return str(self.key_id) if self.key_id else self.name
 
     def has_scope(self, scope: Scope) -> bool:
-        return any(granted.rank >= scope.rank for granted in self.scopes)
+        return any(granted.includes(scope) for granted in self.scopes)
+
+    def may_grant(self, scope: Scope) -> bool:
+        """Return whether the caller may create and revoke keys with this scope."""
+        return self.is_admin if scope is Scope.EVIDENCE else self.has_scope(scope)
 
 
 # The caller of a server without keys, as in development: everything is allowed.
-ANONYMOUS = Actor("open", scopes=frozenset(Scope))
+ANONYMOUS = Actor("open", scopes=frozenset(ADMIN_SCOPES))
 
 
 class Action(StrEnum):
@@ -154,6 +169,10 @@ class Action(StrEnum):
     PULL_FROM_GIT = "pull from git"
     CREATE_API_KEY = "create API keys"
     REVOKE_API_KEY = "revoke API keys"
+    CREATE_USAGE_SOURCE = "create usage sources"
+    MAP_PRINCIPAL = "map principals to teams"
+    UNMAP_PRINCIPAL = "remove rules of principals"
+    IMPORT_USAGE = "import observed reads"
     CREATE_WEBHOOK = "create webhooks"
     UPDATE_WEBHOOK = "update webhooks"
     DELETE_WEBHOOK = "delete webhooks"
@@ -221,6 +240,10 @@ ACTION_SCOPES: Mapping[Action, ScopeRule] = {
     Action.PULL_FROM_GIT: ADMIN_ONLY,
     Action.CREATE_API_KEY: OWNER_OR_ADMIN,  # with its own scopes at most
     Action.REVOKE_API_KEY: OWNER_OR_ADMIN,
+    Action.CREATE_USAGE_SOURCE: ADMIN_ONLY,
+    Action.MAP_PRINCIPAL: ADMIN_ONLY,
+    Action.UNMAP_PRINCIPAL: ADMIN_ONLY,
+    Action.IMPORT_USAGE: ADMIN_ONLY,  # and the keys of the usage source, see authorize_import
     Action.CREATE_WEBHOOK: OWNER_OR_ADMIN,
     Action.UPDATE_WEBHOOK: OWNER_OR_ADMIN,
     Action.DELETE_WEBHOOK: OWNER_OR_ADMIN,
@@ -276,6 +299,26 @@ def authorize(actor: Actor, action: Action, team: UUID | None) -> None:
             field=("team",),
         )
     raise Forbidden("A key acts for its own team only. Use a key of that team.", field=("team",))
+
+
+def authorize_import(actor: Actor, source_id: UUID, source_name: str) -> None:
+    """Authorize an import of reads that a usage source has observed. Raises Forbidden with the reason.
+
+    Only an administrator binds a key to a source: a team that could import would testify for itself.
+    """
+    if actor.is_admin:
+        return
+    if actor.usage_source_id is None or not actor.has_scope(Scope.EVIDENCE):
+        raise Forbidden(
+            f"Only an administrator and a key of the usage source {source_name} may import its reads, because no team"
+            " testifies for itself. Ask an administrator for a key with the scope EVIDENCE.",
+            field=("source",),
+        )
+    if actor.usage_source_id != source_id:
+        raise Forbidden(
+            f"This key imports for another usage source than {source_name}. Use a key of {source_name}.",
+            field=("source",),
+        )
 
 
 def authorize_for_own_teams(actor: Actor, action: Action) -> None:

@@ -26,6 +26,8 @@ ENTITY_TYPES: Mapping[str, str] = {
     "proposal": "Proposal",
     "registration": "Registration",
     "team": "Team",
+    "usage_source": "UsageSource",
+    "principal_rule": "PrincipalRule",
     "webhook": "Webhook",
 }
 """The schema type of the entity of an event. An entity without a type has no row: its event stands for it."""

@@ -10,7 +10,7 @@ from tessera_gql.policy.events import Event
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeyCreated(Event):
-    """An API key was created, of a team, a project or (both null) an administrator.
+    """An API key was created, of a team, a project, a usage source or (all null) an administrator.
 
     Events never have its token or hash.
     """
@@ -22,6 +22,7 @@ class ApiKeyCreated(Event):
     scopes: tuple[str, ...]
     expires_at: datetime | None
     project_id: UUID | None = None
+    usage_source_id: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

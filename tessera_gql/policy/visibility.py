@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from tessera_gql.policy import ask_events, catalog_events, deprecation_events, events, private_events
+from tessera_gql.policy import ask_events, catalog_events, deprecation_events, events, private_events, usage_events
 from tessera_gql.policy.access import OWNER_OR_ADMIN, Actor
 from tessera_gql.policy.events import Event
 
@@ -62,8 +62,12 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
     "ManifestReport": Audience.CALLER,
     "ModelRead": Audience.CALLER,
     "ModelReader": Audience.READERS,
+    "IgnoredRows": Audience.CALLER,
     "Mutation": Audience.CALLER,
+    "Observation": Audience.READERS,
     "PageInfo": Audience.READERS,
+    "Principal": Audience.READERS,
+    "PrincipalRule": Audience.READERS,
     "Project": Audience.READERS,
     "Proposal": Audience.READERS,
     "ProposalStatusChanged": Audience.READERS,
@@ -79,6 +83,9 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
     "SyncedModel": Audience.CALLER,
     "TableRead": Audience.READERS,
     "Team": Audience.READERS,
+    "UsageImportReport": Audience.CALLER,
+    "UsageSource": Audience.READERS,
+    "UsageSpan": Audience.READERS,
     "UserError": Audience.CALLER,
     "Viewer": Audience.CALLER,
     "Webhook": Audience.OWNERS,
@@ -145,6 +152,11 @@ EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
     deprecation_events.DeprecationUpdated: Audience.READERS,
     deprecation_events.DeprecationEnded: Audience.READERS,
     deprecation_events.DeprecationReminder: Audience.READERS,
+    usage_events.UsageSourceCreated: Audience.READERS,
+    usage_events.UsageImported: Audience.READERS,
+    usage_events.ReadsObserved: Audience.READERS,
+    usage_events.PrincipalMapped: Audience.READERS,
+    usage_events.PrincipalUnmapped: Audience.READERS,
     private_events.ApiKeyCreated: Audience.OWNERS,
     private_events.ApiKeyRevoked: Audience.OWNERS,
     private_events.WebhookCreated: Audience.OWNERS,

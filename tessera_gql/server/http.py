@@ -31,7 +31,7 @@ from tessera_gql.server.operations import (
     to_encoded_reply,
 )
 from tessera_gql.server.transport import EncodedReply, Identity, Job, Transport, Unauthenticated, close_streams
-from tessera_gql.server.uploads import LARGE_BYTES, MANIFEST_FIELDS, RequestBody, UploadShare
+from tessera_gql.server.uploads import LARGE_BYTES, UPLOAD_FIELDS, RequestBody, UploadShare
 
 __all__ = ["Identity", "Transport", "Unauthenticated", "close_streams", "create_routes", "execute"]
 
@@ -244,8 +244,8 @@ def _check_permitted(request: Request, media_type: MediaType, prepared: PrepareR
             raise HttpError(400, STREAM_REQUIRED.message)
         if received.is_large:
             raise body_too_large(LARGE_BYTES, " A subscription takes no more.")
-    if received.files and not any(map(prepared.selects_only, MANIFEST_FIELDS)):
-        raise HttpError(400, f"Only {' or '.join(MANIFEST_FIELDS)}, alone in its operation, takes a file.")
+    if received.files and not any(map(prepared.selects_only, UPLOAD_FIELDS)):
+        raise HttpError(400, f"Only {' or '.join(UPLOAD_FIELDS)}, alone in its operation, takes a file.")
 
 
 def _error_response(error: HttpError, media_type: MediaType) -> Response:

@@ -21,7 +21,7 @@ from tessera_gql.server.http_errors import HttpError
 from tessera_gql.server.limits import Limits
 from tessera_gql.server.multipart import parse_form, read_parts
 
-MANIFEST_FIELDS = ("syncDbtManifest", "dbtImpact")
+UPLOAD_FIELDS = ("syncDbtManifest", "dbtImpact", "importUsage")
 """Root fields that accept a file and are always executed by a worker process."""
 
 LARGE_BYTES = 96 * 1024
@@ -43,7 +43,7 @@ class RequestBody:
         return bool(self.files) or len(self.text) > LARGE_BYTES
 
     def is_for_worker(self, operation: Operation) -> bool:
-        return self.is_large or (bool(self.text) and operation.has_root_field(MANIFEST_FIELDS))
+        return self.is_large or (bool(self.text) and operation.has_root_field(UPLOAD_FIELDS))
 
 
 @dataclass

@@ -38,13 +38,18 @@ UNANSWERED = dict.fromkeys(
 
 @dataclass(frozen=True)
 class ReleaseEvidence:
-    """The proof by which a team is released: its kind, and what it rests on, such as a manifest or a registration."""
+    """The proof by which a team is released: its kind, and what it rests on, such as a manifest or a registration.
+
+    Observations prove something `until` the end of the span in which there was no read.
+    """
 
     kind: ReleaseKind
     reference: str
+    until: datetime | None = None
 
     def as_json(self, at: datetime) -> dict[str, Any]:
-        return {"kind": self.kind.value, "reference": self.reference, "at": at.isoformat()}
+        until = {"until": self.until.isoformat()} if self.until else {}
+        return {"kind": self.kind.value, "reference": self.reference, "at": at.isoformat(), **until}
 
 
 @dataclass(frozen=True)

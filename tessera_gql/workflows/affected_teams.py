@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tessera_gql.diff import Change
 from tessera_gql.policy.affected_teams import AffectedTeams, AffectedTeamsCollector
-from tessera_gql.store import debts, lineage, registrations
+from tessera_gql.store import debts, lineage, registrations, usage
 from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset
@@ -27,6 +27,7 @@ async def load_affected_teams(
     for start in range(0, len(live), BATCH_SIZE):
         collector.add(map(path_debts.to_reader, live[start : start + BATCH_SIZE]))
         await asyncio.sleep(0)
+    collector.add((await usage.load_observed_readers(session, [asset.id]))[asset.id])
     affected = collector.result()
     if downstream is None:
         downstream = (await lineage.load_reachable(session, [asset.id], Direction.DOWNSTREAM))[asset.id]

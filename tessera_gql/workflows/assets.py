@@ -191,8 +191,7 @@ def _suggest_tier(asset: Asset, tier: AssetTier) -> AssetTier:
     """Return the suggested tier; raise Conflict if an administrator has set another one."""
     if tier is not asset.tier and asset.is_tier_confirmed:
         raise Conflict(
-            f"An administrator has set the tier of {asset.fqn} to {asset.tier}. Ask one to change it with setAssetTier.",
-            field=("tier",),
+            f"An administrator has set the tier of {asset.fqn} to {asset.tier}. Ask one to change it.", field=("tier",)
         )
     return tier
 

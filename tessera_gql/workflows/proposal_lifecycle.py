@@ -28,6 +28,7 @@ from tessera_gql.workflows.affected_teams import load_affected_teams
 from tessera_gql.workflows.ask_clock import apply_time, move_due_dates, to_response
 from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import ContractDraft, insert_contract, mark_retired, terms_of
+from tessera_gql.workflows.quiet_proofs import exclude_proven
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,8 @@ async def _revise_asked_teams(
 ) -> ProposalResult:
     breaking = [Change.from_json(change) for change in row.breaking_changes]
     affected = await load_affected_teams(session, asset, breaking)
-    await revise_requests(session, asset, row, affected.asked, evidence, registrant)
+    asked = await exclude_proven(session, row, affected.asked)
+    await revise_requests(session, asset, row, asked, evidence, registrant)
     return await update_status(session, asset, row, may_publish=may_publish)
 
 

@@ -41,6 +41,7 @@ from tessera_gql.client.operations import (
     projects,
     publishing,
     subscriptions,
+    usage,
 )
 from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
 from tessera_gql.config import Profile
@@ -65,6 +66,14 @@ BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscriptio
     "get_project": lambda: projects.get_project("a"),
     "find_project": lambda: projects.find_project("a"),
     "projects": lambda: projects.projects(name_contains="a"),
+    "create_usage_source": lambda: usage.create_usage_source("a"),
+    "usage_sources": usage.usage_sources,
+    "import_usage": lambda: usage.import_usage(b"", source="a", start=datetime(2026, 1, 1, tzinfo=UTC)),
+    "principals": lambda: usage.principals(is_mapped=False, name_contains="a"),
+    "principal_rules": usage.principal_rules,
+    "map_principal": lambda: usage.map_principal("a*", "b"),
+    "unmap_principal": lambda: usage.unmap_principal("a*"),
+    "observations": lambda: usage.observations("a.b"),
     "create_asset": lambda: catalog.create_asset(fqn="a.b", owner="a", resource_type="TABLE"),
     "update_asset": lambda: catalog.update_asset("a.b", owner="b", expected_row_version=1),
     "get_asset": lambda: catalog.get_asset("a.b"),
@@ -206,6 +215,10 @@ TYPES = {
     "ModelImpact": "DbtModelImpact",
     "Dependency": "AssetDependency",
     "StatusChange": "ProposalStatusChanged",
+    "UsageSourceSummary": "UsageSource",
+    "PrincipalSummary": "Principal",
+    "MappedPrincipals": "MapPrincipalPayload",
+    "UnmappedPrincipals": "UnmapPrincipalPayload",
 }
 REQUIRED_AFTER_SUCCESS = {
     ("PublishResult", "outcome"),
@@ -214,6 +227,10 @@ REQUIRED_AFTER_SUCCESS = {
     ("DeprecationResult", "asset"),
     ("DeprecationResult", "deprecations"),
     ("RegistrationPayload", "registration"),
+    ("MappedPrincipals", "principal_rule"),
+    ("MappedPrincipals", "principals_changed"),
+    ("UnmappedPrincipals", "pattern"),
+    ("UnmappedPrincipals", "principals_changed"),
 }
 
 

@@ -14,8 +14,9 @@ from tessera_gql.policy.access import ANONYMOUS, Scope
 from tessera_gql.server.http import Transport, Unauthenticated, execute
 from tessera_gql.store.database import Database
 from tessera_gql.store.projects import ProjectRef
-from tessera_gql.store.tables import Project, Team
+from tessera_gql.store.tables import Project, Team, UsageSource
 from tessera_gql.store.teams import TeamRef
+from tessera_gql.store.usage import UsageSourceRef
 from tessera_gql.workflows import keys
 from tessera_gql.workflows.keys import CreatedKey, KeyRequest
 
@@ -51,6 +52,11 @@ class AuthenticatedApi:
     async def create_project_key(self, project: Project, scope: Scope, name: str = "ci") -> CreatedKey:
         async with self.database.write("tester") as session:
             request = KeyRequest(name, (scope,), project=ProjectRef(id=project.id))
+            return await keys.create(session, ANONYMOUS, request)
+
+    async def create_usage_key(self, source: UsageSource, name: str = "loader") -> CreatedKey:
+        async with self.database.write("tester") as session:
+            request = KeyRequest(name, (Scope.EVIDENCE,), usage_source=UsageSourceRef(id=source.id))
             return await keys.create(session, ANONYMOUS, request)
 
     async def reply(self, token: str | None, query: str, **variables: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from tessera_gql.errors import Forbidden
 from tessera_gql.policy.access import (
     ACTION_SCOPES,
     ADMIN_ONLY,
+    ADMIN_SCOPES,
     ANONYMOUS,
     Action,
     Actor,
@@ -16,6 +17,7 @@ from tessera_gql.policy.access import (
     Scope,
     acting_team,
     authorize,
+    authorize_import,
     is_allowed,
     is_allowed_on_asset,
     may_act_for_project,
@@ -25,7 +27,9 @@ from tessera_gql.policy.access import (
 )
 
 OURS, THEIRS, SECOND_OWNER = uuid4(), uuid4(), uuid4()
-READER, WRITER, ADMIN = (Actor(scope, OURS, frozenset({scope})) for scope in Scope)
+READER, WRITER, ADMIN = (Actor(scope, OURS, frozenset({scope})) for scope in ADMIN_SCOPES)
+SOURCE = uuid4()
+OBSERVER = Actor("snowflake", None, frozenset({Scope.READ, Scope.EVIDENCE}), usage_source_id=SOURCE)
 NOBODY = Actor("nobody", OURS, frozenset())
 PROJECT = ProjectScope(uuid4(), "shop", frozenset({OURS, SECOND_OWNER}), ("analytics.marts", "analytics.stg_*"))
 CI_READER, CI = (Actor("ci", None, frozenset({scope}), project=PROJECT) for scope in (Scope.READ, Scope.WRITE))
@@ -46,7 +50,7 @@ FOR_PROJECTS = {
     Action.SYNC_DBT_MANIFEST,
 }
 """What the key of a project may do besides reading, for the owners of the project only."""
-HOLDS = {NOBODY: 0, READER: 1, WRITER: 2, ADMIN: 3}
+HOLDS = {NOBODY: 0, READER: 1, OBSERVER: 1, WRITER: 2, ADMIN: 3}
 NEEDS = {Scope.READ: 1, Scope.WRITE: 2, Scope.ADMIN: 3}
 
 
@@ -55,7 +59,7 @@ def test_every_operation_has_a_row() -> None:
 
 
 def test_acting_for_another_team_never_needs_fewer_rights_than_for_the_own_team() -> None:
-    assert all(right.other_team.rank >= right.own_team.rank for right in ACTION_SCOPES.values())
+    assert all(right.other_team.includes(right.own_team) for right in ACTION_SCOPES.values())
 
 
 @pytest.mark.parametrize(("verb", "actor", "team"), [*itertools.product(Action, HOLDS, (OURS, THEIRS, None))])
@@ -77,6 +81,10 @@ def test_only_administrators_create_teams_publish_by_force_and_move_everything_t
         Action.FORCE_CONTRACT,
         Action.PUSH_TO_GIT,
         Action.PULL_FROM_GIT,
+        Action.CREATE_USAGE_SOURCE,
+        Action.MAP_PRINCIPAL,
+        Action.UNMAP_PRINCIPAL,
+        Action.IMPORT_USAGE,
     }
 
 
@@ -114,7 +122,7 @@ def test_a_projects_key_is_refused_with_the_action_and_the_key_that_can(verb: Ac
 
 def test_a_projects_key_never_has_the_scope_admin() -> None:
     actor = Actor("ci", None, frozenset(Scope), project=PROJECT)
-    assert (actor.scopes, actor.is_admin) == ({Scope.READ, Scope.WRITE}, False)
+    assert (actor.scopes, actor.is_admin) == ({Scope.READ, Scope.WRITE, Scope.EVIDENCE}, False)
 
 
 def test_a_refusal_for_a_team_that_is_no_owner_names_the_project() -> None:
@@ -215,11 +223,33 @@ def test_a_projects_key_acts_for_its_only_owner_or_for_the_owner_that_is_named()
 
 
 def test_a_scope_includes_the_weaker_scopes() -> None:
-    assert [[actor.has_scope(scope) for scope in Scope] for actor in (READER, WRITER, ADMIN)] == [
-        [True, False, False],
-        [True, True, False],
-        [True, True, True],
+    assert [[actor.has_scope(scope) for scope in Scope] for actor in (READER, WRITER, ADMIN, OBSERVER)] == [
+        [True, False, False, False],
+        [True, True, False, False],
+        [True, True, True, False],
+        [True, False, False, True],
     ]
+    assert [actor.may_grant(Scope.EVIDENCE) for actor in (WRITER, ADMIN, OBSERVER)] == [False, True, False]
+
+
+@pytest.mark.parametrize("actor", [NOBODY, READER, WRITER, CI, CI_READER, OBSERVER, ADMIN])
+def test_only_a_key_of_the_source_and_an_administrator_import_its_reads(actor: Actor) -> None:
+    for source in (SOURCE, uuid4()):
+        if actor is ADMIN or (actor is OBSERVER and source == SOURCE):
+            authorize_import(actor, source, "snowflake")
+            continue
+        with pytest.raises(Forbidden, match="snowflake") as refused:
+            authorize_import(actor, source, "snowflake")
+        assert refused.value.field == ("source",)
+
+
+def test_the_scope_evidence_without_a_source_imports_nothing() -> None:
+    for actor in (
+        Actor("forged", OURS, frozenset({Scope.WRITE, Scope.EVIDENCE})),
+        Actor("stray", None, OBSERVER.scopes),
+    ):
+        with pytest.raises(Forbidden, match="no team testifies for itself"):
+            authorize_import(actor, SOURCE, "snowflake")
 
 
 def test_a_key_without_a_team_owns_nothing() -> None:

@@ -16,7 +16,7 @@ from tessera_gql.config import Executor, Settings
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.notifications.outbound_http import DeliveryError
 from tessera_gql.notifications.webhook_worker import create_deliveries, record_attempt
-from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
+from tessera_gql.policy.access import ADMIN_SCOPES, ANONYMOUS, Actor, Scope
 from tessera_gql.policy.enums import Response
 from tessera_gql.policy.visibility import EVENT_AUDIENCES, TYPE_AUDIENCES, Audience
 from tessera_gql.policy.webhook_delivery import Backoff
@@ -34,15 +34,20 @@ from tessera_gql.store.tables import (
     Contract,
     Debt,
     EventRow,
+    Observation,
+    Principal,
+    PrincipalRule,
     Project,
     Proposal,
     Registration,
     Team,
+    UsageSource,
     Webhook,
     WebhookDelivery,
     new_id,
 )
 from tessera_gql.store.teams import TeamRef
+from tessera_gql.store.usage import UsageSourceRef
 from tessera_gql.workflows import comments, keys, proposals, registrations, webhooks
 from tessera_gql.workflows.keys import CreatedKey, KeyRequest
 from tessera_gql.workflows.proposals import AcknowledgmentInput
@@ -51,6 +56,7 @@ from tessera_gql.workflows.webhooks import WebhookRequest
 from tests.formats.manifests import column, manifest
 from tests.formats.manifests import table as model
 from tests.security.crawler import Ask, Enum
+from tests.workflows.usage_logs import import_log, log_of, map_principal, usage_source
 from tests.world import World, without
 
 ISSUER, AUDIENCE, ADMIN_KEY = "https://login.example.com/", "tessera", "an administrator's key of the settings"
@@ -65,10 +71,14 @@ NOUNS: dict[str, type[Any]] = {
     "Contract": Contract,
     "Debt": Debt,
     "Event": EventRow,
+    "Observation": Observation,
+    "Principal": Principal,
+    "PrincipalRule": PrincipalRule,
     "Project": Project,
     "Proposal": Proposal,
     "Registration": Registration,
     "Team": Team,
+    "UsageSource": UsageSource,
     "Webhook": Webhook,
     "WebhookDelivery": WebhookDelivery,
 }
@@ -177,6 +187,7 @@ async def build(parts: Components) -> VisibilityScenario:
         await _private(world, team)
     for team, other_team in ((ours, theirs), (theirs, ours)):
         await _public(parts, world, team, other_team)
+    await _observe(world, theirs)
     await create_deliveries(world.database)
     return VisibilityScenario(world, ours, theirs, await _callers(world, ours))
 
@@ -239,6 +250,22 @@ async def _public(parts: Components, world: World, team: Team, other_team: Team)
     await send(parts, key.token, query, asked)
 
 
+async def _observe(world: World, team: Team) -> None:
+    """A usage source with a key, and a read by a principal of the team."""
+    source = await usage_source(world, "public-source")
+    await create_usage_key(world, source, "canary-nobody-usage-key")
+    await map_principal(world, "public-*", team)
+    await import_log(
+        world, log_of(("public-principal", "total", world.database.clock()), asset="shop.core.ours"), source=source.name
+    )
+
+
+async def create_usage_key(world: World, source: UsageSource, name: str) -> CreatedKey:
+    async with world.database.write("tester") as session:
+        request = KeyRequest(name, (Scope.EVIDENCE,), usage_source=UsageSourceRef(id=source.id))
+        return await keys.create(session, ANONYMOUS, request)
+
+
 async def send(parts: Components, token: str | None, query: str, asked: Any) -> dict[str, Any]:
     identity = await parts.transport.authenticate(f"Bearer {token}" if token else None)
     return await execute(parts.transport, query=query, variables={"input": asked}, identity=identity)
@@ -257,14 +284,17 @@ async def create_project_key(world: World, project: Project, name: str) -> Creat
 
 
 async def _callers(world: World, ours: Team) -> list[Caller]:
-    read, write, admin = [await create_key(world, ours, f"caller {scope}", scope) for scope in Scope]
+    read, write, admin = [await create_key(world, ours, f"caller {scope}", scope) for scope in ADMIN_SCOPES]
     root = await create_key(world, None, "caller of no team")
     project = await create_project_key(world, await world.project("of the caller", ours), "caller of a project")
+    (source,) = await world.rows(UsageSource)
+    observer = await create_usage_key(world, source, "caller of a source")
     database = world.database
     return [
         Caller("READ key", read.token, key_id=read.key.id),
         Caller("WRITE key", write.token, team_id=ours.id, key_id=write.key.id),
         Caller("project key", project.token, key_id=project.key.id),
+        Caller("usage source key", observer.token, key_id=observer.key.id),
         Caller("ADMIN key", admin.token, sees_all=True),
         Caller("ADMIN key of no team", root.token, sees_all=True),
         Caller("ADMIN_KEY", ADMIN_KEY, sees_all=True),
@@ -308,6 +338,7 @@ def arguments(ids: dict[str, list[str]]) -> dict[str, list[dict[str, Any]]]:
         "Query.asset": [{"by": {"fqn": names["asset"]}}, {"by": {"id": ids["Asset"][0]}}],
         "Query.changeSet": [{"by": {"key": "public-theirs-change-set"}}],
         "Query.project": [{"by": {"name": "public-theirs-project"}}, {"by": {"id": ids["Project"][0]}}],
+        "Query.usageSource": [{"by": {"name": "public-source"}}],
         "Query.team": [{"by": {"name": names["team"]}}, {"by": {"id": ids["Team"][0]}}],
         "Query.search": [{"text": "theirs"}, {"text": "canary"}],
         "Query.impact": [{"asset": {"fqn": names["asset"]}, "schema": dropped}],

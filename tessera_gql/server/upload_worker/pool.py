@@ -21,7 +21,7 @@ from tessera_gql.server.documents import Operation
 from tessera_gql.server.transport import EncodedReply, Job
 from tessera_gql.server.upload_worker import protocol
 from tessera_gql.server.upload_worker.protocol import FrameKind, JobMessage
-from tessera_gql.server.uploads import MANIFEST_FIELDS
+from tessera_gql.server.uploads import UPLOAD_FIELDS
 from tessera_gql.workflows.dbt.progress import Phase, ReportProgress
 
 log = logging.getLogger(__name__)
@@ -132,7 +132,7 @@ class WorkerPool:
                 self.on_commit()
 
     def _timeout_seconds(self, operation: Operation) -> float:
-        if operation.kind is OperationType.QUERY and not operation.has_root_field(MANIFEST_FIELDS):
+        if operation.kind is OperationType.QUERY and not operation.has_root_field(UPLOAD_FIELDS):
             return min(self.query_seconds, JOB_SECONDS)
         return JOB_SECONDS
 

@@ -17,7 +17,18 @@ from tessera_gql.policy.enums import Outcome
 from tessera_gql.policy.retirement import RETIREMENT_FINGERPRINT, judge_retirement
 from tessera_gql.policy.table_state import ProposalFit, TableState, decide_breaking_state
 from tessera_gql.policy.version import FIRST_VERSION
-from tessera_gql.store import assets, change_sets, contracts, dbt, debts, events, lineage, proposals, registrations
+from tessera_gql.store import (
+    assets,
+    change_sets,
+    contracts,
+    dbt,
+    debts,
+    events,
+    lineage,
+    proposals,
+    registrations,
+    usage,
+)
 from tessera_gql.store.dbt import KnownAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Contract, Proposal, Registration
@@ -36,6 +47,9 @@ from tessera_gql.workflows.dbt.readers import Consumers, TableReader
 from tessera_gql.workflows.dbt.removals import TableShape, create_shape, describe_removals
 from tessera_gql.workflows.dbt.state import ManifestCache, contract_columns
 from tessera_gql.workflows.open_proposals import is_agreed
+
+OBSERVED = "observed reads"
+"""The purpose of readers that a usage source has seen."""
 
 
 async def plan_manifest(
@@ -231,6 +245,7 @@ class _Comparison:
         asset_ids = [table.asset_id for table in breaking if table.asset_id]
         live = _group_by_asset(await registrations.list_live(self.session, asset_ids))
         path_debts = await debts.load_open_path_debts(self.session, asset_ids)
+        observed = await usage.load_observed_readers(self.session, asset_ids)
         open_ids = [table.proposal.id for table in breaking if table.proposal]
         acknowledgments = await proposals.list_acknowledgments(self.session, open_ids) if open_ids else []
         by_proposal: dict[UUID, list[Acknowledgment]] = {}
@@ -243,6 +258,7 @@ class _Comparison:
                 readers = plan.registrations.apply_to(
                     table.asset_id, live.get(table.asset_id, ()), path_debts.to_reader
                 )
+                readers += [TableReader(item.team_id, item.fields, OBSERVED) for item in observed[table.asset_id]]
                 answered = replace(table, acknowledgments=tuple(rows))
                 plan.tables[table.fqn] = await self._decide(answered, table.asset_id, readers)
 

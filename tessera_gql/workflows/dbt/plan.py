@@ -32,6 +32,7 @@ from tessera_gql.policy.events import (
     TeamCreated,
 )
 from tessera_gql.policy.table_state import TableState
+from tessera_gql.policy.usage_events import UsageImported, UsageSourceCreated
 from tessera_gql.store import dbt, projects
 from tessera_gql.store.dbt import KnownAsset
 from tessera_gql.store.session import Session
@@ -64,6 +65,8 @@ INDEPENDENT_EVENTS = frozenset(
         ChangeSetWithdrawn,
         ManifestSynced,
         TeamCreated,
+        UsageImported,
+        UsageSourceCreated,
     )
 )
 """Kinds of events without an asset that change no decision. The proposals of a change set have events of their own."""

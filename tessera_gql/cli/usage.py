@@ -1,0 +1,154 @@
+"""`tessera usage`: import logs of reads, and map the principals in them to teams."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tessera_gql.cli.api import connect, read_file
+from tessera_gql.cli.progress import show_progress
+from tessera_gql.cli.terminal import JsonOption, print_json, print_line, print_note, print_table
+from tessera_gql.client.usage_models import UsageImportReport, UsageSpan
+
+TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
+
+app = typer.Typer(help="Import observed reads, and map who read to teams.", no_args_is_help=True)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="CSV with the columns principal, asset, field, read_at[, count]; - for stdin."
+        ),
+    ],
+    source: Annotated[str, typer.Option(help="Usage source whose log it is.")],
+    start: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=TIME_FORMATS, help="Time in UTC from which on the log has all reads."),
+    ] = None,
+    end: Annotated[
+        datetime | None, typer.Option("--to", formats=TIME_FORMATS, help="Time in UTC until which it has all reads.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import a log of reads. Importing it again changes nothing. Needs a key of the usage source.
+
+    Without --from and --to the log covers the time from its first read to its last.
+
+    Example: tessera usage import reads.csv --source snowflake --from 2026-03-01 --to 2026-03-02
+    """
+    content = read_file(file)
+    with connect() as client, show_progress(file.name, len(content), as_json=as_json) as on_progress:
+        report = client.import_usage(
+            content, source=source, start=_to_utc(start), end=_to_utc(end), on_progress=on_progress
+        )
+    if as_json:
+        print_json(report)
+    else:
+        _print_report(report)
+
+
+def _to_utc(moment: datetime | None) -> datetime | None:
+    return moment and moment.replace(tzinfo=UTC)
+
+
+def _print_report(report: UsageImportReport) -> None:
+    number = sum(rows.count for rows in report.ignored)
+    print_line(f"{report.rows - number} of {report.rows} rows taken, {report.days_changed} days of reads changed.")
+    for rows in report.ignored:
+        line = f", first in line {rows.line}" if rows.line else ""
+        print_line(f"  {rows.count} not taken: {rows.reason}{line}")
+    if report.is_truncated:
+        print_line("The log was cut off within its last row. Import the whole file to cover its time.")
+    print_line(f"Covers {_describe_span(report.covered)}." if report.covered else "Covers no time.")
+    if report.principals_created:
+        print_note((f"{report.principals_created} new principals: see `tessera usage principals --unmapped`.", "dim"))
+
+
+def _describe_span(span: UsageSpan) -> str:
+    return f"{span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M} UTC"
+
+
+@app.command()
+def principals(
+    unmapped: Annotated[bool, typer.Option("--unmapped", help="Only principals without a team.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the principals that sources have seen, with their teams."""
+    with connect() as client:
+        listed = list(client.principals(is_mapped=False if unmapped else None))
+    if as_json:
+        print_json(listed)
+    else:
+        rows = ((item.name, item.source.name, item.team.name if item.team else "") for item in listed)
+        print_table(("principal", "source", "team"), rows, none="No principals.")
+
+
+@app.command("map")
+def map_(
+    pattern: Annotated[str, typer.Argument(help="Principal, or pattern in which * stands for any characters.")],
+    team: Annotated[str, typer.Option("--team", "-t", help="Team that the principals read for.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Give principals to a team, which is then asked about what they read. Needs an administrator's key.
+
+    Example: tessera usage map 'svc_finance_*' --team finance
+    """
+    with connect() as client:
+        mapped = client.map_principal(pattern, team)
+    if as_json:
+        print_json(mapped)
+    else:
+        rule = mapped.principal_rule
+        print_line(f"{rule.pattern} reads for {rule.team.name}; {mapped.principals_changed} principals changed.")
+
+
+@app.command()
+def unmap(pattern: Annotated[str, typer.Argument(help="Pattern of the rule.")], as_json: JsonOption = False) -> None:
+    """Remove a rule of principals. Needs an administrator's key."""
+    with connect() as client:
+        unmapped = client.unmap_principal(pattern)
+    if as_json:
+        print_json(unmapped)
+    else:
+        print_line(f"{unmapped.pattern} has no rule now; {unmapped.principals_changed} principals changed.")
+
+
+@app.command()
+def rules(as_json: JsonOption = False) -> None:
+    """List the rules that give principals to teams."""
+    with connect() as client:
+        listed = list(client.principal_rules())
+    if as_json:
+        print_json(listed)
+    else:
+        print_table(("pattern", "team"), ((rule.pattern, rule.team.name) for rule in listed), none="No rules.")
+
+
+@app.command("create-source")
+def create_source(
+    name: Annotated[str, typer.Argument(help="Name of the source, such as snowflake-prod.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Create a usage source. Needs an administrator's key; `tessera keys create --usage-source` makes a key of it."""
+    with connect() as client:
+        source = client.create_usage_source(name)
+    if as_json:
+        print_json(source)
+    else:
+        print_line(f"The usage source {source.name} was created.")
+
+
+@app.command()
+def sources(as_json: JsonOption = False) -> None:
+    """List usage sources with the spans that their logs cover."""
+    with connect() as client:
+        listed = list(client.usage_sources())
+    if as_json:
+        print_json(listed)
+    else:
+        rows = ((source.name, ", ".join(map(_describe_span, source.covered))) for source in listed)
+        print_table(("source", "covers"), rows, none="No usage sources.")

@@ -1,0 +1,106 @@
+"""Operations on observed reads: sources, imports, and the teams of the principals that were seen."""
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TypeAlias
+
+from tessera_gql.client.models import JsonObject
+from tessera_gql.client.operation import (
+    UPLOAD_PLACEHOLDER,
+    AssetRef,
+    Operation,
+    PaginatedQuery,
+    RootField,
+    TeamRef,
+    build_asset_ref,
+    build_filter,
+    build_team_ref,
+    build_variables,
+    is_global_id,
+)
+from tessera_gql.client.progress import ProgressCallback
+from tessera_gql.client.usage_models import (
+    MappedPrincipals,
+    Observation,
+    Principal,
+    PrincipalRule,
+    UnmappedPrincipals,
+    UsageImportReport,
+    UsageSource,
+)
+
+UsageSourceRef: TypeAlias = str | UsageSource
+"""A usage source, its name, or its id."""
+
+
+def create_usage_source(name: str) -> Operation[UsageSource]:
+    """Create a usage source, as an administrator. Raises Conflict if the name is taken."""
+    root = RootField("createUsageSource", UsageSource)
+    return root.build_idempotent_mutation(build_variables(name=name), payload_field="usageSource")
+
+
+def usage_sources() -> PaginatedQuery[UsageSource]:
+    """List all usage sources with the spans that they cover."""
+    return RootField("usageSources", UsageSource).build_paginated_query()
+
+
+def import_usage(
+    log: Path | str | bytes,
+    *,
+    source: UsageSourceRef,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    idempotency_key: str | None = None,
+    on_progress: ProgressCallback | None = None,
+) -> Operation[UsageImportReport]:
+    """Import a log of reads, the path of a CSV file or its content as bytes. Importing it again changes nothing.
+
+    The log has all reads from `start` to `end`, by default from its first read to its last.
+    """
+    values = build_variables(
+        **{"source": _build_source_ref(source), "document": UPLOAD_PLACEHOLDER, "from": start, "to": end},
+        idempotency_key=idempotency_key,
+    )
+    operation = RootField("importUsage", UsageImportReport).build_idempotent_mutation(values, payload_field="report")
+    content = log if isinstance(log, bytes) else Path(log).read_bytes()
+    return replace(operation, upload=content, on_progress=on_progress)
+
+
+def principals(*, is_mapped: bool | None = None, name_contains: str | None = None) -> PaginatedQuery[Principal]:
+    """List the principals that sources have seen: all, or those that have a team or have none."""
+    filter_ = build_filter(name=("contains", name_contains)) or {}
+    if is_mapped is not None:
+        filter_["isMapped"] = {"eq": is_mapped}
+    return RootField("principals", Principal, {"filter": "PrincipalFilter"}).build_paginated_query(
+        filter=filter_ or None
+    )
+
+
+def principal_rules() -> PaginatedQuery[PrincipalRule]:
+    """List the rules that give principals to teams."""
+    return RootField("principalRules", PrincipalRule).build_paginated_query()
+
+
+def map_principal(pattern: str, team: TeamRef) -> Operation[MappedPrincipals]:
+    """Give the principals that match a pattern to a team, as an administrator; `*` stands for any characters."""
+    values = build_variables(pattern=pattern, team=build_team_ref(team))
+    return replace(RootField("mapPrincipal", MappedPrincipals).build_mutation(values), is_idempotent=True)
+
+
+def unmap_principal(pattern: str) -> Operation[UnmappedPrincipals]:
+    """Remove the rule of a pattern, as an administrator."""
+    return RootField("unmapPrincipal", UnmappedPrincipals).build_mutation(build_variables(pattern=pattern))
+
+
+def observations(asset: AssetRef) -> PaginatedQuery[Observation]:
+    """List the reads of an asset that sources have seen, the latest first."""
+    root = RootField("asset", Observation, {"by": "AssetRef!"})
+    missing = "There is no such asset. `assets()` lists them all."
+    return root.build_nested_paginated_query("observations", {"by": build_asset_ref(asset)}, missing)
+
+
+def _build_source_ref(source: UsageSourceRef) -> JsonObject:
+    if isinstance(source, UsageSource):
+        return {"id": source.id}
+    return {"id" if is_global_id(source, "UsageSource") else "name": source}

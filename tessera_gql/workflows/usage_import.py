@@ -1,0 +1,312 @@
+"""Import a log of reads in several short transactions, between which other writers get their turn.
+
+Each transaction takes whole days of readers, and a day that is imported again raises no number twice, so that an import
+that was interrupted is repeated as a whole. Only the last transaction says what the log covers: from then on, quiet
+readers prove that their teams have migrated.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from tessera_gql.formats.usage_csv import UsageFault
+from tessera_gql.policy.access import Actor, authorize_import
+from tessera_gql.policy.usage import CoveredSpan, choose_span, merge_spans, resolve_field
+from tessera_gql.policy.usage_events import ReadsObserved, UsageImported
+from tessera_gql.policy.validation import uniqueness_key
+from tessera_gql.store import assets, contracts, proposals, usage
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Observation, ObservationDay, Principal, Proposal, UsageSource, new_id
+from tessera_gql.store.usage import UsageSourceRef
+from tessera_gql.workflows import proposal_lifecycle
+from tessera_gql.workflows.acknowledgment_requests import release_request
+from tessera_gql.workflows.proposal_lifecycle import ProposalResult
+from tessera_gql.workflows.quiet_proofs import find_releases
+from tessera_gql.workflows.usage_log import DayReads, ReadsByDay, UsageLog
+from tessera_gql.workflows.usage_sources import load_rules, update_asked
+
+BATCH_DAYS = 4_000
+"""Days of readers that one transaction takes: a fraction of a second."""
+CONTRACTS_AT_ONCE = 200
+MAX_PROOFS = 500
+"""Proposals whose migrating teams are looked at in one transaction."""
+
+
+@dataclass(frozen=True)
+class ReaderDays:
+    """The reads of a field of an asset by a principal."""
+
+    asset_id: UUID
+    principal: str
+    field: str
+    days: ReadsByDay
+
+
+@dataclass(frozen=True)
+class ImportCounts:
+    """What an import has changed so far."""
+
+    principals: int = 0
+    observations: int = 0
+    days: int = 0
+
+
+@dataclass(frozen=True)
+class ImportPlan:
+    """An import: its source, the span that its log covers, what is left to store, and what was stored.
+
+    `span` is None if the log proves nothing about what it does not have.
+    """
+
+    source: UsageSource
+    log: UsageLog
+    span: CoveredSpan | None
+    batches: Sequence[Sequence[ReaderDays]]
+    counts: ImportCounts = field(default_factory=ImportCounts)
+
+
+async def plan_import(
+    session: Session,
+    actor: Actor,
+    ref: UsageSourceRef,
+    log: UsageLog,
+    requested: tuple[datetime | None, datetime | None],
+) -> ImportPlan:
+    """Plan an import without writing; rows of assets that are not known are counted as faults."""
+    source = await usage.get_source(session, ref)
+    authorize_import(actor, source.id, source.name)
+    span = choose_span(requested, (log.first_at, log.last_at), session.now)
+    asset_ids = {row.fqn_key: row.id for row in await assets.by_fqns(session, [*log.reads])}
+    for key in log.reads.keys() - asset_ids.keys():
+        rows = sum(reads.rows for days in log.reads[key].values() for reads in days.values())
+        log.add_fault(UsageFault.UNKNOWN_ASSET, None, rows)
+    readers: list[ReaderDays] = []
+    keys = sorted(asset_ids, key=asset_ids.__getitem__)
+    for start in range(0, len(keys), CONTRACTS_AT_ONCE):
+        chunk = {asset_ids[key]: key for key in keys[start : start + CONTRACTS_AT_ONCE]}
+        declared = await _load_declared(session, [*chunk])
+        for asset_id, key in chunk.items():
+            readers += _resolve_readers(log, asset_id, key, declared.get(asset_id, {}))
+    return ImportPlan(source, log, span if log.is_complete else None, _split(readers))
+
+
+async def _load_declared(session: Session, asset_ids: Sequence[UUID]) -> dict[UUID, dict[str, str]]:
+    """Load the names of the columns of assets, by their names without case."""
+    declared: dict[UUID, dict[str, str]] = {}
+    for row in await contracts.list_active(session, asset_ids):
+        properties = row.schema_def.get("properties") if isinstance(row.schema_def, dict) else None
+        names = [str(name) for name in properties] if isinstance(properties, dict) else []
+        declared[row.asset_id] = {uniqueness_key(name): name for name in reversed(names)}
+    return declared
+
+
+def _resolve_readers(log: UsageLog, asset_id: UUID, key: str, declared: dict[str, str]) -> list[ReaderDays]:
+    """Return the readers of an asset, with the fields as its contract spells them."""
+    readers: dict[tuple[str, str], ReadsByDay] = {}
+    for (principal, path), days in log.reads[key].items():
+        merged = readers.setdefault((principal, resolve_field(path, declared)), {})
+        for day, reads in days.items():
+            if day in merged:
+                merged[day].add(reads)
+            else:
+                merged[day] = replace(reads)
+    return [ReaderDays(asset_id, principal, path, days) for (principal, path), days in readers.items()]
+
+
+def _split(readers: Sequence[ReaderDays]) -> list[list[ReaderDays]]:
+    batches: list[list[ReaderDays]] = []
+    size = BATCH_DAYS
+    for reader in readers:
+        if size >= BATCH_DAYS:
+            batches.append([])
+            size = 0
+        batches[-1].append(reader)
+        size += len(reader.days)
+    return batches
+
+
+async def import_batch(session: Session, actor: Actor, plan: ImportPlan) -> ImportPlan:
+    """Store the next batch of an import, and ask teams that are seen to read what an open proposal breaks."""
+    source = await _lock_source(session, actor, plan)
+    batch = plan.batches[0]
+    asset_ids = sorted({reader.asset_id for reader in batch})
+    await assets.lock_by_ids(session, asset_ids)
+    principals, new_principals = await _ensure_principals(session, source, plan.log, batch)
+    observation_ids, new_observations = await _ensure_observations(session, batch, principals)
+    changed_days = await _store_days(session, batch, observation_ids, principals)
+    changed = {observation for observation, _ in changed_days}
+    await usage.summarize_days(session, changed)
+    read_assets = {
+        reader.asset_id
+        for reader in batch
+        if (principal := principals[reader.principal]).team_id is not None
+        and observation_ids[principal.id, reader.asset_id, reader.field] in changed
+    }
+    if read_assets:
+        session.record(ReadsObserved(usage_source_id=source.id, assets=len(read_assets)))
+    await update_asked(session, read_assets)
+    counts = ImportCounts(
+        plan.counts.principals + new_principals,
+        plan.counts.observations + new_observations,
+        plan.counts.days + len(changed_days),
+    )
+    return replace(plan, batches=plan.batches[1:], counts=counts)
+
+
+async def _lock_source(session: Session, actor: Actor, plan: ImportPlan) -> UsageSource:
+    source = await usage.get_source(session, UsageSourceRef(id=plan.source.id), lock=True)
+    authorize_import(actor, source.id, source.name)
+    return source
+
+
+async def _ensure_principals(
+    session: Session, source: UsageSource, log: UsageLog, batch: Sequence[ReaderDays]
+) -> tuple[dict[str, Principal], int]:
+    """Return the principals of a batch by key, and how many of them are new."""
+    keys = {reader.principal for reader in batch}
+    principals = await usage.load_principals(session, source.id, keys)
+    if not (missing := sorted(keys - principals.keys())):
+        return principals, 0
+    rules = await load_rules(session)
+    values = [
+        {
+            "id": new_id(),
+            "source_id": source.id,
+            "name": log.principals[key],
+            "name_key": key,
+            "team_id": rules.find_team(key),
+            "created_at": session.now,
+        }
+        for key in missing
+    ]
+    inserted = await session.insert_many(Principal, values)
+    return principals | {row.name_key: row for row in inserted}, len(missing)
+
+
+async def _ensure_observations(
+    session: Session, batch: Sequence[ReaderDays], principals: dict[str, Principal]
+) -> tuple[dict[tuple[UUID, UUID, str], UUID], int]:
+    """Return the ids of the observations of a batch by principal, asset and field, and how many of them are new."""
+    rows = await usage.load_observations(
+        session, {principals[reader.principal].id for reader in batch}, {reader.asset_id for reader in batch}
+    )
+    ids = {(row.principal_id, row.asset_id, row.field): row.id for row in rows}
+    values: list[dict[str, Any]] = []
+    for reader in batch:
+        key = (principals[reader.principal].id, reader.asset_id, reader.field)
+        if key not in ids:
+            ids[key] = new_id()
+            values.append(_new_observation(session, ids[key], key, reader))
+    await session.insert_many(Observation, values)
+    return ids, len(values)
+
+
+def _new_observation(session: Session, row_id: UUID, key: tuple[UUID, UUID, str], reader: ReaderDays) -> dict[str, Any]:
+    return {
+        "id": row_id,
+        "principal_id": key[0],
+        "asset_id": key[1],
+        "field": key[2],
+        "first_seen": min(reads.first_at for reads in reader.days.values()),
+        "last_seen": max(reads.last_at for reads in reader.days.values()),
+        "read_count": 0,
+        "longest_pause_seconds": 0,
+        "created_at": session.now,
+    }
+
+
+async def _store_days(
+    session: Session,
+    batch: Sequence[ReaderDays],
+    observation_ids: dict[tuple[UUID, UUID, str], UUID],
+    principals: dict[str, Principal],
+) -> list[tuple[UUID, date]]:
+    """Insert days and raise the numbers of known ones; returns those that changed."""
+    days = {
+        (observation_ids[principals[reader.principal].id, reader.asset_id, reader.field], day): reads
+        for reader in batch
+        for day, reads in reader.days.items()
+    }
+    first, last = min(day for _, day in days), max(day for _, day in days)
+    earlier_days = await usage.load_days(session, {observation for observation, _ in days}, first, last)
+    new_rows: list[dict[str, Any]] = []
+    changed_rows: list[dict[str, Any]] = []
+    for (observation, day), reads in days.items():
+        row = earlier_days.get((observation, day))
+        if row is None:
+            new_rows.append(_to_row(observation, day, reads))
+        elif (raised := _raise(row, reads)) != DayReads(row.read_count, row.first_at, row.last_at):
+            changed_rows.append(_to_row(observation, day, raised))
+    await session.insert_many(ObservationDay, new_rows)
+    await usage.update_days(session, changed_rows)
+    return [(row["observation_id"], row["day"]) for row in (*new_rows, *changed_rows)]
+
+
+def _raise(row: ObservationDay, reads: DayReads) -> DayReads:
+    count = max(row.read_count, reads.count)
+    return DayReads(count, min(row.first_at, reads.first_at), max(row.last_at, reads.last_at))
+
+
+def _to_row(observation: UUID, day: date, reads: DayReads) -> dict[str, Any]:
+    return {
+        "observation_id": observation,
+        "day": day,
+        "read_count": reads.count,
+        "first_at": reads.first_at,
+        "last_at": reads.last_at,
+    }
+
+
+async def finish_import(session: Session, actor: Actor, plan: ImportPlan) -> ImportPlan:
+    """Note the span that the log covers, and release the migrating teams whose migration that proves."""
+    source = await _lock_source(session, actor, plan)
+    if plan.span is not None:
+        await _cover(session, source, plan.span)
+    event = UsageImported(
+        usage_source_id=source.id,
+        rows=plan.log.row_count,
+        ignored_rows=sum(rows.count for rows in plan.log.faults.values()),
+        covered=(plan.span.start, plan.span.end) if plan.span else None,
+    )
+    session.record(event)
+    await _release_proven(session, source.id)
+    (source,) = await usage.by_ids(session, [source.id])
+    return replace(plan, source=source)
+
+
+async def _cover(session: Session, source: UsageSource, span: CoveredSpan) -> None:
+    spans = merge_spans([*map(CoveredSpan.from_json, source.covered), span])
+    covered = [item.as_json() for item in spans]
+    if covered != source.covered:
+        await session.update_row(UsageSource, source.id, covered=covered, row_version=source.row_version + 1)
+
+
+async def _release_proven(session: Session, source_id: UUID) -> None:
+    rows = await proposals.by_ids(session, await usage.list_provable(session, MAX_PROOFS, source_id))
+    releases = await find_releases(session, rows)
+    asset_ids = {item.proposal.id: item.proposal.asset_id for item in releases}
+    await assets.lock_by_ids(session, sorted(asset_ids.values()))
+    for proposal_id in sorted(asset_ids, key=asset_ids.__getitem__):
+        await release_quiet(session, proposal_id)
+
+
+async def find_quiet_proposals(session: Session) -> list[UUID]:
+    """Find open proposals in which observed reads prove a migration; a limited number at a time."""
+    rows: list[Proposal] = await proposals.by_ids(session, await usage.list_provable(session, MAX_PROOFS))
+    return sorted({item.proposal.id for item in await find_releases(session, rows)})
+
+
+async def release_quiet(session: Session, proposal_id: UUID) -> ProposalResult:
+    """Release the migrating teams of a proposal whose migration observed reads prove."""
+    row = await proposals.get(session, proposal_id)
+    asset = await assets.lock(session, AssetRef(id=row.asset_id))
+    result = await proposal_lifecycle.update_status(session, asset, await proposals.get(session, proposal_id))
+    releases = await find_releases(session, [result.proposal])
+    for item in releases:
+        await release_request(session, asset, item.proposal, item.acknowledgment, item.evidence)
+    if not releases:
+        return result
+    return await proposal_lifecycle.update_status(session, asset, result.proposal)

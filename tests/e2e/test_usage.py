@@ -1,0 +1,48 @@
+"""`tessera usage` against a server: a key of a source imports a log, and an administrator maps who read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.server import Running, run_tessera, serving
+
+pytestmark = pytest.mark.long
+
+ADMIN = "an-administrators-key-for-this-test"
+
+
+def run(server: Running, folder: Path, key: str, *arguments: str, code: int = 0) -> Any:
+    completed = run_tessera(*arguments, cwd=folder, TESSERA_URL=server.url, TESSERA_API_KEY=key)
+    assert completed.returncode == code, completed.stderr
+    return completed
+
+
+def test_a_warehouse_imports_its_log_with_a_key_that_can_do_nothing_else(tmp_path: Path) -> None:
+    log = tmp_path / "reads.csv"
+    rows = [
+        f"svc_{n % 3},ANALYTICS.MARTS.ORDERS,ORDER_ID,2026-01-{1 + n % 20:02} 10:00:{n % 60:02}" for n in range(3_000)
+    ]
+    log.write_text("\n".join(["principal,asset,field,read_at", *rows, "x,no.such.table,a,2026-01-01", ""]))
+    assert log.stat().st_size > 96 * 1024
+    with serving(tmp_path, ADMIN_KEY=ADMIN) as server:
+        run(server, tmp_path, ADMIN, "team", "create", "finance")
+        run(server, tmp_path, ADMIN, "asset", "create", "analytics.marts.orders", "--owner", "finance")
+        run(server, tmp_path, ADMIN, "usage", "create-source", "snowflake")
+        made = run_tessera("keys", "create", "loader", "--usage-source", "snowflake", "--json", cwd=tmp_path)
+        assert made.returncode == 0, made.stderr
+        key = json.loads(made.stdout)
+        assert (key["scopes"], key["usage_source"]) == (["READ", "EVIDENCE"], "snowflake")
+        options = ("usage", "import", str(log), "--source", "snowflake", "--from", "2026-01-01", "--to", "2026-02-01")
+        first = run(server, tmp_path, key["token"], *options)
+        assert "3000 of 3001 rows taken, 60 days of reads changed." in first.stdout
+        assert "1 not taken: UNKNOWN_ASSET" in first.stdout
+        assert "Covers 2026-01-01 00:00 to 2026-02-01 00:00 UTC." in first.stdout
+        again = json.loads(run(server, tmp_path, key["token"], *options, "--json").stdout)
+        assert (again["daysChanged"], again["isTruncated"]) == (0, False)
+        run(server, tmp_path, key["token"], "usage", "map", "svc_*", "--team", "finance", code=2)
+        mapped = run(server, tmp_path, ADMIN, "usage", "map", "svc_*", "--team", "finance")
+        assert mapped.stdout == "svc_* reads for finance; 3 principals changed.\n"
+        listed = run(server, tmp_path, ADMIN, "usage", "principals", "--unmapped")
+        assert "svc_" not in listed.stdout
