@@ -17,6 +17,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.teams import require_owning_team, require_row_version, resolve_acting_team
+from tessera_gql.workflows.upstream_proposals import lock_with_sources, update_upstream_proposals
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ async def update(
         authorize(actor, Action.TRANSFER_ASSET, asset.owner_team_id)
     if not values:
         return asset
+    if "owner_team_id" in values:
+        await lock_with_sources(session, [asset.id])
     await session.update_row(Asset, asset.id, **values, row_version=asset.row_version + 1)
     audience = {asset.owner_team_id, values.get("owner_team_id", asset.owner_team_id)}
     if {"owner_team_id", "compatibility_mode"} & values.keys():
@@ -89,6 +92,8 @@ async def update(
         changes=describe_changes(asset, values),
     )
     session.record(event)
+    if "owner_team_id" in values:
+        await update_upstream_proposals(session, [asset.id], includes_assets=True)
     return await assets.get(session, AssetRef(id=asset.id))
 
 

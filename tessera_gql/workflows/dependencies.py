@@ -7,19 +7,19 @@ from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy.access import Action, Actor
 from tessera_gql.policy.enums import DependencyType, Evidence
 from tessera_gql.policy.events import DependencyAdded, DependencyRemoved
-from tessera_gql.store import assets, lineage
+from tessera_gql.store import assets, column_edges, lineage
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, AssetDependency, new_id
 from tessera_gql.workflows.teams import require_owning_team
+from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
 
 
 async def add(
     session: Session, actor: Actor, *, dependent: AssetRef, dependency: AssetRef, type_: DependencyType
 ) -> AssetDependency:
     """Add an edge; raises Conflict if it exists. Cycles are allowed, because warehouses have them."""
-    source = await assets.get(session, dependency, field=("dependency",))
-    asset = await assets.lock(session, dependent, field=("dependent",))
+    source, asset = await _lock_both(session, dependent, dependency)
     await require_owning_team(session, actor, Action.ADD_DEPENDENCY, asset, f"say what {asset.fqn} depends on")
     if source.id == asset.id:
         raise Invalid("An asset can't depend on itself. Name another asset.", field=("dependency",))
@@ -28,6 +28,7 @@ async def add(
     row = new_dependency(session, asset, source, type_)
     await session.insert(row, conflict_message="This dependency was added at this moment.")
     record_event(session, DependencyAdded, row, {asset.owner_team_id, source.owner_team_id})
+    await update_upstream_proposals(session, [asset.id])
     return row
 
 
@@ -35,15 +36,25 @@ async def remove(
     session: Session, actor: Actor, *, dependent: AssetRef, dependency: AssetRef, type_: DependencyType
 ) -> AssetDependency:
     """Remove an edge; raises Conflict if there is none."""
-    source = await assets.get(session, dependency, field=("dependency",))
-    asset = await assets.lock(session, dependent, field=("dependent",))
+    source, asset = await _lock_both(session, dependent, dependency)
     await require_owning_team(session, actor, Action.REMOVE_DEPENDENCY, asset, f"say what {asset.fqn} depends on")
     row = await lineage.find(session, asset.id, source.id, type_)
     if row is None:
         raise Conflict(f"{asset.fqn} does not {type_.lower().removesuffix('s')} {source.fqn}. Look at its upstream.")
     await lineage.remove(session, [row.id])
+    await column_edges.remove_without_dependency(session, [asset.id])
+    await update_upstream_proposals(session, [source.id], includes_assets=True)
     record_event(session, DependencyRemoved, row, {asset.owner_team_id, source.owner_team_id})
     return row
+
+
+async def _lock_both(session: Session, dependent: AssetRef, dependency: AssetRef) -> tuple[Asset, Asset]:
+    """Lock the dependency and the dependent asset; a proposal of the one asks about the other."""
+    source = await assets.get(session, dependency, field=("dependency",))
+    asset = await assets.get(session, dependent, field=("dependent",))
+    await assets.lock_by_ids(session, [source.id, asset.id])
+    rows = {row.id: row for row in await assets.by_ids(session, [source.id, asset.id])}
+    return rows[source.id], rows[asset.id]
 
 
 def new_dependency(

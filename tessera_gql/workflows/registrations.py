@@ -20,9 +20,9 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Registration, new_id
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows import proposal_lifecycle
 from tessera_gql.workflows.debts import settle_corrected
 from tessera_gql.workflows.teams import require_row_version, resolve_acting_team
+from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
 
 MAX_FIELDS = 5_000
 
@@ -77,7 +77,7 @@ async def register(
     )
     await session.insert(row, conflict_message="This team registered at this moment.")
     record_created(session, row, asset.owner_team_id)
-    await proposal_lifecycle.update_asked_teams(session, asset)
+    await update_upstream_proposals(session, [asset.id], includes_assets=True)
     return row
 
 
@@ -98,7 +98,7 @@ async def update(
     if not await update_columns(session, row, asset.owner_team_id, values):
         return row
     await settle_corrected(session, [asset.id])
-    await proposal_lifecycle.update_asked_teams(session, asset)
+    await update_upstream_proposals(session, [asset.id], includes_assets=True)
     return await registrations.get(session, row_id)
 
 
@@ -109,7 +109,7 @@ async def unregister(
     asset, row = await _lock_live(session, actor, Action.UNREGISTER, row_id, expected_row_version)
     await end(session, row, asset.owner_team_id)
     await settle_corrected(session, [asset.id])
-    await proposal_lifecycle.update_asked_teams(session, asset)
+    await update_upstream_proposals(session, [asset.id], includes_assets=True)
     return await registrations.get(session, row_id)
 
 

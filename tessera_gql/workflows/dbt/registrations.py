@@ -5,13 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from tessera_gql.policy.enums import Evidence, RegistrationStatus
-from tessera_gql.store import assets, proposals
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Registration, new_id
-from tessera_gql.workflows import proposal_lifecycle, registrations
+from tessera_gql.workflows import registrations
 from tessera_gql.workflows.dbt.plan import ManifestPlan
 from tessera_gql.workflows.dbt.readers import DbtRegistration, RegistrationChanges, RegistrationKey
 from tessera_gql.workflows.debts import settle_corrected
+from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
 
 
 async def apply_registrations(session: Session, plan: ManifestPlan, changes: RegistrationChanges) -> None:
@@ -30,9 +30,7 @@ async def apply_registrations(session: Session, plan: ManifestPlan, changes: Reg
         registrations.record_created(session, row, _owner(row, owners))
     if changed_assets := changes.asset_ids:
         await settle_corrected(session, changed_assets)
-        proposed_assets = [row.asset_id for row in await proposals.list_open(session, changed_assets)]
-        for asset in await assets.by_ids(session, proposed_assets):
-            await proposal_lifecycle.update_asked_teams(session, asset)
+        await update_upstream_proposals(session, changed_assets, includes_assets=True)
 
 
 def _owner(row: Registration, owners: Mapping[UUID, UUID]) -> UUID:
