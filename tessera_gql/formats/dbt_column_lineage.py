@@ -7,10 +7,10 @@ column is missed. Of a table whose columns are not known, a star passes on every
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tessera_gql.formats.dbt_sql import MAX_QUERY_LENGTH, parse_query
-from tessera_gql.policy.enums import ColumnEdgeKind
 
 if TYPE_CHECKING:
     from sqlglot.optimizer.scope import Scope
@@ -20,9 +20,18 @@ MAX_EDGES = 20_000
 MAX_DEPTH = 100
 """Scopes inside of each other."""
 
+
+class EdgeKind(StrEnum):
+    """How a column is made from another one: copied as it is, computed from it, or by rows that it selects."""
+
+    COPIED = "COPIED"
+    DERIVED = "DERIVED"
+    FILTER = "FILTER"
+
+
 Reference = tuple[str, str]
 """A table, by its fqn or its name in the query, and the name of a column in lower case; an empty one is any column."""
-Edge = tuple[str, str, ColumnEdgeKind]
+Edge = tuple[str, str, EdgeKind]
 """The source column, the target column (empty: every column) and the kind."""
 
 
@@ -30,10 +39,12 @@ Edge = tuple[str, str, ColumnEdgeKind]
 class QueryLineage:
     """The edges of a query by the fqn of the upstream table; a table without edges has unknown lineage.
 
-    `reason` says why nothing is known of the whole query.
+    `stars` are the tables of which other columns pass through under their own names. `reason` says why nothing is known
+    of the whole query.
     """
 
     edges: Mapping[str, frozenset[Edge]] = field(default_factory=dict[str, frozenset[Edge]])
+    stars: frozenset[str] = frozenset()
     reason: str | None = None
 
 
@@ -52,7 +63,7 @@ def find_column_lineage(
     try:
         resolver = _Resolver(upstream)
         output = resolver.resolve(parse_query(query, adapter))
-        return QueryLineage(_build_edges(output, columns, upstream))
+        return QueryLineage(_build_edges(output, columns, upstream), frozenset(output.stars.intersection(upstream)))
     except UnknownLineage as error:
         return QueryLineage(reason=str(error))
     except Exception as error:  # noqa: BLE001 - a parser of a hundred dialects fails in a hundred ways, and all mean: unknown
@@ -171,27 +182,27 @@ class _Resolver:
 class _SelectResolver:
     """Resolves one SELECT by the outputs of its sources."""
 
-    def __init__(self, resolver: _Resolver, scope: "Scope") -> None:
-        self._resolver = resolver
-        self._scope = scope
-        self._sources = {
-            name.lower(): self._read(node, source) for name, (node, source) in scope.selected_sources.items()
+    def __init__(self, resolver: _Resolver, scope: "Scope", without: "Scope | None" = None) -> None:
+        self.resolver = resolver
+        self.scope = scope
+        self.sources = {
+            name.lower(): self.read(node, source)
+            for name, (node, source) in scope.selected_sources.items()
+            if without is None or source is not without
         }
         subscopes = (*scope.subquery_scopes, *scope.udtf_scopes)
-        self._subscopes = {id(subscope.expression): subscope for subscope in subscopes}
+        self.subscopes = {id(subscope.expression): subscope for subscope in subscopes}
 
-    def _read(self, node: Any, source: Any) -> _Output:
+    def read(self, node: Any, source: Any) -> _Output:
         if hasattr(source, "parts"):
-            return self._resolver.read_table(source)
-        output = self._resolver.resolve(source)
+            return self.resolver.read_table(source)
+        output = self.resolver.resolve(source)
         return _Output(filters=output.all_references()) if node.args.get("pivots") else output
 
     def resolve(self) -> _Output:
-        from sqlglot import exp  # noqa: PLC0415
-
-        select = self._scope.expression
+        select = self.scope.expression
         output = _Output()
-        for source in self._sources.values():
+        for source in self.sources.values():
             output.filters |= source.filters
         for number, projection in enumerate(select.expressions):
             if projection.is_star:
@@ -199,15 +210,20 @@ class _SelectResolver:
             else:
                 name = (projection.alias_or_name or f"_{number}").lower()
                 output.columns[name] = self._resolve_projection(projection.unalias())
-        for key, part in select.args.items():
-            if key in {"expressions", "with_", "from_", "hint", "kind"} or not part:
-                continue
-            for node in part if isinstance(part, list) else [part]:
-                if key == "distinct":
-                    output.filters |= output.all_references()
-                elif isinstance(node, exp.Expression):
-                    output.filters |= self._collect_clause(node, output)
+        for clause in self._list_clauses():
+            output.filters |= self._collect_clause(clause, output)
+        if select.args.get("distinct"):
+            output.filters |= output.all_references()
         return output
+
+    def _list_clauses(self) -> list[Any]:
+        """List what decides about the rows of the query: joins, conditions, groups, order and the like."""
+        from sqlglot import exp  # noqa: PLC0415
+
+        skipped = {"expressions", "with_", "from_", "hint", "kind", "distinct"}
+        parts = [part for key, part in self.scope.expression.args.items() if key not in skipped]
+        nodes = [node for part in parts for node in (part if isinstance(part, list) else [part])]
+        return [node for node in nodes if isinstance(node, exp.Expression)]
 
     def _resolve_projection(self, expression: Any) -> _Made:
         from sqlglot import exp  # noqa: PLC0415
@@ -223,10 +239,12 @@ class _SelectResolver:
 
         star = projection if isinstance(projection, exp.Star) else projection.this
         table = projection.text("table").lower() if isinstance(projection, exp.Column) else ""
-        sources = [self._sources[table]] if table in self._sources else [*self._sources.values()]
+        sources = [self.sources[table]] if table in self.sources else [*self.sources.values()]
         excluded = {item.name.lower() for item in star.args.get("except_") or star.args.get("except") or ()}
         renamed = {
-            item.this.name.lower(): item.alias.lower() for item in star.args.get("rename") or () if item.args.get("alias")
+            item.this.name.lower(): item.alias.lower()
+            for item in star.args.get("rename") or ()
+            if item.args.get("alias")
         }
         for source in sources:
             for name, made in source.columns.items():
@@ -248,9 +266,9 @@ class _SelectResolver:
         if isinstance(node, exp.Join):
             keys = [key.name.lower() for key in node.args.get("using") or ()]
             if "NATURAL" in (node.method or "").upper():
-                keys = [name for source in self._sources.values() for name in source.columns]
+                keys = [name for source in self.sources.values() for name in source.columns]
             for name in keys:
-                for source in self._sources.values():
+                for source in self.sources.values():
                     made = source.find(name)
                     references |= made.references if made else source.pass_through(name).references
         for number in node.find_all(exp.Literal) if isinstance(node, exp.Group | exp.Order) else ():
@@ -271,11 +289,11 @@ class _SelectResolver:
                 if aliases and not node.table and (made := aliases.get(node.name.lower())):
                     references |= made.references
             elif isinstance(node, exp.Star) and not isinstance(node.parent, exp.Count | exp.Column):
-                references |= self._read_all()
+                references |= self.read_all()
             elif isinstance(node, exp.Column) and not isinstance(node.parent, exp.Count):
-                references |= self._read_all(node.text("table").lower())
+                references |= self.read_all(node.text("table").lower())
             elif (subscope := self._find_subscope(node)) is not None:
-                references |= self._resolver.resolve(subscope).all_references()
+                references |= self.resolver.resolve(subscope).all_references()
         return references
 
     def _find_subscope(self, node: Any) -> "Scope | None":
@@ -283,28 +301,28 @@ class _SelectResolver:
 
         if not isinstance(node, exp.Query | exp.UDTF):
             return None
-        if (subscope := self._subscopes.get(id(node))) is not None:
+        if (subscope := self.subscopes.get(id(node))) is not None:
             return subscope
-        return self._subscopes.get(id(node.unnest())) if isinstance(node, exp.Subquery) else None
+        return self.subscopes.get(id(node.unnest())) if isinstance(node, exp.Subquery) else None
 
-    def _read_all(self, name: str = "") -> set[Reference]:
-        sources = [self._sources[name]] if name in self._sources else self._sources.values()
+    def read_all(self, name: str = "") -> set[Reference]:
+        sources = [self.sources[name]] if name in self.sources else self.sources.values()
         return {reference for source in sources for reference in source.all_references()}
 
     def _find(self, column: Any) -> _Made:
         """Find what a column is made from. It may name a source, a field of a column, or a source as a whole."""
         parts = [part.name.lower() for part in column.parts]
         for resolver in self._list_queries():
-            alias = next((part for part in parts[:-1] if part in resolver._sources), None)
+            alias = next((part for part in parts[:-1] if part in resolver.sources), None)
             if alias is not None:
                 position = parts.index(alias) + 1
-                return _find_in([resolver._sources[alias]], parts[position], is_whole=position == len(parts) - 1)
+                return _find_in([resolver.sources[alias]], parts[position], is_whole=position == len(parts) - 1)
         made = _Made()
         for resolver in self._list_queries():
-            if len(parts) == 1 and parts[0] in resolver._sources and not resolver._is_column(parts[0]):
-                return _Made(resolver._read_all(parts[0]))
-            made = _find_in([*resolver._sources.values()], parts[0], is_whole=len(parts) == 1)
-            if made.references or resolver._is_column(parts[0]):
+            if len(parts) == 1 and parts[0] in resolver.sources and not resolver.is_column(parts[0]):
+                return _Made(resolver.read_all(parts[0]))
+            made = _find_in([*resolver.sources.values()], parts[0], is_whole=len(parts) == 1)
+            if made.references or resolver.is_column(parts[0]):
                 return made
         return made
 
@@ -313,24 +331,17 @@ class _SelectResolver:
         resolver: _SelectResolver | None = self
         while resolver is not None:
             yield resolver
-            resolver = resolver._find_outer()
+            resolver = resolver.find_outer()
 
-    def _is_column(self, name: str) -> bool:
-        return any(name in source.columns for source in self._sources.values())
+    def is_column(self, name: str) -> bool:
+        return any(name in source.columns for source in self.sources.values())
 
-    def _find_outer(self) -> "_SelectResolver | None":
+    def find_outer(self) -> "_SelectResolver | None":
         """Return the query around a correlated one."""
-        parent = self._scope.parent
-        if parent is None or not self._scope.can_be_correlated or not hasattr(parent, "selected_sources"):
+        parent = self.scope.parent
+        if parent is None or not self.scope.can_be_correlated or not hasattr(parent, "selected_sources"):
             return None
-        outer = _SelectResolver.__new__(_SelectResolver)
-        outer._resolver, outer._scope, outer._subscopes = self._resolver, parent, {}
-        outer._sources = {
-            name.lower(): outer._read(node, source)
-            for name, (node, source) in parent.selected_sources.items()
-            if source is not self._scope
-        }
-        return outer
+        return _SelectResolver(self.resolver, parent, without=self.scope)
 
 
 def _find_in(sources: Iterable[_Output], name: str, *, is_whole: bool) -> _Made:
@@ -370,15 +381,15 @@ def _build_edges(
     return {fqn: frozenset(found) for fqn, found in edges.items()}
 
 
-def _list_edges(output: _Output, targets: Mapping[str, str]) -> Iterator[tuple[Reference, str, ColumnEdgeKind]]:
+def _list_edges(output: _Output, targets: Mapping[str, str]) -> Iterator[tuple[Reference, str, EdgeKind]]:
     made_by_name = dict(output.columns)
     for name in targets:
         top_level = name.split(".")[0]
         if top_level not in made_by_name:
             made_by_name[top_level] = output.pass_through(top_level)
     for name, made in made_by_name.items():
-        kind = ColumnEdgeKind.COPIED if made.is_copy else ColumnEdgeKind.DERIVED
+        kind = EdgeKind.COPIED if made.is_copy else EdgeKind.DERIVED
         for reference in made.references:
             yield reference, targets.get(name, name), kind
     for reference in output.filters:
-        yield reference, "", ColumnEdgeKind.FILTER
+        yield reference, "", EdgeKind.FILTER

@@ -11,14 +11,7 @@ from functools import cached_property
 from uuid import UUID
 
 from tessera_gql.diff import Change
-from tessera_gql.policy.affected_teams import (
-    AffectedTeams,
-    FieldReader,
-    LineagePath,
-    PathIndex,
-    Reasons,
-    to_read,
-)
+from tessera_gql.policy.affected_teams import AffectedTeams, FieldReader, LineagePath, PathIndex, Reasons, to_read
 from tessera_gql.policy.enums import ColumnEdgeKind
 
 MAX_PATHS = 100
@@ -161,6 +154,20 @@ class LineageWalk:
         """Find the teams that read what the changes reach in other tables, with the reasons."""
         if self._asset not in self._lineage.edges_by_source:
             return {}
+        self._follow()
+        for node, bits in [*self._reached.items()]:
+            self._ask_owners(node, bits)
+        self._ask_readers()
+        return {team: reasons.to_reasons() for team, reasons in self._teams.items()}
+
+    def find_reached_assets(self) -> set[UUID]:
+        """Find the tables of the owner that the changes reach."""
+        if self._asset in self._lineage.edges_by_source:
+            self._follow()
+        return {asset for asset, _ in self._reached} - {self._asset}
+
+    def _follow(self) -> None:
+        """Follow the changes from the fields that change to all that they reach."""
         start = {(self._asset, path.lower()): 0 for path in self._origins.paths}
         for number, path in enumerate(self._origins.paths):
             node = (self._asset, path.lower())
@@ -172,10 +179,6 @@ class LineageWalk:
         self._spread(start, is_known=True)
         self._known = dict(self._reached)
         self._spread(dict(self._reached), is_known=False)
-        for node, bits in [*self._reached.items()]:
-            self._ask_owners(node, bits)
-        self._ask_readers()
-        return {team: reasons.to_reasons() for team, reasons in self._teams.items()}
 
     def _spread(self, frontier: dict[Node, int], *, is_known: bool) -> None:
         """Follow links step by step; those of known lineage only, or all of them."""
@@ -221,21 +224,18 @@ class LineageWalk:
         """Ask the teams that read a field that changes in a table of the owner."""
         nodes_by_asset: dict[UUID, list[Node]] = defaultdict(list)
         for node in self._reached:
-            if self._parents[node][0][1] is not None or len(self._parents[node]) > 1:
+            if self._travelled(node):
                 nodes_by_asset[node[0]].append(node)
         for asset, nodes in nodes_by_asset.items():
-            index: PathIndex[Node] = PathIndex()
-            for node in nodes:
-                index.add(node[1], node)
-            overlapping: dict[str | None, list[Node]] = {None: nodes}
+            index = _NodeIndex(nodes)
             for reader in self._lineage.readers.get(asset, ()):
-                if reader.team_id == self._owner:
-                    continue
-                for path in (None,) if reader.fields is None else reader.fields:
-                    if path not in overlapping:
-                        overlapping[path] = [*index.find_overlapping((path or "").lower())]
-                    for node in overlapping[path]:
-                        self._add(reader.team_id, node, self._travelled(node), path or "", None, is_known=True)
+                if reader.team_id != self._owner:
+                    for path in (None,) if reader.fields is None else reader.fields:
+                        self._ask_reader(reader.team_id, path, index.find_overlapping(path))
+
+    def _ask_reader(self, team: UUID, path: str | None, nodes: Iterable[Node]) -> None:
+        for node in nodes:
+            self._add(team, node, self._travelled(node), path or "", None, is_known=True)
 
     def _travelled(self, node: Node) -> int:
         """Return the changes that came to a field from another one, without those that are changes of the field."""
@@ -258,14 +258,32 @@ class LineageWalk:
     def _list_steps(self, node: Node, number: int, read: str | None, end: Node | None) -> tuple[Node, ...]:
         """List the steps from the changed field to the node; the last one names the field that is read, if known."""
         names = [(node[0], self._names[node] or read or "")]
-        current: Node | None = node
-        while (current := self._find_parent(current, number)) is not None:
-            names.append((current[0], self._names[current]))
+        parent = self._find_parent(node, number)
+        while parent is not None:
+            names.append((parent[0], self._names[parent]))
+            parent = self._find_parent(parent, number)
         steps = tuple(reversed(names))
         return steps if end is None else (*steps, end)
 
     def _find_parent(self, node: Node, number: int) -> Node | None:
         return next(parent for bits, parent in self._parents[node] if bits >> number & 1)
+
+
+class _NodeIndex:
+    """The fields of one asset that changes reach, by path."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        index: PathIndex[Node] = PathIndex()
+        for node in nodes:
+            index.add(node[1], node)
+        self._index = index
+        self._overlapping: dict[str | None, Sequence[Node]] = {None: nodes}
+
+    def find_overlapping(self, path: str | None) -> Sequence[Node]:
+        """Find the fields at, above or inside of a path; all of them for None."""
+        if path not in self._overlapping:
+            self._overlapping[path] = [*self._index.find_overlapping((path or "").lower())]
+        return self._overlapping[path]
 
 
 @dataclass

@@ -139,9 +139,7 @@ def _edge_columns(direction: Direction) -> tuple[Column[UUID], Column[UUID]]:
 
 async def load_downstream_team_ids(session: Session, asset: UUID) -> frozenset[UUID]:
     """Load the ids of the teams that own or read what is made from the asset, directly or not."""
-    return await load_concerned_team_ids(
-        session, (await load_reachable(session, [asset], Direction.DOWNSTREAM))[asset]
-    )
+    return await load_concerned_team_ids(session, (await load_reachable(session, [asset], Direction.DOWNSTREAM))[asset])
 
 
 async def load_concerned_team_ids(session: Session, reachable: Sequence[ReachableAsset]) -> frozenset[UUID]:

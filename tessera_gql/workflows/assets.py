@@ -93,7 +93,7 @@ async def update(
     )
     session.record(event)
     if "owner_team_id" in values:
-        await update_upstream_proposals(session, [asset.id], includes_assets=True)
+        await update_upstream_proposals(session, [asset.id])
     return await assets.get(session, AssetRef(id=asset.id))
 
 

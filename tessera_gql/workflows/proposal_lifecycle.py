@@ -163,9 +163,7 @@ def list_unaffected(row: Proposal) -> frozenset[UUID]:
     return frozenset(map(UUID, row.unaffected_assets or ()))
 
 
-async def set_unaffected(
-    session: Session, asset: Asset, row: Proposal, unaffected: frozenset[UUID]
-) -> Proposal:
+async def set_unaffected(session: Session, asset: Asset, row: Proposal, unaffected: frozenset[UUID]) -> Proposal:
     """Set the tables of the owner that no longer read what an open proposal changes, and update its asked teams."""
     if unaffected == list_unaffected(row):
         return row

@@ -65,8 +65,8 @@ class PublishRequest:
     An `intent` of ASK opens or updates a proposal and publishes nothing. RELEASE publishes what is approved and what
     breaks no reader; `require_explicit_publish` keeps a proposal for `publishProposal` even then. `known_columns` are
     for a schema that comes from dbt. `known_judgement` counts if its contract is still the active one.
-    `unaffected_assets` are tables of the owner that are made from the asset, but no longer read what changes; None keeps
-    those of the open proposal.
+    `unaffected_assets` are tables of the owner that are made from the asset, but no longer read what changes; None
+    keeps those of the open proposal.
     """
 
     schema: Any

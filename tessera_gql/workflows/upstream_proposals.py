@@ -1,8 +1,8 @@
 """Update the open proposals of upstream tables when readers or lineage of a table change.
 
 A proposal also asks readers of tables that are made from its own, so a change of those may ask or release teams there.
-Call this with the lock of the tables that changed: the opening of a proposal locks all tables of the owner that are made
-from its own, so that it is either seen here, or waits and sees the change.
+Call this with the lock of the tables that changed: the opening of a proposal locks all tables of the owner that are
+made from its own, so that it is either seen here, or waits and sees the change.
 """
 
 from collections.abc import Collection

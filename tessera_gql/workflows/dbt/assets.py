@@ -14,7 +14,7 @@ from tessera_gql.policy.event_changes import describe_changes, list_changed
 from tessera_gql.policy.events import AssetUpdated
 from tessera_gql.policy.version import FIRST_VERSION
 from tessera_gql.store import assets
-from tessera_gql.store.dbt import DBT
+from tessera_gql.store.dbt import DBT, LINEAGE_MARK
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract
 from tessera_gql.workflows.assets import record_created
@@ -30,7 +30,7 @@ RESOURCE_TYPES = {
 }
 # A schema built from at most so many columns is valid and far below all limits (see tests/formats/test_dbt.py).
 MAX_UNCHECKED_COLUMNS = 500
-MARKS = ("fingerprint", "contract")
+MARKS = ("fingerprint", "contract", LINEAGE_MARK)
 
 
 def asset_columns(manifest: Manifest, model: Model) -> dict[str, Any]:
@@ -130,3 +130,12 @@ async def update_asset(
         audience = frozenset({asset.owner_team_id})
         session.record(AssetUpdated(audience_team_ids=audience, asset_id=asset.id, changed=changed, changes=changes))
     await session.update_row(Asset, asset.id, **changed_values)
+
+
+async def unsettle(session: Session, asset_id: UUID) -> None:
+    """Remove the mark of the last sync, so that a model that comes back is published again."""
+    (asset,) = await assets.by_ids(session, [asset_id])
+    from_dbt = asset.meta.get(DBT)
+    if isinstance(from_dbt, dict) and "contract" in from_dbt:
+        marks = {name: value for name, value in from_dbt.items() if name != "contract"}
+        await session.update_row(Asset, asset_id, meta={**asset.meta, DBT: marks})

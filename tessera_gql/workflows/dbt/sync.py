@@ -10,7 +10,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from tessera_gql.errors import Conflict, Invalid, Refusal
+from tessera_gql.errors import Refusal
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy.access import Action, Actor, authorize_for_own_teams
 from tessera_gql.policy.enums import Intent
@@ -18,7 +18,6 @@ from tessera_gql.policy.events import ManifestSynced
 from tessera_gql.policy.table_state import TableState
 from tessera_gql.store import assets, contracts
 from tessera_gql.store.assets import AssetRef
-from tessera_gql.store.dbt import DBT
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, ChangeSet, new_id
 from tessera_gql.workflows.contracts import terms_of
@@ -27,6 +26,7 @@ from tessera_gql.workflows.dbt import owners as manifest_owners
 from tessera_gql.workflows.dbt.ask import open_needed_change_set, withdraw_in_steps
 from tessera_gql.workflows.dbt.assets import NewAsset
 from tessera_gql.workflows.dbt.batches import WHOLE, BatchRules, confirm_plan, run_steps
+from tessera_gql.workflows.dbt.column_lineage import apply_column_lineage, describe_evidence
 from tessera_gql.workflows.dbt.compare import build_terms, plan_manifest
 from tessera_gql.workflows.dbt.lineage import LineageChanges, apply_lineage
 from tessera_gql.workflows.dbt.new_tables import NewTables
@@ -42,6 +42,7 @@ from tessera_gql.workflows.dbt.report import (
     SyncOutcome,
     SyncReport,
     build_report,
+    table_error,
     to_published,
     to_removal,
     to_result,
@@ -91,6 +92,7 @@ class _Sync:
     removals: dict[str, RemovalResult]
     finished: set[str]
     counts: SyncReport = field(default_factory=lambda: SyncReport([]))
+    has_linked: bool = False
 
     @property
     def actor(self) -> Actor:
@@ -198,6 +200,8 @@ async def _sync_all(sync: _Sync) -> AsyncGenerator[None]:
         yield
     await _apply_lineage(sync, sync.plan.lineage)
     sync.plan = replace(sync.plan, lineage=LineageChanges())
+    async for _ in _link_columns(sync):
+        yield
     async for _ in _publish_all(sync):
         yield
     for table in sync.plan.tables_to_retire:
@@ -232,8 +236,17 @@ async def _create_tables(sync: _Sync) -> AsyncGenerator[None]:
 
 
 async def _apply_lineage(sync: _Sync, changes: LineageChanges) -> None:
-    added, removed = await apply_lineage(sync.session, changes)
+    added, removed = await apply_lineage(sync.session, changes, describe_evidence(sync.plan.state.manifest.project))
     sync.count(SyncReport([], dependencies_added=added, dependencies_removed=removed))
+
+
+async def _link_columns(sync: _Sync) -> AsyncGenerator[None]:
+    """Write the column lineage of tables that exist by now."""
+    changes, project = sync.plan.column_lineage, sync.plan.state.manifest.project
+    async for step in apply_column_lineage(sync.session, changes, project):
+        sync.has_linked = True
+        sync.plan = replace(sync.plan, column_lineage=sync.plan.column_lineage.without(step))
+        yield
 
 
 async def _create_assets(sync: _Sync, models: Sequence[Model]) -> None:
@@ -331,12 +344,6 @@ async def _update_asset(sync: _Sync, model: Model, asset: Asset, result: ModelSy
     await manifest_assets.update_asset(sync.session, asset, columns, marks)
 
 
-def table_error(table: TablePlan) -> Refusal:
-    """Return the refusal of a whole manifest because of one table."""
-    error = Conflict if table.state is TableState.CONFLICT else Invalid
-    return error(f"{table.fqn}: {table.reason}", field=("manifest",))
-
-
 @asynccontextmanager
 async def _handle_refusal(sync: _Sync, table: TablePlan) -> AsyncGenerator[None]:
     """Skip a table that is refused in the block and roll back its changes; with `atomic`, refuse the manifest."""
@@ -364,7 +371,7 @@ async def _retire(sync: _Sync, table: TablePlan) -> None:
             result.proposal_reason, change_set_id=sync.change_set_id, supersede=sync.options.supersede
         )
         retired = await propose_retirement(sync.session, sync.actor, AssetRef(id=table.asset_id), request)
-        await _unsettle(sync, table.asset_id)
+        await manifest_assets.unsettle(sync.session, table.asset_id)
         sync.removals[table.fqn] = replace(
             result, retired=retired.contract is not None, proposal_id=retired.proposal.id
         )
@@ -372,19 +379,10 @@ async def _retire(sync: _Sync, table: TablePlan) -> None:
         sync.removals[table.fqn] = replace(result, reason=refused.reason)
 
 
-async def _unsettle(sync: _Sync, asset_id: UUID) -> None:
-    """Remove the mark of the last sync, so that a model that comes back is published again."""
-    (asset,) = await assets.by_ids(sync.session, [asset_id])
-    from_dbt = asset.meta.get(DBT)
-    if isinstance(from_dbt, dict) and "contract" in from_dbt:
-        marks = {name: value for name, value in from_dbt.items() if name != "contract"}
-        await sync.session.update_row(Asset, asset_id, meta={**asset.meta, DBT: marks})
-
-
 def _record_sync(sync: _Sync, progress: SyncProgress) -> None:
     """Record what a transaction of the sync did, unless nothing changed."""
     session, counts = sync.session, sync.counts
-    if not (session.events or counts.dependencies_added or counts.dependencies_removed):
+    if not (session.events or counts.dependencies_added or counts.dependencies_removed or sync.has_linked):
         return
     outcomes = Counter(result.outcome for fqn, result in sync.results.items() if fqn not in progress.results)
     event = ManifestSynced(
