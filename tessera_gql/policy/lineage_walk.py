@@ -160,11 +160,17 @@ class LineageWalk:
         self._ask_readers()
         return {team: reasons.to_reasons() for team, reasons in self._teams.items()}
 
-    def find_reached_assets(self) -> set[UUID]:
-        """Find the tables of the owner that the changes reach."""
+    def find_untouched(self, released: OwnLineage) -> set[UUID]:
+        """Find the tables that the changes reach, but that by another lineage read nothing of what they reach."""
         if self._asset in self._lineage.edges_by_source:
             self._follow()
-        return {asset for asset, _ in self._reached} - {self._asset}
+        touched = {
+            edge.target
+            for asset, path in self._reached
+            for edge in released.edges_by_source.get(asset, ())
+            if (links := released.find_links(edge, path)) is None or any(True for _ in links)
+        }
+        return {asset for asset, _ in self._reached} - touched - {self._asset}
 
     def _follow(self) -> None:
         """Follow the changes from the fields that change to all that they reach."""

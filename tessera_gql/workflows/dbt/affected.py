@@ -42,13 +42,12 @@ class PlanLineage:
         return add_lineage(teams, breaking, walk.find_teams())
 
     def find_unaffected(self, table: TablePlan, owner: UUID, compatible: Collection[UUID]) -> frozenset[UUID]:
-        """Find the tables, among those that stay compatible, that the change reaches no more with the new queries."""
+        """Find the tables, among those that stay compatible, whose new queries no longer read the change."""
         if table.asset_id is None:
             return frozenset()
         breaking: Sequence[Change] = table.judgement.breaking
-        before = LineageWalk(table.asset_id, owner, breaking, self.present).find_reached_assets()
-        after = LineageWalk(table.asset_id, owner, breaking, self.released).find_reached_assets()
-        return frozenset(before - after).intersection(compatible)
+        walk = LineageWalk(table.asset_id, owner, breaking, self.present)
+        return frozenset(walk.find_untouched(self.released).intersection(compatible))
 
 
 async def load_plan_lineage(session: Session, plan: ManifestPlan, asset_ids: Sequence[UUID]) -> PlanLineage:
@@ -79,8 +78,13 @@ async def load_plan_lineage(session: Session, plan: ManifestPlan, asset_ids: Seq
         declared[row.asset_id].add((row.consumer_team_id, row.consumer_asset_id))
     for asset, team, consumer in plan.registrations.created:
         declared[asset].add((team, consumer))
-    released = OwnLineage() if plan.purpose.is_sync else await _read_released(plan, edges, links)
-    return PlanLineage(OwnLineage(edges, _choose_links(plan, links), field_readers, declared), released, readers)
+    released = OwnLineage(edges, _apply_links(plan, links))
+    if not plan.purpose.is_sync:
+        released = await _read_released(plan, edges, links)
+        edges, links = _follow_consumers(edges, links, released)
+    else:
+        links = released.links
+    return PlanLineage(OwnLineage(edges, links, field_readers, declared), released, readers)
 
 
 def _apply_edges(plan: ManifestPlan, edges: Sequence[AssetEdge]) -> list[AssetEdge]:
@@ -96,11 +100,21 @@ def _apply_edges(plan: ManifestPlan, edges: Sequence[AssetEdge]) -> list[AssetEd
     return [edge for edge in edges if (edge.target, edge.source) not in removed] + added
 
 
-def _choose_links(plan: ManifestPlan, stored: Links) -> Links:
-    """Return the links by which the plan asks: those after a sync, and those that are stored for an ask."""
-    changed = plan.column_lineage.edges if plan.purpose.is_sync else {}
-    links = {(pair.source, pair.target): _to_column_links(edges) for pair, edges in changed.items()}
-    return {**stored, **links}
+def _apply_links(plan: ManifestPlan, stored: Links) -> Links:
+    """Apply the column lineage that a sync writes."""
+    changed = plan.column_lineage.edges.items()
+    return {**stored, **{(pair.source, pair.target): _to_column_links(edges) for pair, edges in changed}}
+
+
+def _follow_consumers(edges: Sequence[AssetEdge], stored: Links, released: OwnLineage) -> tuple[list[AssetEdge], Links]:
+    """Take the lineage of other teams' tables from their queries in the manifest, as their registrations are."""
+    is_own = {(edge.source, edge.target): edge.source_owner == edge.target_owner for edge in edges}
+    kept = {(edge.source, edge.target) for edge in released.edges}
+    links = {pair: released.links[pair] for pair in released.links if not is_own.get(pair, False)}
+    return [edge for edge in edges if is_own[edge.source, edge.target] or (edge.source, edge.target) in kept], {
+        **stored,
+        **links,
+    }
 
 
 def _to_column_links(edges: Iterable[Edge]) -> list[ColumnLink]:
@@ -114,8 +128,10 @@ async def _read_released(plan: ManifestPlan, edges: Sequence[AssetEdge], stored:
     targets = {fqns[edge.target] for edge in edges if edge.target in fqns}
     models = {model.fqn: model for model in state.manifest.models if model.fqn in targets and model.has_compiled_code}
     lineages = await asyncio.to_thread(read_all, state, [*models.values()], plan.cache)
-    links, kept = dict(stored), list[AssetEdge]()
+    links, kept, removed = dict(stored), list[AssetEdge](), {asset.id for asset in plan.removed}
     for edge in edges:
+        if edge.target in removed and edge.target_owner != edge.source_owner:
+            continue
         source, target = fqns.get(edge.source), fqns.get(edge.target, "")
         lineage = lineages.get(target)
         if source is None or lineage is None or lineage.reason:
