@@ -7,6 +7,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from tessera_gql.cli.gate import BLOCKING_STATES, GateResult, TableVerdict
+from tessera_gql.cli.lineage_report import describe_paths
 from tessera_gql.client.enums import TableState
 from tessera_gql.client.manifest_models import ModelImpact, ModelReader, TableRead
 from tessera_gql.escaping import (
@@ -105,6 +106,7 @@ def _iter_details(table: TableVerdict) -> Iterator[str]:
     for asked in impact.asked:
         answer = _describe_answer(table, asked.team.name)
         yield f"asks     {asked.team.name}, which reads {_describe_reads(asked)}{f': {answer}' if answer else ''}"
+        yield from (f"via      {path}" for path in describe_paths(asked.paths))
     for team in impact.informed:
         yield f"informs  {team.name}"
     if table.proposal and impact.answer_by and table.unapproved_teams:
@@ -242,7 +244,8 @@ def _render_row(table: TableVerdict) -> str:
 def _render_reads(asked: ModelReader) -> str:
     columns = _collect_columns(asked)
     text = " ".join(map(escape_markdown, _collect_purposes(asked, columns)))
-    return (", ".join(map(to_markdown_code, columns)) or "everything") + (f" ({text})" if text else "")
+    paths = "".join(f"<br>via {to_markdown_code(path)}" for path in describe_paths(asked.paths))
+    return (", ".join(map(to_markdown_code, columns)) or "everything") + (f" ({text})" if text else "") + paths
 
 
 def _render_answer(table: TableVerdict, asked: ModelReader) -> str:

@@ -12,6 +12,7 @@ from tessera_gql.policy.enums import (
     AssetTier,
     ChangeSetStatus,
     ChangeType,
+    ColumnEdgeKind,
     ContractStatus,
     DebtKind,
     DependencyType,
@@ -27,6 +28,7 @@ from tessera_gql.policy.enums import (
     Response,
 )
 from tessera_gql.policy.visibility import ALL_EVENT_KINDS
+from tessera_gql.store.lineage import Direction
 
 
 def describe_enum(enum: type[Enum], description: str, *, name: str | None = None, **values: str) -> None:
@@ -250,6 +252,20 @@ describe_enum(
     MANIFEST="A dbt manifest that was released, not only asked about.",
     REGISTRATION="A change of the team's registration.",
     OBSERVATION="No read for long enough in a log that covers the time without a gap.",
+)
+describe_enum(
+    ColumnEdgeKind,
+    "The way in which a column is made from another one.",
+    COPIED="The column is the other one as it is.",
+    DERIVED="The column is computed from the other one.",
+    FILTER="The other column decides about the rows, by a condition, a join, a group or an order.",
+)
+describe_enum(
+    Direction,
+    "The direction in which lineage is followed.",
+    name="LineageDirection",
+    UPSTREAM="To what the asset is made from.",
+    DOWNSTREAM="To what is made from the asset.",
 )
 describe_enum(
     DependencyType,

@@ -20,6 +20,7 @@ from tessera_gql.policy.visibility import visibility_of
 from tessera_gql.store import (
     assets,
     change_sets,
+    column_edges,
     contracts,
     debts,
     events,
@@ -169,6 +170,10 @@ class Loaders:
     """All acknowledgments, the released ones included."""
     reader_index = value_loader(_load_reader_indexes)
     """The readers of an asset's fields from its live registrations, by asset id."""
+    column_links_from = rows_loader(column_edges.list_by_sources, lambda row: row.source_asset_id)
+    """The column edges that start at an asset."""
+    column_links_to = rows_loader(column_edges.list_by_targets, lambda row: row.target_asset_id)
+    """The column edges that lead to an asset."""
     reachable_assets = value_loader(_load_reachable)
     """The assets within a number of steps, by asset id, direction and depth."""
 

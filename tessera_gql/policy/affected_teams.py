@@ -106,6 +106,11 @@ class AffectedTeams:
     informed: frozenset[UUID]
 
 
+def count_unknown(affected: AffectedTeams) -> int:
+    """Count the teams that are asked only because lineage is unknown."""
+    return sum(reasons.is_lineage_unknown for reasons in affected.asked.values())
+
+
 def split_path(path: str) -> tuple[str, ...]:
     """Split a path: `items[].sku` has the steps `items`, `[]` and `sku`. The root has none."""
     return tuple(STEP_PATTERN.findall(path))

@@ -57,7 +57,7 @@ async def load_plan_lineage(session: Session, plan: ManifestPlan, asset_ids: Seq
     starts = sorted({*asset_ids, *(dependent for dependent, _ in added if dependent in known_ids)})
     edges = _apply_edges(plan, await column_edges.load_own_edges(session, starts))
     family = sorted(list_family(asset_ids, edges))
-    links = to_links(await column_edges.list_by_sources(session, family)) if edges else {}
+    links: Links = to_links(await column_edges.list_by_sources(session, family)) if edges else {}
     rows = await registrations.list_live(session, family)
     path_debts = await debts.load_open_path_debts(session, family)
     live: dict[UUID, list[Registration]] = defaultdict(list)
