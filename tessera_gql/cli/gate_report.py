@@ -6,6 +6,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from tessera_gql.cli.gate import BLOCKING_STATES, ChangeSetAsk, GateResult, TableVerdict
+from tessera_gql.cli.lineage_report import describe_paths
 from tessera_gql.cli.silence import describe_wait, format_day
 from tessera_gql.client.enums import TableState
 from tessera_gql.client.manifest_models import ModelImpact, ModelReader, TableRead
@@ -118,6 +119,7 @@ def _iter_details(table: TableVerdict) -> Iterator[str]:
         if table.is_silent(asked):
             answer = f"no answer yet, awaited {describe_wait(asked)}"
         yield f"asks     {asked.team.name}, which reads {_describe_reads(asked)}{f': {answer}' if answer else ''}"
+        yield from (f"via      {path}" for path in describe_paths(asked.paths))
     for team in impact.informed:
         yield f"informs  {team.name}"
     if table.proposal and impact.answer_by and table.unapproved_teams:
@@ -274,7 +276,8 @@ def _render_row(table: TableVerdict) -> str:
 def _render_reads(asked: ModelReader) -> str:
     columns = _collect_columns(asked)
     text = " ".join(map(escape_markdown, _collect_purposes(asked, columns)))
-    return (", ".join(map(to_markdown_code, columns)) or "everything") + (f" ({text})" if text else "")
+    paths = "".join(f"<br>via {to_markdown_code(path)}" for path in describe_paths(asked.paths))
+    return (", ".join(map(to_markdown_code, columns)) or "everything") + (f" ({text})" if text else "") + paths
 
 
 def _render_answer(table: TableVerdict, asked: ModelReader) -> str:

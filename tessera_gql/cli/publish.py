@@ -9,6 +9,7 @@ import typer
 from tessera_gql.cli.api import connect, read_json
 from tessera_gql.cli.documents import DialectOption, FormatOption, PartOption, SchemaArgument, read_schema
 from tessera_gql.cli.exit_codes import ExitCode
+from tessera_gql.cli.lineage_report import describe_paths
 from tessera_gql.cli.silence import describe_wait
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_note
 from tessera_gql.client import (
@@ -213,5 +214,7 @@ def _print_impact(impact_: Impact) -> None:
     for asked in impact_.asked:
         paths = ", ".join(dict.fromkeys(reason.path or "everything" for reason in asked.reasons))
         print_line(f"  asks {asked.team.name}, which reads {paths}")
+        for path in describe_paths(asked.paths):
+            print_line(f"    via {path}")
     for team in impact_.informed:
         print_line(f"  tells {team.name}")

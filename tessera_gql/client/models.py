@@ -394,11 +394,31 @@ class AcknowledgeResult(Model):
     contract: ContractSummary | None
 
 
+class LineageStep(Model):
+    """A column on the way of a change; `field` None if lineage does not name it."""
+
+    asset: AssetSummary
+    field: str | None
+
+
+class ReasonPath(Model):
+    """How a change reaches a table that a team reads. With `is_known` False, lineage is unknown on the way."""
+
+    is_known: bool
+    steps: tuple[LineageStep, ...]
+
+
 class AskedTeam(Model):
-    """A team whose registered fields a breaking change touches, with the changes that touch them."""
+    """A team whose fields a breaking change touches, with the changes that touch them.
+
+    `paths` lead to tables that are made from the changed one. With `is_lineage_unknown` the team is asked only because
+    nobody knows which columns these are made from.
+    """
 
     team: TeamSummary
     reasons: tuple[ChangeSummary, ...] = Field(alias="because")
+    paths: tuple[ReasonPath, ...] = ()
+    is_lineage_unknown: bool = False
 
 
 class Impact(Model):

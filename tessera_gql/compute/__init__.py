@@ -3,7 +3,7 @@
 Without a pool (the command line, upload workers, tests) a Computer calls the function directly.
 """
 
-from tessera_gql.compute.computer import Computer, Deferred, run_deferrable
+from tessera_gql.compute.computer import Computer, Deferred, LocksMissing, run_deferrable
 from tessera_gql.compute.pool import Pool
 
-__all__ = ["Computer", "Deferred", "Pool", "run_deferrable"]
+__all__ = ["Computer", "Deferred", "LocksMissing", "Pool", "run_deferrable"]

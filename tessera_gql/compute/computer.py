@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
+from uuid import UUID
 
 from tessera_gql.compute.pool import Pool
 
@@ -22,12 +23,27 @@ class Deferred(Exception):  # noqa: N818 - not an error: the transaction is run 
         self.arguments = args
 
 
+class LocksMissing(Exception):  # noqa: N818 - not an error: the transaction is run again
+    """A write transaction needs locks of more rows, and could not take them in order without a deadlock.
+
+    `asset_ids` are those that it holds and those that it needs: the next attempt locks all of them first.
+    """
+
+    def __init__(self, asset_ids: frozenset[UUID]) -> None:
+        super().__init__("lock these assets, then run the transaction again")
+        self.asset_ids = asset_ids
+
+
 @dataclass
 class Computer:
-    """Runs functions in the pool, or directly without one, and caches their results for one operation."""
+    """Runs functions in the pool, or directly without one, and caches their results for one operation.
+
+    `asset_ids_to_lock` are assets that the next attempt of the operation locks first; see LocksMissing.
+    """
 
     pool: Pool | None = None
     account: str = ""
+    asset_ids_to_lock: frozenset[UUID] = frozenset()
     _results: dict[Hashable, "_Outcome"] = field(default_factory=dict[Hashable, "_Outcome"])
 
     async def run(
@@ -81,7 +97,7 @@ class _Outcome:
 
 
 async def run_deferrable(computer: Computer, attempt: Callable[[bool], Awaitable[T]]) -> T:
-    """Run a transaction again for each result that it defers.
+    """Run a transaction again for each result that it defers, and with more locks if it lacks some.
 
     `attempt` takes whether it may defer; the last attempt may not, so that this ends.
     """
@@ -90,4 +106,6 @@ async def run_deferrable(computer: Computer, attempt: Callable[[bool], Awaitable
             return await attempt(True)  # noqa: FBT003 - the only argument
         except Deferred as deferred:
             await computer.finish(deferred)
+        except LocksMissing as missing:
+            computer.asset_ids_to_lock |= missing.asset_ids
     return await attempt(False)  # noqa: FBT003

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sqlglot.optimizer.scope import Scope
 
-_MAX_QUERY_LENGTH = 500_000
+MAX_QUERY_LENGTH = 500_000
 # The dbt adapters for which sqlglot has another name. An adapter that it doesn't know is read as plain SQL.
 _DIALECTS = {"sqlserver": "tsql", "synapse": "tsql"}
 
@@ -25,16 +25,29 @@ class ColumnUsage:
     reason: str | None = None
 
 
+def parse_query(query: str, adapter: str | None) -> "Scope":
+    """Parse a query in the dialect of a dbt adapter; raises any error for one that can't be read."""
+    import sqlglot  # noqa: PLC0415 - heavy, and only where a query is read
+    from sqlglot.optimizer.scope import build_scope  # noqa: PLC0415
+
+    dialect = _DIALECTS.get(adapter or "", adapter)
+    known_dialect = dialect if dialect in {item.value for item in sqlglot.Dialects} else None
+    root = build_scope(sqlglot.parse_one(query, read=known_dialect))
+    if root is None:
+        raise ValueError("this is no query")
+    return root
+
+
 def find_column_usage(
     query: str | None, adapter: str | None, upstream: Mapping[str, Sequence[str]]
 ) -> dict[str, ColumnUsage]:
     """Find the columns that a query reads, for each upstream fqn with its declared columns."""
     if query is None:
         return dict.fromkeys(upstream, ColumnUsage(None, "the manifest holds no compiled query"))
-    if len(query) > _MAX_QUERY_LENGTH:
+    if len(query) > MAX_QUERY_LENGTH:
         return dict.fromkeys(upstream, ColumnUsage(None, "the query is too long to be read"))
     try:
-        analyzer = _QueryAnalyzer.analyze(query, _DIALECTS.get(adapter or "", adapter))
+        analyzer = _QueryAnalyzer.analyze(query, adapter)
     except Exception as error:  # noqa: BLE001 - a parser of a hundred dialects fails in a hundred ways, and all mean: unknown
         return dict.fromkeys(upstream, ColumnUsage(None, f"the query could not be read ({type(error).__name__})"))
     return {fqn: _to_column_usage(analyzer.columns_of(fqn), columns) for fqn, columns in upstream.items()}
@@ -83,14 +96,8 @@ class _QueryAnalyzer:
         self._pending_scopes: list[Scope] = []
 
     @classmethod
-    def analyze(cls, query: str, dialect: str | None) -> "_QueryAnalyzer":
-        import sqlglot  # noqa: PLC0415 - heavy, and only where a query is read
-        from sqlglot.optimizer.scope import build_scope  # noqa: PLC0415
-
-        known_dialect = dialect if dialect in {item.value for item in sqlglot.Dialects} else None
-        root = build_scope(sqlglot.parse_one(query, read=known_dialect))
-        if root is None:
-            raise ValueError("this is no query")
+    def analyze(cls, query: str, adapter: str | None) -> "_QueryAnalyzer":
+        root = parse_query(query, adapter)
         analyzer = cls()
         analyzer._require(root, _ALL_COLUMNS)
         while analyzer._pending_scopes:

@@ -1,5 +1,6 @@
 """The acknowledgments of asked teams: what they were asked, why, until when, and what they answered."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Self
 from uuid import UUID
@@ -14,11 +15,12 @@ from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.type_registry import computed_field
+from tessera_gql.policy.affected_teams import LineagePath
 from tessera_gql.policy.ask_policy import AskPolicy, describe_silence
 from tessera_gql.policy.enums import AwaitedStep, OnSilence, ReleaseKind, Response
 from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store import tables
-from tessera_gql.workflows.acknowledgment_requests import path_from_json
+from tessera_gql.workflows.acknowledgment_requests import path_from_json, reasons_from_row
 from tessera_gql.workflows.ask_clock import to_response
 
 
@@ -59,6 +61,18 @@ class EarlierAnswer:
         """Make it from the row of an answer."""
         names = ("fingerprint", "response", "migration_deadline", "notes", "answered_at")
         return cls(**{name: getattr(row, name) for name in names})
+
+
+def to_paths(paths: Iterable[LineagePath]) -> list[ReasonPath]:
+    """Convert lineage paths to their type in the schema."""
+    return [
+        ReasonPath(
+            fingerprint=path.fingerprint,
+            is_known=path.is_known,
+            steps=[LineageStep(asset_id=asset, field=column or None) for asset, column in path.steps],
+        )
+        for path in paths
+    ]
 
 
 @from_row(
@@ -139,14 +153,11 @@ class Acknowledgment(Node):
 
     @computed_field("The ways on which changes reach tables that are made from the asset; empty if it is read itself.")
     def paths(self) -> list[ReasonPath]:
-        return [
-            ReasonPath(
-                fingerprint=path.fingerprint,
-                is_known=path.is_known,
-                steps=[LineageStep(asset_id=asset, field=column or None) for asset, column in path.steps],
-            )
-            for path in map(path_from_json, self.row.paths or ())
-        ]
+        return to_paths(map(path_from_json, self.row.paths or ()))
+
+    @computed_field("Whether the team is asked only because column lineage is unknown on the way to what it reads.")
+    def is_lineage_unknown(self) -> bool:
+        return reasons_from_row(self.row).is_lineage_unknown
 
     @computed_field("The proof by which the team was released; null if it was not, or if none is known.")
     def released_by(self) -> ReleaseEvidence | None:

@@ -7,6 +7,7 @@ import strawberry
 from strawberry import argument
 
 from tessera_gql.diff import Mode
+from tessera_gql.graphql.column_lineage import column_lineage_field
 from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.events import events_connection
@@ -118,6 +119,7 @@ class Asset(Node):
     downstream = lineage_field(
         Direction.DOWNSTREAM, description="All assets made from this one, directly or indirectly, the nearest first."
     )
+    column_lineage = column_lineage_field
     events = events_connection("asset_id", description="The events about the asset, the oldest first.")
 
     @computed_field("The contract with this version; null if there is none.", lazy_type("Contract") | None)

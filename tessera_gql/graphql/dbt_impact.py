@@ -17,6 +17,7 @@ from tessera_gql.formats.dbt import ManifestError
 from tessera_gql.formats.dbt_catalog import CatalogError, parse_catalog
 from tessera_gql.formats.raw_json import RawJson
 from tessera_gql.formats.storage_faults import find_storage_fault
+from tessera_gql.graphql.acknowledgments import ReasonPath, to_paths
 from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.enums import describe_enum
@@ -26,6 +27,7 @@ from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
+from tessera_gql.policy.affected_teams import Reasons, count_unknown
 from tessera_gql.policy.ask_policy import AskPolicy, describe_silence
 from tessera_gql.policy.enums import Outcome, Response
 from tessera_gql.policy.table_state import TableState
@@ -69,6 +71,7 @@ class AskedTeam:
     changes: list[diff.Change]
     readers: list[TableReader]
     acknowledgment: Acknowledgment | None
+    reasons: Reasons
 
 
 def _acknowledgment_field(name: str) -> Callable[[AskedTeam], Any]:
@@ -96,6 +99,7 @@ def _find_wait(asked: AskedTeam) -> AwaitedAnswer:
     migration_deadline=_acknowledgment_field("migration_deadline"),
     until=lambda asked: _find_wait(asked).until,
     silence_means=lambda asked: _find_wait(asked).silence_means,
+    is_lineage_unknown="reasons.is_lineage_unknown",
 )
 @strawberry.type(description="A team that would be asked to acknowledge the change of one table, with the reason.")
 class ModelReader(RowBacked):
@@ -106,6 +110,9 @@ class ModelReader(RowBacked):
     notes: str | None = strawberry.field(description="The notes of that response; null if there are none.")
     migration_deadline: datetime | None = strawberry.field(
         description="The time until which the team migrates; null unless the response is MIGRATING."
+    )
+    is_lineage_unknown: bool = strawberry.field(
+        description="Whether the team is asked only because column lineage is unknown on the way to what it reads."
     )
 
     until: datetime | None = strawberry.field(
@@ -120,6 +127,10 @@ class ModelReader(RowBacked):
     @computed_field("The breaking changes that touch what the team reads.", name="because")
     def reasons(self, info: Info) -> list[Change]:
         return to_changes(info.context, self.row.changes)
+
+    @computed_field("The ways on which changes reach tables that are made from the table; empty if it is read itself.")
+    def paths(self) -> list[ReasonPath]:
+        return to_paths(self.row.reasons.paths)
 
     @computed_field("What the team reads of the table after the sync, and what for.")
     def reads(self) -> list[TableRead]:
@@ -139,6 +150,7 @@ def list_asked(table: TablePlan) -> list[AskedTeam]:
             [changes[fingerprint] for fingerprint in reasons.fingerprints],
             [reader for reader in table.readers if reader.team_id == team],
             acknowledgments.get(team),
+            reasons,
         )
         for team, reasons in table.affected.asked.items()
     ]
@@ -196,6 +208,10 @@ class DbtModelImpact(RowBacked):
     @computed_field("The teams that would be asked to acknowledge the change.")
     def asked(self) -> list[ModelReader]:
         return [ModelReader.of(asked) for asked in list_asked(self.row)]
+
+    @computed_field("The number of asked teams that would not be asked if column lineage were known everywhere.")
+    def asked_by_unknown_lineage(self) -> int:
+        return count_unknown(self.row.affected)
 
     @computed_field("The other teams that would be informed, but not asked.", lazy_list("Team"))
     async def informed(self, info: Info) -> Any:

@@ -14,6 +14,7 @@ from tessera_gql.policy.enums import (
     AwaitedStep,
     ChangeSetStatus,
     ChangeType,
+    ColumnEdgeKind,
     ContractStatus,
     DebtKind,
     DependencyType,
@@ -30,6 +31,7 @@ from tessera_gql.policy.enums import (
     Response,
 )
 from tessera_gql.policy.visibility import ALL_EVENT_KINDS
+from tessera_gql.store.lineage import Direction
 
 
 def describe_enum(enum: type[Enum], description: str, *, name: str | None = None, **values: str) -> None:
@@ -276,6 +278,20 @@ describe_enum(
     DECLARED="The owning team declared it, and only the owning team ends it.",
     SCHEMA="The schema of the active contract states it, and it ends when the schema no longer does.",
     DBT_MANIFEST="The synced dbt manifest states it, and it ends when the manifest no longer does.",
+)
+describe_enum(
+    ColumnEdgeKind,
+    "The way in which a column is made from another one.",
+    COPIED="The column is the other one as it is.",
+    DERIVED="The column is computed from the other one.",
+    FILTER="The other column decides about the rows, by a condition, a join, a group or an order.",
+)
+describe_enum(
+    Direction,
+    "The direction in which lineage is followed.",
+    name="LineageDirection",
+    UPSTREAM="To what the asset is made from.",
+    DOWNSTREAM="To what is made from the asset.",
 )
 describe_enum(
     DependencyType,

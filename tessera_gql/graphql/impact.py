@@ -9,6 +9,7 @@ from strawberry import UNSET, argument
 
 from tessera_gql import diff
 from tessera_gql.diff import Bump, Mode
+from tessera_gql.graphql.acknowledgments import ReasonPath, to_paths
 from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.connections import After, First
 from tessera_gql.graphql.context import Info
@@ -21,7 +22,7 @@ from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.sources import DocumentInput, choose_guarantees, parse_contract
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
-from tessera_gql.policy.affected_teams import Reasons
+from tessera_gql.policy.affected_teams import Reasons, count_unknown
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.store import assets
 from tessera_gql.workflows import impact
@@ -32,10 +33,19 @@ from tessera_gql.workflows.publishing import PublishRequest
 class ImpactedTeam:
     team_id: strawberry.Private[UUID]
     changes: strawberry.Private[list[diff.Change]]
+    team_reasons: strawberry.Private[Reasons]
 
     @computed_field("The breaking changes that touch what the team reads.", name="because")
     def reasons(self, info: Info) -> list[Change]:
         return to_changes(info.context, self.changes)
+
+    @computed_field("The ways on which changes reach tables that are made from the asset; empty if it is read itself.")
+    def paths(self) -> list[ReasonPath]:
+        return to_paths(self.team_reasons.paths)
+
+    @computed_field("Whether the team is asked only because column lineage is unknown on the way to what it reads.")
+    def is_lineage_unknown(self) -> bool:
+        return self.team_reasons.is_lineage_unknown
 
     team = relation("Team", "team_id", "The team that would be asked.")
 
@@ -44,7 +54,7 @@ class ImpactedTeam:
         """List the asked teams by their reasons."""
         changes = {change.fingerprint: change for change in breaking}
         return [
-            cls(team_id=team, changes=[changes[fingerprint] for fingerprint in reasons.fingerprints])
+            cls(team_id=team, changes=[changes[item] for item in reasons.fingerprints], team_reasons=reasons)
             for team, reasons in asked.items()
         ]
 
@@ -80,6 +90,10 @@ class Impact(RowBacked):
     @computed_field("The teams that would be asked to acknowledge the change.")
     def asked(self) -> list[ImpactedTeam]:
         return ImpactedTeam.list_asked(self.row.judgement.breaking, self.row.asked_teams)
+
+    @computed_field("The number of asked teams that would not be asked if column lineage were known everywhere.")
+    def asked_by_unknown_lineage(self) -> int:
+        return count_unknown(self.row.affected)
 
     @computed_field("The other teams that would be informed, but not asked.", lazy_list("Team"))
     async def informed(self, info: Info) -> Any:

@@ -136,8 +136,18 @@ class Mutations:
 
 def lineage_page(reachable: Sequence[ReachableAsset], first: int | None, after: str | None) -> LineageConnection:
     """Build a page of reachable assets. Raise Invalid for a bad size or cursor."""
-    size = validate_request(PageRequest(order_by="degree", first=first)).size
     cursors = [global_id("Lineage", item.asset_id) for item in reachable]
+    window, page_info = slice_page(cursors, first, after)
+    edges = [
+        LineageEdge(asset_id=item.asset_id, cursor=cursor, degree=item.degree)
+        for item, cursor in zip(reachable[window], cursors[window], strict=True)
+    ]
+    return LineageConnection(edges=edges, page_info=page_info, total_count=len(reachable))
+
+
+def slice_page(cursors: Sequence[str], first: int | None, after: str | None) -> tuple[slice, PageInfo]:
+    """Find the part of a loaded list that a page has. Raise Invalid for a bad size or cursor."""
+    size = validate_request(PageRequest(order_by="degree", first=first)).size
     start = 0
     if after is not None:
         if after not in cursors:
@@ -145,19 +155,12 @@ def lineage_page(reachable: Sequence[ReachableAsset], first: int | None, after: 
                 "The cursor in `after` is of another list, or its asset has left this one. Start without it.",
                 field=("after",),
             )
-        start = cursors.index(strawberry.ID(after)) + 1
-    window = slice(start, start + size)
-    edges = [
-        LineageEdge(asset_id=item.asset_id, cursor=cursor, degree=item.degree)
-        for item, cursor in zip(reachable[window], cursors[window], strict=True)
-    ]
-    return LineageConnection(
-        edges=edges,
-        page_info=PageInfo(
-            has_next_page=start + size < len(reachable),
-            has_previous_page=start > 0,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
-        ),
-        total_count=len(reachable),
+        start = cursors.index(after) + 1
+    page = cursors[start : start + size]
+    page_info = PageInfo(
+        has_next_page=start + size < len(cursors),
+        has_previous_page=start > 0,
+        start_cursor=page[0] if page else None,
+        end_cursor=page[-1] if page else None,
     )
+    return slice(start, start + size), page_info

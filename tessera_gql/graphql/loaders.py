@@ -21,6 +21,7 @@ from tessera_gql.store import (
     answers,
     assets,
     change_sets,
+    column_edges,
     comments,
     contracts,
     debts,
@@ -192,6 +193,10 @@ class Loaders:
     """The awaited acknowledgments of an inbox, by inbox team, asked team, and change set or proposal."""
     reader_index = value_loader(_load_reader_indexes)
     """The readers of an asset's fields from its live registrations, by asset id."""
+    column_links_from = rows_loader(column_edges.list_by_sources, lambda row: row.source_asset_id)
+    """The column edges that start at an asset."""
+    column_links_to = rows_loader(column_edges.list_by_targets, lambda row: row.target_asset_id)
+    """The column edges that lead to an asset."""
     reachable_assets = value_loader(_load_reachable)
     """The assets within a number of steps, by asset id, direction and depth."""
 

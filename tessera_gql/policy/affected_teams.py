@@ -17,6 +17,8 @@ from tessera_gql.errors import Invalid
 T = TypeVar("T")
 
 MAX_CANDIDATES = 200
+ASSET_LENGTH = 36
+"""The length of the id of an asset before a field of it."""
 STEP_PATTERN = re.compile(r"\[\]|[^.\[\]]+")
 
 
@@ -45,6 +47,16 @@ class LineagePath:
     is_known: bool = True
 
 
+def to_read(asset: UUID, path: str) -> str:
+    """Name a field of a table that is made from the changed one; an empty path is the whole table."""
+    return f"{asset}:{path}"
+
+
+def to_whole_table(read: str) -> str:
+    """Return the read of the whole table that has this field, if it is one made from the changed table."""
+    return read[: ASSET_LENGTH + 1] if read[ASSET_LENGTH : ASSET_LENGTH + 1] == ":" else read
+
+
 @dataclass(frozen=True)
 class Reasons:
     """Why a team is asked: the fingerprints of the changes that affect it, and the fields it reads for each of them.
@@ -67,7 +79,23 @@ class Reasons:
         """Return whether the fields that the team reads for a change are among earlier ones; None is everything."""
         if reads is None:
             return True
-        return self.reads is not None and set(self.reads.get(fingerprint, ())) <= set(reads)
+        return self.reads is not None and all(
+            item in reads or to_whole_table(item) in reads for item in self.reads.get(fingerprint, ())
+        )
+
+    @property
+    def is_lineage_unknown(self) -> bool:
+        """Whether the team is asked only because nobody knows which columns its tables are made from."""
+        if not self.paths or self.reads is None or any(path.is_known for path in self.paths):
+            return False
+        ends = {(path.fingerprint, step) for path in self.paths for step in path.steps[-2:]}
+        columns = {(item, column) for item, (_, column) in ends}
+        tables = {(item, to_read(asset, "")) for item, (asset, _) in ends}
+        return all(
+            (item, read) in columns or (item, to_whole_table(read)) in tables
+            for item, reads in self.reads.items()
+            for read in reads
+        )
 
 
 @dataclass(frozen=True)
@@ -76,6 +104,11 @@ class AffectedTeams:
 
     asked: Mapping[UUID, Reasons]
     informed: frozenset[UUID]
+
+
+def count_unknown(affected: AffectedTeams) -> int:
+    """Count the teams that are asked only because lineage is unknown."""
+    return sum(reasons.is_lineage_unknown for reasons in affected.asked.values())
 
 
 def split_path(path: str) -> tuple[str, ...]:

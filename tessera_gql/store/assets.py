@@ -1,11 +1,12 @@
 """Queries and locks of assets. Lock an asset before reading anything that a change of it depends on."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
 
+from tessera_gql.compute import LocksMissing
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.policy import validation
 from tessera_gql.policy.global_ids import encode_global_id
@@ -67,17 +68,50 @@ async def lock(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("as
 
     NO KEY UPDATE, because inserting rows that refer to the asset would deadlock with a full lock.
     """
+    await _lock_first(session)
     asset = await session.find(select(TABLE).where(_ref_condition(ref)).with_for_update(key_share=True), Asset)
-    return _require(asset, ref, field)
+    asset = _require(asset, ref, field)
+    session.locked_asset_ids.add(asset.id)
+    return asset
 
 
 async def lock_by_fqns(session: Session, fqns: Sequence[str]) -> list[Asset]:
     """Lock assets in the order of their ids and return them."""
+    await _lock_first(session)
     statement = select(TABLE).where(session.in_values(TABLE.c.fqn_key, [key(fqn) for fqn in fqns])).order_by(TABLE.c.id)
-    return await session.list(statement.with_for_update(key_share=True), Asset)
+    rows = await session.list(statement.with_for_update(key_share=True), Asset)
+    session.locked_asset_ids.update(row.id for row in rows)
+    return rows
 
 
-async def lock_by_ids(session: Session, asset_ids: Sequence[UUID]) -> None:
+async def lock_by_ids(session: Session, asset_ids: Collection[UUID]) -> None:
     """Lock assets in the order of their ids, so that two callers never deadlock."""
-    statement = select(TABLE.c.id).where(session.in_values(TABLE.c.id, asset_ids)).order_by(TABLE.c.id)
+    await _lock_first(session)
+    await _lock_ids(session, asset_ids)
+
+
+async def lock_more(session: Session, asset_ids: Collection[UUID]) -> None:
+    """Lock further assets of a transaction that has locked some.
+
+    If that could deadlock, because the order of ids would be broken, the transaction is run again and locks all of them
+    at first. One that can't be run again waits for them here.
+    """
+    missing = frozenset(asset_ids) - session.locked_asset_ids
+    if not missing or session.dialect == "sqlite":
+        return
+    held = session.locked_asset_ids
+    if session.may_defer and held and min(missing) < max(held):
+        raise LocksMissing(missing | held)
+    await _lock_ids(session, missing)
+
+
+async def _lock_first(session: Session) -> None:
+    """Lock what an earlier attempt of the operation lacked, before anything else."""
+    if session.computer.asset_ids_to_lock and not session.locked_asset_ids:
+        await _lock_ids(session, session.computer.asset_ids_to_lock)
+
+
+async def _lock_ids(session: Session, asset_ids: Collection[UUID]) -> None:
+    statement = select(TABLE.c.id).where(session.in_values(TABLE.c.id, sorted(asset_ids))).order_by(TABLE.c.id)
     await session.execute(statement.with_for_update(key_share=True))
+    session.locked_asset_ids.update(asset_ids)

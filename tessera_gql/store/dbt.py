@@ -14,12 +14,16 @@ from tessera_gql.store.tables import Registration
 DBT = "dbt"
 """The key of an asset's or registration's metadata that holds what comes from dbt."""
 
+LINEAGE_MARK = "lineage"
+"""The member of it with the hash of what the column lineage of the asset was read from."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownAsset:
     """An existing asset with its active contract, if any.
 
-    `stamp` and `settled_version` are the hash of the last sync's input and its version, `project` and `unique_id` the
+    `stamp` and `settled_version` are the hash of the last sync's input and its version, `lineage_stamp` is that of what
+    its column lineage was read from, `project` and `unique_id` the
     dbt project and node that the asset came from.
     """
 
@@ -33,6 +37,7 @@ class KnownAsset:
     settled_version: str | None
     contract_id: UUID | None
     version: str | None
+    lineage_stamp: str | None = None
     is_archived: bool = False
 
     @property
@@ -67,6 +72,7 @@ async def _load(session: Session, condition: ColumnElement[bool]) -> list[KnownA
         versions.id.label("contract_id"),
         versions.version,
         rows.archived_at.is_not(None).label("is_archived"),
+        _dbt_member(LINEAGE_MARK).label("lineage_stamp"),
     ).select_from(assets.TABLE.outerjoin(contracts.TABLE, is_active))
     names = KnownAsset.__slots__
     asset_rows = await session.rows(statement.where(condition).order_by(rows.fqn_key))

@@ -9,15 +9,17 @@ from uuid import UUID
 
 from sqlalchemy import Column, Executable, Integer, Select, Uuid, bindparam, delete, func, literal, select, text
 
+from tessera_gql.policy.enums import RegistrationStatus
 from tessera_gql.store.compiled import PreparedQuery, ValueList, in_values, list_parameter
 from tessera_gql.store.session import RowQuery, Session
-from tessera_gql.store.tables import Asset, AssetDependency, table
+from tessera_gql.store.tables import Asset, AssetDependency, Registration, table
 
 MAX_DEPTH = 10
 MAX_REACHABLE = 1_000
 
 TABLE = table(AssetDependency)
 assets = table(Asset)
+_registrations = table(Registration)
 by_ids = RowQuery(AssetDependency, "id")
 
 
@@ -135,20 +137,26 @@ def _edge_columns(direction: Direction) -> tuple[Column[UUID], Column[UUID]]:
     return (dependency, dependent) if direction is Direction.DOWNSTREAM else (dependent, dependency)
 
 
-async def load_downstream_owner_ids(session: Session, asset: UUID) -> frozenset[UUID]:
-    """Load the ids of the teams whose assets are made from the asset, directly or not."""
-    return await load_owner_ids(session, (await load_reachable(session, [asset], Direction.DOWNSTREAM))[asset])
+async def load_downstream_team_ids(session: Session, asset: UUID) -> frozenset[UUID]:
+    """Load the ids of the teams that own or read what is made from the asset, directly or not."""
+    return await load_concerned_team_ids(session, (await load_reachable(session, [asset], Direction.DOWNSTREAM))[asset])
 
 
-async def load_owner_ids(session: Session, reachable: Sequence[ReachableAsset]) -> frozenset[UUID]:
-    """Load the ids of the teams that own the reachable assets."""
-    rows = await session.fetch(_OWNER_IDS, asset_ids=[item.asset_id for item in reachable])
-    return frozenset(row.owner_team_id for row in rows)
+async def load_concerned_team_ids(session: Session, reachable: Sequence[ReachableAsset]) -> frozenset[UUID]:
+    """Load the ids of the teams that own the reachable assets, or have registered to read them."""
+    if not reachable:
+        return frozenset()
+    rows = await session.fetch(_CONCERNED_IDS, asset_ids=[item.asset_id for item in reachable])
+    return frozenset(row.team_id for row in rows)
 
 
-def _build_owner_ids(dialect: str) -> Select[Any]:
+def _build_concerned_ids(dialect: str) -> Select[Any]:
     is_reached = in_values(dialect, assets.c.id, list_parameter("asset_ids", assets.c.id))
-    return select(assets.c.owner_team_id).where(is_reached).distinct()
+    is_read = in_values(dialect, _registrations.c.asset_id, list_parameter("asset_ids", assets.c.id))
+    is_live = _registrations.c.status != RegistrationStatus.INACTIVE
+    owners = select(assets.c.owner_team_id.label("team_id")).where(is_reached)
+    teams = owners.union(select(_registrations.c.consumer_team_id).where(is_read, is_live)).subquery()
+    return select(teams.c.team_id)
 
 
-_OWNER_IDS = PreparedQuery(_build_owner_ids)
+_CONCERNED_IDS = PreparedQuery(_build_concerned_ids)

@@ -66,6 +66,8 @@ class Session:
         self.events: list[Event] = []
         self.before_commit: dict[str, BeforeCommit] = {}
         """Work, by name, to do before the events are written: what sums up a transaction."""
+        self.locked_asset_ids: set[UUID] = set()
+        """The assets that `store.assets` has locked in this transaction."""
         self.selected_columns: Mapping[FromClause | None, frozenset[str]] = {}
         """For some tables the columns that `Context.select_columns` has chosen; queries select only these."""
         self.dialect = transaction.source.dialect
@@ -192,13 +194,14 @@ class Session:
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None]:
         """Begin a part of the transaction; an exception rolls back only this part and its events."""
-        events = len(self.events)
+        events, locked = len(self.events), set(self.locked_asset_ids)
         await self.execute(SAVEPOINT)
         try:
             yield
         except Exception:
             await self.execute(ROLLBACK_TO_SAVEPOINT)
             del self.events[events:]
+            self.locked_asset_ids = locked  # the others are unlocked again
             raise
         await self.execute(RELEASE_SAVEPOINT)
 

@@ -180,6 +180,12 @@ def path_from_json(value: Mapping[str, Any]) -> LineagePath:
     return LineagePath(value["fingerprint"], steps, value["isKnown"])
 
 
+def reasons_from_row(acknowledgment: Acknowledgment) -> Reasons:
+    """Read the reasons of a request as its acknowledgment stores them."""
+    paths = tuple(map(path_from_json, acknowledgment.paths or ()))
+    return Reasons(tuple(acknowledgment.change_fingerprints), _read_reads(acknowledgment), paths)
+
+
 def _start_request(session: Session, row: Proposal, policy: AskPolicy) -> dict[str, Any]:
     """Return the dates of a request: if silence lets the proposal expire, the answer is due when it does."""
     due_at = row.expires_at if policy.on_silence is OnSilence.EXPIRE else session.now + policy.span

@@ -1,36 +1,87 @@
-"""Find the teams that breaking changes of an asset affect: those that read it, and what they read."""
+"""Find the teams that breaking changes of an asset affect: its readers, and those of tables that are made from it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from uuid import UUID
 
 from tessera_gql.diff import Change
-from tessera_gql.policy.affected_teams import AffectedTeams, AffectedTeamsCollector
-from tessera_gql.store import debts, lineage, registrations, usage
+from tessera_gql.policy.affected_teams import AffectedTeams, AffectedTeamsCollector, FieldReader
+from tessera_gql.policy.lineage_walk import ColumnLink, LineageWalk, OwnLineage, add_lineage, list_family
+from tessera_gql.store import assets, column_edges, debts, lineage, registrations, usage
 from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset
+from tessera_gql.store.tables import Asset, ColumnEdge
 
 BATCH_SIZE = 1_000
 """Registrations per step between which the event loop runs other tasks: a few milliseconds each."""
 
 
 async def load_affected_teams(
-    session: Session, asset: Asset, breaking: Sequence[Change], downstream: Sequence[ReachableAsset] | None = None
+    session: Session,
+    asset: Asset,
+    breaking: Sequence[Change],
+    downstream: Sequence[ReachableAsset] | None = None,
+    unaffected: Collection[UUID] = (),
 ) -> AffectedTeams:
     """Find affected teams among consumers, without the owner, which proposes the changes.
 
-    Owners of `downstream` (loaded if None) are informed as well.
+    Lineage is followed through tables of the owner, but not into those that are `unaffected`. Owners and readers of
+    `downstream` (loaded if None) are informed as well.
     """
-    live = await registrations.list_live(session, [asset.id])
-    path_debts = await debts.load_open_path_debts(session, [asset.id])
+    own_lineage = await load_own_lineage(session, asset)
     collector = AffectedTeamsCollector(breaking, asset.owner_team_id)
-    for start in range(0, len(live), BATCH_SIZE):
-        collector.add(map(path_debts.to_reader, live[start : start + BATCH_SIZE]))
+    readers = own_lineage.readers.get(asset.id, ())
+    for start in range(0, len(readers), BATCH_SIZE):
+        collector.add(readers[start : start + BATCH_SIZE])
         await asyncio.sleep(0)
-    collector.add((await usage.load_observed_readers(session, [asset.id]))[asset.id])
     affected = collector.result()
+    if own_lineage.edges and breaking:
+        walk = LineageWalk(asset.id, asset.owner_team_id, breaking, own_lineage, unaffected)
+        affected = add_lineage(affected, breaking, walk.find_teams())
     if downstream is None:
         downstream = (await lineage.load_reachable(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
-    owners = await lineage.load_owner_ids(session, downstream)
-    informed = (affected.informed | owners).difference(affected.asked, {asset.owner_team_id})
+    teams = await lineage.load_concerned_team_ids(session, downstream)
+    informed = (affected.informed | teams).difference(affected.asked, {asset.owner_team_id})
     return AffectedTeams(affected.asked, informed)
+
+
+async def load_own_lineage(session: Session, asset: Asset) -> OwnLineage:
+    """Load the lineage and the readers of an asset and of the tables of its owner that are made from it."""
+    edges = await column_edges.load_own_edges(session, [asset.id])
+    family = sorted(list_family([asset.id], edges))
+    links = to_links(await column_edges.list_by_sources(session, family)) if edges else {}
+    rows = await registrations.list_live(session, family)
+    path_debts = await debts.load_open_path_debts(session, family)
+    readers: dict[UUID, list[FieldReader]] = defaultdict(list)
+    declared: dict[UUID, set[tuple[UUID, UUID | None]]] = defaultdict(set)
+    for number, row in enumerate(rows):
+        readers[row.asset_id].append(path_debts.to_reader(row))
+        declared[row.asset_id].add((row.consumer_team_id, row.consumer_asset_id))
+        if number % BATCH_SIZE == 0:
+            await asyncio.sleep(0)
+    for asset_id, observed in (await usage.load_observed_readers(session, family)).items():
+        readers[asset_id] += observed
+    return OwnLineage(edges, links, readers, declared)
+
+
+def to_links(rows: Sequence[ColumnEdge]) -> dict[tuple[UUID, UUID], list[ColumnLink]]:
+    """Group column edges by the pair of their assets."""
+    links: dict[tuple[UUID, UUID], list[ColumnLink]] = defaultdict(list)
+    for row in rows:
+        pair = (row.source_asset_id, row.target_asset_id)
+        links[pair].append(ColumnLink(row.source_column, row.target_column, row.kind))
+    return links
+
+
+async def lock_family(session: Session, asset: Asset) -> None:
+    """Lock the tables of the owner that are made from a locked asset, before their readers are read."""
+    if session.dialect == "sqlite":
+        return
+    while missing := await load_families(session, [asset.id]) - session.locked_asset_ids:
+        await assets.lock_more(session, missing)
+
+
+async def load_families(session: Session, asset_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Load the ids of the assets and of the tables of the same owner that are made from them."""
+    return list_family(asset_ids, await column_edges.load_own_edges(session, asset_ids))

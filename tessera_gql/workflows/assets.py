@@ -19,8 +19,8 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.archiving import require_live_teams
-from tessera_gql.workflows.proposal_lifecycle import update_asked_teams
 from tessera_gql.workflows.teams import require_owning_team, require_row_version, resolve_acting_team
+from tessera_gql.workflows.upstream_proposals import lock_with_sources, update_upstream_proposals
 
 NO_SUCCESSOR = AssetRef()
 """Marks that no asset replaces this one."""
@@ -105,6 +105,8 @@ async def update(
         authorize(actor, Action.TRANSFER_ASSET, asset.owner_team_id)
     if not values:
         return asset
+    if "owner_team_id" in values:
+        await lock_with_sources(session, [asset.id])
     await session.update_row(Asset, asset.id, **values, row_version=asset.row_version + 1)
     audience = {asset.owner_team_id, values.get("owner_team_id", asset.owner_team_id)}
     if {"owner_team_id", "compatibility_mode"} & values.keys():
@@ -119,7 +121,7 @@ async def update(
     updated = await assets.get(session, AssetRef(id=asset.id))
     if "owner_team_id" in values:
         await require_live_teams(session, updated.owner_team_id, field=("owner",))
-        await update_asked_teams(session, updated)
+        await update_upstream_proposals(session, [asset.id], includes_assets=True)
     return updated
 
 

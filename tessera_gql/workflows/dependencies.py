@@ -8,11 +8,12 @@ from tessera_gql.policy.access import Action, Actor
 from tessera_gql.policy.archive import require_live_asset
 from tessera_gql.policy.enums import DependencyType, Evidence
 from tessera_gql.policy.events import DependencyAdded, DependencyRemoved
-from tessera_gql.store import assets, lineage
+from tessera_gql.store import assets, column_edges, lineage
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, AssetDependency, new_id
 from tessera_gql.workflows.teams import require_owning_team
+from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
 
 
 async def add(
@@ -30,11 +31,12 @@ async def add(
     row = new_dependency(session, asset, source, type_)
     await session.insert(row, conflict_message="This dependency was added at this moment.")
     record_event(session, DependencyAdded, row, {asset.owner_team_id, source.owner_team_id})
+    await update_upstream_proposals(session, [asset.id])
     return row
 
 
 async def _lock_both(session: Session, dependency: AssetRef, dependent: AssetRef) -> tuple[Asset, Asset]:
-    """Lock both assets of an edge, because neither may be archived meanwhile."""
+    """Lock both assets of an edge: neither may be archived meanwhile, and a proposal of one asks about the other."""
     source = await assets.get(session, dependency, field=("dependency",))
     asset = await assets.get(session, dependent, field=("dependent",))
     await assets.lock_by_ids(session, [source.id, asset.id])
@@ -46,13 +48,14 @@ async def remove(
     session: Session, actor: Actor, *, dependent: AssetRef, dependency: AssetRef, type_: DependencyType
 ) -> AssetDependency:
     """Remove an edge; raises Conflict if there is none."""
-    source = await assets.get(session, dependency, field=("dependency",))
-    asset = await assets.lock(session, dependent, field=("dependent",))
+    source, asset = await _lock_both(session, dependency, dependent)
     await require_owning_team(session, actor, Action.REMOVE_DEPENDENCY, asset, f"say what {asset.fqn} depends on")
     row = await lineage.find(session, asset.id, source.id, type_)
     if row is None:
         raise Conflict(f"{asset.fqn} does not {type_.lower().removesuffix('s')} {source.fqn}. Look at its upstream.")
     await lineage.remove(session, [row.id])
+    await column_edges.remove_without_dependency(session, [asset.id])
+    await update_upstream_proposals(session, [source.id], includes_assets=True)
     record_event(session, DependencyRemoved, row, {asset.owner_team_id, source.owner_team_id})
     return row
 

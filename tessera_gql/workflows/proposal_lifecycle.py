@@ -24,7 +24,7 @@ from tessera_gql.workflows.acknowledgment_requests import (
     load_policy,
     revise_requests,
 )
-from tessera_gql.workflows.affected_teams import load_affected_teams
+from tessera_gql.workflows.affected_teams import load_affected_teams, lock_family
 from tessera_gql.workflows.ask_clock import apply_time, move_due_dates, to_response
 from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import ContractDraft, insert_contract, mark_retired, terms_of
@@ -94,7 +94,9 @@ class NewBase:
 
 async def open_proposal(session: Session, asset: Asset, base: Contract, draft: ProposalDraft) -> ProposalResult:
     """Open a proposal and ask each affected team once; without one it is approved at once, and kept as a record."""
-    affected = await load_affected_teams(session, asset, draft.judgement.breaking)
+    await lock_family(session, asset)
+    breaking = draft.judgement.breaking
+    affected = await load_affected_teams(session, asset, breaking, unaffected=draft.unaffected_assets)
     policy = await load_policy(session, asset)
     row = Proposal(
         id=new_id(),
@@ -166,10 +168,26 @@ async def _revise_asked_teams(
     may_publish: bool = True,
 ) -> ProposalResult:
     breaking = [Change.from_json(change) for change in row.breaking_changes]
-    affected = await load_affected_teams(session, asset, breaking)
+    affected = await load_affected_teams(session, asset, breaking, unaffected=list_unaffected(row))
     asked = await exclude_proven(session, row, affected.asked)
     await revise_requests(session, asset, row, asked, evidence, registrant)
     return await update_status(session, asset, row, may_publish=may_publish)
+
+
+def list_unaffected(row: Proposal) -> frozenset[UUID]:
+    """List the tables of the owner that no longer read what the proposal changes."""
+    return frozenset(map(UUID, row.unaffected_assets or ()))
+
+
+async def set_unaffected(session: Session, asset: Asset, row: Proposal, unaffected: frozenset[UUID]) -> Proposal:
+    """Set the tables of the owner that no longer read what an open proposal changes, and update its asked teams."""
+    if unaffected == list_unaffected(row):
+        return row
+    await lock_family(session, asset)
+    values = [str(item) for item in sorted(unaffected)] or None
+    await session.update_row(Proposal, row.id, unaffected_assets=values, row_version=row.row_version + 1)
+    row = await proposals.get(session, row.id)
+    return (await _revise_asked_teams(session, asset, row, may_publish=False)).proposal
 
 
 async def update_status(
@@ -270,7 +288,8 @@ async def find_stale_reason(session: Session, asset: Asset, row: Proposal) -> st
     base = await compare_with_base(session, row, await contracts.find_active(session, row.asset_id))
     if base is None or not base.further_breaks:
         return None
-    asked = (await load_affected_teams(session, asset, base.further_breaks)).asked
+    unaffected = list_unaffected(row)
+    asked = (await load_affected_teams(session, asset, base.further_breaks, unaffected=unaffected)).asked
     if not asked:
         return None
     messages = "; ".join(compatibility.summarize_changes(base.further_breaks, limit=5))
@@ -312,7 +331,8 @@ async def rebase(session: Session, asset: Asset, row: Proposal, base: NewBase) -
 
 
 async def _move_to_base(session: Session, asset: Asset, row: Proposal, base: NewBase) -> Proposal:
-    asked = frozenset((await load_affected_teams(session, asset, base.further_breaks)).asked)
+    unaffected = list_unaffected(row)
+    asked = frozenset((await load_affected_teams(session, asset, base.further_breaks, unaffected=unaffected)).asked)
     policy = await load_policy(session, asset)
     # A team that is asked now gets as long for its answer as any other.
     expires_at = max(row.expires_at, session.now + policy.open_span) if asked else row.expires_at

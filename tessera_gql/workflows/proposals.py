@@ -248,6 +248,7 @@ class RetirementRequest:
     team: TeamRef | None = None
     supersede: bool = False
     require_explicit_publish: bool = False
+    unaffected_assets: frozenset[UUID] = frozenset()
 
     def to_options(self) -> ProposalOptions:
         return ProposalOptions(
@@ -292,6 +293,7 @@ async def propose_retirement(
             publish_when_approved=request.publish_when_approved,
             require_explicit_publish=request.require_explicit_publish,
             change_set_id=request.change_set_id,
+            unaffected_assets=request.unaffected_assets,
         )
         result = await open_proposal(session, asset, current, draft)
     return await release(session, asset, result, team) if is_release else result

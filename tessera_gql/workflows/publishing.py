@@ -66,7 +66,8 @@ class PublishRequest:
     An `intent` of ASK opens or updates a proposal and publishes nothing. RELEASE publishes what is approved and what
     breaks no reader; `require_explicit_publish` keeps a proposal for `publishProposal` even then. `known_columns` are
     for a schema that comes from dbt. `known_judgement` counts if its contract is still the active one.
-    `unaffected_assets` are tables of the owner that are made from the asset, but no longer read what changes.
+    `unaffected_assets` are tables of the owner that are made from the asset, but no longer read what changes; None
+    keeps those of the open proposal.
     """
 
     schema: Any
@@ -86,7 +87,7 @@ class PublishRequest:
     source: SchemaDocument | None = None
     known_columns: KnownColumns | None = None
     known_judgement: KnownJudgement | None = None
-    unaffected_assets: frozenset[UUID] = frozenset()
+    unaffected_assets: frozenset[UUID] | None = None
 
 
 @dataclass(frozen=True)
@@ -258,7 +259,8 @@ async def _find_skipped_teams(
     session: Session, context: PublishContext, reached: Proposal | None
 ) -> Mapping[UUID, Sequence[str]]:
     """Find the teams that a forced publish hurts and that have not consented to it, with the changes."""
-    affected = await load_affected_teams(session, context.asset, context.judgement.breaking)
+    unaffected = context.request.unaffected_assets or frozenset()
+    affected = await load_affected_teams(session, context.asset, context.judgement.breaking, unaffected=unaffected)
     responses = await proposal_lifecycle.load_responses(session, reached.id) if reached else {}
     consenting = {team for team, response in responses.items() if response.is_consent}
     return {team: reasons.fingerprints for team, reasons in affected.asked.items() if team not in consenting}
@@ -269,6 +271,11 @@ async def _propose(session: Session, context: PublishContext, current: Contract)
     difference = open_proposals.describe_difference(waiting, context.terms.fingerprint, request.version)
     if waiting is not None and difference is None:
         result = await open_proposals.ask_again(session, context.asset, waiting, current, _options(request))
+        if request.unaffected_assets is not None and result.proposal.status.is_open:
+            row = await proposal_lifecycle.set_unaffected(
+                session, context.asset, result.proposal, request.unaffected_assets
+            )
+            result = proposal_lifecycle.ProposalResult(row)
     else:
         result = await _open_proposal(session, context, current, difference or "")
     if request.intent is Intent.RELEASE:
@@ -305,7 +312,7 @@ async def _open_proposal(
         change_set_id=change_set_id,
         metadata=validation.clean_metadata(request.metadata),
         source=request.source,
-        unaffected_assets=request.unaffected_assets,
+        unaffected_assets=request.unaffected_assets or frozenset(),
     )
     return await proposal_lifecycle.open_proposal(session, asset, current, draft)
 

@@ -110,6 +110,6 @@ async def test_many_starts_are_answered_as_each_alone(database: Database) -> Non
 async def test_downstream_owners_are_the_owners_of_all_dependent_assets(database: Database) -> None:
     nodes = await graph(database, 5, [(1, 0), (2, 1), (3, 4)])
     async with database.read() as session:
-        owners = await lineage.load_downstream_owner_ids(session, nodes[0])
+        owners = await lineage.load_downstream_team_ids(session, nodes[0])
         assert len(owners) == 2
-        assert await lineage.load_downstream_owner_ids(session, nodes[2]) == frozenset()
+        assert await lineage.load_downstream_team_ids(session, nodes[2]) == frozenset()

@@ -244,6 +244,7 @@ async def test_readers_of_other_fields_and_downstream_owners_are_informed_but_no
     built = await world.asset("marts.orders", builder)
     farther = await world.asset("marts.report", hurt)
     await world.depend(built, asset)
+    await world.register(asset, builder, "total", via=built)
     await world.depend(farther, built)
     result = await world.publish(asset, without("note"))
     opened_event, requested = (await world.events())[-2:]

@@ -185,6 +185,7 @@ async def _ask_readers_of(ask: _Ask, table: TablePlan) -> None:
             change_set_id=ask.change_set_id,
             reason=options.reason,
             known_judgement=ask.plan.find_judgement(table),
+            unaffected_assets=table.unaffected,
         )
         await publish_contract(ask.session, actor, ref, request)
     elif (removal := to_removal(table)) is not None:
@@ -193,5 +194,6 @@ async def _ask_readers_of(ask: _Ask, table: TablePlan) -> None:
             change_set_id=ask.change_set_id,
             intent=Intent.ASK,
             supersede=options.supersede,
+            unaffected_assets=table.unaffected,
         )
         await propose_retirement(ask.session, actor, ref, retirement)

@@ -14,7 +14,7 @@ from tessera_gql.policy.event_changes import describe_changes, list_changed
 from tessera_gql.policy.events import AssetUpdated
 from tessera_gql.policy.version import FIRST_VERSION
 from tessera_gql.store import assets
-from tessera_gql.store.dbt import DBT
+from tessera_gql.store.dbt import DBT, LINEAGE_MARK
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract
 from tessera_gql.workflows.archiving import restore_asset
@@ -31,7 +31,7 @@ RESOURCE_TYPES = {
 }
 # A schema built from at most so many columns is valid and far below all limits (see tests/formats/test_dbt.py).
 MAX_UNCHECKED_COLUMNS = 500
-MARKS = ("fingerprint", "contract")
+MARKS = ("fingerprint", "contract", LINEAGE_MARK)
 
 
 def asset_columns(manifest: Manifest, model: Model) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Complete a plan: compare what changed with the active contracts, and find the readers of what breaks."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from uuid import UUID
@@ -11,27 +11,16 @@ from tessera_gql.formats import dbt as dbt_format
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy import compatibility
 from tessera_gql.policy.access import Actor
-from tessera_gql.policy.affected_teams import AffectedTeams, find_affected_teams
+from tessera_gql.policy.affected_teams import AffectedTeams
 from tessera_gql.policy.compatibility import Judgement, Terms, waive_move_to_consumer
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.policy.retirement import RETIREMENT_FINGERPRINT, judge_retirement
 from tessera_gql.policy.table_state import ProposalFit, TableState, decide_breaking_state
 from tessera_gql.policy.version import FIRST_VERSION
-from tessera_gql.store import (
-    assets,
-    change_sets,
-    contracts,
-    dbt,
-    debts,
-    events,
-    lineage,
-    proposals,
-    registrations,
-    usage,
-)
+from tessera_gql.store import assets, change_sets, contracts, dbt, events, lineage, proposals
 from tessera_gql.store.dbt import KnownAsset
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Acknowledgment, Contract, Proposal, Registration
+from tessera_gql.store.tables import Acknowledgment, Contract, Proposal
 from tessera_gql.workflows import proposal_lifecycle
 from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import find_base_version, terms_of
@@ -39,17 +28,16 @@ from tessera_gql.workflows.dbt import assets as manifest_assets
 from tessera_gql.workflows.dbt import owners as manifest_owners
 from tessera_gql.workflows.dbt import plan as manifest_plan
 from tessera_gql.workflows.dbt import readers as manifest_readers
+from tessera_gql.workflows.dbt.affected import PlanLineage, load_plan_lineage
+from tessera_gql.workflows.dbt.column_lineage import compare_column_lineage
 from tessera_gql.workflows.dbt.deprecations import find_deprecated_reads, load_deprecated
 from tessera_gql.workflows.dbt.lineage import compare_lineage, find_pairs
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
-from tessera_gql.workflows.dbt.readers import Consumers, TableReader
+from tessera_gql.workflows.dbt.readers import Consumers
 from tessera_gql.workflows.dbt.removals import TableShape, create_shape, describe_removals
 from tessera_gql.workflows.dbt.state import ManifestCache, contract_columns
 from tessera_gql.workflows.open_proposals import is_agreed
-
-OBSERVED = "observed reads"
-"""The purpose of readers that a usage source has seen."""
 
 
 async def plan_manifest(
@@ -103,6 +91,7 @@ class _Comparison:
             plan.warnings += tuple(f"{read.fqn} {read.message}" for read in plan.deprecated_reads)
         if plan.purpose.is_sync:
             await self._compare_lineage()
+            await self._compare_column_lineage()
         if breaks:
             await self._find_affected()
         return plan
@@ -206,6 +195,18 @@ class _Comparison:
         present = await lineage.list_by_dependents(self.session, dependents) if dependents else []
         plan.lineage = compare_lineage(find_pairs(plan.ids, plan.written_models), present)
 
+    async def _compare_column_lineage(self) -> None:
+        """Compare the column lineage of all queries, since a model may be unchanged but for its query."""
+        plan, state = self.plan, self.plan.state
+        written = {model.fqn: model for model in plan.written_models}
+        models = [
+            written.get(model.fqn, model)
+            for model in state.manifest.models
+            if model.fqn in written or (plan.is_kept(model) and not state.is_described_elsewhere(model))
+        ]
+        plan.column_lineage = await compare_column_lineage(self.session, state, plan.ids, models, plan.cache)
+        plan.warnings += plan.column_lineage.warnings
+
     async def _plan_removals(self, removed_assets: Sequence[KnownAsset]) -> None:
         """Plan the end of each table that is gone. A source that is no longer declared still exists."""
         tables = [asset for asset in removed_assets if not asset.is_source]
@@ -243,29 +244,32 @@ class _Comparison:
         plan = self.plan
         breaking = [table for table in plan.tables.values() if table.judgement.breaking]
         asset_ids = [table.asset_id for table in breaking if table.asset_id]
-        live = _group_by_asset(await registrations.list_live(self.session, asset_ids))
-        path_debts = await debts.load_open_path_debts(self.session, asset_ids)
-        observed = await usage.load_observed_readers(self.session, asset_ids)
+        own_lineage = await load_plan_lineage(self.session, plan, asset_ids)
+        plan.family_ids = frozenset(own_lineage.readers)
         open_ids = [table.proposal.id for table in breaking if table.proposal]
         acknowledgments = await proposals.list_acknowledgments(self.session, open_ids) if open_ids else []
         by_proposal: dict[UUID, list[Acknowledgment]] = {}
         for row in acknowledgments:
             if row.released_at is None:
                 by_proposal.setdefault(row.proposal_id, []).append(row)
+        compatible = {
+            plan.ids[fqn] for fqn, table in plan.tables.items() if fqn in plan.ids and not table.judgement.breaking
+        }
         for table in breaking:
             if table.asset_id is not None:
                 rows = by_proposal.get(table.proposal.id, []) if table.proposal else []
-                readers = plan.registrations.apply_to(
-                    table.asset_id, live.get(table.asset_id, ()), path_debts.to_reader
-                )
-                readers += [TableReader(item.team_id, item.fields, OBSERVED) for item in observed[table.asset_id]]
                 answered = replace(table, acknowledgments=tuple(rows))
-                plan.tables[table.fqn] = await self._decide(answered, table.asset_id, readers)
+                plan.tables[table.fqn] = await self._decide(answered, table.asset_id, own_lineage, compatible)
 
-    async def _decide(self, table: TablePlan, asset: UUID, readers: Sequence[TableReader]) -> TablePlan:
+    async def _decide(
+        self, table: TablePlan, asset: UUID, own_lineage: PlanLineage, compatible: Collection[UUID]
+    ) -> TablePlan:
         owner = self._owner_of(table)
-        teams = find_affected_teams(table.judgement.breaking, [reader.field_reader for reader in readers], owner)
-        downstream = await lineage.load_downstream_owner_ids(self.session, asset)
+        is_sync = self.plan.purpose.is_sync
+        unaffected = frozenset[UUID]() if is_sync else own_lineage.find_unaffected(table, owner, compatible)
+        teams = own_lineage.find_teams(table, owner, unaffected)
+        readers = own_lineage.readers.get(asset, ())
+        downstream = await lineage.load_downstream_team_ids(self.session, asset)
         informed = (teams.informed | downstream).difference(teams.asked, {owner})
         fit = await self._fit_proposal(table)
         state = decide_breaking_state(teams.asked, fit)
@@ -278,6 +282,7 @@ class _Comparison:
             affected=AffectedTeams(teams.asked, informed),
             readers=tuple(reader for reader in readers if reader.team_id != owner),
             reason=reason,
+            unaffected=unaffected,
         )
 
     async def _describe_conflict(self, proposal: Proposal) -> str:
@@ -347,10 +352,3 @@ def _plan_new(model: Model) -> TablePlan:
     return TablePlan(
         model.fqn, TableState.NEW, model=model, outcome=Outcome.PUBLISHED, version=FIRST_VERSION, judgement=judgement
     )
-
-
-def _group_by_asset(rows: Iterable[Registration]) -> Mapping[UUID, list[Registration]]:
-    groups: dict[UUID, list[Registration]] = {}
-    for row in rows:
-        groups.setdefault(row.asset_id, []).append(row)
-    return groups

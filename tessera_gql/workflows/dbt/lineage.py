@@ -6,17 +6,23 @@ from uuid import UUID
 
 from tessera_gql.formats.dbt import Model
 from tessera_gql.policy.enums import DependencyType, Evidence
-from tessera_gql.store import lineage
+from tessera_gql.store import column_edges, lineage
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import AssetDependency, new_id
+from tessera_gql.workflows.acknowledgment_requests import ReleaseEvidence
+from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
 
 
 @dataclass(frozen=True)
 class LineageChanges:
-    """The edges to add, as dependent and dependency, and the ids of those to remove."""
+    """The edges to add, as dependent and dependency, and the ids of those to remove.
+
+    Between the `removed_pairs` no other edge is left.
+    """
 
     added: Sequence[tuple[UUID, UUID]] = ()
     removed: Sequence[UUID] = ()
+    removed_pairs: frozenset[tuple[UUID, UUID]] = frozenset()
 
 
 def find_pairs(ids: Mapping[str, UUID], models: Sequence[Model]) -> set[tuple[UUID, UUID]]:
@@ -41,13 +47,20 @@ def compare_lineage(
             existing_pairs.add(pair)
         if edge.evidence is Evidence.DBT_MANIFEST and pair not in manifest_pairs:
             obsolete.append(edge.id)
-    return LineageChanges(sorted(set(manifest_pairs) - existing_pairs), obsolete)
+    gone = set(obsolete)
+    kept = {(edge.dependent_asset_id, edge.dependency_asset_id) for edge in present if edge.id not in gone}
+    removed = {(edge.dependent_asset_id, edge.dependency_asset_id) for edge in present} - kept
+    return LineageChanges(sorted(set(manifest_pairs) - existing_pairs), obsolete, frozenset(removed))
 
 
-async def apply_lineage(session: Session, changes: LineageChanges) -> tuple[int, int]:
+async def apply_lineage(
+    session: Session, changes: LineageChanges, evidence: ReleaseEvidence | None = None
+) -> tuple[int, int]:
     """Write the changes, and return how many edges were added and removed."""
     if changes.removed:
         await lineage.remove(session, changes.removed)
+        targets = sorted({dependent for dependent, _ in changes.removed_pairs})
+        await column_edges.remove_without_dependency(session, targets)
     rows = [
         {
             "id": new_id(),
@@ -60,4 +73,7 @@ async def apply_lineage(session: Session, changes: LineageChanges) -> tuple[int,
         for dependent, dependency in changes.added
     ]
     await session.insert_many(AssetDependency, rows)
+    if changed := [*changes.added, *changes.removed_pairs]:
+        asset_ids = {asset for pair in changed for asset in pair}
+        await update_upstream_proposals(session, asset_ids, evidence, includes_assets=True)
     return len(rows), len(changes.removed)

@@ -39,6 +39,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Contract, Proposal, new_id
 from tessera_gql.workflows.dbt import owners as manifest_owners
 from tessera_gql.workflows.dbt import targets
+from tessera_gql.workflows.dbt.column_lineage import ColumnLineageChanges
 from tessera_gql.workflows.dbt.lineage import LineageChanges
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.readers import CrossTeamRead, DeprecatedRead, RegistrationChanges, TableReader
@@ -77,7 +78,8 @@ class TablePlan:
     """What a sync would do with one table. `reason` is why it skips it, or why the table conflicts or is refused.
 
     `model` is None for a table that is gone, which has a `removal` instead. `readers` are those after the sync, of a
-    table that breaks. `proposal` is the open one of the asset, with its acknowledgments.
+    table that breaks. `proposal` is the open one of the asset, with its acknowledgments. `unaffected` are tables of the
+    owner whose new queries no longer read what breaks.
     """
 
     fqn: str
@@ -95,6 +97,7 @@ class TablePlan:
     proposal: Proposal | None = None
     acknowledgments: tuple[Acknowledgment, ...] = ()
     reason: str | None = None
+    unaffected: frozenset[UUID] = frozenset()
 
     @property
     def is_safe(self) -> bool:
@@ -124,11 +127,14 @@ class ManifestPlan:
     new_models: list[Model] = field(default_factory=list[Model])
     changed_models: list[Model] = field(default_factory=list[Model])
     removed: list[KnownAsset] = field(default_factory=list[KnownAsset])
+    family_ids: frozenset[UUID] = frozenset()
+    """The tables of breaking tables' owners that are made from those."""
     new_teams: Mapping[UUID, str] = field(default_factory=dict[UUID, str])
     registrations: RegistrationChanges = field(default_factory=RegistrationChanges)
     reads: Sequence[CrossTeamRead] = ()
     deprecated_reads: Sequence[DeprecatedRead] = ()
     lineage: LineageChanges = field(default_factory=LineageChanges)
+    column_lineage: ColumnLineageChanges = field(default_factory=ColumnLineageChanges)
     warnings: tuple[str, ...] = ()
     finished: frozenset[str] = frozenset()
     """The fqns of the tables with which an earlier transaction of the ask or the sync was done."""
@@ -155,10 +161,14 @@ class ManifestPlan:
     @property
     def is_empty(self) -> bool:
         """Whether a sync would write nothing."""
-        registrations = self.registrations
-        has_registrations = registrations.created or registrations.updated or registrations.ended
-        has_lineage = self.lineage.added or self.lineage.removed
+        has_registrations = bool(self.registrations.asset_ids)
+        has_lineage = self.lineage.added or self.lineage.removed or not self.column_lineage.is_empty
         return not (self.new_models or self.changed_models or has_registrations or has_lineage or self.tables_to_retire)
+
+    def is_kept(self, model: Model) -> bool:
+        """Whether a sync leaves a known table of the manifest as it is."""
+        table = self.tables.get(model.fqn)
+        return table is not None and table.state is TableState.UNCHANGED and model.fqn in self.state.assets
 
     @property
     def declared_only(self) -> int:
@@ -201,6 +211,8 @@ class ManifestPlan:
         asset_ids = {self.ids[model.fqn] for model in self.list_open(self.changed_models)}
         asset_ids |= {asset.id for asset in self.removed if asset.fqn not in self.finished}
         asset_ids |= {upstream for upstream, _, _ in registrations.created} | {row.asset_id for row in rows}
+        asset_ids |= self.family_ids | self.column_lineage.asset_ids
+        asset_ids |= {asset for pair in (*self.lineage.added, *self.lineage.removed_pairs) for asset in pair}
         return sorted(asset_ids - {self.ids[model.fqn] for model in self.list_open(self.new_models)})
 
     def rests_on(self, kind: str, asset_id: UUID | None) -> bool:

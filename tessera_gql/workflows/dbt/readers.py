@@ -212,6 +212,22 @@ class RegistrationChanges:
             [row for row in self.ended if is_selected(row.asset_id)],
         )
 
+    def split(self) -> "Mapping[UUID, RegistrationChanges]":
+        """Return the changes by the asset that is read."""
+        created: dict[UUID, dict[RegistrationKey, DbtRegistration]] = defaultdict(dict)
+        updated: dict[UUID, list[tuple[Registration, DbtRegistration]]] = defaultdict(list)
+        ended: dict[UUID, list[Registration]] = defaultdict(list)
+        for key, reader in self.created.items():
+            created[key[0]][key] = reader
+        for row, reader in self.updated:
+            updated[row.asset_id].append((row, reader))
+        for row in self.ended:
+            ended[row.asset_id].append(row)
+        return {
+            asset: RegistrationChanges(created[asset], updated[asset], ended[asset])
+            for asset in {*created, *updated, *ended}
+        }
+
     def apply_to(
         self, asset: UUID, live: Iterable[Registration], to_reader: Callable[[Registration], FieldReader]
     ) -> list[TableReader]:

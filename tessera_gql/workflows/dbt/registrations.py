@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from tessera_gql.policy.enums import Evidence, RegistrationStatus, ReleaseKind
-from tessera_gql.store import assets, proposals
+from tessera_gql.policy.enums import Evidence, RegistrationStatus
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Registration, new_id
-from tessera_gql.workflows import proposal_lifecycle, registrations
-from tessera_gql.workflows.acknowledgment_requests import ReleaseEvidence
+from tessera_gql.workflows import registrations
+from tessera_gql.workflows.dbt.column_lineage import describe_evidence
 from tessera_gql.workflows.dbt.plan import ManifestPlan
 from tessera_gql.workflows.dbt.readers import DbtRegistration, RegistrationChanges, RegistrationKey
 from tessera_gql.workflows.debts import settle_corrected
+from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
 
 
 async def apply_registrations(session: Session, plan: ManifestPlan, changes: RegistrationChanges) -> None:
@@ -31,17 +31,8 @@ async def apply_registrations(session: Session, plan: ManifestPlan, changes: Reg
         registrations.record_created(session, row, _owner(row, owners))
     if changed_assets := changes.asset_ids:
         await settle_corrected(session, changed_assets)
-        proposed_assets = [row.asset_id for row in await proposals.list_open(session, changed_assets)]
-        for asset in await assets.by_ids(session, proposed_assets):
-            await proposal_lifecycle.update_asked_teams(session, asset, _describe_evidence(plan))
-
-
-def _describe_evidence(plan: ManifestPlan) -> ReleaseEvidence:
-    """Return the proof that a synced manifest is: its project, and the change set of the sync."""
-    project, change_set = plan.state.manifest.project, plan.options.change_set
-    parts = [f"project {project}" if project else "a project without a name"]
-    parts += [f"change set {change_set.key}"] if change_set else []
-    return ReleaseEvidence(ReleaseKind.MANIFEST, ", ".join(parts))
+        evidence = describe_evidence(plan.state.manifest.project)
+        await update_upstream_proposals(session, changed_assets, evidence, includes_assets=True)
 
 
 def _owner(row: Registration, owners: Mapping[UUID, UUID]) -> UUID:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from tessera_gql.diff import Change
+from tessera_gql.errors import Conflict, Invalid, Refusal
 from tessera_gql.formats.dbt import Model
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.policy.table_state import TableState
@@ -190,3 +191,9 @@ def build_report(
         registrations_ended=len(registrations.ended),
         declared_only=plan.declared_only,
     )
+
+
+def table_error(table: TablePlan) -> Refusal:
+    """Return the refusal of a whole manifest because of one table."""
+    error = Conflict if table.state is TableState.CONFLICT else Invalid
+    return error(f"{table.fqn}: {table.reason}", field=("manifest",))

@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 
 from tessera_gql.formats.dbt import Manifest, Model
+from tessera_gql.formats.dbt_column_lineage import QueryLineage
 from tessera_gql.formats.dbt_sql import ColumnUsage
 from tessera_gql.policy.compatibility import Judgement
 from tessera_gql.store import assets, dbt
@@ -29,6 +30,8 @@ class ManifestCache:
     """By model and the columns of its upstream tables."""
     judgements: dict[tuple[UUID, str], Judgement] = field(default_factory=dict[tuple[UUID, str], Judgement])
     """By the active contract and the fqn of the model."""
+    lineage: dict[tuple[str, str], QueryLineage] = field(default_factory=dict[tuple[str, str], QueryLineage])
+    """By the fqn of the model and the hash of what the lineage of its query depends on."""
 
 
 @dataclass

@@ -10,7 +10,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from tessera_gql.errors import Conflict, Invalid, Refusal
+from tessera_gql.errors import Refusal
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy.access import Action, Actor, authorize_for_own_teams
 from tessera_gql.policy.enums import Intent
@@ -27,6 +27,7 @@ from tessera_gql.workflows.dbt import owners as manifest_owners
 from tessera_gql.workflows.dbt.ask import open_needed_change_set, withdraw_in_steps
 from tessera_gql.workflows.dbt.assets import NewAsset
 from tessera_gql.workflows.dbt.batches import WHOLE, BatchRules, confirm_plan, run_steps
+from tessera_gql.workflows.dbt.column_lineage import apply_column_lineage, describe_evidence
 from tessera_gql.workflows.dbt.compare import build_terms, plan_manifest
 from tessera_gql.workflows.dbt.deprecations import follow_models, load_deprecated_ids
 from tessera_gql.workflows.dbt.lineage import LineageChanges, apply_lineage
@@ -43,6 +44,7 @@ from tessera_gql.workflows.dbt.report import (
     SyncOutcome,
     SyncReport,
     build_report,
+    table_error,
     to_published,
     to_removal,
     to_result,
@@ -93,6 +95,7 @@ class _Sync:
     removals: dict[str, RemovalResult]
     finished: set[str]
     counts: SyncReport = field(default_factory=lambda: SyncReport([]))
+    has_linked: bool = False
 
     @property
     def actor(self) -> Actor:
@@ -200,6 +203,8 @@ async def _sync_all(sync: _Sync) -> AsyncGenerator[None]:
         yield
     await _apply_lineage(sync, sync.plan.lineage)
     sync.plan = replace(sync.plan, lineage=LineageChanges())
+    async for _ in _link_columns(sync):
+        yield
     async for _ in _publish_all(sync):
         yield
     for table in sync.plan.tables_to_retire:
@@ -234,8 +239,17 @@ async def _create_tables(sync: _Sync) -> AsyncGenerator[None]:
 
 
 async def _apply_lineage(sync: _Sync, changes: LineageChanges) -> None:
-    added, removed = await apply_lineage(sync.session, changes)
+    added, removed = await apply_lineage(sync.session, changes, describe_evidence(sync.plan.state.manifest.project))
     sync.count(SyncReport([], dependencies_added=added, dependencies_removed=removed))
+
+
+async def _link_columns(sync: _Sync) -> AsyncGenerator[None]:
+    """Write the column lineage of tables that exist by now."""
+    changes, project = sync.plan.column_lineage, sync.plan.state.manifest.project
+    async for step in apply_column_lineage(sync.session, changes, project):
+        sync.has_linked = True
+        sync.plan = replace(sync.plan, column_lineage=sync.plan.column_lineage.without(step))
+        yield
 
 
 async def _create_assets(sync: _Sync, models: Sequence[Model]) -> None:
@@ -336,12 +350,6 @@ async def _update_asset(sync: _Sync, model: Model, asset: Asset, result: ModelSy
     await manifest_assets.update_asset(sync.session, asset, manifest_assets.asset_columns(state.manifest, model), marks)
 
 
-def table_error(table: TablePlan) -> Refusal:
-    """Return the refusal of a whole manifest because of one table."""
-    error = Conflict if table.state is TableState.CONFLICT else Invalid
-    return error(f"{table.fqn}: {table.reason}", field=("manifest",))
-
-
 @asynccontextmanager
 async def _handle_refusal(sync: _Sync, table: TablePlan) -> AsyncGenerator[None]:
     """Skip a table that is refused in the block and roll back its changes; with `atomic`, refuse the manifest."""
@@ -380,7 +388,7 @@ async def _retire(sync: _Sync, table: TablePlan) -> None:
 def _record_sync(sync: _Sync, progress: SyncProgress) -> None:
     """Record what a transaction of the sync did, unless nothing changed."""
     session, counts = sync.session, sync.counts
-    if not (session.events or counts.dependencies_added or counts.dependencies_removed):
+    if not (session.events or counts.dependencies_added or counts.dependencies_removed or sync.has_linked):
         return
     outcomes = Counter(result.outcome for fqn, result in sync.results.items() if fqn not in progress.results)
     event = ManifestSynced(

@@ -19,7 +19,7 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, AssetDependency, Registration, new_id
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows import archiving, dependencies, proposal_lifecycle
+from tessera_gql.workflows import archiving, dependencies
 from tessera_gql.workflows import assets as asset_verbs
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
@@ -27,6 +27,7 @@ from tessera_gql.workflows.assets import AssetDetails
 from tessera_gql.workflows.git import history
 from tessera_gql.workflows.git.announcements import merge_announcements
 from tessera_gql.workflows.git.state import PullResult, PullState, locate_errors, parse_enum, require_unique
+from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
 
 
 async def merge_files(session: Session, actor: Actor, files: Sequence[tuple[str, TeamFile | AssetFile]]) -> PullResult:
@@ -172,8 +173,8 @@ async def _merge_registrations(state: PullState, files: Sequence[tuple[str, Asse
     by_id = {asset.id: asset for asset in file_assets}
     for row in new_rows:
         registration_verbs.record_created(state.session, row, by_id[row.asset_id].owner_team_id)
-    for asset in {row.asset_id: by_id[row.asset_id] for row in new_rows if row.asset_id in state.had_history}.values():
-        await proposal_lifecycle.update_asked_teams(state.session, asset)
+    if read_ids := {row.asset_id for row in new_rows if row.asset_id in state.had_history}:
+        await update_upstream_proposals(state.session, read_ids, includes_assets=True)
 
 
 def _to_registration(state: PullState, asset: Asset, entry: RegistrationEntry) -> Registration:
@@ -231,11 +232,15 @@ async def _merge_dependencies(state: PullState, files: Sequence[tuple[str, Asset
                 edge = _to_dependency(state, state.get_asset(file.fqn), entry)
             if (edge.dependent_asset_id, edge.dependency_asset_id, edge.dependency_type) not in present:
                 new_edges.append(edge)
+    if new_edges:
+        await assets.lock_more(state.session, {edge.dependency_asset_id for edge in new_edges})
     await state.session.insert_all(new_edges, conflict_message="One of these dependencies was added at this moment.")
     owners: Mapping[UUID, UUID] = {asset.id: asset.owner_team_id for asset in state.assets.values()}
     for edge in new_edges:
         audience = {owners[edge.dependent_asset_id], owners[edge.dependency_asset_id]}
         dependencies.record_event(state.session, DependencyAdded, edge, audience)
+    if new_edges:
+        await update_upstream_proposals(state.session, {edge.dependent_asset_id for edge in new_edges})
     state.count("dependencies_added", len(new_edges))
 
 

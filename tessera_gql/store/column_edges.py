@@ -1,0 +1,107 @@
+"""Queries of column lineage: the edges on which changes travel, and which columns are made from which."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Executable, and_, delete, or_, select
+
+from tessera_gql.policy.lineage_walk import AssetEdge
+from tessera_gql.store.session import RowQuery, Session
+from tessera_gql.store.tables import Asset, AssetDependency, ColumnEdge, table
+
+TABLE = table(ColumnEdge)
+DEPENDENCIES = table(AssetDependency)
+_TARGETS = table(Asset).alias("target_assets")
+_SOURCES = table(Asset).alias("source_assets")
+
+list_by_sources = RowQuery(ColumnEdge, "source_asset_id")
+list_by_targets = RowQuery(ColumnEdge, "target_asset_id")
+
+
+@dataclass(frozen=True, order=True)
+class AssetPair:
+    """Two assets between which columns are linked."""
+
+    target: UUID
+    source: UUID
+
+
+async def load_own_edges(session: Session, starts: Sequence[UUID]) -> list[AssetEdge]:
+    """Load the edges that start at the assets, or at tables of the same owner that are made from them.
+
+    The edges to tables of other owners are the last ones of a path.
+    """
+    edges = (
+        select(
+            DEPENDENCIES.c.dependency_asset_id.label("source"),
+            _SOURCES.c.owner_team_id.label("source_owner"),
+            DEPENDENCIES.c.dependent_asset_id.label("target"),
+            _TARGETS.c.owner_team_id.label("target_owner"),
+        )
+        .join(_SOURCES, _SOURCES.c.id == DEPENDENCIES.c.dependency_asset_id)
+        .join(_TARGETS, _TARGETS.c.id == DEPENDENCIES.c.dependent_asset_id)
+    )
+    walk = edges.where(session.in_values(DEPENDENCIES.c.dependency_asset_id, starts)).cte("walk", recursive=True)
+    is_own = walk.c.target_owner == walk.c.source_owner
+    # UNION drops edges that were reached before, which ends cycles.
+    walk = walk.union(edges.join(walk, and_(walk.c.target == DEPENDENCIES.c.dependency_asset_id, is_own)))
+    rows = await session.rows(select(walk))
+    return [AssetEdge(row.source, row.source_owner, row.target, row.target_owner) for row in rows]
+
+
+async def find_upstream(session: Session, asset_ids: Sequence[UUID]) -> list[UUID]:
+    """Find the assets whose changes travel to these, or to tables that are made from them: their upstream.
+
+    On the way from an upstream asset, all tables but the last one belong to its owner.
+    """
+    sources = select(
+        DEPENDENCIES.c.dependency_asset_id.label("asset_id"), _SOURCES.c.owner_team_id.label("owner_id")
+    ).join(_SOURCES, _SOURCES.c.id == DEPENDENCIES.c.dependency_asset_id)
+    walk = sources.where(session.in_values(DEPENDENCIES.c.dependent_asset_id, asset_ids)).cte("walk", recursive=True)
+    is_own = walk.c.owner_id == _SOURCES.c.owner_team_id
+    following = sources.join(walk, walk.c.asset_id == DEPENDENCIES.c.dependent_asset_id).where(is_own)
+    walk = walk.union(following)
+    rows = await session.rows(select(walk.c.asset_id).distinct())
+    return sorted(row.asset_id for row in rows)
+
+
+async def list_sources(session: Session, asset_ids: Sequence[UUID]) -> list[UUID]:
+    """List the assets that these are made from, or read."""
+    is_target = session.in_values(DEPENDENCIES.c.dependent_asset_id, asset_ids)
+    rows = await session.rows(select(DEPENDENCIES.c.dependency_asset_id).where(is_target).distinct())
+    return sorted(row.dependency_asset_id for row in rows)
+
+
+async def remove_pairs(session: Session, pairs: Collection[AssetPair]) -> None:
+    """Remove the column edges of pairs of assets."""
+    by_source: dict[UUID, list[UUID]] = {}
+    for pair in pairs:
+        by_source.setdefault(pair.target, []).append(pair.source)
+    for statement in _build_removals(session, by_source):
+        await session.execute(statement)
+
+
+def _build_removals(session: Session, by_target: dict[UUID, list[UUID]]) -> list[Executable]:
+    """Build statements that remove edges of up to 100 targets each."""
+    targets, statements = [*by_target.items()], list[Executable]()
+    for start in range(0, len(targets), 100):
+        conditions = [
+            and_(TABLE.c.target_asset_id == target, session.in_values(TABLE.c.source_asset_id, sources))
+            for target, sources in targets[start : start + 100]
+        ]
+        statements.append(delete(TABLE).where(or_(*conditions)))
+    return statements
+
+
+async def remove_without_dependency(session: Session, targets: Sequence[UUID]) -> None:
+    """Remove the column edges of targets between which and their source no dependency is left."""
+    has_dependency = (
+        select(DEPENDENCIES.c.id)
+        .where(
+            DEPENDENCIES.c.dependent_asset_id == TABLE.c.target_asset_id,
+            DEPENDENCIES.c.dependency_asset_id == TABLE.c.source_asset_id,
+        )
+        .exists()
+    )
+    await session.execute(delete(TABLE).where(session.in_values(TABLE.c.target_asset_id, targets), ~has_dependency))
