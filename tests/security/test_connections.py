@@ -13,8 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e import server as e2e
-from tests.e2e.server import Running, serving
+from tests.e2e.server import TESSERA, Running, serving
 from tests.security.raw_connections import (
     ADMIN,
     KEY,
@@ -394,14 +393,11 @@ def test_the_connections_of_an_address_are_limited_and_other_addresses_served(tm
         assert refused(server, "address") == 1
 
 
-def test_connections_leave_file_descriptors_for_health_checks_and_do_not_delay_the_shutdown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_connections_leave_file_descriptors_for_health_checks_and_do_not_delay_the_shutdown(tmp_path: Path) -> None:
     limited = tmp_path / "tessera"
-    limited.write_text(f'#!/bin/sh\nulimit -n 256\nexec {e2e.TESSERA} "$@"\n')
+    limited.write_text(f'#!/bin/sh\nulimit -n 256\nexec {TESSERA} "$@"\n')
     limited.chmod(0o755)
-    monkeypatch.setattr(e2e, "TESSERA", limited)
-    with ExitStack() as stack, serving(tmp_path, ADMIN_KEY=ADMIN, SHUTDOWN_SECONDS="5") as server:
+    with ExitStack() as stack, serving(tmp_path, program=limited, ADMIN_KEY=ADMIN, SHUTDOWN_SECONDS="5") as server:
         assert "leaves room for 152 connections" in server.log.read_text()
         for _ in range(300):
             stack.enter_context(connect(server)).sendall(START)
