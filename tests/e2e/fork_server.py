@@ -7,13 +7,16 @@ exit code (see `forking.py`).
 """
 
 import asyncio
+import atexit
 import gc
 import json
 import multiprocessing.process
 import os
+import select
 import shutil
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import TypedDict
 
@@ -21,6 +24,8 @@ from tessera_gql.cli import build_app, main
 from tessera_gql.store import migration
 
 LONGEST_REQUEST = 1 << 17
+SOCKET = "scripts"
+"""Name of the socket on which scripts ask for commands, beside the template."""
 
 
 class Command(TypedDict):
@@ -32,33 +37,51 @@ class Command(TypedDict):
 
 
 def serve(requests: socket.socket, template: Path) -> None:
-    """Fork for each request. Returns in the fork only; the process itself ends with the process of the tests."""
+    """Fork for each request. Returns in a fork only; the process itself ends with the process of the tests."""
+    scripts = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    scripts.bind(str(template.with_name(SOCKET)))
+    scripts.listen()
     build_app()
     asyncio.run(migration.upgrade(f"sqlite:///{template}"))
+    template.chmod(0o600)  # as a server makes it
     gc.collect()
     gc.freeze()
     requests.send(b"ready")
     while True:
-        text, streams, *_ = socket.recv_fds(requests, LONGEST_REQUEST, 3)
+        if scripts in select.select([requests, scripts], [], [])[0]:
+            connection, leave = scripts.accept()[0], _wait_for_fork
+        else:
+            connection, leave = requests.dup(), _leave_fork
+        text, streams, *_ = socket.recv_fds(connection, LONGEST_REQUEST, 3)
         if not text:
             shutil.rmtree(template.parent)
             os._exit(0)
         if (between := os.fork()) == 0:
-            _leave_parent(requests)
+            leave(connection)
+            for opened in (connection, requests, scripts):
+                opened.close()
             _become(json.loads(text), streams)
             return
-        os.waitpid(between, 0)
-        requests.send(b"adopted")
+        if leave is _leave_fork:
+            os.waitpid(between, 0)
+            connection.send(b"adopted")
+        connection.close()
         for stream in streams:
             os.close(stream)
 
 
-def _leave_parent(requests: socket.socket) -> None:
-    """Fork once more, send the number of that process, and go on in it."""
+def _leave_fork(connection: socket.socket) -> None:
+    """Fork once more, send the number of that process, and end; it goes on alone."""
     if (number := os.fork()) != 0:
-        requests.send(str(number).encode())
+        connection.send(str(number).encode())
         os._exit(0)
-    requests.close()
+
+
+def _wait_for_fork(connection: socket.socket) -> None:
+    """Fork once more, wait until that process ends, and send its exit code."""
+    if (number := os.fork()) != 0:
+        connection.send(str(os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]) % 256).encode())
+        os._exit(0)
 
 
 def _become(command: Command, streams: list[int]) -> None:
@@ -74,10 +97,30 @@ def _become(command: Command, streams: list[int]) -> None:
     os.environ.update(command["environment"])
     sys.argv = command["arguments"]
     script = sys.modules["__main__"]
-    script.__file__, script.__spec__ = sys.argv[0], None
+    script.__file__, script.__spec__, script.__package__ = sys.argv[0], None, None
     multiprocessing.process.ORIGINAL_DIR = command["folder"]  # type: ignore[attr-defined] # where its children start
+
+
+def _run() -> None:
+    """Run the program and end as the interpreter does, but without freeing the objects of all modules one by one."""
+    try:
+        main()
+    except SystemExit as end:
+        if not isinstance(end.code, int | None):
+            raise
+        code = end.code or 0
+    else:
+        code = 0
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        code = 120
+    os._exit(code)
 
 
 if __name__ == "__main__":
     serve(socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2]))
-    main()
+    _run()

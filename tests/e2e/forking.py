@@ -62,6 +62,19 @@ class ForkServer:
             return number
 
 
+STAND_IN = """#!{interpreter} -IS
+import json, os, socket, sys
+if {{name: value for name, value in os.environ.items() if name.startswith({prefixes})}} != {variables}:
+    os.execv({program!r}, [{program!r}, *sys.argv[1:]])
+connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+connection.connect({address!r})
+command = {{"arguments": [{program!r}, *sys.argv[1:]], "folder": os.getcwd(), "environment": dict(os.environ)}}
+socket.send_fds(connection, [json.dumps(command).encode()], [0, 1, 2])
+sys.exit(int(connection.recv(16)))
+"""
+"""What a shell runs as `tessera`: it has the fork server start the command, and ends with its exit code."""
+
+
 @functools.cache
 def fork_server() -> ForkServer:
     """The fork server of this process, which starts with the first command."""
@@ -122,6 +135,25 @@ def _before_main(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name.startswith(READ_BEFORE_MAIN)}
 
 
+def programs_folder() -> Path:
+    """A folder for the PATH of scripts, with a `tessera` that forks. Scripts must not send it signals."""
+    if sys.platform != "linux":
+        return PROGRAM.parent
+    server = fork_server()
+    program = server.template.with_name("tessera")
+    program.write_text(
+        STAND_IN.format(
+            interpreter=sys.executable,
+            prefixes=READ_BEFORE_MAIN,
+            variables=_before_main(server.variables),
+            program=str(PROGRAM),
+            address=str(server.template.with_name("scripts")),
+        )
+    )
+    program.chmod(0o755)
+    return program.parent
+
+
 def run_program(
     arguments: Sequence[object], environment: Mapping[str, str], *, stdin: str = "", timeout: float = 60, **options: Any
 ) -> "subprocess.CompletedProcess[str]":
@@ -140,4 +172,4 @@ def run_program(
 def copy_migrated_database(folder: Path) -> None:
     """Put a database where a server in this folder looks for its own, so that it need not migrate; keeps one."""
     if sys.platform == "linux" and not (folder / "tessera.db").exists():
-        shutil.copyfile(fork_server().template, folder / "tessera.db")
+        shutil.copy(fork_server().template, folder / "tessera.db")
