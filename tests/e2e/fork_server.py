@@ -17,6 +17,7 @@ import shutil
 import socket
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict
 
@@ -41,47 +42,49 @@ def serve(requests: socket.socket, template: Path) -> None:
     scripts = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     scripts.bind(str(template.with_name(SOCKET)))
     scripts.listen()
-    build_app()
-    asyncio.run(migration.upgrade(f"sqlite:///{template}"))
-    template.chmod(0o600)  # as a server makes it
-    gc.collect()
-    gc.freeze()
+    _prepare(template)
     requests.send(b"ready")
     while True:
-        if scripts in select.select([requests, scripts], [], [])[0]:
-            connection, leave = scripts.accept()[0], _wait_for_fork
-        else:
-            connection, leave = requests.dup(), _leave_fork
+        is_script = scripts in select.select([requests, scripts], [], [])[0]
+        connection = scripts.accept()[0] if is_script else requests.dup()
         text, streams, *_ = socket.recv_fds(connection, LONGEST_REQUEST, 3)
-        if not text:
-            shutil.rmtree(template.parent)
-            os._exit(0)
-        if (between := os.fork()) == 0:
-            leave(connection)
-            for opened in (connection, requests, scripts):
-                opened.close()
+        if text and _fork(connection, is_script=is_script):
+            for inherited in (connection, requests, scripts):
+                inherited.close()
             _become(json.loads(text), streams)
             return
-        if leave is _leave_fork:
-            os.waitpid(between, 0)
-            connection.send(b"adopted")
+        if not (text or is_script):
+            shutil.rmtree(template.parent)
+            os._exit(0)
         connection.close()
         for stream in streams:
             os.close(stream)
 
 
-def _leave_fork(connection: socket.socket) -> None:
-    """Fork once more, send the number of that process, and end; it goes on alone."""
-    if (number := os.fork()) != 0:
-        connection.send(str(number).encode())
-        os._exit(0)
+def _prepare(template: Path) -> None:
+    """Do what all commands and servers have in common."""
+    build_app()
+    asyncio.run(migration.upgrade(f"sqlite:///{template}"))
+    template.chmod(0o600)  # as a server makes it
+    gc.collect()
+    gc.freeze()
 
 
-def _wait_for_fork(connection: socket.socket) -> None:
-    """Fork once more, wait until that process ends, and send its exit code."""
-    if (number := os.fork()) != 0:
-        connection.send(str(os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]) % 256).encode())
+def _fork(connection: socket.socket, *, is_script: bool) -> bool:
+    """Fork twice, and return whether this is the fork. The process in between sends its number or, at its end, its code."""
+    if (between := os.fork()) == 0:
+        if (number := os.fork()) == 0:
+            return True
+        answer = os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]) % 256 if is_script else number
+        connection.send(str(answer).encode())
         os._exit(0)
+    if not is_script:
+        os.waitpid(between, 0)
+        connection.send(b"adopted")
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    return False
 
 
 def _become(command: Command, streams: list[int]) -> None:
