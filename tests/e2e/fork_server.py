@@ -71,7 +71,7 @@ def _prepare(template: Path) -> None:
 
 
 def _fork(connection: socket.socket, *, is_script: bool) -> bool:
-    """Fork twice, and return whether this is the fork. The process in between sends its number or, at its end, its code."""
+    """Fork twice, and return whether this is the fork. The process in between sends its number, or its exit code."""
     if (between := os.fork()) == 0:
         if (number := os.fork()) == 0:
             return True
