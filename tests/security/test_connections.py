@@ -59,7 +59,7 @@ def quiet(server: Running) -> bool:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with serving(tmp_path_factory.mktemp("connections"), **SETTINGS) as running:
+    with serving(tmp_path_factory.mktemp("connections"), program=TESSERA, **SETTINGS) as running:
         publish_large(running)
         yield running
         assert running.process.poll() is None
@@ -300,7 +300,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "LIMIT_UNREAD_BYTES": str(3 * LARGE_BYTES),
         "LIMIT_PINGS_PER_MINUTE": "1000000",
     }
-    with serving(tmp_path_factory.mktemp("small"), **settings) as running:
+    with serving(tmp_path_factory.mktemp("small"), program=TESSERA, **settings) as running:
         publish_large(running)
         yield running
         assert running.process.poll() is None
