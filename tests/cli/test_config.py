@@ -10,7 +10,7 @@ import pytest
 from tessera_gql.config import Settings, secrets
 from tessera_gql.config.limits import LimitSettings
 from tessera_gql.server.limits import Limits
-from tests.e2e.server import TESSERA, environment
+from tests.e2e.server import run_tessera
 
 KEY = "an-administrators-key-for-this-test"
 URL = "postgresql://tessera:hunter2@db/tessera?sslmode=require"
@@ -19,15 +19,7 @@ FIXED = {"default_page", "list_length"}
 
 
 def config(folder: Path, *options: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [TESSERA, "config", *options],
-        cwd=folder,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
+    return run_tessera("config", *options, cwd=folder, **settings)
 
 
 def lines(completed: "subprocess.CompletedProcess[str]") -> dict[str, list[str]]:

@@ -1,20 +1,21 @@
 """Start the real server in its own process on a free port, as a user does."""
 
-import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-ROOT = Path(__file__).resolve().parents[2]
-TESSERA = Path(sys.executable).with_name("tessera")
+from tests.e2e import forking
+from tests.e2e.forking import copy_migrated_database, inherited_variables, run_program, start_by_path, start_program
+
+ROOT, TESSERA = forking.ROOT, forking.PROGRAM
 STARTED = re.compile(r"serves (http://\S+?)/graphql")
 
 
@@ -41,25 +42,23 @@ class Running:
 
 def environment(**settings: str) -> dict[str, str]:
     """Only these settings: the environment of the machine must not affect the tests."""
-    names = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH")
-    inherited = {name: os.environ[name] for name in names if name in os.environ}
     defaults = {"NO_COLOR": "1", "COLUMNS": "200", "TESSERA_RETRY_SECONDS": "2"}
-    return {**inherited, **defaults, **settings}
+    return {**inherited_variables(), **defaults, **settings}
 
 
 @contextmanager
-def serving(folder: Path, *options: str, **settings: str) -> Iterator[Running]:
-    """Run `tessera serve` in `folder` until the block is left."""
-    log = folder / "server.log"
+def serving(folder: Path, *options: str, program: Path | None = None, **settings: str) -> Iterator[Running]:
+    """Run `tessera serve` in `folder` until the block is left.
+
+    With `program` as a user starts that file; else as a fork, on a copy of a migrated SQLite file unless there is one.
+    """
+    log, variables = folder / "server.log", environment(**{"API_PORT": "0", **settings})
+    if not (program or "DATABASE_URL" in settings or "--demo" in options):
+        copy_migrated_database(folder)
     with log.open("w") as stderr:
-        process = subprocess.Popen(
-            [TESSERA, "serve", *options],
-            cwd=folder,
-            env=environment(**{"API_PORT": "0", **settings}),
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-        )
+        streams = {"stdout": subprocess.PIPE, "stderr": stderr, "text": True}
+        start = partial(start_by_path, program) if program else start_program
+        process = start(["serve", *options], variables, cwd=folder, **streams)
         try:
             yield Running(_url(process, log), process, log)
         finally:
@@ -93,12 +92,4 @@ def _answers(url: str) -> bool:
 
 def run_tessera(*arguments: str, cwd: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
     """Run a command of the program to its end, with only these settings."""
-    return subprocess.run(
-        [TESSERA, *arguments],
-        cwd=cwd,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return run_program(arguments, environment(**settings), cwd=cwd)

@@ -13,21 +13,15 @@ import pytest
 from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store import audit as store
 from tessera_gql.store.database import Database
-from tests.e2e.server import TESSERA, environment
+from tests.e2e.forking import run_program
+from tests.e2e.server import environment
 from tests.world import World
 
 pytestmark = pytest.mark.long
 
 
 def audit(url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [TESSERA, "audit", *arguments],
-        env=environment(DATABASE_URL=url),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_program(["audit", *arguments], environment(DATABASE_URL=url))
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from tessera_gql.cli import build_app
 from tessera_gql.client import AcknowledgmentResponse, TesseraClient
+from tests.e2e.forking import run_program, start_program
 from tests.e2e.server import ROOT, TESSERA, Running, environment, serving
 
 pytestmark = pytest.mark.long
@@ -45,16 +46,7 @@ class Shell:
         return completed.stdout
 
     def process(self, *arguments: object, stdin: str = "", code: int = 0) -> str:
-        completed = subprocess.run(
-            [TESSERA, *map(str, arguments)],
-            cwd=self.home,
-            env=self.settings,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=90,
-        )
+        completed = run_program(arguments, self.settings, cwd=self.home, stdin=stdin, timeout=90)
         output = f"{completed.stdout}{completed.stderr}"
         assert completed.returncode == code, output
         assert "Traceback" not in output
@@ -261,8 +253,9 @@ def _answers(shell: Shell, server: Running, manifest: Path) -> None:
         assert proposal is not None
         teams = [acknowledgment.team for acknowledgment in client.get_proposal(proposal.id).acknowledgments]
         for response, code in ((AcknowledgmentResponse.APPROVED, 0), (AcknowledgmentResponse.BLOCKED, 1)):
-            arguments = [TESSERA, "dbt", "impact", manifest, "--wait", "60s"]
-            waiting = subprocess.Popen(arguments, env=shell.settings, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+            arguments = ["dbt", "impact", manifest, "--wait", "60s"]
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            waiting = start_program(arguments, shell.settings, **pipes)
             assert waiting.stderr is not None
             if response is AcknowledgmentResponse.APPROVED:
                 assert b"Waiting for" in waiting.stderr.readline()
@@ -292,13 +285,8 @@ def test_watch_continues_after_a_restart_of_the_server_and_of_itself(tmp_path: P
     arguments = ["watch", "--kind", "TEAM_CREATED", "--cursor-file", cursor]
     with serving(tmp_path) as server:
         shell = Shell(server.url, tmp_path)
-        watching = subprocess.Popen(
-            [TESSERA, *arguments, "-n", "2", "--json"],
-            env=shell.settings,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        watching = start_program([*arguments, "-n", "2", "--json"], shell.settings, **pipes)
         assert watching.stderr is not None
         assert "Watching everything" in watching.stderr.readline()
         shell("team", "create", "one")

@@ -18,7 +18,7 @@ from tessera_gql.store.database import Database
 from tessera_gql.store.projects import ProjectRef
 from tessera_gql.workflows import projects
 from tessera_gql.workflows.projects import ProjectDetails
-from tests.e2e.server import ROOT, TESSERA, Running, environment, serving
+from tests.e2e.server import ROOT, Running, run_tessera, serving
 
 pytestmark = pytest.mark.long
 
@@ -28,15 +28,7 @@ WHO = "{ viewer { actor scopes } }"
 
 
 def tessera(*arguments: str, cwd: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [TESSERA, *arguments],
-        cwd=cwd,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return run_tessera(*arguments, cwd=cwd, **settings)
 
 
 def ask(server: Running, token: str | None, query: str = WHO) -> httpx.Response:

@@ -14,13 +14,13 @@ import httpx
 import pytest
 import websockets
 
-from tests.e2e.server import ROOT, Running, environment, run_tessera, serving
+from tests.e2e.server import ROOT, TESSERA, Running, environment, run_tessera, serving
 
 pytestmark = pytest.mark.long
 
 
 def test_the_server_starts_in_an_empty_folder(tmp_path: Path) -> None:
-    with serving(tmp_path) as server:
+    with serving(tmp_path, program=TESSERA) as server:
         assert server.data("{ __typename }") == {"__typename": "Query"}
         assert httpx.get(f"{server.url}/readyz").json()["status"] == "ready"
         assert (tmp_path / "tessera.db").exists()
@@ -112,7 +112,7 @@ def test_a_signal_stops_the_server_and_tells_sockets_to_come_back(tmp_path: Path
             assert socket_.close_code is not None
             return socket_.close_code
 
-    with serving(tmp_path) as server:
+    with serving(tmp_path, program=TESSERA) as server:
         assert asyncio.run(wait_for_the_end(server)) == 1012
         assert server.process.wait(timeout=10) in (0, -number, 128 + number)
     assert "Traceback" not in server.log.read_text()

@@ -11,7 +11,8 @@ from typing import Any
 
 from standardwebhooks import Webhook as Verifier
 
-from tests.e2e.server import TESSERA, environment, serving
+from tests.e2e.forking import start_program
+from tests.e2e.server import environment, serving
 from tests.notifications.receiver import Receiver, receiving
 
 CREATE = """mutation($input: CreateWebhookInput!) { createWebhook(input: $input) {
@@ -71,10 +72,10 @@ def test_a_receiver_on_the_loopback_is_refused_with_a_readable_reason(tmp_path: 
 
 def test_a_separate_worker_posts_as_its_settings_say_and_stops_by_a_signal(tmp_path: Path) -> None:
     with receiver() as endpoint, serving(tmp_path) as server:
-        worker = subprocess.Popen(
-            [TESSERA, "worker"],
+        worker = start_program(
+            ["worker"],
+            environment(WEBHOOK_URL=endpoint.url, WEBHOOK_SECRET="plain", WEBHOOK_ALLOW_PRIVATE="true"),
             cwd=tmp_path,
-            env=environment(WEBHOOK_URL=endpoint.url, WEBHOOK_SECRET="plain", WEBHOOK_ALLOW_PRIVATE="true"),
             stderr=subprocess.PIPE,
             text=True,
         )

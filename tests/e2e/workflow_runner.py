@@ -13,14 +13,11 @@ from typing import Any
 
 import yaml
 
-from tests.e2e.server import TESSERA, environment
+from tests.e2e.forking import programs_folder
+from tests.e2e.server import environment
 from tests.e2e.workflow_expressions import evaluate, interpolate, to_text
 
-PROGRAMS = {
-    "pip": "#!/bin/sh\nexit 0\n",
-    "dbt": "#!/bin/sh\nmkdir -p target && cp built/* target/\n",
-    "tessera": f'#!/bin/sh\nexec {TESSERA} "$@"\n',
-}
+PROGRAMS = {"pip": "#!/bin/sh\nexit 0\n", "dbt": "#!/bin/sh\nmkdir -p target && cp built/* target/\n"}
 WORKFLOW_KEYS = {"name", True, "permissions", "concurrency", "env", "jobs"}
 """`True` is the key `on` of YAML 1.1."""
 STEP_KEYS = {"name", "id", "if", "env", "run", "uses", "with"}
@@ -167,7 +164,7 @@ class _JobRun:
             "GITHUB_API_URL": self.runner.api_url,
             "GITHUB_OUTPUT": str(self.work / "outputs"),
             "GITHUB_STEP_SUMMARY": str(self.work / "summary"),
-            "PATH": f"{self.work / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{self.work / 'bin'}{os.pathsep}{programs_folder()}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self.work),
         }
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from tessera_gql.graphql import dbt_batches
 from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.events import Event
 from tessera_gql.store.database import Database
@@ -30,12 +31,15 @@ SYNC = """mutation ($input: SyncDbtManifestInput!) {
     errors { code message }
   }
 }"""
-NAMES = [f"table_{number:03}" for number in range(240)]
+MANY, SEVERAL = 240, 80
+SHORT_SECONDS = 0.05
+"""Time of one transaction, with which several tables need as many transactions as many do."""
 
 
-def project(*columns: str) -> dict[str, Any]:
-    """All tables with these columns; a dashboard of the team growth reads them."""
-    tables = [table(name, *(column(key, "bigint") for key in columns)) for name in NAMES]
+def project(number: int, *columns: str) -> dict[str, Any]:
+    """So many tables with these columns; a dashboard of the team growth reads them."""
+    names = [f"table_{position:03}" for position in range(number)]
+    tables = [table(name, *(column(key, "bigint") for key in columns)) for name in names]
     nodes = [node["unique_id"] for node in tables]
     dashboard = {
         "name": "board",
@@ -47,19 +51,34 @@ def project(*columns: str) -> dict[str, Any]:
     return manifest(*tables, exposures={"exposure.shop.board": dashboard})
 
 
-WIDE, NARROW = project("id", "total"), project("id")
-RELEASE = {"owner": {"name": "analytics"}, "manifest": NARROW}
-QUESTION = {**RELEASE, "intent": "ASK", "changeSet": {"key": "github.com/acme/shop#1"}}
+def release(number: int) -> dict[str, Any]:
+    """The arguments of a sync that removes a column from so many tables."""
+    return {"owner": {"name": "analytics"}, "manifest": project(number, "id")}
+
+
+def question(number: int) -> dict[str, Any]:
+    """The arguments of the ask before it."""
+    return {**release(number), "intent": "ASK", "changeSet": {"key": "github.com/acme/shop#1"}}
+
+
+async def synced(world: World, ask: Ask, number: int) -> World:
+    """A project with so many tables, which growth reads."""
+    for name in ("analytics", "growth"):
+        await world.team(name)
+    await ask(SYNC, input={**release(number), "manifest": project(number, "id", "total")})
+    assert len(await world.registrations()) == number
+    return world
 
 
 @pytest.fixture
-async def synced_world(world: World, ask: Ask) -> World:
-    """A project whose tables growth reads."""
-    for name in ("analytics", "growth"):
-        await world.team(name)
-    await ask(SYNC, input={**RELEASE, "manifest": WIDE})
-    assert len(await world.registrations()) == len(NAMES)
-    return world
+async def large_world(world: World, ask: Ask) -> World:
+    return await synced(world, ask, MANY)
+
+
+@pytest.fixture
+async def small_world(world: World, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(dbt_batches, "BATCH_SECONDS", SHORT_SECONDS)
+    return await synced(world, ask, SEVERAL)
 
 
 @contextmanager
@@ -117,65 +136,66 @@ async def interrupt(ask: Ask, database: Database, kind: str, **arguments: Any) -
         await call
 
 
-@pytest.mark.parametrize("arguments", [QUESTION, RELEASE], ids=["ask", "sync"])
+@pytest.mark.parametrize("arguments", [question(MANY), release(MANY)], ids=["ask", "sync"])
 async def test_another_writer_gets_its_turn_between_the_transactions(
-    synced_world: World, ask: Ask, database_url: str, arguments: dict[str, Any]
+    large_world: World, ask: Ask, database_url: str, arguments: dict[str, Any]
 ) -> None:
-    with writing(database_url), commits(synced_world.database, "PROPOSAL_OPENED") as numbers:
+    with writing(database_url), commits(large_world.database, "PROPOSAL_OPENED") as numbers:
         await ask(SYNC, input=arguments)
-    assert sum(numbers) == len(NAMES)
-    kinds = [kind for kind in await synced_world.kinds() if kind in {"PROPOSAL_OPENED", "TEAM_CREATED"}]
+    assert sum(numbers) == MANY
+    kinds = [kind for kind in await large_world.kinds() if kind in {"PROPOSAL_OPENED", "TEAM_CREATED"}]
     groups = [kind for kind, _ in groupby(kinds) if kind == "PROPOSAL_OPENED"]
     assert len(numbers) > 2
     assert len(groups) > len(numbers) / 2  # on a busy machine the writer may miss a turn, but hardly every second
 
 
-async def test_an_ask_of_hundreds_of_breaks_again_writes_nothing(synced_world: World, ask: Ask) -> None:
-    first = await ask(SYNC, input=QUESTION)
-    assert Counter(model["state"] for model in first["syncDbtManifest"]["impact"]["models"]) == {"WAITING": len(NAMES)}
-    size, events = await synced_world.size(), await synced_world.events()
-    assert await ask(SYNC, input=QUESTION) == first
-    assert (await synced_world.size(), await synced_world.events()) == (size, events)
+async def test_an_ask_of_many_breaks_again_writes_nothing(small_world: World, ask: Ask) -> None:
+    first = await ask(SYNC, input=question(SEVERAL))
+    assert Counter(model["state"] for model in first["syncDbtManifest"]["impact"]["models"]) == {"WAITING": SEVERAL}
+    size, events = await small_world.size(), await small_world.events()
+    assert await ask(SYNC, input=question(SEVERAL)) == first
+    assert (await small_world.size(), await small_world.events()) == (size, events)
 
 
 async def test_an_interrupted_ask_is_completed_by_the_next_and_asks_each_team_once(
-    synced_world: World, ask: Ask
+    small_world: World, ask: Ask
 ) -> None:
-    await interrupt(ask, synced_world.database, "PROPOSAL_OPENED", **QUESTION)
-    assert 0 < len(await synced_world.rows(Proposal)) < len(NAMES)
-    await ask(SYNC, input=QUESTION)
-    assert len(await synced_world.rows(Proposal)) == len(await synced_world.rows(Acknowledgment)) == len(NAMES)
-    assert len(await synced_world.rows(ChangeSet)) == 1
-    assert {row.status.value for row in await synced_world.rows(Proposal)} == {"PENDING"}
+    await interrupt(ask, small_world.database, "PROPOSAL_OPENED", **question(SEVERAL))
+    assert 0 < len(await small_world.rows(Proposal)) < SEVERAL
+    await ask(SYNC, input=question(SEVERAL))
+    assert len(await small_world.rows(Proposal)) == len(await small_world.rows(Acknowledgment)) == SEVERAL
+    assert len(await small_world.rows(ChangeSet)) == 1
+    assert {row.status.value for row in await small_world.rows(Proposal)} == {"PENDING"}
 
 
-async def test_an_interrupted_sync_is_completed_under_the_same_idempotency_key(synced_world: World, ask: Ask) -> None:
-    arguments = {**RELEASE, "idempotencyKey": "run-1"}
-    await interrupt(ask, synced_world.database, "PROPOSAL_OPENED", **arguments)
-    async with synced_world.database.read() as session:
+async def test_an_interrupted_sync_is_completed_under_the_same_idempotency_key(small_world: World, ask: Ask) -> None:
+    arguments = {**release(SEVERAL), "idempotencyKey": "run-1"}
+    await interrupt(ask, small_world.database, "PROPOSAL_OPENED", **arguments)
+    async with small_world.database.read() as session:
         assert await session.rows(select(of(IdempotencyKey))) == []
     payload = (await ask(SYNC, input=arguments))["syncDbtManifest"]
-    assert Counter(model["outcome"] for model in payload["report"]["models"]) == {"PROPOSED": len(NAMES)}
-    size = await synced_world.size()
+    assert Counter(model["outcome"] for model in payload["report"]["models"]) == {"PROPOSED": SEVERAL}
+    size = await small_world.size()
     assert (await ask(SYNC, input=arguments))["syncDbtManifest"] == payload
-    assert await synced_world.size() == size
+    assert await small_world.size() == size
 
 
 async def test_a_repeated_sync_is_answered_from_its_key_even_if_another_has_changed_the_tables_since(
-    synced_world: World, ask: Ask
+    small_world: World, ask: Ask
 ) -> None:
-    arguments = {**RELEASE, "manifest": project("id", "total", "note"), "idempotencyKey": "run-1"}
+    arguments = {**release(SEVERAL), "manifest": project(SEVERAL, "id", "total", "note"), "idempotencyKey": "run-1"}
     payload = (await ask(SYNC, input=arguments))["syncDbtManifest"]
-    await ask(SYNC, input={**RELEASE, "manifest": project("id", "total", "note", "more"), "idempotencyKey": "run-2"})
-    size = await synced_world.size()
+    later = project(SEVERAL, "id", "total", "note", "more")
+    await ask(SYNC, input={**release(SEVERAL), "manifest": later, "idempotencyKey": "run-2"})
+    size = await small_world.size()
     assert (await ask(SYNC, input=arguments))["syncDbtManifest"] == payload
-    assert await synced_world.size() == size
+    assert await small_world.size() == size
 
 
-async def test_an_atomic_sync_of_hundreds_of_breaks_is_one_transaction(synced_world: World, ask: Ask) -> None:
-    with commits(synced_world.database, "PROPOSAL_OPENED") as numbers:
-        await ask(SYNC, input={**RELEASE, "atomic": True})
-    assert numbers == [len(NAMES)]
+async def test_an_atomic_sync_of_hundreds_of_breaks_is_one_transaction(large_world: World, ask: Ask) -> None:
+    with commits(large_world.database, "PROPOSAL_OPENED") as numbers:
+        await ask(SYNC, input={**release(MANY), "atomic": True})
+    assert numbers == [MANY]
 
 
 async def test_teams_that_a_sync_creates_are_reported(world: World, ask: Ask) -> None:

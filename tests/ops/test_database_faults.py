@@ -17,7 +17,7 @@ import pytest
 from tessera_gql.errors import Unavailable
 from tessera_gql.store import migration
 from tessera_gql.store.database import Database
-from tests.e2e.server import TESSERA, Running, environment, serving
+from tests.e2e.server import TESSERA, Running, environment, run_tessera, serving
 from tests.ops.postgres import Postgres, binaries, sql, until
 from tests.world import World
 
@@ -30,14 +30,8 @@ PASSWORD = "canary-password"
 
 def refused(tmp_path: Path, *arguments: str, **settings: str) -> str:
     """The stderr of a command that exits with 2 or 4."""
-    completed = subprocess.run(
-        [TESSERA, *(arguments or ("serve",))],
-        cwd=tmp_path,
-        env=environment(API_PORT="0", DATABASE_WAIT_SECONDS="0", **settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+    completed = run_tessera(
+        *(arguments or ("serve",)), cwd=tmp_path, API_PORT="0", DATABASE_WAIT_SECONDS="0", **settings
     )
     assert completed.returncode in (2, 4), completed
     assert "Traceback" not in completed.stderr

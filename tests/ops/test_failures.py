@@ -19,7 +19,7 @@ from bench._chaos_actors import PUBLISH, Subscriber
 from tessera_gql.graphql.events import encode_cursor
 from tessera_gql.store import audit, migration
 from tessera_gql.store.database import Database
-from tests.e2e.server import TESSERA, Running, environment, serving
+from tests.e2e.server import Running, run_tessera, serving
 from tests.ops.clients import Client, End, ends, names
 from tests.ops.postgres import Postgres, sql, until
 from tests.ops.test_shutdown import children
@@ -124,15 +124,7 @@ def test_a_start_waits_for_postgresql(tmp_path: Path, cluster: Postgres, ops_url
 
 def refused(tmp_path: Path, **settings: str) -> str:
     """The stderr of a server that doesn't start."""
-    completed = subprocess.run(
-        [TESSERA, "serve"],
-        cwd=tmp_path,
-        env=environment(API_PORT="0", **settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    completed = run_tessera("serve", cwd=tmp_path, API_PORT="0", **settings)
     assert completed.returncode in (2, 4), completed
     assert "Traceback" not in completed.stderr
     return completed.stderr

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from graphql import OperationType, build_schema, get_operation_ast, parse, validate
 
+from tests.e2e.forking import programs_folder
 from tests.e2e.server import ROOT, TESSERA, Running, environment, serving
 
 pytestmark = pytest.mark.long
@@ -66,7 +67,7 @@ class Reader:
 
     def environment(self) -> dict[str, str]:
         variables = environment(TESSERA_URL=self.server.url, DATABASE_URL="sqlite:///tessera.db", HOME=str(self.folder))
-        return variables | {"PATH": f"{TESSERA.parent}:{variables['PATH']}"}
+        return variables | {"PATH": f"{programs_folder()}:{TESSERA.parent}:{variables['PATH']}"}
 
     def send(self, document: str) -> None:
         parsed = parse(document)

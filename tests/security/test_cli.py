@@ -18,7 +18,7 @@ import pytest
 from tessera_gql.cli.exit_codes import EPILOG, MEANINGS, ExitCode
 from tessera_gql.store import migration
 from tests.conftest import at
-from tests.e2e.server import ROOT, TESSERA, environment, serving
+from tests.e2e.server import ROOT, TESSERA, environment, run_tessera, serving
 from tests.security.commands import CommandResult, every_command, print_counts, run
 from tests.security.foreign_servers import ANSWERS, answering, greeting, tls
 from tests.security.rewriting_proxy import rewriting
@@ -396,14 +396,8 @@ def test_an_error_of_the_program_itself_is_one_line(
 ) -> None:
     (tmp_path / "garbage.db").write_bytes(b"this is no database" * 500)
     before = _content(tmp_path)
-    result = subprocess.run(
-        [TESSERA, *arguments],
-        cwd=tmp_path,
-        env=environment(API_PORT="0", DATABASE_WAIT_SECONDS="0", HOME=str(tmp_path / "home"), **settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+    result = run_tessera(
+        *arguments, cwd=tmp_path, API_PORT="0", DATABASE_WAIT_SECONDS="0", HOME=str(tmp_path / "home"), **settings
     )
     check(CommandResult(arguments, result.returncode, result.stdout, result.stderr), {code}, ".")
     assert "\x1b" not in result.stderr

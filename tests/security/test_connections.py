@@ -13,8 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e import server as e2e
-from tests.e2e.server import Running, serving
+from tests.e2e.server import TESSERA, Running, serving
 from tests.security.raw_connections import (
     ADMIN,
     KEY,
@@ -60,7 +59,7 @@ def quiet(server: Running) -> bool:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with serving(tmp_path_factory.mktemp("connections"), **SETTINGS) as running:
+    with serving(tmp_path_factory.mktemp("connections"), program=TESSERA, **SETTINGS) as running:
         publish_large(running)
         yield running
         assert running.process.poll() is None
@@ -301,7 +300,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "LIMIT_UNREAD_BYTES": str(3 * LARGE_BYTES),
         "LIMIT_PINGS_PER_MINUTE": "1000000",
     }
-    with serving(tmp_path_factory.mktemp("small"), **settings) as running:
+    with serving(tmp_path_factory.mktemp("small"), program=TESSERA, **settings) as running:
         publish_large(running)
         yield running
         assert running.process.poll() is None
@@ -394,14 +393,11 @@ def test_the_connections_of_an_address_are_limited_and_other_addresses_served(tm
         assert refused(server, "address") == 1
 
 
-def test_connections_leave_file_descriptors_for_health_checks_and_do_not_delay_the_shutdown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_connections_leave_file_descriptors_for_health_checks_and_do_not_delay_the_shutdown(tmp_path: Path) -> None:
     limited = tmp_path / "tessera"
-    limited.write_text(f'#!/bin/sh\nulimit -n 256\nexec {e2e.TESSERA} "$@"\n')
+    limited.write_text(f'#!/bin/sh\nulimit -n 256\nexec {TESSERA} "$@"\n')
     limited.chmod(0o755)
-    monkeypatch.setattr(e2e, "TESSERA", limited)
-    with ExitStack() as stack, serving(tmp_path, ADMIN_KEY=ADMIN, SHUTDOWN_SECONDS="5") as server:
+    with ExitStack() as stack, serving(tmp_path, program=limited, ADMIN_KEY=ADMIN, SHUTDOWN_SECONDS="5") as server:
         assert "leaves room for 152 connections" in server.log.read_text()
         for _ in range(300):
             stack.enter_context(connect(server)).sendall(START)
