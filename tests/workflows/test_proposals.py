@@ -251,14 +251,13 @@ async def test_after_a_transfer_only_the_new_owner_decides(world: World) -> None
     assert result.contract.published_by == heir.id
 
 
-async def test_a_reader_that_became_the_owner_is_still_asked_and_may_answer_or_withdraw(world: World) -> None:
+async def test_a_reader_that_became_the_owner_is_no_longer_asked_and_may_withdraw(world: World) -> None:
     asset, proposal = await world.proposed(consumers=1)
     heir = world.consumers[0]
     await hand_over(world, asset, heir)
-    assert await world.asked(proposal) == {heir.id}
-    world = World(world.database, key(heir))
-    assert (await world.answer(proposal, heir, YES)).proposal.status is ProposalStatus.APPROVED
-    await world.withdraw(proposal)
+    assert await world.asked(proposal) == set()
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED
+    await World(world.database, key(heir)).withdraw(proposal)
 
 
 async def test_when_approved_it_is_published_with_the_last_answer_or_with_the_last_blocker_that_leaves(
