@@ -72,7 +72,7 @@ async def test_the_new_owner_cannot_answer_its_own_proposal_as_the_delegate_of_a
     async with world.database.write() as session:
         await session.update_row(Team, reader.id, delegate_team_id=heir.id, delegate_until=proposal.expires_at)
     await transfer(world, asset, heir)
-    with pytest.raises(Forbidden, match="can't answer its own proposal"):
+    with pytest.raises(Forbidden, match="can't answer for an asked team"):
         await answer_as(world, heir, proposal, reader)
 
 
