@@ -82,7 +82,8 @@ class UsageImportReport:
     def from_json(cls, value: Mapping[str, Any]) -> "UsageImportReport":
         ignored = [IgnoredRows(reason=UsageFault(rows[0]), count=rows[1], line=rows[2]) for rows in value["ignored"]]
         covered = UsageSpan.of(CoveredSpan.from_json(value["covered"])) if value["covered"] else None
-        return cls(**{**value, "ignored": ignored, "covered": covered})
+        values: dict[str, Any] = {**value, "ignored": ignored, "covered": covered}
+        return cls(**values)
 
     @classmethod
     def of(cls, plan: ImportPlan) -> "UsageImportReport":

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Executable,
     Interval,
-    Select,
     and_,
     bindparam,
     case,
@@ -179,7 +179,7 @@ async def summarize_days(session: Session, observation_ids: Collection[UUID]) ->
         .where(session.in_values(DAYS.c.observation_id, observation_ids))
         .subquery()
     )
-    statement: Select[Any] = select(
+    statement = select(
         days.c.observation_id,
         func.min(days.c.first_at, type_=DAYS.c.first_at.type).label("first_seen"),
         func.max(days.c.last_at, type_=DAYS.c.last_at.type).label("last_seen"),
@@ -221,7 +221,7 @@ def to_reader(team_id: UUID, fields: Iterable[str]) -> FieldReader:
     return FieldReader(team_id, None if "" in names else tuple(sorted(names)))
 
 
-def _reads_since_release(session: Session, asset_ids: Collection[UUID]) -> Select[Any]:
+def _reads_since_release(session: Session, asset_ids: Collection[UUID]) -> Executable:
     contracts, open_proposals = table(Contract), table(Proposal)
     proposed_at = (
         select(open_proposals.c.proposed_at)
