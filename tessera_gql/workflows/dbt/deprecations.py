@@ -117,7 +117,7 @@ async def _link_versions(session: Session, plan: ManifestPlan, models: Sequence[
 
 
 def _base_name(model: Model) -> str:
-    """Return the `unique_id` without the version: `model.shop.orders.v2` is a version of `model.shop.orders`."""
+    """Return the `unique_id` of a model without its last part, which is the version."""
     return model.unique_id.removesuffix(f".v{model.version}")
 
 
