@@ -182,11 +182,21 @@ TYPES = {
     "ModelImpact": "DbtModelImpact",
     "Dependency": "AssetDependency",
     "StatusChange": "ProposalStatusChanged",
+    "OpenProposal": "Proposal",
+    "InboxProposal": "Proposal",
+    "AnsweredProposal": "Proposal",
+    "InboxAcknowledgment": "Acknowledgment",
+    "AnsweredAcknowledgment": "Acknowledgment",
+    "PublishedContract": "Contract",
+    "ChangeSetAcknowledgment": "AcknowledgeChangeSetPayload",
 }
 REQUIRED_AFTER_SUCCESS = {
     ("PublishResult", "outcome"),
     ("AcknowledgeResult", "proposal"),
     ("RetirementResult", "proposal"),
+    ("ChangeSetAcknowledgment", "change_set"),
+    ("ChangeSetAcknowledgment", "acknowledgments"),
+    ("ChangeSetAcknowledgment", "contracts"),
 }
 
 
