@@ -19,7 +19,7 @@ from tessera_gql.workflows.change_set_answers import ChangeSetAnswer
 from tessera_gql.workflows.change_sets import ChangeSetRef
 from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
-from tests.conftest import FixedClock
+from tests.conftest import FixedClock, statements
 from tests.world import World, without
 
 KEY, URL = "github.com/shop/warehouse#17", "https://github.com/shop/warehouse/pull/17"
@@ -198,3 +198,13 @@ async def test_reminders_of_a_change_set_reach_a_team_once(world: World, clock: 
     assert [(event.payload["days_before"], event.payload["proposal_count"]) for event in events] == [(3, 3), (1, 3)]
     assert (await world.kinds()).count("REMINDER_SENT") == 0
     assert all(event.teams == [str(reader.id)] for event in events)
+
+
+async def test_an_answer_takes_a_fixed_number_of_statements_for_each_table(world: World) -> None:
+    _, assets, reader = await read_tables(world, 6)
+    rows = await ask(world, assets)
+    with statements(world.database) as few:
+        await answer(world, reader, excluded=[row.id for row in rows[2:]])
+    with statements(world.database) as many:
+        await answer(world, reader)
+    assert len(many) - len(few) <= 2 * 9, many
