@@ -234,8 +234,8 @@ def _render_ask(ask: ChangeSetAsk) -> str:
     """Render what a change set asks a team as a line of Markdown."""
     count = len(ask.tables)
     tables = ", ".join(map(to_markdown_code, ask.tables[:MAX_NAMED_TABLES]))
-    rest = f" and {count - MAX_NAMED_TABLES} more" if count > MAX_NAMED_TABLES else ""
-    return f"{to_markdown_code(ask.team)} is asked once, in {to_markdown_code(ask.change_set)}: {tables}{rest}."
+    suffix = f" and {count - MAX_NAMED_TABLES} more" if count > MAX_NAMED_TABLES else ""
+    return f"{to_markdown_code(ask.team)} is asked once, in {to_markdown_code(ask.change_set)}: {tables}{suffix}."
 
 
 def _render_deprecated_reads(result: GateResult) -> Iterator[str]:

@@ -15,7 +15,6 @@ from tessera_gql.client import AcknowledgmentResponse, InboxGroup, TesseraClient
 
 MAX_NAMED = 3
 HEADINGS = ("due", "team", "change set", "tables", "changes", "without an answer")
-DEADLINE_HINT = "--until 2031-01-01"
 
 
 def inbox(team: TeamOption = None, as_json: JsonOption = False) -> None:
@@ -122,17 +121,17 @@ def _read_answer(
 ) -> tuple[AcknowledgmentResponse, datetime | None]:
     """Read the one answer that argument or options give; end the command unless there is exactly one."""
     values = AcknowledgmentResponse
-    given = [
+    responses = [
         *([response.upper()] if response else []),
         *([values.APPROVED] if approve else []),
         *([values.MIGRATING] if migrate_until else []),
         *([values.BLOCKED] if block else []),
     ]
-    if len(given) != 1 or given[0] not in {item.value for item in values}:
+    if len(responses) != 1 or responses[0] not in {item.value for item in values}:
         raise fail("Give one answer: --approve, --migrate-until DATE or --block, or APPROVED, MIGRATING or BLOCKED.")
-    answer, deadline = values(given[0]), migrate_until or until
+    answer, deadline = values(responses[0]), migrate_until or until
     if answer is values.MIGRATING and deadline is None:
-        raise fail(f"MIGRATING needs a deadline: {DEADLINE_HINT}.")
+        raise fail("MIGRATING needs a deadline within a year: --until DATE, such as --until 2031-01-01.")
     return answer, deadline.astimezone(UTC) if deadline else None
 
 

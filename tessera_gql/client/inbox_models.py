@@ -62,7 +62,7 @@ class AnsweredAcknowledgment(Model):
 
     id: str
     team: TeamSummary
-    response: AcknowledgmentResponse
+    response: AcknowledgmentResponse | None
     migration_deadline: datetime | None
     notes: str | None
     proposal: AnsweredProposal

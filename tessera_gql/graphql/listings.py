@@ -129,7 +129,7 @@ class TeamAcknowledgmentFilter(AcknowledgmentFilter):
 @strawberry.input(description="Conditions on what waits for a team; it must meet all of them.")
 class InboxGroupFilter:
     team: IdFilter | None = filter_by("consumer_team_id", "The team that is asked.", type_name="Team")
-    change_set: IdFilter | None = filter_by("change_set_id", "The change set.", type_name="ChangeSet")
+    change_set: IdFilter | None = filter_by("change_set_id", "The change set of the proposals.", type_name="ChangeSet")
     due_at: DateTimeFilter | None = filter_by("due_at", "The earliest time until which an answer is expected.")
 
 

@@ -146,8 +146,8 @@ async def _apply_time(session: Session, requests: Sequence[_Request]) -> tuple[l
 
 
 def _differs(acknowledgment: Acknowledgment, answer: AcknowledgmentInput) -> bool:
-    given = (acknowledgment.response, acknowledgment.migration_deadline, acknowledgment.notes)
-    return given != (answer.response, answer.migration_deadline, answer.notes)
+    answered = (acknowledgment.response, acknowledgment.migration_deadline, acknowledgment.notes)
+    return answered != (answer.response, answer.migration_deadline, answer.notes)
 
 
 def _describe_nothing(row: ChangeSet, team: Team, requests: Sequence[_Request], *, has_excluded: bool) -> str:
@@ -156,11 +156,11 @@ def _describe_nothing(row: ChangeSet, team: Team, requests: Sequence[_Request], 
         suffix = " but what `except` leaves out" if has_excluded else ""
         return f"The change set {row.key} asks {team.name} nothing{suffix}. List `inboxGroups` to see what waits."
     names = sorted(request.asset.fqn for request in requests)
-    rest = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    suffix = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
     response = requests[0].acknowledgment.response
     return (
         f"Nothing in the change set {row.key} waits for this answer of {team.name}: it has answered {response} to"
-        f" {', '.join(names[:MAX_NAMED])}{rest} already. Give another answer to change that."
+        f" {', '.join(names[:MAX_NAMED])}{suffix} already. Give another answer to change that."
     )
 
 

@@ -53,6 +53,7 @@ def result(*tables: dict[str, Any], **fields: Any) -> GateResult:
 
 
 PROPOSAL = {"id": "p", "kind": "CHANGE", "status": "PENDING", "proposedVersion": "2.0.0"}
+CHANGE_SET = {"id": "c", "key": "org/shop#1", "title": None, "url": None, "status": "OPEN"}
 WAITING = table("WAITING", openProposal=PROPOSAL, answerBy="2026-03-12T09:00:00Z")
 MIGRATING = {"response": "MIGRATING", "notes": "After the campaign.", "migrationDeadline": "2026-04-01T00:00:00Z"}
 
@@ -75,6 +76,21 @@ def test_only_an_open_proposal_of_these_terms_is_answered() -> None:
         text = "\n".join(gate_report.render_text(result(table(state) | answered)))
         markdown = "\n".join(gate_report.render_markdown(result(table(state) | answered)))
         assert not [part for part in (command, "MIGRATING") if part in text or part in markdown], state
+
+
+def test_a_change_set_asks_a_team_once_for_all_of_its_tables() -> None:
+    proposal = PROPOSAL | {"changeSet": CHANGE_SET}
+    gate_result = result(*(table("WAITING", fqn=f"a.b.t{number}", openProposal=proposal) for number in range(3)))
+    command = "tessera ack APPROVED --change-set 'org/shop#1' --team growth"
+    line = "org/shop#1 asks growth once, about 3 tables"
+    text, markdown = list(gate_report.render_text(gate_result)), "\n".join(gate_report.render_markdown(gate_result))
+    assert f"{line}: {command}" in text
+    assert not [item for item in text if item.startswith("  answer")]
+    assert "`growth` is asked once, in `org/shop#1`: `a.b.t0`, `a.b.t1`, `a.b.t2`." in markdown
+    assert (markdown.count("tessera ack"), markdown.count(command)) == (1, 1)
+    assert f"{line}: {command}" in "\n".join(gate_report.render_github(gate_result)).replace("%3A", ":")
+    [ask] = gate_report.render_json(gate_result)["changeSetAsks"]
+    assert (ask["team"], ask["tables"], ask["command"]) == ("growth", ["a.b.t0", "a.b.t1", "a.b.t2"], command)
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,13 @@ TYPES = {
     "PrincipalSummary": "Principal",
     "MappedPrincipals": "MapPrincipalPayload",
     "UnmappedPrincipals": "UnmapPrincipalPayload",
+    "OpenProposal": "Proposal",
+    "InboxProposal": "Proposal",
+    "AnsweredProposal": "Proposal",
+    "InboxAcknowledgment": "Acknowledgment",
+    "AnsweredAcknowledgment": "Acknowledgment",
+    "PublishedContract": "Contract",
+    "ChangeSetAcknowledgment": "AcknowledgeChangeSetPayload",
 }
 REQUIRED_AFTER_SUCCESS = {
     ("PublishResult", "outcome"),
@@ -231,6 +238,9 @@ REQUIRED_AFTER_SUCCESS = {
     ("MappedPrincipals", "principals_changed"),
     ("UnmappedPrincipals", "pattern"),
     ("UnmappedPrincipals", "principals_changed"),
+    ("ChangeSetAcknowledgment", "change_set"),
+    ("ChangeSetAcknowledgment", "acknowledgments"),
+    ("ChangeSetAcknowledgment", "contracts"),
 }
 
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,32 @@ def test_a_change_set_publishes_a_change_and_a_retirement_together(shell: Shell,
     assert f"{key} is published" in shell("change-set", "publish", key)
     assert shell.json("asset", "show", first)["currentContract"]["version"] == "2.0.0"
     assert shell.json("asset", "show", second)["currentContract"] is None
+
+
+def test_a_team_answers_a_change_set_with_one_command(shell: Shell, tmp_path: Path) -> None:
+    key, narrow = f"{fresh('repo')}#20", schema(tmp_path, "id")
+    (first, reader), (second, _) = [publish_read_table(shell, tmp_path) for _ in range(2)]
+    shell("register", second, "-t", reader, "-f", "coupon")
+    for fqn in (first, second):
+        shell("publish", fqn, narrow, "--ask", "--change-set", key, code=3)
+    due, *cells = shell("inbox", "-t", reader).strip().split("\t")
+    assert cells[:2] == [reader, key]
+    assert (set(cells[2].split(",")), cells[4], due[-1]) == ({first, second}, "the proposal expires", "Z")
+    assert shell.json("inbox", "-t", reader)[0]["tableCount"] == 2
+    answer = ("ack", "--change-set", key, "-t", reader)
+    assert "needs a reason" in shell.refused(*answer, "--block")
+    assert "Give one answer" in shell.refused(*answer, "--block", "--approve")
+    assert "Give one answer" in shell.refused(*answer)
+    assert "one of them" in shell.refused("ack", first, "APPROVED", "--change-set", key)
+    assert "--except leaves" in shell.refused("ack", first, "--approve", "--except", second)
+    assert shell(*answer, "--approve", "--except", second).split("\t")[:3] == [first, reader, "APPROVED"]
+    assert "BLOCKED" in shell(*answer, "--block", "--notes", "The closing runs.", "--except", first)
+    assert "has answered APPROVED" in shell.refused(
+        "ack", "APPROVED", "--change-set", key, "-t", reader, "--except", second
+    )
+    until = (datetime.now(UTC) + timedelta(days=60)).date().isoformat()
+    assert shell(*answer, "--migrate-until", until).count("MIGRATING") == 2
+    assert shell("inbox", "-t", reader) == ""
 
 
 def test_an_asset_without_readers_is_retired_at_once_and_one_with_readers_waits(shell: Shell, tmp_path: Path) -> None:

@@ -98,13 +98,13 @@ async def test_pages_of_the_inbox_have_each_entry_once(world: World, ask: Ask) -
     assets = await read_tables(world, 5)
     for number, asset in enumerate(assets):
         await propose(world, [asset], f"org/repo#{number}")
-    seen: list[str] = []
+    keys: list[str] = []
     page: dict[str, Any] = {"pageInfo": {"endCursor": None, "hasNextPage": True}}
     while page["pageInfo"]["hasNextPage"]:
         page = (await ask(GROUPS, first=2, after=page["pageInfo"]["endCursor"]))["viewer"]["inboxGroups"]
-        seen += [node["changeSet"]["key"] for node in page["nodes"]]
+        keys += [node["changeSet"]["key"] for node in page["nodes"]]
         assert page["totalCount"] == 5
-    assert seen == [f"org/repo#{number}" for number in range(5)]
+    assert keys == [f"org/repo#{number}" for number in range(5)]
 
 
 async def test_a_delegate_and_an_escalation_team_see_what_they_may_answer(

@@ -120,6 +120,22 @@ async def test_a_team_receives_only_its_own_acknowledgment_requests(world: World
     assert asked["proposal"] == {"asset": {"fqn": "analytics.core.orders"}}
 
 
+async def test_a_change_set_is_one_request_with_and_without_a_team(world: World, listen: Listen) -> None:
+    asset = await world.published(consumers=2)
+    change_set = await world.change_set("org/repo#1")
+    await world.publish(asset, without("note"), change_set_id=change_set.id)
+    query = ASKED.replace("cursor team", "changeSet { key } team")
+    for arguments, number in (({"team": {"name": "consumer-1"}}, 1), ({}, 2)):
+        async with aclosing(listen(query, after=encode_cursor(0), **arguments)) as replies:
+            requests = await take(replies, number)
+            await world.register(asset, await world.team(f"late {number}"))
+            late = (await take(replies, 1))[0] if number == 2 else requests[0]
+        assert {item["changeSet"]["key"] for item in (*requests, late)} == {"org/repo#1"}
+        assert all(item["acknowledgment"] is None for item in requests)
+        assert requests[-1]["team"]["name"].startswith("consumer-")
+        assert requests[0]["event"]["payload"]["tables"] == [asset.fqn]
+
+
 async def test_messages_can_be_filtered_by_asset_or_team(world: World, listen: Listen) -> None:
     asset, proposal = await world.proposed(consumers=1)
     other_asset = await world.asset("shop.core.other", await world.team("other"))

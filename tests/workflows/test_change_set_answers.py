@@ -19,7 +19,7 @@ from tessera_gql.workflows.change_set_answers import ChangeSetAnswer
 from tessera_gql.workflows.change_sets import ChangeSetRef
 from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
-from tests.conftest import FixedClock
+from tests.conftest import FixedClock, statements
 from tests.world import World, without
 
 KEY, URL = "github.com/shop/warehouse#17", "https://github.com/shop/warehouse/pull/17"
@@ -79,30 +79,30 @@ async def notifications(world: World, team: Team, after: int = 0) -> list[str]:
 
 
 async def test_one_answer_settles_all_that_waits_for_the_team(world: World) -> None:
-    other = await world.team("other")
-    _, assets, reader = await read_tables(world, 3, other)
+    second_reader = await world.team("other")
+    _, assets, reader = await read_tables(world, 3, second_reader)
     rows = await ask(world, assets)
     result = await answer(world, reader)
     assert [item.response for item in result.acknowledgments] == [YES] * 3
     assert await statuses(world, rows) == [ProposalStatus.PENDING] * 3
-    assert not (await answer(world, other)).contracts
+    assert not (await answer(world, second_reader)).contracts
     assert await statuses(world, rows) == [ProposalStatus.APPROVED] * 3
 
 
 async def test_what_is_left_out_keeps_waiting_and_can_be_answered_differently(world: World) -> None:
     owner, assets, reader = await read_tables(world)
-    first, *rest = await ask(world, assets)
+    first, *remaining = await ask(world, assets)
     await answer(world, reader, excluded=[first.id])
-    assert await statuses(world, [first, *rest]) == [ProposalStatus.PENDING, *[ProposalStatus.APPROVED] * 2]
+    assert await statuses(world, [first, *remaining]) == [ProposalStatus.PENDING, *[ProposalStatus.APPROVED] * 2]
     await world.answer(first, reader, NO)
     assert await statuses(world, [first]) == [ProposalStatus.REJECTED]
     with pytest.raises(Conflict, match=r"has answered APPROVED to analytics.core.t1, analytics.core.t2 already"):
         await answer(world, reader, excluded=[first.id])
     changed = await answer(world, reader)
     assert [item.proposal_id for item in changed.acknowledgments] == [first.id]
-    other = await world.asset("analytics.core.other", owner)
-    await world.publish(other)
-    foreign = (await world.propose_retirement(other, intent=Intent.ASK)).proposal
+    foreign_asset = await world.asset("analytics.core.other", owner)
+    await world.publish(foreign_asset)
+    foreign = (await world.propose_retirement(foreign_asset, intent=Intent.ASK)).proposal
     with pytest.raises(Invalid, match="is none of the change set"):
         await answer(world, reader, NO, notes="no", excluded=[foreign.id])
 
@@ -198,3 +198,13 @@ async def test_reminders_of_a_change_set_reach_a_team_once(world: World, clock: 
     assert [(event.payload["days_before"], event.payload["proposal_count"]) for event in events] == [(3, 3), (1, 3)]
     assert (await world.kinds()).count("REMINDER_SENT") == 0
     assert all(event.teams == [str(reader.id)] for event in events)
+
+
+async def test_an_answer_takes_a_fixed_number_of_statements_for_each_table(world: World) -> None:
+    _, assets, reader = await read_tables(world, 6)
+    rows = await ask(world, assets)
+    with statements(world.database) as few:
+        await answer(world, reader, excluded=[row.id for row in rows[2:]])
+    with statements(world.database) as many:
+        await answer(world, reader)
+    assert len(many) - len(few) <= 2 * 9, many

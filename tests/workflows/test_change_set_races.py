@@ -58,9 +58,9 @@ async def expire(world: World, _assets: list[Asset], clock: FixedClock) -> None:
 
 async def read_more(world: World, assets: list[Asset], _: FixedClock) -> None:
     """Let another team register for all tables, from the last to the first."""
-    other = next(team for team in await world.rows(Team) if team.name == "other")
+    second_reader = next(team for team in await world.rows(Team) if team.name == "other")
     for asset in reversed(assets):
-        await world.register(asset, other)
+        await world.register(asset, second_reader)
 
 
 async def begin_again(world: World, assets: list[Asset]) -> None:
@@ -108,9 +108,9 @@ async def check(world: World, reader: Team, rows: list[Proposal]) -> None:
     for row in rows:
         after = await world.proposal(row.id)
         [request] = [item for item in await world.acknowledgments(row) if item.consumer_team_id == reader.id]
-        given = [item for item in events if item.kind == "PROPOSAL_ANSWERED" and item.proposal_id == row.id]
-        assert len(given) == (request.response is Response.APPROVED)
-        assert given or after.status is not ProposalStatus.PUBLISHED
+        answers = [item for item in events if item.kind == "PROPOSAL_ANSWERED" and item.proposal_id == row.id]
+        assert len(answers) == (request.response is Response.APPROVED)
+        assert answers or after.status is not ProposalStatus.PUBLISHED
         contract = await world.active(next(item for item in await world.rows(Asset) if item.id == row.asset_id))
         assert contract is not None
     change_set = next(item for item in await world.rows(ChangeSet) if item.key == KEY)
