@@ -103,10 +103,10 @@ def ack(
 ) -> None:
     """Acknowledge a proposal for an asked team.
 
-    Example: tessera ack analytics.marts.orders MIGRATING --team finance --until 2031-01-01
+    Example: tessera ack analytics.marts.orders MIGRATING --team finance --until 2027-01-01
     """
     if response is AcknowledgmentResponse.MIGRATING and until is None:
-        raise fail("MIGRATING needs a deadline: --until 2031-01-01.")
+        raise fail("MIGRATING needs a deadline: --until 2027-01-01.")
     deadline = until.astimezone(UTC) if until else None
     with connect() as client:
         proposal_id = resolve_proposal_id(client, reference)
@@ -126,7 +126,7 @@ def extend_proposal(
 ) -> None:
     """Keep an open proposal open for longer.
 
-    Example: tessera extend-proposal analytics.marts.orders --until 2031-01-01
+    Example: tessera extend-proposal analytics.marts.orders --until 2027-01-01
     """
     with connect() as client:
         extended = client.extend_proposal(resolve_proposal_id(client, reference), until.astimezone(UTC))

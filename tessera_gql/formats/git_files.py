@@ -78,7 +78,12 @@ class DependencyEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class TeamFile:
+    """The content of a team's file. A delegation that has ended is in no file."""
+
     name: str
+    delegate: str | None = None
+    delegate_until: datetime | None = None
+    escalation_team: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     line: int = field(default=0, compare=False)
 

@@ -8,6 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,7 @@ from tessera_gql.formats.git_files import AssetFile, ContractEntry, DependencyEn
 from tessera_gql.policy.access import Action, Actor, authorize
 from tessera_gql.store import assets, contracts, lineage, registrations, teams
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import AssetDependency, Contract, Registration
+from tessera_gql.store.tables import AssetDependency, Contract, Registration, Team
 from tessera_gql.workflows.git import folder as git_folder
 from tessera_gql.workflows.git import merge
 from tessera_gql.workflows.git.folder import Commit, PushResult
@@ -67,7 +68,7 @@ async def _load_contents(session: Session) -> list[TeamFile | AssetFile]:
     versions = _group_by(await contracts.list_all(session), "asset_id")
     consumers = _group_by(await registrations.list_all_live(session), "asset_id")
     edges = _group_by(await lineage.list_all(session), "dependent_asset_id")
-    team_files = [TeamFile(name=team.name, metadata=team.meta) for team in team_rows]
+    team_files = [names.team(team, session.now) for team in team_rows]
     asset_files = [
         AssetFile(
             fqn=asset.fqn,
@@ -105,6 +106,16 @@ class _Names:
 
     teams: Mapping[UUID, str]
     assets: Mapping[UUID, str]
+
+    def team(self, row: Team, now: datetime) -> TeamFile:
+        delegate = teams.to_delegation(row).find_delegate(now)
+        return TeamFile(
+            name=row.name,
+            delegate=self.teams[delegate] if delegate else None,
+            delegate_until=row.delegate_until if delegate else None,
+            escalation_team=self.teams[row.escalation_team_id] if row.escalation_team_id else None,
+            metadata=row.meta,
+        )
 
     def contract(self, row: Contract) -> ContractEntry:
         return ContractEntry(
