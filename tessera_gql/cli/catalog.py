@@ -44,7 +44,7 @@ def update_team(  # noqa: PLR0913, PLR0917 - one parameter for each option of th
 ) -> None:
     """Rename a team, or name the teams that may answer in its place.
 
-    Example: tessera team update finance --delegate data-platform --until 2031-01-01
+    Example: tessera team update finance --delegate data-platform --until 2027-01-01
     """
     if (delegate is None) != (until is None) or (delegate and no_delegate):
         raise fail("Give --delegate and --until together, or --no-delegate alone.")

@@ -88,7 +88,7 @@ def extend_proposal(
 ) -> None:
     """Keep an open proposal open for longer.
 
-    Example: tessera extend-proposal analytics.marts.orders --until 2031-01-01
+    Example: tessera extend-proposal analytics.marts.orders --until 2027-01-01
     """
     with connect() as client:
         extended = client.extend_proposal(resolve_proposal_id(client, reference), until.astimezone(UTC))

@@ -92,10 +92,16 @@ class DeprecationEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class TeamFile:
-    """The content of a team's file. An archived team is marked, so that a pull keeps it archived."""
+    """The content of a team's file. An archived team is marked, so that a pull keeps it archived.
+
+    A delegation that has ended is in no file.
+    """
 
     name: str
     archived: bool = False
+    delegate: str | None = None
+    delegate_until: datetime | None = None
+    escalation_team: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     line: int = field(default=0, compare=False)
 

@@ -25,6 +25,8 @@ def table(state: str = "ASK", **fields: Any) -> dict[str, Any]:
         "response": None,
         "notes": None,
         "migrationDeadline": None,
+        "until": None,
+        "silenceMeans": None,
     }
     return {
         "fqn": FQN,
@@ -186,6 +188,14 @@ def test_the_comment_begins_with_its_marker_and_escapes_what_others_wrote() -> N
     assert "waiting until 2026-03-12" in row
     assert "&#64;everyone" in row
     assert not [text for text in ("@everyone", "<b>", "[x]", "http:") if text in row]
+
+
+def test_an_ask_says_until_when_it_awaits_an_answer_and_what_none_means() -> None:
+    awaited = {"until": "2026-03-10T09:00:00Z", "silenceMeans": "it counts as consent"}
+    waiting = result(table("WAITING", openProposal=PROPOSAL, answerBy="2026-03-12T09:00:00Z", asked=awaited))
+    wait = "until 2026-03-10, then it counts as consent"
+    assert f"no answer yet, awaited {wait}" in "\n".join(gate_report.render_text(waiting))
+    assert f"waiting {wait}" in "\n".join(gate_report.render_markdown(waiting))
 
 
 def test_an_annotation_points_to_the_column_in_the_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

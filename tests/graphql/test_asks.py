@@ -79,11 +79,11 @@ async def test_a_team_names_a_delegate_and_an_escalation_team_and_null_ends_both
 
     until = format_moment(clock.now + DAY)
     growth = {"name": "growth"}
-    named = await update(delegate={"team": growth, "until": until}, escalationTeam=growth)
-    assert named["team"] == {"delegate": growth, "delegateUntil": until, "escalationTeam": growth}
-    assert (await update(metadata={}))["team"] == named["team"]
-    ended = await update(delegate=None, escalationTeam=None)
-    assert ended["team"] == {"delegate": None, "delegateUntil": None, "escalationTeam": None}
+    with_both = await update(delegate={"team": growth, "until": until}, escalationTeam=growth)
+    assert with_both["team"] == {"delegate": growth, "delegateUntil": until, "escalationTeam": growth}
+    assert (await update(metadata={}))["team"] == with_both["team"]
+    without_any = await update(delegate=None, escalationTeam=None)
+    assert without_any["team"] == {"delegate": None, "delegateUntil": None, "escalationTeam": None}
     for values, field in (
         ({"delegate": {"team": {"name": "finance"}, "until": until}}, "delegate"),
         ({"delegate": {"team": growth, "until": clock.now.isoformat()}}, "delegate"),

@@ -48,8 +48,8 @@ async def test_an_answer_holds_for_the_next_proposal_of_the_same_change(
         case _:
             await world.publish(asset, without("total"), supersede=True)
     before = (await world.events())[-1].sequence
-    opened, carried = await propose(world, asset, "note", supersede=True)
-    assert opened.id != proposal.id
+    second, carried = await propose(world, asset, "note", supersede=True)
+    assert second.id != proposal.id
     assert (carried.response, carried.responded_at, carried.carried_from) == (response, start, first.id)
     assert (carried.notes, carried.migration_deadline) == (first.notes, first.migration_deadline)
     assert "ACKNOWLEDGMENT_REQUESTED" not in await world.kinds(before)
@@ -57,10 +57,10 @@ async def test_an_answer_holds_for_the_next_proposal_of_the_same_change(
     [registration] = await world.registrations()
     assert (registration.status is RegistrationStatus.MIGRATING) is (response is LATER)
     if response is LATER:
-        assert opened.expires_at >= start + 47 * DAY
-    changed = await world.answer(opened, team, NO)
+        assert second.expires_at >= start + 47 * DAY
+    changed = await world.answer(second, team, NO)
     assert changed.proposal.status is ProposalStatus.REJECTED
-    assert (await world.acknowledgments(opened))[0].carried_from is None
+    assert (await world.acknowledgments(second))[0].carried_from is None
 
 
 @pytest.mark.parametrize(("days", "holds"), [(89, True), (90, False)])

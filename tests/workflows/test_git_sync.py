@@ -34,6 +34,7 @@ from tessera_gql.workflows.git import sync as git_verbs
 from tessera_gql.workflows.git.folder import Commit
 from tessera_gql.workflows.git.state import PullResult
 from tessera_gql.workflows.registrations import RegistrationDetails
+from tessera_gql.workflows.teams import DelegateChange, EscalationChange, SubstituteChanges
 from tests.conftest import FixedClock
 from tests.workflows.git_folders import pull, push
 from tests.world import World, adding
@@ -54,6 +55,12 @@ async def create_catalog(world: World, clock: FixedClock) -> None:
     await world.publish(asset, adding("coupon"), metadata={"ticket": "A-1"})
     clock.advance(days=2, microseconds=7)
     team = await world.team("con")
+    substitutes = SubstituteChanges(
+        DelegateChange(TeamRef(name="Équipe ✨"), clock.now + timedelta(days=30)),
+        EscalationChange(TeamRef(name="producers")),
+    )
+    async with world.database.write() as session:
+        await team_verbs.update(session, ANONYMOUS, TeamRef(id=team.id), substitutes=substitutes)
     twins = [
         await world.asset(fqn, team, description=text)
         for fqn, text in (("a.b_c", "One.\n\nTwo: x # y"), ("a_b.c", "no"))
@@ -103,6 +110,7 @@ async def test_push_pull_into_an_empty_database_and_push_again_are_the_same_byte
     world: World, clock: FixedClock, empty_database: Database, tmp_path: Path
 ) -> None:
     await create_catalog(world, clock)
+    empty_database.clock = clock
     first, second = tmp_path / "first", tmp_path / "second"
     result = await push(world.database, first)
     assert set(result.changed) == set(tree(first))

@@ -45,12 +45,12 @@ async def propose(world: World, on_silence: OnSilence, *, consumers: int = 1, **
 
 
 async def substitute(
-    world: World, team: Team, *, delegate: Team | None = None, until: Any = None, **other: Any
+    world: World, team: Team, *, delegate: Team | None = None, until: Any = None, escalation: Team | None = None
 ) -> None:
     change = DelegateChange(TeamRef(id=delegate.id), until) if delegate else None
-    escalation = EscalationChange(TeamRef(id=other["escalation"].id)) if other else None
+    new = EscalationChange(TeamRef(id=escalation.id)) if escalation else None
     async with world.database.write() as session:
-        await teams.update(session, world.actor, TeamRef(id=team.id), substitutes=SubstituteChanges(change, escalation))
+        await teams.update(session, world.actor, TeamRef(id=team.id), substitutes=SubstituteChanges(change, new))
 
 
 async def answer_as(world: World, team: Team, proposal: Proposal, asked: Team) -> None:
@@ -289,8 +289,8 @@ async def test_a_delegate_is_asked_and_reminded_as_well(world: World, database: 
 async def test_a_delegation_to_itself_or_without_a_near_end_is_refused(
     world: World, clock: FixedClock, days: int
 ) -> None:
-    team, other = await world.team("a"), await world.team("b")
-    for delegate, until in ((other, clock.now + days * DAY), (team, clock.now + DAY)):
+    team, second = await world.team("a"), await world.team("b")
+    for delegate, until in ((second, clock.now + days * DAY), (team, clock.now + DAY)):
         with pytest.raises(Invalid) as refused:
             await substitute(world, team, delegate=delegate, until=until)
         assert refused.value.field == ("delegate",)

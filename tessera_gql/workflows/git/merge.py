@@ -27,6 +27,7 @@ from tessera_gql.workflows.assets import AssetDetails
 from tessera_gql.workflows.git import history
 from tessera_gql.workflows.git.announcements import merge_announcements
 from tessera_gql.workflows.git.state import PullResult, PullState, locate_errors, parse_enum, require_unique
+from tessera_gql.workflows.teams import DelegateChange, EscalationChange, SubstituteChanges
 from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
 
 
@@ -35,7 +36,8 @@ async def merge_files(session: Session, actor: Actor, files: Sequence[tuple[str,
     state = PullState(session, actor)
     team_files = [(path, file) for path, file in files if isinstance(file, TeamFile)]
     asset_files = [(path, file) for path, file in files if isinstance(file, AssetFile)]
-    await _merge_teams(state, team_files, _referenced_teams(asset_files))
+    await _merge_teams(state, team_files, _referenced_teams(asset_files) | _referenced_substitutes(team_files))
+    await _merge_substitutes(state, team_files)
     await _merge_assets(state, asset_files)
     await history.merge_contracts(state, asset_files)
     await _merge_registrations(state, asset_files)
@@ -52,6 +54,31 @@ def _referenced_teams(files: Iterable[tuple[str, AssetFile]]) -> set[str]:
         names |= {registration.consumer for registration in file.registrations}
         names |= {entry.declared_by for entry in file.deprecations}
     return names
+
+
+def _referenced_substitutes(files: Iterable[tuple[str, TeamFile]]) -> set[str]:
+    return {name for _, file in files for name in (file.delegate, file.escalation_team) if name is not None}
+
+
+async def _merge_substitutes(state: PullState, files: Sequence[tuple[str, TeamFile]]) -> None:
+    """Set the delegates and escalation teams of the files. A delegation that has ended meanwhile is left out."""
+    rows = await teams.by_ids(state.session, [state.get_team_id(file.name) for _, file in files])
+    present = {row.id: row for row in rows}
+    for path, file in files:
+        with locate_errors(path, file.line):
+            row = present[state.get_team_id(file.name)]
+            until = file.delegate_until if file.delegate is not None else None
+            delegate = state.get_team_id(file.delegate) if file.delegate and until else None
+            if until is not None and until <= state.session.now:
+                delegate = until = None
+            escalation = state.get_team_id(file.escalation_team) if file.escalation_team else None
+            if (row.delegate_team_id, row.delegate_until, row.escalation_team_id) == (delegate, until, escalation):
+                continue
+            substitutes = SubstituteChanges(
+                DelegateChange(TeamRef(id=delegate) if delegate else None, until),
+                EscalationChange(TeamRef(id=escalation) if escalation else None),
+            )
+            await team_verbs.update(state.session, state.actor, TeamRef(id=row.id), substitutes=substitutes)
 
 
 async def _merge_teams(state: PullState, files: Sequence[tuple[str, TeamFile]], other_names: set[str]) -> None:

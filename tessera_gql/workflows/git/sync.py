@@ -8,6 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -26,7 +27,7 @@ from tessera_gql.policy.access import Action, Actor, authorize
 from tessera_gql.policy.enums import AssetTier
 from tessera_gql.store import assets, contracts, deprecations, lineage, registrations, teams
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import AssetDependency, Contract, Deprecation, Registration
+from tessera_gql.store.tables import AssetDependency, Contract, Deprecation, Registration, Team
 from tessera_gql.workflows.git import folder as git_folder
 from tessera_gql.workflows.git import merge
 from tessera_gql.workflows.git.folder import Commit, PushResult
@@ -76,9 +77,7 @@ async def _load_contents(session: Session) -> list[TeamFile | AssetFile]:
     consumers = _group_by(await registrations.list_all_live(session), "asset_id")
     announced = _group_by(await deprecations.list_all_live(session), "asset_id")
     edges = _group_by(await lineage.list_all(session), "dependent_asset_id")
-    team_files = [
-        TeamFile(name=team.name, archived=team.archived_at is not None, metadata=team.meta) for team in team_rows
-    ]
+    team_files = [names.team(team, session.now) for team in team_rows]
     asset_files = [
         AssetFile(
             fqn=asset.fqn,
@@ -121,6 +120,17 @@ class _Names:
 
     teams: Mapping[UUID, str]
     assets: Mapping[UUID, str]
+
+    def team(self, row: Team, now: datetime) -> TeamFile:
+        delegate = teams.to_delegation(row).find_delegate(now)
+        return TeamFile(
+            name=row.name,
+            archived=row.archived_at is not None,
+            delegate=self.teams[delegate] if delegate else None,
+            delegate_until=row.delegate_until if delegate else None,
+            escalation_team=self.teams[row.escalation_team_id] if row.escalation_team_id else None,
+            metadata=row.meta,
+        )
 
     def contract(self, row: Contract) -> ContractEntry:
         return ContractEntry(
