@@ -141,12 +141,12 @@ def combine_edges(lineage: QueryLineage, fqn: str, columns: Sequence[str], befor
     if fqn not in lineage.stars:
         return edges
     described = {name.lower() for name in columns}
-    kept = {
+    passed_through = {
         (source, target, kind)
         for source, target, kind in before
         if kind is ColumnEdgeKind.COPIED and source.lower() == target.lower() and source.lower() not in described
     }
-    return edges | kept
+    return edges | passed_through
 
 
 def _known_stamp(state: ManifestState, model: Model) -> str | None:
