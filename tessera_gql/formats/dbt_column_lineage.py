@@ -158,9 +158,8 @@ class _Resolver:
             if opposite is None and not is_by_name and number < len(rights):
                 opposite = rights[number]
             references = origin.references | (opposite.references if opposite else set())
-            output.columns[name] = _ColumnOrigin(
-                references, is_copy=origin.is_copy and (opposite is None or opposite.is_copy)
-            )
+            is_copy = origin.is_copy and (opposite is None or opposite.is_copy)
+            output.columns[name] = _ColumnOrigin(references, is_copy=is_copy)
         if is_by_name or has_stars:
             for name, origin in right.columns.items():
                 output.columns.setdefault(name, origin)
@@ -353,9 +352,8 @@ def _find_in(sources: Iterable[_Output], name: str, *, is_whole: bool) -> _Colum
     if not candidates:
         candidates = [origin for source in sources if (origin := source.pass_through(name)).references]
         # The outputs of a table function have no names here, but come from what it reads.
-        candidates += [
-            _ColumnOrigin(set(source.filters)) for source in sources if not source.columns and not source.stars
-        ]
+        nameless = [source for source in sources if not source.columns and not source.stars]
+        candidates += [_ColumnOrigin(set(source.filters)) for source in nameless]
     references = {reference for origin in candidates for reference in origin.references}
     return _ColumnOrigin(references, is_copy=is_whole and len(candidates) == 1 and candidates[0].is_copy)
 
