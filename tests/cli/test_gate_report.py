@@ -232,3 +232,11 @@ def test_json_has_answers_notes_and_the_line_beside_the_keys_of_before() -> None
     assert model["answers"] == {"growth": "MIGRATING"}
     assert model["notes"] == {"growth": "After the campaign."}
     assert model["asked"][0]["reads"] == [{"fields": ("total",), "purpose": "Which campaigns pay."}]
+
+
+def test_lineage_paths_are_printed_and_unknown_ones_say_so() -> None:
+    steps = [{"asset": {"id": "1", "fqn": f"a.b.{name}"}, "field": column} for name, column in (("orders", "coupon"),)]
+    steps.append({"asset": {"id": "2", "fqn": "a.b.fct_orders"}, "field": None})
+    paths = [{"isKnown": False, "steps": steps}]
+    lines = [*gate_report.render_text(result(table(asked={"paths": paths})))]
+    assert "  via      orders.coupon → fct_orders.* (lineage unknown)" in lines
