@@ -71,7 +71,7 @@ def find_column_lineage(
 
 
 @dataclass
-class _Made:
+class _ColumnOrigin:
     """What a column is made from; `is_copy` if it is one column as it is."""
 
     references: set[Reference] = field(default_factory=set[Reference])
@@ -86,20 +86,20 @@ class _Output:
     known nowhere may exist.
     """
 
-    columns: dict[str, _Made] = field(default_factory=dict[str, _Made])
+    columns: dict[str, _ColumnOrigin] = field(default_factory=dict[str, _ColumnOrigin])
     filters: set[Reference] = field(default_factory=set[Reference])
     stars: set[str] = field(default_factory=set[str])
 
-    def find(self, name: str) -> _Made | None:
+    def find(self, name: str) -> _ColumnOrigin | None:
         """Find a column that is known to exist."""
         return self.columns.get(name)
 
-    def pass_through(self, name: str) -> _Made:
+    def pass_through(self, name: str) -> _ColumnOrigin:
         """Return a column that only a star may bring."""
-        return _Made({(table, name) for table in self.stars}, is_copy=len(self.stars) == 1)
+        return _ColumnOrigin({(table, name) for table in self.stars}, is_copy=len(self.stars) == 1)
 
     def all_references(self) -> set[Reference]:
-        references = {item for made in self.columns.values() for item in made.references}
+        references = {item for origin in self.columns.values() for item in origin.references}
         return references | self.filters | {(table, "") for table in self.stars}
 
 
@@ -153,15 +153,16 @@ class _Resolver:
         output = _Output(filters=left.filters | right.filters, stars=left.stars | right.stars)
         rights = [*right.columns.values()]
         has_stars = bool(output.stars)
-        for number, (name, made) in enumerate(left.columns.items()):
-            other = right.columns.get(name) if is_by_name or has_stars else None
-            if other is None and not is_by_name and number < len(rights):
-                other = rights[number]
-            references = made.references | (other.references if other else set())
-            output.columns[name] = _Made(references, is_copy=made.is_copy and (other is None or other.is_copy))
+        for number, (name, origin) in enumerate(left.columns.items()):
+            opposite = right.columns.get(name) if is_by_name or has_stars else None
+            if opposite is None and not is_by_name and number < len(rights):
+                opposite = rights[number]
+            references = origin.references | (opposite.references if opposite else set())
+            is_copy = origin.is_copy and (opposite is None or opposite.is_copy)
+            output.columns[name] = _ColumnOrigin(references, is_copy=is_copy)
         if is_by_name or has_stars:
-            for name, made in right.columns.items():
-                output.columns.setdefault(name, made)
+            for name, origin in right.columns.items():
+                output.columns.setdefault(name, origin)
         if expression.args.get("distinct") or isinstance(expression, exp.Except | exp.Intersect):
             output.filters |= output.all_references()
         return output
@@ -175,7 +176,7 @@ class _Resolver:
             return _Output(stars={".".join(parts)})
         if table.args.get("pivots"):
             return _Output(filters={(fqn, "")})
-        columns = {name: _Made({(fqn, name)}, is_copy=True) for name in self._columns[fqn]}
+        columns = {name: _ColumnOrigin({(fqn, name)}, is_copy=True) for name in self._columns[fqn]}
         return _Output(columns, stars={fqn})
 
 
@@ -225,13 +226,13 @@ class _SelectResolver:
         nodes = [node for part in parts for node in (part if isinstance(part, list) else [part])]
         return [node for node in nodes if isinstance(node, exp.Expression)]
 
-    def _resolve_projection(self, expression: Any) -> _Made:
+    def _resolve_projection(self, expression: Any) -> _ColumnOrigin:
         from sqlglot import exp  # noqa: PLC0415
 
         if isinstance(expression, exp.Column) and not expression.is_star:
-            made = self._find(expression)
-            return _Made(set(made.references), is_copy=made.is_copy)
-        return _Made(self.collect(expression))
+            origin = self._find(expression)
+            return _ColumnOrigin(set(origin.references), is_copy=origin.is_copy)
+        return _ColumnOrigin(self.collect(expression))
 
     def _expand_star(self, projection: Any, output: _Output) -> None:
         """Add every column of the sources that a star stands for, without those that it excludes or replaces."""
@@ -247,16 +248,16 @@ class _SelectResolver:
             if item.args.get("alias")
         }
         for source in sources:
-            for name, made in source.columns.items():
+            for name, origin in source.columns.items():
                 if name not in excluded:
                     previous = output.columns.get(renamed.get(name, name))
-                    joined = _Made(made.references | previous.references) if previous else made
+                    joined = _ColumnOrigin(origin.references | previous.references) if previous else origin
                     output.columns[renamed.get(name, name)] = joined
             output.stars |= source.stars
         for item in star.args.get("replace") or ():
             output.columns[item.alias_or_name.lower()] = self._resolve_projection(item.unalias())
         for name in excluded:
-            output.columns.setdefault(name, _Made()) if output.stars and len(sources) == 1 else None
+            output.columns.setdefault(name, _ColumnOrigin()) if output.stars and len(sources) == 1 else None
 
     def _collect_clause(self, node: Any, output: _Output) -> set[Reference]:
         """Collect what a clause reads. A name may be that of an output column, and USING names one of each side."""
@@ -269,15 +270,15 @@ class _SelectResolver:
                 keys = [name for source in self.sources.values() for name in source.columns]
             for name in keys:
                 for source in self.sources.values():
-                    made = source.find(name)
-                    references |= made.references if made else source.pass_through(name).references
+                    origin = source.find(name)
+                    references |= origin.references if origin else source.pass_through(name).references
         for number in node.find_all(exp.Literal) if isinstance(node, exp.Group | exp.Order) else ():
             position = int(number.this) - 1 if number.is_int else -1
             if 0 <= position < len(output.columns):
                 references |= [*output.columns.values()][position].references
         return references
 
-    def collect(self, expression: Any, aliases: Mapping[str, _Made] | None = None) -> set[Reference]:
+    def collect(self, expression: Any, aliases: Mapping[str, _ColumnOrigin] | None = None) -> set[Reference]:
         """Collect all references in an expression, and those of the queries inside of it."""
         from sqlglot import exp  # noqa: PLC0415
         from sqlglot.optimizer.scope import walk_in_scope  # noqa: PLC0415
@@ -286,8 +287,8 @@ class _SelectResolver:
         for node in walk_in_scope(expression):
             if isinstance(node, exp.Column) and not node.is_star:
                 references |= self._find(node).references
-                if aliases and not node.table and (made := aliases.get(node.name.lower())):
-                    references |= made.references
+                if aliases and not node.table and (origin := aliases.get(node.name.lower())):
+                    references |= origin.references
             elif isinstance(node, exp.Star) and not isinstance(node.parent, exp.Count | exp.Column):
                 references |= self.read_all()
             elif isinstance(node, exp.Column) and not isinstance(node.parent, exp.Count):
@@ -309,7 +310,7 @@ class _SelectResolver:
         sources = [self.sources[name]] if name in self.sources else self.sources.values()
         return {reference for source in sources for reference in source.all_references()}
 
-    def _find(self, column: Any) -> _Made:
+    def _find(self, column: Any) -> _ColumnOrigin:
         """Find what a column is made from. It may name a source, a field of a column, or a source as a whole."""
         parts = [part.name.lower() for part in column.parts]
         for resolver in self._list_queries():
@@ -317,14 +318,14 @@ class _SelectResolver:
             if alias is not None:
                 position = parts.index(alias) + 1
                 return _find_in([resolver.sources[alias]], parts[position], is_whole=position == len(parts) - 1)
-        made = _Made()
+        origin = _ColumnOrigin()
         for resolver in self._list_queries():
             if len(parts) == 1 and parts[0] in resolver.sources and not resolver.is_column(parts[0]):
-                return _Made(resolver.read_all(parts[0]))
-            made = _find_in([*resolver.sources.values()], parts[0], is_whole=len(parts) == 1)
-            if made.references or resolver.is_column(parts[0]):
-                return made
-        return made
+                return _ColumnOrigin(resolver.read_all(parts[0]))
+            origin = _find_in([*resolver.sources.values()], parts[0], is_whole=len(parts) == 1)
+            if origin.references or resolver.is_column(parts[0]):
+                return origin
+        return origin
 
     def _list_queries(self) -> "Iterator[_SelectResolver]":
         """List this query and, if it is correlated, those around it."""
@@ -344,16 +345,17 @@ class _SelectResolver:
         return _SelectResolver(self.resolver, parent, without=self.scope)
 
 
-def _find_in(sources: Iterable[_Output], name: str, *, is_whole: bool) -> _Made:
+def _find_in(sources: Iterable[_Output], name: str, *, is_whole: bool) -> _ColumnOrigin:
     """Find a column in the sources that have it, else in all that may have it."""
     sources = [*sources]
-    known = [made for source in sources if (made := source.find(name)) is not None]
-    if not known:
-        known = [made for source in sources if (made := source.pass_through(name)).references]
+    candidates = [origin for source in sources if (origin := source.find(name)) is not None]
+    if not candidates:
+        candidates = [origin for source in sources if (origin := source.pass_through(name)).references]
         # The outputs of a table function have no names here, but come from what it reads.
-        known += [_Made(set(source.filters)) for source in sources if not source.columns and not source.stars]
-    references = {reference for made in known for reference in made.references}
-    return _Made(references, is_copy=is_whole and len(known) == 1 and known[0].is_copy)
+        nameless = [source for source in sources if not source.columns and not source.stars]
+        candidates += [_ColumnOrigin(set(source.filters)) for source in nameless]
+    references = {reference for origin in candidates for reference in origin.references}
+    return _ColumnOrigin(references, is_copy=is_whole and len(candidates) == 1 and candidates[0].is_copy)
 
 
 def _rename_outputs(scope: "Scope", output: _Output) -> _Output:
@@ -378,18 +380,18 @@ def _build_edges(
             edges[source[0]].add((spelling.get(source, source[1]), target, kind))
     if sum(map(len, edges.values())) > MAX_EDGES:
         raise UnknownLineage("the query has too many columns")
-    return {fqn: frozenset(found) for fqn, found in edges.items()}
+    return {fqn: frozenset(items) for fqn, items in edges.items()}
 
 
 def _list_edges(output: _Output, targets: Mapping[str, str]) -> Iterator[tuple[Reference, str, EdgeKind]]:
-    made_by_name = dict(output.columns)
+    origins_by_name = dict(output.columns)
     for name in targets:
         top_level = name.split(".")[0]
-        if top_level not in made_by_name:
-            made_by_name[top_level] = output.pass_through(top_level)
-    for name, made in made_by_name.items():
-        kind = EdgeKind.COPIED if made.is_copy else EdgeKind.DERIVED
-        for reference in made.references:
+        if top_level not in origins_by_name:
+            origins_by_name[top_level] = output.pass_through(top_level)
+    for name, origin in origins_by_name.items():
+        kind = EdgeKind.COPIED if origin.is_copy else EdgeKind.DERIVED
+        for reference in origin.references:
             yield reference, targets.get(name, name), kind
     for reference in output.filters:
         yield reference, "", EdgeKind.FILTER

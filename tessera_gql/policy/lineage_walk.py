@@ -145,7 +145,7 @@ class LineageWalk:
         self._asset, self._owner, self._lineage, self._unaffected = asset, owner, lineage, unaffected
         self._origins = _Origins.of(breaking)
         self._reached: dict[Node, int] = {}
-        self._known: dict[Node, int] = {}
+        self._known_bits: dict[Node, int] = {}
         self._names: dict[Node, str] = {}
         self._parents: dict[Node, list[tuple[int, Node | None]]] = defaultdict(list)
         self._teams: dict[UUID, _TeamReasons] = defaultdict(_TeamReasons)
@@ -183,7 +183,7 @@ class LineageWalk:
             self._reached[node] = bits
             self._parents[node].append((bits, None))
         self._spread(start, is_known=True)
-        self._known = dict(self._reached)
+        self._known_bits = dict(self._reached)
         self._spread(dict(self._reached), is_known=False)
 
     def _spread(self, frontier: dict[Node, int], *, is_known: bool) -> None:
@@ -252,7 +252,7 @@ class LineageWalk:
 
     def _add(self, team: UUID, node: Node, bits: int, read: str, end: Node | None, *, is_known: bool) -> None:
         """Add reasons for a team that reads a field of the node's asset; `end` is a step behind the node."""
-        reasons, known_bits = self._teams[team], self._known.get(node, 0)
+        reasons, known_bits = self._teams[team], self._known_bits.get(node, 0)
         text = read if node[0] == self._asset else to_read(node[0], read)
         for number in self._origins.list_numbers(bits):
             is_path_known = is_known and bool(known_bits >> number & 1)

@@ -99,9 +99,9 @@ async def lock_more(session: Session, asset_ids: Collection[UUID]) -> None:
     missing = frozenset(asset_ids) - session.locked_asset_ids
     if not missing or session.dialect == "sqlite":
         return
-    held = session.locked_asset_ids
-    if session.may_defer and held and min(missing) < max(held):
-        raise LocksMissing(missing | held)
+    locked = session.locked_asset_ids
+    if session.may_defer and locked and min(missing) < max(locked):
+        raise LocksMissing(missing | locked)
     await _lock_ids(session, missing)
 
 

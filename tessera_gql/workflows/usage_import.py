@@ -25,8 +25,9 @@ from tessera_gql.workflows import proposal_lifecycle
 from tessera_gql.workflows.acknowledgment_requests import release_request
 from tessera_gql.workflows.proposal_lifecycle import ProposalResult
 from tessera_gql.workflows.quiet_proofs import find_releases
+from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
 from tessera_gql.workflows.usage_log import DayReads, ReadsByDay, UsageLog
-from tessera_gql.workflows.usage_sources import load_rules, update_asked
+from tessera_gql.workflows.usage_sources import load_rules
 
 BATCH_DAYS = 4_000
 """Days of readers that one transaction takes: a fraction of a second."""
@@ -147,7 +148,7 @@ async def import_batch(session: Session, actor: Actor, plan: ImportPlan) -> Impo
     }
     if read_assets:
         session.record(ReadsObserved(usage_source_id=source.id, assets=len(read_assets)))
-    await update_asked(session, read_assets)
+    await update_upstream_proposals(session, read_assets, includes_assets=True)
     counts = ImportCounts(
         plan.counts.principals + new_principals,
         plan.counts.observations + new_observations,

@@ -1,6 +1,5 @@
 """Create usage sources, and map the principals that they have seen to teams."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,11 +8,11 @@ from tessera_gql.policy.access import Action, Actor, authorize
 from tessera_gql.policy.usage import PrincipalRules, clean_principal_pattern, clean_source_name
 from tessera_gql.policy.usage_events import PrincipalMapped, PrincipalUnmapped, UsageSourceCreated
 from tessera_gql.policy.validation import uniqueness_key
-from tessera_gql.store import assets, proposals, teams, usage
+from tessera_gql.store import assets, teams, usage
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import PrincipalRule, UsageSource, new_id
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows.proposal_lifecycle import update_asked_teams
+from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
 
 MAX_RULES = 10_000
 
@@ -121,17 +120,10 @@ async def _apply_rules(session: Session) -> int:
     await assets.lock_by_ids(session, asset_ids)
     for team, ids in changed.items():
         await usage.assign_team(session, ids, team)
-    await update_asked(session, asset_ids)
+    await update_upstream_proposals(session, asset_ids, includes_assets=True)
     return len(principal_ids)
 
 
 async def load_rules(session: Session) -> PrincipalRules:
     """Load the rules of principals."""
     return PrincipalRules((row.pattern, row.team_id) for row in await usage.list_rules(session))
-
-
-async def update_asked(session: Session, asset_ids: Collection[UUID]) -> None:
-    """Update the asked teams of the open proposals of assets, whose locks the caller holds."""
-    open_rows = await proposals.list_open(session, [*asset_ids])
-    for asset in await assets.by_ids(session, sorted(row.asset_id for row in open_rows)):
-        await update_asked_teams(session, asset)

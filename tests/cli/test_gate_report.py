@@ -288,3 +288,11 @@ def test_a_deprecated_read_fails_the_gate_and_is_in_every_format() -> None:
     failure = suite.find("testcase/failure")
     assert failure is not None
     assert failure.get("message") == READ_TEXT
+
+
+def test_lineage_paths_are_printed_and_unknown_ones_say_so() -> None:
+    steps = [{"asset": {"id": "1", "fqn": f"a.b.{name}"}, "field": column} for name, column in (("orders", "coupon"),)]
+    steps.append({"asset": {"id": "2", "fqn": "a.b.fct_orders"}, "field": None})
+    paths = [{"isKnown": False, "steps": steps}]
+    lines = [*gate_report.render_text(result(table(asked={"paths": paths})))]
+    assert "  via      orders.coupon → fct_orders.* (lineage unknown)" in lines

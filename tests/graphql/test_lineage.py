@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tessera_gql.policy.enums import ColumnEdgeKind
+from tessera_gql.store.tables import ColumnEdge, Team
 from tests.graphql.conftest import Ask
 from tests.world import ORDERS, World, adding, without
 
@@ -134,3 +136,59 @@ async def test_impact_refuses_what_a_publish_would_refuse(world: World, answer: 
         reply = await answer(IMPACT, **arguments)
         assert reply["data"] == {"impact": None}
         assert reply["errors"][0]["extensions"]["code"] == "INVALID"
+
+
+COLUMNS = """
+query ($fqn: String!, $direction: LineageDirection!, $column: String, $first: Int, $after: String) {
+  asset(by: {fqn: $fqn}) {
+    columnLineage(direction: $direction, column: $column, first: $first, after: $after) {
+      totalCount pageInfo { hasNextPage endCursor }
+      nodes { sourceColumn targetColumn kind source { fqn } target { fqn } } edges { cursor node { kind } }
+    }
+  }
+}
+"""
+ASKED = """
+query ($schema: JSON!) {
+  impact(asset: {fqn: "analytics.core.orders"}, schema: $schema) {
+    askedByUnknownLineage
+    asked { team { name } isLineageUnknown paths { isKnown steps { asset { fqn } field } } }
+  }
+}
+"""
+
+
+async def test_column_lineage_is_listed_and_its_paths_are_reasons_of_the_impact(world: World, ask: Ask) -> None:
+    orders = await world.published()
+    owner = next(team for team in await world.rows(Team) if team.id == orders.owner_team_id)
+    finance, sales = await world.team("finance"), await world.team("sales")
+    marts, other = await world.asset("x.marts", owner), await world.asset("x.other", owner)
+    for asset, team in ((marts, finance), (other, sales)):
+        await world.publish(asset)
+        await world.depend(asset, orders)
+        await world.register(asset, team, "total")
+    async with world.database.write() as session:
+        ends = {"source_asset_id": orders.id, "target_asset_id": marts.id, "created_at": session.now}
+        links = [("note", "total", ColumnEdgeKind.DERIVED), ("order_id", "", ColumnEdgeKind.FILTER)]
+        names = ("source_column", "target_column", "kind")
+        await session.insert_all([ColumnEdge(**ends, **dict(zip(names, link, strict=True))) for link in links])
+    page = (await ask(COLUMNS, fqn=orders.fqn, direction="DOWNSTREAM", first=1))["asset"]["columnLineage"]
+    assert (page["totalCount"], page["pageInfo"]["hasNextPage"]) == (2, True)
+    cursor = page["pageInfo"]["endCursor"]
+    remaining = (await ask(COLUMNS, fqn=orders.fqn, direction="DOWNSTREAM", after=cursor))["asset"]["columnLineage"]
+    assert [(node["sourceColumn"], node["targetColumn"]) for node in remaining["nodes"]] == [("order_id", None)]
+    upstream = (await ask(COLUMNS, fqn="x.marts", direction="UPSTREAM", column="total"))["asset"]["columnLineage"]
+    assert [node["kind"] for node in upstream["nodes"]] == ["DERIVED", "FILTER"]
+    impact = (await ask(ASKED, schema=without("note")))["impact"]
+    assert impact["askedByUnknownLineage"] == 1
+    by_team = {item["team"]["name"]: item for item in impact["asked"]}
+    assert {name: item["isLineageUnknown"] for name, item in by_team.items()} == {"finance": False, "sales": True}
+    assert by_team["finance"]["paths"] == [
+        {
+            "isKnown": True,
+            "steps": [
+                {"asset": {"fqn": "analytics.core.orders"}, "field": "note"},
+                {"asset": {"fqn": "x.marts"}, "field": "total"},
+            ],
+        }
+    ]

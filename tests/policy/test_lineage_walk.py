@@ -83,8 +83,8 @@ def test_exactly_the_teams_that_a_change_hurts_are_asked(
             hops = [*zip(path.steps, path.steps[1:], strict=False)]
             assert all((before[0], after[0]) in graph for before, after in hops)
             assert path.is_known == all(graph[before[0], after[0]] for before, after in hops)
-    known = {pair: items for pair, items in graph.items() if items}
-    hurt_for_sure = brute_force(column, known, owner, reading)
+    linked = {pair: items for pair, items in graph.items() if items}
+    hurt_for_sure = brute_force(column, linked, owner, reading)
     assert {team for team, reasons in asked.items() if not reasons.is_lineage_unknown} >= hurt_for_sure
 
 

@@ -107,8 +107,8 @@ async def test_an_ask_stops_at_own_tables_that_no_longer_read_the_column_and_sta
     await synced(world)
     broken = manifest(CHANGED, model("stg", query, *columns, reads=("orders",)), MART)
     impact = await plan(world, broken)
-    found = {fqn.rpartition(".")[2]: str(item.state) for fqn, item in impact.tables.items()}
-    assert {name: state for name, state in found.items() if state != "UNCHANGED"} == states
+    states_by_name = {fqn.rpartition(".")[2]: str(item.state) for fqn, item in impact.tables.items()}
+    assert {name: state for name, state in states_by_name.items() if state != "UNCHANGED"} == states
     await ask(world, broken)
     asked = [len(await world.asked(proposal)) for proposal in await world.rows(Proposal)]
     assert sum(asked) == sum(state == "ASK" for state in states.values())

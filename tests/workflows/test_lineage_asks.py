@@ -88,8 +88,8 @@ async def test_a_reader_of_other_columns_behind_the_owners_tables_is_only_inform
     await world.register(staging, finance, "total")
     proposal = await propose(world, orders, "note")
     assert proposal.status is ProposalStatus.APPROVED
-    (opened,) = [event for event in await world.events() if event.kind == "PROPOSAL_OPENED"]
-    assert opened.payload["informed"] == [str(finance.id)]
+    (event,) = [event for event in await world.events() if event.kind == "PROPOSAL_OPENED"]
+    assert event.payload["informed"] == [str(finance.id)]
 
 
 async def test_unknown_lineage_passes_every_column_and_says_so(world: World) -> None:

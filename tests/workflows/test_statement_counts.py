@@ -50,12 +50,12 @@ async def costs_of(world: World, consumers: int) -> Costs:
 MOST = {
     "unchanged": 4,
     "compatible": 10,
-    "proposed": 18,
+    "proposed": 20,
     "proposed again": 6,
     "last answer": 16,
-    "late registration": 23,
-    "unregistration": 20,
-    "publication": 19,
+    "late registration": 32,
+    "unregistration": 28,
+    "publication": 21,
 }
 
 

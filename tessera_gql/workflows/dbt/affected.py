@@ -113,9 +113,9 @@ def _apply_links(plan: ManifestPlan, stored: Links) -> Links:
 def _follow_consumers(edges: Sequence[AssetEdge], stored: Links, released: OwnLineage) -> tuple[list[AssetEdge], Links]:
     """Take the lineage of other teams' tables from their queries in the manifest, as their registrations are."""
     is_own = {(edge.source, edge.target): edge.source_owner == edge.target_owner for edge in edges}
-    kept = {(edge.source, edge.target) for edge in released.edges}
+    remaining = {(edge.source, edge.target) for edge in released.edges}
     links = {pair: released.links[pair] for pair in released.links if not is_own.get(pair, False)}
-    return [edge for edge in edges if is_own[edge.source, edge.target] or (edge.source, edge.target) in kept], {
+    return [edge for edge in edges if is_own[edge.source, edge.target] or (edge.source, edge.target) in remaining], {
         **stored,
         **links,
     }
@@ -132,17 +132,17 @@ async def _read_released(plan: ManifestPlan, edges: Sequence[AssetEdge], stored:
     targets = {fqns[edge.target] for edge in edges if edge.target in fqns}
     models = {model.fqn: model for model in state.manifest.models if model.fqn in targets and model.has_compiled_code}
     lineages = await asyncio.to_thread(read_all, state, [*models.values()], plan.cache)
-    links, kept, removed = dict(stored), list[AssetEdge](), {asset.id for asset in plan.removed}
+    links, remaining, removed = dict(stored), list[AssetEdge](), {asset.id for asset in plan.removed}
     for edge in edges:
         if edge.target in removed and edge.target_owner != edge.source_owner:
             continue
         source, target = fqns.get(edge.source), fqns.get(edge.target, "")
         lineage = lineages.get(target)
         if source is None or lineage is None or lineage.reason:
-            kept.append(edge)
+            remaining.append(edge)
         elif source in models[target].depends_on:
-            kept.append(edge)
+            remaining.append(edge)
             pair = (edge.source, edge.target)
             before = [(link.source_column, link.target_column, link.kind) for link in stored.get(pair, ())]
             links[pair] = _to_column_links(combine_edges(lineage, source, state.columns.get(source, ()), before))
-    return OwnLineage(kept, links)
+    return OwnLineage(remaining, links)

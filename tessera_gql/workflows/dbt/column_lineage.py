@@ -89,12 +89,15 @@ def read_lineage(state: ManifestState, model: Model, cache: ManifestCache) -> Qu
     return lineage
 
 
-def compute_stamp(state: ManifestState, model: Model) -> str | None:
-    """Hash what the lineage of a model depends on; None if there is nothing to read."""
+def compute_stamp(state: ManifestState, model: Model, asset: UUID | None = None) -> str | None:
+    """Hash what the lineage of a model depends on; None if there is nothing to read.
+
+    The `asset` is part of a stored hash: metadata that was copied to another database says nothing of its edges.
+    """
     if model.compiled_code is None or not model.depends_on:
         return None
     upstream = [[fqn, state.query_names.get(fqn), state.columns.get(fqn, ())] for fqn in model.depends_on]
-    inputs = [LINEAGE_VERSION, state.manifest.adapter, model.compiled_code, model.columns, upstream]
+    inputs = [str(asset), LINEAGE_VERSION, state.manifest.adapter, model.compiled_code, model.columns, upstream]
     return hashlib.blake2b(orjson.dumps(inputs), digest_size=12).hexdigest()
 
 
@@ -115,7 +118,7 @@ async def compare_column_lineage(
     session: Session, state: ManifestState, ids: Mapping[str, UUID], models: Sequence[Model], cache: ManifestCache
 ) -> ColumnLineageChanges:
     """Compare the lineage of the queries that changed since they were last read with the stored edges."""
-    stamps = {model.fqn: stamp for model in models if (stamp := compute_stamp(state, model)) is not None}
+    stamps = {model.fqn: stamp for model in models if (stamp := compute_stamp(state, model, ids[model.fqn]))}
     pending = [model for model in models if model.fqn in stamps and _known_stamp(state, model) != stamps[model.fqn]]
     if not pending:
         return ColumnLineageChanges()
@@ -141,12 +144,12 @@ def combine_edges(lineage: QueryLineage, fqn: str, columns: Sequence[str], befor
     if fqn not in lineage.stars:
         return edges
     described = {name.lower() for name in columns}
-    kept = {
+    passed_through = {
         (source, target, kind)
         for source, target, kind in before
         if kind is ColumnEdgeKind.COPIED and source.lower() == target.lower() and source.lower() not in described
     }
-    return edges | kept
+    return edges | passed_through
 
 
 def _known_stamp(state: ManifestState, model: Model) -> str | None:

@@ -47,9 +47,9 @@ def compare_lineage(
             existing_pairs.add(pair)
         if edge.evidence is Evidence.DBT_MANIFEST and pair not in manifest_pairs:
             obsolete.append(edge.id)
-    gone = set(obsolete)
-    kept = {(edge.dependent_asset_id, edge.dependency_asset_id) for edge in present if edge.id not in gone}
-    removed = {(edge.dependent_asset_id, edge.dependency_asset_id) for edge in present} - kept
+    removed_ids = set(obsolete)
+    pairs = {edge.id: (edge.dependent_asset_id, edge.dependency_asset_id) for edge in present}
+    removed = {*pairs.values()} - {pair for edge_id, pair in pairs.items() if edge_id not in removed_ids}
     return LineageChanges(sorted(set(manifest_pairs) - existing_pairs), obsolete, frozenset(removed))
 
 
