@@ -13,13 +13,13 @@ from tessera_gql.errors import Refusal
 from tessera_gql.notifications.deadlines import apply_due_deadlines
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.policy.enums import AssetTier, ContractStatus, DebtKind, Intent, Response
+from tessera_gql.store import ask_policies
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import (
     Acknowledgment,
     Answer,
-    AskPolicy,
     Asset,
     Contract,
     Debt,
@@ -223,17 +223,18 @@ class Implementation:
         await session.update_row(Asset, self.ids[asset], tier=AssetTier(tier), is_tier_confirmed=True)
 
     async def set_policy(self, session: Session, tier: str, policy: Policy) -> None:
-        await session.execute(table(AskPolicy).delete().where(table(AskPolicy).c.tier == AssetTier(tier)))
-        row = AskPolicy(
-            tier=AssetTier(tier),
-            due_days=policy.due_days,
-            remind_days_before=sorted(policy.remind, reverse=True),
-            escalate_after_days=policy.escalate,
-            on_silence=policy.on_silence,
-            row_version=1,
-            updated_at=session.now,
-        )
-        await session.insert(row, conflict_message="set at this moment")
+        values = {
+            "tier": AssetTier(tier),
+            "due_days": policy.due_days,
+            "remind_days_before": sorted(policy.remind, reverse=True),
+            "escalate_after_days": policy.escalate,
+            "on_silence": policy.on_silence,
+            "row_version": 1,
+            "updated_at": session.now,
+        }
+        policies = ask_policies.TABLE
+        await session.execute(policies.delete().where(policies.c.tier == AssetTier(tier)))
+        await session.execute(policies.insert().values(values))
 
     async def work(self, *, workers: int) -> None:
         """Run one or two workers at once, as two servers do."""
