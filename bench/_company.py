@@ -1,6 +1,6 @@
 """Generate a company of teams, tables and columns, and say by brute force which teams a change of columns hurts.
 
-The generator knows from which columns each column is made, also where the database does not: a twentieth of the tables have
+The generator knows from which columns each column is made, also where the database does not: one table in twenty has
 unknown lineage.
 """
 
