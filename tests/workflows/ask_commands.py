@@ -244,6 +244,18 @@ class Model(World):
         self.correct_debts(row.asset)
         self.update_readers(row.asset, ReleaseKind.REGISTRATION, row.team)
 
+    def sync_manifest(self, asset: str, team: str, columns: frozenset[str]) -> None:
+        """The manifest of a team says what its report reads, which is the proof of a migration if it reads less."""
+        row = self.registrations.get(team)
+        if columns == (row.fields if row is not None else frozenset()):
+            return
+        if columns:
+            self.registrations[team] = Registration(asset, team, f"{asset}_{team}", columns)
+        else:
+            del self.registrations[team]
+        self.correct_debts(asset)
+        self.update_readers(asset, ReleaseKind.MANIFEST)
+
     def correct_debts(self, asset: str) -> None:
         """A debt of a path ends when the team no longer names the path."""
         named = {

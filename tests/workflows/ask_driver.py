@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from tessera_gql.errors import Refusal
+from tessera_gql.formats import dbt
 from tessera_gql.notifications.deadlines import apply_due_deadlines
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.policy.enums import AssetTier, ContractStatus, DebtKind, Intent, Response
@@ -37,9 +38,13 @@ from tessera_gql.workflows import proposals as proposal_verbs
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows.assets import AssetDetails
 from tessera_gql.workflows.change_sets import ChangeSetRequest
+from tessera_gql.workflows.dbt.options import SyncOptions
+from tessera_gql.workflows.dbt.sync import sync_manifest
 from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
+from tests.formats.manifests import manifest, source
 from tests.workflows.ask_model import Atom, Policy, Schema
+from tests.workflows.dbt_syncs import of_project, team_table
 from tests.world import World
 
 Snapshot = dict[str, Any]
@@ -187,6 +192,15 @@ class Implementation:
     async def unregister(self, session: Session, key: int, team: str) -> None:
         await registration_verbs.unregister(session, self.actor(team), self.registrations[key])
 
+    async def sync_manifest(self, session: Session, asset: str, team: str, columns: frozenset[str]) -> None:
+        """Sync the manifest of a team that has one report, which reads these columns of an asset, or none."""
+        name = asset.rpartition(".")[2]
+        reads = {"nodes": [f"source.shop.{name}"] if columns else []}
+        query = f"select {', '.join(sorted(columns)) or '1 as id'}" + (f" from {asset}" if columns else "")
+        report = team_table(f"{name}_{team}", team, "id", depends_on=reads, compiled_code=query)
+        parsed = dbt.parse_manifest(of_project(manifest(source(name), report), team))
+        await sync_manifest(session, ANONYMOUS, parsed, SyncOptions(owner=TeamRef(id=self.ids[team])))
+
     async def answer(
         self,
         session: Session,
@@ -268,7 +282,9 @@ class Implementation:
             "debts": sorted(
                 (row.kind.value, self.name(row.team_id), self.name(row.asset_id), row.path) for row in debts
             ),
-            "active": {self.name(row.asset_id): row.schema_def for row in contracts},
+            "active": {
+                self.names[str(row.asset_id)]: row.schema_def for row in contracts if str(row.asset_id) in self.names
+            },
             "readers": sorted(
                 (self.name(row.asset_id), self.name(row.consumer_team_id), str(row.fields and sorted(row.fields)))
                 for row in live

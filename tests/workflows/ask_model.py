@@ -152,7 +152,7 @@ class World:
     active: dict[str, Schema | None]
     contracts: dict[str, int] = field(default_factory=dict[str, int])
     last: dict[str, Schema] = field(default_factory=dict[str, Schema])
-    registrations: dict[int, Registration] = field(default_factory=dict[int, Registration])
+    registrations: dict[int | str, Registration] = field(default_factory=dict[int | str, Registration])
     proposals: list[Proposal] = field(default_factory=list[Proposal])
     answers: dict[tuple[str, str, Atom], Answer] = field(default_factory=dict[tuple[str, str, Atom], Answer])
     debts: set[Debt] = field(default_factory=set[Debt])

@@ -23,7 +23,7 @@ from tessera_gql.store.tables import Base
 from tests.conftest import FixedClock
 from tests.workflows.ask_commands import Model
 from tests.workflows.ask_driver import Implementation, count_events, to_json_schema
-from tests.workflows.ask_model import Ask, Policy, Proposal, Schema, breaks
+from tests.workflows.ask_model import Ask, Policy, Proposal, Registration, Schema, breaks, declared
 
 pytestmark = pytest.mark.long
 
@@ -31,7 +31,8 @@ FUZZ = os.environ.get("TESSERA_FUZZ", "")
 STEPS = 30
 FULL: Schema = {"a": "string", "b": "string", "c": "integer", "s.x": "string", "s.y": "integer"}
 PATHS = ("a", "b", "c", "s", "s.x", "s.y")
-OWNERS = {"core.first": "owner", "core.second": "rival"}
+FIRST, SECOND = "analytics.core.first", "analytics.core.second"
+OWNERS = {FIRST: "owner", SECOND: "rival"}
 CONSUMERS = ("rival", "one", "two", "three")
 TEAMS = ("owner", *CONSUMERS)
 REPORTS = {f"mart.{team}": team for team in TEAMS}
@@ -111,9 +112,9 @@ class AskHistories(RuleBasedStateMachine):
     @initialize(dice=DICE)
     def begin(self, dice: Random) -> None:
         self.dice = dice
-        self.publish_schema("core.first", FULL)
+        self.publish_schema(FIRST, FULL)
         if dice.random() < 0.7:
-            self.publish_schema("core.second", FULL)
+            self.publish_schema(SECOND, FULL)
         for command in (self.set_policy, self.choose_substitute, self.choose_substitute):
             command()
         for _ in range(8):
@@ -129,6 +130,7 @@ class AskHistories(RuleBasedStateMachine):
             self.register: 1.5,
             self.change_registration: 2,
             self.unregister: 1.5,
+            self.sync_manifest: 2,
             self.end_or_extend: 3,
             self.transfer: 0.5,
             self.acknowledge_debts: 0.5,
@@ -154,7 +156,7 @@ class AskHistories(RuleBasedStateMachine):
 
     def choose_asset(self) -> str:
         """An asset, more often one with an open proposal."""
-        return self.dice.choice(["core.first", *OWNERS, *(row.asset for row in self.open_proposals())])
+        return self.dice.choice([FIRST, *OWNERS, *(row.asset for row in self.open_proposals())])
 
     def choose_fields(self) -> frozenset[str] | None:
         count = self.dice.choice([0, 1, 1, 2])
@@ -197,14 +199,24 @@ class AskHistories(RuleBasedStateMachine):
         self.do("register", next(self.numbers), self.choose_asset(), team, via, self.choose_fields())
 
     def change_registration(self) -> None:
-        if self.model.registrations:
-            key, row = self.dice.choice([*self.model.registrations.items()])
+        if rows := self.declared_readers():
+            key, row = self.dice.choice(rows)
             self.do("change_registration", key, row.team, self.choose_fields())
 
     def unregister(self) -> None:
-        if self.model.registrations:
-            key, row = self.dice.choice([*self.model.registrations.items()])
+        if rows := self.declared_readers():
+            key, row = self.dice.choice(rows)
             self.do("unregister", key, row.team)
+
+    def declared_readers(self) -> list[tuple[int, Registration]]:
+        return [(key, row) for key, row in self.model.registrations.items() if isinstance(key, int)]
+
+    def sync_manifest(self) -> None:
+        """Sync what the report of a team reads of the first table, as far as that has it."""
+        names = sorted(declared(self.model.active[FIRST] or {}) & {"a", "b", "c", "s"})
+        team = self.dice.choice([name for name in CONSUMERS if name != self.model.owners[FIRST]])
+        columns = frozenset(self.dice.sample(names, self.dice.randint(0, min(2, len(names)))))
+        self.do("sync_manifest", FIRST, team, columns, is_killed=self.is_rare())
 
     def answer(self) -> None:
         """Answer as an asked team, and now and then as another one or with a deadline that is refused."""
