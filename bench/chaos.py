@@ -1,7 +1,8 @@
 """Chaos test: no event is lost while servers are killed, connections cut, sockets dropped, and receivers fail.
 
 `python -m bench.chaos [--quick] [--database pg|sqlite]` exits with 1 if a subscriber or receiver lacks an event or has
-one twice or out of order, if an acknowledged publish is not in the database, or if the event log doesn't verify.
+one twice or out of order, if an acknowledged publish is not in the database, if the silence of an ask is counted twice
+or a change set is not published, or if the event log doesn't verify.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import asyncpg
 from sqlalchemy import select, update
 
 from bench._chaos_actors import Load, Receiver, Server, Subscriber, Writer, call, run_receivers
+from bench._chaos_asks import check_asks, create_writers
 from bench._servers import free_port, temporary_folder
 from tessera_gql.errors import Unavailable
 from tessera_gql.graphql.events import encode_cursor
@@ -111,6 +113,7 @@ async def _write_under_attack(run: Run, kind: str) -> None:
     writers = [Writer(number, run.urls) for number in range(run.load.writers)]
     for writer in writers:
         await writer.create_world()
+    askers = await create_writers(run.urls, run.database, run.load.changes)
     async with run_receivers(len(RECEIVER_KINDS)) as receivers, _subscribe(run, writers) as subscribers:
         starts = [
             await _create_webhook(run, receiver, kinds)
@@ -123,7 +126,9 @@ async def _write_under_attack(run: Run, kind: str) -> None:
         changes = run.load.changes // len(writers)
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS + run.load.changes * SECONDS_PER_CHANGE):
-                await asyncio.gather(*(writer.write(changes) for writer in writers))
+                await asyncio.gather(
+                    *(writer.write(changes) for writer in writers), *(asker.write() for asker in askers)
+                )
         except TimeoutError:
             run.violations.append("the writers did not finish in time")
         finally:
@@ -137,6 +142,7 @@ async def _write_under_attack(run: Run, kind: str) -> None:
         _check_subscribers(run, subscribers, log)
         await _check_receivers(run, receivers, starts, log)
     await _check_database(run, writers, log)
+    run.violations += check_asks(askers, log, run.counts)
 
 
 @asynccontextmanager

@@ -1,0 +1,440 @@
+"""A naive model of asks, made of sets and dictionaries from the rules of the domain alone.
+
+It knows columns, teams and days, and nothing of databases, locks or the code that it is compared with. A command that
+is refused leaves everything as it was.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from tessera_gql.policy.enums import DebtKind, OnSilence, ProposalStatus, ReleaseKind, Response
+
+Atom = tuple[str, str, str, str]
+"""A breaking change: its kind, the path, and what was there before and is after."""
+Read = tuple[Atom, str]
+"""A change and the path by which a team reads what it changes."""
+Schema = dict[str, str]
+"""The types of columns by path. `s` is an object if there is an `s.x` or `s.y`."""
+Debt = tuple[DebtKind, str, str, str | Atom]
+"""Kind, team, asset, and the path or the change."""
+Event = tuple[str, ...]
+
+YEAR = timedelta(days=366)
+STRICTNESS = {Response.BLOCKED: 2, Response.MIGRATING: 1, Response.APPROVED: 0}
+
+
+class RefusedError(Exception):
+    """The rules forbid the command."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What an ask gives: days to answer, reminders, escalation, and the meaning of silence."""
+
+    due_days: int = 30
+    remind: frozenset[int] = frozenset({3, 1})
+    escalate: int | None = None
+    on_silence: OnSilence = OnSilence.EXPIRE
+
+    @property
+    def span(self) -> timedelta:
+        return timedelta(days=self.due_days)
+
+    def end_after(self, due: datetime) -> datetime:
+        """Until when a proposal stays open for an answer that is due then: a week longer if silence blocks it."""
+        return due + timedelta(days=7) if self.on_silence is OnSilence.BLOCK else due
+
+
+@dataclass
+class Ask:
+    """The question to one team; `reads` None is everything. Reminders are due after `checked_at`."""
+
+    team: str
+    atoms: frozenset[Atom]
+    reads: frozenset[Read] | None
+    policy: Policy
+    due_at: datetime
+    checked_at: datetime
+    escalate_at: datetime | None
+    response: Response | None = None
+    deadline: datetime | None = None
+    answered_at: datetime | None = None
+    escalated_to: str | None = None
+    is_reopened: bool = False
+    is_overdue: bool = False
+    is_released: bool = False
+    evidence: ReleaseKind | None = None
+
+    @property
+    def waits(self) -> bool:
+        return self.response is None and not self.is_released
+
+    @property
+    def waits_for_expiry(self) -> bool:
+        return self.waits and self.policy.on_silence is OnSilence.EXPIRE
+
+    def agrees(self) -> bool:
+        silent = self.response is Response.SILENT and self.policy.on_silence is OnSilence.APPROVE
+        return self.response is Response.APPROVED or silent
+
+    def blocks(self) -> bool:
+        silent = self.response is Response.SILENT and self.policy.on_silence is OnSilence.BLOCK
+        return self.response is Response.BLOCKED or silent
+
+
+@dataclass
+class Proposal:
+    """A breaking change that waits, or has waited, for answers."""
+
+    asset: str
+    schema: Schema
+    base: int
+    atoms: frozenset[Atom]
+    proposer: str
+    opened_at: datetime
+    expires_at: datetime
+    is_automatic: bool
+    is_explicit: bool
+    change_set: str | None
+    status: ProposalStatus = ProposalStatus.PENDING
+    asks: dict[str, Ask] = field(default_factory=dict[str, Ask])
+
+    @property
+    def counting(self) -> list[Ask]:
+        return [ask for ask in self.asks.values() if not ask.is_released]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a team last said to a change of an asset; it outlives the proposal."""
+
+    response: Response
+    deadline: datetime | None
+    reads: frozenset[str] | None
+    at: datetime
+
+
+@dataclass
+class Registration:
+    """A reader: its fields, None for everything."""
+
+    asset: str
+    team: str
+    via: str | None
+    fields: frozenset[str] | None
+
+
+def declared(schema: Schema) -> frozenset[str]:
+    return frozenset(schema) | {path.split(".")[0] for path in schema}
+
+
+def breaks(old: Schema, new: Schema) -> frozenset[Atom]:
+    """What a reader of the old schema loses under the new one: columns that go, and types that change."""
+    gone = declared(old) - declared(new)
+    shape = {path: str(sorted((leaf, kind) for leaf, kind in old.items() if meets(path, leaf))) for path in gone}
+    removed = {("removed", path, shape[path], "") for path in gone if path.split(".")[0] not in gone - {path}}
+    changed = {("changed", path, old[path], new[path]) for path in old if path in new and old[path] != new[path]}
+    return frozenset(removed | changed)
+
+
+def meets(path: str, other: str) -> bool:
+    """Whether one path is the other, or lies in it."""
+    return path == other or path.startswith(f"{other}.") or other.startswith(f"{path}.")
+
+
+@dataclass
+class World:
+    """Everything that the rules speak of. `events` are the notifications of the last command."""
+
+    now: datetime
+    owners: dict[str, str]
+    active: dict[str, Schema | None]
+    contracts: dict[str, int] = field(default_factory=dict[str, int])
+    last: dict[str, Schema] = field(default_factory=dict[str, Schema])
+    registrations: dict[int | str, Registration] = field(default_factory=dict[int | str, Registration])
+    proposals: list[Proposal] = field(default_factory=list[Proposal])
+    answers: dict[tuple[str, str, Atom], Answer] = field(default_factory=dict[tuple[str, str, Atom], Answer])
+    debts: set[Debt] = field(default_factory=set[Debt])
+    delegates: dict[str, tuple[str, datetime]] = field(default_factory=dict[str, tuple[str, datetime]])
+    escalation: dict[str, str] = field(default_factory=dict[str, str])
+    policies: dict[str, Policy] = field(default_factory=dict[str, Policy])
+    tiers: dict[str, str] = field(default_factory=dict[str, str])
+    events: list[Event] = field(default_factory=list[Event])
+
+    def emit(self, *event: str) -> None:
+        self.events.append(event)
+
+    # Readers
+
+    def open_of(self, asset: str) -> Proposal | None:
+        return next((row for row in self.proposals if row.asset == asset and row.status.is_open), None)
+
+    def debt_paths(self, kind: DebtKind, team: str, asset: str) -> set[str | Atom]:
+        return {debt[3] for debt in self.debts if debt[:3] == (kind, team, asset)}
+
+    def find_hurt(self, asset: str, atoms: Collection[Atom]) -> dict[str, frozenset[Read] | None]:
+        """The teams that lose something, and by what they read it; None for everything."""
+        hurt: dict[str, frozenset[Read] | None] = {}
+        for row in self.registrations.values():
+            if row.asset != asset or row.team == self.owners[asset] or not atoms:
+                continue
+            reads = self.find_reads(row, atoms)
+            earlier = hurt.get(row.team, frozenset())
+            if reads is None or earlier is None:
+                hurt[row.team] = None
+            elif reads:
+                hurt[row.team] = earlier | reads
+        return hurt
+
+    def find_reads(self, row: Registration, atoms: Collection[Atom]) -> frozenset[Read] | None:
+        if row.fields is None or self.debt_paths(DebtKind.UNKNOWN_FIELD, row.team, row.asset) & row.fields:
+            return None
+        gone = self.debt_paths(DebtKind.REMOVED_FIELD, row.team, row.asset)
+        return frozenset(
+            (atom, path)
+            for atom in atoms
+            for path in row.fields
+            if (atom[1] == path if path in gone else meets(atom[1], path))
+        )
+
+    # Asking
+
+    def choose_policy(self, asset: str) -> Policy:
+        """The policy of the tier that an administrator has set; a suggested tier never consents by silence."""
+        policy = self.policies.get(self.tiers.get(asset, "NORMAL"), Policy())
+        if policy.on_silence is OnSilence.APPROVE and asset not in self.tiers:
+            return replace(policy, on_silence=OnSilence.EXPIRE)
+        return policy
+
+    def ask(self, row: Proposal, team: str, reads: frozenset[Read] | None) -> None:
+        """Ask a team, unless it has answered all of this for the same reads within 90 days."""
+        policy, now = self.choose_policy(row.asset), self.now
+        atoms = row.atoms if reads is None else frozenset(atom for atom, _ in reads)
+        due = row.expires_at if policy.on_silence is OnSilence.EXPIRE else now + policy.span
+        escalate = None if policy.escalate is None else now + timedelta(days=policy.escalate)
+        is_reopened = team in row.asks and row.asks[team].is_reopened
+        ask = row.asks[team] = Ask(team, atoms, reads, policy, due, now, escalate, is_reopened=is_reopened)
+        answers = [self.find_answer(row.asset, team, atom, reads) for atom in atoms]
+        if any(answer is None for answer in answers):
+            self.emit("REQUESTED", team, row.asset)
+            return
+        known = [answer for answer in answers if answer is not None]
+        strictest = max(known, key=lambda answer: STRICTNESS[answer.response])
+        same = [answer for answer in known if answer.response is strictest.response]
+        ask.response, ask.answered_at = strictest.response, strictest.at
+        ask.deadline = max((answer.deadline for answer in same if answer.deadline), default=None)
+        self.emit("CARRIED", team, row.asset, ask.response)
+
+    def find_answer(self, asset: str, team: str, atom: Atom, reads: frozenset[Read] | None) -> Answer | None:
+        answer = self.answers.get((team, asset, atom))
+        if answer is None or self.now >= answer.at + timedelta(days=90):
+            return None
+        if answer.deadline is not None and answer.deadline <= self.now:
+            return None
+        paths = None if reads is None else {path for touched, path in reads if touched == atom}
+        covered = answer.reads is None or (paths is not None and paths <= answer.reads)
+        return answer if covered else None
+
+    def revise(self, row: Proposal, evidence: ReleaseKind | None = None) -> None:
+        """Ask those who are hurt by more than before, and release those who are not hurt any more."""
+        hurt = self.find_hurt(row.asset, row.atoms)
+        for team in hurt.keys() - row.asks.keys():
+            self.ask(row, team, hurt[team])
+        for team in row.asks.keys() - hurt.keys():
+            if not row.asks[team].is_released:
+                self.release(row, row.asks[team], evidence)
+        for team in hurt.keys() & row.asks.keys():
+            self.revise_ask(row, row.asks[team], hurt[team])
+
+    def revise_ask(self, row: Proposal, ask: Ask, reads: frozenset[Read] | None) -> None:
+        atoms = row.atoms if reads is None else frozenset(atom for atom, _ in reads)
+        covered = ask.reads is None or (reads is not None and reads <= ask.reads)
+        if ask.is_released or not covered or not atoms <= ask.atoms:
+            self.ask(row, ask.team, reads)
+        else:
+            ask.atoms, ask.reads = atoms, reads
+
+    def release(self, row: Proposal, ask: Ask, evidence: ReleaseKind | None) -> None:
+        """End a question with its proof. A migration has ended with that: later reads are asked about again."""
+        if ask.response is Response.MIGRATING:
+            self.forget(row.asset, ask.atoms, ask.team)
+        ask.is_released, ask.evidence = True, evidence
+        self.emit("RELEASED", ask.team, row.asset, evidence or "")
+
+    def forget(self, asset: str, atoms: Iterable[Atom], team: str | None = None) -> None:
+        gone = set(atoms)
+        self.answers = {
+            key: answer
+            for key, answer in self.answers.items()
+            if not (key[1] == asset and key[2] in gone and team in (None, key[0]))
+        }
+
+    def update_readers(self, asset: str, evidence: ReleaseKind | None = None, registrant: str | None = None) -> None:
+        """Bring the open proposal of an asset in line with its readers, after what time has done to it."""
+        row = self.touch(asset)
+        if row is not None:
+            self.revise(row, evidence)
+            if row.status is ProposalStatus.APPROVED and registrant in row.asks:
+                self.limit_reopening(row.asks[registrant])
+            self.settle(row)
+
+    def limit_reopening(self, ask: Ask) -> None:
+        """A team that registers again and again reopens an approved proposal once."""
+        if ask.is_released or ask.agrees():
+            return
+        if ask.is_reopened:
+            raise RefusedError("the team has reopened it already")
+        ask.is_reopened = True
+
+    # Status and time
+
+    def touch(self, asset: str, *, may_publish: bool = True) -> Proposal | None:
+        """Apply time; the proposal that is open then."""
+        row = self.open_of(asset)
+        if row is not None:
+            self.settle(row, may_publish=may_publish)
+        return self.open_of(asset)
+
+    def settle(self, row: Proposal, *, may_publish: bool = True) -> None:
+        self.apply_time(row)
+        if any(ask.blocks() for ask in row.counting):
+            status = ProposalStatus.REJECTED
+        elif all(ask.agrees() for ask in row.counting):
+            status = ProposalStatus.APPROVED
+        else:
+            status = ProposalStatus.PENDING
+        if self.now >= row.expires_at and ProposalStatus.APPROVED not in (row.status, status):
+            status = ProposalStatus.EXPIRED
+        if status is not row.status:
+            self.end(row, status)
+        if status is ProposalStatus.APPROVED and row.is_automatic and may_publish and not self.is_stale(row):
+            self.publish_row(row)
+
+    def end(self, row: Proposal, status: ProposalStatus) -> None:
+        self.emit("STATUS", row.asset, row.status, status)
+        row.status = status
+
+    def apply_time(self, row: Proposal) -> None:
+        for ask in row.counting:
+            if ask.response is Response.MIGRATING and ask.deadline is not None and ask.deadline <= self.now:
+                self.mark_overdue(row, ask)
+            elif ask.response is None:
+                if ask.escalate_at is not None and ask.escalate_at <= self.now:
+                    self.escalate(row, ask)
+                if ask.policy.on_silence is not OnSilence.EXPIRE and ask.due_at <= min(self.now, row.expires_at):
+                    self.count_silence(row, ask)
+        if row.expires_at > self.now:
+            self.extend(row, max([row.expires_at, *self.find_needed(row)]))
+
+    def find_needed(self, row: Proposal) -> list[datetime]:
+        """Until when a proposal stays open: a week after a migration, and until silence is counted."""
+        weeks = [ask.deadline + timedelta(days=7) for ask in row.counting if ask.deadline is not None]
+        waiting = [ask for ask in row.counting if ask.waits and not ask.waits_for_expiry and ask.due_at > self.now]
+        silent = [ask.policy.end_after(ask.due_at) for ask in waiting]
+        return [*weeks, *(min(end, row.opened_at + YEAR) for end in silent)]
+
+    def extend(self, row: Proposal, until: datetime) -> None:
+        if until > row.expires_at:
+            self.move_expiry(row, until)
+
+    def move_expiry(self, row: Proposal, until: datetime) -> None:
+        row.expires_at = until
+        for ask in row.counting:
+            if ask.waits_for_expiry:
+                ask.due_at, ask.checked_at = until, self.now
+
+    def mark_overdue(self, row: Proposal, ask: Ask) -> None:
+        if not ask.is_overdue:
+            ask.is_overdue = True
+            self.emit("OVERDUE", ask.team, row.asset)
+            if ask.policy.escalate is not None and ask.escalated_to is None:
+                self.escalate(row, ask)
+        if ask.policy.on_silence in (OnSilence.EXTEND, OnSilence.APPROVE) and row.expires_at <= self.now:
+            until = self.next_period(row.expires_at, ask.policy)
+            if until <= row.opened_at + YEAR:
+                self.extend(row, until)
+
+    def next_period(self, moment: datetime, policy: Policy) -> datetime:
+        while moment <= self.now:
+            moment += policy.span
+        return moment
+
+    def count_silence(self, row: Proposal, ask: Ask) -> None:
+        if ask.policy.on_silence is OnSilence.EXTEND:
+            until = self.next_period(ask.due_at, ask.policy)
+            if until > row.opened_at + YEAR:
+                return
+            ask.due_at, ask.checked_at = until, self.now
+            self.extend(row, until)
+        else:
+            ask.response, ask.answered_at = Response.SILENT, self.now
+        self.emit("SILENCE", ask.team, row.asset, ask.policy.on_silence)
+
+    def escalate(self, row: Proposal, ask: Ask) -> None:
+        ask.escalate_at = None
+        other = self.escalation.get(ask.team)
+        if other is not None and other not in (self.owners[row.asset], row.proposer, ask.team):
+            ask.escalated_to = other
+            self.emit("ESCALATED", ask.team, row.asset, other)
+
+    def is_stale(self, row: Proposal) -> bool:
+        """Whether a newer contract adds a break that some team reads."""
+        active = self.active[row.asset]
+        if active is None or row.base == self.contracts[row.asset]:
+            return False
+        return bool(self.find_hurt(row.asset, breaks(active, row.schema) - row.atoms))
+
+    def remind(self, row: Proposal) -> None:
+        """Remind teams whose answer is due soon: of several missed reminders, the last one."""
+        sent: dict[tuple[int, datetime, OnSilence], set[str]] = {}
+        for ask in row.counting:
+            moments = {days: ask.due_at - timedelta(days=days) for days in ask.policy.remind}
+            if not ask.waits or not any(ask.checked_at < moment <= self.now for moment in moments.values()):
+                continue
+            ask.checked_at = self.now
+            passed = [days for days, moment in moments.items() if moment <= self.now < ask.due_at]
+            if passed:
+                audience = sent.setdefault((min(passed), ask.due_at, ask.policy.on_silence), set())
+                delegate, until = self.delegates.get(ask.team, ("", self.now))
+                audience |= {ask.team, *filter(None, [ask.escalated_to, delegate if self.now < until else None])}
+        for (days, _, _), audience in sent.items():
+            self.emit("REMINDER", row.asset, str(days), *sorted(audience))
+
+    # Publishing
+
+    def activate(self, asset: str, schema: Schema, skipped: dict[str, frozenset[Atom]] | None = None) -> None:
+        """Make a schema the contract; what readers lose without an answer stays as a debt."""
+        before = self.active[asset] or self.last.get(asset, {})
+        if self.active[asset] is not None:
+            self.forget(asset, breaks(before, schema))
+        self.active[asset] = self.last[asset] = schema
+        self.contracts[asset] = self.contracts.get(asset, 0) + 1
+        paths = declared(schema)
+        for debt in [debt for debt in self.debts if debt[2] == asset and debt[3] in paths]:
+            self.settle_debt(debt)
+        for row in self.registrations.values():
+            for path in (row.fields or frozenset()) - paths if row.asset == asset else ():
+                kinds = (DebtKind.REMOVED_FIELD, DebtKind.UNKNOWN_FIELD)
+                if not any((kind, row.team, asset, path) in self.debts for kind in kinds):
+                    self.add_debt((kinds[path not in declared(before)], row.team, asset, path))
+        for team, atoms in (skipped or {}).items():
+            for atom in atoms:
+                self.add_debt((DebtKind.FORCED, team, asset, atom))
+
+    def add_debt(self, debt: Debt) -> None:
+        if debt not in self.debts:
+            self.debts.add(debt)
+            self.emit("DEBT_RECORDED", *debt[:3])
+
+    def settle_debt(self, debt: Debt) -> None:
+        self.debts.discard(debt)
+        self.emit("DEBT_SETTLED", *debt[:3])
+
+    def publish_row(self, row: Proposal) -> None:
+        active = self.active[row.asset]
+        if active is not None and row.base != self.contracts[row.asset]:
+            row.atoms = breaks(active, row.schema)
+        self.forget(row.asset, row.atoms)
+        self.activate(row.asset, row.schema)
+        self.end(row, ProposalStatus.PUBLISHED)

@@ -1,0 +1,372 @@
+"""Random histories end in the same asks, notifications, answers and debts as those of the naive model, step by step."""
+
+import asyncio
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from tessera_gql.policy.enums import DebtKind, Intent, OnSilence, Response
+from tessera_gql.store.database import Database
+from tessera_gql.store.tables import Base
+from tests.conftest import FixedClock
+from tests.workflows.ask_commands import Model
+from tests.workflows.ask_driver import Implementation, count_events, to_json_schema
+from tests.workflows.ask_model import Ask, Policy, Proposal, Registration, Schema, breaks, declared
+
+pytestmark = pytest.mark.long
+
+FUZZ = os.environ.get("TESSERA_FUZZ", "")
+STEPS = 30
+FULL: Schema = {"a": "string", "b": "string", "c": "integer", "s.x": "string", "s.y": "integer"}
+PATHS = ("a", "b", "c", "s", "s.x", "s.y")
+FIRST, SECOND = "analytics.core.first", "analytics.core.second"
+OWNERS = {FIRST: "owner", SECOND: "rival"}
+CONSUMERS = ("rival", "one", "two", "three")
+TEAMS = ("owner", *CONSUMERS)
+REPORTS = {f"mart.{team}": team for team in TEAMS}
+
+
+def without(*paths: str, **types: str) -> Schema:
+    return {path: types.get(path, kind) for path, kind in FULL.items() if not path.startswith(paths or ("-",))}
+
+
+SCHEMAS = [
+    FULL,
+    FULL,
+    without("a"),
+    without("a", "b"),
+    without("a", "s"),
+    without("b"),
+    without("s"),
+    without("s.x"),
+    without(c="string"),
+    without("a", c="string"),
+    {**FULL, "d": "string"},
+    {**without("a"), "d": "string"},
+]
+POLICIES = [
+    Policy(),
+    Policy(10, frozenset({2}), 4, OnSilence.APPROVE),
+    Policy(10, frozenset({3, 1}), None, OnSilence.BLOCK),
+    Policy(20, frozenset({5}), 7, OnSilence.EXTEND),
+    Policy(14, frozenset(), 3, OnSilence.EXPIRE),
+]
+TIERS = ("NORMAL", "CRITICAL")
+DICE = st.randoms(use_true_random=True)
+UNSAID: dict[str, Any] = {
+    "supersede": False,
+    "force": False,
+    "automatic": False,
+    "explicit": False,
+    "change_set": None,
+    "expires_at": None,
+}
+"""The options of a publish that names none."""
+
+
+@dataclass
+class Environment:
+    """What histories share: a loop, a clock, and how to reach an empty database."""
+
+    runner: asyncio.Runner
+    connect: Callable[[FixedClock], Database]
+    reset: Callable[[], Coroutine[Any, Any, None]]
+
+
+class AskHistories(RuleBasedStateMachine):
+    """A random history, run by the model and by the implementation side by side."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__()
+        self.environment, self.clock, self.dice = environment, FixedClock(), Random(0)
+        self.run = environment.runner.run
+        self.run(environment.reset())
+        self.code = Implementation(lambda: environment.connect(self.clock))
+        self.model = Model(self.clock.now, OWNERS | REPORTS, dict.fromkeys(OWNERS))
+        self.numbers = itertools.count()
+        self.run(self.code.create(OWNERS | REPORTS, [*TEAMS]))
+
+    def teardown(self) -> None:
+        self.run(self.code.dispose())
+
+    def do(self, command: str, *arguments: Any, is_killed: bool = False, **options: Any) -> None:
+        """Run a command on both sides, unless the process is killed before it commits: then nothing has happened."""
+        note(f"{command} {arguments} {options}{' KILLED' if is_killed else ''}")
+        code, model = getattr(self.code, command), getattr(self.model, command)
+        allowed = self.run(self.code.attempt(lambda session: code(session, *arguments, **options), is_killed=is_killed))
+        if not is_killed:
+            assert self.model.attempt(lambda: model(*arguments, **options)) == allowed, "one side refuses the command"
+
+    @initialize(dice=DICE)
+    def begin(self, dice: Random) -> None:
+        self.dice = dice
+        self.publish_schema(FIRST, FULL)
+        if dice.random() < 0.7:
+            self.publish_schema(SECOND, FULL)
+        for command in (self.set_policy, self.choose_substitute, self.choose_substitute):
+            command()
+        for _ in range(8):
+            self.register()
+
+    @rule(dice=DICE)
+    def step(self, dice: Random) -> None:
+        self.dice = dice
+        commands = {
+            self.publish: 7,
+            self.answer: 10,
+            self.wait: 6,
+            self.register: 1.5,
+            self.change_registration: 2,
+            self.unregister: 1.5,
+            self.sync_manifest: 2,
+            self.end_or_extend: 3,
+            self.transfer: 0.5,
+            self.acknowledge_debts: 0.5,
+            self.choose_substitute: 1.5,
+            self.set_policy: 1.5,
+            self.set_tier: 0.5,
+            self.kill_worker: 1,
+        }
+        dice.choices([*commands], [*commands.values()])[0]()
+
+    @invariant()
+    def both_are_equal(self) -> None:
+        events = self.run(self.code.read_events())
+        assert events == count_events(self.model.events)
+        self.model.events = []
+        state = self.run(self.code.read({"proposals": [vars(row) for row in self.model.proposals]}))
+        assert state == describe(self.model)
+
+    # Choices, most of them of something that is allowed
+
+    def open_proposals(self) -> list[Proposal]:
+        return [row for row in self.model.proposals if row.status.is_open]
+
+    def choose_asset(self) -> str:
+        """An asset, more often one with an open proposal."""
+        return self.dice.choice([FIRST, *OWNERS, *(row.asset for row in self.open_proposals())])
+
+    def choose_fields(self) -> frozenset[str] | None:
+        count = self.dice.choice([0, 1, 1, 2])
+        return frozenset(self.dice.sample(PATHS, count)) or None
+
+    def choose_days(self, *days: int) -> datetime:
+        return self.clock.now + timedelta(days=self.dice.choice(days))
+
+    def is_rare(self) -> bool:
+        return self.dice.random() < 0.1
+
+    def publish(self) -> None:
+        """Publish a new schema, or one that was asked about before."""
+        asset, dice = self.choose_asset(), self.dice
+        active = self.model.active[asset] or {}
+        earlier = [row.schema for row in self.model.proposals if row.asset == asset][-3:]
+        breaking = [schema for schema in (*earlier, *earlier, *SCHEMAS) if breaks(active, schema)]
+        schema = dice.choice(breaking if breaking and dice.random() < 0.8 else [FULL, FULL, *SCHEMAS])
+        is_release = dice.random() < 0.5
+        choice = dice.choice(["automatic", "explicit", "", "", ""])
+        self.publish_schema(
+            asset,
+            schema,
+            is_release=is_release,
+            supersede=dice.random() < 0.6,
+            force=is_release and self.is_rare(),
+            automatic=is_release and choice == "automatic",
+            explicit=choice == "explicit",
+            change_set=dice.choice([None, None, None, "repo#1", "repo#2"]),
+            expires_at=self.choose_days(3, 60) if dice.random() < 0.2 else None,
+        )
+
+    def publish_schema(self, asset: str, schema: Schema, *, is_release: bool = True, **options: Any) -> None:
+        intent = Intent.RELEASE if is_release else Intent.ASK
+        self.do("publish", asset, schema, intent, is_killed=self.is_rare(), **(UNSAID | options))
+
+    def register(self) -> None:
+        team = self.dice.choice(CONSUMERS)
+        via = self.dice.choice([None, f"mart.{team}"])
+        self.do("register", next(self.numbers), self.choose_asset(), team, via, self.choose_fields())
+
+    def change_registration(self) -> None:
+        if rows := self.declared_readers():
+            key, row = self.dice.choice(rows)
+            self.do("change_registration", key, row.team, self.choose_fields())
+
+    def unregister(self) -> None:
+        if rows := self.declared_readers():
+            key, row = self.dice.choice(rows)
+            self.do("unregister", key, row.team)
+
+    def declared_readers(self) -> list[tuple[int, Registration]]:
+        return [(key, row) for key, row in self.model.registrations.items() if isinstance(key, int)]
+
+    def sync_manifest(self) -> None:
+        """Sync what the report of a team reads of the first table, as far as that has it."""
+        names = sorted(declared(self.model.active[FIRST] or {}) & {"a", "b", "c", "s"})
+        team = self.dice.choice([name for name in CONSUMERS if name != self.model.owners[FIRST]])
+        columns = frozenset(self.dice.sample(names, self.dice.randint(0, min(2, len(names)))))
+        self.do("sync_manifest", FIRST, team, columns, is_killed=self.is_rare())
+
+    def answer(self) -> None:
+        """Answer as an asked team, and now and then as another one or with a deadline that is refused."""
+        dice = self.dice
+        if not any(row.asks for row in self.open_proposals()):
+            self.publish()
+        elif asked := [(row.asset, team) for row in self.open_proposals() for team in sorted(row.asks)]:
+            asset, team = dice.choice(asked)
+            response = dice.choice([Response.APPROVED, Response.APPROVED, Response.MIGRATING, Response.BLOCKED])
+            deadline = self.choose_days(1, 10, 45, 100, 360) if response is Response.MIGRATING else None
+            notes = "not before the migration" if response is Response.BLOCKED else None
+            actor = dice.choice([team, team, team, *TEAMS])
+            self.do("answer", asset, team, response, deadline, notes, actor=actor)
+
+    def end_or_extend(self) -> None:
+        if self.model.proposals:
+            asset = self.dice.choice(self.model.proposals).asset
+            command = self.dice.choice(["withdraw", "publish_proposal", "publish_proposal", "extend_proposal"])
+            until = [self.choose_days(5, 40, 90, 366)] if command == "extend_proposal" else []
+            self.do(command, asset, *until, is_killed=self.is_rare())
+
+    def transfer(self) -> None:
+        self.do("transfer", self.choose_asset(), self.dice.choice(TEAMS))
+
+    def acknowledge_debts(self) -> None:
+        if forced := sorted({debt[1:3] for debt in self.model.debts if debt[0] is DebtKind.FORCED}):
+            self.do("acknowledge_debts", *self.dice.choice(forced))
+
+    def choose_substitute(self) -> None:
+        team, other = self.dice.sample(TEAMS, 2)
+        if self.dice.random() < 0.5:
+            self.do("set_delegate", team, other, self.choose_days(3, 60))
+        else:
+            self.do("set_escalation", team, other)
+
+    def set_policy(self) -> None:
+        self.do("set_policy", self.dice.choice(TIERS), self.dice.choice(POLICIES))
+
+    def set_tier(self) -> None:
+        self.do("set_tier", self.choose_asset(), self.dice.choice(TIERS))
+
+    def wait(self) -> None:
+        """Let days pass, with no worker, one, or two at once."""
+        days, workers = self.dice.choice([1, 2, 5, 9, 11, 28, 30, 95]), self.dice.choice([0, 1, 1, 1, 2])
+        note(f"wait {days} days, {workers} workers")
+        self.clock.advance(days=days)
+        self.model.now = self.clock.now
+        if workers:
+            self.run(self.code.work(workers=workers))
+            self.model.work(list(OWNERS))
+            self.model.send_reminders()
+
+    def kill_worker(self) -> None:
+        """A worker ends after the first of its proposals, and another process goes on."""
+        if asked := self.open_proposals():
+            self.do("work_partly", self.dice.choice(asked).asset)
+            self.run(self.code.restart())
+
+
+def describe(model: Model) -> dict[str, Any]:
+    """The state of the model as `Implementation.read` gives that of the implementation."""
+    return {
+        "proposals": [
+            {
+                "asset": row.asset,
+                "status": row.status.value,
+                "expires": row.expires_at,
+                "atoms": row.atoms,
+                "asks": {team: describe_ask(ask) for team, ask in row.asks.items()},
+            }
+            for row in model.proposals
+        ],
+        "answers": {(*key, row.response.value, row.deadline, row.reads, row.at) for key, row in model.answers.items()},
+        "debts": sorted(
+            (kind.value, team, asset, subject if isinstance(subject, str) else subject[1])
+            for kind, team, asset, subject in model.debts
+        ),
+        "active": {asset: to_json_schema(schema) for asset, schema in model.active.items() if schema is not None},
+        "readers": sorted(
+            (row.asset, row.team, str(None if row.fields is None else sorted(row.fields)))
+            for row in model.registrations.values()
+        ),
+    }
+
+
+def describe_ask(ask: Ask) -> dict[str, Any]:
+    if ask.is_released:
+        return {"released": ask.evidence and ask.evidence.value}
+    return {
+        "atoms": ask.atoms,
+        "reads": ask.reads,
+        "response": ask.response and ask.response.value,
+        "deadline": ask.deadline,
+        "due": ask.due_at if ask.response is None else None,
+        "silence": ask.policy.on_silence.value,
+        "escalated": ask.escalated_to or "",
+        "overdue": ask.is_overdue,
+    }
+
+
+def count_histories(few: int, many: int) -> int:
+    """The number of histories: `few`, `many` with TESSERA_FUZZ=long, or the number that it holds."""
+    return int(FUZZ) if FUZZ.isdigit() else many if FUZZ else few
+
+
+def run_histories(environment: Environment, count: int) -> None:
+    run_state_machine_as_test(
+        lambda: AskHistories(environment),
+        settings=settings(
+            max_examples=count,
+            stateful_step_count=STEPS,
+            deadline=None,
+            derandomize=not FUZZ,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+            report_multiple_bugs=False,
+            phases=[Phase.generate, Phase.shrink],
+            print_blob=False,
+        ),
+    )
+
+
+def test_random_histories_on_sqlite_equal_those_of_the_model(sqlite_template: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.db"
+
+    async def reset() -> None:
+        for name in (path, path.with_name("model.db-wal"), path.with_name("model.db-shm")):
+            name.unlink(missing_ok=True)
+        shutil.copy(sqlite_template, path)
+
+    with asyncio.Runner() as runner:
+        run_histories(
+            Environment(runner, lambda clock: Database(f"sqlite:///{path}", clock=clock), reset),
+            count_histories(100, 2_000),
+        )
+
+
+def test_random_histories_on_postgresql_equal_those_of_the_model(postgres_database_url: str) -> None:
+    names = [table.fullname for table in reversed(Base.metadata.sorted_tables)]
+
+    async def reset() -> None:
+        connection = await asyncpg.connect(postgres_database_url)
+        try:
+            await connection.execute("SET session_replication_role = replica")
+            await connection.execute("; ".join(f"DELETE FROM {name}" for name in names))
+        finally:
+            await connection.close()
+
+    with asyncio.Runner() as runner:
+        run_histories(
+            Environment(runner, lambda clock: Database(postgres_database_url, clock=clock), reset),
+            count_histories(10, 300),
+        )
