@@ -91,6 +91,15 @@ async def create_catalog(world: World, clock: FixedClock) -> None:
             dependency=AssetRef(id=asset.id),
             type_=DependencyType.CONSUMES,
         )
+    await announce(world, clock, asset, twins[0])
+    clock.advance(hours=1)
+    ended = await world.register(twins[0], world.consumers[0])
+    await world.unregister(ended)
+
+
+async def announce(world: World, clock: FixedClock, asset: Asset, superseded: Asset) -> None:
+    """Declare deprecations and a successor, and let schemas state others."""
+    async with world.database.write() as session:
         details = AssetDetails(superseded_by=AssetRef(fqn="drawn.t"))
         await asset_verbs.update(session, ANONYMOUS, AssetRef(fqn="a.b_c"), details=details)
         terms = DeprecationTerms(clock.now + timedelta(days=20), "total: net", "Twice\nstored.")
@@ -99,11 +108,8 @@ async def create_catalog(world: World, clock: FixedClock) -> None:
     clock.advance(hours=1)
     await world.publish(asset, adding("coupon", {"type": "string", "deprecated": True, "x-sunset": "2030-01-01"}))
     await world.publish(
-        twins[0], {"type": "object", "deprecated": True, "x-sunset": "2029-02-03"}, force=True, reason="r"
+        superseded, {"type": "object", "deprecated": True, "x-sunset": "2029-02-03"}, force=True, reason="r"
     )
-    clock.advance(hours=1)
-    ended = await world.register(twins[0], world.consumers[0])
-    await world.unregister(ended)
 
 
 async def test_push_pull_into_an_empty_database_and_push_again_are_the_same_bytes(
