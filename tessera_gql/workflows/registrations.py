@@ -78,8 +78,8 @@ async def register(
     )
     await session.insert(row, conflict_message="This team registered at this moment.")
     record_created(session, row, asset.owner_team_id)
-    await _update_asked_teams(session, actor, asset, row)
-    return await registrations.get(session, row.id)
+    is_unchanged = await _update_asked_teams(session, actor, asset, row) is None
+    return row if is_unchanged else await registrations.get(session, row.id)
 
 
 async def update(
@@ -114,10 +114,13 @@ async def unregister(
     return await registrations.get(session, row_id)
 
 
-async def _update_asked_teams(session: Session, actor: Actor, asset: Asset, row: Registration) -> None:
+async def _update_asked_teams(
+    session: Session, actor: Actor, asset: Asset, row: Registration
+) -> proposal_lifecycle.ProposalResult | None:
+    """Update the asked teams of the open proposal; None if there is none."""
     evidence = ReleaseEvidence(ReleaseKind.REGISTRATION, encode_global_id("Registration", row.id))
     registrant = Registrant(row.consumer_team_id, actor.is_admin)
-    await proposal_lifecycle.update_asked_teams(session, asset, evidence, registrant)
+    return await proposal_lifecycle.update_asked_teams(session, asset, evidence, registrant)
 
 
 def record_created(session: Session, row: Registration, owner: UUID) -> None:
