@@ -8,7 +8,6 @@ from pydantic import Field
 from tessera_gql.client.base_model import NODES, FieldSelection, Model
 from tessera_gql.client.enums import (
     AcknowledgmentResponse,
-    AssetTier,
     AwaitedStep,
     ChangeKind,
     ChangeSetStatus,
@@ -18,7 +17,6 @@ from tessera_gql.client.enums import (
     DependencyType,
     DocumentFormat,
     EventKind,
-    OnSilence,
     ProposalKind,
     ProposalStatus,
     PublishOutcome,
@@ -76,19 +74,6 @@ class Team(TeamSummary):
     delegate_until: datetime | None
     escalation_team: TeamSummary | None
     created_at: datetime
-    row_version: int
-
-
-class AskPolicy(Model):
-    """What an ask about an asset of the tier gives; `updated_at` is None for a default."""
-
-    tier: AssetTier
-    due_days: int
-    remind_days_before: tuple[int, ...]
-    escalate_after_days: int | None
-    on_silence: OnSilence
-    silence_means: str
-    updated_at: datetime | None
     row_version: int
 
 
