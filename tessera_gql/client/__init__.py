@@ -11,6 +11,7 @@ async with TesseraClient() as tessera:                    # an AsyncTesseraClien
         print(event.kind, event.cursor)
 """
 
+from tessera_gql.client.ask_policy_models import AskPolicy
 from tessera_gql.client.enums import (
     AcknowledgmentResponse,
     AssetTier,
@@ -50,7 +51,6 @@ from tessera_gql.client.methods import AsyncTesseraClient, TesseraClient
 from tessera_gql.client.models import (
     AcknowledgeResult,
     Acknowledgment,
-    AskPolicy,
     Asset,
     AwaitedTeam,
     Change,

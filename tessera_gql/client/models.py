@@ -8,7 +8,6 @@ from pydantic import Field
 from tessera_gql.client.base_model import NODES, FieldSelection, Model
 from tessera_gql.client.enums import (
     AcknowledgmentResponse,
-    AssetTier,
     AwaitedStep,
     ChangeKind,
     ChangeSetStatus,
@@ -19,7 +18,6 @@ from tessera_gql.client.enums import (
     DeprecationOrigin,
     DocumentFormat,
     EventKind,
-    OnSilence,
     ProposalKind,
     ProposalStatus,
     PublishOutcome,
@@ -78,19 +76,6 @@ class Team(TeamSummary):
     escalation_team: TeamSummary | None
     created_at: datetime
     archived_at: datetime | None
-    row_version: int
-
-
-class AskPolicy(Model):
-    """What an ask about an asset of the tier gives; `updated_at` is None for a default."""
-
-    tier: AssetTier
-    due_days: int
-    remind_days_before: tuple[int, ...]
-    escalate_after_days: int | None
-    on_silence: OnSilence
-    silence_means: str
-    updated_at: datetime | None
     row_version: int
 
 

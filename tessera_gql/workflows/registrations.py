@@ -85,8 +85,8 @@ async def register(
     await session.insert(row, conflict_message="This team registered at this moment.")
     await require_live_teams(session, consumer)
     record_created(session, row, asset.owner_team_id)
-    await _update_asked_teams(session, actor, asset, row)
-    return await registrations.get(session, row.id)
+    is_concerned = await _update_asked_teams(session, actor, asset, row)
+    return await registrations.get(session, row.id) if is_concerned else row
 
 
 async def update(
@@ -121,10 +121,11 @@ async def unregister(
     return await registrations.get(session, row_id)
 
 
-async def _update_asked_teams(session: Session, actor: Actor, asset: Asset, row: Registration) -> None:
+async def _update_asked_teams(session: Session, actor: Actor, asset: Asset, row: Registration) -> bool:
+    """Update the asked teams of open proposals; return whether there are any."""
     evidence = ReleaseEvidence(ReleaseKind.REGISTRATION, encode_global_id("Registration", row.id))
     registrant = Registrant(row.consumer_team_id, actor.is_admin)
-    await update_upstream_proposals(session, [asset.id], evidence, registrant, includes_assets=True)
+    return await update_upstream_proposals(session, [asset.id], evidence, registrant, includes_assets=True)
 
 
 def record_created(session: Session, row: Registration, owner: UUID) -> None:

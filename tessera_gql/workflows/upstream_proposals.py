@@ -22,22 +22,24 @@ async def update_upstream_proposals(
     registrant: Registrant | None = None,
     *,
     includes_assets: bool = False,
-) -> None:
+) -> bool:
     """Update the asked teams of proposals upstream of the assets, and of the assets themselves if they are included.
 
+    Returns whether there are such proposals.
     The `evidence` is what has changed the readers; see `revise_requests` for the `registrant`.
     """
     upstream = set(await column_edges.find_upstream(session, [*asset_ids]))
     candidates = upstream | set(asset_ids) if includes_assets else upstream - set(asset_ids)
     if not candidates:
-        return
+        return False
     open_ids = {row.asset_id for row in await proposals.list_open(session, sorted(candidates))}
     if not open_ids:
-        return
+        return False
     # An edge or an owner that changes may bring further tables into the reach of these proposals.
     await assets.lock_more(session, open_ids | await load_families(session, [*asset_ids]))
     for asset in sorted(await assets.by_ids(session, sorted(open_ids)), key=lambda row: row.id):
         await update_asked_teams(session, asset, evidence, registrant)
+    return True
 
 
 async def lock_with_sources(session: Session, asset_ids: Collection[UUID]) -> None:

@@ -5,8 +5,8 @@ from typing import TypedDict
 
 from typing_extensions import Unpack
 
+from tessera_gql.client.ask_policy_models import AskPolicy
 from tessera_gql.client.enums import AssetTier, OnSilence
-from tessera_gql.client.models import AskPolicy
 from tessera_gql.client.operation import Operation, RootField, build_nullable_variables
 
 

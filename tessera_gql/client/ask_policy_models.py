@@ -1,0 +1,19 @@
+"""Models of the policies of asks."""
+
+from datetime import datetime
+
+from tessera_gql.client.base_model import Model
+from tessera_gql.client.enums import AssetTier, OnSilence
+
+
+class AskPolicy(Model):
+    """What an ask about an asset of the tier gives; `updated_at` is None for a default."""
+
+    tier: AssetTier
+    due_days: int
+    remind_days_before: tuple[int, ...]
+    escalate_after_days: int | None
+    on_silence: OnSilence
+    silence_means: str
+    updated_at: datetime | None
+    row_version: int
