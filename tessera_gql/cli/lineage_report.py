@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from tessera_gql.client.models import LineageStep, ReasonPath
+from tessera_gql.client.result_models import LineageStep, ReasonPath
 
 MAX_PATHS = 5
 """Paths of one team that are printed; further ones are counted."""

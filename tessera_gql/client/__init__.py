@@ -49,7 +49,6 @@ from tessera_gql.client.inbox_models import ChangeSetAcknowledgment, InboxGroup
 from tessera_gql.client.manifest_models import ManifestReport
 from tessera_gql.client.methods import AsyncTesseraClient, TesseraClient
 from tessera_gql.client.models import (
-    AcknowledgeResult,
     Acknowledgment,
     Asset,
     AwaitedTeam,
@@ -60,21 +59,24 @@ from tessera_gql.client.models import (
     Contract,
     Debt,
     Deprecation,
-    DeprecationResult,
-    Diff,
     Event,
-    Impact,
     PendingAcknowledgment,
     Project,
     Proposal,
-    PublishResult,
     Registration,
-    RegistrationResult,
-    RetirementResult,
     Team,
 )
 from tessera_gql.client.operations.publishing import ChangeSetRequest, Document
 from tessera_gql.client.progress import Progress
+from tessera_gql.client.result_models import (
+    AcknowledgeResult,
+    DeprecationResult,
+    Diff,
+    Impact,
+    PublishResult,
+    RegistrationResult,
+    RetirementResult,
+)
 from tessera_gql.client.usage_models import Observation, Principal, UsageImportReport, UsageSource
 
 __all__ = [

@@ -7,7 +7,6 @@ from pydantic import Field
 from tessera_gql.client.base_model import Model
 from tessera_gql.client.enums import AcknowledgmentResponse, PublishOutcome, TableState
 from tessera_gql.client.models import (
-    AskedTeam,
     AssetSummary,
     ChangeSetSummary,
     ChangeSummary,
@@ -15,6 +14,7 @@ from tessera_gql.client.models import (
     ProposalSummary,
     TeamSummary,
 )
+from tessera_gql.client.result_models import AskedTeam
 
 
 class SyncedModel(Model):

@@ -17,9 +17,10 @@ from tessera_gql.workflows.dbt.ask import AskProgress, ask_batch, needs_transact
 from tessera_gql.workflows.dbt.batches import BatchRules, PlanOutdated
 from tessera_gql.workflows.dbt.compare import plan_manifest
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
+from tessera_gql.workflows.dbt.owner_teams import create_teams
 from tessera_gql.workflows.dbt.plan import ManifestPlan
 from tessera_gql.workflows.dbt.state import ManifestCache
-from tessera_gql.workflows.dbt.sync import SyncProgress, create_teams
+from tessera_gql.workflows.dbt.sync import SyncProgress
 
 T = TypeVar("T")
 

@@ -19,15 +19,9 @@ from tessera_gql.store import assets, change_sets, projects, proposals
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session, ids
 from tessera_gql.store.tables import Asset, ChangeSet, Proposal, new_id
+from tessera_gql.workflows.change_set_status import close_change_set, close_if_published
 from tessera_gql.workflows.open_proposals import NO_LONGER_BREAKS
-from tessera_gql.workflows.proposal_lifecycle import (
-    ProposalResult,
-    change_status,
-    close_change_set,
-    close_if_published,
-    publish_approved,
-    update_status,
-)
+from tessera_gql.workflows.proposal_lifecycle import ProposalResult, change_status, publish_approved, update_status
 from tessera_gql.workflows.proposals import find_missing
 from tessera_gql.workflows.teams import require_owning_team
 

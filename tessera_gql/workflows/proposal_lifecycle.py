@@ -10,13 +10,13 @@ from tessera_gql.errors import Conflict
 from tessera_gql.formats.schema_documents import SchemaDocument
 from tessera_gql.policy import compatibility, events, proposal_status, validation
 from tessera_gql.policy.compatibility import Judgement, Terms
-from tessera_gql.policy.enums import ChangeSetStatus, Outcome, ProposalKind, ProposalStatus
+from tessera_gql.policy.enums import Outcome, ProposalKind, ProposalStatus
 from tessera_gql.policy.fingerprints import are_fingerprints_current
 from tessera_gql.policy.proposal_status import TeamResponse
 from tessera_gql.policy.retirement import RETIREMENT_FINGERPRINT
-from tessera_gql.store import answers, assets, change_sets, contracts, proposals, registrations, teams
+from tessera_gql.store import answers, assets, contracts, proposals, registrations, teams
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, ChangeSet, Contract, Proposal, new_id
+from tessera_gql.store.tables import Asset, Contract, Proposal, new_id
 from tessera_gql.workflows.acknowledgment_requests import (
     Registrant,
     ReleaseEvidence,
@@ -26,6 +26,7 @@ from tessera_gql.workflows.acknowledgment_requests import (
 )
 from tessera_gql.workflows.affected_teams import load_affected_teams, lock_family
 from tessera_gql.workflows.ask_clock import apply_time, move_due_dates, to_response
+from tessera_gql.workflows.change_set_status import close_if_published
 from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import ContractDraft, insert_contract, mark_retired, terms_of
 from tessera_gql.workflows.quiet_proofs import exclude_proven
@@ -249,25 +250,6 @@ async def change_status(
     if status is ProposalStatus.PUBLISHED and row.change_set_id is not None:
         await close_if_published(session, row.change_set_id)
     return await proposals.get(session, row.id)
-
-
-async def close_if_published(session: Session, change_set_id: UUID) -> None:
-    """Mark a change set as published once none of its proposals is open.
-
-    A change set that another transaction has locked is in use there, and waiting for it could be a deadlock.
-    """
-    if await proposals.list_open_by_change_sets(session, [change_set_id]):
-        return
-    if (row := await change_sets.lock_if_free(session, change_set_id)) is None:
-        return
-    await close_change_set(session, row, ChangeSetStatus.PUBLISHED)
-    audience = frozenset({row.opened_by} if row.opened_by else ())
-    session.record(events.ChangeSetPublished(audience_team_ids=audience, change_set_id=row.id, key=row.key))
-
-
-async def close_change_set(session: Session, row: ChangeSet, status: ChangeSetStatus) -> None:
-    """Give an open change set its final status; the caller records the event."""
-    await session.update_row(ChangeSet, row.id, status=status, closed_at=session.now, row_version=row.row_version + 1)
 
 
 def _record_stale(session: Session, asset: Asset, row: Proposal, reason: str) -> None:

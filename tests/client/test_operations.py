@@ -28,7 +28,6 @@ from tessera_gql.client.base_model import FieldSelection, Model
 from tessera_gql.client.effects import Pause, Post, TransportFailure
 from tessera_gql.client.endpoint import Endpoint
 from tessera_gql.client.http_exchange import execute_operation
-from tessera_gql.client.models import RegistrationResult
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
 from tessera_gql.client.operations import (
     acknowledgments,
@@ -43,6 +42,7 @@ from tessera_gql.client.operations import (
     subscriptions,
     usage,
 )
+from tessera_gql.client.result_models import RegistrationResult
 from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
 from tessera_gql.config import Profile
 from tessera_gql.graphql.schema import print_sdl

@@ -7,16 +7,7 @@ from typing import Any, TypedDict
 from typing_extensions import Unpack
 
 from tessera_gql.client.enums import AssetTier, CompatibilityMode, DependencyType, ResourceType
-from tessera_gql.client.models import (
-    Asset,
-    Dependency,
-    JsonObject,
-    Registration,
-    RegistrationPayload,
-    RegistrationResult,
-    Team,
-    Viewer,
-)
+from tessera_gql.client.models import Asset, Dependency, JsonObject, Registration, Team, Viewer
 from tessera_gql.client.operation import (
     AssetRef,
     Operation,
@@ -29,6 +20,7 @@ from tessera_gql.client.operation import (
     build_team_ref,
     build_variables,
 )
+from tessera_gql.client.result_models import RegistrationPayload, RegistrationResult
 
 TEAM = RootField("team", Team, {"by": "TeamRef!"})
 ASSET = RootField("asset", Asset, {"by": "AssetRef!"})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from tessera_gql.client.models import Deprecation, DeprecationResult
+from tessera_gql.client.models import Deprecation
 from tessera_gql.client.operation import (
     AssetRef,
     Operation,
@@ -13,6 +13,7 @@ from tessera_gql.client.operation import (
     build_asset_ref,
     build_variables,
 )
+from tessera_gql.client.result_models import DeprecationResult
 
 
 def deprecate(

@@ -17,18 +17,13 @@ from tessera_gql.client.enums import (
 )
 from tessera_gql.client.errors import InvalidArgument
 from tessera_gql.client.models import (
-    AcknowledgeResult,
     ChangeSet,
     ChangeSetSummary,
     Contract,
     ContractDocuments,
-    Diff,
-    Impact,
     JsonObject,
     Proposal,
     ProposalDetails,
-    PublishResult,
-    RetirementResult,
 )
 from tessera_gql.client.operation import (
     AssetRef,
@@ -42,6 +37,7 @@ from tessera_gql.client.operation import (
     build_team_ref,
     build_variables,
 )
+from tessera_gql.client.result_models import AcknowledgeResult, Diff, Impact, PublishResult, RetirementResult
 
 SchemaDef: TypeAlias = Mapping[str, Any]
 """A JSON Schema."""

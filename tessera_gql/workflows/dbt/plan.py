@@ -14,25 +14,11 @@ from tessera_gql.formats.dbt_catalog import ColumnBasis
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Action, Actor, is_allowed, may_act_for_project, may_sync_table
 from tessera_gql.policy.affected_teams import AffectedTeams
-from tessera_gql.policy.ask_events import (
-    ChangeSetAcknowledgmentRequested,
-    ChangeSetAnswersCarried,
-    ChangeSetReminderSent,
-)
 from tessera_gql.policy.catalog_events import AssetRenamed
 from tessera_gql.policy.compatibility import Judgement
 from tessera_gql.policy.enums import Outcome
-from tessera_gql.policy.events import (
-    AssetCreated,
-    ChangeSetOpened,
-    ChangeSetPublished,
-    ChangeSetUpdated,
-    ChangeSetWithdrawn,
-    ManifestSynced,
-    TeamCreated,
-)
+from tessera_gql.policy.events import AssetCreated
 from tessera_gql.policy.table_state import TableState
-from tessera_gql.policy.usage_events import UsageImported, UsageSourceCreated
 from tessera_gql.store import dbt, projects
 from tessera_gql.store.dbt import KnownAsset
 from tessera_gql.store.session import Session
@@ -40,6 +26,7 @@ from tessera_gql.store.tables import Acknowledgment, Contract, Proposal, new_id
 from tessera_gql.workflows.dbt import owners as manifest_owners
 from tessera_gql.workflows.dbt import targets
 from tessera_gql.workflows.dbt.column_lineage import ColumnLineageChanges
+from tessera_gql.workflows.dbt.independent_events import INDEPENDENT_EVENTS
 from tessera_gql.workflows.dbt.lineage import LineageChanges
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.readers import CrossTeamRead, DeprecatedRead, RegistrationChanges, TableReader
@@ -53,24 +40,6 @@ NO_TEAMS = AffectedTeams({}, frozenset())
 FOREIGN_OWNER = "it belongs to another team than this key"
 FOREIGN_PROJECT = "it belongs to a project for which this key may not act"
 OTHER_SCHEMA = "it belongs to no schema of this key's project"
-
-INDEPENDENT_EVENTS = frozenset(
-    event.kind
-    for event in (
-        ChangeSetAcknowledgmentRequested,
-        ChangeSetAnswersCarried,
-        ChangeSetOpened,
-        ChangeSetPublished,
-        ChangeSetReminderSent,
-        ChangeSetUpdated,
-        ChangeSetWithdrawn,
-        ManifestSynced,
-        TeamCreated,
-        UsageImported,
-        UsageSourceCreated,
-    )
-)
-"""Kinds of events without an asset that change no decision. The proposals of a change set have events of their own."""
 
 
 @dataclass(frozen=True)

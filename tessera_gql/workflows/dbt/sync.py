@@ -23,7 +23,6 @@ from tessera_gql.store.tables import Asset, ChangeSet, new_id
 from tessera_gql.workflows.change_set_notifications import postpone_notifications
 from tessera_gql.workflows.contracts import terms_of
 from tessera_gql.workflows.dbt import assets as manifest_assets
-from tessera_gql.workflows.dbt import owners as manifest_owners
 from tessera_gql.workflows.dbt.ask import open_needed_change_set, withdraw_in_steps
 from tessera_gql.workflows.dbt.assets import NewAsset
 from tessera_gql.workflows.dbt.batches import WHOLE, BatchRules, confirm_plan, run_steps
@@ -33,6 +32,7 @@ from tessera_gql.workflows.dbt.deprecations import follow_models, load_deprecate
 from tessera_gql.workflows.dbt.lineage import LineageChanges, apply_lineage
 from tessera_gql.workflows.dbt.new_tables import NewTables
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
+from tessera_gql.workflows.dbt.owner_teams import create_teams
 from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
 from tessera_gql.workflows.dbt.progress import Phase, ReportProgress, ignore_progress
 from tessera_gql.workflows.dbt.readers import RegistrationChanges
@@ -49,7 +49,6 @@ from tessera_gql.workflows.dbt.report import (
     to_removal,
     to_result,
 )
-from tessera_gql.workflows.dbt.state import load_state
 from tessera_gql.workflows.proposals import RetirementRequest, propose_retirement, withdraw
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 
@@ -121,12 +120,6 @@ class _Sync:
         models = {result.asset_id for result in self.results.values() if result.outcome is SyncOutcome.PROPOSED}
         removed = {result.asset_id for result in self.removals.values() if result.proposal_id and not result.retired}
         return {asset for asset in models | removed if asset is not None}
-
-
-async def create_teams(session: Session, manifest: Manifest, plan: ManifestPlan) -> int:
-    """Create the missing owner teams of a plan, which must be made again afterwards; return their number."""
-    state = await load_state(session, manifest)
-    return await manifest_owners.create_missing_teams(session, plan.actor, state, plan.options.owner_rules)
 
 
 async def sync_manifest(

@@ -1,0 +1,127 @@
+"""Models of what commands return: results of publishes and answers, diffs and impacts."""
+
+from pydantic import Field
+
+from tessera_gql.client.base_model import Model
+from tessera_gql.client.enums import CompatibilityMode, PublishOutcome
+from tessera_gql.client.models import (
+    Acknowledgment,
+    AssetSummary,
+    Change,
+    ChangeSummary,
+    Contract,
+    ContractSummary,
+    Deprecation,
+    Proposal,
+    Registration,
+    TeamSummary,
+)
+
+
+class RegistrationPayload(Model):
+    """A registration with the warnings about it, as the server returns them."""
+
+    registration: Registration
+    warnings: tuple[str, ...] | None = None
+
+
+class RegistrationResult(Registration):
+    """A registration after a call that wrote it; `warnings` say what it reads that is deprecated."""
+
+    warnings: tuple[str, ...] = ()
+
+
+class RetirementResult(Model):
+    """The proposal to retire an asset; `contract` is the retired contract, None while the proposal waits."""
+
+    proposal: Proposal
+    contract: Contract | None
+
+
+class DeprecationResult(Model):
+    """The deprecations that a call declared, changed or ended."""
+
+    asset: AssetSummary
+    deprecations: tuple[Deprecation, ...]
+
+
+class Diff(Model):
+    """Comparison of two schemas. `breaking` are the changes that break under `mode`."""
+
+    mode: CompatibilityMode
+    bump: str
+    changes: tuple[Change, ...]
+    breaking: tuple[Change, ...]
+
+
+class PublishResult(Model):
+    """The result of a publish: the contract, or the proposal that waits for acknowledgments.
+
+    `warnings` say which parts of the published document were left out; None in a payload of an older server.
+    """
+
+    outcome: PublishOutcome
+    contract: Contract | None
+    proposal: Proposal | None
+    diff: Diff | None
+    warnings: tuple[str, ...] | None = None
+
+    @property
+    def id(self) -> str | None:
+        """The id of `contract`; None if there is none, as in a dry run of the first contract."""
+        return self.contract.id if self.contract else None
+
+    @property
+    def version(self) -> str | None:
+        """The version of `contract`; None if there is none."""
+        return self.contract.version if self.contract else None
+
+
+class AcknowledgeResult(Model):
+    """The result of an acknowledgment. `contract` is set if it completed and published the proposal."""
+
+    proposal: Proposal
+    acknowledgment: Acknowledgment | None
+    contract: ContractSummary | None
+
+
+class LineageStep(Model):
+    """A column on the way of a change; `field` None if lineage does not name it."""
+
+    asset: AssetSummary
+    field: str | None
+
+
+class ReasonPath(Model):
+    """How a change reaches a table that a team reads. With `is_known` False, lineage is unknown on the way."""
+
+    is_known: bool
+    steps: tuple[LineageStep, ...]
+
+
+class AskedTeam(Model):
+    """A team whose fields a breaking change touches, with the changes that touch them.
+
+    `paths` lead to tables that are made from the changed one. With `is_lineage_unknown` the team is asked only because
+    nobody knows which columns these are made from.
+    """
+
+    team: TeamSummary
+    reasons: tuple[ChangeSummary, ...] = Field(alias="because")
+    paths: tuple[ReasonPath, ...] = ()
+    is_lineage_unknown: bool = False
+
+
+class Impact(Model):
+    """What publishing a schema would do. `asked` teams must acknowledge first; `informed` teams are only notified."""
+
+    asset: AssetSummary
+    outcome: PublishOutcome
+    version: str | None
+    bump: str
+    mode: CompatibilityMode
+    changes: tuple[Change, ...]
+    breaking: tuple[Change, ...]
+    asked: tuple[AskedTeam, ...]
+    informed: tuple[TeamSummary, ...]
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,28 @@
+"""Give change sets their final status when their proposals end."""
+
+from uuid import UUID
+
+from tessera_gql.policy import events
+from tessera_gql.policy.enums import ChangeSetStatus
+from tessera_gql.store import change_sets, proposals
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import ChangeSet
+
+
+async def close_if_published(session: Session, change_set_id: UUID) -> None:
+    """Mark a change set as published once none of its proposals is open.
+
+    A change set that another transaction has locked is in use there, and waiting for it could be a deadlock.
+    """
+    if await proposals.list_open_by_change_sets(session, [change_set_id]):
+        return
+    if (row := await change_sets.lock_if_free(session, change_set_id)) is None:
+        return
+    await close_change_set(session, row, ChangeSetStatus.PUBLISHED)
+    audience = frozenset({row.opened_by} if row.opened_by else ())
+    session.record(events.ChangeSetPublished(audience_team_ids=audience, change_set_id=row.id, key=row.key))
+
+
+async def close_change_set(session: Session, row: ChangeSet, status: ChangeSetStatus) -> None:
+    """Give an open change set its final status; the caller records the event."""
+    await session.update_row(ChangeSet, row.id, status=status, closed_at=session.now, row_version=row.row_version + 1)
