@@ -154,10 +154,10 @@ async def test_the_pull_request_page_is_one_request_with_a_fixed_number_of_state
     proposal = impact["asset"]["openProposal"]
     assert proposal["acknowledgments"]["totalCount"] == consumers + 1
     assert len(proposal["awaiting"]) == consumers + 1
-    assert len(proposal["breakingChanges"][0]["teams"]) == consumers
+    assert len(proposal["breakingChanges"][0]["teams"]) == consumers + 1
     assert proposal["viewerCanAcknowledge"] is True
     assert proposal["viewerCanPublish"] is False
-    assert len(statements) == 14
+    assert len(statements) == 16
 
 
 @pytest.mark.parametrize("size", [1, 5])
