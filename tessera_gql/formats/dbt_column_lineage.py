@@ -219,12 +219,10 @@ class _SelectResolver:
 
     def _list_clauses(self) -> list[Any]:
         """List what decides about the rows of the query: joins, conditions, groups, order and the like."""
-        from sqlglot import exp  # noqa: PLC0415
-
         skipped = {"expressions", "with_", "from_", "hint", "kind", "distinct"}
         parts = [part for key, part in self.scope.expression.args.items() if key not in skipped]
         nodes = [node for part in parts for node in (part if isinstance(part, list) else [part])]
-        return [node for node in nodes if isinstance(node, exp.Expression)]
+        return [node for node in nodes if hasattr(node, "args")]
 
     def _resolve_projection(self, expression: Any) -> _ColumnOrigin:
         from sqlglot import exp  # noqa: PLC0415

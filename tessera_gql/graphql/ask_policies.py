@@ -57,7 +57,7 @@ class AskPolicy:
 @strawberry.type
 class Queries:
     @computed_field("The policies of asks, one for each tier, the most important first.")
-    async def ask_policies(self, info: Info) -> list[AskPolicy]:
+    async def ask_policies(self, info: Info) -> list[AskPolicy] | None:
         rows = await info.context.loaders.run_query(lambda session: ask_policies.by_tiers(session, [*AssetTier]))
         by_tier = {row.tier: row for row in rows}
         return [AskPolicy.of(tier, by_tier.get(tier)) for tier in AssetTier]

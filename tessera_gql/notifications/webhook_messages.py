@@ -14,6 +14,8 @@ from tessera_gql.policy.global_ids import PAYLOAD_TYPES, encode_event_ids
 from tessera_gql.store.tables import EventRow
 
 PING = "PING"
+OWN_IDS = frozenset({"sync_id", "policy_id"})
+"""Ids of events whose subject has no row."""
 SILENCE_FIELDS = frozenset({"due_at", "on_silence"})
 """The fields of an event of an ask that say until when an answer is awaited, and what none means."""
 
@@ -73,7 +75,7 @@ def _payload_lines(payload: Mapping[str, Any]) -> list[str]:
                 lines += [escape_slack(str(change)[:500]) for change in value[:5]]
             case dict() if name == "changes":
                 lines += [_change_line(field, change) for field, change in value.items() if field not in PAYLOAD_TYPES]
-            case str() | int() | float() if name not in PAYLOAD_TYPES and name != "sync_id":
+            case str() | int() | float() if name not in PAYLOAD_TYPES and name not in OWN_IDS:
                 lines.append(f"{name.replace('_', ' ')}: {escape_slack(str(value)[:500])}")
             case _:
                 continue

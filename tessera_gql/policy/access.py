@@ -301,20 +301,23 @@ def authorize(actor: Actor, action: Action, team: UUID | None) -> None:
     raise Forbidden("A key acts for its own team only. Use a key of that team.", field=("team",))
 
 
+def require_import_scope(actor: Actor) -> None:
+    """Raise Forbidden unless the caller is an administrator, or its key belongs to a usage source."""
+    if not actor.is_admin and (actor.usage_source_id is None or not actor.has_scope(Scope.EVIDENCE)):
+        raise Forbidden(
+            "Only an administrator and a key of the usage source may import its reads, because no team testifies for"
+            " itself. Ask an administrator for a key with the scope EVIDENCE.",
+            field=("source",),
+        )
+
+
 def authorize_import(actor: Actor, source_id: UUID, source_name: str) -> None:
     """Authorize an import of reads that a usage source has observed. Raises Forbidden with the reason.
 
     Only an administrator binds a key to a source: a team that could import would testify for itself.
     """
-    if actor.is_admin:
-        return
-    if actor.usage_source_id is None or not actor.has_scope(Scope.EVIDENCE):
-        raise Forbidden(
-            f"Only an administrator and a key of the usage source {source_name} may import its reads, because no team"
-            " testifies for itself. Ask an administrator for a key with the scope EVIDENCE.",
-            field=("source",),
-        )
-    if actor.usage_source_id != source_id:
+    require_import_scope(actor)
+    if not actor.is_admin and actor.usage_source_id != source_id:
         raise Forbidden(
             f"This key imports for another usage source than {source_name}. Use a key of {source_name}.",
             field=("source",),

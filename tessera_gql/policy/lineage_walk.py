@@ -327,5 +327,7 @@ def add_lineage(affected: AffectedTeams, breaking: Sequence[Change], walked: Map
         reads = {
             item: tuple(sorted({*direct.reads.get(item, ()), *reasons.reads.get(item, ())})) for item in fingerprints
         }
-        asked[team] = Reasons(fingerprints, reads, reasons.paths)
+        # A path of unknown lineage says nothing new of a change that touches what the team reads itself.
+        paths = [path for path in reasons.paths if path.is_known or path.fingerprint not in direct.fingerprints]
+        asked[team] = Reasons(fingerprints, reads, tuple(paths))
     return AffectedTeams(asked, affected.informed.difference(asked))

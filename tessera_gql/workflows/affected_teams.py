@@ -16,6 +16,9 @@ from tessera_gql.store.tables import Asset, ColumnEdge
 BATCH_SIZE = 1_000
 """Registrations per step between which the event loop runs other tasks: a few milliseconds each."""
 
+SMALL = 100
+"""Edges whose walk takes less than a few milliseconds; a longer one must not stop the event loop."""
+
 
 async def load_affected_teams(
     session: Session,
@@ -38,7 +41,8 @@ async def load_affected_teams(
     affected = collector.result()
     if own_lineage.edges and breaking:
         walk = LineageWalk(asset.id, asset.owner_team_id, breaking, own_lineage, unaffected)
-        affected = add_lineage(affected, breaking, walk.find_teams())
+        walked = await asyncio.to_thread(walk.find_teams) if len(own_lineage.edges) > SMALL else walk.find_teams()
+        affected = add_lineage(affected, breaking, walked)
     if downstream is None:
         downstream = (await lineage.load_reachable(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
     teams = await lineage.load_concerned_team_ids(session, downstream)

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from tessera_gql.formats.usage_csv import UsageFault
-from tessera_gql.policy.access import Actor, authorize_import
+from tessera_gql.policy.access import Actor, authorize_import, require_import_scope
 from tessera_gql.policy.usage import CoveredSpan, choose_span, merge_spans, resolve_field
 from tessera_gql.policy.usage_events import ReadsObserved, UsageImported
 from tessera_gql.policy.validation import uniqueness_key
@@ -77,6 +77,7 @@ async def plan_import(
     requested: tuple[datetime | None, datetime | None],
 ) -> ImportPlan:
     """Plan an import without writing; rows of assets that are not known are counted as faults."""
+    require_import_scope(actor)
     source = await usage.get_source(session, ref)
     authorize_import(actor, source.id, source.name)
     span = choose_span(requested, (log.first_at, log.last_at), session.now)

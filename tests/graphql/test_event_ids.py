@@ -23,7 +23,7 @@ from tests.world import World
 
 UUID_PATTERN = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 EVENT_TYPES = events.Event.__subclasses__()
-OWN_ID_FIELDS = {"sync_id"}
+OWN_ID_FIELDS = {"sync_id", "policy_id"}
 """Ids of entities that are no objects of the schema: clients get the id of the event."""
 
 SAMPLES: dict[type, Callable[[], Any]] = {

@@ -162,8 +162,8 @@ async def test_column_lineage_is_listed_and_its_paths_are_reasons_of_the_impact(
     orders = await world.published()
     owner = next(team for team in await world.rows(Team) if team.id == orders.owner_team_id)
     finance, sales = await world.team("finance"), await world.team("sales")
-    marts, other = await world.asset("x.marts", owner), await world.asset("x.other", owner)
-    for asset, team in ((marts, finance), (other, sales)):
+    marts, stocks = await world.asset("x.marts", owner), await world.asset("x.stocks", owner)
+    for asset, team in ((marts, finance), (stocks, sales)):
         await world.publish(asset)
         await world.depend(asset, orders)
         await world.register(asset, team, "total")
