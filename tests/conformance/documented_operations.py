@@ -16,7 +16,7 @@ from graphql import OperationDefinitionNode, parse
 from tessera_gql.client.enums import AcknowledgmentResponse, CompatibilityMode
 from tessera_gql.client.errors import TesseraError
 from tessera_gql.client.operation import UPLOAD_PLACEHOLDER, Operation, PaginatedQuery, Subscription
-from tessera_gql.client.operations import catalog, manifests, publishing
+from tessera_gql.client.operations import acknowledgments, catalog, manifests, publishing
 from tessera_gql.client.operations import subscriptions as listening
 
 from .client_process import ClientProcess, Failed, Reply
@@ -162,8 +162,8 @@ def subscriptions(walk: Walk) -> None:
 def _answered(ask: Ask) -> None:
     proposal = proposed(ask, "growth")
     run(ask, publishing.get_proposal(proposal))
-    run(ask, publishing.inbox().first_page)
-    run(ask, publishing.inbox("growth").first_page)
+    run(ask, acknowledgments.inbox().first_page)
+    run(ask, acknowledgments.inbox("growth").first_page)
     run(ask, publishing.acknowledge(proposal, AcknowledgmentResponse.APPROVED, team="growth"))
     contract = run(ask, publishing.publish_proposal(proposal))
     run(ask, publishing.get_contract(contract.id))

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import pytest
 
 from tessera_gql.client.operation import Operation
-from tessera_gql.client.operations import catalog, manifests, publishing
+from tessera_gql.client.operations import acknowledgments, catalog, manifests, publishing
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.policy.enums import Response
 from tessera_gql.server.transport import Transport
@@ -31,11 +31,11 @@ WAKING = "SELECT pg_advisory"
 
 COSTS = {
     "CreateTeamMutation": 4,
-    "CreateAssetMutation": 5,
+    "CreateAssetMutation": 6,
     "PublishContractMutation": 20,
-    "RegisterMutation": 8,
+    "RegisterMutation": 11,
     "AcknowledgeProposalMutation": 18,
-    "PublishProposalMutation": 21,
+    "PublishProposalMutation": 22,
     "AssetQuery": 2,
     "ImpactQuery": 7,
     "CreateTeam2Mutation": 6,
@@ -44,7 +44,7 @@ COSTS = {
     "ViewerQuery": 0,
     "TeamQuery": 1,
     "UpdateAssetMutation": 9,
-    "Asset2Query": 4,
+    "Asset2Query": 5,
     "AddDependencyMutation": 10,
     "PublishContract3Mutation": 25,
     "Register2Mutation": 11,
@@ -129,7 +129,7 @@ class Meter:
         self.run(publishing.get_contract(ids["Contract"]))
         self.run(publishing.get_proposal(ids["Proposal"]))
         self.run(publishing.impact(without("total", "note"), asset=ids["Asset"]))
-        self.run(publishing.inbox().first_page)
+        self.run(acknowledgments.inbox().first_page)
         self.run(manifests.dbt_impact(MANIFEST))
         for listing in (catalog.registrations(asset_id=ids["Asset"]), publishing.contracts(asset_id=ids["Asset"])):
             self.run(listing.first_page)
