@@ -30,9 +30,9 @@ def test_a_warehouse_imports_its_log_with_a_key_that_can_do_nothing_else(tmp_pat
         run(server, tmp_path, ADMIN, "team", "create", "finance")
         run(server, tmp_path, ADMIN, "asset", "create", "analytics.marts.orders", "--owner", "finance")
         run(server, tmp_path, ADMIN, "usage", "create-source", "snowflake")
-        made = run_tessera("keys", "create", "loader", "--usage-source", "snowflake", "--json", cwd=tmp_path)
-        assert made.returncode == 0, made.stderr
-        key = json.loads(made.stdout)
+        created = run_tessera("keys", "create", "loader", "--usage-source", "snowflake", "--json", cwd=tmp_path)
+        assert created.returncode == 0, created.stderr
+        key = json.loads(created.stdout)
         assert (key["scopes"], key["usage_source"]) == (["READ", "EVIDENCE"], "snowflake")
         options = ("usage", "import", str(log), "--source", "snowflake", "--from", "2026-01-01", "--to", "2026-02-01")
         first = run(server, tmp_path, key["token"], *options)

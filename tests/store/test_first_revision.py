@@ -28,7 +28,7 @@ async def test_open_proposals_and_answers_of_the_first_revision_are_kept_and_sti
     world = old_world
     owner = await world.team("producers")
     teams = [await world.team(f"reader {number}") for number in range(len(ANSWERS))]
-    opened = []
+    questions = []
     for number in range(ASSETS):
         asset = await world.asset(f"shop.core.orders_{number}", owner)
         await world.publish(asset)
@@ -41,10 +41,10 @@ async def test_open_proposals_and_answers_of_the_first_revision_are_kept_and_sti
         for team, response in zip(asked, ANSWERS, strict=False):
             if response is not None:
                 await world.answer(proposal, team, response, deadline if response is Response.MIGRATING else None)
-        opened.append((asset, await world.proposal(proposal.id), await world.acknowledgments(proposal)))
+        questions.append((asset, await world.proposal(proposal.id), await world.acknowledgments(proposal)))
     await migration.downgrade(world.database.url, FIRST_REVISION)
     await migration.upgrade(world.database.url)
-    for asset, before, asked_before in opened:
+    for asset, before, asked_before in questions:
         after = await world.proposal(before.id)
         assert (after.status, after.breaking_changes) == (before.status, before.breaking_changes)
         asked_after = await world.acknowledgments(after)

@@ -203,8 +203,8 @@ async def test_reminders_of_a_change_set_reach_a_team_once(world: World, clock: 
 async def test_an_answer_takes_a_fixed_number_of_statements_for_each_table(world: World) -> None:
     _, assets, reader = await read_tables(world, 6)
     rows = await ask(world, assets)
-    with statements(world.database) as few:
+    with statements(world.database) as of_few:
         await answer(world, reader, excluded=[row.id for row in rows[2:]])
-    with statements(world.database) as many:
+    with statements(world.database) as of_many:
         await answer(world, reader)
-    assert len(many) - len(few) <= 2 * 9, many
+    assert len(of_many) - len(of_few) <= 2 * 9, of_many

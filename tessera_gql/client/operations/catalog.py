@@ -54,8 +54,8 @@ def update_team(team: TeamRef, **changes: Unpack[TeamChanges]) -> Operation[Team
     """Change the given attributes of a team. Raises Stale for an old row version."""
     values: dict[str, Any] = {**changes}
     until = values.pop("delegate_until", None)
-    if changes.get("delegate") is not None:
-        values["delegate"] = build_variables(team=build_team_ref(changes["delegate"]), until=until)
+    if (delegate := changes.get("delegate")) is not None:
+        values["delegate"] = build_variables(team=build_team_ref(delegate), until=until)
     if "escalation_team" in changes:
         values["escalation_team"] = build_team_ref(changes["escalation_team"])
     input_ = {"team": build_team_ref(team), **build_nullable_variables(values)}

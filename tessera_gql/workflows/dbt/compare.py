@@ -198,11 +198,11 @@ class _Comparison:
     async def _compare_column_lineage(self) -> None:
         """Compare the column lineage of all queries, since a model may be unchanged but for its query."""
         plan, state = self.plan, self.plan.state
-        written = {model.fqn: model for model in plan.written_models}
+        written_models = {model.fqn: model for model in plan.written_models}
         models = [
-            written.get(model.fqn, model)
+            written_models.get(model.fqn, model)
             for model in state.manifest.models
-            if model.fqn in written or (plan.is_kept(model) and not state.is_described_elsewhere(model))
+            if model.fqn in written_models or (plan.is_kept(model) and not state.is_described_elsewhere(model))
         ]
         plan.column_lineage = await compare_column_lineage(self.session, state, plan.ids, models, plan.cache)
         plan.warnings += plan.column_lineage.warnings

@@ -57,7 +57,8 @@ def find_deprecated_reads(plan: ManifestPlan, deprecated: Deprecated, now: datet
     reads: list[DeprecatedRead] = []
     for (asset, _, consumer), reader, before in started:
         upstream = names.get(asset, "")
-        fqn = names[consumer] if consumer in names else ", ".join(_name_exposures(reader))
+        table_name = names.get(consumer) if consumer is not None else None
+        fqn = table_name or ", ".join(_name_exposures(reader))
         for item in deprecation.find_read(deprecated.get(asset, ()), reader.fields):
             if item.id not in before:
                 message = f"reads {deprecation.describe(upstream, item, now)}"
