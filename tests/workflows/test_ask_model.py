@@ -235,7 +235,8 @@ class AskHistories(RuleBasedStateMachine):
             response = dice.choices([Response.APPROVED, Response.MIGRATING, Response.BLOCKED], [4, 4, 2])[0]
             deadline = self.choose_days(1, 5, 10, 45, 100, 360) if response is Response.MIGRATING else None
             notes = "not before the migration" if response is Response.BLOCKED else None
-            actor = dice.choice([team, team, team, *TEAMS])
+            delegate, _ = self.model.delegates.get(team, (team, None))
+            actor = dice.choice([team, team, delegate, dice.choice(TEAMS)])
             self.do("answer", asset, team, response, deadline, notes, actor=actor)
 
     def end_or_extend(self) -> None:
