@@ -268,7 +268,13 @@ class AskHistories(RuleBasedStateMachine):
 
     def wait(self) -> None:
         """Let days pass, with no worker, one, or two at once."""
-        days, workers = self.dice.choice([1, 2, 5, 9, 11, 28, 30, 95]), self.dice.choice([0, 1, 1, 1, 2])
+        asks = [ask for row in self.open_proposals() for ask in row.counting]
+        moments = [
+            moment for ask in asks for moment in (ask.deadline, ask.due_at) if moment and moment > self.clock.now
+        ]
+        soon = [(moment - self.clock.now).days for moment in moments]
+        days = self.dice.choice([1, 2, 5, 9, 28, 95, *soon])
+        workers = self.dice.choice([0, 1, 1, 1, 2])
         note(f"wait {days} days, {workers} workers")
         self.clock.advance(days=days)
         self.model.now = self.clock.now
