@@ -16,6 +16,7 @@ from sqlalchemy import insert
 from sqlmodel import SQLModel
 
 from tessera_gql.policy.compatibility import validate_schema
+from tessera_gql.store import ask_policies
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Asset, AssetDependency, ColumnEdge, Contract, Registration, Team, new_id, table
 
@@ -25,6 +26,8 @@ UNKNOWN_SHARE = 0.05
 NEIGHBOURS = 60
 """A table is made from three of so many tables before it, of which most belong to the same team."""
 BATCH_SIZE = 2_000
+POLICIES = {"LOW": (14, "APPROVE"), "HIGH": (21, "EXTEND"), "CRITICAL": (30, "BLOCK")}
+"""Days to answer and the meaning of silence by tier; the others have the default policy."""
 
 Row = dict[str, Any]
 
@@ -77,11 +80,11 @@ class Company:
             source, column = waiting.pop()
             hurt |= {row.team for row in self.readers[source] if column in row.columns}
             for target, pairs in self.made_from[source].items():
-                made = {into for name, into in pairs if name == column}
+                targets_made = {into for name, into in pairs if name == column}
                 if self.owners[target] != owner:
-                    hurt |= {self.owners[target]} if made else set()
+                    hurt |= {self.owners[target]} if targets_made else set()
                     continue
-                names = COLUMNS if "" in made else made
+                names = COLUMNS if "" in targets_made else targets_made
                 new = {(target, name) for name in names if name in self.columns[target]} - reached
                 reached |= new
                 waiting += new
@@ -94,20 +97,20 @@ class Company:
 
     def list_affected_readers(self, team: int, asset: int, columns: Collection[str]) -> list[tuple[Reader, set[str]]]:
         """The registrations by which a change reaches a team, with the columns of each."""
-        owner, found = self.owners[asset], list[tuple[Reader, set[str]]]()
-        waiting, seen = [(asset, set(columns))], {asset}
+        owner, affected = self.owners[asset], list[tuple[Reader, set[str]]]()
+        waiting, visited = [(asset, set(columns))], {asset}
         while waiting:
             source, changed = waiting.pop()
-            found += [(row, row.columns & changed) for row in self.readers[source] if row.team == team]
+            affected += [(row, row.columns & changed) for row in self.readers[source] if row.team == team]
             for target, pairs in self.made_from[source].items():
-                made = {into for name, into in pairs if name in changed}
-                if made and self.owners[target] == owner and target not in seen:
-                    seen.add(target)
-                    waiting.append((target, set(COLUMNS) if "" in made else made))
-        return [(row, read) for row, read in found if read]
+                targets_made = {into for name, into in pairs if name in changed}
+                if targets_made and self.owners[target] == owner and target not in visited:
+                    visited.add(target)
+                    waiting.append((target, set(COLUMNS) if "" in targets_made else targets_made))
+        return [(row, read) for row, read in affected if read]
 
     def remove_columns(self, asset: int, columns: Collection[str]) -> None:
-        """Take columns out of a table, and whatever is made from or into them."""
+        """Take columns out of a table, and the edges from and to them."""
         for column in columns:
             self.columns[asset].pop(column, None)
         for pairs in self.made_from[asset].values():
@@ -148,7 +151,7 @@ def generate(size: Size, dice: random.Random) -> Company:
 def _make_table(company: Company, number: int, dice: random.Random) -> None:
     """Make a table from three others: it joins them by their ids, and copies or computes most of its columns."""
     before = range(max(0, number - NEIGHBOURS), number)
-    own = [other for other in before if company.owners[other] == company.owners[number]]
+    own = [source for source in before if company.owners[source] == company.owners[number]]
     sources = {dice.choice(own if own and dice.random() < 0.6 else before) for _ in range(UPSTREAM)}
     sources |= set(dice.sample(before, min(UPSTREAM - len(sources), len(before))))
     for source in sources:
@@ -159,8 +162,8 @@ def _make_table(company: Company, number: int, dice: random.Random) -> None:
     for source in sources:
         if company.owners[source] != company.owners[number]:
             read = {name for name, _ in company.made_from[source][number]}
-            known = company.is_known[number]
-            company.readers[source].append(Reader(company.owners[number], source, number, read, is_known=known))
+            is_known = company.is_known[number]
+            company.readers[source].append(Reader(company.owners[number], source, number, read, is_known=is_known))
 
 
 async def insert_company(database: Database, company: Company) -> None:
@@ -202,6 +205,25 @@ async def insert_company(database: Database, company: Company) -> None:
         for model, values in rows.items():
             for start in range(0, len(values), BATCH_SIZE):
                 await session.execute(insert(table(model)), values[start : start + BATCH_SIZE])
+
+
+async def insert_policies(database: Database, company: Company, dice: random.Random) -> None:
+    """Set the policies of the tiers, and the tiers of a third of the tables."""
+    async with database.write() as session:
+        for tier, (days, silence) in POLICIES.items():
+            values = {
+                "tier": tier,
+                "due_days": days,
+                "remind_days_before": [3, 1],
+                "escalate_after_days": None,
+                "on_silence": silence,
+                "row_version": 1,
+                "updated_at": session.now,
+            }
+            await session.execute(insert(ask_policies.TABLE), [values])
+            chosen = dice.sample(company.asset_ids, len(company.asset_ids) // 9)
+            is_chosen = session.in_values(table(Asset).c.id, chosen)
+            await session.update(Asset, is_chosen, tier=tier, is_tier_confirmed=True)
 
 
 def _team(identity: UUID, number: int, now: datetime) -> Row:

@@ -20,17 +20,17 @@ from uuid import UUID
 
 from sqlalchemy import delete
 
-from bench._company import Company, Reader, Size, generate, insert_company
+from bench._company import Company, Reader, Size, generate, insert_company, insert_policies
 from bench._results import Figure, report
 from bench._servers import temporary_folder
 from tessera_gql.errors import Refusal
 from tessera_gql.notifications.deadlines import apply_due_deadlines
 from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.enums import Intent, Outcome, ProposalStatus, Response
-from tessera_gql.store import ask_policies, events, migration, proposals
+from tessera_gql.store import events, migration, proposals
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
-from tessera_gql.store.tables import Acknowledgment, Asset, ColumnEdge, Proposal, table
+from tessera_gql.store.tables import Acknowledgment, ColumnEdge, Proposal, table
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import change_sets, registrations
 from tessera_gql.workflows import proposals as proposal_verbs
@@ -40,8 +40,6 @@ from tessera_gql.workflows.publishing import PublishRequest, PublishResult, publ
 START = datetime(2026, 1, 1, 8, tzinfo=UTC)
 YEAR = timedelta(days=365)
 MAX_UNNEEDED = 1.0
-POLICIES = {"LOW": (14, "APPROVE"), "HIGH": (21, "EXTEND"), "CRITICAL": (30, "BLOCK")}
-"""Days to answer and the meaning of silence by tier; the others have the default policy."""
 EDGES = table(ColumnEdge)
 Action = Callable[[], Awaitable[None]]
 
@@ -110,8 +108,8 @@ class Simulation:
         columns = self.company.columns[asset]
         names = self.dice.sample(sorted(columns.keys() - {"id"}), min(self.dice.choice([1, 1, 2]), len(columns) - 1))
         is_drop = self.dice.random() < 0.8
-        other = {"string": "integer", "integer": "string"}
-        change = Change(number, asset, {name: None if is_drop else other[columns[name]] for name in names})
+        retyped = {"string": "integer", "integer": "string"}
+        change = Change(number, asset, {name: None if is_drop else retyped[columns[name]] for name in names})
         is_busy = any(item.asset == asset and not item.is_ended for item in self.changes.values())
         if not names or is_busy:
             return
@@ -147,11 +145,11 @@ class Simulation:
         schema = self.company.schema(change.asset, change.columns)
         try:
             async with self.database.write() as session:
-                request = change_sets.ChangeSetRequest(change.key)
-                change_set = await change_sets.open_change_set(session, ANONYMOUS, request)
+                change_set_request = change_sets.ChangeSetRequest(change.key)
+                change_set = await change_sets.open_change_set(session, ANONYMOUS, change_set_request)
                 ref = AssetRef(id=self.company.asset_ids[change.asset])
-                wanted = PublishRequest(schema, intent=intent, change_set_id=change_set.id)
-                return await publish_contract(session, ANONYMOUS, ref, wanted)
+                request = PublishRequest(schema, intent=intent, change_set_id=change_set.id)
+                return await publish_contract(session, ANONYMOUS, ref, request)
         except Refusal as error:
             self.counts[f"refused: {error.message[:60]}"] += 1
             return None
@@ -325,31 +323,12 @@ async def simulate(size: Size, changes: int, seed: int) -> Simulation:
         simulation = Simulation(company, Database(url, clock=lambda: simulation.now), dice)
         try:
             await insert_company(simulation.database, company)
-            await set_policies(simulation)
+            await insert_policies(simulation.database, company, dice)
             simulation.plan_changes(changes)
             await simulation.run()
         finally:
             await simulation.database.dispose()
     return simulation
-
-
-async def set_policies(simulation: Simulation) -> None:
-    """Set the policies of the tiers, and the tiers of a third of the tables."""
-    async with simulation.database.write() as session:
-        for tier, (days, silence) in POLICIES.items():
-            values = {
-                "tier": tier,
-                "due_days": days,
-                "remind_days_before": [3, 1],
-                "escalate_after_days": None,
-                "on_silence": silence,
-                "row_version": 1,
-                "updated_at": session.now,
-            }
-            await session.execute(ask_policies.TABLE.insert().values(values))
-            chosen = simulation.dice.sample(simulation.company.asset_ids, len(simulation.company.asset_ids) // 9)
-            is_chosen = session.in_values(table(Asset).c.id, chosen)
-            await session.update(Asset, is_chosen, tier=tier, is_tier_confirmed=True)
 
 
 def main() -> int:

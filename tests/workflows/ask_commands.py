@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tessera_gql.policy.enums import DebtKind, Intent, ProposalStatus, ReleaseKind, Response
-from tests.workflows.ask_model import (
+from tests.workflows.ask_model import World
+from tests.workflows.ask_records import (
     YEAR,
     Answer,
     Policy,
@@ -14,7 +15,6 @@ from tests.workflows.ask_model import (
     RefusedError,
     Registration,
     Schema,
-    World,
     breaks,
     declared,
 )
@@ -258,11 +258,11 @@ class Model(World):
 
     def correct_debts(self, asset: str) -> None:
         """A debt of a path ends when the team no longer names the path."""
-        named = {
+        registered = {
             (row.team, path) for row in self.registrations.values() if row.asset == asset for path in row.fields or ()
         }
         for debt in list(self.debts):
-            if debt[2] == asset and debt[0] is not DebtKind.FORCED and (debt[1], debt[3]) not in named:
+            if debt[2] == asset and debt[0] is not DebtKind.FORCED and (debt[1], debt[3]) not in registered:
                 self.settle_debt(debt)
 
     def acknowledge_debts(self, team: str, asset: str) -> None:

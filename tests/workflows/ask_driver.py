@@ -43,7 +43,7 @@ from tessera_gql.workflows.dbt.sync import sync_manifest
 from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 from tests.formats.manifests import manifest, source
-from tests.workflows.ask_model import Atom, Policy, Schema
+from tests.workflows.ask_records import Atom, Policy, Schema
 from tests.workflows.dbt_syncs import of_project, team_table
 from tests.world import World
 
@@ -81,7 +81,7 @@ class Implementation:
 
     def __init__(self, connect: Callable[[], Database]) -> None:
         self.connect = connect
-        self.database, self.other = connect(), connect()
+        self.database, self.second_database = connect(), connect()
         self.sequence = 0
         self.ids: dict[str, UUID] = {}
         self.names: dict[str, str] = {}
@@ -111,11 +111,11 @@ class Implementation:
 
     async def dispose(self) -> None:
         await self.database.dispose()
-        await self.other.dispose()
+        await self.second_database.dispose()
 
     async def restart(self) -> None:
         await self.dispose()
-        self.database, self.other = self.connect(), self.connect()
+        self.database, self.second_database = self.connect(), self.connect()
 
     async def attempt(self, command: Callable[[Session], Awaitable[Any]], *, is_killed: bool = False) -> bool:
         """Run a command; return whether it was allowed. A killed process leaves nothing."""
@@ -252,7 +252,7 @@ class Implementation:
 
     async def work(self, *, workers: int) -> None:
         """Run one or two workers at once, as two servers do."""
-        databases = (self.database, self.other)[:workers]
+        databases = (self.database, self.second_database)[:workers]
         await asyncio.gather(*(apply_due_deadlines(database) for database in databases))
 
     async def work_partly(self, session: Session, asset: str) -> None:
@@ -274,8 +274,8 @@ class Implementation:
             live = await session.list(
                 select(table(Registration)).where(table(Registration).c.status != "INACTIVE"), Registration
             )
-        for row, known in zip(rows, model["proposals"], strict=False):
-            self.learn(row, known["atoms"])
+        for row, expected in zip(rows, model["proposals"], strict=False):
+            self.learn(row, expected["atoms"])
         return {
             "proposals": [self.describe(row, [ask for ask in asks if ask.proposal_id == row.id]) for row in rows],
             "answers": {self.describe_answer(row) for row in answers},

@@ -9,138 +9,24 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tessera_gql.policy.enums import DebtKind, OnSilence, ProposalStatus, ReleaseKind, Response
-
-Atom = tuple[str, str, str, str]
-"""A breaking change: its kind, the path, and what was there before and is after."""
-Read = tuple[Atom, str]
-"""A change and the path by which a team reads what it changes."""
-Schema = dict[str, str]
-"""The types of columns by path. `s` is an object if there is an `s.x` or `s.y`."""
-Debt = tuple[DebtKind, str, str, str | Atom]
-"""Kind, team, asset, and the path or the change."""
-Event = tuple[str, ...]
-
-YEAR = timedelta(days=366)
-STRICTNESS = {Response.BLOCKED: 2, Response.MIGRATING: 1, Response.APPROVED: 0}
-
-
-class RefusedError(Exception):
-    """The rules forbid the command."""
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What an ask gives: days to answer, reminders, escalation, and the meaning of silence."""
-
-    due_days: int = 30
-    remind: frozenset[int] = frozenset({3, 1})
-    escalate: int | None = None
-    on_silence: OnSilence = OnSilence.EXPIRE
-
-    @property
-    def span(self) -> timedelta:
-        return timedelta(days=self.due_days)
-
-    def end_after(self, due: datetime) -> datetime:
-        """Until when a proposal stays open for an answer that is due then: a week longer if silence blocks it."""
-        return due + timedelta(days=7) if self.on_silence is OnSilence.BLOCK else due
-
-
-@dataclass
-class Ask:
-    """The question to one team; `reads` None is everything. Reminders are due after `checked_at`."""
-
-    team: str
-    atoms: frozenset[Atom]
-    reads: frozenset[Read] | None
-    policy: Policy
-    due_at: datetime
-    checked_at: datetime
-    escalate_at: datetime | None
-    response: Response | None = None
-    deadline: datetime | None = None
-    answered_at: datetime | None = None
-    escalated_to: str | None = None
-    is_reopened: bool = False
-    is_overdue: bool = False
-    is_released: bool = False
-    evidence: ReleaseKind | None = None
-
-    @property
-    def waits(self) -> bool:
-        return self.response is None and not self.is_released
-
-    @property
-    def waits_for_expiry(self) -> bool:
-        return self.waits and self.policy.on_silence is OnSilence.EXPIRE
-
-    def agrees(self) -> bool:
-        silent = self.response is Response.SILENT and self.policy.on_silence is OnSilence.APPROVE
-        return self.response is Response.APPROVED or silent
-
-    def blocks(self) -> bool:
-        silent = self.response is Response.SILENT and self.policy.on_silence is OnSilence.BLOCK
-        return self.response is Response.BLOCKED or silent
-
-
-@dataclass
-class Proposal:
-    """A breaking change that waits, or has waited, for answers."""
-
-    asset: str
-    schema: Schema
-    base: int
-    atoms: frozenset[Atom]
-    proposer: str
-    opened_at: datetime
-    expires_at: datetime
-    is_automatic: bool
-    is_explicit: bool
-    change_set: str | None
-    status: ProposalStatus = ProposalStatus.PENDING
-    asks: dict[str, Ask] = field(default_factory=dict[str, Ask])
-
-    @property
-    def counting(self) -> list[Ask]:
-        return [ask for ask in self.asks.values() if not ask.is_released]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a team last said to a change of an asset; it outlives the proposal."""
-
-    response: Response
-    deadline: datetime | None
-    reads: frozenset[str] | None
-    at: datetime
-
-
-@dataclass
-class Registration:
-    """A reader: its fields, None for everything."""
-
-    asset: str
-    team: str
-    via: str | None
-    fields: frozenset[str] | None
-
-
-def declared(schema: Schema) -> frozenset[str]:
-    return frozenset(schema) | {path.split(".")[0] for path in schema}
-
-
-def breaks(old: Schema, new: Schema) -> frozenset[Atom]:
-    """What a reader of the old schema loses under the new one: columns that go, and types that change."""
-    gone = declared(old) - declared(new)
-    shape = {path: str(sorted((leaf, kind) for leaf, kind in old.items() if meets(path, leaf))) for path in gone}
-    removed = {("removed", path, shape[path], "") for path in gone if path.split(".")[0] not in gone - {path}}
-    changed = {("changed", path, old[path], new[path]) for path in old if path in new and old[path] != new[path]}
-    return frozenset(removed | changed)
-
-
-def meets(path: str, other: str) -> bool:
-    """Whether one path is the other, or lies in it."""
-    return path == other or path.startswith(f"{other}.") or other.startswith(f"{path}.")
+from tests.workflows.ask_records import (
+    STRICTNESS,
+    YEAR,
+    Answer,
+    Ask,
+    Atom,
+    Debt,
+    Event,
+    Policy,
+    Proposal,
+    Read,
+    RefusedError,
+    Registration,
+    Schema,
+    breaks,
+    declared,
+    meets,
+)
 
 
 @dataclass
@@ -190,12 +76,12 @@ class World:
     def find_reads(self, row: Registration, atoms: Collection[Atom]) -> frozenset[Read] | None:
         if row.fields is None or self.debt_paths(DebtKind.UNKNOWN_FIELD, row.team, row.asset) & row.fields:
             return None
-        gone = self.debt_paths(DebtKind.REMOVED_FIELD, row.team, row.asset)
+        removed = self.debt_paths(DebtKind.REMOVED_FIELD, row.team, row.asset)
         return frozenset(
             (atom, path)
             for atom in atoms
             for path in row.fields
-            if (atom[1] == path if path in gone else meets(atom[1], path))
+            if (atom[1] == path if path in removed else meets(atom[1], path))
         )
 
     # Asking
@@ -219,9 +105,9 @@ class World:
         if any(answer is None for answer in answers):
             self.emit("REQUESTED", team, row.asset)
             return
-        known = [answer for answer in answers if answer is not None]
-        strictest = max(known, key=lambda answer: STRICTNESS[answer.response])
-        same = [answer for answer in known if answer.response is strictest.response]
+        covering = [answer for answer in answers if answer is not None]
+        strictest = max(covering, key=lambda answer: STRICTNESS[answer.response])
+        same = [answer for answer in covering if answer.response is strictest.response]
         ask.response, ask.answered_at = strictest.response, strictest.at
         ask.deadline = max((answer.deadline for answer in same if answer.deadline), default=None)
         self.emit("CARRIED", team, row.asset, ask.response)
@@ -263,11 +149,11 @@ class World:
         self.emit("RELEASED", ask.team, row.asset, evidence or "")
 
     def forget(self, asset: str, atoms: Iterable[Atom], team: str | None = None) -> None:
-        gone = set(atoms)
+        removed = set(atoms)
         self.answers = {
             key: answer
             for key, answer in self.answers.items()
-            if not (key[1] == asset and key[2] in gone and team in (None, key[0]))
+            if not (key[1] == asset and key[2] in removed and team in (None, key[0]))
         }
 
     def update_readers(self, asset: str, evidence: ReleaseKind | None = None, registrant: str | None = None) -> None:
@@ -373,10 +259,10 @@ class World:
 
     def escalate(self, row: Proposal, ask: Ask) -> None:
         ask.escalate_at = None
-        other = self.escalation.get(ask.team)
-        if other is not None and other not in (self.owners[row.asset], row.proposer, ask.team):
-            ask.escalated_to = other
-            self.emit("ESCALATED", ask.team, row.asset, other)
+        substitute = self.escalation.get(ask.team)
+        if substitute is not None and substitute not in (self.owners[row.asset], row.proposer, ask.team):
+            ask.escalated_to = substitute
+            self.emit("ESCALATED", ask.team, row.asset, substitute)
 
     def is_stale(self, row: Proposal) -> bool:
         """Whether a newer contract adds a break that some team reads."""
@@ -387,7 +273,7 @@ class World:
 
     def remind(self, row: Proposal) -> None:
         """Remind teams whose answer is due soon: of several missed reminders, the last one."""
-        sent: dict[tuple[int, datetime, OnSilence], set[str]] = {}
+        reminders: dict[tuple[int, datetime, OnSilence], set[str]] = {}
         for ask in row.counting:
             moments = {days: ask.due_at - timedelta(days=days) for days in ask.policy.remind}
             if not ask.waits or not any(ask.checked_at < moment <= self.now for moment in moments.values()):
@@ -395,10 +281,10 @@ class World:
             ask.checked_at = self.now
             passed = [days for days, moment in moments.items() if moment <= self.now < ask.due_at]
             if passed:
-                audience = sent.setdefault((min(passed), ask.due_at, ask.policy.on_silence), set())
+                audience = reminders.setdefault((min(passed), ask.due_at, ask.policy.on_silence), set())
                 delegate, until = self.delegates.get(ask.team, ("", self.now))
                 audience |= {ask.team, *filter(None, [ask.escalated_to, delegate if self.now < until else None])}
-        for (days, _, _), audience in sent.items():
+        for (days, _, _), audience in reminders.items():
             self.emit("REMINDER", row.asset, str(days), *sorted(audience))
 
     # Publishing

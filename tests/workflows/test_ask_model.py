@@ -23,7 +23,7 @@ from tessera_gql.store.tables import Base
 from tests.conftest import FixedClock
 from tests.workflows.ask_commands import Model
 from tests.workflows.ask_driver import Implementation, count_events, to_json_schema
-from tests.workflows.ask_model import Ask, Policy, Proposal, Registration, Schema, breaks, declared
+from tests.workflows.ask_records import Ask, Policy, Proposal, Registration, Schema, breaks, declared
 
 pytestmark = pytest.mark.long
 
@@ -128,7 +128,7 @@ class AskHistories(RuleBasedStateMachine):
             self.answer: 10,
             self.wait: 6,
             self.register: 1.5,
-            self.change_registration: 2,
+            self.change_registration: 3,
             self.unregister: 1.5,
             self.sync_manifest: 2,
             self.end_or_extend: 3,
@@ -159,6 +159,10 @@ class AskHistories(RuleBasedStateMachine):
         return self.dice.choice([FIRST, *OWNERS, *(row.asset for row in self.open_proposals())])
 
     def choose_fields(self) -> frozenset[str] | None:
+        """Fields, half of the time one that an open proposal breaks, so that readers come and go there."""
+        broken = sorted({atom[1] for row in self.open_proposals() for atom in row.atoms})
+        if broken and self.dice.random() < 0.5:
+            return frozenset({self.dice.choice(broken)})
         count = self.dice.choice([0, 1, 1, 2])
         return frozenset(self.dice.sample(PATHS, count)) or None
 
@@ -213,6 +217,9 @@ class AskHistories(RuleBasedStateMachine):
 
     def sync_manifest(self) -> None:
         """Sync what the report of a team reads of the first table, as far as that has it."""
+        if self.model.active[FIRST] is None:
+            self.publish_schema(FIRST, FULL)
+            return
         names = sorted(declared(self.model.active[FIRST] or {}) & {"a", "b", "c", "s"})
         team = self.dice.choice([name for name in CONSUMERS if name != self.model.owners[FIRST]])
         columns = frozenset(self.dice.sample(names, self.dice.randint(0, min(2, len(names)))))
@@ -225,10 +232,11 @@ class AskHistories(RuleBasedStateMachine):
             self.publish()
         elif asked := [(row.asset, team) for row in self.open_proposals() for team in sorted(row.asks)]:
             asset, team = dice.choice(asked)
-            response = dice.choice([Response.APPROVED, Response.APPROVED, Response.MIGRATING, Response.BLOCKED])
-            deadline = self.choose_days(1, 10, 45, 100, 360) if response is Response.MIGRATING else None
+            response = dice.choices([Response.APPROVED, Response.MIGRATING, Response.BLOCKED], [4, 4, 2])[0]
+            deadline = self.choose_days(1, 5, 10, 45, 100, 360) if response is Response.MIGRATING else None
             notes = "not before the migration" if response is Response.BLOCKED else None
-            actor = dice.choice([team, team, team, *TEAMS])
+            delegate, _ = self.model.delegates.get(team, (team, None))
+            actor = dice.choice([team, team, delegate, dice.choice(TEAMS)])
             self.do("answer", asset, team, response, deadline, notes, actor=actor)
 
     def end_or_extend(self) -> None:
@@ -246,11 +254,11 @@ class AskHistories(RuleBasedStateMachine):
             self.do("acknowledge_debts", *self.dice.choice(forced))
 
     def choose_substitute(self) -> None:
-        team, other = self.dice.sample(TEAMS, 2)
+        team, substitute = self.dice.sample(TEAMS, 2)
         if self.dice.random() < 0.5:
-            self.do("set_delegate", team, other, self.choose_days(3, 60))
+            self.do("set_delegate", team, substitute, self.choose_days(3, 60))
         else:
-            self.do("set_escalation", team, other)
+            self.do("set_escalation", team, substitute)
 
     def set_policy(self) -> None:
         self.do("set_policy", self.dice.choice(TIERS), self.dice.choice(POLICIES))
@@ -260,7 +268,13 @@ class AskHistories(RuleBasedStateMachine):
 
     def wait(self) -> None:
         """Let days pass, with no worker, one, or two at once."""
-        days, workers = self.dice.choice([1, 2, 5, 9, 11, 28, 30, 95]), self.dice.choice([0, 1, 1, 1, 2])
+        asks = [ask for row in self.open_proposals() for ask in row.counting]
+        moments = [
+            moment for ask in asks for moment in (ask.deadline, ask.due_at) if moment and moment > self.clock.now
+        ]
+        soon = [(moment - self.clock.now).days for moment in moments]
+        days = self.dice.choice([1, 2, 5, 9, 28, 95, *soon])
+        workers = self.dice.choice([0, 1, 1, 1, 2])
         note(f"wait {days} days, {workers} workers")
         self.clock.advance(days=days)
         self.model.now = self.clock.now

@@ -41,7 +41,7 @@ class Race:
     clocks: list[FixedClock]
     owner: Team
     consumer: Team
-    other: Team
+    second_consumer: Team
 
     async def ask(self, trial: int, *fields: str, **request: Any) -> tuple[Asset, Proposal]:
         """An asset of which the consumer reads some fields, and the other team everything, and a dropped `note`."""
@@ -148,21 +148,23 @@ async def test_an_answer_is_carried_over_exactly_if_it_came_before_the_proposal_
 async def test_an_answer_beside_a_rebase_holds_for_what_the_team_was_asked_and_for_nothing_else(race: Race) -> None:
     for trial in range(TRIALS):
         asset, row = await race.ask(trial, "note")
-        await race.worlds[0].register(asset, race.other)
+        await race.worlds[0].register(asset, race.second_consumer)
         await race.worlds[0].publish(asset, adding("more"))
         calls = [
             race.worlds[0].answer(row, race.consumer, Response.APPROVED),
-            race.worlds[1].answer(row, race.other, Response.APPROVED),
+            race.worlds[1].answer(row, race.second_consumer, Response.APPROVED),
             race.worlds[2].publish(asset, without("note")),
         ]
         await run_concurrently(*calls[trial % 3 :], *calls[: trial % 3])
-        consumer, other = await race.asked(row, race.consumer), await race.asked(row, race.other)
-        assert (consumer.response, len(consumer.change_fingerprints)) == (Response.APPROVED, 1)
+        first, second = await race.asked(row, race.consumer), await race.asked(row, race.second_consumer)
+        assert (first.response, len(first.change_fingerprints)) == (Response.APPROVED, 1)
         async with race.worlds[0].database.read() as session:
-            answered = (await answers.load(session, asset.id, [race.other.id]))[race.other.id].keys()
-        is_covered = set(other.change_fingerprints) <= answered
-        assert len(other.change_fingerprints) == 2
-        assert (other.response is Response.APPROVED) is is_covered
+            answered = (await answers.load(session, asset.id, [race.second_consumer.id]))[
+                race.second_consumer.id
+            ].keys()
+        is_covered = set(second.change_fingerprints) <= answered
+        assert len(second.change_fingerprints) == 2
+        assert (second.response is Response.APPROVED) is is_covered
 
 
 async def test_a_team_that_answers_while_it_becomes_the_owner_is_no_longer_asked(race: Race) -> None:
@@ -210,7 +212,7 @@ async def test_silence_is_counted_once_by_three_workers_beside_answers_and_reade
         rows.append((asset, await race.propose(asset, without("total"), supersede=True, publish_when_approved=True)))
     race.advance(days=10)
     blocks = [race.worlds[0].answer(row, race.consumer, Response.BLOCKED) for _, row in rows[::2]]
-    readers = [race.worlds[1].register(asset, race.other) for asset, _ in rows[1::2]]
+    readers = [race.worlds[1].register(asset, race.second_consumer) for asset, _ in rows[1::2]]
     ended = await asyncio.gather(race.work(0, 1, 2), *blocks, *readers, return_exceptions=True)
     assert [item for item in ended if isinstance(item, BaseException) and not isinstance(item, Refusal)] == []
     await race.work(0, 1, 2)
