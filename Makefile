@@ -10,7 +10,7 @@ DEVELOPER := $(VENV)/.developer
 SEED ?= $(shell date +%Y%m%d)
 
 FAST := tests/auth tests/diff tests/executor tests/formats tests/policy tests/store tests/workflows
-PROOFS := tests/diff/test_search_effort.py tests/diff/test_laws.py tests/diff/test_mode_laws.py tests/diff/test_soundness.py tests/executor tests/workflows/test_laws.py tests/workflows/test_ask_model.py tests/workflows/test_ask_races.py tests/ops
+PROOFS := tests/diff/test_search_effort.py tests/diff/test_laws.py tests/diff/test_mode_laws.py tests/diff/test_soundness.py tests/executor tests/workflows/test_laws.py tests/workflows/test_ask_model.py tests/workflows/test_ask_races.py tests/workflows/test_change_set_races.py tests/workflows/test_lineage_races.py tests/ops
 
 .DEFAULT_GOAL := help
 .PHONY: help serve demo dev test test-fast test-long prove coverage lint docs schema reference lock release \

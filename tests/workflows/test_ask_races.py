@@ -4,6 +4,7 @@ They run on PostgreSQL, where transactions wait for each other; an error of a de
 """
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from tests.world import World, adding, without
 
 pytestmark = pytest.mark.long
 
-TRIALS = 30
+TRIALS = 30 if os.environ.get("TESSERA_FUZZ") else 5
 
 
 @dataclass

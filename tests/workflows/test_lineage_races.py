@@ -1,6 +1,7 @@
 """No reader behind the owner's tables is missed while a proposal opens, and no transaction deadlocks, on PostgreSQL."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ from tests.world import World, without
 
 pytestmark = pytest.mark.long
 T = TypeVar("T")
-TRIALS = 30
+TRIALS = 30 if os.environ.get("TESSERA_FUZZ") else 5
 
 
 @pytest.fixture
