@@ -252,7 +252,8 @@ async def _limit_reopening(session: Session, row: Proposal, team: UUID) -> None:
     acknowledgment = next((item for item in acknowledgments if item.consumer_team_id == team), None)
     if acknowledgment is None or acknowledgment.released_at is not None:
         return
-    if acknowledgment.response is Response.APPROVED:
+    on_silence = AskPolicy.from_json(acknowledgment.policy).on_silence
+    if TeamResponse(acknowledgment.response, on_silence=on_silence).is_consent:
         return
     if acknowledgment.reopened_at is not None:
         raise Forbidden(

@@ -14,13 +14,14 @@ from tessera_gql.policy.access import Action, Actor, authorize
 from tessera_gql.policy.archive import require_live_asset
 from tessera_gql.policy.compatibility import Judgement, KnownColumns, Terms, waive_move_to_consumer
 from tessera_gql.policy.enums import Intent, Outcome, ProposalStatus
-from tessera_gql.store import assets, contracts
+from tessera_gql.store import assets, contracts, proposals
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import open_proposals, proposal_lifecycle
 from tessera_gql.workflows.affected_teams import load_affected_teams
+from tessera_gql.workflows.ask_clock import to_response
 from tessera_gql.workflows.comparisons import compare_terms, validate_schema
 from tessera_gql.workflows.contracts import ContractDraft, find_base_version, insert_contract, terms_of, update_metadata
 from tessera_gql.workflows.open_proposals import Claim, ProposalOptions
@@ -261,9 +262,17 @@ async def _find_skipped_teams(
     """Find the teams that a forced publish hurts and that have not consented to it, with the changes."""
     unaffected = context.request.unaffected_assets or frozenset()
     affected = await load_affected_teams(session, context.asset, context.judgement.breaking, unaffected=unaffected)
-    responses = await proposal_lifecycle.load_responses(session, reached.id) if reached else {}
-    consenting = {team for team, response in responses.items() if response.is_consent}
-    return {team: reasons.fingerprints for team, reasons in affected.asked.items() if team not in consenting}
+    acknowledgments = await proposals.list_acknowledgments(session, [reached.id]) if reached else []
+    consented = {
+        item.consumer_team_id: {*item.change_fingerprints}
+        for item in acknowledgments
+        if item.released_at is None and to_response(item).is_consent
+    }
+    skipped = {
+        team: [item for item in reasons.fingerprints if item not in consented.get(team, ())]
+        for team, reasons in affected.asked.items()
+    }
+    return {team: fingerprints for team, fingerprints in skipped.items() if fingerprints}
 
 
 async def _propose(session: Session, context: PublishContext, current: Contract) -> PublishResult:
