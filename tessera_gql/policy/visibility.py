@@ -43,6 +43,7 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
     "BreakingChange": Audience.READERS,
     "Change": Audience.READERS,
     "ChangeSet": Audience.READERS,
+    "ColumnLink": Audience.READERS,
     "Comment": Audience.READERS,
     "Contract": Audience.READERS,
     "ContractSource": Audience.READERS,

@@ -33,6 +33,7 @@ from tessera_gql.store.tables import (
     Comment,
     Contract,
     Debt,
+    Deprecation,
     EventRow,
     Observation,
     Principal,
@@ -70,6 +71,7 @@ NOUNS: dict[str, type[Any]] = {
     "Comment": Comment,
     "Contract": Contract,
     "Debt": Debt,
+    "Deprecation": Deprecation,
     "Event": EventRow,
     "Observation": Observation,
     "Principal": Principal,
@@ -82,7 +84,13 @@ NOUNS: dict[str, type[Any]] = {
     "Webhook": Webhook,
     "WebhookDelivery": WebhookDelivery,
 }
-ROOTS_BY_ID = {"contract": "Contract", "debt": "Debt", "proposal": "Proposal", "registration": "Registration"}
+ROOTS_BY_ID = {
+    "contract": "Contract",
+    "debt": "Debt",
+    "deprecation": "Deprecation",
+    "proposal": "Proposal",
+    "registration": "Registration",
+}
 LIMITS = dict.fromkeys(
     [f"limit_{name}" for name in ("cost", "aliases", "directives", "overlaps", "tokens", "errors")], 10**7
 ) | {"limit_depth": 100}
@@ -344,6 +352,7 @@ def arguments(ids: dict[str, list[str]]) -> dict[str, list[dict[str, Any]]]:
         "Query.impact": [{"asset": {"fqn": names["asset"]}, "schema": dropped}],
         "Query.diffSchemas": [{"old": dropped, "new": without("note")}],
         "Query.dbtImpact": [{"manifest": Enum("$manifest")}],
+        "Asset.columnLineage": [{"direction": Enum("DOWNSTREAM")}],
         "Asset.contract": [{"version": "1.0.0"}],
         "Contract.diff": [{"to": ids["Contract"][0]}],
     }
