@@ -34,6 +34,8 @@ UNREACHED = {
     *("InboxGroup", "InboxGroupEdge", "EarlierAnswer", "ReleaseEvidence"),
     *("ContractSource", "ModelReader", "TableRead"),
 }
+SELDOM_REACHED = {"ObservationEdge"}
+"""Reached if the first asset in the order of random ids has been observed."""
 """Types of which the world holds nothing; their fields are as public as what they belong to."""
 PRIVATE = {"apiKeys": "ApiKey", "webhooks": "Webhook", "events": "Event"}
 
@@ -84,7 +86,8 @@ async def test_each_caller_reaches_exactly_what_the_table_allows(
             reached_values = await crawl(ways[caller.name != "AUTH=off"], private, caller)
             reached.setdefault(caller.name, Counter()).update(reached_values.cells)
             if caller.name == "ADMIN key":
-                assert _below("Query") - {path.partition(".")[0] for path in reached_values.cells} == UNREACHED
+                missing = _below("Query") - {path.partition(".")[0] for path in reached_values.cells}
+                assert missing - SELDOM_REACHED == UNREACHED
 
 
 def test_every_type_and_every_kind_of_event_has_a_row_in_the_table() -> None:
