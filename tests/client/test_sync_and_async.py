@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ pytestmark = pytest.mark.long
 
 DATA = Path(__file__).resolve().parents[2] / "../shared/data/dbt_manifests"
 KEY = "a-key-of-an-administrator-for-tests"
+NEXT_MONTH = datetime.now(UTC) + timedelta(days=30)
 
 
 def table(**columns: str) -> dict[str, Any]:
@@ -100,14 +101,10 @@ async def test_a_breaking_change_waits_for_its_acknowledgment_and_is_published(t
     assert question.proposal.id == proposal.id
     assert question.reasons[0].path == "coupon"
     result = await tessera.acknowledge(
-        proposal.id,
-        AcknowledgmentResponse.MIGRATING,
-        team=reader,
-        migration_deadline=datetime(2031, 1, 1, tzinfo=UTC),
-        notes="by new year",
+        proposal.id, AcknowledgmentResponse.MIGRATING, team=reader, migration_deadline=NEXT_MONTH, notes="by new year"
     )
     assert result.proposal.status is ProposalStatus.PENDING
-    assert result.acknowledgment.migration_deadline == datetime(2031, 1, 1, tzinfo=UTC)
+    assert result.acknowledgment.migration_deadline == NEXT_MONTH
     result = await tessera.acknowledge(proposal.id, AcknowledgmentResponse.APPROVED, team=reader)
     assert result.proposal.status is ProposalStatus.APPROVED
     contract = await tessera.publish_proposal(proposal.id, published_by=owner)
@@ -228,7 +225,7 @@ async def test_acknowledgment_requests_and_status_changes_can_be_subscribed_to(t
     async with aclosing(aiter(tessera.acknowledgment_requests(reader, after=start))) as listening:
         asked = await anext(listening)
     assert (asked.team.name, asked.proposal.id) == (reader.name, proposal.id)
-    await tessera.acknowledge(proposal.id, AcknowledgmentResponse.BLOCKED, team=reader)
+    await tessera.acknowledge(proposal.id, AcknowledgmentResponse.BLOCKED, team=reader, notes="not yet")
     async with aclosing(aiter(tessera.status_changes(proposal_id=proposal.id, after=start))) as listening:
         statuses = [(await anext(listening)).after]
     assert statuses == [ProposalStatus.REJECTED]

@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.long
 MANIFEST = ROOT / "tessera_gql/cli/shop_manifest.json"
 KEY = "a-key-of-an-administrator-for-tests"
 CUSTOMERS = "analytics.marts.customers"
+NEXT_MONTH = f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%d}"
 
 
 class Shell:
@@ -131,7 +133,7 @@ def test_a_team_publishes_and_another_registers_and_acknowledges(tessera: Shell,
     assert tessera("inbox", "--team", reader).split("\t")[1:4] == [reader, "-", fqn]
     assert "coupon" in tessera("proposal", fqn)
     assert "MIGRATING needs a deadline" in tessera.refused("ack", fqn, "MIGRATING", "-t", reader)
-    assert "is PENDING" in tessera("ack", fqn, "migrating", "-t", reader, "--until", "2031-01-01")
+    assert "is PENDING" in tessera("ack", fqn, "migrating", "-t", reader, "--until", NEXT_MONTH)
     assert "is APPROVED" in tessera("ack", fqn, "APPROVED", "-t", reader)
     assert "2.0.0 is published" in tessera("publish-proposal", fqn)
     asset = tessera.json("asset", "show", fqn)
@@ -260,7 +262,7 @@ def _answers(shell: Shell, server: Running, manifest: Path) -> None:
             if response is AcknowledgmentResponse.APPROVED:
                 assert b"Waiting for" in waiting.stderr.readline()
             for team in teams:
-                client.acknowledge(proposal.id, response, team=team)
+                client.acknowledge(proposal.id, response, team=team, notes="not before the closing")
             _, stderr = waiting.communicate(timeout=60)
             assert waiting.returncode in ({code} if response is AcknowledgmentResponse.APPROVED else {0, 1}), stderr
     assert "is blocked" in shell("dbt", "impact", manifest, code=1)

@@ -36,7 +36,7 @@ STEPS: dict[tuple[str, ...], tuple[str, Sequence[str], set[int]]] = {
     ("policy", "list"): ("", (), {0}),
     ("policy", "set"): ("", ("low", "--due", "20"), {0}),
     ("extend-proposal",): ("proposal", (ASSET, "--until", "2001-01-01"), {2}),
-    ("team", "archive"): ("", (MARKER,), {0}),
+    ("team", "archive"): ("", (MARKER,), {2}),
     ("team", "unarchive"): ("", (MARKER,), {0}),
     ("asset", "create"): ("", (ASSET, "--owner", OWNER), {2}),
     ("asset", "list"): ("", (), {0}),
