@@ -411,7 +411,10 @@ def plan_reminders() -> None:
 
 
 def copy_answers() -> None:
-    """Keep the answers to open proposals, and to replaced ones while their time lasts, by change."""
+    """Keep the answers to open proposals, and to replaced ones while their time lasts, by change.
+
+    A change that was published since has used them up, and a migration that was proven has ended.
+    """
     connection = op.get_bind()
     acknowledgments, proposals = qualified("workflow", "acknowledgments"), qualified("workflow", "proposals")
     since = f"datetime('now', '-{ANSWER_DAYS} days')" if is_sqlite() else f"now() - interval '{ANSWER_DAYS} days'"
@@ -419,11 +422,16 @@ def copy_answers() -> None:
         "SELECT a.id, a.consumer_team_id, p.asset_id, a.change_fingerprints, a.response, a.migration_deadline,"  # noqa: S608
         f" a.notes, a.responded_at FROM {acknowledgments} a JOIN {proposals} p ON p.id = a.proposal_id"
         f" WHERE a.response IS NOT NULL AND p.status <> 'PUBLISHED' AND a.responded_at > {since}"
+        " AND (a.response <> 'MIGRATING' OR a.released_at IS NULL)"
         " ORDER BY a.responded_at, a.id"
     ).all()
+    published = load_published(proposals, since)
     answers: dict[tuple[Any, ...], dict[str, Any]] = {}
     for identity, team, asset, fingerprints, response, deadline, notes, answered_at in rows:
+        ended = published.get(asset, ())
         for fingerprint in read_json(fingerprints):
+            if any(at >= answered_at and (changes is None or fingerprint in changes) for at, changes in ended):
+                continue
             answers[team, asset, fingerprint] = {
                 "team_id": team,
                 "asset_id": asset,
@@ -439,6 +447,19 @@ def copy_answers() -> None:
         values = ", ".join(f":{name}" for name in names)
         statement = f"INSERT INTO {qualified('workflow', 'answers')} ({', '.join(names)}) VALUES ({values})"  # noqa: S608
         connection.execute(sa.text(statement), list(answers.values()))
+
+
+def load_published(proposals: str, since: str) -> dict[Any, list[tuple[Any, set[str] | None]]]:
+    """Load when which changes of an asset were published; None stands for all of them, after a retirement."""
+    published: dict[Any, list[tuple[Any, set[str] | None]]] = {}
+    rows = op.get_bind().exec_driver_sql(
+        f"SELECT asset_id, resolved_at, kind, breaking_changes FROM {proposals}"  # noqa: S608 - constants
+        f" WHERE status = 'PUBLISHED' AND resolved_at > {since}"
+    )
+    for asset, at, kind, changes in rows:
+        fingerprints = None if kind == "RETIREMENT" else {item["fingerprint"] for item in read_json(changes)}
+        published.setdefault(asset, []).append((at, fingerprints))
+    return published
 
 
 def read_json(value: Any) -> Any:

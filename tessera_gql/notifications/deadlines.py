@@ -51,12 +51,12 @@ async def apply_due_deadlines(database: Database, pool: Pool | None = None) -> i
         interrupted_sets = await change_set_asks.list_interrupted(session, session.now - INTERRUPTED_AFTER)
         deprecated = await deprecations.list_due_reminders(session, session.now)
         quiet = await find_quiet_proposals(session)
+    for identity in interrupted_sets:  # before silence counts, or lets a proposal expire
+        await _run_command(database, pool, identity, complete_notifications, "change set")
     for identity in due:
         await _run_command(database, pool, identity, apply_deadlines)
     for identity in reminding:
         await _run_command(database, pool, identity, send_reminders)
-    for identity in interrupted_sets:
-        await _run_command(database, pool, identity, complete_notifications, "change set")
     for identity in reminding_sets:
         await _run_command(database, pool, identity, send_change_set_reminders, "change set")
     for identity in deprecated:

@@ -52,6 +52,16 @@ def to_read(asset: UUID, path: str) -> str:
     return f"{asset}:{path}"
 
 
+def split_read(read: str) -> tuple[UUID | None, str]:
+    """Split a read into the table made from the changed one and its field; None stands for the changed table."""
+    if to_whole_table(read) == read and not read.endswith(":"):
+        return None, read
+    try:
+        return UUID(read[:ASSET_LENGTH]), read[ASSET_LENGTH + 1 :]
+    except ValueError:
+        return None, read
+
+
 def to_whole_table(read: str) -> str:
     """Return the read of the whole table that has this field, if it is one made from the changed table."""
     return read[: ASSET_LENGTH + 1] if read[ASSET_LENGTH : ASSET_LENGTH + 1] == ":" else read

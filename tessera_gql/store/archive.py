@@ -6,7 +6,18 @@ from uuid import UUID
 
 from sqlalchemy import Select, or_, select
 
-from tessera_gql.store import assets, keys, lineage, projects, proposals, registrations, teams, webhooks
+from tessera_gql.store import (
+    assets,
+    contracts,
+    keys,
+    lineage,
+    projects,
+    proposals,
+    registrations,
+    teams,
+    usage,
+    webhooks,
+)
 from tessera_gql.store.session import Session
 
 IS_LIVE = assets.TABLE.c.archived_at.is_(None)
@@ -56,6 +67,22 @@ async def list_asking_assets(session: Session, team: UUID) -> list[str]:
     return await _names(
         session, _names_of_assets(joined).where(is_of_team, rows.released_at.is_(None), proposals.IS_OPEN)
     )
+
+
+async def list_patterns(session: Session, team: UUID) -> list[str]:
+    """Load the patterns of the rules that give principals to a team."""
+    rows = usage.RULES.c
+    return await _names(session, select(rows.pattern.label("name")).where(rows.team_id == team))
+
+
+async def list_observed_teams(session: Session, asset: UUID) -> list[str]:
+    """Load the names of the teams but the owner that were seen to read the active contract of the asset."""
+    if await contracts.find_active(session, asset) is None:
+        return []
+    readers = {item.team_id for item in (await usage.load_observed_readers(session, [asset]))[asset]}
+    owned = select(assets.TABLE.c.owner_team_id).where(assets.TABLE.c.id == asset)
+    is_reader = session.in_values(teams.TABLE.c.id, readers)
+    return await _names(session, _names_of_teams(teams.TABLE).where(is_reader, teams.TABLE.c.id.not_in(owned)))
 
 
 async def list_valid_keys(session: Session, team: UUID) -> list[str]:

@@ -28,7 +28,7 @@ class AssetPair:
 
 
 async def load_own_edges(session: Session, starts: Sequence[UUID]) -> list[AssetEdge]:
-    """Load the edges that start at the assets, or at tables of the same owner that are made from them.
+    """Load the edges to live assets that start at the assets, or at tables of the same owner that are made from them.
 
     The edges to tables of other owners are the last ones of a path.
     """
@@ -41,6 +41,7 @@ async def load_own_edges(session: Session, starts: Sequence[UUID]) -> list[Asset
         )
         .join(_SOURCES, _SOURCES.c.id == DEPENDENCIES.c.dependency_asset_id)
         .join(_TARGETS, _TARGETS.c.id == DEPENDENCIES.c.dependent_asset_id)
+        .where(_TARGETS.c.archived_at.is_(None))
     )
     walk = edges.where(session.in_values(DEPENDENCIES.c.dependency_asset_id, starts)).cte("walk", recursive=True)
     is_own = walk.c.target_owner == walk.c.source_owner

@@ -54,7 +54,10 @@ async def list_due(session: Session, now: datetime) -> list[Proposal]:
     has_outstanding = select(columns.id).where(is_counted, or_(columns.response.is_(None), not_(is_settled))).exists()
     is_unescalated = and_(columns.response.is_(None), columns.escalate_at <= now)
     # Under the policy EXPIRE silence ends the proposal, which is due anyway.
-    is_silent = and_(columns.response.is_(None), columns.due_at <= now, TABLE.c.expires_at >= columns.due_at)
+    is_notified = columns.notified_at.is_not(None)
+    is_silent = and_(
+        columns.response.is_(None), is_notified, columns.due_at <= now, TABLE.c.expires_at >= columns.due_at
+    )
     is_late = and_(columns.response == Response.MIGRATING, columns.migration_deadline <= now)
     is_overdue = and_(is_late, columns.overdue_at.is_(None))
     has_due = select(columns.id).where(is_counted, or_(is_silent, is_overdue, is_unescalated)).exists()

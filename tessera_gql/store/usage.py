@@ -201,14 +201,17 @@ def _seconds_between(dialect: str, start: ColumnElement[Any], end: ColumnElement
     return func.round((func.julianday(end) - func.julianday(start)) * 86_400)
 
 
-async def load_observed_readers(session: Session, asset_ids: Collection[UUID]) -> dict[UUID, list[FieldReader]]:
+async def load_observed_readers(
+    session: Session, asset_ids: Collection[UUID], start: UUID | None = None
+) -> dict[UUID, list[FieldReader]]:
     """Load the observed readers of assets: the teams of mapped principals, each with the fields that were read.
 
-    Only reads since the last release of an asset count; while a proposal is open, since the last one before it.
+    Only reads since the last release of an asset count; while a proposal is open, since the last one before it. That is
+    a proposal of the asset itself, or of the `start`, from which lineage leads to it.
     """
     readers: dict[UUID, list[FieldReader]] = {asset_id: [] for asset_id in asset_ids}
     fields: dict[tuple[UUID, UUID], set[str]] = {}
-    for row in await session.rows(_reads_since_release(session, asset_ids)):
+    for row in await session.rows(_reads_since_release(session, asset_ids, start)):
         fields.setdefault((row.asset_id, row.team_id), set()).add(row.field)
     for (asset_id, team_id), names in sorted(fields.items()):
         readers[asset_id].append(to_reader(team_id, names))
@@ -221,11 +224,12 @@ def to_reader(team_id: UUID, fields: Iterable[str]) -> FieldReader:
     return FieldReader(team_id, None if "" in names else tuple(sorted(names)))
 
 
-def _reads_since_release(session: Session, asset_ids: Collection[UUID]) -> Executable:
+def _reads_since_release(session: Session, asset_ids: Collection[UUID], start: UUID | None) -> Executable:
     contracts, open_proposals = table(Contract), table(Proposal)
+    is_of_asset = open_proposals.c.asset_id == OBSERVATIONS.c.asset_id
     proposed_at = (
-        select(open_proposals.c.proposed_at)
-        .where(open_proposals.c.asset_id == OBSERVATIONS.c.asset_id, proposals.IS_OPEN)
+        select(func.min(open_proposals.c.proposed_at))
+        .where(or_(is_of_asset, open_proposals.c.asset_id == start) if start else is_of_asset, proposals.IS_OPEN)
         .correlate(OBSERVATIONS)
         .scalar_subquery()
     )
@@ -274,8 +278,9 @@ async def load_team_reads(session: Session, asset_ids: Collection[UUID], team_id
 
 
 async def list_provable(session: Session, limit: int, source_id: UUID | None = None) -> list[UUID]:
-    """Load the ids of open proposals in which a team migrates that a source has seen reading the asset.
+    """Load the ids of open proposals in which a team migrates that a source has seen reading.
 
+    It has read the asset, or anything if lineage leads from that to what the team reads.
     With a `source_id` only that source counts. Those that expire first come first.
     """
     acknowledgments, open_proposals = proposals.ACKNOWLEDGMENTS, proposals.TABLE
@@ -283,7 +288,7 @@ async def list_provable(session: Session, limit: int, source_id: UUID | None = N
         select(OBSERVATIONS.c.id)
         .join(PRINCIPALS, PRINCIPALS.c.id == OBSERVATIONS.c.principal_id)
         .where(
-            OBSERVATIONS.c.asset_id == open_proposals.c.asset_id,
+            or_(OBSERVATIONS.c.asset_id == open_proposals.c.asset_id, acknowledgments.c.paths.is_not(None)),
             PRINCIPALS.c.team_id == acknowledgments.c.consumer_team_id,
             *([PRINCIPALS.c.source_id == source_id] if source_id else []),
         )

@@ -64,7 +64,7 @@ async def load_own_lineage(session: Session, asset: Asset) -> OwnLineage:
         declared[row.asset_id].add((row.consumer_team_id, row.consumer_asset_id))
         if number % BATCH_SIZE == 0:
             await asyncio.sleep(0)
-    for asset_id, observed in (await usage.load_observed_readers(session, family)).items():
+    for asset_id, observed in (await usage.load_observed_readers(session, family, asset.id)).items():
         readers[asset_id] += observed
     return OwnLineage(edges, links, readers, declared)
 

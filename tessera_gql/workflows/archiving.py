@@ -11,6 +11,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Team
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.teams import require_owning_team, require_row_version
+from tessera_gql.workflows.upstream_proposals import lock_with_sources, update_upstream_proposals
 
 
 async def archive_asset(
@@ -25,8 +26,10 @@ async def archive_asset(
     require_row_version(asset.row_version, expected_row_version, "asset")
     if asset.archived_at is not None:
         return asset
+    await lock_with_sources(session, [asset.id])
     await require_unused_asset(session, asset)
     await mark_asset_archived(session, asset)
+    await update_upstream_proposals(session, [asset.id])
     return await assets.get(session, AssetRef(id=asset.id))
 
 
@@ -43,6 +46,7 @@ async def require_unused_asset(session: Session, asset: Asset) -> None:
     uses = [
         ("it has an open proposal ({})", [waiting.status.value] if waiting else []),
         ("its readers are {}", await archive.list_readers(session, asset.id)),
+        ("{} were seen to read it", await archive.list_observed_teams(session, asset.id)),
         ("it is the source of {}", await archive.list_dependents(session, asset.id)),
         ("it is registered as a reader of {}", await archive.list_read_assets(session, asset.id)),
     ]
@@ -64,9 +68,11 @@ async def restore_asset(session: Session, asset: Asset, reason: str | None = Non
     if asset.archived_at is None:
         return asset
     await require_live_teams(session, asset.owner_team_id)
+    await lock_with_sources(session, [asset.id])
     await session.update_row(Asset, asset.id, archived_at=None, row_version=asset.row_version + 1)
     audience = frozenset({asset.owner_team_id})
     session.record(AssetUnarchived(audience_team_ids=audience, asset_id=asset.id, fqn=asset.fqn, reason=reason))
+    await update_upstream_proposals(session, [asset.id])
     return await assets.get(session, AssetRef(id=asset.id))
 
 
@@ -99,6 +105,7 @@ async def require_unused_team(session: Session, team: Team) -> None:
         ("it owns {}", await archive.list_owned_assets(session, team.id)),
         ("it is registered with {}", await archive.list_assets_of_reader(session, team.id)),
         ("a proposal asks it about {}", await archive.list_asking_assets(session, team.id)),
+        ("the principals {} are its own", await archive.list_patterns(session, team.id)),
         ("it has the API keys {}", await archive.list_valid_keys(session, team.id)),
         ("it owns the projects {}", await archive.list_projects(session, team.id)),
         ("it has active webhooks to {}", await archive.list_webhook_hosts(session, team.id)),

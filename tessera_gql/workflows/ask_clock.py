@@ -6,7 +6,7 @@ without an answer go to the escalation team. Each happens once, because the rows
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -86,6 +86,22 @@ async def move_due_dates(session: Session, row: Proposal, expires_at: datetime) 
     return acknowledgments
 
 
+async def start_late_requests(session: Session, asset: Asset, row: Proposal) -> None:
+    """Give teams that are notified later than they were asked the whole time to answer, if their silence counts."""
+    for item in await _list_counting(session, row):
+        policy = AskPolicy.from_json(item.policy)
+        if item.notified_at is not None or item.response is not None or policy.on_silence is OnSilence.EXPIRE:
+            continue
+        due_at, days = session.now + policy.span, policy.escalate_after_days
+        dates = {
+            "due_at": due_at,
+            "remind_at": ask_policy.find_next_reminder(policy, due_at, session.now),
+            "escalate_at": None if days is None else session.now + timedelta(days=days),
+        }
+        await session.update_row(Acknowledgment, item.id, **dates)
+        row = await extend(session, asset, row, policy.find_end(due_at), "a team was notified later")
+
+
 async def _list_counting(session: Session, row: Proposal) -> list[Acknowledgment]:
     return [item for item in await proposals.list_acknowledgments(session, [row.id]) if item.released_at is None]
 
@@ -101,8 +117,13 @@ def _is_due(item: Acknowledgment, row: Proposal, now: datetime) -> bool:
         return to_response(item).is_overdue(now) and (item.overdue_at is None or _is_extendable(row, policy, now))
     if item.response is not None:
         return False
-    is_silent = policy.on_silence is not OnSilence.EXPIRE and item.due_at <= min(now, row.expires_at)
-    return is_silent or (item.escalate_at is not None and item.escalate_at <= now)
+    return _is_silent(item, row, policy, now) or (item.escalate_at is not None and item.escalate_at <= now)
+
+
+def _is_silent(item: Acknowledgment, row: Proposal, policy: AskPolicy, now: datetime) -> bool:
+    """Return whether silence counts now; it never does for a team that was not notified yet."""
+    is_counted = policy.on_silence is not OnSilence.EXPIRE and item.notified_at is not None
+    return is_counted and item.due_at <= min(now, row.expires_at)
 
 
 def _is_extendable(row: Proposal, policy: AskPolicy, now: datetime) -> bool:
@@ -115,7 +136,7 @@ async def _apply(session: Session, asset: Asset, row: Proposal, item: Acknowledg
         return await _mark_overdue(session, asset, row, item, policy)
     if item.escalate_at is not None and item.escalate_at <= session.now:
         await _escalate(session, asset, row, item)
-    if policy.on_silence is not OnSilence.EXPIRE and item.due_at <= min(session.now, row.expires_at):
+    if _is_silent(item, row, policy, session.now):
         return await _count_silence(session, asset, row, item, policy)
     return row
 

@@ -19,9 +19,10 @@ from tessera_gql.policy.ask_events import (
     ChangeSetReminderSent,
 )
 from tessera_gql.policy.ask_policy import AskPolicy, find_due_days, find_next_reminder
-from tessera_gql.store import change_set_asks, change_sets, teams
+from tessera_gql.store import assets, change_set_asks, change_sets, proposals, teams
 from tessera_gql.store.change_set_asks import AskRow
 from tessera_gql.store.session import Session
+from tessera_gql.workflows.ask_clock import start_late_requests
 
 NOTIFICATION_NAME = "notify teams of change sets"
 INTERRUPTED_AFTER = timedelta(minutes=2)
@@ -69,8 +70,17 @@ async def notify_of_change_set(session: Session, change_set_id: UUID, asset_ids:
 
 
 async def complete_notifications(session: Session, change_set_id: UUID) -> None:
-    """Notify the teams of a change set at the commit of what an interrupted ask has not notified them of."""
+    """Notify the teams of a change set at the commit of what an interrupted ask has not notified them of.
+
+    Their time to answer starts now.
+    """
     await change_sets.lock(session, change_set_id)
+    rows = await proposals.list_open_by_change_sets(session, [change_set_id])
+    await assets.lock_by_ids(session, [row.asset_id for row in rows])
+    locked = {asset.id: asset for asset in await assets.by_ids(session, [row.asset_id for row in rows])}
+    for row in await proposals.list_open_by_change_sets(session, [change_set_id]):
+        if row.asset_id in locked:
+            await start_late_requests(session, locked[row.asset_id], row)
     notify_at_commit(session, *await change_set_asks.list_unnotified_ids(session, change_set_id))
 
 

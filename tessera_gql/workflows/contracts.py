@@ -13,10 +13,12 @@ from tessera_gql.policy.compatibility import Judgement, Terms, summarize_changes
 from tessera_gql.policy.enums import ContractStatus, Outcome
 from tessera_gql.policy.events import CompatibilityModeChanged, ContractPublished, ContractRetired, ContractUpdated
 from tessera_gql.policy.known_columns import carry_over
+from tessera_gql.policy.retirement import judge_retirement
 from tessera_gql.store import answers, assets, contracts, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal, new_id
+from tessera_gql.workflows.affected_teams import load_affected_teams, lock_family
 from tessera_gql.workflows.debts import Publication, update_debts
 from tessera_gql.workflows.imported_deprecations import end_with_contract, follow_contracts
 from tessera_gql.workflows.teams import require_owning_team
@@ -204,8 +206,11 @@ async def update_metadata(session: Session, asset: Asset, contract: Contract, me
 
 
 async def _require_no_consumers(session: Session, asset: Asset, contract: Contract) -> None:
+    await lock_family(session, asset)
     live = await registrations.list_live(session, [asset.id])
-    consumers = {row.consumer_team_id for row in live} - {asset.owner_team_id}
+    breaking = judge_retirement(contract.compatibility_mode).breaking
+    affected = await load_affected_teams(session, asset, breaking)
+    consumers = {*affected.asked, *(row.consumer_team_id for row in live)} - {asset.owner_team_id}
     if consumers:
         names = await teams.join_names(session, sorted(consumers))
         raise Conflict(

@@ -19,7 +19,7 @@ from tessera_gql.policy.deprecation_events import (
 )
 from tessera_gql.policy.enums import DeprecationOrigin
 from tessera_gql.policy.event_changes import describe_changes, list_changed
-from tessera_gql.store import assets, contracts, debts, deprecations, registrations
+from tessera_gql.store import assets, contracts, debts, deprecations, registrations, usage
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Deprecation, Registration, new_id
@@ -58,6 +58,8 @@ async def load_read_assets(session: Session, rows: Iterable[Asset]) -> dict[UUID
     readers: dict[UUID, list[FieldReader]] = {key: [] for key in by_id}
     for row in await registrations.list_live(session, [*by_id]):
         readers[row.asset_id].append(path_debts.to_reader(row))
+    for asset_id, observed in (await usage.load_observed_readers(session, [*by_id])).items():
+        readers[asset_id] += observed
     return {key: ReadAsset(asset, readers[key]) for key, asset in by_id.items()}
 
 

@@ -260,7 +260,9 @@ async def _find_skipped_teams(
     session: Session, context: PublishContext, reached: Proposal | None
 ) -> Mapping[UUID, Sequence[str]]:
     """Find the teams that a forced publish hurts and that have not consented to it, with the changes."""
-    unaffected = context.request.unaffected_assets or frozenset()
+    unaffected = context.request.unaffected_assets
+    if unaffected is None:
+        unaffected = proposal_lifecycle.list_unaffected(reached) if reached else frozenset()
     affected = await load_affected_teams(session, context.asset, context.judgement.breaking, unaffected=unaffected)
     acknowledgments = await proposals.list_acknowledgments(session, [reached.id]) if reached else []
     consented = {

@@ -3,20 +3,20 @@
 Finding proofs takes a fixed number of statements, however many proposals there are.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from tessera_gql.diff import Change
-from tessera_gql.policy.affected_teams import Reasons
+from tessera_gql.policy.affected_teams import PathIndex, Reasons, split_read
 from tessera_gql.policy.enums import ReleaseKind, Response
 from tessera_gql.policy.usage import CoveredSpan, QuietProof, ReaderHistory, are_fields_concerned, prove_quiet
 from tessera_gql.store import proposals, registrations, usage
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Proposal
 from tessera_gql.store.usage import TeamReads
-from tessera_gql.workflows.acknowledgment_requests import ReleaseEvidence
+from tessera_gql.workflows.acknowledgment_requests import MAX_PATHS, ReleaseEvidence, path_from_json, reasons_from_row
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,13 @@ async def exclude_proven(session: Session, row: Proposal, asked: Mapping[UUID, R
     if not proven:
         return asked
     reads = await _load_reads(session, [(row, item) for item in proven])
-    live = await registrations.list_live(session, [row.asset_id])
+    tables = {table for item in proven for table in _list_read_assets(row, item)}
+    live = await registrations.list_live(session, [row.asset_id, *sorted(tables - {row.asset_id})])
     excluded: set[UUID] = set()
     for item in proven:
         team, until = item.consumer_team_id, datetime.fromisoformat((item.released_by or {})["until"])
-        is_same = set(asked[team].fingerprints) <= set(item.change_fingerprints)
+        earlier = reasons_from_row(item)
+        is_same = asked[team].is_covered_by(earlier.reads, earlier.fingerprints)
         is_read = any(read.observation.last_seen > until for read in _select_concerned(row, item, reads))
         released_at = item.released_at or until
         is_declared = any(
@@ -85,7 +87,7 @@ async def _load_reads(
     if not requests:
         return {}
     asset_ids = {row.asset_id for row, _ in requests} | {
-        asset for _, item in requests for asset, _ in _list_path_ends(item)
+        asset for row, item in requests for asset, _ in _list_columns_on_the_way(row, item)
     }
     reads: dict[UUID, list[TeamReads]] = {}
     for read in await usage.load_team_reads(session, asset_ids, {item.consumer_team_id for _, item in requests}):
@@ -93,11 +95,21 @@ async def _load_reads(
     return reads
 
 
-def _list_path_ends(item: Acknowledgment) -> Iterator[tuple[UUID, str]]:
-    """Yield the columns at the ends of the lineage paths for which a team is asked."""
-    for path in item.paths or ():
-        asset, column = path["steps"][-1]
-        yield UUID(asset), column
+def _list_columns_on_the_way(row: Proposal, item: Acknowledgment) -> set[tuple[UUID, str]]:
+    """List the columns of other tables that the changes reach and that the team reads there.
+
+    A path that ends at a table of the team leads there through the column that the team reads. Where no path is
+    described, what the team reads stands for that.
+    """
+    reads = {split_read(text) for texts in (item.reads or {}).values() for text in texts}
+    fields = {(asset, field) for asset, field in reads if asset is not None and asset != row.asset_id}
+    read_assets = {asset for asset, _ in fields}
+    steps: set[tuple[UUID, str]] = set()
+    for path in map(path_from_json, item.paths or ()):
+        steps |= {*[step for step in path.steps if step[0] in read_assets][-1:]}
+    is_complete = len(item.paths or ()) < MAX_PATHS
+    described = {asset for asset, _ in steps} if is_complete else set()
+    return steps | {(asset, field) for asset, field in fields if asset not in described}
 
 
 def _find_proof(row: Proposal, item: Acknowledgment, reads: Mapping[UUID, list[TeamReads]]) -> QuietProof[str] | None:
@@ -119,11 +131,10 @@ def _find_proof(row: Proposal, item: Acknowledgment, reads: Mapping[UUID, list[T
 
 def _list_read_assets(row: Proposal, item: Acknowledgment) -> set[UUID]:
     """Return the assets at which a source must have seen the team: each one for whose fields it is asked."""
-    path_ends = {asset for asset, _ in _list_path_ends(item)}
-    tables = tuple(f"{asset}:" for asset in path_ends)
-    paths = [path for paths in (item.reads or {"": [""]}).values() for path in paths]
-    reads_asset = not path_ends or any(not path.startswith(tables) for path in paths)
-    return path_ends | ({row.asset_id} if reads_asset else set())
+    if item.reads is None:
+        return {row.asset_id}
+    tables = {split_read(text)[0] for texts in item.reads.values() for text in texts}
+    return {row.asset_id if asset is None else asset for asset in tables}
 
 
 def _select_concerned(row: Proposal, item: Acknowledgment, reads: Mapping[UUID, list[TeamReads]]) -> list[TeamReads]:
@@ -134,13 +145,20 @@ def _select_concerned(row: Proposal, item: Acknowledgment, reads: Mapping[UUID, 
     at_asset = [read for read in team_reads if read.observation.asset_id == row.asset_id]
     is_concerned = are_fields_concerned(changes, [read.field for read in at_asset])
     concerned = [read for read, holds in zip(at_asset, is_concerned, strict=True) if holds]
-    return concerned + [read for read in team_reads if _is_at_path_end(read, item)]
+    return concerned + _select_on_the_way(row, item, team_reads)
 
 
-def _is_at_path_end(read: TeamReads, item: Acknowledgment) -> bool:
-    """Return whether a read is one of a column to which lineage leads; an empty name stands for any column."""
-    columns = {column for asset, column in _list_path_ends(item) if asset == read.observation.asset_id}
-    return bool(columns) and (read.field == "" or "" in columns or read.field in columns)
+def _select_on_the_way(row: Proposal, item: Acknowledgment, team_reads: Sequence[TeamReads]) -> list[TeamReads]:
+    """Select the reads of columns of other tables to which lineage leads; an empty name stands for any column."""
+    columns: dict[UUID, PathIndex[None]] = {}
+    for asset, column in _list_columns_on_the_way(row, item):
+        columns.setdefault(asset, PathIndex()).add(column.lower(), None)
+    return [
+        read
+        for read in team_reads
+        if (index := columns.get(read.observation.asset_id)) is not None
+        and any(True for _ in index.find_overlapping(read.field.lower()))
+    ]
 
 
 def _to_evidence(proof: QuietProof[str]) -> ReleaseEvidence:

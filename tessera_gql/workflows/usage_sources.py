@@ -12,6 +12,7 @@ from tessera_gql.store import assets, teams, usage
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import PrincipalRule, UsageSource, new_id
 from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows.archiving import require_live_teams
 from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
 
 MAX_RULES = 10_000
@@ -53,6 +54,7 @@ async def map_principal(session: Session, actor: Actor, *, pattern: str, team: T
     owner = await teams.get(session, team)
     await usage.lock_all_sources(session)
     rule = await _store_rule(session, pattern, owner.id)
+    await require_live_teams(session, owner.id)
     number = await _apply_rules(session)
     session.record(
         PrincipalMapped(

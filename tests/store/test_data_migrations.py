@@ -15,7 +15,7 @@ from tessera_gql.errors import Conflict
 from tessera_gql.policy.enums import Outcome, ProposalStatus, Response
 from tessera_gql.store import migration
 from tessera_gql.store.database import Database
-from tessera_gql.store.tables import JSON_TYPE, Acknowledgment, Asset, Contract, Proposal, new_id, table
+from tessera_gql.store.tables import JSON_TYPE, Acknowledgment, Answer, Asset, Contract, Proposal, new_id, table
 from tests.world import ORDERS, World, without
 
 RELEASE_BEFORE = "0006"
@@ -209,3 +209,35 @@ async def test_the_tables_allow_consumer_after_the_upgrade_and_full_takes_its_pl
     assert await stored_values(world, "core.contracts", "compatibility_mode") == ["BACKWARD", "FULL"]
     with pytest.raises(Conflict):
         await set_mode()
+
+
+async def answers_in(world: World) -> list[Answer]:
+    async with world.database.read() as session:
+        return await session.list(sa.select(table(Answer)), Answer)
+
+
+async def test_answers_to_changes_that_were_published_since_do_not_outlive_the_upgrade(old_world: World) -> None:
+    world = old_world
+    asset, first = await world.proposed(consumers=2)
+    await world.answer(first, world.consumers[0], Response.APPROVED)
+    second = (await world.publish(asset, without("note", "total"), supersede=True)).proposal
+    assert second is not None
+    for team in world.consumers:
+        await world.answer(second, team, Response.APPROVED)
+    await world.publish_proposal(second)
+    assert await answers_in(world) == []
+    await upgrade(world)
+    assert await answers_in(world) == []
+
+
+async def test_a_migration_that_was_proven_is_no_answer_after_the_upgrade(old_world: World) -> None:
+    world = old_world
+    _, proposal = await world.proposed(consumers=2)
+    deadline = (await world.proposal(proposal.id)).expires_at
+    for team in world.consumers:
+        await world.answer(proposal, team, Response.MIGRATING, deadline)
+    await world.unregister((await world.registrations())[0])
+    (before,) = await answers_in(world)
+    await upgrade(world)
+    (after,) = await answers_in(world)
+    assert (after.team_id, after.response) == (before.team_id, Response.MIGRATING)

@@ -3,14 +3,15 @@
 from datetime import timedelta
 
 from tessera_gql.notifications.deadlines import apply_due_deadlines
-from tessera_gql.policy.enums import Response
-from tessera_gql.store.tables import Asset, Team
+from tessera_gql.policy.enums import AssetTier, OnSilence, ProposalStatus, Response
+from tessera_gql.store.tables import Asset, Proposal, Team
 from tessera_gql.workflows.change_set_notifications import INTERRUPTED_AFTER
 from tessera_gql.workflows.change_sets import ChangeSetRequest
 from tests.conftest import FixedClock
 from tests.formats.manifests import manifest
 from tests.workflows.dbt_syncs import ask, team_table
 from tests.workflows.test_dbt_batches import NAMES, NARROW, ask_step, begin_ask, begin_sync, read_by_growth, sync_step
+from tests.workflows.test_silence import DUE, set_policy, set_tier
 from tests.world import World
 
 REQUESTED, CARRIED = "CHANGE_SET_ACKNOWLEDGMENT_REQUESTED", "CHANGE_SET_ANSWERS_CARRIED"
@@ -54,6 +55,24 @@ async def test_the_worker_notifies_of_an_ask_that_was_interrupted_between_two_tr
     assert await counts(world) == [2]
     await ask(world, NARROW)
     assert await counts(world) == [2, STEPS - 2]
+
+
+async def test_silence_counts_only_from_the_notification_on(world: World, clock: FixedClock) -> None:
+    await read_by_growth(world)
+    await set_policy(world, on_silence=OnSilence.APPROVE)
+    for asset in await world.rows(Asset):
+        await set_tier(world, asset, AssetTier.HIGH)
+    await ask_step(world, await ask_step(world, await begin_ask(world)))
+    clock.advance(days=DUE + 6)
+    for days in (0, DUE - 1):
+        clock.advance(days=days)
+        for _ in range(2):
+            await apply_due_deadlines(world.database)
+        assert await counts(world) == [2]
+        assert {row.status for row in await world.rows(Proposal)} == {ProposalStatus.PENDING}
+    clock.advance(days=1)
+    await apply_due_deadlines(world.database)
+    assert {row.status for row in await world.rows(Proposal)} == {ProposalStatus.APPROVED}
 
 
 async def test_an_answer_before_the_notification_makes_that_needless(world: World, clock: FixedClock) -> None:

@@ -28,7 +28,7 @@ from tessera_gql.workflows.git import history
 from tessera_gql.workflows.git.announcements import merge_announcements
 from tessera_gql.workflows.git.state import PullResult, PullState, locate_errors, parse_enum, require_unique
 from tessera_gql.workflows.teams import DelegateChange, EscalationChange, SubstituteChanges
-from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
+from tessera_gql.workflows.upstream_proposals import lock_with_sources, update_upstream_proposals
 
 
 async def merge_files(session: Session, actor: Actor, files: Sequence[tuple[str, TeamFile | AssetFile]]) -> PullResult:
@@ -278,9 +278,7 @@ async def _archive_marked(
     session = state.session
     marked_assets = [(path, file.line, state.get_asset(file.fqn)) for path, file in asset_files if file.archived]
     marked_teams = [(path, file.line, TeamRef(name=file.name)) for path, file in team_files if file.archived]
-    for _, _, asset in marked_assets:
-        if asset.archived_at is None:
-            await archiving.mark_asset_archived(session, asset)
+    await _archive_assets(session, [asset for _, _, asset in marked_assets if asset.archived_at is None])
     locked_teams = [(path, line, await teams.lock(session, ref)) for path, line, ref in marked_teams]
     for _, _, team in locked_teams:
         if team.archived_at is None:
@@ -291,6 +289,14 @@ async def _archive_marked(
     for path, line, team in locked_teams:
         with locate_errors(path, line):
             await archiving.require_unused_team(session, team)
+
+
+async def _archive_assets(session: Session, live: Sequence[Asset]) -> None:
+    if asset_ids := [asset.id for asset in live]:
+        await lock_with_sources(session, asset_ids)
+        for asset in live:
+            await archiving.mark_asset_archived(session, asset)
+        await update_upstream_proposals(session, asset_ids)
 
 
 def _to_dependency(state: PullState, dependent: Asset, entry: DependencyEntry) -> AssetDependency:
