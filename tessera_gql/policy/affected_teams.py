@@ -94,6 +94,12 @@ class Reasons:
         )
 
     @property
+    def is_direct(self) -> bool:
+        """Whether the team reads all that it is asked about in the changed table itself."""
+        reads = [read for names in (self.reads or {}).values() for read in names]
+        return all(split_read(read)[0] is None for read in reads)
+
+    @property
     def is_lineage_unknown(self) -> bool:
         """Whether the team is asked only because nobody knows which columns its tables are made from."""
         if not self.paths or self.reads is None or any(path.is_known for path in self.paths):

@@ -67,14 +67,17 @@ async def load_policy(session: Session, asset: Asset) -> AskPolicy:
 
 
 async def load_policies(session: Session, asset: Asset, row: Proposal) -> Callable[[Reasons], AskPolicy]:
-    """Load the policies of asks about the asset that are made now: after a sunset, silence approves what it was for."""
+    """Load the policies of asks about the asset that are made now: after a sunset, silence approves what it was for.
+
+    Only direct readers were informed of that. A team that lineage alone leads to has had no notice.
+    """
     policies = await ask_policies.load(session)
     announced = await deprecations.list_live(session, [asset.id])
     paths = {change["fingerprint"]: change["fields"] for change in row.breaking_changes}
 
     def choose(reasons: Reasons) -> AskPolicy:
         touched = [path for item in reasons.fingerprints for path in paths.get(item, ("",))]
-        is_after = is_after_sunset(announced, touched, session.now)
+        is_after = reasons.is_direct and is_after_sunset(announced, touched, session.now)
         return choose_policy(asset.tier, policies, is_tier_confirmed=asset.is_tier_confirmed, is_after_sunset=is_after)
 
     return choose

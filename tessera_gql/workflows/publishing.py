@@ -26,6 +26,7 @@ from tessera_gql.workflows.comparisons import compare_terms, validate_schema
 from tessera_gql.workflows.contracts import ContractDraft, find_base_version, insert_contract, terms_of, update_metadata
 from tessera_gql.workflows.open_proposals import Claim, ProposalOptions
 from tessera_gql.workflows.proposal_lifecycle import change_status
+from tessera_gql.workflows.quiet_proofs import exclude_proven
 from tessera_gql.workflows.teams import require_owning_team
 
 
@@ -264,6 +265,7 @@ async def _find_skipped_teams(
     if unaffected is None:
         unaffected = proposal_lifecycle.list_unaffected(reached) if reached else frozenset()
     affected = await load_affected_teams(session, context.asset, context.judgement.breaking, unaffected=unaffected)
+    asked = await exclude_proven(session, reached, affected.asked) if reached else affected.asked
     acknowledgments = await proposals.list_acknowledgments(session, [reached.id]) if reached else []
     consented = {
         item.consumer_team_id: {*item.change_fingerprints}
@@ -272,7 +274,7 @@ async def _find_skipped_teams(
     }
     skipped = {
         team: [item for item in reasons.fingerprints if item not in consented.get(team, ())]
-        for team, reasons in affected.asked.items()
+        for team, reasons in asked.items()
     }
     return {team: fingerprints for team, fingerprints in skipped.items() if fingerprints}
 

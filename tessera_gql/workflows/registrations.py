@@ -56,7 +56,7 @@ async def register(
     consumer = await resolve_acting_team(session, actor, Action.REGISTER, team)
     via = await _load_consumer_asset(session, consumer_asset, consumer)
     require_consumer_asset(actor, via.fqn if via else None)
-    asset = await assets.lock(session, ref)
+    asset = await _lock_with_consumer(session, ref, via)
     require_live_asset(asset)
     if via is not None and via.id == asset.id:
         raise Invalid("An asset can't be registered as its own reader.", field=("consumerAsset",))
@@ -186,6 +186,16 @@ async def _load_consumer_asset(session: Session, ref: AssetRef | None, consumer:
         )
     require_live_asset(asset, field=("consumerAsset",))
     return asset
+
+
+async def _lock_with_consumer(session: Session, ref: AssetRef, via: Asset | None) -> Asset:
+    """Lock an asset with the one that reads it, which may not be archived or transferred meanwhile."""
+    if via is None:
+        return await assets.lock(session, ref)
+    asset_id = (await assets.get(session, ref)).id
+    await assets.lock_by_ids(session, [asset_id, via.id])
+    await _load_consumer_asset(session, AssetRef(id=via.id), via.owner_team_id)
+    return await assets.get(session, AssetRef(id=asset_id))
 
 
 async def _clean(

@@ -12,9 +12,10 @@ from tessera_gql.policy.enums import Response
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.tables import ApiKey, Asset, Debt, Team
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows import archiving, assets, keys, teams
+from tessera_gql.workflows import archiving, assets, keys, registrations, teams
 from tessera_gql.workflows.assets import AssetDetails
 from tessera_gql.workflows.keys import KeyRequest
+from tessera_gql.workflows.registrations import RegistrationDetails
 from tests.world import World, without
 
 
@@ -208,3 +209,22 @@ async def test_what_is_archived_at_the_same_moment_gets_no_reader_and_no_depende
         registered, depended = (not isinstance(result, BaseException) for result in results[:2])
         assert not (asset.archived_at and (registered or depended))
         assert not (reader.archived_at and registered)
+
+
+async def test_a_table_is_not_archived_while_it_is_being_registered_as_a_reader(world: World) -> None:
+    asset = await world.published()
+    team = await world.team("finance")
+    report = await world.asset("finance.report", team)
+    async with world.database.write() as session:
+        await registrations.register(
+            session,
+            world.actor,
+            AssetRef(id=asset.id),
+            team=TeamRef(id=team.id),
+            consumer_asset=AssetRef(id=report.id),
+            details=RegistrationDetails(),
+        )
+        archiving_report = asyncio.create_task(archive(world, report))
+        await asyncio.sleep(0.2)
+    with pytest.raises(Conflict, match="registered as a reader"):
+        await archiving_report

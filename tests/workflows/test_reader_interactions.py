@@ -6,7 +6,7 @@ import pytest
 
 from tessera_gql.errors import Conflict
 from tessera_gql.notifications.deadlines import apply_due_deadlines
-from tessera_gql.policy.enums import Response
+from tessera_gql.policy.enums import OnSilence, Response
 from tessera_gql.store.tables import Asset, Debt, Proposal, Team
 from tests.conftest import START, FixedClock
 from tests.workflows.test_archiving import archive, archive_team, unarchive
@@ -186,5 +186,35 @@ async def test_a_forced_publish_owes_nothing_to_whom_the_proposal_did_not_affect
     blocker = await world.team("blocker")
     await world.register(orders, blocker, "note")
     await propose(world, orders, "note", unaffected_assets=frozenset({staging.id}))
+    await world.publish(orders, without("note"), force=True, reason="an accident")
+    assert {debt.team_id for debt in await world.rows(Debt)} == {blocker.id}
+
+
+async def test_silence_after_a_sunset_consents_for_none_whom_only_lineage_affects(
+    world: World, clock: FixedClock
+) -> None:
+    orders, staging, _, finance = await chain(world)
+    await link(world, orders, staging, ("note", "note"))
+    direct = await world.team("direct")
+    await world.register(orders, direct, "note")
+    await announce(world, orders, "note", sunset=clock.now + DAY)
+    await world.register(staging, finance, "note")
+    clock.advance(days=2)
+    proposal = await propose(world, orders, "note")
+    meanings = {row.consumer_team_id: row.policy["onSilence"] for row in await world.acknowledgments(proposal)}
+    assert meanings == {direct.id: OnSilence.APPROVE, finance.id: OnSilence.EXPIRE}
+
+
+async def test_a_forced_publish_owes_nothing_to_a_team_whose_migration_was_proven(
+    world: World, clock: FixedClock
+) -> None:
+    _, proposal, _ = await migrating_downstream(world, clock)
+    orders = next(row for row in await world.rows(Asset) if row.id == proposal.asset_id)
+    start = clock.now
+    clock.advance(days=16)
+    await import_log(world, log_of(), covers=(start, clock.now))
+    blocker = await world.team("blocker")
+    await world.register(orders, blocker, "note")
+    assert await world.asked(proposal) == {blocker.id}
     await world.publish(orders, without("note"), force=True, reason="an accident")
     assert {debt.team_id for debt in await world.rows(Debt)} == {blocker.id}
