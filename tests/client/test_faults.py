@@ -21,6 +21,7 @@ UNAVAILABLE = '{"errors": [{"message": "Busy.", "extensions": {"code": "UNAVAILA
 RATE_LIMITED = '{"errors": [{"message": "Slow down.", "extensions": {"code": "RATE_LIMITED", "retryAfter": 1}}]}'
 TEAM = (
     '{"data": {"createTeam": {"errors": [], "team": {"id": "VGVhbTox", "name": "a", "metadata": {},'
+    ' "delegate": null, "delegateUntil": null, "escalationTeam": null, "archivedAt": null,'
     ' "createdAt": "2031-01-01T00:00:00Z", "rowVersion": 1}}}}'
 )
 
