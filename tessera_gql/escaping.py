@@ -100,6 +100,18 @@ def escape_markdown(text: str) -> str:
     return _escape_prose(text, to_markdown_code)
 
 
+def escape_markdown_note(text: str) -> str:
+    """Escape prose as `escape_markdown` does, with what the text has in backticks in code spans of its own."""
+    first, *pieces = text.split("`")
+    if len(pieces) % 2:
+        return escape_markdown(text)
+    parts = [escape_markdown(first)]
+    for code, prose in zip(pieces[::2], pieces[1::2], strict=True):
+        mark = prose[:1] if code.strip() and prose[:1] in TRAILING else ""
+        parts += [to_markdown_code(code) + mark, escape_markdown(prose[len(mark) :])]
+    return " ".join(filter(None, parts))
+
+
 def to_markdown_code(text: str) -> str:
     """Format text as a Markdown code span that is also safe in a table cell."""
     line = escape_terminal(text)

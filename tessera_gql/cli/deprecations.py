@@ -26,7 +26,7 @@ def deprecate(  # noqa: PLR0913, PLR0917 - one parameter for each option of the 
 ) -> None:
     """Announce that an asset, or some fields of it, go away. Readers are informed now, and reminded before the day.
 
-    Again with another date or replacement changes the announcement.
+    Again with another date or replacement changes the announcement; it then has what this command gives, and no more.
 
     Example: tessera deprecate analytics.marts.orders --field coupon --sunset 2031-06-01 --replacement discount
     """

@@ -1,6 +1,7 @@
 """Error handling of all commands: an exception becomes one line on stderr and an exit code."""
 
 import os
+import re
 import sys
 from functools import partial
 from typing import Any
@@ -15,6 +16,9 @@ from tessera_gql.errors import Refusal, Unavailable
 
 TRACEBACK_VARIABLE = "TESSERA_TRACEBACK"
 """Environment variable: if set, a defect prints its traceback."""
+
+DATE_PATTERN = re.compile(r"Input should be a valid datetime or date\b.*")
+"""What the parser of options says about a text that is no date."""
 
 
 class RootGroup(TyperGroup):
@@ -48,7 +52,7 @@ def describe_error(error: Exception) -> tuple[str, ExitCode]:
         case Abort():
             return "Nothing was entered.", ExitCode.INTERRUPTED
         case Refusal():
-            return error.message, ExitCode.REFUSED
+            return to_command_terms(error.message), ExitCode.REFUSED
         case Unavailable():
             return error.message, ExitCode.UNAVAILABLE
         case OSError():
@@ -68,7 +72,9 @@ def _describe_usage_error(error: TyperException) -> str:
         return ""
     context = getattr(error, "ctx", None)
     hint = f" `{context.command_path} --help` explains it." if context else ""
-    return f"{' '.join(error.format_message().split()).rstrip('.')}.{hint}"
+    message = " ".join(error.format_message().split()).replace(": Value error, ", ": ")
+    message = DATE_PATTERN.sub("it is no date, such as 2031-01-01", message)
+    return f"{message.rstrip('.')}.{hint}"
 
 
 def _describe_client_error(error: Exception) -> tuple[str, ExitCode] | None:

@@ -14,6 +14,7 @@ from tessera_gql.escaping import (
     build_workflow_command,
     escape_log_line,
     escape_markdown,
+    escape_markdown_note,
     escape_terminal,
     to_markdown_code,
 )
@@ -227,7 +228,7 @@ def render_markdown(result: GateResult) -> Iterator[str]:
             yield f"- {to_markdown_code(table.fqn)}: {'; '.join(changes)}"
         yield "\n</details>"
     for note in list_notes(result):
-        yield f"\n{escape_markdown(note)}"
+        yield f"\n{escape_markdown_note(note)}"
 
 
 def _render_ask(ask: ChangeSetAsk) -> str:

@@ -44,7 +44,7 @@ def _build_row(group: InboxGroup) -> Sequence[object]:
         group.team,
         group.change_set.key if group.change_set else None,
         _shorten(tables, group.table_count),
-        _shorten(changes, group.change_count),
+        " ".join(_shorten(changes, group.change_count)),
         group.silence_means,
     )
 

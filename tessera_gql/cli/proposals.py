@@ -8,7 +8,7 @@ import typer
 from tessera_gql.cli.api import TeamOption, connect, resolve_proposal_id
 from tessera_gql.cli.silence import describe_wait, format_day
 from tessera_gql.cli.terminal import JsonOption, print_json, print_line, print_properties, print_table
-from tessera_gql.client import AwaitedStep, AwaitedTeam, ContractStatus, Proposal, ProposalStatus
+from tessera_gql.client import Acknowledgment, AwaitedStep, AwaitedTeam, ContractStatus, Proposal, ProposalStatus
 from tessera_gql.client.models import ContractSummary
 
 ProposalArgument = Annotated[str, typer.Argument(metavar="PROPOSAL|FQN", help="Its id, or the fqn of its asset.")]
@@ -57,7 +57,13 @@ def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
         print_line(f"breaks  {change.message}")
     steps = {item.team.id: item for item in details.waits_for}
     rows = (
-        (item.team, item.response, item.migration_deadline, _describe_step(steps.get(item.team.id)), item.notes)
+        (
+            item.team,
+            _describe_answer(item),
+            item.migration_deadline,
+            _describe_step(steps.get(item.team.id)),
+            item.notes,
+        )
         for item in details.acknowledgments
     )
     print_table(("team", "response", "until", "waits for", "notes"), rows, none="Nobody is asked.")
@@ -115,10 +121,17 @@ def publish_proposal(reference: ProposalArgument, team: TeamOption = None, as_js
     )
 
 
-def _describe_step(item: AwaitedTeam | None) -> str:
+def _describe_answer(item: Acknowledgment) -> str | None:
+    """Describe the response of a team, and which other team gave it or that it is no longer asked."""
+    if item.released_at:
+        return f"{item.response}, no longer asked" if item.response else "no longer asked"
+    return f"{item.response} by {item.responded_by.name}" if item.response and item.responded_by else item.response
+
+
+def _describe_step(item: AwaitedTeam | None) -> str | None:
     """Describe what a proposal waits for from a team."""
     if item is None:
-        return ""
+        return None
     match item.step:
         case AwaitedStep.ANSWER:
             return f"an answer {describe_wait(item)}"

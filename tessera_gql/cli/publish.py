@@ -13,6 +13,8 @@ from tessera_gql.cli.lineage_report import describe_paths
 from tessera_gql.cli.silence import describe_wait
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_note
 from tessera_gql.client import (
+    AwaitedStep,
+    AwaitedTeam,
     ChangeSetRequest,
     CompatibilityMode,
     Impact,
@@ -141,10 +143,17 @@ def _print_retirement(fqn: str, result: RetirementResult) -> None:
 
 def _print_next_steps(fqn: str, proposal: Proposal) -> None:
     for item in proposal.waits_for:
-        wait = f" ({description})" if (description := describe_wait(item)) else ""
-        print_line(f"  waits for: {build_tessera_command('ack', fqn, 'APPROVED', team=item.team.name)}{wait}")
+        print_line(f"  waits for: {build_tessera_command('ack', fqn, 'APPROVED', team=item.team.name)}")
+        if description := _describe_hold(item):
+            print_line(f"             ({description})")
     if proposal.status == "APPROVED":
         print_line(f"  approved; to publish it: {build_tessera_command('publish-proposal', fqn)}")
+
+
+def _describe_hold(item: AwaitedTeam) -> str:
+    """Describe why a change waits for a team: it has not answered yet, it migrates or it blocks."""
+    holds = {AwaitedStep.CHANGE_OF_MIND: "it blocks", AwaitedStep.MIGRATION: "it migrates"}
+    return holds.get(item.step) or describe_wait(item)
 
 
 def _print_warnings(warnings: Iterable[str]) -> None:

@@ -118,13 +118,17 @@ def print_json_text(text: str) -> None:
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, none: str = "") -> None:
     """Print a table on a terminal, tab-separated lines in a pipe; `none` is printed on a terminal without rows."""
-    content = [[format_cell(value) for value in row] for row in rows]
+    values = [tuple(row) for row in rows]
+    content = [[format_cell(value) for value in row] for row in values]
     if not _out.is_terminal:
         sys.stdout.writelines(disarm_log_line("\t".join(map(escape_terminal, row))) + "\n" for row in content)
     elif not content:
         print_note((none, "dim"))
     else:
-        table = Table(*headings, box=None, header_style="bold", pad_edge=False)
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for heading, column in zip(headings, zip(*values, strict=True), strict=True):
+            is_time = all(value is None or isinstance(value, datetime) for value in column)
+            table.add_column(heading, overflow="fold", no_wrap=is_time)  # a name that is cut off can't be copied
         for row in content:  # wrapping may put a `::` at the start of a line, where CI runners read commands
             cells = [escape_terminal(cell).replace("::", "\\u003a:") for cell in row]
             styles = [STATUS_COLOURS.get(cell, "") for cell in row]

@@ -13,6 +13,20 @@ from tessera_gql.client.usage_models import UsageImportReport, UsageSpan
 
 TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 
+FAULT_PHRASES = {
+    "MALFORMED_ROW": "not as many cells as the first line, or no CSV",
+    "NO_PRINCIPAL": "the principal is empty",
+    "NO_ASSET": "the asset is empty",
+    "UNKNOWN_ASSET": "no asset has this name",
+    "INVALID_TIME": "read_at is no time in ISO 8601",
+    "CLOCK_AHEAD": "read_at is more than an hour ahead",
+    "INVALID_COUNT": "count is no whole number from 1 on",
+    "TOO_LONG": "a name is too long",
+}
+"""The reasons for which rows are not taken, in words."""
+HARMLESS_FAULTS = ("NO_PRINCIPAL", "NO_ASSET", "UNKNOWN_ASSET")
+"""Reasons of rows that can't be reads of a known principal."""
+
 app = typer.Typer(help="Import observed reads, and map who read to teams.", no_args_is_help=True)
 
 
@@ -60,12 +74,26 @@ def _print_report(report: UsageImportReport) -> None:
     print_line(f"{report.rows - number} of {report.rows} rows taken, {report.days_changed} days of reads changed.")
     for rows in report.ignored:
         line = f", first in line {rows.line}" if rows.line else ""
-        print_line(f"  {rows.count} not taken: {rows.reason}{line}")
+        print_line(f"  {rows.count} not taken: {rows.reason}, {FAULT_PHRASES.get(rows.reason, 'see the docs')}{line}")
     if report.is_truncated:
         print_line("The log was cut off within its last row. Import the whole file to cover its time.")
-    print_line(f"Covers {_describe_span(report.covered)}." if report.covered else "Covers no time.")
+    print_line(f"Covers {_describe_span(report.covered)}." if report.covered else _explain_no_cover(report))
     if report.principals_created:
-        print_note((f"{report.principals_created} new principals: see `tessera usage principals --unmapped`.", "dim"))
+        created = _count_principals(report.principals_created, "new ")
+        print_note((f"{created}: see `tessera usage principals --unmapped`.", "dim"))
+
+
+def _explain_no_cover(report: UsageImportReport) -> str:
+    """Say why a log proves nothing, and what to do."""
+    if report.is_truncated:
+        return "Covers no time."
+    if hiding := [rows.reason for rows in report.ignored if rows.reason not in HARMLESS_FAULTS]:
+        return f"Covers no time: rows with {', '.join(hiding)} may hide reads. Correct them and import the log again."
+    return "Covers no time: say with --from and --to for which time the log has all reads."
+
+
+def _count_principals(count: int, kind: str = "") -> str:
+    return f"{count} {kind}principal{'' if count == 1 else 's'}"
 
 
 def _describe_span(span: UsageSpan) -> str:
@@ -103,7 +131,9 @@ def map_(
         print_json(mapped)
     else:
         rule = mapped.principal_rule
-        print_line(f"{rule.pattern} reads for {rule.team.name}; {mapped.principals_changed} principals changed.")
+        print_line(
+            f"{rule.pattern} reads for {rule.team.name}; {_count_principals(mapped.principals_changed)} changed."
+        )
 
 
 @app.command()
@@ -114,7 +144,7 @@ def unmap(pattern: Annotated[str, typer.Argument(help="Pattern of the rule.")], 
     if as_json:
         print_json(unmapped)
     else:
-        print_line(f"{unmapped.pattern} has no rule now; {unmapped.principals_changed} principals changed.")
+        print_line(f"{unmapped.pattern} has no rule now; {_count_principals(unmapped.principals_changed)} changed.")
 
 
 @app.command()

@@ -223,6 +223,7 @@ class Proposal(ProposalSummary):
 class Acknowledgment(Model):
     """The response of an asked team to a proposal; `response` is None until the team acknowledges.
 
+    `responded_by` is the delegate or escalation team that answered in its place; None if the team did itself.
     No answer until `due_at` means what `silence_means` says.
     """
 
@@ -232,6 +233,7 @@ class Acknowledgment(Model):
     migration_deadline: datetime | None
     notes: str | None
     responded_at: datetime | None
+    responded_by: TeamSummary | None
     released_at: datetime | None
     due_at: datetime
     silence_means: str

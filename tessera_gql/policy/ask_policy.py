@@ -107,7 +107,7 @@ def _require_days(days: int, name: str, highest: int) -> None:
     if 1 <= days <= highest:
         return
     reason = (
-        f"a year at most ({MAX_DAYS} days)"
+        f"1 to {MAX_DAYS} days"
         if name == "dueDays"
         else f"before the answer is due: 1 to {highest}"
         if highest >= 1

@@ -42,6 +42,18 @@ NEWER_COMMAND = (
             "There is no change set x. List changeSets(filter:) to find it.",
             "There is no change set x. `tessera change-set list --all` lists them all.",
         ),
+        (
+            "a.b was archived on 2031-01-01. Restore it with unarchiveAsset first.",
+            "a.b was archived on 2031-01-01. Restore it with `tessera asset unarchive` first.",
+        ),
+        (
+            ("Look it up with usageSources, or ask an administrator to create it with createUsageSource."),
+            (
+                "Look it up with `tessera usage sources`, or ask an administrator to create it"
+                " with `tessera usage create-source`."
+            ),
+        ),
+        ("`dueDays` is 0, but must be 1 to 366 days.", "--due is 0, but must be 1 to 366 days."),
         ("The active schema has no field 'a'.", "The active schema has no field 'a'."),
     ],
 )

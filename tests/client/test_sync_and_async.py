@@ -100,11 +100,12 @@ async def test_a_breaking_change_waits_for_its_acknowledgment_and_is_published(t
     (question,) = [request async for request in tessera.inbox(reader.name)]
     assert question.proposal.id == proposal.id
     assert question.reasons[0].path == "coupon"
+    deadline = datetime.now(UTC).replace(microsecond=0) + timedelta(days=60)
     result = await tessera.acknowledge(
-        proposal.id, AcknowledgmentResponse.MIGRATING, team=reader, migration_deadline=NEXT_MONTH, notes="by new year"
+        proposal.id, AcknowledgmentResponse.MIGRATING, team=reader, migration_deadline=deadline, notes="by new year"
     )
     assert result.proposal.status is ProposalStatus.PENDING
-    assert result.acknowledgment.migration_deadline == NEXT_MONTH
+    assert result.acknowledgment.migration_deadline == deadline
     result = await tessera.acknowledge(proposal.id, AcknowledgmentResponse.APPROVED, team=reader)
     assert result.proposal.status is ProposalStatus.APPROVED
     contract = await tessera.publish_proposal(proposal.id, published_by=owner)
@@ -225,7 +226,7 @@ async def test_acknowledgment_requests_and_status_changes_can_be_subscribed_to(t
     async with aclosing(aiter(tessera.acknowledgment_requests(reader, after=start))) as listening:
         asked = await anext(listening)
     assert (asked.team.name, asked.proposal.id) == (reader.name, proposal.id)
-    await tessera.acknowledge(proposal.id, AcknowledgmentResponse.BLOCKED, team=reader, notes="not yet")
+    await tessera.acknowledge(proposal.id, AcknowledgmentResponse.BLOCKED, team=reader, notes="no")
     async with aclosing(aiter(tessera.status_changes(proposal_id=proposal.id, after=start))) as listening:
         statuses = [(await anext(listening)).after]
     assert statuses == [ProposalStatus.REJECTED]

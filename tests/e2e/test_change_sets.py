@@ -100,6 +100,8 @@ def test_a_team_answers_a_change_set_with_one_command(shell: Shell, tmp_path: Pa
     until = (datetime.now(UTC) + timedelta(days=60)).date().isoformat()
     assert shell(*answer, "--migrate-until", until).count("MIGRATING") == 2
     assert shell("inbox", "-t", reader) == ""
+    shell("unregister", second, "-t", reader)
+    assert f"{reader}\tMIGRATING, no longer asked\t{until}T00:00Z\t-\t" in shell("proposal", second)
 
 
 def test_an_asset_without_readers_is_retired_at_once_and_one_with_readers_waits(shell: Shell, tmp_path: Path) -> None:

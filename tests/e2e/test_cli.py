@@ -133,7 +133,12 @@ def test_a_team_publishes_and_another_registers_and_acknowledges(tessera: Shell,
     assert tessera("inbox", "--team", reader).split("\t")[1:4] == [reader, "-", fqn]
     assert "coupon" in tessera("proposal", fqn)
     assert "MIGRATING needs a deadline" in tessera.refused("ack", fqn, "MIGRATING", "-t", reader)
-    assert "is PENDING" in tessera("ack", fqn, "migrating", "-t", reader, "--until", NEXT_MONTH)
+    until = (datetime.now(UTC) + timedelta(days=60)).date().isoformat()
+    assert "is PENDING" in tessera("ack", fqn, "migrating", "-t", reader, "--until", until)
+    assert "(it migrates)" in tessera("publish", fqn, narrow, "-t", owner, code=3)
+    assert f"{reader}\tMIGRATING\t{until}T00:00Z\tproof" in tessera("proposal", fqn)
+    tessera("ack", fqn, "--block", "-t", reader, "--notes", "no")
+    assert "(it blocks)" in tessera("publish", fqn, narrow, "-t", owner, code=3)
     assert "is APPROVED" in tessera("ack", fqn, "APPROVED", "-t", reader)
     assert "2.0.0 is published" in tessera("publish-proposal", fqn)
     asset = tessera.json("asset", "show", fqn)
@@ -262,7 +267,7 @@ def _answers(shell: Shell, server: Running, manifest: Path) -> None:
             if response is AcknowledgmentResponse.APPROVED:
                 assert b"Waiting for" in waiting.stderr.readline()
             for team in teams:
-                client.acknowledge(proposal.id, response, team=team, notes="not before the closing")
+                client.acknowledge(proposal.id, response, team=team, notes="The closing runs.")
             _, stderr = waiting.communicate(timeout=60)
             assert waiting.returncode in ({code} if response is AcknowledgmentResponse.APPROVED else {0, 1}), stderr
     assert "is blocked" in shell("dbt", "impact", manifest, code=1)

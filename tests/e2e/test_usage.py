@@ -24,7 +24,8 @@ def test_a_warehouse_imports_its_log_with_a_key_that_can_do_nothing_else(tmp_pat
     rows = [
         f"svc_{n % 3},ANALYTICS.MARTS.ORDERS,ORDER_ID,2026-01-{1 + n % 20:02} 10:00:{n % 60:02}" for n in range(3_000)
     ]
-    log.write_text("\n".join(["principal,asset,field,read_at", *rows, "x,no.such.table,a,2026-01-01", ""]))
+    everything = "\n".join(["principal,asset,field,read_at", *rows, "x,no.such.table,a,2026-01-01", ""])
+    log.write_text(everything)
     assert log.stat().st_size > 96 * 1024
     with serving(tmp_path, ADMIN_KEY=ADMIN) as server:
         run(server, tmp_path, ADMIN, "team", "create", "finance")
@@ -37,8 +38,13 @@ def test_a_warehouse_imports_its_log_with_a_key_that_can_do_nothing_else(tmp_pat
         options = ("usage", "import", str(log), "--source", "snowflake", "--from", "2026-01-01", "--to", "2026-02-01")
         first = run(server, tmp_path, key["token"], *options)
         assert "3000 of 3001 rows taken, 60 days of reads changed." in first.stdout
-        assert "1 not taken: UNKNOWN_ASSET" in first.stdout
+        assert "1 not taken: UNKNOWN_ASSET, no asset has this name" in first.stdout
         assert "Covers 2026-01-01 00:00 to 2026-02-01 00:00 UTC." in first.stdout
+        log.write_text("principal,asset,field,read_at\n")
+        assert "say with --from and --to" in run(server, tmp_path, key["token"], *options[:5]).stdout
+        log.write_text("principal,asset,field,read_at\nx,analytics.marts.orders,a,soon\n")
+        assert "INVALID_TIME may hide reads" in run(server, tmp_path, key["token"], *options).stdout
+        log.write_text(everything)
         again = json.loads(run(server, tmp_path, key["token"], *options, "--json").stdout)
         assert (again["daysChanged"], again["isTruncated"]) == (0, False)
         run(server, tmp_path, key["token"], "usage", "map", "svc_*", "--team", "finance", code=2)

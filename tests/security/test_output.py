@@ -17,7 +17,14 @@ from xml.etree import ElementTree as ET
 import pytest
 from markdown_it import MarkdownIt
 
-from tessera_gql.escaping import build_tessera_command, escape_markdown, escape_slack, escape_terminal, shell_quote
+from tessera_gql.escaping import (
+    build_tessera_command,
+    escape_markdown,
+    escape_markdown_note,
+    escape_slack,
+    escape_terminal,
+    shell_quote,
+)
 from tessera_gql.notifications import webhook_messages
 from tessera_gql.store.tables import EventRow
 from tests.e2e.server import TESSERA
@@ -254,6 +261,7 @@ def test_a_pull_request_comment_holds_no_markup_from_names(
 
 def test_ordinary_names_stay_readable_in_a_comment() -> None:
     assert escape_markdown("order_id was removed.") == "`order_id` was removed."
+    assert escape_markdown_note("Run `dbt docs generate`. It helps") == "Run `dbt docs generate`. It helps"
     assert escape_markdown("Coupons move to marts.coupons, ask Zoë!") == "Coupons move to `marts.coupons`, ask Zoë!"
     assert (
         build_tessera_command("ack", "a.b", "APPROVED", team="Data Platform")
@@ -306,8 +314,9 @@ def test_every_character_is_escaped_to_one_harmless_line_in_every_format(tmp_pat
             line = escape_terminal(text)
             assert not {item for item in line if unicodedata.category(item) in {"Cc", "Cs", "Zl", "Zp"}}
             assert json.loads(f'"{line}"' if char not in '"\\' else json.dumps(text)) == text
-            page = MarkdownIt("commonmark", {"html": True}).enable("table").render(escape_markdown(text) or "x")
-            assert set(re.findall(r"<(\w+)", page)) <= {"p", "code"}, (text, page)
+            for prose in (escape_markdown(text), escape_markdown_note(f"{text}`{text}`{text}")):
+                page = MarkdownIt("commonmark", {"html": True}).enable("table").render(prose or "x")
+                assert set(re.findall(r"<(\w+)", page)) <= {"p", "code"}, (text, page)
     script = "".join(
         f"tessera {shell_quote(char)}\n" for char in odd if char != "\0" and not 0xD800 <= ord(char) <= 0xDFFF
     )
