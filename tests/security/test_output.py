@@ -43,7 +43,7 @@ STEPS: dict[tuple[str, ...], tuple[str, Sequence[str], set[int]]] = {
     ("policy", "list"): ("", (), {0}),
     ("policy", "set"): ("", ("low", "--due", "20"), {0}),
     ("extend-proposal",): ("proposal", (ASSET, "--until", "2001-01-01"), {2}),
-    ("team", "archive"): ("", (MARKER,), {0}),
+    ("team", "archive"): ("", (MARKER,), {2}),
     ("team", "unarchive"): ("", (MARKER,), {0}),
     ("asset", "create"): ("", (ASSET, "--owner", OWNER), {2}),
     ("asset", "list"): ("", (), {0}),
@@ -204,7 +204,8 @@ def _holds(value: Any) -> bool:
 
 
 COMMAND = re.compile(
-    r"(tessera (?:ack|proposals|publish-proposal) .*?)(?: \(or MIGRATING, BLOCKED\)|` lists those that ended\.)?$"
+    r"(tessera (?:ack|proposals|publish-proposal) .*?)"
+    r"(?: \((?:or MIGRATING, BLOCKED|until [^()]*|it blocks|it migrates)\)|` lists those that ended\.)?$"
 )
 
 
