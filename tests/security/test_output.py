@@ -204,7 +204,8 @@ def _holds(value: Any) -> bool:
 
 
 COMMAND = re.compile(
-    r"(tessera (?:ack|proposals|publish-proposal) .*?)(?: \(or MIGRATING, BLOCKED\)|` lists those that ended\.)?$"
+    r"(tessera (?:ack|proposals|publish-proposal) .*?)"
+    r"(?: \((?:or MIGRATING, BLOCKED|until [^()]*|it blocks|it migrates)\)|` lists those that ended\.)?$"
 )
 
 
