@@ -1,8 +1,8 @@
 """Run the commands of the naive model against the implementation, and read its state in the terms of the model."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from tessera_gql.formats import dbt
 from tessera_gql.notifications.deadlines import apply_due_deadlines
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.policy.enums import AssetTier, ContractStatus, DebtKind, Intent, Response
-from tessera_gql.store import ask_policies
+from tessera_gql.store import ask_policies, proposals
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session
@@ -63,6 +63,10 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "REMINDER_SENT": ("REMINDER", ("asset_id", "days_before")),
 }
 """The events that the model knows, and the fields by which they are compared."""
+
+
+REQUESTS = frozenset({"ACKNOWLEDGMENT_REQUESTED", "ANSWER_CARRIED"})
+"""Events that notify no team in a change set, which has an event of its own for each."""
 
 
 def to_json_schema(schema: Schema) -> dict[str, Any]:
@@ -338,7 +342,20 @@ class Implementation:
         """The notifications since the last call; of debts, one for each team and kind."""
         rows = await self.world.events(self.sequence)
         self.sequence = rows[-1].sequence if rows else self.sequence
-        return count_events([self.describe_event(row) for row in rows if row.kind in NAMES])
+        events = [self.describe_event(row) for row in rows if row.kind in NAMES]
+        check_change_set_notifications(rows)
+        return count_events(events + await self.describe_change_set_reminders(rows))
+
+    async def describe_change_set_reminders(self, rows: Sequence[EventRow]) -> list[tuple[str, ...]]:
+        """The reminders of change sets, one for each team, as if they were of single proposals."""
+        teams: dict[tuple[str, str], set[str]] = defaultdict(set)
+        reminders = [row for row in rows if row.kind == "CHANGE_SET_REMINDER_SENT"]
+        async with self.database.read() as session:
+            for row in reminders:
+                for proposal in await proposals.by_ids(session, [UUID(item) for item in row.payload["proposals"]]):
+                    key = (self.name(proposal.asset_id), str(row.payload["days_before"]))
+                    teams[key] |= {self.names[item] for item in row.teams}
+        return [("REMINDER", *key, *sorted(names)) for key, names in teams.items()]
 
     def describe_event(self, row: EventRow) -> tuple[str, ...]:
         name, fields = NAMES[row.kind]
@@ -348,9 +365,26 @@ class Implementation:
             parts += sorted(self.names[item] for item in payload["asked"])
         if row.kind == "REMINDER_SENT":
             parts += sorted(self.names[item] for item in row.teams)
+        is_of_change_set = row.kind in REQUESTS and payload.get("change_set_id") is not None
         if "consumer_team_id" in fields:
-            assert payload["consumer_team_id"] in row.teams
+            assert (payload["consumer_team_id"] in row.teams) is not is_of_change_set
         return (name, *parts)
+
+
+def check_change_set_notifications(rows: Sequence[EventRow]) -> None:
+    """Each team that a transaction asks in a change set is notified of it once."""
+    asked = {
+        (row.payload["change_set_id"], row.payload["consumer_team_id"])
+        for row in rows
+        if row.kind in REQUESTS and row.payload.get("change_set_id") is not None
+    }
+    notified = [
+        (str(row.entity_id), row.payload["consumer_team_id"])
+        for row in rows
+        if row.kind in {"CHANGE_SET_ACKNOWLEDGMENT_REQUESTED", "CHANGE_SET_ANSWERS_CARRIED"}
+    ]
+    assert {*notified} == asked
+    assert all(row.payload["consumer_team_id"] in row.teams for row in rows if row.kind.startswith("CHANGE_SET_A"))
 
 
 def count_events(events: list[tuple[str, ...]]) -> Counter[tuple[str, ...]]:
