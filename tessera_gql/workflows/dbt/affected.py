@@ -128,7 +128,7 @@ def _to_column_links(edges: Iterable[Edge]) -> list[ColumnLink]:
 async def _read_released(plan: ManifestPlan, edges: Sequence[AssetEdge], stored: Links) -> OwnLineage:
     """Read the lineage of the queries in the manifest, for the tables to which the edges lead."""
     state = plan.state
-    fqns = {asset: fqn for fqn, asset in plan.ids.items()}
+    fqns = {asset.id: asset.fqn for asset in plan.removed} | {asset: fqn for fqn, asset in plan.ids.items()}
     targets = {fqns[edge.target] for edge in edges if edge.target in fqns}
     models = {model.fqn: model for model in state.manifest.models if model.fqn in targets and model.has_compiled_code}
     lineages = await asyncio.to_thread(read_all, state, [*models.values()], plan.cache)

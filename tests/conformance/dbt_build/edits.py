@@ -72,6 +72,9 @@ ALIAS_YAML = "        config: { alias: orders }\n"
 ADD_COLUMN = (ORDERS, "    coupon,\n", "    coupon,\n    ordered_at as ordered_at_source,\n")
 WIDENED = "the mode CONSUMER promises the family of a type and not its size, as databases convert within a family"
 
+MADE_FROM = "the column is made from the one that changes, and its values may change with it"
+JOINED_BY = "the table is joined by the column, so that rows may be missing from it"
+
 EDITS = (
     Edit(
         "declared column dropped",
@@ -102,7 +105,10 @@ EDITS = (
         unpromised={"analytics.orders.order_id": WIDENED},
     ),
     Edit(
-        "scale of a decimal reduced", ((ORDERS, "decimal(10, 2)", "decimal(10, 1)"),), hurts=columns("orders", "amount")
+        "scale of a decimal reduced",
+        ((ORDERS, "decimal(10, 2)", "decimal(10, 1)"),),
+        hurts=columns("orders", "amount"),
+        stricter={"analytics.daily_revenue.revenue": MADE_FROM},
     ),
     Edit(
         "decimal widened",
@@ -114,11 +120,15 @@ EDITS = (
         "not null given up, and nulls come",
         ((ORDERS, "where customer_id is not null\n", ""), (YAML, CUSTOMER_ID_YAML, "")),
         hurts=columns("orders", "customer_id"),
+        stricter=dict.fromkeys(REVENUE_COLUMNS, JOINED_BY),
     ),
     Edit(
         "not null given up, and no nulls come",
         ((YAML, CUSTOMER_ID_YAML, ""),),
-        stricter={"analytics.orders.customer_id": "the promise ends, and the next load may bring nulls"},
+        stricter={
+            "analytics.orders.customer_id": "the promise ends, and the next load may bring nulls",
+            **dict.fromkeys(REVENUE_COLUMNS, JOINED_BY),
+        },
     ),
     Edit(
         "not null promised", ((YAML, COUPON_YAML, COUPON_YAML + "      - { name: amount, data_tests: [not_null] }\n"),)
@@ -173,7 +183,8 @@ EDITS = (
             ),
         ),
         stricter=dict.fromkeys(
-            ORDERS_COLUMNS, "the promise ends, and rows that come twice change the sums of every reader"
+            ORDERS_COLUMNS + REVENUE_COLUMNS,
+            "the promise ends, and rows that come twice change the sums of every reader",
         ),
     ),
     Edit("model deleted", ((YAML, REVENUE_YAML, ""),), moved={REVENUE: ()}, hurts=REVENUE_COLUMNS),
