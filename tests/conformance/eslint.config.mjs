@@ -11,8 +11,9 @@ const ours = {
   "@graphql-eslint/alphabetize": "off",
   // Payloads, pages, messages and values have no identity; what has one implements Node, which asks for the id.
   "@graphql-eslint/strict-id-in-types": "off",
-  // `nodes` beside `edges`, and short lists of values, are no pages.
-  "@graphql-eslint/relay-edge-types": ["error", { listTypeCanWrapOnlyEdgeType: false }],
+  // `nodes` beside `edges`, and short lists of values, are no pages. A group of an inbox and a link between columns have no
+  // identity; Relay lets an edge hold any object.
+  "@graphql-eslint/relay-edge-types": ["error", { listTypeCanWrapOnlyEdgeType: false, shouldImplementNode: false }],
   // Walks of the lineage and ranked search only go forward, which Relay allows.
   "@graphql-eslint/relay-arguments": ["error", { includeBoth: false }],
 };
