@@ -22,6 +22,7 @@ from tessera_gql.policy.proposal_status import SEVERITY, EarlierRequest, Revisio
 from tessera_gql.store import answers, ask_policies, deprecations, proposals, registrations, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Answer, Asset, Proposal, new_id
+from tessera_gql.workflows.ask_clock import extend
 from tessera_gql.workflows.change_set_notifications import notify_at_commit
 
 ReasonsByTeam = Mapping[UUID, Reasons]
@@ -236,18 +237,33 @@ async def revise_requests(
     asked: ReasonsByTeam,
     evidence: ReleaseEvidence | None = None,
     registrant: Registrant | None = None,
-) -> None:
+) -> Proposal:
     """Ask newly affected teams, and those that more changes affect than before; release teams that none affects.
 
+    A team that is asked after an approved proposal's time has passed gets as long for its answer as any other.
     The `evidence` is what has changed the readers. Raises Forbidden if that is the `registrant`, which is no
     administrator and reopens an approved proposal for the second time.
     """
     existing = {item.consumer_team_id: item for item in await proposals.list_acknowledgments(session, [row.id])}
-    await ask_teams(session, asset, row, {team: item for team, item in asked.items() if team not in existing})
+    revisions = {team: _choose_revision(item, asked.get(team)) for team, item in existing.items()}
+    added = {team: reasons for team, reasons in asked.items() if team not in existing}
+    if row.expires_at <= session.now and (added or Revision.ASK_AGAIN in revisions.values()):
+        end = session.now + (await load_policy(session, asset)).open_span
+        row = await extend(session, asset, row, end, "a team is asked after its time had passed")
+    await ask_teams(session, asset, row, added)
     for team, acknowledgment in existing.items():
-        await _revise_request(session, asset, row, acknowledgment, asked.get(team), evidence)
+        match revisions[team]:
+            case Revision.RELEASE:
+                await release_request(session, asset, row, acknowledgment, evidence)
+            case Revision.NARROW:
+                await session.update_row(Acknowledgment, acknowledgment.id, **_describe_reasons(asked[team]))
+            case Revision.ASK_AGAIN:
+                await _ask_again(session, asset, row, acknowledgment, asked[team])
+            case _:
+                pass
     if registrant is not None and not registrant.is_admin and row.status is ProposalStatus.APPROVED:
         await _limit_reopening(session, row, registrant.team_id)
+    return row
 
 
 async def _limit_reopening(session: Session, row: Proposal, team: UUID) -> None:
@@ -266,29 +282,14 @@ async def _limit_reopening(session: Session, row: Proposal, team: UUID) -> None:
     await session.update_row(Acknowledgment, acknowledgment.id, reopened_at=session.now)
 
 
-async def _revise_request(
-    session: Session,
-    asset: Asset,
-    row: Proposal,
-    acknowledgment: Acknowledgment,
-    reasons: Reasons | None,
-    evidence: ReleaseEvidence | None,
-) -> None:
+def _choose_revision(acknowledgment: Acknowledgment, reasons: Reasons | None) -> Revision:
     before = EarlierRequest(
         acknowledgment.change_fingerprints,
         _read_reads(acknowledgment),
         tuple(map(path_from_json, acknowledgment.paths or ())),
         is_released=acknowledgment.released_at is not None,
     )
-    match proposal_status.revise_request(before, reasons):
-        case Revision.RELEASE:
-            await release_request(session, asset, row, acknowledgment, evidence)
-        case Revision.NARROW if reasons is not None:
-            await session.update_row(Acknowledgment, acknowledgment.id, **_describe_reasons(reasons))
-        case Revision.ASK_AGAIN if reasons is not None:
-            await _ask_again(session, asset, row, acknowledgment, reasons)
-        case _:
-            pass
+    return proposal_status.revise_request(before, reasons)
 
 
 def _read_reads(acknowledgment: Acknowledgment) -> dict[str, tuple[str, ...]] | None:

@@ -171,7 +171,7 @@ async def _revise_asked_teams(
     breaking = [Change.from_json(change) for change in row.breaking_changes]
     affected = await load_affected_teams(session, asset, breaking, unaffected=list_unaffected(row))
     asked = await exclude_proven(session, row, affected.asked)
-    await revise_requests(session, asset, row, asked, evidence, registrant)
+    row = await revise_requests(session, asset, row, asked, evidence, registrant)
     return await update_status(session, asset, row, may_publish=may_publish)
 
 

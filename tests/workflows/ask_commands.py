@@ -173,11 +173,6 @@ class Model(World):
         self.settle(row)
         return row
 
-    def find_end(self, asset: str) -> datetime:
-        """When a proposal that is opened now expires."""
-        policy = self.choose_policy(asset)
-        return policy.end_after(self.now + policy.span)
-
     def release_approved(self, row: Proposal) -> None:
         if row.status is ProposalStatus.APPROVED and not row.is_explicit and not self.is_stale(row):
             self.publish_row(row)

@@ -96,7 +96,7 @@ class World:
     def ask(self, row: Proposal, team: str, reads: frozenset[Read] | None) -> None:
         """Ask a team, unless it has answered all of this for the same reads within 90 days."""
         policy, now = self.choose_policy(row.asset), self.now
-        atoms = row.atoms if reads is None else frozenset(atom for atom, _ in reads)
+        atoms = find_atoms(row, reads)
         due = row.expires_at if policy.on_silence is OnSilence.EXPIRE else now + policy.span
         escalate = None if policy.escalate is None else now + timedelta(days=policy.escalate)
         is_reopened = team in row.asks and row.asks[team].is_reopened
@@ -125,21 +125,29 @@ class World:
     def revise(self, row: Proposal, evidence: ReleaseKind | None = None) -> None:
         """Ask those who are hurt by more than before, and release those who are not hurt any more."""
         hurt = self.find_hurt(row.asset, row.atoms)
-        for team in hurt.keys() - row.asks.keys():
+        asked = [team for team, reads in hurt.items() if self.needs_request(row, team, reads)]
+        if asked and row.expires_at <= self.now:
+            self.extend(row, self.find_end(row.asset))
+        for team in asked:
             self.ask(row, team, hurt[team])
+        for team in hurt.keys() - {*asked}:
+            row.asks[team].atoms, row.asks[team].reads = find_atoms(row, hurt[team]), hurt[team]
         for team in row.asks.keys() - hurt.keys():
             if not row.asks[team].is_released:
                 self.release(row, row.asks[team], evidence)
-        for team in hurt.keys() & row.asks.keys():
-            self.revise_ask(row, row.asks[team], hurt[team])
 
-    def revise_ask(self, row: Proposal, ask: Ask, reads: frozenset[Read] | None) -> None:
-        atoms = row.atoms if reads is None else frozenset(atom for atom, _ in reads)
+    def needs_request(self, row: Proposal, team: str, reads: frozenset[Read] | None) -> bool:
+        """Whether a team is asked now: for the first time, after a release, or because more of what it reads breaks."""
+        ask = row.asks.get(team)
+        if ask is None or ask.is_released:
+            return True
         covered = ask.reads is None or (reads is not None and reads <= ask.reads)
-        if ask.is_released or not covered or not atoms <= ask.atoms:
-            self.ask(row, ask.team, reads)
-        else:
-            ask.atoms, ask.reads = atoms, reads
+        return not covered or not find_atoms(row, reads) <= ask.atoms
+
+    def find_end(self, asset: str) -> datetime:
+        """When a proposal that is opened now expires."""
+        policy = self.choose_policy(asset)
+        return policy.end_after(self.now + policy.span)
 
     def release(self, row: Proposal, ask: Ask, evidence: ReleaseKind | None) -> None:
         """End a question with its proof. A migration has ended with that: later reads are asked about again."""
@@ -324,3 +332,8 @@ class World:
         self.forget(row.asset, row.atoms)
         self.activate(row.asset, row.schema)
         self.end(row, ProposalStatus.PUBLISHED)
+
+
+def find_atoms(row: Proposal, reads: frozenset[Read] | None) -> frozenset[Atom]:
+    """The changes of a proposal that touch what is read."""
+    return row.atoms if reads is None else frozenset(atom for atom, _ in reads)

@@ -81,6 +81,22 @@ async def test_an_expired_proposal_asks_no_team(world: World, clock: FixedClock)
     assert await world.asked(proposal) == {world.consumers[0].id}
 
 
+async def test_a_reader_of_what_was_approved_and_not_published_in_time_gets_as_long_as_any_other(
+    world: World, clock: FixedClock
+) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    await world.answer(proposal, world.consumers[0], Response.APPROVED)
+    clock.advance(days=31)
+    late = await world.team("late")
+    before = (await world.events())[-1].sequence
+    await world.register(asset, late)
+    reopened = await world.proposal(proposal.id)
+    assert (reopened.status, reopened.expires_at) == (ProposalStatus.PENDING, clock.now + 30 * DAY)
+    kinds = ["REGISTRATION_CREATED", "PROPOSAL_EXTENDED", "ACKNOWLEDGMENT_REQUESTED", "PROPOSAL_STATUS_CHANGED"]
+    assert await world.kinds(before) == kinds
+    assert (await world.apply_time(proposal)).proposal.status is ProposalStatus.PENDING
+
+
 async def test_a_consumer_that_leaves_after_the_expiry_does_not_bring_the_proposal_back(
     world: World, clock: FixedClock
 ) -> None:
