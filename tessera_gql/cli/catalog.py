@@ -11,6 +11,7 @@ from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, p
 from tessera_gql.client import AssetTier, CompatibilityMode, TesseraClient
 from tessera_gql.client.operation import is_global_id
 from tessera_gql.client.operations.catalog import AssetDetails, TeamChanges
+from tessera_gql.escaping import build_tessera_command
 
 ArchivedOption = Annotated[bool, typer.Option("--archived", help="List what is archived instead.")]
 
@@ -261,6 +262,8 @@ def unregister(
     """
     with connect() as client:
         is_id = is_global_id(registration, "Registration")
+        if is_id and team:
+            raise fail("An id names the registration of one team. Leave --team out, or give the fqn of the asset.")
         ended = client.unregister(registration if is_id else _find_registration_id(client, registration, team))
     print_json(ended) if as_json else print_line(f"{ended.consumer_team.name} no longer reads {ended.asset.fqn}.")
 
@@ -273,7 +276,8 @@ def _find_registration_id(client: TesseraClient, fqn: str, team: str | None) -> 
     team_registrations = client.registrations(asset_id=asset.id, consumer_team_id=consumer.id)
     ids = [item.id for item in team_registrations if item.status != "INACTIVE"]
     if not ids:
-        raise fail(f"{consumer.name} is not registered with {asset.fqn}.")
+        command = build_tessera_command("asset", "show", asset.fqn)
+        raise fail(f"{consumer.name} is not registered with {asset.fqn}. `{command}` lists its readers.")
     if len(ids) > 1:
         listed = ", ".join(ids)
         raise fail(f"{consumer.name} is registered with {asset.fqn} {len(ids)} times. Give one of: {listed}.")

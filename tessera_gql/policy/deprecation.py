@@ -62,7 +62,8 @@ def clean_terms(terms: DeprecationTerms, now: datetime) -> DeprecationTerms:
     sunset_at = terms.sunset_at
     if sunset_at is not None and sunset_at <= now:
         raise Invalid(
-            f"The sunset {validation.format_moment(sunset_at)} has passed, and readers need time to move. Give a later date.",
+            f"The sunset {validation.format_moment(sunset_at)} has passed, and readers need time to move."
+            " Give a later date.",
             field=("sunsetAt",),
         )
     if sunset_at is not None and sunset_at > now + MAX_NOTICE:
