@@ -69,7 +69,7 @@ COMMAND_TERMS: Mapping[str, str] = {
 OPTION_PATTERN = re.compile(r"`\w+` \((?P<option>--[\w-]+[^()]*)\)")
 """An input field with the option of the command behind it, as in `owner` (--owner)."""
 OWNER_FIELD = "owner"
-RESOURCE_TYPES = ("TABLE", "VIEW", "MODEL", "SOURCE", "SEED", "SNAPSHOT", "TOPIC", "FILE", "API", "EXPOSURE")
+RESOURCE_TYPES = ("TABLE", "VIEW", "MODEL", "SOURCE", "SEED", "SNAPSHOT", "TOPIC", "FILE", "API", "EXPOSURE", "OTHER")
 RESOURCE_TYPE_PATTERN = re.compile(r"resourceType: Value '(?P<value>[^']*)' does not exist.*", re.DOTALL)
 TERM_PATTERN = re.compile("|".join(map(re.escape, COMMAND_TERMS)))
 VARIABLE_PATTERN = re.compile(
