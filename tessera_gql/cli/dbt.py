@@ -196,6 +196,8 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
                 )
                 answer = client.dbt_impact(content, on_progress=on_progress, **impact_options)
         result = replace(gate.evaluate(answer), ask_command=ask_command)
+        if request:
+            result = gate.note_other_change_sets(result, request.key)
         if seconds and result.open_proposals:
             result = _wait_for_responses(client, result, seconds)
     _print_gate_result(_locate(result, content, manifest), GateFormat.JSON if as_json else format_)

@@ -213,6 +213,23 @@ def evaluate(impact: ManifestImpact) -> GateResult:
     )
 
 
+def is_same_key(key: str, other: str) -> bool:
+    """Whether two keys name the same change set."""
+    return key.strip() == other.strip()
+
+
+def describe_other_change_set(fqn: str, current: str, requested: str) -> str:
+    """Describe that a proposal belongs to the change set that asked first, and not to the requested one."""
+    return f"The proposal for {fqn} stays in the change set {current}, which asked first; {requested} does not have it."
+
+
+def note_other_change_sets(result: GateResult, requested: str) -> GateResult:
+    """Add a note for each proposal of these terms that another change set has asked about."""
+    others = [(table.fqn, table.change_set) for table in result.tables if table.change_set]
+    notes = [describe_other_change_set(fqn, key, requested) for fqn, key in others if not is_same_key(key, requested)]
+    return replace(result, warnings=(*result.warnings, *notes))
+
+
 def _reword(impact: ModelImpact) -> ModelImpact:
     """Word the reason of a refusal in the terms of the command line."""
     return impact.model_copy(update={"refused": to_command_terms(impact.refused)}) if impact.refused else impact
