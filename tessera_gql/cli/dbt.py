@@ -209,12 +209,12 @@ def build_ask_command(
     manifest: Path, flags: Mapping[str, bool], options: Mapping[str, Sequence[str | Path | None]]
 ) -> str:
     """Build the command that asks about the same manifest with the same options; defaults are left out."""
-    words = [ASK_COMMAND, *(f"--{name}" for name, is_given in flags.items() if is_given)]
-    words += [shell_quote(f"--{name}={value}") for name, values in options.items() for value in values if value]
+    parts = [ASK_COMMAND, *(f"--{name}" for name, is_given in flags.items() if is_given)]
+    parts += [shell_quote(f"--{name}={value}") for name, values in options.items() for value in values if value]
     if manifest != DEFAULT_MANIFEST:
-        words += ["--"] if str(manifest).startswith("-") else []
-        words.append(shell_quote(str(manifest)))
-    return " ".join(words)
+        parts += ["--"] if str(manifest).startswith("-") else []
+        parts.append(shell_quote(str(manifest)))
+    return " ".join(parts)
 
 
 def _locate(result: GateResult, content: bytes, manifest: Path) -> GateResult:

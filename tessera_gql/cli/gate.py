@@ -225,8 +225,8 @@ def describe_other_change_set(fqn: str, current: str, requested: str) -> str:
 
 def note_other_change_sets(result: GateResult, requested: str) -> GateResult:
     """Add a note for each proposal of these terms that another change set has asked about."""
-    others = [(table.fqn, table.change_set) for table in result.tables if table.change_set]
-    notes = [describe_other_change_set(fqn, key, requested) for fqn, key in others if not is_same_key(key, requested)]
+    asked = [(table.fqn, table.change_set) for table in result.tables if table.change_set]
+    notes = [describe_other_change_set(fqn, key, requested) for fqn, key in asked if not is_same_key(key, requested)]
     return replace(result, warnings=(*result.warnings, *notes))
 
 

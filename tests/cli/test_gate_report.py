@@ -75,8 +75,8 @@ def test_the_text_has_the_purpose_of_a_reader_and_how_to_ask() -> None:
 def test_the_command_that_asks_has_the_manifest_and_the_options_that_were_given() -> None:
     options = {"catalog": [Path("dbt/my catalog.json")], "target-schema-map": ["pr_1=core"], "reason": [None]}
     command = build_ask_command(Path("-odd.json"), {"no-catalog": False, "new-target": True}, options)
-    given = "--new-target '--catalog=dbt/my catalog.json' --target-schema-map=pr_1=core -- -odd.json"
-    assert command == f"tessera dbt impact --ask {given}"
+    arguments = "--new-target '--catalog=dbt/my catalog.json' --target-schema-map=pr_1=core -- -odd.json"
+    assert command == f"tessera dbt impact --ask {arguments}"
     text = gate_report.render_text(replace(result(table()), ask_command=command))
     assert f"  ask      {command}" in text
     assert build_ask_command(DEFAULT_MANIFEST, {}, {}) == "tessera dbt impact --ask"
