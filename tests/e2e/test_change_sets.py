@@ -191,5 +191,15 @@ def test_a_wrong_input_is_refused_in_the_words_of_the_command(shell: Shell, tmp_
         assert not re.search(r"\b[a-z]+[A-Z]\w*", shell.stderr), shell.stderr
 
 
+def test_a_replacement_that_names_nothing_is_announced_with_a_warning(shell: Shell, tmp_path: Path) -> None:
+    fqn, _ = publish_read_table(shell, tmp_path)
+    day = f"{datetime.now(UTC) + timedelta(days=60):%Y-%m-%d}"
+    announce = ("deprecate", fqn, "--field", "coupon", "--sunset", day, "--replacement")
+    assert shell(*announce, "idd") == f"{fqn}.coupon goes on {day}.\n"
+    assert f"note: The replacement idd is neither a field of {fqn} nor an asset. Nearest: id." in shell.stderr
+    shell(*announce, "id")
+    assert shell.stderr == ""
+
+
 def _owner(shell: Shell, fqn: str) -> str:
     return str(shell.json("asset", "show", fqn)["owner"]["name"])
