@@ -316,7 +316,7 @@ def _first(shell: Shell) -> str:
 
 def test_a_terminal_gets_a_table_with_headings_and_a_pipe_gets_lines(tessera: Shell) -> None:
     name = _team(tessera, fresh("seen"))
-    assert tessera.process("team", "list").splitlines()[0].count("\t") == 2
+    assert tessera.process("team", "list").splitlines()[0].count("\t") == 5
     output = _in_a_terminal(tessera, "team", "list", "--contains", name)
     assert "created" in output.splitlines()[0]
     assert "\x1b[1m" in output
