@@ -19,6 +19,7 @@ from tessera_gql.errors import Unavailable
 from tessera_gql.policy.access import ADMIN_SCOPES, ANONYMOUS, Action, Actor, ProjectScope, Scope, is_allowed
 from tessera_gql.policy.events import Event, ProjectUpdated
 from tessera_gql.policy.private_events import ApiKeyRevoked
+from tessera_gql.policy.validation import format_moment
 from tessera_gql.policy.visibility import API_KEY_MARKER, format_key_actor
 from tessera_gql.store import keys, projects
 from tessera_gql.store.database import Database
@@ -94,7 +95,7 @@ class Authenticator:
         now = self._database.clock()
         if identity.expires_at is not None and identity.expires_at <= now:
             raise InvalidCredential(
-                f"This key expired at {identity.expires_at:%Y-%m-%d %H:%M} UTC. Ask your team for a new one."
+                f"This key expired at {format_moment(identity.expires_at)}. Ask your team for a new one."
             )
         if identity.actor.key_id is not None:
             self._last_used[identity.actor.key_id] = now

@@ -1,7 +1,7 @@
 """Messages of the API in the terms of the command line: commands for mutations, options for input fields."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 COMMAND_TERMS: Mapping[str, str] = {
     "createTeam": "`tessera team create`",
@@ -31,8 +31,8 @@ COMMAND_TERMS: Mapping[str, str] = {
     "createUsageSource": "`tessera usage create-source`",
     "say which team acts": "say with --team which team acts",
     "in `notes`": "in --notes",
-    " Leave `expiresAt` out for the days of the asset's policy": " Give an earlier --until",
-    "`from` is later": "--from is later",
+    " Leave `expiresAt` out for the days of the asset's policy": " Give another --until",
+    "`from` is later than `to`": "--from is later than --to",
     "`to` is ": "--to is ",
     "`dueDays`": "--due",
     "`remindDaysBefore`": "--remind",
@@ -40,8 +40,37 @@ COMMAND_TERMS: Mapping[str, str] = {
     "Give another `until`": "Give another --until",
     "List `inboxGroups`": "Call `tessera inbox`",
     "migrationDeadline": "deadline of the migration",
+    "`publishWhenApproved` and `requireExplicitPublish`": "--when-approved and --explicit",
+    "The intent ASK publishes nothing, so `force` contradicts it. Use RELEASE, or leave the option out": (
+        "--ask publishes nothing, so --force contradicts it. Leave one of them out"
+    ),
+    "The intent ASK publishes nothing, so `publishWhenApproved` contradicts it. Use RELEASE, or leave the option out": (
+        "--ask publishes nothing, so --when-approved contradicts it. Leave one of them out"
+    ),
+    "Publishing by force needs a reason:": "Publishing by force needs a --reason:",
+    "leave `replacement` out": "leave --replacement out",
+    "again with `supersede`": "again with --supersede",
+    "Give `consumerAsset`": "Give --consumer",
+    "principalRules": "`tessera usage rules`",
+    "with updateProject": "with `tessera project update`",
+    "List the proposals of the change set.": "`tessera change-set show` lists its proposals.",
+    "Use the `id` of a Debt as an answer gives it": "`tessera debts` lists the ids",
+    "in `after` is not the cursor": "in --after is not the cursor",
+    "use a `cursor` that you got": "use one that `tessera watch --json` printed",
+    "what `except` leaves out": "what --except leaves out",
+    "leave `retireRemoved` and `createTeams` out": "leave --retire-removed and --create-teams out",
+    "Give `team`, or": "Give --team, or",
+    "Leave `scopes` out": "Leave --scope out",
+    "`usageSource`": "--usage-source",
+    "`expiresAt` has passed": "The end of the key has passed",
+    "with apiKeys or `tessera keys list`": "with `tessera keys list`",
 }
 """Terms of the API, as messages write them, with those of the commands."""
+OPTION_PATTERN = re.compile(r"`\w+` \((?P<option>--[\w-]+[^()]*)\)")
+"""An input field with the option of the command behind it, as in `owner` (--owner)."""
+OWNER_FIELD = "owner"
+RESOURCE_TYPES = ("TABLE", "VIEW", "MODEL", "SOURCE", "SEED", "SNAPSHOT", "TOPIC", "FILE", "API", "EXPOSURE", "OTHER")
+RESOURCE_TYPE_PATTERN = re.compile(r"resourceType: Value '(?P<value>[^']*)' does not exist.*", re.DOTALL)
 TERM_PATTERN = re.compile("|".join(map(re.escape, COMMAND_TERMS)))
 VARIABLE_PATTERN = re.compile(
     r"Variable '\$\w+' has invalid value at \.?(?P<path>[\w.\[\]]+): (?P<problem>.*)", re.DOTALL
@@ -49,8 +78,8 @@ VARIABLE_PATTERN = re.compile(
 UNKNOWN_FIELD_PATTERN = re.compile(r"not to include unknown field '(?P<field>\w+)'|Cannot query field '(?P<name>\w+)'")
 
 
-def to_command_terms(message: str) -> str:
-    """Reword a message of the API for the reader of a command."""
+def to_command_terms(message: str, field: Sequence[str] = ()) -> str:
+    """Reword a message of the API for the reader of a command; `field` is the path of the invalid input."""
     if match := UNKNOWN_FIELD_PATTERN.search(message):
         return (
             f"The server does not know `{match['field'] or match['name']}`: its version is older than that of this"
@@ -58,4 +87,8 @@ def to_command_terms(message: str) -> str:
         )
     if match := VARIABLE_PATTERN.fullmatch(message):
         message = f"{match['path']}: {match['problem']}"
-    return TERM_PATTERN.sub(lambda match: COMMAND_TERMS[match[0]], message)
+    if match := RESOURCE_TYPE_PATTERN.fullmatch(message):
+        return f"--type {match['value']} is no kind of asset. Use one of {', '.join(RESOURCE_TYPES)}."
+    message = OPTION_PATTERN.sub(r"\g<option>", message)
+    message = TERM_PATTERN.sub(lambda match: COMMAND_TERMS[match[0]], message)
+    return message.replace("with --team which", "with --owner which") if OWNER_FIELD in field[-1:] else message

@@ -8,13 +8,14 @@ import typer
 from tessera_gql.cli.api import TeamOption, connect
 from tessera_gql.cli.deprecations import print_deprecations
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_note, print_properties, print_table
-from tessera_gql.client import AssetTier, CompatibilityMode, TesseraClient
+from tessera_gql.client import AssetTier, CompatibilityMode, Team, TesseraClient
 from tessera_gql.client.operation import is_global_id
 from tessera_gql.client.operations.catalog import AssetDetails, TeamChanges
+from tessera_gql.escaping import build_tessera_command
 
 ArchivedOption = Annotated[bool, typer.Option("--archived", help="List what is archived instead.")]
 
-team_app = typer.Typer(help="Create, list and archive teams.", no_args_is_help=True)
+team_app = typer.Typer(help="Create, list, show and archive teams.", no_args_is_help=True)
 asset_app = typer.Typer(help="Create, list, show, rename and archive assets.", no_args_is_help=True)
 
 
@@ -63,12 +64,31 @@ def update_team(  # noqa: PLR0913, PLR0917 - one parameter for each option of th
         raise fail("Nothing to change. Give --rename, --delegate, --no-delegate, --escalation or --no-escalation.")
     with connect() as client:
         team = client.update_team(name, **changes)
-    print_json(team) if as_json else print_properties(
+    _print_team(team, as_json=as_json)
+
+
+@team_app.command("show")
+def show_team(
+    name: Annotated[str, typer.Argument(help="Name of the team, or its id.")], as_json: JsonOption = False
+) -> None:
+    """Show a team with its delegate and its escalation team."""
+    with connect() as client:
+        team = client.get_team(name)
+    _print_team(team, as_json=as_json)
+
+
+def _print_team(team: Team, *, as_json: bool) -> None:
+    if as_json:
+        print_json(team)
+        return
+    print_properties(
         id=team.id,
         name=team.name,
         delegate=team.delegate,
         delegate_until=team.delegate_until,
         escalation=team.escalation_team,
+        created=team.created_at,
+        archived=team.archived_at,
     )
 
 
@@ -78,14 +98,17 @@ def list_teams(
     archived: ArchivedOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List teams and their ids."""
+    """List teams with their ids, delegates and escalation teams."""
     with connect() as client:
         teams = list(client.teams(name_contains=contains, is_archived=archived))
     if as_json:
         print_json(teams)
     else:
-        rows = ((team.name, team.created_at, team.id) for team in teams)
-        print_table(("name", "created", "id"), rows, none="No teams.")
+        rows = (
+            (team.name, team.created_at, team.id, team.delegate, team.delegate_until, team.escalation_team)
+            for team in teams
+        )
+        print_table(("name", "created", "id", "delegate", "until", "escalation"), rows, none="No teams.")
 
 
 @team_app.command("archive")
@@ -261,6 +284,8 @@ def unregister(
     """
     with connect() as client:
         is_id = is_global_id(registration, "Registration")
+        if is_id and team:
+            raise fail("An id names the registration of one team. Leave --team out, or give the fqn of the asset.")
         ended = client.unregister(registration if is_id else _find_registration_id(client, registration, team))
     print_json(ended) if as_json else print_line(f"{ended.consumer_team.name} no longer reads {ended.asset.fqn}.")
 
@@ -273,7 +298,8 @@ def _find_registration_id(client: TesseraClient, fqn: str, team: str | None) -> 
     team_registrations = client.registrations(asset_id=asset.id, consumer_team_id=consumer.id)
     ids = [item.id for item in team_registrations if item.status != "INACTIVE"]
     if not ids:
-        raise fail(f"{consumer.name} is not registered with {asset.fqn}.")
+        command = build_tessera_command("asset", "show", asset.fqn)
+        raise fail(f"{consumer.name} is not registered with {asset.fqn}. `{command}` lists its readers.")
     if len(ids) > 1:
         listed = ", ".join(ids)
         raise fail(f"{consumer.name} is registered with {asset.fqn} {len(ids)} times. Give one of: {listed}.")

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ import typer
 
 from tessera_gql.cli import gate, gate_report, sync_report
 from tessera_gql.cli.api import connect, read_file
-from tessera_gql.cli.gate import FailOn, GateResult
+from tessera_gql.cli.gate import ASK_COMMAND, FailOn, GateResult
 from tessera_gql.cli.gate_report import GateFormat
 from tessera_gql.cli.model_files import ModelFiles
 from tessera_gql.cli.progress import show_progress
@@ -27,10 +27,12 @@ from tessera_gql.client.enums import TableState
 from tessera_gql.client.operations.manifests import AskOptions, ImpactOptions, SyncOptions, read_manifest
 from tessera_gql.client.operations.publishing import ChangeSetRequest
 from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
+from tessera_gql.escaping import shell_quote
 from tessera_gql.formats import yaml
 
 app = typer.Typer(help="Sync a dbt project, and check in a pull request what it would break.", no_args_is_help=True)
 
+DEFAULT_MANIFEST = Path("target/manifest.json")
 ManifestArgument = Annotated[Path, typer.Argument(metavar="MANIFEST", help="Path of dbt's target/manifest.json.")]
 CatalogOption = Annotated[
     Path | None, typer.Option("--catalog", help="Path of catalog.json; by default the one beside the manifest.")
@@ -73,7 +75,7 @@ def _build_sync_command(*, dry_run: bool) -> Callable[..., None]:
     """Return the function of `sync`, or of `plan` for a dry run: both have the same options."""
 
     def sync(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
-        manifest: ManifestArgument = Path("target/manifest.json"),
+        manifest: ManifestArgument = DEFAULT_MANIFEST,
         catalog: CatalogOption = None,
         no_catalog: NoCatalogOption = False,
         owner: Annotated[str | None, typer.Option(help="Owner of models without an owner in the manifest.")] = None,
@@ -143,7 +145,7 @@ app.command("plan", help="Preview a sync: the same decisions, and nothing is wri
 
 @app.command()
 def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
-    manifest: ManifestArgument = Path("target/manifest.json"),
+    manifest: ManifestArgument = DEFAULT_MANIFEST,
     catalog: CatalogOption = None,
     no_catalog: NoCatalogOption = False,
     format_: Annotated[GateFormat, typer.Option("--format", "-f", help="Output format.")] = GateFormat.TEXT,
@@ -169,6 +171,12 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     Example: tessera dbt impact target/manifest.json --format github --ask --wait 20m
     """
     seconds = _parse_duration(wait)
+    ask_command = build_ask_command(
+        manifest,
+        {"no-catalog": no_catalog, "supersede": supersede, "new-target": new_target},
+        {"catalog": [catalog], "target-schema-map": schema_map or (), "reason": [reason], "change-set": [change_set]}
+        | {"change-set-title": [change_set_title], "change-set-url": [change_set_url]},
+    )
     content = _read_manifest_file(manifest)
     request = _choose_change_set(change_set, change_set_title, change_set_url)
     mapping = _parse_schema_map(schema_map)
@@ -187,12 +195,26 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
                     schema_map=mapping,
                 )
                 answer = client.dbt_impact(content, on_progress=on_progress, **impact_options)
-        result = gate.evaluate(answer)
+        result = replace(gate.evaluate(answer), ask_command=ask_command)
+        if request:
+            result = gate.note_other_change_sets(result, request.key)
         if seconds and result.open_proposals:
             result = _wait_for_responses(client, result, seconds)
     _print_gate_result(_locate(result, content, manifest), GateFormat.JSON if as_json else format_)
     if code := result.exit_code(fail_on):
         raise typer.Exit(code)
+
+
+def build_ask_command(
+    manifest: Path, flags: Mapping[str, bool], options: Mapping[str, Sequence[str | Path | None]]
+) -> str:
+    """Build the command that asks about the same manifest with the same options; defaults are left out."""
+    parts = [ASK_COMMAND, *(f"--{name}" for name, is_given in flags.items() if is_given)]
+    parts += [shell_quote(f"--{name}={value}") for name, values in options.items() for value in values if value]
+    if manifest != DEFAULT_MANIFEST:
+        parts += ["--"] if str(manifest).startswith("-") else []
+        parts.append(shell_quote(str(manifest)))
+    return " ".join(parts)
 
 
 def _locate(result: GateResult, content: bytes, manifest: Path) -> GateResult:

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from tessera_gql.cli.api import connect
-from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_table
-from tessera_gql.client import Deprecation
+from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_note, print_table
+from tessera_gql.client import DeclaredDeprecations, Deprecation, DeprecationResult
 
 HEADINGS = ("goes", "on", "use", "because", "source")
 
@@ -36,7 +36,7 @@ def deprecate(  # noqa: PLR0913, PLR0917 - one parameter for each option of the 
         raise fail("A deprecation needs the day on which it goes: --sunset 2031-06-01. To take it back: --end.")
     with connect() as client:
         if sunset:
-            result = client.deprecate(
+            result: DeprecationResult = client.deprecate(
                 fqn,
                 sunset_at=_parse_date(sunset),
                 fields=field or None,
@@ -45,6 +45,8 @@ def deprecate(  # noqa: PLR0913, PLR0917 - one parameter for each option of the 
             )
         else:
             result = client.end_deprecation(fqn, fields=field or None)
+    for warning in (result.warnings or ()) if isinstance(result, DeclaredDeprecations) else ():
+        print_note((f"note: {warning}", "yellow"))
     if as_json:
         print_json(result)
         return

@@ -88,6 +88,8 @@ def _describe_client_error(error: Exception) -> tuple[str, ExitCode] | None:
             return f"{error.message}{reference}", ExitCode.UNAVAILABLE
         case errors.Unauthenticated():
             return f"{error.message} `tessera login` keeps a key.", ExitCode.REFUSED
+        case errors.Refusal():
+            return to_command_terms(error.message, error.field), ExitCode.REFUSED
         case errors.TesseraError():
             return to_command_terms(error.message), ExitCode.REFUSED
         case _:

@@ -17,7 +17,7 @@ class ExitCode(IntEnum):
 
 MEANINGS = {
     ExitCode.DONE: "done",
-    ExitCode.NEGATIVE: "the answer is no: it breaks a team, is blocked, differs or was tampered with",
+    ExitCode.NEGATIVE: "the answer is no: it breaks a team, is blocked, differs, proves nothing or was tampered with",
     ExitCode.REFUSED: "refused: wrong input, settings, key, address or state",
     ExitCode.WAITING: "waiting for the answers of other teams",
     ExitCode.UNAVAILABLE: "the server or the database can't be reached, is busy or failed",

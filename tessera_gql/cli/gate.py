@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from tessera_gql.cli.api_terms import to_command_terms
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.model_files import FileLine
 from tessera_gql.client import TesseraClient
@@ -17,6 +18,8 @@ from tessera_gql.escaping import build_tessera_command
 BREAKING_STATES = (TableState.UNREAD, TableState.ASK, TableState.WAITING, TableState.APPROVED, TableState.BLOCKED)
 BLOCKING_STATES = (TableState.BLOCKED, TableState.CONFLICT, TableState.REFUSED, TableState.ASK)
 """States that fail a pull request until a team acts."""
+
+ASK_COMMAND = "tessera dbt impact --ask"
 
 
 class FailOn(StrEnum):
@@ -167,6 +170,8 @@ class GateResult:
     compared_as: tuple[str, ...] = ()
     declared_only: int = 0
     deprecated_reads: tuple[ReadVerdict, ...] = ()
+    ask_command: str = ASK_COMMAND
+    """The command that asks the teams about the same manifest, to be pasted where this one ran."""
 
     def in_state(self, *states: TableState) -> list[TableVerdict]:
         return [table for table in self.tables if table.state in states]
@@ -200,12 +205,34 @@ class GateResult:
 def evaluate(impact: ManifestImpact) -> GateResult:
     """Turn the impact of a manifest into verdicts."""
     return GateResult(
-        tuple(map(_evaluate_table, impact.models)),
+        tuple(_evaluate_table(_reword(model)) for model in impact.models),
         impact.warnings,
         impact.compared_as,
         impact.declared_only,
         tuple(map(ReadVerdict, impact.deprecated_reads)),
     )
+
+
+def is_same_key(key: str, other: str) -> bool:
+    """Whether two keys name the same change set."""
+    return key.strip() == other.strip()
+
+
+def describe_other_change_set(fqn: str, current: str, requested: str) -> str:
+    """Describe that a proposal belongs to the change set that asked first, and not to the requested one."""
+    return f"The proposal for {fqn} stays in the change set {current}, which asked first; {requested} does not have it."
+
+
+def note_other_change_sets(result: GateResult, requested: str) -> GateResult:
+    """Add a note for each proposal of these terms that another change set has asked about."""
+    asked = [(table.fqn, table.change_set) for table in result.tables if table.change_set]
+    notes = [describe_other_change_set(fqn, key, requested) for fqn, key in asked if not is_same_key(key, requested)]
+    return replace(result, warnings=(*result.warnings, *notes))
+
+
+def _reword(impact: ModelImpact) -> ModelImpact:
+    """Word the reason of a refusal in the terms of the command line."""
+    return impact.model_copy(update={"refused": to_command_terms(impact.refused)}) if impact.refused else impact
 
 
 def _evaluate_table(impact: ModelImpact) -> TableVerdict:

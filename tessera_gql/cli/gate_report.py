@@ -49,7 +49,6 @@ FAILING_STATES = (*BLOCKING_STATES, TableState.WAITING)
 MAX_NAMED_TABLES = 10
 """Number of compatible, new or skipped tables that are listed by name; further ones are only counted."""
 NO_CONTRACT = "It has no contract now, and gets"
-ASK_COMMAND = "tessera dbt impact --ask"
 MARKER = "<!-- tessera:impact -->"
 """The first line of a comment, by which the comment of an earlier run is found and replaced."""
 
@@ -86,7 +85,7 @@ def render_text(result: GateResult) -> Iterator[str]:
         is_detailed = state in FAILING_STATES or any(table.breaks for table in tables)
         for table in tables if is_detailed else tables[:MAX_NAMED_TABLES]:
             yield _describe(table)
-            yield from (f"  {line}" for line in _iter_details(table))
+            yield from (f"  {line}" for line in _iter_details(table, result.ask_command))
         if not is_detailed and len(tables) > MAX_NAMED_TABLES:
             yield f"and {len(tables) - MAX_NAMED_TABLES} more: {STATE_PHRASES[state]}"
     for ask in result.change_set_asks:
@@ -110,7 +109,7 @@ def _describe(table: TableVerdict) -> str:
     return f"{table.fqn} {removed}{STATE_PHRASES[table.state]}{version}{reason}"
 
 
-def _iter_details(table: TableVerdict) -> Iterator[str]:
+def _iter_details(table: TableVerdict, ask_command: str) -> Iterator[str]:
     impact = table.impact
     if table.state in {TableState.NEW, TableState.SKIPPED}:
         return
@@ -126,7 +125,7 @@ def _iter_details(table: TableVerdict) -> Iterator[str]:
     if table.proposal and impact.answer_by and table.unapproved_teams:
         yield f"until    {format_day(impact.answer_by)}"
     if table.state is TableState.ASK:
-        yield f"ask      {ASK_COMMAND}"
+        yield f"ask      {ask_command}"
     for command in () if table.change_set else table.acknowledge_commands():
         yield f"answer   {command}"
 
@@ -213,7 +212,7 @@ def render_markdown(result: GateResult) -> Iterator[str]:
         yield "\n| table | version | change | who reads it | answer |\n|---|---|---|---|---|"
     yield from map(_render_row, reported)
     yield from _render_deprecated_reads(result)
-    asks = [ASK_COMMAND] if result.in_state(TableState.ASK) else []
+    asks = [result.ask_command] if result.in_state(TableState.ASK) else []
     singles = [command for table in failing if not table.change_set for command in table.acknowledge_commands()]
     for ask in result.change_set_asks:
         yield f"\n{_render_ask(ask)}"
@@ -297,7 +296,9 @@ def render_github(result: GateResult) -> Iterator[str]:
         is_failing = table.state in FAILING_STATES
         if is_failing or (table.breaks and table.state is not TableState.APPROVED):
             location = {"file": table.location.path, "line": str(table.location.line)} if table.location else {}
-            details = " | ".join([*([table.impact.refused] if table.impact.refused else []), *_iter_details(table)])
+            details = " | ".join(
+                [*([table.impact.refused] if table.impact.refused else []), *_iter_details(table, result.ask_command)]
+            )
             title = f"{table.fqn} {STATE_PHRASES[table.state]}"
             yield build_workflow_command("error" if is_failing else "warning", details, **location, title=title)
     for verdict in result.deprecated_reads:
@@ -324,7 +325,9 @@ def render_junit(result: GateResult) -> str:
         if table.state in FAILING_STATES:
             attributes = {"message": f"{name} {STATE_PHRASES[table.state]}", "type": table.state}
             failure = ET.SubElement(case, "failure", attributes)
-            failure.text = "\n".join(map(escape_log_line, (_describe(table), *_iter_details(table))))
+            failure.text = "\n".join(
+                map(escape_log_line, (_describe(table), *_iter_details(table, result.ask_command)))
+            )
         elif table.state is TableState.SKIPPED:
             ET.SubElement(case, "skipped", {"message": escape_terminal(table.impact.refused or "")})
     for verdict in reads:

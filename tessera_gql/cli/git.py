@@ -31,7 +31,7 @@ def push(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write one file per team and asset, all or nothing. A file that was moved or renamed is updated where it is.
+    """Write one file per team, asset and policy of asks, all or nothing. A file that was moved is updated where it is.
 
     Files of teams and assets that the database does not have stay and are listed, unless --prune removes them.
     """

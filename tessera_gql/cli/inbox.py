@@ -130,6 +130,8 @@ def _read_answer(
     if len(responses) != 1 or responses[0] not in {item.value for item in values}:
         raise fail("Give one answer: --approve, --migrate-until DATE or --block, or APPROVED, MIGRATING or BLOCKED.")
     answer, deadline = values(responses[0]), migrate_until or until
+    if answer is not values.MIGRATING and deadline is not None:
+        raise fail(f"--until is the deadline of MIGRATING, and {answer} has none. Leave it out, or answer MIGRATING.")
     if answer is values.MIGRATING and deadline is None:
         raise fail("MIGRATING needs a deadline within a year: --until DATE, such as --until 2031-01-01.")
     return answer, deadline.astimezone(UTC) if deadline else None

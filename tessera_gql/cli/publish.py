@@ -9,6 +9,7 @@ import typer
 from tessera_gql.cli.api import connect, read_json
 from tessera_gql.cli.documents import DialectOption, FormatOption, PartOption, SchemaArgument, read_schema
 from tessera_gql.cli.exit_codes import ExitCode
+from tessera_gql.cli.gate import describe_other_change_set, is_same_key
 from tessera_gql.cli.lineage_report import describe_paths
 from tessera_gql.cli.silence import describe_wait
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_note
@@ -89,8 +90,19 @@ def publish(  # noqa: PLR0913, PLR0917 - one parameter for each option of the co
         result = client.publish_contract(fqn=fqn, schema_def=schema_def, published_by=team, **options)
     _print_warnings(result.warnings or ())
     print_json(result) if as_json else _print_publish_result(fqn, result)
+    _print_other_change_set(fqn, result.proposal, change_set)
     if result.outcome is PublishOutcome.PROPOSED and result.proposal and result.proposal.status != "APPROVED":
         raise typer.Exit(ExitCode.WAITING)
+
+
+def _print_other_change_set(fqn: str, proposal: Proposal | None, requested: str | None) -> None:
+    """Say on stderr that an open proposal with these terms stays in the change set that asked first."""
+    current = proposal.change_set if proposal and proposal.is_open else None
+    if current is None or requested is None or is_same_key(current.key, requested):
+        return
+    print_note((describe_other_change_set(fqn, current.key, requested), "yellow"))
+    show = build_tessera_command("change-set", "show", current.key)
+    print_note(f"  to see it: {show}; to move it: {build_tessera_command('withdraw', fqn)}, then run this again")
 
 
 def _build_change_set(key: str | None, title: str | None, url: str | None) -> ChangeSetRequest | None:
@@ -129,6 +141,7 @@ def retire(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     with connect() as client:
         result = client.propose_retirement(fqn, reason=reason, team=team, **options)
     print_json(result) if as_json else _print_retirement(fqn, result)
+    _print_other_change_set(fqn, result.proposal, change_set)
     if result.contract is None and result.proposal.status != "APPROVED":
         raise typer.Exit(ExitCode.WAITING)
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from tessera_gql.cli.api_terms import to_command_terms
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.gate_report import describe_basis
 from tessera_gql.cli.terminal import print_note, print_table
@@ -27,7 +28,8 @@ def print_report(report: ManifestReport) -> None:
             model.outcome,
             model.fqn,
             model.version,
-            model.reason or "; ".join(change.message for change in model.breaking or model.changes),
+            to_command_terms(model.reason or "")
+            or "; ".join(change.message for change in model.breaking or model.changes),
         )
         for model in report.models
         if model.outcome != "UNCHANGED"

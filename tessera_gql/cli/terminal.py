@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeAlias, cast
 from uuid import UUID
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -27,6 +28,8 @@ StyledText: TypeAlias = str | tuple[str, str]
 _out = Console(soft_wrap=True, highlight=False, emoji=False, markup=False)
 _err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
 
+GAP = 2
+"""Columns of the terminal between two columns of a table."""
 STATUS_COLOURS = {
     **dict.fromkeys(("APPROVED", "PUBLISHED", "ACTIVE"), "green"),
     **dict.fromkeys(("PENDING", "MIGRATING", "PROPOSED"), "yellow"),
@@ -117,23 +120,52 @@ def print_json_text(text: str) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, none: str = "") -> None:
-    """Print a table on a terminal, tab-separated lines in a pipe; `none` is printed on a terminal without rows."""
-    values = [tuple(row) for row in rows]
-    content = [[format_cell(value) for value in row] for row in values]
+    """Print a table on a terminal, tab-separated lines in a pipe; `none` is printed on a terminal without rows.
+
+    On a terminal that is too narrow for a name or an id, which must be copied whole, each row is a block of lines.
+    """
     if not _out.is_terminal:
+        content = ([format_cell(value) for value in row] for row in rows)
         sys.stdout.writelines(disarm_log_line("\t".join(map(escape_terminal, row))) + "\n" for row in content)
-    elif not content:
+        return
+    cells = [[escape_terminal(format_cell(value, ", ")) for value in row] for row in rows]
+    if not cells:
         print_note((none, "dim"))
+    elif (widths := _choose_widths([headings, *cells], _out.width)) is None:
+        _print_blocks(headings, cells)
     else:
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for heading, column in zip(headings, zip(*values, strict=True), strict=True):
-            is_time = all(value is None or isinstance(value, datetime) for value in column)
-            table.add_column(heading, overflow="fold", no_wrap=is_time)  # a name that is cut off can't be copied
-        for row in content:  # wrapping may put a `::` at the start of a line, where CI runners read commands
-            cells = [escape_terminal(cell).replace("::", "\\u003a:") for cell in row]
-            styles = [STATUS_COLOURS.get(cell, "") for cell in row]
-            table.add_row(*(Text(text, style=style) for text, style in zip(cells, styles, strict=True)))
-        _out.print(table)
+        _print_columns(headings, cells, widths)
+
+
+def _choose_widths(lines: Sequence[Sequence[str]], available: int) -> list[int] | None:
+    """Choose the widths of columns so that no word is broken; None if they need more than what is available."""
+    columns = [*zip(*lines, strict=True)]
+    narrow = [max(cell_len(word) for cell in column for word in cell.split() or [""]) for column in columns]
+    wide = [max(map(cell_len, column)) for column in columns]
+    spare = available - sum(narrow) - GAP * (len(columns) - 1)
+    if spare < 0:
+        return None
+    share = min(1.0, spare / max(1, sum(wide) - sum(narrow)))
+    return [low + int((high - low) * share) for low, high in zip(narrow, wide, strict=True)]
+
+
+def _print_columns(headings: Sequence[str], cells: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading, width in zip(headings, widths, strict=True):
+        table.add_column(heading, overflow="fold", width=width)
+    for row in cells:  # wrapping may put a `::` at the start of a line, where CI runners read commands
+        texts = [(cell.replace("::", "\\u003a:"), STATUS_COLOURS.get(cell, "")) for cell in row]
+        table.add_row(*(Text(text, style=style) for text, style in texts))
+    _out.print(table)
+
+
+def _print_blocks(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    width = max(map(len, headings))
+    for number, row in enumerate(cells):
+        if number:
+            print_line()
+        for heading, cell in zip(headings, row, strict=True):
+            print_line((heading.ljust(width), "bold"), "  ", (cell, STATUS_COLOURS.get(cell, "")))
 
 
 def print_properties(**properties: Any) -> None:
@@ -144,7 +176,7 @@ def print_properties(**properties: Any) -> None:
         print_line((name.replace("_", " ").ljust(width), "dim"), "  ", (text, STATUS_COLOURS.get(text, "")))
 
 
-def format_cell(value: Any) -> str:
+def format_cell(value: Any, separator: str = ",") -> str:
     """Format a value on one line; a team or an asset of the SDK by its name."""
     match value:
         case None:
@@ -154,7 +186,7 @@ def format_cell(value: Any) -> str:
         case datetime():
             text = value.astimezone(UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
         case list() | tuple():
-            text = ",".join(map(format_cell, cast("Sequence[Any]", value))) or "-"
+            text = separator.join(map(format_cell, cast("Sequence[Any]", value))) or "-"
         case _:  # an asset has an fqn, a team a name
             text = value if isinstance(value, str) else str(getattr(value, "fqn", getattr(value, "name", value)))
     return text.replace("\t", " ").replace("\n", " ")

@@ -1,5 +1,6 @@
 """`tessera usage`: import logs of reads, and map the principals in them to teams."""
 
+import csv
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -7,10 +8,14 @@ from typing import Annotated
 import typer
 
 from tessera_gql.cli.api import connect, read_file
+from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.progress import show_progress
 from tessera_gql.cli.terminal import JsonOption, print_json, print_line, print_note, print_table
 from tessera_gql.client.usage_models import UsageImportReport, UsageSpan
+from tessera_gql.formats.usage_csv import COLUMNS
 
+MAX_FIRST_LINE = 10_000
+"""Bytes of a log in which its first line ends, if it is one."""
 TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 
 FAULT_PHRASES = {
@@ -50,7 +55,8 @@ def import_(
 ) -> None:
     """Import a log of reads. Importing it again changes nothing. Needs a key of the usage source.
 
-    Without --from and --to the log covers the time from its first read to its last.
+    Without --from and --to the log covers the time from its first read to its last. Exit 1 if it covers no time: its
+    reads were taken, but it proves of no reader that it has stopped.
 
     Example: tessera usage import reads.csv --source snowflake --from 2026-03-01 --to 2026-03-02
     """
@@ -59,10 +65,26 @@ def import_(
         report = client.import_usage(
             content, source=source, start=_to_utc(start), end=_to_utc(end), on_progress=on_progress
         )
+    if ignored := _list_ignored_columns(content):
+        print_note(f"These columns of {file.name} are not read: {', '.join(ignored)}. Read are: {', '.join(COLUMNS)}.")
     if as_json:
         print_json(report)
     else:
         _print_report(report)
+    if not _covers_time(report):
+        raise typer.Exit(ExitCode.NEGATIVE)
+
+
+def _list_ignored_columns(content: bytes) -> list[str]:
+    """List the columns in the first line of a log that an import does not read."""
+    first_line = content[:MAX_FIRST_LINE].decode("utf-8-sig", "replace").splitlines()[:1]
+    names = [name.strip().strip('"').strip() for name in next(csv.reader(first_line), [])]
+    return [name or "one without a name" for name in names if name.lower() not in COLUMNS]
+
+
+def _covers_time(report: UsageImportReport) -> bool:
+    """Whether the log proves quiet: a single moment, as of one read, proves nothing."""
+    return report.covered is not None and report.covered.start < report.covered.end
 
 
 def _to_utc(moment: datetime | None) -> datetime | None:
@@ -77,7 +99,8 @@ def _print_report(report: UsageImportReport) -> None:
         print_line(f"  {rows.count} not taken: {rows.reason}, {FAULT_PHRASES.get(rows.reason, 'see the docs')}{line}")
     if report.is_truncated:
         print_line("The log was cut off within its last row. Import the whole file to cover its time.")
-    print_line(f"Covers {_describe_span(report.covered)}." if report.covered else _explain_no_cover(report))
+    covered = report.covered if _covers_time(report) else None
+    print_line(f"Covers {_describe_span(covered)}." if covered else _explain_no_cover(report))
     if report.principals_created:
         created = _count_principals(report.principals_created, "new ")
         print_note((f"{created}: see `tessera usage principals --unmapped`.", "dim"))

@@ -70,6 +70,7 @@ from tessera_gql.client.operations.publishing import ChangeSetRequest, Document
 from tessera_gql.client.progress import Progress
 from tessera_gql.client.result_models import (
     AcknowledgeResult,
+    DeclaredDeprecations,
     DeprecationResult,
     Diff,
     Impact,
@@ -103,6 +104,7 @@ __all__ = [
     "ContractStatus",
     "Debt",
     "DebtKind",
+    "DeclaredDeprecations",
     "DependencyType",
     "Deprecation",
     "DeprecationOrigin",

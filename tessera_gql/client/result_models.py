@@ -45,6 +45,12 @@ class DeprecationResult(Model):
     deprecations: tuple[Deprecation, ...]
 
 
+class DeclaredDeprecations(DeprecationResult):
+    """Declared deprecations; a warning says that the replacement looks like a name but is no field and no asset."""
+
+    warnings: tuple[str, ...] | None = None
+
+
 class Diff(Model):
     """Comparison of two schemas. `breaking` are the changes that break under `mode`."""
 

@@ -1,7 +1,8 @@
-"""Read and write the YAML files of teams and assets in a git repository.
+"""Read and write the YAML files of teams, assets and policies of asks in a git repository.
 
-The files contain teams, assets, all contracts, live registrations and deprecations, and dependencies. Ids, API keys,
-proposals with their acknowledgments, ended registrations and the event log belong to one database and are left out.
+The files contain teams, assets, all contracts, live registrations and deprecations, dependencies, and the policies that
+administrators have set. Ids, API keys, proposals with their acknowledgments, ended registrations and the event log
+belong to one database and are left out, and column lineage comes from the next manifest.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeAlias, TypeVar, get_args, get_origin
 from unicodedata import normalize
 
 from tessera_gql.formats import yaml
@@ -130,7 +131,20 @@ class AssetFile:
     line: int = field(default=0, compare=False)
 
 
-FILE_TYPES: Mapping[str, type[TeamFile] | type[AssetFile]] = {"team": TeamFile, "asset": AssetFile}
+@dataclass(frozen=True, kw_only=True)
+class PolicyFile:
+    """The policy of the asks about assets of a tier. Without `remind_days_before` no team is reminded."""
+
+    tier: str
+    due_days: int
+    remind_days_before: tuple[int, ...] = ()
+    escalate_after_days: int | None = None
+    on_silence: str
+    line: int = field(default=0, compare=False)
+
+
+GitFile: TypeAlias = TeamFile | AssetFile | PolicyFile
+FILE_TYPES: Mapping[str, type[GitFile]] = {"team": TeamFile, "asset": AssetFile, "policy": PolicyFile}
 _ENTRY_TYPES: Mapping[str, type[Any]] = {
     "contracts": ContractEntry,
     "deprecations": DeprecationEntry,
@@ -153,16 +167,18 @@ def file_name(name: str) -> str:
     return f"{'_' if _RESERVED_NAME.match(readable) else ''}{readable}~{digest}{FILE_SUFFIX}"
 
 
-def default_path(file: TeamFile | AssetFile) -> str:
-    """Return the path of a new file in the folder. No two teams or assets have the same one."""
+def default_path(file: GitFile) -> str:
+    """Return the path of a new file in the folder. No two teams, assets or tiers have the same one."""
     match file:
         case TeamFile():
             return f"teams/{file_name(file.name)}"
         case AssetFile():
             return f"assets/{file_name(file.fqn)}"
+        case PolicyFile():
+            return f"policies/{file_name(file.tier)}"
 
 
-def render_file(file: TeamFile | AssetFile) -> str:
+def render_file(file: GitFile) -> str:
     """Return the text of a file, one line per value; equal content gives equal text."""
     kind = next(kind for kind, model in FILE_TYPES.items() if isinstance(file, model))
     return f"{FILE_HEADER}\n{yaml.dump({'kind': kind, 'format': FORMAT_VERSION, **_to_mapping(file)})}"
@@ -192,7 +208,7 @@ def _to_yaml_value(value: Any) -> Any:
             return yaml.sort_keys(value)
 
 
-def parse_file(text: str) -> TeamFile | AssetFile:
+def parse_file(text: str) -> GitFile:
     """Parse a file. Raises YamlError with the line of a key that is missing, unknown or of the wrong type."""
     document = yaml.load(text)
     entry = _Mapping(document, (), document.value)
@@ -247,18 +263,19 @@ class _Mapping:
         match value:
             case None if NoneType in type_options:
                 return None
-            case str() | dict() | bool() if type(value) is base_type:
+            case str() | dict() | bool() | int() if type(value) is base_type:
                 return value  # pyright: ignore[reportUnknownVariableType]
             case str() if base_type is datetime:
                 return self.read_timestamp(key, value)
             case list() if key in _ENTRY_TYPES:
                 return tuple(self.read_entries(key, value))
-            case list() if base_type is tuple and all(isinstance(item, str) for item in value):
+            case list() if base_type is tuple and all(type(item) is get_args(type_options[0])[0] for item in value):
                 return tuple(value)
             case _ if base_type is Any:
                 return value
             case _:
-                raise self.error(key, f"must be {_TYPE_NAMES[base_type] if key not in _ENTRY_TYPES else 'a list'}")
+                expected = type_options[0] if base_type is tuple else base_type
+                raise self.error(key, f"must be {_TYPE_NAMES[expected] if key not in _ENTRY_TYPES else 'a list'}")
 
     def read_entries(self, key: str, items: list[Any]) -> Iterator[Any]:
         for number, item in enumerate(items):
@@ -279,5 +296,7 @@ _TYPE_NAMES = {
     str: "a text",
     dict: "a mapping",
     datetime: "a moment with its offset",
-    tuple: "a list of texts",
+    int: "a whole number",
+    tuple[str, ...]: "a list of texts",
+    tuple[int, ...]: "a list of whole numbers",
 }

@@ -18,6 +18,7 @@ from tessera_gql.policy.enums import DeprecationOrigin
 from tessera_gql.store import tables
 from tessera_gql.workflows import deprecations
 from tessera_gql.workflows.deprecations import DeprecationRequest
+from tessera_gql.workflows.replacements import load_replacement_warnings
 
 
 @from_row(path=lambda row: row.path or None)
@@ -68,6 +69,9 @@ class DeprecateInput(Input):
 class DeprecatePayload(Payload):
     asset: Any = payload_field("The asset; null if refused.", graphql_type=lazy_type("Asset") | None)
     deprecations: list[Deprecation] | None = payload_field("The deprecations of what was named; null if refused.")
+    warnings: list[str] | None = payload_field(
+        "A sentence if the replacement looks like a name but is no field and no asset; null if refused.", load=list
+    )
 
 
 async def deprecate(call: Call, arguments: DeprecateInput) -> DeprecatePayload:
@@ -77,7 +81,8 @@ async def deprecate(call: Call, arguments: DeprecateInput) -> DeprecatePayload:
     asset, rows = await deprecations.deprecate(
         call.session, call.actor, arguments.asset.to_ref(), request, team=team_ref(arguments.team)
     )
-    return DeprecatePayload(asset=to_type("Asset", asset), deprecations=[*map(Deprecation.of, rows)])
+    warnings = await load_replacement_warnings(call.session, asset, terms.replacement)
+    return DeprecatePayload(asset=to_type("Asset", asset), deprecations=[*map(Deprecation.of, rows)], warnings=warnings)
 
 
 @strawberry.input(description="The deprecations to withdraw.")

@@ -58,6 +58,7 @@ class PullReport(RowBacked):
     dependencies_added: int = strawberry.field(description="The number of dependencies that were added.")
     deprecations_added: int = strawberry.field(description="The number of deprecations that were added.")
     deprecations_updated: int = strawberry.field(description="The number of deprecations that were updated.")
+    policies_updated: int = strawberry.field(description="The number of policies of asks that were set.")
     passed_over: list[str] = strawberry.field(description="The contracts that were skipped, each with the reason.")
 
 
@@ -93,7 +94,7 @@ async def pull_from_git(context: Context, arguments: PullFromGitInput) -> PullFr
 class Mutations:
     push_to_git: Any = context_mutation(
         push_to_git,
-        "Write every team and asset to its file in the server's git folder. Needs the scope ADMIN.",
+        "Write every team, asset and policy of asks to its file in the server's git folder. Needs the scope ADMIN.",
         input_description="The options of the mutation.",
     )
     pull_from_git: Any = context_mutation(

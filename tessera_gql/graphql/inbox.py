@@ -23,18 +23,16 @@ from tessera_gql.store.pagination import MAX_SIZE
 First = Annotated[int, argument("The number of acknowledgments, 0 to 100, of the earliest due dates.")]
 
 
-@from_row(
-    on_silence=lambda row: OnSilence(row.policy["onSilence"]),
-    silence_means=lambda row: describe_silence([AskPolicy.from_json(row.policy)]),
-)
+@from_row(on_silence=lambda row: OnSilence(row.policy["onSilence"]))
 @strawberry.type(
     description="What waits for a team in one change set, or in a proposal without one: answered with one call."
 )
 class InboxGroup(RowBacked):
     row: strawberry.Private[Any]
     due_at: datetime = strawberry.field(description="The earliest time until which an answer is expected.")
-    on_silence: OnSilence = strawberry.field(description="What happens if the team does not answer until `dueAt`.")
-    silence_means: str = strawberry.field(description="The same for people, as in `the proposal expires`.")
+    on_silence: OnSilence = strawberry.field(
+        description="What happens to what is due first if the team does not answer until `dueAt`."
+    )
     table_count: int = strawberry.field(description="The number of tables with a proposal that waits for an answer.")
 
     change_set = relation(
@@ -66,6 +64,13 @@ class InboxGroup(RowBacked):
     @computed_field("The number of changes that the team is asked about, in all tables.")
     async def change_count(self, info: Info) -> int:
         return sum(len(row.change_fingerprints) for row in await self._load_rows(info))
+
+    @computed_field(
+        "What no answer means, for people: `the proposal expires`. If the tables differ, each meaning, that of the"
+        " earliest due date first."
+    )
+    async def silence_means(self, info: Info) -> str:
+        return describe_silence([AskPolicy.from_json(row.policy) for row in await self._load_rows(info)])
 
     @computed_field("The address of the pull request or release; null if there is none.")
     async def url(self, info: Info) -> Url | None:

@@ -264,6 +264,12 @@ def require_declared_paths(paths: Sequence[str], declared: Iterable[str], advice
         raise Invalid(f"The active schema has no field {path!r}.{hint} {advice}", field=("fields",))
 
 
+def find_nearest_fields(path: str, schema: object) -> list[str] | None:
+    """Return the declared fields that are most similar to a path; None if the schema declares the path itself."""
+    declared_paths = [field.path for field in list_fields(schema)]
+    return None if path in declared_paths else _find_nearest(path, declared_paths)
+
+
 def _find_nearest(path: str, paths: Sequence[str]) -> list[str]:
     """Similar declared paths. Only those with the most similar letters are compared, because comparing is slow."""
     letters = set(path)

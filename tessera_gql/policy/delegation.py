@@ -10,6 +10,7 @@ from uuid import UUID
 
 from tessera_gql.errors import Forbidden, Invalid
 from tessera_gql.policy.access import Action, Actor, is_allowed
+from tessera_gql.policy.validation import format_moment
 
 MAX_DELEGATION = timedelta(days=366)
 
@@ -31,7 +32,7 @@ def require_delegation_end(until: datetime, now: datetime) -> None:
     if not now < until <= now + MAX_DELEGATION:
         raise Invalid(
             f"A delegate answers until a moment within the next {MAX_DELEGATION.days} days, not until"
-            f" {until.isoformat()}. Give another `until`.",
+            f" {format_moment(until)}. Give another `until`.",
             field=("delegate",),
         )
 

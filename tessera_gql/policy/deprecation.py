@@ -62,7 +62,8 @@ def clean_terms(terms: DeprecationTerms, now: datetime) -> DeprecationTerms:
     sunset_at = terms.sunset_at
     if sunset_at is not None and sunset_at <= now:
         raise Invalid(
-            f"The sunset {sunset_at:%Y-%m-%d %H:%M} UTC has passed, and readers need time to move. Give a later date.",
+            f"The sunset {validation.format_moment(sunset_at)} has passed, and readers need time to move."
+            " Give a later date.",
             field=("sunsetAt",),
         )
     if sunset_at is not None and sunset_at > now + MAX_NOTICE:
@@ -86,6 +87,25 @@ def require_other_replacement(replacement: str | None, fqn: str, paths: Iterable
                 f"{replacement} can't replace itself. Name another field or asset, or leave `replacement` out.",
                 field=("replacement",),
             )
+
+
+def list_replacement_fqns(replacement: str | None) -> list[str]:
+    """List the fqns that a replacement may name, alone or with a field behind it, the longest first; a text has none.
+
+    The last one is empty: the replacement may be a field of the deprecated asset. One with a space is a text.
+    """
+    text = (replacement or "").strip()
+    if not text or any(char.isspace() for char in text):
+        return []
+    names = text.split(".")
+    return [".".join(names[:count]) for count in range(len(names), 1, -1)] + [""]
+
+
+def describe_unknown_replacement(replacement: str, fqn: str, nearest: Sequence[str], *, is_asset_known: bool) -> str:
+    """Describe that a replacement is no field of the asset with this fqn and, unless that is known, no asset either."""
+    unknown = f"is no field of {fqn}" if is_asset_known else f"is neither a field of {fqn} nor an asset"
+    hint = f" Nearest: {', '.join(nearest)}." if nearest else ""
+    return f"The replacement {replacement} {unknown}.{hint} Readers see it as it is; deprecate again to correct it."
 
 
 def name_of(fqn: str, path: str) -> str:

@@ -8,6 +8,7 @@ from enum import Enum, auto
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy.affected_teams import LineagePath, Reasons
 from tessera_gql.policy.enums import AwaitedStep, Intent, OnSilence, ProposalStatus, RegistrationStatus, Response
+from tessera_gql.policy.validation import format_moment
 
 MAX_LIFETIME = timedelta(days=366)
 MIGRATION_GRACE = timedelta(days=7)
@@ -95,11 +96,11 @@ def require_open(status: ProposalStatus, expires_at: datetime, resolved_at: date
     """Raise Conflict for a proposal that has ended."""
     if status is ProposalStatus.EXPIRED:
         raise Conflict(
-            f"This proposal ran out on {expires_at:%Y-%m-%d %H:%M} UTC without everyone's consent."
+            f"This proposal ran out on {format_moment(expires_at)} without everyone's consent."
             " The owning team can publish the schema again to ask afresh."
         )
     if not status.is_open:
-        ended = f"{resolved_at:%Y-%m-%d %H:%M} UTC" if resolved_at else "earlier"
+        ended = format_moment(resolved_at) if resolved_at else "earlier"
         raise Conflict(f"This proposal ended on {ended} as {status}. Look at the asset for an open one.")
 
 
@@ -127,7 +128,7 @@ def choose_expiry(requested_end: datetime | None, default: datetime, now: dateti
     if not now < requested_end <= now + MAX_LIFETIME:
         raise Invalid(
             f"A proposal may stay open until a moment within the next {MAX_LIFETIME.days} days,"
-            f" not until {requested_end.isoformat()}. Leave `expiresAt` out for the days of the asset's policy.",
+            f" not until {format_moment(requested_end)}. Leave `expiresAt` out for the days of the asset's policy.",
             field=("expiresAt",),
         )
     return requested_end

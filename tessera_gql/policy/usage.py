@@ -11,7 +11,7 @@ from uuid import UUID
 from tessera_gql.diff import Change
 from tessera_gql.errors import Invalid
 from tessera_gql.policy.affected_teams import PathIndex
-from tessera_gql.policy.validation import uniqueness_key
+from tessera_gql.policy.validation import format_moment, uniqueness_key
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ def choose_span(
     start, end = requested
     if end is not None and end > now + CLOCK_TOLERANCE:
         raise Invalid(
-            f"`to` is {end.isoformat()}, which has not passed yet: no log covers it. Give the time until which it is"
+            f"`to` is {format_moment(end)}, which has not passed yet: no log covers it. Give the time until which it is"
             " complete.",
             field=("to",),
         )

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from tessera_gql.diff import canonical_json
@@ -17,6 +18,11 @@ MAX_TEXT = 20_000
 MAX_METADATA_BYTES = 64_000
 
 SEGMENT_PATTERN = re.compile(r"[\w$@#+*-]+(?: [\w$@#+*-]+)*")
+
+
+def format_moment(moment: datetime) -> str:
+    """Format a moment for a message: `2026-01-31 12:00 UTC`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def uniqueness_key(name: str) -> str:

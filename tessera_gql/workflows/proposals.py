@@ -171,7 +171,7 @@ async def extend_proposal(
     choose_expiry(expires_at, expires_at, session.now)
     if expires_at < row.expires_at:
         raise Invalid(
-            f"The proposal stays open until {row.expires_at:%Y-%m-%d %H:%M} UTC already. Give a later moment.",
+            f"The proposal stays open until {validation.format_moment(row.expires_at)} already. Give a later moment.",
             field=("expiresAt",),
         )
     row = await extend(session, asset, row, expires_at, "extended by the owning team")

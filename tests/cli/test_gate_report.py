@@ -1,5 +1,6 @@
 """The report of the gate: who reads what and for what, who must answer by when, and where the model is."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -7,6 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tessera_gql.cli import gate, gate_report
+from tessera_gql.cli.dbt import DEFAULT_MANIFEST, build_ask_command
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.gate import FailOn, GateResult
 from tessera_gql.cli.model_files import FileLine, ModelFiles
@@ -68,6 +70,16 @@ def test_the_text_has_the_purpose_of_a_reader_and_how_to_ask() -> None:
         "  ask      tessera dbt impact --ask",
         "1 tables: 1 breaking.",
     ]
+
+
+def test_the_command_that_asks_has_the_manifest_and_the_options_that_were_given() -> None:
+    options = {"catalog": [Path("dbt/my catalog.json")], "target-schema-map": ["pr_1=core"], "reason": [None]}
+    command = build_ask_command(Path("-odd.json"), {"no-catalog": False, "new-target": True}, options)
+    arguments = "--new-target '--catalog=dbt/my catalog.json' --target-schema-map=pr_1=core -- -odd.json"
+    assert command == f"tessera dbt impact --ask {arguments}"
+    text = gate_report.render_text(replace(result(table()), ask_command=command))
+    assert f"  ask      {command}" in text
+    assert build_ask_command(DEFAULT_MANIFEST, {}, {}) == "tessera dbt impact --ask"
 
 
 def test_only_an_open_proposal_of_these_terms_is_answered() -> None:

@@ -1,12 +1,15 @@
 """Start the program as a fork of a process that has imported it: a real process, but two seconds of work sooner.
 
 It differs from `tessera` started by a shell only in what happens before `main()`. So the program is started by its path
-where a variable is for the interpreter itself, and on systems other than Linux.
+where a variable is for the interpreter itself, on systems other than Linux, and by a Python whose `subprocess`,
+`threading` or `atexit` lacks the private names that a fork needs: no public one replaces the start of a process, and a
+stand-in process in between would take the signals and the number of the program.
 """
 
 import atexit
 import ctypes
 import functools
+import inspect
 import json
 import os
 import shutil
@@ -26,6 +29,8 @@ INHERITED = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH")
 READ_BEFORE_MAIN = ("PYTHON", "LD_", "LANG", "LC_", "MALLOC_", "SSL_", "TERM", "TYPER_", "TZ")
 """Prefixes of variables that the interpreter and its libraries read at their start."""
 SET_CHILD_SUBREAPER = 36
+STANDARD_STREAMS = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
+"""Parameters of `Popen._execute_child`, by name: both ends of stdin, stdout and stderr."""
 
 
 class ForkServer:
@@ -103,8 +108,11 @@ Process: TypeAlias = "subprocess.Popen[Any]"
 class ForkedProgram(subprocess.Popen[Any]):
     """A process like any other, but forked: it differs from its base class in the system calls of its start."""
 
-    def _execute_child(self, arguments: Any, *options: Any) -> None:
-        folder, variables, *handles = options[4:6] + options[9:15]
+    def _execute_child(self, *values: Any) -> None:
+        start = subprocess.Popen._execute_child  # type: ignore[attr-defined] # see `has_private_names`
+        options = inspect.signature(start).bind(self, *values).arguments
+        arguments, folder, variables = options["args"], options["cwd"], options["env"]
+        handles = [options[name] for name in STANDARD_STREAMS]
         stdin, _, _, stdout, _, stderr = handles
         streams = [stream if stream != -1 else target for target, stream in enumerate((stdin, stdout, stderr))]
         self.pid = fork_server().fork([*map(str, arguments)], str(folder or Path.cwd()), variables, streams)
@@ -128,7 +136,19 @@ def start_by_path(
 
 def can_fork(environment: Mapping[str, str]) -> bool:
     """Whether a fork would be the same as the program started with this environment."""
-    return sys.platform == "linux" and _before_main(environment) == _before_main(fork_server().variables)
+    is_supported = sys.platform == "linux" and has_private_names(subprocess.Popen)
+    return is_supported and _before_main(environment) == _before_main(fork_server().variables)
+
+
+@functools.cache
+def has_private_names(process_type: type[Any]) -> bool:
+    """Whether this Python has all private names that a forked process and the fork server use."""
+    start = getattr(process_type, "_execute_child", None)
+    parameters = inspect.signature(start).parameters if start else {}
+    has_methods = hasattr(process_type, "_close_pipe_fds") and {"args", "cwd", "env", *STANDARD_STREAMS} <= {
+        *parameters
+    }
+    return has_methods and hasattr(threading, "_shutdown") and hasattr(atexit, "_run_exitfuncs")
 
 
 def _before_main(environment: Mapping[str, str]) -> dict[str, str]:

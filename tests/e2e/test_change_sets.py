@@ -1,5 +1,6 @@
 """The loop of a pull request on the command line: ask, answer, release; withdraw what was abandoned; retire."""
 
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -119,3 +120,86 @@ def test_an_ask_about_compatible_terms_says_what_a_release_would_do(shell: Shell
     assert shell.json("asset", "show", fqn)["currentContract"]["version"] == "1.0.0"
     assert "needs the change set" in shell.refused("publish", fqn, wide, "--change-set-url", URL)
     assert "contradict" in shell.refused("publish", fqn, wide, "--ask", "--when-approved")
+
+
+def test_the_inbox_has_each_meaning_of_silence_in_a_change_set(shell: Shell, tmp_path: Path) -> None:
+    key, narrow = f"{fresh('repo')}#30", schema(tmp_path, "id")
+    (first, reader), (second, _) = [publish_read_table(shell, tmp_path) for _ in range(2)]
+    shell("register", second, "-t", reader, "-f", "coupon")
+    shell("policy", "set", "high", "--due", "40", "--on-silence", "block")
+    shell("asset", "tier", second, "high")
+    for fqn in (first, second):
+        shell("publish", fqn, narrow, "--ask", "--change-set", key, code=3)
+    assert shell("inbox", "-t", reader).strip().endswith("\tthe proposal expires or it counts as a block")
+
+
+def test_a_second_change_set_learns_that_the_first_one_keeps_the_proposal(shell: Shell, tmp_path: Path) -> None:
+    fqn, _ = publish_read_table(shell, tmp_path)
+    narrow, first, second = schema(tmp_path, "id"), f"{fresh('repo')}#1", f"{fresh('repo')}#2"
+    shell("publish", fqn, narrow, "--ask", "--change-set", first, code=3)
+    assert shell.stderr == ""
+    shell("publish", fqn, narrow, "--ask", "--change-set", second, code=3)
+    assert f"stays in the change set {first}, which asked first; {second} does not have it." in shell.stderr
+    assert f"to move it: tessera withdraw {fqn}, then run this again" in shell.stderr
+    shell("withdraw", fqn)
+    shell("publish", fqn, narrow, "--ask", "--change-set", second, code=3)
+    assert shell.stderr == ""
+
+
+def test_a_team_is_listed_and_shown_with_those_who_answer_for_it(shell: Shell) -> None:
+    team, delegate = fresh("finance"), fresh("ops")
+    for name in (team, delegate):
+        shell("team", "create", name)
+    until = f"{datetime.now(UTC) + timedelta(days=60):%Y-%m-%d}"
+    shell("team", "update", team, "--delegate", delegate, "--until", until, "--escalation", delegate)
+    assert shell("team", "list", "--contains", team).strip().split("\t")[3:] == [delegate, f"{until}T00:00Z", delegate]
+    properties = shell("team", "show", team)
+    assert [f"{name.ljust(14)}  {delegate}\n" in properties for name in ("delegate", "escalation")] == [True, True]
+
+
+def test_a_log_of_one_moment_covers_no_time_and_names_what_it_did_not_read(shell: Shell, tmp_path: Path) -> None:
+    fqn, _ = publish_read_table(shell, tmp_path)
+    source, log = fresh("snow"), tmp_path / "reads.csv"
+    log.write_text(f'principal,asset,field,read_at,"role",\nx,{fqn},id,2026-01-01,r,\n')
+    shell("usage", "create-source", source)
+    report = shell("usage", "import", log, "--source", source, code=1)
+    assert report.startswith("1 of 1 rows taken")
+    assert "Covers no time: say with --from and --to" in report
+    assert "not read: role, one without a name. Read are: principal, asset, field, read_at, count." in shell.stderr
+    shell("usage", "import", log, "--source", source, "--from", "2026-01-01", "--to", "2026-01-02")
+
+
+def test_a_wrong_input_is_refused_in_the_words_of_the_command(shell: Shell, tmp_path: Path) -> None:
+    fqn, reader = publish_read_table(shell, tmp_path)
+    narrow = schema(tmp_path, "id")
+    registration = shell.json("asset", "show", fqn)["registrations"][0]["id"]
+    mistakes = {
+        "say with --owner which team acts": ("asset", "create", f"{fqn}_2"),
+        "--type NONSENSE is no kind of asset": ("asset", "create", f"{fqn}_2", "--owner", reader, "--type", "nonsense"),
+        "--ask publishes nothing, so --when-approved contradicts": ("publish", fqn, narrow, "--ask", "--when-approved"),
+        "needs a --reason": ("publish", fqn, narrow, "--force"),
+        "--until is the deadline of MIGRATING": ("ack", fqn, "APPROVED", "--until", "2031-01-01"),
+        "Leave --team out": ("unregister", registration, "--team", reader),
+        f"`tessera asset show {fqn}` lists its readers": ("unregister", fqn, "--team", _owner(shell, fqn)),
+        "Look it up with `tessera usage rules`": ("usage", "unmap", "nosuch*"),
+        "`tessera debts` lists the ids": ("acknowledge-debt", "nosuch"),
+        "in --after is not the cursor": ("watch", "-n", "1", "--after", "nosuch"),
+    }
+    for advice, command in mistakes.items():
+        shell(*command, code=2)
+        assert advice in shell.stderr
+        assert not re.search(r"\b[a-z]+[A-Z]\w*", shell.stderr), shell.stderr
+
+
+def test_a_replacement_that_names_nothing_is_announced_with_a_warning(shell: Shell, tmp_path: Path) -> None:
+    fqn, _ = publish_read_table(shell, tmp_path)
+    day = f"{datetime.now(UTC) + timedelta(days=60):%Y-%m-%d}"
+    announce = ("deprecate", fqn, "--field", "coupon", "--sunset", day, "--replacement")
+    assert shell(*announce, "idd") == f"{fqn}.coupon goes on {day}.\n"
+    assert f"note: The replacement idd is neither a field of {fqn} nor an asset. Nearest: id." in shell.stderr
+    shell(*announce, "id")
+    assert shell.stderr == ""
+
+
+def _owner(shell: Shell, fqn: str) -> str:
+    return str(shell.json("asset", "show", fqn)["owner"]["name"])

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from tessera_gql.cli import build_app
 from tessera_gql.client import AcknowledgmentResponse, TesseraClient
+from tessera_gql.escaping import shell_quote
 from tests.e2e.forking import run_program, start_program
 from tests.e2e.server import ROOT, TESSERA, Running, environment, serving
 
@@ -188,7 +189,7 @@ def test_dbt_impact_reaches_each_exit_code_and_names_the_asked_teams(tmp_path: P
         for line in (
             f"{CUSTOMERS} breaks its readers",
             "asks     audit, which reads country",
-            "ask      tessera dbt impact --ask",
+            f"ask      tessera dbt impact --ask {shell_quote(str(broken))}",
         ):
             assert line in report
         assert shell("dbt", "impact", broken, "--fail-on", "never") == report
@@ -315,7 +316,7 @@ def _first(shell: Shell) -> str:
 
 def test_a_terminal_gets_a_table_with_headings_and_a_pipe_gets_lines(tessera: Shell) -> None:
     name = _team(tessera, fresh("seen"))
-    assert tessera.process("team", "list").splitlines()[0].count("\t") == 2
+    assert tessera.process("team", "list").splitlines()[0].count("\t") == 5
     output = _in_a_terminal(tessera, "team", "list", "--contains", name)
     assert "created" in output.splitlines()[0]
     assert "\x1b[1m" in output

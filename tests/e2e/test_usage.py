@@ -41,9 +41,9 @@ def test_a_warehouse_imports_its_log_with_a_key_that_can_do_nothing_else(tmp_pat
         assert "1 not taken: UNKNOWN_ASSET, no asset has this name" in first.stdout
         assert "Covers 2026-01-01 00:00 to 2026-02-01 00:00 UTC." in first.stdout
         log.write_text("principal,asset,field,read_at\n")
-        assert "say with --from and --to" in run(server, tmp_path, key["token"], *options[:5]).stdout
+        assert "say with --from and --to" in run(server, tmp_path, key["token"], *options[:5], code=1).stdout
         log.write_text("principal,asset,field,read_at\nx,analytics.marts.orders,a,soon\n")
-        assert "INVALID_TIME may hide reads" in run(server, tmp_path, key["token"], *options).stdout
+        assert "INVALID_TIME may hide reads" in run(server, tmp_path, key["token"], *options, code=1).stdout
         log.write_text(everything)
         again = json.loads(run(server, tmp_path, key["token"], *options, "--json").stdout)
         assert (again["daysChanged"], again["isTruncated"]) == (0, False)

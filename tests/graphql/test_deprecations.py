@@ -6,7 +6,7 @@ from tests.graphql.conftest import Ask
 from tests.world import World
 
 DEPRECATE = """mutation ($input: DeprecateInput!) { deprecate(input: $input) {
-  asset { fqn isDeprecated } deprecations { id path sunsetAt replacement origin } errors { code field message }
+  asset { fqn isDeprecated } deprecations { id path sunsetAt replacement origin } warnings errors { code field message }
 } }"""
 END = """mutation ($input: EndDeprecationInput!) { endDeprecation(input: $input) {
   deprecations { path endedAt } errors { code field message }
@@ -25,6 +25,13 @@ UPDATE = """mutation ($input: UpdateAssetInput!) { updateAsset(input: $input) {
 } }"""
 FQN = {"fqn": "analytics.core.orders"}
 SUNSET = "2026-06-01T00:00:00Z"
+
+
+async def test_a_replacement_that_names_nothing_is_warned_of(world: World, ask: Ask) -> None:
+    await world.published()
+    data = await ask(DEPRECATE, input={"asset": FQN, "sunsetAt": SUNSET, "replacement": "analytics.core.nothing"})
+    (warning,) = data["deprecate"]["warnings"]
+    assert warning.startswith("The replacement analytics.core.nothing is neither a field of")
 
 
 async def test_a_deprecation_is_declared_listed_warned_about_and_ended(world: World, ask: Ask) -> None:

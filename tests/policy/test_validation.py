@@ -1,5 +1,8 @@
 """Names, texts and metadata are normalized, or refused with the reason and an example."""
 
+import ast
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +11,8 @@ from hypothesis import strategies as st
 
 from tessera_gql.errors import Invalid
 from tessera_gql.policy import validation
+
+PACKAGE = Path(validation.__file__).parents[1]
 
 
 @pytest.mark.parametrize("text", ["data-platform", " Équipe 7 ", "数据", "a", "a" * 200])
@@ -83,3 +88,11 @@ def test_metadata_must_be_a_json_object_of_moderate_size(value: Any) -> None:
     with pytest.raises(Invalid) as refused:
         validation.clean_metadata(value)
     assert refused.value.field == ("metadata",)
+
+
+def test_a_message_has_a_moment_in_utc_to_the_minute() -> None:
+    moment = datetime(2026, 1, 31, 13, 0, 59, 5, timezone(timedelta(hours=1)))
+    assert validation.format_moment(moment) == "2026-01-31 12:00 UTC"
+    for file in PACKAGE.rglob("*.py"):
+        texts = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FormattedValue)]
+        assert not [text for text in texts if "isoformat" in ast.unparse(text)], file

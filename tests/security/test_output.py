@@ -39,6 +39,7 @@ ODD_FILE = "x'; touch pwned #\x1b[2J\n::error::x.db"
 STEPS: dict[tuple[str, ...], tuple[str, Sequence[str], set[int]]] = {
     ("team", "create"): ("", (MARKER,), {2}),
     ("team", "list"): ("", (), {0}),
+    ("team", "show"): ("", (MARKER,), {0}),
     ("team", "update"): ("", (MARKER, "--escalation", OWNER), {0}),
     ("policy", "list"): ("", (), {0}),
     ("policy", "set"): ("", ("low", "--due", "20"), {0}),

@@ -13,9 +13,11 @@ from tessera_gql.policy.enums import DeprecationOrigin, OnSilence, ProposalStatu
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.tables import Asset, Deprecation, Team
 from tessera_gql.workflows.deprecations import DeprecationRequest, deprecate, end_deprecation, load_warnings
+from tessera_gql.workflows.replacements import load_replacement_warnings
 from tests.conftest import FixedClock
 from tests.world import ORDERS, World, adding, without
 
+FQN = "analytics.core.orders"
 SUNSET = datetime(2026, 6, 1, tzinfo=UTC)
 
 
@@ -276,3 +278,25 @@ async def test_fields_below_a_deprecated_one_go_with_it(world: World, clock: Fix
     proposal = (await world.publish(asset, ORDERS)).proposal
     assert proposal is not None
     assert [item.policy["onSilence"] for item in await world.acknowledgments(proposal)] == ["APPROVE"]
+
+
+@pytest.mark.parametrize(
+    ("replacement", "warning"),
+    [
+        (None, ""),
+        ("Ask in #data for the new one", ""),
+        ("total", ""),
+        ("Analytics.Core.ORDERS", ""),
+        (f"{FQN}.total", ""),
+        ("totl", f"totl is neither a field of {FQN} nor an asset. Nearest: total"),
+        (f"{FQN}.totl", f"{FQN}.totl is no field of {FQN}. Nearest: total"),
+        ("no.such.table", f"no.such.table is neither a field of {FQN} nor an asset. Readers see"),
+    ],
+)
+async def test_a_replacement_that_looks_like_a_name_and_names_nothing_is_warned_of(
+    world: World, replacement: str | None, warning: str
+) -> None:
+    asset = await world.published()
+    async with world.database.read() as session:
+        warnings = await load_replacement_warnings(session, asset, replacement)
+    assert [warning in text for text in warnings] == [True] * bool(warning)

@@ -1,18 +1,21 @@
-"""Archived assets and teams and confirmed tiers are marked in files, and pulled as they were."""
+"""Archived assets and teams, confirmed tiers and policies of asks are in files, and pulled as they were."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tessera_gql.errors import Conflict
+from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy.access import ANONYMOUS
-from tessera_gql.policy.enums import AssetTier
+from tessera_gql.policy.ask_policy import AskPolicy
+from tessera_gql.policy.enums import AssetTier, OnSilence
+from tessera_gql.store import ask_policies
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Asset, Team
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import archiving, assets
+from tessera_gql.workflows.ask_policies import set_policy
 from tests.workflows.git_folders import ORDERS_FILE, pull, push
 from tests.world import World
 
@@ -83,3 +86,31 @@ async def test_a_mark_on_an_asset_that_is_read_is_refused_with_its_file(world: W
     with pytest.raises(Conflict, match=rf"{ORDERS_FILE}, line \d+: .*its readers are consumer-0"):
         await pull(world.database, tmp_path)
     assert await world.size() == size
+
+
+async def test_policies_of_asks_are_files_that_a_pull_sets(world: World, tmp_path: Path) -> None:
+    await world.published()
+    async with world.database.write() as session:
+        changes = {"due_days": 14, "remind_days_before": (7, 1), "on_silence": OnSilence.BLOCK}
+        await set_policy(session, ANONYMOUS, AssetTier.CRITICAL, changes)
+    await push(world.database, tmp_path)
+    file = tmp_path / "policies/critical.yaml"
+    assert [path.name for path in file.parent.iterdir()] == ["critical.yaml"]
+    assert "tier: CRITICAL\ndue_days: 14\nremind_days_before:\n- 7\n- 1\non_silence: BLOCK\n" in file.read_text()
+    assert (await pull(world.database, tmp_path)).policies_updated == 0
+    file.write_text(file.read_text().replace("due_days: 14", "due_days: 20").replace("- 7\n", ""))
+    assert (await pull(world.database, tmp_path)).policies_updated == 1
+    async with world.database.read() as session:
+        policies = await ask_policies.load(session)
+    assert policies == {AssetTier.CRITICAL: AskPolicy(20, (1,), None, OnSilence.BLOCK)}
+    text = file.read_text()
+    for old, new, fault in (
+        ("due_days: 20", "due_days: 0", "policies/critical.yaml, line 2: `due_days` is 0"),
+        ("due_days: 20", "due_days: true", "`due_days` must be a whole number"),
+        ("- 1", "- soon", "`remind_days_before` must be a list of whole numbers"),
+        ("tier: CRITICAL", "tier: HUGE", "`HUGE` is none of CRITICAL, HIGH, NORMAL, LOW"),
+        ("kind: policy", "kind: team", "`tier` is not known here"),
+    ):
+        file.write_text(text.replace(old, new))
+        with pytest.raises(Invalid, match=fault):
+            await pull(world.database, tmp_path)

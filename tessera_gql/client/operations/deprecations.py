@@ -13,7 +13,7 @@ from tessera_gql.client.operation import (
     build_asset_ref,
     build_variables,
 )
-from tessera_gql.client.result_models import DeprecationResult
+from tessera_gql.client.result_models import DeclaredDeprecations, DeprecationResult
 
 
 def deprecate(
@@ -23,10 +23,10 @@ def deprecate(
     fields: Sequence[str] | None = None,
     replacement: str | None = None,
     reason: str | None = None,
-) -> Operation[DeprecationResult]:
+) -> Operation[DeclaredDeprecations]:
     """Announce that fields, or without them the whole asset, go away at `sunset_at`; again changes the terms."""
     values = build_variables(fields=fields, sunset_at=sunset_at, replacement=replacement, reason=reason)
-    root = RootField("deprecate", DeprecationResult)
+    root = RootField("deprecate", DeclaredDeprecations)
     return replace(root.build_mutation({"asset": build_asset_ref(asset), **values}), is_idempotent=True)
 
 

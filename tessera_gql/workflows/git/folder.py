@@ -13,10 +13,11 @@ from pathlib import Path
 
 from tessera_gql.errors import Conflict, Invalid, Refusal
 from tessera_gql.formats import git_files, yaml
-from tessera_gql.formats.git_files import AssetFile, TeamFile
+from tessera_gql.formats.git_files import AssetFile, GitFile, PolicyFile, TeamFile
 from tessera_gql.formats.yaml import YamlError
 
-FOLDERS = {"teams": TeamFile, "assets": AssetFile}
+FOLDERS = {"teams": TeamFile, "assets": AssetFile, "policies": PolicyFile}
+NOUNS = {"teams": "team", "assets": "asset", "policies": "policy"}
 STAGING = ".tessera-push"
 STALE_SECONDS = 600
 GIT_SECONDS = 120
@@ -48,12 +49,12 @@ class PushResult:
     commit: str | None = None
 
 
-def load_files(folder: Path) -> list[tuple[str, TeamFile | AssetFile]]:
+def load_files(folder: Path) -> list[tuple[str, GitFile]]:
     """Read all files by path; raises Invalid with file and line of up to ten errors."""
     root = _resolve_root(folder)
     if not any((root / name).is_dir() for name in FOLDERS):
         raise Invalid(f"{folder} holds no folder `teams` or `assets`, so there is nothing to pull. Push first.")
-    files: list[tuple[str, TeamFile | AssetFile]] = []
+    files: list[tuple[str, GitFile]] = []
     errors: list[str] = []
     for path in _yaml_files(root):
         name = path.relative_to(root).as_posix()
@@ -68,11 +69,11 @@ def load_files(folder: Path) -> list[tuple[str, TeamFile | AssetFile]]:
     return files
 
 
-def _parse_file(name: str, text: str) -> TeamFile | AssetFile:
+def _parse_file(name: str, text: str) -> GitFile:
     content = git_files.parse_file(text)
     folder = name.split("/", maxsplit=1)[0]
     if type(content) is not FOLDERS[folder]:
-        raise YamlError(f"this file describes no {folder.removesuffix('s')}; move it", 2)
+        raise YamlError(f"this file describes no {NOUNS[folder]}; move it", 2)
     return content
 
 
@@ -88,7 +89,7 @@ def _read_text(path: Path) -> str:
 
 
 def _yaml_files(root: Path) -> Iterator[Path]:
-    """Yield the YAML files of both folders and of the folders in them, without hidden ones."""
+    """Yield the YAML files of all folders and of the folders in them, without hidden ones."""
     for name in FOLDERS:
         if (root / name).is_symlink():
             raise Invalid(f"{name} is a symbolic link. Links are not followed: make it a folder.")

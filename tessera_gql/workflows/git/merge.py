@@ -8,7 +8,7 @@ from uuid import UUID
 
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Invalid
-from tessera_gql.formats.git_files import AssetFile, DependencyEntry, RegistrationEntry, TeamFile
+from tessera_gql.formats.git_files import AssetFile, DependencyEntry, GitFile, PolicyFile, RegistrationEntry, TeamFile
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.enums import AssetTier, DependencyType, Evidence, RegistrationStatus, ResourceType
@@ -26,16 +26,18 @@ from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.assets import AssetDetails
 from tessera_gql.workflows.git import history
 from tessera_gql.workflows.git.announcements import merge_announcements
+from tessera_gql.workflows.git.policies import merge_policies
 from tessera_gql.workflows.git.state import PullResult, PullState, locate_errors, parse_enum, require_unique
 from tessera_gql.workflows.teams import DelegateChange, EscalationChange, SubstituteChanges
 from tessera_gql.workflows.upstream_proposals import lock_with_sources, update_upstream_proposals
 
 
-async def merge_files(session: Session, actor: Actor, files: Sequence[tuple[str, TeamFile | AssetFile]]) -> PullResult:
+async def merge_files(session: Session, actor: Actor, files: Sequence[tuple[str, GitFile]]) -> PullResult:
     """Merge all files, all or nothing; an error names file and line."""
     state = PullState(session, actor)
     team_files = [(path, file) for path, file in files if isinstance(file, TeamFile)]
     asset_files = [(path, file) for path, file in files if isinstance(file, AssetFile)]
+    await merge_policies(state, [(path, file) for path, file in files if isinstance(file, PolicyFile)])
     await _merge_teams(state, team_files, _referenced_teams(asset_files) | _referenced_substitutes(team_files))
     await _merge_substitutes(state, team_files)
     await _merge_assets(state, asset_files)

@@ -34,6 +34,7 @@ class PullResult:
     dependencies_added: int = 0
     deprecations_added: int = 0
     deprecations_updated: int = 0
+    policies_updated: int = 0
     passed_over: tuple[str, ...] = ()
 
 

@@ -20,6 +20,7 @@ from tessera_gql.formats.git_files import (
     ContractEntry,
     DependencyEntry,
     DeprecationEntry,
+    GitFile,
     RegistrationEntry,
     TeamFile,
 )
@@ -31,15 +32,16 @@ from tessera_gql.store.tables import AssetDependency, Contract, Deprecation, Reg
 from tessera_gql.workflows.git import folder as git_folder
 from tessera_gql.workflows.git import merge
 from tessera_gql.workflows.git.folder import Commit, PushResult
+from tessera_gql.workflows.git.policies import load_policy_files
 from tessera_gql.workflows.git.state import PullResult
 
-Files = Sequence[tuple[str, TeamFile | AssetFile]]
+Files = Sequence[tuple[str, GitFile]]
 
 
 async def push(
     session: Session, actor: Actor, folder: Path | None, *, commit: Commit | None = None, prune: bool = False
 ) -> PushResult:
-    """Write one file for each team and asset; nothing is written if anything fails.
+    """Write one file for each team, asset and policy of asks; nothing is written if anything fails.
 
     Files of teams and assets that the database does not have stay, or are removed with `prune`.
     """
@@ -70,7 +72,7 @@ def _require_folder(folder: Path | None) -> Path:
     return folder
 
 
-async def _load_contents(session: Session) -> list[TeamFile | AssetFile]:
+async def _load_contents(session: Session) -> list[GitFile]:
     team_rows, asset_rows = await teams.list_all(session), await assets.list_all(session)
     names = _Names({team.id: team.name for team in team_rows}, {asset.id: asset.fqn for asset in asset_rows})
     versions = _group_by(await contracts.list_all(session), "asset_id")
@@ -104,7 +106,7 @@ async def _load_contents(session: Session) -> list[TeamFile | AssetFile]:
         )
         for asset in asset_rows
     ]
-    return [*team_files, *asset_files]
+    return [*team_files, *asset_files, *await load_policy_files(session)]
 
 
 def _group_by(rows: Sequence[Any], column: str) -> Mapping[UUID, list[Any]]:
