@@ -10,7 +10,7 @@ from sqlalchemy import delete
 
 from tessera_gql.errors import Conflict, Forbidden
 from tessera_gql.notifications.deadlines import apply_due_deadlines
-from tessera_gql.policy.enums import ProposalStatus, Response
+from tessera_gql.policy.enums import Intent, ProposalStatus, Response
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Answer, Asset, ChangeSet, Proposal, Team, table
 from tests.conftest import FixedClock
@@ -95,6 +95,30 @@ async def test_an_answer_to_a_change_set_and_a_rival_leave_a_state_that_one_orde
         await check(first, reader, rows)
         await begin_again(first, assets)
     assert_chained(await first.events())
+
+
+async def test_the_last_two_proposals_published_at_once_leave_their_change_set_published_once(
+    processes: tuple[World, World],
+) -> None:
+    first, second = processes
+    owner = await first.team("producers")
+    for trial in range(TRIALS):
+        change_set = await first.change_set(f"repo#{trial}")
+        rows: list[Proposal] = []
+        for number in range(2):
+            asset = await first.asset(f"core.t{trial}_{number}", owner)
+            await first.publish(asset)
+            rows += await ask_in(first, asset, change_set)
+        await run_concurrently(*(world.publish_proposal(row) for world, row in zip(processes, rows, strict=True)))
+        await asyncio.gather(*(apply_due_deadlines(world.database) for world in processes))
+        [after] = [row for row in await second.rows(ChangeSet) if row.id == change_set.id]
+        assert after.status == "PUBLISHED"
+    assert (await first.kinds()).count("CHANGE_SET_PUBLISHED") == TRIALS
+
+
+async def ask_in(world: World, asset: Asset, change_set: ChangeSet) -> list[Proposal]:
+    row = (await world.publish(asset, without("note"), intent=Intent.ASK, change_set_id=change_set.id)).proposal
+    return [row] if row else []
 
 
 async def begin_after(steps: int, call: Awaitable[Any]) -> Any:
