@@ -18,11 +18,12 @@ from tessera_gql.policy.delegation import Delegation
 from tessera_gql.policy.deprecation import is_after_sunset
 from tessera_gql.policy.enums import OnSilence, ProposalStatus, RegistrationStatus, ReleaseKind, Response
 from tessera_gql.policy.global_ids import encode_global_id
-from tessera_gql.policy.proposal_status import SEVERITY, EarlierRequest, Revision, TeamResponse
+from tessera_gql.policy.proposal_status import EarlierRequest, Revision, TeamResponse
 from tessera_gql.store import answers, ask_policies, deprecations, proposals, registrations, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Answer, Asset, Proposal, new_id
 from tessera_gql.workflows.ask_clock import extend
+from tessera_gql.workflows.carried_answers import choose_answer, describe_proven, take_over
 from tessera_gql.workflows.change_set_notifications import notify_at_commit
 
 ReasonsByTeam = Mapping[UUID, Reasons]
@@ -108,6 +109,32 @@ async def ask_teams(session: Session, asset: Asset, row: Proposal, asked: Reason
         record_request(session, row, item, delegations.get(item.consumer_team_id))
         if item.response is Response.MIGRATING:
             await _mark_registrations(session, asset, item.consumer_team_id, item.response, item.responded_at)
+
+
+async def record_released(
+    session: Session, asset: Asset, row: Proposal, asked: ReasonsByTeam, released: Mapping[UUID, Answer]
+) -> None:
+    """Keep in a new proposal that observed reads have released teams from all of it before, with the evidence."""
+    if not released:
+        return
+    choose = await load_policies(session, asset, row)
+    acknowledgments = [
+        Acknowledgment(
+            id=new_id(),
+            proposal_id=row.id,
+            consumer_team_id=team,
+            created_at=session.now,
+            **_describe_reasons(asked[team]),
+            **_start_request(session, row, choose(asked[team])) | {"notified_at": session.now},
+            **take_over(answer),
+            released_at=answer.released_at,
+            released_by=answer.released_by,
+        )
+        for team, answer in released.items()
+    ]
+    await session.insert_all(acknowledgments)
+    for item in acknowledgments:
+        _record_release(session, row, item, item.released_by)
 
 
 async def _mark_registrations(
@@ -204,32 +231,6 @@ def _start_request(session: Session, row: Proposal, policy: AskPolicy) -> dict[s
     }
 
 
-def choose_answer(reasons: Reasons, earlier: Mapping[str, Answer], now: datetime) -> dict[str, Any]:
-    """Choose the answer to carry over: the strictest of those to the changes, if all of them have one that holds.
-
-    If some do, the request refers to the acknowledgment with the latest of them.
-    """
-    given_answers = [earlier[item] for item in reasons.fingerprints if item in earlier]
-    if not given_answers:
-        return {}
-    is_complete = len(given_answers) == len(reasons.fingerprints) and all(
-        proposal_status.is_reusable(TeamResponse(item.response, item.migration_deadline), item.answered_at, now)
-        and reasons.is_read_covered(item.fingerprint, item.reads)
-        for item in given_answers
-    )
-    if not is_complete:
-        return {"previous_id": max(given_answers, key=lambda item: item.answered_at).acknowledgment_id}
-    answer = min(given_answers, key=lambda item: (SEVERITY.index(item.response), -item.answered_at.timestamp()))
-    deadlines = [item.migration_deadline for item in given_answers if item.response is answer.response]
-    return {
-        "response": answer.response,
-        "migration_deadline": max(filter(None, deadlines), default=None),
-        "notes": answer.notes,
-        "responded_at": answer.answered_at,
-        "carried_from": answer.acknowledgment_id,
-    }
-
-
 async def revise_requests(
     session: Session,
     asset: Asset,
@@ -306,7 +307,7 @@ async def _ask_again(
     team = acknowledgment.consumer_team_id
     answer = choose_answer(reasons, earlier.get(team, {}), session.now)
     if answer.get("carried_from") == acknowledgment.id:  # its own answer, which holds again
-        answer |= {"carried_from": acknowledgment.carried_from, "responded_by": acknowledgment.responded_by}
+        answer["carried_from"] = acknowledgment.carried_from
     if answer.get("previous_id") == acknowledgment.id:
         answer["previous_id"] = acknowledgment.previous_id
     values = {**UNANSWERED, **_describe_reasons(reasons), **_start_request(session, row, choose(reasons)), **answer}
@@ -322,21 +323,31 @@ async def release_request(
 ) -> None:
     """Release a team that no longer reads what breaks, and keep the evidence for it.
 
-    A migration has ended with that: if the team reads it again, it is asked again.
+    A migration has ended with that: if the team reads it again, it is asked again. Until then, observed reads release
+    it from later proposals with the same changes as well.
     """
+    proof = evidence.as_json(session.now) if evidence else None
     if acknowledgment.response is Response.MIGRATING:
         team = acknowledgment.consumer_team_id
-        await answers.remove(session, row.asset_id, acknowledgment.change_fingerprints, team=team)
+        if evidence is not None and evidence.until is not None:
+            await answers.replace(session, describe_proven(row.asset_id, acknowledgment, session.now, proof))
+        else:
+            await answers.remove(session, row.asset_id, acknowledgment.change_fingerprints, team=team)
         await _mark_registrations(session, asset, team, None, acknowledgment.responded_at)
-    proof = evidence.as_json(session.now) if evidence else None
     await session.update_row(Acknowledgment, acknowledgment.id, released_at=session.now, released_by=proof)
+    _record_release(session, row, acknowledgment, proof)
+
+
+def _record_release(
+    session: Session, row: Proposal, acknowledgment: Acknowledgment, proof: Mapping[str, Any] | None
+) -> None:
     event = ask_events.AcknowledgmentReleased(
         audience_team_ids=frozenset({acknowledgment.consumer_team_id, row.proposed_by}),
         asset_id=row.asset_id,
         proposal_id=row.id,
         acknowledgment_id=acknowledgment.id,
         consumer_team_id=acknowledgment.consumer_team_id,
-        evidence=evidence.kind if evidence else None,
-        reference=evidence.reference if evidence else None,
+        evidence=ReleaseKind(proof["kind"]) if proof else None,
+        reference=proof["reference"] if proof else None,
     )
     session.record(event)

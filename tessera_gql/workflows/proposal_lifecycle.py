@@ -22,6 +22,7 @@ from tessera_gql.workflows.acknowledgment_requests import (
     ReleaseEvidence,
     ask_teams,
     load_policy,
+    record_released,
     revise_requests,
 )
 from tessera_gql.workflows.affected_teams import load_affected_teams, lock_family
@@ -98,6 +99,7 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
     await lock_family(session, asset)
     breaking = draft.judgement.breaking
     affected = await load_affected_teams(session, asset, breaking, unaffected=draft.unaffected_assets)
+    proven = await exclude_proven(session, asset.id, breaking, affected.asked, is_new=True)
     policy = await load_policy(session, asset)
     row = Proposal(
         id=new_id(),
@@ -124,21 +126,22 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
     )
     await session.insert(row, conflict_message=f"A proposal for {asset.fqn} was opened at this moment.")
     # In a change set an asked team gets one notification of all proposals.
-    notified = affected.informed.union(() if draft.change_set_id else affected.asked)
+    notified = affected.informed.union(() if draft.change_set_id else proven.asked)
     event = events.ProposalOpened(
         audience_team_ids=notified | {asset.owner_team_id, draft.team_id},
         asset_id=asset.id,
         proposal_id=row.id,
         version=draft.version,
         proposed_by=draft.team_id,
-        asked=frozenset(affected.asked),
+        asked=frozenset(proven.asked),
         informed=affected.informed,
         changes=compatibility.summarize_changes(draft.judgement.breaking),
         proposal_kind=row.kind,
         change_set_id=draft.change_set_id,
     )
     session.record(event)
-    await ask_teams(session, asset, row, affected.asked)
+    await ask_teams(session, asset, row, proven.asked)
+    await record_released(session, asset, row, affected.asked, proven.released)
     return await update_status(session, asset, await proposals.get(session, row.id))
 
 
@@ -170,8 +173,8 @@ async def _revise_asked_teams(
 ) -> ProposalResult:
     breaking = [Change.from_json(change) for change in row.breaking_changes]
     affected = await load_affected_teams(session, asset, breaking, unaffected=list_unaffected(row))
-    asked = await exclude_proven(session, row, affected.asked)
-    row = await revise_requests(session, asset, row, asked, evidence, registrant)
+    proven = await exclude_proven(session, asset.id, breaking, affected.asked)
+    row = await revise_requests(session, asset, row, proven.asked, evidence, registrant)
     return await update_status(session, asset, row, may_publish=may_publish)
 
 
