@@ -105,6 +105,7 @@ def upgrade() -> None:
     op.create_index("ix_answers_responded_by", "answers", ["responded_by"], schema=schema)
     op.add_column("answers", sa.Column("released_at", TIME, nullable=True), schema=schema)
     op.add_column("answers", sa.Column("released_by", JSON, nullable=True), schema=schema)
+    op.add_column("acknowledgments", sa.Column("limited_at", TIME, nullable=True), schema=schema)
     copy_responders()
     copy_proofs()
 
@@ -112,6 +113,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     schema, answers = schema_name("workflow"), qualified("workflow", "answers")
     op.execute(f"DELETE FROM {answers} WHERE released_at IS NOT NULL")  # noqa: S608 - constants
+    op.drop_column("acknowledgments", "limited_at", schema=schema)
     op.drop_column("answers", "released_by", schema=schema)
     op.drop_column("answers", "released_at", schema=schema)
     op.drop_index("ix_answers_responded_by", "answers", schema=schema)

@@ -10,21 +10,20 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from tessera_gql.errors import Forbidden
 from tessera_gql.policy import ask_events, proposal_status
 from tessera_gql.policy.affected_teams import LineagePath, Reasons
 from tessera_gql.policy.ask_policy import AskPolicy, choose_policy, find_next_reminder
 from tessera_gql.policy.delegation import Delegation
 from tessera_gql.policy.deprecation import is_after_sunset
-from tessera_gql.policy.enums import OnSilence, ProposalStatus, RegistrationStatus, ReleaseKind, Response
-from tessera_gql.policy.global_ids import encode_global_id
-from tessera_gql.policy.proposal_status import EarlierRequest, Revision, TeamResponse
+from tessera_gql.policy.enums import OnSilence, RegistrationStatus, ReleaseKind, Response
+from tessera_gql.policy.proposal_status import EarlierRequest, Revision
 from tessera_gql.store import answers, ask_policies, deprecations, proposals, registrations, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Answer, Asset, Proposal, new_id
 from tessera_gql.workflows.ask_clock import extend
 from tessera_gql.workflows.carried_answers import choose_answer, describe_proven, take_over
 from tessera_gql.workflows.change_set_notifications import notify_at_commit
+from tessera_gql.workflows.reopening import Registrants, find_limited, inform_limited, mark_reopened
 
 ReasonsByTeam = Mapping[UUID, Reasons]
 """Why each team is asked."""
@@ -33,7 +32,7 @@ MAX_PATHS = 100
 UNANSWERED = dict.fromkeys(
     (
         *("response", "responded_at", "responded_by", "migration_deadline", "notes"),
-        *("released_at", "released_by", "carried_from", "escalated_to", "overdue_at"),
+        *("released_at", "released_by", "carried_from", "escalated_to", "overdue_at", "limited_at"),
     )
 )
 
@@ -52,14 +51,6 @@ class ReleaseEvidence:
     def as_json(self, at: datetime) -> dict[str, Any]:
         until = {"until": self.until.isoformat()} if self.until else {}
         return {"kind": self.kind.value, "reference": self.reference, "at": at.isoformat(), **until}
-
-
-@dataclass(frozen=True)
-class Registrant:
-    """The team that a caller registers. Only an administrator lets it reopen an approved proposal more than once."""
-
-    team_id: UUID
-    is_admin: bool
 
 
 async def load_policy(session: Session, asset: Asset) -> AskPolicy:
@@ -237,17 +228,22 @@ async def revise_requests(
     row: Proposal,
     asked: ReasonsByTeam,
     evidence: ReleaseEvidence | None = None,
-    registrant: Registrant | None = None,
+    registrants: Registrants | None = None,
 ) -> Proposal:
     """Ask newly affected teams, and those that more changes affect than before; release teams that none affects.
 
     A team that is asked after an approved proposal's time has passed gets as long for its answer as any other.
-    The `evidence` is what has changed the readers. Raises Forbidden if that is the `registrant`, which is no
-    administrator and reopens an approved proposal for the second time.
+    The `evidence` is what has changed the readers. If that are registrations of the `registrants`, a team reopens an
+    approved proposal once, see `workflows.reopening`.
     """
     existing = {item.consumer_team_id: item for item in await proposals.list_acknowledgments(session, [row.id])}
     revisions = {team: _choose_revision(item, asked.get(team)) for team, item in existing.items()}
     added = {team: reasons for team, reasons in asked.items() if team not in existing}
+    asked_again = {
+        team: (existing[team], asked[team]) for team, item in revisions.items() if item is Revision.ASK_AGAIN
+    }
+    limited = await find_limited(session, row, asked_again, registrants)
+    revisions |= dict.fromkeys(limited, Revision.KEEP)
     if row.expires_at <= session.now and (added or Revision.ASK_AGAIN in revisions.values()):
         end = session.now + (await load_policy(session, asset)).open_span
         row = await extend(session, asset, row, end, "a team is asked after its time had passed")
@@ -262,25 +258,9 @@ async def revise_requests(
                 await _ask_again(session, asset, row, acknowledgment, asked[team])
             case _:
                 pass
-    if registrant is not None and not registrant.is_admin and row.status is ProposalStatus.APPROVED:
-        await _limit_reopening(session, row, registrant.team_id)
+    await inform_limited(session, asset, row, [existing[team] for team in limited])
+    await mark_reopened(session, row, registrants)
     return row
-
-
-async def _limit_reopening(session: Session, row: Proposal, team: UUID) -> None:
-    acknowledgments = await proposals.list_acknowledgments(session, [row.id])
-    acknowledgment = next((item for item in acknowledgments if item.consumer_team_id == team), None)
-    if acknowledgment is None or acknowledgment.released_at is not None:
-        return
-    on_silence = AskPolicy.from_json(acknowledgment.policy).on_silence
-    if TeamResponse(acknowledgment.response, on_silence=on_silence).is_consent:
-        return
-    if acknowledgment.reopened_at is not None:
-        raise Forbidden(
-            f"{await teams.join_names(session, [team])} has reopened the approved proposal of this asset once already"
-            f" ({encode_global_id('Proposal', row.id)}). Wait until it has ended, or let an administrator register it."
-        )
-    await session.update_row(Acknowledgment, acknowledgment.id, reopened_at=session.now)
 
 
 def _choose_revision(acknowledgment: Acknowledgment, reasons: Reasons | None) -> Revision:

@@ -18,7 +18,6 @@ from tessera_gql.store import answers, assets, contracts, proposals, registratio
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal, new_id
 from tessera_gql.workflows.acknowledgment_requests import (
-    Registrant,
     ReleaseEvidence,
     ask_teams,
     load_policy,
@@ -31,6 +30,7 @@ from tessera_gql.workflows.change_set_status import close_if_published
 from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import ContractDraft, insert_contract, mark_retired, terms_of
 from tessera_gql.workflows.quiet_proofs import exclude_proven
+from tessera_gql.workflows.reopening import Registrants
 
 
 @dataclass(frozen=True)
@@ -146,12 +146,12 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
 
 
 async def update_asked_teams(
-    session: Session, asset: Asset, evidence: ReleaseEvidence | None = None, registrant: Registrant | None = None
+    session: Session, asset: Asset, evidence: ReleaseEvidence | None = None, registrants: Registrants | None = None
 ) -> ProposalResult | None:
     """Update the asked teams after the asset's consumers changed: newly affected teams are asked, others released.
 
     Time comes first, so that a proposal that had expired before the change is not revived. The `evidence` is what has
-    changed the consumers; see `revise_requests` for the `registrant`.
+    changed the consumers; see `revise_requests` for the `registrants`.
     """
     open_row = await proposals.find_open(session, asset.id)
     if open_row is None:
@@ -159,7 +159,7 @@ async def update_asked_teams(
     result = await update_status(session, asset, open_row)
     if not result.proposal.status.is_open:
         return result
-    return await _revise_asked_teams(session, asset, result.proposal, evidence, registrant)
+    return await _revise_asked_teams(session, asset, result.proposal, evidence, registrants)
 
 
 async def _revise_asked_teams(
@@ -167,15 +167,15 @@ async def _revise_asked_teams(
     asset: Asset,
     row: Proposal,
     evidence: ReleaseEvidence | None = None,
-    registrant: Registrant | None = None,
-    *,
-    may_publish: bool = True,
+    registrants: Registrants | None = None,
 ) -> ProposalResult:
+    """Update the asked teams of an open proposal. A proposal that has changed itself is not published yet."""
     breaking = [Change.from_json(change) for change in row.breaking_changes]
     affected = await load_affected_teams(session, asset, breaking, unaffected=list_unaffected(row))
     proven = await exclude_proven(session, asset.id, breaking, affected.asked)
-    row = await revise_requests(session, asset, row, proven.asked, evidence, registrant)
-    return await update_status(session, asset, row, may_publish=may_publish)
+    row = await revise_requests(session, asset, row, proven.asked, evidence, registrants)
+    is_revised = registrants is not None and registrants.lifts_limit
+    return await update_status(session, asset, row, may_publish=not is_revised)
 
 
 def list_unaffected(row: Proposal) -> frozenset[UUID]:
@@ -191,7 +191,7 @@ async def set_unaffected(session: Session, asset: Asset, row: Proposal, unaffect
     values = [str(item) for item in sorted(unaffected)] or None
     await session.update_row(Proposal, row.id, unaffected_assets=values, row_version=row.row_version + 1)
     row = await proposals.get(session, row.id)
-    return (await _revise_asked_teams(session, asset, row, may_publish=False)).proposal
+    return (await _revise_asked_teams(session, asset, row, registrants=Registrants(lifts_limit=True))).proposal
 
 
 async def update_status(
@@ -312,7 +312,7 @@ async def rebase(session: Session, asset: Asset, row: Proposal, base: NewBase) -
     Only readers of the further breaks are asked; the other acknowledgments stay. Publishes nothing yet.
     """
     row = await _move_to_base(session, asset, row, base)
-    return await _revise_asked_teams(session, asset, row, may_publish=False)
+    return await _revise_asked_teams(session, asset, row, registrants=Registrants(lifts_limit=True))
 
 
 async def _move_to_base(session: Session, asset: Asset, row: Proposal, base: NewBase) -> Proposal:

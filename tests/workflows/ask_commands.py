@@ -147,7 +147,7 @@ class Model(World):
         if self.find_hurt(row.asset, atoms - row.atoms):
             self.extend(row, self.find_end(row.asset))
         row.base, row.atoms = self.contracts[row.asset], atoms
-        self.revise(row)
+        self.revise(row, is_rebase=True)
         self.settle(row, may_publish=False)
 
     def open(
@@ -249,7 +249,7 @@ class Model(World):
         else:
             del self.registrations[team]
         self.correct_debts(asset)
-        self.update_readers(asset, ReleaseKind.MANIFEST)
+        self.update_readers(asset, ReleaseKind.MANIFEST, team, is_sync=True)
 
     def correct_debts(self, asset: str) -> None:
         """A debt of a path ends when the team no longer names the path."""

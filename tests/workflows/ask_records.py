@@ -57,6 +57,7 @@ class Ask:
     answered_at: datetime | None = None
     escalated_to: str | None = None
     is_reopened: bool = False
+    is_limited: bool = False
     is_overdue: bool = False
     is_released: bool = False
     evidence: ReleaseKind | None = None

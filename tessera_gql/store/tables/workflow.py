@@ -194,6 +194,7 @@ class Acknowledgment(Base, table=True):
     escalated_to: UUID | None = foreign_key("core.teams.id", nullable=True, index=True)
     overdue_at: datetime | None = time_column(nullable=True)
     reopened_at: datetime | None = time_column(nullable=True)  # the team's registration reopened an approved proposal
+    limited_at: datetime | None = time_column(nullable=True)  # it would have done so again, and the team is not asked
     notified_at: datetime | None = time_column(nullable=True)
     created_at: datetime = time_column()
 
