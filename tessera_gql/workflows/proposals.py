@@ -133,6 +133,9 @@ async def find_substitute(
         actor, delegation, acknowledgment.escalated_to, proposers, session.now
     )
     if substitute is not None:
+        own_answer = acknowledgment.response if acknowledgment.responded_by is None else None
+        is_overdue = acknowledgment.overdue_at is not None
+        delegation_rules.require_replaceable(team.name, own_answer, is_overdue=is_overdue)
         return substitute
     if delegation.delegate is not None and is_allowed(actor, action, delegation.delegate):
         raise Forbidden(

@@ -106,9 +106,9 @@ class World:
             self.emit("REQUESTED", team, row.asset)
             return
         covering = [answer for answer in answers if answer is not None]
-        strictest = max(covering, key=lambda answer: STRICTNESS[answer.response])
+        strictest = max(covering, key=lambda answer: (STRICTNESS[answer.response], answer.at))
         same = [answer for answer in covering if answer.response is strictest.response]
-        ask.response, ask.answered_at = strictest.response, strictest.at
+        ask.response, ask.answered_at, ask.is_own = strictest.response, strictest.at, strictest.is_own
         ask.deadline = max((answer.deadline for answer in same if answer.deadline), default=None)
         self.emit("CARRIED", team, row.asset, ask.response)
 
