@@ -109,8 +109,8 @@ class Acknowledgment(Node):
     responded_by = relation(
         "Team",
         "row.responded_by",
-        "The delegate or escalation team that answered for the team; null if the team did itself, or if the answer was"
-        " carried over.",
+        "The delegate or escalation team that answered for the team, also if the answer was carried over; null if the"
+        " team did itself.",
         nullable=True,
     )
     escalated_to = relation(

@@ -29,6 +29,9 @@ class AcknowledgeChangeSetInput(CreatingInput):
         "The ids of proposals of the change set that keep their acknowledgment, to be answered differently.",
         name="except",
     )
+    replace_answers: bool = strawberry.field(
+        default=False, description="True gives proposals that the team has answered differently this answer as well."
+    )
 
 
 @strawberry.type(description="The result of `acknowledgeChangeSet`.")
@@ -50,6 +53,7 @@ async def acknowledge_change_set(call: Call, arguments: AcknowledgeChangeSetInpu
         AcknowledgmentInput(arguments.response, or_none(arguments.migration_deadline), or_none(arguments.notes)),
         team=team_ref(arguments.team),
         excluded=[local_id(text, "Proposal", field=("except_",)) for text in or_none(arguments.except_) or ()],
+        replaces_answers=arguments.replace_answers,
     )
     return AcknowledgeChangeSetPayload(
         change_set=ChangeSet.of(result.change_set),
@@ -62,7 +66,8 @@ async def acknowledge_change_set(call: Call, arguments: AcknowledgeChangeSetInpu
 class Mutations:
     acknowledge_change_set: Any = mutation(
         acknowledge_change_set,
-        "Acknowledge all open proposals of a change set that ask a team, in one transaction: those without an answer,"
-        " those whose silence was counted, and those whose answer differs from this one. Refused with CONFLICT if there"
-        " is none. A delegate or escalation team answers what it may answer.",
+        "Acknowledge all that waits for a team in a change set, in one transaction: open proposals without an answer of"
+        " the team, those whose silence was counted, and overdue migrations. Other answers stay, unless"
+        " `replaceAnswers` is true. Refused with CONFLICT if nothing waits. A delegate or escalation team answers what"
+        " it may answer.",
     )

@@ -372,6 +372,7 @@ describe_enum(
     PROPOSAL_EXTENDED="A proposal stays open for longer.",
     ASK_POLICY_CHANGED="An administrator set the policy of the asks about assets of a tier.",
     COMMENT_ADDED="A team commented on a proposal.",
+    REOPENING_LIMITED="A sync registered again a team that has reopened an approved proposal once: it is not asked.",
     ACKNOWLEDGMENT_RELEASED="A team no longer reads what a proposal breaks, so it is no longer asked.",
     PROPOSAL_ANSWERED="A team acknowledged a proposal.",
     PROPOSAL_STATUS_CHANGED="The status of a proposal changed.",

@@ -1,7 +1,7 @@
 """Apply deadlines to proposals: expiry, silence, overdue or proven migrations and reminders, each in a transaction.
 
 Teams get one reminder for each change set, the notification of a change set whose ask was interrupted, and reminders of
-sunsets.
+sunsets. A change set whose last proposals were published at once is closed.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from tessera_gql.compute import Computer, Pool, run_deferrable
 from tessera_gql.errors import Refusal, Unavailable
-from tessera_gql.store import change_set_asks, deprecations, proposals
+from tessera_gql.store import change_set_asks, change_sets, deprecations, proposals
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session, ids
 from tessera_gql.workflows.change_set_notifications import (
@@ -19,6 +19,7 @@ from tessera_gql.workflows.change_set_notifications import (
     complete_notifications,
     send_change_set_reminders,
 )
+from tessera_gql.workflows.change_set_status import close_unclosed
 from tessera_gql.workflows.deprecations import send_reminder
 from tessera_gql.workflows.proposals import apply_deadlines, send_reminders
 from tessera_gql.workflows.usage_import import find_quiet_proposals, release_quiet
@@ -50,6 +51,7 @@ async def apply_due_deadlines(database: Database, pool: Pool | None = None) -> i
         reminding_sets = await change_set_asks.list_reminding(session, session.now)
         interrupted_sets = await change_set_asks.list_interrupted(session, session.now - INTERRUPTED_AFTER)
         deprecated = await deprecations.list_due_reminders(session, session.now)
+        unclosed_sets = await change_sets.list_unclosed(session)
         quiet = await find_quiet_proposals(session)
     for identity in interrupted_sets:  # before silence counts, or lets a proposal expire
         await _run_command(database, pool, identity, complete_notifications, "change set")
@@ -59,6 +61,8 @@ async def apply_due_deadlines(database: Database, pool: Pool | None = None) -> i
         await _run_command(database, pool, identity, send_reminders)
     for identity in reminding_sets:
         await _run_command(database, pool, identity, send_change_set_reminders, "change set")
+    for identity in unclosed_sets:
+        await _run_command(database, pool, identity, close_unclosed, "change set")
     for identity in deprecated:
         await _run_command(database, pool, identity, send_reminder, "deprecation")
     for identity in quiet:

@@ -93,6 +93,16 @@ class Reasons:
             item in reads or to_whole_table(item) in reads for item in self.reads.get(fingerprint, ())
         )
 
+    def without(self, fingerprints: Collection[str]) -> "Reasons":
+        """Return the reasons without some of the changes."""
+        return Reasons(
+            tuple(item for item in self.fingerprints if item not in fingerprints),
+            None
+            if self.reads is None
+            else {item: reads for item, reads in self.reads.items() if item not in fingerprints},
+            tuple(path for path in self.paths if path.fingerprint not in fingerprints),
+        )
+
     @property
     def is_direct(self) -> bool:
         """Whether the team reads all that it is asked about in the changed table itself."""

@@ -92,6 +92,15 @@ class AcknowledgmentReleased(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReopeningLimited(Event):
+    """A sync registered again a team that has reopened this approved proposal once: it is informed, and not asked."""
+
+    entity_field = "acknowledgment_id"
+    acknowledgment_id: UUID
+    consumer_team_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProposalAnswered(Event):
     """An asked team answered; `responded_by` is its delegate or escalation team if that answered for it."""
 

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from tessera_gql.errors import Forbidden, Invalid
 from tessera_gql.policy.access import Action, Actor, is_allowed
+from tessera_gql.policy.enums import Response
+from tessera_gql.policy.proposal_status import SEVERITY
 from tessera_gql.policy.validation import format_moment
 
 MAX_DELEGATION = timedelta(days=366)
@@ -35,6 +37,20 @@ def require_delegation_end(until: datetime, now: datetime) -> None:
             f" {format_moment(until)}. Give another `until`.",
             field=("delegate",),
         )
+
+
+def require_replaceable(asked_team: str, own_answer: Response | None, *, is_overdue: bool) -> None:
+    """Raise Forbidden if a substitute would replace the answer that the asked team gave itself.
+
+    Silence is no answer, and an overdue migration waits for another one.
+    """
+    if own_answer not in SEVERITY or is_overdue:
+        return
+    raise Forbidden(
+        f"{asked_team} has answered {own_answer} itself, and neither its delegate nor its escalation team replaces"
+        " that. Ask the team to change its answer.",
+        field=("team",),
+    )
 
 
 def find_substitute(

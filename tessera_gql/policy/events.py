@@ -339,7 +339,10 @@ class ChangeSetWithdrawn(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeSetPublished(Event):
-    """A proposal of the change set was published, and none is open any more."""
+    """A proposal of the change set was published, and none is open any more.
+
+    If the last two are published at once, the worker records it.
+    """
 
     entity_field = "change_set_id"
     change_set_id: UUID

@@ -133,6 +133,7 @@ EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
     ask_events.ChangeSetAnswersCarried: Audience.READERS,
     ask_events.ChangeSetReminderSent: Audience.READERS,
     ask_events.AcknowledgmentReleased: Audience.READERS,
+    ask_events.ReopeningLimited: Audience.READERS,
     ask_events.ProposalAnswered: Audience.READERS,
     events.ProposalStatusChanged: Audience.READERS,
     events.ProposalStale: Audience.READERS,

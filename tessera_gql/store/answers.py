@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Answer, table
@@ -20,10 +20,22 @@ async def load(session: Session, asset: UUID, teams: Collection[UUID]) -> dict[U
 async def load_by_teams(
     session: Session, assets: Collection[UUID], teams: Collection[UUID]
 ) -> dict[tuple[UUID, UUID], dict[str, Answer]]:
-    """Load the answers of teams to changes of assets, by fingerprint for each asset and team."""
+    """Load the answers of teams to changes of assets that they still read, by fingerprint for each asset and team."""
+    return await _load(session, assets, teams, TABLE.c.released_at.is_(None))
+
+
+async def load_proven(session: Session, asset: UUID, teams: Collection[UUID]) -> dict[UUID, dict[str, Answer]]:
+    """Load the answers of teams that observed reads have released since, by team and fingerprint."""
+    rows = await _load(session, [asset], teams, TABLE.c.released_at.is_not(None))
+    return {team: by_fingerprint for (_, team), by_fingerprint in rows.items()}
+
+
+async def _load(
+    session: Session, assets: Collection[UUID], teams: Collection[UUID], condition: ColumnElement[bool]
+) -> dict[tuple[UUID, UUID], dict[str, Answer]]:
     is_of_assets, is_of_teams = session.in_values(TABLE.c.asset_id, assets), session.in_values(TABLE.c.team_id, teams)
     by_team: dict[tuple[UUID, UUID], dict[str, Answer]] = {}
-    for row in await session.list(select(TABLE).where(is_of_assets, is_of_teams), Answer):
+    for row in await session.list(select(TABLE).where(is_of_assets, is_of_teams, condition), Answer):
         by_team.setdefault((row.asset_id, row.team_id), {})[row.fingerprint] = row
     return by_team
 

@@ -6,15 +6,17 @@ Lock a change set before the assets of its proposals, so that no two callers wai
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Insert, select
+from sqlalchemy import Insert, and_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tessera_gql.errors import NotFound
-from tessera_gql.policy.enums import ChangeSetStatus
-from tessera_gql.store.session import RowQuery, Session
-from tessera_gql.store.tables import ChangeSet, table
+from tessera_gql.policy.enums import ChangeSetStatus, ProposalStatus
+from tessera_gql.store import proposals
+from tessera_gql.store.session import RowQuery, Session, ids
+from tessera_gql.store.tables import ChangeSet, Proposal, table
 
 TABLE = table(ChangeSet)
+PROPOSALS = table(Proposal)
 
 by_ids = RowQuery(ChangeSet, "id")
 by_keys = RowQuery(ChangeSet, "key")
@@ -41,3 +43,19 @@ async def lock_if_free(session: Session, change_set_id: UUID) -> ChangeSet | Non
     """Lock an open change set unless another transaction has locked it; None if it has, or if it is not open."""
     statement = select(TABLE).where(TABLE.c.id == change_set_id, TABLE.c.status == ChangeSetStatus.OPEN)
     return await session.find(statement.with_for_update(key_share=True, skip_locked=True), ChangeSet)
+
+
+async def list_unclosed(session: Session) -> list[UUID]:
+    """Load the open change sets whose last proposal was published, so that nothing in them is open."""
+    members = PROPOSALS.alias("members")
+    is_member = members.c.change_set_id == TABLE.c.id
+    is_open = and_(is_member, proposals.is_open(members))
+    is_later = and_(is_member, members.c.resolved_at > PROPOSALS.c.resolved_at)
+    is_last = and_(
+        PROPOSALS.c.change_set_id == TABLE.c.id,
+        PROPOSALS.c.status == ProposalStatus.PUBLISHED,
+        PROPOSALS.c.resolved_at >= TABLE.c.opened_at,
+        ~select(members.c.id).where(is_open | is_later).exists(),
+    )
+    is_unclosed = and_(TABLE.c.status == ChangeSetStatus.OPEN, select(PROPOSALS.c.id).where(is_last).exists())
+    return ids(await session.rows(select(TABLE.c.id).where(is_unclosed).order_by(TABLE.c.id)))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, not_, or_, select
+from sqlalchemy import ColumnElement, FromClause, and_, not_, or_, select
 
 from tessera_gql.policy.enums import OPEN_STATUSES, ProposalStatus, Response
 from tessera_gql.store.session import RowQuery, Session
@@ -11,7 +11,14 @@ from tessera_gql.store.tables import Acknowledgment, Proposal, table
 
 TABLE = table(Proposal)
 ACKNOWLEDGMENTS = table(Acknowledgment)
-IS_OPEN = or_(*(TABLE.c.status == status for status in OPEN_STATUSES))
+
+
+def is_open(rows: FromClause) -> ColumnElement[bool]:
+    """Return the condition that a row of the table of proposals, or of an alias of it, is open."""
+    return or_(*(rows.c.status == status for status in OPEN_STATUSES))
+
+
+IS_OPEN = is_open(TABLE)
 
 by_ids = RowQuery(Proposal, "id")
 by_contracts = RowQuery(Proposal, "contract_id")

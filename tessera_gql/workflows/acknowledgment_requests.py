@@ -10,20 +10,20 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from tessera_gql.errors import Forbidden
 from tessera_gql.policy import ask_events, proposal_status
 from tessera_gql.policy.affected_teams import LineagePath, Reasons
 from tessera_gql.policy.ask_policy import AskPolicy, choose_policy, find_next_reminder
 from tessera_gql.policy.delegation import Delegation
 from tessera_gql.policy.deprecation import is_after_sunset
-from tessera_gql.policy.enums import OnSilence, ProposalStatus, RegistrationStatus, ReleaseKind, Response
-from tessera_gql.policy.global_ids import encode_global_id
-from tessera_gql.policy.proposal_status import SEVERITY, EarlierRequest, Revision, TeamResponse
+from tessera_gql.policy.enums import OnSilence, RegistrationStatus, ReleaseKind, Response
+from tessera_gql.policy.proposal_status import EarlierRequest, Revision
 from tessera_gql.store import answers, ask_policies, deprecations, proposals, registrations, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Answer, Asset, Proposal, new_id
 from tessera_gql.workflows.ask_clock import extend
+from tessera_gql.workflows.carried_answers import choose_answer, describe_proven, take_over
 from tessera_gql.workflows.change_set_notifications import notify_at_commit
+from tessera_gql.workflows.reopening import Registrants, find_limited, inform_limited, mark_reopened
 
 ReasonsByTeam = Mapping[UUID, Reasons]
 """Why each team is asked."""
@@ -32,7 +32,7 @@ MAX_PATHS = 100
 UNANSWERED = dict.fromkeys(
     (
         *("response", "responded_at", "responded_by", "migration_deadline", "notes"),
-        *("released_at", "released_by", "carried_from", "escalated_to", "overdue_at"),
+        *("released_at", "released_by", "carried_from", "escalated_to", "overdue_at", "limited_at"),
     )
 )
 
@@ -51,14 +51,6 @@ class ReleaseEvidence:
     def as_json(self, at: datetime) -> dict[str, Any]:
         until = {"until": self.until.isoformat()} if self.until else {}
         return {"kind": self.kind.value, "reference": self.reference, "at": at.isoformat(), **until}
-
-
-@dataclass(frozen=True)
-class Registrant:
-    """The team that a caller registers. Only an administrator lets it reopen an approved proposal more than once."""
-
-    team_id: UUID
-    is_admin: bool
 
 
 async def load_policy(session: Session, asset: Asset) -> AskPolicy:
@@ -108,6 +100,32 @@ async def ask_teams(session: Session, asset: Asset, row: Proposal, asked: Reason
         record_request(session, row, item, delegations.get(item.consumer_team_id))
         if item.response is Response.MIGRATING:
             await _mark_registrations(session, asset, item.consumer_team_id, item.response, item.responded_at)
+
+
+async def record_released(
+    session: Session, asset: Asset, row: Proposal, asked: ReasonsByTeam, released: Mapping[UUID, Answer]
+) -> None:
+    """Keep in a new proposal that observed reads have released teams from all of it before, with the evidence."""
+    if not released:
+        return
+    choose = await load_policies(session, asset, row)
+    acknowledgments = [
+        Acknowledgment(
+            id=new_id(),
+            proposal_id=row.id,
+            consumer_team_id=team,
+            created_at=session.now,
+            **_describe_reasons(asked[team]),
+            **_start_request(session, row, choose(asked[team])) | {"notified_at": session.now},
+            **take_over(answer),
+            released_at=answer.released_at,
+            released_by=answer.released_by,
+        )
+        for team, answer in released.items()
+    ]
+    await session.insert_all(acknowledgments)
+    for item in acknowledgments:
+        _record_release(session, row, item, item.released_by)
 
 
 async def _mark_registrations(
@@ -204,49 +222,28 @@ def _start_request(session: Session, row: Proposal, policy: AskPolicy) -> dict[s
     }
 
 
-def choose_answer(reasons: Reasons, earlier: Mapping[str, Answer], now: datetime) -> dict[str, Any]:
-    """Choose the answer to carry over: the strictest of those to the changes, if all of them have one that holds.
-
-    If some do, the request refers to the acknowledgment with the latest of them.
-    """
-    given_answers = [earlier[item] for item in reasons.fingerprints if item in earlier]
-    if not given_answers:
-        return {}
-    is_complete = len(given_answers) == len(reasons.fingerprints) and all(
-        proposal_status.is_reusable(TeamResponse(item.response, item.migration_deadline), item.answered_at, now)
-        and reasons.is_read_covered(item.fingerprint, item.reads)
-        for item in given_answers
-    )
-    if not is_complete:
-        return {"previous_id": max(given_answers, key=lambda item: item.answered_at).acknowledgment_id}
-    answer = min(given_answers, key=lambda item: (SEVERITY.index(item.response), -item.answered_at.timestamp()))
-    deadlines = [item.migration_deadline for item in given_answers if item.response is answer.response]
-    return {
-        "response": answer.response,
-        "migration_deadline": max(filter(None, deadlines), default=None),
-        "notes": answer.notes,
-        "responded_at": answer.answered_at,
-        "carried_from": answer.acknowledgment_id,
-    }
-
-
 async def revise_requests(
     session: Session,
     asset: Asset,
     row: Proposal,
     asked: ReasonsByTeam,
     evidence: ReleaseEvidence | None = None,
-    registrant: Registrant | None = None,
+    registrants: Registrants | None = None,
 ) -> Proposal:
     """Ask newly affected teams, and those that more changes affect than before; release teams that none affects.
 
     A team that is asked after an approved proposal's time has passed gets as long for its answer as any other.
-    The `evidence` is what has changed the readers. Raises Forbidden if that is the `registrant`, which is no
-    administrator and reopens an approved proposal for the second time.
+    The `evidence` is what has changed the readers. If that are registrations of the `registrants`, a team reopens an
+    approved proposal once, see `workflows.reopening`.
     """
     existing = {item.consumer_team_id: item for item in await proposals.list_acknowledgments(session, [row.id])}
     revisions = {team: _choose_revision(item, asked.get(team)) for team, item in existing.items()}
     added = {team: reasons for team, reasons in asked.items() if team not in existing}
+    asked_again = {
+        team: (existing[team], asked[team]) for team, item in revisions.items() if item is Revision.ASK_AGAIN
+    }
+    limited = await find_limited(session, row, asked_again, registrants)
+    revisions |= dict.fromkeys(limited, Revision.KEEP)
     if row.expires_at <= session.now and (added or Revision.ASK_AGAIN in revisions.values()):
         end = session.now + (await load_policy(session, asset)).open_span
         row = await extend(session, asset, row, end, "a team is asked after its time had passed")
@@ -261,25 +258,9 @@ async def revise_requests(
                 await _ask_again(session, asset, row, acknowledgment, asked[team])
             case _:
                 pass
-    if registrant is not None and not registrant.is_admin and row.status is ProposalStatus.APPROVED:
-        await _limit_reopening(session, row, registrant.team_id)
+    await inform_limited(session, asset, row, [existing[team] for team in limited])
+    await mark_reopened(session, row, registrants)
     return row
-
-
-async def _limit_reopening(session: Session, row: Proposal, team: UUID) -> None:
-    acknowledgments = await proposals.list_acknowledgments(session, [row.id])
-    acknowledgment = next((item for item in acknowledgments if item.consumer_team_id == team), None)
-    if acknowledgment is None or acknowledgment.released_at is not None:
-        return
-    on_silence = AskPolicy.from_json(acknowledgment.policy).on_silence
-    if TeamResponse(acknowledgment.response, on_silence=on_silence).is_consent:
-        return
-    if acknowledgment.reopened_at is not None:
-        raise Forbidden(
-            f"{await teams.join_names(session, [team])} has reopened the approved proposal of this asset once already"
-            f" ({encode_global_id('Proposal', row.id)}). Wait until it has ended, or let an administrator register it."
-        )
-    await session.update_row(Acknowledgment, acknowledgment.id, reopened_at=session.now)
 
 
 def _choose_revision(acknowledgment: Acknowledgment, reasons: Reasons | None) -> Revision:
@@ -306,7 +287,7 @@ async def _ask_again(
     team = acknowledgment.consumer_team_id
     answer = choose_answer(reasons, earlier.get(team, {}), session.now)
     if answer.get("carried_from") == acknowledgment.id:  # its own answer, which holds again
-        answer |= {"carried_from": acknowledgment.carried_from, "responded_by": acknowledgment.responded_by}
+        answer["carried_from"] = acknowledgment.carried_from
     if answer.get("previous_id") == acknowledgment.id:
         answer["previous_id"] = acknowledgment.previous_id
     values = {**UNANSWERED, **_describe_reasons(reasons), **_start_request(session, row, choose(reasons)), **answer}
@@ -322,21 +303,31 @@ async def release_request(
 ) -> None:
     """Release a team that no longer reads what breaks, and keep the evidence for it.
 
-    A migration has ended with that: if the team reads it again, it is asked again.
+    A migration has ended with that: if the team reads it again, it is asked again. Until then, observed reads release
+    it from later proposals with the same changes as well.
     """
+    proof = evidence.as_json(session.now) if evidence else None
     if acknowledgment.response is Response.MIGRATING:
         team = acknowledgment.consumer_team_id
-        await answers.remove(session, row.asset_id, acknowledgment.change_fingerprints, team=team)
+        if evidence is not None and evidence.until is not None:
+            await answers.replace(session, describe_proven(row.asset_id, acknowledgment, session.now, proof))
+        else:
+            await answers.remove(session, row.asset_id, acknowledgment.change_fingerprints, team=team)
         await _mark_registrations(session, asset, team, None, acknowledgment.responded_at)
-    proof = evidence.as_json(session.now) if evidence else None
     await session.update_row(Acknowledgment, acknowledgment.id, released_at=session.now, released_by=proof)
+    _record_release(session, row, acknowledgment, proof)
+
+
+def _record_release(
+    session: Session, row: Proposal, acknowledgment: Acknowledgment, proof: Mapping[str, Any] | None
+) -> None:
     event = ask_events.AcknowledgmentReleased(
         audience_team_ids=frozenset({acknowledgment.consumer_team_id, row.proposed_by}),
         asset_id=row.asset_id,
         proposal_id=row.id,
         acknowledgment_id=acknowledgment.id,
         consumer_team_id=acknowledgment.consumer_team_id,
-        evidence=evidence.kind if evidence else None,
-        reference=evidence.reference if evidence else None,
+        evidence=ReleaseKind(proof["kind"]) if proof else None,
+        reference=proof["reference"] if proof else None,
     )
     session.record(event)

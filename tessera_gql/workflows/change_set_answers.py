@@ -10,7 +10,7 @@ from uuid import UUID
 from tessera_gql.errors import Conflict, Forbidden, Invalid
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Action, Actor, acting_team, require_scope
-from tessera_gql.policy.enums import ChangeSetStatus
+from tessera_gql.policy.enums import ChangeSetStatus, Response
 from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.policy.proposal_status import TeamResponse, choose_migration_deadline, require_answer
 from tessera_gql.store import assets, change_sets, proposals, teams
@@ -43,7 +43,7 @@ class _Request:
     acknowledgment: Acknowledgment
 
 
-async def acknowledge_change_set(
+async def acknowledge_change_set(  # noqa: PLR0913 - the fields of the mutation's input
     session: Session,
     actor: Actor,
     ref: ChangeSetRef,
@@ -51,11 +51,13 @@ async def acknowledge_change_set(
     *,
     team: TeamRef | None = None,
     excluded: Collection[UUID] = (),
+    replaces_answers: bool = False,
 ) -> ChangeSetAnswer:
-    """Answer all open requests to the team in the change set but those about the `excluded` proposals.
+    """Answer all that waits for the team in the change set but the `excluded` proposals.
 
-    These are the unanswered and SILENT ones, and those whose answer differs. A delegate or escalation team answers
-    those that it may answer. Raises Conflict if there is nothing to answer.
+    These are the requests without an answer, the SILENT ones and overdue migrations. With `replaces_answers`, those
+    whose answer differs are answered anew, too. A delegate or escalation team answers those that it may answer. Raises
+    Conflict if there is nothing to answer.
     """
     action = Action.ACKNOWLEDGE_CHANGE_SET
     require_scope(actor, action)
@@ -65,7 +67,8 @@ async def acknowledge_change_set(
     _require_open(row)
     requests = await _lock_requests(session, row, asked, excluded)
     requests, contracts = await _apply_time(session, requests)
-    open_requests = [request for request in requests if _differs(request.acknowledgment, answer)]
+    waits = _differs if replaces_answers else _waits
+    open_requests = [request for request in requests if waits(request.acknowledgment, answer)]
     if not open_requests:
         raise Conflict(_describe_nothing(row, asked, requests, has_excluded=bool(excluded)))
     answered, published = await _answer_all(session, actor, open_requests, answer)
@@ -145,6 +148,10 @@ async def _apply_time(session: Session, requests: Sequence[_Request]) -> tuple[l
     return [item for item in updated if item.proposal.status.is_open], contracts
 
 
+def _waits(acknowledgment: Acknowledgment, _: AcknowledgmentInput) -> bool:
+    return acknowledgment.response in (None, Response.SILENT) or acknowledgment.overdue_at is not None
+
+
 def _differs(acknowledgment: Acknowledgment, answer: AcknowledgmentInput) -> bool:
     answered = (acknowledgment.response, acknowledgment.migration_deadline, acknowledgment.notes)
     return answered != (answer.response, answer.migration_deadline, answer.notes)
@@ -157,10 +164,11 @@ def _describe_nothing(row: ChangeSet, team: Team, requests: Sequence[_Request], 
         return f"The change set {row.key} asks {team.name} nothing{suffix}. List `inboxGroups` to see what waits."
     names = sorted(request.asset.fqn for request in requests)
     suffix = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    response = requests[0].acknowledgment.response
+    responses = sorted({request.acknowledgment.response or Response.SILENT for request in requests})
     return (
-        f"Nothing in the change set {row.key} waits for this answer of {team.name}: it has answered {response} to"
-        f" {', '.join(names[:MAX_NAMED])}{suffix} already. Give another answer to change that."
+        f"Nothing in the change set {row.key} waits for this answer of {team.name}: it has answered"
+        f" {' or '.join(responses)} to {', '.join(names[:MAX_NAMED])}{suffix} already. Answer a single proposal to"
+        " change that, or set `replaceAnswers` to give all of them another answer."
     )
 
 

@@ -12,11 +12,25 @@ from tessera_gql.store.tables import ChangeSet
 async def close_if_published(session: Session, change_set_id: UUID) -> None:
     """Mark a change set as published once none of its proposals is open.
 
-    A change set that another transaction has locked is in use there, and waiting for it could be a deadlock.
+    A change set that another transaction has locked is in use there, and waiting for it could be a deadlock. Two
+    transactions that publish its last two proposals at once don't see each other's. The worker closes it in both cases.
     """
     if await proposals.list_open_by_change_sets(session, [change_set_id]):
         return
-    if (row := await change_sets.lock_if_free(session, change_set_id)) is None:
+    if (row := await change_sets.lock_if_free(session, change_set_id)) is not None:
+        await _close_published(session, row)
+
+
+async def close_unclosed(session: Session, change_set_id: UUID) -> None:
+    """Mark a change set as published whose proposals were published by transactions that could not do it."""
+    row = await change_sets.lock(session, change_set_id)
+    if row.id in await change_sets.list_unclosed(session):
+        await _close_published(session, row)
+
+
+async def _close_published(session: Session, row: ChangeSet) -> None:
+    """Close a locked change set, unless a proposal was opened in it before the lock."""
+    if await proposals.list_open_by_change_sets(session, [row.id]):
         return
     await close_change_set(session, row, ChangeSetStatus.PUBLISHED)
     audience = frozenset({row.opened_by} if row.opened_by else ())

@@ -17,6 +17,7 @@ from tessera_gql.store.tables import Asset, Contract
 from tessera_gql.workflows.affected_teams import load_affected_teams
 from tessera_gql.workflows.contracts import find_base_version
 from tessera_gql.workflows.publishing import PublishRequest, build_terms, judge_request, validate_request
+from tessera_gql.workflows.quiet_proofs import exclude_proven
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ async def compute_impact(session: Session, actor: Actor, ref: AssetRef, request:
     affected = AffectedTeams({}, frozenset())
     if judgement.breaking:
         affected = await load_affected_teams(session, asset, judgement.breaking, downstream)
+        proven = await exclude_proven(session, asset.id, judgement.breaking, affected.asked, is_new=True)
+        affected = AffectedTeams(proven.asked, affected.informed | proven.released.keys())
     version = None
     if not judgement.is_unchanged:
         base_version = await find_base_version(session, asset.id, current)

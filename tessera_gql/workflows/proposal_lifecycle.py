@@ -18,10 +18,10 @@ from tessera_gql.store import answers, assets, contracts, proposals, registratio
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal, new_id
 from tessera_gql.workflows.acknowledgment_requests import (
-    Registrant,
     ReleaseEvidence,
     ask_teams,
     load_policy,
+    record_released,
     revise_requests,
 )
 from tessera_gql.workflows.affected_teams import load_affected_teams, lock_family
@@ -30,6 +30,7 @@ from tessera_gql.workflows.change_set_status import close_if_published
 from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import ContractDraft, insert_contract, mark_retired, terms_of
 from tessera_gql.workflows.quiet_proofs import exclude_proven
+from tessera_gql.workflows.reopening import Registrants
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
     await lock_family(session, asset)
     breaking = draft.judgement.breaking
     affected = await load_affected_teams(session, asset, breaking, unaffected=draft.unaffected_assets)
+    proven = await exclude_proven(session, asset.id, breaking, affected.asked, is_new=True)
     policy = await load_policy(session, asset)
     row = Proposal(
         id=new_id(),
@@ -124,31 +126,32 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
     )
     await session.insert(row, conflict_message=f"A proposal for {asset.fqn} was opened at this moment.")
     # In a change set an asked team gets one notification of all proposals.
-    notified = affected.informed.union(() if draft.change_set_id else affected.asked)
+    notified = affected.informed.union(() if draft.change_set_id else proven.asked)
     event = events.ProposalOpened(
         audience_team_ids=notified | {asset.owner_team_id, draft.team_id},
         asset_id=asset.id,
         proposal_id=row.id,
         version=draft.version,
         proposed_by=draft.team_id,
-        asked=frozenset(affected.asked),
+        asked=frozenset(proven.asked),
         informed=affected.informed,
         changes=compatibility.summarize_changes(draft.judgement.breaking),
         proposal_kind=row.kind,
         change_set_id=draft.change_set_id,
     )
     session.record(event)
-    await ask_teams(session, asset, row, affected.asked)
+    await ask_teams(session, asset, row, proven.asked)
+    await record_released(session, asset, row, affected.asked, proven.released)
     return await update_status(session, asset, await proposals.get(session, row.id))
 
 
 async def update_asked_teams(
-    session: Session, asset: Asset, evidence: ReleaseEvidence | None = None, registrant: Registrant | None = None
+    session: Session, asset: Asset, evidence: ReleaseEvidence | None = None, registrants: Registrants | None = None
 ) -> ProposalResult | None:
     """Update the asked teams after the asset's consumers changed: newly affected teams are asked, others released.
 
     Time comes first, so that a proposal that had expired before the change is not revived. The `evidence` is what has
-    changed the consumers; see `revise_requests` for the `registrant`.
+    changed the consumers; see `revise_requests` for the `registrants`.
     """
     open_row = await proposals.find_open(session, asset.id)
     if open_row is None:
@@ -156,7 +159,7 @@ async def update_asked_teams(
     result = await update_status(session, asset, open_row)
     if not result.proposal.status.is_open:
         return result
-    return await _revise_asked_teams(session, asset, result.proposal, evidence, registrant)
+    return await _revise_asked_teams(session, asset, result.proposal, evidence, registrants)
 
 
 async def _revise_asked_teams(
@@ -164,15 +167,15 @@ async def _revise_asked_teams(
     asset: Asset,
     row: Proposal,
     evidence: ReleaseEvidence | None = None,
-    registrant: Registrant | None = None,
-    *,
-    may_publish: bool = True,
+    registrants: Registrants | None = None,
 ) -> ProposalResult:
+    """Update the asked teams of an open proposal. A proposal that has changed itself is not published yet."""
     breaking = [Change.from_json(change) for change in row.breaking_changes]
     affected = await load_affected_teams(session, asset, breaking, unaffected=list_unaffected(row))
-    asked = await exclude_proven(session, row, affected.asked)
-    row = await revise_requests(session, asset, row, asked, evidence, registrant)
-    return await update_status(session, asset, row, may_publish=may_publish)
+    proven = await exclude_proven(session, asset.id, breaking, affected.asked)
+    row = await revise_requests(session, asset, row, proven.asked, evidence, registrants)
+    is_revised = registrants is not None and registrants.lifts_limit
+    return await update_status(session, asset, row, may_publish=not is_revised)
 
 
 def list_unaffected(row: Proposal) -> frozenset[UUID]:
@@ -188,7 +191,7 @@ async def set_unaffected(session: Session, asset: Asset, row: Proposal, unaffect
     values = [str(item) for item in sorted(unaffected)] or None
     await session.update_row(Proposal, row.id, unaffected_assets=values, row_version=row.row_version + 1)
     row = await proposals.get(session, row.id)
-    return (await _revise_asked_teams(session, asset, row, may_publish=False)).proposal
+    return (await _revise_asked_teams(session, asset, row, registrants=Registrants(lifts_limit=True))).proposal
 
 
 async def update_status(
@@ -309,7 +312,7 @@ async def rebase(session: Session, asset: Asset, row: Proposal, base: NewBase) -
     Only readers of the further breaks are asked; the other acknowledgments stay. Publishes nothing yet.
     """
     row = await _move_to_base(session, asset, row, base)
-    return await _revise_asked_teams(session, asset, row, may_publish=False)
+    return await _revise_asked_teams(session, asset, row, registrants=Registrants(lifts_limit=True))
 
 
 async def _move_to_base(session: Session, asset: Asset, row: Proposal, base: NewBase) -> Proposal:

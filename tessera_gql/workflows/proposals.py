@@ -32,6 +32,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Proposal
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.ask_clock import extend
+from tessera_gql.workflows.carried_answers import describe_answers
 from tessera_gql.workflows.open_proposals import Claim, ProposalOptions, ask_again, find_open_proposal, supersede
 from tessera_gql.workflows.proposal_lifecycle import (
     ProposalDraft,
@@ -100,19 +101,8 @@ async def record_answer(
         carried_from=None,
         overdue_at=None,
     )
-    reads = acknowledgment.reads
-    subject = {"team_id": team_id, "asset_id": asset.id, "acknowledgment_id": acknowledgment.id}
-    rows = [
-        {
-            **subject,
-            **values,
-            "fingerprint": fingerprint,
-            "reads": None if reads is None else reads.get(fingerprint, []),
-            "answered_at": session.now,
-        }
-        for fingerprint in acknowledgment.change_fingerprints
-    ]
-    await answers.replace(session, rows)
+    columns = {**values, "answered_at": session.now, "responded_by": responded_by}
+    await answers.replace(session, describe_answers(asset.id, acknowledgment, columns))
     acknowledged_at = None if response is Response.BLOCKED else session.now
     await registrations.mark_response(session, asset.id, team_id, registration_status(response), acknowledged_at)
     event = ProposalAnswered(
@@ -143,6 +133,9 @@ async def find_substitute(
         actor, delegation, acknowledgment.escalated_to, proposers, session.now
     )
     if substitute is not None:
+        own_answer = acknowledgment.response if acknowledgment.responded_by is None else None
+        is_overdue = acknowledgment.overdue_at is not None
+        delegation_rules.require_replaceable(team.name, own_answer, is_overdue=is_overdue)
         return substitute
     if delegation.delegate is not None and is_allowed(actor, action, delegation.delegate):
         raise Forbidden(

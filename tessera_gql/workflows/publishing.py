@@ -265,7 +265,7 @@ async def _find_skipped_teams(
     if unaffected is None:
         unaffected = proposal_lifecycle.list_unaffected(reached) if reached else frozenset()
     affected = await load_affected_teams(session, context.asset, context.judgement.breaking, unaffected=unaffected)
-    asked = await exclude_proven(session, reached, affected.asked) if reached else affected.asked
+    proven = await exclude_proven(session, context.asset.id, context.judgement.breaking, affected.asked)
     acknowledgments = await proposals.list_acknowledgments(session, [reached.id]) if reached else []
     consented = {
         item.consumer_team_id: {*item.change_fingerprints}
@@ -274,7 +274,7 @@ async def _find_skipped_teams(
     }
     skipped = {
         team: [item for item in reasons.fingerprints if item not in consented.get(team, ())]
-        for team, reasons in asked.items()
+        for team, reasons in proven.asked.items()
     }
     return {team: fingerprints for team, fingerprints in skipped.items() if fingerprints}
 

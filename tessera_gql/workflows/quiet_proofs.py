@@ -3,6 +3,7 @@
 Finding proofs takes a fixed number of statements, however many proposals there are.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,12 +12,13 @@ from uuid import UUID
 from tessera_gql.diff import Change
 from tessera_gql.policy.affected_teams import PathIndex, Reasons, split_read
 from tessera_gql.policy.enums import ReleaseKind, Response
+from tessera_gql.policy.proposal_status import ANSWER_LIFETIME
 from tessera_gql.policy.usage import CoveredSpan, QuietProof, ReaderHistory, are_fields_concerned, prove_quiet
-from tessera_gql.store import proposals, registrations, usage
+from tessera_gql.store import answers, proposals, registrations, usage
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Acknowledgment, Proposal
+from tessera_gql.store.tables import Acknowledgment, Answer, Proposal, Registration
 from tessera_gql.store.usage import TeamReads
-from tessera_gql.workflows.acknowledgment_requests import MAX_PATHS, ReleaseEvidence, path_from_json, reasons_from_row
+from tessera_gql.workflows.acknowledgment_requests import MAX_PATHS, ReleaseEvidence, reasons_from_row
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,35 @@ class ProvenRelease:
     evidence: ReleaseEvidence
 
 
+@dataclass(frozen=True)
+class Stake:
+    """What is at stake for a team: the breaking changes of an asset, and the reasons for which they affect it."""
+
+    asset_id: UUID
+    team_id: UUID
+    breaking: Sequence[Change]
+    reasons: Reasons
+
+    def list_asset_ids(self) -> set[UUID]:
+        """List the assets at which reads concern the team: the changed one, and those that lineage leads to."""
+        return {self.asset_id, *(asset for asset, _ in _list_columns_on_the_way(self))}
+
+    def list_read_asset_ids(self) -> set[UUID]:
+        """List the assets at which a source must have seen the team: each one for whose fields it is asked."""
+        if self.reasons.reads is None:
+            return {self.asset_id}
+        tables = {split_read(text)[0] for texts in self.reasons.reads.values() for text in texts}
+        return {self.asset_id if asset is None else asset for asset in tables}
+
+
+@dataclass(frozen=True)
+class ProvenAsk:
+    """Whom to ask after a look at observed reads, and the answers of the teams that these have released from all."""
+
+    asked: Mapping[UUID, Reasons]
+    released: Mapping[UUID, Answer]
+
+
 async def find_releases(session: Session, rows: Sequence[Proposal]) -> list[ProvenRelease]:
     """Find the migrating teams of open proposals whose migration observed reads prove."""
     by_id = {row.id: row for row in rows if row.status.is_open}
@@ -36,86 +67,123 @@ async def find_releases(session: Session, rows: Sequence[Proposal]) -> list[Prov
         for item in await proposals.list_acknowledgments(session, [*by_id])
         if item.response is Response.MIGRATING and item.released_at is None
     ]
-    reads = await _load_reads(session, [(by_id[item.proposal_id], item) for item in migrating])
-    releases: list[ProvenRelease] = []
-    for item in migrating:
-        row = by_id[item.proposal_id]
-        if (proof := _find_proof(row, item, reads)) is not None:
-            releases.append(ProvenRelease(row, item, _to_evidence(proof)))
-    return releases
-
-
-async def exclude_proven(session: Session, row: Proposal, asked: Mapping[UUID, Reasons]) -> Mapping[UUID, Reasons]:
-    """Leave out teams that observed reads have released, unless they read again or more changes affect them.
-
-    A registration that still declares the fields does not count, but one that is made after the release does.
-    """
-    proven = [
-        item
-        for item in await proposals.list_acknowledgments(session, [row.id])
-        if _has_proof(item) and item.consumer_team_id in asked
+    stakes = {item.id: _to_stake(by_id[item.proposal_id], item) for item in migrating}
+    reads = await _load_reads(session, stakes.values())
+    return [
+        ProvenRelease(by_id[item.proposal_id], item, _to_evidence(proof))
+        for item in migrating
+        if (proof := _find_proof(stakes[item.id], item.responded_at, reads)) is not None
     ]
+
+
+def _to_stake(row: Proposal, item: Acknowledgment) -> Stake:
+    breaking = [Change.from_json(change) for change in row.breaking_changes]
+    return Stake(row.asset_id, item.consumer_team_id, breaking, reasons_from_row(item))
+
+
+async def exclude_proven(
+    session: Session, asset_id: UUID, breaking: Sequence[Change], asked: Mapping[UUID, Reasons], *, is_new: bool = False
+) -> ProvenAsk:
+    """Leave out the changes from which observed reads have released a team, unless it reads again.
+
+    A registration that still declares the fields does not count, but one that is made after the release does. For a new
+    proposal, a proof counts for 90 days behind the time that its sources cover.
+    """
+    proven = await answers.load_proven(session, asset_id, asked) if asked else {}
     if not proven:
-        return asked
-    reads = await _load_reads(session, [(row, item) for item in proven])
-    tables = {table for item in proven for table in _list_read_assets(row, item)}
-    live = await registrations.list_live(session, [row.asset_id, *sorted(tables - {row.asset_id})])
-    excluded: set[UUID] = set()
-    for item in proven:
-        team, until = item.consumer_team_id, datetime.fromisoformat((item.released_by or {})["until"])
-        earlier = reasons_from_row(item)
-        is_same = asked[team].is_covered_by(earlier.reads, earlier.fingerprints)
-        is_read = any(read.observation.last_seen > until for read in _select_concerned(row, item, reads))
-        released_at = item.released_at or until
-        is_declared = any(
-            registered.consumer_team_id == team and registered.registered_at > released_at for registered in live
+        return ProvenAsk(asked, {})
+    stakes = {team: Stake(asset_id, team, breaking, asked[team]) for team in proven}
+    reads = await _load_reads(session, stakes.values())
+    read_assets = {asset for stake in stakes.values() for asset in stake.list_read_asset_ids()}
+    live = await registrations.list_live(session, [asset_id, *sorted(read_assets - {asset_id})])
+    now = session.now if is_new else None
+    remaining, released = dict(asked), dict[UUID, Answer]()
+    for team, stake in stakes.items():
+        settled = _list_settled(stake, proven[team], reads, live, now)
+        if settled == {*stake.reasons.fingerprints}:
+            released[team] = max((proven[team][item] for item in settled), key=lambda row: row.answered_at)
+            del remaining[team]
+        else:
+            remaining[team] = stake.reasons.without(settled)
+    return ProvenAsk(remaining, released)
+
+
+def _list_settled(
+    stake: Stake,
+    proven: Mapping[str, Answer],
+    reads: Mapping[UUID, Sequence[TeamReads]],
+    live: Sequence[Registration],
+    now: datetime | None,
+) -> set[str]:
+    """List the fingerprints of the changes for which the release of a team holds; those of one proof hold together."""
+    by_proof: dict[tuple[datetime | None, str], set[str]] = defaultdict(set)
+    for item in stake.reasons.fingerprints:
+        answer = proven.get(item)
+        if answer is not None and answer.released_by and stake.reasons.is_read_covered(item, answer.reads):
+            by_proof[answer.released_at, answer.released_by["until"]].add(item)
+    settled: set[str] = set()
+    for (released_at, text), fingerprints in by_proof.items():
+        until = datetime.fromisoformat(text)
+        part = Stake(
+            stake.asset_id,
+            stake.team_id,
+            stake.breaking,
+            stake.reasons.without({*stake.reasons.fingerprints} - fingerprints),
         )
-        if is_same and not is_read and not is_declared:
-            excluded.add(team)
-    return {team: reasons for team, reasons in asked.items() if team not in excluded}
+        is_declared = any(
+            row.consumer_team_id == stake.team_id and row.registered_at > (released_at or until) for row in live
+        )
+        if not is_declared and _is_still_quiet(part, until, reads, now):
+            settled |= fingerprints
+    return settled
 
 
-def _has_proof(item: Acknowledgment) -> bool:
-    proof = item.released_by or {}
-    return item.released_at is not None and proof.get("kind") == ReleaseKind.OBSERVATION and "until" in proof
+def _is_still_quiet(
+    stake: Stake, until: datetime, reads: Mapping[UUID, Sequence[TeamReads]], now: datetime | None
+) -> bool:
+    """Return whether nothing was read since a proof, and, given the time, whether its sources cover enough of it."""
+    concerned = _select_concerned(stake, reads)
+    if any(read.observation.last_seen > until for read in concerned):
+        return False
+    spans = (CoveredSpan.from_json(span) for read in concerned for span in read.source.covered)
+    covered = min((span.end for span in spans if span.start <= until <= span.end), default=until)
+    return now is None or now < covered + ANSWER_LIFETIME
 
 
-async def _load_reads(
-    session: Session, requests: Collection[tuple[Proposal, Acknowledgment]]
-) -> dict[UUID, list[TeamReads]]:
-    """Load the reads of the asked teams, by team, at the changed assets and those that lineage leads to."""
-    if not requests:
+async def _load_reads(session: Session, stakes: Collection[Stake]) -> dict[UUID, list[TeamReads]]:
+    """Load the reads of the teams, by team, at the changed assets and those that lineage leads to."""
+    if not stakes:
         return {}
-    asset_ids = {row.asset_id for row, _ in requests} | {
-        asset for row, item in requests for asset, _ in _list_columns_on_the_way(row, item)
-    }
+    asset_ids = {asset for stake in stakes for asset in stake.list_asset_ids()}
     reads: dict[UUID, list[TeamReads]] = {}
-    for read in await usage.load_team_reads(session, asset_ids, {item.consumer_team_id for _, item in requests}):
+    for read in await usage.load_team_reads(session, asset_ids, {stake.team_id for stake in stakes}):
         reads.setdefault(read.team_id, []).append(read)
     return reads
 
 
-def _list_columns_on_the_way(row: Proposal, item: Acknowledgment) -> set[tuple[UUID, str]]:
+def _list_columns_on_the_way(stake: Stake) -> set[tuple[UUID, str]]:
     """List the columns of other tables that the changes reach and that the team reads there.
 
     A path that ends at a table of the team leads there through the column that the team reads. Where no path is
     described, what the team reads stands for that.
     """
-    reads = {split_read(text) for texts in (item.reads or {}).values() for text in texts}
-    fields = {(asset, field) for asset, field in reads if asset is not None and asset != row.asset_id}
+    reads = {split_read(text) for texts in (stake.reasons.reads or {}).values() for text in texts}
+    fields = {(asset, field) for asset, field in reads if asset is not None and asset != stake.asset_id}
     read_assets = {asset for asset, _ in fields}
     steps: set[tuple[UUID, str]] = set()
-    for path in map(path_from_json, item.paths or ()):
+    for path in stake.reasons.paths:
         steps |= {*[step for step in path.steps if step[0] in read_assets][-1:]}
-    is_complete = len(item.paths or ()) < MAX_PATHS
+    is_complete = len(stake.reasons.paths) < MAX_PATHS
     described = {asset for asset, _ in steps} if is_complete else set()
     return steps | {(asset, field) for asset, field in fields if asset not in described}
 
 
-def _find_proof(row: Proposal, item: Acknowledgment, reads: Mapping[UUID, list[TeamReads]]) -> QuietProof[str] | None:
-    concerned = _select_concerned(row, item, reads)
+def _find_proof(
+    stake: Stake, answered_at: datetime | None, reads: Mapping[UUID, Sequence[TeamReads]]
+) -> QuietProof[str] | None:
+    concerned = _select_concerned(stake, reads)
     seen_at = {read.observation.asset_id for read in concerned}
-    if item.responded_at is None or not _list_read_assets(row, item) <= seen_at:
+    if answered_at is None or not stake.list_read_asset_ids() <= seen_at:
         return None
     histories = [
         ReaderHistory(
@@ -126,32 +194,24 @@ def _find_proof(row: Proposal, item: Acknowledgment, reads: Mapping[UUID, list[T
         )
         for read in concerned
     ]
-    return prove_quiet(histories, item.responded_at)
+    return prove_quiet(histories, answered_at)
 
 
-def _list_read_assets(row: Proposal, item: Acknowledgment) -> set[UUID]:
-    """Return the assets at which a source must have seen the team: each one for whose fields it is asked."""
-    if item.reads is None:
-        return {row.asset_id}
-    tables = {split_read(text)[0] for texts in item.reads.values() for text in texts}
-    return {row.asset_id if asset is None else asset for asset in tables}
-
-
-def _select_concerned(row: Proposal, item: Acknowledgment, reads: Mapping[UUID, list[TeamReads]]) -> list[TeamReads]:
-    """Select the reads of a team that the changes of its acknowledgment concern."""
-    fingerprints = set(item.change_fingerprints)
-    changes = [Change.from_json(change) for change in row.breaking_changes if change["fingerprint"] in fingerprints]
-    team_reads = reads.get(item.consumer_team_id, [])
-    at_asset = [read for read in team_reads if read.observation.asset_id == row.asset_id]
+def _select_concerned(stake: Stake, reads: Mapping[UUID, Sequence[TeamReads]]) -> list[TeamReads]:
+    """Select the reads of a team that the changes at stake for it concern."""
+    fingerprints = set(stake.reasons.fingerprints)
+    changes = [change for change in stake.breaking if change.fingerprint in fingerprints]
+    team_reads = reads.get(stake.team_id, [])
+    at_asset = [read for read in team_reads if read.observation.asset_id == stake.asset_id]
     is_concerned = are_fields_concerned(changes, [read.field for read in at_asset])
     concerned = [read for read, holds in zip(at_asset, is_concerned, strict=True) if holds]
-    return concerned + _select_on_the_way(row, item, team_reads)
+    return concerned + _select_on_the_way(stake, team_reads)
 
 
-def _select_on_the_way(row: Proposal, item: Acknowledgment, team_reads: Sequence[TeamReads]) -> list[TeamReads]:
+def _select_on_the_way(stake: Stake, team_reads: Sequence[TeamReads]) -> list[TeamReads]:
     """Select the reads of columns of other tables to which lineage leads; an empty name stands for any column."""
     columns: dict[UUID, PathIndex[None]] = {}
-    for asset, column in _list_columns_on_the_way(row, item):
+    for asset, column in _list_columns_on_the_way(stake):
         columns.setdefault(asset, PathIndex()).add(column.lower(), None)
     return [
         read

@@ -21,9 +21,10 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Registration, new_id
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows.acknowledgment_requests import Registrant, ReleaseEvidence
+from tessera_gql.workflows.acknowledgment_requests import ReleaseEvidence
 from tessera_gql.workflows.archiving import require_live_teams
 from tessera_gql.workflows.debts import settle_corrected
+from tessera_gql.workflows.reopening import Registrants
 from tessera_gql.workflows.teams import require_row_version, resolve_acting_team
 from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
 
@@ -124,8 +125,8 @@ async def unregister(
 async def _update_asked_teams(session: Session, actor: Actor, asset: Asset, row: Registration) -> bool:
     """Update the asked teams of open proposals; return whether there are any."""
     evidence = ReleaseEvidence(ReleaseKind.REGISTRATION, encode_global_id("Registration", row.id))
-    registrant = Registrant(row.consumer_team_id, actor.is_admin)
-    return await update_upstream_proposals(session, [asset.id], evidence, registrant, includes_assets=True)
+    registrants = Registrants(frozenset({row.consumer_team_id}), actor.is_admin)
+    return await update_upstream_proposals(session, [asset.id], evidence, registrants, includes_assets=True)
 
 
 def record_created(session: Session, row: Registration, owner: UUID) -> None:

@@ -10,23 +10,24 @@ from uuid import UUID
 
 from tessera_gql.store import assets, column_edges, proposals
 from tessera_gql.store.session import Session
-from tessera_gql.workflows.acknowledgment_requests import Registrant, ReleaseEvidence
+from tessera_gql.workflows.acknowledgment_requests import ReleaseEvidence
 from tessera_gql.workflows.affected_teams import load_families
 from tessera_gql.workflows.proposal_lifecycle import update_asked_teams
+from tessera_gql.workflows.reopening import Registrants
 
 
 async def update_upstream_proposals(
     session: Session,
     asset_ids: Collection[UUID],
     evidence: ReleaseEvidence | None = None,
-    registrant: Registrant | None = None,
+    registrants: Registrants | None = None,
     *,
     includes_assets: bool = False,
 ) -> bool:
     """Update the asked teams of proposals upstream of the assets, and of the assets themselves if they are included.
 
     Returns whether there are such proposals.
-    The `evidence` is what has changed the readers; see `revise_requests` for the `registrant`.
+    The `evidence` is what has changed the readers; see `revise_requests` for the `registrants`.
     """
     upstream = set(await column_edges.find_upstream(session, [*asset_ids]))
     candidates = upstream | set(asset_ids) if includes_assets else upstream - set(asset_ids)
@@ -38,7 +39,7 @@ async def update_upstream_proposals(
     # An edge or an owner that changes may bring further tables into the reach of these proposals.
     await assets.lock_more(session, open_ids | await load_families(session, [*asset_ids]))
     for asset in sorted(await assets.by_ids(session, sorted(open_ids)), key=lambda row: row.id):
-        await update_asked_teams(session, asset, evidence, registrant)
+        await update_asked_teams(session, asset, evidence, registrants)
     return True
 
 

@@ -16,6 +16,8 @@ from tessera_gql.policy.enums import Outcome, ProposalStatus, Response
 from tessera_gql.store import migration
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import JSON_TYPE, Acknowledgment, Answer, Asset, Contract, Proposal, new_id, table
+from tests.conftest import FixedClock
+from tests.workflows.test_usage import cover, migrating
 from tests.world import ORDERS, World, without
 
 RELEASE_BEFORE = "0006"
@@ -241,3 +243,18 @@ async def test_a_migration_that_was_proven_is_no_answer_after_the_upgrade(old_wo
     await upgrade(world)
     (after,) = await answers_in(world)
     assert (after.team_id, after.response) == (before.team_id, Response.MIGRATING)
+
+
+async def test_proofs_of_open_proposals_hold_after_the_upgrade(old_world: World, clock: FixedClock) -> None:
+    world = World(Database(old_world.database.url, clock=clock))
+    asset, proposal, _ = await migrating(world, clock)
+    await cover(world, clock, 16)
+    (before,) = await answers_in(world)
+    await world.database.dispose()
+    await migration.downgrade(world.database.url, "0010")
+    await migration.upgrade(world.database.url)
+    (after,) = await answers_in(world)
+    assert (after.released_at, after.released_by, after.reads) == (before.released_at, before.released_by, before.reads)
+    await world.register(asset, await world.team("other"), "total")
+    assert await world.asked(proposal) == set()
+    await world.database.dispose()

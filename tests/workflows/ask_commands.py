@@ -147,7 +147,7 @@ class Model(World):
         if self.find_hurt(row.asset, atoms - row.atoms):
             self.extend(row, self.find_end(row.asset))
         row.base, row.atoms = self.contracts[row.asset], atoms
-        self.revise(row)
+        self.revise(row, is_rebase=True)
         self.settle(row, may_publish=False)
 
     def open(
@@ -249,7 +249,7 @@ class Model(World):
         else:
             del self.registrations[team]
         self.correct_debts(asset)
-        self.update_readers(asset, ReleaseKind.MANIFEST)
+        self.update_readers(asset, ReleaseKind.MANIFEST, team, is_sync=True)
 
     def correct_debts(self, asset: str) -> None:
         """A debt of a path ends when the team no longer names the path."""
@@ -280,10 +280,10 @@ class Model(World):
         if deadline is not None and not self.now < deadline <= self.now + timedelta(days=359):
             raise RefusedError("a deadline is in the future, and within a year")
         ask.response, ask.deadline, ask.answered_at = response, deadline, self.now
-        ask.is_overdue = False
+        ask.is_overdue, ask.is_own = False, actor == team
         for atom in ask.atoms:
             paths = None if ask.reads is None else frozenset(path for touched, path in ask.reads if touched == atom)
-            self.answers[team, asset, atom] = Answer(response, deadline, paths, self.now)
+            self.answers[team, asset, atom] = Answer(response, deadline, paths, self.now, ask.is_own)
         self.emit("ANSWERED", team, asset, response)
         self.settle(row)
 
@@ -295,6 +295,8 @@ class Model(World):
         substitutes = {row.asks[team].escalated_to} | ({delegate} if self.now < until else set())
         if actor not in substitutes or actor in (self.owners[row.asset], row.proposer):
             raise RefusedError("this team can't answer for the other one")
+        if row.asks[team].is_own and not row.asks[team].is_overdue:
+            raise RefusedError("the team has answered itself")
 
     # Administrators
 

@@ -52,6 +52,7 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "ACKNOWLEDGMENT_REQUESTED": ("REQUESTED", ("consumer_team_id", "asset_id")),
     "ANSWER_CARRIED": ("CARRIED", ("consumer_team_id", "asset_id", "response")),
     "ACKNOWLEDGMENT_RELEASED": ("RELEASED", ("consumer_team_id", "asset_id", "evidence")),
+    "REOPENING_LIMITED": ("LIMITED", ("consumer_team_id", "asset_id")),
     "PROPOSAL_STATUS_CHANGED": ("STATUS", ("asset_id", "before", "after")),
     "PROPOSAL_ANSWERED": ("ANSWERED", ("consumer_team_id", "asset_id", "response")),
     "SILENCE_COUNTED": ("SILENCE", ("consumer_team_id", "asset_id", "on_silence")),
@@ -203,7 +204,7 @@ class Implementation:
         query = f"select {', '.join(sorted(columns)) or '1 as id'}" + (f" from {asset}" if columns else "")
         report = team_table(f"{name}_{team}", team, "id", depends_on=reads, compiled_code=query)
         parsed = dbt.parse_manifest(of_project(manifest(source(name), report), team))
-        await sync_manifest(session, ANONYMOUS, parsed, SyncOptions(owner=TeamRef(id=self.ids[team])))
+        await sync_manifest(session, self.actor(team), parsed, SyncOptions(owner=TeamRef(id=self.ids[team])))
 
     async def answer(
         self,

@@ -106,9 +106,9 @@ class World:
             self.emit("REQUESTED", team, row.asset)
             return
         covering = [answer for answer in answers if answer is not None]
-        strictest = max(covering, key=lambda answer: STRICTNESS[answer.response])
+        strictest = max(covering, key=lambda answer: (STRICTNESS[answer.response], answer.at))
         same = [answer for answer in covering if answer.response is strictest.response]
-        ask.response, ask.answered_at = strictest.response, strictest.at
+        ask.response, ask.answered_at, ask.is_own = strictest.response, strictest.at, strictest.is_own
         ask.deadline = max((answer.deadline for answer in same if answer.deadline), default=None)
         self.emit("CARRIED", team, row.asset, ask.response)
 
@@ -122,15 +122,28 @@ class World:
         covered = answer.reads is None or (paths is not None and paths <= answer.reads)
         return answer if covered else None
 
-    def revise(self, row: Proposal, evidence: ReleaseKind | None = None) -> None:
+    def revise(
+        self,
+        row: Proposal,
+        evidence: ReleaseKind | None = None,
+        registrant: str | None = None,
+        *,
+        is_sync: bool = False,
+        is_rebase: bool = False,
+    ) -> None:
         """Ask those who are hurt by more than before, and release those who are not hurt any more."""
         hurt = self.find_hurt(row.asset, row.atoms)
         asked = [team for team, reads in hurt.items() if self.needs_request(row, team, reads)]
+        limited = [team for team in asked if not is_rebase and self.is_limited(row, team, hurt[team], registrant)]
+        if registrant in limited and not is_sync:
+            raise RefusedError("the team has reopened it already")
+        self.inform_limited(row, limited)
+        asked = [team for team in asked if team not in limited]
         if asked and row.expires_at <= self.now:
             self.extend(row, self.find_end(row.asset))
         for team in asked:
             self.ask(row, team, hurt[team])
-        for team in hurt.keys() - {*asked}:
+        for team in hurt.keys() - {*asked, *limited}:
             row.asks[team].atoms, row.asks[team].reads = find_atoms(row, hurt[team]), hurt[team]
         for team in row.asks.keys() - hurt.keys():
             if not row.asks[team].is_released:
@@ -164,22 +177,32 @@ class World:
             if not (key[1] == asset and key[2] in removed and team in (None, key[0]))
         }
 
-    def update_readers(self, asset: str, evidence: ReleaseKind | None = None, registrant: str | None = None) -> None:
+    def inform_limited(self, row: Proposal, teams: list[str]) -> None:
+        for team in teams:
+            if not row.asks[team].is_limited:
+                self.emit("LIMITED", team, row.asset)
+            row.asks[team].is_limited = True
+
+    def is_limited(self, row: Proposal, team: str, reads: frozenset[Read] | None, registrant: str | None) -> bool:
+        """Whether a team would reopen an approved proposal by its registrations for the second time."""
+        ask = row.asks.get(team)
+        if ask is None or row.status is not ProposalStatus.APPROVED:
+            return False
+        answers = [self.find_answer(row.asset, team, atom, reads) for atom in find_atoms(row, reads)]
+        agrees = all(answer is not None and answer.response is Response.APPROVED for answer in answers)
+        return not agrees and (ask.is_limited or (ask.is_reopened and team == registrant))
+
+    def update_readers(
+        self, asset: str, evidence: ReleaseKind | None = None, registrant: str | None = None, *, is_sync: bool = False
+    ) -> None:
         """Bring the open proposal of an asset in line with its readers, after what time has done to it."""
         row = self.touch(asset)
         if row is not None:
-            self.revise(row, evidence)
+            self.revise(row, evidence, registrant, is_sync=is_sync)
             if row.status is ProposalStatus.APPROVED and registrant in row.asks:
-                self.limit_reopening(row.asks[registrant])
+                ask = row.asks[registrant]
+                ask.is_reopened = ask.is_reopened or not (ask.is_released or ask.agrees())
             self.settle(row)
-
-    def limit_reopening(self, ask: Ask) -> None:
-        """A team that registers again and again reopens an approved proposal once."""
-        if ask.is_released or ask.agrees():
-            return
-        if ask.is_reopened:
-            raise RefusedError("the team has reopened it already")
-        ask.is_reopened = True
 
     # Status and time
 

@@ -57,6 +57,8 @@ class Ask:
     answered_at: datetime | None = None
     escalated_to: str | None = None
     is_reopened: bool = False
+    is_limited: bool = False
+    is_own: bool = False
     is_overdue: bool = False
     is_released: bool = False
     evidence: ReleaseKind | None = None
@@ -108,6 +110,7 @@ class Answer:
     deadline: datetime | None
     reads: frozenset[str] | None
     at: datetime
+    is_own: bool
 
 
 @dataclass

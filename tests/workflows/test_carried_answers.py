@@ -5,8 +5,11 @@ from datetime import timedelta
 import pytest
 
 from tessera_gql.diff import Mode
+from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.enums import Intent, ProposalStatus, RegistrationStatus, Response
 from tessera_gql.store.tables import Acknowledgment, Asset, Proposal, Team
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows.proposals import AcknowledgmentInput, acknowledge
 from tests.conftest import FixedClock
 from tests.world import World, adding, without
 
@@ -152,3 +155,21 @@ async def test_a_rebase_keeps_the_answers_and_asks_about_what_is_new(world: Worl
     await world.publish(asset, without("note"))
     responses = {item.consumer_team_id: item.response for item in await world.acknowledgments(proposal)}
     assert responses == {world.consumers[0].id: None, late.id: None}  # the first team reads everything
+
+
+async def test_a_carried_answer_keeps_the_delegate_that_gave_it(world: World, clock: FixedClock) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    [team], delegate = world.consumers, await world.team("delegate")
+    async with world.database.write() as session:
+        await session.update_row(Team, team.id, delegate_team_id=delegate.id, delegate_until=clock.now + DAY)
+        await acknowledge(
+            session,
+            Actor("delegate", delegate.id, frozenset({Scope.WRITE})),
+            proposal.id,
+            team=TeamRef(id=team.id),
+            answer=AcknowledgmentInput(YES),
+        )
+    _, carried = await propose(world, asset, "note", "total", supersede=True)
+    assert (carried.response, carried.responded_by) == (None, None)
+    _, carried = await propose(world, asset, "note", supersede=True)
+    assert (carried.response, carried.responded_by) == (YES, delegate.id)

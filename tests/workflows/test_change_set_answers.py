@@ -56,6 +56,7 @@ async def answer(
     *,
     excluded: Sequence[UUID] = (),
     actor: Actor | None = None,
+    replaces_answers: bool = False,
     **values: Any,
 ) -> ChangeSetAnswer:
     async with world.database.write() as session:
@@ -66,6 +67,7 @@ async def answer(
             AcknowledgmentInput(response, **values),
             team=TeamRef(id=team.id),
             excluded=excluded,
+            replaces_answers=replaces_answers,
         )
 
 
@@ -98,13 +100,45 @@ async def test_what_is_left_out_keeps_waiting_and_can_be_answered_differently(wo
     assert await statuses(world, [first]) == [ProposalStatus.REJECTED]
     with pytest.raises(Conflict, match=r"has answered APPROVED to analytics.core.t1, analytics.core.t2 already"):
         await answer(world, reader, excluded=[first.id])
-    changed = await answer(world, reader)
+    with pytest.raises(Conflict, match=r"has answered APPROVED or BLOCKED to .* set `replaceAnswers`"):
+        await answer(world, reader)
+    changed = await answer(world, reader, replaces_answers=True)
     assert [item.proposal_id for item in changed.acknowledgments] == [first.id]
     foreign_asset = await world.asset("analytics.core.other", owner)
     await world.publish(foreign_asset)
     foreign = (await world.propose_retirement(foreign_asset, intent=Intent.ASK)).proposal
     with pytest.raises(Invalid, match="is none of the change set"):
         await answer(world, reader, NO, notes="no", excluded=[foreign.id])
+
+
+async def test_an_answer_leaves_deliberate_ones_and_settles_an_overdue_migration(
+    world: World, clock: FixedClock
+) -> None:
+    _, assets, reader = await read_tables(world)
+    blocked, late, unanswered = await ask(world, assets, expires_at=clock.now + timedelta(days=90))
+    await world.answer(blocked, reader, NO)
+    await world.answer(late, reader, LATER, clock.now + timedelta(days=5))
+    clock.advance(days=6)
+    result = await answer(world, reader)
+    assert {item.proposal_id for item in result.acknowledgments} == {late.id, unanswered.id}
+    assert (await statuses(world, [blocked]))[0] is ProposalStatus.REJECTED
+
+
+async def test_a_delegate_replaces_its_own_answer_but_none_of_the_team(world: World, clock: FixedClock) -> None:
+    _, assets, reader = await read_tables(world, 2)
+    delegate = await world.team("delegate")
+    async with world.database.write() as session:
+        until = clock.now + timedelta(days=20)
+        await session.update_row(Team, reader.id, delegate_team_id=delegate.id, delegate_until=until)
+    rows = await ask(world, assets)
+    await world.answer(rows[0], reader, NO)
+    for_team = World(world.database, Actor("delegate", delegate.id, frozenset({Scope.WRITE})))
+    with pytest.raises(Forbidden, match=r"reader has answered BLOCKED itself, and neither its delegate nor"):
+        await for_team.answer(rows[0], reader, YES)
+    await for_team.answer(rows[1], reader, NO)
+    await for_team.answer(rows[1], reader, YES)
+    await world.answer(rows[1], reader, NO)
+    assert await statuses(world, rows) == [ProposalStatus.REJECTED] * 2
 
 
 async def test_an_answer_that_completes_a_proposal_publishes_it(world: World) -> None:

@@ -10,14 +10,18 @@ from sqlalchemy import delete
 
 from tessera_gql.errors import Conflict, Forbidden
 from tessera_gql.notifications.deadlines import apply_due_deadlines
-from tessera_gql.policy.enums import ProposalStatus, Response
+from tessera_gql.policy.enums import Intent, ProposalStatus, Response
+from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Answer, Asset, ChangeSet, Proposal, Team, table
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import assets as asset_verbs
+from tessera_gql.workflows.assets import AssetDetails
 from tests.conftest import FixedClock
 from tests.store.test_events import assert_chained
 from tests.workflows.test_change_set_answers import KEY, answer, ask, read_tables
 from tests.workflows.test_concurrency import run_concurrently
-from tests.world import World, without
+from tests.world import World, adding, without
 
 pytestmark = pytest.mark.long
 
@@ -64,6 +68,23 @@ async def read_more(world: World, assets: list[Asset], _: FixedClock) -> None:
         await world.register(asset, second_reader)
 
 
+async def rebase(world: World, assets: list[Asset], _: FixedClock) -> None:
+    """Move the proposals to a newer contract, from the last table to the first; the reader is asked about more."""
+    for asset in reversed(assets):
+        await world.publish(asset, adding("more"))
+        await world.publish(asset, without("note"), intent=Intent.ASK)
+
+
+async def transfer(world: World, assets: list[Asset], _: FixedClock) -> None:
+    """Give the tables to their reader and back, from the last to the first; it is asked about none meanwhile."""
+    teams = {team.name: team for team in await world.rows(Team)}
+    for asset in reversed(assets):
+        for owner in (teams["reader"], teams["producers"]):
+            async with world.database.write() as session:
+                details = AssetDetails(owner=TeamRef(id=owner.id))
+                await asset_verbs.update(session, world.actor, AssetRef(id=asset.id), details=details)
+
+
 async def begin_again(world: World, assets: list[Asset]) -> None:
     """End what a trial has left, so that the next one asks anew."""
     for registration in await world.registrations():
@@ -78,7 +99,10 @@ async def begin_again(world: World, assets: list[Asset]) -> None:
         await session.execute(delete(table(Answer)))
 
 
-@pytest.mark.parametrize("rival", [supersede, supersede_in_change_set, withdraw, publish, expire, read_more])
+RIVALS = (supersede, supersede_in_change_set, withdraw, publish, expire, read_more, rebase, transfer)
+
+
+@pytest.mark.parametrize("rival", RIVALS)
 async def test_an_answer_to_a_change_set_and_a_rival_leave_a_state_that_one_order_explains(
     processes: tuple[World, World], clock: FixedClock, rival: Rival
 ) -> None:
@@ -97,6 +121,30 @@ async def test_an_answer_to_a_change_set_and_a_rival_leave_a_state_that_one_orde
     assert_chained(await first.events())
 
 
+async def test_the_last_two_proposals_published_at_once_leave_their_change_set_published_once(
+    processes: tuple[World, World],
+) -> None:
+    first, second = processes
+    owner = await first.team("producers")
+    for trial in range(TRIALS):
+        change_set = await first.change_set(f"repo#{trial}")
+        rows: list[Proposal] = []
+        for number in range(2):
+            asset = await first.asset(f"core.t{trial}_{number}", owner)
+            await first.publish(asset)
+            rows += await ask_in(first, asset, change_set)
+        await run_concurrently(*(world.publish_proposal(row) for world, row in zip(processes, rows, strict=True)))
+        await asyncio.gather(*(apply_due_deadlines(world.database) for world in processes))
+        [after] = [row for row in await second.rows(ChangeSet) if row.id == change_set.id]
+        assert after.status == "PUBLISHED"
+    assert (await first.kinds()).count("CHANGE_SET_PUBLISHED") == TRIALS
+
+
+async def ask_in(world: World, asset: Asset, change_set: ChangeSet) -> list[Proposal]:
+    row = (await world.publish(asset, without("note"), intent=Intent.ASK, change_set_id=change_set.id)).proposal
+    return [row] if row else []
+
+
 async def begin_after(steps: int, call: Awaitable[Any]) -> Any:
     """Begin a call some milliseconds later, so that the trials meet in different places."""
     await asyncio.sleep(steps * 0.004)
@@ -110,7 +158,8 @@ async def check(world: World, reader: Team, rows: list[Proposal]) -> None:
         after = await world.proposal(row.id)
         [request] = [item for item in await world.acknowledgments(row) if item.consumer_team_id == reader.id]
         answers = [item for item in events if item.kind == "PROPOSAL_ANSWERED" and item.proposal_id == row.id]
-        assert len(answers) == (request.response is Response.APPROVED)
+        is_asked_more = len(after.breaking_changes) > len(row.breaking_changes)
+        assert len(answers) == (request.response is Response.APPROVED) or (is_asked_more and len(answers) == 1)
         assert answers or after.status is not ProposalStatus.PUBLISHED
         contract = await world.active(next(item for item in await world.rows(Asset) if item.id == row.asset_id))
         assert contract is not None

@@ -50,7 +50,7 @@ async def costs_of(world: World, consumers: int) -> Costs:
 MOST = {
     "unchanged": 4,
     "compatible": 10,
-    "proposed": 21,
+    "proposed": 22,
     "proposed again": 6,
     "last answer": 16,
     "late registration": 32,

@@ -316,7 +316,7 @@ async def migrating(world: World, clock: FixedClock, *, fields: str = "note") ->
     """A team that reads daily until a proposal, and answers that it migrates."""
     asset = await world.published()
     team, _ = await world.team("finance"), await usage_source(world)
-    await world.register(asset, team, fields)
+    await world.register(asset, team, *filter(None, [fields]))
     await map_principal(world, "bob*", team)
     reads = [("bob", "note", START + number * DAY) for number in range(1, 11)]
     clock.advance(days=11)

@@ -43,7 +43,7 @@ def _build_query(connection: str, model: type[M], team: TeamRef | None) -> Pagin
     return root.build_nested_paginated_query(connection, {"by": build_team_ref(team)}, missing)
 
 
-def acknowledge_change_set(
+def acknowledge_change_set(  # noqa: PLR0913 - the fields of the mutation's input
     change_set: str,
     response: AcknowledgmentResponse,
     *,
@@ -51,16 +51,19 @@ def acknowledge_change_set(
     migration_deadline: datetime | None = None,
     notes: str | None = None,
     except_proposals: Sequence[str] = (),
+    replace_answers: bool = False,
 ) -> Operation[ChangeSetAcknowledgment]:
     """Acknowledge all that waits for a team in a change set, by its key or id, in one transaction.
 
-    The proposals with the ids `except_proposals` keep their acknowledgment. An answer that differs from an earlier one
-    replaces it. Raises Conflict if nothing waits for this answer.
+    The proposals with the ids `except_proposals` keep their acknowledgment, and so do those that the team has answered
+    already, unless `replace_answers` is set. Raises Conflict if nothing waits for an answer.
     """
     values = build_variables(
         response=response, team=build_team_ref(team), migration_deadline=migration_deadline, notes=notes
     )
     if except_proposals:
         values["except"] = [*except_proposals]
+    if replace_answers:
+        values["replaceAnswers"] = True
     root = RootField("acknowledgeChangeSet", ChangeSetAcknowledgment)
     return root.build_idempotent_mutation({"changeSet": build_change_set_ref(change_set), **values})

@@ -194,12 +194,17 @@ class Acknowledgment(Base, table=True):
     escalated_to: UUID | None = foreign_key("core.teams.id", nullable=True, index=True)
     overdue_at: datetime | None = time_column(nullable=True)
     reopened_at: datetime | None = time_column(nullable=True)  # the team's registration reopened an approved proposal
+    limited_at: datetime | None = time_column(nullable=True)  # it would have done so again, and the team is not asked
     notified_at: datetime | None = time_column(nullable=True)
     created_at: datetime = time_column()
 
 
 class Answer(Base, table=True):
-    """The latest answer of a team to one change of an asset. It holds for later proposals with the same change."""
+    """The latest answer of a team to one change of an asset. It holds for later proposals with the same change.
+
+    `responded_by` is the delegate or escalation team that gave it. From `released_at` on, observed reads prove that the
+    migrating team has stopped to read what changes; `released_by` is the evidence.
+    """
 
     __tablename__ = "answers"
     __table_args__ = (sa.Index("ix_answers_asset_id", "asset_id"), {"schema": "workflow"})
@@ -213,6 +218,9 @@ class Answer(Base, table=True):
     migration_deadline: datetime | None = time_column(nullable=True)
     notes: str | None = column(Text, nullable=True)
     answered_at: datetime = time_column()
+    responded_by: UUID | None = foreign_key("core.teams.id", nullable=True, index=True)
+    released_at: datetime | None = time_column(nullable=True)
+    released_by: dict[str, Any] | None = column(JSON_TYPE, nullable=True)
 
 
 class AskPolicyRow(Base, table=True):

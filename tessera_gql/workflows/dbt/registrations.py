@@ -12,6 +12,7 @@ from tessera_gql.workflows.dbt.column_lineage import describe_evidence
 from tessera_gql.workflows.dbt.plan import ManifestPlan
 from tessera_gql.workflows.dbt.readers import DbtRegistration, RegistrationChanges, RegistrationKey
 from tessera_gql.workflows.debts import settle_corrected
+from tessera_gql.workflows.reopening import Registrants
 from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
 
 
@@ -32,7 +33,9 @@ async def apply_registrations(session: Session, plan: ManifestPlan, changes: Reg
     if changed_assets := changes.asset_ids:
         await settle_corrected(session, changed_assets)
         evidence = describe_evidence(plan.state.manifest.project)
-        await update_upstream_proposals(session, changed_assets, evidence, includes_assets=True)
+        team_ids = {team for _, team, _ in changes.created} | {row.consumer_team_id for row, _ in changes.updated}
+        registrants = Registrants(frozenset(team_ids), plan.actor.is_admin, is_sync=True)
+        await update_upstream_proposals(session, changed_assets, evidence, registrants, includes_assets=True)
 
 
 def _owner(row: Registration, owners: Mapping[UUID, UUID]) -> UUID:

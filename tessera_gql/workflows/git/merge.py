@@ -28,6 +28,7 @@ from tessera_gql.workflows.git import history
 from tessera_gql.workflows.git.announcements import merge_announcements
 from tessera_gql.workflows.git.policies import merge_policies
 from tessera_gql.workflows.git.state import PullResult, PullState, locate_errors, parse_enum, require_unique
+from tessera_gql.workflows.reopening import Registrants
 from tessera_gql.workflows.teams import DelegateChange, EscalationChange, SubstituteChanges
 from tessera_gql.workflows.upstream_proposals import lock_with_sources, update_upstream_proposals
 
@@ -203,7 +204,9 @@ async def _merge_registrations(state: PullState, files: Sequence[tuple[str, Asse
     for row in new_rows:
         registration_verbs.record_created(state.session, row, by_id[row.asset_id].owner_team_id)
     if read_ids := {row.asset_id for row in new_rows if row.asset_id in state.had_history}:
-        await update_upstream_proposals(state.session, read_ids, includes_assets=True)
+        team_ids = frozenset(row.consumer_team_id for row in new_rows)
+        registrants = Registrants(team_ids, state.actor.is_admin, is_sync=True)
+        await update_upstream_proposals(state.session, read_ids, registrants=registrants, includes_assets=True)
 
 
 def _to_registration(state: PullState, asset: Asset, entry: RegistrationEntry) -> Registration:
