@@ -140,7 +140,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, none:
 def _choose_widths(lines: Sequence[Sequence[str]], available: int) -> list[int] | None:
     """Choose the widths of columns so that no word is broken; None if they need more than what is available."""
     columns = [*zip(*lines, strict=True)]
-    narrow = [max(cell_len(word) for cell in column for word in cell.split() or [""]) for column in columns]
+    narrow = [max(cell_len(part) for cell in column for part in cell.split() or [""]) for column in columns]
     wide = [max(map(cell_len, column)) for column in columns]
     spare = available - sum(narrow) - GAP * (len(columns) - 1)
     if spare < 0:

@@ -16,18 +16,18 @@ async def load_replacement_warnings(session: Session, asset: Asset, replacement:
     fqns = list_replacement_fqns(replacement)
     if replacement is None or not fqns:
         return []
-    known = {row.fqn_key: row for row in await assets.by_fqns(session, list(filter(None, fqns)))}
-    if assets.key(fqns[0]) in known:
+    assets_by_key = {row.fqn_key: row for row in await assets.by_fqns(session, list(filter(None, fqns)))}
+    if assets.key(fqns[0]) in assets_by_key:
         return []
-    other = next((known[assets.key(fqn)] for fqn in fqns if assets.key(fqn) in known), None)
+    holder = next((assets_by_key[assets.key(fqn)] for fqn in fqns if assets.key(fqn) in assets_by_key), None)
     path = replacement.strip()
-    if other is not None:
-        path = path[len(other.fqn) + 1 :]
-    nearest = await _find_nearest_fields(session, other or asset, path)
+    if holder is not None:
+        path = path[len(holder.fqn) + 1 :]
+    nearest = await _find_nearest_fields(session, holder or asset, path)
     if nearest is None:
         return []
-    described = (other or asset).fqn
-    return [describe_unknown_replacement(replacement, described, nearest, is_asset_known=other is not None)]
+    described = (holder or asset).fqn
+    return [describe_unknown_replacement(replacement, described, nearest, is_asset_known=holder is not None)]
 
 
 async def _find_nearest_fields(session: Session, asset: Asset, path: str) -> list[str] | None:

@@ -2,7 +2,7 @@
 
 Proofs that observed reads have given in open proposals hold from then on.
 
-Revision: 0015
+Revision: 0011
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0015"
+revision = "0011"
 down_revision = "0010"
 branch_labels = None
 depends_on = None
