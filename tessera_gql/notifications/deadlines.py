@@ -52,7 +52,6 @@ async def apply_due_deadlines(database: Database, pool: Pool | None = None) -> i
         interrupted_sets = await change_set_asks.list_interrupted(session, session.now - INTERRUPTED_AFTER)
         deprecated = await deprecations.list_due_reminders(session, session.now)
         unclosed_sets = await change_sets.list_unclosed(session)
-        quiet = await find_quiet_proposals(session)
     for identity in interrupted_sets:  # before silence counts, or lets a proposal expire
         await _run_command(database, pool, identity, complete_notifications, "change set")
     for identity in due:
@@ -65,9 +64,20 @@ async def apply_due_deadlines(database: Database, pool: Pool | None = None) -> i
         await _run_command(database, pool, identity, close_unclosed, "change set")
     for identity in deprecated:
         await _run_command(database, pool, identity, send_reminder, "deprecation")
-    for identity in quiet:
-        await _run_command(database, pool, identity, release_quiet)
+    await _release_quiet_teams(database, pool)
     return len(due)
+
+
+async def _release_quiet_teams(database: Database, pool: Pool | None) -> None:
+    """Release the teams whose migration observed reads prove, page by page of the proposals."""
+    last: UUID | None = None
+    while True:
+        async with database.read() as session:
+            quiet, last = await find_quiet_proposals(session, last)
+        for identity in quiet:
+            await _run_command(database, pool, identity, release_quiet)
+        if last is None:
+            return
 
 
 async def _run_command(

@@ -277,11 +277,13 @@ async def load_team_reads(session: Session, asset_ids: Collection[UUID], team_id
     return [TeamReads(row.team_id, row.field, row, sources[row.source_id]) for row in rows]
 
 
-async def list_provable(session: Session, limit: int, source_id: UUID | None = None) -> list[UUID]:
+async def list_provable(
+    session: Session, limit: int, *, source_id: UUID | None = None, after: UUID | None = None
+) -> list[UUID]:
     """Load the ids of open proposals in which a team migrates that a source has seen reading.
 
     It has read the asset, or anything if lineage leads from that to what the team reads.
-    With a `source_id` only that source counts. Those that expire first come first.
+    With a `source_id` only that source counts. They are in the order of their ids, the next ones `after` one of them.
     """
     acknowledgments, open_proposals = proposals.ACKNOWLEDGMENTS, proposals.TABLE
     has_observation = (
@@ -305,9 +307,8 @@ async def list_provable(session: Session, limit: int, source_id: UUID | None = N
         .exists()
     )
     statement = (
-        select(open_proposals.c.id)
-        .where(proposals.IS_OPEN, is_migrating)
-        .order_by(open_proposals.c.expires_at, open_proposals.c.id)
-        .limit(limit)
+        select(open_proposals.c.id).where(proposals.IS_OPEN, is_migrating).order_by(open_proposals.c.id).limit(limit)
     )
+    if after is not None:
+        statement = statement.where(open_proposals.c.id > after)
     return [row.id for row in await session.rows(statement)]

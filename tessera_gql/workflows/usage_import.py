@@ -19,7 +19,7 @@ from tessera_gql.policy.validation import uniqueness_key
 from tessera_gql.store import assets, contracts, proposals, usage
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Observation, ObservationDay, Principal, Proposal, UsageSource, new_id
+from tessera_gql.store.tables import Observation, ObservationDay, Principal, UsageSource, new_id
 from tessera_gql.store.usage import UsageSourceRef
 from tessera_gql.workflows import proposal_lifecycle
 from tessera_gql.workflows.acknowledgment_requests import release_request
@@ -33,7 +33,7 @@ BATCH_DAYS = 4_000
 """Days of readers that one transaction takes: a fraction of a second."""
 CONTRACTS_AT_ONCE = 200
 MAX_PROOFS = 500
-"""Proposals whose migrating teams are looked at in one transaction."""
+"""Proposals whose migrating teams are looked at in one transaction; an import leaves others to the worker."""
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,7 @@ async def _cover(session: Session, source: UsageSource, span: CoveredSpan) -> No
 
 
 async def _release_proven(session: Session, source_id: UUID) -> None:
-    rows = await proposals.by_ids(session, await usage.list_provable(session, MAX_PROOFS, source_id))
+    rows = await proposals.by_ids(session, await usage.list_provable(session, MAX_PROOFS, source_id=source_id))
     releases = await find_releases(session, rows)
     asset_ids = {item.proposal.id: item.proposal.asset_id for item in releases}
     await assets.lock_by_ids(session, sorted(asset_ids.values()))
@@ -295,10 +295,14 @@ async def _release_proven(session: Session, source_id: UUID) -> None:
         await release_quiet(session, proposal_id)
 
 
-async def find_quiet_proposals(session: Session) -> list[UUID]:
-    """Find open proposals in which observed reads prove a migration; a limited number at a time."""
-    rows: list[Proposal] = await proposals.by_ids(session, await usage.list_provable(session, MAX_PROOFS))
-    return sorted({item.proposal.id for item in await find_releases(session, rows)})
+async def find_quiet_proposals(session: Session, after: UUID | None = None) -> tuple[list[UUID], UUID | None]:
+    """Find open proposals in which observed reads prove a migration, in a page `after` a proposal.
+
+    Returns the proposals, and the last one of the page; None if no other page follows.
+    """
+    page = await usage.list_provable(session, MAX_PROOFS, after=after)
+    releases = await find_releases(session, await proposals.by_ids(session, page))
+    return sorted({item.proposal.id for item in releases}), page[-1] if len(page) == MAX_PROOFS else None
 
 
 async def release_quiet(session: Session, proposal_id: UUID) -> ProposalResult:

@@ -3,10 +3,13 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from tessera_gql.notifications import deadlines
 from tessera_gql.policy.enums import Intent, ProposalStatus, Response
 from tessera_gql.store.tables import Asset, Proposal
 from tests.conftest import FixedClock
-from tests.workflows.test_usage import cover, migrating
+from tests.workflows.test_usage import DAY, HEADER, START, cover, import_log, map_principal, migrating, usage_source
 from tests.world import World, adding, without
 
 
@@ -94,3 +97,26 @@ async def test_a_column_that_comes_back_and_goes_again_is_asked_about_again(worl
     await world.publish(asset)
     clock.advance(hours=1)
     assert await world.asked(await ask(world, asset, without("note"))) == {team.id}
+
+
+async def test_the_worker_looks_at_every_proposal_however_many_one_import_proves(
+    world: World, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tessera_gql.workflows.usage_import.MAX_PROOFS", 1)
+    team, _ = await world.team("finance"), await usage_source(world)
+    await map_principal(world, "bob", team)
+    owner = await world.team("producers")
+    published = [await world.asset(f"shop.core.table_{number}", owner) for number in range(3)]
+    for asset in published:
+        await world.publish(asset)
+        await world.register(asset, team, "note")
+    rows = [f"bob,{asset.fqn},note,{(START + DAY).isoformat()}" for asset in published]
+    clock.advance(days=2)
+    await import_log(world, "\n".join([HEADER, *rows]), covers=(START, clock.now))
+    waiting = [await ask(world, asset, without("note")) for asset in published]
+    for proposal in waiting:
+        await world.answer(proposal, team, Response.MIGRATING, clock.now + 60 * DAY)
+    await cover(world, clock, 20)
+    assert [bool(await world.asked(row)) for row in waiting].count(True) == 2
+    await deadlines.apply_due_deadlines(world.database)
+    assert [await world.asked(row) for row in waiting] == [set(), set(), set()]
