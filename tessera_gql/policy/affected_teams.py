@@ -90,7 +90,8 @@ class Reasons:
         if reads is None:
             return True
         return self.reads is not None and all(
-            item in reads or to_whole_table(item) in reads for item in self.reads.get(fingerprint, ())
+            item in reads or to_whole_table(item) in reads or ("" in reads and split_read(item)[0] is None)
+            for item in self.reads.get(fingerprint, ())
         )
 
     def without(self, fingerprints: Collection[str]) -> "Reasons":

@@ -231,5 +231,11 @@ async def _lock_proposals(
 async def _withdraw_proposals(
     session: Session, actor: Actor, change_set: ChangeSet, is_selected: Callable[[Proposal], bool], reason: str
 ) -> list[Proposal]:
+    """Withdraw the selected proposals that time has not ended yet."""
     locked = await _lock_proposals(session, actor, Action.WITHDRAW_CHANGE_SET, change_set, is_selected)
-    return [await change_status(session, asset, row, ProposalStatus.WITHDRAWN, reason) for asset, row in locked]
+    results = [(asset, await update_status(session, asset, row, may_publish=False)) for asset, row in locked]
+    return [
+        await change_status(session, asset, result.proposal, ProposalStatus.WITHDRAWN, reason)
+        for asset, result in results
+        if result.proposal.status.is_open
+    ]

@@ -88,7 +88,8 @@ async def insert_contracts(
         for contract, (asset, current, draft) in zip(rows, drafts, strict=True)
         if contract.status is ContractStatus.ACTIVE
     ]
-    await update_debts(session, publications, live)
+    if changed_assets := await update_debts(session, publications, live):
+        await _update_upstream_proposals(session, changed_assets)
     changed = {asset.id: {change.fingerprint for change in draft.judgement.changes} for asset, _, draft in drafts}
     if published := {asset: fingerprints for asset, fingerprints in changed.items() if fingerprints}:
         await answers.consume(session, published)
@@ -99,6 +100,13 @@ async def insert_contracts(
     ]
     await follow_contracts(session, followed)
     return rows
+
+
+async def _update_upstream_proposals(session: Session, asset_ids: frozenset[UUID]) -> None:
+    """Update the asked teams of proposals for what the assets are made from: teams read other fields of these now."""
+    from tessera_gql.workflows import upstream_proposals  # noqa: PLC0415 - a proposal that all agree to is published
+
+    await upstream_proposals.update_upstream_proposals(session, asset_ids, published=asset_ids)
 
 
 def _contract_values(session: Session, asset: Asset, current: Contract | None, draft: ContractDraft) -> dict[str, Any]:

@@ -45,10 +45,12 @@ class Publication:
     reason: str | None = None
 
 
-async def update_debts(session: Session, publications: Sequence[Publication], live: Sequence[Registration]) -> None:
+async def update_debts(
+    session: Session, publications: Sequence[Publication], live: Sequence[Registration]
+) -> frozenset[UUID]:
     """Record and settle the debts that contracts cause, with a fixed number of statements.
 
-    `live` are the live registrations of the assets.
+    `live` are the live registrations of the assets. Returns the assets of which teams read other fields now.
     """
     rows_by_asset: dict[UUID, list[Registration]] = defaultdict(list)
     for row in live:
@@ -56,7 +58,7 @@ async def update_debts(session: Session, publications: Sequence[Publication], li
             rows_by_asset[row.asset_id].append(row)
     concerned = [item for item in publications if item.asset.id in rows_by_asset or item.not_asked]
     if not concerned:
-        return
+        return frozenset()
     open_debts: dict[UUID, list[Debt]] = defaultdict(list)
     for debt in await debts.list_open(session, [item.asset.id for item in concerned]):
         open_debts[debt.asset_id].append(debt)
@@ -81,6 +83,8 @@ async def update_debts(session: Session, publications: Sequence[Publication], li
         drafts += [(item, draft) for draft in draft_forced_debts(item.not_asked, item.changes, existing)]
     await _settle(session, settled)
     await _insert(session, drafts)
+    recorded = {item.asset.id for item, draft in drafts if draft.kind in PATH_KINDS}
+    return frozenset(recorded.union(item.asset.id for item, _ in settled))
 
 
 def _registered_paths(rows: Sequence[Registration]) -> frozenset[str]:

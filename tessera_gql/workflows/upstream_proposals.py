@@ -23,14 +23,15 @@ async def update_upstream_proposals(
     registrants: Registrants | None = None,
     *,
     includes_assets: bool = False,
+    published: Collection[UUID] = (),
 ) -> bool:
     """Update the asked teams of proposals upstream of the assets, and of the assets themselves if they are included.
 
-    Returns whether there are such proposals.
+    Returns whether there are such proposals. Those of assets that are `published` at this moment end with that.
     The `evidence` is what has changed the readers; see `revise_requests` for the `registrants`.
     """
     upstream = set(await column_edges.find_upstream(session, [*asset_ids]))
-    candidates = upstream | set(asset_ids) if includes_assets else upstream - set(asset_ids)
+    candidates = upstream.union(asset_ids if includes_assets else ()).difference(published)
     if not candidates:
         return False
     open_ids = {row.asset_id for row in await proposals.list_open(session, sorted(candidates))}

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from tessera_gql.policy.enums import DebtKind, Intent, ProposalStatus, ReleaseKind, Response
+from tessera_gql.policy.enums import ChangeSetStatus, DebtKind, Intent, ProposalStatus, ReleaseKind, Response
+from tests.workflows.ask_lineage import Link, read_paths
 from tests.workflows.ask_model import World
 from tests.workflows.ask_records import (
     YEAR,
@@ -49,6 +50,8 @@ class Model(World):
         change_set: str | None = None,
         expires_at: datetime | None = None,
     ) -> None:
+        if change_set is not None:
+            self.change_sets[change_set] = ChangeSetStatus.OPEN
         row = self.touch(asset, may_publish=False)
         active, is_release = self.active[asset], intent is Intent.RELEASE
         atoms = frozenset() if active is None else breaks(active, schema)
@@ -82,7 +85,7 @@ class Model(World):
         if is_release:
             self.activate(asset, schema)
             self.end_reached(row, schema)
-            self.update_readers(asset)
+            self.update_open({asset})
 
     def end_reached(self, row: Proposal | None, schema: Schema) -> bool:
         """End the proposal whose terms were published in another way."""
@@ -210,6 +213,17 @@ class Model(World):
             self.owners[asset] = owner
             self.update_readers(asset)
 
+    def link(self, source: str, target: str, links: frozenset[Link]) -> None:
+        """Say which columns of a table are made from which of another one; without links nobody knows."""
+        if (source, target) in self.edges:
+            raise RefusedError("the tables are linked already")
+        self.edges[source, target] = links
+        self.update_readers(source)
+
+    def unlink(self, source: str, target: str) -> None:
+        del self.edges[source, target]
+        self.update_readers(source)
+
     # Consumers
 
     def register(self, key: int, asset: str, team: str, via: str | None, fields: frozenset[str] | None) -> None:
@@ -244,10 +258,13 @@ class Model(World):
         row = self.registrations.get(team)
         if columns == (row.fields if row is not None else frozenset()):
             return
+        report = f"{asset}_{team}"
         if columns:
-            self.registrations[team] = Registration(asset, team, f"{asset}_{team}", columns)
+            self.registrations[team] = Registration(asset, team, report, columns)
+            self.owners[report] = self.owners.get(report, team)
+            self.edges[asset, report] = frozenset(Link(name, name, "COPIED") for name in columns)
         else:
-            del self.registrations[team]
+            del self.registrations[team], self.edges[asset, report]
         self.correct_debts(asset)
         self.update_readers(asset, ReleaseKind.MANIFEST, team, is_sync=True)
 
@@ -282,7 +299,7 @@ class Model(World):
         ask.response, ask.deadline, ask.answered_at = response, deadline, self.now
         ask.is_overdue, ask.is_own = False, actor == team
         for atom in ask.atoms:
-            paths = None if ask.reads is None else frozenset(path for touched, path in ask.reads if touched == atom)
+            paths = None if ask.reads is None else read_paths(ask.reads, atom)
             self.answers[team, asset, atom] = Answer(response, deadline, paths, self.now, ask.is_own)
         self.emit("ANSWERED", team, asset, response)
         self.settle(row)

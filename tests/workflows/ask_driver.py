@@ -22,6 +22,7 @@ from tessera_gql.store.tables import (
     Acknowledgment,
     Answer,
     Asset,
+    ChangeSet,
     Contract,
     Debt,
     EventRow,
@@ -43,31 +44,13 @@ from tessera_gql.workflows.dbt.sync import sync_manifest
 from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 from tests.formats.manifests import manifest, source
+from tests.workflows.ask_events import NAMES, REQUESTS, check_change_set_notifications, count_events
+from tests.workflows.ask_lineage import simplify
 from tests.workflows.ask_records import Atom, Policy, Schema
 from tests.workflows.dbt_syncs import of_project, team_table
 from tests.world import World
 
 Snapshot = dict[str, Any]
-NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "ACKNOWLEDGMENT_REQUESTED": ("REQUESTED", ("consumer_team_id", "asset_id")),
-    "ANSWER_CARRIED": ("CARRIED", ("consumer_team_id", "asset_id", "response")),
-    "ACKNOWLEDGMENT_RELEASED": ("RELEASED", ("consumer_team_id", "asset_id", "evidence")),
-    "REOPENING_LIMITED": ("LIMITED", ("consumer_team_id", "asset_id")),
-    "PROPOSAL_STATUS_CHANGED": ("STATUS", ("asset_id", "before", "after")),
-    "PROPOSAL_ANSWERED": ("ANSWERED", ("consumer_team_id", "asset_id", "response")),
-    "SILENCE_COUNTED": ("SILENCE", ("consumer_team_id", "asset_id", "on_silence")),
-    "MIGRATION_OVERDUE": ("OVERDUE", ("consumer_team_id", "asset_id")),
-    "ACKNOWLEDGMENT_ESCALATED": ("ESCALATED", ("consumer_team_id", "asset_id", "escalated_to")),
-    "DEBT_RECORDED": ("DEBT_RECORDED", ("debt_kind", "team_id", "asset_id")),
-    "DEBT_SETTLED": ("DEBT_SETTLED", ("debt_kind", "team_id", "asset_id")),
-    "PROPOSAL_OPENED": ("OPENED", ("asset_id",)),
-    "REMINDER_SENT": ("REMINDER", ("asset_id", "days_before")),
-}
-"""The events that the model knows, and the fields by which they are compared."""
-
-
-REQUESTS = frozenset({"ACKNOWLEDGMENT_REQUESTED", "ANSWER_CARRIED"})
-"""Events that notify no team in a change set, which has an event of its own for each."""
 
 
 def to_json_schema(schema: Schema) -> dict[str, Any]:
@@ -276,6 +259,7 @@ class Implementation:
             debts = await session.list(select(table(Debt)).where(is_open), Debt)
             is_active = table(Contract).c.status == ContractStatus.ACTIVE
             contracts = await session.list(select(table(Contract)).where(is_active), Contract)
+            change_sets = await session.list(select(table(ChangeSet)), ChangeSet)
             live = await session.list(
                 select(table(Registration)).where(table(Registration).c.status != "INACTIVE"), Registration
             )
@@ -287,6 +271,7 @@ class Implementation:
             "debts": sorted(
                 (row.kind.value, self.name(row.team_id), self.name(row.asset_id), row.path) for row in debts
             ),
+            "change sets": {row.key: row.status.value for row in change_sets},
             "active": {
                 self.names[str(row.asset_id)]: row.schema_def for row in contracts if str(row.asset_id) in self.names
             },
@@ -325,7 +310,9 @@ class Implementation:
             "atoms": frozenset(self.atoms[item] for item in ask.change_fingerprints),
             "reads": None
             if reads is None
-            else frozenset((self.atoms[item], path) for item, paths in reads.items() for path in paths),
+            else simplify(
+                frozenset((self.atoms[item], self.name_read(path)) for item, paths in reads.items() for path in paths)
+            ),
             "response": ask.response and ask.response.value,
             "deadline": ask.migration_deadline,
             "due": ask.due_at if ask.response is None else None,
@@ -336,8 +323,13 @@ class Implementation:
 
     def describe_answer(self, row: Answer) -> tuple[Any, ...]:
         key = (self.name(row.team_id), self.name(row.asset_id), self.atoms[row.fingerprint])
-        reads = None if row.reads is None else frozenset(row.reads)
-        return (*key, row.response.value, row.migration_deadline, reads, row.answered_at)
+        reads = None if row.reads is None else frozenset((key[2], self.name_read(read)) for read in row.reads)
+        return (*key, row.response.value, row.migration_deadline, simplify(reads), row.answered_at)
+
+    def name_read(self, read: str) -> str:
+        """Name the table of a read by its fqn."""
+        table_id, colon, path = read.partition(":")
+        return f"{self.names[table_id]}:{path}" if colon else read
 
     async def read_events(self) -> Counter[tuple[str, ...]]:
         """The notifications since the last call; of debts, one for each team and kind."""
@@ -370,24 +362,3 @@ class Implementation:
         if "consumer_team_id" in fields:
             assert (payload["consumer_team_id"] in row.teams) is not is_of_change_set
         return (name, *parts)
-
-
-def check_change_set_notifications(rows: Sequence[EventRow]) -> None:
-    """Each team that a transaction asks in a change set is notified of it once."""
-    asked = {
-        (row.payload["change_set_id"], row.payload["consumer_team_id"])
-        for row in rows
-        if row.kind in REQUESTS and row.payload.get("change_set_id") is not None
-    }
-    notified = [
-        (str(row.entity_id), row.payload["consumer_team_id"])
-        for row in rows
-        if row.kind in {"CHANGE_SET_ACKNOWLEDGMENT_REQUESTED", "CHANGE_SET_ANSWERS_CARRIED"}
-    ]
-    assert {*notified} == asked
-    assert all(row.payload["consumer_team_id"] in row.teams for row in rows if row.kind.startswith("CHANGE_SET_A"))
-
-
-def count_events(events: list[tuple[str, ...]]) -> Counter[tuple[str, ...]]:
-    debts = {event for event in events if event[0].startswith("DEBT")}
-    return Counter([event for event in events if event not in debts]) + Counter(debts)

@@ -4,11 +4,12 @@ It knows columns, teams and days, and nothing of databases, locks or the code th
 is refused leaves everything as it was.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from tessera_gql.policy.enums import DebtKind, OnSilence, ProposalStatus, ReleaseKind, Response
+from tessera_gql.policy.enums import ChangeSetStatus, DebtKind, OnSilence, ProposalStatus, ReleaseKind, Response
+from tests.workflows.ask_lineage import Lineage, Link, covers, name_read, read_paths, simplify
 from tests.workflows.ask_records import (
     STRICTNESS,
     YEAR,
@@ -37,6 +38,7 @@ class World:
     owners: dict[str, str]
     active: dict[str, Schema | None]
     contracts: dict[str, int] = field(default_factory=dict[str, int])
+    edges: dict[tuple[str, str], frozenset[Link]] = field(default_factory=dict[tuple[str, str], frozenset[Link]])
     last: dict[str, Schema] = field(default_factory=dict[str, Schema])
     registrations: dict[int | str, Registration] = field(default_factory=dict[int | str, Registration])
     proposals: list[Proposal] = field(default_factory=list[Proposal])
@@ -46,6 +48,7 @@ class World:
     escalation: dict[str, str] = field(default_factory=dict[str, str])
     policies: dict[str, Policy] = field(default_factory=dict[str, Policy])
     tiers: dict[str, str] = field(default_factory=dict[str, str])
+    change_sets: dict[str, ChangeSetStatus] = field(default_factory=dict[str, ChangeSetStatus])
     events: list[Event] = field(default_factory=list[Event])
 
     def emit(self, *event: str) -> None:
@@ -71,18 +74,50 @@ class World:
                 hurt[row.team] = None
             elif reads:
                 hurt[row.team] = earlier | reads
-        return hurt
+        for team, read in {*self.find_lineage_reads(asset, atoms)}:
+            if (earlier := hurt.get(team, frozenset())) is not None:
+                hurt[team] = earlier | {read}
+        return {team: simplify(reads) for team, reads in hurt.items()}
 
     def find_reads(self, row: Registration, atoms: Collection[Atom]) -> frozenset[Read] | None:
-        if row.fields is None or self.debt_paths(DebtKind.UNKNOWN_FIELD, row.team, row.asset) & row.fields:
+        if self.reads_everything(row):
             return None
         removed = self.debt_paths(DebtKind.REMOVED_FIELD, row.team, row.asset)
         return frozenset(
             (atom, path)
             for atom in atoms
-            for path in row.fields
+            for path in row.fields or ()
             if (atom[1] == path if path in removed else meets(atom[1], path))
         )
+
+    def reads_everything(self, row: Registration) -> bool:
+        unknown = self.debt_paths(DebtKind.UNKNOWN_FIELD, row.team, row.asset)
+        return row.fields is None or bool(unknown & row.fields)
+
+    # Lineage
+
+    @property
+    def lineage(self) -> Lineage:
+        return Lineage(self.edges, self.owners)
+
+    def find_lineage_reads(self, asset: str, atoms: Collection[Atom]) -> Iterator[tuple[str, Read]]:
+        """What the first other team on each path reads, behind tables that the proposing team owns itself."""
+        if not any(source == asset for source, _ in self.edges):
+            return
+        yield from self.lineage.find_owner_reads(atoms, asset, self.registrations.values())
+        for atom in atoms:
+            for table, path in self.lineage.find_reached((asset, atom[1])):
+                for row in self.registrations.values():
+                    if row.asset == table and row.team != self.owners[asset]:
+                        for read in self.find_paths(row, path):
+                            yield row.team, (atom, name_read(asset, table, read))
+
+    def find_paths(self, row: Registration, path: str) -> frozenset[str]:
+        """The fields of a reader that a changed column is, or is a part of; empty for everything."""
+        if self.reads_everything(row):
+            return frozenset({""})
+        present = (row.fields or frozenset()) - self.debt_paths(DebtKind.REMOVED_FIELD, row.team, row.asset)
+        return frozenset(read for read in present if not path or meets(read, path))
 
     # Asking
 
@@ -118,8 +153,8 @@ class World:
             return None
         if answer.deadline is not None and answer.deadline <= self.now:
             return None
-        paths = None if reads is None else {path for touched, path in reads if touched == atom}
-        covered = answer.reads is None or (paths is not None and paths <= answer.reads)
+        paths = None if reads is None else read_paths(reads, atom)
+        covered = answer.reads is None or (paths is not None and covers(answer.reads, paths))
         return answer if covered else None
 
     def revise(
@@ -154,8 +189,11 @@ class World:
         ask = row.asks.get(team)
         if ask is None or ask.is_released:
             return True
-        covered = ask.reads is None or (reads is not None and reads <= ask.reads)
-        return not covered or not find_atoms(row, reads) <= ask.atoms
+        if not find_atoms(row, reads) <= ask.atoms:
+            return True
+        if ask.reads is None or reads is None:
+            return ask.reads is not None
+        return not all(covers(read_paths(ask.reads, atom), read_paths(reads, atom)) for atom in ask.atoms)
 
     def find_end(self, asset: str) -> datetime:
         """When a proposal that is opened now expires."""
@@ -195,6 +233,23 @@ class World:
     def update_readers(
         self, asset: str, evidence: ReleaseKind | None = None, registrant: str | None = None, *, is_sync: bool = False
     ) -> None:
+        """Bring the proposals of an asset, and of those that it is made from, in line with their readers."""
+        self.update_open({asset} | self.lineage.find_upstream(asset), evidence, registrant, is_sync=is_sync)
+
+    def update_open(
+        self,
+        assets: Collection[str],
+        evidence: ReleaseKind | None = None,
+        registrant: str | None = None,
+        *,
+        is_sync: bool = False,
+    ) -> None:
+        """Update the open proposals of assets, in the order in which those were created."""
+        waiting = {row.asset for row in self.proposals if row.status.is_open}
+        for asset in [asset for asset in self.owners if asset in assets and asset in waiting]:
+            self.update_asked(asset, evidence, registrant, is_sync=is_sync)
+
+    def update_asked(self, asset: str, evidence: ReleaseKind | None, registrant: str | None, *, is_sync: bool) -> None:
         """Bring the open proposal of an asset in line with its readers, after what time has done to it."""
         row = self.touch(asset)
         if row is not None:
@@ -231,6 +286,11 @@ class World:
     def end(self, row: Proposal, status: ProposalStatus) -> None:
         self.emit("STATUS", row.asset, row.status, status)
         row.status = status
+        is_last = not any(
+            row_of_set.status.is_open and row_of_set.change_set == row.change_set for row_of_set in self.proposals
+        )
+        if row.change_set is not None and status is ProposalStatus.PUBLISHED and is_last:
+            self.change_sets[row.change_set] = ChangeSetStatus.PUBLISHED
 
     def apply_time(self, row: Proposal) -> None:
         for ask in row.counting:
@@ -327,7 +387,15 @@ class World:
             self.forget(asset, breaks(before, schema))
         self.active[asset] = self.last[asset] = schema
         self.contracts[asset] = self.contracts.get(asset, 0) + 1
-        paths = declared(schema)
+        if self.update_path_debts(asset, before, schema):
+            self.update_open(self.lineage.find_upstream(asset) - {asset})
+        for team, atoms in (skipped or {}).items():
+            for atom in atoms:
+                self.add_debt((DebtKind.FORCED, team, asset, atom))
+
+    def update_path_debts(self, asset: str, before: Schema, schema: Schema) -> bool:
+        """Note which fields readers name in vain; whether that changes, and with it what they read of the asset."""
+        paths, debts = declared(schema), {*self.debts}
         for debt in [debt for debt in self.debts if debt[2] == asset and debt[3] in paths]:
             self.settle_debt(debt)
         for row in self.registrations.values():
@@ -335,9 +403,7 @@ class World:
                 kinds = (DebtKind.REMOVED_FIELD, DebtKind.UNKNOWN_FIELD)
                 if not any((kind, row.team, asset, path) in self.debts for kind in kinds):
                     self.add_debt((kinds[path not in declared(before)], row.team, asset, path))
-        for team, atoms in (skipped or {}).items():
-            for atom in atoms:
-                self.add_debt((DebtKind.FORCED, team, asset, atom))
+        return self.debts != debts
 
     def add_debt(self, debt: Debt) -> None:
         if debt not in self.debts:

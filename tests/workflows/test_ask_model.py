@@ -21,9 +21,12 @@ from tessera_gql.policy.enums import DebtKind, Intent, OnSilence, Response
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Base
 from tests.conftest import FixedClock
-from tests.workflows.ask_commands import Model
-from tests.workflows.ask_driver import Implementation, count_events, to_json_schema
-from tests.workflows.ask_records import Ask, Policy, Proposal, Registration, Schema, breaks, declared
+from tests.workflows.ask_change_sets import ChangeSetModel
+from tests.workflows.ask_events import count_events
+from tests.workflows.ask_group_driver import GroupImplementation
+from tests.workflows.ask_lineage import Link
+from tests.workflows.ask_records import Policy, Proposal, Registration, Schema, breaks, declared
+from tests.workflows.ask_state import describe
 
 pytestmark = pytest.mark.long
 
@@ -31,8 +34,8 @@ FUZZ = os.environ.get("TESSERA_FUZZ", "")
 STEPS = 30
 FULL: Schema = {"a": "string", "b": "string", "c": "integer", "s.x": "string", "s.y": "integer"}
 PATHS = ("a", "b", "c", "s", "s.x", "s.y")
-FIRST, SECOND = "analytics.core.first", "analytics.core.second"
-OWNERS = {FIRST: "owner", SECOND: "rival"}
+FIRST, SECOND, STAGING = "analytics.core.first", "analytics.core.second", "analytics.core.staging"
+OWNERS = {FIRST: "owner", SECOND: "rival", STAGING: "owner"}
 CONSUMERS = ("rival", "one", "two", "three")
 TEAMS = ("owner", *CONSUMERS)
 REPORTS = {f"mart.{team}": team for team in TEAMS}
@@ -93,8 +96,8 @@ class AskHistories(RuleBasedStateMachine):
         self.environment, self.clock, self.dice = environment, FixedClock(), Random(0)
         self.run = environment.runner.run
         self.run(environment.reset())
-        self.code = Implementation(lambda: environment.connect(self.clock))
-        self.model = Model(self.clock.now, OWNERS | REPORTS, dict.fromkeys(OWNERS))
+        self.code = GroupImplementation(lambda: environment.connect(self.clock))
+        self.model = ChangeSetModel(self.clock.now, OWNERS | REPORTS, dict.fromkeys(OWNERS))
         self.numbers = itertools.count()
         self.run(self.code.create(OWNERS | REPORTS, [*TEAMS]))
 
@@ -113,8 +116,11 @@ class AskHistories(RuleBasedStateMachine):
     def begin(self, dice: Random) -> None:
         self.dice = dice
         self.publish_schema(FIRST, FULL)
-        if dice.random() < 0.7:
-            self.publish_schema(SECOND, FULL)
+        for asset in (SECOND, STAGING):
+            if dice.random() < 0.7:
+                self.publish_schema(asset, FULL)
+        for _ in range(3):
+            self.link()
         for command in (self.set_policy, self.choose_substitute, self.choose_substitute):
             command()
         for _ in range(8):
@@ -132,7 +138,11 @@ class AskHistories(RuleBasedStateMachine):
             self.unregister: 1.5,
             self.sync_manifest: 2,
             self.end_or_extend: 3,
+            self.end_change_set: 1.5,
+            self.answer_change_set: 2,
             self.transfer: 0.5,
+            self.link: 2,
+            self.unlink: 1,
             self.acknowledge_debts: 0.5,
             self.choose_substitute: 1.5,
             self.set_policy: 1.5,
@@ -198,9 +208,11 @@ class AskHistories(RuleBasedStateMachine):
         self.do("publish", asset, schema, intent, is_killed=self.is_rare(), **(UNSAID | options))
 
     def register(self) -> None:
+        """Register a reader, a third of them of a table that may be made from the first."""
         team = self.dice.choice(CONSUMERS)
         via = self.dice.choice([None, f"mart.{team}"])
-        self.do("register", next(self.numbers), self.choose_asset(), team, via, self.choose_fields())
+        asset = STAGING if self.dice.random() < 0.3 else self.choose_asset()
+        self.do("register", next(self.numbers), asset, team, via, self.choose_fields())
 
     def change_registration(self) -> None:
         if rows := self.declared_readers():
@@ -246,8 +258,45 @@ class AskHistories(RuleBasedStateMachine):
             until = [self.choose_days(5, 40, 90, 366)] if command == "extend_proposal" else []
             self.do(command, asset, *until, is_killed=self.is_rare())
 
+    def end_change_set(self) -> None:
+        if self.model.change_sets:
+            command = self.dice.choice(["withdraw_change_set", "publish_change_set", "publish_change_set"])
+            self.do(command, self.dice.choice(sorted(self.model.change_sets)), is_killed=self.is_rare())
+
+    def answer_change_set(self) -> None:
+        """Answer what a team has not answered yet, most often all of it."""
+        asks = [(row.change_set, team) for row in self.open_proposals() for team, ask in row.asks.items() if ask.waits]
+        if pairs := sorted((change_set, team) for change_set, team in asks if change_set is not None):
+            change_set, team = self.dice.choice(pairs)
+            rows = [row for row in self.open_proposals() if row.change_set == change_set]
+            if all(team not in row.asks or row.asks[team].waits for row in rows):
+                excluded = [row.asset for row in rows if self.is_rare()]
+                is_migration = self.dice.random() < 0.3
+                response = Response.MIGRATING if is_migration else Response.APPROVED
+                deadline = self.choose_days(5, 45) if is_migration else None
+                self.do("answer_change_set", change_set, team, response, deadline, excluded)
+
     def transfer(self) -> None:
         self.do("transfer", self.choose_asset(), self.dice.choice(TEAMS))
+
+    def link(self) -> None:
+        """Make a table from another one, most often staging from the first, by columns of known lineage or not."""
+        tables = [FIRST, FIRST, FIRST, STAGING, STAGING, SECOND]
+        source, target = self.dice.choice(tables), self.dice.choice([STAGING, STAGING, SECOND, *REPORTS, FIRST])
+        if source != target:
+            links = frozenset(self.choose_link() for _ in range(self.dice.choice([0, 1, 2, 3, 4])))
+            self.do("link", source, target, links)
+
+    def choose_link(self) -> Link:
+        source, target = self.dice.choice(PATHS), self.dice.choice(PATHS)
+        kind = self.dice.choice(["COPIED", "COPIED", "DERIVED", "FILTER", "UNKNOWN"])
+        if kind == "UNKNOWN":
+            return Link("", target, "DERIVED")
+        return Link(source, "" if kind == "FILTER" else source if self.dice.random() < 0.5 else target, kind)
+
+    def unlink(self) -> None:
+        if pairs := sorted(pair for pair in self.model.edges if pair[1] in OWNERS | REPORTS):
+            self.do("unlink", *self.dice.choice(pairs))
 
     def acknowledge_debts(self) -> None:
         if forced := sorted({debt[1:3] for debt in self.model.debts if debt[0] is DebtKind.FORCED}):
@@ -288,47 +337,6 @@ class AskHistories(RuleBasedStateMachine):
         if asked := self.open_proposals():
             self.do("work_partly", self.dice.choice(asked).asset)
             self.run(self.code.restart())
-
-
-def describe(model: Model) -> dict[str, Any]:
-    """The state of the model as `Implementation.read` gives that of the implementation."""
-    return {
-        "proposals": [
-            {
-                "asset": row.asset,
-                "status": row.status.value,
-                "expires": row.expires_at,
-                "atoms": row.atoms,
-                "asks": {team: describe_ask(ask) for team, ask in row.asks.items()},
-            }
-            for row in model.proposals
-        ],
-        "answers": {(*key, row.response.value, row.deadline, row.reads, row.at) for key, row in model.answers.items()},
-        "debts": sorted(
-            (kind.value, team, asset, subject if isinstance(subject, str) else subject[1])
-            for kind, team, asset, subject in model.debts
-        ),
-        "active": {asset: to_json_schema(schema) for asset, schema in model.active.items() if schema is not None},
-        "readers": sorted(
-            (row.asset, row.team, str(None if row.fields is None else sorted(row.fields)))
-            for row in model.registrations.values()
-        ),
-    }
-
-
-def describe_ask(ask: Ask) -> dict[str, Any]:
-    if ask.is_released:
-        return {"released": ask.evidence and ask.evidence.value}
-    return {
-        "atoms": ask.atoms,
-        "reads": ask.reads,
-        "response": ask.response and ask.response.value,
-        "deadline": ask.deadline,
-        "due": ask.due_at if ask.response is None else None,
-        "silence": ask.policy.on_silence.value,
-        "escalated": ask.escalated_to or "",
-        "overdue": ask.is_overdue,
-    }
 
 
 def count_histories(few: int, many: int) -> int:

@@ -11,6 +11,7 @@ from tessera_gql.policy.enums import ChangeSetStatus, Intent, ProposalKind, Prop
 from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store.tables import Asset, ChangeSet, Proposal, Team
 from tessera_gql.workflows import change_sets
+from tests.conftest import FixedClock
 from tests.world import World, adding, without
 
 KEY = "github.com/shop/warehouse#17"
@@ -182,6 +183,16 @@ async def test_a_change_set_of_several_owners_is_withdrawn_by_none_of_them_alone
             await change_sets.withdraw_unneeded(session, key_of(owner), change_set, {foreign.id})
     assert await world.size() == size
     assert await statuses(world, rows) == [ProposalStatus.PENDING, ProposalStatus.PENDING]
+
+
+async def test_a_proposal_that_has_run_out_before_its_change_set_is_withdrawn_has_expired(
+    world: World, clock: FixedClock
+) -> None:
+    _, assets, _ = await two_assets(world)
+    row = await ask(world, assets[0], await world.change_set(KEY))
+    clock.advance(days=31)
+    assert (await world.withdraw_change_set(KEY)).change_set.status is ChangeSetStatus.WITHDRAWN
+    assert (await world.proposal(row.id)).status is ProposalStatus.EXPIRED
 
 
 async def test_a_withdrawn_change_set_ends_its_open_proposals_and_is_opened_again_by_its_key(world: World) -> None:

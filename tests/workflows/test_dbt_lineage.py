@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from tessera_gql.policy.enums import ColumnEdgeKind
+from tessera_gql.policy.enums import ColumnEdgeKind, Intent
 from tessera_gql.store import column_edges
 from tessera_gql.store.tables import Asset, Proposal, Team
 from tests.formats.manifests import column, manifest, table
-from tests.workflows.dbt_syncs import ask, plan, run_sync
-from tests.world import World
+from tests.workflows.dbt_syncs import ask, asset_at, plan, run_sync
+from tests.world import World, without
 
 COPIED, DERIVED, FILTER = ColumnEdgeKind.COPIED, ColumnEdgeKind.DERIVED, ColumnEdgeKind.FILTER
 
@@ -125,3 +125,20 @@ async def test_a_release_publishes_what_its_own_queries_no_longer_read_and_frees
     assert acknowledgment.released_by["kind"] == "MANIFEST"  # type: ignore[index]
     contracts = await world.contracts(mart)
     assert len(contracts) == 1
+
+
+async def test_a_new_edge_of_known_columns_asks_no_team_that_reads_other_columns(world: World) -> None:
+    await synced(world)
+    orders = await asset_at(world, "analytics.core.orders")
+    sales, (contract,) = await world.team("sales"), await world.contracts(orders)
+    await world.register(orders, sales, "coupon")
+    unread = model("mart", "select s.id, 1 as discount from core.stg s", "id", "discount", reads=("stg",))
+    await run_sync(world, manifest(ORDERS, STAGING, unread))
+    proposal = (await world.publish(orders, without("coupon", schema=contract.schema_def), intent=Intent.ASK)).proposal
+    assert proposal is not None
+    events = len(await world.events())
+    query = "select s.id, o.total as discount from core.stg s, core.orders o"
+    await run_sync(world, manifest(ORDERS, STAGING, model("mart", query, "id", "discount", reads=("stg", "orders"))))
+    assert ("orders.total", "mart.discount", COPIED) in await edges_of(world)
+    kinds = {event.kind for event in (await world.events())[events:]}
+    assert not kinds & {"ACKNOWLEDGMENT_REQUESTED", "ACKNOWLEDGMENT_RELEASED"}

@@ -183,3 +183,23 @@ async def test_cycles_end_and_filters_affect_every_column(world: World) -> None:
     (reads,) = await reads_of(world, proposal)
     assert reads is not None
     assert [*reads.values()] == [[f"{marts.id}:total"]]
+
+
+async def test_a_field_that_a_table_on_the_way_has_lost_asks_its_readers_no_more(world: World) -> None:
+    orders, staging, _, finance = await chain(world)
+    await link(world, orders, staging, ("note", "note"))
+    await world.register(staging, finance, "note")
+    proposal = await propose(world, orders, "note")
+    assert await world.asked(proposal) == {finance.id}
+    await world.publish(staging, without("note"), force=True, reason="the table is rebuilt")
+    assert await world.asked(proposal) == set()
+
+
+async def test_an_edge_that_closes_a_cycle_updates_the_proposal_of_its_target(world: World) -> None:
+    orders, staging, _, finance = await chain(world)
+    await link(world, orders, staging, ("note", "total"))
+    await world.register(orders, finance, "total")
+    proposal = await propose(world, orders, "note")
+    assert await world.asked(proposal) == set()
+    await link(world, staging, orders)
+    assert await world.asked(proposal) == {finance.id}

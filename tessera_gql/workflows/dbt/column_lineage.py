@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import time
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -58,6 +58,12 @@ class ColumnLineageChanges:
         edges = {pair: edges for pair, edges in self.edges.items() if pair not in step.edges}
         stamps = {asset: stamp for asset, stamp in self.stamps.items() if asset not in step.stamps}
         return ColumnLineageChanges(edges, stamps, self.warnings)
+
+    def select_pairs(self, pairs: Collection[tuple[UUID, UUID]]) -> "ColumnLineageChanges":
+        """Select the edges of some pairs of dependent and dependency; the hashes of their targets are not selected."""
+        return ColumnLineageChanges(
+            {pair: edges for pair, edges in self.edges.items() if (pair.target, pair.source) in pairs}
+        )
 
     def split(self) -> "list[ColumnLineageChanges]":
         """Split the changes into those of some targets each."""
@@ -185,12 +191,17 @@ async def apply_column_lineage(
 ) -> AsyncGenerator[ColumnLineageChanges]:
     """Write the changes in steps, and yield each. Proposals of upstream tables ask and release teams by them."""
     for step in changes.split():
-        await column_edges.remove_pairs(session, step.edges)
-        await session.insert_many(ColumnEdge, [*_list_rows(session, step)])
+        await write_edges(session, step)
         await _store_stamps(session, step.stamps)
         if targets := {pair.target for pair in step.edges}:
             await update_upstream_proposals(session, targets, describe_evidence(project))
         yield step
+
+
+async def write_edges(session: Session, changes: ColumnLineageChanges) -> None:
+    """Replace the column edges of pairs of assets, and update no proposal yet."""
+    await column_edges.remove_pairs(session, changes.edges)
+    await session.insert_many(ColumnEdge, [*_list_rows(session, changes)])
 
 
 def describe_evidence(project: str | None) -> ReleaseEvidence:

@@ -26,7 +26,7 @@ from tessera_gql.workflows.dbt import assets as manifest_assets
 from tessera_gql.workflows.dbt.ask import open_needed_change_set, withdraw_in_steps
 from tessera_gql.workflows.dbt.assets import NewAsset
 from tessera_gql.workflows.dbt.batches import WHOLE, BatchRules, confirm_plan, run_steps
-from tessera_gql.workflows.dbt.column_lineage import apply_column_lineage, describe_evidence
+from tessera_gql.workflows.dbt.column_lineage import apply_column_lineage, describe_evidence, write_edges
 from tessera_gql.workflows.dbt.compare import build_terms, plan_manifest
 from tessera_gql.workflows.dbt.deprecations import follow_models, load_deprecated_ids
 from tessera_gql.workflows.dbt.lineage import LineageChanges, apply_lineage
@@ -232,6 +232,10 @@ async def _create_tables(sync: _Sync) -> AsyncGenerator[None]:
 
 
 async def _apply_lineage(sync: _Sync, changes: LineageChanges) -> None:
+    """Write edges of tables with the columns of new ones, whose lineage is never unknown in between."""
+    columns = sync.plan.column_lineage.select_pairs({*changes.added})
+    await write_edges(sync.session, columns)
+    sync.plan = replace(sync.plan, column_lineage=sync.plan.column_lineage.without(columns))
     added, removed = await apply_lineage(sync.session, changes, describe_evidence(sync.plan.state.manifest.project))
     sync.count(SyncReport([], dependencies_added=added, dependencies_removed=removed))
 
