@@ -31,7 +31,7 @@ from tessera_gql.store import tables
 from tessera_gql.store.proposals import acknowledgments_by_ids
 from tessera_gql.store.teams import to_delegation
 from tessera_gql.workflows import proposals
-from tessera_gql.workflows.proposal_lifecycle import is_proposal_stale
+from tessera_gql.workflows.proposal_bases import is_proposal_stale
 from tessera_gql.workflows.proposals import AcknowledgmentInput, RetirementRequest
 
 

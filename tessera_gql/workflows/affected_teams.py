@@ -89,3 +89,8 @@ async def lock_family(session: Session, asset: Asset) -> None:
 async def load_families(session: Session, asset_ids: Sequence[UUID]) -> frozenset[UUID]:
     """Load the ids of the assets and of the tables of the same owner that are made from them."""
     return list_family(asset_ids, await column_edges.load_own_edges(session, asset_ids))
+
+
+async def lock_with_sources(session: Session, asset_ids: Collection[UUID]) -> None:
+    """Lock assets whose owner or lineage is about to change, and what they are made from."""
+    await assets.lock_more(session, {*asset_ids, *await column_edges.list_sources(session, [*asset_ids])})

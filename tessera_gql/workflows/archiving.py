@@ -10,8 +10,9 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Team
 from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows.affected_teams import lock_with_sources
+from tessera_gql.workflows.proposal_lifecycle import update_upstream_proposals
 from tessera_gql.workflows.teams import require_owning_team, require_row_version
-from tessera_gql.workflows.upstream_proposals import lock_with_sources, update_upstream_proposals
 
 
 async def archive_asset(

@@ -1,6 +1,6 @@
 """Insert contracts, which happens nowhere else, and retire them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, overload
@@ -22,6 +22,9 @@ from tessera_gql.workflows.affected_teams import load_affected_teams, lock_famil
 from tessera_gql.workflows.debts import Publication, update_debts
 from tessera_gql.workflows.imported_deprecations import end_with_contract, follow_contracts
 from tessera_gql.workflows.teams import require_owning_team
+
+UpdateUpstream = Callable[[Session, Collection[UUID]], Awaitable[None]]
+"""What updates proposals upstream of changed assets: `proposal_lifecycle.update_upstream_of_published`."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +65,20 @@ async def find_base_version(session: Session, asset: UUID, current: Contract | N
     return current.version if current else await contracts.load_highest_version(session, asset)
 
 
-async def insert_contract(session: Session, asset: Asset, current: Contract | None, draft: ContractDraft) -> Contract:
+async def insert_contract(
+    session: Session, asset: Asset, current: Contract | None, draft: ContractDraft, update_upstream: UpdateUpstream
+) -> Contract:
     """Insert one contract; see `insert_contracts`."""
-    return (await insert_contracts(session, [(asset, current, draft)]))[0]
+    return (await insert_contracts(session, [(asset, current, draft)], update_upstream))[0]
 
 
 async def insert_contracts(
-    session: Session, drafts: Sequence[tuple[Asset, Contract | None, ContractDraft]]
+    session: Session, drafts: Sequence[tuple[Asset, Contract | None, ContractDraft]], update_upstream: UpdateUpstream
 ) -> Sequence[Contract]:
-    """Insert contracts and deprecate their predecessors. The caller holds the locks of the assets."""
+    """Insert contracts and deprecate their predecessors. The caller holds the locks of the assets.
+
+    `update_upstream` updates the proposals upstream of assets of which teams read other fields now.
+    """
     before = [current.id for _, current, _ in drafts if current is not None]
     if before:
         await contracts.deprecate(session, before)
@@ -89,7 +97,7 @@ async def insert_contracts(
         if contract.status is ContractStatus.ACTIVE
     ]
     if changed_assets := await update_debts(session, publications, live):
-        await _update_upstream_proposals(session, changed_assets)
+        await update_upstream(session, changed_assets)
     changed = {asset.id: {change.fingerprint for change in draft.judgement.changes} for asset, _, draft in drafts}
     if published := {asset: fingerprints for asset, fingerprints in changed.items() if fingerprints}:
         await answers.consume(session, published)
@@ -100,13 +108,6 @@ async def insert_contracts(
     ]
     await follow_contracts(session, followed)
     return rows
-
-
-async def _update_upstream_proposals(session: Session, asset_ids: frozenset[UUID]) -> None:
-    """Update the asked teams of proposals for what the assets are made from: teams read other fields of these now."""
-    from tessera_gql.workflows import upstream_proposals  # noqa: PLC0415 - a proposal that all agree to is published
-
-    await upstream_proposals.update_upstream_proposals(session, asset_ids, published=asset_ids)
 
 
 def _contract_values(session: Session, asset: Asset, current: Contract | None, draft: ContractDraft) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from tessera_gql.store import assets, column_edges, lineage
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, AssetDependency, new_id
+from tessera_gql.workflows.proposal_lifecycle import update_upstream_proposals
 from tessera_gql.workflows.teams import require_owning_team
-from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
 
 
 async def add(
@@ -31,7 +31,7 @@ async def add(
     row = new_dependency(session, asset, source, type_)
     await session.insert(row, conflict_message="This dependency was added at this moment.")
     record_event(session, DependencyAdded, row, {asset.owner_team_id, source.owner_team_id})
-    await update_upstream_proposals(session, [asset.id])
+    await update_upstream_proposals(session, [source.id], includes_assets=True)
     return row
 
 

@@ -19,13 +19,8 @@ from tessera_gql.store import change_sets, proposals
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal
 from tessera_gql.workflows.ask_clock import apply_time, move_due_dates
-from tessera_gql.workflows.proposal_lifecycle import (
-    ProposalResult,
-    change_status,
-    compare_with_base,
-    rebase,
-    update_status,
-)
+from tessera_gql.workflows.proposal_bases import compare_with_base
+from tessera_gql.workflows.proposal_lifecycle import ProposalResult, change_status, rebase, update_status
 
 NO_LONGER_BREAKS = "its change set no longer breaks this asset"
 

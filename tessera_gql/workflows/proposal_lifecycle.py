@@ -1,5 +1,6 @@
 """The lifecycle of a proposal, from opening to its end. The caller holds the lock of the asset."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,10 +12,9 @@ from tessera_gql.formats.schema_documents import SchemaDocument
 from tessera_gql.policy import compatibility, events, proposal_status, validation
 from tessera_gql.policy.compatibility import Judgement, Terms
 from tessera_gql.policy.enums import Outcome, ProposalKind, ProposalStatus
-from tessera_gql.policy.fingerprints import are_fingerprints_current
 from tessera_gql.policy.proposal_status import TeamResponse
 from tessera_gql.policy.retirement import RETIREMENT_FINGERPRINT
-from tessera_gql.store import answers, assets, contracts, proposals, registrations, teams
+from tessera_gql.store import answers, assets, column_edges, contracts, proposals, registrations
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal, new_id
 from tessera_gql.workflows.acknowledgment_requests import (
@@ -24,11 +24,18 @@ from tessera_gql.workflows.acknowledgment_requests import (
     record_released,
     revise_requests,
 )
-from tessera_gql.workflows.affected_teams import load_affected_teams, lock_family
+from tessera_gql.workflows.affected_teams import load_affected_teams, load_families, lock_family
 from tessera_gql.workflows.ask_clock import apply_time, move_due_dates, to_response
 from tessera_gql.workflows.change_set_status import close_if_published
 from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import ContractDraft, insert_contract, mark_retired, terms_of
+from tessera_gql.workflows.proposal_bases import (
+    NewBase,
+    compare_with_base,
+    find_stale_reason,
+    list_unaffected,
+    proposed_terms,
+)
 from tessera_gql.workflows.quiet_proofs import exclude_proven
 from tessera_gql.workflows.reopening import Registrants
 
@@ -80,18 +87,6 @@ class ProposalResult:
 
     proposal: Proposal
     contract: Contract | None = None
-
-
-@dataclass(frozen=True)
-class NewBase:
-    """The contract that became active after a proposal was opened, and what the proposal breaks of it.
-
-    `further_breaks` are the breaking changes that the proposal does not have yet.
-    """
-
-    contract: Contract
-    judgement: Judgement
-    further_breaks: tuple[Change, ...]
 
 
 async def open_proposal(session: Session, asset: Asset, base: Contract, draft: ProposalDraft) -> ProposalResult:
@@ -178,11 +173,6 @@ async def _revise_asked_teams(
     return await update_status(session, asset, row, may_publish=not is_revised)
 
 
-def list_unaffected(row: Proposal) -> frozenset[UUID]:
-    """List the tables of the owner that no longer read what the proposal changes."""
-    return frozenset(map(UUID, row.unaffected_assets or ()))
-
-
 async def set_unaffected(session: Session, asset: Asset, row: Proposal, unaffected: frozenset[UUID]) -> Proposal:
     """Set the tables of the owner that no longer read what an open proposal changes, and update its asked teams."""
     if unaffected == list_unaffected(row):
@@ -266,46 +256,6 @@ def _record_stale(session: Session, asset: Asset, row: Proposal, reason: str) ->
     session.record(event)
 
 
-async def find_stale_reason(session: Session, asset: Asset, row: Proposal) -> str | None:
-    """Describe what is new since a proposal was opened and read by a team that was not asked; None if nothing is."""
-    if not are_fingerprints_current(row.breaking_changes):
-        return "an earlier version of Tessera GQL found its changes, and the present one finds others"
-    base = await compare_with_base(session, row, await contracts.find_active(session, row.asset_id))
-    if base is None or not base.further_breaks:
-        return None
-    unaffected = list_unaffected(row)
-    asked = (await load_affected_teams(session, asset, base.further_breaks, unaffected=unaffected)).asked
-    if not asked:
-        return None
-    messages = "; ".join(compatibility.summarize_changes(base.further_breaks, limit=5))
-    names = await teams.join_names(session, list(asked))
-    return f"since version {base.contract.version} it also breaks {names}: {messages}"
-
-
-async def is_proposal_stale(session: Session, proposal_id: UUID) -> bool:
-    """Return whether an open proposal breaks something that is new and whose readers were not asked."""
-    row = await proposals.get(session, proposal_id)
-    (asset,) = await assets.by_ids(session, [row.asset_id])
-    return await find_stale_reason(session, asset, row) is not None
-
-
-async def compare_with_base(session: Session, row: Proposal, current: Contract | None) -> NewBase | None:
-    """Compare the terms of a proposal with the active contract; None while that is the one it was opened for.
-
-    A retirement breaks the same readers whatever the contract is.
-    """
-    if current is None or current.id == row.base_contract_id or row.kind is ProposalKind.RETIREMENT:
-        return None
-    judgement = await compare_terms(session.compute, terms_of(current), proposed_terms(row))
-    proposed = {change["fingerprint"] for change in row.breaking_changes}
-    return NewBase(current, judgement, compatibility.find_further_breaks(judgement, proposed))
-
-
-def proposed_terms(row: Proposal) -> Terms:
-    """Return the terms of a proposal of the kind CHANGE."""
-    return Terms(row.proposed_schema, row.guarantees, row.compatibility_mode, known_columns=row.known_columns)
-
-
 async def rebase(session: Session, asset: Asset, row: Proposal, base: NewBase) -> ProposalResult:
     """Compare an open proposal with the active contract instead of an earlier one, and ask about what that adds.
 
@@ -373,6 +323,7 @@ async def publish_approved(session: Session, asset: Asset, row: Proposal, publis
             metadata=row.meta,
             source=SchemaDocument.from_json(row.source) if row.source else None,
         ),
+        update_upstream_of_published,
     )
     reason = f"published as {contract.version}"
     row = await change_status(session, asset, row, ProposalStatus.PUBLISHED, reason, contract_id=contract.id)
@@ -396,3 +347,36 @@ async def release(session: Session, asset: Asset, result: ProposalResult, team: 
     if await find_stale_reason(session, asset, row):
         return result
     return await publish_approved(session, asset, row, team)
+
+
+async def update_upstream_proposals(
+    session: Session,
+    asset_ids: Collection[UUID],
+    evidence: ReleaseEvidence | None = None,
+    registrants: Registrants | None = None,
+    *,
+    includes_assets: bool = False,
+    published: Collection[UUID] = (),
+) -> bool:
+    """Update the asked teams of proposals upstream of the assets, and of the assets themselves if they are included.
+
+    Returns whether there are such proposals. Those of assets that are `published` at this moment end with that.
+    The `evidence` is what has changed the readers; see `revise_requests` for the `registrants`.
+    """
+    upstream = set(await column_edges.find_upstream(session, [*asset_ids]))
+    candidates = upstream.union(asset_ids if includes_assets else ()).difference(published)
+    if not candidates:
+        return False
+    open_ids = {row.asset_id for row in await proposals.list_open(session, sorted(candidates))}
+    if not open_ids:
+        return False
+    # An edge or an owner that changes may bring further tables into the reach of these proposals.
+    await assets.lock_more(session, open_ids | await load_families(session, [*asset_ids]))
+    for asset in sorted(await assets.by_ids(session, sorted(open_ids)), key=lambda row: row.id):
+        await update_asked_teams(session, asset, evidence, registrants)
+    return True
+
+
+async def update_upstream_of_published(session: Session, asset_ids: Collection[UUID]) -> None:
+    """Update the proposals upstream of assets whose contract has changed what teams read of them."""
+    await update_upstream_proposals(session, asset_ids, published=asset_ids)

@@ -34,11 +34,11 @@ from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.ask_clock import extend
 from tessera_gql.workflows.carried_answers import describe_answers
 from tessera_gql.workflows.open_proposals import Claim, ProposalOptions, ask_again, find_open_proposal, supersede
+from tessera_gql.workflows.proposal_bases import find_stale_reason
 from tessera_gql.workflows.proposal_lifecycle import (
     ProposalDraft,
     ProposalResult,
     change_status,
-    find_stale_reason,
     load_responses,
     open_proposal,
     publish_approved,

@@ -25,6 +25,7 @@ from tessera_gql.workflows.ask_clock import to_response
 from tessera_gql.workflows.comparisons import compare_terms, validate_schema
 from tessera_gql.workflows.contracts import ContractDraft, find_base_version, insert_contract, terms_of, update_metadata
 from tessera_gql.workflows.open_proposals import Claim, ProposalOptions
+from tessera_gql.workflows.proposal_bases import list_unaffected
 from tessera_gql.workflows.proposal_lifecycle import change_status
 from tessera_gql.workflows.quiet_proofs import exclude_proven
 from tessera_gql.workflows.teams import require_owning_team
@@ -249,6 +250,7 @@ async def _publish(session: Session, context: PublishContext, outcome: Outcome) 
             metadata=validation.clean_metadata(request.metadata),
             source=request.source,
         ),
+        proposal_lifecycle.update_upstream_of_published,
     )
     if reached is not None:
         reached = await open_proposals.end_reached(session, asset, reached, contract)
@@ -263,7 +265,7 @@ async def _find_skipped_teams(
     """Find the teams that a forced publish hurts and that have not consented to it, with the changes."""
     unaffected = context.request.unaffected_assets
     if unaffected is None:
-        unaffected = proposal_lifecycle.list_unaffected(reached) if reached else frozenset()
+        unaffected = list_unaffected(reached) if reached else frozenset()
     affected = await load_affected_teams(session, context.asset, context.judgement.breaking, unaffected=unaffected)
     proven = await exclude_proven(session, context.asset.id, context.judgement.breaking, affected.asked)
     acknowledgments = await proposals.list_acknowledgments(session, [reached.id]) if reached else []

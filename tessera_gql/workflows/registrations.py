@@ -24,9 +24,9 @@ from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.acknowledgment_requests import ReleaseEvidence
 from tessera_gql.workflows.archiving import require_live_teams
 from tessera_gql.workflows.debts import settle_corrected
+from tessera_gql.workflows.proposal_lifecycle import update_upstream_proposals
 from tessera_gql.workflows.reopening import Registrants
 from tessera_gql.workflows.teams import require_row_version, resolve_acting_team
-from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
 
 MAX_FIELDS = 5_000
 

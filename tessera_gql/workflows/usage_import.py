@@ -23,9 +23,8 @@ from tessera_gql.store.tables import Observation, ObservationDay, Principal, Usa
 from tessera_gql.store.usage import UsageSourceRef
 from tessera_gql.workflows import proposal_lifecycle
 from tessera_gql.workflows.acknowledgment_requests import release_request
-from tessera_gql.workflows.proposal_lifecycle import ProposalResult
+from tessera_gql.workflows.proposal_lifecycle import ProposalResult, update_upstream_proposals
 from tessera_gql.workflows.quiet_proofs import find_releases
-from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
 from tessera_gql.workflows.usage_log import DayReads, ReadsByDay, UsageLog
 from tessera_gql.workflows.usage_sources import load_rules
 

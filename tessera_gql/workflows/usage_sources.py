@@ -13,7 +13,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import PrincipalRule, UsageSource, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.archiving import require_live_teams
-from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
+from tessera_gql.workflows.proposal_lifecycle import update_upstream_proposals
 
 MAX_RULES = 10_000
 

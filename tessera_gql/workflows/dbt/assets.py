@@ -21,6 +21,7 @@ from tessera_gql.workflows.archiving import restore_asset
 from tessera_gql.workflows.assets import record_created
 from tessera_gql.workflows.comparisons import validate_schema_now
 from tessera_gql.workflows.contracts import ContractDraft, insert_contracts
+from tessera_gql.workflows.proposal_lifecycle import update_upstream_of_published
 from tessera_gql.workflows.publishing import require_guarantees
 
 RESOURCE_TYPES = {
@@ -118,7 +119,7 @@ async def insert_first_contracts(session: Session, models: Sequence[tuple[Model,
         mode = model.compatibility_mode or asset.compatibility_mode
         terms = Terms(model.schema, model.guarantees or None, mode, known_columns=model.known_columns)
         drafts.append((asset, None, ContractDraft(terms, FIRST_VERSION, judge(None, terms), asset.owner_team_id)))
-    return await insert_contracts(session, drafts) if drafts else []
+    return await insert_contracts(session, drafts, update_upstream_of_published) if drafts else []
 
 
 def validate_model(model: Model) -> None:

@@ -25,7 +25,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, ColumnEdge
 from tessera_gql.workflows.acknowledgment_requests import ReleaseEvidence
 from tessera_gql.workflows.dbt.state import ManifestCache, ManifestState
-from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
+from tessera_gql.workflows.proposal_lifecycle import update_upstream_proposals
 
 Edge = tuple[str, str, ColumnEdgeKind]
 """The source column, the target column (empty: every column) and the kind."""

@@ -21,7 +21,6 @@ from tessera_gql.store import assets, change_sets, contracts, dbt, events, linea
 from tessera_gql.store.dbt import KnownAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Contract, Proposal
-from tessera_gql.workflows import proposal_lifecycle
 from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import find_base_version, terms_of
 from tessera_gql.workflows.dbt import assets as manifest_assets
@@ -38,6 +37,7 @@ from tessera_gql.workflows.dbt.readers import Consumers
 from tessera_gql.workflows.dbt.removals import TableShape, create_shape, describe_removals
 from tessera_gql.workflows.dbt.state import ManifestCache, contract_columns
 from tessera_gql.workflows.open_proposals import is_agreed
+from tessera_gql.workflows.proposal_bases import find_stale_reason
 
 
 async def plan_manifest(
@@ -313,7 +313,7 @@ class _Comparison:
         is_stale = False
         if has_same_terms and proposal.base_contract_id != table.contract.id:
             (asset,) = await assets.by_ids(self.session, [proposal.asset_id])
-            is_stale = await proposal_lifecycle.find_stale_reason(self.session, asset, proposal) is not None
+            is_stale = await find_stale_reason(self.session, asset, proposal) is not None
         return ProposalFit(
             proposal.status,
             {row.consumer_team_id for row in table.acknowledgments},

@@ -10,7 +10,7 @@ from tessera_gql.store import column_edges, lineage
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import AssetDependency, new_id
 from tessera_gql.workflows.acknowledgment_requests import ReleaseEvidence
-from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
+from tessera_gql.workflows.proposal_lifecycle import update_upstream_proposals
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from tessera_gql.workflows.dbt.column_lineage import describe_evidence
 from tessera_gql.workflows.dbt.plan import ManifestPlan
 from tessera_gql.workflows.dbt.readers import DbtRegistration, RegistrationChanges, RegistrationKey
 from tessera_gql.workflows.debts import settle_corrected
+from tessera_gql.workflows.proposal_lifecycle import update_upstream_proposals
 from tessera_gql.workflows.reopening import Registrants
-from tessera_gql.workflows.upstream_proposals import update_upstream_proposals
 
 
 async def apply_registrations(session: Session, plan: ManifestPlan, changes: RegistrationChanges) -> None:

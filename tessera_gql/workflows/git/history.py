@@ -19,6 +19,7 @@ from tessera_gql.store.tables import Asset, Contract
 from tessera_gql.workflows.comparisons import validate_schema_now
 from tessera_gql.workflows.contracts import ContractDraft, insert_contracts, retire, terms_of
 from tessera_gql.workflows.git.state import PullState, locate_errors, parse_enum, require_unique
+from tessera_gql.workflows.proposal_lifecycle import update_upstream_of_published
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract, require_guarantees
 
 RESTORE_REASON = "restored from git"
@@ -39,7 +40,7 @@ async def merge_contracts(state: PullState, files: Sequence[tuple[str, AssetFile
         else:
             drafts += [(asset, None, release) for release in _restore_history(state, path, file)]
     if drafts:
-        await insert_contracts(state.session, drafts)
+        await insert_contracts(state.session, drafts, update_upstream_of_published)
     state.count("contracts_restored", len(drafts))
 
 

@@ -23,14 +23,15 @@ from tessera_gql.workflows import archiving, dependencies
 from tessera_gql.workflows import assets as asset_verbs
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
+from tessera_gql.workflows.affected_teams import lock_with_sources
 from tessera_gql.workflows.assets import AssetDetails
 from tessera_gql.workflows.git import history
 from tessera_gql.workflows.git.announcements import merge_announcements
 from tessera_gql.workflows.git.policies import merge_policies
 from tessera_gql.workflows.git.state import PullResult, PullState, locate_errors, parse_enum, require_unique
+from tessera_gql.workflows.proposal_lifecycle import update_upstream_proposals
 from tessera_gql.workflows.reopening import Registrants
 from tessera_gql.workflows.teams import DelegateChange, EscalationChange, SubstituteChanges
-from tessera_gql.workflows.upstream_proposals import lock_with_sources, update_upstream_proposals
 
 
 async def merge_files(session: Session, actor: Actor, files: Sequence[tuple[str, GitFile]]) -> PullResult:
