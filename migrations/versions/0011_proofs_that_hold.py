@@ -51,9 +51,10 @@ ANSWER = {
 
 
 def copy_responders() -> None:
-    answers, acknowledgments = qualified("workflow", "answers"), qualified("workflow", "acknowledgments")
-    responder = f"SELECT responded_by FROM {acknowledgments} WHERE id = {answers}.acknowledgment_id"  # noqa: S608
-    op.execute(f"UPDATE {answers} SET responded_by = ({responder})")  # noqa: S608 - constants
+    answers = table("answers", acknowledgment_id=sa.Uuid(), responded_by=sa.Uuid())
+    asks = table("acknowledgments", id=sa.Uuid(), responded_by=sa.Uuid())
+    responder = sa.select(asks.c.responded_by).where(asks.c.id == answers.c.acknowledgment_id)
+    op.execute(sa.update(answers).values(responded_by=responder.scalar_subquery()))
 
 
 def copy_proofs() -> None:

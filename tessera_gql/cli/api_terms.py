@@ -57,6 +57,7 @@ COMMAND_TERMS: Mapping[str, str] = {
     "Use the `id` of a Debt as an answer gives it": "`tessera debts` lists the ids",
     "in `after` is not the cursor": "in --after is not the cursor",
     "use a `cursor` that you got": "use one that `tessera watch --json` printed",
+    "set `replaceAnswers` to give all of them another answer": "give all of them another answer with --replace",
     "what `except` leaves out": "what --except leaves out",
     "leave `retireRemoved` and `createTeams` out": "leave --retire-removed and --create-teams out",
     "Give `team`, or": "Give --team, or",

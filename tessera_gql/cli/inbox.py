@@ -84,6 +84,9 @@ def ack(  # noqa: PLR0913, PLR0917 - the options of a command
         list[str] | None,
         typer.Option("--except", metavar="PROPOSAL|FQN", help="Leave this one of the change set out; repeatable."),
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the answers that the team has given in the change set.")
+    ] = False,
     team: TeamOption = None,
     until: Annotated[datetime | None, typer.Option(help="Deadline of the migration; required for MIGRATING.")] = None,
     notes: Annotated[str | None, typer.Option(help="Notes for the owner of the asset.")] = None,
@@ -97,23 +100,27 @@ def ack(  # noqa: PLR0913, PLR0917 - the options of a command
     """
     if change_set is not None and response is None:
         reference, response = None, reference
-    _require_subject(reference, change_set, except_)
+    _require_subject(reference, change_set, except_, replaces=replace)
     chosen, deadline = _read_answer(response, until, migrate_until, approve=approve, block=block)
     answer = _Answer(chosen, deadline, team, notes)
     with connect() as client:
         if change_set is None:
             _acknowledge_proposal(client, reference or "", answer, as_json=as_json)
         else:
-            _acknowledge_change_set(client, change_set, answer, except_ or (), as_json=as_json)
+            _acknowledge_change_set(client, change_set, answer, except_ or (), replaces=replace, as_json=as_json)
 
 
-def _require_subject(reference: str | None, change_set: str | None, excluded: Sequence[str] | None) -> None:
+def _require_subject(
+    reference: str | None, change_set: str | None, excluded: Sequence[str] | None, *, replaces: bool
+) -> None:
     if (reference is None) == (change_set is None):
         raise fail(
             "Say what is answered, one of them: a proposal (its id, or the fqn of its asset), or --change-set KEY."
         )
     if excluded and change_set is None:
         raise fail("--except leaves proposals of a change set out: give --change-set KEY as well.")
+    if replaces and change_set is None:
+        raise fail("An answer to one proposal replaces the earlier one anyway: --replace needs --change-set KEY.")
 
 
 def _read_answer(
@@ -148,10 +155,10 @@ def _acknowledge_proposal(client: TesseraClient, reference: str, answer: _Answer
 
 
 def _acknowledge_change_set(
-    client: TesseraClient, key: str, answer: _Answer, excluded: Sequence[str], *, as_json: bool
+    client: TesseraClient, key: str, answer: _Answer, excluded: Sequence[str], *, replaces: bool, as_json: bool
 ) -> None:
     proposals = [resolve_proposal_id(client, item) for item in excluded]
-    result = client.acknowledge_change_set(key, except_proposals=proposals, **vars(answer))
+    result = client.acknowledge_change_set(key, except_proposals=proposals, replace_answers=replaces, **vars(answer))
     if as_json:
         print_json(result)
         return

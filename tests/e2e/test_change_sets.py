@@ -99,7 +99,8 @@ def test_a_team_answers_a_change_set_with_one_command(shell: Shell, tmp_path: Pa
         "ack", "APPROVED", "--change-set", key, "-t", reader, "--except", second
     )
     until = (datetime.now(UTC) + timedelta(days=60)).date().isoformat()
-    assert shell(*answer, "--migrate-until", until).count("MIGRATING") == 2
+    assert "another answer with --replace" in shell.refused(*answer, "--migrate-until", until)
+    assert shell(*answer, "--migrate-until", until, "--replace").count("MIGRATING") == 2
     assert shell("inbox", "-t", reader) == ""
     shell("unregister", second, "-t", reader)
     assert f"{reader}\tMIGRATING, no longer asked\t{until}T00:00Z\t-\t" in shell("proposal", second)

@@ -157,7 +157,7 @@ async def test_the_pull_request_page_is_one_request_with_a_fixed_number_of_state
     assert len(proposal["breakingChanges"][0]["teams"]) == consumers + 1
     assert proposal["viewerCanAcknowledge"] is True
     assert proposal["viewerCanPublish"] is False
-    assert len(statements) == 17
+    assert len(statements) == 18
 
 
 @pytest.mark.parametrize("size", [1, 5])
