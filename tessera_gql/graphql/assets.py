@@ -58,6 +58,7 @@ class Asset(Node):
         description="Whether an administrator has set the tier; otherwise it is a suggestion without effect."
     )
     created_at: datetime = strawberry.field(description="The time at which the asset was created.")
+    updated_at: datetime = strawberry.field(description="The time of the latest change of the asset itself.")
     archived_at: datetime | None = strawberry.field(
         description="The time at which the asset was archived; null while it can be published and read."
     )

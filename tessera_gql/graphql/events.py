@@ -14,7 +14,15 @@ from tessera_gql.errors import Invalid
 from tessera_gql.graphql.connections import Connection, connection_field, define_listing, parse_page_request
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.enums import EventKind
-from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by, or_none
+from tessera_gql.graphql.filters import (
+    DateTimeFilter,
+    EnumFilter,
+    IdFilter,
+    StringFilter,
+    filter_by,
+    filter_input,
+    or_none,
+)
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
@@ -33,7 +41,7 @@ class IdListFilter:
     has: strawberry.ID | None = strawberry.field(default=UNSET, description="Accept lists that contain this id.")
 
 
-@strawberry.input(description="Conditions on events; an event must meet all of them.")
+@filter_input("Conditions on events; an event must meet all of them.")
 class EventFilter:
     kind: EnumFilter[EventKind] | None = filter_by("kind", "The kind of the event.")
     asset: IdFilter | None = filter_by("asset_id", "The asset that the event is about.", type_name="Asset")

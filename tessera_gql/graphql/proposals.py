@@ -85,6 +85,7 @@ class Proposal(Node):
         description="The time at which the proposal expires unless all asked teams consent before."
     )
     resolved_at: datetime | None = strawberry.field(description="The time of the end; null while it is open.")
+    updated_at: datetime = strawberry.field(description="The time of the latest change of the proposal itself.")
     row_version: int = strawberry.field(
         description="A number that rises with every change of the proposal itself; for `expectedRowVersion`."
     )

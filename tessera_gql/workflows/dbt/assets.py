@@ -100,6 +100,7 @@ async def create_assets(
             "archived_at": None,
             "row_version": 1,
             "created_at": session.now,
+            "updated_at": session.now,
         }
         values.append(own_columns | from_dbt)
     created = await session.insert_many(
