@@ -33,6 +33,8 @@ TIME = sa.DateTime(timezone=True)
 ASSETS_PER_STEP = 100
 REPORT_INTERVAL = 1_000
 MAX_SECONDS = 900.0
+MAX_LABEL = 100
+MAX_LABELS = 50
 CHANGED = (
     ("core", "teams", "created_at"),
     ("core", "assets", "created_at"),
@@ -234,12 +236,11 @@ def copy_tags() -> None:
     for identity, meta in op.get_bind().execute(sa.select(assets.c.id, assets.c.meta)):
         members = (json.loads(meta) if isinstance(meta, str) else meta).get("dbt")
         tags = members.get("tags") if isinstance(members, dict) else None
-        names = {
-            label_key(tag): tag.strip() for tag in tags or () if isinstance(tag, str) and 0 < len(tag.strip()) <= 100
-        }
+        texts = [tag.strip() for tag in tags or () if isinstance(tag, str)]
+        names = {label_key(text): text for text in texts if 0 < len(text) <= MAX_LABEL}
         values += [
             {"asset_id": identity, "name_key": key, "name": name, "origin": "DBT_MANIFEST"}
-            for key, name in sorted(names.items())[:100]
+            for key, name in sorted(names.items())[:MAX_LABELS]
         ]
     insert("asset_labels", values)
 

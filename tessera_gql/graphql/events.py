@@ -130,11 +130,13 @@ class Event(Node):
 class EventConnection(Connection[Event]): ...
 
 
-def events_connection(parent_column: str | None = None, *, description: str) -> Any:
+def events_connection(parent_column: str | None = None, *, description: str, is_latest_first: bool = False) -> Any:
     """Declare a connection of all events, or of those whose parent column equals the id of the parent row."""
 
+    listing = replace(EVENTS, descending=is_latest_first)
+
     async def load(root: Any, info: Info, *, after: Any, before: Any, **arguments: Any) -> Any:
-        page_request = parse_page_request(EVENTS, arguments)
+        page_request = parse_page_request(listing, arguments)
         bounds = _cursor_conditions(or_none(after), or_none(before), descending=page_request.is_descending)
         column, key = (parent_column, root.row.id) if parent_column else (None, None)
         bounded_request = replace(page_request, conditions=page_request.conditions + bounds)
@@ -148,7 +150,7 @@ def events_connection(parent_column: str | None = None, *, description: str) -> 
             load_count=lambda: info.context.loaders.counts(EVENTS.source, column, count_request).load(key),
         )
 
-    return connection_field(load, EVENTS, description, nested=parent_column is not None)
+    return connection_field(load, listing, description, nested=parent_column is not None)
 
 
 def _cursor_conditions(after: str | None, before: str | None, *, descending: bool) -> tuple[Condition, ...]:

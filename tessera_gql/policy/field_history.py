@@ -139,6 +139,8 @@ class FieldHistoryIndex:
         before: tuple[datetime, UUID] | None = None
         renames = 0
         while (row := self._find_latest(path, before)) is not None:
+            if changes and changes[-1].kind is FieldChangeKind.ADDED and row.kind is not FieldChangeKind.REMOVED:
+                break  # the field was not there before
             changes.append(row)
             before = _position(row)
             if added is None and row.kind is FieldChangeKind.ADDED:

@@ -53,7 +53,7 @@ COLUMNS = """
 query ($asset: AssetRef!) {
   asset(by: $asset) {
     fqn viewerCanPublish
-    fields { path type required nullable readerCount readers { name } }
+    fields { nodes { path type required nullable readerCount readers { name } } }
     upstream { edges { degree node { fqn } } }
     downstream(depth: 10) { totalCount edges { degree node { fqn owner { name } currentContract { version } } } }
     consumers { nodes { name } }

@@ -76,6 +76,7 @@ async def inputs(private: VisibilityScenario, team: Team, other_team: Team) -> d
         "updateAsset": {"asset": asset, "metadata": {"a": number}},
         "renameAsset": {"asset": idle_asset, "fqn": f"shop.renamed.n{number}"},
         "setAssetTier": {"asset": idle_asset, "tier": Enum("HIGH")},
+        "setLabels": {"asset": idle_asset, "labels": ["pii"]},
         "archiveAsset": {"asset": idle_asset},
         "unarchiveAsset": {"asset": idle_asset},
         "archiveTeam": idle_team,

@@ -15,8 +15,9 @@ from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy.access import Action, Actor, authorize_for_own_teams
 from tessera_gql.policy.enums import Intent
 from tessera_gql.policy.events import ManifestSynced
+from tessera_gql.policy.labels import select_labels
 from tessera_gql.policy.table_state import TableState
-from tessera_gql.store import assets, contracts
+from tessera_gql.store import assets, contracts, labels
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, ChangeSet, new_id
@@ -49,6 +50,7 @@ from tessera_gql.workflows.dbt.report import (
     to_removal,
     to_result,
 )
+from tessera_gql.workflows.labels import follow_manifest_labels
 from tessera_gql.workflows.proposals import RetirementRequest, propose_retirement, withdraw
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 
@@ -282,6 +284,7 @@ async def _publish_all(sync: _Sync) -> AsyncGenerator[None]:
     without_contract = [plan.ids[model.fqn] for model in models if plan.tables[model.fqn].contract is None]
     deprecated = await load_deprecated_ids(session, rows)
     never_published = await contracts.find_never_published(session, without_contract)
+    known_labels = await labels.list_by_assets(session, [*rows]) if rows else []
     for number, model in enumerate(models):
         sync.report_progress(Phase.PUBLISH, number, len(models))
         table, asset = plan.tables[model.fqn], rows[plan.ids[model.fqn]]
@@ -290,6 +293,7 @@ async def _publish_all(sync: _Sync) -> AsyncGenerator[None]:
             async with _handle_refusal(sync, table):
                 await _publish_table(sync, table, asset, is_first=asset.id in never_published)
                 await follow_models(session, plan, [(model, asset)], deprecated)
+                await follow_manifest_labels(session, {asset.id: select_labels(model.labels)}, known_labels)
         sync.finish(model.fqn)
         yield
 
