@@ -133,7 +133,8 @@ def add_times() -> None:
     for schema, table, value in CHANGED:
         column = sa.Column("updated_at", TIME, server_default=epoch, nullable=False)
         op.add_column(table, column, schema=schema_name(schema))
-        op.execute(f"UPDATE {qualified(schema, table)} SET updated_at = {value}")  # noqa: S608 - constants
+        target = sa.table(table, sa.column("updated_at"), schema=schema_name(schema))
+        op.execute(sa.update(target).values(updated_at=sa.literal_column(value)))
         create_index(schema, table, "updated_at", ("updated_at", "id"))
 
 

@@ -1,9 +1,13 @@
 """What a user interface needs of lists: filters and orders of assets, fields, proposals and lineage."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from tessera_gql.graphql.ids import global_id
+from tessera_gql.policy.enums import ColumnEdgeKind, Response
+from tessera_gql.store.tables import ColumnEdge
 from tests.conftest import FixedClock
 from tests.graphql.conftest import Ask
 from tests.world import ORDERS, World, adding, without
@@ -176,3 +180,154 @@ async def test_a_field_names_the_contract_and_the_proposal_that_added_and_change
     assert (total["kind"], total["contract"]["version"]) == ("CHANGED", "2.0.0")
     assert total["proposal"] == {"reason": "vouchers"}
     assert data["fieldChanges"]["nodes"] == [{"path": "note", "contract": {"version": "3.0.0"}}]
+
+
+TIMELINE = """
+query ($by: AssetRef!, $filter: EventFilter, $after: String) {
+  asset(by: $by) { history(first: 3, filter: $filter, after: $after) {
+    totalCount nodes { kind } pageInfo { hasNextPage endCursor }
+  } }
+}
+"""
+
+
+async def test_the_timeline_of_an_asset_is_its_events_the_latest_first(world: World, ask: Ask) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    await world.answer(proposal, world.consumers[0], Response.APPROVED)
+    await world.publish_proposal(proposal)
+    expected = [event.kind for event in await world.events() if event.asset_id == asset.id][::-1]
+    kinds, after = [], None
+    while True:
+        page = (await ask(TIMELINE, by=BY, after=after))["asset"]["history"]
+        kinds += [node["kind"] for node in page["nodes"]]
+        assert page["totalCount"] == len(expected)
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+        after = page["pageInfo"]["endCursor"]
+    assert kinds == expected
+    answers = (await ask(TIMELINE, by=BY, filter={"kind": {"in": ["PROPOSAL_ANSWERED"]}}))["asset"]["history"]
+    assert [node["kind"] for node in answers["nodes"]] == ["PROPOSAL_ANSWERED"]
+    others = {"not": {"kind": {"eq": "PROPOSAL_ANSWERED"}}}
+    assert (await ask(TIMELINE, by=BY, filter=others))["asset"]["history"]["totalCount"] == len(expected) - 1
+
+
+ASKS = """
+query ($filter: TeamAcknowledgmentFilter) {
+  team(by: {name: "finance"}) {
+    acknowledgments(filter: $filter, orderBy: {field: DUE_AT, direction: DESC}) { nodes { proposal { asset { fqn } } } }
+  }
+}
+"""
+
+
+async def test_asks_of_a_team_are_filtered_by_all_that_a_screen_offers(
+    world: World, ask: Ask, clock: FixedClock
+) -> None:
+    finance, ids = await world.team("finance"), {}
+    for letter in "ab":
+        owner = await world.team(f"owner-{letter}")
+        asset = await world.asset(f"shop.core.{letter}", owner)
+        await world.publish(asset)
+        await world.register(asset, finance)
+        change_set = await world.change_set(f"pull/{letter}")
+        proposal = (await world.publish(asset, without("note"), change_set_id=change_set.id)).proposal
+        assert proposal is not None
+        rows = {"asset": ("Asset", asset), "owner": ("Team", owner), "changeSet": ("ChangeSet", change_set)}
+        ids[letter] = {name: global_id(kind, row.id) for name, (kind, row) in rows.items()}
+        clock.advance(days=2)
+    await world.answer(proposal, finance, Response.APPROVED)
+
+    async def listed(filter_: Any) -> list[str]:
+        nodes = (await ask(ASKS, filter=filter_))["team"]["acknowledgments"]["nodes"]
+        return [node["proposal"]["asset"]["fqn"][-1] for node in nodes]
+
+    assert await listed({}) == ["b", "a"]
+    assert await listed({"response": {"eq": "APPROVED"}}) == ["b"]
+    assert await listed({"state": {"eq": "AWAITED"}}) == ["a"]
+    assert await listed({"or": [{"state": {"eq": "AWAITED"}}, {"owner": {"eq": ids["b"]["owner"]}}]}) == ["b", "a"]
+    for name in ("asset", "owner", "changeSet"):
+        assert await listed({name: {"eq": ids["a"][name]}}) == ["a"]
+    assert await listed({"dueAt": {"lt": (clock() + timedelta(days=27)).isoformat()}}) == ["a"]
+
+
+async def test_a_proposal_has_its_whole_diff_and_who_was_only_informed(world: World, ask: Ask) -> None:
+    asset = await world.published(consumers=0)
+    asked, informed = await world.team("asked"), await world.team("informed")
+    await world.register(asset, asked, "note")
+    await world.register(asset, informed, "total")
+    await world.publish(asset, adding("coupon", schema=without("note")))
+    query = """{ proposals { nodes {
+      updatedAt informed { name } waitsFor { team { name } step } isStale
+      diff { bump changes { kind path } breaking { path } }
+    } } }"""
+    (node,) = (await ask(query))["proposals"]["nodes"]
+    assert [change["path"] for change in node["diff"]["changes"]] == ["coupon", "note"]
+    assert node["diff"]["breaking"] == [{"path": "note"}]
+    assert node["informed"] == [{"name": "informed"}]
+    assert node["waitsFor"] == [{"team": {"name": "asked"}, "step": "ANSWER"}]
+    assert (node["isStale"], node["diff"]["bump"]) == (False, "MAJOR")
+
+
+LINEAGE = """
+query ($filter: LineageFilter, $first: Int, $last: Int, $before: String) {
+  asset(by: {fqn: "shop.raw.a"}) { downstream(filter: $filter, first: $first, last: $last, before: $before) {
+    totalCount pageInfo { hasPreviousPage startCursor }
+    edges { degree node { fqn } via { dependency { dependency { fqn } } columns { targetColumn } } }
+  } }
+}
+"""
+
+
+async def tree(world: World) -> None:
+    """a -> b (by column), a -> c (without the column), b -> d (unknown columns), c -> d; d belongs to another team."""
+    owner, other = await world.team("owners"), await world.team("others")
+    rows = {letter: await world.asset(f"shop.raw.{letter}", other if letter == "d" else owner) for letter in "abcd"}
+    for dependent, dependency in ("ba", "ca", "db", "dc"):
+        await world.depend(rows[dependent], rows[dependency])
+    links = [("b", "a", "total", "sum"), ("c", "a", "note", "text")]
+    async with world.database.write() as session:
+        await session.insert_all(
+            [
+                ColumnEdge(
+                    target_asset_id=rows[target].id,
+                    target_column=target_column,
+                    source_asset_id=rows[source].id,
+                    source_column=source_column,
+                    kind=ColumnEdgeKind.DERIVED,
+                    created_at=session.now,
+                )
+                for target, source, source_column, target_column in links
+            ]
+        )
+
+
+async def test_lineage_is_filtered_by_team_type_and_column_and_names_its_edges(world: World, ask: Ask) -> None:
+    await tree(world)
+    team = (await ask('{ team(by: {name: "others"}) { id } }'))["team"]["id"]
+
+    async def edges(filter_: Any = None) -> list[Any]:
+        lineage = (await ask(LINEAGE, filter=filter_ or {}))["asset"]["downstream"]
+        assert lineage["totalCount"] == len(lineage["edges"])
+        return lineage["edges"]
+
+    assert sorted(edge["node"]["fqn"][-1] for edge in await edges()) == ["b", "c", "d"]
+    assert [edge["node"]["fqn"][-1] for edge in await edges({"owner": {"eq": team}})] == ["d"]
+    assert await edges({"resourceType": {"in": ["VIEW"]}}) == []
+    by_column = {edge["node"]["fqn"][-1]: edge for edge in await edges({"column": "total"})}
+    assert sorted(by_column) == ["b", "d"]
+    assert by_column["b"]["via"] == [
+        {"dependency": {"dependency": {"fqn": "shop.raw.a"}}, "columns": [{"targetColumn": "sum"}]}
+    ]
+    steps = {step["dependency"]["dependency"]["fqn"][-1] for step in by_column["d"]["via"]}
+    assert (by_column["d"]["degree"], steps) == (2, {"b", "c"})
+
+
+async def test_lineage_is_paged_backwards(world: World, ask: Ask) -> None:
+    await tree(world)
+    every = (await ask(LINEAGE))["asset"]["downstream"]["edges"]
+    last = (await ask(LINEAGE, last=1))["asset"]["downstream"]
+    assert last["edges"] == every[2:]
+    assert last["pageInfo"]["hasPreviousPage"] is True
+    before = (await ask(LINEAGE, last=2, before=last["pageInfo"]["startCursor"]))["asset"]["downstream"]
+    assert before["edges"] == every[:2]
+    assert before["pageInfo"]["hasPreviousPage"] is False

@@ -83,7 +83,11 @@ def time_column(*, nullable: bool = False) -> Any:
 
 def updated_column() -> Any:
     """Declare the time of the latest change of a row, which `Session.update` sets."""
-    return column(UTCDateTime(), server_default=EPOCH)
+    return Field(default_factory=_now, sa_column=sa.Column(UTCDateTime(), nullable=False, server_default=EPOCH))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def row_version_column() -> Any:
