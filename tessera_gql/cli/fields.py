@@ -23,14 +23,14 @@ def blame(fqn: str, as_json: JsonOption = False) -> None:
 
 def _to_row(field: AssetField) -> tuple[str | None, ...]:
     added, changed = field.added_in, field.last_changed_in
-    return (field.path, field.type, added and added.contract.version, *_describe(changed))
+    return (field.path, field.type, added.contract.version if added else "", *_describe(changed))
 
 
 def _describe(change: FieldChange | None) -> tuple[str | None, ...]:
     if change is None:
         return ("", "", "", "")
     contract, proposal = change.contract, change.proposal
-    return (contract.version, contract.published_by.name, change.message, proposal and proposal.id)
+    return (contract.version, contract.published_by.name, change.message, proposal.id if proposal else "")
 
 
 def label(

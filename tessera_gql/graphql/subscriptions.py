@@ -154,11 +154,11 @@ def _to_request(event: Event) -> AcknowledgmentRequest | None:
 
 
 async def _matching_events(info: Info, after: str | None, conditions: Iterable[AnyCondition]) -> AsyncGenerator[Event]:
-    """Yield the events that meet all conditions; one with the value None is ignored.
+    """Yield the events that meet all conditions; a single one with the value None is ignored.
 
     Loaders are renewed for each event, so that a message shows the current state.
     """
-    conditions = [condition for condition in conditions if condition.value is not None]
+    conditions = [item for item in conditions if not isinstance(item, Condition) or item.value is not None]
     start: StreamStart = info.root_value
     if start.after is None and after is not None:
         start = replace(start, after=decode_cursor(after))
