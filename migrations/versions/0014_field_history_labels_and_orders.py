@@ -144,9 +144,9 @@ def add_indexes() -> None:
     create_index("core", "assets", "fqn_key_prefix", ("fqn_key",), postgresql_ops={"fqn_key": "text_pattern_ops"})
 
 
-def table(name: str, **columns: Any) -> sa.TableClause:
+def table(table_name: str, /, **columns: Any) -> sa.TableClause:
     items = [sa.column(column, type_) for column, type_ in columns.items()]
-    return sa.table(name, *items, schema=schema_name("core"))
+    return sa.table(table_name, *items, schema=schema_name("core"))
 
 
 def contracts() -> sa.TableClause:

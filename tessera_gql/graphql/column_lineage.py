@@ -113,20 +113,20 @@ async def find_linked_assets(
         rows, edges = await links.load_many(frontier), await dependencies.load_many(frontier)
         changed: set[UUID] = set()
         for asset, asset_rows, asset_edges in zip(frontier, rows, edges, strict=True):
-            for other in {getattr(edge, end) for edge in asset_edges}.intersection(reachable_ids):
-                reached = _travel(columns[asset], other, asset_rows, is_downstream=is_downstream)
-                if _add(columns, other, reached):
-                    changed.add(other)
+            for next_id in {getattr(edge, end) for edge in asset_edges}.intersection(reachable_ids):
+                reached = _travel(columns[asset], next_id, asset_rows, is_downstream=is_downstream)
+                if _add(columns, next_id, reached):
+                    changed.add(next_id)
         if not (frontier := sorted(changed)):
             break
     return columns.keys() - {start_id}
 
 
 def _travel(
-    names: frozenset[str] | None, other: UUID, rows: Sequence[tables.ColumnEdge], *, is_downstream: bool
+    names: frozenset[str] | None, next_id: UUID, rows: Sequence[tables.ColumnEdge], *, is_downstream: bool
 ) -> frozenset[str] | None:
     """Return the columns of the next asset that these columns reach; None stands for all."""
-    links = [row for row in rows if (row.target_asset_id if is_downstream else row.source_asset_id) == other]
+    links = [row for row in rows if (row.target_asset_id if is_downstream else row.source_asset_id) == next_id]
     reached = {
         row.target_column if is_downstream else row.source_column
         for row in links

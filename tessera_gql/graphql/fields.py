@@ -146,17 +146,17 @@ async def _select(
         path_set = set(paths)
         declared = [field for field in declared if field.path in path_set]
     if (text := or_none(conditions.search)) is not None:
-        words = check_text(text, "filter").casefold().split()
-        declared = [field for field in declared if _has_words(field, words)]
+        search_terms = check_text(text, "filter").casefold().split()
+        declared = [field for field in declared if _has_terms(field, search_terms)]
     if (is_deprecated := or_none(conditions.is_deprecated)) is not None:
         live = await info.context.loaders.deprecations_of_asset.load(asset_id)
         declared = [field for field in declared if (find_of_field(live, field.path) is not None) is is_deprecated]
     return declared
 
 
-def _has_words(field: diff.Field, words: Sequence[str]) -> bool:
+def _has_terms(field: diff.Field, search_terms: Sequence[str]) -> bool:
     text = " ".join((field.path, field.type, field.description or "")).casefold()
-    return all(word in text for word in words)
+    return all(term in text for term in search_terms)
 
 
 fields_connection: Any = strawberry.field(

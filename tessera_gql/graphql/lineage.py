@@ -58,7 +58,7 @@ class LineageStart:
 class LineageVia:
     dependency_row: strawberry.Private[tables.AssetDependency]
 
-    @computed_field("The dependency.", lazy_type("AssetDependency"))
+    @computed_field("The dependency that is the last step.", lazy_type("AssetDependency"))
     def dependency(self) -> Any:
         return AssetDependency.of(self.dependency_row)
 
@@ -161,8 +161,8 @@ async def _select(
         reached = [item for item in reached if item.asset_id in linked]
     if filter_input.owner is UNSET and filter_input.resource_type is UNSET:
         return reached
-    owners = _wanted(filter_input.owner, lambda text: local_id(text, "Team", field=("filter",)))
-    kinds = _wanted(filter_input.resource_type, lambda kind: kind)
+    owners = _accepted_values(filter_input.owner, lambda text: local_id(text, "Team", field=("filter",)))
+    kinds = _accepted_values(filter_input.resource_type, lambda kind: kind)
     rows = await loaders.asset.load_many([item.asset_id for item in reached])
     return [
         item
@@ -173,7 +173,7 @@ async def _select(
     ]
 
 
-def _wanted(condition: Any, convert: Callable[[Any], Any]) -> set[Any] | None:
+def _accepted_values(condition: Any, convert: Callable[[Any], Any]) -> set[Any] | None:
     """Return the values that a condition accepts; None if it accepts all."""
     if or_none(condition) is None:
         return None

@@ -65,8 +65,8 @@ def _terms_of(contract: Contract) -> Terms:
 
 async def forget_columns(session: Session, asset_id: UUID) -> None:
     """Remove the columns of an asset whose active contract has ended."""
-    known = await field_changes.list_columns(session, [asset_id])
-    await field_changes.replace_columns(session, {}, {asset_id: sorted(known[asset_id])})
+    stored_keys = await field_changes.list_columns(session, [asset_id])
+    await field_changes.replace_columns(session, {}, {asset_id: sorted(stored_keys[asset_id])})
 
 
 async def _update_columns(session: Session, published: Sequence[PublishedFields]) -> None:
@@ -81,9 +81,9 @@ async def _update_columns(session: Session, published: Sequence[PublishedFields]
     ]
     if not changed:
         return
-    known = await field_changes.list_columns(session, changed)
-    added: dict[UUID, frozenset[str]] = {asset: keys[asset] - known[asset] for asset in changed}
-    removed = {asset: sorted(known[asset] - keys[asset]) for asset in changed}
+    stored_keys = await field_changes.list_columns(session, changed)
+    added: dict[UUID, frozenset[str]] = {asset: keys[asset] - stored_keys[asset] for asset in changed}
+    removed = {asset: sorted(stored_keys[asset] - keys[asset]) for asset in changed}
     await field_changes.replace_columns(session, added, removed)
 
 

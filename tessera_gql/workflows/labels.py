@@ -24,13 +24,13 @@ async def set_labels(
     require_row_version(asset.row_version, expected_row_version, "asset")
     present = await labels.list_by_assets(session, [asset.id])
     imported = {row.name_key for row in present if row.origin is LabelOrigin.DBT_MANIFEST}
-    wanted = {key: name for key, name in clean_labels(names).items() if key not in imported}
+    new_names = {key: name for key, name in clean_labels(names).items() if key not in imported}
     before = {row.name_key: row.name for row in present if row.name_key not in imported}
-    if before == wanted:
+    if before == new_names:
         return asset
-    await _replace(session, asset.id, before, wanted, LabelOrigin.DECLARED)
+    await _replace(session, asset.id, before, new_names, LabelOrigin.DECLARED)
     await session.update_row(Asset, asset.id, row_version=asset.row_version + 1)
-    changes = {"labels": {"before": sorted(before.values()), "after": sorted(wanted.values())}}
+    changes = {"labels": {"before": sorted(before.values()), "after": sorted(new_names.values())}}
     audience = frozenset({asset.owner_team_id})
     session.record(AssetUpdated(audience_team_ids=audience, asset_id=asset.id, changed=("labels",), changes=changes))
     return await assets.get(session, AssetRef(id=asset.id))
@@ -48,10 +48,10 @@ async def follow_manifest_labels(
         rows = {row.name_key: row for row in present if row.asset_id == asset_id}
         before = {key: row.name for key, row in rows.items() if row.origin is LabelOrigin.DBT_MANIFEST}
         declared = rows.keys() - before.keys()
-        wanted = {key: name for key, name in names.items() if key not in declared}
-        if removed := sorted(key for key, name in before.items() if wanted.get(key) != name):
+        new_names = {key: name for key, name in names.items() if key not in declared}
+        if removed := sorted(key for key, name in before.items() if new_names.get(key) != name):
             await labels.remove(session, asset_id, removed)
-        added = {key: name for key, name in wanted.items() if before.get(key) != name}
+        added = {key: name for key, name in new_names.items() if before.get(key) != name}
         new_rows += _to_rows(asset_id, added, LabelOrigin.DBT_MANIFEST)
     await session.insert_many(AssetLabel, new_rows)
 

@@ -207,8 +207,8 @@ async def test_the_timeline_of_an_asset_is_its_events_the_latest_first(world: Wo
     assert kinds == expected
     answers = (await ask(TIMELINE, by=BY, filter={"kind": {"in": ["PROPOSAL_ANSWERED"]}}))["asset"]["history"]
     assert [node["kind"] for node in answers["nodes"]] == ["PROPOSAL_ANSWERED"]
-    others = {"not": {"kind": {"eq": "PROPOSAL_ANSWERED"}}}
-    assert (await ask(TIMELINE, by=BY, filter=others))["asset"]["history"]["totalCount"] == len(expected) - 1
+    remaining = {"not": {"kind": {"eq": "PROPOSAL_ANSWERED"}}}
+    assert (await ask(TIMELINE, by=BY, filter=remaining))["asset"]["history"]["totalCount"] == len(expected) - 1
 
 
 ASKS = """
@@ -280,8 +280,10 @@ query ($filter: LineageFilter, $first: Int, $last: Int, $before: String) {
 
 async def tree(world: World) -> None:
     """a -> b (by column), a -> c (without the column), b -> d (unknown columns), c -> d; d belongs to another team."""
-    owner, other = await world.team("owners"), await world.team("others")
-    rows = {letter: await world.asset(f"shop.raw.{letter}", other if letter == "d" else owner) for letter in "abcd"}
+    owner, second_owner = await world.team("owners"), await world.team("others")
+    rows = {
+        letter: await world.asset(f"shop.raw.{letter}", second_owner if letter == "d" else owner) for letter in "abcd"
+    }
     for dependent, dependency in ("ba", "ca", "db", "dc"):
         await world.depend(rows[dependent], rows[dependency])
     links = [("b", "a", "total", "sum"), ("c", "a", "note", "text")]

@@ -32,7 +32,7 @@ async def garden_shop(world: World, size: int) -> None:
     change_set = await world.change_set(KEY)
     source = await world.asset("shop.raw.orders", await world.team("sources"))
     await world.publish(source)
-    owner, reader, other = [await world.team(name) for name in ("growth", "finance", "audit")]
+    owner, reader, auditor = [await world.team(name) for name in ("growth", "finance", "audit")]
     for number in range(size):
         asset = await world.asset(f"shop.core.t{number:02}", owner)
         await world.publish(asset)
@@ -49,10 +49,10 @@ async def garden_shop(world: World, size: int) -> None:
         async with world.database.write() as session:
             await session.insert(edge)
         await world.register(asset, reader, "coupon")
-        await world.register(asset, other, "coupon")
+        await world.register(asset, auditor, "coupon")
         result = await world.publish(asset, ORDERS, change_set_id=change_set.id, reason="nobody uses coupons")
         assert result.proposal is not None
-        await world.answer(result.proposal, other, Response.BLOCKED)
+        await world.answer(result.proposal, auditor, Response.BLOCKED)
 
 
 @pytest.mark.parametrize("size", [2, 9])

@@ -32,17 +32,17 @@ async def test_history_and_columns_are_computed_from_the_contracts(bare_url: str
     await world.publish(asset, adding("coupon"))
     await world.publish(asset, adding("voucher", {"type": "string", "x-renamed-from": "coupon"}))
     await world.publish(asset, without("note", schema={"allOf": [ORDERS], **ORDERS}))
-    other = await world.asset("shop.core.tagged", await world.team("tagged"))
+    tagged = await world.asset("shop.core.tagged", await world.team("tagged"))
     async with database.write() as session:
         tags = ["daily", "Daily ", "x" * 101, 7]
-        await session.update_row(Asset, other.id, meta={"dbt": {"tags": tags}})
+        await session.update_row(Asset, tagged.id, meta={"dbt": {"tags": tags}})
     before = await state(world)
     assert len(before[0]) == 4
     await migration.downgrade(bare_url, BEFORE)
     await migration.upgrade(bare_url)
     assert await state(world) == before
     labels = await rows_of(world, AssetLabel, "asset_id", "name_key", "origin")
-    assert labels == [(other.id, "daily", LabelOrigin.DBT_MANIFEST)]
+    assert labels == [(tagged.id, "daily", LabelOrigin.DBT_MANIFEST)]
     times = await rows_of(world, Asset, "created_at", "updated_at")
     assert all(created == updated for created, updated in times)
     await database.dispose()

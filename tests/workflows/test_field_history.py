@@ -85,8 +85,8 @@ async def test_field_history_and_labels_survive_files_in_git(
     await world.publish(asset, adding("coupon"))
     await label(world, asset, "pii")
     await push(world.database, tmp_path)
-    other = World(empty_database)
+    restored = World(empty_database)
     await pull(empty_database, tmp_path)
-    assert await changes_of(other) == await changes_of(world)
-    assert {row.name_key for row in await load_rows(other, AssetColumn)} == await columns_of(world, asset)
-    assert await labels_of(other) == {"pii": LabelOrigin.DECLARED}
+    assert await changes_of(restored) == await changes_of(world)
+    assert {row.name_key for row in await load_rows(restored, AssetColumn)} == await columns_of(world, asset)
+    assert await labels_of(restored) == {"pii": LabelOrigin.DECLARED}
