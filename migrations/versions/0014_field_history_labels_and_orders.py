@@ -92,6 +92,7 @@ def create_tables() -> None:
         reference("asset_columns", "asset_id", "assets.id"),
         sa.PrimaryKeyConstraint("asset_id", "name_key", name=op.f("pk_asset_columns")),
         schema=core,
+        sqlite_with_rowid=False,
     )
     create_index("core", "asset_columns", "name_key", ("name_key", "asset_id"), postgresql_ops=PREFIX)
     op.create_table(
@@ -103,6 +104,7 @@ def create_tables() -> None:
         reference("asset_labels", "asset_id", "assets.id"),
         sa.PrimaryKeyConstraint("asset_id", "name_key", name=op.f("pk_asset_labels")),
         schema=core,
+        sqlite_with_rowid=False,
     )
     create_index("core", "asset_labels", "name_key", ("name_key", "asset_id"), postgresql_ops=PREFIX)
     op.create_table(

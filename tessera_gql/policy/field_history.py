@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Protocol
 from uuid import UUID
 
@@ -166,8 +167,14 @@ def _position(row: FieldChangeRow) -> tuple[datetime, UUID]:
 
 def list_column_keys(names: Iterable[str]) -> frozenset[str]:
     """Return the keys by which assets are found by their columns."""
-    keys = (uniqueness_key(name) for name in names)
-    return frozenset(key for key in keys if key and len(key.encode()) <= MAX_PATH_BYTES and "\0" not in key)
+    return frozenset(key for name in names if (key := _column_key(name)))
+
+
+@lru_cache(maxsize=10_000)
+def _column_key(name: str) -> str:
+    """Return the key of a column; an empty one if it is too long for an index. The same names come in many tables."""
+    key = uniqueness_key(name)
+    return key if len(key.encode()) <= MAX_PATH_BYTES and "\0" not in key else ""
 
 
 def read_plain_columns(schema: object) -> frozenset[str] | None:

@@ -54,7 +54,8 @@ async def replace_columns(
                 delete(COLUMNS).where(COLUMNS.c.asset_id == asset, session.in_values(COLUMNS.c.name_key, keys))
             )
     values = [{"asset_id": asset, "name_key": key} for asset, keys in added.items() for key in sorted(keys)]
-    await session.insert_many(AssetColumn, values)
+    if values:
+        await session.append(COLUMNS, values)
 
 
 async def list_columns(session: Session, asset_ids: Sequence[UUID]) -> dict[UUID, set[str]]:

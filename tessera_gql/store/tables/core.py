@@ -134,7 +134,7 @@ class AssetColumn(Base, table=True):
     __tablename__ = "asset_columns"
     __table_args__ = (
         sa.Index("ix_asset_columns_name_key", "name_key", "asset_id", postgresql_ops={"name_key": "text_pattern_ops"}),
-        {"schema": "core"},
+        {"schema": "core", "sqlite_with_rowid": False},
     )
 
     asset_id: UUID = Field(sa_column=sa.Column(Uuid, sa.ForeignKey("core.assets.id"), primary_key=True))
@@ -147,7 +147,7 @@ class AssetLabel(Base, table=True):
     __tablename__ = "asset_labels"
     __table_args__ = (
         sa.Index("ix_asset_labels_name_key", "name_key", "asset_id", postgresql_ops={"name_key": "text_pattern_ops"}),
-        {"schema": "core"},
+        {"schema": "core", "sqlite_with_rowid": False},
     )
 
     asset_id: UUID = Field(sa_column=sa.Column(Uuid, sa.ForeignKey("core.assets.id"), primary_key=True))
