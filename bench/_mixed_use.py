@@ -34,7 +34,8 @@ Json: TypeAlias = dict[str, Any]
 
 DIFF = """query($old: JSON!, $new: JSON!) { diffSchemas(old: $old, new: $new, mode: FULL) {
   bump changes { kind path message counterexample } } }"""
-FIELDS = """query($by: AssetRef!) { asset(by: $by) { fqn fields { path type nullable required readerCount } } }"""
+FIELDS = """query($by: AssetRef!) {
+  asset(by: $by) { fqn fields(first: 100) { nodes { path type nullable required readerCount } } } }"""
 SEARCH = """query($text: String!) { search(text: $text, first: 10) { totalCount
   nodes { __typename ... on Asset { fqn } ... on Team { name } } } }"""
 CREATE = """mutation($team: CreateTeamInput!, $asset: CreateAssetInput!) {

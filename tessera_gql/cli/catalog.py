@@ -7,6 +7,7 @@ import typer
 
 from tessera_gql.cli.api import TeamOption, connect
 from tessera_gql.cli.deprecations import print_deprecations
+from tessera_gql.cli.fields import blame, label
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_note, print_properties, print_table
 from tessera_gql.client import AssetTier, CompatibilityMode, Team, TesseraClient
 from tessera_gql.client.operation import is_global_id
@@ -16,7 +17,9 @@ from tessera_gql.escaping import build_tessera_command
 ArchivedOption = Annotated[bool, typer.Option("--archived", help="List what is archived instead.")]
 
 team_app = typer.Typer(help="Create, list, show and archive teams.", no_args_is_help=True)
-asset_app = typer.Typer(help="Create, list, show, rename and archive assets.", no_args_is_help=True)
+asset_app = typer.Typer(help="Create, list, show, label, rename and archive assets.", no_args_is_help=True)
+asset_app.command("blame")(blame)
+asset_app.command("label")(label)
 
 
 @team_app.command("create")

@@ -23,7 +23,9 @@ from tessera_gql.client.enums import (
     DependencyType,
     DeprecationOrigin,
     DocumentFormat,
+    FieldChangeKind,
     Intent,
+    LabelOrigin,
     OnSilence,
     ProposalKind,
     ProposalStatus,
@@ -45,6 +47,7 @@ from tessera_gql.client.errors import (
     Unauthenticated,
     Unavailable,
 )
+from tessera_gql.client.field_models import AssetField, AssetLabel, FieldChange, LabeledAsset
 from tessera_gql.client.inbox_models import ChangeSetAcknowledgment, InboxGroup
 from tessera_gql.client.manifest_models import ManifestReport
 from tessera_gql.client.methods import AsyncTesseraClient, TesseraClient
@@ -86,6 +89,8 @@ __all__ = [
     "AcknowledgmentResponse",
     "AskPolicy",
     "Asset",
+    "AssetField",
+    "AssetLabel",
     "AssetTier",
     "AsyncTesseraClient",
     "AwaitedStep",
@@ -113,6 +118,8 @@ __all__ = [
     "Document",
     "DocumentFormat",
     "Event",
+    "FieldChange",
+    "FieldChangeKind",
     "Forbidden",
     "Impact",
     "InboxGroup",
@@ -120,6 +127,8 @@ __all__ = [
     "Invalid",
     "InvalidArgument",
     "InvalidCall",
+    "LabelOrigin",
+    "LabeledAsset",
     "ManifestReport",
     "NotFound",
     "Observation",

@@ -171,3 +171,15 @@ ChangeKind: TypeAlias = str
 
 EventKind: TypeAlias = str
 """Kind of an event, such as CONTRACT_PUBLISHED. Later versions add values."""
+
+
+class FieldChangeKind(StrEnum):
+    ADDED = "ADDED"
+    CHANGED = "CHANGED"
+    RENAMED = "RENAMED"
+    REMOVED = "REMOVED"
+
+
+class LabelOrigin(StrEnum):
+    DECLARED = "DECLARED"
+    DBT_MANIFEST = "DBT_MANIFEST"

@@ -14,6 +14,7 @@ from tessera_gql.client.operations import (
     comments,
     debts,
     deprecations,
+    fields,
     manifests,
     projects,
     publishing,
@@ -87,6 +88,8 @@ class _Methods:
     update_asset = ClientMethod(catalog.update_asset)
     rename_asset = ClientMethod(catalog.rename_asset)
     set_asset_tier = ClientMethod(catalog.set_asset_tier)
+    set_labels = ClientMethod(fields.set_labels)
+    fields = ClientMethod(fields.fields)
     archive_asset = ClientMethod(catalog.archive_asset)
     unarchive_asset = ClientMethod(catalog.unarchive_asset)
     get_asset = ClientMethod(catalog.get_asset)

@@ -73,6 +73,8 @@ class Model:
     depends_on: tuple[str, ...]
     """The fqns of the upstream tables, sorted."""
     tags: tuple[str, ...]
+    labels: tuple[str, ...]
+    """The tags, and the labels of `meta.tessera.labels`."""
     meta: JsonObject
     columns: tuple[str, ...]
     """The column names, in the order of the catalog or of their declaration."""
@@ -278,10 +280,12 @@ class _Graph:
             "deprecation_date": node.text("deprecation_date"),
             "path": node.text("original_file_path"),
         }
+        labels = tuple(sorted({label for n in nodes for label in dbt_nodes.labels(n)}))
         mode = next((mode for n in nodes if (mode := dbt_nodes.compatibility_mode(n))), None)
         tier = next((tier for n in nodes if (tier := dbt_nodes.tier(n))), None)
         deprecations = dbt_nodes.deprecations(node, columns)
         synced_fields = fields | ({"tier": tier} if tier else {})
+        synced_fields |= {"labels": labels} if labels else {}
         synced_fields |= {"deprecations": deprecations} if deprecations else {}
         synced_fields |= {"compatibility_mode": mode, "known_columns": observed_types and known_columns}
         return Model(
@@ -291,6 +295,7 @@ class _Graph:
             owner=next((owner for n in nodes if (owner := dbt_nodes.owner(n))), None),
             compatibility_mode=mode,
             tier=tier,
+            labels=(*fields["tags"], *labels),
             meta=dbt_nodes.meta(node),
             columns=tuple(types),
             declared_types=declared_types,

@@ -68,6 +68,11 @@ def tags(node: UntrustedJson) -> tuple[str, ...]:
     return (*node.texts("tags"), *node.object("config").texts("tags"))
 
 
+def labels(node: UntrustedJson) -> tuple[str, ...]:
+    """Return the labels that `meta.tessera.labels` lists beside the tags."""
+    return UntrustedJson(meta(node), node.name, node.warnings).object("tessera").texts("labels")
+
+
 def meta(node: UntrustedJson) -> JsonObject:
     return node.object("config").storable("meta") | node.storable("meta")
 

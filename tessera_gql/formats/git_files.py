@@ -111,7 +111,7 @@ class TeamFile:
 class AssetFile:
     """The content of an asset's file. `contracts` are in the order of publication.
 
-    The tier is left out if it is the default that no administrator has confirmed.
+    The tier is left out if it is the default that no administrator has confirmed. Labels of a manifest are left out.
     """
 
     fqn: str
@@ -121,6 +121,7 @@ class AssetFile:
     compatibility_mode: str
     tier: str | None = None
     tier_confirmed: bool = False
+    labels: tuple[str, ...] = ()
     archived: bool = False
     superseded_by: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])

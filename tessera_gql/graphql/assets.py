@@ -11,9 +11,11 @@ from tessera_gql.graphql.column_lineage import column_lineage_field
 from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.events import events_connection
-from tessera_gql.graphql.fields import AssetField, load_fields
+from tessera_gql.graphql.field_history import FIELD_CHANGES
+from tessera_gql.graphql.fields import fields_connection
 from tessera_gql.graphql.filters import optional, or_keep, or_none
 from tessera_gql.graphql.ids import Node
+from tessera_gql.graphql.labels import AssetLabel
 from tessera_gql.graphql.lineage import lineage_field
 from tessera_gql.graphql.listings import (
     ASSETS,
@@ -37,7 +39,7 @@ from tessera_gql.policy.deprecation import WHOLE
 from tessera_gql.policy.enums import AssetTier, ResourceType
 from tessera_gql.store import tables
 from tessera_gql.store.lineage import Direction
-from tessera_gql.workflows import assets
+from tessera_gql.workflows import assets, labels
 from tessera_gql.workflows.assets import NO_SUCCESSOR, AssetDetails
 
 
@@ -58,6 +60,7 @@ class Asset(Node):
         description="Whether an administrator has set the tier; otherwise it is a suggestion without effect."
     )
     created_at: datetime = strawberry.field(description="The time at which the asset was created.")
+    updated_at: datetime = strawberry.field(description="The time of the latest change of the asset itself.")
     archived_at: datetime | None = strawberry.field(
         description="The time at which the asset was archived; null while it can be published and read."
     )
@@ -120,7 +123,20 @@ class Asset(Node):
         Direction.DOWNSTREAM, description="All assets made from this one, directly or indirectly, the nearest first."
     )
     column_lineage = column_lineage_field
+    fields = fields_connection
+    field_changes = connection(
+        FIELD_CHANGES,
+        "asset_id",
+        description="What the contracts of the asset changed in its fields, the latest first; those of removed fields"
+        " too.",
+    )
     events = events_connection("asset_id", description="The events about the asset, the oldest first.")
+    history = events_connection(
+        "asset_id",
+        is_latest_first=True,
+        description="The timeline of the asset: what was published, proposed, answered, commented, transferred, renamed"
+        " and deprecated, the latest first; the filter `kind` selects some of it.",
+    )
 
     @computed_field("The contract with this version; null if there is none.", lazy_type("Contract") | None)
     async def contract(
@@ -129,16 +145,9 @@ class Asset(Node):
         key = (self.row.id, check_text(version, "version"))
         return to_type("Contract", await info.context.loaders.contract_by_version.load(key))
 
-    @computed_field("The fields that the active contract declares, in its order; empty without a contract.")
-    async def fields(
-        self,
-        info: Info,
-        paths: Annotated[
-            list[str] | None, argument("The paths of the fields to return; all fields if left out.")
-        ] = strawberry.UNSET,
-    ) -> list[AssetField]:
-        contract = await info.context.loaders.active_contract.load(self.row.id)
-        return await load_fields(info.context, self.row.id, contract, or_none(paths))
+    @computed_field("The labels of the asset, sorted.")
+    async def labels(self, info: Info) -> list[AssetLabel]:
+        return [AssetLabel.of(row) for row in await info.context.loaders.labels_of_asset.load(self.row.id)]
 
     @computed_field("Whether the asset is deprecated as a whole.")
     async def is_deprecated(self, info: Info) -> bool:
@@ -271,6 +280,26 @@ async def set_asset_tier(call: Call, arguments: SetAssetTierInput) -> SetAssetTi
     return SetAssetTierPayload(asset=Asset.of(row))
 
 
+@strawberry.input(description="The labels that the owner team gives an asset.")
+class SetLabelsInput(VersionedInput):
+    asset: AssetRefInput = strawberry.field(description="The asset to label, by id or fqn.")
+    labels: list[str] = strawberry.field(
+        description="All labels that the team gives, 50 at most, such as `pii` or `domain:sales`; those that are left"
+        " out are removed, but for those of a manifest."
+    )
+
+
+@strawberry.type(description="The result of `setLabels`.")
+class SetLabelsPayload(Payload):
+    asset: Asset | None = payload_field("The asset with its labels; null if refused.")
+
+
+async def set_labels(call: Call, arguments: SetLabelsInput) -> SetLabelsPayload:
+    ref, version = arguments.asset.to_ref(), or_none(arguments.expected_row_version)
+    row = await labels.set_labels(call.session, call.actor, ref, arguments.labels, expected_row_version=version)
+    return SetLabelsPayload(asset=Asset.of(row))
+
+
 @strawberry.type
 class Mutations:
     create_asset: Any = mutation(
@@ -284,6 +313,11 @@ class Mutations:
     )
     set_asset_tier: Any = mutation(
         set_asset_tier, "Set the tier of an asset, which decides the policy of later asks. Needs the scope ADMIN."
+    )
+    set_labels: Any = mutation(
+        set_labels,
+        "Replace the labels that the owner team gives an asset; those of a dbt manifest stay. Needs a key of the owner"
+        " team or the scope ADMIN.",
     )
 
 

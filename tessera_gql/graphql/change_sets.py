@@ -36,6 +36,7 @@ class ChangeSet(Node):
     is_open: bool = strawberry.field(description="Whether its proposals can be withdrawn or published together.")
     opened_at: datetime = strawberry.field(description="The time at which it was opened, the last time if repeatedly.")
     closed_at: datetime | None = strawberry.field(description="The time of the end; null while it is open.")
+    updated_at: datetime = strawberry.field(description="The time of the latest change of it.")
     row_version: int = strawberry.field(description="A number that rises with every change of the change set itself.")
 
     opened_by = relation(

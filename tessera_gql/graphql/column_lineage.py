@@ -1,17 +1,19 @@
 """Column lineage in the schema: which columns are made from which, directly."""
 
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 from uuid import UUID, uuid5
 
 import strawberry
 from strawberry import UNSET, argument
 
-from tessera_gql.graphql.connections import After, First, PageInfo
+from tessera_gql.graphql.connections import After, Before, First, Last, PageInfo
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import global_id
-from tessera_gql.graphql.lineage import slice_page
+from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.graphql.relations import relation
+from tessera_gql.graphql.slices import SliceRequest, slice_page
 from tessera_gql.policy.affected_teams import split_path
 from tessera_gql.policy.enums import ColumnEdgeKind
 from tessera_gql.store import tables
@@ -59,13 +61,15 @@ class ColumnLinkConnection:
 Column = Annotated[str | None, argument("The column of this asset whose links are listed; all if left out.")]
 
 
-async def _resolve(
+async def _resolve(  # noqa: PLR0913, PLR0917 - the arguments in the schema
     root: Any,
     info: Info,
     direction: Annotated[Direction, argument("The direction in which lineage is followed, by one step.")],
     column: Column = UNSET,
     first: First = UNSET,
     after: After = UNSET,
+    last: Last = UNSET,
+    before: Before = UNSET,
 ) -> ColumnLinkConnection:
     loaders, is_downstream = info.context.loaders, direction is Direction.DOWNSTREAM
     rows = await (loaders.column_links_from if is_downstream else loaders.column_links_to).load(root.row.id)
@@ -73,7 +77,7 @@ async def _resolve(
     selected = [row for row in rows if name is None or _is_linked(row, name, is_downstream=is_downstream)]
     links = sorted(selected, key=lambda row: (row.source_column, row.target_column, row.source_asset_id, row.kind))
     cursors = [_to_cursor(row) for row in links]
-    window, page_info = slice_page(cursors, or_none(first), or_none(after))
+    window, page_info = slice_page(cursors, SliceRequest(first, after, last, before))
     nodes = [ColumnLink.from_row(row) for row in links[window]]
     edges = [ColumnLinkEdge(cursor=cursor, node=node) for cursor, node in zip(cursors[window], nodes, strict=True)]
     return ColumnLinkConnection(edges=edges, nodes=nodes, page_info=page_info, total_count=len(links))
@@ -86,6 +90,58 @@ def _is_linked(row: tables.ColumnEdge, name: str, *, is_downstream: bool) -> boo
     own_steps = [step.lower() for step in split_path(column)]
     length = min(len(steps), len(own_steps))
     return steps[:length] == own_steps[:length]
+
+
+MAX_STEPS = 10
+ColumnsByAsset = dict[UUID, frozenset[str] | None]
+"""The columns that a column reaches in each asset; None stands for all of them."""
+
+
+async def find_linked_assets(
+    loaders: Loaders, start_id: UUID, *, is_downstream: bool, reachable_ids: Collection[UUID], column: str
+) -> set[UUID]:
+    """Find the reachable assets that a column travels to, with two statements for each step.
+
+    Two assets with a dependency but without links have unknown lineage: every column travels there.
+    """
+    columns: ColumnsByAsset = {start_id: frozenset({column})}
+    frontier = [start_id]
+    links = loaders.column_links_from if is_downstream else loaders.column_links_to
+    dependencies = loaders.dependencies_of_dependency if is_downstream else loaders.dependencies_of_dependent
+    end = "dependent_asset_id" if is_downstream else "dependency_asset_id"
+    for _ in range(MAX_STEPS):
+        rows, edges = await links.load_many(frontier), await dependencies.load_many(frontier)
+        changed: set[UUID] = set()
+        for asset, asset_rows, asset_edges in zip(frontier, rows, edges, strict=True):
+            for next_id in {getattr(edge, end) for edge in asset_edges}.intersection(reachable_ids):
+                reached = _travel(columns[asset], next_id, asset_rows, is_downstream=is_downstream)
+                if _add(columns, next_id, reached):
+                    changed.add(next_id)
+        if not (frontier := sorted(changed)):
+            break
+    return columns.keys() - {start_id}
+
+
+def _travel(
+    names: frozenset[str] | None, next_id: UUID, rows: Sequence[tables.ColumnEdge], *, is_downstream: bool
+) -> frozenset[str] | None:
+    """Return the columns of the next asset that these columns reach; None stands for all."""
+    links = [row for row in rows if (row.target_asset_id if is_downstream else row.source_asset_id) == next_id]
+    reached = {
+        row.target_column if is_downstream else row.source_column
+        for row in links
+        if names is None or any(_is_linked(row, name, is_downstream=is_downstream) for name in names)
+    }
+    return None if not links or "" in reached else frozenset(reached)
+
+
+def _add(columns: ColumnsByAsset, asset: UUID, reached: frozenset[str] | None) -> bool:
+    """Add columns of an asset; return whether there are new ones."""
+    before = columns.get(asset, frozenset())
+    if before is None or (reached is not None and reached <= before):
+        return False
+    columns[asset] = None if reached is None else before | reached
+    return True
 
 
 def _to_cursor(row: tables.ColumnEdge) -> str:

@@ -33,7 +33,8 @@ from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.plan import ManifestPlan
 from tessera_gql.workflows.dbt.progress import Phase
 from tessera_gql.workflows.dbt.report import build_report
-from tessera_gql.workflows.dbt.sync import SyncProgress, sync_batch
+from tessera_gql.workflows.dbt.sync import sync_batch
+from tessera_gql.workflows.dbt.sync_progress import SyncProgress
 
 
 @strawberry.input(description="The team that stands for an owner in the manifest.")

@@ -20,7 +20,7 @@ from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.owner_teams import create_teams
 from tessera_gql.workflows.dbt.plan import ManifestPlan
 from tessera_gql.workflows.dbt.state import ManifestCache
-from tessera_gql.workflows.dbt.sync import SyncProgress
+from tessera_gql.workflows.dbt.sync_progress import SyncProgress
 
 T = TypeVar("T")
 

@@ -14,7 +14,15 @@ from tessera_gql.errors import Invalid
 from tessera_gql.graphql.connections import Connection, connection_field, define_listing, parse_page_request
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.enums import EventKind
-from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by, or_none
+from tessera_gql.graphql.filters import (
+    DateTimeFilter,
+    EnumFilter,
+    IdFilter,
+    StringFilter,
+    filter_by,
+    filter_input,
+    or_none,
+)
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
@@ -33,7 +41,7 @@ class IdListFilter:
     has: strawberry.ID | None = strawberry.field(default=UNSET, description="Accept lists that contain this id.")
 
 
-@strawberry.input(description="Conditions on events; an event must meet all of them.")
+@filter_input("Conditions on events; an event must meet all of them.")
 class EventFilter:
     kind: EnumFilter[EventKind] | None = filter_by("kind", "The kind of the event.")
     asset: IdFilter | None = filter_by("asset_id", "The asset that the event is about.", type_name="Asset")
@@ -122,11 +130,13 @@ class Event(Node):
 class EventConnection(Connection[Event]): ...
 
 
-def events_connection(parent_column: str | None = None, *, description: str) -> Any:
+def events_connection(parent_column: str | None = None, *, description: str, is_latest_first: bool = False) -> Any:
     """Declare a connection of all events, or of those whose parent column equals the id of the parent row."""
 
+    listing = replace(EVENTS, descending=is_latest_first)
+
     async def load(root: Any, info: Info, *, after: Any, before: Any, **arguments: Any) -> Any:
-        page_request = parse_page_request(EVENTS, arguments)
+        page_request = parse_page_request(listing, arguments)
         bounds = _cursor_conditions(or_none(after), or_none(before), descending=page_request.is_descending)
         column, key = (parent_column, root.row.id) if parent_column else (None, None)
         bounded_request = replace(page_request, conditions=page_request.conditions + bounds)
@@ -140,7 +150,7 @@ def events_connection(parent_column: str | None = None, *, description: str) -> 
             load_count=lambda: info.context.loaders.counts(EVENTS.source, column, count_request).load(key),
         )
 
-    return connection_field(load, EVENTS, description, nested=parent_column is not None)
+    return connection_field(load, listing, description, nested=parent_column is not None)
 
 
 def _cursor_conditions(after: str | None, before: str | None, *, descending: bool) -> tuple[Condition, ...]:

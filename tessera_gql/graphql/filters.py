@@ -1,7 +1,10 @@
-"""Filter inputs. All given conditions must hold; one that is left out is ignored, and an explicit null is an error."""
+"""Filter inputs. All given conditions must hold; one that is left out is ignored, and an explicit null is an error.
+
+`or` has further filters of which one must be met, `not` one that must not be met; `filter_input` adds both to a class.
+"""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import Enum
 from typing import Any, Generic, TypeVar
@@ -13,9 +16,13 @@ from tessera_gql.errors import Invalid
 from tessera_gql.graphql.errors import to_camel_case
 from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.scalars import check_text
-from tessera_gql.store.conditions import Condition
+from tessera_gql.store.conditions import AnyCondition, Combination, Condition, list_leaves
 
 E = TypeVar("E")
+T = TypeVar("T")
+
+MAX_CONDITIONS = 50
+"""Conditions in one filter, those within `or` and `not` included."""
 
 
 def or_none(value: Any) -> Any:
@@ -40,9 +47,32 @@ def flag(description: str) -> Any:
     return strawberry.field(default=False, description=description)
 
 
-def filter_by(column: str, description: str, *, type_name: str | None = None) -> Any:
-    """Declare a field of a filter on a column; `type_name` is the type whose global ids it accepts."""
-    return strawberry.field(default=UNSET, description=description, metadata={"column": column, "type_name": type_name})
+def filter_input(description: str) -> Callable[[type[T]], type[T]]:
+    """Declare a class as the filter of a list, and add the fields `or` and `not` to it."""
+
+    def decorate(class_: type[T]) -> type[T]:
+        class_.__annotations__ |= {"or_": f"list[{class_.__name__}] | None", "not_": f"{class_.__name__} | None"}
+        any_of = optional("Accept what meets one of these filters at least; nothing if the list is empty.", name="or")
+        none_of = optional("Accept only what does not meet this filter.", name="not")
+        class_.or_, class_.not_ = any_of, none_of  # type: ignore[attr-defined]
+        return strawberry.input(class_, description=description)
+
+    return decorate
+
+
+def filter_by(column: str, description: str, *, type_name: str | None = None, related: str = "") -> Any:
+    """Declare a field of a filter on a column; `type_name` is the type whose global ids it accepts.
+
+    With `related`, it is on the value of the related rows with this name, whose key is the column.
+    """
+    metadata = {"column": column, "type_name": type_name, "related": related}
+    return strawberry.field(default=UNSET, description=description, metadata=metadata)
+
+
+def filter_by_existence(related: str, description: str) -> Any:
+    """Declare a field of a filter on whether there are related rows with this name."""
+    metadata = {"column": "id", "related": related, "is_existence": True}
+    return strawberry.field(default=UNSET, description=description, metadata=metadata)
 
 
 def filter_by_archive(description: str) -> Any:
@@ -57,6 +87,14 @@ class StringFilter:
     eq: str | None = optional("Accept only exactly this value.")
     in_: list[str] | None = optional("Accept any of these values.", name="in")
     contains: str | None = optional("Accept texts that contain this one, ignoring case.")
+    starts_with: str | None = optional("Accept texts that start with this one, ignoring case.")
+
+
+@strawberry.input(description="Conditions on names of which a thing has several; one name must meet all of them.")
+class NameFilter:
+    eq: str | None = optional("Accept only this name, ignoring case.")
+    in_: list[str] | None = optional("Accept any of these names, ignoring case.", name="in")
+    starts_with: str | None = optional("Accept names that start with this text, ignoring case.")
 
 
 @strawberry.input(description="Conditions on an id; it must meet all of them.")
@@ -71,11 +109,6 @@ class DateTimeFilter:
     lt: datetime | None = optional("Accept only times before this one.")
 
 
-@strawberry.input(description="A condition on whether an asset is deprecated as a whole.")
-class DeprecatedFilter:
-    deprecated: bool | None = optional("Accept only deprecated assets, or only others.", name="eq")
-
-
 @strawberry.input(description="A condition on a value that is true or false.")
 class BooleanFilter:
     eq: bool | None = optional("Accept only exactly this value.")
@@ -87,22 +120,45 @@ class EnumFilter(Generic[E]):
     in_: list[E] | None = optional("Accept any of these values.", name="in")
 
 
-def to_conditions(filter_input: Any) -> tuple[Condition, ...]:
-    """Convert a filter input into conditions on columns. Raise Invalid for nulls and bad ids."""
-    parts = (
-        (field, field.metadata.get("default", UNSET) if (part := getattr(filter_input, field.name)) is UNSET else part)
-        for field in dataclasses.fields(filter_input)
-    )
-    return tuple(
-        condition for field, part in parts if part is not UNSET for condition in _field_conditions(field, part)
+def to_conditions(filter_input: Any) -> tuple[AnyCondition, ...]:
+    """Convert a filter input into conditions on columns. Raise Invalid for nulls, bad ids and too many conditions."""
+    conditions = (*_list_conditions(filter_input),)
+    leaves = [*list_leaves(conditions)]
+    if len(leaves) > MAX_CONDITIONS:
+        raise Invalid(
+            f"The filter has {len(leaves)} conditions; {MAX_CONDITIONS} is the limit. Use `in` for many values.",
+            field=("filter",),
+        )
+    columns = {leaf.column for leaf in leaves}
+    defaults = (field.metadata for field in dataclasses.fields(filter_input) if "default" in field.metadata)
+    return conditions + tuple(
+        Condition(default["column"], "is_set", default["default"])
+        for default in defaults
+        if default["column"] not in columns
     )
 
 
-def _field_conditions(field: Any, comparison: Any) -> Iterator[Condition]:
-    if comparison is None:
-        raise Invalid(f"The filter `{field.name}` is null. Leave it out to accept everything.", field=("filter",))
+def _list_conditions(filter_input: Any) -> Iterator[AnyCondition]:
+    for field in dataclasses.fields(filter_input):
+        part = getattr(filter_input, field.name)
+        if part is UNSET:
+            continue
+        if part is None:
+            name = field.name.rstrip("_")
+            raise Invalid(f"The filter `{name}` is null. Leave it out to accept everything.", field=("filter",))
+        match field.name:
+            case "or_":
+                yield Combination(tuple((*_list_conditions(item),) for item in part))
+            case "not_":
+                yield Combination(((*_list_conditions(part),),), is_negated=True)
+            case _:
+                yield from _field_conditions(field, part)
+
+
+def _field_conditions(field: Any, comparison: Any) -> Iterator[AnyCondition]:
+    column, related = field.metadata["column"], field.metadata.get("related", "")
     if isinstance(comparison, bool):
-        yield Condition(field.metadata["column"], "is_set", comparison)
+        yield Condition(column, "is_set", comparison)
         return
     for operator in dataclasses.fields(comparison):
         value = getattr(comparison, operator.name)
@@ -110,8 +166,14 @@ def _field_conditions(field: Any, comparison: Any) -> Iterator[Condition]:
             continue
         name = operator.name.rstrip("_")
         if value is None:
-            raise Invalid(f"`{name}` is null in a filter. Leave it out to accept everything.", field=("filter",))
-        yield Condition(field.metadata["column"], name, _to_column_value(value, field.metadata["type_name"]))
+            raise Invalid(
+                f"`{to_camel_case(name)}` is null in a filter. Leave it out to accept everything.", field=("filter",)
+            )
+        if field.metadata.get("is_existence"):
+            exists = Condition(column, "exists", related=related)
+            yield exists if value else Combination(((exists,),), is_negated=True)
+        else:
+            yield Condition(column, name, _to_column_value(value, field.metadata["type_name"]), related)
 
 
 def _to_column_value(value: Any, type_name: str | None) -> Any:

@@ -11,20 +11,22 @@ from tessera_gql import diff
 from tessera_gql.diff import Bump, Mode
 from tessera_gql.graphql.acknowledgments import ReasonPath, to_paths
 from tessera_gql.graphql.changes import Change, to_changes
-from tessera_gql.graphql.connections import After, First
+from tessera_gql.graphql.connections import After, Before, First, Last
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import RowBacked
-from tessera_gql.graphql.lineage import LineageConnection, lineage_page
+from tessera_gql.graphql.lineage import LineageConnection, LineageStart, lineage_page
 from tessera_gql.graphql.refs import AssetRefInput
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
+from tessera_gql.graphql.slices import SliceRequest
 from tessera_gql.graphql.sources import DocumentInput, choose_guarantees, parse_contract
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
 from tessera_gql.policy.affected_teams import Reasons, count_unknown
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.store import assets
+from tessera_gql.store.lineage import Direction
 from tessera_gql.workflows import impact
 from tessera_gql.workflows.publishing import PublishRequest
 
@@ -101,8 +103,11 @@ class Impact(RowBacked):
         return [to_type("Team", row) for row in rows]
 
     @computed_field("All assets made from this one, directly or indirectly, the nearest first.")
-    def downstream(self, first: First = UNSET, after: After = UNSET) -> LineageConnection:
-        return lineage_page(self.row.downstream, or_none(first), or_none(after))
+    def downstream(
+        self, first: First = UNSET, after: After = UNSET, last: Last = UNSET, before: Before = UNSET
+    ) -> LineageConnection:
+        start = LineageStart(self.row.asset.id, Direction.DOWNSTREAM)
+        return lineage_page(start, self.row.downstream, self.row.downstream, SliceRequest(first, after, last, before))
 
 
 @strawberry.type

@@ -7,7 +7,15 @@ import strawberry
 
 from tessera_gql.errors import Conflict
 from tessera_gql.graphql.connections import Connection, connection, define_listing
-from tessera_gql.graphql.filters import DateTimeFilter, IdFilter, StringFilter, filter_by, optional, or_none
+from tessera_gql.graphql.filters import (
+    DateTimeFilter,
+    IdFilter,
+    StringFilter,
+    filter_by,
+    filter_input,
+    optional,
+    or_none,
+)
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
 from tessera_gql.graphql.refs import ProjectRefInput, TeamRefInput, UsageSourceRefInput, project_ref, team_ref
@@ -62,7 +70,7 @@ class ApiKey(Node):
 class ApiKeyConnection(Connection[ApiKey]): ...
 
 
-@strawberry.input(description="Conditions on API keys; a key must meet all of them.")
+@filter_input("Conditions on API keys; a key must meet all of them.")
 class ApiKeyFilter:
     name: StringFilter | None = filter_by("name", "The name of the key.")
     prefix: StringFilter | None = filter_by("prefix", "The first characters of the token.")

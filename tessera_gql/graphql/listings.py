@@ -2,18 +2,19 @@
 
 from dataclasses import replace
 
-import strawberry
-
 from tessera_gql.diff import Mode
 from tessera_gql.graphql.connections import define_listing
 from tessera_gql.graphql.filters import (
+    BooleanFilter,
     DateTimeFilter,
-    DeprecatedFilter,
     EnumFilter,
     IdFilter,
+    NameFilter,
     StringFilter,
     filter_by,
     filter_by_archive,
+    filter_by_existence,
+    filter_input,
 )
 from tessera_gql.policy.enums import (
     AcknowledgmentState,
@@ -45,15 +46,18 @@ from tessera_gql.store import (
     usage,
 )
 
+UPDATED_AT = "The time of the latest change of the object itself."
 
-@strawberry.input(description="Conditions on teams; a team must meet all of them.")
+
+@filter_input("Conditions on teams; a team must meet all of them.")
 class TeamFilter:
     name: StringFilter | None = filter_by("name", "The name of the team.")
     created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the team was created.")
+    updated_at: DateTimeFilter | None = filter_by("updated_at", UPDATED_AT)
     is_archived: bool | None = filter_by_archive("True for the archived teams only; the others if left out or false.")
 
 
-@strawberry.input(description="Conditions on assets; an asset must meet all of them.")
+@filter_input("Conditions on assets; an asset must meet all of them.")
 class AssetFilter:
     fqn: StringFilter | None = filter_by("fqn", "The fully qualified name of the asset.")
     description: StringFilter | None = filter_by("description", "The description of the asset.")
@@ -63,12 +67,23 @@ class AssetFilter:
         "compatibility_mode", "The default compatibility mode of the asset's contracts."
     )
     tier: EnumFilter[AssetTier] | None = filter_by("tier", "The tier of the asset, confirmed or only suggested.")
-    is_deprecated: DeprecatedFilter | None = filter_by("id", "Whether the asset is deprecated as a whole.")
+    is_deprecated: BooleanFilter | None = filter_by_existence(
+        "deprecation", "Whether the asset is deprecated as a whole."
+    )
+    has_open_proposal: BooleanFilter | None = filter_by_existence(
+        "open proposal", "Whether a proposal of a breaking change is open."
+    )
+    consumer: IdFilter | None = filter_by(
+        "id", "A team that is registered to read the asset.", type_name="Team", related="consumer"
+    )
+    column: NameFilter | None = filter_by("id", "The columns that the active contract declares.", related="column")
+    label: NameFilter | None = filter_by("id", "The labels of the asset.", related="label")
     created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the asset was created.")
+    updated_at: DateTimeFilter | None = filter_by("updated_at", UPDATED_AT)
     is_archived: bool | None = filter_by_archive("True for the archived assets only; the others if left out or false.")
 
 
-@strawberry.input(description="Conditions on contracts; a contract must meet all of them.")
+@filter_input("Conditions on contracts; a contract must meet all of them.")
 class ContractFilter:
     asset: IdFilter | None = filter_by("asset_id", "The asset of the contract.", type_name="Asset")
     published_by: IdFilter | None = filter_by("published_by", "The team that published the contract.", type_name="Team")
@@ -77,7 +92,7 @@ class ContractFilter:
     published_at: DateTimeFilter | None = filter_by("published_at", "The time at which the contract was published.")
 
 
-@strawberry.input(description="Conditions on registrations; a registration must meet all of them.")
+@filter_input("Conditions on registrations; a registration must meet all of them.")
 class RegistrationFilter:
     asset: IdFilter | None = filter_by("asset_id", "The asset that the consumer reads.", type_name="Asset")
     consumer_team: IdFilter | None = filter_by("consumer_team_id", "The team that reads the asset.", type_name="Team")
@@ -87,9 +102,10 @@ class RegistrationFilter:
     status: EnumFilter[RegistrationStatus] | None = filter_by("status", "The stage of the registration's life.")
     evidence: EnumFilter[Evidence] | None = filter_by("evidence", "The source of the knowledge about the consumer.")
     registered_at: DateTimeFilter | None = filter_by("registered_at", "The time at which the team registered.")
+    updated_at: DateTimeFilter | None = filter_by("updated_at", UPDATED_AT)
 
 
-@strawberry.input(description="Conditions on proposals; a proposal must meet all of them.")
+@filter_input("Conditions on proposals; a proposal must meet all of them.")
 class ProposalFilter:
     asset: IdFilter | None = filter_by("asset_id", "The asset whose contract would change.", type_name="Asset")
     proposed_by: IdFilter | None = filter_by("proposed_by", "The team that proposed the change.", type_name="Team")
@@ -98,17 +114,19 @@ class ProposalFilter:
     change_set: IdFilter | None = filter_by("change_set_id", "The change set of the proposal.", type_name="ChangeSet")
     proposed_at: DateTimeFilter | None = filter_by("proposed_at", "The time at which the change was proposed.")
     expires_at: DateTimeFilter | None = filter_by("expires_at", "The time at which the proposal expires.")
+    updated_at: DateTimeFilter | None = filter_by("updated_at", UPDATED_AT)
 
 
-@strawberry.input(description="Conditions on change sets; a change set must meet all of them.")
+@filter_input("Conditions on change sets; a change set must meet all of them.")
 class ChangeSetFilter:
     key: StringFilter | None = filter_by("key", "The natural key of the change set.")
     status: EnumFilter[ChangeSetStatus] | None = filter_by("status", "The status of the change set.")
     opened_by: IdFilter | None = filter_by("opened_by", "The team that opened the change set.", type_name="Team")
     opened_at: DateTimeFilter | None = filter_by("opened_at", "The time at which the change set was opened.")
+    updated_at: DateTimeFilter | None = filter_by("updated_at", UPDATED_AT)
 
 
-@strawberry.input(description="Conditions on acknowledgments; an acknowledgment must meet all of them.")
+@filter_input("Conditions on acknowledgments; an acknowledgment must meet all of them.")
 class AcknowledgmentFilter:
     proposal: IdFilter | None = filter_by(
         "proposal_id", "The proposal that the team is asked about.", type_name="Proposal"
@@ -118,7 +136,7 @@ class AcknowledgmentFilter:
     due_at: DateTimeFilter | None = filter_by("due_at", "The time until which an answer is expected.")
 
 
-@strawberry.input(description="Conditions on the acknowledgments of a team; an acknowledgment must meet all of them.")
+@filter_input("Conditions on the acknowledgments of a team; an acknowledgment must meet all of them.")
 class TeamAcknowledgmentFilter(AcknowledgmentFilter):
     state: EnumFilter[AcknowledgmentState] | None = filter_by("state", "What became of the ask.")
     asset: IdFilter | None = filter_by("asset_id", "The asset whose contract would change.", type_name="Asset")
@@ -126,20 +144,20 @@ class TeamAcknowledgmentFilter(AcknowledgmentFilter):
     change_set: IdFilter | None = filter_by("change_set_id", "The change set of the proposal.", type_name="ChangeSet")
 
 
-@strawberry.input(description="Conditions on what waits for a team; it must meet all of them.")
+@filter_input("Conditions on what waits for a team; it must meet all of them.")
 class InboxGroupFilter:
     team: IdFilter | None = filter_by("consumer_team_id", "The team that is asked.", type_name="Team")
     change_set: IdFilter | None = filter_by("change_set_id", "The change set of the proposals.", type_name="ChangeSet")
     due_at: DateTimeFilter | None = filter_by("due_at", "The earliest time until which an answer is expected.")
 
 
-@strawberry.input(description="Conditions on comments; a comment must meet all of them.")
+@filter_input("Conditions on comments; a comment must meet all of them.")
 class CommentFilter:
     team: IdFilter | None = filter_by("team_id", "The team that commented.", type_name="Team")
     created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the comment was added.")
 
 
-@strawberry.input(description="Conditions on debts; a debt must meet all of them.")
+@filter_input("Conditions on debts; a debt must meet all of them.")
 class DebtFilter:
     asset: IdFilter | None = filter_by("asset_id", "The asset that the team reads.", type_name="Asset")
     team: IdFilter | None = filter_by(
@@ -148,14 +166,14 @@ class DebtFilter:
     kind: EnumFilter[DebtKind] | None = filter_by("kind", "The reason for the debt.")
 
 
-@strawberry.input(description="Conditions on deprecations; a deprecation must meet all of them.")
+@filter_input("Conditions on deprecations; a deprecation must meet all of them.")
 class DeprecationFilter:
     path: StringFilter | None = filter_by("path", "The path of the field; empty for the whole asset.")
     origin: EnumFilter[DeprecationOrigin] | None = filter_by("origin", "The source of the deprecation.")
     sunset_at: DateTimeFilter | None = filter_by("sunset_at", "The time at which the field or asset goes.")
 
 
-@strawberry.input(description="Conditions on dependencies; a dependency must meet all of them.")
+@filter_input("Conditions on dependencies; a dependency must meet all of them.")
 class DependencyFilter:
     type: EnumFilter[DependencyType] | None = filter_by(
         "dependency_type", "The way in which the dependent asset depends on the other."
@@ -163,7 +181,7 @@ class DependencyFilter:
     evidence: EnumFilter[Evidence] | None = filter_by("evidence", "The source of the knowledge about the dependency.")
 
 
-@strawberry.input(description="Conditions on observations; an observation must meet all of them.")
+@filter_input("Conditions on observations; an observation must meet all of them.")
 class ObservationFilter:
     field: StringFilter | None = filter_by("field", "The path of the field; empty for reads of the whole asset.")
     principal: IdFilter | None = filter_by("principal_id", "The principal that read.", type_name="Principal")
@@ -171,19 +189,20 @@ class ObservationFilter:
 
 
 CREATED_AT = ("created_at", "The time at which the object was created.")
+BY_UPDATE = ("updated_at", UPDATED_AT)
 
 TEAMS = define_listing(
     "Team",
     teams.TABLE,
     TeamFilter,
-    {"NAME": ("name_key", "The name of the team, ignoring case."), "CREATED_AT": CREATED_AT},
+    {"NAME": ("name_key", "The name of the team, ignoring case."), "CREATED_AT": CREATED_AT, "UPDATED_AT": BY_UPDATE},
 )
 CONSUMERS = replace(TEAMS, source=registrations.CONSUMER_TEAMS)
 ASSETS = define_listing(
     "Asset",
     assets.TABLE,
     AssetFilter,
-    {"FQN": ("fqn_key", "The fqn of the asset, ignoring case."), "CREATED_AT": CREATED_AT},
+    {"FQN": ("fqn_key", "The fqn of the asset, ignoring case."), "CREATED_AT": CREATED_AT, "UPDATED_AT": BY_UPDATE},
 )
 CONTRACTS = define_listing(
     "Contract",
@@ -196,7 +215,7 @@ REGISTRATIONS = define_listing(
     "Registration",
     registrations.TABLE,
     RegistrationFilter,
-    {"REGISTERED_AT": ("registered_at", "The time at which the team registered.")},
+    {"REGISTERED_AT": ("registered_at", "The time at which the team registered."), "UPDATED_AT": BY_UPDATE},
 )
 PROPOSALS = define_listing(
     "Proposal",
@@ -205,6 +224,7 @@ PROPOSALS = define_listing(
     {
         "PROPOSED_AT": ("proposed_at", "The time at which the change was proposed."),
         "EXPIRES_AT": ("expires_at", "The time at which the proposal expires."),
+        "UPDATED_AT": BY_UPDATE,
     },
     descending=True,
 )
@@ -212,7 +232,7 @@ CHANGE_SETS = define_listing(
     "ChangeSet",
     change_sets.TABLE,
     ChangeSetFilter,
-    {"OPENED_AT": ("opened_at", "The time at which the change set was opened.")},
+    {"OPENED_AT": ("opened_at", "The time at which the change set was opened."), "UPDATED_AT": BY_UPDATE},
     descending=True,
 )
 ACKNOWLEDGMENTS = define_listing(

@@ -16,6 +16,8 @@ from uuid import UUID
 from tessera_gql.graphql.dataloader import Loader
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.affected_teams import FieldReader, FieldReaderIndex
+from tessera_gql.policy.enums import FieldChangeKind
+from tessera_gql.policy.field_history import FieldHistory, FieldHistoryIndex, enclosing_paths, list_former_paths
 from tessera_gql.policy.visibility import visibility_of
 from tessera_gql.store import (
     answers,
@@ -27,8 +29,10 @@ from tessera_gql.store import (
     debts,
     deprecations,
     events,
+    field_changes,
     inbox,
     keys,
+    labels,
     lineage,
     pagination,
     projects,
@@ -138,6 +142,22 @@ async def _load_reader_indexes(session: Session, keys: list[UUID]) -> list[Field
     return [FieldReaderIndex(readers[key]) for key in keys]
 
 
+async def _load_field_histories(session: Session, keys: list[tuple[UUID, str]]) -> list[FieldHistory]:
+    """Load the histories of fields with one statement, and another one for the names that they had before."""
+    assets_ = [*dict.fromkeys(asset for asset, _ in keys)]
+    paths = {enclosing for _, path in keys for enclosing in enclosing_paths(path)}
+    rows = await field_changes.list_by_paths(session, assets_, sorted(paths), with_renames=True)
+    renames = [row for row in rows if row.kind is FieldChangeKind.RENAMED]
+    former = list_former_paths([path for _, path in keys], renames) if renames else set()
+    if missing := {enclosing for path in former for enclosing in enclosing_paths(path)} - paths:
+        rows += await field_changes.list_by_paths(session, assets_, sorted(missing), with_renames=False)
+    by_asset: dict[UUID, dict[UUID, Any]] = {asset: {} for asset in assets_}
+    for row in rows:
+        by_asset[row.asset_id][row.id] = row
+    indexes = {asset: FieldHistoryIndex(found_rows.values()) for asset, found_rows in by_asset.items()}
+    return [indexes[asset].trace(path) for asset, path in keys]
+
+
 class Loaders:
     """The dataloaders of one request or, for a subscription, of one message.
 
@@ -158,6 +178,16 @@ class Loaders:
     deprecation = row_loader(deprecations.by_ids)
     deprecations_of_asset = rows_loader(deprecations.list_live, lambda row: row.asset_id)
     dependency = row_loader(lineage.by_ids)
+    dependencies_of_dependent = rows_loader(lineage.list_of_dependents, lambda row: row.dependent_asset_id)
+    """The dependencies of an asset on others."""
+    dependencies_of_dependency = rows_loader(lineage.list_of_dependencies, lambda row: row.dependency_asset_id)
+    """The dependencies of others on an asset."""
+    labels_of_asset = rows_loader(labels.list_by_assets, lambda row: row.asset_id)
+    field_change = row_loader(field_changes.by_ids)
+    field_history = value_loader(_load_field_histories)
+    """The changes that led to a field, by asset id and path."""
+    informed_teams = value_loader(events.load_informed_teams)
+    """The ids of the teams that a proposal informed without asking them, by proposal id."""
     usage_source = row_loader(usage.by_ids)
     principal = row_loader(usage.principals_by_ids)
     principal_rule = row_loader(usage.rules_by_ids)
@@ -285,6 +315,7 @@ NODE_LOADERS: dict[str, Callable[[Loaders], Loader[UUID, Any]]] = {
     "Debt": lambda loaders: loaders.debt,
     "Deprecation": lambda loaders: loaders.deprecation,
     "Event": lambda loaders: loaders.event,
+    "FieldChange": lambda loaders: loaders.field_change,
     "Observation": lambda loaders: loaders.observation,
     "Principal": lambda loaders: loaders.principal,
     "PrincipalRule": lambda loaders: loaders.principal_rule,

@@ -7,7 +7,15 @@ import strawberry
 
 from tessera_gql.graphql.connections import Connection, connection, define_listing
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.filters import DateTimeFilter, StringFilter, filter_by, optional, or_keep, or_none
+from tessera_gql.graphql.filters import (
+    DateTimeFilter,
+    StringFilter,
+    filter_by,
+    filter_input,
+    optional,
+    or_keep,
+    or_none,
+)
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, VersionedInput, mutation, payload_field
 from tessera_gql.graphql.refs import ProjectRefInput, TeamRefInput, project_loader
@@ -45,7 +53,7 @@ class Project(Node):
 class ProjectConnection(Connection[Project]): ...
 
 
-@strawberry.input(description="Conditions on projects; a project must meet all of them.")
+@filter_input("Conditions on projects; a project must meet all of them.")
 class ProjectFilter:
     name: StringFilter | None = filter_by("name", "The name of the project.")
     created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the project was created.")

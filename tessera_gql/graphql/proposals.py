@@ -10,7 +10,7 @@ from tessera_gql import diff
 from tessera_gql.diff import Mode
 from tessera_gql.graphql.acknowledgments import Acknowledgment, AwaitedTeam
 from tessera_gql.graphql.change_sets import ChangeSetInput, open_change_set
-from tessera_gql.graphql.changes import Change, list_changes
+from tessera_gql.graphql.changes import Change, SchemaDiff, diff_terms, list_changes
 from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.contracts import Contract
@@ -31,7 +31,8 @@ from tessera_gql.store import tables
 from tessera_gql.store.proposals import acknowledgments_by_ids
 from tessera_gql.store.teams import to_delegation
 from tessera_gql.workflows import proposals
-from tessera_gql.workflows.proposal_bases import is_proposal_stale
+from tessera_gql.workflows.contracts import terms_of
+from tessera_gql.workflows.proposal_bases import is_proposal_stale, proposed_terms
 from tessera_gql.workflows.proposals import AcknowledgmentInput, RetirementRequest
 
 
@@ -85,6 +86,7 @@ class Proposal(Node):
         description="The time at which the proposal expires unless all asked teams consent before."
     )
     resolved_at: datetime | None = strawberry.field(description="The time of the end; null while it is open.")
+    updated_at: datetime = strawberry.field(description="The time of the latest change of the proposal itself.")
     row_version: int = strawberry.field(
         description="A number that rises with every change of the proposal itself; for `expectedRowVersion`."
     )
@@ -108,6 +110,22 @@ class Proposal(Node):
     )
     comments = connection(COMMENTS, "proposal_id", description="The comments on the proposal, the oldest first.")
     events = events_connection("proposal_id", description="The events about the proposal, the oldest first.")
+
+    @computed_field(
+        "All differences from the base contract, those that break nothing too; null for a retirement.",
+        SchemaDiff | None,
+    )
+    async def diff(self, info: Info) -> Any:
+        base = await info.context.loaders.contract.load(self.row.base_contract_id)
+        if base is None or self.row.proposed_schema is None:
+            return None
+        return await diff_terms(info.context, terms_of(base), proposed_terms(self.row))
+
+    @computed_field("The teams that were informed when the proposal was opened, but not asked.", lazy_list("Team"))
+    async def informed(self, info: Info) -> Any:
+        team_ids = await info.context.loaders.informed_teams.load(self.row.id)
+        rows = await info.context.loaders.team.load_many(sorted(team_ids))
+        return [to_type("Team", row) for row in rows if row is not None]
 
     @computed_field("The changes that are breaking under the base contract's compatibility mode.")
     def breaking_changes(self, info: Info) -> list[BreakingChange]:

@@ -42,6 +42,7 @@ class Registration(Node):
     acknowledged_at: datetime | None = strawberry.field(
         description="The time at which the team last consented to a change; null if it never did."
     )
+    updated_at: datetime = strawberry.field(description="The time of the latest change of it.")
     row_version: int = strawberry.field(description="A number that rises with every change; for `expectedRowVersion`.")
 
     asset = relation("Asset", "row.asset_id", "The asset that the team reads.")

@@ -21,7 +21,7 @@ from tessera_gql.graphql.type_registry import computed_field, lazy_type, subscri
 from tessera_gql.policy.ask_events import AcknowledgmentRequested, ChangeSetAcknowledgmentRequested
 from tessera_gql.policy.enums import ProposalStatus
 from tessera_gql.policy.events import ProposalStatusChanged as StatusEvent
-from tessera_gql.store.conditions import Condition
+from tessera_gql.store.conditions import AnyCondition, Condition
 
 
 @strawberry.type(description="An event with the cursor to resume from.")
@@ -153,12 +153,12 @@ def _to_request(event: Event) -> AcknowledgmentRequest | None:
     )
 
 
-async def _matching_events(info: Info, after: str | None, conditions: Iterable[Condition]) -> AsyncGenerator[Event]:
-    """Yield the events that meet all conditions; one with the value None is ignored.
+async def _matching_events(info: Info, after: str | None, conditions: Iterable[AnyCondition]) -> AsyncGenerator[Event]:
+    """Yield the events that meet all conditions; a single one with the value None is ignored.
 
     Loaders are renewed for each event, so that a message shows the current state.
     """
-    conditions = [condition for condition in conditions if condition.value is not None]
+    conditions = [item for item in conditions if not isinstance(item, Condition) or item.value is not None]
     start: StreamStart = info.root_value
     if start.after is None and after is not None:
         start = replace(start, after=decode_cursor(after))

@@ -36,6 +36,7 @@ class Team(Node):
     metadata: JSON = strawberry.field(description="Free data of your own about the team, as a JSON object.")
     row_version: int = strawberry.field(description="A number that rises with every change; for `expectedRowVersion`.")
     created_at: datetime = strawberry.field(description="The time at which the team was created.")
+    updated_at: datetime = strawberry.field(description="The time of the latest change of the team itself.")
     archived_at: datetime | None = strawberry.field(
         description="The time at which the team was archived; null while it can own, read and answer."
     )

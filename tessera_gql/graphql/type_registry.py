@@ -24,6 +24,7 @@ MODULES = {
     "Debt": "debts",
     "Deprecation": "deprecations",
     "Event": "events",
+    "FieldChange": "field_history",
     "InboxGroup": "inbox",
     "Lineage": "lineage",
     "Observation": "usage",

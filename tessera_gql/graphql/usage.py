@@ -8,7 +8,7 @@ import strawberry
 from tessera_gql.formats.usage_csv import UsageFault
 from tessera_gql.graphql.connections import Connection, connection, define_listing
 from tessera_gql.graphql.enums import describe_enum
-from tessera_gql.graphql.filters import BooleanFilter, IdFilter, StringFilter, filter_by
+from tessera_gql.graphql.filters import BooleanFilter, IdFilter, StringFilter, filter_by, filter_input
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
 from tessera_gql.graphql.refs import TeamRefInput, UsageSourceRefInput, usage_source_loader
@@ -113,12 +113,12 @@ class PrincipalRuleConnection(Connection[PrincipalRule]): ...
 class ObservationConnection(Connection[Observation]): ...
 
 
-@strawberry.input(description="Conditions on usage sources; a source must meet all of them.")
+@filter_input("Conditions on usage sources; a source must meet all of them.")
 class UsageSourceFilter:
     name: StringFilter | None = filter_by("name", "The name of the source.")
 
 
-@strawberry.input(description="Conditions on principals; a principal must meet all of them.")
+@filter_input("Conditions on principals; a principal must meet all of them.")
 class PrincipalFilter:
     name: StringFilter | None = filter_by("name", "The name of the principal.")
     is_mapped: BooleanFilter | None = filter_by("is_mapped", "Whether a rule gives the principal a team.")
@@ -126,7 +126,7 @@ class PrincipalFilter:
     team: IdFilter | None = filter_by("team_id", "The team that it reads for.", type_name="Team")
 
 
-@strawberry.input(description="Conditions on rules of principals; a rule must meet all of them.")
+@filter_input("Conditions on rules of principals; a rule must meet all of them.")
 class PrincipalRuleFilter:
     pattern: StringFilter | None = filter_by("pattern", "The pattern of the rule.")
     team: IdFilter | None = filter_by("team_id", "The team of the rule.", type_name="Team")

@@ -16,6 +16,7 @@ from tessera_gql.graphql.filters import (
     EnumFilter,
     IdFilter,
     filter_by,
+    filter_input,
     flag,
     optional,
     or_keep,
@@ -49,13 +50,13 @@ describe_enum(
 )
 
 
-@strawberry.input(description="Conditions on deliveries; a delivery must meet all of them.")
+@filter_input("Conditions on deliveries; a delivery must meet all of them.")
 class WebhookDeliveryFilter:
     status: EnumFilter[DeliveryStatus] | None = filter_by("status", "The status of the delivery.")
     created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the delivery was created.")
 
 
-@strawberry.input(description="Conditions on webhooks; a webhook must meet all of them.")
+@filter_input("Conditions on webhooks; a webhook must meet all of them.")
 class WebhookFilter:
     team: IdFilter | None = filter_by("team_id", "The team whose events the webhook receives.", type_name="Team")
     created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the webhook was created.")

@@ -143,6 +143,7 @@ class Action(StrEnum):
     ARCHIVE_ASSET = "archive assets"
     UNARCHIVE_ASSET = "restore assets"
     SET_ASSET_TIER = "set the tier of assets"
+    SET_LABELS = "label assets"
     ADD_DEPENDENCY = "add dependencies"
     REMOVE_DEPENDENCY = "remove dependencies"
     PUBLISH_CONTRACT = "publish contracts"
@@ -214,6 +215,7 @@ ACTION_SCOPES: Mapping[Action, ScopeRule] = {
     Action.ARCHIVE_ASSET: OWNER_OR_ADMIN,
     Action.UNARCHIVE_ASSET: OWNER_OR_ADMIN,
     Action.SET_ASSET_TIER: ADMIN_ONLY,
+    Action.SET_LABELS: OWNER_PROJECT_OR_ADMIN,
     Action.ADD_DEPENDENCY: OWNER_OR_ADMIN,  # of the dependent asset
     Action.REMOVE_DEPENDENCY: OWNER_OR_ADMIN,
     Action.PUBLISH_CONTRACT: OWNER_PROJECT_OR_ADMIN,

@@ -173,6 +173,22 @@ class DeprecationOrigin(StrEnum):
     DBT_MANIFEST = "DBT_MANIFEST"
 
 
+class LabelOrigin(StrEnum):
+    """Where a label of an asset comes from: set by the owning team, or imported from a dbt manifest."""
+
+    DECLARED = "DECLARED"
+    DBT_MANIFEST = "DBT_MANIFEST"
+
+
+class FieldChangeKind(StrEnum):
+    """What a contract did to a field, compared with the contract before it."""
+
+    ADDED = "ADDED"
+    CHANGED = "CHANGED"
+    RENAMED = "RENAMED"
+    REMOVED = "REMOVED"
+
+
 class DependencyType(StrEnum):
     CONSUMES = "CONSUMES"
     REFERENCES = "REFERENCES"

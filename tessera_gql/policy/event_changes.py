@@ -14,7 +14,7 @@ PUBLIC_NAMES: Mapping[str, str] = {
     "escalation_team_id": "escalation_team",
     "superseded_by_id": "superseded_by",
 }
-INTERNAL_COLUMNS = frozenset({"name_key", "fqn_key", "row_version"})
+INTERNAL_COLUMNS = frozenset({"name_key", "fqn_key", "row_version", "updated_at"})
 SECRET_COLUMNS = frozenset({"secrets"})
 
 ValueChanges: TypeAlias = dict[str, dict[str, Any]]

@@ -1,37 +1,112 @@
 """Conditions on rows. Each operator is declared once: its SQL for lists, its test of a row for live events."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
+import sqlalchemy as sa
 from sqlalchemy import Boolean, ColumnElement, FromClause, Text, bindparam, case, cast, false, func, select, true
 
 from tessera_gql.policy.validation import uniqueness_key
 from tessera_gql.store.compiled import in_values, list_parameter
-from tessera_gql.store.tables import Deprecation, table
+from tessera_gql.store.related_rows import RELATED_ROWS
 
 ESCAPE = "/"
+LAST_CHARACTER = "\U0010ffff"
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A filter on one column; `operator` is eq, in, contains (ignoring case), has (an id in a JSON list), gte, lt
-    or is_set (not null, or null for False).
+    """A filter on one column; `operator` is eq, in, contains and starts_with (ignoring case), has (an id in a JSON
+    list), gte, lt, is_set (not null, or null for False) or exists (some related row).
 
-    `deprecated`, for the id of an asset, asks whether the whole asset is deprecated, and is for lists only. The value
-    of `in` is a tuple, so that conditions are hashable.
+    With `related`, a name in RELATED_ROWS, the condition is on their value, some of which must meet it; such
+    conditions are for lists only. The value of `in` is a tuple, so that conditions are hashable.
     """
 
     column: str
     operator: str
-    value: Any
+    value: Any = None
+    related: str = ""
+
+    @property
+    def shape(self) -> "LeafShape":
+        return LeafShape(self.column, self.operator, self.related)
 
     def matches(self, row: Any) -> bool:
         """Return whether a row meets the condition. As in SQL, null meets none but that of being null."""
+        if self.related:
+            raise TypeError(f"A row alone does not have its {self.related}.")
         value = getattr(row, self.column)
         is_comparable = value is not None or self.operator == "is_set"
         return is_comparable and OPERATORS[self.operator].matches(value, self.value)
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Conditions in groups, of each of which all must hold: for one group at least, or (`is_negated`) for none."""
+
+    groups: "tuple[tuple[AnyCondition, ...], ...]"
+    is_negated: bool = False
+
+    @property
+    def shape(self) -> "CombinedShape":
+        return CombinedShape(tuple(map(shapes_of, self.groups)), self.is_negated)
+
+    def matches(self, row: Any) -> bool:
+        """Return whether a row meets the combination."""
+        is_met = any(all(condition.matches(row) for condition in group) for group in self.groups)
+        return is_met is not self.is_negated
+
+
+AnyCondition: TypeAlias = Condition | Combination
+
+
+class LeafShape(NamedTuple):
+    """A condition without its value."""
+
+    column: str
+    operator: str
+    related: str = ""
+
+
+class CombinedShape(NamedTuple):
+    """A combination without the values of its conditions."""
+
+    groups: "tuple[tuple[Shape, ...], ...]"
+    is_negated: bool
+
+
+Shape: TypeAlias = LeafShape | CombinedShape
+
+
+def shapes_of(conditions: Iterable[AnyCondition]) -> tuple[Shape, ...]:
+    """Return the conditions without values: those of equal shapes share a statement."""
+    return tuple(condition.shape for condition in conditions)
+
+
+def list_leaves(conditions: Iterable[AnyCondition]) -> Iterator[Condition]:
+    """List the single conditions, those within combinations too, in their order."""
+    for condition in conditions:
+        if isinstance(condition, Condition):
+            yield condition
+        else:
+            for group in condition.groups:
+                yield from list_leaves(group)
+
+
+def build_clauses(
+    shapes: Iterable[Shape], build_leaf: Callable[[LeafShape], ColumnElement[bool]]
+) -> Iterator[ColumnElement[bool]]:
+    """Build a clause for each shape; `build_leaf` is called for the single conditions in the order of `list_leaves`."""
+    for shape in shapes:
+        if isinstance(shape, LeafShape):
+            yield build_leaf(shape)
+            continue
+        groups = [sa.and_(true(), *build_clauses(group, build_leaf)) for group in shape.groups]
+        combined = sa.or_(false(), *groups)
+        yield combined.is_not(true()) if shape.is_negated else combined
 
 
 @dataclass(frozen=True)
@@ -50,14 +125,16 @@ def _like(_dialect: str, column: ColumnElement[Any], name: str) -> ColumnElement
     return column.like(bindparam(name, type_=Text()), escape=ESCAPE)
 
 
-def _is_deprecated(_dialect: str, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    rows = table(Deprecation).c
-    deprecated_assets = select(rows.asset_id).where(rows.ended_at.is_(None), rows.path == "")
-    return column.in_(deprecated_assets) == bindparam(name, type_=Boolean())
+def _starts_with(dialect: str, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """Compare with both ends of the range of texts that start so: unlike LIKE, with an index whatever the collation."""
+    start, end = bindparam(name, type_=Text()), bindparam(f"{name}_end", type_=Text())
+    if dialect == "postgresql":
+        return sa.and_(column.op("~>=~", is_comparison=True)(start), column.op("~<~", is_comparison=True)(end))
+    return sa.and_(column >= start, column < end)
 
 
-def _refuse_row(_value: Any, _expected: Any) -> bool:
-    raise TypeError("A row alone does not say whether the asset is deprecated.")
+def _always(_dialect: str, _column: ColumnElement[Any], _name: str) -> ColumnElement[bool]:
+    return true()
 
 
 OPERATORS = {
@@ -72,12 +149,29 @@ OPERATORS = {
         lambda _, column, name: case((column.is_(None), false()), else_=true()) == bindparam(name, type_=Boolean()),
         lambda value, is_set: (value is not None) is is_set,
     ),
-    "deprecated": Operator(_is_deprecated, _refuse_row),
+    "exists": Operator(_always, lambda _value, _expected: True),
+    "starts_with": Operator(_starts_with, lambda value, text: value.lower().startswith(text.lower())),
     "contains": Operator(_like, lambda value, text: text.lower() in value.lower()),
     "has": Operator(
         lambda dialect, column, name: _like(dialect, cast(column, Text), name), lambda items, item: str(item) in items
     ),
 }
+
+
+FOLDED_OPERATORS = frozenset({"contains", "starts_with"})
+
+
+def build_condition(
+    dialect: str, source: FromClause, column: ColumnElement[Any], shape: LeafShape, name: str
+) -> ColumnElement[bool]:
+    """Build the SQL of a condition on a column of the source, or on the rows that are related by it."""
+    operation = OPERATORS[shape.operator]
+    if shape.related:
+        related = RELATED_ROWS[shape.related]
+        is_met = operation.to_sql(dialect, related.value, name)
+        return column.in_(select(related.key).where(*related.conditions, is_met))
+    compared = fold_column(source, shape.column, column) if shape.operator in FOLDED_OPERATORS else column
+    return operation.to_sql(dialect, compared, name)
 
 
 def fold_column(source: FromClause, name: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -86,16 +180,30 @@ def fold_column(source: FromClause, name: str, column: ColumnElement[Any]) -> Co
     return func.lower(column) if folded is None else folded
 
 
-def to_parameter(source: FromClause, condition: Condition) -> Any:
-    """Return the value of the bind parameter: the condition's own, or the pattern of a LIKE."""
+def to_parameters(source: FromClause, condition: Condition, name: str) -> dict[str, Any]:
+    """Return the bind parameters of a condition: its own value, the pattern of a LIKE, or the ends of a range."""
+    value = _fold(source, condition)
     match condition.operator:
         case "contains":
-            has_key = f"{condition.column}_key" in source.c
-            return _contains_pattern(uniqueness_key(condition.value) if has_key else condition.value.lower())
+            return {name: _contains_pattern(value)}
+        case "starts_with":
+            return {name: value, f"{name}_end": value + LAST_CHARACTER}
         case "has":
-            return _contains_pattern(str(condition.value))
+            return {name: _contains_pattern(str(value))}
         case _:
-            return condition.value
+            return {name: value}
+
+
+def _fold(source: FromClause, condition: Condition) -> Any:
+    """Fold the case of a condition's texts if what they are compared with is folded."""
+    value = condition.value
+    if condition.related:
+        if not RELATED_ROWS[condition.related].is_folded or value is None:
+            return value
+        return uniqueness_key(value) if isinstance(value, str) else tuple(map(uniqueness_key, value))
+    if condition.operator not in FOLDED_OPERATORS:
+        return value
+    return uniqueness_key(value) if f"{condition.column}_key" in source.c else value.lower()
 
 
 def _contains_pattern(text: str) -> str:

@@ -4,11 +4,12 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
+from uuid import UUID
 
 import orjson
 from sqlalchemy import func, select
 
-from tessera_gql.policy.events import Event
+from tessera_gql.policy.events import Event, ProposalOpened
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import EventRow, new_id, table
 
@@ -74,6 +75,15 @@ async def list_subjects_after(session: Session, sequence: int) -> list[EventRow]
     """List sequence, kind and asset of all events after a sequence, in order."""
     columns = select(TABLE.c.sequence, TABLE.c.kind, TABLE.c.asset_id)
     return await session.list(columns.where(TABLE.c.sequence > sequence).order_by(TABLE.c.sequence), EventRow)
+
+
+async def load_informed_teams(session: Session, proposal_ids: Sequence[UUID]) -> list[list[UUID]]:
+    """Load for each proposal the teams that were informed when it was opened, but not asked."""
+    columns = select(TABLE.c.proposal_id, TABLE.c.payload)
+    is_opened = TABLE.c.kind == ProposalOpened.kind
+    rows = await session.rows(columns.where(session.in_values(TABLE.c.proposal_id, proposal_ids), is_opened))
+    informed = {row.proposal_id: [UUID(team) for team in row.payload["informed"]] for row in rows}
+    return [informed.get(proposal, []) for proposal in proposal_ids]
 
 
 async def load_last_sequence(session: Session) -> int:

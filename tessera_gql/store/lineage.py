@@ -21,6 +21,8 @@ TABLE = table(AssetDependency)
 assets = table(Asset)
 _registrations = table(Registration)
 by_ids = RowQuery(AssetDependency, "id")
+list_of_dependents = RowQuery(AssetDependency, "dependent_asset_id")
+list_of_dependencies = RowQuery(AssetDependency, "dependency_asset_id")
 
 
 class Direction(StrEnum):

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import count as count_up
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -22,7 +23,16 @@ from sqlalchemy import ColumnElement, FromClause, Select, Table, bindparam, sele
 from tessera_gql.errors import Invalid
 from tessera_gql.policy.visibility import Visibility
 from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
-from tessera_gql.store.conditions import OPERATORS, Condition, fold_column, to_parameter
+from tessera_gql.store.conditions import (
+    AnyCondition,
+    LeafShape,
+    Shape,
+    build_clauses,
+    build_condition,
+    list_leaves,
+    shapes_of,
+    to_parameters,
+)
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import UTCDateTime
 from tessera_gql.store.visibility import (
@@ -52,7 +62,7 @@ class PageRequest:
     after: str | None = None
     last: int | None = None
     before: str | None = None
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[AnyCondition, ...] = ()
 
     @property
     def size(self) -> int:
@@ -132,8 +142,8 @@ class QueryShape:
     is_backward: bool
     bounds: tuple[str, ...]
     """Which of `after` and `before` the request has."""
-    conditions: tuple[tuple[str, str], ...]
-    """Column and operator of each condition."""
+    conditions: tuple[Shape, ...]
+    """The conditions without their values."""
     is_restricted: bool
     """Whether private rows and names are hidden."""
 
@@ -146,7 +156,7 @@ class QueryShape:
             request.is_descending,
             request.is_backward,
             tuple(name for name in ("after", "before") if getattr(request, name) is not None),
-            tuple((condition.column, condition.operator) for condition in request.conditions),
+            shapes_of(request.conditions),
             is_restricted(source, visibility),
         )
 
@@ -164,16 +174,17 @@ class QueryShape:
         """Build the WHERE clauses for the visibility of rows and for the conditions."""
         if self.is_restricted:
             yield visibility_condition(self.source, dialect)
-        for index, (name, operator) in enumerate(self.conditions):
-            column = self._filtered_column(name, operator)
-            yield OPERATORS[operator].to_sql(dialect, column, f"value_{index}")
+        names = map("value_{}".format, count_up())
 
-    def _filtered_column(self, name: str, operator: str) -> ColumnElement[Any]:
+        def build_leaf(leaf: LeafShape) -> ColumnElement[bool]:
+            return build_condition(dialect, self.source, self._filtered_column(leaf.column), leaf, next(names))
+
+        yield from build_clauses(self.conditions, build_leaf)
+
+    def _filtered_column(self, name: str) -> ColumnElement[Any]:
         """Return the column that a condition compares, masked as the caller sees it."""
         column: ColumnElement[Any] = self.source.c[name]
-        if self.is_restricted:
-            column = visible_column(column)
-        return fold_column(self.source, name, column) if operator == "contains" else column
+        return visible_column(column) if self.is_restricted else column
 
     def bounded_filters(self, dialect: str) -> Iterator[ColumnElement[bool]]:
         """Build the clauses of `filters` and those that bound the page by its cursors."""
@@ -189,8 +200,9 @@ class QueryShape:
 
 def _bind_values(source: FromClause, request: PageRequest, visibility: Visibility) -> dict[str, Any]:
     """Return the values of all parameters but the parents; raise Invalid for a cursor of another list."""
-    conditions = enumerate(request.conditions)
-    values = {f"value_{index}": to_parameter(source, condition) for index, condition in conditions}
+    values: dict[str, Any] = {}
+    for index, condition in enumerate(list_leaves(request.conditions)):
+        values |= to_parameters(source, condition, f"value_{index}")
     for name, cursor in (("after", request.after), ("before", request.before)):
         if cursor is not None:
             value, values[f"{name}_id"] = _decode_cursor(cursor, request, name)

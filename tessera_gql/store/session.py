@@ -175,7 +175,12 @@ class Session:
             raise Conflict(f"{conflict_message} {RETRY_ADVICE}") from error
 
     async def update(self, model: type[SQLModel], condition: ColumnElement[bool], **values: Any) -> int:
-        """Update rows and return their number; raise Conflict if another row has the new unique key."""
+        """Update rows and return their number; raise Conflict if another row has the new unique key.
+
+        Rows that have it get the time of the transaction as `updated_at`.
+        """
+        if "updated_at" in table(model).c:
+            values.setdefault("updated_at", self.now)
         try:
             return await self.execute(update(table(model)).where(condition).values(**values))
         except INTEGRITY_ERRORS as error:

@@ -83,6 +83,7 @@ def new_asset(session: Session, fqn: str, owner: UUID, details: AssetDetails) ->
         is_tier_confirmed=False,
         row_version=1,
         created_at=session.now,
+        updated_at=session.now,
     )
 
 

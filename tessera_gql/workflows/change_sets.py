@@ -72,6 +72,7 @@ async def open_change_set(session: Session, actor: Actor, request: ChangeSetRequ
         closed_at=None,
         row_version=1,
         created_at=session.now,
+        updated_at=session.now,
     )
     if await change_sets.insert_if_missing(session, row):
         _record_opening(session, row, is_reopened=False)

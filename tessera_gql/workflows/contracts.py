@@ -20,6 +20,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal, new_id
 from tessera_gql.workflows.affected_teams import load_affected_teams, lock_family
 from tessera_gql.workflows.debts import Publication, update_debts
+from tessera_gql.workflows.field_history import PublishedFields, compare_restored, forget_columns, record_field_changes
 from tessera_gql.workflows.imported_deprecations import end_with_contract, follow_contracts
 from tessera_gql.workflows.teams import require_owning_team
 
@@ -107,6 +108,13 @@ async def insert_contracts(
         if draft.published_at is None
     ]
     await follow_contracts(session, followed)
+    fields = [
+        PublishedFields(contract, current, draft.judgement.changes)
+        for contract, (_, current, draft) in zip(rows, drafts, strict=True)
+        if draft.published_at is None
+    ]
+    restored = [contract for contract, (*_, draft) in zip(rows, drafts, strict=True) if draft.published_at is not None]
+    await record_field_changes(session, [*fields, *await compare_restored(session, restored)])
     return rows
 
 
@@ -185,6 +193,7 @@ async def mark_retired(
     await session.update_row(Contract, contract.id, status=ContractStatus.RETIRED)
     if contract.status is ContractStatus.ACTIVE:
         await end_with_contract(session, asset, contract)
+        await forget_columns(session, asset.id)
     consumers = {row.consumer_team_id for row in await registrations.list_live(session, [asset.id])}
     event = ContractRetired(
         audience_team_ids=frozenset({asset.owner_team_id, *consumers}),

@@ -118,6 +118,7 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
         unaffected_assets=[str(item) for item in sorted(draft.unaffected_assets)] or None,
         row_version=1,
         created_at=session.now,
+        updated_at=session.now,
     )
     await session.insert(row, conflict_message=f"A proposal for {asset.fqn} was opened at this moment.")
     # In a change set an asked team gets one notification of all proposals.

@@ -82,6 +82,7 @@ async def register(
         meta=cleaned.metadata,
         row_version=1,
         created_at=session.now,
+        updated_at=session.now,
     )
     await session.insert(row, conflict_message="This team registered at this moment.")
     await require_live_teams(session, consumer)

@@ -38,6 +38,7 @@ async def create(session: Session, actor: Actor, *, name: str, metadata: Any = N
         meta=validation.clean_metadata(metadata),
         row_version=1,
         created_at=session.now,
+        updated_at=session.now,
     )
     await session.insert(team, conflict_message=f"A team named {clean_name} was created at this moment.")
     session.record(TeamCreated(audience_team_ids=frozenset({team.id}), team_id=team.id, name=clean_name))

@@ -136,6 +136,11 @@ async def set_asset_tier(scene: Scene) -> dict[str, Any]:
     return {"asset": {"fqn": ASSET}, "tier": "HIGH"}
 
 
+async def set_labels(scene: Scene) -> dict[str, Any]:
+    await scene.asset()
+    return {"asset": {"fqn": ASSET}, "labels": ["pii"]}
+
+
 async def archive_team(scene: Scene) -> dict[str, Any]:
     return {"team": {"name": (await scene.world.team("idle")).name}}
 
@@ -332,6 +337,7 @@ CALLS: dict[Action, Callable[[Scene], Any]] = {
     Action.ARCHIVE_ASSET: archive_asset,
     Action.UNARCHIVE_ASSET: unarchive_asset,
     Action.SET_ASSET_TIER: set_asset_tier,
+    Action.SET_LABELS: set_labels,
     Action.ARCHIVE_TEAM: archive_team,
     Action.UNARCHIVE_TEAM: unarchive_team,
     Action.COMMENT: comment,

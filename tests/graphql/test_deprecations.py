@@ -15,7 +15,7 @@ READ = """query ($by: AssetRef!, $filter: AssetFilter) {
   asset(by: $by) {
     isDeprecated supersededBy { fqn }
     deprecations { totalCount nodes { path replacement reason declaredBy { name } asset { fqn } } }
-    fields { path deprecation { path } }
+    fields { nodes { path deprecation { path } } }
   }
   assets(filter: $filter) { totalCount nodes { fqn } }
 }"""
@@ -58,7 +58,7 @@ async def test_a_deprecation_is_declared_listed_warned_about_and_ended(world: Wo
             }
         ],
     }
-    fields = {field["path"]: field["deprecation"] for field in listed["asset"]["fields"]}
+    fields = {field["path"]: field["deprecation"] for field in listed["asset"]["fields"]["nodes"]}
     assert fields == {"order_id": None, "customer_id": None, "total": None, "note": {"path": "note"}}
     assert listed["assets"] == {"totalCount": 0, "nodes": []}
     registered = await ask(REGISTER, input={"asset": FQN, "team": {"name": "other"}, "idempotencyKey": "a"})
@@ -70,7 +70,7 @@ async def test_a_deprecation_is_declared_listed_warned_about_and_ended(world: Wo
     listed = await ask(READ, by=FQN, filter=only_deprecated)
     assert listed["assets"] == {"totalCount": 1, "nodes": [FQN]}
     assert listed["asset"]["isDeprecated"] is True
-    assert {field["path"]: field["deprecation"] for field in listed["asset"]["fields"]} == {
+    assert {field["path"]: field["deprecation"] for field in listed["asset"]["fields"]["nodes"]} == {
         **{name: {"path": None} for name in ("order_id", "customer_id", "total")},
         "note": {"path": "note"},
     }

@@ -115,8 +115,10 @@ async def test_an_empty_list_does_not_mean_all(world: World, answer: Ask) -> Non
     asset = await world.published()
     reply = await answer('{ search(text: "o", types: []) { totalCount } }')
     assert reply["errors"][0]["extensions"]["code"] == "INVALID"
-    fields = await answer("query ($f: String!) { asset(by: {fqn: $f}) { fields(paths: []) { path } } }", f=asset.fqn)
-    assert fields["data"]["asset"]["fields"] == []
+    fields = await answer(
+        "query ($f: String!) { asset(by: {fqn: $f}) { fields(filter: {paths: []}) { nodes { path } } } }", f=asset.fqn
+    )
+    assert fields["data"]["asset"]["fields"] == {"nodes": []}
 
 
 async def test_a_webhook_document_that_would_always_fail_is_refused(ask: Ask) -> None:

@@ -88,28 +88,32 @@ async def test_a_field_is_read_by_teams_that_registered_it_or_the_whole_asset(wo
     asset = await world.published(consumers=1)
     other_team = await world.team("other")
     await world.register(asset, other_team, "total", "note")
-    query = """query ($paths: [String!]) {
-      asset(by: {fqn: "analytics.core.orders"}) { fields(paths: $paths) { path readerCount readers { name } } }
+    query = """query ($paths: [String!]!) {
+      asset(by: {fqn: "analytics.core.orders"}) {
+        fields(filter: {paths: $paths}) { nodes { path readerCount readers { name } } }
+      }
     }"""
-    fields = (await ask(query))["asset"]["fields"]
+    fields = (await ask(query, paths=["order_id", "customer_id", "total", "note"]))["asset"]["fields"]["nodes"]
     assert {field["path"]: field["readerCount"] for field in fields} == {
         "order_id": 1,
         "customer_id": 1,
         "total": 2,
         "note": 2,
     }
-    assert [field["path"] for field in (await ask(query, paths=["note", "gone"]))["asset"]["fields"]] == ["note"]
+    assert [field["path"] for field in (await ask(query, paths=["note", "gone"]))["asset"]["fields"]["nodes"]] == [
+        "note"
+    ]
 
 
 async def test_an_asset_without_a_contract_declares_no_fields(world: World, ask: Ask) -> None:
     await world.asset("shop.core.empty", await world.team("shop"))
     data = await ask(
         """{ asset(by: {fqn: "shop.core.empty"}) {
-          fields { path } currentContract { id } openProposal { id } consumers { totalCount }
+          fields { nodes { path } } currentContract { id } openProposal { id } consumers { totalCount }
         } }"""
     )
     assert data["asset"] == {
-        "fields": [],
+        "fields": {"nodes": []},
         "currentContract": None,
         "openProposal": None,
         "consumers": {"totalCount": 0},

@@ -48,7 +48,8 @@ async def test_cursors_do_not_depend_on_the_selected_columns(world: World, ask: 
 
 
 @pytest.mark.parametrize(
-    "selection", ["viewerCanPublish", "fields { path }", "upstream { totalCount }", 'contract(version: "1.0.0") { id }']
+    "selection",
+    ["viewerCanPublish", "fields { nodes { path } }", "upstream { totalCount }", 'contract(version: "1.0.0") { id }'],
 )
 async def test_a_field_with_unknown_columns_reads_all_columns(
     selection: str, world: World, ask: Ask, counted: Counted

@@ -53,7 +53,7 @@ COLUMNS = """
 query ($asset: AssetRef!) {
   asset(by: $asset) {
     fqn viewerCanPublish
-    fields { path type required nullable readerCount readers { name } }
+    fields { nodes { path type required nullable readerCount readers { name } } }
     upstream { edges { degree node { fqn } } }
     downstream(depth: 10) { totalCount edges { degree node { fqn owner { name } currentContract { version } } } }
     consumers { nodes { name } }
@@ -170,9 +170,9 @@ async def test_the_column_page_is_one_request_with_a_fixed_number_of_statements(
     await lineage(world, database, size)
     with counted() as statements:
         data = await ask(COLUMNS, asset={"fqn": "ANALYTICS.core.orders"})
-    readers = {field["path"]: field["readerCount"] for field in data["asset"]["fields"]}
+    readers = {field["path"]: field["readerCount"] for field in data["asset"]["fields"]["nodes"]}
     assert readers == {"order_id": size, "customer_id": size, "total": size + 1, "note": size}
-    total = next(field for field in data["asset"]["fields"] if field["path"] == "total")
+    total = next(field for field in data["asset"]["fields"]["nodes"] if field["path"] == "total")
     assert {"name": "precise"} in total["readers"]
     assert data["asset"]["downstream"]["totalCount"] == size
     assert len(data["asset"]["consumers"]["nodes"]) == size + 1

@@ -37,6 +37,7 @@ FOR_PROJECTS = {
     Action.CREATE_ASSET,
     Action.UPDATE_ASSET,
     Action.RENAME_ASSET,
+    Action.SET_LABELS,
     Action.PUBLISH_CONTRACT,
     Action.DEPRECATE,
     Action.END_DEPRECATION,

@@ -169,6 +169,8 @@ def filters(field: GraphQLField) -> Iterable[tuple[str, str, Any]]:
     kind = get_named_type(field.args["filter"].type)
     assert isinstance(kind, GraphQLInputObjectType)
     for name, compared in kind.fields.items():
+        if name in {"or", "not"}:  # these combine the others
+            continue
         by = get_named_type(compared.type)
         assert isinstance(by, GraphQLInputObjectType)
         for operator, value in by.fields.items():

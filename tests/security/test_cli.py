@@ -54,6 +54,8 @@ REMOTE: dict[str, Sequence[str]] = {
     "extend-proposal": (ASSET, "--until", "2031-01-01"),
     "policy list": (),
     "policy set": ("low", "--due", "20"),
+    "asset blame": (ASSET,),
+    "asset label": (ASSET, "pii"),
     "team show": ("a",),
     "team update": ("a", "--rename", "b"),
     "withdraw": (ASSET,),

@@ -51,6 +51,8 @@ STEPS: dict[tuple[str, ...], tuple[str, Sequence[str], set[int]]] = {
     ("asset", "show"): ("reader", (ASSET,), {0}),
     ("asset", "rename"): ("reader", (ASSET, HOSTILE), {2}),
     ("asset", "tier"): ("reader", (ASSET, "HIGH"), {0}),
+    ("asset", "blame"): ("reader", (ASSET,), {0}),
+    ("asset", "label"): ("reader", (ASSET, MARKER), {0, 2}),
     ("asset", "archive"): ("reader", (ASSET,), {2}),
     ("asset", "unarchive"): ("reader", (ASSET,), {0}),
     ("register",): ("reader", (ASSET, "-t", MARKER, "-f", MARKER), {0, 2}),

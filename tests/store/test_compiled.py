@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from tessera_gql.policy.visibility import UNRESTRICTED
 from tessera_gql.store import assets, pagination, registrations, teams
-from tessera_gql.store.pagination import Condition, PageRequest
+from tessera_gql.store.conditions import Condition
+from tessera_gql.store.pagination import PageRequest
 from tests.conftest import statements
 from tests.world import World
 

@@ -15,6 +15,7 @@ from tessera_gql.errors import Conflict
 from tessera_gql.policy.enums import Outcome, ProposalStatus, Response
 from tessera_gql.store import migration
 from tessera_gql.store.database import Database
+from tessera_gql.store.session import INTEGRITY_ERRORS
 from tessera_gql.store.tables import JSON_TYPE, Acknowledgment, Answer, Asset, Contract, Proposal, new_id, table
 from tests.conftest import FixedClock
 from tests.workflows.test_usage import cover, migrating
@@ -58,6 +59,11 @@ async def upgrade(world: World) -> list[str]:
     await migration.downgrade(world.database.url, RELEASE_BEFORE)
     await migration.upgrade(world.database.url, report_progress=messages.append)
     return messages
+
+
+def without_update_time(row: Any) -> dict[str, Any]:
+    """The values of a row but for the time of its latest change, which no release before had."""
+    return {column.name: getattr(row, column.name) for column in table(Proposal).c if column.name != "updated_at"}
 
 
 async def stored_values(world: World, name: str, column: str) -> list[Any]:
@@ -110,7 +116,7 @@ async def test_a_proposal_with_a_break_that_nobody_was_asked_about_is_stale_with
     stored = await world.proposal(result.proposal.id)
     (message,) = await upgrade(world)
     assert message.startswith("1 of 1 open proposals are stale")
-    assert await world.proposal(stored.id) == stored
+    assert without_update_time(await world.proposal(stored.id)) == without_update_time(stored)
     with pytest.raises(Conflict, match="stale: an earlier version of Tessera GQL found"):
         await world.publish_proposal(stored)
     newcomer = await world.team("newcomer")
@@ -131,7 +137,7 @@ async def test_a_schema_that_can_no_longer_be_compared_does_not_stop_the_upgrade
         await session.update_row(Contract, proposal.base_contract_id, schema_def={"type": "no such type"})
     stored = await world.proposal(proposal.id)
     assert len(await upgrade(world)) == 1
-    assert await world.proposal(proposal.id) == stored
+    assert without_update_time(await world.proposal(proposal.id)) == without_update_time(stored)
     assert (await world.answer(stored, world.consumers[0], Response.APPROVED)).contract is None
     async with world.database.write() as session:
         await session.update_row(Contract, proposal.base_contract_id, schema_def=ORDERS)
@@ -145,7 +151,7 @@ async def test_a_proposal_that_has_ended_stays_as_it_was(old_world: World) -> No
     await store_as_before(world, proposal)
     stored, asked = await world.proposal(proposal.id), await world.acknowledgments(proposal)
     assert await upgrade(world) == []
-    assert await world.proposal(proposal.id) == stored
+    assert without_update_time(await world.proposal(proposal.id)) == without_update_time(stored)
     assert_kept(await world.acknowledgments(proposal), asked)
 
 
@@ -195,10 +201,13 @@ async def test_the_tables_allow_consumer_after_the_upgrade_and_full_takes_its_pl
 
     async def set_mode() -> None:
         async with world.database.write() as session:
-            await session.update_row(Asset, asset.id, compatibility_mode=Mode.CONSUMER)
+            assets = table(Asset)
+            await session.execute(
+                sa.update(assets).where(assets.c.id == asset.id).values(compatibility_mode=Mode.CONSUMER)
+            )
 
     await migration.downgrade(world.database.url, RELEASE_BEFORE)
-    with pytest.raises(Conflict):
+    with pytest.raises(INTEGRITY_ERRORS):
         await set_mode()
     await migration.upgrade(world.database.url)
     if world.database.url.startswith("sqlite"):
@@ -209,7 +218,7 @@ async def test_the_tables_allow_consumer_after_the_upgrade_and_full_takes_its_pl
     await migration.downgrade(world.database.url, RELEASE_BEFORE)
     assert await stored_values(world, "core.assets", "compatibility_mode") == ["FULL"]
     assert await stored_values(world, "core.contracts", "compatibility_mode") == ["BACKWARD", "FULL"]
-    with pytest.raises(Conflict):
+    with pytest.raises(INTEGRITY_ERRORS):
         await set_mode()
 
 

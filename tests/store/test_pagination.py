@@ -13,8 +13,9 @@ from tessera_gql.errors import Invalid
 from tessera_gql.policy.enums import RegistrationStatus
 from tessera_gql.policy.visibility import UNRESTRICTED
 from tessera_gql.store import pagination
+from tessera_gql.store.conditions import Condition
 from tessera_gql.store.database import Database
-from tessera_gql.store.pagination import Condition, Page, PageRequest, encode_cursor, validate_request
+from tessera_gql.store.pagination import Page, PageRequest, encode_cursor, validate_request
 from tessera_gql.store.tables import Registration, Team, new_id, table
 from tests.conftest import START
 from tests.world import World

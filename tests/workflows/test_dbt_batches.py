@@ -15,7 +15,8 @@ from tessera_gql.workflows.dbt.ask import AskProgress, ask_batch
 from tessera_gql.workflows.dbt.batches import BatchRules, PlanOutdated
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.report import SyncOutcome
-from tessera_gql.workflows.dbt.sync import MODELS_PER_STEP, SyncProgress, sync_batch
+from tessera_gql.workflows.dbt.sync import MODELS_PER_STEP, sync_batch
+from tessera_gql.workflows.dbt.sync_progress import SyncProgress
 from tests.formats.manifests import manifest
 from tests.workflows.dbt_syncs import ask, asset_at, find_readers, plan, reading, run_sync, states, team_table
 from tests.world import World

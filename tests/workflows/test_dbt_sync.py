@@ -1,5 +1,6 @@
 """A dbt manifest becomes assets, contracts and lineage, and a second sync of the same manifest changes nothing."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from tessera_gql.formats import dbt
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.policy.enums import Evidence, Outcome
 from tessera_gql.store import assets, lineage
+from tessera_gql.store import labels as labels_of
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.report import SyncOutcome
-from tessera_gql.workflows.dbt.sync import SyncProgress, sync_batch, sync_manifest
+from tessera_gql.workflows.dbt.sync import sync_batch, sync_manifest
+from tessera_gql.workflows.dbt.sync_progress import SyncProgress
 from tests.formats.manifests import column, table
 from tests.formats.manifests import manifest as dbt_manifest
 from tests.workflows.dbt_syncs import asset_at, find_readers, plan, run_sync, team_table
@@ -78,6 +81,22 @@ async def test_a_new_asset_takes_the_mode_of_its_model_else_that_of_the_sync_els
     asset = await asset_at(world, FQN)
     (contract,) = await world.contracts(asset)
     assert asset.compatibility_mode is contract.compatibility_mode is expected
+
+
+async def test_tags_and_labels_of_a_model_become_labels_and_follow_the_manifest(world: World) -> None:
+    def tagged(*tags: str, labels: Sequence[str] = ()) -> dict[str, Any]:
+        meta = {"owner": "shop", "tessera": {"labels": [*labels]}}
+        return dbt_manifest(table("orders", column("id", "bigint"), tags=[*tags], meta=meta))
+
+    async def names() -> list[str]:
+        async with world.database.read() as session:
+            return [row.name for row in await labels_of.list_by_assets(session, [(await asset_at(world, FQN)).id])]
+
+    await run_sync(world, tagged("daily", labels=["domain:sales", "x" * 101]))
+    assert await names() == ["daily", "domain:sales"]
+    await run_sync(world, tagged("daily", "pii"))
+    assert await names() == ["daily", "pii"]
+    assert (await run_sync(world, tagged("daily", "pii"))).models[0].outcome is SyncOutcome.UNCHANGED
 
 
 async def test_a_stronger_mode_in_the_manifest_is_published_and_a_weaker_one_asks(world: World) -> None:

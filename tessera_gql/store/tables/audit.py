@@ -20,6 +20,7 @@ class EventRow(Base, table=True):
     __tablename__ = "events"
     __table_args__ = (
         sa.UniqueConstraint("id"),
+        sa.Index("ix_events_kind_sequence", "kind", "sequence"),
         sa.Index("ix_events_asset_id_sequence", "asset_id", "sequence"),
         sa.Index("ix_events_proposal_id_sequence", "proposal_id", "sequence"),
         {"schema": "audit"},

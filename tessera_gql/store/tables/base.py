@@ -14,6 +14,9 @@ from uuid_utils import compat
 JSON_TYPE = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 SEQUENCE_TYPE = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
+EPOCH = "2000-01-01 00:00:00+00"
+"""The default of columns with a time that were added to rows; a new row always has its own value."""
+
 
 class UTCDateTime(sa.TypeDecorator[datetime]):
     """A column type for UTC-aware datetimes; SQLite stores no zone, so values are converted on the way in and out."""
@@ -76,6 +79,15 @@ def foreign_key(target: str, *, nullable: bool = False, index: bool = False) -> 
 
 def time_column(*, nullable: bool = False) -> Any:
     return column(UTCDateTime(), nullable=nullable)
+
+
+def updated_column() -> Any:
+    """Declare the time of the latest change of a row, which `Session.update` sets."""
+    return Field(default_factory=_now, sa_column=sa.Column(UTCDateTime(), nullable=False, server_default=EPOCH))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def row_version_column() -> Any:

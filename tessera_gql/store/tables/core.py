@@ -23,6 +23,7 @@ from tessera_gql.store.tables.base import (
     row_version_column,
     time_column,
     unique_where,
+    updated_column,
 )
 
 
@@ -34,7 +35,12 @@ class Team(Base, table=True):
     """
 
     __tablename__ = "teams"
-    __table_args__ = (sa.UniqueConstraint("name_key"), {"schema": "core"})
+    __table_args__ = (
+        sa.UniqueConstraint("name_key"),
+        sa.Index("ix_teams_created_at", "created_at", "id"),
+        sa.Index("ix_teams_updated_at", "updated_at", "id"),
+        {"schema": "core"},
+    )
 
     id: UUID = id_column()
     name: str = column(Text)
@@ -44,6 +50,7 @@ class Team(Base, table=True):
     delegate_until: datetime | None = time_column(nullable=True)
     escalation_team_id: UUID | None = foreign_key("core.teams.id", nullable=True, index=True)
     archived_at: datetime | None = time_column(nullable=True)
+    updated_at: datetime = updated_column()
     row_version: int = row_version_column()
     created_at: datetime = time_column()
 
@@ -55,7 +62,16 @@ class Asset(Base, table=True):
     """
 
     __tablename__ = "assets"
-    __table_args__ = (sa.UniqueConstraint("fqn_key"), {"schema": "core"})
+    __table_args__ = (
+        sa.UniqueConstraint("fqn_key"),
+        # For texts that start with another one, whatever the collation of the database.
+        sa.Index("ix_assets_fqn_key_prefix", "fqn_key", postgresql_ops={"fqn_key": "text_pattern_ops"}),
+        sa.Index("ix_assets_owner_team_id_fqn_key", "owner_team_id", "fqn_key", "id"),
+        sa.Index("ix_assets_tier_fqn_key", "tier", "fqn_key", "id"),
+        sa.Index("ix_assets_created_at", "created_at", "id"),
+        sa.Index("ix_assets_updated_at", "updated_at", "id"),
+        {"schema": "core"},
+    )
 
     id: UUID = id_column()
     fqn: str = column(Text)
@@ -74,6 +90,7 @@ class Asset(Base, table=True):
     )
     superseded_by_id: UUID | None = foreign_key("core.assets.id", nullable=True, index=True)
     archived_at: datetime | None = time_column(nullable=True)
+    updated_at: datetime = updated_column()
     row_version: int = row_version_column()
     created_at: datetime = time_column()
 
@@ -90,6 +107,7 @@ class Contract(Base, table=True):
         sa.UniqueConstraint("asset_id", "version"),
         unique_where("uq_contracts_active", "asset_id", condition="status = 'ACTIVE'"),
         sa.Index("ix_contracts_asset_id_published_at", "asset_id", "published_at", "id"),
+        sa.Index("ix_contracts_published_at", "published_at", "id"),
         {"schema": "core"},
     )
 
@@ -108,6 +126,60 @@ class Contract(Base, table=True):
     source: dict[str, str] | None = column(sa.JSON(none_as_null=True), nullable=True)
     known_columns: dict[str, dict[str, str | None]] | None = column(sa.JSON(none_as_null=True), nullable=True)
     created_at: datetime = time_column()
+
+
+class AssetColumn(Base, table=True):
+    """A column that the active contract of an asset declares, by its case-folded name."""
+
+    __tablename__ = "asset_columns"
+    __table_args__ = (
+        sa.Index("ix_asset_columns_name_key", "name_key", "asset_id", postgresql_ops={"name_key": "text_pattern_ops"}),
+        {"schema": "core", "sqlite_with_rowid": False},
+    )
+
+    asset_id: UUID = Field(sa_column=sa.Column(Uuid, sa.ForeignKey("core.assets.id"), primary_key=True))
+    name_key: str = Field(sa_column=sa.Column(Text, primary_key=True))
+
+
+class AssetLabel(Base, table=True):
+    """A label of an asset, such as `pii` or `domain:sales`; `name_key` is the case-folded name."""
+
+    __tablename__ = "asset_labels"
+    __table_args__ = (
+        sa.Index("ix_asset_labels_name_key", "name_key", "asset_id", postgresql_ops={"name_key": "text_pattern_ops"}),
+        {"schema": "core", "sqlite_with_rowid": False},
+    )
+
+    asset_id: UUID = Field(sa_column=sa.Column(Uuid, sa.ForeignKey("core.assets.id"), primary_key=True))
+    name_key: str = Field(sa_column=sa.Column(Text, primary_key=True))
+    name: str = column(Text)
+    origin: enums.LabelOrigin = column(enum_column_type(enums.LabelOrigin))
+
+
+class FieldChange(Base, table=True):
+    """A change of a field from one contract to the next; an ADDED with an empty path is that of all first fields.
+
+    `previous_path` is the former path of a RENAMED field. `change_kind` and `fingerprint` are those of the difference.
+    """
+
+    __tablename__ = "field_changes"
+    __table_args__ = (
+        sa.Index("ix_field_changes_asset_id_path", "asset_id", "path", "kind", "changed_at", "id"),
+        sa.Index("ix_field_changes_asset_id_kind", "asset_id", "kind", "changed_at", "id"),
+        sa.Index("ix_field_changes_asset_id_changed_at", "asset_id", "changed_at", "id"),
+        {"schema": "core"},
+    )
+
+    id: UUID = id_column()
+    asset_id: UUID = foreign_key("core.assets.id")
+    contract_id: UUID = foreign_key("core.contracts.id", index=True)
+    path: str = column(Text)
+    previous_path: str | None = column(Text, nullable=True)
+    kind: enums.FieldChangeKind = column(enum_column_type(enums.FieldChangeKind))
+    change_kind: str | None = column(Text, nullable=True)
+    fingerprint: str | None = column(Text, nullable=True)
+    message: str = column(Text)
+    changed_at: datetime = time_column()
 
 
 class AssetDependency(Base, table=True):

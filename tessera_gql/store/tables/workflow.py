@@ -14,6 +14,7 @@ from sqlmodel import Field
 from tessera_gql.diff import Mode
 from tessera_gql.policy import enums
 from tessera_gql.store.tables.base import (
+    EPOCH,
     JSON_TYPE,
     SEQUENCE_TYPE,
     Base,
@@ -25,6 +26,7 @@ from tessera_gql.store.tables.base import (
     row_version_column,
     time_column,
     unique_where,
+    updated_column,
 )
 
 IS_OPEN = "status IN ('PENDING', 'APPROVED', 'REJECTED')"
@@ -33,7 +35,6 @@ IS_LIVE_FOR_TEAM = "status <> 'INACTIVE' AND consumer_asset_id IS NULL"
 IS_LIVE_FOR_ASSET = "status <> 'INACTIVE' AND consumer_asset_id IS NOT NULL"
 # Defaults of columns that were added to rows; a new row always has its own values.
 DEFAULT_ASK_POLICY = '{"dueDays": 30, "remindDaysBefore": [3, 1], "escalateAfterDays": null, "onSilence": "EXPIRE"}'
-EPOCH = "2000-01-01 00:00:00+00"
 REGISTRATION_KEY = ("asset_id", "consumer_team_id", "consumer_asset_id")
 
 
@@ -45,6 +46,8 @@ class Registration(Base, table=True):
         unique_where("uq_registrations_live", "asset_id", "consumer_team_id", condition=IS_LIVE_FOR_TEAM),
         unique_where("uq_registrations_live_asset", *REGISTRATION_KEY, condition=IS_LIVE_FOR_ASSET),
         sa.Index("ix_registrations_asset_id_registered_at", "asset_id", "registered_at", "id"),
+        sa.Index("ix_registrations_registered_at", "registered_at", "id"),
+        sa.Index("ix_registrations_updated_at", "updated_at", "id"),
         {"schema": "workflow"},
     )
 
@@ -60,6 +63,7 @@ class Registration(Base, table=True):
     registered_at: datetime = time_column()
     acknowledged_at: datetime | None = time_column(nullable=True)
     meta: dict[str, Any] = column(JSON_TYPE)
+    updated_at: datetime = updated_column()
     row_version: int = row_version_column()
     created_at: datetime = time_column()
 
@@ -72,6 +76,8 @@ class ChangeSet(Base, table=True):
         sa.UniqueConstraint("key"),
         sa.CheckConstraint("(closed_at IS NULL) = (status = 'OPEN')", name="closed"),
         sa.Index("ix_change_sets_status_opened_at", "status", "opened_at", "id"),
+        sa.Index("ix_change_sets_opened_at", "opened_at", "id"),
+        sa.Index("ix_change_sets_updated_at", "updated_at", "id"),
         {"schema": "workflow"},
     )
 
@@ -84,6 +90,7 @@ class ChangeSet(Base, table=True):
     project_id: UUID | None = foreign_key("core.projects.id", nullable=True, index=True)
     opened_at: datetime = time_column()
     closed_at: datetime | None = time_column(nullable=True)
+    updated_at: datetime = updated_column()
     row_version: int = row_version_column()
     created_at: datetime = time_column()
 
@@ -105,6 +112,9 @@ class Proposal(Base, table=True):
         sa.CheckConstraint("(resolved_at IS NULL) = (status IN ('PENDING', 'APPROVED', 'REJECTED'))", name="resolved"),
         sa.Index("ix_proposals_asset_id_proposed_at", "asset_id", "proposed_at", "id"),
         sa.Index("ix_proposals_status_proposed_at", "status", "proposed_at", "id"),
+        sa.Index("ix_proposals_proposed_at", "proposed_at", "id"),
+        sa.Index("ix_proposals_expires_at", "expires_at", "id"),
+        sa.Index("ix_proposals_updated_at", "updated_at", "id"),
         {"schema": "workflow"},
     )
 
@@ -138,6 +148,7 @@ class Proposal(Base, table=True):
     source: dict[str, str] | None = column(sa.JSON(none_as_null=True), nullable=True)
     known_columns: dict[str, dict[str, str | None]] | None = column(sa.JSON(none_as_null=True), nullable=True)
     unaffected_assets: list[str] | None = column(JSON_TYPE, nullable=True)  # ids of own assets that no longer read it
+    updated_at: datetime = updated_column()
     row_version: int = row_version_column()
     created_at: datetime = time_column()
 
@@ -160,6 +171,7 @@ class Acknowledgment(Base, table=True):
             "response IS NULL OR response <> 'MIGRATING' OR migration_deadline IS NOT NULL", name="deadline"
         ),
         sa.Index("ix_acknowledgments_consumer_team_id_response", "consumer_team_id", "response", "proposal_id"),
+        sa.Index("ix_acknowledgments_consumer_team_id_due_at", "consumer_team_id", "due_at", "id"),
         sa.Index(
             "ix_acknowledgments_unnotified",
             "proposal_id",

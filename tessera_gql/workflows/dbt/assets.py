@@ -12,6 +12,7 @@ from tessera_gql.policy.compatibility import Terms, judge
 from tessera_gql.policy.enums import AssetTier, ResourceType
 from tessera_gql.policy.event_changes import describe_changes, list_changed
 from tessera_gql.policy.events import AssetUpdated
+from tessera_gql.policy.labels import select_labels
 from tessera_gql.policy.version import FIRST_VERSION
 from tessera_gql.store import assets
 from tessera_gql.store.dbt import DBT, LINEAGE_MARK
@@ -21,6 +22,7 @@ from tessera_gql.workflows.archiving import restore_asset
 from tessera_gql.workflows.assets import record_created
 from tessera_gql.workflows.comparisons import validate_schema_now
 from tessera_gql.workflows.contracts import ContractDraft, insert_contracts
+from tessera_gql.workflows.labels import follow_manifest_labels
 from tessera_gql.workflows.proposal_lifecycle import update_upstream_of_published
 from tessera_gql.workflows.publishing import require_guarantees
 
@@ -41,6 +43,7 @@ def asset_columns(manifest: Manifest, model: Model) -> dict[str, Any]:
         "project": manifest.project,
         "unique_id": model.unique_id,
         "tags": list(model.tags),
+        "labels": sorted(set(model.labels).difference(model.tags)),
         "version": model.version,
         "latest_version": model.latest_version,
         "path": model.path,
@@ -101,6 +104,7 @@ async def create_assets(
             "archived_at": None,
             "row_version": 1,
             "created_at": session.now,
+            "updated_at": session.now,
         }
         values.append(own_columns | from_dbt)
     created = await session.insert_many(
@@ -108,6 +112,8 @@ async def create_assets(
     )
     for asset in created:
         record_created(session, asset)
+    stated = {new_asset.id: select_labels(new_asset.model.labels) for new_asset in new_assets}
+    await follow_manifest_labels(session, stated, [])
     return {asset.fqn: asset for asset in created}
 
 

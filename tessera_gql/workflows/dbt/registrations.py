@@ -56,4 +56,5 @@ def _registration_values(session: Session, key: RegistrationKey, reader: DbtRegi
         "acknowledged_at": None,
         "row_version": 1,
         "created_at": session.now,
+        "updated_at": session.now,
     }

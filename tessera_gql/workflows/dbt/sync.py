@@ -5,7 +5,7 @@ unchanged manifest writes nothing.
 """
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -15,8 +15,9 @@ from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy.access import Action, Actor, authorize_for_own_teams
 from tessera_gql.policy.enums import Intent
 from tessera_gql.policy.events import ManifestSynced
+from tessera_gql.policy.labels import select_labels
 from tessera_gql.policy.table_state import TableState
-from tessera_gql.store import assets, contracts
+from tessera_gql.store import assets, contracts, labels
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, ChangeSet, new_id
@@ -43,43 +44,19 @@ from tessera_gql.workflows.dbt.report import (
     RemovalResult,
     SyncOutcome,
     SyncReport,
-    build_report,
     table_error,
     to_published,
     to_removal,
     to_result,
 )
+from tessera_gql.workflows.dbt.sync_progress import SyncProgress
+from tessera_gql.workflows.labels import follow_manifest_labels
 from tessera_gql.workflows.proposals import RetirementRequest, propose_retirement, withdraw
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 
 MODELS_PER_STEP = 100
 ASSETS_PER_STEP = 100
 """The number of read assets whose registrations are changed in one step."""
-
-
-@dataclass(frozen=True)
-class SyncProgress:
-    """The plan of a sync, with what is left of it, and what its transactions have done so far.
-
-    `results` and `removals` are by fqn. `counts` has the rest of the report. The last transaction notifies of `asks`.
-    """
-
-    plan: ManifestPlan
-    results: Mapping[str, ModelSyncResult] = field(default_factory=dict[str, ModelSyncResult])
-    removals: Mapping[str, RemovalResult] = field(default_factory=dict[str, RemovalResult])
-    counts: SyncReport = field(default_factory=lambda: SyncReport([]))
-    asks: frozenset[UUID] = frozenset()
-    is_complete: bool = False
-
-    def with_plan(self, plan: ManifestPlan) -> "SyncProgress":
-        """Go on with a new plan."""
-        earlier = SyncReport([], warnings=self.plan.warnings, reads=tuple(self.plan.reads))
-        counts = earlier.add_counts(self.counts) if self.results else self.counts
-        return replace(self, plan=replace(plan, finished=self.plan.finished), counts=counts)
-
-    def build_report(self) -> SyncReport:
-        """Build the report of a sync that is complete."""
-        return build_report(self.plan, self.results, self.removals).add_counts(self.counts)
 
 
 @dataclass
@@ -286,6 +263,7 @@ async def _publish_all(sync: _Sync) -> AsyncGenerator[None]:
     without_contract = [plan.ids[model.fqn] for model in models if plan.tables[model.fqn].contract is None]
     deprecated = await load_deprecated_ids(session, rows)
     never_published = await contracts.find_never_published(session, without_contract)
+    known_labels = await labels.list_by_assets(session, [*rows]) if rows else []
     for number, model in enumerate(models):
         sync.report_progress(Phase.PUBLISH, number, len(models))
         table, asset = plan.tables[model.fqn], rows[plan.ids[model.fqn]]
@@ -294,6 +272,7 @@ async def _publish_all(sync: _Sync) -> AsyncGenerator[None]:
             async with _handle_refusal(sync, table):
                 await _publish_table(sync, table, asset, is_first=asset.id in never_published)
                 await follow_models(session, plan, [(model, asset)], deprecated)
+                await follow_manifest_labels(session, {asset.id: select_labels(model.labels)}, known_labels)
         sync.finish(model.fqn)
         yield
 

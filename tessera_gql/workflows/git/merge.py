@@ -11,10 +11,10 @@ from tessera_gql.errors import Invalid
 from tessera_gql.formats.git_files import AssetFile, DependencyEntry, GitFile, PolicyFile, RegistrationEntry, TeamFile
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Actor
-from tessera_gql.policy.enums import AssetTier, DependencyType, Evidence, RegistrationStatus, ResourceType
+from tessera_gql.policy.enums import AssetTier, DependencyType, Evidence, LabelOrigin, RegistrationStatus, ResourceType
 from tessera_gql.policy.events import DependencyAdded
 from tessera_gql.policy.version import parse_version
-from tessera_gql.store import assets, lineage, registrations, teams
+from tessera_gql.store import assets, labels, lineage, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, AssetDependency, Registration, new_id
@@ -29,6 +29,7 @@ from tessera_gql.workflows.git import history
 from tessera_gql.workflows.git.announcements import merge_announcements
 from tessera_gql.workflows.git.policies import merge_policies
 from tessera_gql.workflows.git.state import PullResult, PullState, locate_errors, parse_enum, require_unique
+from tessera_gql.workflows.labels import set_labels
 from tessera_gql.workflows.proposal_lifecycle import update_upstream_proposals
 from tessera_gql.workflows.reopening import Registrants
 from tessera_gql.workflows.teams import DelegateChange, EscalationChange, SubstituteChanges
@@ -47,6 +48,7 @@ async def merge_files(session: Session, actor: Actor, files: Sequence[tuple[str,
     await _merge_registrations(state, asset_files)
     await _merge_dependencies(state, asset_files)
     await _archive_marked(state, team_files, asset_files)
+    await _merge_labels(state, asset_files)
     await merge_announcements(state, asset_files)
     return state.to_result()
 
@@ -151,6 +153,20 @@ def _to_asset(state: PullState, file: AssetFile) -> Asset:
     asset = asset_verbs.new_asset(state.session, validation.clean_fqn(file.fqn), owner, details)
     asset.is_tier_confirmed = file.tier_confirmed
     return asset
+
+
+async def _merge_labels(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
+    """Make the labels that owner teams have set those of the files."""
+    rows = await labels.list_by_assets(state.session, [state.get_asset(file.fqn).id for _, file in files])
+    present: dict[UUID, set[str]] = {}
+    for row in rows:
+        if row.origin is LabelOrigin.DECLARED:
+            present.setdefault(row.asset_id, set()).add(row.name)
+    for path, file in files:
+        asset_id = state.get_asset(file.fqn).id
+        if set(file.labels) != present.get(asset_id, set()):
+            with locate_errors(path, file.line):
+                await set_labels(state.session, state.actor, AssetRef(id=asset_id), file.labels)
 
 
 async def _update_asset(state: PullState, present: Asset, asset: Asset) -> None:

@@ -25,8 +25,8 @@ from tessera_gql.formats.git_files import (
     TeamFile,
 )
 from tessera_gql.policy.access import Action, Actor, authorize
-from tessera_gql.policy.enums import AssetTier
-from tessera_gql.store import assets, contracts, deprecations, lineage, registrations, teams
+from tessera_gql.policy.enums import AssetTier, LabelOrigin
+from tessera_gql.store import assets, contracts, deprecations, labels, lineage, registrations, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import AssetDependency, Contract, Deprecation, Registration, Team
 from tessera_gql.workflows.git import folder as git_folder
@@ -79,6 +79,7 @@ async def _load_contents(session: Session) -> list[GitFile]:
     consumers = _group_by(await registrations.list_all_live(session), "asset_id")
     announced = _group_by(await deprecations.list_all_live(session), "asset_id")
     edges = _group_by(await lineage.list_all(session), "dependent_asset_id")
+    labeled = _group_by(await labels.list_all(session), "asset_id")
     team_files = [names.team(team, session.now) for team in team_rows]
     asset_files = [
         AssetFile(
@@ -89,6 +90,7 @@ async def _load_contents(session: Session) -> list[GitFile]:
             compatibility_mode=asset.compatibility_mode.value,
             tier=asset.tier.value if asset.is_tier_confirmed or asset.tier is not AssetTier.NORMAL else None,
             tier_confirmed=asset.is_tier_confirmed,
+            labels=tuple(row.name for row in labeled[asset.id] if row.origin is LabelOrigin.DECLARED),
             archived=asset.archived_at is not None,
             superseded_by=names.assets[asset.superseded_by_id] if asset.superseded_by_id else None,
             metadata=asset.meta,

@@ -1,0 +1,19 @@
+"""Operations on the fields and the labels of assets."""
+
+from collections.abc import Sequence
+
+from tessera_gql.client.field_models import AssetField, LabeledAsset
+from tessera_gql.client.operation import AssetRef, Operation, PaginatedQuery, RootField, build_asset_ref
+
+
+def fields(asset: AssetRef) -> PaginatedQuery[AssetField]:
+    """List the declared fields of an asset with the contract and proposal that added or changed each of them."""
+    missing = "There is no such asset. `assets()` lists them all."
+    root = RootField("asset", AssetField, {"by": "AssetRef!"})
+    return root.build_nested_paginated_query("fields", {"by": build_asset_ref(asset)}, missing)
+
+
+def set_labels(asset: AssetRef, labels: Sequence[str]) -> Operation[LabeledAsset]:
+    """Replace the labels that the owner team gives an asset; those of a dbt manifest stay."""
+    input_ = {"asset": build_asset_ref(asset), "labels": [*labels]}
+    return RootField("setLabels", LabeledAsset).build_mutation(input_, payload_field="asset")

@@ -1,0 +1,51 @@
+"""Pages of a list that is in memory, such as the fields of a schema or the assets along the lineage."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tessera_gql.errors import Invalid
+from tessera_gql.graphql.connections import PageInfo
+from tessera_gql.graphql.filters import or_none
+from tessera_gql.store.pagination import PageRequest, validate_request
+
+
+@dataclass(frozen=True)
+class SliceRequest:
+    """The arguments of a connection field, as they came."""
+
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
+
+
+def slice_page(cursors: Sequence[str], request: SliceRequest) -> tuple[slice, PageInfo]:
+    """Find the part of a list that a page has, forwards or backwards. Raise Invalid for a bad size or cursor."""
+    first, last = or_none(request.first), or_none(request.last)
+    sizes = validate_request(PageRequest(order_by="cursor", first=first, last=last))
+    start, end = 0, len(cursors)
+    if (after := or_none(request.after)) is not None:
+        start = _find(cursors, after, "after") + 1
+    if (before := or_none(request.before)) is not None:
+        end = _find(cursors, before, "before")
+    if sizes.is_backward:
+        start = max(start, end - sizes.size)
+    end = max(start, min(end, start + sizes.size))
+    page = cursors[start:end]
+    page_info = PageInfo(
+        has_next_page=end < len(cursors),
+        has_previous_page=start > 0,
+        start_cursor=page[0] if page else None,
+        end_cursor=page[-1] if page else None,
+    )
+    return slice(start, end), page_info
+
+
+def _find(cursors: Sequence[str], cursor: str, name: str) -> int:
+    try:
+        return cursors.index(cursor)
+    except ValueError:
+        raise Invalid(
+            f"The cursor in `{name}` is of another list, or its item has left this one. Start without it.",
+            field=(name,),
+        ) from None
