@@ -105,9 +105,6 @@ def _published_event(
         version=contract.version,
         outcome=Outcome.PUBLISHED,
         change_type=contract.change_type,
-        mode=contract.compatibility_mode,
-        previous_version=current.version,
-        previous_mode=current.compatibility_mode,
         replaces=current.id,
         changes=summarize_changes(judgement.changes),
     )

@@ -33,6 +33,7 @@ UNREACHED = {
     *("Deprecation", "DeprecationEdge", "DeprecatedRead"),
     *("InboxGroup", "InboxGroupEdge", "EarlierAnswer", "ReleaseEvidence"),
     *("ContractSource", "ModelReader", "TableRead"),
+    "SearchSuggestion",
 }
 SELDOM_REACHED = {"ObservationEdge"}
 """Reached if the first asset in the order of random ids has been observed."""

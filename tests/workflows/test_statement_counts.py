@@ -49,13 +49,13 @@ async def costs_of(world: World, consumers: int) -> Costs:
 
 MOST = {
     "unchanged": 4,
-    "compatible": 10,
-    "proposed": 21,
+    "compatible": 13,
+    "proposed": 25,
     "proposed again": 6,
     "last answer": 16,
     "late registration": 32,
     "unregistration": 28,
-    "publication": 21,
+    "publication": 23,
 }
 
 

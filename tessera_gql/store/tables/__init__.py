@@ -18,6 +18,7 @@ from tessera_gql.store.tables.core import (
     ProjectOwner,
     Team,
 )
+from tessera_gql.store.tables.search import SearchDocument, SearchVariant
 from tessera_gql.store.tables.usage import Observation, ObservationDay, Principal, PrincipalRule, UsageSource
 from tessera_gql.store.tables.workflow import (
     IS_LIVE_FOR_ASSET,
@@ -67,6 +68,8 @@ __all__ = [
     "ProjectOwner",
     "Proposal",
     "Registration",
+    "SearchDocument",
+    "SearchVariant",
     "Team",
     "UTCDateTime",
     "UsageSource",
