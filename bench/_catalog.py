@@ -16,6 +16,7 @@ import orjson
 from sqlalchemy import insert, text
 from sqlmodel import SQLModel
 
+from tessera_gql.store import migration
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal, Registration, Team, new_id, table
@@ -50,7 +51,6 @@ class Catalog:
 async def build(url: str, scale: float = 1.0) -> Catalog:
     """Fill an empty, migrated database. The seed is constant, so the catalog is always the same."""
     generator = random.Random(7)
-    database = Database(url)
     teams = [_team(number) for number in range(TEAMS)]
     owners = [team["id"] for team in teams]
     assets = [_asset(number, generator.choice(owners)) for number in range(max(100, int(20_000 * scale)))]
@@ -71,18 +71,26 @@ async def build(url: str, scale: float = 1.0) -> Catalog:
         Acknowledgment: [_open_acknowledgment(proposal, generator.choice(owners)) for proposal in proposals],
         Registration: registrations,
     }
+    await load_rows(url, rows_by_model)
+    figures = (len(rows) for rows in (assets, contracts, registrations, proposals))
+    return Catalog(*figures, sample_fqn=assets[len(assets) // 2]["fqn"])
+
+
+async def load_rows(url: str, rows_by_model: Mapping[type[SQLModel], Sequence[Row]]) -> None:
+    """Insert rows directly, build the documents of the search, and let the planner know the sizes."""
+    database = Database(url)
     try:
         if database.dialect == "postgresql":
             await _copy(url, rows_by_model)
-        async with database.write() as session:
-            if database.dialect == "sqlite":
+        else:
+            async with database.write() as session:
                 for model, rows in rows_by_model.items():
                     await _insert(session, model, rows)
-            await session.execute(text("ANALYZE"))  # the planner needs the sizes
+        await migration.reindex(url)
+        async with database.write() as session:
+            await session.execute(text("ANALYZE"))
     finally:
         await database.dispose()
-    figures = (len(rows) for rows in (assets, contracts, registrations, proposals))
-    return Catalog(*figures, sample_fqn=assets[len(assets) // 2]["fqn"])
 
 
 async def _insert(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> None:

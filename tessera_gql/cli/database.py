@@ -69,6 +69,15 @@ def current() -> None:
         raise typer.Exit(ExitCode.NEGATIVE)
 
 
+@app.command()
+def reindex() -> None:
+    """Build the index of the search anew, for rows that were not written by this version. Writers wait meanwhile."""
+    settings = read_existing_database_settings()
+    with _translate_migration_errors(settings, "head"):
+        count = asyncio.run(migration.reindex(settings.database_url, settings.database_options, print_note))
+    print_line(f"The index has {count:,} documents.")
+
+
 @app.command("backup")
 def back_up(
     file: Annotated[Path, typer.Argument(help="Path of the copy.")],

@@ -163,6 +163,24 @@ class DependencyType(StrEnum):
     TRANSFORMS = "TRANSFORMS"
 
 
+class SearchType(StrEnum):
+    """The type of what a search finds."""
+
+    TEAM = "TEAM"
+    ASSET = "ASSET"
+    PROPOSAL = "PROPOSAL"
+
+
+class SearchPart(StrEnum):
+    """The part in which a word of a search is found."""
+
+    NAME = "NAME"
+    COLUMN = "COLUMN"
+    LABEL = "LABEL"
+    CONTRACT = "CONTRACT"
+    DESCRIPTION = "DESCRIPTION"
+
+
 ResourceType: TypeAlias = str
 """Kind of an asset, such as MODEL, TABLE, SOURCE or TOPIC. Later versions add values."""
 

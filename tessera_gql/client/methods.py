@@ -21,6 +21,7 @@ from tessera_gql.client.operations import (
     subscriptions,
     usage,
 )
+from tessera_gql.client.operations import search as search_operations
 from tessera_gql.client.sync_client import BaseClient
 
 P = ParamSpec("P")
@@ -138,6 +139,8 @@ class _Methods:
     sync_dbt = ClientMethod(manifests.sync_dbt)
     ask_dbt = ClientMethod(manifests.ask_dbt)
     dbt_impact = ClientMethod(manifests.dbt_impact)
+    search = ClientMethod(search_operations.search)
+    search_suggestions = ClientMethod(search_operations.search_suggestions)
     events = ClientMethod(subscriptions.events)
     subscribe = ClientMethod(subscriptions.subscribe)
     acknowledgment_requests = ClientMethod(subscriptions.acknowledgment_requests)

@@ -116,13 +116,13 @@ class RootField(Generic[M]):
 
         return Operation(query.document, variables, parse)
 
-    def build_list_query(self) -> Operation[tuple[M, ...]]:
+    def build_list_query(self, variables: Mapping[str, Any] | None = None) -> Operation[tuple[M, ...]]:
         """Build a query of a list that has no pages."""
 
         def parse(data: JsonObject) -> tuple[M, ...]:
             return tuple(parse_model(self.model, item) for item in data[self.name])
 
-        return Operation(self.build_document("query", build_selection(self.model)), {}, parse)
+        return Operation(self.build_document("query", build_selection(self.model)), variables or {}, parse)
 
     def build_paginated_query(self, **variables: Any) -> PaginatedQuery[M]:
         root = self._with_arguments(first="Int", after="String")

@@ -61,22 +61,11 @@ class UserErrorCode(StrEnum):
     STALE = "STALE"
 
 
-class SearchType(StrEnum):
-    TEAM = "TEAM"
-    ASSET = "ASSET"
-
-
 describe_enum(
     OrderDirection,
     "The direction in which a list is sorted.",
     ASC="Smallest or oldest item first.",
     DESC="Largest or newest item first.",
-)
-describe_enum(
-    SearchType,
-    "The types that a search covers.",
-    TEAM="Teams, searched by name.",
-    ASSET="Assets, searched by fqn and description.",
 )
 describe_enum(
     UserErrorCode,

@@ -6,7 +6,7 @@ Measured: through SQLAlchemy's AsyncConnection a page takes 1.8 x the CPU on Pos
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar, cast
 
 import asyncpg
@@ -134,6 +134,8 @@ class Target:
     name: str
     keyring: Keyring
     file: SQLiteFile | None = None
+    known_terms: set[str] = field(default_factory=set[str], compare=False)
+    """Terms that `store.search_index` has seen in the database; they are never deleted."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from tessera_gql.errors import Unavailable
 from tessera_gql.policy.events import Event
-from tessera_gql.store import events
+from tessera_gql.store import events, search_index
 from tessera_gql.store.connections import ConnectionSource, StatementObserver
 from tessera_gql.store.engine import DEFAULT_OPTIONS, DatabaseOptions, create_replica_source, create_sources
 from tessera_gql.store.faults import translate_faults
@@ -120,6 +120,7 @@ class Database:
                 return
             for work in [*session.before_commit.values()]:
                 await work(session)
+            await search_index.flush(session)
             await events.append(session, session.events)
             with translate_faults(self.name, is_committing=True):
                 await write_transaction.commit()

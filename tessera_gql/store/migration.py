@@ -29,6 +29,7 @@ from sqlalchemy.schema import BLANK_SCHEMA
 from tessera_gql.errors import Unavailable
 from tessera_gql.store.engine import DEFAULT_OPTIONS, DatabaseOptions, create_engine, display_name
 from tessera_gql.store.faults import driver_error, translate_faults
+from tessera_gql.store.search_rebuild import rebuild
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Base
 
@@ -41,6 +42,7 @@ PAUSE_SECONDS = 1.0
 MAX_ATTEMPTS = 40
 LOCK_ERRORS = ("55P03", "40P01", 5, 6)
 """Codes of a lock timeout, a deadlock, and SQLite's busy and locked."""
+SEARCH_INDEX = "search_index"
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -124,7 +126,12 @@ def metadata_for(dialect: str) -> MetaData:
 
 
 def is_own_schema(name: str | None, kind: str, _parents: object = None) -> bool:
-    """Return whether Alembic compares an object: on PostgreSQL only those in the three schemas of Tessera GQL."""
+    """Return whether Alembic compares an object: on PostgreSQL only those in the three schemas of Tessera GQL.
+
+    The inverted index of the search, on SQLite a group of tables, can't be declared in metadata.
+    """
+    if kind in {"table", "index"} and (name or "").startswith(SEARCH_INDEX):
+        return False
     return kind != "schema" or name in (None, "core", "workflow", "audit")
 
 
@@ -196,6 +203,14 @@ def _is_lock_conflict(error: Unavailable) -> bool:
 
 async def downgrade(url: str, revision: str) -> None:
     await _with_connection(url, lambda connection: command.downgrade(create_config(connection), revision))
+
+
+async def reindex(
+    url: str, options: DatabaseOptions = DEFAULT_OPTIONS, report_progress: ReportProgress = ignore_progress
+) -> int:
+    """Build all documents of the search anew, and return their number; writers of the catalog wait meanwhile."""
+    slow_options = replace(options, statement_seconds=STATEMENT_SECONDS, lock_seconds=STATEMENT_SECONDS)
+    return await _with_connection(url, partial(rebuild, report_progress=report_progress), slow_options)
 
 
 async def find_differences(url: str) -> list[object]:

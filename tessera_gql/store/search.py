@@ -1,68 +1,201 @@
-"""Search of teams and assets by name, fqn and description, ranking exact matches before prefixes before others.
+"""Search of teams, assets and proposals: candidates from the index, ranked by `policy.search_ranking`.
 
-What is archived is not found.
+Each statement reads a bounded number of rows by an index, so the time hardly grows with the catalog.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, case, func, literal, select, tuple_, union_all
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, func, literal, literal_column, select, table, union_all
+from sqlalchemy import column as sql_column
 
-from tessera_gql.policy.validation import uniqueness_key
+from tessera_gql.policy.search_documents import MARKS, SEARCHED_TYPES, SearchPart
+from tessera_gql.policy.search_ranking import Candidate, Hit, Match, QueryTerm, rank
+from tessera_gql.policy.search_terms import (
+    ENDING,
+    FULL,
+    divide_differently,
+    is_digit,
+    is_misspelt,
+    list_misspellings,
+    split_terms,
+)
+from tessera_gql.store.search_index import DOCUMENTS, PARTS, VARIANTS
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, Team, table
 
-teams = table(Team)
-assets = table(Asset)
+MAX_QUERY_TERMS = 8
+MAX_HITS = 500
+MAX_CANDIDATES = 300
+MAX_NAMED = 60
+"""Documents of a type whose name begins like the query."""
+MAX_PREFIX_TERMS = 40
+MAX_INFIX_TERMS = 20
+MAX_MISSPELT_TERMS = 60
+MAX_DIVISIONS = 3
+"""Ways to set a space elsewhere that are tried for a query without hits."""
+LAST = "\U0010ffff"
+"""Follows every other character, so that it ends a range of prefixes."""
+FTS = table("search_index", sql_column("rowid"))
+IN_NAME = MARKS[SearchPart.NAME]
+ALL_MARKS = "".join(MARKS.values())
+
+Source = DOCUMENTS.c
 
 
 @dataclass(frozen=True)
-class Hit:
-    """A row that matches a search; hits are sorted by rank, label and id."""
+class SearchRequest:
+    """A search: its words, the types of documents, and whether to find what is archived or has ended."""
 
-    type_name: str
-    rank: int
-    label: str
-    id: UUID
+    text: str
+    type_names: tuple[str, ...]
+    with_archived: bool = False
 
-
-def _match_query(
-    type_name: str, source: Table, label: ColumnElement[str], text: str, *bodies: ColumnElement[str]
-) -> Select[*tuple[Any, ...]]:
-    key_text = uniqueness_key(text)
-    rank = case((label == key_text, 0), (label.startswith(key_text, autoescape=True), 1), else_=2)
-    condition = label.contains(key_text, autoescape=True)
-    for body in bodies:
-        condition = condition | func.lower(body).contains(text.lower(), autoescape=True)
-    columns = (literal(type_name).label("type_name"), rank.label("rank"), label.label("label"), source.c.id.label("id"))
-    return select(*columns).where(condition, source.c.archived_at.is_(None))
+    @property
+    def query_terms(self) -> tuple[str, ...]:
+        """The distinct words of the text, at most MAX_WORDS."""
+        return tuple(dict.fromkeys(split_terms(self.text)))[:MAX_QUERY_TERMS]
 
 
-def _match_queries(text: str, type_names: Sequence[str]) -> list[Select[*tuple[Any, ...]]]:
-    text = text.strip()
-    by_type = {
-        "Team": _match_query("Team", teams, teams.c.name_key, text),
-        "Asset": _match_query("Asset", assets, assets.c.fqn_key, text, assets.c.description),
-    }
-    return [by_type[name] for name in type_names]
+async def find_hits(session: Session, request: SearchRequest) -> list[Hit]:
+    """Find the best hits, at most MAX_HITS, in their order."""
+    if not request.query_terms:
+        return []
+    if hits := await _find(session, request, await _load_query_terms(session, request.query_terms)):
+        return hits
+    for query_terms in await _list_divisions(session, request.query_terms):
+        hits += await _find(session, request, await _load_query_terms(session, query_terms))
+    return hits[:MAX_HITS]
 
 
-async def find_hits(
-    session: Session, text: str, type_names: Sequence[str], *, limit: int, after: tuple[int, str, UUID] | None = None
-) -> list[Hit]:
-    """Find the best hits after the sort key of another hit, equal ranks in the order of names."""
-    hits = union_all(*_match_queries(text, type_names)).subquery()
-    statement = select(hits).order_by(hits.c.rank, hits.c.label, hits.c.id).limit(limit)
-    if after is not None:
-        rank, label, identity = after
-        position = tuple_(hits.c.rank, hits.c.label, hits.c.id)
-        statement = statement.where(position > tuple_(literal(rank), literal(label), literal(identity, hits.c.id.type)))
-    return [Hit(row.type_name, row.rank, row.label, row.id) for row in await session.rows(statement)]
+async def _find(session: Session, request: SearchRequest, query_terms: Sequence[QueryTerm]) -> list[Hit]:
+    """Find the hits of words. Only where the widest search is cut off, better ones could be missing in it."""
+    if not all(query_term.terms for query_term in query_terms):
+        return []
+    candidates = await _load_candidates(session, request, query_terms, ALL_MARKS)
+    is_cut_off = len(candidates) == MAX_CANDIDATES
+    candidates += await load_named(session, request, " ".join(query_term.text for query_term in query_terms))
+    if is_cut_off:
+        for marks, match in ((IN_NAME, Match.PREFIX), (ALL_MARKS, Match.INFIX)):
+            narrower = [query_term.up_to(match) for query_term in query_terms]
+            if all(query_term.terms for query_term in narrower):
+                candidates += await _load_candidates(session, request, narrower, marks)
+    return rank(query_terms, candidates, MAX_HITS)
 
 
-async def count_hits(session: Session, text: str, type_names: Sequence[str]) -> int:
-    """Count all hits of a search."""
-    hits = union_all(*_match_queries(text, type_names)).subquery()
-    return int(await session.value(select(func.count()).select_from(hits)))
+async def _load_query_terms(session: Session, texts: Sequence[str]) -> list[QueryTerm]:
+    """Load the terms that match each word, from the variants of all terms."""
+    statement = union_all(
+        *(part for index, text in enumerate(texts) for part in _variant_queries(session, index, text))
+    )
+    terms: list[dict[str, Match]] = [{} for _ in texts]
+    for row in await session.rows(statement):
+        match = _match_of(texts[row.query_term], row.variant, row.term)
+        if match is not None and match < terms[row.query_term].get(row.term, len(Match)):
+            terms[row.query_term][row.term] = match
+    return [QueryTerm(text, matches) for text, matches in zip(texts, terms, strict=True)]
+
+
+def _match_of(text: str, variant: str, term: str) -> Match | None:
+    if term == text:
+        return Match.EXACT
+    if is_digit(text):
+        return None
+    if variant == FULL + term and term.startswith(text):
+        return Match.PREFIX
+    if variant.startswith(ENDING):
+        return Match.INFIX
+    return Match.MISSPELT if is_misspelt(text, term) else None
+
+
+def _variant_queries(session: Session, index: int, text: str) -> list[Select[Any]]:
+    columns = (literal(index).label("query_term"), VARIANTS.c.variant, VARIANTS.c.term)
+    ranges = ((FULL + text, MAX_PREFIX_TERMS), (ENDING + text, MAX_INFIX_TERMS))
+    queries = [
+        select(*columns).where(starts_with(VARIANTS.c.variant, start)).order_by(VARIANTS.c.variant).limit(limit)
+        for start, limit in ranges
+    ]
+    if keys := list_misspellings(text):
+        queries.append(select(*columns).where(session.in_values(VARIANTS.c.variant, keys)).limit(MAX_MISSPELT_TERMS))
+    return [select(query.subquery()) for query in queries]
+
+
+def starts_with(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """Build the condition that a column of byte-ordered text begins with the text."""
+    return and_(column >= text, column < text + LAST)
+
+
+def _filter(request: SearchRequest) -> list[ColumnElement[bool]]:
+    return [] if request.with_archived else [Source.is_current]
+
+
+def _columns(parts: Iterable[str]) -> list[ColumnElement[Any]]:
+    names = ("type", "entity_id", "title", "leaf", "owner_team_id", "tier", *parts)
+    return [Source[name] for name in names]
+
+
+async def load_named(session: Session, request: SearchRequest, text: str) -> list[Candidate]:
+    """Load documents whose name, or its last part, begins with the query."""
+    orders = ((Source.leaf, Source.title), (Source.title,))
+    queries = [
+        select(*_columns(["names"]))
+        .where(Source.type == type_name, starts_with(order[0], text), *_filter(request))
+        .order_by(*order)
+        .limit(MAX_NAMED)
+        .subquery()
+        for type_name in request.type_names
+        for order in orders
+    ]
+    rows = await session.rows(union_all(*(select(query) for query in queries)))
+    return [_to_candidate(row, row.names) for row in rows]
+
+
+async def _load_candidates(
+    session: Session, request: SearchRequest, query_terms: Sequence[QueryTerm], marks: str
+) -> list[Candidate]:
+    """Load documents that have a term for each word, in the parts with these marks."""
+    parts = ["names"] if marks == IN_NAME else [*PARTS]
+    terms = [[mark + term for term in query_term.terms for mark in marks] for query_term in query_terms]
+    statement = restrict(session, select(*_columns(parts)), request, terms)
+    rows = await session.rows(statement.limit(MAX_CANDIDATES))
+    return [_to_candidate(row, " ".join(getattr(row, part) for part in parts)) for row in rows]
+
+
+def restrict(
+    session: Session, statement: Select[Any], request: SearchRequest, terms: Sequence[Sequence[str]]
+) -> Select[Any]:
+    """Restrict a statement to documents that the request admits and that have one of the terms of each list."""
+    statement = _where_terms(session.dialect, statement.where(*_filter(request)), terms)
+    if len(request.type_names) == len(SEARCHED_TYPES):
+        return statement
+    return statement.where(session.in_values(Source.type, request.type_names))
+
+
+def _where_terms(dialect: str, statement: Select[Any], terms: Sequence[Sequence[str]]) -> Select[Any]:
+    if dialect == "sqlite":
+        groups = ("(" + " OR ".join(f'"{term}"' for term in group) + ")" for group in terms)
+        is_match = literal_column("search_index").bool_op("MATCH")(literal(" AND ".join(groups)))
+        return statement.join(FTS, FTS.c.rowid == DOCUMENTS.c.number).where(is_match)
+    document_terms = func.core.search_terms(*(Source[part] for part in PARTS))
+    return statement.where(*(document_terms.bool_op("&&")(literal([*group], ARRAY(Text))) for group in terms))
+
+
+def _to_candidate(row: Any, marked_terms: str) -> Candidate:
+    return Candidate(row.type, row.entity_id, row.title, row.leaf, marked_terms, row.owner_team_id, row.tier)
+
+
+async def _list_divisions(session: Session, query_terms: Sequence[str]) -> list[tuple[str, ...]]:
+    """List other ways to divide a query into words of which each is a term."""
+    divisions = [*dict.fromkeys(divide_differently(query_terms))]
+    keys = sorted({FULL + query_term for division in divisions for query_term in division})
+    statement = select(VARIANTS.c.term).where(session.in_values(VARIANTS.c.variant, keys))
+    terms = {row.term for row in await session.rows(statement)}
+    valid_divisions = [division for division in divisions if terms.issuperset(division)]
+    return sorted(valid_divisions, key=len)[:MAX_DIVISIONS]
+
+
+async def load_lines(session: Session, entity_ids: Sequence[UUID]) -> Mapping[UUID, str]:
+    """Load the lines of documents, which explain hits."""
+    statement = select(Source.entity_id, Source.lines).where(session.in_values(Source.entity_id, entity_ids))
+    return {row.entity_id: row.lines for row in await session.rows(statement)}

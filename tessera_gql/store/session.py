@@ -20,6 +20,7 @@ from tessera_gql.compute import Computer
 from tessera_gql.errors import Conflict, NotFound
 from tessera_gql.policy.events import Event
 from tessera_gql.policy.global_ids import encode_global_id
+from tessera_gql.store import search_index
 from tessera_gql.store.compiled import CompiledStatement, PreparedQuery, ValueList, in_values, list_parameter
 from tessera_gql.store.connections import ConnectionSource, Transaction
 from tessera_gql.store.faults import FAULTS, to_unavailable, translate_faults
@@ -68,11 +69,14 @@ class Session:
         """Work, by name, to do before the events are written: what sums up a transaction."""
         self.locked_asset_ids: set[UUID] = set()
         """The assets that `store.assets` has locked in this transaction."""
+        self.search_notes: list[search_index.Note] = []
+        """What `store.search_index` writes before the commit."""
         self.selected_columns: Mapping[FromClause | None, frozenset[str]] = {}
         """For some tables the columns that `Context.select_columns` has chosen; queries select only these."""
         self.dialect = transaction.source.dialect
         self.keyring = transaction.source.target.keyring
         """Encrypts secrets before they are stored."""
+        self.known_terms = transaction.source.target.known_terms
         self._transaction = transaction
         self._compiler = transaction.source.compiler
 
@@ -171,6 +175,7 @@ class Session:
     async def _insert(self, model: type[SQLModel], values: Sequence[dict[str, Any]], conflict_message: str) -> None:
         try:
             await self.append(table(model), values)
+            search_index.note_inserts(self, model, values)
         except INTEGRITY_ERRORS as error:
             raise Conflict(f"{conflict_message} {RETRY_ADVICE}") from error
 
@@ -189,23 +194,28 @@ class Session:
     async def update_row(self, model: type[SQLModel], row_id: UUID, **values: Any) -> None:
         """Update the row with this id; see `update`."""
         await self.update(model, table(model).c.id == row_id, **values)
+        search_index.note_update(self, model, row_id, values)
 
     async def update_unchanged(self, model: type[SQLModel], row: Project | Team | Webhook, **values: Any) -> bool:
         """Update a row and raise its row version; return False if it was changed since it was read."""
         columns = table(model).c
         is_unchanged = (columns.id == row.id) & (columns.row_version == row.row_version)
-        return bool(await self.update(model, is_unchanged, **values, row_version=row.row_version + 1))
+        if not await self.update(model, is_unchanged, **values, row_version=row.row_version + 1):
+            return False
+        search_index.note_update(self, model, row.id, values)
+        return True
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None]:
         """Begin a part of the transaction; an exception rolls back only this part and its events."""
-        events, locked = len(self.events), set(self.locked_asset_ids)
+        events, notes, locked = len(self.events), len(self.search_notes), set(self.locked_asset_ids)
         await self.execute(SAVEPOINT)
         try:
             yield
         except Exception:
             await self.execute(ROLLBACK_TO_SAVEPOINT)
             del self.events[events:]
+            del self.search_notes[notes:]
             self.locked_asset_ids = locked  # the others are unlocked again
             raise
         await self.execute(RELEASE_SAVEPOINT)

@@ -40,6 +40,7 @@ from tessera_gql.client.operations import (
     manifests,
     projects,
     publishing,
+    search,
     subscriptions,
     usage,
 )
@@ -136,6 +137,8 @@ BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscriptio
     "debts": debts.debts,
     "debts of a team": lambda: debts.debts("a"),
     "acknowledge_debt": lambda: debts.acknowledge_debt("id", notes="a"),
+    "search": lambda: search.search("orders", types=[enums.SearchType.ASSET], include_archived=True),
+    "search_suggestions": lambda: search.search_suggestions("ord"),
     "deprecate": lambda: deprecations.deprecate("a.b", sunset_at=datetime(2031, 1, 1, tzinfo=UTC), fields=("a",)),
     "end_deprecation": lambda: deprecations.end_deprecation("a.b"),
     "deprecations": lambda: deprecations.deprecations("a.b"),
@@ -197,6 +200,8 @@ def _models() -> Iterator[type[Model]]:
 
 
 TYPES = {
+    "SearchHit": "SearchResultEdge",
+    "SearchResults": "SearchResultConnection",
     "TeamSummary": "Team",
     "ProjectSummary": "Project",
     "AssetSummary": "Asset",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.graphql.conftest import Ask
-from tests.world import World
+from tests.world import World, adding
 
 SEARCH = """
 query ($text: String!, $first: Int, $after: String, $types: [SearchType!]) {
@@ -69,3 +69,55 @@ async def test_an_invalid_search_text_is_refused(answer: Ask) -> None:
         reply = await answer(SEARCH, **arguments)
         assert reply["errors"][0]["extensions"]["code"] == "INVALID"
         assert reply["data"] == {"search": None}
+
+
+REASONS = """
+query ($text: String!, $archived: Boolean! = false) {
+  search(text: $text, includeArchived: $archived) {
+    edges { type nodeId title matched highlights { part text terms } node { ... on Proposal { reason } } }
+    facets { types { type count } owners { owner { name } count } tiers { tier count } }
+  }
+}
+"""
+
+
+async def test_a_hit_has_the_reason_why_it_is_found(world: World, ask: Ask) -> None:
+    owner = await world.team("Shop")
+    described = {"type": "string", "description": "The code of the voucher that was redeemed."}
+    asset = await world.asset("shop.core.orders", owner, description="One row for each of the purchases.")
+    await world.publish(asset, adding("coupon", described))
+    edge, expected = (await ask(REASONS, text="ORDERS cuopon vouchers purchases"))["search"]["edges"], []
+    expected += [("NAME", "shop.core.orders", ["orders"]), ("COLUMN", "coupon", ["coupon"])]
+    expected += [("DESCRIPTION", "The code of the voucher that was redeemed.", ["voucher"])]
+    expected += [("DESCRIPTION", "One row for each of the purchases.", ["purchases"])]
+    got = [(item["part"], item["text"], item["terms"]) for item in edge[0]["highlights"]]
+    assert (got, edge[0]["title"], edge[0]["matched"]) == (expected, "shop.core.orders", "DESCRIPTION")
+
+
+async def test_matches_are_counted_by_type_owner_and_tier(world: World, ask: Ask) -> None:
+    await shop(world)
+    assert (await ask(REASONS, text="orders"))["search"]["facets"] == {
+        "types": [{"type": "TEAM", "count": 3}, {"type": "ASSET", "count": 3}],
+        "owners": [{"owner": {"name": "Orders"}, "count": 3}],
+        "tiers": [{"tier": "NORMAL", "count": 3}],
+    }
+
+
+async def test_proposals_are_found_while_they_are_open_and_afterwards_on_request(world: World, ask: Ask) -> None:
+    asset, proposal = await world.proposed(consumers=1, reason="The ledger moved")
+    edges = (await ask(REASONS, text="ledger"))["search"]["edges"]
+    assert [(edge["type"], edge["title"], edge["node"]) for edge in edges] == [
+        ("PROPOSAL", asset.fqn, {"reason": "The ledger moved"})
+    ]
+    await world.withdraw(proposal)
+    assert (await ask(REASONS, text="ledger"))["search"]["edges"] == []
+    assert len((await ask(REASONS, text="ledger", archived=True))["search"]["edges"]) == 1
+
+
+async def test_suggestions_complete_what_is_typed(world: World, ask: Ask, answer: Ask) -> None:
+    await shop(world)
+    query = "query ($p: String!, $n: Int! = 3) { searchSuggestions(prefix: $p, first: $n) { text type } }"
+    texts = (await ask(query, p="reo"))["searchSuggestions"]
+    assert texts == [{"text": "Reorders", "type": "TEAM"}, {"text": "reorders", "type": None}]
+    for arguments in ({"p": " "}, {"p": "x" * 201}, {"p": "x", "n": 0}):
+        assert (await answer(query, **arguments))["errors"][0]["extensions"]["code"] == "INVALID"

@@ -46,6 +46,7 @@ REMOTE: dict[str, Sequence[str]] = {
     "inbox": (),
     "ack": (ASSET, "APPROVED"),
     "debts": (),
+    "search": ("orders",),
     "acknowledge-debt": ("RGVidDo=",),
     "proposals": (),
     "proposal": (ASSET,),

@@ -65,6 +65,7 @@ STEPS: dict[tuple[str, ...], tuple[str, Sequence[str], set[int]]] = {
     ("proposal",): ("proposal", (ASSET,), {0}),
     ("comment",): ("proposal", (ASSET, MARKER, "-t", MARKER), {0}),
     ("inbox",): ("proposal", ("-t", MARKER), {0}),
+    ("search",): ("reader", (MARKER,), {0}),
     ("debts",): ("peace", ("-t", MARKER), {0}),
     ("acknowledge-debt",): ("", (HOSTILE,), {2}),
     ("ack",): ("proposal", (ASSET, "BLOCKED", "-t", MARKER, "--notes", MARKER), {0}),

@@ -21,6 +21,7 @@ from tessera_gql.store.tables.core import (
     ProjectOwner,
     Team,
 )
+from tessera_gql.store.tables.search import SearchDocument, SearchVariant
 from tessera_gql.store.tables.usage import Observation, ObservationDay, Principal, PrincipalRule, UsageSource
 from tessera_gql.store.tables.workflow import (
     IS_LIVE_FOR_ASSET,
@@ -73,6 +74,8 @@ __all__ = [
     "ProjectOwner",
     "Proposal",
     "Registration",
+    "SearchDocument",
+    "SearchVariant",
     "Team",
     "UTCDateTime",
     "UsageSource",
