@@ -6,7 +6,7 @@ Lock a change set before the assets of its proposals, so that no two callers wai
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Insert, and_, select
+from sqlalchemy import Insert, and_, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tessera_gql.errors import NotFound
@@ -50,7 +50,8 @@ async def list_unclosed(session: Session) -> list[UUID]:
     members = PROPOSALS.alias("members")
     is_member = members.c.change_set_id == TABLE.c.id
     is_open = and_(is_member, proposals.is_open(members))
-    is_later = and_(is_member, members.c.resolved_at > PROPOSALS.c.resolved_at)
+    is_other_end = and_(members.c.status != ProposalStatus.PUBLISHED, members.c.resolved_at == PROPOSALS.c.resolved_at)
+    is_later = and_(is_member, or_(members.c.resolved_at > PROPOSALS.c.resolved_at, is_other_end))
     is_last = and_(
         PROPOSALS.c.change_set_id == TABLE.c.id,
         PROPOSALS.c.status == ProposalStatus.PUBLISHED,
