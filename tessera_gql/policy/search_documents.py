@@ -74,15 +74,8 @@ def _of_asset(values: Mapping[str, Any]) -> Columns:
     if "tier" in values:
         columns["tier"] = str(values["tier"] or "NORMAL")
     if "labels" in values:
-        columns["labels"] = mark_terms(SearchPart.LABEL, list_label_texts(values["labels"]))
+        columns["labels"] = mark_terms(SearchPart.LABEL, values["labels"])
     return columns | _archived(values)
-
-
-def list_label_texts(labels: object) -> list[str]:
-    """Return the texts by which labels are found. A column `labels` of the assets needs no more than this place."""
-    if isinstance(labels, Mapping):
-        return [text for name, value in labels.items() for text in (str(name), str(value or ""))]
-    return [str(item) for item in labels] if isinstance(labels, list | tuple | set) else []
 
 
 def _archived(values: Mapping[str, Any]) -> Columns:

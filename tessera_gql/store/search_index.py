@@ -103,6 +103,11 @@ def note_update(session: "Session", model: type[SQLModel], row_id: UUID, values:
         session.search_notes.append(Note(name, row_id, values, is_new=False))
 
 
+def note_labels(session: "Session", asset_id: UUID, names: Iterable[str]) -> None:
+    """Note all labels that an asset has now."""
+    session.search_notes.append(Note("Asset", asset_id, {"labels": sorted(names)}, is_new=False))
+
+
 async def flush(session: "Session") -> None:
     """Write the documents of all that the session noted."""
     if not session.search_notes:

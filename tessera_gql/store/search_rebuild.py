@@ -24,13 +24,14 @@ from tessera_gql.store.search_index import (
     list_document_terms,
     names_of_proposal,
 )
-from tessera_gql.store.tables import Proposal, Team, table
+from tessera_gql.store.tables import AssetLabel, Proposal, Team, table
 
+LABELS = table(AssetLabel)
 BATCH_SIZE = 1_000
 
 
 class Source(NamedTuple):
-    """The table of a type of documents, and the columns that are read, those of later migrations included."""
+    """The table of a type of documents, and the columns that are read."""
 
     table: Table
     columns: tuple[str, ...]
@@ -38,7 +39,7 @@ class Source(NamedTuple):
 
 SOURCES: Mapping[str, Source] = {
     "Team": Source(table(Team), ("id", "name", "archived_at")),
-    "Asset": Source(ASSETS, ("id", "fqn", "description", "owner_team_id", "tier", "archived_at", "labels")),
+    "Asset": Source(ASSETS, ("id", "fqn", "description", "owner_team_id", "tier", "archived_at")),
     "Proposal": Source(table(Proposal), ("id", "asset_id", "status", "breaking_changes", "reason", "proposed_version")),
 }
 
@@ -84,8 +85,11 @@ def _build_documents(connection: Connection, type_name: str, rows: Sequence[Mapp
     for row in rows:
         drafts.add(Note(type_name, row["id"], row, is_new=True))
     if type_name == "Asset":
-        for contract in _load_contracts(connection, [row["id"] for row in rows]):
+        asset_ids = [row["id"] for row in rows]
+        for contract in _load_contracts(connection, asset_ids):
             drafts.change(contract["asset_id"], columns_of_contract(contract))
+        for asset_id, names in _load_labels(connection, asset_ids).items():
+            drafts.add(Note(type_name, asset_id, {"labels": names}, is_new=False))
     elif type_name == "Proposal":
         fqns = _load_fqns(connection, {row["asset_id"] for row in rows})
         for document in drafts.new.values():
@@ -98,6 +102,15 @@ def _load_contracts(connection: Connection, asset_ids: Sequence[UUID]) -> list[A
     is_active = CONTRACTS.c.status == ContractStatus.ACTIVE
     statement = select(*columns).where(is_active, CONTRACTS.c.asset_id.in_(asset_ids))
     return [*_execute(connection, statement).mappings()]
+
+
+def _load_labels(connection: Connection, asset_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+    """Load the sorted labels of the assets that have some."""
+    statement = select(LABELS.c.asset_id, LABELS.c.name).where(LABELS.c.asset_id.in_(asset_ids))
+    labels: dict[UUID, list[str]] = {}
+    for row in _execute(connection, statement):
+        labels.setdefault(row.asset_id, []).append(row.name)
+    return {asset_id: sorted(names) for asset_id, names in labels.items()}
 
 
 def _load_fqns(connection: Connection, asset_ids: set[UUID]) -> dict[UUID, str]:

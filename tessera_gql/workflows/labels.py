@@ -8,7 +8,7 @@ from tessera_gql.policy.access import Action, Actor
 from tessera_gql.policy.enums import LabelOrigin
 from tessera_gql.policy.events import AssetUpdated
 from tessera_gql.policy.labels import clean_labels
-from tessera_gql.store import assets, labels
+from tessera_gql.store import assets, labels, search_index
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, AssetLabel
@@ -29,6 +29,8 @@ async def set_labels(
     if before == new_names:
         return asset
     await _replace(session, asset.id, before, new_names, LabelOrigin.DECLARED)
+    kept = (row.name for row in present if row.origin is not LabelOrigin.DECLARED)
+    search_index.note_labels(session, asset.id, [*new_names.values(), *kept])
     await session.update_row(Asset, asset.id, row_version=asset.row_version + 1)
     changes = {"labels": {"before": sorted(before.values()), "after": sorted(new_names.values())}}
     audience = frozenset({asset.owner_team_id})
@@ -53,6 +55,8 @@ async def follow_manifest_labels(
             await labels.remove(session, asset_id, removed)
         added = {key: name for key, name in new_names.items() if before.get(key) != name}
         new_rows += _to_rows(asset_id, added, LabelOrigin.DBT_MANIFEST)
+        if removed or added:
+            search_index.note_labels(session, asset_id, [*new_names.values(), *(rows[key].name for key in declared)])
     await session.insert_many(AssetLabel, new_rows)
 
 

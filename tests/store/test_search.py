@@ -21,6 +21,7 @@ from tessera_gql.store.tables import Asset, Contract, Team
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import assets as asset_verbs
 from tessera_gql.workflows.assets import AssetDetails
+from tessera_gql.workflows.labels import set_labels
 from tests.world import ORDERS, World, adding, without
 
 TYPES = ("Team", "Asset", "Proposal")
@@ -128,6 +129,8 @@ async def test_documents_follow_every_change_and_equal_those_built_anew(world: W
     assert await titles(database, "first") == []
     assert {hit.key.title for hit in await find(database, "bookings")} == {"a b bookings"}
     assert len(await find(database, "bookings")) == 2
+    async with database.write() as session:
+        await set_labels(session, world.actor, AssetRef(id=asset.id), ["pii", "team:growth"])
     existing = await documents(database)
     await migration.reindex(database.url)
     assert await documents(database) == existing
@@ -193,3 +196,14 @@ async def test_numbers_take_few_variants(world: World) -> None:
     async with world.database.read() as session:
         rows = await session.rows(select(VARIANTS.c.variant).where(VARIANTS.c.term == "20240101"))
     assert [row.variant for row in rows] == ["=20240101"]
+
+
+async def test_an_asset_is_found_by_a_label_while_it_has_it(world: World) -> None:
+    asset = await world.published()
+    async with world.database.write() as session:
+        await set_labels(session, world.actor, AssetRef(id=asset.id), ["confidential"])
+    (hit,) = await find(world.database, "confidental")
+    assert hit.matched == SearchPart.LABEL
+    async with world.database.write() as session:
+        await set_labels(session, world.actor, AssetRef(id=asset.id), [])
+    assert not await find(world.database, "confidential")
