@@ -57,7 +57,8 @@ def rebuild(connection: Connection, report_progress: Callable[[str], None]) -> i
             _insert_terms(connection, list_document_terms(documents) - database_terms, database_terms)
             _execute(connection, insert(DOCUMENTS).inline(), documents)
             count += len(documents)
-            report_progress(f"{count:,} documents of the search are built.")
+            if len(rows) == BATCH_SIZE:
+                report_progress(f"{count:,} documents of the search are built.")
     return count
 
 

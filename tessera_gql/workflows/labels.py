@@ -29,8 +29,8 @@ async def set_labels(
     if before == new_names:
         return asset
     await _replace(session, asset.id, before, new_names, LabelOrigin.DECLARED)
-    kept = (row.name for row in present if row.origin is not LabelOrigin.DECLARED)
-    search_index.note_labels(session, asset.id, [*new_names.values(), *kept])
+    imported_names = (row.name for row in present if row.origin is not LabelOrigin.DECLARED)
+    search_index.note_labels(session, asset.id, [*new_names.values(), *imported_names])
     await session.update_row(Asset, asset.id, row_version=asset.row_version + 1)
     changes = {"labels": {"before": sorted(before.values()), "after": sorted(new_names.values())}}
     audience = frozenset({asset.owner_team_id})

@@ -32,7 +32,7 @@ UNREACHED = {
     *("ColumnLink", "ColumnLinkEdge", "LineageStep", "ReasonPath"),
     *("Deprecation", "DeprecationEdge", "DeprecatedRead"),
     *("InboxGroup", "InboxGroupEdge", "EarlierAnswer", "ReleaseEvidence"),
-    *("ContractSource", "ModelReader", "TableRead", "AssetLabel"),
+    *("ContractSource", "ModelReader", "TableRead", "AssetLabel", "SearchSuggestion"),
 }
 SELDOM_REACHED = {"ObservationEdge"}
 """Reached if the first asset in the order of random ids has been observed."""
