@@ -92,7 +92,7 @@ def test_every_connection_has_edges_nodes_page_info_and_a_count() -> None:
     connections = [type_ for type_ in objects() if type_.name.endswith("Connection")]
     assert len(connections) >= 10
     for connection in connections:
-        extra = {"facets"} if connection.name == "SearchConnection" else set[str]()
+        extra = {"facets"} if connection.name == "SearchResultConnection" else set[str]()
         assert set(connection.fields) == {"edges", "nodes", "pageInfo", "totalCount"} | extra
         edge = get_named_type(connection.fields["edges"].type)
         assert isinstance(edge, GraphQLObjectType)
