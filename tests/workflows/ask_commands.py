@@ -268,6 +268,12 @@ class Model(World):
         self.correct_debts(asset)
         self.update_readers(asset, ReleaseKind.MANIFEST, team, is_sync=True)
 
+    def observe(self, asset: str, team: str, path: str) -> None:
+        """A principal of the team is seen to read a field now, or the whole table."""
+        if self.observed.get((asset, team, path)) != self.now:
+            self.observed[asset, team, path] = self.now
+            self.update_readers(asset)
+
     def correct_debts(self, asset: str) -> None:
         """A debt of a path ends when the team no longer names the path."""
         registered = {

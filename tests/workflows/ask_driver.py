@@ -32,6 +32,7 @@ from tessera_gql.store.tables import (
     table,
 )
 from tessera_gql.store.teams import TeamRef
+from tessera_gql.store.usage import UsageSourceRef
 from tessera_gql.workflows import assets as asset_verbs
 from tessera_gql.workflows import change_sets as change_set_verbs
 from tessera_gql.workflows import debts as debt_verbs
@@ -43,14 +44,20 @@ from tessera_gql.workflows.dbt.options import SyncOptions
 from tessera_gql.workflows.dbt.sync import sync_manifest
 from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
+from tessera_gql.workflows.usage_import import import_batch, plan_import
+from tessera_gql.workflows.usage_log import collect_reads
+from tessera_gql.workflows.usage_sources import map_principal
 from tests.formats.manifests import manifest, source
 from tests.workflows.ask_events import NAMES, REQUESTS, check_change_set_notifications, count_events
 from tests.workflows.ask_lineage import simplify
 from tests.workflows.ask_records import Atom, Policy, Schema
 from tests.workflows.dbt_syncs import of_project, team_table
+from tests.workflows.usage_logs import log_of, usage_source
 from tests.world import World
 
 Snapshot = dict[str, Any]
+SOURCE = "warehouse"
+"""The source of observed reads."""
 
 
 def to_json_schema(schema: Schema) -> dict[str, Any]:
@@ -84,6 +91,10 @@ class Implementation:
     async def create(self, owners: Mapping[str, str], teams: list[str]) -> None:
         for name in teams:
             self.remember(name, (await self.world.team(name)).id)
+        await usage_source(self.world, SOURCE)
+        async with self.database.write() as session:
+            for name in teams:
+                await map_principal(session, ANONYMOUS, pattern=name, team=TeamRef(id=self.ids[name]))
         for fqn, owner in owners.items():
             details = AssetDetails(owner=TeamRef(id=self.ids[owner]))
             async with self.database.write() as session:
@@ -207,6 +218,13 @@ class Implementation:
             team=TeamRef(id=self.ids[team]),
             answer=AcknowledgmentInput(response, deadline, notes),
         )
+
+    async def observe(self, session: Session, asset: str, team: str, path: str) -> None:
+        """Import one read without an end, so that the log covers no time and quiet proves nothing."""
+        log = collect_reads(log_of((team, path, session.now), asset=asset), session.now)
+        plan = await plan_import(session, ANONYMOUS, UsageSourceRef(name=SOURCE), log, (None, None))
+        while plan.batches:
+            plan = await import_batch(session, ANONYMOUS, plan)
 
     async def acknowledge_debts(self, session: Session, team: str, asset: str) -> None:
         """Answer the debts of forced publishes of a team and an asset."""

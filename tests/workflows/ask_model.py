@@ -4,12 +4,13 @@ It knows columns, teams and days, and nothing of databases, locks or the code th
 is refused leaves everything as it was.
 """
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tessera_gql.policy.enums import ChangeSetStatus, DebtKind, OnSilence, ProposalStatus, ReleaseKind, Response
-from tests.workflows.ask_lineage import Lineage, Link, covers, name_read, read_paths, simplify
+from tests.workflows.ask_lineage import covers, read_paths
+from tests.workflows.ask_readers import ReaderWorld
 from tests.workflows.ask_records import (
     STRICTNESS,
     YEAR,
@@ -17,107 +18,18 @@ from tests.workflows.ask_records import (
     Ask,
     Atom,
     Debt,
-    Event,
     Policy,
     Proposal,
     Read,
     RefusedError,
-    Registration,
     Schema,
     breaks,
     declared,
-    meets,
 )
 
 
-@dataclass
-class World:
-    """Everything that the rules speak of. `events` are the notifications of the last command."""
-
-    now: datetime
-    owners: dict[str, str]
-    active: dict[str, Schema | None]
-    contracts: dict[str, int] = field(default_factory=dict[str, int])
-    edges: dict[tuple[str, str], frozenset[Link]] = field(default_factory=dict[tuple[str, str], frozenset[Link]])
-    last: dict[str, Schema] = field(default_factory=dict[str, Schema])
-    registrations: dict[int | str, Registration] = field(default_factory=dict[int | str, Registration])
-    proposals: list[Proposal] = field(default_factory=list[Proposal])
-    answers: dict[tuple[str, str, Atom], Answer] = field(default_factory=dict[tuple[str, str, Atom], Answer])
-    debts: set[Debt] = field(default_factory=set[Debt])
-    delegates: dict[str, tuple[str, datetime]] = field(default_factory=dict[str, tuple[str, datetime]])
-    escalation: dict[str, str] = field(default_factory=dict[str, str])
-    policies: dict[str, Policy] = field(default_factory=dict[str, Policy])
-    tiers: dict[str, str] = field(default_factory=dict[str, str])
-    change_sets: dict[str, ChangeSetStatus] = field(default_factory=dict[str, ChangeSetStatus])
-    events: list[Event] = field(default_factory=list[Event])
-
-    def emit(self, *event: str) -> None:
-        self.events.append(event)
-
-    # Readers
-
-    def open_of(self, asset: str) -> Proposal | None:
-        return next((row for row in self.proposals if row.asset == asset and row.status.is_open), None)
-
-    def debt_paths(self, kind: DebtKind, team: str, asset: str) -> set[str | Atom]:
-        return {debt[3] for debt in self.debts if debt[:3] == (kind, team, asset)}
-
-    def find_hurt(self, asset: str, atoms: Collection[Atom]) -> dict[str, frozenset[Read] | None]:
-        """The teams that lose something, and by what they read it; None for everything."""
-        hurt: dict[str, frozenset[Read] | None] = {}
-        for row in self.registrations.values():
-            if row.asset != asset or row.team == self.owners[asset] or not atoms:
-                continue
-            reads = self.find_reads(row, atoms)
-            earlier = hurt.get(row.team, frozenset())
-            if reads is None or earlier is None:
-                hurt[row.team] = None
-            elif reads:
-                hurt[row.team] = earlier | reads
-        for team, read in {*self.find_lineage_reads(asset, atoms)}:
-            if (earlier := hurt.get(team, frozenset())) is not None:
-                hurt[team] = earlier | {read}
-        return {team: simplify(reads) for team, reads in hurt.items()}
-
-    def find_reads(self, row: Registration, atoms: Collection[Atom]) -> frozenset[Read] | None:
-        if self.reads_everything(row):
-            return None
-        removed = self.debt_paths(DebtKind.REMOVED_FIELD, row.team, row.asset)
-        return frozenset(
-            (atom, path)
-            for atom in atoms
-            for path in row.fields or ()
-            if (atom[1] == path if path in removed else meets(atom[1], path))
-        )
-
-    def reads_everything(self, row: Registration) -> bool:
-        unknown = self.debt_paths(DebtKind.UNKNOWN_FIELD, row.team, row.asset)
-        return row.fields is None or bool(unknown & row.fields)
-
-    # Lineage
-
-    @property
-    def lineage(self) -> Lineage:
-        return Lineage(self.edges, self.owners)
-
-    def find_lineage_reads(self, asset: str, atoms: Collection[Atom]) -> Iterator[tuple[str, Read]]:
-        """What the first other team on each path reads, behind tables that the proposing team owns itself."""
-        if not any(source == asset for source, _ in self.edges):
-            return
-        yield from self.lineage.find_owner_reads(atoms, asset, self.registrations.values())
-        for atom in atoms:
-            for table, path in self.lineage.find_reached((asset, atom[1])):
-                for row in self.registrations.values():
-                    if row.asset == table and row.team != self.owners[asset]:
-                        for read in self.find_paths(row, path):
-                            yield row.team, (atom, name_read(asset, table, read))
-
-    def find_paths(self, row: Registration, path: str) -> frozenset[str]:
-        """The fields of a reader that a changed column is, or is a part of; empty for everything."""
-        if self.reads_everything(row):
-            return frozenset({""})
-        present = (row.fields or frozenset()) - self.debt_paths(DebtKind.REMOVED_FIELD, row.team, row.asset)
-        return frozenset(read for read in present if not path or meets(read, path))
+class World(ReaderWorld):
+    """What the rules make of it: who is asked, what time does, and what a publish leaves behind."""
 
     # Asking
 
@@ -387,6 +299,7 @@ class World:
             self.forget(asset, breaks(before, schema))
         self.active[asset] = self.last[asset] = schema
         self.contracts[asset] = self.contracts.get(asset, 0) + 1
+        self.published.setdefault(asset, []).append(self.now)
         if self.update_path_debts(asset, before, schema):
             self.update_open(self.lineage.find_upstream(asset) - {asset})
         for team, atoms in (skipped or {}).items():

@@ -137,6 +137,7 @@ class AskHistories(RuleBasedStateMachine):
             self.change_registration: 3,
             self.unregister: 1.5,
             self.sync_manifest: 2,
+            self.observe: 1.5,
             self.end_or_extend: 3,
             self.end_change_set: 1.5,
             self.answer_change_set: 2,
@@ -213,6 +214,11 @@ class AskHistories(RuleBasedStateMachine):
         via = self.dice.choice([None, f"mart.{team}"])
         asset = STAGING if self.dice.random() < 0.3 else self.choose_asset()
         self.do("register", next(self.numbers), asset, team, via, self.choose_fields())
+
+    def observe(self) -> None:
+        fields = self.choose_fields()
+        path = "" if fields is None else min(fields)
+        self.do("observe", self.choose_asset(), self.dice.choice(TEAMS), path, is_killed=self.is_rare())
 
     def change_registration(self) -> None:
         if rows := self.declared_readers():
