@@ -55,7 +55,7 @@ async def list_unclosed(session: Session) -> list[UUID]:
     is_last = and_(
         PROPOSALS.c.change_set_id == TABLE.c.id,
         PROPOSALS.c.status == ProposalStatus.PUBLISHED,
-        PROPOSALS.c.resolved_at >= TABLE.c.opened_at,
+        PROPOSALS.c.resolved_at > TABLE.c.opened_at,
         ~select(members.c.id).where(is_open | is_later).exists(),
     )
     is_unclosed = and_(TABLE.c.status == ChangeSetStatus.OPEN, select(PROPOSALS.c.id).where(is_last).exists())

@@ -122,7 +122,7 @@ async def test_an_answer_to_a_change_set_and_a_rival_leave_a_state_that_one_orde
 
 
 async def test_the_last_two_proposals_published_at_once_leave_their_change_set_published_once(
-    processes: tuple[World, World],
+    processes: tuple[World, World], clock: FixedClock
 ) -> None:
     first, second = processes
     owner = await first.team("producers")
@@ -133,6 +133,7 @@ async def test_the_last_two_proposals_published_at_once_leave_their_change_set_p
             asset = await first.asset(f"core.t{trial}_{number}", owner)
             await first.publish(asset)
             rows += await ask_in(first, asset, change_set)
+        clock.advance(minutes=1)
         await run_concurrently(*(world.publish_proposal(row) for world, row in zip(processes, rows, strict=True)))
         await asyncio.gather(*(apply_due_deadlines(world.database) for world in processes))
         [after] = [row for row in await second.rows(ChangeSet) if row.id == change_set.id]
