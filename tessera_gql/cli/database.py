@@ -14,6 +14,7 @@ from alembic.util import CommandError
 from tessera_gql.cli.database_access import (
     check_sqlite_file,
     read_existing_database_settings,
+    require_revision,
     run_on_database,
     translate_database_faults,
 )
@@ -73,9 +74,14 @@ def current() -> None:
 def reindex() -> None:
     """Build the index of the search anew, for rows that were not written by this version. Writers wait meanwhile."""
     settings = read_existing_database_settings()
-    with _translate_migration_errors(settings, "head"):
-        count = asyncio.run(migration.reindex(settings.database_url, settings.database_options, print_note))
+    with translate_database_faults(settings):
+        count = asyncio.run(_reindex(settings))
     print_line(f"The index has {count:,} documents.")
+
+
+async def _reindex(settings: Settings) -> int:
+    await require_revision(settings)
+    return await migration.reindex(settings.database_url, settings.database_options, print_note)
 
 
 @app.command("backup")

@@ -24,9 +24,7 @@ def run_on_database(function: Callable[[Database], Awaitable[T]]) -> T:
     settings = read_existing_database_settings()
 
     async def run() -> T:
-        state = await migration.load_state(settings.database_url, settings.database_options)
-        if reason := migration.describe_mismatch(state):
-            raise fail(reason)
+        await require_revision(settings)
         database = Database(settings.database_url, options=settings.database_options)
         try:
             return await function(database)
@@ -35,6 +33,13 @@ def run_on_database(function: Callable[[Database], Awaitable[T]]) -> T:
 
     with translate_database_faults(settings):
         return asyncio.run(run())
+
+
+async def require_revision(settings: Settings) -> None:
+    """Fail unless the database is at the revision of this version."""
+    state = await migration.load_state(settings.database_url, settings.database_options)
+    if reason := migration.describe_mismatch(state):
+        raise fail(reason)
 
 
 def read_existing_database_settings() -> Settings:

@@ -94,6 +94,7 @@ DATABASE: dict[str, Sequence[str]] = {
     "db upgrade": (),
     "db downgrade": ("0003",),
     "db current": (),
+    "db reindex": (),
     "db backup": ("copy.db",),
     "db restore": ("missing.db",),
     "db rotate-secrets": (),

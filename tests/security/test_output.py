@@ -108,6 +108,7 @@ STEPS: dict[tuple[str, ...], tuple[str, Sequence[str], set[int]]] = {
     ("audit", "verify"): ("", (), {1}),
     ("audit", "export"): ("", (), {0}),
     ("db", "current"): ("", (), {0}),
+    ("db", "reindex"): ("", (), {0}),
     ("db", "upgrade"): ("", (HOSTILE,), {2}),
     ("db", "downgrade"): ("", (HOSTILE,), {2}),
     ("db", "backup"): ("", (ODD_FILE, "--force"), {1}),
