@@ -6,7 +6,7 @@ import binascii
 from bisect import bisect_right
 from functools import partial
 from operator import attrgetter
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import strawberry
@@ -42,8 +42,9 @@ def encode_cursor(hit: Hit) -> str:
 
 def decode_cursor(text: str) -> SortKey:
     try:
-        key = SortKey(*orjson.loads(base64.urlsafe_b64decode(text.encode())))
-        if all(isinstance(value, int) for value in key[:4]) and isinstance(key.id, str):
+        values: list[Any] = [*orjson.loads(base64.urlsafe_b64decode(text.encode()))]
+        key = SortKey(*values)
+        if all(isinstance(value, int) for value in values[:4]) and isinstance(values[-1], str):
             return key._replace(title=check_text(key.title, "after"))
     except (ValueError, TypeError, AttributeError, binascii.Error):
         pass

@@ -91,9 +91,10 @@ async def _load_query_terms(session: Session, texts: Sequence[str]) -> list[Quer
     )
     terms: list[dict[str, Match]] = [{} for _ in texts]
     for row in await session.rows(statement):
-        match = _match_of(texts[row.query_term], row.variant, row.term)
-        if match is not None and match < terms[row.query_term].get(row.term, len(Match)):
-            terms[row.query_term][row.term] = match
+        number = int(row.query_term)
+        match = _match_of(texts[number], row.variant, row.term)
+        if match is not None and match < terms[number].get(row.term, len(Match)):
+            terms[number][row.term] = match
     return [QueryTerm(text, matches) for text, matches in zip(texts, terms, strict=True)]
 
 

@@ -20,7 +20,9 @@ async def suggest(session: Session, request: SearchRequest, limit: int) -> list[
         return []
     completed = await _complete(session, request, query_terms, limit)
     names = await _load_names(session, request, " ".join(query_terms), limit - min(len(completed), limit // 2))
-    return [*names, *((text, None) for text in completed)][:limit]
+    suggested: list[tuple[str, str | None]] = [*names]
+    suggested += [(text, None) for text in completed]
+    return suggested[:limit]
 
 
 async def _load_names(session: Session, request: SearchRequest, text: str, limit: int) -> list[tuple[str, str]]:
