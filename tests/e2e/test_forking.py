@@ -9,7 +9,10 @@ import pytest
 from tests.e2e.forking import ForkedProgram, has_private_names, start_program
 from tests.e2e.server import environment
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Only Linux forks.")
+# Elsewhere `start_program` never forks: libraries of macOS don't survive a fork, and Windows has none.
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="programs are started by their path here, because only Linux forks them safely"
+)
 
 
 class _OtherParameters(subprocess.Popen[Any]):
