@@ -1,1 +1,1 @@
-"""Tessera GQL: data contracts as a graph."""
+"""Tessera GQL: a GraphQL server, command line and client for data contracts."""

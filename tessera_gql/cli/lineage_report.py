@@ -1,4 +1,4 @@
-"""Describe the lineage paths on which a change reaches what a team reads."""
+"""Describe how a change reaches a team's columns through lineage."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""Say until when an answer is awaited, and what none means."""
+"""Describe the date by which a team must answer, and what happens without an answer."""
 
 from datetime import UTC, datetime
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Models of the policies of asks."""
+"""Models of ask policies: the time to answer, reminders, and the meaning of silence."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The computations of one operation, and transactions that are run again for their results."""
+"""Run CPU-bound functions for one operation; a transaction that needs a long one is rolled back and run again."""
 
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field

@@ -165,7 +165,9 @@ class PublishContractInput(CreatingInput):
     reason: str | None = optional("The reason for the change, as the asked teams will read it.")
     publish_when_approved: bool = flag("Publish a proposal as soon as all asked teams consent.")
     require_explicit_publish: bool = flag("Keep an approved proposal for `publishProposal`: no release publishes it.")
-    expires_at: datetime | None = optional("The time at which a proposal expires; in 30 days if left out.")
+    expires_at: datetime | None = optional(
+        "The time at which a proposal expires; by the ask policy of the tier of the asset if left out."
+    )
     metadata: JSON | None = optional("Free data of your own about the contract, as a JSON object.")
     dry_run: bool = flag("Execute the mutation and return its payload, then roll everything back.")
 

@@ -1,4 +1,4 @@
-"""Debts: what a publish left undone for a team that reads the asset."""
+"""Debts: removed fields that a team still registers, and forced changes that it was not asked about."""
 
 from datetime import datetime
 from typing import Any

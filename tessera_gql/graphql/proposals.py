@@ -334,7 +334,9 @@ class ProposeRetirementInput(CreatingInput):
     supersede: bool = flag("Replace an open proposal that changes the asset.")
     publish_when_approved: bool = flag("Retire the asset as soon as all asked teams consent.")
     require_explicit_publish: bool = flag("Keep an approved proposal for `publishProposal`: no release retires it.")
-    expires_at: datetime | None = optional("The time at which the proposal expires; in 30 days if left out.")
+    expires_at: datetime | None = optional(
+        "The time at which the proposal expires; by the ask policy of the tier of the asset if left out."
+    )
 
 
 @strawberry.type(description="The result of `proposeRetirement`.")

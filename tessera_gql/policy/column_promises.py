@@ -1,4 +1,4 @@
-"""Align the guarantees about columns with the spelling of proposed ones."""
+"""Spell the column names in guarantees as the proposed guarantees or schema spell them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Queries of the policies of asks, one for each tier of assets."""
+"""Queries of ask policies (time to answer, reminders, meaning of silence), one for each tier of assets."""
 
 from typing import Any
 

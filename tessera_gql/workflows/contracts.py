@@ -1,4 +1,4 @@
-"""Insert contracts, which happens nowhere else, and retire them."""
+"""Insert and retire contracts; no other module inserts them."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field

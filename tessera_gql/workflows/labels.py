@@ -1,4 +1,4 @@
-"""Set the labels of assets, and follow those of a dbt manifest."""
+"""Set the labels of assets, and import those of a dbt manifest."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

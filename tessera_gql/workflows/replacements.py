@@ -1,4 +1,4 @@
-"""Warn of the replacement of a deprecation that looks like a name, and names nothing."""
+"""Warn if the replacement that a deprecation names does not exist."""
 
 from tessera_gql.diff import small_schema_size
 from tessera_gql.policy.affected_teams import find_nearest_fields

@@ -1,4 +1,4 @@
-"""Operations on debts: what publishes left undone for a team."""
+"""Operations on debts: removed fields that a team still registers, and forced changes it was not asked about."""
 
 from tessera_gql.client.models import Debt
 from tessera_gql.client.operation import Operation, PaginatedQuery, RootField, TeamRef, build_team_ref, build_variables

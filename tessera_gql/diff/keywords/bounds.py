@@ -1,4 +1,4 @@
-"""The smallest and the largest number."""
+"""`minimum`, `maximum` and their exclusive forms: the smallest and the largest number."""
 
 from __future__ import annotations
 

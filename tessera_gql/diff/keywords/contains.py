@@ -1,4 +1,4 @@
-"""Items of which an array must contain a number."""
+"""`contains`, `minContains`, `maxContains`: how many items must match a schema."""
 
 from __future__ import annotations
 

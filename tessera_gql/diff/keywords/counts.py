@@ -1,4 +1,4 @@
-"""The length of a text, and the number of items or properties."""
+"""`minLength`, `maxItems`, `minProperties` and the like: lengths of texts, numbers of items and properties."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The value that stands for an absent property."""
+"""`default`: the value that stands for an absent property."""
 
 from __future__ import annotations
 

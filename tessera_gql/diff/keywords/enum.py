@@ -1,4 +1,4 @@
-"""The values that are listed as the only ones."""
+"""`enum` and `const`: the only allowed values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The items of an array, by position or all alike."""
+"""`items`, `prefixItems`, `unevaluatedItems`: the schemas of array items."""
 
 from __future__ import annotations
 

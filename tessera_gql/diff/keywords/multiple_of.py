@@ -1,4 +1,4 @@
-"""The number of which a value must be a multiple."""
+"""`multipleOf`: the number of which a value must be a multiple."""
 
 from __future__ import annotations
 

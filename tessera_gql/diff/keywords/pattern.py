@@ -1,4 +1,4 @@
-"""The regular expression that a part of a text must match."""
+"""`pattern`: the regular expression that a part of a text must match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The properties that must be present."""
+"""`required`: the properties that must be present."""
 
 from __future__ import annotations
 

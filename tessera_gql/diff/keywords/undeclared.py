@@ -1,4 +1,4 @@
-"""Properties that are not declared by name."""
+"""`additionalProperties`, `unevaluatedProperties`, `propertyNames`: properties not declared by name."""
 
 from __future__ import annotations
 

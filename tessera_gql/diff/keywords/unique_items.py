@@ -1,4 +1,4 @@
-"""Whether the items of an array must differ."""
+"""`uniqueItems`: whether the items of an array must differ."""
 
 from __future__ import annotations
 

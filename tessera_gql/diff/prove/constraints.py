@@ -1,4 +1,4 @@
-"""Literals, constraints and results of the search for a document."""
+"""Types of the solver: literals (schemas to satisfy or to violate), constraints on one JSON type, results."""
 
 from collections.abc import Callable, Iterable
 from enum import Enum

@@ -1,1 +1,1 @@
-"""Sync of dbt manifests, and the impact of one before it is merged."""
+"""Sync dbt manifests, and show the impact of a manifest before its pull request is merged."""

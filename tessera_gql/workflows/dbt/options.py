@@ -1,4 +1,4 @@
-"""The options of a sync and of its preview, and what a plan is for."""
+"""Options of a sync, and the purposes of a plan: preview, ask, release."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

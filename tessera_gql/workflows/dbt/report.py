@@ -1,4 +1,4 @@
-"""The report of a sync, and the one that a plan foresees."""
+"""Build the report of a sync, or of a dry run from its plan."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
