@@ -1,5 +1,7 @@
 """A budget of fuel and time is shared by the parts of a comparison, and what it does not suffice for is not decided."""
 
+from time import thread_time
+
 import pytest
 
 from tessera_gql.diff import Budget, Certainty, Mode, compare
@@ -48,6 +50,15 @@ def test_the_clock_ends_a_comparison_whose_fuel_would_last():
     assert budget.is_late
     assert not late.is_compatible(Mode.BACKWARD)
     assert {change.certainty for change in late.breaking_changes(Mode.BACKWARD)} == {Certainty.UNPROVEN}
+
+
+def test_the_time_of_a_part_is_missing_to_the_next_one():
+    budget = Budget(10, seconds=1)
+    with budget.allot(4):
+        started = thread_time()
+        while thread_time() - started < 0.02:
+            pass
+    assert 0.5 < budget.seconds <= 1 - 0.02
 
 
 @pytest.mark.parametrize("fuel", [-1, 0, 1])

@@ -1,6 +1,8 @@
 """A hint is offered only if comparing again shows that it does not break."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tessera_gql.diff import Mode, compare
 from tessera_gql.diff.compare.comparers import compare_views
@@ -168,5 +170,40 @@ def test_the_first_twenty_changes_get_a_hint():
 
 @pytest.mark.parametrize(("count", "expected"), [(249, KEEP_MAXIMUM), (250, None)])
 def test_hints_are_for_schemas_of_five_hundred_parts_together(count, expected):
-    old, new = (table(a=each, **columns(count - 1, {})) for each in (SHORT, SHORTER))
+    old, new = ({**table(a=each, **columns(count - 1, {})), "minProperties": 0} for each in (SHORT, SHORTER))
     assert hints(old, new) == [expected]
+
+
+def test_a_plain_table_of_any_width_gets_hints():
+    old, new = (table(a=each, **columns(3_000, TEXT)) for each in (SHORT, SHORTER))
+    assert hints(old, new) == [KEEP_MAXIMUM]
+
+
+COLUMNS = [
+    TEXT,
+    NULLABLE_TEXT,
+    SHORT,
+    SHORTER,
+    INTEGER,
+    NUMBER,
+    {**TEXT, "default": "x"},
+    {"enum": [1, 2]},
+    {"enum": [2, 3]},
+]
+COLUMNS += [table("x", x=TEXT, y=INTEGER), table(x=INTEGER), array(items=table(x=TEXT)), array()]
+
+
+@st.composite
+def tables(draw):
+    names = draw(st.sets(st.sampled_from(["total", "a/b", "country", "since", "weight"]), min_size=1))
+    required = draw(st.sets(st.sampled_from([*sorted(names), "missing"])))
+    return table(*sorted(required), **{name: draw(st.sampled_from(COLUMNS)) for name in sorted(names)})
+
+
+@given(tables(), tables())
+@settings(max_examples=150, deadline=None)
+def test_comparing_only_the_changed_columns_gives_the_hints_of_comparing_whole_schemas(old, new):
+    whole_old, whole_new = ({**schema, "minProperties": 0} for schema in (old, new))
+    assert [(change.path, change.hint, change.hint_modes) for change in compare(old, new).changes] == [
+        (change.path, change.hint, change.hint_modes) for change in compare(whole_old, whole_new).changes
+    ]

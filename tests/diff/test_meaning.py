@@ -122,6 +122,8 @@ def test_a_reference_with_a_dynamic_target_equals_nothing():
     [
         ({"title": "t", "x-owner": "me"}, True),
         ({"items": {"$dynamicRef": "x#a", "title": "t"}}, True),
+        ({"additionalProperties": {"type": "integer", "title": "t"}}, True),
+        ({"additionalProperties": {"type": "number"}}, False),
         ({"items": {"$dynamicRef": "y#a"}}, False),
         ({"minItems": 1}, False),
         ({"prefixItems": [{"title": "t"}]}, False),
@@ -129,7 +131,7 @@ def test_a_reference_with_a_dynamic_target_equals_nothing():
 )
 def test_documents_with_dynamic_references_are_equal_if_annotations_alone_differ(edit, holds):
     definitions = {name: {"$id": name, "$dynamicAnchor": "a", **TEXT} for name in ("x", "y")}
-    dynamic = {"items": {"$dynamicRef": "x#a"}, "$defs": definitions}
+    dynamic = {"items": {"$dynamicRef": "x#a"}, "additionalProperties": INTEGER, "$defs": definitions}
     new = {**dynamic, **edit}
     assert means_the_same(dynamic, new) == holds
     assert compare(dynamic, new).is_compatible(Mode.BACKWARD) == holds

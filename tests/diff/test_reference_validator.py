@@ -7,7 +7,7 @@ import pytest
 from tessera_gql.diff import Certainty, Mode, compare
 from tessera_gql.diff.report.reference_validator import ReferenceValidator
 from tests.diff.engine import parse_schema
-from tests.diff.schemas import INTEGER, NULL, TEXT, array, obj
+from tests.diff.schemas import INTEGER, NULL, TEXT, array, obj, table
 
 STALLING = "^(a+)+$"
 
@@ -150,3 +150,11 @@ def test_null_that_is_no_longer_allowed_is_shown(old):
     assert (widened.certainty, widened.counterexample) == (Certainty.PROVEN, None)
     assert compare(old, {"anyOf": [TEXT, NULL]}).changes == ()
     assert not compare(old, INTEGER).is_compatible(Mode.BACKWARD)
+
+
+def test_confirming_a_document_spends_the_budget_of_the_comparison():
+    validator = ReferenceValidator(parse_schema(array(items=table(a=TEXT, b=INTEGER))))
+    budget = validator.root.cache.budget
+    fuel = budget.fuel
+    assert validator.accepts([{"a": "x", "b": 1}] * 500)
+    assert budget.fuel < fuel

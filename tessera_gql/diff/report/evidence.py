@@ -26,7 +26,7 @@ from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.read.schema import NodeCache, Schema, count_schemas
 from tessera_gql.diff.read.view import View
-from tessera_gql.diff.report.hints import MAX_SCHEMAS, Hint, find_hint
+from tessera_gql.diff.report.hints import MAX_SCHEMAS, Hint, are_columns_separable, find_hint
 from tessera_gql.diff.report.reference_validator import ReferenceValidator
 from tessera_gql.diff.values.json import Json, canonical_json
 from tessera_gql.diff.values.regular_languages import Language, find_example
@@ -93,20 +93,22 @@ class EvidenceCollector:
 
     def _find_hints(self) -> dict[int, Hint]:
         """Return the hints of the first changes, by their position."""
-        if count_schemas(self.old.root, self.new.root) > MAX_SCHEMAS:
+        is_separable = all(are_columns_separable(side.root.raw) for side in (self.old, self.new))
+        if not is_separable and count_schemas(self.old.root, self.new.root) > MAX_SCHEMAS:
             return {}
         return {
             index: hint
             for index, assessment in enumerate(self.assessments[:MAX_HINTS])
             if assessment.breaks
             and not self.solver.budget.is_spent
-            and (hint := self._find_hint(assessment)) is not None
+            and (hint := self._find_hint(assessment, is_separable=is_separable)) is not None
         }
 
-    def _find_hint(self, assessment: Assessment) -> Hint | None:
+    def _find_hint(self, assessment: Assessment, *, is_separable: bool) -> Hint | None:
         compare = partial(self.compare, budget=self.solver.budget)
+        schemas = self.old.root.raw, self.new.root.raw
         try:
-            return find_hint(assessment, self.assessments, self.old.root.raw, self.new.root.raw, compare)
+            return find_hint(assessment, self.assessments, *schemas, compare, is_separable=is_separable)
         except SchemaError:  # the restored part refers to a removed definition
             return None
 

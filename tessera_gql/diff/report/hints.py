@@ -1,7 +1,7 @@
 """Suggest an edit of the new schema that avoids a breaking change, verified by comparing again."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple, cast
 
 from tessera_gql.diff.changes import ChangeKind, Mode, SchemaDiff
@@ -13,12 +13,16 @@ from tessera_gql.diff.messages import format_value, format_values
 from tessera_gql.diff.prove.assessment import Assessment
 from tessera_gql.diff.read.schema import Keywords
 from tessera_gql.diff.read.view import View
-from tessera_gql.diff.values.json import Json, escape_token, resolve_pointer
+from tessera_gql.diff.values.json import Json, escape_token, resolve_pointer, split_pointer
 from tessera_gql.diff.values.json_types import NULL, format_types, type_names
 
 K = ChangeKind
 Compare = Callable[[object, object], SchemaDiff]
 MAX_SCHEMAS = 500
+"""Nodes of two schemas up to which a hint is verified by comparing them in whole."""
+SEPARATE_KEYWORDS = frozenset({"$schema", "$id", "type", "properties", "required", "title", "description"})
+"""Keywords of an object whose columns don't depend on each other: each can be compared alone."""
+REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 HINTED_MODES = frozenset((Mode.BACKWARD, Mode.CONSUMER, Mode.FORWARD))
 """A hint avoids the break in one of these modes at least."""
 REMOVED = object()
@@ -40,9 +44,18 @@ class Edit(NamedTuple):
 
 
 def find_hint(
-    assessment: Assessment, assessments: Sequence[Assessment], old: object, new: object, compare: Compare
+    assessment: Assessment,
+    assessments: Sequence[Assessment],
+    old: object,
+    new: object,
+    compare: Compare,
+    *,
+    is_separable: bool = False,
 ) -> Hint | None:
-    """Return the first edit after which only breaks of other changes remain in a mode; None if there is none."""
+    """Return the first edit after which only breaks of other changes remain in a mode; None if there is none.
+
+    If the columns of both schemas are separable, only those that the change and the edit are about are compared.
+    """
     is_physical = assessment.difference.pointer.endswith(f"/{PHYSICAL_TYPE.names[0]}")
     list_edits = _keep_physical_type if is_physical else EDITORS.get(assessment.difference.kind)
     if assessment.pair is None or list_edits is None or assessment.breaks.isdisjoint(HINTED_MODES):
@@ -51,7 +64,7 @@ def find_hint(
         edited = _apply(edit, new)
         if edited is None:
             continue
-        remaining = compare(old, edited)
+        remaining = compare(*(_keep_changed_columns(assessment, old, new, edited) if is_separable else (old, edited)))
         modes = frozenset(mode for mode in assessment.breaks if _is_avoided(assessment, assessments, remaining, mode))
         if modes & HINTED_MODES:
             return Hint(edit.sentence, modes)
@@ -60,24 +73,81 @@ def find_hint(
 
 def _is_avoided(assessment: Assessment, assessments: Sequence[Assessment], remaining: SchemaDiff, mode: Mode) -> bool:
     """Return whether the remaining changes break a mode only where the other changes do."""
+    remaining_keys = {(change.kind, change.path) for change in remaining.breaking_changes(mode)}
+    if not remaining_keys:
+        return True
     own_key = assessment.difference.kind, assessment.path
     breaks = {(item.difference.kind, item.path) for item in assessments if mode in item.breaks} - {own_key}
-    return breaks.issuperset((change.kind, change.path) for change in remaining.breaking_changes(mode))
+    return remaining_keys <= breaks
+
+
+def are_columns_separable(schema: object) -> bool:
+    """Return whether the verdict on a column of a schema depends on no other column: a plain table has such columns."""
+    if not isinstance(schema, dict):
+        return False
+    keywords = cast("Keywords", schema)
+    properties = keywords.get("properties")
+    return (
+        keywords.keys() <= SEPARATE_KEYWORDS
+        and isinstance(properties, dict)
+        and not any(REFERENCES & part.keys() for part in _list_objects(properties))
+    )
+
+
+def _list_objects(value: object) -> Iterator[Mapping[str, object]]:
+    """Yield all objects within a value of JSON."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            yield item
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+
+
+def _keep_changed_columns(assessment: Assessment, old: object, new: object, edited: object) -> tuple[object, object]:
+    """Reduce the old and the edited schema to the columns that the change and its edit are about."""
+    columns, edited_columns = (cast("Keywords", cast("Keywords", schema)["properties"]) for schema in (new, edited))
+    difference = assessment.difference
+    first_names = [step.name for step in assessment.route[:1] if isinstance(step, PropertyStep)]
+    changed_names = [name for name in edited_columns if edited_columns[name] is not columns.get(name, REMOVED)]
+    names = {difference.name, *first_names, *changed_names}
+    if difference.kind is K.PROPERTY_RENAMED:
+        names.add(str(difference.before))
+    old_columns = cast("Keywords", cast("Keywords", old)["properties"])
+    if names.isdisjoint(old_columns) or names.isdisjoint(edited_columns):  # a table without columns is another kind
+        return old, edited
+    return _keep_columns(old, names), _keep_columns(edited, names)
+
+
+def _keep_columns(schema: object, names: AbstractSet[str | None]) -> object:
+    keywords = cast("Keywords", schema)
+    kept: dict[str, object] = {**keywords}
+    properties = cast("Keywords", keywords["properties"])
+    kept["properties"] = {name: properties[name] for name in properties.keys() & names}
+    if "required" in keywords:
+        kept["required"] = [name for name in cast("list[str]", keywords["required"]) if name in names]
+    return kept
 
 
 def _apply(edit: Edit, new: object) -> object:
-    """Return the edited schema; None if the pointer leads to no object."""
-    edited = deepcopy(new)
-    target = resolve_pointer(edited, edit.pointer)
-    if not isinstance(target, dict):
+    """Return the edited schema, which shares what the edit leaves alone; None if the pointer leads to no object."""
+    if not isinstance(resolve_pointer(new, edit.pointer), dict):
         return None
-    schema = cast("Keywords", target)
-    for keyword, value in edit.keywords.items():
-        if value is REMOVED:
-            schema.pop(keyword, None)
-        else:
-            schema[keyword] = value
-    return edited
+    return _edit_at(new, split_pointer(edit.pointer), edit.keywords)
+
+
+def _edit_at(value: object, tokens: Sequence[str], keywords: Mapping[str, object]) -> object:
+    if isinstance(value, list):
+        items = [*cast("list[object]", value)]
+        items[int(tokens[0])] = _edit_at(items[int(tokens[0])], tokens[1:], keywords)
+        return items
+    schema = {**cast("Keywords", value)}
+    if tokens:
+        schema[tokens[0]] = _edit_at(schema[tokens[0]], tokens[1:], keywords)
+        return schema
+    return {name: keyword for name, keyword in {**schema, **keywords}.items() if keyword is not REMOVED}
 
 
 def _keep_property(assessment: Assessment, old: View, new: View) -> Iterator[Edit]:
