@@ -190,6 +190,7 @@ COLUMNS = [
     {"enum": [1, 2]},
     {"enum": [2, 3]},
 ]
+COLUMNS += [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}, array(items={"$ref": "#/$defs/b"})]
 COLUMNS += [table("x", x=TEXT, y=INTEGER), table(x=INTEGER), array(items=table(x=TEXT)), array()]
 
 
@@ -197,7 +198,9 @@ COLUMNS += [table("x", x=TEXT, y=INTEGER), table(x=INTEGER), array(items=table(x
 def tables(draw):
     names = draw(st.sets(st.sampled_from(["total", "a/b", "country", "since", "weight"]), min_size=1))
     required = draw(st.sets(st.sampled_from([*sorted(names), "missing"])))
-    return table(*sorted(required), **{name: draw(st.sampled_from(COLUMNS)) for name in sorted(names)})
+    definitions = {name: draw(st.sampled_from([TEXT, SHORT, INTEGER, table(x=TEXT)])) for name in "ab"}
+    columns = {name: draw(st.sampled_from(COLUMNS)) for name in sorted(names)}
+    return {**table(*sorted(required), **columns), "$defs": definitions}
 
 
 @given(tables(), tables())

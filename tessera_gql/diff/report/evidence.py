@@ -36,7 +36,7 @@ FUEL = 2_000
 """Fuel of the search for one document."""
 DOCUMENT_FUEL = 6_000
 """Fuel of the searches for the documents of all changes."""
-HINT_FUEL = 3_000
+HINT_FUEL = 1_500
 """Fuel of all comparisons that verify hints."""
 EVIDENCE_FUEL = DOCUMENT_FUEL + HINT_FUEL
 MAX_TRIES = 200

@@ -20,9 +20,12 @@ K = ChangeKind
 Compare = Callable[[object, object], SchemaDiff]
 MAX_SCHEMAS = 500
 """Nodes of two schemas up to which a hint is verified by comparing them in whole."""
-SEPARATE_KEYWORDS = frozenset({"$schema", "$id", "type", "properties", "required", "title", "description"})
+DEFINITIONS = ("$defs", "definitions")
+SEPARATE_KEYWORDS = frozenset(
+    {"$schema", "$id", "id", "$comment", "title", "description", "type", "properties", "required", *DEFINITIONS}
+)
 """Keywords of an object whose columns don't depend on each other: each can be compared alone."""
-REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
+UNLIMITED_REFERENCES = frozenset({"$dynamicRef", "$recursiveRef"})
 HINTED_MODES = frozenset((Mode.BACKWARD, Mode.CONSUMER, Mode.FORWARD))
 """A hint avoids the break in one of these modes at least."""
 REMOVED = object()
@@ -86,11 +89,22 @@ def are_columns_separable(schema: object) -> bool:
     if not isinstance(schema, dict):
         return False
     keywords = cast("Keywords", schema)
-    properties = keywords.get("properties")
+    parts = [keywords.get(name, {}) for name in ("properties", *DEFINITIONS)]
     return (
-        keywords.keys() <= SEPARATE_KEYWORDS
-        and isinstance(properties, dict)
-        and not any(REFERENCES & part.keys() for part in _list_objects(properties))
+        "properties" in keywords
+        and all(name in SEPARATE_KEYWORDS or name.startswith("x-") for name in keywords)
+        and all(isinstance(part, dict) and all(map(_leads_to_definitions, _list_objects(part))) for part in parts)
+    )
+
+
+def _leads_to_definitions(part: Mapping[str, object]) -> bool:
+    """Return whether the references of an object lead to definitions of the document at most, whatever its base is."""
+    reference = part.get("$ref", "#/$defs/")
+    return (
+        isinstance(reference, str)
+        and reference.startswith(tuple(f"#/{name}/" for name in DEFINITIONS))
+        and UNLIMITED_REFERENCES.isdisjoint(part)
+        and not any(isinstance(part.get(name), str) for name in ("$id", "id"))
     )
 
 
@@ -108,7 +122,10 @@ def _list_objects(value: object) -> Iterator[Mapping[str, object]]:
 
 def _keep_changed_columns(assessment: Assessment, old: object, new: object, edited: object) -> tuple[object, object]:
     """Reduce the old and the edited schema to the columns that the change and its edit are about."""
-    columns, edited_columns = (cast("Keywords", cast("Keywords", schema)["properties"]) for schema in (new, edited))
+    before, after = cast("Keywords", new), cast("Keywords", edited)
+    if any(after.get(name) is not before.get(name) for name in DEFINITIONS):  # columns share what is edited
+        return old, edited
+    columns, edited_columns = cast("Keywords", before["properties"]), cast("Keywords", after["properties"])
     difference = assessment.difference
     first_names = [step.name for step in assessment.route[:1] if isinstance(step, PropertyStep)]
     changed_names = [name for name in edited_columns if edited_columns[name] is not columns.get(name, REMOVED)]
