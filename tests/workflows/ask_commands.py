@@ -287,6 +287,7 @@ class Model(World):
         """The team answers for the forced publishes that it was not asked about."""
         for debt in [debt for debt in self.debts if debt[:3] == (DebtKind.FORCED, team, asset)]:
             self.settle_debt(debt)
+            self.update_readers(asset)
 
     def answer(
         self, asset: str, team: str, response: Response, deadline: datetime | None, notes: str | None, *, actor: str

@@ -35,13 +35,13 @@ from tessera_gql.store.teams import TeamRef
 from tessera_gql.store.usage import UsageSourceRef
 from tessera_gql.workflows import assets as asset_verbs
 from tessera_gql.workflows import change_sets as change_set_verbs
-from tessera_gql.workflows import debts as debt_verbs
 from tessera_gql.workflows import proposals as proposal_verbs
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows.assets import AssetDetails
 from tessera_gql.workflows.change_sets import ChangeSetRequest
 from tessera_gql.workflows.dbt.options import SyncOptions
 from tessera_gql.workflows.dbt.sync import sync_manifest
+from tessera_gql.workflows.debt_answers import acknowledge
 from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 from tessera_gql.workflows.usage_import import import_batch, plan_import
@@ -231,7 +231,7 @@ class Implementation:
         for row in await session.list(select(table(Debt)).order_by(table(Debt).c.id), Debt):
             is_forced = row.kind is DebtKind.FORCED and row.settled_at is None
             if is_forced and (row.team_id, row.asset_id) == (self.ids[team], self.ids[asset]):
-                await debt_verbs.acknowledge(session, ANONYMOUS, row.id)
+                await acknowledge(session, ANONYMOUS, row.id)
 
     async def set_delegate(self, session: Session, team: str, delegate: str, until: datetime) -> None:
         await session.update_row(Team, self.ids[team], delegate_team_id=self.ids[delegate], delegate_until=until)

@@ -300,11 +300,12 @@ class World(ReaderWorld):
         self.active[asset] = self.last[asset] = schema
         self.contracts[asset] = self.contracts.get(asset, 0) + 1
         self.published.setdefault(asset, []).append(self.now)
-        if self.update_path_debts(asset, before, schema):
-            self.update_open(self.lineage.find_upstream(asset) - {asset})
+        is_changed = self.update_path_debts(asset, before, schema)
         for team, atoms in (skipped or {}).items():
             for atom in atoms:
                 self.add_debt((DebtKind.FORCED, team, asset, atom))
+        if is_changed or any(debt[0] is DebtKind.FORCED and debt[2] == asset for debt in self.debts):
+            self.update_open(self.lineage.find_upstream(asset) - {asset})
 
     def update_path_debts(self, asset: str, before: Schema, schema: Schema) -> bool:
         """Note which fields readers name in vain; whether that changes, and with it what they read of the asset."""

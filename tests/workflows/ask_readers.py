@@ -6,7 +6,19 @@ from datetime import datetime
 
 from tessera_gql.policy.enums import ChangeSetStatus, DebtKind
 from tests.workflows.ask_lineage import Lineage, Link, name_read, simplify
-from tests.workflows.ask_records import Answer, Atom, Debt, Event, Policy, Proposal, Read, Registration, Schema, meets
+from tests.workflows.ask_records import (
+    Answer,
+    Atom,
+    Debt,
+    Event,
+    Policy,
+    Proposal,
+    Read,
+    Registration,
+    Schema,
+    declared,
+    meets,
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +71,14 @@ class ReaderWorld:
             for (table, team, path), at in self.observed.items()
             if table == asset and (since is None or at > since)
         ]
-        return [row for row in [*map(self.to_reader, rows), *observed] if row.team != self.owners[changed]]
+        forced = [self.to_forced_reader(debt) for debt in self.debts if debt[0] is DebtKind.FORCED and debt[2] == asset]
+        return [row for row in [*map(self.to_reader, rows), *observed, *forced] if row.team != self.owners[changed]]
+
+    def to_forced_reader(self, debt: Debt) -> Reader:
+        """Who a forced publish did not ask still counts as a reader of what it changed, until it answers."""
+        path, active = debt[3][1], self.active[debt[2]]
+        is_there = active is None or path in declared(active)
+        return Reader(debt[1], frozenset({path} if is_there else ()), frozenset(() if is_there else {path}))
 
     def to_reader(self, row: Registration) -> Reader:
         """A field that is unknown counts as everything, one that was removed only if it comes back itself."""
