@@ -11,7 +11,15 @@ from functools import cached_property
 from uuid import UUID
 
 from tessera_gql.diff import Change
-from tessera_gql.policy.affected_teams import AffectedTeams, FieldReader, LineagePath, PathIndex, Reasons, to_read
+from tessera_gql.policy.affected_teams import (
+    WHOLE_ASSET,
+    AffectedTeams,
+    FieldReader,
+    LineagePath,
+    PathIndex,
+    Reasons,
+    to_read,
+)
 from tessera_gql.policy.enums import ColumnEdgeKind
 
 MAX_PATHS = 100
@@ -319,13 +327,18 @@ def add_lineage(affected: AffectedTeams, breaking: Sequence[Change], walked: Map
     """Add the teams that a walk has found to those that read the asset itself."""
     order = {change.fingerprint: number for number, change in enumerate(breaking)}
     asked = dict(affected.asked)
-    for team, reasons in walked.items():
+    for team, walk_reasons in walked.items():
         direct = asked.get(team, Reasons((), {}))
-        if direct.reads is None or reasons.reads is None:
+        direct_reads, reasons = direct.reads, walk_reasons
+        if direct_reads is None:  # who reads all of the asset reads each field of it
+            reasons = walk_reasons.without_direct()
+        if not reasons.reads:
             continue
+        if direct_reads is None:
+            direct_reads = dict.fromkeys(direct.fingerprints, WHOLE_ASSET)
         fingerprints = tuple(sorted({*direct.fingerprints, *reasons.fingerprints}, key=order.__getitem__))
         reads = {
-            item: tuple(sorted({*direct.reads.get(item, ()), *reasons.reads.get(item, ())})) for item in fingerprints
+            item: tuple(sorted({*direct_reads.get(item, ()), *reasons.reads.get(item, ())})) for item in fingerprints
         }
         # A path of unknown lineage says nothing new of a change that touches what the team reads itself.
         paths = [path for path in reasons.paths if path.is_known or path.fingerprint not in direct.fingerprints]

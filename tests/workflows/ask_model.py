@@ -65,9 +65,8 @@ class World(ReaderWorld):
             return None
         if answer.deadline is not None and answer.deadline <= self.now:
             return None
-        paths = None if reads is None else read_paths(reads, atom)
-        covered = answer.reads is None or (paths is not None and covers(answer.reads, paths))
-        return answer if covered else None
+        earlier = frozenset({""}) if answer.reads is None else answer.reads
+        return answer if covers(earlier, read_paths(reads, atom)) else None
 
     def revise(
         self,
@@ -103,8 +102,6 @@ class World(ReaderWorld):
             return True
         if not find_atoms(row, reads) <= ask.atoms:
             return True
-        if ask.reads is None or reads is None:
-            return ask.reads is not None
         return not all(covers(read_paths(ask.reads, atom), read_paths(reads, atom)) for atom in ask.atoms)
 
     def find_end(self, asset: str) -> datetime:

@@ -105,7 +105,10 @@ class ReaderWorld:
             elif reads:
                 hurt[row.team] = earlier | reads
         for team, read in {*self.find_lineage_reads(asset, atoms)}:
-            if (earlier := hurt.get(team, frozenset())) is not None:
+            earlier = hurt.get(team, frozenset())
+            if earlier is None and ":" in read[1]:
+                earlier = frozenset((atom, "") for atom in atoms)
+            if earlier is not None:
                 hurt[team] = earlier | {read}
         return {team: simplify(reads) for team, reads in hurt.items()}
 
