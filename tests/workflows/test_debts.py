@@ -313,11 +313,11 @@ async def test_a_team_with_a_forced_debt_reads_what_changed_until_it_answers(wor
     proposal = (await world.publish(asset, without("note"))).proposal
     assert proposal is not None
     assert await world.asked(proposal) == {owing.id}
-    other = (await world.publish(asset, without("total", schema=note_as_number), supersede=True)).proposal
-    assert other is not None
-    assert await world.asked(other) == {bystander.id}
-    (opened,) = [event for event in await world.events() if event.entity_id == other.id and "OPENED" in event.kind]
-    assert opened.payload["informed"] == [str(owing.id)]
+    total_proposal = (await world.publish(asset, without("total", schema=note_as_number), supersede=True)).proposal
+    assert total_proposal is not None
+    assert await world.asked(total_proposal) == {bystander.id}
+    event = [event for event in await world.events() if event.kind == "PROPOSAL_OPENED"][-1]
+    assert event.payload["informed"] == [str(owing.id)]
     proposal = (await world.publish(asset, without("note"), supersede=True)).proposal
     assert proposal is not None
     await acknowledge_all(world)

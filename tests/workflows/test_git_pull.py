@@ -149,8 +149,8 @@ async def test_what_one_registration_of_a_file_no_longer_reads_and_another_one_d
     await push(world.database, tmp_path)
     entries = registrations_of(tmp_path, asset.fqn)
     swapped = [
-        git_files.RegistrationEntry(**(vars(entry) | {"fields": other.fields}))
-        for entry, other in zip(entries, reversed(entries), strict=True)
+        git_files.RegistrationEntry(**(vars(entry) | {"fields": peer.fields}))
+        for entry, peer in zip(entries, reversed(entries), strict=True)
     ]
     edit(tmp_path, registrations=tuple(swapped))
     assert (await pull(world.database, tmp_path)).registrations_updated == 2
