@@ -339,6 +339,7 @@ describe_enum(
     CONTRACT_UPDATED="The metadata of a contract changed.",
     CONTRACT_RETIRED="A contract was retired.",
     DEPRECATION_DECLARED="A field or an asset was deprecated: it goes away at the sunset.",
+    DOWNSTREAM_DEPRECATION_DECLARED="A team was informed that what it reads is made from something deprecated.",
     DEPRECATION_UPDATED="The sunset or the replacement of a deprecation changed.",
     DEPRECATION_ENDED="A deprecation no longer holds, because it was withdrawn or carried out.",
     DEPRECATION_REMINDER="The readers of what is deprecated were reminded of the sunset.",

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 from uuid import UUID
 
 from tessera_gql.diff import Change
@@ -105,12 +106,26 @@ class OwnLineage:
         return (edge.target_owner, edge.target) in declared or (edge.target_owner, None) in declared
 
 
+def treat_as_own(edges: Iterable[AssetEdge], owner: UUID) -> list[AssetEdge]:
+    """Return edges as if all tables belonged to one team, so that a walk ends at none of another team."""
+    return [AssetEdge(edge.source, owner, edge.target, owner) for edge in edges]
+
+
 def list_family(starts: Iterable[UUID], edges: Iterable[AssetEdge]) -> frozenset[UUID]:
     """List assets with the tables of the same owner that are made from them, by the edges that start there."""
     return frozenset(starts) | {edge.target for edge in edges if edge.target_owner == edge.source_owner}
 
 
 UNKNOWN_LINK = ColumnLink("", "", ColumnEdgeKind.DERIVED)
+
+
+class WalkedChange(Protocol):
+    """What happens to fields and travels along lineage: a breaking change, or a deprecation."""
+
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def fields(self) -> Sequence[str]: ...
 
 
 @dataclass
@@ -121,7 +136,7 @@ class _Origins:
     fingerprints: list[list[str]] = field(default_factory=list[list[str]])
 
     @classmethod
-    def of(cls, breaking: Sequence[Change]) -> "_Origins":
+    def of(cls, breaking: Sequence[WalkedChange]) -> "_Origins":
         by_path: dict[str, list[str]] = {}
         for change in breaking:
             for path in change.fields or ("",):
@@ -146,7 +161,7 @@ class LineageWalk:
         self,
         asset: UUID,
         owner: UUID,
-        breaking: Sequence[Change],
+        breaking: Sequence[WalkedChange],
         lineage: OwnLineage,
         unaffected: Collection[UUID] = (),
     ) -> None:

@@ -160,6 +160,7 @@ EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
     ask_events.AskPolicyChanged: Audience.READERS,
     catalog_events.CommentAdded: Audience.READERS,
     deprecation_events.DeprecationDeclared: Audience.READERS,
+    deprecation_events.DownstreamDeprecationDeclared: Audience.READERS,
     deprecation_events.DeprecationUpdated: Audience.READERS,
     deprecation_events.DeprecationEnded: Audience.READERS,
     deprecation_events.DeprecationReminder: Audience.READERS,

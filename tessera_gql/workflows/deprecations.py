@@ -24,6 +24,7 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Deprecation, Registration, new_id
 from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows.downstream_deprecations import inform_downstream_at_commit
 from tessera_gql.workflows.readers import load_readers
 from tessera_gql.workflows.teams import require_owning_team
 
@@ -132,6 +133,7 @@ def record_declared(session: Session, read: ReadAsset, row: Deprecation) -> None
         origin=row.origin,
     )
     session.record(event)
+    inform_downstream_at_commit(session, row.id, event.audience_team_ids)
 
 
 async def update_terms(
