@@ -4,11 +4,12 @@ Rows that are read to be changed are locked, and those that another transaction 
 waits here, whatever assets the transaction has locked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from tessera_gql.policy.enums import Response
 from tessera_gql.store.proposals import ACKNOWLEDGMENTS, IS_OPEN
@@ -110,6 +111,24 @@ async def list_reminding(session: Session, now: datetime) -> list[UUID]:
         .order_by(PROPOSALS.c.change_set_id)
     )
     return [row.change_set_id for row in await session.rows(statement)]
+
+
+async def find_gathering(session: Session, change_set_ids: Collection[UUID], until: datetime) -> set[UUID]:
+    """Find those of the change sets in which time does more to an ask between now and a moment."""
+
+    def is_soon(moment: ColumnElement[Any]) -> ColumnElement[bool]:
+        return and_(moment > session.now, moment <= until)
+
+    is_unanswered = and_(COLUMNS.response.is_(None), or_(is_soon(COLUMNS.due_at), is_soon(COLUMNS.escalate_at)))
+    is_migrating = and_(COLUMNS.response == Response.MIGRATING, is_soon(COLUMNS.migration_deadline))
+    statement = (
+        select(PROPOSALS.c.change_set_id)
+        .join(ACKNOWLEDGMENTS, COLUMNS.proposal_id == PROPOSALS.c.id)
+        .where(IS_OPEN, IS_REQUIRED, session.in_values(PROPOSALS.c.change_set_id, change_set_ids))
+        .where(or_(is_unanswered, is_migrating))
+        .distinct()
+    )
+    return {row.change_set_id for row in await session.rows(statement)}
 
 
 async def lock_unanswered(session: Session, change_set_id: UUID) -> list[AskRow]:

@@ -48,7 +48,13 @@ from tessera_gql.workflows.usage_import import import_batch, plan_import
 from tessera_gql.workflows.usage_log import collect_reads
 from tessera_gql.workflows.usage_sources import map_principal
 from tests.formats.manifests import manifest, source
-from tests.workflows.ask_events import NAMES, REQUESTS, check_change_set_notifications, count_events
+from tests.workflows.ask_events import (
+    NAMES,
+    UNNOTIFIED,
+    check_change_set_notifications,
+    check_timed_notifications,
+    count_events,
+)
 from tests.workflows.ask_lineage import simplify
 from tests.workflows.ask_records import Atom, Policy, Schema
 from tests.workflows.dbt_syncs import of_project, team_table
@@ -355,6 +361,7 @@ class Implementation:
         self.sequence = rows[-1].sequence if rows else self.sequence
         events = [self.describe_event(row) for row in rows if row.kind in NAMES]
         check_change_set_notifications(rows)
+        check_timed_notifications(rows)
         return count_events(events + await self.describe_change_set_reminders(rows))
 
     async def describe_change_set_reminders(self, rows: Sequence[EventRow]) -> list[tuple[str, ...]]:
@@ -376,7 +383,7 @@ class Implementation:
             parts += sorted(self.names[item] for item in payload["asked"])
         if row.kind == "REMINDER_SENT":
             parts += sorted(self.names[item] for item in row.teams)
-        is_of_change_set = row.kind in REQUESTS and payload.get("change_set_id") is not None
+        is_of_change_set = row.kind in UNNOTIFIED and payload.get("change_set_id") is not None
         if "consumer_team_id" in fields:
             assert (payload["consumer_team_id"] in row.teams) is not is_of_change_set
         return (name, *parts)

@@ -315,14 +315,14 @@ async def downstream_events(world: World) -> dict[str, EventRow]:
 
 async def test_who_reads_a_deprecated_field_by_way_of_other_tables_is_informed_once_with_the_way(world: World) -> None:
     orders, staging, _, finance = await chain(world)
-    growth, board, direct, other = [await world.team(name) for name in ("growth", "board", "direct", "other")]
+    growth, board, direct, total_reader = [await world.team(name) for name in ("growth", "board", "direct", "other")]
     report = await world.asset("growth.report", growth)
     await world.publish(report)
     await link(world, orders, staging, ("note", "total"))
     await link(world, staging, report, ("total", "customer_id"), ("note", "note"))
     await world.register(staging, finance, "total")
     await world.register(report, board, "customer_id")
-    await world.register(report, other, "note")
+    await world.register(report, total_reader, "note")
     for asset, column in ((orders, "note"), (staging, "total")):
         await world.register(asset, direct, column)
     (row,) = await announce(world, orders, "note", replacement="comment")
