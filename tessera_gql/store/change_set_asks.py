@@ -25,7 +25,7 @@ IS_REQUIRED = COLUMNS.released_at.is_(None)
 
 
 class AskRow:
-    """An acknowledgment of an open proposal in a change set, with what a notification says of it."""
+    """An acknowledgment of a proposal in a change set, with what a notification says of it."""
 
     id: UUID
     consumer_team_id: UUID
@@ -38,15 +38,16 @@ class AskRow:
     title: str | None
     url: str | None
     response: Response | None
+    carried_from: UUID | None
     due_at: datetime
     remind_at: datetime | None
     policy: dict[str, object]
 
 
 async def _lock_rows(session: Session, *conditions: ColumnElement[bool]) -> list[AskRow]:
-    names = ("id", "consumer_team_id", "escalated_to", "proposal_id", "response", "due_at", "remind_at", "policy")
+    names = ("id", "consumer_team_id", "escalated_to", "proposal_id", "response", "carried_from")
     columns = [
-        *(COLUMNS[name] for name in names),
+        *(COLUMNS[name] for name in (*names, "due_at", "remind_at", "policy")),
         *(PROPOSALS.c.asset_id, PROPOSALS.c.change_set_id, ASSETS.c.fqn),
         *(CHANGE_SETS.c.key, CHANGE_SETS.c.title, CHANGE_SETS.c.url),
     ]
@@ -55,7 +56,7 @@ async def _lock_rows(session: Session, *conditions: ColumnElement[bool]) -> list
         .join_from(ACKNOWLEDGMENTS, PROPOSALS, PROPOSALS.c.id == COLUMNS.proposal_id)
         .join(ASSETS, ASSETS.c.id == PROPOSALS.c.asset_id)
         .join(CHANGE_SETS, CHANGE_SETS.c.id == PROPOSALS.c.change_set_id)
-        .where(IS_OPEN, IS_REQUIRED, *conditions)
+        .where(IS_REQUIRED, *conditions)
         .order_by(COLUMNS.consumer_team_id, COLUMNS.due_at, COLUMNS.id)
         .with_for_update(key_share=True, skip_locked=True, of=ACKNOWLEDGMENTS)
     )
@@ -63,8 +64,13 @@ async def _lock_rows(session: Session, *conditions: ColumnElement[bool]) -> list
 
 
 async def lock_unnotified(session: Session, acknowledgment_ids: Sequence[UUID]) -> list[AskRow]:
-    """Lock and load those of the acknowledgments whose team was not notified yet, by team and due date."""
-    return await _lock_rows(session, IS_UNNOTIFIED, session.in_values(COLUMNS.id, acknowledgment_ids))
+    """Lock and load those of the acknowledgments whose team was not notified yet, by team and due date.
+
+    A request without an answer needs no notification once its proposal has ended. An answer that was carried over does:
+    it may be what has ended the proposal.
+    """
+    is_notifiable = or_(IS_OPEN, COLUMNS.carried_from.is_not(None))
+    return await _lock_rows(session, is_notifiable, IS_UNNOTIFIED, session.in_values(COLUMNS.id, acknowledgment_ids))
 
 
 async def list_unnotified_ids(
@@ -133,7 +139,7 @@ async def find_gathering(session: Session, change_set_ids: Collection[UUID], unt
 
 async def lock_unanswered(session: Session, change_set_id: UUID) -> list[AskRow]:
     """Lock and load the acknowledgments that the open proposals of a change set wait for, by team and due date."""
-    return await _lock_rows(session, COLUMNS.response.is_(None), PROPOSALS.c.change_set_id == change_set_id)
+    return await _lock_rows(session, IS_OPEN, COLUMNS.response.is_(None), PROPOSALS.c.change_set_id == change_set_id)
 
 
 async def set_next_reminder(session: Session, acknowledgment_ids: Sequence[UUID], remind_at: datetime | None) -> None:

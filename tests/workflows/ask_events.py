@@ -55,7 +55,10 @@ def check_timed_notifications(rows: Sequence[EventRow]) -> None:
 
 
 def check_change_set_notifications(rows: Sequence[EventRow]) -> None:
-    """Each team that a transaction asks in a change set is notified of it once, unless it ends the proposal as well."""
+    """Each team that a transaction asks in a change set is notified of it once, unless it ends the proposal as well.
+
+    A team is notified of an answer that was carried over in any case.
+    """
     ended = {
         row.asset_id: row.sequence
         for row in rows
@@ -64,7 +67,9 @@ def check_change_set_notifications(rows: Sequence[EventRow]) -> None:
     asked = {
         (row.payload["change_set_id"], row.payload["consumer_team_id"])
         for row in rows
-        if row.kind in REQUESTS and row.payload.get("change_set_id") and ended.get(row.asset_id, 0) < row.sequence
+        if row.kind in REQUESTS
+        and row.payload.get("change_set_id")
+        and (row.kind == "ANSWER_CARRIED" or ended.get(row.asset_id, 0) < row.sequence)
     }
     notified = [
         (str(row.entity_id), row.payload["consumer_team_id"])
