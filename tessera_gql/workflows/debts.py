@@ -18,6 +18,7 @@ from tessera_gql.policy.debts import (
 )
 from tessera_gql.policy.enums import DebtKind
 from tessera_gql.policy.events import DebtRecorded, DebtSettled
+from tessera_gql.policy.version import FIRST_VERSION
 from tessera_gql.store import assets, contracts, debts, registrations
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Debt, Registration, new_id
@@ -50,7 +51,11 @@ async def update_debts(
     for row in live:
         if row.fields is not None:
             rows_by_asset[row.asset_id].append(row)
-    concerned = [item for item in publications if item.asset.id in rows_by_asset or item.not_asked or item.previous]
+    concerned = [
+        item
+        for item in publications
+        if item.asset.id in rows_by_asset or item.not_asked or item.previous or item.contract.version != FIRST_VERSION
+    ]
     if not concerned:
         return frozenset()
     open_debts: dict[UUID, list[Debt]] = defaultdict(list)

@@ -9,6 +9,9 @@ from tessera_gql.policy.enums import ChangeSetStatus, DebtKind, Intent, Proposal
 from tests.workflows.ask_lineage import Link, read_paths
 from tests.workflows.ask_model import World
 from tests.workflows.ask_records import (
+    MODE,
+    RETIRED,
+    RETIREMENT,
     YEAR,
     Answer,
     Policy,
@@ -18,6 +21,7 @@ from tests.workflows.ask_records import (
     Schema,
     breaks,
     declared,
+    mode_of,
 )
 
 
@@ -54,6 +58,7 @@ class Model(World):
             self.change_sets[change_set] = ChangeSetStatus.OPEN
         row = self.touch(asset, may_publish=False)
         active, is_release = self.active[asset], intent is Intent.RELEASE
+        schema = {MODE: mode_of(active or {}), **schema}
         atoms = frozenset() if active is None else breaks(active, schema)
         if active == schema:
             row = self.withdraw_unneeded(row, change_set)
@@ -68,6 +73,55 @@ class Model(World):
             row = self.propose(row, asset, schema, supersede, options, expires_at, is_release=is_release)
             if is_release:
                 self.release_approved(row)
+
+    def retire(
+        self,
+        asset: str,
+        intent: Intent,
+        *,
+        supersede: bool,
+        automatic: bool,
+        explicit: bool,
+        change_set: str | None,
+        expires_at: datetime | None,
+    ) -> None:
+        """Ask every reader to agree that the table goes."""
+        if change_set is not None:
+            self.change_sets[change_set] = ChangeSetStatus.OPEN
+        row = self.touch(asset, may_publish=False)
+        options: dict[str, Any] = {"automatic": automatic, "explicit": explicit, "change_set": change_set}
+        if self.active[asset] is None:
+            raise RefusedError("there is nothing to retire")
+        if row is not None and row.schema == RETIRED:
+            self.update_options(row, options, expires_at)
+        else:
+            if row is not None:
+                same = row.change_set is not None and row.change_set == change_set
+                if not (same or supersede):
+                    raise RefusedError("another proposal is open")
+                self.end(row, ProposalStatus.SUPERSEDED)
+            row = self.open(asset, RETIRED, RETIREMENT, options, expires_at)
+        if intent is Intent.RELEASE:
+            self.release_approved(row)
+
+    def rename(self, asset: str) -> None:
+        """A table keeps all that is known of it under another name."""
+
+    def unmap(self, team: str) -> None:
+        """The principal of a team is nobody's: what it was seen to read does not count."""
+        if team in self.unmapped:
+            raise RefusedError("the principal has no team")
+        self.unmapped.add(team)
+        self.update_observed(team)
+
+    def map(self, team: str) -> None:
+        if team in self.unmapped:
+            self.unmapped.remove(team)
+            self.update_observed(team)
+
+    def update_observed(self, team: str) -> None:
+        read = {asset for asset, reader, _ in self.observed if reader == team}
+        self.update_open(read.union(*(self.lineage.find_upstream(asset) for asset in read)))
 
     def withdraw_unneeded(self, row: Proposal | None, change_set: str | None) -> Proposal | None:
         """Withdraw the proposal of a change set that no longer breaks the asset."""
@@ -127,6 +181,7 @@ class Model(World):
             return row
         if row is not None:
             agreed = is_release and row.status is ProposalStatus.APPROVED and not row.is_explicit and atoms <= row.atoms
+            agreed = agreed and row.schema != RETIRED
             same = row.change_set is not None and row.change_set == options["change_set"]
             if not (same or supersede or agreed):
                 raise RefusedError("another proposal is open")

@@ -9,12 +9,14 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from tessera_gql.diff import Mode
 from tessera_gql.errors import Refusal
 from tessera_gql.formats import dbt
 from tessera_gql.notifications.deadlines import apply_due_deadlines
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.policy.enums import AssetTier, ContractStatus, DebtKind, Intent, Response
 from tessera_gql.store import ask_policies, proposals
+from tessera_gql.store import assets as asset_rows
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session
@@ -46,7 +48,7 @@ from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 from tessera_gql.workflows.usage_import import import_batch, plan_import
 from tessera_gql.workflows.usage_log import collect_reads
-from tessera_gql.workflows.usage_sources import map_principal
+from tessera_gql.workflows.usage_sources import map_principal, unmap_principal
 from tests.formats.manifests import manifest, source
 from tests.workflows.ask_events import (
     NAMES,
@@ -56,7 +58,7 @@ from tests.workflows.ask_events import (
     count_events,
 )
 from tests.workflows.ask_lineage import simplify
-from tests.workflows.ask_records import Atom, Policy, Schema
+from tests.workflows.ask_records import MODE, Atom, Policy, Schema, columns_of
 from tests.workflows.dbt_syncs import of_project, team_table
 from tests.workflows.usage_logs import log_of, usage_source
 from tests.world import World
@@ -68,7 +70,7 @@ SOURCE = "warehouse"
 
 def to_json_schema(schema: Schema) -> dict[str, Any]:
     properties: dict[str, Any] = {}
-    for path, kind in schema.items():
+    for path, kind in columns_of(schema).items():
         parent, _, leaf = path.rpartition(".")
         target = properties
         if parent:
@@ -143,13 +145,10 @@ class Implementation:
         explicit: bool,
         **options: Any,
     ) -> None:
-        change_set_id = None
-        if change_set is not None:
-            change_set_id = (
-                await change_set_verbs.open_change_set(session, ANONYMOUS, ChangeSetRequest(change_set))
-            ).id
+        change_set_id = await self.open_change_set(session, change_set)
         request = PublishRequest(
             schema=to_json_schema(schema),
+            mode=Mode(schema[MODE]) if MODE in schema else None,
             intent=intent,
             reason="because",
             change_set_id=change_set_id,
@@ -158,6 +157,48 @@ class Implementation:
             **options,
         )
         await publish_contract(session, ANONYMOUS, AssetRef(id=self.ids[asset]), request)
+
+    async def retire(
+        self,
+        session: Session,
+        asset: str,
+        intent: Intent,
+        *,
+        change_set: str | None,
+        automatic: bool,
+        explicit: bool,
+        **options: Any,
+    ) -> None:
+        request = proposal_verbs.RetirementRequest(
+            "the table goes",
+            intent=intent,
+            change_set_id=await self.open_change_set(session, change_set),
+            publish_when_approved=automatic,
+            require_explicit_publish=explicit,
+            **options,
+        )
+        await proposal_verbs.propose_retirement(session, ANONYMOUS, AssetRef(id=self.ids[asset]), request)
+
+    async def open_change_set(self, session: Session, key: str | None) -> UUID | None:
+        if key is None:
+            return None
+        return (await change_set_verbs.open_change_set(session, ANONYMOUS, ChangeSetRequest(key))).id
+
+    async def rename(self, session: Session, asset: str) -> None:
+        """Give a table another name than the one by which the model knows it, or that one again."""
+        (row,) = await asset_rows.by_ids(session, [self.ids[asset]])
+        name = asset if row.fqn != asset else f"{asset}_renamed"
+        await asset_verbs.rename(session, ANONYMOUS, AssetRef(id=row.id), name)
+
+    async def find_fqn(self, session: Session, asset: str) -> str:
+        (row,) = await asset_rows.by_ids(session, [self.ids[asset]])
+        return row.fqn
+
+    async def unmap(self, session: Session, team: str) -> None:
+        await unmap_principal(session, ANONYMOUS, pattern=team)
+
+    async def map(self, session: Session, team: str) -> None:
+        await map_principal(session, ANONYMOUS, pattern=team, team=TeamRef(id=self.ids[team]))
 
     async def open_id(self, session: Session, asset: str) -> UUID:
         """The latest proposal of an asset, open or not."""
@@ -199,10 +240,11 @@ class Implementation:
 
     async def sync_manifest(self, session: Session, asset: str, team: str, columns: frozenset[str]) -> None:
         """Sync the manifest of a team that has one report, which reads these columns of an asset, or none."""
-        name = asset.rpartition(".")[2]
+        fqn = await self.find_fqn(session, asset)
+        name = fqn.rpartition(".")[2]
         reads = {"nodes": [f"source.shop.{name}"] if columns else []}
-        query = f"select {', '.join(sorted(columns)) or '1 as id'}" + (f" from {asset}" if columns else "")
-        report = team_table(f"{name}_{team}", team, "id", depends_on=reads, compiled_code=query)
+        query = f"select {', '.join(sorted(columns)) or '1 as id'}" + (f" from {fqn}" if columns else "")
+        report = team_table(f"{asset.rpartition('.')[2]}_{team}", team, "id", depends_on=reads, compiled_code=query)
         parsed = dbt.parse_manifest(of_project(manifest(source(name), report), team))
         await sync_manifest(session, self.actor(team), parsed, SyncOptions(owner=TeamRef(id=self.ids[team])))
 
@@ -227,7 +269,7 @@ class Implementation:
 
     async def observe(self, session: Session, asset: str, team: str, path: str) -> None:
         """Import one read without an end, so that the log covers no time and quiet proves nothing."""
-        log = collect_reads(log_of((team, path, session.now), asset=asset), session.now)
+        log = collect_reads(log_of((team, path, session.now), asset=await self.find_fqn(session, asset)), session.now)
         plan = await plan_import(session, ANONYMOUS, UsageSourceRef(name=SOURCE), log, (None, None))
         while plan.batches:
             plan = await import_batch(session, ANONYMOUS, plan)
@@ -298,6 +340,11 @@ class Implementation:
             "change sets": {row.key: row.status.value for row in change_sets},
             "active": {
                 self.names[str(row.asset_id)]: row.schema_def for row in contracts if str(row.asset_id) in self.names
+            },
+            "modes": {
+                self.names[str(row.asset_id)]: row.compatibility_mode.value
+                for row in contracts
+                if str(row.asset_id) in self.names
             },
             "readers": sorted(
                 (self.name(row.asset_id), self.name(row.consumer_team_id), str(row.fields and sorted(row.fields)))

@@ -12,6 +12,7 @@ from tessera_gql.policy.enums import ChangeSetStatus, DebtKind, OnSilence, Propo
 from tests.workflows.ask_lineage import covers, read_paths
 from tests.workflows.ask_readers import ReaderWorld
 from tests.workflows.ask_records import (
+    RETIRED,
     STRICTNESS,
     YEAR,
     Answer,
@@ -25,6 +26,7 @@ from tests.workflows.ask_records import (
     Schema,
     breaks,
     declared,
+    differences,
 )
 
 
@@ -267,7 +269,7 @@ class World(ReaderWorld):
     def is_stale(self, row: Proposal) -> bool:
         """Whether a newer contract adds a break that some team reads."""
         active = self.active[row.asset]
-        if active is None or row.base == self.contracts[row.asset]:
+        if active is None or row.schema == RETIRED or row.base == self.contracts[row.asset]:
             return False
         return bool(self.find_hurt(row.asset, breaks(active, row.schema) - row.atoms))
 
@@ -293,7 +295,7 @@ class World(ReaderWorld):
         """Make a schema the contract; what readers lose without an answer stays as a debt."""
         before = self.active[asset] or self.last.get(asset, {})
         if self.active[asset] is not None:
-            self.forget(asset, breaks(before, schema))
+            self.forget(asset, differences(before, schema))
         self.active[asset] = self.last[asset] = schema
         self.contracts[asset] = self.contracts.get(asset, 0) + 1
         self.published.setdefault(asset, []).append(self.now)
@@ -327,6 +329,11 @@ class World(ReaderWorld):
 
     def publish_row(self, row: Proposal) -> None:
         active = self.active[row.asset]
+        if row.schema == RETIRED:
+            self.active[row.asset] = None
+            self.answers = {key: answer for key, answer in self.answers.items() if key[1] != row.asset}
+            self.end(row, ProposalStatus.PUBLISHED)
+            return
         if active is not None and row.base != self.contracts[row.asset]:
             row.atoms = breaks(active, row.schema)
         self.forget(row.asset, row.atoms)

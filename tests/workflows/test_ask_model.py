@@ -25,7 +25,7 @@ from tests.workflows.ask_change_sets import ChangeSetModel
 from tests.workflows.ask_events import count_events
 from tests.workflows.ask_group_driver import GroupImplementation
 from tests.workflows.ask_lineage import Link
-from tests.workflows.ask_records import Policy, Proposal, Registration, Schema, breaks, declared
+from tests.workflows.ask_records import MODE, MODES, RETIRED, Policy, Proposal, Registration, Schema, breaks, declared
 from tests.workflows.ask_state import describe
 
 pytestmark = pytest.mark.long
@@ -131,6 +131,9 @@ class AskHistories(RuleBasedStateMachine):
         self.dice = dice
         commands = {
             self.publish: 7,
+            self.retire: 0.7,
+            self.rename: 0.5,
+            self.map_or_unmap: 1,
             self.answer: 10,
             self.wait: 6,
             self.register: 1.5,
@@ -187,9 +190,11 @@ class AskHistories(RuleBasedStateMachine):
         """Publish a new schema, or one that was asked about before."""
         asset, dice = self.choose_asset(), self.dice
         active = self.model.active[asset] or {}
-        earlier = [row.schema for row in self.model.proposals if row.asset == asset][-3:]
+        earlier = [row.schema for row in self.model.proposals if row.asset == asset and row.schema != RETIRED][-3:]
         breaking = [schema for schema in (*earlier, *earlier, *SCHEMAS) if breaks(active, schema)]
         schema = dice.choice(breaking if breaking and dice.random() < 0.8 else [FULL, FULL, *SCHEMAS])
+        if dice.random() < 0.12:
+            schema = {**schema, MODE: dice.choice(MODES)}
         is_release = dice.random() < 0.5
         choice = dice.choice(["automatic", "explicit", "", "", ""])
         self.publish_schema(
@@ -203,6 +208,32 @@ class AskHistories(RuleBasedStateMachine):
             change_set=dice.choice([None, None, None, "repo#1", "repo#2"]),
             expires_at=self.choose_days(3, 60) if dice.random() < 0.2 else None,
         )
+
+    def retire(self) -> None:
+        """Propose that a table goes, or ask again; and publish another one now and then, so that some are there."""
+        asset, dice, is_release = self.choose_asset(), self.dice, self.dice.random() < 0.5
+        if self.model.active[asset] is None:
+            self.publish_schema(asset, FULL)
+            return
+        self.do(
+            "retire",
+            asset,
+            Intent.RELEASE if is_release else Intent.ASK,
+            supersede=dice.random() < 0.6,
+            automatic=is_release and dice.random() < 0.3,
+            explicit=dice.random() < 0.2 and not is_release,
+            change_set=dice.choice([None, None, "repo#1"]),
+            expires_at=self.choose_days(3, 60) if dice.random() < 0.2 else None,
+            is_killed=self.is_rare(),
+        )
+
+    def rename(self) -> None:
+        self.do("rename", self.choose_asset(), is_killed=self.is_rare())
+
+    def map_or_unmap(self) -> None:
+        """Take a principal from its team, or give it back."""
+        team = self.dice.choice([*TEAMS, *sorted(self.model.unmapped) * 2])
+        self.do("map" if team in self.model.unmapped else "unmap", team, is_killed=self.is_rare())
 
     def publish_schema(self, asset: str, schema: Schema, *, is_release: bool = True, **options: Any) -> None:
         intent = Intent.RELEASE if is_release else Intent.ASK
@@ -218,7 +249,8 @@ class AskHistories(RuleBasedStateMachine):
     def observe(self) -> None:
         fields = self.choose_fields()
         path = "" if fields is None else min(fields)
-        self.do("observe", self.choose_asset(), self.dice.choice(TEAMS), path, is_killed=self.is_rare())
+        if teams := [team for team in TEAMS if team not in self.model.unmapped]:
+            self.do("observe", self.choose_asset(), self.dice.choice(teams), path, is_killed=self.is_rare())
 
     def change_registration(self) -> None:
         if rows := self.declared_readers():
