@@ -48,7 +48,7 @@ from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 from tessera_gql.workflows.usage_import import import_batch, plan_import
 from tessera_gql.workflows.usage_log import collect_reads
-from tessera_gql.workflows.usage_sources import map_principal, unmap_principal
+from tessera_gql.workflows.usage_sources import map_principal
 from tests.formats.manifests import manifest, source
 from tests.workflows.ask_events import (
     NAMES,
@@ -158,47 +158,14 @@ class Implementation:
         )
         await publish_contract(session, ANONYMOUS, AssetRef(id=self.ids[asset]), request)
 
-    async def retire(
-        self,
-        session: Session,
-        asset: str,
-        intent: Intent,
-        *,
-        change_set: str | None,
-        automatic: bool,
-        explicit: bool,
-        **options: Any,
-    ) -> None:
-        request = proposal_verbs.RetirementRequest(
-            "the table goes",
-            intent=intent,
-            change_set_id=await self.open_change_set(session, change_set),
-            publish_when_approved=automatic,
-            require_explicit_publish=explicit,
-            **options,
-        )
-        await proposal_verbs.propose_retirement(session, ANONYMOUS, AssetRef(id=self.ids[asset]), request)
-
     async def open_change_set(self, session: Session, key: str | None) -> UUID | None:
         if key is None:
             return None
         return (await change_set_verbs.open_change_set(session, ANONYMOUS, ChangeSetRequest(key))).id
 
-    async def rename(self, session: Session, asset: str) -> None:
-        """Give a table another name than the one by which the model knows it, or that one again."""
-        (row,) = await asset_rows.by_ids(session, [self.ids[asset]])
-        name = asset if row.fqn != asset else f"{asset}_renamed"
-        await asset_verbs.rename(session, ANONYMOUS, AssetRef(id=row.id), name)
-
     async def find_fqn(self, session: Session, asset: str) -> str:
         (row,) = await asset_rows.by_ids(session, [self.ids[asset]])
         return row.fqn
-
-    async def unmap(self, session: Session, team: str) -> None:
-        await unmap_principal(session, ANONYMOUS, pattern=team)
-
-    async def map(self, session: Session, team: str) -> None:
-        await map_principal(session, ANONYMOUS, pattern=team, team=TeamRef(id=self.ids[team]))
 
     async def open_id(self, session: Session, asset: str) -> UUID:
         """The latest proposal of an asset, open or not."""

@@ -17,66 +17,37 @@ from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from tessera_gql.policy.enums import DebtKind, Intent, OnSilence, Response
+from tessera_gql.policy.enums import DebtKind, Intent, Response
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Base
 from tests.conftest import FixedClock
 from tests.workflows.ask_change_sets import ChangeSetModel
+from tests.workflows.ask_choices import (
+    CONSUMERS,
+    FIRST,
+    FULL,
+    OWNERS,
+    PATHS,
+    POLICIES,
+    REPORTS,
+    SCHEMAS,
+    SECOND,
+    STAGING,
+    TEAMS,
+    TIERS,
+    UNSAID,
+)
 from tests.workflows.ask_events import count_events
 from tests.workflows.ask_group_driver import GroupImplementation
 from tests.workflows.ask_lineage import Link
-from tests.workflows.ask_records import MODE, MODES, RETIRED, Policy, Proposal, Registration, Schema, breaks, declared
+from tests.workflows.ask_records import MODE, MODES, RETIRED, Proposal, Registration, Schema, breaks, declared
 from tests.workflows.ask_state import describe
 
 pytestmark = pytest.mark.long
 
 FUZZ = os.environ.get("TESSERA_FUZZ", "")
 STEPS = 30
-FULL: Schema = {"a": "string", "b": "string", "c": "integer", "s.x": "string", "s.y": "integer"}
-PATHS = ("a", "b", "c", "s", "s.x", "s.y")
-FIRST, SECOND, STAGING = "analytics.core.first", "analytics.core.second", "analytics.core.staging"
-OWNERS = {FIRST: "owner", SECOND: "rival", STAGING: "owner"}
-CONSUMERS = ("rival", "one", "two", "three")
-TEAMS = ("owner", *CONSUMERS)
-REPORTS = {f"mart.{team}": team for team in TEAMS}
-
-
-def without(*paths: str, **types: str) -> Schema:
-    return {path: types.get(path, kind) for path, kind in FULL.items() if not path.startswith(paths or ("-",))}
-
-
-SCHEMAS = [
-    FULL,
-    FULL,
-    without("a"),
-    without("a", "b"),
-    without("a", "s"),
-    without("b"),
-    without("s"),
-    without("s.x"),
-    without(c="string"),
-    without("a", c="string"),
-    {**FULL, "d": "string"},
-    {**without("a"), "d": "string"},
-]
-POLICIES = [
-    Policy(),
-    Policy(10, frozenset({2}), 4, OnSilence.APPROVE),
-    Policy(10, frozenset({3, 1}), None, OnSilence.BLOCK),
-    Policy(20, frozenset({5}), 7, OnSilence.EXTEND),
-    Policy(14, frozenset(), 3, OnSilence.EXPIRE),
-]
-TIERS = ("NORMAL", "CRITICAL")
 DICE = st.randoms(use_true_random=True)
-UNSAID: dict[str, Any] = {
-    "supersede": False,
-    "force": False,
-    "automatic": False,
-    "explicit": False,
-    "change_set": None,
-    "expires_at": None,
-}
-"""The options of a publish that names none."""
 
 
 @dataclass
