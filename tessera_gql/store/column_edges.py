@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Executable, Select, and_, delete, or_, select
@@ -30,7 +30,7 @@ class AssetPair:
 
 def _select_edges() -> Select[Any]:
     """Select the edges to live assets, with the owners of both ends."""
-    return (
+    statement = (
         select(
             DEPENDENCIES.c.dependency_asset_id.label("source"),
             _SOURCES.c.owner_team_id.label("source_owner"),
@@ -41,6 +41,7 @@ def _select_edges() -> Select[Any]:
         .join(_TARGETS, _TARGETS.c.id == DEPENDENCIES.c.dependent_asset_id)
         .where(_TARGETS.c.archived_at.is_(None))
     )
+    return cast("Select[Any]", statement)
 
 
 async def load_edges_between(session: Session, asset_ids: Collection[UUID]) -> list[AssetEdge]:
