@@ -64,6 +64,8 @@ def summarize_event(event: Event) -> str:
             changes = "; ".join(change.message for change in proposal.breaking_changes)
             command = build_tessera_command("ack", proposal.asset.fqn, "APPROVED")
             return f"{changes}  Answer: {command} (or MIGRATING, BLOCKED)"
+        case "CHANGE_SET_SILENCE_COUNTED" | "CHANGE_SET_ASKS_ESCALATED" | "CHANGE_SET_MIGRATIONS_OVERDUE":
+            return f"{payload.get('key')}: {', '.join(map(str, payload.get('tables') or ()))}"
         case "CHANGE_SET_ACKNOWLEDGMENT_REQUESTED" | "CHANGE_SET_REMINDER_SENT":
             command = build_tessera_command("ack", "APPROVED", **{"change-set": str(payload.get("key"))})
             tables = ", ".join(map(str, payload.get("tables") or ()))

@@ -145,7 +145,10 @@ class Acknowledgment(Node):
         rows = await info.context.loaders.answers_of_team.load((proposal.asset_id, self.row.consumer_team_id))
         return [EarlierAnswer.of(rows[item]) for item in self.row.change_fingerprints if item in rows]
 
-    @computed_field("The fields that the team reads and the changes touch; null if it reads everything.")
+    @computed_field(
+        "The fields that the team reads and the changes touch, of which an empty one is the whole asset; null if it"
+        " reads all of the asset, and nothing that is made from it."
+    )
     def reads(self) -> list[str] | None:
         if self.row.reads is None:
             return None

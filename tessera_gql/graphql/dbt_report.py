@@ -128,7 +128,9 @@ class ManifestReport(RowBacked):
         description="The number of tables whose columns are known from the manifest alone, because no catalog covers"
         " them."
     )
-    warnings: list[str] = strawberry.field(description="The parts of the manifest that were ignored, with reasons.")
+    warnings: list[str] = strawberry.field(
+        description="The parts of the manifest that were ignored, and teams that were not asked, with reasons."
+    )
 
     @computed_field("The tables that an earlier manifest had and this one does not.")
     def removed(self) -> list[RemovedModel]:

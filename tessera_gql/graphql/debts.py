@@ -13,7 +13,7 @@ from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.policy.enums import DebtKind
 from tessera_gql.store import tables
-from tessera_gql.workflows import debts
+from tessera_gql.workflows.debt_answers import acknowledge
 
 
 @from_row(path=lambda row: row.path or None)
@@ -60,7 +60,7 @@ class AcknowledgeDebtPayload(Payload):
 
 async def acknowledge_debt(call: Call, arguments: AcknowledgeDebtInput) -> AcknowledgeDebtPayload:
     debt_id = local_id(arguments.debt, "Debt", field=("debt",))
-    row = await debts.acknowledge(call.session, call.actor, debt_id, notes=or_none(arguments.notes))
+    row = await acknowledge(call.session, call.actor, debt_id, notes=or_none(arguments.notes))
     return AcknowledgeDebtPayload(debt=Debt.of(row))
 
 

@@ -6,25 +6,33 @@ sunsets. A change set whose last proposals were published at once is closed.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from tessera_gql.compute import Computer, Pool, run_deferrable
 from tessera_gql.errors import Refusal, Unavailable
 from tessera_gql.store import change_set_asks, change_sets, deprecations, proposals
 from tessera_gql.store.database import Database
-from tessera_gql.store.session import Session, ids
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Proposal
 from tessera_gql.workflows.change_set_notifications import (
     INTERRUPTED_AFTER,
     complete_notifications,
     send_change_set_reminders,
 )
 from tessera_gql.workflows.change_set_status import close_unclosed
+from tessera_gql.workflows.change_sets import apply_change_set_deadlines
 from tessera_gql.workflows.deprecations import send_reminder
 from tessera_gql.workflows.proposals import apply_deadlines, send_reminders
 from tessera_gql.workflows.usage_import import find_quiet_proposals, release_quiet
 
 INTERVAL_SECONDS = 15.0
+GATHERING_TIME = timedelta(minutes=2)
+"""Time within which asks of one change set that become due are dealt with together: an ask may take several minutes."""
+MAX_PROPOSALS = 500
+"""Proposals of a change set to which one transaction applies deadlines."""
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +54,7 @@ async def run_deadlines(
 async def apply_due_deadlines(database: Database, pool: Pool | None = None) -> int:
     """Apply what is due; returns the number of proposals looked at. Safe in many processes: it locks the asset."""
     async with database.read() as session:
-        due = ids(await proposals.list_due(session, session.now))
+        due = await proposals.list_due(session, session.now)
         reminding = await proposals.list_reminding(session, session.now)
         reminding_sets = await change_set_asks.list_reminding(session, session.now)
         interrupted_sets = await change_set_asks.list_interrupted(session, session.now - INTERRUPTED_AFTER)
@@ -54,8 +62,9 @@ async def apply_due_deadlines(database: Database, pool: Pool | None = None) -> i
         unclosed_sets = await change_sets.list_unclosed(session)
     for identity in interrupted_sets:  # before silence counts, or lets a proposal expire
         await _run_command(database, pool, identity, complete_notifications, "change set")
-    for identity in due:
+    for identity in [row.id for row in due if row.change_set_id is None]:
         await _run_command(database, pool, identity, apply_deadlines)
+    await _apply_to_change_sets(database, pool, due)
     for identity in reminding:
         await _run_command(database, pool, identity, send_reminders)
     for identity in reminding_sets:
@@ -66,6 +75,30 @@ async def apply_due_deadlines(database: Database, pool: Pool | None = None) -> i
         await _run_command(database, pool, identity, send_reminder, "deprecation")
     await _release_quiet_teams(database, pool)
     return len(due)
+
+
+async def _apply_to_change_sets(database: Database, pool: Pool | None, due: Sequence[Proposal]) -> None:
+    """Apply what is due to the proposals of each change set in one transaction, which notifies each team once.
+
+    A change set in which more becomes due in a moment is left to a later run. If one proposal prevents the transaction,
+    each of them has its own.
+    """
+    by_change_set: dict[UUID, list[UUID]] = {}
+    for row in due:
+        if row.change_set_id is not None:
+            by_change_set.setdefault(row.change_set_id, []).append(row.id)
+    if not by_change_set:
+        return
+    async with database.read() as session:
+        until = session.now + GATHERING_TIME
+        gathering = await change_set_asks.find_gathering(session, [*by_change_set], until)
+    for change_set_id, proposal_ids in by_change_set.items():
+        for start in range(0, 0 if change_set_id in gathering else len(proposal_ids), MAX_PROPOSALS):
+            step = proposal_ids[start : start + MAX_PROPOSALS]
+            command = partial(apply_change_set_deadlines, proposal_ids=step)
+            if not await _run_command(database, pool, change_set_id, command, "change set"):
+                for identity in step:
+                    await _run_command(database, pool, identity, apply_deadlines)
 
 
 async def _release_quiet_teams(database: Database, pool: Pool | None) -> None:
@@ -86,8 +119,11 @@ async def _run_command(
     row_id: UUID,
     command: Callable[[Session, UUID], Awaitable[object]],
     noun: str = "proposal",
-) -> None:
-    """Run a command for one row, described by the noun. Its failure is logged and must not prevent the others."""
+) -> bool:
+    """Run a command for one row, described by the noun; return whether it succeeded.
+
+    Its failure is logged and must not prevent the others.
+    """
     computer = Computer(pool, "clock")
 
     async def attempt(may_defer: bool) -> None:  # noqa: FBT001 - as `run_deferrable` calls it
@@ -103,3 +139,6 @@ async def _run_command(
         log.warning("The %s %s could not be brought up to date: %s", noun, row_id, error)
     except Exception:
         log.exception("The %s %s could not be brought up to date", noun, row_id)
+    else:
+        return True
+    return False

@@ -19,6 +19,8 @@ T = TypeVar("T")
 MAX_CANDIDATES = 200
 ASSET_LENGTH = 36
 """The length of the id of an asset before a field of it."""
+WHOLE_ASSET = ("",)
+"""The fields of who reads everything of the changed asset."""
 STEP_PATTERN = re.compile(r"\[\]|[^.\[\]]+")
 
 
@@ -71,8 +73,9 @@ def to_whole_table(read: str) -> str:
 class Reasons:
     """Why a team is asked: the fingerprints of the changes that affect it, and the fields it reads for each of them.
 
-    `reads` None means that it reads everything. A field of a table made from the changed asset has the table's id and a
-    colon before it; `paths` lead there.
+    `reads` None means that it reads everything of the changed asset, and nothing that is made from it. An empty field
+    is all of the asset as well. A field of a table made from the changed asset has the table's id and a colon before
+    it; `paths` lead there.
     """
 
     fingerprints: tuple[str, ...]
@@ -86,13 +89,21 @@ class Reasons:
         return all(self.is_read_covered(item, None if reads is None else reads.get(item)) for item in self.fingerprints)
 
     def is_read_covered(self, fingerprint: str, reads: Collection[str] | None) -> bool:
-        """Return whether the fields that the team reads for a change are among earlier ones; None is everything."""
-        if reads is None:
-            return True
-        return self.reads is not None and all(
-            item in reads or to_whole_table(item) in reads or ("" in reads and split_read(item)[0] is None)
-            for item in self.reads.get(fingerprint, ())
+        """Return whether what the team reads for a change is among earlier fields; None is all of the asset."""
+        earlier = WHOLE_ASSET if reads is None else reads
+        return all(
+            item in earlier or to_whole_table(item) in earlier or ("" in earlier and split_read(item)[0] is None)
+            for item in (WHOLE_ASSET if self.reads is None else self.reads.get(fingerprint, ()))
         )
+
+    def without_direct(self) -> "Reasons":
+        """Return the reasons without the fields of the changed asset itself."""
+        reads = {
+            item: tuple(name for name in names if split_read(name)[0] is not None)
+            for item, names in (self.reads or {}).items()
+        }
+        remaining = {item: names for item, names in reads.items() if names}
+        return Reasons(tuple(item for item in self.fingerprints if item in remaining), remaining, self.paths)
 
     def without(self, fingerprints: Collection[str]) -> "Reasons":
         """Return the reasons without some of the changes."""

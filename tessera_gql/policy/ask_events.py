@@ -81,6 +81,59 @@ class ChangeSetReminderSent(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChangeSetSilenceCounted(Event):
+    """A team did not answer asks of a change set in time, and their policy was applied, of which `on_silence` says how.
+
+    `due_at` is the earliest date: with EXTEND the next one, otherwise the one that has passed.
+    """
+
+    entity_field = "change_set_id"
+    change_set_id: UUID
+    consumer_team_id: UUID
+    key: str
+    title: str | None
+    url: str | None
+    proposal_count: int
+    proposals: tuple[UUID, ...]
+    tables: tuple[str, ...]
+    on_silence: OnSilence
+    due_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeSetAsksEscalated(Event):
+    """Asks of a change set without an answer went to the escalation team of the asked team."""
+
+    entity_field = "change_set_id"
+    change_set_id: UUID
+    consumer_team_id: UUID
+    key: str
+    title: str | None
+    url: str | None
+    proposal_count: int
+    proposals: tuple[UUID, ...]
+    tables: tuple[str, ...]
+    escalated_to: UUID
+    due_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeSetMigrationsOverdue(Event):
+    """The deadline of a team's migrations in a change set passed without proof that it has migrated."""
+
+    entity_field = "change_set_id"
+    change_set_id: UUID
+    consumer_team_id: UUID
+    key: str
+    title: str | None
+    url: str | None
+    proposal_count: int
+    proposals: tuple[UUID, ...]
+    tables: tuple[str, ...]
+    migration_deadline: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class AcknowledgmentReleased(Event):
     """A team no longer reads what the proposal breaks: it is no longer asked, and its response no longer counts."""
 
@@ -134,6 +187,7 @@ class SilenceCounted(Event):
     """A team did not answer before the due date, and the policy of the ask was applied to it.
 
     EXTEND gives it until `due_at`; APPROVE and BLOCK count as its answer.
+    In a change set it has no audience: the teams are notified once, by ChangeSetSilenceCounted.
     """
 
     entity_field = "acknowledgment_id"
@@ -141,27 +195,36 @@ class SilenceCounted(Event):
     consumer_team_id: UUID
     on_silence: OnSilence
     due_at: datetime
+    change_set_id: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class AcknowledgmentEscalated(Event):
-    """An ask without an answer went to the escalation team of the asked team, which may answer as well."""
+    """An ask without an answer went to the escalation team of the asked team, which may answer as well.
+
+    In a change set it has no audience: the teams are notified once, by ChangeSetAsksEscalated.
+    """
 
     entity_field = "acknowledgment_id"
     acknowledgment_id: UUID
     consumer_team_id: UUID
     escalated_to: UUID
     due_at: datetime
+    change_set_id: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class MigrationOverdue(Event):
-    """The deadline of a migration passed without proof that the team no longer reads what breaks."""
+    """The deadline of a migration passed without proof that the team no longer reads what breaks.
+
+    In a change set it has no audience: the teams are notified once, by ChangeSetMigrationsOverdue.
+    """
 
     entity_field = "acknowledgment_id"
     acknowledgment_id: UUID
     consumer_team_id: UUID
     migration_deadline: datetime
+    change_set_id: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 A registered field that a contract removed (REMOVED_FIELD) concerns its reader again only if exactly that field comes
 back. For a field that no contract ever had (UNKNOWN_FIELD), its reader counts as a reader of every field, since nobody
-knows which ones it means.
+knows which ones it means. A team that a forced publish did not ask (FORCED) counts as a reader of the fields that the
+publish changed until it answers, whether it is registered or not.
 """
 
 from collections import defaultdict
@@ -70,6 +71,36 @@ class PublishedPaths:
     is_first: bool
     undeclared: frozenset[str]
     removed: frozenset[str]
+
+
+class ForcedDebt(Protocol):
+    """The columns of the debt of a forced publish."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def team_id(self) -> UUID: ...
+
+
+def to_forced_readers(
+    debts: Iterable[ForcedDebt], paths: Mapping[UUID, Iterable[str]], undeclared: Collection[str]
+) -> list[FieldReader]:
+    """Convert the forced debts of one asset to readers, one for each team, by the changed paths of each debt.
+
+    Of a path that is `undeclared` by now, only a change of exactly that path concerns the team again. A change of the
+    whole document names no field: the team is a reader whom only another change of the whole document concerns.
+    """
+    by_team: dict[UUID, set[str]] = defaultdict(set)
+    for debt in debts:
+        by_team[debt.team_id].update(path for path in paths[debt.id] if path)
+    return [
+        FieldReader(
+            team,
+            tuple(sorted(path for path in names if path not in undeclared)),
+            tuple(sorted(path for path in names if path in undeclared)),
+        )
+        for team, names in by_team.items()
+    ]
 
 
 class OpenPathDebts:

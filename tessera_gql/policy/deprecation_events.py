@@ -1,4 +1,4 @@
-"""Events of deprecations. Their audience are the owner and the teams that read what goes away."""
+"""Events of deprecations. Their audience are the owner and the teams that read what goes away, if by other tables."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +20,22 @@ class DeprecationDeclared(Event):
     replacement: str | None
     reason: str | None
     origin: DeprecationOrigin
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownstreamDeprecationDeclared(Event):
+    """What a team reads is made from something that goes away: the team is informed once, with the ways on which.
+
+    `count` are all deprecations of the asset of which that holds; `deprecations`, `paths` (empty for the whole asset)
+    and `routes` have the first of them.
+    """
+
+    entity_field = "team_id"
+    team_id: UUID
+    count: int
+    deprecations: tuple[UUID, ...]
+    paths: tuple[str, ...]
+    routes: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,6 +44,7 @@ PAYLOAD_TYPES: Mapping[str, str] = {
     "escalation_team": "Team",
     "escalated_to": "Team",
     "dependency_asset_id": "Asset",
+    "deprecations": "Deprecation",
     "informed": "Team",
     "key_team_id": "Team",
     "not_asked": "Team",

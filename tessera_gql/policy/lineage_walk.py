@@ -8,10 +8,19 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 from uuid import UUID
 
 from tessera_gql.diff import Change
-from tessera_gql.policy.affected_teams import AffectedTeams, FieldReader, LineagePath, PathIndex, Reasons, to_read
+from tessera_gql.policy.affected_teams import (
+    WHOLE_ASSET,
+    AffectedTeams,
+    FieldReader,
+    LineagePath,
+    PathIndex,
+    Reasons,
+    to_read,
+)
 from tessera_gql.policy.enums import ColumnEdgeKind
 
 MAX_PATHS = 100
@@ -97,12 +106,26 @@ class OwnLineage:
         return (edge.target_owner, edge.target) in declared or (edge.target_owner, None) in declared
 
 
+def treat_as_own(edges: Iterable[AssetEdge], owner: UUID) -> list[AssetEdge]:
+    """Return edges as if all tables belonged to one team, so that a walk ends at none of another team."""
+    return [AssetEdge(edge.source, owner, edge.target, owner) for edge in edges]
+
+
 def list_family(starts: Iterable[UUID], edges: Iterable[AssetEdge]) -> frozenset[UUID]:
     """List assets with the tables of the same owner that are made from them, by the edges that start there."""
     return frozenset(starts) | {edge.target for edge in edges if edge.target_owner == edge.source_owner}
 
 
 UNKNOWN_LINK = ColumnLink("", "", ColumnEdgeKind.DERIVED)
+
+
+class WalkedChange(Protocol):
+    """What happens to fields and travels along lineage: a breaking change, or a deprecation."""
+
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def fields(self) -> Sequence[str]: ...
 
 
 @dataclass
@@ -113,7 +136,7 @@ class _Origins:
     fingerprints: list[list[str]] = field(default_factory=list[list[str]])
 
     @classmethod
-    def of(cls, breaking: Sequence[Change]) -> "_Origins":
+    def of(cls, breaking: Sequence[WalkedChange]) -> "_Origins":
         by_path: dict[str, list[str]] = {}
         for change in breaking:
             for path in change.fields or ("",):
@@ -138,7 +161,7 @@ class LineageWalk:
         self,
         asset: UUID,
         owner: UUID,
-        breaking: Sequence[Change],
+        breaking: Sequence[WalkedChange],
         lineage: OwnLineage,
         unaffected: Collection[UUID] = (),
     ) -> None:
@@ -319,13 +342,18 @@ def add_lineage(affected: AffectedTeams, breaking: Sequence[Change], walked: Map
     """Add the teams that a walk has found to those that read the asset itself."""
     order = {change.fingerprint: number for number, change in enumerate(breaking)}
     asked = dict(affected.asked)
-    for team, reasons in walked.items():
+    for team, walk_reasons in walked.items():
         direct = asked.get(team, Reasons((), {}))
-        if direct.reads is None or reasons.reads is None:
+        direct_reads, reasons = direct.reads, walk_reasons
+        if direct_reads is None:  # who reads all of the asset reads each field of it
+            reasons = walk_reasons.without_direct()
+        if not reasons.reads:
             continue
+        if direct_reads is None:
+            direct_reads = dict.fromkeys(direct.fingerprints, WHOLE_ASSET)
         fingerprints = tuple(sorted({*direct.fingerprints, *reasons.fingerprints}, key=order.__getitem__))
         reads = {
-            item: tuple(sorted({*direct.reads.get(item, ()), *reasons.reads.get(item, ())})) for item in fingerprints
+            item: tuple(sorted({*direct_reads.get(item, ()), *reasons.reads.get(item, ())})) for item in fingerprints
         }
         # A path of unknown lineage says nothing new of a change that touches what the team reads itself.
         paths = [path for path in reasons.paths if path.is_known or path.fingerprint not in direct.fingerprints]

@@ -24,10 +24,11 @@ async def load_by_teams(
     return await _load(session, assets, teams, TABLE.c.released_at.is_(None))
 
 
-async def load_proven(session: Session, asset: UUID, teams: Collection[UUID]) -> dict[UUID, dict[str, Answer]]:
-    """Load the answers of teams that observed reads have released since, by team and fingerprint."""
-    rows = await _load(session, [asset], teams, TABLE.c.released_at.is_not(None))
-    return {team: by_fingerprint for (_, team), by_fingerprint in rows.items()}
+async def load_proven(
+    session: Session, assets: Collection[UUID], teams: Collection[UUID]
+) -> dict[tuple[UUID, UUID], dict[str, Answer]]:
+    """Load the answers of teams that observed reads have released since, by fingerprint for each asset and team."""
+    return await _load(session, assets, teams, TABLE.c.released_at.is_not(None))
 
 
 async def _load(

@@ -6,9 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import Select, or_, select
 
+from tessera_gql.policy.enums import DebtKind
 from tessera_gql.store import (
     assets,
     contracts,
+    debts,
     keys,
     lineage,
     projects,
@@ -67,6 +69,14 @@ async def list_asking_assets(session: Session, team: UUID) -> list[str]:
     return await _names(
         session, _names_of_assets(joined).where(is_of_team, rows.released_at.is_(None), proposals.IS_OPEN)
     )
+
+
+async def list_unanswered_assets(session: Session, team: UUID) -> list[str]:
+    """Load the fqns of the assets with a forced publish that did not ask the team and that it has not answered."""
+    rows = debts.TABLE.c
+    joined = assets.TABLE.join(debts.TABLE, rows.asset_id == assets.TABLE.c.id)
+    is_forced = (rows.team_id == team) & (rows.kind == DebtKind.FORCED)
+    return await _names(session, _names_of_assets(joined).where(is_forced, debts.IS_OPEN))
 
 
 async def list_patterns(session: Session, team: UUID) -> list[str]:

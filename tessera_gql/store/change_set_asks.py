@@ -4,11 +4,12 @@ Rows that are read to be changed are locked, and those that another transaction 
 waits here, whatever assets the transaction has locked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from tessera_gql.policy.enums import Response
 from tessera_gql.store.proposals import ACKNOWLEDGMENTS, IS_OPEN
@@ -24,7 +25,7 @@ IS_REQUIRED = COLUMNS.released_at.is_(None)
 
 
 class AskRow:
-    """An acknowledgment of an open proposal in a change set, with what a notification says of it."""
+    """An acknowledgment of a proposal in a change set, with what a notification says of it."""
 
     id: UUID
     consumer_team_id: UUID
@@ -37,15 +38,16 @@ class AskRow:
     title: str | None
     url: str | None
     response: Response | None
+    carried_from: UUID | None
     due_at: datetime
     remind_at: datetime | None
     policy: dict[str, object]
 
 
 async def _lock_rows(session: Session, *conditions: ColumnElement[bool]) -> list[AskRow]:
-    names = ("id", "consumer_team_id", "escalated_to", "proposal_id", "response", "due_at", "remind_at", "policy")
+    names = ("id", "consumer_team_id", "escalated_to", "proposal_id", "response", "carried_from")
     columns = [
-        *(COLUMNS[name] for name in names),
+        *(COLUMNS[name] for name in (*names, "due_at", "remind_at", "policy")),
         *(PROPOSALS.c.asset_id, PROPOSALS.c.change_set_id, ASSETS.c.fqn),
         *(CHANGE_SETS.c.key, CHANGE_SETS.c.title, CHANGE_SETS.c.url),
     ]
@@ -54,7 +56,7 @@ async def _lock_rows(session: Session, *conditions: ColumnElement[bool]) -> list
         .join_from(ACKNOWLEDGMENTS, PROPOSALS, PROPOSALS.c.id == COLUMNS.proposal_id)
         .join(ASSETS, ASSETS.c.id == PROPOSALS.c.asset_id)
         .join(CHANGE_SETS, CHANGE_SETS.c.id == PROPOSALS.c.change_set_id)
-        .where(IS_OPEN, IS_REQUIRED, *conditions)
+        .where(IS_REQUIRED, *conditions)
         .order_by(COLUMNS.consumer_team_id, COLUMNS.due_at, COLUMNS.id)
         .with_for_update(key_share=True, skip_locked=True, of=ACKNOWLEDGMENTS)
     )
@@ -62,8 +64,13 @@ async def _lock_rows(session: Session, *conditions: ColumnElement[bool]) -> list
 
 
 async def lock_unnotified(session: Session, acknowledgment_ids: Sequence[UUID]) -> list[AskRow]:
-    """Lock and load those of the acknowledgments whose team was not notified yet, by team and due date."""
-    return await _lock_rows(session, IS_UNNOTIFIED, session.in_values(COLUMNS.id, acknowledgment_ids))
+    """Lock and load those of the acknowledgments whose team was not notified yet, by team and due date.
+
+    A request without an answer needs no notification once its proposal has ended. An answer that was carried over does:
+    it may be what has ended the proposal.
+    """
+    is_notifiable = or_(IS_OPEN, COLUMNS.carried_from.is_not(None))
+    return await _lock_rows(session, is_notifiable, IS_UNNOTIFIED, session.in_values(COLUMNS.id, acknowledgment_ids))
 
 
 async def list_unnotified_ids(
@@ -112,9 +119,27 @@ async def list_reminding(session: Session, now: datetime) -> list[UUID]:
     return [row.change_set_id for row in await session.rows(statement)]
 
 
+async def find_gathering(session: Session, change_set_ids: Collection[UUID], until: datetime) -> set[UUID]:
+    """Find those of the change sets in which time does more to an ask between now and a moment."""
+
+    def is_soon(moment: ColumnElement[Any]) -> ColumnElement[bool]:
+        return and_(moment > session.now, moment <= until)
+
+    is_unanswered = and_(COLUMNS.response.is_(None), or_(is_soon(COLUMNS.due_at), is_soon(COLUMNS.escalate_at)))
+    is_migrating = and_(COLUMNS.response == Response.MIGRATING, is_soon(COLUMNS.migration_deadline))
+    statement = (
+        select(PROPOSALS.c.change_set_id)
+        .join(ACKNOWLEDGMENTS, COLUMNS.proposal_id == PROPOSALS.c.id)
+        .where(IS_OPEN, IS_REQUIRED, session.in_values(PROPOSALS.c.change_set_id, change_set_ids))
+        .where(or_(is_unanswered, is_migrating))
+        .distinct()
+    )
+    return {row.change_set_id for row in await session.rows(statement)}
+
+
 async def lock_unanswered(session: Session, change_set_id: UUID) -> list[AskRow]:
     """Lock and load the acknowledgments that the open proposals of a change set wait for, by team and due date."""
-    return await _lock_rows(session, COLUMNS.response.is_(None), PROPOSALS.c.change_set_id == change_set_id)
+    return await _lock_rows(session, IS_OPEN, COLUMNS.response.is_(None), PROPOSALS.c.change_set_id == change_set_id)
 
 
 async def set_next_reminder(session: Session, acknowledgment_ids: Sequence[UUID], remind_at: datetime | None) -> None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Executable, and_, delete, or_, select
+from sqlalchemy import Executable, Select, and_, delete, or_, select
 
 from tessera_gql.policy.lineage_walk import AssetEdge
 from tessera_gql.store.session import RowQuery, Session
@@ -27,12 +28,9 @@ class AssetPair:
     source: UUID
 
 
-async def load_own_edges(session: Session, starts: Sequence[UUID]) -> list[AssetEdge]:
-    """Load the edges to live assets that start at the assets, or at tables of the same owner that are made from them.
-
-    The edges to tables of other owners are the last ones of a path.
-    """
-    edges = (
+def _select_edges() -> Select[Any]:
+    """Select the edges to live assets, with the owners of both ends."""
+    statement = (
         select(
             DEPENDENCIES.c.dependency_asset_id.label("source"),
             _SOURCES.c.owner_team_id.label("source_owner"),
@@ -43,6 +41,25 @@ async def load_own_edges(session: Session, starts: Sequence[UUID]) -> list[Asset
         .join(_TARGETS, _TARGETS.c.id == DEPENDENCIES.c.dependent_asset_id)
         .where(_TARGETS.c.archived_at.is_(None))
     )
+    return cast("Select[Any]", statement)
+
+
+async def load_edges_between(session: Session, asset_ids: Collection[UUID]) -> list[AssetEdge]:
+    """Load the edges whose ends are both among the assets; an end is a live asset."""
+    is_between = and_(
+        session.in_values(DEPENDENCIES.c.dependency_asset_id, asset_ids),
+        session.in_values(DEPENDENCIES.c.dependent_asset_id, asset_ids),
+    )
+    rows = await session.rows(_select_edges().where(is_between))
+    return [AssetEdge(row.source, row.source_owner, row.target, row.target_owner) for row in rows]
+
+
+async def load_own_edges(session: Session, starts: Sequence[UUID]) -> list[AssetEdge]:
+    """Load the edges to live assets that start at the assets, or at tables of the same owner that are made from them.
+
+    The edges to tables of other owners are the last ones of a path.
+    """
+    edges = _select_edges()
     walk = edges.where(session.in_values(DEPENDENCIES.c.dependency_asset_id, starts)).cte("walk", recursive=True)
     is_own = walk.c.target_owner == walk.c.source_owner
     # UNION drops edges that were reached before, which ends cycles.

@@ -8,7 +8,7 @@ from sqlalchemy import or_, select, union_all
 from tessera_gql.policy.debts import PATH_KINDS, OpenPathDebts
 from tessera_gql.policy.enums import DebtKind
 from tessera_gql.store.session import RowQuery, Session
-from tessera_gql.store.tables import Asset, Debt, table
+from tessera_gql.store.tables import Asset, Debt, FieldChange, table
 
 TABLE = table(Debt)
 IS_OPEN = TABLE.c.settled_at.is_(None)
@@ -42,6 +42,21 @@ async def get(session: Session, debt_id: UUID) -> Debt:
 async def load_open_path_debts(session: Session, asset_ids: Sequence[UUID]) -> OpenPathDebts:
     """Load the open debts of registered paths of the assets."""
     return OpenPathDebts(await list_open_of_paths(session, asset_ids))
+
+
+async def load_changed_paths(session: Session, rows: Sequence[Debt]) -> dict[UUID, set[str]]:
+    """Load the paths that the change of each forced debt belongs to, by debt; both names of a field for a rename."""
+    changes = table(FieldChange)
+    columns = (changes.c.contract_id, changes.c.fingerprint, changes.c.path, changes.c.previous_path)
+    statement = select(*columns).where(
+        session.in_values(changes.c.contract_id, {row.contract_id for row in rows if row.contract_id}),
+        session.in_values(changes.c.fingerprint, {row.change_fingerprint for row in rows}),
+    )
+    paths: dict[tuple[UUID | None, str], set[str]] = {}
+    for change in await session.rows(statement):
+        names = {path for path in (change.path, change.previous_path) if path is not None}
+        paths.setdefault((change.contract_id, change.fingerprint), set()).update(names)
+    return {row.id: {row.path} | paths.get((row.contract_id, row.change_fingerprint), set()) for row in rows}
 
 
 async def settle(session: Session, debt_ids: Sequence[UUID]) -> None:

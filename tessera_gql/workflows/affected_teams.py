@@ -6,15 +6,13 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from tessera_gql.diff import Change
-from tessera_gql.policy.affected_teams import AffectedTeams, AffectedTeamsCollector, FieldReader
+from tessera_gql.policy.affected_teams import AffectedTeams, AffectedTeamsCollector
 from tessera_gql.policy.lineage_walk import ColumnLink, LineageWalk, OwnLineage, add_lineage, list_family
-from tessera_gql.store import assets, column_edges, debts, lineage, registrations, usage
+from tessera_gql.store import assets, column_edges, lineage, registrations
 from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, ColumnEdge
-
-BATCH_SIZE = 1_000
-"""Registrations per step between which the event loop runs other tasks: a few milliseconds each."""
+from tessera_gql.workflows.readers import BATCH_SIZE, load_readers
 
 SMALL = 100
 """Edges whose walk takes less than a few milliseconds; a longer one must not stop the event loop."""
@@ -56,16 +54,10 @@ async def load_own_lineage(session: Session, asset: Asset) -> OwnLineage:
     family = sorted(list_family([asset.id], edges))
     links = to_links(await column_edges.list_by_sources(session, family)) if edges else {}
     rows = await registrations.list_live(session, family)
-    path_debts = await debts.load_open_path_debts(session, family)
-    readers: dict[UUID, list[FieldReader]] = defaultdict(list)
     declared: dict[UUID, set[tuple[UUID, UUID | None]]] = defaultdict(set)
-    for number, row in enumerate(rows):
-        readers[row.asset_id].append(path_debts.to_reader(row))
+    for row in rows:
         declared[row.asset_id].add((row.consumer_team_id, row.consumer_asset_id))
-        if number % BATCH_SIZE == 0:
-            await asyncio.sleep(0)
-    for asset_id, observed in (await usage.load_observed_readers(session, family, asset.id)).items():
-        readers[asset_id] += observed
+    readers = await load_readers(session, family, rows, asset.id)
     return OwnLineage(edges, links, readers, declared)
 
 

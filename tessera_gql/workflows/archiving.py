@@ -106,6 +106,7 @@ async def require_unused_team(session: Session, team: Team) -> None:
         ("it owns {}", await archive.list_owned_assets(session, team.id)),
         ("it is registered with {}", await archive.list_assets_of_reader(session, team.id)),
         ("a proposal asks it about {}", await archive.list_asking_assets(session, team.id)),
+        ("it has not answered a forced publish of {}", await archive.list_unanswered_assets(session, team.id)),
         ("the principals {} are its own", await archive.list_patterns(session, team.id)),
         ("it has the API keys {}", await archive.list_valid_keys(session, team.id)),
         ("it owns the projects {}", await archive.list_projects(session, team.id)),

@@ -17,6 +17,7 @@ from tessera_gql.policy.proposal_status import MAX_LIFETIME, MIGRATION_GRACE, Te
 from tessera_gql.store import proposals, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Proposal, table
+from tessera_gql.workflows.change_set_time import sum_up_at_commit
 
 EXTENDING = (OnSilence.EXTEND, OnSilence.APPROVE)
 """Policies under which an overdue migration extends the proposal: a migration is never consent."""
@@ -146,10 +147,9 @@ async def _mark_overdue(
 ) -> Proposal:
     if item.overdue_at is None:
         await session.update_row(Acknowledgment, item.id, overdue_at=session.now)
-        event = ask_events.MigrationOverdue(
-            **_subject(asset, row, item), migration_deadline=item.migration_deadline or session.now
-        )
-        session.record(event)
+        deadline = item.migration_deadline or session.now
+        subject = _start_event(session, asset, row, item)
+        session.record(ask_events.MigrationOverdue(**subject, migration_deadline=deadline))
         if policy.escalate_after_days is not None and item.escalated_to is None:
             await _escalate(session, asset, row, item)
     if not _is_extendable(row, policy, session.now):
@@ -174,8 +174,8 @@ async def _count_silence(
         row = await extend(session, asset, row, due_at, "a team has more time to answer")
     else:
         await session.update_row(Acknowledgment, item.id, response=Response.SILENT, responded_at=session.now)
-    event = ask_events.SilenceCounted(**_subject(asset, row, item), on_silence=policy.on_silence, due_at=due_at)
-    session.record(event)
+    subject = _start_event(session, asset, row, item)
+    session.record(ask_events.SilenceCounted(**subject, on_silence=policy.on_silence, due_at=due_at))
     return row
 
 
@@ -187,16 +187,22 @@ async def _escalate(session: Session, asset: Asset, row: Proposal, item: Acknowl
         await session.update_row(Acknowledgment, item.id, escalate_at=None)
         return
     await session.update_row(Acknowledgment, item.id, escalated_to=escalation, escalate_at=None)
-    subject = _subject(asset, row, item)
-    subject["audience_team_ids"] |= {escalation}
+    subject = _start_event(session, asset, row, item, escalation)
     session.record(ask_events.AcknowledgmentEscalated(**subject, escalated_to=escalation, due_at=item.due_at))
 
 
-def _subject(asset: Asset, row: Proposal, item: Acknowledgment) -> dict[str, Any]:
+def _start_event(
+    session: Session, asset: Asset, row: Proposal, item: Acknowledgment, escalation: UUID | None = None
+) -> dict[str, Any]:
+    """Return what all events of an ask have. In a change set, its teams are notified at the end of the transaction."""
+    teams_of_ask = {item.consumer_team_id, asset.owner_team_id, row.proposed_by}
+    audience = frozenset({*teams_of_ask, *filter(None, [item.escalated_to, escalation])})
+    if row.change_set_id is not None:
+        audience = frozenset()
+        sum_up_at_commit(session)
     return {
-        "audience_team_ids": frozenset(
-            {item.consumer_team_id, asset.owner_team_id, row.proposed_by, *filter(None, [item.escalated_to])}
-        ),
+        "audience_team_ids": audience,
+        "change_set_id": row.change_set_id,
         "asset_id": asset.id,
         "proposal_id": row.id,
         "acknowledgment_id": item.id,

@@ -96,7 +96,7 @@ async def _notify(session: Session, rows: Sequence[AskRow]) -> None:
                 **_describe(waiting, delegates), due_at=first.due_at, on_silence=_read_policy(first).on_silence
             )
             session.record(event)
-        if carried := [row for row in asks if row.response is not None]:
+        if carried := [row for row in asks if row.response is not None and row.carried_from is not None]:
             session.record(ChangeSetAnswersCarried(**_describe(carried, delegates)))
 
 

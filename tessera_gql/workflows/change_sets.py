@@ -196,6 +196,17 @@ async def publish_change_set(session: Session, actor: Actor, ref: ChangeSetRef) 
     return ChangeSetResult(await get(session, ChangeSetRef(id=row.id)), [result.proposal for result in published])
 
 
+async def apply_change_set_deadlines(session: Session, change_set_id: UUID, proposal_ids: Collection[UUID]) -> None:
+    """Apply deadlines that have passed to proposals of a change set, so that each team is notified once."""
+    await change_sets.lock(session, change_set_id)
+    rows = [row for row in await proposals.list_open_by_change_sets(session, [change_set_id]) if row.id in proposal_ids]
+    await assets.lock_by_ids(session, [row.asset_id for row in rows])
+    locked = {asset.id: asset for asset in await assets.by_ids(session, [row.asset_id for row in rows])}
+    for row in rows:
+        current = await proposals.get(session, row.id)
+        await update_status(session, locked[row.asset_id], current)
+
+
 async def _describe_missing(session: Session, results: Sequence[tuple[Asset, ProposalResult]]) -> str:
     reasons: list[str] = []
     for asset, result in results:

@@ -6,10 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from tessera_gql.diff import Change, small_schema_size
-from tessera_gql.errors import Conflict
-from tessera_gql.policy import validation
-from tessera_gql.policy.access import Action, Actor, authorize
+from tessera_gql.diff import Change
 from tessera_gql.policy.debts import (
     PATH_KINDS,
     DebtDraft,
@@ -17,17 +14,15 @@ from tessera_gql.policy.debts import (
     PublishedPaths,
     draft_forced_debts,
     draft_path_debts,
-    exclude_top_level,
-    find_all_undeclared,
     find_corrected,
-    find_undeclared,
 )
 from tessera_gql.policy.enums import DebtKind
 from tessera_gql.policy.events import DebtRecorded, DebtSettled
+from tessera_gql.policy.version import FIRST_VERSION
 from tessera_gql.store import assets, contracts, debts, registrations
-from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Debt, Registration, new_id
+from tessera_gql.workflows.readers import find_undeclared_paths
 
 MAX_LISTED = 20
 """Debts that one event lists."""
@@ -56,14 +51,18 @@ async def update_debts(
     for row in live:
         if row.fields is not None:
             rows_by_asset[row.asset_id].append(row)
-    concerned = [item for item in publications if item.asset.id in rows_by_asset or item.not_asked]
+    concerned = [
+        item
+        for item in publications
+        if item.asset.id in rows_by_asset or item.not_asked or item.previous or item.contract.version != FIRST_VERSION
+    ]
     if not concerned:
         return frozenset()
     open_debts: dict[UUID, list[Debt]] = defaultdict(list)
     for debt in await debts.list_open(session, [item.asset.id for item in concerned]):
         open_debts[debt.asset_id].append(debt)
     path_debts = OpenPathDebts(debt for rows in open_debts.values() for debt in rows if debt.kind in PATH_KINDS)
-    undeclared = await _find_undeclared(
+    undeclared = await find_undeclared_paths(
         session, [(item.contract, _registered_paths(rows_by_asset[item.asset.id])) for item in concerned]
     )
     removed = await _find_removed(session, concerned, undeclared)
@@ -83,33 +82,13 @@ async def update_debts(
         drafts += [(item, draft) for draft in draft_forced_debts(item.not_asked, item.changes, existing)]
     await _settle(session, settled)
     await _insert(session, drafts)
-    recorded = {item.asset.id for item, draft in drafts if draft.kind in PATH_KINDS}
-    return frozenset(recorded.union(item.asset.id for item, _ in settled))
+    # Which paths of a forced debt the contract declares decides what its team reads.
+    forced = {asset for asset, rows in open_debts.items() if any(row.kind is DebtKind.FORCED for row in rows)}
+    return frozenset(forced.union(item.asset.id for item, _ in [*drafts, *settled]))
 
 
 def _registered_paths(rows: Sequence[Registration]) -> frozenset[str]:
     return frozenset(path for row in rows for path in row.fields or ())
-
-
-async def _find_undeclared(
-    session: Session, contracts_and_paths: Sequence[tuple[Contract | None, frozenset[str]]]
-) -> list[frozenset[str]]:
-    """Find for each contract the paths that it does not declare. Large schemas are read in one computation."""
-    results: list[frozenset[str]] = []
-    large: dict[int, tuple[Any, list[str]]] = {}
-    key: list[object] = ["undeclared"]
-    for index, (contract, paths) in enumerate(contracts_and_paths):
-        schema = contract.schema_def if contract else {}
-        candidates = exclude_top_level(sorted(paths), schema)
-        if candidates and contract and small_schema_size(schema) is None:
-            large[index] = (schema, candidates)
-            key += [contract.schema_hash, *candidates]
-        results.append(frozenset(() if index in large else find_undeclared(candidates, schema)))
-    if large:
-        missing = await session.compute(find_all_undeclared, [*large.values()], key=tuple(key))
-        for index, undeclared in zip(large, missing, strict=True):
-            results[index] = frozenset(undeclared)
-    return results
 
 
 async def _find_removed(
@@ -121,7 +100,7 @@ async def _find_removed(
     ]
     earlier = await contracts.load_last_before(session, without_active) if without_active else {}
     previous = [item.previous or earlier.get(item.asset.id) for item in concerned]
-    missing_before = await _find_undeclared(session, [*zip(previous, undeclared, strict=True)])
+    missing_before = await find_undeclared_paths(session, [*zip(previous, undeclared, strict=True)])
     return [paths - before for paths, before in zip(undeclared, missing_before, strict=True)]
 
 
@@ -176,10 +155,10 @@ async def _settle(session: Session, settled: Sequence[tuple[Publication, Debt]])
     if settled:
         reasons = {item.asset.id: f"version {item.contract.version} has the field" for item, _ in settled}
         owners = {item.asset.id: item.asset.owner_team_id for item, _ in settled}
-        await _settle_rows(session, [debt for _, debt in settled], owners, reasons)
+        await settle_rows(session, [debt for _, debt in settled], owners, reasons)
 
 
-async def _settle_rows(
+async def settle_rows(
     session: Session,
     rows: Sequence[Debt],
     owners: Mapping[UUID, UUID],
@@ -211,24 +190,4 @@ async def settle_corrected(session: Session, asset_ids: Sequence[UUID]) -> None:
     if corrected := find_corrected(open_debts, live):
         corrected_assets = await assets.by_ids(session, [row.asset_id for row in corrected])
         owners = {asset.id: asset.owner_team_id for asset in corrected_assets}
-        await _settle_rows(session, corrected, owners, dict.fromkeys(owners, "the registration was corrected"))
-
-
-async def acknowledge(session: Session, actor: Actor, debt_id: UUID, *, notes: str | None = None) -> Debt:
-    """Settle a debt of a forced publish, as the team that was not asked. Other debts end with the registration."""
-    debt = await debts.get(session, debt_id)
-    authorize(actor, Action.ACKNOWLEDGE_DEBT, debt.team_id)
-    asset = await assets.lock(session, AssetRef(id=debt.asset_id))
-    debt = await debts.get(session, debt_id)
-    if debt.settled_at is not None:
-        raise Conflict("This debt is settled already.")
-    if debt.kind is not DebtKind.FORCED:
-        raise Conflict(
-            f"{asset.fqn} does not have the field {debt.path}. Change the fields of the team's registration or"
-            " unregister; that settles the debt."
-        )
-    clean_notes = validation.clean_text(notes, "notes")
-    await _settle_rows(
-        session, [debt], {asset.id: asset.owner_team_id}, {asset.id: "the team acknowledged it"}, clean_notes
-    )
-    return await debts.get(session, debt_id)
+        await settle_rows(session, corrected, owners, dict.fromkeys(owners, "the registration was corrected"))

@@ -19,11 +19,13 @@ from tessera_gql.policy.deprecation_events import (
 )
 from tessera_gql.policy.enums import DeprecationOrigin
 from tessera_gql.policy.event_changes import describe_changes, list_changed
-from tessera_gql.store import assets, contracts, debts, deprecations, registrations, usage
+from tessera_gql.store import assets, contracts, deprecations, registrations
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Deprecation, Registration, new_id
 from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows.downstream_deprecations import inform_downstream_at_commit
+from tessera_gql.workflows.readers import load_readers
 from tessera_gql.workflows.teams import require_owning_team
 
 Terms = Mapping[str, DeprecationTerms]
@@ -54,12 +56,7 @@ class ReadAsset:
 async def load_read_assets(session: Session, rows: Iterable[Asset]) -> dict[UUID, ReadAsset]:
     """Load what is read of assets, by id."""
     by_id = {asset.id: asset for asset in rows}
-    path_debts = await debts.load_open_path_debts(session, [*by_id])
-    readers: dict[UUID, list[FieldReader]] = {key: [] for key in by_id}
-    for row in await registrations.list_live(session, [*by_id]):
-        readers[row.asset_id].append(path_debts.to_reader(row))
-    for asset_id, observed in (await usage.load_observed_readers(session, [*by_id])).items():
-        readers[asset_id] += observed
+    readers = await load_readers(session, [*by_id], await registrations.list_live(session, [*by_id]))
     return {key: ReadAsset(asset, readers[key]) for key, asset in by_id.items()}
 
 
@@ -136,6 +133,7 @@ def record_declared(session: Session, read: ReadAsset, row: Deprecation) -> None
         origin=row.origin,
     )
     session.record(event)
+    inform_downstream_at_commit(session, row.id, event.audience_team_ids)
 
 
 async def update_terms(

@@ -6,7 +6,7 @@ Finding proofs takes a fixed number of statements, however many proposals there 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from tessera_gql.diff import Change
@@ -16,7 +16,7 @@ from tessera_gql.policy.proposal_status import ANSWER_LIFETIME
 from tessera_gql.policy.usage import CoveredSpan, QuietProof, ReaderHistory, are_fields_concerned, prove_quiet
 from tessera_gql.store import answers, proposals, registrations, usage
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Acknowledgment, Answer, Proposal, Registration
+from tessera_gql.store.tables import Acknowledgment, Answer, Proposal
 from tessera_gql.store.usage import TeamReads
 from tessera_gql.workflows.acknowledgment_requests import MAX_PATHS, ReleaseEvidence, reasons_from_row
 
@@ -49,6 +49,16 @@ class Stake:
             return {self.asset_id}
         tables = {split_read(text)[0] for texts in self.reasons.reads.values() for text in texts}
         return {self.asset_id if asset is None else asset for asset in tables}
+
+
+@dataclass(frozen=True)
+class PossibleAsk:
+    """The teams that breaking changes of an asset affect, before a look at observed reads."""
+
+    asset_id: UUID
+    breaking: Sequence[Change]
+    asked: Mapping[UUID, Reasons]
+    is_new: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,30 +99,55 @@ async def exclude_proven(
     A registration that still declares the fields does not count, but one that is made after the release does. For a new
     proposal, a proof counts for 90 days behind the time that its sources cover.
     """
-    proven = await answers.load_proven(session, asset_id, asked) if asked else {}
-    if not proven:
-        return ProvenAsk(asked, {})
-    stakes = {team: Stake(asset_id, team, breaking, asked[team]) for team in proven}
+    return (await exclude_all_proven(session, [PossibleAsk(asset_id, breaking, asked, is_new=is_new)]))[0]
+
+
+async def exclude_all_proven(
+    session: Session, asks: Sequence[PossibleAsk], new_readers: Collection[tuple[UUID, UUID]] = ()
+) -> list[ProvenAsk]:
+    """Do for several assets what `exclude_proven` does, with the same number of statements.
+
+    The `new_readers` are assets and teams that are about to register with them.
+    """
+    teams = {team for ask in asks for team in ask.asked}
+    proven = await answers.load_proven(session, [ask.asset_id for ask in asks], teams) if teams else {}
+    stakes = {
+        (ask.asset_id, team): Stake(ask.asset_id, team, ask.breaking, ask.asked[team])
+        for ask in asks
+        for team in ask.asked
+        if (ask.asset_id, team) in proven
+    }
+    if not stakes:
+        return [ProvenAsk(ask.asked, {}) for ask in asks]
     reads = await _load_reads(session, stakes.values())
-    read_assets = {asset for stake in stakes.values() for asset in stake.list_read_asset_ids()}
-    live = await registrations.list_live(session, [asset_id, *sorted(read_assets - {asset_id})])
-    now = session.now if is_new else None
-    remaining, released = dict(asked), dict[UUID, Answer]()
-    for team, stake in stakes.items():
-        settled = _list_settled(stake, proven[team], reads, live, now)
-        if settled == {*stake.reasons.fingerprints}:
-            released[team] = max((proven[team][item] for item in settled), key=lambda row: row.answered_at)
-            del remaining[team]
-        else:
-            remaining[team] = stake.reasons.without(settled)
-    return ProvenAsk(remaining, released)
+    read_assets = {asset for stake in stakes.values() for asset in (stake.asset_id, *stake.list_read_asset_ids())}
+    declared = defaultdict[tuple[UUID, UUID], list[datetime]](list)
+    for row in await registrations.list_live(session, sorted(read_assets)):
+        declared[row.asset_id, row.consumer_team_id].append(row.registered_at)
+    for asset, team in new_readers:
+        declared[asset, team].append(datetime.max.replace(tzinfo=UTC))
+    results: list[ProvenAsk] = []
+    for ask in asks:
+        now, remaining, released = session.now if ask.is_new else None, dict(ask.asked), dict[UUID, Answer]()
+        for team in ask.asked:
+            if (stake := stakes.get((ask.asset_id, team))) is None:
+                continue
+            team_answers = proven[ask.asset_id, team]
+            settled = _list_settled(stake, team_answers, reads, declared, now)
+            if settled == {*stake.reasons.fingerprints}:
+                released[team] = max((team_answers[item] for item in settled), key=lambda row: row.answered_at)
+                del remaining[team]
+            else:
+                remaining[team] = stake.reasons.without(settled)
+        results.append(ProvenAsk(remaining, released))
+    return results
 
 
 def _list_settled(
     stake: Stake,
     proven: Mapping[str, Answer],
     reads: Mapping[UUID, Sequence[TeamReads]],
-    live: Sequence[Registration],
+    declared: Mapping[tuple[UUID, UUID], Sequence[datetime]],
     now: datetime | None,
 ) -> set[str]:
     """List the fingerprints of the changes for which the release of a team holds; those of one proof hold together."""
@@ -131,7 +166,9 @@ def _list_settled(
             stake.reasons.without({*stake.reasons.fingerprints} - fingerprints),
         )
         is_declared = any(
-            row.consumer_team_id == stake.team_id and row.registered_at > (released_at or until) for row in live
+            at > (released_at or until)
+            for asset in {stake.asset_id, *stake.list_read_asset_ids()}
+            for at in declared.get((asset, stake.team_id), ())
         )
         if not is_declared and _is_still_quiet(part, until, reads, now):
             settled |= fingerprints

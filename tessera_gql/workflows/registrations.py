@@ -95,6 +95,21 @@ async def update(
     session: Session, actor: Actor, row_id: UUID, *, changes: dict[str, Any], expected_row_version: int | None = None
 ) -> Registration:
     """Update what `changes` has: fields, pinned_version, purpose, metadata; None is a value."""
+    asset, row, is_changed = await change(session, actor, row_id, changes, expected_row_version)
+    if not is_changed:
+        return row
+    await settle_corrected(session, [asset.id])
+    await _update_asked_teams(session, actor, asset, row)
+    return await registrations.get(session, row_id)
+
+
+async def change(
+    session: Session, actor: Actor, row_id: UUID, changes: dict[str, Any], expected_row_version: int | None = None
+) -> tuple[Asset, Registration, bool]:
+    """Change a registration as `update` does, without its consequences for debts and proposals.
+
+    Returns the row before the change, and whether there was any.
+    """
     asset, row = await _lock_live(session, actor, Action.UPDATE_REGISTRATION, row_id, expected_row_version)
     known_fields = registrations.to_reader(row).fields
     before = RegistrationDetails(known_fields, row.pinned_version, row.purpose, row.meta)
@@ -105,11 +120,7 @@ async def update(
         "purpose": cleaned.purpose,
         "meta": cleaned.metadata,
     }
-    if not await update_columns(session, row, asset.owner_team_id, values):
-        return row
-    await settle_corrected(session, [asset.id])
-    await _update_asked_teams(session, actor, asset, row)
-    return await registrations.get(session, row_id)
+    return asset, row, await update_columns(session, row, asset.owner_team_id, values)
 
 
 async def unregister(

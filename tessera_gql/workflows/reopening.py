@@ -16,7 +16,7 @@ from tessera_gql.policy.ask_policy import AskPolicy
 from tessera_gql.policy.enums import ProposalStatus
 from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.policy.proposal_status import TeamResponse
-from tessera_gql.store import answers, proposals, teams
+from tessera_gql.store import answers, assets, proposals, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Proposal
 from tessera_gql.workflows.carried_answers import choose_answer
@@ -95,6 +95,23 @@ async def inform_limited(session: Session, asset: Asset, row: Proposal, limited:
             consumer_team_id=item.consumer_team_id,
         )
         session.record(event)
+
+
+async def describe_limited(session: Session) -> list[str]:
+    """Describe for people which teams the transaction has not asked because of the limit."""
+    limited = [
+        (event.consumer_team_id, event.asset_id, event.proposal_id)
+        for event in session.events
+        if isinstance(event, ask_events.ReopeningLimited) and event.asset_id and event.proposal_id
+    ]
+    names = {row.id: row.name for row in await teams.by_ids(session, [*{team for team, _, _ in limited}])}
+    fqns = {row.id: row.fqn for row in await assets.by_ids(session, [*{asset for _, asset, _ in limited}])}
+    return [
+        f"{names[team]} reads again what the approved proposal of {fqns[asset]} breaks"
+        f" ({encode_global_id('Proposal', proposal)}), but has reopened that once already, so it is not asked. An"
+        " administrator who registers it lets it be asked."
+        for team, asset, proposal in limited
+    ]
 
 
 async def mark_reopened(session: Session, row: Proposal, registrants: Registrants | None) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Collection
 from datetime import datetime
 
 from tessera_gql.policy.enums import ChangeSetStatus, ProposalStatus, Response
-from tests.workflows.ask_commands import Model
+from tests.workflows.ask_catalog import CatalogModel
 from tests.workflows.ask_records import Proposal, RefusedError
 
 
-class ChangeSetModel(Model):
+class ChangeSetModel(CatalogModel):
     """The model with the commands that are about all proposals of a change set."""
 
     def list_open(self, change_set: str) -> list[Proposal]:

@@ -9,6 +9,8 @@ from tessera_gql.policy.enums import ChangeSetStatus, DebtKind, Intent, Proposal
 from tests.workflows.ask_lineage import Link, read_paths
 from tests.workflows.ask_model import World
 from tests.workflows.ask_records import (
+    MODE,
+    RETIRED,
     YEAR,
     Answer,
     Policy,
@@ -18,6 +20,7 @@ from tests.workflows.ask_records import (
     Schema,
     breaks,
     declared,
+    mode_of,
 )
 
 
@@ -54,6 +57,7 @@ class Model(World):
             self.change_sets[change_set] = ChangeSetStatus.OPEN
         row = self.touch(asset, may_publish=False)
         active, is_release = self.active[asset], intent is Intent.RELEASE
+        schema = {MODE: mode_of(active or {}), **schema}
         atoms = frozenset() if active is None else breaks(active, schema)
         if active == schema:
             row = self.withdraw_unneeded(row, change_set)
@@ -127,6 +131,7 @@ class Model(World):
             return row
         if row is not None:
             agreed = is_release and row.status is ProposalStatus.APPROVED and not row.is_explicit and atoms <= row.atoms
+            agreed = agreed and row.schema != RETIRED
             same = row.change_set is not None and row.change_set == options["change_set"]
             if not (same or supersede or agreed):
                 raise RefusedError("another proposal is open")
@@ -287,6 +292,7 @@ class Model(World):
         """The team answers for the forced publishes that it was not asked about."""
         for debt in [debt for debt in self.debts if debt[:3] == (DebtKind.FORCED, team, asset)]:
             self.settle_debt(debt)
+            self.update_readers(asset)
 
     def answer(
         self, asset: str, team: str, response: Response, deadline: datetime | None, notes: str | None, *, actor: str

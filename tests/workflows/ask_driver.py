@@ -9,12 +9,14 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from tessera_gql.diff import Mode
 from tessera_gql.errors import Refusal
 from tessera_gql.formats import dbt
 from tessera_gql.notifications.deadlines import apply_due_deadlines
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.policy.enums import AssetTier, ContractStatus, DebtKind, Intent, Response
 from tessera_gql.store import ask_policies, proposals
+from tessera_gql.store import assets as asset_rows
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session
@@ -35,22 +37,28 @@ from tessera_gql.store.teams import TeamRef
 from tessera_gql.store.usage import UsageSourceRef
 from tessera_gql.workflows import assets as asset_verbs
 from tessera_gql.workflows import change_sets as change_set_verbs
-from tessera_gql.workflows import debts as debt_verbs
 from tessera_gql.workflows import proposals as proposal_verbs
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows.assets import AssetDetails
 from tessera_gql.workflows.change_sets import ChangeSetRequest
 from tessera_gql.workflows.dbt.options import SyncOptions
 from tessera_gql.workflows.dbt.sync import sync_manifest
+from tessera_gql.workflows.debt_answers import acknowledge
 from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 from tessera_gql.workflows.usage_import import import_batch, plan_import
 from tessera_gql.workflows.usage_log import collect_reads
 from tessera_gql.workflows.usage_sources import map_principal
 from tests.formats.manifests import manifest, source
-from tests.workflows.ask_events import NAMES, REQUESTS, check_change_set_notifications, count_events
+from tests.workflows.ask_events import (
+    NAMES,
+    UNNOTIFIED,
+    check_change_set_notifications,
+    check_timed_notifications,
+    count_events,
+)
 from tests.workflows.ask_lineage import simplify
-from tests.workflows.ask_records import Atom, Policy, Schema
+from tests.workflows.ask_records import MODE, Atom, Policy, Schema, columns_of
 from tests.workflows.dbt_syncs import of_project, team_table
 from tests.workflows.usage_logs import log_of, usage_source
 from tests.world import World
@@ -62,7 +70,7 @@ SOURCE = "warehouse"
 
 def to_json_schema(schema: Schema) -> dict[str, Any]:
     properties: dict[str, Any] = {}
-    for path, kind in schema.items():
+    for path, kind in columns_of(schema).items():
         parent, _, leaf = path.rpartition(".")
         target = properties
         if parent:
@@ -137,13 +145,10 @@ class Implementation:
         explicit: bool,
         **options: Any,
     ) -> None:
-        change_set_id = None
-        if change_set is not None:
-            change_set_id = (
-                await change_set_verbs.open_change_set(session, ANONYMOUS, ChangeSetRequest(change_set))
-            ).id
+        change_set_id = await self.open_change_set(session, change_set)
         request = PublishRequest(
             schema=to_json_schema(schema),
+            mode=Mode(schema[MODE]) if MODE in schema else None,
             intent=intent,
             reason="because",
             change_set_id=change_set_id,
@@ -152,6 +157,15 @@ class Implementation:
             **options,
         )
         await publish_contract(session, ANONYMOUS, AssetRef(id=self.ids[asset]), request)
+
+    async def open_change_set(self, session: Session, key: str | None) -> UUID | None:
+        if key is None:
+            return None
+        return (await change_set_verbs.open_change_set(session, ANONYMOUS, ChangeSetRequest(key))).id
+
+    async def find_fqn(self, session: Session, asset: str) -> str:
+        (row,) = await asset_rows.by_ids(session, [self.ids[asset]])
+        return row.fqn
 
     async def open_id(self, session: Session, asset: str) -> UUID:
         """The latest proposal of an asset, open or not."""
@@ -193,10 +207,11 @@ class Implementation:
 
     async def sync_manifest(self, session: Session, asset: str, team: str, columns: frozenset[str]) -> None:
         """Sync the manifest of a team that has one report, which reads these columns of an asset, or none."""
-        name = asset.rpartition(".")[2]
+        fqn = await self.find_fqn(session, asset)
+        name = fqn.rpartition(".")[2]
         reads = {"nodes": [f"source.shop.{name}"] if columns else []}
-        query = f"select {', '.join(sorted(columns)) or '1 as id'}" + (f" from {asset}" if columns else "")
-        report = team_table(f"{name}_{team}", team, "id", depends_on=reads, compiled_code=query)
+        query = f"select {', '.join(sorted(columns)) or '1 as id'}" + (f" from {fqn}" if columns else "")
+        report = team_table(f"{asset.rpartition('.')[2]}_{team}", team, "id", depends_on=reads, compiled_code=query)
         parsed = dbt.parse_manifest(of_project(manifest(source(name), report), team))
         await sync_manifest(session, self.actor(team), parsed, SyncOptions(owner=TeamRef(id=self.ids[team])))
 
@@ -221,7 +236,7 @@ class Implementation:
 
     async def observe(self, session: Session, asset: str, team: str, path: str) -> None:
         """Import one read without an end, so that the log covers no time and quiet proves nothing."""
-        log = collect_reads(log_of((team, path, session.now), asset=asset), session.now)
+        log = collect_reads(log_of((team, path, session.now), asset=await self.find_fqn(session, asset)), session.now)
         plan = await plan_import(session, ANONYMOUS, UsageSourceRef(name=SOURCE), log, (None, None))
         while plan.batches:
             plan = await import_batch(session, ANONYMOUS, plan)
@@ -231,7 +246,7 @@ class Implementation:
         for row in await session.list(select(table(Debt)).order_by(table(Debt).c.id), Debt):
             is_forced = row.kind is DebtKind.FORCED and row.settled_at is None
             if is_forced and (row.team_id, row.asset_id) == (self.ids[team], self.ids[asset]):
-                await debt_verbs.acknowledge(session, ANONYMOUS, row.id)
+                await acknowledge(session, ANONYMOUS, row.id)
 
     async def set_delegate(self, session: Session, team: str, delegate: str, until: datetime) -> None:
         await session.update_row(Team, self.ids[team], delegate_team_id=self.ids[delegate], delegate_until=until)
@@ -292,6 +307,11 @@ class Implementation:
             "change sets": {row.key: row.status.value for row in change_sets},
             "active": {
                 self.names[str(row.asset_id)]: row.schema_def for row in contracts if str(row.asset_id) in self.names
+            },
+            "modes": {
+                self.names[str(row.asset_id)]: row.compatibility_mode.value
+                for row in contracts
+                if str(row.asset_id) in self.names
             },
             "readers": sorted(
                 (self.name(row.asset_id), self.name(row.consumer_team_id), str(row.fields and sorted(row.fields)))
@@ -355,6 +375,7 @@ class Implementation:
         self.sequence = rows[-1].sequence if rows else self.sequence
         events = [self.describe_event(row) for row in rows if row.kind in NAMES]
         check_change_set_notifications(rows)
+        check_timed_notifications(rows)
         return count_events(events + await self.describe_change_set_reminders(rows))
 
     async def describe_change_set_reminders(self, rows: Sequence[EventRow]) -> list[tuple[str, ...]]:
@@ -376,7 +397,7 @@ class Implementation:
             parts += sorted(self.names[item] for item in payload["asked"])
         if row.kind == "REMINDER_SENT":
             parts += sorted(self.names[item] for item in row.teams)
-        is_of_change_set = row.kind in REQUESTS and payload.get("change_set_id") is not None
+        is_of_change_set = row.kind in UNNOTIFIED and payload.get("change_set_id") is not None
         if "consumer_team_id" in fields:
             assert (payload["consumer_team_id"] in row.teams) is not is_of_change_set
         return (name, *parts)

@@ -25,11 +25,40 @@ NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 REQUESTS = frozenset({"ACKNOWLEDGMENT_REQUESTED", "ANSWER_CARRIED"})
+TIMED = {
+    "SILENCE_COUNTED": "CHANGE_SET_SILENCE_COUNTED",
+    "ACKNOWLEDGMENT_ESCALATED": "CHANGE_SET_ASKS_ESCALATED",
+    "MIGRATION_OVERDUE": "CHANGE_SET_MIGRATIONS_OVERDUE",
+}
+"""What time does to an ask, and the notification of all of it in a change set."""
+UNNOTIFIED = REQUESTS | TIMED.keys()
 """Events that notify no team in a change set, which has an event of its own for each."""
 
 
+def check_timed_notifications(rows: Sequence[EventRow]) -> None:
+    """Each team to whose asks in a change set time does something is notified once of all of it."""
+    happened = Counter(
+        (TIMED[row.kind], row.payload["change_set_id"], row.payload["consumer_team_id"], row.payload.get("on_silence"))
+        for row in rows
+        if row.kind in TIMED and row.payload["change_set_id"]
+    )
+    notified = [
+        (
+            (row.kind, str(row.entity_id), row.payload["consumer_team_id"], row.payload.get("on_silence")),
+            row.payload["proposal_count"],
+        )
+        for row in rows
+        if row.kind in TIMED.values()
+    ]
+    assert sorted(notified, key=str) == sorted(happened.items(), key=str)
+    assert all(row.payload["consumer_team_id"] in row.teams for row in rows if row.kind in TIMED.values())
+
+
 def check_change_set_notifications(rows: Sequence[EventRow]) -> None:
-    """Each team that a transaction asks in a change set is notified of it once, unless it ends the proposal as well."""
+    """Each team that a transaction asks in a change set is notified of it once, unless it ends the proposal as well.
+
+    A team is notified of an answer that was carried over in any case.
+    """
     ended = {
         row.asset_id: row.sequence
         for row in rows
@@ -38,7 +67,9 @@ def check_change_set_notifications(rows: Sequence[EventRow]) -> None:
     asked = {
         (row.payload["change_set_id"], row.payload["consumer_team_id"])
         for row in rows
-        if row.kind in REQUESTS and row.payload.get("change_set_id") and ended.get(row.asset_id, 0) < row.sequence
+        if row.kind in REQUESTS
+        and row.payload.get("change_set_id")
+        and (row.kind == "ANSWER_CARRIED" or ended.get(row.asset_id, 0) < row.sequence)
     }
     notified = [
         (str(row.entity_id), row.payload["consumer_team_id"])

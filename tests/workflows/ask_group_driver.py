@@ -13,11 +13,11 @@ from tessera_gql.workflows import dependencies as dependency_verbs
 from tessera_gql.workflows.change_set_answers import acknowledge_change_set
 from tessera_gql.workflows.change_sets import ChangeSetRef
 from tessera_gql.workflows.proposals import AcknowledgmentInput
-from tests.workflows.ask_driver import Implementation
+from tests.workflows.ask_catalog_driver import CatalogImplementation
 from tests.workflows.ask_lineage import Link
 
 
-class GroupImplementation(Implementation):
+class GroupImplementation(CatalogImplementation):
     """The implementation with the commands about lineage and change sets."""
 
     async def link(self, session: Session, source: str, target: str, links: frozenset[Link]) -> None:

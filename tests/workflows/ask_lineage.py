@@ -114,6 +114,6 @@ def simplify(reads: frozenset[Read] | None) -> frozenset[Read] | None:
     )
 
 
-def read_paths(reads: frozenset[Read], atom: Atom) -> frozenset[str]:
-    """The paths by which a team reads what one change touches."""
-    return frozenset(path for touched, path in reads if touched == atom)
+def read_paths(reads: frozenset[Read] | None, atom: Atom) -> frozenset[str]:
+    """The paths by which a team reads what one change touches; all of the changed table is an empty one."""
+    return frozenset({""}) if reads is None else frozenset(path for touched, path in reads if touched == atom)

@@ -12,6 +12,7 @@ from tessera_gql.policy.enums import ChangeSetStatus, DebtKind, OnSilence, Propo
 from tests.workflows.ask_lineage import covers, read_paths
 from tests.workflows.ask_readers import ReaderWorld
 from tests.workflows.ask_records import (
+    RETIRED,
     STRICTNESS,
     YEAR,
     Answer,
@@ -25,6 +26,7 @@ from tests.workflows.ask_records import (
     Schema,
     breaks,
     declared,
+    differences,
 )
 
 
@@ -65,9 +67,8 @@ class World(ReaderWorld):
             return None
         if answer.deadline is not None and answer.deadline <= self.now:
             return None
-        paths = None if reads is None else read_paths(reads, atom)
-        covered = answer.reads is None or (paths is not None and covers(answer.reads, paths))
-        return answer if covered else None
+        earlier = frozenset({""}) if answer.reads is None else answer.reads
+        return answer if covers(earlier, read_paths(reads, atom)) else None
 
     def revise(
         self,
@@ -103,8 +104,6 @@ class World(ReaderWorld):
             return True
         if not find_atoms(row, reads) <= ask.atoms:
             return True
-        if ask.reads is None or reads is None:
-            return ask.reads is not None
         return not all(covers(read_paths(ask.reads, atom), read_paths(reads, atom)) for atom in ask.atoms)
 
     def find_end(self, asset: str) -> datetime:
@@ -270,7 +269,7 @@ class World(ReaderWorld):
     def is_stale(self, row: Proposal) -> bool:
         """Whether a newer contract adds a break that some team reads."""
         active = self.active[row.asset]
-        if active is None or row.base == self.contracts[row.asset]:
+        if active is None or row.schema == RETIRED or row.base == self.contracts[row.asset]:
             return False
         return bool(self.find_hurt(row.asset, breaks(active, row.schema) - row.atoms))
 
@@ -296,15 +295,16 @@ class World(ReaderWorld):
         """Make a schema the contract; what readers lose without an answer stays as a debt."""
         before = self.active[asset] or self.last.get(asset, {})
         if self.active[asset] is not None:
-            self.forget(asset, breaks(before, schema))
+            self.forget(asset, differences(before, schema))
         self.active[asset] = self.last[asset] = schema
         self.contracts[asset] = self.contracts.get(asset, 0) + 1
         self.published.setdefault(asset, []).append(self.now)
-        if self.update_path_debts(asset, before, schema):
-            self.update_open(self.lineage.find_upstream(asset) - {asset})
+        is_changed = self.update_path_debts(asset, before, schema)
         for team, atoms in (skipped or {}).items():
             for atom in atoms:
                 self.add_debt((DebtKind.FORCED, team, asset, atom))
+        if is_changed or any(debt[0] is DebtKind.FORCED and debt[2] == asset for debt in self.debts):
+            self.update_open(self.lineage.find_upstream(asset) - {asset})
 
     def update_path_debts(self, asset: str, before: Schema, schema: Schema) -> bool:
         """Note which fields readers name in vain; whether that changes, and with it what they read of the asset."""
@@ -329,6 +329,11 @@ class World(ReaderWorld):
 
     def publish_row(self, row: Proposal) -> None:
         active = self.active[row.asset]
+        if row.schema == RETIRED:
+            self.active[row.asset] = None
+            self.answers = {key: answer for key, answer in self.answers.items() if key[1] != row.asset}
+            self.end(row, ProposalStatus.PUBLISHED)
+            return
         if active is not None and row.base != self.contracts[row.asset]:
             row.atoms = breaks(active, row.schema)
         self.forget(row.asset, row.atoms)

@@ -6,7 +6,19 @@ from datetime import datetime
 
 from tessera_gql.policy.enums import ChangeSetStatus, DebtKind
 from tests.workflows.ask_lineage import Lineage, Link, name_read, simplify
-from tests.workflows.ask_records import Answer, Atom, Debt, Event, Policy, Proposal, Read, Registration, Schema, meets
+from tests.workflows.ask_records import (
+    Answer,
+    Atom,
+    Debt,
+    Event,
+    Policy,
+    Proposal,
+    Read,
+    Registration,
+    Schema,
+    declared,
+    meets,
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +50,7 @@ class ReaderWorld:
     escalation: dict[str, str] = field(default_factory=dict[str, str])
     policies: dict[str, Policy] = field(default_factory=dict[str, Policy])
     tiers: dict[str, str] = field(default_factory=dict[str, str])
+    unmapped: set[str] = field(default_factory=set[str])
     change_sets: dict[str, ChangeSetStatus] = field(default_factory=dict[str, ChangeSetStatus])
     events: list[Event] = field(default_factory=list[Event])
 
@@ -57,9 +70,18 @@ class ReaderWorld:
         observed = [
             Reader(team, frozenset({path}) if path else None)
             for (table, team, path), at in self.observed.items()
-            if table == asset and (since is None or at > since)
+            if table == asset and team not in self.unmapped and (since is None or at > since)
         ]
-        return [row for row in [*map(self.to_reader, rows), *observed] if row.team != self.owners[changed]]
+        forced = [self.to_forced_reader(debt) for debt in self.debts if debt[0] is DebtKind.FORCED and debt[2] == asset]
+        return [row for row in [*map(self.to_reader, rows), *observed, *forced] if row.team != self.owners[changed]]
+
+    def to_forced_reader(self, debt: Debt) -> Reader:
+        """Who a forced publish did not ask still counts as a reader of what it changed, until it answers."""
+        path, active = debt[3][1], self.active[debt[2]]
+        if not path:  # the whole table: only another change of all of it concerns the team
+            return Reader(debt[1], frozenset())
+        is_there = active is None or path in declared(active)
+        return Reader(debt[1], frozenset({path} if is_there else ()), frozenset(() if is_there else {path}))
 
     def to_reader(self, row: Registration) -> Reader:
         """A field that is unknown counts as everything, one that was removed only if it comes back itself."""
@@ -86,7 +108,10 @@ class ReaderWorld:
             elif reads:
                 hurt[row.team] = earlier | reads
         for team, read in {*self.find_lineage_reads(asset, atoms)}:
-            if (earlier := hurt.get(team, frozenset())) is not None:
+            earlier = hurt.get(team, frozenset())
+            if earlier is None and ":" in read[1]:
+                earlier = frozenset((atom, "") for atom in atoms)
+            if earlier is not None:
                 hurt[team] = earlier | {read}
         return {team: simplify(reads) for team, reads in hurt.items()}
 
@@ -112,4 +137,5 @@ def find_reads(row: Reader, atoms: Collection[Atom]) -> frozenset[Read] | None:
     if row.fields is None:
         return None
     met = {(atom, path) for atom in atoms for path in row.fields if meets(atom[1], path)}
-    return frozenset(met | {(atom, atom[1]) for atom in atoms if atom[1] in row.removed})
+    met |= {(atom, atom[1]) for atom in atoms if atom[1] in row.removed or not atom[1]}
+    return frozenset(met)

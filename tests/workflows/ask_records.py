@@ -10,11 +10,18 @@ Atom = tuple[str, str, str, str]
 Read = tuple[Atom, str]
 """A change and the path by which a team reads what it changes."""
 Schema = dict[str, str]
-"""The types of columns by path. `s` is an object if there is an `s.x` or `s.y`."""
+"""The types of columns by path, and perhaps the mode. `s` is an object if there is an `s.x` or `s.y`."""
 Debt = tuple[DebtKind, str, str, str | Atom]
 """Kind, team, asset, and the path or the change."""
 Event = tuple[str, ...]
 
+MODE = "@mode"
+"""The key under which a schema holds its compatibility mode, if it says one."""
+MODES = ("NONE", "BACKWARD", "FULL")
+"""The modes, the weakest first."""
+RETIRED: Schema = {"@retired": ""}
+"""The terms of a retirement, which breaks every reader."""
+RETIREMENT: frozenset[Atom] = frozenset({("retired", "", "", "")})
 YEAR = timedelta(days=366)
 STRICTNESS = {Response.BLOCKED: 2, Response.MIGRATING: 1, Response.APPROVED: 0}
 
@@ -123,17 +130,46 @@ class Registration:
     fields: frozenset[str] | None
 
 
+def columns_of(schema: Schema) -> Schema:
+    """The columns of a schema without its mode."""
+    return {path: kind for path, kind in schema.items() if path != MODE}
+
+
+def mode_of(schema: Schema) -> str:
+    return schema.get(MODE, "BACKWARD")
+
+
 def declared(schema: Schema) -> frozenset[str]:
-    return frozenset(schema) | {path.split(".")[0] for path in schema}
+    return frozenset(columns_of(schema)) | {path.split(".")[0] for path in columns_of(schema)}
+
+
+def differences(old: Schema, new: Schema) -> frozenset[Atom]:
+    """All changes: columns that go or come, types that change, and a mode that promises less."""
+    former, present = columns_of(old), columns_of(new)
+    changed = {("changed", path, former[path], present[path]) for path in former if path in present}
+    mode, next_mode = mode_of(old), new.get(MODE, mode_of(old))
+    weaker = {("mode", "", mode, next_mode)} if MODES.index(next_mode) < MODES.index(mode) else set[Atom]()
+    return frozenset(
+        [
+            *(("removed", path, shape, "") for path, shape in find_missing(former, present)),
+            *(("added", path, "", shape) for path, shape in find_missing(present, former)),
+            *(atom for atom in changed if atom[2] != atom[3]),
+            *weaker,
+        ]
+    )
+
+
+def find_missing(old: Schema, new: Schema) -> list[tuple[str, str]]:
+    """The outermost columns that another schema does not have, with what they are made of."""
+    missing = declared(old) - declared(new)
+    shapes = {path: str(sorted((leaf, kind) for leaf, kind in old.items() if meets(path, leaf))) for path in missing}
+    return [(path, shapes[path]) for path in missing if path.split(".")[0] not in missing - {path}]
 
 
 def breaks(old: Schema, new: Schema) -> frozenset[Atom]:
-    """What a reader of the old schema loses under the new one: columns that go, and types that change."""
-    missing = declared(old) - declared(new)
-    shape = {path: str(sorted((leaf, kind) for leaf, kind in old.items() if meets(path, leaf))) for path in missing}
-    removed = {("removed", path, shape[path], "") for path in missing if path.split(".")[0] not in missing - {path}}
-    changed = {("changed", path, old[path], new[path]) for path in old if path in new and old[path] != new[path]}
-    return frozenset(removed | changed)
+    """The changes that the mode of the old schema forbids: FULL forbids new columns as well, and NONE nothing."""
+    forbidden = {"NONE": set[str](), "BACKWARD": {"removed", "changed", "mode"}}.get(mode_of(old))
+    return frozenset(atom for atom in differences(old, new) if forbidden is None or atom[0] in forbidden)
 
 
 def meets(path: str, other: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 from tests.workflows.ask_commands import Model
 from tests.workflows.ask_driver import to_json_schema
 from tests.workflows.ask_lineage import simplify
-from tests.workflows.ask_records import Ask, Atom, Read
+from tests.workflows.ask_records import Ask, Atom, Read, mode_of
 
 
 def describe(model: Model) -> dict[str, Any]:
@@ -31,6 +31,7 @@ def describe(model: Model) -> dict[str, Any]:
         ),
         "change sets": {key: status.value for key, status in model.change_sets.items()},
         "active": {asset: to_json_schema(schema) for asset, schema in model.active.items() if schema is not None},
+        "modes": {asset: mode_of(schema) for asset, schema in model.active.items() if schema is not None},
         "readers": sorted(
             (row.asset, row.team, str(None if row.fields is None else sorted(row.fields)))
             for row in model.registrations.values()

@@ -17,66 +17,37 @@ from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from tessera_gql.policy.enums import DebtKind, Intent, OnSilence, Response
+from tessera_gql.policy.enums import DebtKind, Intent, Response
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Base
 from tests.conftest import FixedClock
 from tests.workflows.ask_change_sets import ChangeSetModel
+from tests.workflows.ask_choices import (
+    CONSUMERS,
+    FIRST,
+    FULL,
+    OWNERS,
+    PATHS,
+    POLICIES,
+    REPORTS,
+    SCHEMAS,
+    SECOND,
+    STAGING,
+    TEAMS,
+    TIERS,
+    UNSAID,
+)
 from tests.workflows.ask_events import count_events
 from tests.workflows.ask_group_driver import GroupImplementation
 from tests.workflows.ask_lineage import Link
-from tests.workflows.ask_records import Policy, Proposal, Registration, Schema, breaks, declared
+from tests.workflows.ask_records import MODE, MODES, RETIRED, Proposal, Registration, Schema, breaks, declared
 from tests.workflows.ask_state import describe
 
 pytestmark = pytest.mark.long
 
 FUZZ = os.environ.get("TESSERA_FUZZ", "")
 STEPS = 30
-FULL: Schema = {"a": "string", "b": "string", "c": "integer", "s.x": "string", "s.y": "integer"}
-PATHS = ("a", "b", "c", "s", "s.x", "s.y")
-FIRST, SECOND, STAGING = "analytics.core.first", "analytics.core.second", "analytics.core.staging"
-OWNERS = {FIRST: "owner", SECOND: "rival", STAGING: "owner"}
-CONSUMERS = ("rival", "one", "two", "three")
-TEAMS = ("owner", *CONSUMERS)
-REPORTS = {f"mart.{team}": team for team in TEAMS}
-
-
-def without(*paths: str, **types: str) -> Schema:
-    return {path: types.get(path, kind) for path, kind in FULL.items() if not path.startswith(paths or ("-",))}
-
-
-SCHEMAS = [
-    FULL,
-    FULL,
-    without("a"),
-    without("a", "b"),
-    without("a", "s"),
-    without("b"),
-    without("s"),
-    without("s.x"),
-    without(c="string"),
-    without("a", c="string"),
-    {**FULL, "d": "string"},
-    {**without("a"), "d": "string"},
-]
-POLICIES = [
-    Policy(),
-    Policy(10, frozenset({2}), 4, OnSilence.APPROVE),
-    Policy(10, frozenset({3, 1}), None, OnSilence.BLOCK),
-    Policy(20, frozenset({5}), 7, OnSilence.EXTEND),
-    Policy(14, frozenset(), 3, OnSilence.EXPIRE),
-]
-TIERS = ("NORMAL", "CRITICAL")
 DICE = st.randoms(use_true_random=True)
-UNSAID: dict[str, Any] = {
-    "supersede": False,
-    "force": False,
-    "automatic": False,
-    "explicit": False,
-    "change_set": None,
-    "expires_at": None,
-}
-"""The options of a publish that names none."""
 
 
 @dataclass
@@ -131,6 +102,9 @@ class AskHistories(RuleBasedStateMachine):
         self.dice = dice
         commands = {
             self.publish: 7,
+            self.retire: 0.7,
+            self.rename: 0.5,
+            self.map_or_unmap: 1,
             self.answer: 10,
             self.wait: 6,
             self.register: 1.5,
@@ -187,9 +161,11 @@ class AskHistories(RuleBasedStateMachine):
         """Publish a new schema, or one that was asked about before."""
         asset, dice = self.choose_asset(), self.dice
         active = self.model.active[asset] or {}
-        earlier = [row.schema for row in self.model.proposals if row.asset == asset][-3:]
+        earlier = [row.schema for row in self.model.proposals if row.asset == asset and row.schema != RETIRED][-3:]
         breaking = [schema for schema in (*earlier, *earlier, *SCHEMAS) if breaks(active, schema)]
         schema = dice.choice(breaking if breaking and dice.random() < 0.8 else [FULL, FULL, *SCHEMAS])
+        if dice.random() < 0.12:
+            schema = {**schema, MODE: dice.choice(MODES)}
         is_release = dice.random() < 0.5
         choice = dice.choice(["automatic", "explicit", "", "", ""])
         self.publish_schema(
@@ -203,6 +179,32 @@ class AskHistories(RuleBasedStateMachine):
             change_set=dice.choice([None, None, None, "repo#1", "repo#2"]),
             expires_at=self.choose_days(3, 60) if dice.random() < 0.2 else None,
         )
+
+    def retire(self) -> None:
+        """Propose that a table goes, or ask again; and publish another one now and then, so that some are there."""
+        asset, dice, is_release = self.choose_asset(), self.dice, self.dice.random() < 0.5
+        if self.model.active[asset] is None:
+            self.publish_schema(asset, FULL)
+            return
+        self.do(
+            "retire",
+            asset,
+            Intent.RELEASE if is_release else Intent.ASK,
+            supersede=dice.random() < 0.6,
+            automatic=is_release and dice.random() < 0.3,
+            explicit=dice.random() < 0.2 and not is_release,
+            change_set=dice.choice([None, None, "repo#1"]),
+            expires_at=self.choose_days(3, 60) if dice.random() < 0.2 else None,
+            is_killed=self.is_rare(),
+        )
+
+    def rename(self) -> None:
+        self.do("rename", self.choose_asset(), is_killed=self.is_rare())
+
+    def map_or_unmap(self) -> None:
+        """Take a principal from its team, or give it back."""
+        team = self.dice.choice([*TEAMS, *sorted(self.model.unmapped) * 2])
+        self.do("map" if team in self.model.unmapped else "unmap", team, is_killed=self.is_rare())
 
     def publish_schema(self, asset: str, schema: Schema, *, is_release: bool = True, **options: Any) -> None:
         intent = Intent.RELEASE if is_release else Intent.ASK
@@ -218,7 +220,8 @@ class AskHistories(RuleBasedStateMachine):
     def observe(self) -> None:
         fields = self.choose_fields()
         path = "" if fields is None else min(fields)
-        self.do("observe", self.choose_asset(), self.dice.choice(TEAMS), path, is_killed=self.is_rare())
+        if teams := [team for team in TEAMS if team not in self.model.unmapped]:
+            self.do("observe", self.choose_asset(), self.dice.choice(teams), path, is_killed=self.is_rare())
 
     def change_registration(self) -> None:
         if rows := self.declared_readers():

@@ -10,7 +10,7 @@ import pytest
 from tessera_gql.errors import Conflict, Forbidden, Invalid
 from tessera_gql.notifications.deadlines import apply_due_deadlines
 from tessera_gql.policy.access import Actor, Scope
-from tessera_gql.policy.enums import Intent, ProposalStatus, Response
+from tessera_gql.policy.enums import AssetTier, Intent, OnSilence, ProposalStatus, Response
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.tables import Asset, Proposal, Team
 from tessera_gql.store.teams import TeamRef
@@ -20,6 +20,7 @@ from tessera_gql.workflows.change_sets import ChangeSetRef
 from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 from tests.conftest import FixedClock, statements
+from tests.workflows.test_silence import set_policy, set_tier, substitute
 from tests.world import World, without
 
 KEY, URL = "github.com/shop/warehouse#17", "https://github.com/shop/warehouse/pull/17"
@@ -242,3 +243,85 @@ async def test_an_answer_takes_a_fixed_number_of_statements_for_each_table(world
     with statements(world.database) as of_many:
         await answer(world, reader)
     assert len(of_many) - len(of_few) <= 2 * 9, of_many
+
+
+async def notifications_of(world: World, *kinds: str) -> list[tuple[str, int, set[str]]]:
+    """The events of these kinds that have an audience: kind, number of proposals, and names of the teams."""
+    names = {str(team.id): team.name for team in await world.rows(Team)}
+    return [
+        (event.kind, event.payload.get("proposal_count", 1), {names[team] for team in event.teams})
+        for event in await world.events()
+        if event.kind in kinds and event.teams
+    ]
+
+
+TIMED = ("SILENCE_COUNTED", "ACKNOWLEDGMENT_ESCALATED", "MIGRATION_OVERDUE")
+TIMED_TOGETHER = ("CHANGE_SET_SILENCE_COUNTED", "CHANGE_SET_ASKS_ESCALATED", "CHANGE_SET_MIGRATIONS_OVERDUE")
+
+
+async def test_escalation_silence_and_overdue_migrations_are_one_notification_for_each_team(
+    world: World, clock: FixedClock
+) -> None:
+    migrant, boss = await world.team("migrant"), await world.team("boss")
+    _, assets, reader = await read_tables(world, 3, migrant)
+    await set_policy(world, AssetTier.HIGH, due_days=14, escalate_after_days=5, on_silence=OnSilence.BLOCK)
+    for asset in assets:
+        await set_tier(world, asset, AssetTier.HIGH)
+    await substitute(world, reader, escalation=boss)
+    rows = await ask(world, assets)
+    await answer(world, migrant, LATER, migration_deadline=clock.now + timedelta(days=10))
+    for days in (5, 5, 4):
+        clock.advance(days=days)
+        for _ in range(2):
+            await apply_due_deadlines(world.database)
+    assert await notifications_of(world, *TIMED, *TIMED_TOGETHER) == [
+        ("CHANGE_SET_ASKS_ESCALATED", 3, {"producers", "reader", "boss"}),
+        ("CHANGE_SET_MIGRATIONS_OVERDUE", 3, {"producers", "migrant"}),
+        ("CHANGE_SET_SILENCE_COUNTED", 3, {"producers", "reader", "boss"}),
+    ]
+    kinds = await world.kinds()
+    assert [kinds.count(kind) for kind in TIMED] == [3, 3, 3]
+    (event,) = [event for event in await world.events() if event.kind == "CHANGE_SET_SILENCE_COUNTED"]
+    assert (event.payload["on_silence"], event.payload["key"]) == ("BLOCK", KEY)
+    assert {*event.payload["proposals"]} == {str(row.id) for row in rows}
+    assert event.payload["tables"] == [asset.fqn for asset in assets]
+
+
+async def test_asks_of_a_change_set_that_become_due_within_minutes_are_one_notification(
+    world: World, clock: FixedClock
+) -> None:
+    _, assets, _ = await read_tables(world, 3)
+    await set_policy(world, AssetTier.HIGH, due_days=14, on_silence=OnSilence.APPROVE)
+    for asset in assets:
+        await set_tier(world, asset, AssetTier.HIGH)
+    for asset in assets:
+        await ask(world, [asset])
+        clock.advance(seconds=50)
+    clock.advance(days=14, seconds=-150)
+    statuses_seen: list[int] = []
+    for _ in range(5):
+        await apply_due_deadlines(world.database)
+        rows = [row for asset in assets for row in await world.proposals_of(asset)]
+        statuses_seen.append((await statuses(world, rows)).count(ProposalStatus.APPROVED))
+        clock.advance(seconds=50)
+    assert statuses_seen == [0, 0, 3, 3, 3]
+    assert [event[:2] for event in await notifications_of(world, *TIMED_TOGETHER)] == [
+        ("CHANGE_SET_SILENCE_COUNTED", 3)
+    ]
+
+
+async def test_an_answer_that_finds_silence_first_notifies_of_that(world: World, clock: FixedClock) -> None:
+    late = await world.team("late")
+    _, assets, _ = await read_tables(world, 2, late)
+    await set_policy(world, AssetTier.HIGH, due_days=14, on_silence=OnSilence.BLOCK)
+    for asset in assets:
+        await set_tier(world, asset, AssetTier.HIGH)
+    rows = await ask(world, assets)
+    clock.advance(days=15)
+    await world.answer(rows[0], late, YES)
+    await apply_due_deadlines(world.database)
+    notifications = await notifications_of(world, *TIMED_TOGETHER)
+    assert sorted((count, sorted(names)) for _, count, names in notifications) == [
+        *[(1, ["late", "producers"])] * 2,
+        *[(1, ["producers", "reader"])] * 2,
+    ]

@@ -7,9 +7,10 @@ from tessera_gql.policy.enums import AssetTier, OnSilence, ProposalStatus, Respo
 from tessera_gql.store.tables import Asset, Proposal, Team
 from tessera_gql.workflows.change_set_notifications import INTERRUPTED_AFTER
 from tessera_gql.workflows.change_sets import ChangeSetRequest
+from tessera_gql.workflows.dbt.report import SyncOutcome
 from tests.conftest import FixedClock
 from tests.formats.manifests import manifest
-from tests.workflows.dbt_syncs import ask, team_table
+from tests.workflows.dbt_syncs import ask, run_sync, team_table
 from tests.workflows.test_dbt_batches import NAMES, NARROW, ask_step, begin_ask, begin_sync, read_by_growth, sync_step
 from tests.workflows.test_silence import DUE, set_policy, set_tier
 from tests.world import World
@@ -82,7 +83,7 @@ async def test_an_answer_before_the_notification_makes_that_needless(world: Worl
     await world.answer((await world.proposals_of((await world.rows(Asset))[0]))[0], growth, Response.APPROVED)
     clock.advance(minutes=5)
     await apply_due_deadlines(world.database)
-    assert await counts(world) == []
+    assert (await counts(world), await counts(world, CARRIED)) == ([], [])
 
 
 async def test_a_sync_in_several_transactions_notifies_once(world: World) -> None:
@@ -114,3 +115,18 @@ async def test_a_reader_that_registers_later_is_notified_at_once(world: World) -
     for asset in (await world.rows(Asset))[:2]:
         await world.register(asset, late, "total")
     assert await counts(world) == [STEPS, 1, 1]
+
+
+async def test_answers_that_hold_for_what_is_published_at_once_are_one_notification(world: World) -> None:
+    await read_by_growth(world)
+    await ask(world, NARROW)
+    [growth] = [team for team in await world.rows(Team) if team.name == "growth"]
+    for asset in await world.rows(Asset):
+        await world.answer((await world.proposals_of(asset))[0], growth, Response.APPROVED)
+    await world.withdraw_change_set("org/shop#1")
+    before = (await world.events())[-1].sequence
+    report = await run_sync(world, NARROW, change_set=ChangeSetRequest("org/shop#2"))
+    assert {model.outcome for model in report.models} == {SyncOutcome.PUBLISHED}
+    (event,) = [event for event in await world.events(before) if event.kind == CARRIED]
+    assert (event.teams, event.payload["proposal_count"]) == ([str(growth.id)], STEPS)
+    assert REQUESTED not in await world.kinds(before)

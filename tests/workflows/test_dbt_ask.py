@@ -9,11 +9,13 @@ from tessera_gql.errors import Forbidden
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.enums import ProposalStatus, Response
 from tessera_gql.store.tables import ChangeSet, Proposal
+from tessera_gql.workflows.change_sets import ChangeSetRequest
 from tessera_gql.workflows.dbt.options import Purpose
 from tessera_gql.workflows.dbt.report import SyncOutcome
-from tests.conftest import FixedClock
+from tests.conftest import START, FixedClock
 from tests.formats.manifests import manifest
 from tests.workflows.dbt_syncs import ask, asset_at, find_readers, plan, reading, run_sync, states, team_table
+from tests.workflows.usage_logs import import_log, log_of, map_principal, usage_source
 from tests.world import World
 
 FQN = "analytics.core.orders"
@@ -187,3 +189,45 @@ async def test_a_key_that_only_reads_asks_nobody(world: World) -> None:
     with pytest.raises(Forbidden):
         await ask(world, manifest(NARROW, OTHER), actor=Actor("fork", scopes=frozenset({Scope.READ})))
     assert await world.size() == size
+
+
+async def quiet_reader(world: World, clock: FixedClock) -> None:
+    """Ask growth, which reads `orders.total` daily and migrates, until its reads have been quiet for long enough."""
+    await synced(world)
+    await usage_source(world)
+    await map_principal(world, "bob", world.consumers[0])
+    reads = [("bob", "total", START + timedelta(days=number)) for number in range(1, 11)]
+    clock.advance(days=11)
+    await import_log(world, log_of(*reads, asset=FQN), covers=(START, clock.now))
+    await ask(world, manifest(NARROW, OTHER))
+    (proposal,) = await world.rows(Proposal)
+    await world.answer(proposal, world.consumers[0], Response.MIGRATING, clock.now + timedelta(days=60))
+    start = clock.now
+    clock.advance(days=16)
+    await import_log(world, log_of(asset=FQN), covers=(start, clock.now))
+    assert await world.asked(proposal) == set()
+
+
+async def test_an_impact_asks_no_team_whose_migration_is_proven(world: World, clock: FixedClock) -> None:
+    await quiet_reader(world, clock)
+    for nodes in ((NARROW, OTHER), (team_table("orders", "shop", "id"), OTHER)):
+        for purpose in (Purpose.IMPACT, Purpose.ASK):
+            options = {"change_set": ChangeSetRequest("org/shop#1")}
+            impact = await plan(world, manifest(*nodes), purpose=purpose, **options)
+            assert states(impact) == {"orders": "UNREAD"}
+            assert impact.tables[FQN].affected.asked == {}
+            assert impact.tables[FQN].affected.informed == {world.consumers[0].id}
+
+
+async def test_an_impact_asks_a_proven_team_that_is_about_to_read_again(world: World, clock: FixedClock) -> None:
+    await quiet_reader(world, clock)
+    report = reading("report", "growth", "total")
+    impact = await plan(world, manifest(NARROW, OTHER, report), purpose=Purpose.IMPACT)
+    assert states(impact)["orders"] == "ASK"
+    assert impact.tables[FQN].affected.asked.keys() == {world.consumers[0].id}
+
+
+async def test_a_sync_releases_what_only_a_proven_team_was_registered_for(world: World, clock: FixedClock) -> None:
+    await quiet_reader(world, clock)
+    report = await run_sync(world, manifest(team_table("orders", "shop", "id"), OTHER), supersede=True)
+    assert [model.outcome for model in report.models if model.fqn == FQN] == [SyncOutcome.PUBLISHED]

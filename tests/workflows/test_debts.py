@@ -7,12 +7,14 @@ import pytest
 
 from tessera_gql.errors import Conflict, Forbidden
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
-from tessera_gql.policy.enums import DebtKind, Evidence, Outcome, Response
+from tessera_gql.policy.enums import DebtKind, Evidence, Outcome, ProposalStatus, Response
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Asset, Debt, Registration
-from tessera_gql.workflows import debts, registrations
+from tessera_gql.workflows import debt_answers, registrations
 from tessera_gql.workflows.debts import MAX_LISTED
 from tests.conftest import statements
+from tests.workflows.test_archiving import archive_team
+from tests.workflows.test_lineage_asks import chain, link
 from tests.world import ORDERS, World, adding, without
 
 REMOVED, UNKNOWN, FORCED = DebtKind.REMOVED_FIELD, DebtKind.UNKNOWN_FIELD, DebtKind.FORCED
@@ -31,7 +33,12 @@ async def correct(world: World, row: Registration, *fields: str) -> Registration
 
 async def acknowledge(world: World, debt: Debt, actor: Actor = ANONYMOUS, notes: str | None = None) -> Debt:
     async with world.database.write() as session:
-        return await debts.acknowledge(session, actor, debt.id, notes=notes)
+        return await debt_answers.acknowledge(session, actor, debt.id, notes=notes)
+
+
+async def acknowledge_all(world: World) -> None:
+    for debt in await open_debts(world, FORCED):
+        await acknowledge(world, debt)
 
 
 async def open_debts(world: World, kind: DebtKind | None = None) -> list[Debt]:
@@ -293,3 +300,90 @@ async def test_debts_cost_as_many_statements_for_many_readers_as_for_one(
     with statements(database) as texts:
         await world.publish(asset, ORDERS)
     assert len([text for text in texts if "debts" in text]) == 2
+
+
+async def test_a_team_with_a_forced_debt_reads_what_changed_until_it_answers(world: World) -> None:
+    asset = await world.published()
+    owing, bystander = await world.team("owing"), await world.team("bystander")
+    row = await world.register(asset, owing, "note")
+    await world.register(asset, bystander, "total")
+    note_as_number = adding("note", {"type": "number"})
+    await force(world, asset, note_as_number)
+    await world.unregister(row)
+    proposal = (await world.publish(asset, without("note"))).proposal
+    assert proposal is not None
+    assert await world.asked(proposal) == {owing.id}
+    total_proposal = (await world.publish(asset, without("total", schema=note_as_number), supersede=True)).proposal
+    assert total_proposal is not None
+    assert await world.asked(total_proposal) == {bystander.id}
+    event = [event for event in await world.events() if event.kind == "PROPOSAL_OPENED"][-1]
+    assert event.payload["informed"] == [str(owing.id)]
+    proposal = (await world.publish(asset, without("note"), supersede=True)).proposal
+    assert proposal is not None
+    await acknowledge_all(world)
+    assert await world.asked(proposal) == set()
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED
+
+
+async def test_a_forced_debt_of_a_removed_field_matters_again_only_if_that_field_comes_back(world: World) -> None:
+    asset = await world.published(schema=adding("address", ADDRESS))
+    owing = await world.team("owing")
+    row = await world.register(asset, owing, "address.zip")
+    city = adding("address", {"type": "object", "properties": {"city": {"type": "string"}}})
+    await force(world, asset, city)
+    await world.unregister(row)
+    assert await asked(world, asset, ORDERS) == set()
+    await world.publish(asset, adding("address", ADDRESS))
+    assert await asked(world, asset, ORDERS) == {owing.id}
+    assert await asked(world, asset, city) == {owing.id}
+
+
+async def test_a_forced_rename_is_a_debt_of_both_names(world: World) -> None:
+    asset = await world.published()
+    owing = await world.team("owing")
+    row = await world.register(asset, owing, "note")
+    renamed = adding("order_note", {"type": ["string", "null"]}, schema=without("note"))
+    await force(world, asset, renamed)
+    assert [debt.path for debt in await open_debts(world, FORCED)] == ["order_note"]
+    await world.unregister(row)
+    assert await asked(world, asset, without("note")) == {owing.id}
+    await world.publish(asset, adding("note", schema=renamed))
+    assert await asked(world, asset, renamed) == {owing.id}
+
+
+async def test_a_forced_debt_of_the_whole_asset_concerns_only_changes_of_all_of_it(world: World) -> None:
+    asset = await world.published()
+    owing = await world.team("owing")
+    row = await world.register(asset, owing, "note")
+    await force(world, asset, {**ORDERS, "minProperties": 3})
+    await world.unregister(row)
+    assert await asked(world, asset, without("note")) == set()
+    await world.publish(asset, without("note"))
+    proposal = (await world.propose_retirement(asset)).proposal
+    assert await world.asked(proposal) == {owing.id}
+
+
+async def test_a_forced_debt_is_a_reader_of_a_table_on_the_way(world: World) -> None:
+    orders, staging, _, finance = await chain(world)
+    await link(world, orders, staging, ("note", "note"))
+    row = await world.register(staging, finance, "note")
+    proposal = (await world.publish(orders, without("note"))).proposal
+    assert proposal is not None
+    await world.answer(proposal, finance, Response.APPROVED)
+    await force(world, staging, adding("note", {"type": "number"}))
+    await world.unregister(row)
+    assert await world.asked(proposal) == {finance.id}
+    await acknowledge_all(world)
+    assert await world.asked(proposal) == set()
+
+
+async def test_a_team_with_a_forced_debt_is_not_archived(world: World) -> None:
+    asset = await world.published()
+    owing = await world.team("owing")
+    row = await world.register(asset, owing, "note")
+    await force(world, asset, without("note"))
+    await world.unregister(row)
+    with pytest.raises(Conflict, match=r"it has not answered a forced publish of analytics\.core\.orders"):
+        await archive_team(world, owing)
+    await acknowledge_all(world)
+    assert (await archive_team(world, owing)).archived_at is not None

@@ -11,10 +11,11 @@ from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.deprecation import DeprecationTerms
 from tessera_gql.policy.enums import DeprecationOrigin, OnSilence, ProposalStatus, Response
 from tessera_gql.store.assets import AssetRef
-from tessera_gql.store.tables import Asset, Deprecation, Team
+from tessera_gql.store.tables import Asset, Deprecation, EventRow, Team
 from tessera_gql.workflows.deprecations import DeprecationRequest, deprecate, end_deprecation, load_warnings
 from tessera_gql.workflows.replacements import load_replacement_warnings
-from tests.conftest import FixedClock
+from tests.conftest import FixedClock, statements
+from tests.workflows.test_lineage_asks import chain, link
 from tests.world import ORDERS, World, adding, without
 
 FQN = "analytics.core.orders"
@@ -300,3 +301,90 @@ async def test_a_replacement_that_looks_like_a_name_and_names_nothing_is_warned_
     async with world.database.read() as session:
         warnings = await load_replacement_warnings(session, asset, replacement)
     assert [warning in text for text in warnings] == [True] * bool(warning)
+
+
+async def downstream_events(world: World) -> dict[str, EventRow]:
+    """The notifications of teams behind other tables, by the name of the team, of which each has one."""
+    names = {str(team.id): team.name for team in await world.rows(Team)}
+    rows = [event for event in await world.events() if event.kind == "DOWNSTREAM_DEPRECATION_DECLARED"]
+    by_name = {names[event.payload["team_id"]]: event for event in rows}
+    assert len(by_name) == len(rows)
+    assert all(event.teams == [event.payload["team_id"]] for event in rows)
+    return by_name
+
+
+async def test_who_reads_a_deprecated_field_by_way_of_other_tables_is_informed_once_with_the_way(world: World) -> None:
+    orders, staging, _, finance = await chain(world)
+    growth, board, direct, total_reader = [await world.team(name) for name in ("growth", "board", "direct", "other")]
+    report = await world.asset("growth.report", growth)
+    await world.publish(report)
+    await link(world, orders, staging, ("note", "total"))
+    await link(world, staging, report, ("total", "customer_id"), ("note", "note"))
+    await world.register(staging, finance, "total")
+    await world.register(report, board, "customer_id")
+    await world.register(report, total_reader, "note")
+    for asset, column in ((orders, "note"), (staging, "total")):
+        await world.register(asset, direct, column)
+    (row,) = await announce(world, orders, "note", replacement="comment")
+    events = await downstream_events(world)
+    assert {name: event.payload["routes"] for name, event in events.items()} == {
+        "finance": ["analytics.core.orders.note → staging.orders.total"],
+        "growth": ["analytics.core.orders.note → staging.orders.total → growth.report.customer_id"],
+        "board": ["analytics.core.orders.note → staging.orders.total → growth.report.customer_id"],
+    }
+    event = events["board"]
+    assert event.payload | {"routes": []} == {
+        "team_id": str(board.id),
+        "count": 1,
+        "deprecations": [str(row.id)],
+        "paths": ["note"],
+        "routes": [],
+    }
+    assert event.asset_id == orders.id
+    await announce(world, orders, "note", replacement="remark")
+    assert await downstream_events(world) == events
+
+
+async def test_a_deprecation_of_several_fields_informs_a_team_behind_other_tables_once(world: World) -> None:
+    orders, staging, _, finance = await chain(world)
+    await link(world, orders, staging, ("note", "note"), ("total", "total"))
+    await world.register(staging, finance)
+    await announce(world, orders, "note", "total", "customer_id")
+    (event,) = (await downstream_events(world)).values()
+    assert (event.payload["count"], {*event.payload["paths"]}) == (2, {"note", "total"})
+
+
+async def test_a_deprecated_asset_reaches_every_reader_of_what_is_made_from_it_also_by_unknown_lineage(
+    world: World,
+) -> None:
+    orders, staging, marts, finance = await chain(world)
+    await link(world, orders, staging, ("note", "note"))
+    await link(world, staging, marts)
+    await world.register(marts, finance, "total")
+    await world.register(staging, await world.team("other"), "total")
+    await announce(world, orders)
+    events = await downstream_events(world)
+    assert {name: event.payload["routes"] for name, event in events.items()} == {
+        "finance": ["analytics.core.orders → staging.orders.note → marts.orders.total (lineage unknown)"]
+    }
+
+
+async def test_a_deprecation_of_what_only_its_owner_reads_informs_nobody_downstream(world: World) -> None:
+    orders, staging, _, _ = await chain(world)
+    await link(world, orders, staging, ("note", "note"))
+    await announce(world, orders, "note")
+    assert await downstream_events(world) == {}
+
+
+@pytest.mark.parametrize("readers", [1, 8])
+async def test_informing_downstream_costs_as_many_statements_for_many_readers_as_for_one(
+    world: World, readers: int
+) -> None:
+    orders, staging, _, _ = await chain(world)
+    await link(world, orders, staging, ("note", "note"))
+    for number in range(readers):
+        await world.register(staging, await world.team(f"reader-{number}"), "note")
+    with statements(world.database) as texts:
+        await announce(world, orders, "note")
+    assert len(await downstream_events(world)) == readers
+    assert len(texts) <= 30, len(texts)

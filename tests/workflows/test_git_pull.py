@@ -12,18 +12,27 @@ from tessera_gql.policy.enums import Response
 from tessera_gql.store import assets
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
+from tessera_gql.store.tables import Team
 from tessera_gql.workflows.git import folder as git_folder
 from tessera_gql.workflows.git.state import PullResult
 from tests.workflows.git_folders import ORDERS_FILE, pull, push
+from tests.workflows.test_lineage_asks import chain, link, propose
 from tests.world import ORDERS, World, adding, without
 
 
-def edit(folder: Path, **changes: Any) -> None:
-    """Change values in the file of `analytics.core.orders`."""
-    path = folder / ORDERS_FILE
+def edit(folder: Path, asset: str = "analytics.core.orders", /, **changes: Any) -> None:
+    """Change values in the file of an asset."""
+    path = folder / f"assets/{asset}.yaml"
     file = git_files.parse_file(path.read_text())
     assert isinstance(file, git_files.AssetFile)
     path.write_text(git_files.render_file(git_files.AssetFile(**(vars(file) | changes))))
+
+
+def registrations_of(folder: Path, fqn: str, **changes: Any) -> tuple[git_files.RegistrationEntry, ...]:
+    """The registrations in the file of an asset, with changed values."""
+    file = git_files.parse_file((folder / f"assets/{fqn}.yaml").read_text())
+    assert isinstance(file, git_files.AssetFile)
+    return tuple(git_files.RegistrationEntry(**(vars(entry) | changes)) for entry in file.registrations)
 
 
 def newer(folder: Path, schema: Any, version: str, **changes: Any) -> None:
@@ -99,6 +108,55 @@ async def test_a_consumer_in_a_file_is_asked_by_the_open_proposal(world: World, 
     assert (await pull(world.database, tmp_path)).registrations_created == 1
     assert late.id in await world.asked(proposal)
     await world.answer(proposal, late, Response.BLOCKED)
+
+
+async def test_a_consumer_in_a_file_is_asked_by_the_open_proposal_of_a_source(world: World, tmp_path: Path) -> None:
+    orders, staging, _, finance = await chain(world)
+    (owner,) = [team for team in await world.rows(Team) if team.id == orders.owner_team_id]
+    bare = await world.asset("staging.bare", owner)
+    for asset in (staging, bare):
+        await link(world, orders, asset, ("note", "note"))
+        await world.register(asset, finance, "total")
+    proposal = await propose(world, orders, "note")
+    assert await world.asked(proposal) == set()
+    await world.team("late")
+    await push(world.database, tmp_path)
+    for asset, consumers in ((staging, ("finance",)), (bare, ("finance", "late"))):
+        entries = registrations_of(tmp_path, asset.fqn, fields=("note",))
+        further = [git_files.RegistrationEntry(**(vars(entries[0]) | {"consumer": name})) for name in consumers[1:]]
+        edit(tmp_path, asset.fqn, registrations=(*entries, *further))
+        await pull(world.database, tmp_path)
+        names = {team.id: team.name for team in await world.rows(Team)}
+        assert {names[team] for team in await world.asked(proposal)} == {*consumers}
+    for asset in (staging, bare):
+        edit(tmp_path, asset.fqn, registrations=registrations_of(tmp_path, asset.fqn, fields=("total",)))
+    await pull(world.database, tmp_path)
+    assert await world.asked(proposal) == set()
+    proofs = [row.released_by for row in await world.acknowledgments(proposal)]
+    assert {(proof or {})["kind"] for proof in proofs} == {"REGISTRATION"}
+
+
+async def test_what_one_registration_of_a_file_no_longer_reads_and_another_one_does_is_still_asked(
+    world: World, tmp_path: Path
+) -> None:
+    asset = await world.published()
+    finance = await world.team("finance")
+    reports = [await world.asset(f"finance.report_{number}", finance) for number in range(2)]
+    for report, column in zip(reports, ("note", "total"), strict=True):
+        await world.register(asset, finance, column, via=report)
+    proposal = await propose(world, asset, "note")
+    await world.answer(proposal, finance, Response.APPROVED)
+    await push(world.database, tmp_path)
+    entries = registrations_of(tmp_path, asset.fqn)
+    swapped = [
+        git_files.RegistrationEntry(**(vars(entry) | {"fields": peer.fields}))
+        for entry, peer in zip(entries, reversed(entries), strict=True)
+    ]
+    edit(tmp_path, registrations=tuple(swapped))
+    assert (await pull(world.database, tmp_path)).registrations_updated == 2
+    (row,) = await world.acknowledgments(proposal)
+    assert (row.response, row.released_at) == (Response.APPROVED, None)
+    assert "ACKNOWLEDGMENT_RELEASED" not in await world.kinds()
 
 
 async def test_descriptions_owners_and_readings_follow_the_files(world: World, tmp_path: Path) -> None:

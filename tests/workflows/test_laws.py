@@ -43,7 +43,7 @@ from tessera_gql.store.tables import (
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import assets as asset_verbs
 from tessera_gql.workflows import change_sets as change_set_verbs
-from tessera_gql.workflows import debts as debt_verbs
+from tessera_gql.workflows import debt_answers as debt_verbs
 from tessera_gql.workflows import impact
 from tessera_gql.workflows import proposals as proposal_verbs
 from tessera_gql.workflows import registrations as registration_verbs

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tessera_gql.policy.enums import ColumnEdgeKind, DependencyType, Intent, ProposalStatus
+from tessera_gql.policy.enums import ColumnEdgeKind, DependencyType, Intent, ProposalStatus, Response
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.tables import Asset, ColumnEdge, Proposal, Team
 from tessera_gql.store.teams import TeamRef
@@ -203,3 +203,36 @@ async def test_an_edge_that_closes_a_cycle_updates_the_proposal_of_its_target(wo
     assert await world.asked(proposal) == set()
     await link(world, staging, orders)
     assert await world.asked(proposal) == {finance.id}
+
+
+async def test_who_reads_all_of_a_table_is_asked_again_when_it_reads_a_table_made_from_it(world: World) -> None:
+    orders, staging, _, finance = await chain(world)
+    await world.register(orders, finance)
+    proposal = await propose(world, orders, "note")
+    await world.answer(proposal, finance, Response.APPROVED)
+    assert await reads_of(world, proposal) == [None]
+    await link(world, orders, staging, ("note", "note"))
+    await world.register(staging, finance, "note")
+    (row,) = await world.acknowledgments(proposal)
+    assert row.response is None
+    (reads,) = await reads_of(world, proposal)
+    assert reads is not None
+    assert [*reads.values()] == [["", f"{staging.id}:note"]]
+    await world.answer(proposal, finance, Response.APPROVED)
+    await world.withdraw(proposal)
+    again = await propose(world, orders, "note")
+    (row,) = await world.acknowledgments(again)
+    assert row.response is Response.APPROVED
+
+
+async def test_who_reads_all_of_a_table_is_not_asked_again_for_a_table_that_does_not_read_the_change(
+    world: World,
+) -> None:
+    orders, staging, _, finance = await chain(world)
+    await world.register(orders, finance)
+    proposal = await propose(world, orders, "note")
+    await world.answer(proposal, finance, Response.APPROVED)
+    await link(world, orders, staging, ("total", "total"))
+    await world.register(staging, finance, "note")
+    (row,) = await world.acknowledgments(proposal)
+    assert (row.response, row.reads) == (Response.APPROVED, None)

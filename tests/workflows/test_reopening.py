@@ -3,9 +3,11 @@
 from tessera_gql.formats import dbt
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.policy.enums import Intent, ProposalStatus, Response
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store.tables import Asset, Proposal, Team
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.dbt.options import SyncOptions
+from tessera_gql.workflows.dbt.report import SyncReport
 from tessera_gql.workflows.dbt.sync import sync_manifest
 from tests.formats.manifests import manifest, source
 from tests.workflows.dbt_syncs import of_project, team_table
@@ -14,7 +16,7 @@ from tests.world import World, adding, without
 LIMITED = "REOPENING_LIMITED"
 
 
-async def sync(world: World, team: Team, *columns: str, actor: Actor | None = None) -> None:
+async def sync(world: World, team: Team, *columns: str, actor: Actor | None = None) -> SyncReport:
     """Sync the manifest of a team that has one report, which reads these columns of the table, or none."""
     reads = {"nodes": ["source.shop.orders"] if columns else []}
     query = f"select {', '.join(columns)} from analytics.core.orders" if columns else "select 1 as id"
@@ -22,7 +24,7 @@ async def sync(world: World, team: Team, *columns: str, actor: Actor | None = No
     parsed = dbt.parse_manifest(of_project(manifest(source("orders"), report), team.name))
     async with world.database.write() as session:
         key = Actor(team.name, team.id, frozenset({Scope.READ, Scope.WRITE}))
-        await sync_manifest(session, actor or key, parsed, SyncOptions(owner=TeamRef(id=team.id)))
+        return await sync_manifest(session, actor or key, parsed, SyncOptions(owner=TeamRef(id=team.id)))
 
 
 async def reopened(world: World) -> tuple[Asset, Proposal, Team]:
@@ -49,13 +51,16 @@ async def is_asked(world: World, proposal: Proposal, team: Team) -> bool:
 
 async def test_a_sync_that_reads_again_is_written_and_its_team_informed_but_not_asked(world: World) -> None:
     _, proposal, team = await reopened(world)
-    await sync(world, team, "note")
+    report = await sync(world, team, "note")
+    (warning,) = report.warnings
+    assert warning.startswith("late reads again what the approved proposal of analytics.core.orders breaks (")
+    assert encode_global_id("Proposal", proposal.id) in warning
     assert team.id in {row.consumer_team_id for row in await world.registrations()}
     assert not await is_asked(world, proposal, team)
     assert await status(world, proposal) is ProposalStatus.APPROVED
     [event] = [item for item in await world.events() if item.kind == LIMITED]
     assert str(team.id) in event.teams
-    await sync(world, team, "note", "total")
+    assert (await sync(world, team, "note", "total")).warnings == ()
     assert (await world.kinds()).count(LIMITED) == 1
 
 

@@ -9,16 +9,19 @@ from uuid import UUID
 from tessera_gql.diff import Change
 from tessera_gql.policy.affected_teams import AffectedTeams, FieldReader, find_affected_teams
 from tessera_gql.policy.lineage_walk import AssetEdge, ColumnLink, LineageWalk, OwnLineage, add_lineage, list_family
-from tessera_gql.store import column_edges, debts, registrations, usage
+from tessera_gql.store import column_edges, registrations, usage
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Registration
 from tessera_gql.workflows.affected_teams import to_links
 from tessera_gql.workflows.dbt.column_lineage import Edge, combine_edges, read_all
 from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
 from tessera_gql.workflows.dbt.readers import TableReader
+from tessera_gql.workflows.readers import load_reader_debts
 
 OBSERVED = "observed reads"
 """The purpose of readers that a usage source has seen."""
+UNANSWERED = "a forced publish that it has not answered"
+"""The purpose of teams that are readers because of a debt."""
 Links = Mapping[tuple[UUID, UUID], Sequence[ColumnLink]]
 
 
@@ -61,19 +64,21 @@ async def load_plan_lineage(session: Session, plan: ManifestPlan, asset_ids: Seq
     family = sorted(list_family(asset_ids, edges))
     links: Links = to_links(await column_edges.list_by_sources(session, family)) if edges else {}
     rows = await registrations.list_live(session, family)
-    path_debts = await debts.load_open_path_debts(session, family)
+    known_debts = await load_reader_debts(session, family)
     live: dict[UUID, list[Registration]] = defaultdict(list)
     for row in rows:
         live[row.asset_id].append(row)
     changes = plan.registrations.split()
     readers = {
-        asset: changes[asset].apply_to(asset, live[asset], path_debts.to_reader)
+        asset: changes[asset].apply_to(asset, live[asset], known_debts.to_reader)
         if asset in changes
-        else [TableReader(row.consumer_team_id, path_debts.to_reader(row).fields, row.purpose) for row in live[asset]]
+        else [TableReader.of(known_debts.to_reader(row), row.purpose) for row in live[asset]]
         for asset in family
     }
     for asset, observed in (await usage.load_observed_readers(session, family)).items():
-        readers[asset] += [TableReader(item.team_id, item.fields, OBSERVED) for item in observed]
+        readers[asset] += [TableReader.of(item, OBSERVED) for item in observed]
+    for asset, forced in known_debts.forced.items():
+        readers[asset] += [TableReader.of(item, UNANSWERED) for item in forced]
     field_readers: dict[UUID, list[FieldReader]] = {
         asset: [reader.field_reader for reader in items] for asset, items in readers.items()
     }

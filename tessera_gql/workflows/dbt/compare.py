@@ -33,11 +33,12 @@ from tessera_gql.workflows.dbt.deprecations import find_deprecated_reads, load_d
 from tessera_gql.workflows.dbt.lineage import compare_lineage, find_pairs
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
-from tessera_gql.workflows.dbt.readers import Consumers
+from tessera_gql.workflows.dbt.readers import Consumers, TableReader
 from tessera_gql.workflows.dbt.removals import TableShape, create_shape, describe_removals
 from tessera_gql.workflows.dbt.state import ManifestCache, contract_columns
 from tessera_gql.workflows.open_proposals import is_agreed
 from tessera_gql.workflows.proposal_bases import find_stale_reason
+from tessera_gql.workflows.quiet_proofs import PossibleAsk, exclude_all_proven
 
 
 async def plan_manifest(
@@ -255,23 +256,47 @@ class _Comparison:
         compatible = {
             plan.ids[fqn] for fqn, table in plan.tables.items() if fqn in plan.ids and not table.judgement.breaking
         }
+        affected: list[tuple[TablePlan, UUID, ProposalFit | None]] = []
         for table in breaking:
             if table.asset_id is not None:
                 rows = by_proposal.get(table.proposal.id, []) if table.proposal else []
                 answered = replace(table, acknowledgments=tuple(rows))
-                plan.tables[table.fqn] = await self._decide(answered, table.asset_id, own_lineage, compatible)
+                teams = self._find_teams(answered, own_lineage, compatible)
+                affected.append((teams, table.asset_id, await self._fit_proposal(answered)))
+        for table, asset, fit in await self._exclude_proven(affected):
+            plan.tables[table.fqn] = await self._decide(table, asset, fit, own_lineage.readers.get(asset, ()))
 
-    async def _decide(
-        self, table: TablePlan, asset: UUID, own_lineage: PlanLineage, compatible: Collection[UUID]
-    ) -> TablePlan:
+    async def _exclude_proven(
+        self, affected: Sequence[tuple[TablePlan, UUID, ProposalFit | None]]
+    ) -> list[tuple[TablePlan, UUID, ProposalFit | None]]:
+        """Leave out the teams that observed reads have released, as a publish does; they are informed."""
+        asks = [
+            PossibleAsk(
+                asset, table.judgement.breaking, table.affected.asked, is_new=fit is None or not fit.has_same_terms
+            )
+            for table, asset, fit in affected
+        ]
+        new_readers = {(asset, team) for asset, team, _ in self.plan.registrations.created}
+        proven = await exclude_all_proven(self.session, asks, new_readers)
+        results: list[tuple[TablePlan, UUID, ProposalFit | None]] = []
+        for (table, asset, fit), ask in zip(affected, proven, strict=True):
+            teams = AffectedTeams(ask.asked, table.affected.informed | ask.released.keys())
+            results.append((replace(table, affected=teams), asset, fit))
+        return results
+
+    def _find_teams(self, table: TablePlan, own_lineage: PlanLineage, compatible: Collection[UUID]) -> TablePlan:
+        """Find the teams that a table affects, before a look at observed reads."""
         owner = self._owner_of(table)
         is_sync = self.plan.purpose.is_sync
         unaffected = frozenset[UUID]() if is_sync else own_lineage.find_unaffected(table, owner, compatible)
-        teams = own_lineage.find_teams(table, owner, unaffected)
-        readers = own_lineage.readers.get(asset, ())
+        return replace(table, affected=own_lineage.find_teams(table, owner, unaffected), unaffected=unaffected)
+
+    async def _decide(
+        self, table: TablePlan, asset: UUID, fit: ProposalFit | None, readers: Sequence[TableReader]
+    ) -> TablePlan:
+        owner, teams = self._owner_of(table), table.affected
         downstream = await lineage.load_downstream_team_ids(self.session, asset)
         informed = (teams.informed | downstream).difference(teams.asked, {owner})
-        fit = await self._fit_proposal(table)
         state = decide_breaking_state(teams.asked, fit)
         reason = table.reason
         if state is TableState.CONFLICT and table.proposal is not None:
@@ -282,7 +307,6 @@ class _Comparison:
             affected=AffectedTeams(teams.asked, informed),
             readers=tuple(reader for reader in readers if reader.team_id != owner),
             reason=reason,
-            unaffected=unaffected,
         )
 
     async def _describe_conflict(self, proposal: Proposal) -> str:

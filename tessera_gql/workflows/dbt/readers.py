@@ -65,15 +65,23 @@ class DbtRegistration:
 
 @dataclass(frozen=True)
 class TableReader:
-    """A reader of a table after the sync: its team, what it reads (None: everything), and what for."""
+    """A reader of a table after the sync: its team, what it reads (None: everything), and what for.
+
+    No contract has its `removed_fields` any more.
+    """
 
     team_id: UUID
     fields: tuple[str, ...] | None
     purpose: str | None
+    removed_fields: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, reader: FieldReader, purpose: str | None) -> "TableReader":
+        return cls(reader.team_id, reader.fields, purpose, reader.removed_fields)
 
     @property
     def field_reader(self) -> FieldReader:
-        return FieldReader(self.team_id, self.fields)
+        return FieldReader(self.team_id, self.fields, self.removed_fields)
 
 
 @dataclass
@@ -243,7 +251,7 @@ class RegistrationChanges:
             if row.id in new_fields:
                 readers.append(TableReader(row.consumer_team_id, new_fields[row.id].fields, new_fields[row.id].purpose))
             elif row.id not in ended_ids:
-                readers.append(TableReader(row.consumer_team_id, to_reader(row).fields, row.purpose))
+                readers.append(TableReader.of(to_reader(row), row.purpose))
         return readers
 
 

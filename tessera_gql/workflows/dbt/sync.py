@@ -53,6 +53,7 @@ from tessera_gql.workflows.dbt.sync_progress import SyncProgress
 from tessera_gql.workflows.labels import follow_manifest_labels
 from tessera_gql.workflows.proposals import RetirementRequest, propose_retirement, withdraw
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
+from tessera_gql.workflows.reopening import describe_limited
 
 MODELS_PER_STEP = 100
 ASSETS_PER_STEP = 100
@@ -141,6 +142,7 @@ async def sync_batch(
     results, removals = dict(progress.results), dict(progress.removals)
     sync = _Sync(session, plan, report_progress, change_set, results, removals, set(plan.finished))
     is_complete = await run_steps(_sync_all(sync), batch)
+    sync.count(SyncReport([], warnings=tuple(await describe_limited(session))))
     _record_sync(sync, progress)
     plan = replace(sync.plan, finished=frozenset(sync.finished))
     asks = postpone_notifications(session, progress.asks, is_last=is_complete)

@@ -31,7 +31,6 @@ async def merge_contracts(state: PullState, files: Sequence[tuple[str, AssetFile
     present: dict[UUID, dict[str, Contract]] = defaultdict(dict)
     for row in await contracts.list_by_assets(state.session, ids(assets)):
         present[row.asset_id][row.version] = row
-    state.had_history = set(present)
     drafts: list[tuple[Asset, Contract | None, ContractDraft]] = []
     for (path, file), asset in zip(files, assets, strict=True):
         require_unique((path, entry.line, entry.version) for entry in file.contracts)

@@ -11,7 +11,15 @@ from tessera_gql.errors import Invalid
 from tessera_gql.formats.git_files import AssetFile, DependencyEntry, GitFile, PolicyFile, RegistrationEntry, TeamFile
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Actor
-from tessera_gql.policy.enums import AssetTier, DependencyType, Evidence, LabelOrigin, RegistrationStatus, ResourceType
+from tessera_gql.policy.enums import (
+    AssetTier,
+    DependencyType,
+    Evidence,
+    LabelOrigin,
+    RegistrationStatus,
+    ReleaseKind,
+    ResourceType,
+)
 from tessera_gql.policy.events import DependencyAdded
 from tessera_gql.policy.version import parse_version
 from tessera_gql.store import assets, labels, lineage, registrations, teams
@@ -23,8 +31,10 @@ from tessera_gql.workflows import archiving, dependencies
 from tessera_gql.workflows import assets as asset_verbs
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
+from tessera_gql.workflows.acknowledgment_requests import ReleaseEvidence
 from tessera_gql.workflows.affected_teams import lock_with_sources
 from tessera_gql.workflows.assets import AssetDetails
+from tessera_gql.workflows.debts import settle_corrected
 from tessera_gql.workflows.git import history
 from tessera_gql.workflows.git.announcements import merge_announcements
 from tessera_gql.workflows.git.policies import merge_policies
@@ -33,6 +43,9 @@ from tessera_gql.workflows.labels import set_labels
 from tessera_gql.workflows.proposal_lifecycle import update_upstream_proposals
 from tessera_gql.workflows.reopening import Registrants
 from tessera_gql.workflows.teams import DelegateChange, EscalationChange, SubstituteChanges
+
+PULL_EVIDENCE = ReleaseEvidence(ReleaseKind.REGISTRATION, "files pulled from git")
+"""The proof by which a registration in a file releases its team."""
 
 
 async def merge_files(session: Session, actor: Actor, files: Sequence[tuple[str, GitFile]]) -> PullResult:
@@ -197,11 +210,15 @@ async def _update_tier(state: PullState, present: Asset, asset: Asset) -> None:
 
 
 async def _merge_registrations(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
-    """Insert new registrations as they were; in live ones, fields and purpose follow the file."""
+    """Insert new registrations as they were; in live ones, fields and purpose follow the file.
+
+    Open proposals follow all of them together, since what one registration no longer reads another one may.
+    """
     file_assets = [state.get_asset(file.fqn) for _, file in files]
     live = await registrations.list_live(state.session, [asset.id for asset in file_assets])
     present = {(row.asset_id, row.consumer_team_id, row.consumer_asset_id): row for row in live}
     new_rows: list[Registration] = []
+    changed_rows: list[Registration] = []
     for (path, file), asset in zip(files, file_assets, strict=True):
         require_unique(
             (path, entry.line, (teams.key(entry.consumer), assets.key(entry.consumer_asset or "")))
@@ -213,17 +230,18 @@ async def _merge_registrations(state: PullState, files: Sequence[tuple[str, Asse
                 before = present.get((asset.id, row.consumer_team_id, row.consumer_asset_id))
                 if before is None:
                     new_rows.append(row)
-                else:
-                    await _update_registration(state, before, row)
+                elif await _update_registration(state, before, row):
+                    changed_rows.append(row)
     await state.session.insert_all(new_rows, conflict_message="One of these teams registered at this moment.")
     state.count("registrations_created", len(new_rows))
     by_id = {asset.id: asset for asset in file_assets}
     for row in new_rows:
         registration_verbs.record_created(state.session, row, by_id[row.asset_id].owner_team_id)
-    if read_ids := {row.asset_id for row in new_rows if row.asset_id in state.had_history}:
-        team_ids = frozenset(row.consumer_team_id for row in new_rows)
+    if read_ids := {row.asset_id for row in [*new_rows, *changed_rows]}:
+        await settle_corrected(state.session, sorted(read_ids))
+        team_ids = frozenset(row.consumer_team_id for row in [*new_rows, *changed_rows])
         registrants = Registrants(team_ids, state.actor.is_admin, is_sync=True)
-        await update_upstream_proposals(state.session, read_ids, registrants=registrants, includes_assets=True)
+        await update_upstream_proposals(state.session, read_ids, PULL_EVIDENCE, registrants, includes_assets=True)
 
 
 def _to_registration(state: PullState, asset: Asset, entry: RegistrationEntry) -> Registration:
@@ -255,18 +273,20 @@ def _to_registration(state: PullState, asset: Asset, entry: RegistrationEntry) -
     )
 
 
-async def _update_registration(state: PullState, before: Registration, row: Registration) -> None:
+async def _update_registration(state: PullState, before: Registration, row: Registration) -> bool:
+    """Give a live registration the details of the file; return whether it has changed."""
     changes = {
         name: getattr(row, column)
         for name, column in (("fields", "fields"), ("pinned_version",) * 2, ("purpose",) * 2, ("metadata", "meta"))
         if getattr(before, column) != getattr(row, column)
     }
     if not changes:
-        return
+        return False
     if changes.get("fields"):
         changes["fields"] = tuple(changes["fields"])
-    await registration_verbs.update(state.session, state.actor, before.id, changes=changes)
+    _, _, is_changed = await registration_verbs.change(state.session, state.actor, before.id, changes)
     state.count("registrations_updated")
+    return is_changed
 
 
 async def _merge_dependencies(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:

@@ -40,13 +40,12 @@ class PullResult:
 
 @dataclass
 class PullState:
-    """The state of a pull. `teams` and `assets` by key; `had_history` are the assets that had contracts before."""
+    """The state of a pull, with `teams` and `assets` by key."""
 
     session: Session
     actor: Actor
     teams: dict[str, UUID] = field(default_factory=dict[str, UUID])
     assets: dict[str, Asset] = field(default_factory=dict[str, Asset])
-    had_history: set[UUID] = field(default_factory=set[UUID])
     passed_over: list[str] = field(default_factory=list[str])
     _counts: Counter[str] = field(default_factory=Counter[str])
 
