@@ -22,6 +22,7 @@ from tessera_gql.policy.search_terms import (
     list_misspellings,
     split_terms,
 )
+from tessera_gql.store.search_frequencies import TermFrequencies, load_frequencies
 from tessera_gql.store.search_index import DOCUMENTS, PARTS, VARIANTS
 from tessera_gql.store.session import Session
 
@@ -35,6 +36,10 @@ MAX_INFIX_TERMS = 20
 MAX_MISSPELT_TERMS = 60
 MAX_DIVISIONS = 3
 """Ways to set a space elsewhere that are tried for a query without hits."""
+COMMON_FACTOR = 2
+"""How many times more documents than hits are expected for words that are common."""
+MAX_CHECKED = 50
+"""Documents that are read to check their further words, in place of looking these up in the index."""
 LAST = "\U0010ffff"
 """Follows every other character, so that it ends a range of prefixes."""
 FTS = table("search_index", sql_column("rowid"))
@@ -70,18 +75,53 @@ async def find_hits(session: Session, request: SearchRequest) -> list[Hit]:
 
 
 async def _find(session: Session, request: SearchRequest, query_terms: Sequence[QueryTerm]) -> list[Hit]:
-    """Find the hits of words. Only where the widest search is cut off, better ones could be missing in it."""
+    """Find the hits of words."""
     if not all(query_term.terms for query_term in query_terms):
         return []
-    candidates = await _load_candidates(session, request, query_terms, ALL_MARKS)
-    is_cut_off = len(candidates) == MAX_CANDIDATES
+    frequencies = await load_frequencies(session)
+    candidates = await _load_common(session, request, query_terms, frequencies)
+    if not candidates:
+        candidates = await _load_all(session, request, query_terms, frequencies)
     candidates += await load_named(session, request, " ".join(query_term.text for query_term in query_terms))
-    if is_cut_off:
-        for marks, match in ((IN_NAME, Match.PREFIX), (ALL_MARKS, Match.INFIX)):
-            narrower = [query_term.up_to(match) for query_term in query_terms]
-            if all(query_term.terms for query_term in narrower):
-                candidates += await _load_candidates(session, request, narrower, marks)
     return rank(query_terms, candidates, MAX_HITS)
+
+
+async def _load_common(
+    session: Session, request: SearchRequest, query_terms: Sequence[QueryTerm], frequencies: TermFrequencies
+) -> list[Candidate]:
+    """Load the documents with the best matches of common words; none if there are too few of them.
+
+    A word by itself in a name costs the least, so once there are enough such documents, no other can be better. To look
+    for the others as well takes long, because they are many.
+    """
+    for match in (Match.EXACT, Match.PREFIX):
+        narrower = [query_term.up_to(match) for query_term in query_terms]
+        if not all(query_term.terms for query_term in narrower):
+            continue
+        groups = [mark_terms(query_term.terms, IN_NAME) for query_term in narrower]
+        if frequencies.estimate_documents(groups) < COMMON_FACTOR * MAX_HITS:
+            continue
+        candidates = await _load_candidates(session, request, frequencies.sort(groups), ["names"], MAX_HITS)
+        if len(candidates) == MAX_HITS:
+            return candidates
+    return []
+
+
+async def _load_all(
+    session: Session, request: SearchRequest, query_terms: Sequence[QueryTerm], frequencies: TermFrequencies
+) -> list[Candidate]:
+    """Load the documents that match. Only where the widest search is cut off, better ones could be missing in it."""
+    groups = frequencies.sort([mark_terms(query_term.terms, ALL_MARKS) for query_term in query_terms])
+    rarest = frequencies.choose_selective(groups, MAX_CHECKED)
+    candidates = await _load_candidates(session, request, rarest, PARTS)
+    if len(candidates) == MAX_CANDIDATES and len(rarest) < len(groups):
+        candidates = await _load_candidates(session, request, groups, PARTS)
+    if len(candidates) == MAX_CANDIDATES:
+        for marks, parts, match in ((IN_NAME, ("names",), Match.PREFIX), (ALL_MARKS, PARTS, Match.INFIX)):
+            narrower = [mark_terms(query_term.up_to(match).terms, marks) for query_term in query_terms]
+            if all(narrower):
+                candidates += await _load_candidates(session, request, frequencies.sort(narrower), parts)
+    return candidates
 
 
 async def _load_query_terms(session: Session, texts: Sequence[str]) -> list[QueryTerm]:
@@ -153,14 +193,21 @@ async def load_named(session: Session, request: SearchRequest, text: str) -> lis
 
 
 async def _load_candidates(
-    session: Session, request: SearchRequest, query_terms: Sequence[QueryTerm], marks: str
+    session: Session,
+    request: SearchRequest,
+    groups: Sequence[Sequence[str]],
+    parts: Sequence[str],
+    limit: int = MAX_CANDIDATES,
 ) -> list[Candidate]:
-    """Load documents that have a term for each word, in the parts with these marks."""
-    parts = ["names"] if marks == IN_NAME else [*PARTS]
-    terms = [[mark + term for term in query_term.terms for mark in marks] for query_term in query_terms]
-    statement = restrict(session, select(*_columns(parts)), request, terms)
-    rows = await session.rows(statement.limit(MAX_CANDIDATES))
+    """Load these parts of documents that have one of the marked terms of each group."""
+    statement = restrict(session, select(*_columns(parts)), request, groups)
+    rows = await session.rows(statement.limit(limit))
     return [_to_candidate(row, " ".join(getattr(row, part) for part in parts)) for row in rows]
+
+
+def mark_terms(terms: Iterable[str], marks: str) -> list[str]:
+    """Return the terms with each of the marks, as documents hold them."""
+    return [mark + term for term in terms for mark in marks]
 
 
 def restrict(

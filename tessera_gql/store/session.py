@@ -77,6 +77,7 @@ class Session:
         self.keyring = transaction.source.target.keyring
         """Encrypts secrets before they are stored."""
         self.known_terms = transaction.source.target.known_terms
+        self.frequency_cache = transaction.source.target.frequencies
         self._transaction = transaction
         self._compiler = transaction.source.compiler
 
