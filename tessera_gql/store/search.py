@@ -3,15 +3,31 @@
 Each statement reads a bounded number of rows by an index, so the time hardly grows with the catalog.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, func, literal, literal_column, select, table, union_all
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    select,
+    table,
+    union_all,
+)
 from sqlalchemy import column as sql_column
 
 from tessera_gql.policy.search_documents import MARKS, SEARCHED_TYPES, SearchPart
+from tessera_gql.policy.search_frequencies import TermFrequencies
 from tessera_gql.policy.search_ranking import Candidate, Hit, Match, QueryTerm, rank
 from tessera_gql.policy.search_terms import (
     ENDING,
@@ -22,7 +38,8 @@ from tessera_gql.policy.search_terms import (
     list_misspellings,
     split_terms,
 )
-from tessera_gql.store.search_frequencies import TermFrequencies, load_frequencies
+from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
+from tessera_gql.store.search_frequencies import load_frequencies
 from tessera_gql.store.search_index import DOCUMENTS, PARTS, VARIANTS
 from tessera_gql.store.session import Session
 
@@ -126,11 +143,13 @@ async def _load_all(
 
 async def _load_query_terms(session: Session, texts: Sequence[str]) -> list[QueryTerm]:
     """Load the terms that match each word, from the variants of all terms."""
-    statement = union_all(
-        *(part for index, text in enumerate(texts) for part in _variant_queries(session, index, text))
-    )
+    parameters: dict[str, Any] = {}
+    for index, text in enumerate(texts):
+        parameters[f"keys_{index}"] = list_misspellings(text)
+        for name, start in (("prefix", FULL + text), ("ending", ENDING + text)):
+            parameters |= {f"{name}_{index}": start, f"{name}_end_{index}": start + LAST}
     terms: list[dict[str, Match]] = [{} for _ in texts]
-    for row in await session.rows(statement):
+    for row in await session.fetch(_variants_query(len(texts)), **parameters):
         number = int(row.query_term)
         match = _match_of(texts[number], row.variant, row.term)
         if match is not None and match < terms[number].get(row.term, len(Match)):
@@ -150,16 +169,26 @@ def _match_of(text: str, variant: str, term: str) -> Match | None:
     return Match.MISSPELT if is_misspelt(text, term) else None
 
 
-def _variant_queries(session: Session, index: int, text: str) -> list[Select[Any]]:
-    columns = (literal(index).label("query_term"), VARIANTS.c.variant, VARIANTS.c.term)
-    ranges = ((FULL + text, MAX_PREFIX_TERMS), (ENDING + text, MAX_INFIX_TERMS))
-    queries = [
-        select(*columns).where(starts_with(VARIANTS.c.variant, start)).order_by(VARIANTS.c.variant).limit(limit)
-        for start, limit in ranges
-    ]
-    if keys := list_misspellings(text):
-        queries.append(select(*columns).where(session.in_values(VARIANTS.c.variant, keys)).limit(MAX_MISSPELT_TERMS))
-    return [select(query.subquery()) for query in queries]
+@lru_cache
+def _variants_query(count: int) -> PreparedQuery:
+    """Prepare the query of the variants that so many words are looked up by."""
+
+    def build(dialect: str) -> Select[Any]:
+        parts = [part for index in range(count) for part in _variant_queries(dialect, index)]
+        return select(union_all(*parts).subquery())
+
+    return PreparedQuery(build)
+
+
+def _variant_queries(dialect: str, index: int) -> Iterator[Select[Any]]:
+    variant = VARIANTS.c.variant
+    statement = select(literal_column(str(index), Integer).label("query_term"), variant, VARIANTS.c.term)
+    for name, limit in (("prefix", MAX_PREFIX_TERMS), ("ending", MAX_INFIX_TERMS)):
+        start, end = (bindparam(f"{name}{suffix}_{index}", type_=variant.type) for suffix in ("", "_end"))
+        in_range = statement.where(variant >= start, variant < end).order_by(variant)
+        yield select(in_range.limit(limit).subquery())
+    is_key = in_values(dialect, variant, list_parameter(f"keys_{index}", variant))
+    yield select(statement.where(is_key).limit(MAX_MISSPELT_TERMS).subquery())
 
 
 def starts_with(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
@@ -178,18 +207,25 @@ def _columns(parts: Iterable[str]) -> list[ColumnElement[Any]]:
 
 async def load_named(session: Session, request: SearchRequest, text: str) -> list[Candidate]:
     """Load documents whose name, or its last part, begins with the query."""
-    orders = ((Source.leaf, Source.title), (Source.title,))
+    query = _named_query(request.type_names, request.with_archived)
+    return [_to_candidate(row, row.names) for row in await session.fetch(query, start=text, end=text + LAST)]
+
+
+@lru_cache
+def _named_query(type_names: tuple[str, ...], with_archived: bool) -> PreparedQuery:  # noqa: FBT001 - a key of a cache
+    """Prepare the query of documents of these types by the start of a name."""
+    start, end = (bindparam(name, type_=Source.title.type) for name in ("start", "end"))
+    filters = _filter(SearchRequest("", type_names, with_archived))
     queries = [
         select(*_columns(["names"]))
-        .where(Source.type == type_name, starts_with(order[0], text), *_filter(request))
+        .where(Source.type == type_name, order[0] >= start, order[0] < end, *filters)
         .order_by(*order)
         .limit(MAX_NAMED)
         .subquery()
-        for type_name in request.type_names
-        for order in orders
+        for type_name in type_names
+        for order in ((Source.leaf, Source.title), (Source.title,))
     ]
-    rows = await session.rows(union_all(*(select(query) for query in queries)))
-    return [_to_candidate(row, row.names) for row in rows]
+    return PreparedQuery(lambda _dialect: select(union_all(*(select(query) for query in queries)).subquery()))
 
 
 async def _load_candidates(
