@@ -251,13 +251,16 @@ async def test_after_a_random_history_the_index_equals_a_rebuilt_one(
 
 async def test_a_word_that_a_reindex_met_in_no_document_is_found_when_it_is_written_again(world: World) -> None:
     asset = await world.asset("a.b.orders", await world.team("Shop"), description="flamingo")
-    ref = AssetRef(id=asset.id)
-    for description in ("nothing", "flamingo"):
-        async with world.database.write() as session:
-            details = AssetDetails(description=description)
-            await asset_verbs.update(session, world.actor, ref, details=details)
-        await migration.reindex(world.database.url)
+    await describe(world, asset, "nothing")
+    await migration.reindex(world.database.url)
+    await describe(world, asset, "flamingo")
     await assert_index_is_whole(world.database)
+
+
+async def describe(world: World, asset: Asset, description: str) -> None:
+    async with world.database.write() as session:
+        details = AssetDetails(description=description)
+        await asset_verbs.update(session, world.actor, AssetRef(id=asset.id), details=details)
 
 
 async def test_terms_of_a_transaction_that_is_rolled_back_are_inserted_by_the_next(world: World) -> None:
