@@ -92,52 +92,60 @@ async def find_hits(session: Session, request: SearchRequest) -> list[Hit]:
 
 
 async def _find(session: Session, request: SearchRequest, query_terms: Sequence[QueryTerm]) -> list[Hit]:
-    """Find the hits of words."""
+    """Find the hits of words. Where the widest search is cut off, better ones could be missing in it."""
     if not all(query_term.terms for query_term in query_terms):
         return []
     frequencies = await load_frequencies(session)
-    candidates = await _load_common(session, request, query_terms, frequencies)
-    if not candidates:
-        candidates = await _load_all(session, request, query_terms, frequencies)
+    best_terms = [query_term.only_best() for query_term in query_terms]
+    candidates = list[Candidate]()
+    if frequencies.estimate_documents(_group(best_terms, IN_NAME)) >= COMMON_FACTOR * MAX_HITS:
+        candidates = await _load_best(session, request, best_terms, frequencies)
+    if len(candidates) < MAX_HITS:
+        widest = await _load_widest(session, request, query_terms, frequencies)
+        if len(widest) == MAX_CANDIDATES:
+            candidates = candidates or await _load_best(session, request, best_terms, frequencies)
+        if len(widest) == MAX_CANDIDATES and len(candidates) < MAX_HITS:
+            candidates += await _load_better(session, request, query_terms, frequencies)
+        candidates += widest if len(candidates) < MAX_HITS else []
     candidates += await load_named(session, request, " ".join(query_term.text for query_term in query_terms))
     return rank(query_terms, candidates, MAX_HITS)
 
 
-async def _load_common(
+def _group(query_terms: Sequence[QueryTerm], marks: str) -> list[list[str]]:
+    return [mark_terms(query_term.terms, marks) for query_term in query_terms]
+
+
+async def _load_best(
+    session: Session, request: SearchRequest, best_terms: Sequence[QueryTerm], frequencies: TermFrequencies
+) -> list[Candidate]:
+    """Load documents with the best match of every word in the name: if there are enough, no others can be better."""
+    groups = frequencies.sort(_group(best_terms, IN_NAME))
+    return await _load_candidates(session, request, groups, ["names"], MAX_HITS)
+
+
+async def _load_better(
     session: Session, request: SearchRequest, query_terms: Sequence[QueryTerm], frequencies: TermFrequencies
 ) -> list[Candidate]:
-    """Load the documents with the best matches of common words; none if there are too few of them.
-
-    A word by itself in a name costs the least, so once there are enough such documents, no other can be better. To look
-    for the others as well takes long, because they are many.
-    """
-    for match in (Match.EXACT, Match.PREFIX):
-        narrower = [query_term.up_to(match) for query_term in query_terms]
-        if not all(query_term.terms for query_term in narrower):
-            continue
-        groups = [mark_terms(query_term.terms, IN_NAME) for query_term in narrower]
-        if frequencies.estimate_documents(groups) < COMMON_FACTOR * MAX_HITS:
-            continue
-        candidates = await _load_candidates(session, request, frequencies.sort(groups), ["names"], MAX_HITS)
-        if len(candidates) == MAX_HITS:
-            return candidates
-    return []
+    """Load documents that a search for all matches may have left out: with the best match, and words of names."""
+    best_terms = [query_term.only_best() for query_term in query_terms]
+    prefixes = [query_term.up_to(Match.PREFIX) for query_term in query_terms]
+    groups = frequencies.sort(_group(best_terms, ALL_MARKS))
+    candidates = await _load_candidates(session, request, groups, PARTS)
+    if all(query_term.terms for query_term in prefixes):
+        groups = frequencies.sort(_group(prefixes, IN_NAME))
+        candidates += await _load_candidates(session, request, groups, ["names"])
+    return candidates
 
 
-async def _load_all(
+async def _load_widest(
     session: Session, request: SearchRequest, query_terms: Sequence[QueryTerm], frequencies: TermFrequencies
 ) -> list[Candidate]:
-    """Load the documents that match. Only where the widest search is cut off, better ones could be missing in it."""
-    groups = frequencies.sort([mark_terms(query_term.terms, ALL_MARKS) for query_term in query_terms])
+    """Load documents with any match of every word. Rare words are looked up, and the others checked by the ranking."""
+    groups = frequencies.sort(_group(query_terms, ALL_MARKS))
     rarest = frequencies.choose_selective(groups, MAX_CHECKED)
     candidates = await _load_candidates(session, request, rarest, PARTS)
     if len(candidates) == MAX_CANDIDATES and len(rarest) < len(groups):
-        candidates = await _load_candidates(session, request, groups, PARTS)
-    if len(candidates) == MAX_CANDIDATES:
-        for marks, parts, match in ((IN_NAME, ("names",), Match.PREFIX), (ALL_MARKS, PARTS, Match.INFIX)):
-            narrower = [mark_terms(query_term.up_to(match).terms, marks) for query_term in query_terms]
-            if all(narrower):
-                candidates += await _load_candidates(session, request, frequencies.sort(narrower), parts)
+        return await _load_candidates(session, request, groups, PARTS)
     return candidates
 
 
