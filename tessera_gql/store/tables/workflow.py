@@ -48,6 +48,7 @@ class Registration(Base, table=True):
         sa.Index("ix_registrations_asset_id_registered_at", "asset_id", "registered_at", "id"),
         sa.Index("ix_registrations_registered_at", "registered_at", "id"),
         sa.Index("ix_registrations_updated_at", "updated_at", "id"),
+        sa.Index("ix_registrations_status_registered_at", "status", "registered_at", "id"),
         {"schema": "workflow"},
     )
 
