@@ -1,4 +1,4 @@
-"""Indexes of the filters of lists that few rows meet: archived assets, and contracts and registrations by status.
+"""Indexes of filtered lists: archived assets, and contracts, proposals and change sets by status in each order.
 
 Revision: 0016
 """
@@ -14,7 +14,9 @@ works_with = "0013"
 
 INDEXES = (
     ("ix_contracts_status_published_at", "core", "contracts", ["status", "published_at", "id"]),
-    ("ix_registrations_status_registered_at", "workflow", "registrations", ["status", "registered_at", "id"]),
+    ("ix_proposals_status_expires_at", "workflow", "proposals", ["status", "expires_at", "id"]),
+    ("ix_proposals_status_updated_at", "workflow", "proposals", ["status", "updated_at", "id"]),
+    ("ix_change_sets_status_updated_at", "workflow", "change_sets", ["status", "updated_at", "id"]),
 )
 ARCHIVED = sa.text("archived_at IS NOT NULL")
 

@@ -76,8 +76,8 @@ async def assert_inverted_index_matches(database: Database) -> None:
             has_term = func.core.search_terms(*(DOCUMENTS.c[part] for part in PARTS)).bool_op("@>")(
                 func.string_to_array(term, " ")
             )
-            found = {row.number for row in await session.rows(select(DOCUMENTS.c.number).where(has_term))}
-            assert found == expected, term
+            numbers = {row.number for row in await session.rows(select(DOCUMENTS.c.number).where(has_term))}
+            assert numbers == expected, term
 
 
 class History:
@@ -109,17 +109,17 @@ class History:
 
     async def run(self) -> int:
         """Run the steps, and return how many were not refused."""
-        done = 0
+        step_count = 0
         for _ in range(3):
             await self.create_team()
             await self.create_asset()
         for _ in range(STEPS):
             try:
                 await self.dice.choice(self.steps)()
-                done += 1
+                step_count += 1
             except (Refusal, IndexError):  # refused, or there is nothing to choose from
                 continue
-        return done
+        return step_count
 
     def name(self) -> str:
         return "_".join(self.dice.sample(WORDS, self.dice.randint(1, 3)))
@@ -243,8 +243,8 @@ async def test_after_a_random_history_the_index_equals_a_rebuilt_one(
     world: World, clock: FixedClock, seed: int
 ) -> None:
     history = History(world, clock, seed)
-    done = await history.run()
-    assert done > STEPS / 3
+    step_count = await history.run()
+    assert step_count > STEPS / 3
     assert len({row.status for row in await world.rows(Proposal)}) > 1
     await assert_index_is_whole(world.database)
 

@@ -39,9 +39,9 @@ async def run_together(*calls: Awaitable[object]) -> None:
             raise result
 
 
-async def describe(world: World, asset: Asset, words: list[str]) -> None:
+async def describe(world: World, asset: Asset, terms: list[str]) -> None:
     async with world.database.write() as session:
-        details = AssetDetails(description=" ".join(words))
+        details = AssetDetails(description=" ".join(terms))
         await asset_verbs.update(session, world.actor, AssetRef(id=asset.id), details=details)
 
 
@@ -52,12 +52,12 @@ async def test_processes_that_introduce_the_same_words_at_once_lose_none(process
     owner = await processes[0].team("owner")
     assets = [await processes[0].asset(f"a.b.table{number}", owner) for number in range(3)]
     for _ in range(TRIALS):
-        words = ["".join(dice.choices(LETTERS, k=8)) for _ in range(count)]
-        orders = [dice.sample(words, len(words)) for _ in processes]
+        terms = ["".join(dice.choices(LETTERS, k=8)) for _ in range(count)]
+        orders = [dice.sample(terms, len(terms)) for _ in processes]
         await run_together(*(describe(*arguments) for arguments in zip(processes, assets, orders, strict=True)))
         variants = await load_variants(processes[0].database)
-        assert {(variant, word) for word in words for variant in list_variants(word)} <= variants
-        assert len(await find(processes[1].database, words[0][:-1] + "0")) == len(assets)
+        assert {(variant, term) for term in terms for variant in list_variants(term)} <= variants
+        assert len(await find(processes[1].database, terms[0][:-1] + "0")) == len(assets)
     await assert_index_is_whole(processes[0].database)
 
 

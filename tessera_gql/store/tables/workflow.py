@@ -48,7 +48,6 @@ class Registration(Base, table=True):
         sa.Index("ix_registrations_asset_id_registered_at", "asset_id", "registered_at", "id"),
         sa.Index("ix_registrations_registered_at", "registered_at", "id"),
         sa.Index("ix_registrations_updated_at", "updated_at", "id"),
-        sa.Index("ix_registrations_status_registered_at", "status", "registered_at", "id"),
         {"schema": "workflow"},
     )
 
@@ -79,6 +78,7 @@ class ChangeSet(Base, table=True):
         sa.Index("ix_change_sets_status_opened_at", "status", "opened_at", "id"),
         sa.Index("ix_change_sets_opened_at", "opened_at", "id"),
         sa.Index("ix_change_sets_updated_at", "updated_at", "id"),
+        sa.Index("ix_change_sets_status_updated_at", "status", "updated_at", "id"),
         {"schema": "workflow"},
     )
 
@@ -116,6 +116,8 @@ class Proposal(Base, table=True):
         sa.Index("ix_proposals_proposed_at", "proposed_at", "id"),
         sa.Index("ix_proposals_expires_at", "expires_at", "id"),
         sa.Index("ix_proposals_updated_at", "updated_at", "id"),
+        sa.Index("ix_proposals_status_expires_at", "status", "expires_at", "id"),
+        sa.Index("ix_proposals_status_updated_at", "status", "updated_at", "id"),
         {"schema": "workflow"},
     )
 
