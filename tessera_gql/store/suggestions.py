@@ -61,5 +61,5 @@ async def _list_found(
         groups = [mark_terms([query_term], ALL_MARKS) for query_term in (term, *query_terms)]
         has_term = select(literal(term).label("term")).select_from(DOCUMENTS)
         searches.append(select(restrict(session, has_term, request, groups).limit(1).subquery()))
-    found = {row.term for row in await session.rows(union_all(*searches))}
-    return [term for term in terms if term in found]
+    existing = {row.term for row in await session.rows(union_all(*searches))}
+    return [term for term in terms if term in existing]

@@ -29,7 +29,7 @@ LETTERS = "abcdefghijklmnop"
 
 
 def word_of(name: str, number: int) -> str:
-    """A word that no other process writes, and one letter more than it."""
+    """A word that no other process writes."""
     return f"{name}{LETTERS[number]}zebra"
 
 
@@ -58,27 +58,27 @@ def test_all_processes_find_what_each_of_them_writes(database_url: str, tmp_path
     asyncio.run(check(database_url))
 
 
-def write(server: Running, other: Running, name: str) -> None:
+def write(server: Running, reader: Running, name: str) -> None:
     for number in range(ROUNDS):
-        word = word_of(name, number)
+        name_part = word_of(name, number)
         # Both servers introduce the words of the description, at about the same time.
         asset = {
-            "fqn": f"a.{name}.{word}",
-            "owner": {"name": f"team {word}"},
+            "fqn": f"a.{name}.{name_part}",
+            "owner": {"name": f"team {name_part}"},
             "description": f"shared {LETTERS[number]}q",
         }
-        reply = server.data(CREATE, team={"name": f"team {word}"}, asset=asset)
+        reply = server.data(CREATE, team={"name": f"team {name_part}"}, asset=asset)
         assert reply == {"createTeam": {"errors": []}, "createAsset": {"errors": []}}
-        assert_found(other, word)
+        assert_found(reader, name_part)
 
 
-def assert_found(server: Running, word: str) -> None:
-    misspelt = word.replace("zebra", "zebar")
-    for text in (word, misspelt):
+def assert_found(server: Running, name_part: str) -> None:
+    misspelt = name_part.replace("zebra", "zebar")
+    for text in (name_part, misspelt):
         titles = [edge["title"] for edge in server.data(SEARCH, text=text)["search"]["edges"]]
-        assert any(title.endswith(f".{word}") for title in titles), (text, titles)
-    texts = [item["text"] for item in server.data(SUGGEST, prefix=word[:-2])["searchSuggestions"]]
-    assert any(text.endswith(word) for text in texts), texts
+        assert any(title.endswith(f".{name_part}") for title in titles), (text, titles)
+    texts = [item["text"] for item in server.data(SUGGEST, prefix=name_part[:-2])["searchSuggestions"]]
+    assert any(text.endswith(name_part) for text in texts), texts
 
 
 def sync_in_a_worker(server: Running) -> None:
@@ -87,13 +87,13 @@ def sync_in_a_worker(server: Running) -> None:
 
 def use_command_line(server: Running, folder: Path, settings: dict[str, str]) -> None:
     for number in range(3):
-        word = word_of("shell", number)
-        schema = folder / f"{word}.json"
-        schema.write_text(json.dumps({"type": "object", "properties": {f"{word}_id": {"type": "string"}}}))
-        run("team", "create", word, folder=folder, TESSERA_URL=server.url)
-        run("asset", "create", f"a.shell.{word}", "--owner", word, folder=folder, TESSERA_URL=server.url)
-        run("publish", f"a.shell.{word}", str(schema), folder=folder, TESSERA_URL=server.url)
-        assert word in run("search", f"{word}", "id", folder=folder, TESSERA_URL=server.url)
+        name_part = word_of("shell", number)
+        schema = folder / f"{name_part}.json"
+        schema.write_text(json.dumps({"type": "object", "properties": {f"{name_part}_id": {"type": "string"}}}))
+        run("team", "create", name_part, folder=folder, TESSERA_URL=server.url)
+        run("asset", "create", f"a.shell.{name_part}", "--owner", name_part, folder=folder, TESSERA_URL=server.url)
+        run("publish", f"a.shell.{name_part}", str(schema), folder=folder, TESSERA_URL=server.url)
+        assert name_part in run("search", f"{name_part}", "id", folder=folder, TESSERA_URL=server.url)
         if settings["DATABASE_URL"].startswith("postgresql"):
             assert "documents" in run("db", "reindex", folder=folder, **settings)
 

@@ -98,7 +98,7 @@ async def fill(world: World) -> Sample:
     base = {model: await template(world, model) for model in models}
     teams, assets = ([new_id() for _ in range(count)] for count in (TEAMS, ASSETS))
     async with world.database.write() as session:
-        await insert(session, Team, [named(base[Team], teams[n], "name", f"team-{n:03}") for n in range(TEAMS)])
+        await insert(session, Team, [name_row(base[Team], teams[n], "name", f"team-{n:03}") for n in range(TEAMS)])
         await insert(session, Asset, [asset_row(base[Asset], n, assets, teams) for n in range(ASSETS)])
         rows = [related_rows(base, n, assets, teams) for n in range(COUNT)]
         for model in (Contract, Registration, ChangeSet, Proposal):
@@ -110,7 +110,7 @@ async def fill(world: World) -> Sample:
 
 def asset_row(base: Row, number: int, assets: list[UUID], teams: list[UUID]) -> Row:
     changed = time_of(number * 7_919 % ASSETS)
-    return named(base, assets[number], "fqn", f"prod.schema{number % 500:03}.t{number:06}") | {
+    return name_row(base, assets[number], "fqn", f"prod.schema{number % 500:03}.t{number:06}") | {
         "owner_team_id": teams[number % TEAMS],
         "tier": AssetTier.HIGH if number % RARE == 0 else AssetTier.NORMAL,
         "created_at": time_of(number),
@@ -156,7 +156,7 @@ def related_rows(base: Mapping[Any, Row], number: int, assets: list[UUID], teams
     return rows
 
 
-def named(row: Row, row_id: UUID, column: str, name: str) -> Row:
+def name_row(row: Row, row_id: UUID, column: str, name: str) -> Row:
     return row | {"id": row_id, column: name, f"{column}_key": name}
 
 
@@ -188,9 +188,9 @@ def requests(listing: Listing, sample: Sample) -> Iterator[tuple[str, PageReques
         for is_descending in (False, True):
             yield f"by {order}", PageRequest(order, is_descending, conditions=default)
         for condition in conditions(listing, sample):
-            kept = () if condition.column == "archived_at" else default
+            always = () if condition.column == "archived_at" else default
             name = f"by {order}, {condition.related or condition.column} {condition.operator} {condition.value}"
-            yield name, PageRequest(order, listing.descending, conditions=(condition, *kept))
+            yield name, PageRequest(order, listing.descending, conditions=(condition, *always))
 
 
 def conditions(listing: Listing, sample: Sample) -> Iterator[Condition]:
