@@ -50,6 +50,10 @@ class QueryTerm:
         """Return the word with the terms that match at least as well."""
         return QueryTerm(self.text, {term: how for term, how in self.terms.items() if how <= match})
 
+    def only_best(self) -> "QueryTerm":
+        """Return the word with the terms of the best kind of match that it has, such as only itself."""
+        return self.up_to(min(self.terms.values()))
+
 
 class SortKey(NamedTuple):
     """The position of a hit; the smallest is the best."""

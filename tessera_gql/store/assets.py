@@ -72,6 +72,7 @@ async def lock(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("as
     asset = await session.find(select(TABLE).where(_ref_condition(ref)).with_for_update(key_share=True), Asset)
     asset = _require(asset, ref, field)
     session.locked_asset_ids.add(asset.id)
+    session.asset_fqns[asset.id] = asset.fqn
     return asset
 
 
@@ -81,6 +82,7 @@ async def lock_by_fqns(session: Session, fqns: Sequence[str]) -> list[Asset]:
     statement = select(TABLE).where(session.in_values(TABLE.c.fqn_key, [key(fqn) for fqn in fqns])).order_by(TABLE.c.id)
     rows = await session.list(statement.with_for_update(key_share=True), Asset)
     session.locked_asset_ids.update(row.id for row in rows)
+    session.asset_fqns.update((row.id, row.fqn) for row in rows)
     return rows
 
 

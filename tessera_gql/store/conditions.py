@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy import Boolean, ColumnElement, FromClause, Text, bindparam, case, cast, false, func, select, true
+from sqlalchemy import ColumnElement, FromClause, Text, bindparam, cast, false, func, select, true
 
 from tessera_gql.policy.validation import uniqueness_key
 from tessera_gql.store.compiled import in_values, list_parameter
@@ -32,7 +32,8 @@ class Condition:
 
     @property
     def shape(self) -> "LeafShape":
-        return LeafShape(self.column, self.operator, self.related)
+        is_unset = self.operator == "is_set" and not self.value
+        return LeafShape(self.column, "is_unset" if is_unset else self.operator, self.related)
 
     def matches(self, row: Any) -> bool:
         """Return whether a row meets the condition. As in SQL, null meets none but that of being null."""
@@ -145,10 +146,11 @@ OPERATORS = {
         lambda dialect, column, name: in_values(dialect, column, list_parameter(name, column)),
         lambda value, values: value in values,
     ),
+    # Two statements rather than a parameter, so that indexes of the rows with a value serve.
     "is_set": Operator(
-        lambda _, column, name: case((column.is_(None), false()), else_=true()) == bindparam(name, type_=Boolean()),
-        lambda value, is_set: (value is not None) is is_set,
+        lambda _, column, _name: column.is_not(None), lambda value, is_set: (value is not None) is is_set
     ),
+    "is_unset": Operator(lambda _, column, _name: column.is_(None), lambda value, _: value is None),
     "exists": Operator(_always, lambda _value, _expected: True),
     "starts_with": Operator(_starts_with, lambda value, text: value.lower().startswith(text.lower())),
     "contains": Operator(_like, lambda value, text: text.lower() in value.lower()),
@@ -159,6 +161,8 @@ OPERATORS = {
 
 
 FOLDED_OPERATORS = frozenset({"contains", "starts_with"})
+EXACT_OPERATORS = frozenset({"eq", "in"})
+"""Operators that compare a name as it is written; its key, which has the index, is compared as well."""
 
 
 def build_condition(
@@ -170,6 +174,8 @@ def build_condition(
         related = RELATED_ROWS[shape.related]
         is_met = operation.to_sql(dialect, related.value, name)
         return column.in_(select(related.key).where(*related.conditions, is_met))
+    if shape.operator in EXACT_OPERATORS and (key := source.c.get(f"{shape.column}_key")) is not None:
+        return sa.and_(operation.to_sql(dialect, key, f"{name}_key"), operation.to_sql(dialect, column, name))
     compared = fold_column(source, shape.column, column) if shape.operator in FOLDED_OPERATORS else column
     return operation.to_sql(dialect, compared, name)
 
@@ -190,6 +196,9 @@ def to_parameters(source: FromClause, condition: Condition, name: str) -> dict[s
             return {name: value, f"{name}_end": value + LAST_CHARACTER}
         case "has":
             return {name: _contains_pattern(str(value))}
+        case "eq" | "in" if not condition.related and f"{condition.column}_key" in source.c:
+            folded = uniqueness_key(value) if isinstance(value, str) else tuple(map(uniqueness_key, value))
+            return {name: value, f"{name}_key": folded}
         case _:
             return {name: value}
 

@@ -14,6 +14,7 @@ from sqlalchemy import PoolProxiedConnection, QueuePool, event
 from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tessera_gql.policy.search_frequencies import FrequencyCache
 from tessera_gql.store.compiled import StatementCompiler
 from tessera_gql.store.encryption import Keyring
 from tessera_gql.store.sqlite_file import SQLiteFile
@@ -136,6 +137,8 @@ class Target:
     file: SQLiteFile | None = None
     known_terms: set[str] = field(default_factory=set[str], compare=False)
     """Terms that `store.search_index` has seen in the database; they are never deleted."""
+    frequencies: FrequencyCache = field(default_factory=FrequencyCache, compare=False)
+    """How frequent terms are in the database, as `store.search_frequencies` has found."""
 
 
 @dataclass(frozen=True)

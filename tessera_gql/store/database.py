@@ -124,6 +124,7 @@ class Database:
             await events.append(session, session.events)
             with translate_faults(self.name, is_committing=True):
                 await write_transaction.commit()
+            session.known_terms.update(session.new_terms)
         if session.events:
             self.notify_commit_observers(session.events)
 

@@ -3,15 +3,31 @@
 Each statement reads a bounded number of rows by an index, so the time hardly grows with the catalog.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, func, literal, literal_column, select, table, union_all
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    select,
+    table,
+    union_all,
+)
 from sqlalchemy import column as sql_column
 
 from tessera_gql.policy.search_documents import MARKS, SEARCHED_TYPES, SearchPart
+from tessera_gql.policy.search_frequencies import TermFrequencies
 from tessera_gql.policy.search_ranking import Candidate, Hit, Match, QueryTerm, rank
 from tessera_gql.policy.search_terms import (
     ENDING,
@@ -22,6 +38,8 @@ from tessera_gql.policy.search_terms import (
     list_misspellings,
     split_terms,
 )
+from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
+from tessera_gql.store.search_frequencies import load_frequencies
 from tessera_gql.store.search_index import DOCUMENTS, PARTS, VARIANTS
 from tessera_gql.store.session import Session
 
@@ -35,6 +53,10 @@ MAX_INFIX_TERMS = 20
 MAX_MISSPELT_TERMS = 60
 MAX_DIVISIONS = 3
 """Ways to set a space elsewhere that are tried for a query without hits."""
+COMMON_FACTOR = 2
+"""How many times more documents than hits are expected for words that are common."""
+MAX_CHECKED = 50
+"""Documents that are read to check their further words, in place of looking these up in the index."""
 LAST = "\U0010ffff"
 """Follows every other character, so that it ends a range of prefixes."""
 FTS = table("search_index", sql_column("rowid"))
@@ -70,27 +92,72 @@ async def find_hits(session: Session, request: SearchRequest) -> list[Hit]:
 
 
 async def _find(session: Session, request: SearchRequest, query_terms: Sequence[QueryTerm]) -> list[Hit]:
-    """Find the hits of words. Only where the widest search is cut off, better ones could be missing in it."""
+    """Find the hits of words. Where the widest search is cut off, better ones could be missing in it."""
     if not all(query_term.terms for query_term in query_terms):
         return []
-    candidates = await _load_candidates(session, request, query_terms, ALL_MARKS)
-    is_cut_off = len(candidates) == MAX_CANDIDATES
+    frequencies = await load_frequencies(session)
+    best_terms = [query_term.only_best() for query_term in query_terms]
+    candidates = list[Candidate]()
+    if frequencies.estimate_documents(_group(best_terms, IN_NAME)) >= COMMON_FACTOR * MAX_HITS:
+        candidates = await _load_best(session, request, best_terms, frequencies)
+    if len(candidates) < MAX_HITS:
+        widest = await _load_widest(session, request, query_terms, frequencies)
+        if len(widest) == MAX_CANDIDATES:
+            candidates = candidates or await _load_best(session, request, best_terms, frequencies)
+        if len(widest) == MAX_CANDIDATES and len(candidates) < MAX_HITS:
+            candidates += await _load_better(session, request, query_terms, frequencies)
+        candidates += widest if len(candidates) < MAX_HITS else []
     candidates += await load_named(session, request, " ".join(query_term.text for query_term in query_terms))
-    if is_cut_off:
-        for marks, match in ((IN_NAME, Match.PREFIX), (ALL_MARKS, Match.INFIX)):
-            narrower = [query_term.up_to(match) for query_term in query_terms]
-            if all(query_term.terms for query_term in narrower):
-                candidates += await _load_candidates(session, request, narrower, marks)
     return rank(query_terms, candidates, MAX_HITS)
+
+
+def _group(query_terms: Sequence[QueryTerm], marks: str) -> list[list[str]]:
+    return [mark_terms(query_term.terms, marks) for query_term in query_terms]
+
+
+async def _load_best(
+    session: Session, request: SearchRequest, best_terms: Sequence[QueryTerm], frequencies: TermFrequencies
+) -> list[Candidate]:
+    """Load documents with the best match of every word in the name: if there are enough, no others can be better."""
+    groups = frequencies.sort(_group(best_terms, IN_NAME))
+    return await _load_candidates(session, request, groups, ["names"], MAX_HITS)
+
+
+async def _load_better(
+    session: Session, request: SearchRequest, query_terms: Sequence[QueryTerm], frequencies: TermFrequencies
+) -> list[Candidate]:
+    """Load documents that a search for all matches may have left out: with the best match, and words of names."""
+    best_terms = [query_term.only_best() for query_term in query_terms]
+    prefixes = [query_term.up_to(Match.PREFIX) for query_term in query_terms]
+    groups = frequencies.sort(_group(best_terms, ALL_MARKS))
+    candidates = await _load_candidates(session, request, groups, PARTS)
+    if all(query_term.terms for query_term in prefixes):
+        groups = frequencies.sort(_group(prefixes, IN_NAME))
+        candidates += await _load_candidates(session, request, groups, ["names"])
+    return candidates
+
+
+async def _load_widest(
+    session: Session, request: SearchRequest, query_terms: Sequence[QueryTerm], frequencies: TermFrequencies
+) -> list[Candidate]:
+    """Load documents with any match of every word. Rare words are looked up, and the others checked by the ranking."""
+    groups = frequencies.sort(_group(query_terms, ALL_MARKS))
+    rarest = frequencies.choose_selective(groups, MAX_CHECKED)
+    candidates = await _load_candidates(session, request, rarest, PARTS)
+    if len(candidates) == MAX_CANDIDATES and len(rarest) < len(groups):
+        return await _load_candidates(session, request, groups, PARTS)
+    return candidates
 
 
 async def _load_query_terms(session: Session, texts: Sequence[str]) -> list[QueryTerm]:
     """Load the terms that match each word, from the variants of all terms."""
-    statement = union_all(
-        *(part for index, text in enumerate(texts) for part in _variant_queries(session, index, text))
-    )
+    parameters: dict[str, Any] = {}
+    for index, text in enumerate(texts):
+        parameters[f"keys_{index}"] = list_misspellings(text)
+        for name, start in (("prefix", FULL + text), ("ending", ENDING + text)):
+            parameters |= {f"{name}_{index}": start, f"{name}_end_{index}": start + LAST}
     terms: list[dict[str, Match]] = [{} for _ in texts]
-    for row in await session.rows(statement):
+    for row in await session.fetch(_variants_query(len(texts)), **parameters):
         number = int(row.query_term)
         match = _match_of(texts[number], row.variant, row.term)
         if match is not None and match < terms[number].get(row.term, len(Match)):
@@ -110,16 +177,26 @@ def _match_of(text: str, variant: str, term: str) -> Match | None:
     return Match.MISSPELT if is_misspelt(text, term) else None
 
 
-def _variant_queries(session: Session, index: int, text: str) -> list[Select[Any]]:
-    columns = (literal(index).label("query_term"), VARIANTS.c.variant, VARIANTS.c.term)
-    ranges = ((FULL + text, MAX_PREFIX_TERMS), (ENDING + text, MAX_INFIX_TERMS))
-    queries = [
-        select(*columns).where(starts_with(VARIANTS.c.variant, start)).order_by(VARIANTS.c.variant).limit(limit)
-        for start, limit in ranges
-    ]
-    if keys := list_misspellings(text):
-        queries.append(select(*columns).where(session.in_values(VARIANTS.c.variant, keys)).limit(MAX_MISSPELT_TERMS))
-    return [select(query.subquery()) for query in queries]
+@lru_cache
+def _variants_query(count: int) -> PreparedQuery:
+    """Prepare the query of the variants that so many words are looked up by."""
+
+    def build(dialect: str) -> Select[Any]:
+        parts = [part for index in range(count) for part in _variant_queries(dialect, index)]
+        return select(union_all(*parts).subquery())
+
+    return PreparedQuery(build)
+
+
+def _variant_queries(dialect: str, index: int) -> Iterator[Select[Any]]:
+    variant = VARIANTS.c.variant
+    statement = select(literal_column(str(index), Integer).label("query_term"), variant, VARIANTS.c.term)
+    for name, limit in (("prefix", MAX_PREFIX_TERMS), ("ending", MAX_INFIX_TERMS)):
+        start, end = (bindparam(f"{name}{suffix}_{index}", type_=variant.type) for suffix in ("", "_end"))
+        in_range = statement.where(variant >= start, variant < end).order_by(variant)
+        yield select(in_range.limit(limit).subquery())
+    is_key = in_values(dialect, variant, list_parameter(f"keys_{index}", variant))
+    yield select(statement.where(is_key).limit(MAX_MISSPELT_TERMS).subquery())
 
 
 def starts_with(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
@@ -138,29 +215,43 @@ def _columns(parts: Iterable[str]) -> list[ColumnElement[Any]]:
 
 async def load_named(session: Session, request: SearchRequest, text: str) -> list[Candidate]:
     """Load documents whose name, or its last part, begins with the query."""
-    orders = ((Source.leaf, Source.title), (Source.title,))
+    query = _named_query(request.type_names, request.with_archived)
+    return [_to_candidate(row, row.names) for row in await session.fetch(query, start=text, end=text + LAST)]
+
+
+@lru_cache
+def _named_query(type_names: tuple[str, ...], with_archived: bool) -> PreparedQuery:  # noqa: FBT001 - a key of a cache
+    """Prepare the query of documents of these types by the start of a name."""
+    start, end = (bindparam(name, type_=Source.title.type) for name in ("start", "end"))
+    filters = _filter(SearchRequest("", type_names, with_archived))
     queries = [
         select(*_columns(["names"]))
-        .where(Source.type == type_name, starts_with(order[0], text), *_filter(request))
+        .where(Source.type == type_name, order[0] >= start, order[0] < end, *filters)
         .order_by(*order)
         .limit(MAX_NAMED)
         .subquery()
-        for type_name in request.type_names
-        for order in orders
+        for type_name in type_names
+        for order in ((Source.leaf, Source.title), (Source.title,))
     ]
-    rows = await session.rows(union_all(*(select(query) for query in queries)))
-    return [_to_candidate(row, row.names) for row in rows]
+    return PreparedQuery(lambda _dialect: select(union_all(*(select(query) for query in queries)).subquery()))
 
 
 async def _load_candidates(
-    session: Session, request: SearchRequest, query_terms: Sequence[QueryTerm], marks: str
+    session: Session,
+    request: SearchRequest,
+    groups: Sequence[Sequence[str]],
+    parts: Sequence[str],
+    limit: int = MAX_CANDIDATES,
 ) -> list[Candidate]:
-    """Load documents that have a term for each word, in the parts with these marks."""
-    parts = ["names"] if marks == IN_NAME else [*PARTS]
-    terms = [[mark + term for term in query_term.terms for mark in marks] for query_term in query_terms]
-    statement = restrict(session, select(*_columns(parts)), request, terms)
-    rows = await session.rows(statement.limit(MAX_CANDIDATES))
+    """Load these parts of documents that have one of the marked terms of each group."""
+    statement = restrict(session, select(*_columns(parts)), request, groups)
+    rows = await session.rows(statement.limit(limit))
     return [_to_candidate(row, " ".join(getattr(row, part) for part in parts)) for row in rows]
+
+
+def mark_terms(terms: Iterable[str], marks: str) -> list[str]:
+    """Return the terms with each of the marks, as documents hold them."""
+    return [mark + term for term in terms for mark in marks]
 
 
 def restrict(

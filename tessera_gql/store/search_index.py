@@ -40,7 +40,10 @@ CONTRACTS = table(Contract)
 
 PARTS = ("names", "columns", "labels", "body")
 """The columns of a document that hold marked terms."""
+NAME_COLUMNS = ("title", "leaf", "names")
 MAX_KNOWN_TERMS = 100_000
+MAX_UNCHECKED_TERMS = 10
+"""Terms that are inserted without looking first whether they exist; more of them are mostly no new ones."""
 BATCH_SIZE = 100
 """Documents that are built between two turns of other tasks."""
 
@@ -115,10 +118,11 @@ async def flush(session: "Session") -> None:
     drafts = await _draft(session)
     session.search_notes.clear()
     await _name_proposals(session, drafts)
+    # Terms come before documents in every transaction, and in a rebuild, so that two of them never deadlock.
+    await _insert_terms(session, list_document_terms([*drafts.new.values(), *drafts.changed.values()]))
     for entity_id, columns in drafts.changed.items():
         if "title" in columns:
             await _rename_proposals(session, entity_id, columns)
-    await _insert_terms(session, list_document_terms([*drafts.new.values(), *drafts.changed.values()]))
     await _insert(session, [*drafts.new.values()])
     await _update(session, drafts.changed)
 
@@ -162,15 +166,27 @@ async def _name_proposals(session: "Session", drafts: Drafts) -> None:
     proposals = [columns for columns in drafts.new.values() if columns["asset_id"] is not None]
     if not proposals:
         return
-    is_theirs = session.in_values(ASSETS.c.id, sorted({columns["asset_id"] for columns in proposals}))
-    rows = await session.rows(select(ASSETS.c.id, ASSETS.c.fqn).where(is_theirs))
-    fqns = {row.id: row.fqn for row in rows}
+    asset_ids = {columns["asset_id"] for columns in proposals}
+    names: dict[UUID, Columns] = {}
+    for asset_id, fqn in (await _load_fqns(session, asset_ids)).items():
+        names[asset_id] = names_of_proposal(fqn)
     for columns in proposals:
-        columns.update(names_of_proposal(fqns[columns["asset_id"]]))
+        asset_id = columns["asset_id"]
+        renamed = drafts.changed.get(asset_id, {})
+        columns.update({name: renamed[name] for name in NAME_COLUMNS} if "title" in renamed else names[asset_id])
+
+
+async def _load_fqns(session: "Session", asset_ids: set[UUID]) -> dict[UUID, str]:
+    """Return the names of assets; those that the transaction has locked need no statement."""
+    fqns = {asset_id: session.asset_fqns[asset_id] for asset_id in asset_ids & session.asset_fqns.keys()}
+    if missing := sorted(asset_ids - fqns.keys()):
+        statement = select(ASSETS.c.id, ASSETS.c.fqn).where(session.in_values(ASSETS.c.id, missing))
+        fqns |= {row.id: row.fqn for row in await session.rows(statement)}
+    return fqns
 
 
 async def _rename_proposals(session: "Session", asset_id: UUID, columns: Columns) -> None:
-    names = {name: columns[name] for name in ("title", "leaf", "names")}
+    names = {name: columns[name] for name in NAME_COLUMNS}
     await session.execute(update(DOCUMENTS).where(DOCUMENTS.c.asset_id == asset_id).values(**names))
 
 
@@ -184,15 +200,21 @@ async def _insert_terms(session: "Session", terms: set[str]) -> None:
     database_terms = session.known_terms
     if not (unknown := terms - database_terms):
         return
-    keys = [FULL + term for term in sorted(unknown)]
-    rows = await session.rows(select(VARIANTS.c.term).where(session.in_values(VARIANTS.c.variant, keys)))
-    existing = {row.term for row in rows}
     if len(database_terms) > MAX_KNOWN_TERMS:
         database_terms.clear()
-    database_terms |= existing
-    pairs = sorted((variant, term) for term in unknown - existing for variant in list_variants(term))
-    if pairs:
-        await _insert_variants(session, pairs)
+    if len(unknown) > MAX_UNCHECKED_TERMS:
+        existing = await _find_terms(session, unknown)
+        database_terms |= existing
+        unknown -= existing
+    if unknown:
+        await _insert_variants(session, sorted((variant, term) for term in unknown for variant in list_variants(term)))
+        session.new_terms |= unknown
+
+
+async def _find_terms(session: "Session", terms: set[str]) -> set[str]:
+    keys = [FULL + term for term in sorted(terms)]
+    rows = await session.rows(select(VARIANTS.c.term).where(session.in_values(VARIANTS.c.variant, keys)))
+    return {row.term for row in rows}
 
 
 async def _insert_variants(session: "Session", pairs: Sequence[tuple[str, str]]) -> None:

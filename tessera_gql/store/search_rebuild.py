@@ -47,9 +47,10 @@ SOURCES: Mapping[str, Source] = {
 def rebuild(connection: Connection, report_progress: Callable[[str], None]) -> int:
     """Replace all documents, and return their number. Writers of the catalog wait until the commit."""
     if connection.dialect.name == "postgresql":
-        connection.execute(text("LOCK TABLE core.search_documents IN SHARE ROW EXCLUSIVE MODE"))
+        # In the order in which writers come to the tables. Variants stay, because other processes rely on those that
+        # they have seen, and a writer may have found a term just before the lock.
+        connection.execute(text("LOCK TABLE core.search_variants, core.search_documents IN SHARE ROW EXCLUSIVE MODE"))
     _execute(connection, delete(DOCUMENTS))
-    _execute(connection, delete(VARIANTS))
     database_terms, count = set[str](), 0
     for type_name, source in SOURCES.items():
         for rows in _read_batches(connection, source):

@@ -69,6 +69,10 @@ class Session:
         """Work, by name, to do before the events are written: what sums up a transaction."""
         self.locked_asset_ids: set[UUID] = set()
         """The assets that `store.assets` has locked in this transaction."""
+        self.asset_fqns: dict[UUID, str] = {}
+        """The names of locked assets, as they were read with the lock."""
+        self.new_terms: set[str] = set()
+        """Terms of the search that the transaction inserts; `known_terms` has them after the commit."""
         self.search_notes: list[search_index.Note] = []
         """What `store.search_index` writes before the commit."""
         self.selected_columns: Mapping[FromClause | None, frozenset[str]] = {}
@@ -77,6 +81,7 @@ class Session:
         self.keyring = transaction.source.target.keyring
         """Encrypts secrets before they are stored."""
         self.known_terms = transaction.source.target.known_terms
+        self.frequency_cache = transaction.source.target.frequencies
         self._transaction = transaction
         self._compiler = transaction.source.compiler
 
@@ -209,6 +214,7 @@ class Session:
     async def savepoint(self) -> AsyncGenerator[None]:
         """Begin a part of the transaction; an exception rolls back only this part and its events."""
         events, notes, locked = len(self.events), len(self.search_notes), set(self.locked_asset_ids)
+        fqns = dict(self.asset_fqns)
         await self.execute(SAVEPOINT)
         try:
             yield
@@ -216,7 +222,7 @@ class Session:
             await self.execute(ROLLBACK_TO_SAVEPOINT)
             del self.events[events:]
             del self.search_notes[notes:]
-            self.locked_asset_ids = locked  # the others are unlocked again
+            self.locked_asset_ids, self.asset_fqns = locked, fqns  # the others are unlocked again
             raise
         await self.execute(RELEASE_SAVEPOINT)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import literal, select, union_all
 
 from tessera_gql.policy.search_terms import FULL, split_terms
-from tessera_gql.store.search import ALL_MARKS, SearchRequest, load_named, restrict, starts_with
+from tessera_gql.store.search import ALL_MARKS, SearchRequest, load_named, mark_terms, restrict, starts_with
 from tessera_gql.store.search_index import DOCUMENTS, VARIANTS
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Team, table
@@ -45,12 +45,21 @@ async def _complete(session: Session, request: SearchRequest, query_terms: Seque
     statement = select(*columns).where(starts_with(VARIANTS.c.variant, FULL + query_terms[-1]))
     rows = await session.rows(statement.order_by(VARIANTS.c.variant).limit(MAX_TERMS))
     terms = [row.term for row in rows if row.term != query_terms[-1]]
-    if not terms:
-        return []
+    completed: list[str] = []
+    while terms and len(completed) < limit:  # each term takes a search, so only as many as are wanted
+        completed += await _list_found(session, request, query_terms[:-1], terms[:limit])
+        terms = terms[limit:]
+    return [" ".join((*query_terms[:-1], term)) for term in completed[:limit]]
+
+
+async def _list_found(
+    session: Session, request: SearchRequest, query_terms: Sequence[str], terms: Sequence[str]
+) -> list[str]:
+    """Return those of the terms that some document has together with the words."""
     searches = []
     for term in terms:
-        groups = [[mark + query_term for mark in ALL_MARKS] for query_term in (*query_terms[:-1], term)]
+        groups = [mark_terms([query_term], ALL_MARKS) for query_term in (term, *query_terms)]
         has_term = select(literal(term).label("term")).select_from(DOCUMENTS)
         searches.append(select(restrict(session, has_term, request, groups).limit(1).subquery()))
     existing = {row.term for row in await session.rows(union_all(*searches))}
-    return [" ".join((*query_terms[:-1], term)) for term in terms if term in existing][:limit]
+    return [term for term in terms if term in existing]

@@ -32,7 +32,7 @@ UNREACHED = {
     *("ColumnLink", "ColumnLinkEdge", "LineageStep", "ReasonPath"),
     *("Deprecation", "DeprecationEdge", "DeprecatedRead"),
     *("InboxGroup", "InboxGroupEdge", "EarlierAnswer", "ReleaseEvidence"),
-    *("ContractSource", "ModelReader", "TableRead", "AssetLabel", "SearchSuggestion"),
+    *("ContractSource", "ModelReader", "TableRead", "AssetLabel"),
 }
 SELDOM_REACHED = {"ObservationEdge"}
 """Reached if the first asset in the order of random ids has been observed."""

@@ -349,7 +349,7 @@ def arguments(ids: dict[str, list[str]]) -> dict[str, list[dict[str, Any]]]:
         "Query.usageSource": [{"by": {"name": "public-source"}}],
         "Query.team": [{"by": {"name": names["team"]}}, {"by": {"id": ids["Team"][0]}}],
         "Query.search": [{"text": "theirs"}, {"text": "canary"}],
-        "Query.searchSuggestions": [{"prefix": "the"}],
+        "Query.searchSuggestions": [{"prefix": prefix, "first": 20} for prefix in ("the", "canary", "canary-theirs")],
         "Query.impact": [{"asset": {"fqn": names["asset"]}, "schema": dropped}],
         "Query.diffSchemas": [{"old": dropped, "new": without("note")}],
         "Query.dbtImpact": [{"manifest": Enum("$manifest")}],

@@ -24,8 +24,7 @@ FEW_VALUES = "few values, of which each is met by many rows: the index of the or
 TEXT = "a text that is filtered by a part of it, for which search has an index"
 WITHOUT_INDEX = {
     **dict.fromkeys(("Asset.resource_type", "Asset.compatibility_mode", "Registration.evidence"), FEW_VALUES),
-    **dict.fromkeys(("Registration.status", "Contract.status", "Proposal.kind"), FEW_VALUES),
-    **dict.fromkeys(("Asset.archived_at", "Team.archived_at"), FEW_VALUES),
+    **dict.fromkeys(("Registration.status", "Proposal.kind", "Team.archived_at"), FEW_VALUES),
     **dict.fromkeys(("Asset.description", "Contract.version", "Event.actor"), TEXT),
     **dict.fromkeys(("Event.teams",), "a list of ids in a row; the audience of an event has no index"),
     **dict.fromkeys(("Event.occurred_at",), "events happen in the order of their sequence"),

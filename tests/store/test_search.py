@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from bench import _warehouse
-from tessera_gql.policy.enums import ResourceType
+from tessera_gql.policy.enums import ContractStatus, ResourceType
 from tessera_gql.policy.search_documents import SearchPart
 from tessera_gql.store import migration, search, suggestions
 from tessera_gql.store.assets import AssetRef
@@ -53,7 +53,8 @@ async def fill(database: Database, count: int) -> list[_warehouse.Table]:
 
 
 def _complete(model: Any, values: dict[str, Any]) -> dict[str, Any]:
-    return values | ({"resource_type": ResourceType.TABLE} if model is Asset else {})
+    enums = {Asset: {"resource_type": ResourceType.TABLE}, Contract: {"status": ContractStatus.ACTIVE}}
+    return values | enums.get(model, {})
 
 
 def misspellings(name: str, generator: random.Random) -> list[str]:

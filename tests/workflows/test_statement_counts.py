@@ -49,13 +49,13 @@ async def costs_of(world: World, consumers: int) -> Costs:
 
 MOST = {
     "unchanged": 4,
-    "compatible": 17,
-    "proposed": 26,
-    "proposed again": 6,
+    "compatible": 16,
+    "proposed": 24,
+    "proposed again": 5,
     "last answer": 16,
-    "late registration": 32,
-    "unregistration": 28,
-    "publication": 27,
+    "late registration": 31,
+    "unregistration": 27,
+    "publication": 26,
 }
 
 

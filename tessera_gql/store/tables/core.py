@@ -70,6 +70,13 @@ class Asset(Base, table=True):
         sa.Index("ix_assets_tier_fqn_key", "tier", "fqn_key", "id"),
         sa.Index("ix_assets_created_at", "created_at", "id"),
         sa.Index("ix_assets_updated_at", "updated_at", "id"),
+        sa.Index(
+            "ix_assets_archived_at",
+            "archived_at",
+            "id",
+            postgresql_where=sa.text("archived_at IS NOT NULL"),
+            sqlite_where=sa.text("archived_at IS NOT NULL"),
+        ),
         {"schema": "core"},
     )
 
@@ -108,6 +115,7 @@ class Contract(Base, table=True):
         unique_where("uq_contracts_active", "asset_id", condition="status = 'ACTIVE'"),
         sa.Index("ix_contracts_asset_id_published_at", "asset_id", "published_at", "id"),
         sa.Index("ix_contracts_published_at", "published_at", "id"),
+        sa.Index("ix_contracts_status_published_at", "status", "published_at", "id"),
         {"schema": "core"},
     )
 

@@ -78,6 +78,7 @@ class ChangeSet(Base, table=True):
         sa.Index("ix_change_sets_status_opened_at", "status", "opened_at", "id"),
         sa.Index("ix_change_sets_opened_at", "opened_at", "id"),
         sa.Index("ix_change_sets_updated_at", "updated_at", "id"),
+        sa.Index("ix_change_sets_status_updated_at", "status", "updated_at", "id"),
         {"schema": "workflow"},
     )
 
@@ -115,6 +116,8 @@ class Proposal(Base, table=True):
         sa.Index("ix_proposals_proposed_at", "proposed_at", "id"),
         sa.Index("ix_proposals_expires_at", "expires_at", "id"),
         sa.Index("ix_proposals_updated_at", "updated_at", "id"),
+        sa.Index("ix_proposals_status_expires_at", "status", "expires_at", "id"),
+        sa.Index("ix_proposals_status_updated_at", "status", "updated_at", "id"),
         {"schema": "workflow"},
     )
 
