@@ -42,7 +42,9 @@ class CsvStream:
         try:
             yield from self._iterate_rows()
         except UnicodeDecodeError as error:
-            raise _no_text() from error
+            if error.reason != END_OF_FILE:
+                raise _no_text() from error
+            self.is_truncated = True  # within a character
 
     def _iterate_rows(self) -> Iterator[tuple[int, list[str] | UsageFault]]:
         while not self.is_truncated:

@@ -1,8 +1,8 @@
 """Read JSON values one after another: JSON lines, an array, or values in a row. Only one is held parsed at a time."""
 
-import io
 import json
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 
 import orjson
@@ -12,6 +12,8 @@ from tessera_gql.formats.usage_rows import UsageError, UsageFault
 CHUNK = 1024 * 1024
 MAX_VALUE = 64 * 1024 * 1024
 """Characters of one value; a larger one is no row of a log."""
+MAX_NUMBER = 40
+"""Characters after what may be the beginning of a number, within which its end is looked for."""
 CUT_OFF_CHARS = 10
 """Characters before the end in which a value that was cut off has its first error."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -58,7 +60,7 @@ class JsonStream:
             yield number, value
 
     def _iterate_values(self) -> Iterator[tuple[int, object]]:
-        text = _Buffer(io.TextIOWrapper(io.BytesIO(self._content), encoding="utf-8-sig", newline=""))
+        text = _Buffer(memoryview(self._content)[self._start :])
         while first := text.skip_space():
             if first == "[":
                 text.position += 1
@@ -96,17 +98,20 @@ class JsonStream:
 class _Buffer:
     """The part of a text that is not read yet, with its line."""
 
-    def __init__(self, stream: io.TextIOBase) -> None:
-        self._stream = stream
+    def __init__(self, content: memoryview) -> None:
+        self._content = content
+        self._end = 0
+        self._decode_bytes = getincrementaldecoder("utf-8")().decode
         self._text = ""
         self._is_ended = False
         self.position = 0
         self.line = 1
 
     def _fill(self) -> None:
-        chunk = self._stream.read(max(CHUNK, len(self._text) - self.position))
-        self._is_ended = not chunk
-        self._text = self._text[self.position :] + chunk
+        start = self._end
+        self._end = min(len(self._content), start + max(CHUNK, len(self._text) - self.position))
+        self._is_ended = self._end == start
+        self._text = self._text[self.position :] + self._decode_bytes(self._content[start : self._end])
         self.position = 0
 
     def _advance(self, end: int) -> None:
@@ -130,7 +135,7 @@ class _Buffer:
             decoded = self._try_decode()
             if decoded is not None:
                 value, end = decoded
-                if isinstance(value, dict | list | str) or end < len(self._text) or self._is_ended:
+                if isinstance(value, dict | list | str) or end + MAX_NUMBER < len(self._text) or self._is_ended:
                     self._advance(end)
                     return value
             elif self._is_ended:

@@ -17,6 +17,7 @@ from tessera_gql.formats.usage_snowflake import SnowflakeParser
 FOOTER_BYTES = 1024 * 1024
 """Bytes at the end of a Parquet file in which the names of its columns stand."""
 HEAD_BYTES = 64 * 1024
+EMPTY_ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*\]\s*")
 
 
 class UsageFormat(StrEnum):
@@ -78,8 +79,11 @@ def _list_names(content: bytes) -> set[str]:
 
 
 def _list_json_names(content: bytes) -> set[str]:
-    """List the names of the members of the first value."""
-    first = next(iter(JsonStream(content[:HEAD_BYTES])), None)
+    """List the names of the members of the first value; if it can't be read, all names in the beginning."""
+    try:
+        first = next(iter(JsonStream(content[:HEAD_BYTES])), None)
+    except UsageError:
+        first = None
     if first is None or not isinstance(first[1], dict):
         return {text.decode().lower() for text in re.findall(rb'"([A-Za-z_]{1,40})"\s*:', content[:HEAD_BYTES])}
     return {str(name).lower() for name in first[1]}
@@ -91,7 +95,7 @@ def open_reader(content: bytes, format_: UsageFormat, latest: datetime) -> Usage
     if detected is not None and detected is not format_:
         raise UsageError(f"It looks like {detected}, not like {format_}. Import it with the format {detected}.")
     if format_ is not UsageFormat.CSV:
-        if detected is None and content.strip() not in (b"", b"[]"):
+        if detected is None and content.strip() and not EMPTY_ARRAY.fullmatch(content):
             raise UsageError(f"It does not look like {format_}: its beginning has none of the names of that format.")
         return RecordReader(content, PARSERS[format_](latest))
     if content.startswith((PARQUET_MAGIC, GZIP_MAGIC)):
