@@ -88,6 +88,5 @@ def downgrade() -> None:
         create_table(None)
         op.execute(COPY)
         op.drop_table("observation_days_before", schema="core")
-    with op.batch_alter_table("observations", schema=None if is_sqlite() else "core") as batch:
-        for name, _ in reversed(SUMS):
-            batch.drop_column(name)
+    for name, _ in reversed(SUMS):
+        op.drop_column("observations", name, schema=None if is_sqlite() else "core")

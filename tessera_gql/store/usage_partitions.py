@@ -14,8 +14,8 @@ from tessera_gql.store.session import Session
 
 TABLE = "core.observation_days"
 DEFAULT = "core.observation_days_default"
-LOCK_SECONDS = 3
-"""Seconds to wait for others who use the table. They wait behind us for as long."""
+LOCK_MILLISECONDS = 3_000
+"""Time to wait for others who use the table. They wait behind us for as long."""
 NAME = re.compile(r"observation_days_(\d{4})_(\d\d)")
 
 MAY_CHANGE = text(
@@ -44,7 +44,7 @@ async def create_months(session: Session, months: Iterable[date]) -> None:
 
     Imports wait until the commit.
     """
-    await session.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+    await session.execute(text(f"SET LOCAL lock_timeout = '{LOCK_MILLISECONDS}ms'"))
     await session.execute(text(f"LOCK TABLE {DEFAULT} IN ACCESS EXCLUSIVE MODE"))
     for month in sorted({*months} - await list_months(session)):
         name = f"core.observation_days_{month:%Y_%m}"
@@ -66,7 +66,7 @@ async def drop_months(session: Session, before: date) -> list[date]:
     """Drop the partitions of months that end before a day; the reads in them must be summed up."""
     months = sorted(month for month in await list_months(session) if next_month(month) <= before)
     if months:
-        await session.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+        await session.execute(text(f"SET LOCAL lock_timeout = '{LOCK_MILLISECONDS}ms'"))
     for month in months:
         await session.execute(text(f"DROP TABLE core.observation_days_{month:%Y_%m}"))
     return months

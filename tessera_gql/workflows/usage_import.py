@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from tessera_gql.errors import Refusal
+from tessera_gql.errors import Unavailable
 from tessera_gql.formats.usage_rows import UsageFault
 from tessera_gql.policy.access import Actor, authorize_import, require_import_scope
 from tessera_gql.policy.usage import CoveredSpan, choose_span, merge_spans, resolve_field
@@ -177,7 +177,7 @@ async def create_partitions(session: Session, plan: ImportPlan) -> ImportPlan:
     try:
         async with session.savepoint():
             await usage_partitions.create_months(session, plan.months)
-    except Refusal:
+    except Unavailable:
         log.warning("The days of an import are stored in the default partition: others use the table.")
     return replace(plan, months=())
 
