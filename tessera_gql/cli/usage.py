@@ -123,10 +123,10 @@ def _to_utc(moment: datetime | None) -> datetime | None:
 def _print_report(report: UsageImportReport, format_: UsageFormat) -> None:
     number = sum(rows.count for rows in report.ignored)
     unknown = sum(rows.count for rows in report.ignored if rows.reason == "UNKNOWN_ASSET")
-    taken = f"{report.rows - number} of {report.rows} rows taken"
+    summary = f"{report.rows - number} of {report.rows} rows taken"
     if format_ is not UsageFormat.CSV:  # a row has any number of reads
-        taken = f"{report.reads - unknown} of {report.reads} reads in {report.rows} rows taken"
-    print_line(f"{taken}, {report.days_changed} days of reads changed.")
+        summary = f"{report.reads - unknown} of {report.reads} reads in {report.rows} rows taken"
+    print_line(f"{summary}, {report.days_changed} days of reads changed.")
     for rows in report.ignored:
         line = f", first in line {rows.line}" if rows.line else ""
         print_line(f"  {rows.count} not taken: {rows.reason}, {FAULT_PHRASES.get(rows.reason, 'see the docs')}{line}")

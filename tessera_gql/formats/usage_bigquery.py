@@ -25,8 +25,8 @@ class BigQueryParser:
 
     def __init__(self, latest: datetime) -> None:
         self._latest = latest
-        self._seen = SeenIds()
-        self._audit_log = AuditLogParser(latest, self._seen)
+        self._known_ids = SeenIds()
+        self._audit_log = AuditLogParser(latest, self._known_ids)
         self._has_jobs = self._has_tables = False
 
     def parse(self, record: Mapping[str, object]) -> Entry:
@@ -45,7 +45,7 @@ class BigQueryParser:
             return (UsageFault.MALFORMED_ROW,)
         if fault := _find_fault(row.get("state"), tables, has_failed=has_failed):
             return (fault,)
-        if not self._seen.add(f"job {row.get('project_id') or ''} {job}"):
+        if not self._known_ids.add(f"job {row.get('project_id') or ''} {job}"):
             return (UsageFault.REPEATED,)
         moment = parse_moment(row.get("creation_time") or row.get("start_time"))
         return read_tables(row.get("user_email"), moment, self._latest, list(_iterate_names(tables)))

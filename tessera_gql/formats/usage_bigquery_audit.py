@@ -28,7 +28,7 @@ class AuditLogParser:
 
     def __init__(self, latest: datetime, seen: SeenIds) -> None:
         self._latest = latest
-        self._seen = seen
+        self._known_ids = seen
         self._job_entries = self._read_entries = 0
 
     def parse(self, row: Mapping[str, object], payload: Mapping[str, object]) -> Entry:
@@ -45,7 +45,7 @@ class AuditLogParser:
         error = find_object(completed, "jobStatus", "error") or find_object(payload, "status")
         if error.get("code"):
             return (UsageFault.FAILED,)
-        if isinstance(identity := row.get("insert_id"), str) and not self._seen.add(f"entry {identity}"):
+        if isinstance(identity := row.get("insert_id"), str) and not self._known_ids.add(f"entry {identity}"):
             return (UsageFault.REPEATED,)
         if table_read is None:
             reads = _list_job_tables(completed)

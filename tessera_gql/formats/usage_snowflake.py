@@ -37,7 +37,7 @@ class SnowflakeParser:
 
     def __init__(self, latest: datetime) -> None:
         self._latest = latest
-        self._seen = SeenIds()
+        self._known_ids = SeenIds()
         self._names: set[str] = set()
         self._has_rows = False
 
@@ -52,7 +52,7 @@ class SnowflakeParser:
             lists = [_to_list(parse_nested(row.get(name))) for name in OBJECT_COLUMNS]
         except (ValueError, TypeError):
             return (UsageFault.MALFORMED_ROW,)
-        if not self._seen.add(query):
+        if not self._known_ids.add(query):
             return (UsageFault.REPEATED,)
         reads: list[tuple[str, str]] = []
         faults: list[UsageFault] = []

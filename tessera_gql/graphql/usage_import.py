@@ -138,7 +138,7 @@ async def import_usage(context: Context, arguments: ImportUsageInput) -> ImportU
     """
     check_storable(arguments)
     now = context.database.clock()
-    document = await asyncio.to_thread(_to_document, arguments, context.usage_retention_days)
+    document = await asyncio.to_thread(_to_document, arguments.document, arguments.format, context.usage_retention_days)
     log = await asyncio.to_thread(collect_reads, document, now)
     requested = (or_none(arguments.from_), or_none(arguments.to))
     plan = await context.loaders.run_query(
@@ -180,18 +180,18 @@ async def _plan_next_part(context: Context, plan: ImportPlan, parts: Iterator[Us
     return await context.loaders.run_query(lambda session: plan_part(session, plan, log)), False
 
 
-def _to_document(arguments: ImportUsageInput, retention_days: int | None) -> UsageDocument:
+def _to_document(document: object, format_: UsageFormat, retention_days: int | None) -> UsageDocument:
     """Convert the input to the bytes of a log; JSON that is part of the request was parsed with it."""
-    match arguments.document:
+    match document:
         case RawJson(text=content):
             pass
         case str(text):
             content = text.encode("utf-8", "surrogatepass")
-        case list() | dict() as value if arguments.format is not UsageFormat.CSV:
+        case list() | dict() as value if format_ is not UsageFormat.CSV:
             content = json.dumps(value).encode()
         case _:
             raise Invalid("`document` must be the text of the log, or the file itself.", field=("document",))
-    return UsageDocument(content, arguments.format, retention_days)
+    return UsageDocument(content, format_, retention_days)
 
 
 @strawberry.type

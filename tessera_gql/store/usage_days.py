@@ -17,8 +17,10 @@ from tessera_gql.store.session import Session, ids
 from tessera_gql.store.usage import DAYS, OBSERVATIONS, PRINCIPALS
 
 SUMS = ("first", "last", "count", "pause")
-OBSERVATION_COLUMNS = dict(zip(("first_seen", "last_seen", "read_count", "longest_pause_seconds"), SUMS, strict=True))
-SUMMED_COLUMNS = dict(
+OBSERVATION_COLUMNS: dict[str, str] = dict(
+    zip(("first_seen", "last_seen", "read_count", "longest_pause_seconds"), SUMS, strict=True)
+)
+SUMMED_COLUMNS: dict[str, str] = dict(
     zip(("summed_first_at", "summed_last_at", "summed_count", "summed_pause_seconds"), SUMS, strict=True)
 )
 

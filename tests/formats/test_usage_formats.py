@@ -248,8 +248,8 @@ def test_rows_with_any_values_are_read_or_counted(data: st.DataObject, format_: 
     for name in data.draw(st.lists(st.sampled_from([*row]), min_size=1, max_size=3)):
         row[name] = data.draw(JSON_VALUES)
     payload = {"insertId": data.draw(JSON_VALUES), "protoPayload": data.draw(st.dictionaries(st.text(), JSON_VALUES))}
-    more = [payload] if format_ == "BIGQUERY" else []
-    reads, faults, _ = read(lines(rows[format_] | {}, row, *more), UsageFormat(format_))
+    entries = [payload] if format_ == "BIGQUERY" else []
+    reads, faults, _ = read(lines(rows[format_] | {}, row, *entries), UsageFormat(format_))
     assert reads or faults
 
 

@@ -163,9 +163,9 @@ def snowflake_log(random: Random) -> GeneratedLog:
             if as_text and isinstance(record.get(name), list):
                 record[name] = json.dumps(record[name])
     lower = random.random() < 0.3
-    written = [{key.lower() if lower else key: value for key, value in record.items()} for record in records]
+    exported = [{key.lower() if lower else key: value for key, value in record.items()} for record in records]
     columns = tuple(name.lower() for name in SNOWFLAKE_COLUMNS) if lower else SNOWFLAKE_COLUMNS
-    return GeneratedLog(UsageFormat.SNOWFLAKE, write_records(random, written, columns), queries, faults, len(records))
+    return GeneratedLog(UsageFormat.SNOWFLAKE, write_records(random, exported, columns), queries, faults, len(records))
 
 
 def _snowflake_row(random: Random, query: Query) -> dict[str, Any]:
@@ -244,8 +244,8 @@ def _jobs_log(random: Random) -> GeneratedLog:
         records.append(job)
         faults[kind] += 1
     camel = random.random() < 0.3
-    written = [_to_camel(record) for record in records] if camel else records
-    content = write_records(random, written, None if camel else JOB_COLUMNS)
+    exported = [_to_camel(record) for record in records] if camel else records
+    content = write_records(random, exported, None if camel else JOB_COLUMNS)
     return GeneratedLog(UsageFormat.BIGQUERY, content, queries, faults, len(records))
 
 

@@ -67,8 +67,8 @@ def _merge(expected: Any, folded: Any) -> None:
     for key, days in folded.items():
         merged = expected.setdefault(key, {})
         for day, (count, first, last) in days.items():
-            other = merged.get(day, (0, first, last))
-            merged[day] = (max(count, other[0]), min(first, other[1]), max(last, other[2]))
+            earlier = merged.get(day, (0, first, last))
+            merged[day] = (max(count, earlier[0]), min(first, earlier[1]), max(last, earlier[2]))
 
 
 def _sum(days: Any) -> tuple[int, datetime, datetime]:

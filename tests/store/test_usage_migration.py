@@ -19,7 +19,9 @@ async def test_days_are_kept_by_the_upgrade_and_the_downgrade(bare_url: str) -> 
         await world.published()
         await usage_source(world)
         times = [START - days * DAY for days in (5_000, 400, 250, 2)]
-        await import_log(world, log_of(*((who, "note", moment) for moment in times for who in ("bob", "eve"))))
+        await import_log(
+            world, log_of(*((principal, "note", moment) for moment in times for principal in ("bob", "eve")))
+        )
         days = sorted(str(row) for row in await world.rows(ObservationDay))
         before = await observed(world)
         await migration.downgrade(bare_url, "0013")
