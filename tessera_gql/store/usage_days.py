@@ -16,13 +16,18 @@ from tessera_gql.store import proposals
 from tessera_gql.store.session import Session, ids
 from tessera_gql.store.usage import DAYS, OBSERVATIONS, PRINCIPALS
 
-SUMS = ("first", "last", "count", "pause")
-OBSERVATION_COLUMNS: dict[str, str] = dict(
-    zip(("first_seen", "last_seen", "read_count", "longest_pause_seconds"), SUMS, strict=True)
-)
-SUMMED_COLUMNS: dict[str, str] = dict(
-    zip(("summed_first_at", "summed_last_at", "summed_count", "summed_pause_seconds"), SUMS, strict=True)
-)
+OBSERVATION_COLUMNS = {
+    "first_seen": "first",
+    "last_seen": "last",
+    "read_count": "count",
+    "longest_pause_seconds": "pause",
+}
+SUMMED_COLUMNS = {
+    "summed_first_at": "first",
+    "summed_last_at": "last",
+    "summed_count": "count",
+    "summed_pause_seconds": "pause",
+}
 
 
 async def summarize_days(session: Session, observation_ids: Collection[UUID]) -> None:
