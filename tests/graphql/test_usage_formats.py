@@ -1,6 +1,7 @@
 """Logs of vendors over GraphQL: what the graph says of them is what the queries in them say, on both databases."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from tessera_gql.formats.raw_json import RawJson
 from tessera_gql.formats.usage_formats import UsageFormat
+from tessera_gql.workflows import usage_log
 from tests.formats.usage_generators import ASSETS, COLUMNS, GENERATORS, NOW
 from tests.graphql.authenticated_api import AuthenticatedApi
 from tests.graphql.test_usage import IMPORT, api, loader, run
@@ -22,9 +24,9 @@ OBSERVATIONS = """query ($asset: AssetRef!) { asset(by: $asset) { observations(f
 Observed = dict[tuple[str, str, str], tuple[int, datetime, datetime]]
 
 
-async def observed(api: AuthenticatedApi, token: str) -> Observed:
+async def observed(api: AuthenticatedApi, token: str, assets: Sequence[str] = ASSETS) -> Observed:
     rows: Observed = {}
-    for asset in ASSETS:
+    for asset in assets:
         data = await api.data(token, OBSERVATIONS, asset={"fqn": asset})
         for node in data["asset"]["observations"]["nodes"]:
             key = (node["principal"]["name"].casefold(), asset, (node["field"] or "").casefold())
@@ -74,6 +76,35 @@ def _merge(expected: Any, folded: Any) -> None:
 def _sum(days: Any) -> tuple[int, datetime, datetime]:
     counts, firsts, lasts = zip(*days.values(), strict=True)
     return sum(counts), min(firsts), max(lasts)
+
+
+async def test_a_log_that_is_read_in_parts_is_imported_as_a_whole(
+    api: AuthenticatedApi, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team = await world.team("owner")
+    for asset in ASSETS[:2]:
+        await world.asset(asset, team)
+    _, token = await loader(api)
+    lines = ["principal,asset,field,read_at"]
+    lines += [f"p{n % 7},{ASSETS[n % 3]},f{n % 5},{(NOW - timedelta(days=n % 11)).isoformat()}" for n in range(400)]
+    asked = {"source": {"name": "snowflake"}, "document": "\n".join(lines) + "\n"}
+    monkeypatch.setattr(usage_log, "MAX_GROUPS", 30)
+    payload = await run(api, token, IMPORT, **asked)
+    report = payload["report"]
+    unknown = sum(1 for line in lines if ASSETS[2] in line)
+    assert (payload["errors"], report["rows"], report["reads"]) == ([], 400, 400)
+    assert report["ignored"] == [{"reason": "UNKNOWN_ASSET", "count": unknown, "line": None}]
+    groups = {(n % 7, n % 3, n % 5, n % 11) for n in range(400) if n % 3 != 2}
+    assert report["daysChanged"] == len(groups)
+    rows = await observed(api, token, ASSETS[:2])
+    assert sum(count for count, _, _ in rows.values()) == 400 - unknown
+    assert len(rows) == len({group[:3] for group in groups})
+    monkeypatch.undo()
+    assert (await run(api, token, IMPORT, **asked))["report"]["daysChanged"] == 0
+    monkeypatch.setattr(usage_log, "MAX_GROUPS", 1)
+    monkeypatch.setattr(usage_log, "MAX_PARTS", 2)
+    (error,) = (await run(api, token, IMPORT, **asked))["errors"]
+    assert "The log has more than 2 days of readers. Split it, such as by month." in error["message"]
 
 
 async def test_a_log_in_another_format_is_refused_with_the_format_that_it_has(
