@@ -11,6 +11,7 @@ SUITES = (
     ("reads", "--db", "sqlite"),
     ("writes", "--db", "pg"),
     ("bulk",),
+    ("usage",),
     ("fanout",),
     ("diff",),
 )

@@ -26,7 +26,7 @@ from tessera_gql.executor import core_schema
 from tessera_gql.graphql.context import Context, Resources, open_context
 from tessera_gql.graphql.errors import to_graphql_error
 from tessera_gql.graphql.schema import schema
-from tessera_gql.notifications import deadlines, outbound_http
+from tessera_gql.notifications import deadlines, outbound_http, usage_retention
 from tessera_gql.notifications.event_relay import EventRelay
 from tessera_gql.notifications.postgres_listener import listen_for_events
 from tessera_gql.notifications.webhook_worker import RenderPayload, WebhookOptions, WebhookWorker
@@ -110,6 +110,7 @@ def create_components(settings: Settings) -> Components:
         observe_batch=telemetry.batch_size_observer,
         find_operation=find_operation,
         default_mode=settings.default_compatibility_mode,
+        usage_retention_days=settings.usage_retention_days,
     )
 
     def open_operation_context(identity: Identity) -> AbstractAsyncContextManager[Context]:
@@ -203,6 +204,7 @@ def _create_upload_workers(settings: Settings, database: Database) -> WorkerPool
         settings.git_sync_path,
         settings.compute_seconds,
         settings.default_compatibility_mode,
+        settings.usage_retention_days,
     )
     return WorkerPool(
         upload_process.__name__, process_settings.encode(), limits.query_seconds, database.notify_commit_observers
@@ -332,6 +334,9 @@ def start_background_tasks(components: Components, *listeners: Callable[[], None
     tasks = [
         asyncio.create_task(deadlines.run_deadlines(database, pool=components.compute_pool), name="deadlines"),
         asyncio.create_task(worker.run(), name="webhooks"),
+        asyncio.create_task(
+            usage_retention.run_retention(database, settings.usage_retention_days), name="usage retention"
+        ),
     ]
     if url := settings.listen_url:
         tasks.append(asyncio.create_task(listen_for_events(url, worker.wake, *listeners), name="listen"))

@@ -50,6 +50,8 @@ class ProcessSettings:
     """Timeout of one schema comparison."""
     default_mode: Mode | None = None
     """The compatibility mode of new assets."""
+    usage_retention_days: int | None = None
+    """The number of days for which reads are kept by day."""
 
     def encode(self) -> bytes:
         return _SETTINGS.dump_json(self)
@@ -85,6 +87,7 @@ async def main() -> None:
             find_operation=documents.find_operation,
             report_progress=report_progress,
             default_mode=settings.default_mode,
+            usage_retention_days=settings.usage_retention_days,
         )
 
         def open_operation_context(actor: Actor) -> AbstractAsyncContextManager[Context]:

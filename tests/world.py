@@ -227,7 +227,7 @@ class World:
     async def rows(self, model: type[M]) -> list[M]:
         """All rows of a table, oldest first."""
         async with self.database.read() as session:
-            return await session.list(select(table(model)).order_by(table(model).c.id), model)
+            return await session.list(select(table(model)).order_by(*table(model).primary_key), model)
 
     async def apply_all(self) -> None:
         """Apply the deadlines of every proposal, as the worker does."""

@@ -11,25 +11,34 @@ from tessera_gql.cli.api import connect, read_file
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.progress import show_progress
 from tessera_gql.cli.terminal import JsonOption, print_json, print_line, print_note, print_table
+from tessera_gql.client.enums import UsageFormat
 from tessera_gql.client.usage_models import UsageImportReport, UsageSpan
 from tessera_gql.formats.usage_csv import COLUMNS
+from tessera_gql.formats.usage_formats import detect_format
+from tessera_gql.formats.usage_rows import HARMLESS_FAULTS
 
 MAX_FIRST_LINE = 10_000
 """Bytes of a log in which its first line ends, if it is one."""
 TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 
 FAULT_PHRASES = {
-    "MALFORMED_ROW": "not as many cells as the first line, or no CSV",
+    "MALFORMED_ROW": "no CSV or JSON, not as many cells as the first line, or not what the format says",
     "NO_PRINCIPAL": "the principal is empty",
     "NO_ASSET": "the asset is empty",
     "UNKNOWN_ASSET": "no asset has this name",
-    "INVALID_TIME": "read_at is no time in ISO 8601",
-    "CLOCK_AHEAD": "read_at is more than an hour ahead",
+    "INVALID_TIME": "its time is none in ISO 8601",
+    "CLOCK_AHEAD": "its time is more than an hour ahead",
     "INVALID_COUNT": "count is no whole number from 1 on",
-    "TOO_LONG": "a name is too long",
+    "TOO_LONG": "a name, or the row, is too long",
+    "UNFINISHED": "the job was not done when the log was exported",
+    "FAILED": "the query, job or run has failed",
+    "REPEATED": "the same query, job, entry or run again",
+    "NOT_A_READ": "it reads no table, or is not the end of a run",
+    "NOT_A_TABLE": "a stage, a function, a wildcard or another object without columns",
+    "EXPIRED": "older than the server keeps reads by day",
 }
 """The reasons for which rows are not taken, in words."""
-HARMLESS_FAULTS = ("NO_PRINCIPAL", "NO_ASSET", "UNKNOWN_ASSET")
+HARMLESS = frozenset(fault.value for fault in HARMLESS_FAULTS)
 """Reasons of rows that can't be reads of a known principal."""
 
 app = typer.Typer(help="Import observed reads, and map who read to teams.", no_args_is_help=True)
@@ -40,10 +49,16 @@ def import_(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="CSV with the columns principal, asset, field, read_at[, count]; - for stdin."
+            metavar="FILE",
+            help="Export of a query log, OpenLineage events, or CSV with the columns principal, asset, field,"
+            " read_at[, count]; - for stdin.",
         ),
     ],
     source: Annotated[str, typer.Option(help="Usage source whose log it is.")],
+    format_: Annotated[
+        UsageFormat | None,
+        typer.Option("--format", case_sensitive=False, help="Format of the log; by default what its beginning says."),
+    ] = None,
     start: Annotated[
         datetime | None,
         typer.Option("--from", formats=TIME_FORMATS, help="Time in UTC from which on the log has all reads."),
@@ -61,18 +76,32 @@ def import_(
     Example: tessera usage import reads.csv --source snowflake --from 2026-03-01 --to 2026-03-02
     """
     content = read_file(file)
+    if format_ is None:
+        format_ = _choose_format(content, file.name)
     with connect() as client, show_progress(file.name, len(content), as_json=as_json) as on_progress:
         report = client.import_usage(
-            content, source=source, start=_to_utc(start), end=_to_utc(end), on_progress=on_progress
+            content, source=source, format=format_, start=_to_utc(start), end=_to_utc(end), on_progress=on_progress
         )
-    if ignored := _list_ignored_columns(content):
+    ignored = _list_ignored_columns(content) if format_ is UsageFormat.CSV else []
+    if ignored:
         print_note(f"These columns of {file.name} are not read: {', '.join(ignored)}. Read are: {', '.join(COLUMNS)}.")
     if as_json:
         print_json(report)
     else:
-        _print_report(report)
+        _print_report(report, format_)
     if not _covers_time(report):
         raise typer.Exit(ExitCode.NEGATIVE)
+
+
+def _choose_format(content: bytes, name: str) -> UsageFormat:
+    """Choose the format that the beginning of a log says, with a note unless it is CSV."""
+    detected = detect_format(content)
+    if detected is None:
+        return UsageFormat.CSV
+    chosen = UsageFormat(detected.value)
+    if chosen is not UsageFormat.CSV:
+        print_note(f"{name} looks like {chosen.lower()}; --format chooses another format.")
+    return chosen
 
 
 def _list_ignored_columns(content: bytes) -> list[str]:
@@ -91,14 +120,18 @@ def _to_utc(moment: datetime | None) -> datetime | None:
     return moment and moment.replace(tzinfo=UTC)
 
 
-def _print_report(report: UsageImportReport) -> None:
+def _print_report(report: UsageImportReport, format_: UsageFormat) -> None:
     number = sum(rows.count for rows in report.ignored)
-    print_line(f"{report.rows - number} of {report.rows} rows taken, {report.days_changed} days of reads changed.")
+    unknown = sum(rows.count for rows in report.ignored if rows.reason == "UNKNOWN_ASSET")
+    summary = f"{report.rows - number} of {report.rows} rows taken"
+    if format_ is not UsageFormat.CSV:  # a row has any number of reads
+        summary = f"{report.reads - unknown} of {report.reads} reads in {report.rows} rows taken"
+    print_line(f"{summary}, {report.days_changed} days of reads changed.")
     for rows in report.ignored:
         line = f", first in line {rows.line}" if rows.line else ""
         print_line(f"  {rows.count} not taken: {rows.reason}, {FAULT_PHRASES.get(rows.reason, 'see the docs')}{line}")
     if report.is_truncated:
-        print_line("The log was cut off within its last row. Import the whole file to cover its time.")
+        print_line("The log was cut off before its end. Import the whole file to cover its time.")
     covered = report.covered if _covers_time(report) else None
     print_line(f"Covers {_describe_span(covered)}." if covered else _explain_no_cover(report))
     if report.principals_created:
@@ -110,7 +143,7 @@ def _explain_no_cover(report: UsageImportReport) -> str:
     """Say why a log proves nothing, and what to do."""
     if report.is_truncated:
         return "Covers no time."
-    if hiding := [rows.reason for rows in report.ignored if rows.reason not in HARMLESS_FAULTS]:
+    if hiding := [rows.reason for rows in report.ignored if rows.reason not in HARMLESS]:
         return f"Covers no time: rows with {', '.join(hiding)} may hide reads. Correct them and import the log again."
     return "Covers no time: say with --from and --to for which time the log has all reads."
 

@@ -4,6 +4,15 @@ from enum import StrEnum
 from typing import TypeAlias
 
 
+class UsageFormat(StrEnum):
+    """The format of a log of reads."""
+
+    CSV = "CSV"
+    SNOWFLAKE = "SNOWFLAKE"
+    BIGQUERY = "BIGQUERY"
+    OPENLINEAGE = "OPENLINEAGE"
+
+
 class CompatibilityMode(StrEnum):
     """The rule that decides which changes break."""
 

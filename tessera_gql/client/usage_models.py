@@ -90,6 +90,7 @@ class UsageImportReport(Model):
     """What an import has taken. `covered` is None if the log proves nothing about the reads that it does not have."""
 
     rows: int
+    reads: int
     ignored: tuple[IgnoredRows, ...]
     is_truncated: bool
     covered: UsageSpan | None

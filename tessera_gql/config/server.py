@@ -66,6 +66,13 @@ class ServerSettings(BaseSettings):
         ge=0.1,
         le=600,
     )
+    usage_retention_days: int = setting(
+        400,
+        "Days for which imported reads are kept by day; after them, of each reader the first and the last read, their "
+        "number and the longest pause stay.",
+        ge=60,
+        le=36_500,
+    )
     database_wait_seconds: float = setting(
         30, "Seconds that the server waits at the start for a PostgreSQL that can't be reached yet.", ge=0, le=3600
     )

@@ -245,9 +245,9 @@ class _Graph:
         self.fqns = {unique_id: fqn for unique_id, node in self.nodes.items() if (fqn := dbt_nodes.fqn(node))}
         self.tables = _group_by_table(self.nodes, self.fqns)
         self.conflicts = dict(_keep_first_builders(self.tables))
-        self.semantic_nodes = dict(_iterate_enabled(root, "semantic_models", "metrics"))
+        self.semantic_nodes = dict(_iterate_enabled(root, "semantic_models", "metrics", "saved_queries"))
         self.exposures = dict(_iterate_enabled(root, "exposures"))
-        self._lineage_nodes = self.nodes | self.semantic_nodes | dict(_iterate_enabled(root, "saved_queries"))
+        self._lineage_nodes = self.nodes | self.semantic_nodes
         self._checks_by_table = dbt_tests.checks_by_table(self.nodes, self.fqns)
         self._catalog = catalog
 

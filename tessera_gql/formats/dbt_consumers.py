@@ -1,4 +1,4 @@
-"""Read the consumers that a manifest declares beside its tables: exposures, semantic models and metrics."""
+"""Read the consumers that a manifest declares: exposures, semantic models, metrics and saved queries."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ _KEYWORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """A dashboard, notebook or application that reads tables; also a semantic model or a metric, by its `type`."""
+    """A dashboard, notebook or application that reads tables; also a semantic model, a metric or a saved query."""
 
     unique_id: str
     name: str
@@ -58,9 +58,10 @@ def build_semantic_consumers(
     find_upstream_tables: FindUpstreamTables,
     table_columns: Mapping[str, tuple[str, ...]],
 ) -> Iterator[Exposure]:
-    """Build the semantic models and metrics in the order of their ids. `table_columns` are by fqn.
+    """Build semantic models, metrics and saved queries in the order of their ids. `table_columns` are by fqn.
 
-    A metric reads what its semantic models read, because its filters may name any of their dimensions.
+    A metric reads what its semantic models read, because its filters may name any of their dimensions, and so does a
+    saved query.
     """
     reader = _SemanticReader(nodes, find_upstream_tables, table_columns)
     for unique_id in sorted(nodes):

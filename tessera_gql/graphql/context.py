@@ -68,6 +68,8 @@ class Resources:
     report_progress: ReportProgress = ignore_progress
     default_mode: Mode | None = None
     """The compatibility mode of new assets; None leaves it to the mutation."""
+    usage_retention_days: int | None = None
+    """The number of days for which imported reads are kept by day; None keeps them."""
 
 
 NO_RESOURCES = Resources()
@@ -84,6 +86,7 @@ class Context:
         self.report_progress = resources.report_progress
         self.find_operation = resources.find_operation
         self.default_mode = resources.default_mode
+        self.usage_retention_days = resources.usage_retention_days
         self._event_relay = resources.event_relay
         self.listed_changes = 0
         """Number of schema changes listed in the reply so far."""

@@ -5,7 +5,8 @@ from typing import Any
 
 import strawberry
 
-from tessera_gql.formats.usage_csv import UsageFault
+from tessera_gql.formats.usage_formats import UsageFormat
+from tessera_gql.formats.usage_rows import UsageFault
 from tessera_gql.graphql.connections import Connection, connection, define_listing
 from tessera_gql.graphql.enums import describe_enum
 from tessera_gql.graphql.filters import BooleanFilter, IdFilter, StringFilter, filter_by, filter_input
@@ -22,14 +23,30 @@ from tessera_gql.workflows import usage_sources
 describe_enum(
     UsageFault,
     "The reason why a row of a log of reads is not taken.",
-    MALFORMED_ROW="The row is no CSV, has other columns than the first line, or has control characters.",
+    MALFORMED_ROW="The row is no CSV or JSON, has other columns than the first line, lacks what its format has, or has"
+    " control characters.",
     NO_PRINCIPAL="The row names no principal.",
     NO_ASSET="The row names no asset.",
     UNKNOWN_ASSET="There is no asset of that name, which is usual for a log of a whole warehouse.",
     INVALID_TIME="The time is missing, or is not written as in ISO 8601.",
     CLOCK_AHEAD="The time is more than an hour in the future.",
     INVALID_COUNT="The number of reads is not a positive whole number.",
-    TOO_LONG="A name in the row is too long.",
+    TOO_LONG="A name in the row, or the row itself, is too long.",
+    UNFINISHED="The job was not done when the log was exported, so that it may read more.",
+    FAILED="The query, job or run has failed, which is no read.",
+    REPEATED="The same query, job, entry or run stands in the log before, and counts once.",
+    NOT_A_READ="The row reads no table, or is an event other than the end of a run.",
+    NOT_A_TABLE="The row reads what has no columns, such as a stage or a function, or a wildcard of tables.",
+    EXPIRED="The read is older than the server keeps reads by day, so that it is not stored.",
+)
+describe_enum(
+    UsageFormat,
+    "The format of a log of reads.",
+    CSV="Rows with the columns principal, asset, field, read_at and, if there is one, count.",
+    SNOWFLAKE="Rows of the view ACCOUNT_USAGE.ACCESS_HISTORY of Snowflake, as JSON, CSV or Parquet.",
+    BIGQUERY="Rows of the view INFORMATION_SCHEMA.JOBS of BigQuery, as JSON, CSV or Parquet, or entries of its audit"
+    " log as JSON.",
+    OPENLINEAGE="OpenLineage events as JSON, one in each line or as an array.",
 )
 
 

@@ -1,7 +1,8 @@
 """Import a log of reads: parse it in a thread, then store it in as many transactions as it takes."""
 
 import asyncio
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,8 @@ import strawberry
 
 from tessera_gql.errors import Invalid
 from tessera_gql.formats.raw_json import RawJson
-from tessera_gql.formats.usage_csv import UsageFault
+from tessera_gql.formats.usage_formats import UsageFormat
+from tessera_gql.formats.usage_rows import UsageFault
 from tessera_gql.graphql.context import Context
 from tessera_gql.graphql.dbt_batches import PAUSE_SECONDS
 from tessera_gql.graphql.filters import optional, or_none
@@ -26,17 +28,27 @@ from tessera_gql.graphql.refs import UsageSourceRefInput
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.usage import UsageSource, UsageSpan
 from tessera_gql.policy.usage import CoveredSpan
-from tessera_gql.workflows.usage_import import ImportPlan, finish_import, import_batch, plan_import
-from tessera_gql.workflows.usage_log import UsageLog, collect_reads
+from tessera_gql.workflows.usage_import import (
+    ImportPlan,
+    create_partitions,
+    finish_import,
+    import_batch,
+    plan_import,
+    plan_part,
+)
+from tessera_gql.workflows.usage_log import UsageDocument, UsageLog, collect_reads
 
 
 @strawberry.input(description="A log of reads to import, with the span of time that it covers.")
 class ImportUsageInput(CreatingInput):
     source: UsageSourceRefInput = strawberry.field(description="The source whose log it is.")
     document: JSON = strawberry.field(
-        description="The log as CSV, a text or the file itself in a multipart request. Its first line names the columns"
-        " `principal`, `asset`, `field`, `read_at` and, if there is one, `count`, in any order. An empty field stands"
-        " for the whole asset. A time without an offset is in UTC."
+        description="The log in its `format`, a text or the file itself in a multipart request. The first line of a CSV"
+        " names the columns `principal`, `asset`, `field`, `read_at` and, if there is one, `count`, in any order. An"
+        " empty field stands for the whole asset. A time without an offset is in UTC."
+    )
+    format: UsageFormat = strawberry.field(
+        default=UsageFormat.CSV, description="The format of the log. A log that looks like another format is refused."
     )
     from_: datetime | None = optional(
         "The time from which on the log has all reads; that of its first read if left out.", name="from"
@@ -50,15 +62,25 @@ class ImportUsageInput(CreatingInput):
 class IgnoredRows:
     reason: UsageFault = strawberry.field(description="The reason why the rows were not taken.")
     count: int = strawberry.field(description="The number of these rows.")
-    line: int | None = strawberry.field(description="The line of the first of these rows; null for unknown assets.")
+    line: int | None = strawberry.field(
+        description="The line of the first of these rows, in Parquet its number; null for unknown assets."
+    )
 
 
 @strawberry.type(description="What an import has taken from a log of reads.")
 class UsageImportReport:
-    rows: int = strawberry.field(description="The number of rows in the log, without its first line.")
-    ignored: list[IgnoredRows] = strawberry.field(description="The rows that were not taken, by their reason.")
+    rows: int = strawberry.field(
+        description="The number of rows, jobs or events in the log, without the first line of a table."
+    )
+    reads: int = strawberry.field(
+        description="The number of reads of fields and whole assets in valid rows, those of unknown assets included. A"
+        " query that reads ten fields has ten."
+    )
+    ignored: list[IgnoredRows] = strawberry.field(
+        description="The rows, or what is in them, that were not taken, by their reason."
+    )
     is_truncated: bool = strawberry.field(
-        description="Whether the log was cut off within its last row. What it has was taken, but it covers no span."
+        description="Whether the log was cut off before its end. What it has was taken, but it covers no span."
     )
     covered: UsageSpan | None = strawberry.field(
         description="The span that the log covers; null if it is empty, cut off, or has rows that may hide reads."
@@ -82,7 +104,8 @@ class UsageImportReport:
     def from_json(cls, value: Mapping[str, Any]) -> "UsageImportReport":
         ignored = [IgnoredRows(reason=UsageFault(rows[0]), count=rows[1], line=rows[2]) for rows in value["ignored"]]
         covered = UsageSpan.of(CoveredSpan.from_json(value["covered"])) if value["covered"] else None
-        values: dict[str, Any] = {**value, "ignored": ignored, "covered": covered}
+        reads = value["rows"] - sum(rows.count for rows in ignored)  # of payloads that were stored before `reads`
+        values: dict[str, Any] = {"reads": reads, **value, "ignored": ignored, "covered": covered}
         return cls(**values)
 
     @classmethod
@@ -90,6 +113,7 @@ class UsageImportReport:
         faults = sorted(plan.log.faults.items(), key=lambda item: [*UsageFault].index(item[0]))
         return cls(
             rows=plan.log.row_count,
+            reads=plan.log.read_count,
             ignored=[IgnoredRows(reason=fault, count=rows.count, line=rows.line) for fault, rows in faults],
             is_truncated=plan.log.is_truncated,
             covered=UsageSpan.of(plan.span) if plan.span else None,
@@ -108,18 +132,28 @@ class ImportUsagePayload(Payload):
 
 
 async def import_usage(context: Context, arguments: ImportUsageInput) -> ImportUsagePayload:
-    """Plan without locks, then store batch by batch; the last transaction stores the payload for a repetition."""
+    """Plan without locks, then store batch by batch; the last transaction stores the payload for a repetition.
+
+    Of a log with very many readers, one part after the other is read, planned and stored.
+    """
     check_storable(arguments)
-    log = await asyncio.to_thread(_collect, arguments.document, context)
+    now = context.database.clock()
+    document = await asyncio.to_thread(_to_document, arguments.document, arguments.format, context.usage_retention_days)
+    log = await asyncio.to_thread(collect_reads, document, now)
     requested = (or_none(arguments.from_), or_none(arguments.to))
     plan = await context.loaders.run_query(
         lambda session: plan_import(session, context.actor, arguments.source.to_ref("source"), log, requested)
     )
+    parts = document.collect_parts(log, now)
     payload: ImportUsagePayload | None = None
     next_plan = plan
+    is_last = not log.remaining_parts
 
     async def import_usage(call: Call, _: ImportUsageInput) -> ImportUsagePayload | None:
         nonlocal next_plan
+        if plan.months:
+            next_plan = await create_partitions(call.session, plan)
+            return None
         if plan.batches:
             next_plan = await import_batch(call.session, call.actor, plan)
             return None
@@ -127,6 +161,9 @@ async def import_usage(context: Context, arguments: ImportUsageInput) -> ImportU
         return ImportUsagePayload(report=UsageImportReport.of(next_plan), usage_source=UsageSource.of(next_plan.source))
 
     while payload is None:
+        if not is_last and not plan.batches:
+            plan, is_last = await _plan_next_part(context, plan, parts)
+            continue
         payload = await run_part(context, import_usage, ImportUsagePayload, arguments)
         plan = next_plan
         if payload is None and context.database.dialect == "sqlite":
@@ -134,14 +171,27 @@ async def import_usage(context: Context, arguments: ImportUsageInput) -> ImportU
     return payload
 
 
-def _collect(document: object, context: Context) -> UsageLog:
+async def _plan_next_part(context: Context, plan: ImportPlan, parts: Iterator[UsageLog]) -> tuple[ImportPlan, bool]:
+    """Read and plan the next part of a log; the second value is whether there is none."""
+    plan.log.reads.clear()
+    log = await asyncio.to_thread(next, parts, None)
+    if log is None:
+        return plan, True
+    return await context.loaders.run_query(lambda session: plan_part(session, plan, log)), False
+
+
+def _to_document(document: object, format_: UsageFormat, retention_days: int | None) -> UsageDocument:
+    """Convert the input to the bytes of a log; JSON that is part of the request was parsed with it."""
     match document:
-        case RawJson():
-            return collect_reads(document.text, context.database.clock())
-        case str():
-            return collect_reads(document, context.database.clock())
+        case RawJson(text=content):
+            pass
+        case str(text):
+            content = text.encode("utf-8", "surrogatepass")
+        case list() | dict() as value if format_ is not UsageFormat.CSV:
+            content = json.dumps(value).encode()
         case _:
-            raise Invalid("`document` must be the text of a CSV file, or the file itself.", field=("document",))
+            raise Invalid("`document` must be the text of the log, or the file itself.", field=("document",))
+    return UsageDocument(content, format_, retention_days)
 
 
 @strawberry.type

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -51,12 +51,21 @@ def merge_spans(spans: Iterable[CoveredSpan]) -> list[CoveredSpan]:
     return merged
 
 
+def find_first_kept_day(now: datetime, retention_days: int) -> date:
+    """Return the day from which on days of reads are kept: the first one of a month."""
+    return (now.astimezone(UTC).date() - timedelta(days=retention_days)).replace(day=1)
+
+
 def choose_span(
-    requested: tuple[datetime | None, datetime | None], read: tuple[datetime | None, datetime | None], now: datetime
+    requested: tuple[datetime | None, datetime | None],
+    read: tuple[datetime | None, datetime | None],
+    now: datetime,
+    kept_from: date | None = None,
 ) -> CoveredSpan | None:
     """Choose the span that a log covers: what the caller gives, or from the first read to the last.
 
-    None if neither says it. Raises Invalid for a span that is empty or has not passed yet.
+    Before the day `kept_from` no read is stored, so that nothing is covered. None if neither says it, or nothing is
+    left. Raises Invalid for a span that is empty or has not passed yet.
     """
     start, end = requested
     if end is not None and end > now + CLOCK_TOLERANCE:
@@ -71,7 +80,9 @@ def choose_span(
     end = min(end, now)
     if start > end:
         raise Invalid("`from` is later than `to`, or than the last read. Give an earlier time.", field=("from_",))
-    return CoveredSpan(start, end)
+    if kept_from is not None:
+        start = max(start, datetime.combine(kept_from, time(), UTC))
+    return CoveredSpan(start, end) if start <= end else None
 
 
 def clean_source_name(text: str) -> str:

@@ -42,7 +42,7 @@ PAUSE_SECONDS = 1.0
 MAX_ATTEMPTS = 40
 LOCK_ERRORS = ("55P03", "40P01", 5, 6)
 """Codes of a lock timeout, a deadlock, and SQLite's busy and locked."""
-SEARCH_INDEX = "search_index"
+UNDECLARED = ("search_index", "observation_days_")
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -128,9 +128,10 @@ def metadata_for(dialect: str) -> MetaData:
 def is_own_schema(name: str | None, kind: str, _parents: object = None) -> bool:
     """Return whether Alembic compares an object: on PostgreSQL only those in the three schemas of Tessera GQL.
 
-    The inverted index of the search, on SQLite a group of tables, can't be declared in metadata.
+    The inverted index of the search, on SQLite a group of tables, can't be declared in metadata; neither can the
+    partitions of a table.
     """
-    if kind in {"table", "index"} and (name or "").startswith(SEARCH_INDEX):
+    if kind in {"table", "index"} and (name or "").startswith(UNDECLARED):
         return False
     return kind != "schema" or name in (None, "core", "workflow", "audit")
 

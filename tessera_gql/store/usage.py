@@ -6,23 +6,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Executable,
-    Interval,
-    and_,
-    bindparam,
-    case,
-    cast,
-    delete,
-    extract,
-    func,
-    literal,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Executable, and_, bindparam, case, delete, func, literal, or_, select, update
 
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.policy.affected_teams import FieldReader
@@ -167,38 +151,6 @@ async def update_days(session: Session, rows: Sequence[dict[str, Any]]) -> None:
         del row["observation_id"], row["day"]
     columns: dict[str, Any] = {name: bindparam(name) for name in ("read_count", "first_at", "last_at")}
     await session.execute(update(DAYS).where(is_day).values(**columns), values)
-
-
-async def summarize_days(session: Session, observation_ids: Collection[UUID]) -> None:
-    """Set what follows from the days of observations: first and last read, their number, and the longest pause."""
-    if not observation_ids:
-        return
-    before = func.lag(DAYS.c.last_at).over(partition_by=DAYS.c.observation_id, order_by=DAYS.c.day)
-    days = (
-        select(DAYS, _seconds_between(session.dialect, before, DAYS.c.first_at).label("pause"))
-        .where(session.in_values(DAYS.c.observation_id, observation_ids))
-        .subquery()
-    )
-    statement = select(
-        days.c.observation_id,
-        func.min(days.c.first_at, type_=DAYS.c.first_at.type).label("first_seen"),
-        func.max(days.c.last_at, type_=DAYS.c.last_at.type).label("last_seen"),
-        cast(func.sum(days.c.read_count), BigInteger).label("read_count"),
-        cast(func.coalesce(func.max(days.c.pause), 0), BigInteger).label("longest_pause_seconds"),
-    ).group_by(days.c.observation_id)
-    names = ("first_seen", "last_seen", "read_count", "longest_pause_seconds")
-    rows = [
-        {"of_observation": row.observation_id, **{name: getattr(row, name) for name in names}}
-        for row in await session.rows(statement)
-    ]
-    change = update(OBSERVATIONS).where(OBSERVATIONS.c.id == bindparam("of_observation"))
-    await session.execute(change.values(**{name: bindparam(name) for name in names}), rows)
-
-
-def _seconds_between(dialect: str, start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[Any]:
-    if dialect == "postgresql":
-        return func.floor(extract("epoch", cast(end - start, Interval)))
-    return func.round((func.julianday(end) - func.julianday(start)) * 86_400)
 
 
 async def load_observed_readers(

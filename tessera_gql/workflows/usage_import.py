@@ -5,22 +5,25 @@ that was interrupted is repeated as a whole. Only the last transaction says what
 readers prove that their teams have migrated.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from tessera_gql.formats.usage_csv import UsageFault
+from tessera_gql.errors import Unavailable
+from tessera_gql.formats.usage_rows import UsageFault
 from tessera_gql.policy.access import Actor, authorize_import, require_import_scope
 from tessera_gql.policy.usage import CoveredSpan, choose_span, merge_spans, resolve_field
 from tessera_gql.policy.usage_events import ReadsObserved, UsageImported
 from tessera_gql.policy.validation import uniqueness_key
-from tessera_gql.store import assets, contracts, proposals, usage
+from tessera_gql.store import assets, contracts, proposals, usage, usage_days, usage_partitions
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Observation, ObservationDay, Principal, UsageSource, new_id
 from tessera_gql.store.usage import UsageSourceRef
+from tessera_gql.store.usage_partitions import first_of_month
 from tessera_gql.workflows import proposal_lifecycle
 from tessera_gql.workflows.acknowledgment_requests import release_request
 from tessera_gql.workflows.proposal_lifecycle import ProposalResult, update_upstream_proposals
@@ -28,9 +31,13 @@ from tessera_gql.workflows.quiet_proofs import find_releases
 from tessera_gql.workflows.usage_log import DayReads, ReadsByDay, UsageLog
 from tessera_gql.workflows.usage_sources import load_rules
 
+log = logging.getLogger(__name__)
+
 BATCH_DAYS = 4_000
 """Days of readers that one transaction takes: a fraction of a second."""
 CONTRACTS_AT_ONCE = 200
+MAX_MONTHS = 36
+"""Months for which an import creates partitions, the latest first; others have their days in the default partition."""
 MAX_PROOFS = 500
 """Proposals whose migrating teams are looked at in one transaction; an import leaves others to the worker."""
 
@@ -43,6 +50,18 @@ class ReaderDays:
     principal: str
     field: str
     days: ReadsByDay
+
+
+ObservationKey: TypeAlias = tuple[UUID, UUID, str]
+"""The principal, the asset and the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObservation:
+    """The id of an observation, and the last day that retention has deleted of it."""
+
+    id: UUID
+    summed_until: date | None = None
 
 
 @dataclass(frozen=True)
@@ -58,13 +77,18 @@ class ImportCounts:
 class ImportPlan:
     """An import: its source, the span that its log covers, what is left to store, and what was stored.
 
-    `span` is None if the log proves nothing about what it does not have.
+    `span` is None if the log proves nothing about what it does not have. `log` is the first part of the log, with what
+    all of it says; `batches` and `names` are of the part that is being stored.
     """
 
     source: UsageSource
     log: UsageLog
     span: CoveredSpan | None
     batches: Sequence[Sequence[ReaderDays]]
+    names: Mapping[str, str]
+    """The names of the principals by key."""
+    months: tuple[date, ...] = ()
+    """Months of the batches that may still lack a partition."""
     counts: ImportCounts = field(default_factory=ImportCounts)
 
 
@@ -79,11 +103,16 @@ async def plan_import(
     require_import_scope(actor)
     source = await usage.get_source(session, ref)
     authorize_import(actor, source.id, source.name)
-    span = choose_span(requested, (log.first_at, log.last_at), session.now)
+    span = choose_span(requested, (log.first_at, log.last_at), session.now, log.kept_from)
+    return await plan_part(session, ImportPlan(source, log, span if log.is_complete else None, (), {}), log)
+
+
+async def plan_part(session: Session, plan: ImportPlan, log: UsageLog) -> ImportPlan:
+    """Plan to store a part of the log of an import."""
     asset_ids = {row.fqn_key: row.id for row in await assets.by_fqns(session, [*log.reads])}
     for key in log.reads.keys() - asset_ids.keys():
         rows = sum(reads.rows for days in log.reads[key].values() for reads in days.values())
-        log.add_fault(UsageFault.UNKNOWN_ASSET, None, rows)
+        plan.log.add_fault(UsageFault.UNKNOWN_ASSET, None, rows)
     readers: list[ReaderDays] = []
     keys = sorted(asset_ids, key=asset_ids.__getitem__)
     for start in range(0, len(keys), CONTRACTS_AT_ONCE):
@@ -91,7 +120,15 @@ async def plan_import(
         declared = await _load_declared(session, [*chunk])
         for asset_id, key in chunk.items():
             readers += _resolve_readers(log, asset_id, key, declared.get(asset_id, {}))
-    return ImportPlan(source, log, span if log.is_complete else None, _split(readers))
+    months = await _find_missing_months(session, readers)
+    return replace(plan, batches=_split(readers), names=log.principals, months=months)
+
+
+async def _find_missing_months(session: Session, readers: Sequence[ReaderDays]) -> tuple[date, ...]:
+    if not await usage_partitions.may_change(session):
+        return ()
+    months = {first_of_month(day) for reader in readers for day in reader.days}
+    return tuple(sorted(months - await usage_partitions.list_months(session))[-MAX_MONTHS:])
 
 
 async def _load_declared(session: Session, asset_ids: Sequence[UUID]) -> dict[UUID, dict[str, str]]:
@@ -108,13 +145,19 @@ def _resolve_readers(log: UsageLog, asset_id: UUID, key: str, declared: dict[str
     """Return the readers of an asset, with the fields as its contract spells them."""
     readers: dict[tuple[str, str], ReadsByDay] = {}
     for (principal, path), days in log.reads[key].items():
-        merged = readers.setdefault((principal, resolve_field(path, declared)), {})
-        for day, reads in days.items():
-            if day in merged:
-                merged[day].add(reads)
-            else:
-                merged[day] = replace(reads)
+        reader = (principal, resolve_field(path, declared))
+        readers[reader] = _merge_days(readers[reader], days) if reader in readers else days
     return [ReaderDays(asset_id, principal, path, days) for (principal, path), days in readers.items()]
+
+
+def _merge_days(first: ReadsByDay, second: ReadsByDay) -> ReadsByDay:
+    merged = {day: replace(reads) for day, reads in first.items()}
+    for day, reads in second.items():
+        if day in merged:
+            merged[day].add(reads)
+        else:
+            merged[day] = replace(reads)
+    return merged
 
 
 def _split(readers: Sequence[ReaderDays]) -> list[list[ReaderDays]]:
@@ -129,22 +172,32 @@ def _split(readers: Sequence[ReaderDays]) -> list[list[ReaderDays]]:
     return batches
 
 
+async def create_partitions(session: Session, plan: ImportPlan) -> ImportPlan:
+    """Create the partitions for the days of an import; where others use the table for too long, do without."""
+    try:
+        async with session.savepoint():
+            await usage_partitions.create_months(session, plan.months)
+    except Unavailable:
+        log.warning("The days of an import are stored in the default partition: others use the table.")
+    return replace(plan, months=())
+
+
 async def import_batch(session: Session, actor: Actor, plan: ImportPlan) -> ImportPlan:
     """Store the next batch of an import, and ask teams that are seen to read what an open proposal breaks."""
     source = await _lock_source(session, actor, plan)
     batch = plan.batches[0]
     asset_ids = sorted({reader.asset_id for reader in batch})
     await assets.lock_by_ids(session, asset_ids)
-    principals, new_principals = await _ensure_principals(session, source, plan.log, batch)
-    observation_ids, new_observations = await _ensure_observations(session, batch, principals)
-    changed_days = await _store_days(session, batch, observation_ids, principals)
+    principals, new_principals = await _ensure_principals(session, source, plan.names, batch)
+    observations, new_observations = await _ensure_observations(session, batch, principals)
+    changed_days = await _store_days(session, batch, observations, principals)
     changed = {observation for observation, _ in changed_days}
-    await usage.summarize_days(session, changed)
+    await usage_days.summarize_days(session, changed)
     read_assets = {
         reader.asset_id
         for reader in batch
         if (principal := principals[reader.principal]).team_id is not None
-        and observation_ids[principal.id, reader.asset_id, reader.field] in changed
+        and observations[principal.id, reader.asset_id, reader.field].id in changed
     }
     if read_assets:
         session.record(ReadsObserved(usage_source_id=source.id, assets=len(read_assets)))
@@ -164,7 +217,7 @@ async def _lock_source(session: Session, actor: Actor, plan: ImportPlan) -> Usag
 
 
 async def _ensure_principals(
-    session: Session, source: UsageSource, log: UsageLog, batch: Sequence[ReaderDays]
+    session: Session, source: UsageSource, names: Mapping[str, str], batch: Sequence[ReaderDays]
 ) -> tuple[dict[str, Principal], int]:
     """Return the principals of a batch by key, and how many of them are new."""
     keys = {reader.principal for reader in batch}
@@ -176,7 +229,7 @@ async def _ensure_principals(
         {
             "id": new_id(),
             "source_id": source.id,
-            "name": log.principals[key],
+            "name": names[key],
             "name_key": key,
             "team_id": rules.find_team(key),
             "created_at": session.now,
@@ -189,23 +242,23 @@ async def _ensure_principals(
 
 async def _ensure_observations(
     session: Session, batch: Sequence[ReaderDays], principals: dict[str, Principal]
-) -> tuple[dict[tuple[UUID, UUID, str], UUID], int]:
-    """Return the ids of the observations of a batch by principal, asset and field, and how many of them are new."""
+) -> tuple[dict[ObservationKey, StoredObservation], int]:
+    """Return the observations of a batch by principal, asset and field, and how many of them are new."""
     rows = await usage.load_observations(
         session, {principals[reader.principal].id for reader in batch}, {reader.asset_id for reader in batch}
     )
-    ids = {(row.principal_id, row.asset_id, row.field): row.id for row in rows}
+    stored = {(row.principal_id, row.asset_id, row.field): StoredObservation(row.id, row.summed_until) for row in rows}
     values: list[dict[str, Any]] = []
     for reader in batch:
         key = (principals[reader.principal].id, reader.asset_id, reader.field)
-        if key not in ids:
-            ids[key] = new_id()
-            values.append(_new_observation(session, ids[key], key, reader))
+        if key not in stored:
+            stored[key] = StoredObservation(new_id())
+            values.append(_new_observation(session, stored[key].id, key, reader))
     await session.insert_many(Observation, values)
-    return ids, len(values)
+    return stored, len(values)
 
 
-def _new_observation(session: Session, row_id: UUID, key: tuple[UUID, UUID, str], reader: ReaderDays) -> dict[str, Any]:
+def _new_observation(session: Session, row_id: UUID, key: ObservationKey, reader: ReaderDays) -> dict[str, Any]:
     return {
         "id": row_id,
         "principal_id": key[0],
@@ -222,15 +275,22 @@ def _new_observation(session: Session, row_id: UUID, key: tuple[UUID, UUID, str]
 async def _store_days(
     session: Session,
     batch: Sequence[ReaderDays],
-    observation_ids: dict[tuple[UUID, UUID, str], UUID],
+    observations: Mapping[ObservationKey, StoredObservation],
     principals: dict[str, Principal],
 ) -> list[tuple[UUID, date]]:
-    """Insert days and raise the numbers of known ones; returns those that changed."""
+    """Insert days and raise the numbers of known ones; returns those that changed.
+
+    Days that retention has deleted count already, and are not stored again.
+    """
     days = {
-        (observation_ids[principals[reader.principal].id, reader.asset_id, reader.field], day): reads
+        (observation.id, day): reads
         for reader in batch
+        for observation in (observations[principals[reader.principal].id, reader.asset_id, reader.field],)
         for day, reads in reader.days.items()
+        if observation.summed_until is None or day > observation.summed_until
     }
+    if not days:
+        return []
     first, last = min(day for _, day in days), max(day for _, day in days)
     earlier_days = await usage.load_days(session, {observation for observation, _ in days}, first, last)
     new_rows: list[dict[str, Any]] = []

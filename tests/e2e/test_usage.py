@@ -52,3 +52,27 @@ def test_a_warehouse_imports_its_log_with_a_key_that_can_do_nothing_else(tmp_pat
         assert mapped.stdout == "svc_* reads for finance; 3 principals changed.\n"
         listed = run(server, tmp_path, ADMIN, "usage", "principals", "--unmapped")
         assert "svc_" not in listed.stdout
+
+
+def test_the_command_finds_out_the_format_of_a_log_and_says_so(tmp_path: Path) -> None:
+    objects = [{"objectDomain": "Table", "objectName": "A.B.ORDERS", "columns": [{"columnName": "ID"}]}]
+    row = {"QUERY_START_TIME": "2026-01-02 10:00:00.000 Z", "USER_NAME": "SVC", "BASE_OBJECTS_ACCESSED": objects}
+    rows = [row | {"QUERY_ID": str(n % 900), "DIRECT_OBJECTS_ACCESSED": objects} for n in range(1_000)]
+    log = tmp_path / "history.json"
+    log.write_text(json.dumps(rows))
+    assert log.stat().st_size > 96 * 1024
+    with serving(tmp_path, ADMIN_KEY=ADMIN) as server:
+        run(server, tmp_path, ADMIN, "team", "create", "finance")
+        run(server, tmp_path, ADMIN, "asset", "create", "a.b.orders", "--owner", "finance")
+        run(server, tmp_path, ADMIN, "usage", "create-source", "snowflake")
+        options = ("usage", "import", str(log), "--source", "snowflake", "--from", "2026-01-01", "--to", "2026-02-01")
+        imported = run(server, tmp_path, ADMIN, *options)
+        assert "history.json looks like snowflake; --format chooses another format." in imported.stderr
+        assert "900 of 900 reads in 1000 rows taken, 1 days of reads changed." in imported.stdout
+        assert "100 not taken: REPEATED, the same query, job, entry or run again, first in line" in imported.stdout
+        assert "are not read" not in imported.stderr
+        refused = run(server, tmp_path, ADMIN, *options, "--format", "bigquery", code=2)
+        assert "It looks like SNOWFLAKE, not like BIGQUERY" in refused.stderr
+        log.write_text(json.dumps(rows)[:-5])
+        cut = run(server, tmp_path, ADMIN, *options, code=1)
+        assert "The log was cut off before its end." in cut.stdout

@@ -1,4 +1,4 @@
-"""Semantic models and metrics are consumers of the columns in their expressions."""
+"""Semantic models, metrics and saved queries are consumers of the columns in their expressions."""
 
 from typing import Any
 
@@ -69,6 +69,26 @@ def test_a_metric_reads_what_its_semantic_model_reads_and_its_own_expression():
     assert read["metric.shop.revenue"].columns == {FQN: ("Amount", "status")}
     assert read["metric.shop.growth"].columns == {FQN: ("Amount", "status")}
     assert read["metric.shop.growth"].depends_on == (FQN,)
+
+
+def test_a_saved_query_reads_what_its_metrics_read():
+    model = semantic_model(measures=[{"name": "revenue", "agg": "sum", "expr": "amount"}])
+    metric = {"name": "revenue", "type": "simple", "depends_on": {"nodes": ["semantic_model.shop.orders"]}}
+    query = {
+        "name": "weekly",
+        "config": {"meta": {"owner": "growth"}},
+        "depends_on": {"nodes": ["metric.shop.revenue"]},
+    }
+    document = manifest(
+        ORDERS,
+        semantic_models={"semantic_model.shop.orders": model},
+        metrics={"metric.shop.revenue": metric},
+        saved_queries={"saved_query.shop.weekly": query},
+    )
+    (item,) = (
+        item for item in dbt.parse_manifest(document).semantic_consumers if item.unique_id == "saved_query.shop.weekly"
+    )
+    assert (item.type, item.owner, item.columns) == ("saved_query", "growth", {FQN: ("Amount",)})
 
 
 def test_a_metric_of_a_version_without_semantic_models_may_read_every_column():

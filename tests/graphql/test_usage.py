@@ -28,7 +28,7 @@ IMPORT = f"""
 mutation ($input: ImportUsageInput!) {{
   importUsage(input: $input) {{
     report {{
-      rows isTruncated covered {{ from to }} ignored {{ reason count line }}
+      rows reads isTruncated covered {{ from to }} ignored {{ reason count line }}
       principalsCreated observationsCreated daysChanged
     }}
     usageSource {{ name covered {{ from to }} }}
@@ -91,6 +91,7 @@ async def test_a_key_of_a_source_imports_its_log_and_reports_what_it_took(api: A
     assert first == {
         "report": {
             "rows": 4,
+            "reads": 4,
             "isTruncated": False,
             "covered": span,
             "ignored": [{"reason": "UNKNOWN_ASSET", "count": 1, "line": None}],

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from tessera_gql.client.enums import UsageFormat
 from tessera_gql.client.models import JsonObject
 from tessera_gql.client.operation import (
     UPLOAD_PLACEHOLDER,
@@ -45,21 +46,24 @@ def usage_sources() -> PaginatedQuery[UsageSource]:
     return RootField("usageSources", UsageSource).build_paginated_query()
 
 
-def import_usage(
+def import_usage(  # noqa: PLR0913 - the arguments of the mutation
     log: Path | str | bytes,
     *,
     source: UsageSourceRef,
+    format: UsageFormat = UsageFormat.CSV,  # noqa: A002 - the name of the argument in the API
     start: datetime | None = None,
     end: datetime | None = None,
     idempotency_key: str | None = None,
     on_progress: ProgressCallback | None = None,
 ) -> Operation[UsageImportReport]:
-    """Import a log of reads, the path of a CSV file or its content as bytes. Importing it again changes nothing.
+    """Import a log of reads, the path of a file or its content as bytes. Importing it again changes nothing.
 
     The log has all reads from `start` to `end`, by default from its first read to its last.
     """
     values = build_variables(
         **{"source": _build_source_ref(source), "document": UPLOAD_PLACEHOLDER, "from": start, "to": end},
+        # A server of an earlier version knows no formats.
+        format=None if format is UsageFormat.CSV else format.value,
         idempotency_key=idempotency_key,
     )
     operation = RootField("importUsage", UsageImportReport).build_idempotent_mutation(values, payload_field="report")

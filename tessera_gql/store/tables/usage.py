@@ -67,7 +67,8 @@ class Principal(Base, table=True):
 class Observation(Base, table=True):
     """Reads of a field of an asset by a principal; an empty `field` means that the source names no columns.
 
-    `longest_pause_seconds` is the longest time between two reads so far, 0 after a single one.
+    `longest_pause_seconds` is the longest time between two reads so far, 0 after a single one. Of the days up to
+    `summed_until`, which retention deletes, only what the columns `summed_…` say is left.
     """
 
     __tablename__ = "observations"
@@ -85,14 +86,22 @@ class Observation(Base, table=True):
     last_seen: datetime = time_column()
     read_count: int = column(sa.BigInteger)
     longest_pause_seconds: int = column(sa.BigInteger)
+    summed_until: date | None = column(sa.Date, nullable=True)
+    summed_count: int | None = column(sa.BigInteger, nullable=True)
+    summed_pause_seconds: int | None = column(sa.BigInteger, nullable=True)
+    summed_first_at: datetime | None = time_column(nullable=True)
+    summed_last_at: datetime | None = time_column(nullable=True)
     created_at: datetime = time_column()
 
 
 class ObservationDay(Base, table=True):
-    """The reads of one day (UTC); an import raises `read_count` to its own, so repeated rows count once."""
+    """The reads of one day (UTC); an import raises `read_count` to its own, so repeated rows count once.
+
+    On PostgreSQL, each month has a partition; rows of other months are in a default partition.
+    """
 
     __tablename__ = "observation_days"
-    __table_args__ = ({"schema": "core"},)
+    __table_args__ = ({"schema": "core", "postgresql_partition_by": "RANGE (day)"},)
 
     observation_id: UUID = Field(sa_column=sa.Column(Uuid, sa.ForeignKey("core.observations.id"), primary_key=True))
     day: date = Field(sa_column=sa.Column(sa.Date, primary_key=True))
