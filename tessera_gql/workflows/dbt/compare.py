@@ -13,7 +13,8 @@ from tessera_gql.policy import compatibility
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.affected_teams import AffectedTeams
 from tessera_gql.policy.compatibility import Judgement, Terms, waive_move_to_consumer
-from tessera_gql.policy.enums import Outcome
+from tessera_gql.policy.coverage import MissingCoverage
+from tessera_gql.policy.enums import Outcome, ProposalStatus
 from tessera_gql.policy.retirement import RETIREMENT_FINGERPRINT, judge_retirement
 from tessera_gql.policy.table_state import ProposalFit, TableState, decide_breaking_state
 from tessera_gql.policy.version import FIRST_VERSION
@@ -23,17 +24,19 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Contract, Proposal
 from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import find_base_version, terms_of
+from tessera_gql.workflows.coverage_holds import list_missing
 from tessera_gql.workflows.dbt import assets as manifest_assets
 from tessera_gql.workflows.dbt import owners as manifest_owners
 from tessera_gql.workflows.dbt import plan as manifest_plan
 from tessera_gql.workflows.dbt import readers as manifest_readers
 from tessera_gql.workflows.dbt.affected import PlanLineage, load_plan_lineage
 from tessera_gql.workflows.dbt.column_lineage import compare_column_lineage
+from tessera_gql.workflows.dbt.coverage import load_missing_coverage
 from tessera_gql.workflows.dbt.deprecations import find_deprecated_reads, load_deprecated
 from tessera_gql.workflows.dbt.lineage import compare_lineage, find_pairs
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
 from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
-from tessera_gql.workflows.dbt.readers import Consumers
+from tessera_gql.workflows.dbt.readers import Consumers, TableReader
 from tessera_gql.workflows.dbt.removals import TableShape, create_shape, describe_removals
 from tessera_gql.workflows.dbt.state import ManifestCache, contract_columns
 from tessera_gql.workflows.open_proposals import is_agreed
@@ -255,24 +258,29 @@ class _Comparison:
         compatible = {
             plan.ids[fqn] for fqn, table in plan.tables.items() if fqn in plan.ids and not table.judgement.breaking
         }
-        for table in breaking:
-            if table.asset_id is not None:
-                rows = by_proposal.get(table.proposal.id, []) if table.proposal else []
-                answered = replace(table, acknowledgments=tuple(rows))
-                plan.tables[table.fqn] = await self._decide(answered, table.asset_id, own_lineage, compatible)
+        known = [self._find_teams(table, own_lineage, compatible) for table in breaking if table.asset_id is not None]
+        missing = await load_missing_coverage(self.session, [table for table in known if not table.affected.asked])
+        for table in known:
+            rows = by_proposal.get(table.proposal.id, []) if table.proposal else []
+            answered = replace(table, acknowledgments=tuple(rows), missing_coverage=missing.get(table.fqn, ()))
+            plan.tables[table.fqn] = await self._decide(answered, own_lineage)
 
-    async def _decide(
-        self, table: TablePlan, asset: UUID, own_lineage: PlanLineage, compatible: Collection[UUID]
-    ) -> TablePlan:
-        owner = self._owner_of(table)
-        is_sync = self.plan.purpose.is_sync
+    def _find_teams(self, table: TablePlan, own_lineage: PlanLineage, compatible: Collection[UUID]) -> TablePlan:
+        """Find whom a table asks, and which tables of the owner no longer read what breaks."""
+        owner, is_sync = self._owner_of(table), self.plan.purpose.is_sync
         unaffected = frozenset[UUID]() if is_sync else own_lineage.find_unaffected(table, owner, compatible)
-        teams = own_lineage.find_teams(table, owner, unaffected)
-        readers = own_lineage.readers.get(asset, ())
-        downstream = await lineage.load_downstream_team_ids(self.session, asset)
+        return replace(table, affected=own_lineage.find_teams(table, owner, unaffected), unaffected=unaffected)
+
+    async def _decide(self, table: TablePlan, own_lineage: PlanLineage) -> TablePlan:
+        owner, teams = self._owner_of(table), table.affected
+        downstream: set[UUID] = set()
+        readers: Sequence[TableReader] = ()
+        if table.asset_id is not None:
+            readers = own_lineage.readers.get(table.asset_id, ())
+            downstream |= await lineage.load_downstream_team_ids(self.session, table.asset_id)
         informed = (teams.informed | downstream).difference(teams.asked, {owner})
         fit = await self._fit_proposal(table)
-        state = decide_breaking_state(teams.asked, fit)
+        state = decide_breaking_state(teams.asked, fit, is_uncovered=bool(table.missing_coverage))
         reason = table.reason
         if state is TableState.CONFLICT and table.proposal is not None:
             reason = await self._describe_conflict(table.proposal)
@@ -282,7 +290,7 @@ class _Comparison:
             affected=AffectedTeams(teams.asked, informed),
             readers=tuple(reader for reader in readers if reader.team_id != owner),
             reason=reason,
-            unaffected=unaffected,
+            missing_coverage=_choose_missing(table, fit) if state is TableState.HELD else (),
         )
 
     async def _describe_conflict(self, proposal: Proposal) -> str:
@@ -321,10 +329,18 @@ class _Comparison:
             is_stale=is_stale,
             is_replaceable=self.plan.options.supersede or self._is_of_change_set(proposal),
             is_agreed=self.plan.purpose.is_sync and is_agreed(proposal, table.judgement.breaking),
+            is_held=proposal.hold is not None,
+            is_covered=proposal.required_coverage_days is not None and proposal.status is ProposalStatus.APPROVED,
         )
 
     def _is_of_change_set(self, proposal: Proposal) -> bool:
         return self.change_set_id is not None and proposal.change_set_id == self.change_set_id
+
+
+def _choose_missing(table: TablePlan, fit: ProposalFit | None) -> tuple[MissingCoverage, ...]:
+    """Return what a held table waits for: what its proposal does, or what one would that is opened now."""
+    is_proposed = table.proposal is not None and fit is not None and fit.has_same_terms and fit.is_held
+    return tuple(list_missing(table.proposal)) if table.proposal and is_proposed else table.missing_coverage
 
 
 def build_terms(model: Model, current: Contract) -> Terms:
