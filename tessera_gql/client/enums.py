@@ -122,6 +122,7 @@ class TableState(StrEnum):
     UNREAD = "UNREAD"
     APPROVED = "APPROVED"
     WAITING = "WAITING"
+    HELD = "HELD"
     ASK = "ASK"
     BLOCKED = "BLOCKED"
     CONFLICT = "CONFLICT"

@@ -169,5 +169,6 @@ def asset_change_coverage(read_changes: Callable[[Any], ChangedFields]) -> Any:
     return strawberry.field(
         resolver=resolve,
         graphql_type=Coverage | None,
-        description="On what it rests that nobody else reads what breaks; null if nothing does, or the asset is new.",
+        description="On what it rests that nobody reads what breaks without asking anybody; null if nothing does, or"
+        " the asset is new.",
     )

@@ -28,7 +28,7 @@ from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
-from tessera_gql.policy.affected_teams import Reasons, count_unknown
+from tessera_gql.policy.affected_teams import Reasons, count_unknown, select_unasked
 from tessera_gql.policy.ask_policy import AskPolicy, describe_silence
 from tessera_gql.policy.enums import Outcome, Response
 from tessera_gql.policy.table_state import TableState
@@ -205,7 +205,9 @@ class DbtModelImpact(RowBacked):
     def missing_coverage(self) -> list[MissingCoverage]:
         return [MissingCoverage.of(item) for item in self.row.missing_coverage]
 
-    coverage = asset_change_coverage(lambda row: (row.asset_id, row.judgement.breaking, row.unaffected))
+    coverage = asset_change_coverage(
+        lambda row: (row.asset_id, select_unasked(row.judgement.breaking, row.affected), row.unaffected)
+    )
 
     @computed_field("All changes from the asset's active contract.")
     def changes(self, info: Info) -> list[Change]:

@@ -24,7 +24,7 @@ from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.slices import SliceRequest
 from tessera_gql.graphql.sources import DocumentInput, choose_guarantees, parse_contract
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
-from tessera_gql.policy.affected_teams import Reasons, count_unknown
+from tessera_gql.policy.affected_teams import Reasons, count_unknown, select_unasked
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.store import assets
 from tessera_gql.store.lineage import Direction
@@ -101,7 +101,9 @@ class Impact(RowBacked):
     def missing_coverage(self) -> list[MissingCoverage]:
         return [MissingCoverage.of(item) for item in self.row.missing_coverage]
 
-    coverage = asset_change_coverage(lambda row: (row.asset.id, row.judgement.breaking, frozenset()))
+    coverage = asset_change_coverage(
+        lambda row: (row.asset.id, select_unasked(row.judgement.breaking, row.affected), frozenset())
+    )
 
     @computed_field("The number of asked teams that would not be asked if column lineage were known everywhere.")
     def asked_by_unknown_lineage(self) -> int:

@@ -16,7 +16,7 @@ from uuid import UUID
 from tessera_gql.graphql.dataloader import Loader
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.affected_teams import FieldReader, FieldReaderIndex
-from tessera_gql.policy.coverage import LastReadIndex
+from tessera_gql.policy.coverage import CoveredWindow, LastReadIndex
 from tessera_gql.policy.enums import FieldChangeKind
 from tessera_gql.policy.field_history import FieldHistory, FieldHistoryIndex, enclosing_paths, list_former_paths
 from tessera_gql.policy.visibility import visibility_of
@@ -50,7 +50,8 @@ from tessera_gql.store.rows import TableLike
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Answer, ApiKey, Contract, EventRow, Webhook, WebhookDelivery
 from tessera_gql.store.visibility import load_visible_rows
-from tessera_gql.workflows.coverage import load_asset_coverages, load_coverages, load_proposal_coverages
+from tessera_gql.workflows.coverage import load_asset_coverages, load_coverages, load_proposal_coverages, load_windows
+from tessera_gql.workflows.usage_suggestions import load_suggested_teams, load_team_reads
 
 K = TypeVar("K", bound=Hashable)
 R = TypeVar("R")
@@ -145,6 +146,11 @@ async def _load_reader_indexes(session: Session, keys: list[UUID]) -> list[Field
     return [FieldReaderIndex(readers[key]) for key in keys]
 
 
+async def _load_windows(session: Session, keys: list[UUID]) -> list[CoveredWindow]:
+    windows = await load_windows(session, keys)
+    return [windows[key] for key in keys]
+
+
 async def _load_last_reads(session: Session, keys: list[UUID]) -> list[LastReadIndex]:
     reads = await coverage.load_last_reads(session, keys)
     return [LastReadIndex(reads[key]) for key in keys]
@@ -201,6 +207,12 @@ class Loaders:
     coverage_of_asset = value_loader(load_asset_coverages)
     coverage_of_changes = value_loader(load_coverages)
     """The coverage of what changes of assets break."""
+    covered_window = value_loader(_load_windows)
+    """The time that the sources of an asset cover, by asset id."""
+    team_reads = value_loader(load_team_reads)
+    """When a team was last seen reading the fields of an asset, by asset id and team id."""
+    suggested_team = value_loader(load_suggested_teams)
+    """The suggested team of a principal, by its name."""
     last_reads = value_loader(_load_last_reads)
     """When the fields of an asset were last read, by asset id."""
     usage_source = row_loader(usage.by_ids)

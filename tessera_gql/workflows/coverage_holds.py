@@ -5,7 +5,7 @@ seen reading what it changes; that coverage ends with time changes nothing any m
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,10 +14,10 @@ from tessera_gql.diff import Change
 from tessera_gql.errors import Invalid
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Action, Actor, authorize
-from tessera_gql.policy.ask_policy import AskPolicy
+from tessera_gql.policy.ask_policy import choose_policy
 from tessera_gql.policy.coverage import MissingCoverage, describe_missing
 from tessera_gql.policy.coverage_events import ProposalHeld, ProposalHoldEnded
-from tessera_gql.store import assets, coverage, proposals
+from tessera_gql.store import ask_policies, assets, coverage, proposals
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Proposal
 from tessera_gql.workflows.ask_clock import extend
@@ -189,20 +189,32 @@ async def find_changed_holds(session: Session, after: UUID | None = None) -> tup
     return sorted(changed), page[-1] if len(page) == MAX_HOLDS else None
 
 
-async def load_missing(
-    session: Session, asset: Asset, breaking: Sequence[Change], policy: AskPolicy, unaffected: frozenset[UUID]
-) -> tuple[MissingCoverage, ...]:
-    """Load what would be missing for a proposal of these changes about which nobody is asked."""
-    if policy.require_coverage_days is None or not breaking:
+async def load_missing(session: Session, asset: Asset, breaking: Sequence[Change]) -> tuple[MissingCoverage, ...]:
+    """Load what would be missing, by the present policy, for changes about which nobody is asked."""
+    if not breaking:
         return ()
-    subject = CoverageSubject(asset.id, asset.owner_team_id, tuple(breaking), unaffected)
-    checks = await CoverageChecks.load(session, [subject])
-    return (await checks.check(subject, policy.require_coverage_days, session.now)).missing
+    policies = await ask_policies.load(session)
+    policy = choose_policy(asset.tier, policies, is_tier_confirmed=asset.is_tier_confirmed)
+    return await _check(session, asset, breaking, policy.require_coverage_days)
 
 
 async def find_missing_for(
     session: Session, asset: Asset, row: Proposal, breaking: Sequence[Change]
 ) -> tuple[MissingCoverage, ...]:
     """Load what is missing for further changes of a proposal about which nobody is asked."""
-    policy = replace(AskPolicy(), require_coverage_days=row.required_coverage_days)
-    return await load_missing(session, asset, breaking, policy, frozenset(map(UUID, row.unaffected_assets or ())))
+    unaffected = frozenset(map(UUID, row.unaffected_assets or ()))
+    return await _check(session, asset, breaking, row.required_coverage_days, unaffected)
+
+
+async def _check(
+    session: Session,
+    asset: Asset,
+    breaking: Sequence[Change],
+    days: int | None,
+    unaffected: frozenset[UUID] = frozenset(),
+) -> tuple[MissingCoverage, ...]:
+    if days is None or not breaking:
+        return ()
+    subject = CoverageSubject(asset.id, asset.owner_team_id, tuple(breaking), unaffected)
+    checks = await CoverageChecks.load(session, [subject])
+    return (await checks.check(subject, days, session.now)).missing

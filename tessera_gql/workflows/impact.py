@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tessera_gql.policy import compatibility
 from tessera_gql.policy.access import Actor
-from tessera_gql.policy.affected_teams import AffectedTeams, Reasons
+from tessera_gql.policy.affected_teams import AffectedTeams, Reasons, select_unasked
 from tessera_gql.policy.compatibility import Judgement
 from tessera_gql.policy.coverage import MissingCoverage
 from tessera_gql.policy.enums import Outcome
@@ -15,7 +15,6 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract
-from tessera_gql.workflows.acknowledgment_requests import load_policy
 from tessera_gql.workflows.affected_teams import load_affected_teams
 from tessera_gql.workflows.contracts import find_base_version
 from tessera_gql.workflows.coverage_holds import load_missing
@@ -57,9 +56,7 @@ async def compute_impact(session: Session, actor: Actor, ref: AssetRef, request:
         affected = await load_affected_teams(session, asset, judgement.breaking, downstream)
         proven = await exclude_proven(session, asset.id, judgement.breaking, affected.asked, is_new=True)
         affected = AffectedTeams(proven.asked, affected.informed | proven.released.keys())
-        asked = {item for reasons in proven.asked.values() for item in reasons.fingerprints}
-        unasked = [change for change in judgement.breaking if change.fingerprint not in asked]
-        missing = await load_missing(session, asset, unasked, await load_policy(session, asset), frozenset())
+        missing = await load_missing(session, asset, select_unasked(judgement.breaking, affected))
     version = None
     if not judgement.is_unchanged:
         base_version = await find_base_version(session, asset.id, current)

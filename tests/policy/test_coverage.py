@@ -97,8 +97,8 @@ def test_a_principal_without_a_team_is_missing_only_if_it_read_in_the_demanded_d
         (
             Coverage(2, 1, (UnmappedReader(uuid4(), "bob", NOW),), find_window({"a": [span(9, 0)], "b": [span(9, 0)]})),
             (
-                "2 teams are registered and 1 was seen reading; 2 sources (a, b) cover 2026-05-23 to 2026-06-01 without a"
-                " gap; 1 principal without a team read it (bob)"
+                "2 teams are registered and 1 was seen reading; 2 sources (a, b) cover 2026-05-23 to 2026-06-01"
+                " without a gap; 1 principal without a team read it (bob)"
             ),
         ),
         (
