@@ -73,8 +73,8 @@ def register(
     Example: tessera usage register svc_finance_daily --team finance
     """
     with connect() as client:
-        found = _find_principal(client, principal, source)
-        result = client.register_observed_reader(found, team=team)
+        reader = _find_principal(client, principal, source)
+        result = client.register_observed_reader(reader, team=team)
     if as_json:
         print_json(result)
         return

@@ -62,7 +62,7 @@ class TeamSuggestion:
     team_id: strawberry.Private[UUID]
     reason: str = strawberry.field(description="The reason for the suggestion, for people.")
 
-    team = relation("Team", "team_id", "The suggested team.")
+    team = relation("Team", "team_id", "The team that is suggested.")
 
 
 @from_row()
@@ -84,8 +84,8 @@ class Principal(Node):
     async def suggested_team(self, info: Info) -> TeamSuggestion | None:
         if self.row.team_id is not None:
             return None
-        found = await info.context.loaders.suggested_team.load(self.row.name)
-        return TeamSuggestion(team_id=found.team_id, reason=found.reason) if found else None
+        suggestion = await info.context.loaders.suggested_team.load(self.row.name)
+        return TeamSuggestion(team_id=suggestion.team_id, reason=suggestion.reason) if suggestion else None
 
 
 @from_row()

@@ -82,8 +82,8 @@ async def _run_pages(
     last: UUID | None = None
     while True:
         async with database.read() as session:
-            found, last = await find(session, last)
-        for identity in found:
+            page, last = await find(session, last)
+        for identity in page:
             await _run_command(database, pool, identity, command)
         if last is None:
             return

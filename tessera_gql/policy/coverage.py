@@ -210,8 +210,8 @@ def _count_days(span: CoveredSpan) -> int:
 
 def describe_missing(missing: Sequence[MissingCoverage]) -> str:
     """Describe what is missing in one sentence without a full stop."""
-    rest = f"; and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else ""
-    return "; ".join(item.message for item in missing[:MAX_NAMED]) + rest
+    further = f"; and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else ""
+    return "; ".join(item.message for item in missing[:MAX_NAMED]) + further
 
 
 def describe_window(window: CoveredWindow) -> str:
@@ -225,8 +225,8 @@ def describe_window(window: CoveredWindow) -> str:
     text = f"{subject} cover{'s' if count == 1 else ''} {_format(window.span)}"
     if not window.gaps:
         return f"{text} without a gap"
-    rest = f" and {len(window.gaps) - MAX_NAMED} more" if len(window.gaps) > MAX_NAMED else ""
-    return f"{text}, but not {', '.join(map(_format, window.gaps[:MAX_NAMED]))}{rest}"
+    further = f" and {len(window.gaps) - MAX_NAMED} more" if len(window.gaps) > MAX_NAMED else ""
+    return f"{text}, but not {', '.join(map(_format, window.gaps[:MAX_NAMED]))}{further}"
 
 
 def _describe_readers(coverage: Coverage) -> str:
@@ -247,8 +247,8 @@ def _count(number: int, singular: str, plural: str) -> str:
 
 
 def _join(names: Sequence[str]) -> str:
-    rest = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + rest
+    further = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + further
 
 
 def _format(span: CoveredSpan) -> str:

@@ -32,23 +32,23 @@ class TeamSuggestion:
 
 def list_team_names(principal: str) -> list[str]:
     """List names of teams that a principal's name contains, without case, those of the most words first."""
-    words = WORD_PATTERN.findall(uniqueness_key(principal))[:MAX_WORDS]
+    parts = WORD_PATTERN.findall(uniqueness_key(principal))[:MAX_WORDS]
     names: dict[str, None] = {}
-    for length in range(len(words), 0, -1):
-        for start in range(len(words) - length + 1):
+    for length in range(len(parts), 0, -1):
+        for start in range(len(parts) - length + 1):
             for joiner in JOINERS if length > 1 else ("",):
-                names.setdefault(joiner.join(words[start : start + length]))
+                names.setdefault(joiner.join(parts[start : start + length]))
     return [name for name in names if len(name) >= MIN_LENGTH]
 
 
 def find_stem(principal: str) -> str | None:
-    """Return the beginning that a name shares with its siblings: `svc_finance_` of `svc_finance_daily`.
+    """Return the beginning that a name shares with its siblings, up to its last word.
 
-    It has two words at least and ends before the last one; None for a shorter name.
+    It has two words at least; None for a shorter name.
     """
     name = uniqueness_key(principal)
-    words = [*WORD_PATTERN.finditer(name)]
-    return name[: words[-1].start()] if len(words) > 2 else None
+    matches = [*WORD_PATTERN.finditer(name)]
+    return name[: matches[-1].start()] if len(matches) > 2 else None
 
 
 class PrincipalSiblings:
@@ -69,8 +69,8 @@ class PrincipalSiblings:
         if len({team for _, team in rules}) != 1:
             return None
         pattern, team = rules[0]
-        rest = f" and {len(rules) - 1} more" if len(rules) > 1 else ""
-        return TeamSuggestion(team, f"{pattern}{rest}, whose names begin with {stem} too, read for this team")
+        further = f" and {len(rules) - 1} more" if len(rules) > 1 else ""
+        return TeamSuggestion(team, f"{pattern}{further}, whose names begin with {stem} too, read for this team")
 
 
 def suggest_team(principal: str, siblings: PrincipalSiblings, teams: Mapping[str, UUID]) -> TeamSuggestion | None:
@@ -80,8 +80,8 @@ def suggest_team(principal: str, siblings: PrincipalSiblings, teams: Mapping[str
     matching = [name for name in list_team_names(principal) if name in teams]
     if not matching:
         return None
-    most = max(len(WORD_PATTERN.findall(name)) for name in matching)
-    best = {teams[name]: name for name in matching if len(WORD_PATTERN.findall(name)) == most}
+    word_count = max(len(WORD_PATTERN.findall(name)) for name in matching)
+    best = {teams[name]: name for name in matching if len(WORD_PATTERN.findall(name)) == word_count}
     if len(best) != 1:
         return None
     ((team, name),) = best.items()
@@ -121,8 +121,8 @@ def suggest_fields(
         return None
     if registered is None and len(fields) == len(declared):
         return None
-    known = "everything" if registered is None else f"{len(registered)} fields"
-    reason = f"registered for {known}, but in {NARROWING_SPAN.days} covered days seen reading only {len(fields)}"
+    scope = "everything" if registered is None else f"{len(registered)} fields"
+    reason = f"registered for {scope}, but in {NARROWING_SPAN.days} covered days seen reading only {len(fields)}"
     return NarrowerFields(tuple(fields), reason, span)
 
 

@@ -74,8 +74,8 @@ class _Readers:
             is_large = len(own_lineage.edges) > SMALL
             walked = await asyncio.to_thread(walk.find_teams) if is_large else walk.find_teams()
             affected = add_lineage(affected, subject.breaking, walked)
-        known = {reader.team_id for items in readers.values() for reader in items}  # a walk also finds owners
-        return {team: reasons for team, reasons in affected.asked.items() if team in known}
+        reader_ids = {reader.team_id for items in readers.values() for reader in items}  # a walk also finds owners
+        return {team: reasons for team, reasons in affected.asked.items() if team in reader_ids}
 
 
 async def load_coverages(session: Session, subjects: Sequence[CoverageSubject]) -> list[Coverage]:

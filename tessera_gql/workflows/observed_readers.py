@@ -135,10 +135,10 @@ async def _register(
 ) -> Registration | None:
     """Insert or widen a registration; None if it has all of the fields."""
     if existing is not None:
-        known = existing.fields
-        if known is None or (fields is not None and set(fields) <= set(known)):
+        declared = existing.fields
+        if declared is None or (fields is not None and set(fields) <= set(declared)):
             return None
-        wider = None if fields is None else [*known, *(path for path in fields if path not in known)]
+        wider = None if fields is None else [*declared, *(path for path in fields if path not in declared)]
         await update_columns(session, existing, asset.owner_team_id, {"fields": wider})
         return existing
     row = Registration(

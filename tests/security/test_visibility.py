@@ -32,6 +32,7 @@ UNREACHED = {
     *("ColumnLink", "ColumnLinkEdge", "LineageStep", "ReasonPath"),
     *("Deprecation", "DeprecationEdge", "DeprecatedRead"),
     *("InboxGroup", "InboxGroupEdge", "EarlierAnswer", "ReleaseEvidence"),
+    *("MissingCoverage", "NarrowerFields", "ProposalHold", "TeamSuggestion", "UnmappedReader"),
     *("ContractSource", "ModelReader", "TableRead", "AssetLabel", "SearchSuggestion"),
 }
 SELDOM_REACHED = {"ObservationEdge"}

@@ -111,11 +111,11 @@ async def test_the_policy_of_the_confirmed_tier_decides_and_the_proposal_keeps_a
     await world.withdraw(proposal)
     async with world.database.write() as session:
         await asset_commands.set_tier(session, ANONYMOUS, AssetRef(id=asset.id), AssetTier.CRITICAL)
-    held = (await world.publish(asset, without("note"))).proposal
-    assert held is not None
+    waiting = (await world.publish(asset, without("note"))).proposal
+    assert waiting is not None
     await demand(world, None, AssetTier.CRITICAL)
     await work(world)
-    assert (await world.proposal(held.id)).status is ProposalStatus.PENDING
+    assert (await world.proposal(waiting.id)).status is ProposalStatus.PENDING
 
 
 @pytest.mark.parametrize("change", ["publish", "ask", "retire", "when approved"])
@@ -211,8 +211,8 @@ async def test_a_reader_without_a_team_that_appears_later_holds_an_approved_prop
     with pytest.raises(Conflict, match="bob has no team"):
         await world.publish_proposal(proposal)
     await work(world)
-    held = await world.proposal(proposal.id)
-    assert (held.status, held.expires_at > clock.now + 6 * DAY) == (ProposalStatus.PENDING, True)
+    waiting = await world.proposal(proposal.id)
+    assert (waiting.status, waiting.expires_at > clock.now + 6 * DAY) == (ProposalStatus.PENDING, True)
     assert await kinds(world) == [CHANGED, HELD, CHANGED]
     await work(world)
     assert len(await kinds(world)) == 3
@@ -327,8 +327,8 @@ async def test_a_change_set_is_published_once_its_held_proposals_are_let_go(worl
     asset = await observed(world, clock, 29)
     await demand(world)
     change_set = await world.change_set("org/shop#1")
-    held = (await world.publish(asset, without("note"), change_set_id=change_set.id)).proposal
-    assert held is not None
+    waiting = (await world.publish(asset, without("note"), change_set_id=change_set.id)).proposal
+    assert waiting is not None
     with pytest.raises(Conflict, match=r"analytics.core.orders: The proposal is held"):
         await world.publish_change_set("org/shop#1")
     await cover(world, clock, 1)
@@ -361,10 +361,10 @@ async def test_an_administrator_waives_coverage_with_a_reason(world: World, chan
 async def test_a_release_by_force_ends_a_held_proposal(world: World) -> None:
     asset = await world.published()
     await demand(world)
-    held = await propose(world, asset, "publish")
+    waiting = await propose(world, asset, "publish")
     result = await world.publish(asset, without("note"), force=True, reason="it leaks")
     assert result.outcome is Outcome.FORCED
-    assert (await world.proposal(held.id)).status is ProposalStatus.SUPERSEDED
+    assert (await world.proposal(waiting.id)).status is ProposalStatus.SUPERSEDED
 
 
 async def test_a_reader_without_a_team_is_found_along_lineage(world: World, clock: FixedClock) -> None:

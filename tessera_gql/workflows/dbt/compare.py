@@ -258,9 +258,9 @@ class _Comparison:
         compatible = {
             plan.ids[fqn] for fqn, table in plan.tables.items() if fqn in plan.ids and not table.judgement.breaking
         }
-        known = [self._find_teams(table, own_lineage, compatible) for table in breaking if table.asset_id is not None]
-        missing = await load_missing_coverage(self.session, [table for table in known if not table.affected.asked])
-        for table in known:
+        tables = [self._find_teams(table, own_lineage, compatible) for table in breaking if table.asset_id is not None]
+        missing = await load_missing_coverage(self.session, [table for table in tables if not table.affected.asked])
+        for table in tables:
             rows = by_proposal.get(table.proposal.id, []) if table.proposal else []
             answered = replace(table, acknowledgments=tuple(rows), missing_coverage=missing.get(table.fqn, ()))
             plan.tables[table.fqn] = await self._decide(answered, own_lineage)
