@@ -107,6 +107,7 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
     "Team": Audience.READERS,
     "TeamSuggestion": Audience.READERS,
     "UnmappedReader": Audience.READERS,
+    "UnusedField": Audience.READERS,
     "UsageImportReport": Audience.CALLER,
     "UsageSource": Audience.READERS,
     "UsageSpan": Audience.READERS,
