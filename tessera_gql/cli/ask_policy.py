@@ -9,7 +9,7 @@ from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_table
 from tessera_gql.client import AskPolicy, AssetTier, OnSilence
 from tessera_gql.client.operations.ask_policies import AskPolicyChanges
 
-HEADINGS = ("tier", "days to answer", "reminders before", "escalation after", "no answer means")
+HEADINGS = ("tier", "days to answer", "reminders before", "escalation after", "no answer means", "demands coverage")
 
 app = typer.Typer(help="List and set the policies of asks, one for each tier of assets.", no_args_is_help=True)
 
@@ -36,6 +36,14 @@ def set_(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
     on_silence: Annotated[
         OnSilence | None, typer.Option(case_sensitive=False, help="What happens without an answer.")
     ] = None,
+    require_coverage_days: Annotated[
+        int | None,
+        typer.Option(
+            "--require-coverage-days",
+            metavar="N",
+            help="Days that observed reads must cover of what nobody is asked about, 1 to 366; 0 to demand none.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Set the policy of the asks about assets of a tier that are made from now on. Needs an administrator's key.
@@ -55,8 +63,13 @@ def set_(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
         changes["escalate_after_days"] = escalate or None
     if on_silence is not None:
         changes["on_silence"] = on_silence
+    if require_coverage_days is not None:
+        changes["require_coverage_days"] = require_coverage_days or None
     if not changes:
-        raise fail("Nothing to change. Give --due, --remind, --no-reminders, --escalate or --on-silence.")
+        raise fail(
+            "Nothing to change. Give --due, --remind, --no-reminders, --escalate, --on-silence or"
+            " --require-coverage-days."
+        )
     with connect() as client:
         policy = client.set_ask_policy(tier, **changes)
     print_json(policy) if as_json else _print((policy,))
@@ -70,6 +83,7 @@ def _print(policies: tuple[AskPolicy, ...]) -> None:
             ", ".join(map(str, item.remind_days_before)) or "none",
             str(item.escalate_after_days or "never"),
             item.silence_means,
+            f"{item.require_coverage_days} days" if item.require_coverage_days else "none",
         )
         for item in policies
     )

@@ -15,9 +15,18 @@ from tessera_gql.client.manifest_models import DeprecatedRead, ManifestImpact, M
 from tessera_gql.client.models import ProposalDetails
 from tessera_gql.escaping import build_tessera_command
 
-BREAKING_STATES = (TableState.UNREAD, TableState.ASK, TableState.WAITING, TableState.APPROVED, TableState.BLOCKED)
+BREAKING_STATES = (
+    TableState.UNREAD,
+    TableState.ASK,
+    TableState.WAITING,
+    TableState.HELD,
+    TableState.APPROVED,
+    TableState.BLOCKED,
+)
 BLOCKING_STATES = (TableState.BLOCKED, TableState.CONFLICT, TableState.REFUSED, TableState.ASK)
 """States that fail a pull request until a team acts."""
+
+WAITING_STATES = (TableState.WAITING, TableState.HELD)
 
 ASK_COMMAND = "tessera dbt impact --ask"
 
@@ -63,7 +72,7 @@ class TableVerdict:
     @property
     def proposal(self) -> str | None:
         """The id of the proposal that has these terms."""
-        is_proposed = self.state in {TableState.WAITING, TableState.APPROVED, TableState.BLOCKED}
+        is_proposed = self.state in {TableState.WAITING, TableState.HELD, TableState.APPROVED, TableState.BLOCKED}
         return self.impact.open_proposal.id if is_proposed and self.impact.open_proposal else None
 
     @property
@@ -118,6 +127,8 @@ class TableVerdict:
             "commands": list(self.acknowledge_commands()),
             "changeSet": self.change_set,
             "reason": impact.refused,
+            "missingCoverage": [item.model_dump() for item in impact.missing_coverage],
+            "coverage": impact.coverage.text if impact.coverage else None,
             "removed": impact.removed,
             "successor": impact.successor,
             "file": self.location.path if self.location else None,
@@ -187,10 +198,10 @@ class GateResult:
 
     @property
     def open_proposals(self) -> list[str]:
-        return [table.proposal for table in self.in_state(TableState.WAITING) if table.proposal]
+        return [table.proposal for table in self.in_state(*WAITING_STATES) if table.proposal]
 
     def exit_code(self, fail_on: FailOn) -> ExitCode:
-        """Return 0 if the gate passes, 3 while waiting, 1 for tables to ask for, blocked or refused ones.
+        """Return 0 if the gate passes, 3 while waiting for teams or coverage, 1 for what is to ask, blocked or refused.
 
         It is 1 as well if the manifest starts to read something deprecated.
         """
@@ -199,7 +210,7 @@ class GateResult:
         blocking = [*BLOCKING_STATES, *([TableState.UNREAD] if fail_on is FailOn.BREAKING else [])]
         if self.deprecated_reads or self.in_state(*blocking):
             return ExitCode.NEGATIVE
-        return ExitCode.WAITING if self.in_state(TableState.WAITING) else ExitCode.DONE
+        return ExitCode.WAITING if self.in_state(*WAITING_STATES) else ExitCode.DONE
 
 
 def evaluate(impact: ManifestImpact) -> GateResult:
@@ -258,7 +269,7 @@ def refresh(client: TesseraClient, result: GateResult) -> GateResult:
     """Update waiting tables with the current acknowledgments."""
 
     def refresh_table(table: TableVerdict) -> TableVerdict:
-        if table.state is not TableState.WAITING or table.proposal is None:
+        if table.state not in WAITING_STATES or table.proposal is None:
             return table
         return _apply_proposal(table, client.get_proposal(table.proposal))
 
@@ -272,4 +283,7 @@ def _apply_proposal(table: TableVerdict, proposal: ProposalDetails) -> TableVerd
         for item in proposal.acknowledgments
         if item.released_at is None and item.response is not None
     }
-    return replace(table, state=STATE_BY_PROPOSAL_STATUS.get(proposal.status, TableState.ASK), answers=answers)
+    state = STATE_BY_PROPOSAL_STATUS.get(proposal.status, TableState.ASK)
+    if state is TableState.WAITING and proposal.hold is not None and not proposal.waits_for:
+        state = TableState.HELD
+    return replace(table, state=state, answers=answers)

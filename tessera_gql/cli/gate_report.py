@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from tessera_gql.cli.coverage_report import describe_coverage
 from tessera_gql.cli.gate import BLOCKING_STATES, ChangeSetAsk, GateResult, TableVerdict
 from tessera_gql.cli.lineage_report import describe_paths
 from tessera_gql.cli.silence import describe_wait, format_day
@@ -36,6 +37,7 @@ STATE_PHRASES = {
     TableState.REFUSED: "is refused",
     TableState.ASK: "breaks its readers",
     TableState.WAITING: "waits for answers",
+    TableState.HELD: "waits for coverage, because nobody is asked",
     TableState.APPROVED: "breaks, and all have agreed",
     TableState.UNREAD: "breaks, but nobody reads it",
     TableState.COMPATIBLE: "changes compatibly",
@@ -45,7 +47,7 @@ STATE_PHRASES = {
 }
 """The states in the order of a report, which leaves out the last one."""
 REPORTED_STATES = [*STATE_PHRASES][:-1]
-FAILING_STATES = (*BLOCKING_STATES, TableState.WAITING)
+FAILING_STATES = (*BLOCKING_STATES, TableState.WAITING, TableState.HELD)
 MAX_NAMED_TABLES = 10
 """Number of compatible, new or skipped tables that are listed by name; further ones are only counted."""
 NO_CONTRACT = "It has no contract now, and gets"
@@ -124,10 +126,18 @@ def _iter_details(table: TableVerdict, ask_command: str) -> Iterator[str]:
         yield f"informs  {team.name}"
     if table.proposal and impact.answer_by and table.unapproved_teams:
         yield f"until    {format_day(impact.answer_by)}"
+    yield from _iter_coverage(impact)
     if table.state is TableState.ASK:
         yield f"ask      {ask_command}"
     for command in () if table.change_set else table.acknowledge_commands():
         yield f"answer   {command}"
+
+
+def _iter_coverage(impact: ModelImpact) -> Iterator[str]:
+    for item in impact.missing_coverage:
+        yield f"held     {item.message}"
+    if impact.coverage is not None:
+        yield f"coverage {describe_coverage(impact.coverage)}"
 
 
 def _iter_changes(impact: ModelImpact) -> Iterator[str]:
@@ -250,6 +260,8 @@ def _choose_headline(result: GateResult) -> str:
         return "some readers have to be asked"
     if result.in_state(TableState.BLOCKED, TableState.WAITING):
         return "some readers have not agreed"
+    if result.in_state(TableState.HELD):
+        return "observed reads don't cover enough"
     if result.deprecated_reads:
         return "something deprecated is read"
     return "some tables can't be checked" if result.in_state(*BLOCKING_STATES) else "nobody is hurt"
@@ -267,10 +279,20 @@ def _render_row(table: TableVerdict) -> str:
     cells = (
         version,
         "<br>".join([*notes, *changes]) or "-",
-        "<br>".join(readers) or "nobody",
+        "<br>".join([*readers, *_render_coverage(impact)]) or "nobody",
         "<br>".join(answers) or "-",
     )
     return f"| {name} | {' | '.join(cells)} |"
+
+
+def _render_coverage(impact: ModelImpact) -> Iterator[str]:
+    """Render on what it rests that nobody reads what asks nobody, and what is missing of it."""
+    if impact.coverage is not None:
+        yield escape_markdown(
+            f"nobody asked: {impact.coverage.text}" if impact.asked else f"nobody: {impact.coverage.text}"
+        )
+    for item in impact.missing_coverage:
+        yield escape_markdown(f"held: {item.message}")
 
 
 def _render_reads(asked: ModelReader) -> str:

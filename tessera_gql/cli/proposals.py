@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tessera_gql.cli.api import TeamOption, connect, resolve_proposal_id
+from tessera_gql.cli.coverage_report import describe_coverage, list_hold_lines
 from tessera_gql.cli.silence import describe_wait, format_day
 from tessera_gql.cli.terminal import JsonOption, print_json, print_line, print_properties, print_table
 from tessera_gql.client import Acknowledgment, AwaitedStep, AwaitedTeam, ContractStatus, Proposal, ProposalStatus
@@ -28,7 +29,7 @@ def proposals(
         print_json(proposals_)
         return
     rows = (
-        (item.asset, item.proposed_version or "retirement", item.status, item.awaiting, item.expires_at, item.id)
+        (item.asset, item.proposed_version or "retirement", item.status, _list_awaited(item), item.expires_at, item.id)
         for item in proposals_
     )
     print_table(("asset", "version", "status", "waits for", "expires", "id"), rows, none="No open proposals.")
@@ -52,7 +53,10 @@ def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
         reason=details.reason,
         expires=details.expires_at,
         stale="yes: publish the same schema again" if details.is_stale else None,
+        coverage=describe_coverage(details.coverage),
     )
+    for line in list_hold_lines(details.asset.fqn, details.hold) if details.hold else ():
+        print_line(f"held    {line}")
     for change in details.breaking_changes:
         print_line(f"breaks  {change.message}")
     steps = {item.team.id: item for item in details.waits_for}
@@ -112,13 +116,28 @@ def withdraw(reference: ProposalArgument, as_json: JsonOption = False) -> None:
     print_json(withdrawn) if as_json else print_status(withdrawn)
 
 
-def publish_proposal(reference: ProposalArgument, team: TeamOption = None, as_json: JsonOption = False) -> None:
+def publish_proposal(
+    reference: ProposalArgument,
+    team: TeamOption = None,
+    waive_coverage: Annotated[
+        bool, typer.Option("--waive-coverage", help="Publish what is held for coverage; needs ADMIN and --reason.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="Reason to waive coverage, for the audit log.")] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Publish an approved proposal unchanged, or carry out an approved retirement."""
     with connect() as client:
-        contract = client.publish_proposal(resolve_proposal_id(client, reference), published_by=team)
+        contract = client.publish_proposal(
+            resolve_proposal_id(client, reference), published_by=team, waive_coverage=waive_coverage, reason=reason
+        )
     print_json(contract) if as_json else print_line(
         f"{contract.asset.fqn} {contract.version} is {describe_end(contract)}."
     )
+
+
+def _list_awaited(item: Proposal) -> list[str]:
+    """List what a proposal waits for: teams, and coverage if it is held."""
+    return [*(team.name for team in item.awaiting), *(["coverage"] if item.hold else [])]
 
 
 def _describe_answer(item: Acknowledgment) -> str | None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tessera_gql.cli.api import connect, read_json
+from tessera_gql.cli.coverage_report import describe_coverage, list_hold_lines
 from tessera_gql.cli.documents import DialectOption, FormatOption, PartOption, SchemaArgument, read_schema
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.gate import describe_other_change_set, is_same_key
@@ -25,6 +26,7 @@ from tessera_gql.client import (
     PublishResult,
     RetirementResult,
 )
+from tessera_gql.client.models import CoveredProposal
 from tessera_gql.client.operations.publishing import PublishOptions, RetirementOptions
 from tessera_gql.escaping import build_tessera_command
 
@@ -149,16 +151,27 @@ def retire(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
 def _print_retirement(fqn: str, result: RetirementResult) -> None:
     if result.contract:
         print_line(f"{fqn} {result.contract.version} is retired.")
+        _print_coverage(result.proposal)
         return
     print_line(f"The retirement of {fqn} is {result.proposal.status}: {result.proposal.id}")
     _print_next_steps(fqn, result.proposal)
 
 
-def _print_next_steps(fqn: str, proposal: Proposal) -> None:
+def _print_coverage(proposal: CoveredProposal) -> None:
+    """Say on what it rests that nobody reads what a proposal changes, if it asks nobody about some of it."""
+    if proposal.coverage is not None and any(not change.teams for change in proposal.breaking_changes):
+        print_line(f"  {describe_coverage(proposal.coverage)}")
+
+
+def _print_next_steps(fqn: str, proposal: CoveredProposal) -> None:
     for item in proposal.waits_for:
         print_line(f"  waits for: {build_tessera_command('ack', fqn, 'APPROVED', team=item.team.name)}")
         if description := _describe_hold(item):
             print_line(f"             ({description})")
+    if proposal.hold is not None:
+        for line in list_hold_lines(fqn, proposal.hold):
+            print_line(f"  {line}")
+    _print_coverage(proposal)
     if proposal.status == "APPROVED":
         print_line(f"  approved; to publish it: {build_tessera_command('publish-proposal', fqn)}")
 
@@ -192,6 +205,8 @@ def _print_publish_result(fqn: str, result: PublishResult) -> None:
         case outcome:
             print_line(f"{fqn} {version} is published{' by force' if outcome == 'FORCED' else ''}.")
             _print_changes(result)
+            if result.proposal is not None and outcome == PublishOutcome.PUBLISHED:
+                _print_coverage(result.proposal)
 
 
 def _print_changes(result: PublishResult) -> None:
@@ -211,7 +226,7 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     dialect: DialectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Preview a publish without writing anything. Exit 0 if no team would be asked, 1 otherwise.
+    """Preview a publish without writing anything. Exit 0 if no team would be asked, 1 otherwise, 3 if it would be held.
 
     Example: tessera impact analytics.marts.orders orders.json
     """
@@ -223,6 +238,8 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     print_json(result) if as_json else _print_impact(result)
     if result.asked:
         raise typer.Exit(ExitCode.NEGATIVE)
+    if result.missing_coverage:
+        raise typer.Exit(ExitCode.WAITING)
 
 
 def _print_impact(impact_: Impact) -> None:
@@ -240,3 +257,7 @@ def _print_impact(impact_: Impact) -> None:
             print_line(f"    via {path}")
     for team in impact_.informed:
         print_line(f"  tells {team.name}")
+    for item in impact_.missing_coverage:
+        print_line(f"  held   {item.message}")
+    if impact_.coverage is not None:
+        print_line(f"  {describe_coverage(impact_.coverage)}")

@@ -60,10 +60,12 @@ def _format_removed(report: ManifestReport) -> Iterator[str]:
 
 def _format_waiting(report: ManifestReport) -> Iterator[str]:
     """Yield the command that shows the answers for each table whose proposal is open."""
-    proposed = [model.fqn for model in report.models if model.outcome == "PROPOSED" and model.proposal]
-    removed = [model.fqn for model in report.removed if model.proposal and not (model.retired or model.reason)]
-    for fqn in (*proposed, *removed):
-        yield f"waits: {fqn} is changed once its readers agree: {build_tessera_command('proposal', fqn)}"
+    proposed = [(model.fqn, model.proposal) for model in report.models if model.outcome == "PROPOSED"]
+    removed = [(model.fqn, model.proposal) for model in report.removed if not (model.retired or model.reason)]
+    for fqn, proposal in (*proposed, *removed):
+        if proposal is not None:
+            condition = "observed reads cover it" if proposal.hold else "its readers agree"
+            yield f"waits: {fqn} is changed once {condition}: {build_tessera_command('proposal', fqn)}"
 
 
 def _format_reads(report: ManifestReport) -> Iterator[str]:

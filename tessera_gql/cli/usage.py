@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from tessera_gql.cli import usage_coverage
 from tessera_gql.cli.api import connect, read_file
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.progress import show_progress
 from tessera_gql.cli.terminal import JsonOption, print_json, print_line, print_note, print_table
 from tessera_gql.client.enums import UsageFormat
-from tessera_gql.client.usage_models import UsageImportReport, UsageSpan
+from tessera_gql.client.usage_models import Principal, UsageImportReport, UsageSpan
 from tessera_gql.formats.usage_csv import COLUMNS
 from tessera_gql.formats.usage_formats import detect_format
 from tessera_gql.formats.usage_rows import HARMLESS_FAULTS
@@ -167,8 +168,15 @@ def principals(
     if as_json:
         print_json(listed)
     else:
-        rows = ((item.name, item.source.name, item.team.name if item.team else "") for item in listed)
+        rows = ((item.name, item.source.name, _describe_team(item)) for item in listed)
         print_table(("principal", "source", "team"), rows, none="No principals.")
+
+
+def _describe_team(item: Principal) -> str:
+    """Name the team of a principal, or the one that its name suggests."""
+    if item.team:
+        return item.team.name
+    return f"none; {item.suggested_team.team.name}?" if item.suggested_team else ""
 
 
 @app.command("map")
@@ -238,3 +246,9 @@ def sources(as_json: JsonOption = False) -> None:
     else:
         rows = ((source.name, ", ".join(map(_describe_span, source.covered))) for source in listed)
         print_table(("source", "covers"), rows, none="No usage sources.")
+
+
+app.command()(usage_coverage.coverage)
+app.command()(usage_coverage.unused)
+app.command()(usage_coverage.register)
+app.command()(usage_coverage.narrow)

@@ -131,6 +131,7 @@ class TableState(StrEnum):
     UNREAD = "UNREAD"
     APPROVED = "APPROVED"
     WAITING = "WAITING"
+    HELD = "HELD"
     ASK = "ASK"
     BLOCKED = "BLOCKED"
     CONFLICT = "CONFLICT"

@@ -5,6 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from tessera_gql.client.base_model import Model
+from tessera_gql.client.coverage_models import CoverageSummary, MissingCoverage, ProposalHold
 from tessera_gql.client.enums import AcknowledgmentResponse, PublishOutcome, TableState
 from tessera_gql.client.models import (
     AssetSummary,
@@ -15,6 +16,12 @@ from tessera_gql.client.models import (
     TeamSummary,
 )
 from tessera_gql.client.result_models import AskedTeam
+
+
+class SyncedProposal(ProposalSummary):
+    """The proposal of a table; with a `hold` it waits for coverage."""
+
+    hold: ProposalHold | None = None
 
 
 class SyncedModel(Model):
@@ -28,7 +35,7 @@ class SyncedModel(Model):
     owner: TeamSummary | None
     asset: AssetSummary | None
     contract: ContractSummary | None
-    proposal: ProposalSummary | None
+    proposal: SyncedProposal | None
     changes: tuple[ChangeSummary, ...]
     breaking: tuple[ChangeSummary, ...]
 
@@ -44,7 +51,7 @@ class RemovedModel(Model):
     successor: str | None
     retired: bool
     reason: str | None
-    proposal: ProposalSummary | None
+    proposal: SyncedProposal | None
     asked: tuple[TeamSummary, ...]
 
 
@@ -118,6 +125,8 @@ class ModelImpact(Model):
     breaking: tuple[ChangeSummary, ...]
     asked: tuple[ModelReader, ...]
     informed: tuple[TeamSummary, ...]
+    missing_coverage: tuple[MissingCoverage, ...] = ()
+    coverage: CoverageSummary | None = None
     open_proposal: OpenProposal | None
 
 

@@ -12,6 +12,7 @@ from tessera_gql.client.operations import (
     ask_policies,
     catalog,
     comments,
+    coverage,
     debts,
     deprecations,
     fields,
@@ -136,6 +137,11 @@ class _Methods:
     map_principal = ClientMethod(usage.map_principal)
     unmap_principal = ClientMethod(usage.unmap_principal)
     observations = ClientMethod(usage.observations)
+    unused_fields = ClientMethod(coverage.unused_fields)
+    unused_fields_coverage = ClientMethod(coverage.unused_fields_coverage)
+    register_observed_reader = ClientMethod(coverage.register_observed_reader)
+    narrowable_registrations = ClientMethod(coverage.narrowable_registrations)
+    coverage = ClientMethod(coverage.coverage)
     sync_dbt = ClientMethod(manifests.sync_dbt)
     ask_dbt = ClientMethod(manifests.ask_dbt)
     dbt_impact = ClientMethod(manifests.dbt_impact)

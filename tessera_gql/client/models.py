@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Field
 
 from tessera_gql.client.base_model import NODES, FieldSelection, Model
+from tessera_gql.client.coverage_models import Coverage, CoverageSummary, ProposalHold
 from tessera_gql.client.enums import (
     AcknowledgmentResponse,
     AssetTier,
@@ -199,7 +200,7 @@ class Registration(Model):
 class Proposal(ProposalSummary):
     """A breaking change that waits for acknowledgments. `awaiting` are the teams that have not acknowledged yet.
 
-    A RETIREMENT has no version and publishes no contract.
+    A RETIREMENT has no version and publishes no contract. With a `hold` it waits for coverage.
     """
 
     asset: AssetSummary
@@ -218,6 +219,7 @@ class Proposal(ProposalSummary):
     breaking_changes: tuple[BreakingChange, ...]
     awaiting: tuple[TeamSummary, ...]
     waits_for: tuple[AwaitedTeam, ...]
+    hold: ProposalHold | None = None
 
 
 class Acknowledgment(Model):
@@ -253,15 +255,23 @@ class Comment(Model):
 class ProposalDetails(Proposal):
     """A proposal with its schema, guarantees, acknowledgments and first comments.
 
-    `is_stale`: a newer contract adds breaks whose readers were not asked.
+    `coverage` says on what it rests that nobody reads what it changes. `is_stale`: a newer contract adds breaks whose
+    readers were not asked.
     """
 
     is_stale: bool
+    coverage: Coverage
 
     proposed_schema: JsonObject | bool | None
     guarantees: JsonObject | None
     acknowledgments: Annotated[tuple[Acknowledgment, ...], NODES, FieldSelection("(first: 100)", wrapper="nodes")]
     comments: Annotated[tuple[Comment, ...], NODES, FieldSelection("(first: 100)", wrapper="nodes")]
+
+
+class CoveredProposal(Proposal):
+    """A proposal, and on what it rests that nobody reads what it changes; None from an older server."""
+
+    coverage: CoverageSummary | None = None
 
 
 class ChangeSetProposal(ProposalSummary):

@@ -131,18 +131,24 @@ class RootField(Generic[M]):
         return PaginatedQuery(Operation(document, variables, lambda data: _parse_page(self.model, data[self.name])))
 
     def build_nested_paginated_query(
-        self, connection: str, variables: Mapping[str, Any], missing: str
+        self, connection: str, variables: Mapping[str, Any], missing: str, **arguments: tuple[str, Any]
     ) -> PaginatedQuery[M]:
-        """Build the query for a connection of the field's value; raises NotFound if that value is null."""
+        """Build the query for a connection of the field's value; raises NotFound if that value is null.
+
+        The `arguments` of the connection have a type and a value each.
+        """
 
         def parse(data: JsonObject) -> Page[M]:
             if data[self.name] is None:
                 raise NotFound(missing)
             return _parse_page(self.model, data[self.name][connection])
 
-        selection = f"{connection}(first: $first, after: $after) {{ {_build_page_selection(self.model)} }}"
-        document = self.build_document("query", selection, first="Int", after="String")
-        return PaginatedQuery(Operation(document, {"first": PAGE_SIZE, **variables}, parse))
+        types = {"first": "Int", "after": "String", **{name: type_ for name, (type_, _) in arguments.items()}}
+        values = build_variables(**{name: value for name, (_, value) in arguments.items()})
+        passed = ", ".join(f"{name}: ${name}" for name in types)
+        selection = f"{connection}({passed}) {{ {_build_page_selection(self.model)} }}"
+        document = self.build_document("query", selection, **types)
+        return PaginatedQuery(Operation(document, {"first": PAGE_SIZE, **variables, **values}, parse))
 
     def build_mutation(self, input_: JsonObject, *, payload_field: str | None = None) -> Operation[M]:
         """Build a mutation that returns a field of its payload, or the payload itself without `payload_field`.

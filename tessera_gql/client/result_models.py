@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from tessera_gql.client.base_model import Model
+from tessera_gql.client.coverage_models import CoverageSummary, MissingCoverage
 from tessera_gql.client.enums import CompatibilityMode, PublishOutcome
 from tessera_gql.client.models import (
     Acknowledgment,
@@ -11,6 +12,7 @@ from tessera_gql.client.models import (
     ChangeSummary,
     Contract,
     ContractSummary,
+    CoveredProposal,
     Deprecation,
     Proposal,
     Registration,
@@ -34,7 +36,7 @@ class RegistrationResult(Registration):
 class RetirementResult(Model):
     """The proposal to retire an asset; `contract` is the retired contract, None while the proposal waits."""
 
-    proposal: Proposal
+    proposal: CoveredProposal
     contract: Contract | None
 
 
@@ -68,7 +70,7 @@ class PublishResult(Model):
 
     outcome: PublishOutcome
     contract: Contract | None
-    proposal: Proposal | None
+    proposal: CoveredProposal | None
     diff: Diff | None
     warnings: tuple[str, ...] | None = None
 
@@ -119,7 +121,10 @@ class AskedTeam(Model):
 
 
 class Impact(Model):
-    """What publishing a schema would do. `asked` teams must acknowledge first; `informed` teams are only notified."""
+    """What publishing a schema would do. `asked` teams must acknowledge first; `informed` teams are only notified.
+
+    `missing_coverage` would hold it; `coverage` is about the breaking changes that ask nobody, None without any.
+    """
 
     asset: AssetSummary
     outcome: PublishOutcome
@@ -130,4 +135,6 @@ class Impact(Model):
     breaking: tuple[Change, ...]
     asked: tuple[AskedTeam, ...]
     informed: tuple[TeamSummary, ...]
+    missing_coverage: tuple[MissingCoverage, ...] = ()
+    coverage: CoverageSummary | None = None
     warnings: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from tessera_gql.client.base_model import Model
-from tessera_gql.client.models import TeamSummary
+from tessera_gql.client.models import Registration, TeamSummary
 
 
 class UsageSpan(Model):
@@ -29,6 +29,13 @@ class UsageSourceSummary(Model):
     name: str
 
 
+class TeamSuggestion(Model):
+    """The team for which a principal probably reads, and why."""
+
+    team: TeamSummary
+    reason: str
+
+
 class Principal(Model):
     """A user or role that a source has seen reading; `team` is None while no rule says for which team it reads."""
 
@@ -36,6 +43,29 @@ class Principal(Model):
     name: str
     source: UsageSourceSummary
     team: TeamSummary | None
+    suggested_team: TeamSuggestion | None = None
+
+
+class NarrowerFields(Model):
+    """Fewer fields that would do for a registration, why, and the covered time that this rests on."""
+
+    fields: tuple[str, ...]
+    reason: str
+    start: datetime = Field(alias="from")
+    end: datetime = Field(alias="to")
+
+
+class NarrowableRegistration(Registration):
+    """A registration with the fields to which it could be narrowed; None if it is as narrow as it is known to be."""
+
+    suggested_fields: NarrowerFields | None
+
+
+class ObservedReader(Model):
+    """A principal with its team, and the registrations that were made or widened for it."""
+
+    principal: Principal
+    registrations: tuple[Registration, ...]
 
 
 class PrincipalSummary(Model):

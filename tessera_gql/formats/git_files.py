@@ -141,6 +141,7 @@ class PolicyFile:
     remind_days_before: tuple[int, ...] = ()
     escalate_after_days: int | None = None
     on_silence: str
+    require_coverage_days: int | None = None
     line: int = field(default=0, compare=False)
 
 

@@ -31,6 +31,10 @@ class AskPolicy:
         description="What happens without an answer. APPROVE needs an asset whose tier an administrator set."
     )
     silence_means: str = strawberry.field(description="The same for people, as in `the proposal expires`.")
+    require_coverage_days: int | None = strawberry.field(
+        description="The days that observed reads must cover without a gap before a change about which nobody is asked"
+        " is approved; null if that needs no coverage."
+    )
     row_version: int = strawberry.field(
         description="A number that rises with every change, 0 for a default; for `expectedRowVersion`."
     )
@@ -48,6 +52,7 @@ class AskPolicy:
             remind_days_before=list(policy.remind_days_before),
             escalate_after_days=policy.escalate_after_days,
             on_silence=policy.on_silence,
+            require_coverage_days=policy.require_coverage_days,
             silence_means=ask_policy.describe_silence([policy]),
             row_version=row.row_version if row else 0,
             updated_at=row.updated_at if row else None,
@@ -74,6 +79,10 @@ class SetAskPolicyInput(VersionedInput):
         "The days after which the escalation team may answer, too, fewer than `dueDays`; null for never."
     )
     on_silence: OnSilence | None = optional("What happens if an asked team does not answer.")
+    require_coverage_days: int | None = optional(
+        "The days that observed reads must cover before a change about which nobody is asked is approved: 1 to 366;"
+        " null to demand nothing."
+    )
 
 
 @strawberry.type(description="The result of `setAskPolicy`.")
@@ -87,8 +96,9 @@ async def set_ask_policy(call: Call, arguments: SetAskPolicyInput) -> SetAskPoli
     changes: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
     if "remind_days_before" in changes:
         changes["remind_days_before"] = tuple(changes["remind_days_before"])
-    if arguments.escalate_after_days is not UNSET:
-        changes["escalate_after_days"] = arguments.escalate_after_days
+    for name in ("escalate_after_days", "require_coverage_days"):
+        if getattr(arguments, name) is not UNSET:
+            changes[name] = getattr(arguments, name)
     row_version = or_none(arguments.expected_row_version)
     row = await set_policy(call.session, call.actor, arguments.tier, changes, expected_row_version=row_version)
     return SetAskPolicyPayload(policy=AskPolicy.of(row.tier, row))

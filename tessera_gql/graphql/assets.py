@@ -10,6 +10,7 @@ from tessera_gql.diff import Mode
 from tessera_gql.graphql.column_lineage import column_lineage_field
 from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.coverage import asset_coverage_field
 from tessera_gql.graphql.events import events_connection
 from tessera_gql.graphql.field_history import FIELD_CHANGES
 from tessera_gql.graphql.fields import fields_connection
@@ -34,6 +35,7 @@ from tessera_gql.graphql.relations import relation, root_by_ref
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON, check_text
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
+from tessera_gql.graphql.unused_fields import unused_fields_connection
 from tessera_gql.policy.access import Action, is_allowed_on_asset
 from tessera_gql.policy.deprecation import WHOLE
 from tessera_gql.policy.enums import AssetTier, ResourceType
@@ -124,6 +126,8 @@ class Asset(Node):
     )
     column_lineage = column_lineage_field
     fields = fields_connection
+    unused_fields = unused_fields_connection
+    coverage = asset_coverage_field
     field_changes = connection(
         FIELD_CHANGES,
         "asset_id",

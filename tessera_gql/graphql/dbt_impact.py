@@ -20,6 +20,7 @@ from tessera_gql.formats.storage_faults import find_storage_fault
 from tessera_gql.graphql.acknowledgments import ReasonPath, to_paths
 from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.coverage import MissingCoverage, asset_change_coverage
 from tessera_gql.graphql.enums import describe_enum
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import RowBacked
@@ -27,7 +28,7 @@ from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
-from tessera_gql.policy.affected_teams import Reasons, count_unknown
+from tessera_gql.policy.affected_teams import Reasons, count_unknown, select_unasked
 from tessera_gql.policy.ask_policy import AskPolicy, describe_silence
 from tessera_gql.policy.enums import Outcome, Response
 from tessera_gql.policy.table_state import TableState
@@ -48,8 +49,11 @@ describe_enum(
     COMPATIBLE="The change breaks no reader.",
     SKIPPED="A sync with this key would skip the table, because it belongs to another team.",
     UNREAD="The change is breaking, but no team reads what it breaks.",
-    APPROVED="The change is breaking, and all affected teams have approved it on the present contract.",
+    APPROVED="The change is breaking, and all affected teams have approved it on the present contract, or nobody reads"
+    " it and its proposal was let go with the coverage that its policy demands.",
     WAITING="The change is breaking, and a proposal with these terms waits for answers.",
+    HELD="The change is breaking and asks nobody, but less is observed than its policy demands; `missingCoverage` says"
+    " what is missing.",
     ASK="The change is breaking, and its readers have to be asked, or asked again.",
     BLOCKED="The change is breaking, and a team has blocked it.",
     CONFLICT="Another change of the table is open, or another project builds it; `refused` gives the reason.",
@@ -196,6 +200,14 @@ class DbtModelImpact(RowBacked):
     @computed_field("The open proposal of the asset; null if there is none.", lazy_type("Proposal") | None)
     def open_proposal(self) -> Any:
         return to_type("Proposal", self.row.proposal)
+
+    @computed_field("What is missing of the coverage that the policy demands; empty unless the table is held.")
+    def missing_coverage(self) -> list[MissingCoverage]:
+        return [MissingCoverage.of(item) for item in self.row.missing_coverage]
+
+    coverage = asset_change_coverage(
+        lambda row: (row.asset_id, select_unasked(row.judgement.breaking, row.affected), row.unaffected)
+    )
 
     @computed_field("All changes from the asset's active contract.")
     def changes(self, info: Info) -> list[Change]:

@@ -363,6 +363,8 @@ describe_enum(
     ACKNOWLEDGMENT_ESCALATED="An ask without an answer went to the escalation team as well.",
     MIGRATION_OVERDUE="The deadline of a migration passed without proof that the team has migrated.",
     PROPOSAL_EXTENDED="A proposal stays open for longer.",
+    PROPOSAL_HELD="A proposal waits for coverage, or for other coverage than before.",
+    PROPOSAL_HOLD_ENDED="A proposal no longer waits for coverage.",
     ASK_POLICY_CHANGED="An administrator set the policy of the asks about assets of a tier.",
     COMMENT_ADDED="A team commented on a proposal.",
     REOPENING_LIMITED="A sync registered again a team that has reopened an approved proposal once: it is not asked.",

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -53,6 +54,13 @@ class AssetField:
     @computed_field("The number of teams that read the field.")
     async def reader_count(self, info: Info) -> int:
         return len(await self._reader_ids(info))
+
+    @computed_field(
+        "The time of the latest read of the field that a usage source has seen, by a principal of any team or of none;"
+        " a read of the whole asset counts. Null if none was seen, which proves nothing without `coverage`."
+    )
+    async def last_read_at(self, info: Info) -> datetime | None:
+        return (await info.context.loaders.last_reads.load(self.asset_id)).find(self.path)
 
     @computed_field(
         "The change that added the field: the latest contract that brought it, or the first one of the asset; null if"
@@ -124,7 +132,7 @@ async def _resolve_fields(  # noqa: PLR0913, PLR0917 - the arguments in the sche
 ) -> AssetFieldConnection:
     asset_id = root.row.id
     contract = await info.context.loaders.active_contract.load(asset_id)
-    declared = await _declared_fields(info.context, contract.schema_def) if contract else ()
+    declared = await load_declared_fields(info.context, contract.schema_def) if contract else ()
     if (conditions := or_none(filter_input)) is not None:
         declared = await _select(info, asset_id, declared, conditions)
     cursors = [to_cursor(field.path) for field in declared]
@@ -166,7 +174,7 @@ fields_connection: Any = strawberry.field(
 )
 
 
-async def _declared_fields(context: Context, schema: Any) -> Sequence[diff.Field]:
+async def load_declared_fields(context: Context, schema: Any) -> Sequence[diff.Field]:
     if diff.small_schema_size(schema) is not None:
         return diff.list_fields(schema)
     return await context.computer.run(diff.list_fields, schema, key=("fields", IdentityKey(schema)))

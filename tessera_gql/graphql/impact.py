@@ -13,6 +13,7 @@ from tessera_gql.graphql.acknowledgments import ReasonPath, to_paths
 from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.connections import After, Before, First, Last
 from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.coverage import MissingCoverage, asset_change_coverage
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import RowBacked
 from tessera_gql.graphql.lineage import LineageConnection, LineageStart, lineage_page
@@ -23,7 +24,7 @@ from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.slices import SliceRequest
 from tessera_gql.graphql.sources import DocumentInput, choose_guarantees, parse_contract
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
-from tessera_gql.policy.affected_teams import Reasons, count_unknown
+from tessera_gql.policy.affected_teams import Reasons, count_unknown, select_unasked
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.store import assets
 from tessera_gql.store.lineage import Direction
@@ -67,7 +68,7 @@ class Impact(RowBacked):
     row: strawberry.Private[impact.Impact]
     document_warnings: strawberry.Private[tuple[str, ...]]
     outcome: Outcome = strawberry.field(
-        description="The outcome that a release would have; PROPOSED if it had to wait for other teams."
+        description="The outcome that a release would have; PROPOSED if it had to wait for other teams or for coverage."
     )
     version: str | None = strawberry.field(description="The version to be published; null if nothing would change.")
     bump: Bump = strawberry.field(description="The part of the version that the changes must raise at least.")
@@ -92,6 +93,17 @@ class Impact(RowBacked):
     @computed_field("The teams that would be asked to acknowledge the change.")
     def asked(self) -> list[ImpactedTeam]:
         return ImpactedTeam.list_asked(self.row.judgement.breaking, self.row.asked_teams)
+
+    @computed_field(
+        "What is missing of the coverage that the policy of the asset demands of what nobody is asked about; a proposal"
+        " would be held until it is there."
+    )
+    def missing_coverage(self) -> list[MissingCoverage]:
+        return [MissingCoverage.of(item) for item in self.row.missing_coverage]
+
+    coverage = asset_change_coverage(
+        lambda row: (row.asset.id, select_unasked(row.judgement.breaking, row.affected), frozenset())
+    )
 
     @computed_field("The number of asked teams that would not be asked if column lineage were known everywhere.")
     def asked_by_unknown_lineage(self) -> int:

@@ -16,6 +16,7 @@ from uuid import UUID
 from tessera_gql.graphql.dataloader import Loader
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.affected_teams import FieldReader, FieldReaderIndex
+from tessera_gql.policy.coverage import CoveredWindow, LastReadIndex
 from tessera_gql.policy.enums import FieldChangeKind
 from tessera_gql.policy.field_history import FieldHistory, FieldHistoryIndex, enclosing_paths, list_former_paths
 from tessera_gql.policy.visibility import visibility_of
@@ -26,6 +27,7 @@ from tessera_gql.store import (
     column_edges,
     comments,
     contracts,
+    coverage,
     debts,
     deprecations,
     events,
@@ -48,6 +50,8 @@ from tessera_gql.store.rows import TableLike
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Answer, ApiKey, Contract, EventRow, Webhook, WebhookDelivery
 from tessera_gql.store.visibility import load_visible_rows
+from tessera_gql.workflows.coverage import load_asset_coverages, load_coverages, load_proposal_coverages, load_windows
+from tessera_gql.workflows.usage_suggestions import load_suggested_teams, load_team_reads
 
 K = TypeVar("K", bound=Hashable)
 R = TypeVar("R")
@@ -142,6 +146,16 @@ async def _load_reader_indexes(session: Session, keys: list[UUID]) -> list[Field
     return [FieldReaderIndex(readers[key]) for key in keys]
 
 
+async def _load_windows(session: Session, keys: list[UUID]) -> list[CoveredWindow]:
+    windows = await load_windows(session, keys)
+    return [windows[key] for key in keys]
+
+
+async def _load_last_reads(session: Session, keys: list[UUID]) -> list[LastReadIndex]:
+    reads = await coverage.load_last_reads(session, keys)
+    return [LastReadIndex(reads[key]) for key in keys]
+
+
 async def _load_field_histories(session: Session, keys: list[tuple[UUID, str]]) -> list[FieldHistory]:
     """Load the histories of fields with one statement, and another one for the names that they had before."""
     assets_ = [*dict.fromkeys(asset for asset, _ in keys)]
@@ -188,6 +202,19 @@ class Loaders:
     """The changes that led to a field, by asset id and path."""
     informed_teams = value_loader(events.load_informed_teams)
     """The ids of the teams that a proposal informed without asking them, by proposal id."""
+    coverage_of_proposal = value_loader(load_proposal_coverages)
+    """The coverage of what proposals change, by proposal id."""
+    coverage_of_asset = value_loader(load_asset_coverages)
+    coverage_of_changes = value_loader(load_coverages)
+    """The coverage of what changes of assets break."""
+    covered_window = value_loader(_load_windows)
+    """The time that the sources of an asset cover, by asset id."""
+    team_reads = value_loader(load_team_reads)
+    """When a team was last seen reading the fields of an asset, by asset id and team id."""
+    suggested_team = value_loader(load_suggested_teams)
+    """The suggested team of a principal, by its name."""
+    last_reads = value_loader(_load_last_reads)
+    """When the fields of an asset were last read, by asset id."""
     usage_source = row_loader(usage.by_ids)
     principal = row_loader(usage.principals_by_ids)
     principal_rule = row_loader(usage.rules_by_ids)

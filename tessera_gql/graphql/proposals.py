@@ -14,6 +14,7 @@ from tessera_gql.graphql.changes import Change, SchemaDiff, diff_terms, list_cha
 from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.contracts import Contract
+from tessera_gql.graphql.coverage import hold_field, proposal_coverage_field
 from tessera_gql.graphql.events import events_connection
 from tessera_gql.graphql.filters import flag, optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
@@ -32,6 +33,7 @@ from tessera_gql.store.proposals import acknowledgments_by_ids
 from tessera_gql.store.teams import to_delegation
 from tessera_gql.workflows import proposals
 from tessera_gql.workflows.contracts import terms_of
+from tessera_gql.workflows.coverage_holds import CoverageWaiver
 from tessera_gql.workflows.proposal_bases import is_proposal_stale, proposed_terms
 from tessera_gql.workflows.proposals import AcknowledgmentInput, RetirementRequest
 
@@ -109,6 +111,8 @@ class Proposal(Node):
         description="One acknowledgment for each asked team, in the order in which they were asked.",
     )
     comments = connection(COMMENTS, "proposal_id", description="The comments on the proposal, the oldest first.")
+    hold = hold_field
+    coverage = proposal_coverage_field
     events = events_connection("proposal_id", description="The events about the proposal, the oldest first.")
 
     @computed_field(
@@ -302,6 +306,8 @@ async def extend_proposal(call: Call, arguments: ExtendProposalInput) -> ExtendP
 class PublishProposalInput(VersionedInput, CreatingInput):
     proposal: strawberry.ID = strawberry.field(description="The id of the proposal to publish.")
     published_by: TeamRefInput | None = optional("The owner team of the asset; the team of the API key if left out.")
+    waive_coverage: bool = flag("Publish a proposal that is held for coverage. Needs the scope ADMIN and a `reason`.")
+    reason: str | None = optional("The reason to waive coverage; it goes into the audit log.")
 
 
 @strawberry.type(description="The result of `publishProposal`.")
@@ -316,7 +322,12 @@ async def publish_proposal(call: Call, arguments: PublishProposalInput) -> Publi
     team = team_ref(arguments.published_by, "published_by")
     row_version = or_none(arguments.expected_row_version)
     change = await proposals.publish(
-        call.session, call.actor, _proposal_id(arguments.proposal), team=team, expected_row_version=row_version
+        call.session,
+        call.actor,
+        _proposal_id(arguments.proposal),
+        team=team,
+        expected_row_version=row_version,
+        waiver=CoverageWaiver(or_none(arguments.reason)) if arguments.waive_coverage else None,
     )
     return PublishProposalPayload(proposal=Proposal.of(change.proposal), contract=to_type("Contract", change.contract))
 

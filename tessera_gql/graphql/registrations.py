@@ -7,6 +7,8 @@ import strawberry
 from strawberry import UNSET
 
 from tessera_gql.graphql.connections import Connection, connection
+from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.fields import load_declared_fields
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.listings import REGISTRATIONS
@@ -15,13 +17,23 @@ from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_ref, tea
 from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
+from tessera_gql.graphql.type_registry import computed_field
 from tessera_gql.policy.enums import Evidence, RegistrationStatus
+from tessera_gql.policy.usage_suggestions import suggest_fields
 from tessera_gql.store import tables
 from tessera_gql.workflows import registrations
 from tessera_gql.workflows.deprecations import load_warnings
 from tessera_gql.workflows.registrations import RegistrationDetails
 
 WARNINGS = "What the team reads that is deprecated, a sentence each; null if refused."
+
+
+@strawberry.type(description="The fields to which a registration could be narrowed by what was seen.")
+class NarrowerFields:
+    fields: list[str] = strawberry.field(description="The paths of the fields; give them to `updateRegistration`.")
+    reason: str = strawberry.field(description="The reason for the suggestion, for people.")
+    start: datetime = strawberry.field(name="from", description="The start of the covered time that it rests on.")
+    end: datetime = strawberry.field(name="to", description="The end of the covered time that it rests on.")
 
 
 @from_row(metadata="meta")
@@ -53,6 +65,26 @@ class Registration(Node):
         "The team's own asset that the data is read for; null if not given.",
         nullable=True,
     )
+
+    @computed_field(
+        "Fewer fields that would do, if sources cover 60 days without a gap and saw the team reading only those; null"
+        " otherwise, and for a registration that is for an asset of the team or has ended."
+    )
+    async def suggested_fields(self, info: Info) -> NarrowerFields | None:
+        row, loaders = self.row, info.context.loaders
+        if row.consumer_asset_id is not None or row.status is RegistrationStatus.INACTIVE:
+            return None
+        contract = await loaders.active_contract.load(row.asset_id)
+        reads = await loaders.team_reads.load((row.asset_id, row.consumer_team_id))
+        if contract is None or not reads:
+            return None
+        window = await loaders.covered_window.load(row.asset_id)
+        declared = {field.path for field in await load_declared_fields(info.context, contract.schema_def)}
+        narrower = suggest_fields(row.fields, reads, declared, window, info.context.database.clock())
+        if narrower is None:
+            return None
+        span = narrower.span
+        return NarrowerFields(fields=[*narrower.fields], reason=narrower.reason, start=span.start, end=span.end)
 
 
 @strawberry.type(description="One page of a list of registrations.")

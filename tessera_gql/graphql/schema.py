@@ -23,6 +23,7 @@ from tessera_gql.graphql import (
     keys,
     lineage,
     nodes,
+    observed_readers,
     projects,
     proposals,
     registrations,
@@ -83,6 +84,7 @@ class Mutation(
     deprecations.Mutations,
     teams.Mutations,
     usage.Mutations,
+    observed_readers.Mutations,
     usage_import.Mutations,
     webhooks.Mutations,
 ):

@@ -2,12 +2,14 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import strawberry
 
 from tessera_gql.formats.usage_formats import UsageFormat
 from tessera_gql.formats.usage_rows import UsageFault
 from tessera_gql.graphql.connections import Connection, connection, define_listing
+from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.enums import describe_enum
 from tessera_gql.graphql.filters import BooleanFilter, IdFilter, StringFilter, filter_by, filter_input
 from tessera_gql.graphql.ids import Node
@@ -15,6 +17,7 @@ from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, m
 from tessera_gql.graphql.refs import TeamRefInput, UsageSourceRefInput, usage_source_loader
 from tessera_gql.graphql.relations import relation, root_by_ref
 from tessera_gql.graphql.row_types import from_row
+from tessera_gql.graphql.type_registry import computed_field
 from tessera_gql.policy.usage import CoveredSpan
 from tessera_gql.store import tables
 from tessera_gql.store import usage as store
@@ -71,6 +74,14 @@ class UsageSource(Node):
     created_at: datetime = strawberry.field(description="The time at which the source was created.")
 
 
+@strawberry.type(description="The team for which a principal probably reads.")
+class TeamSuggestion:
+    team_id: strawberry.Private[UUID]
+    reason: str = strawberry.field(description="The reason for the suggestion, for people.")
+
+    team = relation("Team", "team_id", "The team that is suggested.")
+
+
 @from_row()
 @strawberry.type(description="A user or role that a usage source has seen reading.")
 class Principal(Node):
@@ -82,6 +93,16 @@ class Principal(Node):
     team = relation(
         "Team", "row.team_id", "The team that the principal reads for; null while no rule says it.", nullable=True
     )
+
+    @computed_field(
+        "The team that the name suggests, by principals with names alike or by the names of teams; null if there is"
+        " none, or a rule gives it a team."
+    )
+    async def suggested_team(self, info: Info) -> TeamSuggestion | None:
+        if self.row.team_id is not None:
+            return None
+        suggestion = await info.context.loaders.suggested_team.load(self.row.name)
+        return TeamSuggestion(team_id=suggestion.team_id, reason=suggestion.reason) if suggestion else None
 
 
 @from_row()

@@ -1,5 +1,7 @@
 """Apply deadlines to proposals: expiry, silence, overdue or proven migrations and reminders, each in a transaction.
 
+Proposals that wait for coverage are let go once it is there, and held again when a reader without a team appears.
+
 Teams get one reminder for each change set, the notification of a change set whose ask was interrupted, and reminders of
 sunsets. A change set whose last proposals were published at once is closed.
 """
@@ -24,6 +26,7 @@ from tessera_gql.workflows.change_set_notifications import (
 )
 from tessera_gql.workflows.change_set_status import close_unclosed
 from tessera_gql.workflows.change_sets import apply_change_set_deadlines
+from tessera_gql.workflows.coverage_holds import find_changed_holds
 from tessera_gql.workflows.deprecations import send_reminder
 from tessera_gql.workflows.proposals import apply_deadlines, send_reminders
 from tessera_gql.workflows.usage_import import find_quiet_proposals, release_quiet
@@ -73,7 +76,8 @@ async def apply_due_deadlines(database: Database, pool: Pool | None = None) -> i
         await _run_command(database, pool, identity, close_unclosed, "change set")
     for identity in deprecated:
         await _run_command(database, pool, identity, send_reminder, "deprecation")
-    await _release_quiet_teams(database, pool)
+    await _run_pages(database, pool, find_quiet_proposals, release_quiet)
+    await _run_pages(database, pool, find_changed_holds, apply_deadlines)
     return len(due)
 
 
@@ -101,14 +105,19 @@ async def _apply_to_change_sets(database: Database, pool: Pool | None, due: Sequ
                     await _run_command(database, pool, identity, apply_deadlines)
 
 
-async def _release_quiet_teams(database: Database, pool: Pool | None) -> None:
-    """Release the teams whose migration observed reads prove, page by page of the proposals."""
+async def _run_pages(
+    database: Database,
+    pool: Pool | None,
+    find: Callable[[Session, UUID | None], Awaitable[tuple[list[UUID], UUID | None]]],
+    command: Callable[[Session, UUID], Awaitable[object]],
+) -> None:
+    """Run a command for the proposals that need it, page by page: for what observed reads prove or cover."""
     last: UUID | None = None
     while True:
         async with database.read() as session:
-            quiet, last = await find_quiet_proposals(session, last)
-        for identity in quiet:
-            await _run_command(database, pool, identity, release_quiet)
+            page, last = await find(session, last)
+        for identity in page:
+            await _run_command(database, pool, identity, command)
         if last is None:
             return
 

@@ -173,6 +173,7 @@ class Action(StrEnum):
     CREATE_USAGE_SOURCE = "create usage sources"
     MAP_PRINCIPAL = "map principals to teams"
     UNMAP_PRINCIPAL = "remove rules of principals"
+    REGISTER_OBSERVED_READER = "register teams for what their principals read"
     IMPORT_USAGE = "import observed reads"
     CREATE_WEBHOOK = "create webhooks"
     UPDATE_WEBHOOK = "update webhooks"
@@ -245,6 +246,7 @@ ACTION_SCOPES: Mapping[Action, ScopeRule] = {
     Action.CREATE_USAGE_SOURCE: ADMIN_ONLY,
     Action.MAP_PRINCIPAL: ADMIN_ONLY,
     Action.UNMAP_PRINCIPAL: ADMIN_ONLY,
+    Action.REGISTER_OBSERVED_READER: ADMIN_ONLY,
     Action.IMPORT_USAGE: ADMIN_ONLY,  # and the keys of the usage source, see authorize_import
     Action.CREATE_WEBHOOK: OWNER_OR_ADMIN,
     Action.UPDATE_WEBHOOK: OWNER_OR_ADMIN,

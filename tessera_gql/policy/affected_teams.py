@@ -149,6 +149,12 @@ def count_unknown(affected: AffectedTeams) -> int:
     return sum(reasons.is_lineage_unknown for reasons in affected.asked.values())
 
 
+def select_unasked(breaking: Sequence[Change], affected: AffectedTeams) -> list[Change]:
+    """Select the breaking changes about which no team is asked."""
+    asked = {item for reasons in affected.asked.values() for item in reasons.fingerprints}
+    return [change for change in breaking if change.fingerprint not in asked]
+
+
 def split_path(path: str) -> tuple[str, ...]:
     """Split a path: `items[].sku` has the steps `items`, `[]` and `sku`. The root has none."""
     return tuple(STEP_PATTERN.findall(path))

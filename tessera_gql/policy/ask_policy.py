@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from tessera_gql.errors import Invalid
+from tessera_gql.policy.coverage import require_coverage_days
 from tessera_gql.policy.enums import AssetTier, OnSilence
 
 M = TypeVar("M", datetime, timedelta)
@@ -23,13 +24,16 @@ BLOCK_GRACE = timedelta(days=7)
 class AskPolicy:
     """What an ask gives: days to answer, days before that date at which to remind, and the meaning of silence.
 
-    `escalate_after_days` after the ask, the escalation team of the asked team may answer, too; None for never.
+    `escalate_after_days` after the ask, the escalation team of the asked team may answer, too; None for never. What
+    nobody is asked about needs `require_coverage_days` of observed reads; None demands nothing. A proposal, not an ask,
+    keeps a copy of that.
     """
 
     due_days: int = 30
     remind_days_before: tuple[int, ...] = (3, 1)
     escalate_after_days: int | None = None
     on_silence: OnSilence = OnSilence.EXPIRE
+    require_coverage_days: int | None = None
 
     @property
     def span(self) -> timedelta:
@@ -99,6 +103,7 @@ def validate_policy(policy: AskPolicy) -> AskPolicy:
         _require_days(days, "remindDaysBefore", policy.due_days - 1)
     if policy.escalate_after_days is not None:
         _require_days(policy.escalate_after_days, "escalateAfterDays", policy.due_days - 1)
+    require_coverage_days(policy.require_coverage_days)
     reminders = sorted(set(policy.remind_days_before), reverse=True)
     return replace(policy, remind_days_before=tuple(reminders))
 

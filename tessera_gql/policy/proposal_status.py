@@ -52,11 +52,11 @@ class TeamResponse:
         return self.response is Response.MIGRATING and self.deadline is not None and self.deadline <= now
 
 
-def compute_status(responses: Collection[TeamResponse]) -> ProposalStatus:
-    """Compute the status: any block rejects, consent of all approves."""
+def compute_status(responses: Collection[TeamResponse], *, is_held: bool = False) -> ProposalStatus:
+    """Compute the status: any block rejects, consent of all approves unless the proposal is held."""
     if any(item.is_block for item in responses):
         return ProposalStatus.REJECTED
-    if all(item.is_consent for item in responses):
+    if not is_held and all(item.is_consent for item in responses):
         return ProposalStatus.APPROVED
     return ProposalStatus.PENDING
 
@@ -68,20 +68,27 @@ def is_reusable(team_response: TeamResponse, answered_at: datetime, now: datetim
 
 
 def next_status(
-    before: ProposalStatus, responses: Collection[TeamResponse], expires_at: datetime, now: datetime
+    before: ProposalStatus,
+    responses: Collection[TeamResponse],
+    expires_at: datetime,
+    now: datetime,
+    *,
+    is_held: bool = False,
 ) -> ProposalStatus:
     """Compute the status that follows: a final one stays, and a proposal that was approved does not expire."""
     if not before.is_open:
         return before
-    status = compute_status(responses)
+    status = compute_status(responses, is_held=is_held)
     if now >= expires_at and ProposalStatus.APPROVED not in (before, status):
         return ProposalStatus.EXPIRED
     return status
 
 
-def describe_status(status: ProposalStatus, *, is_anybody_asked: bool) -> str:
+def describe_status(status: ProposalStatus, *, is_anybody_asked: bool, is_held: bool = False) -> str:
     """Give the reason for a status, for the event log."""
     match status:
+        case ProposalStatus.PENDING | ProposalStatus.EXPIRED if is_held and not is_anybody_asked:
+            return "observed reads don't cover what it changes"
         case ProposalStatus.APPROVED:
             return "every asked team agrees" if is_anybody_asked else "nobody is hurt, so nobody was asked"
         case ProposalStatus.REJECTED:

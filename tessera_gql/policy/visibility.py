@@ -11,7 +11,15 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from tessera_gql.policy import ask_events, catalog_events, deprecation_events, events, private_events, usage_events
+from tessera_gql.policy import (
+    ask_events,
+    catalog_events,
+    coverage_events,
+    deprecation_events,
+    events,
+    private_events,
+    usage_events,
+)
 from tessera_gql.policy.access import OWNER_OR_ADMIN, Actor
 from tessera_gql.policy.events import Event
 
@@ -47,6 +55,7 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
     "ColumnLink": Audience.READERS,
     "Comment": Audience.READERS,
     "Contract": Audience.READERS,
+    "Coverage": Audience.READERS,
     "ContractSource": Audience.READERS,
     "DbtModelImpact": Audience.READERS,
     "Debt": Audience.READERS,
@@ -64,16 +73,19 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
     "LineageVia": Audience.READERS,
     "ManifestImpact": Audience.READERS,
     "ManifestReport": Audience.CALLER,
+    "MissingCoverage": Audience.READERS,
     "ModelRead": Audience.CALLER,
     "ModelReader": Audience.READERS,
     "IgnoredRows": Audience.CALLER,
     "Mutation": Audience.CALLER,
+    "NarrowerFields": Audience.READERS,
     "Observation": Audience.READERS,
     "PageInfo": Audience.READERS,
     "Principal": Audience.READERS,
     "PrincipalRule": Audience.READERS,
     "Project": Audience.READERS,
     "Proposal": Audience.READERS,
+    "ProposalHold": Audience.READERS,
     "ProposalStatusChanged": Audience.READERS,
     "PullReport": Audience.CALLER,
     "Query": Audience.READERS,
@@ -93,6 +105,9 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
     "SyncedModel": Audience.CALLER,
     "TableRead": Audience.READERS,
     "Team": Audience.READERS,
+    "TeamSuggestion": Audience.READERS,
+    "UnmappedReader": Audience.READERS,
+    "UnusedField": Audience.READERS,
     "UsageImportReport": Audience.CALLER,
     "UsageSource": Audience.READERS,
     "UsageSpan": Audience.READERS,
@@ -149,6 +164,8 @@ EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
     ask_events.ProposalAnswered: Audience.READERS,
     events.ProposalStatusChanged: Audience.READERS,
     events.ProposalStale: Audience.READERS,
+    coverage_events.ProposalHeld: Audience.READERS,
+    coverage_events.ProposalHoldEnded: Audience.READERS,
     events.ChangeSetOpened: Audience.READERS,
     events.ChangeSetUpdated: Audience.READERS,
     events.ChangeSetWithdrawn: Audience.READERS,

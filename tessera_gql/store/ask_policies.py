@@ -33,9 +33,12 @@ def to_columns(policy: AskPolicy) -> dict[str, Any]:
         "remind_days_before": list(policy.remind_days_before),
         "escalate_after_days": policy.escalate_after_days,
         "on_silence": policy.on_silence,
+        "require_coverage_days": policy.require_coverage_days,
     }
 
 
 def to_policy(row: AskPolicyRow) -> AskPolicy:
     """Convert a row to the value that `policy.ask_policy` takes."""
-    return AskPolicy(row.due_days, tuple(row.remind_days_before), row.escalate_after_days, row.on_silence)
+    return AskPolicy(
+        row.due_days, tuple(row.remind_days_before), row.escalate_after_days, row.on_silence, row.require_coverage_days
+    )

@@ -52,8 +52,8 @@ async def get(session: Session, proposal_id: UUID) -> Proposal:
 async def list_due(session: Session, now: datetime) -> list[Proposal]:
     """Load the open proposals to which time may have to be applied.
 
-    They have expired, consent is complete, an ask is due or may be escalated, or a migration is overdue; or they are
-    approved and wait to be published by themselves, as after an ask that counted the last silence.
+    They have expired, consent is complete and nothing holds them, an ask is due or may be escalated, or a migration is
+    overdue; or they are approved and wait to be published by themselves, as after an ask that counted the last silence.
     """
     columns = ACKNOWLEDGMENTS.c
     is_counted = and_(columns.proposal_id == TABLE.c.id, columns.released_at.is_(None))
@@ -69,7 +69,7 @@ async def list_due(session: Session, now: datetime) -> list[Proposal]:
     is_overdue = and_(is_late, columns.overdue_at.is_(None))
     has_due = select(columns.id).where(is_counted, or_(is_silent, is_overdue, is_unescalated)).exists()
     is_expired = and_(TABLE.c.expires_at <= now, TABLE.c.status != ProposalStatus.APPROVED)
-    is_complete = and_(TABLE.c.status == ProposalStatus.PENDING, ~has_outstanding)
+    is_complete = and_(TABLE.c.status == ProposalStatus.PENDING, TABLE.c.held_at.is_(None), ~has_outstanding)
     is_armed = and_(TABLE.c.status == ProposalStatus.APPROVED, TABLE.c.publish_when_approved)
     condition = or_(is_expired, is_complete, has_due, is_armed)
     return await session.list(select(TABLE).where(IS_OPEN, condition).order_by(TABLE.c.id), Proposal)

@@ -5,12 +5,14 @@ from uuid import UUID
 from tessera_gql.policy.access import Action, Actor, authorize
 from tessera_gql.policy.archive import require_live_team, require_unused
 from tessera_gql.policy.catalog_events import AssetArchived, AssetUnarchived, TeamArchived, TeamUnarchived
-from tessera_gql.store import archive, assets, proposals, teams
+from tessera_gql.policy.retirement import judge_retirement
+from tessera_gql.store import archive, assets, contracts, proposals, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Team
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.affected_teams import lock_with_sources
+from tessera_gql.workflows.coverage_holds import load_missing
 from tessera_gql.workflows.proposal_lifecycle import update_upstream_proposals
 from tessera_gql.workflows.teams import require_owning_team, require_row_version
 
@@ -51,6 +53,9 @@ async def require_unused_asset(session: Session, asset: Asset) -> None:
         ("it is the source of {}", await archive.list_dependents(session, asset.id)),
         ("it is registered as a reader of {}", await archive.list_read_assets(session, asset.id)),
     ]
+    if (contract := await contracts.find_active(session, asset.id)) is not None:
+        missing = await load_missing(session, asset, judge_retirement(contract.compatibility_mode).breaking)
+        uses.append(("its policy demands coverage that is missing ({})", [item.message for item in missing]))
     require_unused(asset.fqn, uses, "End these first; proposeRetirement asks the readers of an asset.")
 
 

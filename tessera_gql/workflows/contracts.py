@@ -10,6 +10,7 @@ from tessera_gql.errors import Conflict
 from tessera_gql.formats.schema_documents import SchemaDocument
 from tessera_gql.policy.access import Action, Actor
 from tessera_gql.policy.compatibility import Judgement, Terms, summarize_changes
+from tessera_gql.policy.coverage import describe_missing
 from tessera_gql.policy.enums import ContractStatus, Outcome
 from tessera_gql.policy.events import CompatibilityModeChanged, ContractPublished, ContractRetired, ContractUpdated
 from tessera_gql.policy.known_columns import carry_over
@@ -19,6 +20,7 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal, new_id
 from tessera_gql.workflows.affected_teams import load_affected_teams, lock_family
+from tessera_gql.workflows.coverage_holds import load_missing
 from tessera_gql.workflows.debts import Publication, update_debts
 from tessera_gql.workflows.field_history import PublishedFields, compare_restored, forget_columns, record_field_changes
 from tessera_gql.workflows.imported_deprecations import end_with_contract, follow_contracts
@@ -183,7 +185,18 @@ async def retire(session: Session, actor: Actor, contract_id: UUID) -> Contract:
         raise Conflict(f"Version {contract.version} of {asset.fqn} is retired already.")
     if contract.status is ContractStatus.ACTIVE:
         await _require_no_consumers(session, asset, contract)
+        await _require_coverage(session, asset, contract)
     return await mark_retired(session, asset, contract)
+
+
+async def _require_coverage(session: Session, asset: Asset, contract: Contract) -> None:
+    """Raise Conflict if the policy demands more coverage than shows that nobody reads the asset."""
+    breaking = judge_retirement(contract.compatibility_mode).breaking
+    if missing := await load_missing(session, asset, breaking):
+        raise Conflict(
+            f"The policy of {asset.fqn} demands observed reads that show that nobody reads it. Missing:"
+            f" {describe_missing(missing)}. Use proposeRetirement, which waits for that."
+        )
 
 
 async def mark_retired(

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from tessera_gql.policy import compatibility
 from tessera_gql.policy.access import Actor
-from tessera_gql.policy.affected_teams import AffectedTeams, Reasons
+from tessera_gql.policy.affected_teams import AffectedTeams, Reasons, select_unasked
 from tessera_gql.policy.compatibility import Judgement
+from tessera_gql.policy.coverage import MissingCoverage
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.store import assets, contracts, lineage
 from tessera_gql.store.assets import AssetRef
@@ -16,6 +17,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract
 from tessera_gql.workflows.affected_teams import load_affected_teams
 from tessera_gql.workflows.contracts import find_base_version
+from tessera_gql.workflows.coverage_holds import load_missing
 from tessera_gql.workflows.publishing import PublishRequest, build_terms, judge_request, validate_request
 from tessera_gql.workflows.quiet_proofs import exclude_proven
 
@@ -31,6 +33,8 @@ class Impact:
     judgement: Judgement
     affected: AffectedTeams
     downstream: Sequence[ReachableAsset]
+    missing_coverage: tuple[MissingCoverage, ...] = ()
+    """What a proposal would be held for, although it asks nobody about some of the changes."""
 
     @property
     def asked_teams(self) -> Mapping[UUID, Reasons]:
@@ -47,15 +51,17 @@ async def compute_impact(session: Session, actor: Actor, ref: AssetRef, request:
     judgement = await judge_request(session, actor, request, current, terms)
     downstream = (await lineage.load_reachable(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
     affected = AffectedTeams({}, frozenset())
+    missing: tuple[MissingCoverage, ...] = ()
     if judgement.breaking:
         affected = await load_affected_teams(session, asset, judgement.breaking, downstream)
         proven = await exclude_proven(session, asset.id, judgement.breaking, affected.asked, is_new=True)
         affected = AffectedTeams(proven.asked, affected.informed | proven.released.keys())
+        missing = await load_missing(session, asset, select_unasked(judgement.breaking, affected))
     version = None
     if not judgement.is_unchanged:
         base_version = await find_base_version(session, asset.id, current)
         version = compatibility.next_version(request.version, base_version, judgement)
     outcome = compatibility.decide_outcome(judgement)
-    if outcome is Outcome.PROPOSED and not affected.asked:
+    if outcome is Outcome.PROPOSED and not affected.asked and not missing:
         outcome = Outcome.PUBLISHED
-    return Impact(asset, current, outcome, version, judgement, affected, downstream)
+    return Impact(asset, current, outcome, version, judgement, affected, downstream, missing)

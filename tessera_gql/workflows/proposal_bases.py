@@ -6,6 +6,7 @@ from uuid import UUID
 from tessera_gql.diff import Change
 from tessera_gql.policy import compatibility
 from tessera_gql.policy.compatibility import Judgement, Terms
+from tessera_gql.policy.coverage import describe_missing
 from tessera_gql.policy.enums import ProposalKind
 from tessera_gql.policy.fingerprints import are_fingerprints_current
 from tessera_gql.store import assets, contracts, proposals, teams
@@ -14,6 +15,7 @@ from tessera_gql.store.tables import Asset, Contract, Proposal
 from tessera_gql.workflows.affected_teams import load_affected_teams
 from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import terms_of
+from tessera_gql.workflows.coverage_holds import find_missing_for
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,19 @@ async def find_stale_reason(session: Session, asset: Asset, row: Proposal) -> st
     unaffected = list_unaffected(row)
     asked = (await load_affected_teams(session, asset, base.further_breaks, unaffected=unaffected)).asked
     if not asked:
-        return None
+        return await _describe_uncovered(session, asset, row, base)
     messages = "; ".join(compatibility.summarize_changes(base.further_breaks, limit=5))
     names = await teams.join_names(session, list(asked))
     return f"since version {base.contract.version} it also breaks {names}: {messages}"
+
+
+async def _describe_uncovered(session: Session, asset: Asset, row: Proposal, base: NewBase) -> str | None:
+    """Describe further breaks that nobody is asked about although the policy demands coverage; None if it is there."""
+    missing = await find_missing_for(session, asset, row, base.further_breaks)
+    if not missing:
+        return None
+    messages = "; ".join(compatibility.summarize_changes(base.further_breaks, limit=5))
+    return f"since version {base.contract.version} it also breaks {messages}. {describe_missing(missing)}"
 
 
 async def is_proposal_stale(session: Session, proposal_id: UUID) -> bool:

@@ -29,6 +29,7 @@ from tessera_gql.workflows.ask_clock import apply_time, move_due_dates, to_respo
 from tessera_gql.workflows.change_set_status import close_if_published
 from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import ContractDraft, insert_contract, mark_retired, terms_of
+from tessera_gql.workflows.coverage_holds import update_hold
 from tessera_gql.workflows.proposal_bases import (
     NewBase,
     compare_with_base,
@@ -116,6 +117,7 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
         meta=draft.metadata or {},
         source=draft.source.as_json() if draft.source else None,
         unaffected_assets=[str(item) for item in sorted(draft.unaffected_assets)] or None,
+        required_coverage_days=policy.require_coverage_days,
         row_version=1,
         created_at=session.now,
         updated_at=session.now,
@@ -195,11 +197,13 @@ async def update_status(
     if not row.status.is_open:
         return ProposalResult(row)
     row, acknowledgments = await apply_time(session, asset, row)
+    row = await update_hold(session, asset, row, acknowledgments)
     team_responses = [*map(to_response, acknowledgments)]
-    status = proposal_status.next_status(row.status, team_responses, row.expires_at, session.now)
+    is_held = row.hold is not None
+    status = proposal_status.next_status(row.status, team_responses, row.expires_at, session.now, is_held=is_held)
     has_changed = status is not row.status
     if has_changed:
-        reason = proposal_status.describe_status(status, is_anybody_asked=bool(team_responses))
+        reason = proposal_status.describe_status(status, is_anybody_asked=bool(team_responses), is_held=is_held)
         row = await change_status(session, asset, row, status, reason)
     if status is not ProposalStatus.APPROVED or not (row.publish_when_approved and may_publish):
         return ProposalResult(row)

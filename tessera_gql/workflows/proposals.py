@@ -33,6 +33,7 @@ from tessera_gql.store.tables import Acknowledgment, Asset, Proposal
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.ask_clock import extend
 from tessera_gql.workflows.carried_answers import describe_answers
+from tessera_gql.workflows.coverage_holds import CoverageWaiver, describe_hold, waive_coverage
 from tessera_gql.workflows.open_proposals import Claim, ProposalOptions, ask_again, find_open_proposal, supersede
 from tessera_gql.workflows.proposal_bases import find_stale_reason
 from tessera_gql.workflows.proposal_lifecycle import (
@@ -196,6 +197,7 @@ async def publish(
     *,
     team: TeamRef | None = None,
     expected_row_version: int | None = None,
+    waiver: CoverageWaiver | None = None,
 ) -> ProposalResult:
     """Publish an approved proposal; raises Conflict while responses are missing, and when the proposal is stale.
 
@@ -206,6 +208,8 @@ async def publish(
     action = Action.PUBLISH_PROPOSAL
     published_by = await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", team)
     _require_open(row)
+    if waiver is not None:
+        row = await waive_coverage(session, actor, asset, row, waiver.reason)
     result = await update_status(session, asset, row, team=published_by)
     if result.contract is not None:
         return result
@@ -374,6 +378,8 @@ async def _find_acknowledgment(session: Session, actor: Actor, row: Proposal, te
 
 async def _describe_missing(session: Session, row: Proposal) -> str:
     responses = await load_responses(session, row.id)
+    if row.hold is not None and all(response.is_consent for response in responses.values()):
+        return describe_hold(row)
     blocking_teams = [team for team, response in responses.items() if response.is_block]
     if blocking_teams:
         names = await teams.join_names(session, blocking_teams)

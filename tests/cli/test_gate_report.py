@@ -308,3 +308,38 @@ def test_lineage_paths_are_printed_and_unknown_ones_say_so() -> None:
     paths = [{"isKnown": False, "steps": steps}]
     lines = [*gate_report.render_text(result(table(asked={"paths": paths})))]
     assert "  via      orders.coupon → fct_orders.* (lineage unknown)" in lines
+
+
+UNCOVERED = {"text": "no team is registered and none was seen reading; no usage source covers it"}
+MISSING = {"kind": "NO_SOURCE", "message": "no usage source has seen a read of it: import the log of one that would"}
+HELD = table("HELD", asked={}, coverage=UNCOVERED, missingCoverage=[MISSING]) | {"asked": []}
+UNREAD = table("UNREAD", coverage=UNCOVERED) | {"asked": []}
+
+
+def test_a_table_that_asks_nobody_says_on_what_that_rests() -> None:
+    sentence = "No team is registered and none was seen reading; no usage source covers it."
+    assert list(gate_report.render_text(result(UNREAD)))[:3] == [
+        f"{FQN} breaks, but nobody reads it, as 2.0.0",
+        "  breaks   total was removed.",
+        f"  coverage {sentence}",
+    ]
+    markdown = "\n".join(gate_report.render_markdown(result(UNREAD)))
+    assert f"nobody: {UNCOVERED['text']}" in markdown
+    assert result(UNREAD).exit_code(FailOn.CONSUMERS) is ExitCode.DONE
+
+
+def test_a_held_table_waits_with_what_is_missing_in_every_format() -> None:
+    held = result(HELD)
+    assert held.exit_code(FailOn.CONSUMERS) is ExitCode.WAITING
+    assert list(gate_report.render_text(held))[:3] == [
+        f"{FQN} waits for coverage, because nobody is asked, as 2.0.0",
+        "  breaks   total was removed.",
+        f"  held     {MISSING['message']}",
+    ]
+    markdown = "\n".join(gate_report.render_markdown(held))
+    assert "observed reads don't cover enough" in markdown
+    assert f"held: {MISSING['message']}" in markdown
+    (model,) = gate_report.render_json(held)["models"]
+    assert (model["missingCoverage"], model["coverage"]) == ([MISSING], UNCOVERED["text"])
+    assert "::error" in "\n".join(gate_report.render_github(held))
+    assert ET.fromstring(gate_report.render_junit(held)).get("failures") == "1"

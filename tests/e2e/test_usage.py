@@ -76,3 +76,61 @@ def test_the_command_finds_out_the_format_of_a_log_and_says_so(tmp_path: Path) -
         log.write_text(json.dumps(rows)[:-5])
         cut = run(server, tmp_path, ADMIN, *options, code=1)
         assert "The log was cut off before its end." in cut.stdout
+class Shop:
+    """A server with an asset of the team shop, and a principal without a team that has read its column `note`."""
+
+    def __init__(self, server: Running, folder: Path) -> None:
+        self.server, self.folder = server, folder
+        self.schema = folder / "orders.json"
+        log = folder / "reads.csv"
+        log.write_text("principal,asset,field,read_at\nsvc_finance_daily,shop.orders,note,2026-01-20\n")
+        for team in ("shop", "finance"):
+            self.call("team", "create", team)
+        self.call("asset", "create", "shop.orders", "--owner", "shop")
+        self.publish("order_id", "note")
+        assert "no usage source covers it" in self.call("usage", "coverage", "shop.orders")
+        self.call("usage", "create-source", "snowflake")
+        self.call("usage", "import", str(log), "--source", "snowflake", "--from", "2026-01-01", "--to", "2026-02-01")
+
+    def call(self, *arguments: str, code: int = 0) -> str:
+        output: str = run(self.server, self.folder, ADMIN, *arguments, code=code).stdout
+        return output
+
+    def write(self, *columns: str) -> str:
+        properties = {name: {"type": "string"} for name in columns}
+        self.schema.write_text(json.dumps({"type": "object", "properties": properties}))
+        return str(self.schema)
+
+    def publish(self, *columns: str, code: int = 0) -> str:
+        return self.call("publish", "shop.orders", self.write(*columns), "--team", "shop", code=code)
+
+
+def test_coverage_and_what_it_suggests_are_shown(tmp_path: Path) -> None:
+    with serving(tmp_path, ADMIN_KEY=ADMIN) as server:
+        shop = Shop(server, tmp_path)
+        assert "svc_finance_daily" in shop.call("usage", "coverage", "shop.orders")
+        unused = shop.call("usage", "unused", "shop.orders", "--since", "2026-01-05", code=1)
+        assert [line.split("\t")[0] for line in unused.splitlines()] == ["order_id"]
+        assert "none; finance?" in shop.call("usage", "principals", "--unmapped")
+        registered = shop.call("usage", "register", "svc_finance_daily")
+        assert registered == "svc_finance_daily reads for finance.\n  shop.orders: note\n"
+        assert shop.call("usage", "narrow") == ""
+
+
+def test_a_demand_for_coverage_holds_what_asks_nobody_until_it_is_waived(tmp_path: Path) -> None:
+    with serving(tmp_path, ADMIN_KEY=ADMIN) as server:
+        shop = Shop(server, tmp_path)
+        assert "30 days" in shop.call("policy", "set", "normal", "--require-coverage-days", "30")
+        impact = shop.call("impact", "shop.orders", shop.write("order_id"), code=3)
+        assert "held   snowflake: nothing is imported since 2026-02-01" in impact
+        published = shop.publish("order_id", code=3)
+        assert "held until observed reads cover 30 days: snowflake: nothing is imported since" in published
+        assert "1 source (snowflake) covers 2026-01-01 to 2026-02-01 without a gap" in published
+        assert "coverage" in shop.call("proposals")
+        assert "it is let go by itself then" in shop.call("proposal", "shop.orders")
+        refused = run(server, tmp_path, ADMIN, "publish-proposal", "shop.orders", code=2)
+        assert "The proposal is held" in refused.stderr
+        shop.call("withdraw", "shop.orders")
+        shop.call("retire", "shop.orders", "--reason", "unused", "--team", "shop", code=3)
+        waived = shop.call("publish-proposal", "shop.orders", "--waive-coverage", "--reason", "the log is archived")
+        assert waived == "shop.orders 1.0.0 is retired.\n"

@@ -20,7 +20,7 @@ from tessera_gql.policy.enums import DependencyType, Response
 from tessera_gql.store import contracts, debts, keys
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
-from tessera_gql.store.tables import ApiKey, Asset, Project, Proposal, Team
+from tessera_gql.store.tables import ApiKey, Asset, Principal, Project, Proposal, Team, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import archiving, dependencies, deprecations, usage_sources, webhooks
 from tessera_gql.workflows.deprecations import DeprecationRequest
@@ -298,6 +298,22 @@ async def unmap_principal(scene: Scene) -> dict[str, Any]:
     return {"pattern": "svc_*"}
 
 
+async def register_observed_reader(scene: Scene) -> dict[str, Any]:
+    principal = await observed_principal(scene)
+    return {"principal": global_id("Principal", principal.id), "team": scene.owner_ref}
+
+
+async def observed_principal(scene: Scene) -> Principal:
+    """A principal of a usage source."""
+    async with scene.world.database.write() as session:
+        source = await usage_sources.create_source(session, ANONYMOUS, name="bigquery")
+        principal = Principal(
+            id=new_id(), source_id=source.id, name="bob", name_key="bob", team_id=None, created_at=session.now
+        )
+        await session.insert(principal, conflict_message="It exists.")
+    return principal
+
+
 async def import_usage(_scene: Scene) -> dict[str, Any]:
     return {"source": {"name": "snowflake"}, "document": "principal,asset,field,read_at\n"}
 
@@ -367,6 +383,7 @@ CALLS: dict[Action, Callable[[Scene], Any]] = {
     Action.CREATE_USAGE_SOURCE: create_usage_source,
     Action.MAP_PRINCIPAL: map_principal,
     Action.UNMAP_PRINCIPAL: unmap_principal,
+    Action.REGISTER_OBSERVED_READER: register_observed_reader,
     Action.IMPORT_USAGE: import_usage,
     Action.CREATE_WEBHOOK: create_webhook,
     Action.UPDATE_WEBHOOK: update_webhook,

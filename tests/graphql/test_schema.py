@@ -88,11 +88,15 @@ def test_every_mutation_takes_one_input_and_returns_errors_query_and_client_muta
         assert not [item for item in own if isinstance(payload.fields[item].type, GraphQLNonNull)]
 
 
+EXTRA_FIELDS = {"SearchResultConnection": {"facets"}, "UnusedFieldConnection": {"isComplete", "coverage"}}
+"""What connections have beside their page."""
+
+
 def test_every_connection_has_edges_nodes_page_info_and_a_count() -> None:
     connections = [type_ for type_ in objects() if type_.name.endswith("Connection")]
     assert len(connections) >= 10
     for connection in connections:
-        extra = {"facets"} if connection.name == "SearchResultConnection" else set[str]()
+        extra = EXTRA_FIELDS.get(connection.name, set())
         assert set(connection.fields) == {"edges", "nodes", "pageInfo", "totalCount"} | extra
         edge = get_named_type(connection.fields["edges"].type)
         assert isinstance(edge, GraphQLObjectType)

@@ -84,6 +84,7 @@ def test_only_administrators_create_teams_publish_by_force_and_move_everything_t
         Action.PULL_FROM_GIT,
         Action.CREATE_USAGE_SOURCE,
         Action.MAP_PRINCIPAL,
+        Action.REGISTER_OBSERVED_READER,
         Action.UNMAP_PRINCIPAL,
         Action.IMPORT_USAGE,
     }

@@ -117,6 +117,7 @@ async def inputs(private: VisibilityScenario, team: Team, other_team: Team) -> d
         "importUsage": {"source": {"name": "public-source"}, "document": USAGE},
         "mapPrincipal": {"pattern": f"svc_{number}*", "team": owner},
         "unmapPrincipal": {"pattern": f"svc_{number}*"},
+        "registerObservedReader": {"principal": next(iter(known_ids["Principal"])), "team": owner},
         "pushToGit": {},
         "pullFromGit": {"dryRun": True},
     } | calls

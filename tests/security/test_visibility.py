@@ -33,6 +33,7 @@ UNREACHED = {
     *("Deprecation", "DeprecationEdge", "DeprecatedRead"),
     *("InboxGroup", "InboxGroupEdge", "EarlierAnswer", "ReleaseEvidence"),
     *("ContractSource", "ModelReader", "TableRead", "AssetLabel"),
+    *("MissingCoverage", "NarrowerFields", "ProposalHold", "TeamSuggestion", "UnmappedReader"),
 }
 SELDOM_REACHED = {"ObservationEdge"}
 """Reached if the first asset in the order of random ids has been observed."""

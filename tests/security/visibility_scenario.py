@@ -355,5 +355,6 @@ def arguments(ids: dict[str, list[str]]) -> dict[str, list[dict[str, Any]]]:
         "Query.dbtImpact": [{"manifest": Enum("$manifest")}],
         "Asset.columnLineage": [{"direction": Enum("DOWNSTREAM")}],
         "Asset.contract": [{"version": "1.0.0"}],
+        "Asset.unusedFields": [{"since": "2020-01-01T00:00:00Z"}],
         "Contract.diff": [{"to": ids["Contract"][0]}],
     }

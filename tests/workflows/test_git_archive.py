@@ -91,7 +91,12 @@ async def test_a_mark_on_an_asset_that_is_read_is_refused_with_its_file(world: W
 async def test_policies_of_asks_are_files_that_a_pull_sets(world: World, tmp_path: Path) -> None:
     await world.published()
     async with world.database.write() as session:
-        changes = {"due_days": 14, "remind_days_before": (7, 1), "on_silence": OnSilence.BLOCK}
+        changes = {
+            "due_days": 14,
+            "remind_days_before": (7, 1),
+            "on_silence": OnSilence.BLOCK,
+            "require_coverage_days": 30,
+        }
         await set_policy(session, ANONYMOUS, AssetTier.CRITICAL, changes)
     await push(world.database, tmp_path)
     file = tmp_path / "policies/critical.yaml"
@@ -102,10 +107,11 @@ async def test_policies_of_asks_are_files_that_a_pull_sets(world: World, tmp_pat
     assert (await pull(world.database, tmp_path)).policies_updated == 1
     async with world.database.read() as session:
         policies = await ask_policies.load(session)
-    assert policies == {AssetTier.CRITICAL: AskPolicy(20, (1,), None, OnSilence.BLOCK)}
+    assert policies == {AssetTier.CRITICAL: AskPolicy(20, (1,), None, OnSilence.BLOCK, 30)}
     text = file.read_text()
     for old, new, fault in (
         ("due_days: 20", "due_days: 0", "policies/critical.yaml, line 2: `due_days` is 0"),
+        ("require_coverage_days: 30", "require_coverage_days: 0", "`require_coverage_days` is 0"),
         ("due_days: 20", "due_days: true", "`due_days` must be a whole number"),
         ("- 1", "- soon", "`remind_days_before` must be a list of whole numbers"),
         ("tier: CRITICAL", "tier: HUGE", "`HUGE` is none of CRITICAL, HIGH, NORMAL, LOW"),

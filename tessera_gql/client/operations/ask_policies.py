@@ -11,12 +11,16 @@ from tessera_gql.client.operation import Operation, RootField, build_nullable_va
 
 
 class AskPolicyChanges(TypedDict, total=False):
-    """Attributes to change. `escalate_after_days` None ends the escalation. Raises Stale for an old row version."""
+    """Attributes to change. `escalate_after_days` None ends the escalation. Raises Stale for an old row version.
+
+    `require_coverage_days` None demands no coverage any more.
+    """
 
     due_days: int
     remind_days_before: Sequence[int]
     escalate_after_days: int | None
     on_silence: OnSilence
+    require_coverage_days: int | None
     expected_row_version: int
 
 

@@ -276,12 +276,25 @@ def withdraw_proposal(proposal_id: str) -> Operation[Proposal]:
 
 
 def publish_proposal(
-    proposal_id: str, *, published_by: TeamRef | None = None, idempotency_key: str | None = None
+    proposal_id: str,
+    *,
+    published_by: TeamRef | None = None,
+    waive_coverage: bool = False,
+    reason: str | None = None,
+    idempotency_key: str | None = None,
 ) -> Operation[Contract]:
     """Publish an approved proposal and return its contract, or the retired contract.
+
+    With `waive_coverage` and a `reason` an administrator publishes one that is held for coverage.
 
     Raises Conflict while answers are missing, and if a newer contract adds breaks whose readers were not asked.
     """
     team = build_team_ref(published_by)
-    input_ = build_variables(proposal=proposal_id, published_by=team, idempotency_key=idempotency_key)
+    input_ = build_variables(
+        proposal=proposal_id,
+        published_by=team,
+        waive_coverage=waive_coverage or None,
+        reason=reason,
+        idempotency_key=idempotency_key,
+    )
     return RootField("publishProposal", Contract).build_idempotent_mutation(input_, payload_field="contract")

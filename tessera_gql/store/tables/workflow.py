@@ -100,7 +100,9 @@ class Proposal(Base, table=True):
     """A breaking change that waits for acknowledgments, and the contract published from it; one per asset is open.
 
     A RETIREMENT has no schema and no version: its change is that the asset's contract ends. `require_explicit_publish`
-    keeps an approved proposal for `publishProposal`. `known_columns` are those of the contract to be.
+    keeps an approved proposal for `publishProposal`. `known_columns` are those of the contract to be. If the policy
+    demands coverage of what nobody is asked about, `hold` lists what is missing of it, and `coverage_proof` is on what
+    the proposal was let go.
     """
 
     __tablename__ = "proposals"
@@ -151,6 +153,10 @@ class Proposal(Base, table=True):
     source: dict[str, str] | None = column(sa.JSON(none_as_null=True), nullable=True)
     known_columns: dict[str, dict[str, str | None]] | None = column(sa.JSON(none_as_null=True), nullable=True)
     unaffected_assets: list[str] | None = column(JSON_TYPE, nullable=True)  # ids of own assets that no longer read it
+    required_coverage_days: int | None = column(sa.Integer, nullable=True)
+    held_at: datetime | None = time_column(nullable=True)
+    hold: list[dict[str, Any]] | None = column(JSON_TYPE, nullable=True)  # {kind, message, principal}
+    coverage_proof: dict[str, Any] | None = column(JSON_TYPE, nullable=True)  # {fingerprints, start, reference, waived}
     updated_at: datetime = updated_column()
     row_version: int = row_version_column()
     created_at: datetime = time_column()
@@ -249,6 +255,7 @@ class AskPolicyRow(Base, table=True):
     remind_days_before: list[int] = column(JSON_TYPE)
     escalate_after_days: int | None = column(sa.Integer, nullable=True)
     on_silence: enums.OnSilence = column(enum_column_type(enums.OnSilence))
+    require_coverage_days: int | None = column(sa.Integer, nullable=True)
     row_version: int = row_version_column()
     updated_at: datetime = time_column()
 

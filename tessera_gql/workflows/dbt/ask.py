@@ -23,7 +23,7 @@ from tessera_gql.workflows.dbt.report import to_removal
 from tessera_gql.workflows.proposals import RetirementRequest, propose_retirement
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 
-ASKED_STATES = frozenset({TableState.ASK, TableState.WAITING, TableState.BLOCKED, TableState.APPROVED})
+ASKED_STATES = frozenset({TableState.ASK, TableState.WAITING, TableState.HELD, TableState.BLOCKED, TableState.APPROVED})
 WITHDRAWALS_PER_STEP = 20
 
 

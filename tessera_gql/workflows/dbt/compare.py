@@ -13,7 +13,8 @@ from tessera_gql.policy import compatibility
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.affected_teams import AffectedTeams
 from tessera_gql.policy.compatibility import Judgement, Terms, waive_move_to_consumer
-from tessera_gql.policy.enums import Outcome
+from tessera_gql.policy.coverage import MissingCoverage
+from tessera_gql.policy.enums import Outcome, ProposalStatus
 from tessera_gql.policy.retirement import RETIREMENT_FINGERPRINT, judge_retirement
 from tessera_gql.policy.table_state import ProposalFit, TableState, decide_breaking_state
 from tessera_gql.policy.version import FIRST_VERSION
@@ -23,12 +24,14 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Contract, Proposal
 from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import find_base_version, terms_of
+from tessera_gql.workflows.coverage_holds import list_missing
 from tessera_gql.workflows.dbt import assets as manifest_assets
 from tessera_gql.workflows.dbt import owners as manifest_owners
 from tessera_gql.workflows.dbt import plan as manifest_plan
 from tessera_gql.workflows.dbt import readers as manifest_readers
 from tessera_gql.workflows.dbt.affected import PlanLineage, load_plan_lineage
 from tessera_gql.workflows.dbt.column_lineage import compare_column_lineage
+from tessera_gql.workflows.dbt.coverage import load_missing_coverage
 from tessera_gql.workflows.dbt.deprecations import find_deprecated_reads, load_deprecated
 from tessera_gql.workflows.dbt.lineage import compare_lineage, find_pairs
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
@@ -263,8 +266,11 @@ class _Comparison:
                 answered = replace(table, acknowledgments=tuple(rows))
                 teams = self._find_teams(answered, own_lineage, compatible)
                 affected.append((teams, table.asset_id, await self._fit_proposal(answered)))
-        for table, asset, fit in await self._exclude_proven(affected):
-            plan.tables[table.fqn] = await self._decide(table, asset, fit, own_lineage.readers.get(asset, ()))
+        affected = await self._exclude_proven(affected)
+        missing = await load_missing_coverage(self.session, [table for table, _, _ in affected if not table.affected.asked])
+        for table, asset, fit in affected:
+            covered = replace(table, missing_coverage=missing.get(table.fqn, ()))
+            plan.tables[table.fqn] = await self._decide(covered, asset, fit, own_lineage.readers.get(asset, ()))
 
     async def _exclude_proven(
         self, affected: Sequence[tuple[TablePlan, UUID, ProposalFit | None]]
@@ -297,7 +303,7 @@ class _Comparison:
         owner, teams = self._owner_of(table), table.affected
         downstream = await lineage.load_downstream_team_ids(self.session, asset)
         informed = (teams.informed | downstream).difference(teams.asked, {owner})
-        state = decide_breaking_state(teams.asked, fit)
+        state = decide_breaking_state(teams.asked, fit, is_uncovered=bool(table.missing_coverage))
         reason = table.reason
         if state is TableState.CONFLICT and table.proposal is not None:
             reason = await self._describe_conflict(table.proposal)
@@ -307,6 +313,7 @@ class _Comparison:
             affected=AffectedTeams(teams.asked, informed),
             readers=tuple(reader for reader in readers if reader.team_id != owner),
             reason=reason,
+            missing_coverage=_choose_missing(table, fit) if state is TableState.HELD else (),
         )
 
     async def _describe_conflict(self, proposal: Proposal) -> str:
@@ -345,10 +352,18 @@ class _Comparison:
             is_stale=is_stale,
             is_replaceable=self.plan.options.supersede or self._is_of_change_set(proposal),
             is_agreed=self.plan.purpose.is_sync and is_agreed(proposal, table.judgement.breaking),
+            is_held=proposal.hold is not None,
+            is_covered=proposal.required_coverage_days is not None and proposal.status is ProposalStatus.APPROVED,
         )
 
     def _is_of_change_set(self, proposal: Proposal) -> bool:
         return self.change_set_id is not None and proposal.change_set_id == self.change_set_id
+
+
+def _choose_missing(table: TablePlan, fit: ProposalFit | None) -> tuple[MissingCoverage, ...]:
+    """Return what a held table waits for: what its proposal does, or what one would that is opened now."""
+    is_proposed = table.proposal is not None and fit is not None and fit.has_same_terms and fit.is_held
+    return tuple(list_missing(table.proposal)) if table.proposal and is_proposed else table.missing_coverage
 
 
 def build_terms(model: Model, current: Contract) -> Terms:

@@ -16,6 +16,7 @@ from tessera_gql.policy.access import Action, Actor, is_allowed, may_act_for_pro
 from tessera_gql.policy.affected_teams import AffectedTeams
 from tessera_gql.policy.catalog_events import AssetRenamed
 from tessera_gql.policy.compatibility import Judgement
+from tessera_gql.policy.coverage import MissingCoverage
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.policy.events import AssetCreated
 from tessera_gql.policy.table_state import TableState
@@ -48,7 +49,7 @@ class TablePlan:
 
     `model` is None for a table that is gone, which has a `removal` instead. `readers` are those after the sync, of a
     table that breaks. `proposal` is the open one of the asset, with its acknowledgments. `unaffected` are tables of the
-    owner whose new queries no longer read what breaks.
+    owner whose new queries no longer read what breaks. `missing_coverage` is what a table waits for that is held.
     """
 
     fqn: str
@@ -67,6 +68,7 @@ class TablePlan:
     acknowledgments: tuple[Acknowledgment, ...] = ()
     reason: str | None = None
     unaffected: frozenset[UUID] = frozenset()
+    missing_coverage: tuple[MissingCoverage, ...] = ()
 
     @property
     def is_safe(self) -> bool:

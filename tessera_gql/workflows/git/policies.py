@@ -12,7 +12,12 @@ from tessera_gql.store.session import Session
 from tessera_gql.workflows.ask_policies import set_policy
 from tessera_gql.workflows.git.state import PullState, locate_errors, parse_enum, require_unique
 
-KEYS = {"dueDays": "due_days", "remindDaysBefore": "remind_days_before", "escalateAfterDays": "escalate_after_days"}
+KEYS = {
+    "dueDays": "due_days",
+    "remindDaysBefore": "remind_days_before",
+    "escalateAfterDays": "escalate_after_days",
+    "requireCoverageDays": "require_coverage_days",
+}
 """Keys of a file by the names of the API."""
 
 
@@ -29,6 +34,7 @@ def _to_file(tier: AssetTier, policy: AskPolicy) -> PolicyFile:
         remind_days_before=policy.remind_days_before,
         escalate_after_days=policy.escalate_after_days,
         on_silence=policy.on_silence.value,
+        require_coverage_days=policy.require_coverage_days,
     )
 
 
@@ -51,6 +57,7 @@ def _to_policy(file: PolicyFile) -> AskPolicy:
         remind_days_before=file.remind_days_before,
         escalate_after_days=file.escalate_after_days,
         on_silence=parse_enum(OnSilence, file.on_silence),
+        require_coverage_days=file.require_coverage_days,
     )
     try:
         return validate_policy(policy)
