@@ -124,7 +124,7 @@ async def _resolve_fields(  # noqa: PLR0913, PLR0917 - the arguments in the sche
 ) -> AssetFieldConnection:
     asset_id = root.row.id
     contract = await info.context.loaders.active_contract.load(asset_id)
-    declared = await _declared_fields(info.context, contract.schema_def) if contract else ()
+    declared = await load_declared_fields(info.context, contract.schema_def) if contract else ()
     if (conditions := or_none(filter_input)) is not None:
         declared = await _select(info, asset_id, declared, conditions)
     cursors = [to_cursor(field.path) for field in declared]
@@ -166,7 +166,8 @@ fields_connection: Any = strawberry.field(
 )
 
 
-async def _declared_fields(context: Context, schema: Any) -> Sequence[diff.Field]:
+async def load_declared_fields(context: Context, schema: Any) -> Sequence[diff.Field]:
+    """List the fields that a schema declares, in a worker process if that takes long."""
     if diff.small_schema_size(schema) is not None:
         return diff.list_fields(schema)
     return await context.computer.run(diff.list_fields, schema, key=("fields", IdentityKey(schema)))

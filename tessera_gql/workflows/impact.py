@@ -9,6 +9,7 @@ from tessera_gql.policy.access import Actor
 from tessera_gql.policy.affected_teams import AffectedTeams, Reasons
 from tessera_gql.policy.compatibility import Judgement
 from tessera_gql.policy.enums import Outcome
+from tessera_gql.policy.unasked_readers import TeamsOfChange
 from tessera_gql.store import assets, contracts, lineage
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.lineage import Direction, ReachableAsset
@@ -18,6 +19,7 @@ from tessera_gql.workflows.affected_teams import load_affected_teams
 from tessera_gql.workflows.contracts import find_base_version
 from tessera_gql.workflows.publishing import PublishRequest, build_terms, judge_request, validate_request
 from tessera_gql.workflows.quiet_proofs import exclude_proven
+from tessera_gql.workflows.unasked_readers import ChangedAsset
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Impact:
     judgement: Judgement
     affected: AffectedTeams
     downstream: Sequence[ReachableAsset]
+    released: frozenset[UUID] = frozenset()
+    """Teams that are informed only because a proof shows that they no longer read what breaks."""
 
     @property
     def asked_teams(self) -> Mapping[UUID, Reasons]:
@@ -46,11 +50,12 @@ async def compute_impact(session: Session, actor: Actor, ref: AssetRef, request:
     terms = build_terms(request, asset, current, schema_hash)
     judgement = await judge_request(session, actor, request, current, terms)
     downstream = (await lineage.load_reachable(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
-    affected = AffectedTeams({}, frozenset())
+    affected, released = AffectedTeams({}, frozenset()), frozenset[UUID]()
     if judgement.breaking:
         affected = await load_affected_teams(session, asset, judgement.breaking, downstream)
         proven = await exclude_proven(session, asset.id, judgement.breaking, affected.asked, is_new=True)
         affected = AffectedTeams(proven.asked, affected.informed | proven.released.keys())
+        released = frozenset(proven.released)
     version = None
     if not judgement.is_unchanged:
         base_version = await find_base_version(session, asset.id, current)
@@ -58,4 +63,15 @@ async def compute_impact(session: Session, actor: Actor, ref: AssetRef, request:
     outcome = compatibility.decide_outcome(judgement)
     if outcome is Outcome.PROPOSED and not affected.asked:
         outcome = Outcome.PUBLISHED
-    return Impact(asset, current, outcome, version, judgement, affected, downstream)
+    return Impact(asset, current, outcome, version, judgement, affected, downstream, released)
+
+
+def to_changed_asset(result: Impact) -> ChangedAsset:
+    """Return the changed asset with its teams, as the readers who would not be asked are found for it."""
+    teams = TeamsOfChange(
+        asked=frozenset(result.affected.asked),
+        released=result.released,
+        informed=result.affected.informed,
+        proposers=frozenset({result.asset.owner_team_id}),
+    )
+    return ChangedAsset(result.asset.id, teams)
