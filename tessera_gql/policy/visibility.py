@@ -54,6 +54,7 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
     "Deprecation": Audience.READERS,
     "DeliveryAttempt": Audience.OWNERS,
     "EarlierAnswer": Audience.READERS,
+    "EventLog": Audience.READERS,
     "Event": Audience.BY_KIND,
     "FieldChange": Audience.READERS,
     "Impact": Audience.READERS,

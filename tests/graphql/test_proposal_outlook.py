@@ -110,9 +110,9 @@ async def test_each_step_of_a_path_says_how_its_column_is_made_by_what_knowledge
 
 async def test_readers_who_are_not_asked_are_listed_with_the_reason_and_the_way(world: World, ask: Ask) -> None:
     asset = await world.published()
-    asked, other, distant = [await world.team(name) for name in ("asked", "other", "distant")]
+    asked, partial, distant = [await world.team(name) for name in ("asked", "partial", "distant")]
     await world.register(asset, asked, "note")
-    await world.register(asset, other, "total", "order_id")
+    await world.register(asset, partial, "total", "order_id")
     middle = await world.asset("asked.middle", asked)
     report = await world.asset("distant.report", distant)
     await world.depend(middle, asset)
@@ -121,7 +121,7 @@ async def test_readers_who_are_not_asked_are_listed_with_the_reason_and_the_way(
     proposal = await outlook(ask)
     assert proposal["unasked"]["totalCount"] == 2
     assert proposal["unasked"]["nodes"] == [
-        {"team": {"name": "other"}, "reason": "OTHER_FIELDS", "fields": ["order_id", "total"], "path": []},
+        {"team": {"name": "partial"}, "reason": "OTHER_FIELDS", "fields": ["order_id", "total"], "path": []},
         {
             "team": {"name": "distant"},
             "reason": "DOWNSTREAM",
