@@ -65,8 +65,8 @@ class Layout(NamedTuple):
 def draw_svg(picture: LineagePicture, *, is_standalone: bool = False) -> str:
     """Draw the picture as an `svg` element; with colours and a legend of its own if it stands alone.
 
-    The classes are those of the console's style sheet: `t1` to `t8` for teams, `n` for a box with `me` and `off`, `col`
-    and `rowbg` with `hit`, paths with `hit`, `filter` and `unk`, and `plus`. Raises ValueError if the start is no node.
+    Its classes are those of the console: t1 to t8 for teams, "n" for a box with "me" and "off", "col" and "rowbg" with
+    "hit", paths with "hit", "filter" and "unk", and "plus". Raises ValueError if the start is no node.
     """
     bounded = bound_picture(picture)
     layout = _arrange(bounded)
@@ -88,7 +88,7 @@ def draw_svg(picture: LineagePicture, *, is_standalone: bool = False) -> str:
 
 
 def choose_team_class(name: str) -> str:
-    """Return the CSS class of a team's colour, `t1` to `t8`, always the same for a name."""
+    """Return the CSS class of a team's colour, t1 to t8, always the same for a name."""
     return f"t{crc32(name.casefold().encode('utf-8', 'surrogatepass')) % TEAM_COLOURS + 1}"
 
 
@@ -174,7 +174,7 @@ def _anchor(node: PictureNode, box: Box, column: str | None) -> int:
 def _draw_node(node: PictureNode, picture: LineagePicture, box: Box) -> Iterator[str]:
     css = "n" + (" me" if node.key == picture.start else "") + (" off" if node.is_untouched else "")
     schema, _, name = node.fqn.rpartition(".")
-    detail = ", ".join(filter(None, (schema, node.team)))
+    detail = ", ".join(dict.fromkeys(filter(None, (schema, node.team))))
     title = ", ".join(filter(None, (f"{node.fqn}, owned by {node.team}", node.note, _describe_changes(node))))
     x, y = box.x, box.y
     yield f"{_open_link(node.href, choose_team_class(node.team))}<title>{_clean(title)}</title>"

@@ -173,6 +173,14 @@ class UnaskedReason(StrEnum):
     DOWNSTREAM = "DOWNSTREAM"
 
 
+class ObligationKind(StrEnum):
+    """What a team owes: an answer to an ask, a migration that it has promised, or what a publish left undone."""
+
+    ANSWER = "ANSWER"
+    MIGRATION = "MIGRATION"
+    DEBT = "DEBT"
+
+
 class UpcomingKind(StrEnum):
     """What time does with an open proposal, in the order of steps at the same moment."""
 

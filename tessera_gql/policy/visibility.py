@@ -70,6 +70,7 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
     "ModelReader": Audience.READERS,
     "IgnoredRows": Audience.CALLER,
     "Mutation": Audience.CALLER,
+    "Obligation": Audience.READERS,
     "Observation": Audience.READERS,
     "PageInfo": Audience.READERS,
     "Principal": Audience.READERS,
@@ -110,6 +111,7 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
 FIELD_AUDIENCES: Mapping[str, Audience] = {
     "ApiKey.createdBy": Audience.NAME,
     "Event.actor": Audience.NAME,
+    "Event.actorName": Audience.NAME,
     "Query.apiKeys": Audience.OWNERS,
     "Query.webhooks": Audience.OWNERS,
 }
@@ -227,6 +229,16 @@ def visibility_of_webhook(team_id: UUID | None) -> Visibility:
     return UNRESTRICTED if team_id is None else Visibility(team_id=team_id)
 
 
+DESCRIBED_ACTORS: Mapping[str, str] = {
+    "admin": "an administrator",
+    "clock": "Tessera",
+    "key": "an API key",
+    "open": "anyone",
+    "webhook": "a webhook",
+}
+"""What actors are called that are no names, by their first term."""
+
+
 def format_key_actor(name: str, prefix: str) -> str:
     """Format the name of an API key as an actor of the event log."""
     return f"{name} ({prefix})"
@@ -237,6 +249,19 @@ def redact_actor(actor: str) -> str:
     prefix = actor[-1 - KEY_PREFIX_LENGTH : -1]
     is_key = actor.endswith(f" ({prefix})") and prefix.startswith(API_KEY_MARKER)
     return f"key {prefix}" if is_key else actor
+
+
+def describe_actor(actor: str) -> str:
+    """Describe an actor of the event log for people: the name of a key, a person or a part of Tessera."""
+    if (redacted := redact_actor(actor)) != actor:
+        return actor[: -len(redacted.removeprefix("key ")) - 3]
+    name, colon, subject = actor.partition(":")
+    kind = actor.partition(" ")[0]
+    if name == "oidc" and colon:
+        return subject
+    if kind in DESCRIBED_ACTORS:
+        return DESCRIBED_ACTORS[kind]
+    return actor
 
 
 class EventRecord(Protocol):
