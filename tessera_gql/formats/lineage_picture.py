@@ -106,6 +106,36 @@ def bound_picture(picture: LineagePicture, max_nodes: int = MAX_NODES) -> Lineag
     )
 
 
+def follow_changes(picture: LineagePicture, columns: Iterable[str]) -> LineagePicture:
+    """Mark columns of the start as changed, and what they reach along the edges; case is ignored.
+
+    Beyond an edge of unknown lineage nothing is marked, because nobody knows what is reached there.
+    """
+    edges_by_source: dict[str, list[PictureEdge]] = {}
+    for edge in picture.edges:
+        edges_by_source.setdefault(edge.source, []).append(edge)
+    reached = {(picture.start, column.casefold()) for column in columns}
+    followed: set[PictureEdge] = set()
+    queue = deque(reached)
+    while queue:
+        key, column = queue.popleft()
+        for edge in edges_by_source.get(key, ()):
+            if edge.source_column is not None and edge.source_column.casefold() != column:
+                continue
+            followed.add(edge)
+            step = (edge.target, (edge.target_column or "").casefold())
+            if edge.target_column is not None and step not in reached:
+                reached.add(step)
+                queue.append(step)
+    nodes = [
+        replace(
+            node, changed_columns=frozenset(name for name in node.columns if (node.key, name.casefold()) in reached)
+        )
+        for node in picture.nodes
+    ]
+    return replace(picture, nodes=nodes, edges=[replace(edge, is_changed=edge in followed) for edge in picture.edges])
+
+
 def _bound_node(node: PictureNode) -> PictureNode:
     """Keep the first columns of a node, the changed ones before others, in their order."""
     if len(node.columns) <= MAX_COLUMNS:

@@ -14,6 +14,7 @@ from tessera_gql.formats.lineage_picture import (
     PictureEdge,
     PictureNode,
     bound_picture,
+    follow_changes,
 )
 from tessera_gql.formats.lineage_svg import TEAM_COLOURS, abbreviate_team, choose_team_class, draw_svg
 
@@ -164,3 +165,25 @@ def test_hostile_text_is_inert_in_mermaid() -> None:
     assert len(text.splitlines()) == len(("flowchart", "node"))
     assert "<script" not in text
     assert text.count('"') == len("[]")
+
+
+def test_changed_columns_are_followed_through_cycles_and_not_beyond_unknown_lineage() -> None:
+    edges = (
+        PictureEdge(source="orders", target="a", source_column="COUPON", target_column="code"),
+        PictureEdge(source="a", target="orders", source_column="code", target_column="back"),
+        PictureEdge(source="orders", target="b", source_column="total", target_column="gross"),
+        PictureEdge(source="a", target="c", is_unknown=True),
+        PictureEdge(source="c", target="b", source_column="x", target_column="gross"),
+    )
+    nodes = [
+        node("orders", columns=("coupon", "total", "back")),
+        *(node(key, columns=columns) for key, columns in (("a", ("code",)), ("b", ("gross",)), ("c", ("x",)))),
+    ]
+    followed = follow_changes(picture(*nodes, edges=edges), ["coupon"])
+    assert {item.key: set(item.changed_columns) for item in followed.nodes} == {
+        "orders": {"coupon", "back"},
+        "a": {"code"},
+        "b": set(),
+        "c": set(),
+    }
+    assert [edge.is_changed for edge in followed.edges] == [True, True, False, True, False]
