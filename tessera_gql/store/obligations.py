@@ -21,15 +21,16 @@ def _kind(kind: ObligationKind) -> ColumnElement[Any]:
 
 def _select_asks(kind: ObligationKind, date: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Select[Any]:
     """Select the asks of open proposals that count and meet the conditions."""
+    columns: list[ColumnElement[Any]] = [
+        COLUMNS.id,
+        COLUMNS.consumer_team_id.label("team_id"),
+        _kind(kind),
+        date.label("due_at"),
+        COLUMNS.id.label("acknowledgment_id"),
+        NONE.label("debt_id"),
+    ]
     return (
-        select(
-            COLUMNS.id,
-            COLUMNS.consumer_team_id.label("team_id"),
-            _kind(kind),
-            date.label("due_at"),
-            COLUMNS.id.label("acknowledgment_id"),
-            NONE.label("debt_id"),
-        )
+        select(*columns)
         .join_from(ACKNOWLEDGMENTS, PROPOSALS, PROPOSALS.c.id == COLUMNS.proposal_id)
         .where(IS_OPEN, COLUMNS.released_at.is_(None), *conditions)
     )
