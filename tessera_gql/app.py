@@ -26,7 +26,7 @@ from tessera_gql.executor import core_schema
 from tessera_gql.graphql.context import Context, Resources, open_context
 from tessera_gql.graphql.errors import to_graphql_error
 from tessera_gql.graphql.schema import schema
-from tessera_gql.notifications import deadlines, outbound_http, usage_retention
+from tessera_gql.notifications import deadlines, log_verification, outbound_http, usage_retention
 from tessera_gql.notifications.event_relay import EventRelay
 from tessera_gql.notifications.postgres_listener import listen_for_events
 from tessera_gql.notifications.webhook_worker import RenderPayload, WebhookOptions, WebhookWorker
@@ -329,7 +329,10 @@ def _create_metrics_endpoint(components: Components) -> MetricsEndpoint | None:
 
 
 def start_background_tasks(components: Components, *listeners: Callable[[], None]) -> list[asyncio.Task[None]]:
-    """Start the background tasks for deadlines and webhooks. Commits of other processes call `listeners`."""
+    """Start the tasks for deadlines, webhooks and the verification of the event log.
+
+    Commits of other processes call `listeners`.
+    """
     settings, database, worker = components.settings, components.database, components.webhook_worker
     tasks = [
         asyncio.create_task(deadlines.run_deadlines(database, pool=components.compute_pool), name="deadlines"),
@@ -337,6 +340,7 @@ def start_background_tasks(components: Components, *listeners: Callable[[], None
         asyncio.create_task(
             usage_retention.run_retention(database, settings.usage_retention_days), name="usage retention"
         ),
+        asyncio.create_task(log_verification.run_log_verification(database), name="log verification"),
     ]
     if url := settings.listen_url:
         tasks.append(asyncio.create_task(listen_for_events(url, worker.wake, *listeners), name="listen"))

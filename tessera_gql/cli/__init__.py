@@ -50,6 +50,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "policy": ("ask_policy", "app", CONTRACTS_PANEL),
     "project": ("project", "app", CONTRACTS_PANEL),
     "asset": ("catalog", "asset_app", CONTRACTS_PANEL),
+    "lineage": ("lineage", "lineage", CONTRACTS_PANEL),
+    "contract": ("contract", "app", CONTRACTS_PANEL),
     "search": ("search", "search", CONTRACTS_PANEL),
     "usage": ("usage", "app", CONTRACTS_PANEL),
     "serve": ("serve", "serve", SERVER_PANEL),

@@ -10,10 +10,12 @@ import typer
 from tessera_gql.cli.database_access import run_on_database
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.terminal import fail, print_json_text, print_line, print_note
+from tessera_gql.errors import Refusal
 from tessera_gql.policy.global_ids import encode_event_ids
-from tessera_gql.store import audit
+from tessera_gql.store import audit, log_verifications
 from tessera_gql.store.audit import BrokenEventLog, LogPosition
 from tessera_gql.store.database import Database
+from tessera_gql.store.faults import FAULTS, driver_error
 from tessera_gql.store.tables import EventRow
 
 app = typer.Typer(help="Verify and export the event log.", no_args_is_help=True)
@@ -26,10 +28,30 @@ def verify(expect: str | None = typer.Option(None, "--expect", help=EXPECT_HELP)
     """Verify the hash chain of the event log. Exit 0 if intact, 1 naming the first altered row."""
     expected = _parse_position(expect) if expect else None
     try:
-        last = run_on_database(lambda database: audit.verify_log(database, expected))
+        last = run_on_database(lambda database: _verify(database, expected))
     except BrokenEventLog as error:
         raise fail(str(error), ExitCode.NEGATIVE) from None
     print_line(f"{last.sequence} events, each as it was written. The last is {last.sequence}:{last.hash}")
+
+
+async def _verify(database: Database, expected: LogPosition | None) -> LogPosition:
+    """Verify the whole log and record the result for the API; raise BrokenEventLog if it was changed."""
+    try:
+        last = await audit.verify_log(database, expected)
+    except BrokenEventLog as error:
+        await _record(database, error.intact, error)
+        raise
+    await _record(database, last)
+    return last
+
+
+async def _record(database: Database, position: LogPosition, broken: BrokenEventLog | None = None) -> None:
+    """Record the result, as far as the role of DATABASE_URL may write it."""
+    try:
+        async with database.write("tessera audit") as session:
+            await log_verifications.record(session, position, broken)
+    except (*FAULTS, Refusal) as error:
+        print_note(f"The result is not recorded for the API: {driver_error(error)}.")
 
 
 @app.command()

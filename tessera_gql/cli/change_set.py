@@ -40,6 +40,7 @@ def show_change_set(key: KeyArgument, as_json: JsonOption = False) -> None:
         key=change_set.key,
         title=change_set.title,
         url=change_set.url,
+        commit=change_set.commit,
         status=change_set.status,
         opened_by=f"project {change_set.project.name}" if change_set.project else change_set.opened_by,
         opened=change_set.opened_at,

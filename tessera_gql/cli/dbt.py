@@ -19,7 +19,7 @@ from tessera_gql.cli.gate import ASK_COMMAND, FailOn, GateResult
 from tessera_gql.cli.gate_report import GateFormat
 from tessera_gql.cli.model_files import ModelFiles
 from tessera_gql.cli.progress import show_progress
-from tessera_gql.cli.pull_request import find_pull_request
+from tessera_gql.cli.pull_request import find_commit, find_pull_request
 from tessera_gql.cli.terminal import JsonOption, fail, print_document, print_json, print_line, print_note
 from tessera_gql.client import AsyncTesseraClient, Invalid, TesseraClient
 from tessera_gql.client.endpoint import Endpoint
@@ -50,6 +50,9 @@ ChangeSetOption = Annotated[
 ]
 ChangeSetTitleOption = Annotated[str | None, typer.Option(help="Title of the change set, for the asked teams.")]
 ChangeSetUrlOption = Annotated[str | None, typer.Option(help="Address of the pull request.")]
+ChangeSetCommitOption = Annotated[
+    str | None, typer.Option(help="Commit that is proposed; by default that of the CI job.")
+]
 NewTargetOption = Annotated[
     bool, typer.Option("--new-target", help="Accept tables that are all in other schemas than before.")
 ]
@@ -87,6 +90,7 @@ def _build_sync_command(*, dry_run: bool) -> Callable[..., None]:
         change_set: ChangeSetOption = None,
         change_set_title: ChangeSetTitleOption = None,
         change_set_url: ChangeSetUrlOption = None,
+        change_set_commit: ChangeSetCommitOption = None,
         owners: Annotated[
             Path | None, typer.Option("--owners", help="YAML or JSON file: owners in the manifest to teams.")
         ] = None,
@@ -119,7 +123,7 @@ def _build_sync_command(*, dry_run: bool) -> Callable[..., None]:
             create_teams=create_teams,
             supersede=supersede,
             reason=reason or None,
-            change_set=_choose_change_set(change_set, change_set_title, change_set_url),
+            change_set=_choose_change_set(change_set, change_set_title, change_set_url, change_set_commit),
             atomic=atomic,
             retire_removed=retire_removed,
             allow_empty=allow_empty,
@@ -155,6 +159,7 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     change_set: ChangeSetOption = None,
     change_set_title: ChangeSetTitleOption = None,
     change_set_url: ChangeSetUrlOption = None,
+    change_set_commit: ChangeSetCommitOption = None,
     wait: Annotated[str | None, typer.Option(help="Time to wait for acknowledgments, such as 90s, 20m or 2h.")] = None,
     supersede: SupersedeOption = False,
     new_target: NewTargetOption = False,
@@ -175,10 +180,11 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
         manifest,
         {"no-catalog": no_catalog, "supersede": supersede, "new-target": new_target},
         {"catalog": [catalog], "target-schema-map": schema_map or (), "reason": [reason], "change-set": [change_set]}
-        | {"change-set-title": [change_set_title], "change-set-url": [change_set_url]},
+        | {"change-set-title": [change_set_title], "change-set-url": [change_set_url]}
+        | {"change-set-commit": [change_set_commit]},
     )
     content = _read_manifest_file(manifest)
-    request = _choose_change_set(change_set, change_set_title, change_set_url)
+    request = _choose_change_set(change_set, change_set_title, change_set_url, change_set_commit)
     mapping = _parse_schema_map(schema_map)
     columns = _read_catalog_file(manifest, catalog, no_catalog=no_catalog)
     with connect() as client:
@@ -233,15 +239,18 @@ def _locate(result: GateResult, content: bytes, manifest: Path) -> GateResult:
     return replace(result, tables=tuple(tables), deprecated_reads=tuple(reads))
 
 
-def _choose_change_set(key: str | None, title: str | None, url: str | None) -> ChangeSetRequest | None:
-    """Return the given change set, else that of the CI job, whose title and URL the given ones replace."""
+def _choose_change_set(
+    key: str | None, title: str | None, url: str | None, commit: str | None
+) -> ChangeSetRequest | None:
+    """Return the given change set, else that of the CI job, whose title, URL and commit the given ones replace."""
     pull_request = find_pull_request(os.environ)
     if key is not None:
-        return ChangeSetRequest(key, title or None, url or None)
+        return ChangeSetRequest(key, title or None, url or None, commit or find_commit(os.environ))
     if pull_request is not None:
-        return replace(pull_request, title=title or pull_request.title, url=url or pull_request.url)
-    if title or url:
-        raise fail("A title or URL needs the change set that it belongs to: --change-set KEY.")
+        changes = {"title": title, "url": url, "commit": commit}
+        return replace(pull_request, **{name: value for name, value in changes.items() if value})
+    if title or url or commit:
+        raise fail("A title, URL or commit needs the change set that it belongs to: --change-set KEY.")
     return None
 
 

@@ -1,5 +1,6 @@
 """`tessera publish`, `impact` and `retire`: publish the schema in a file, preview that, or retire an asset."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from tessera_gql.cli.documents import DialectOption, FormatOption, PartOption, S
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.gate import describe_other_change_set, is_same_key
 from tessera_gql.cli.lineage_report import describe_paths
+from tessera_gql.cli.pull_request import find_commit
 from tessera_gql.cli.silence import describe_wait
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_note
 from tessera_gql.client import (
@@ -44,6 +46,9 @@ ChangeSetOption = Annotated[
 ]
 ChangeSetTitleOption = Annotated[str | None, typer.Option(help="Title of the change set, for the asked teams.")]
 ChangeSetUrlOption = Annotated[str | None, typer.Option(help="Address of the pull request.")]
+ChangeSetCommitOption = Annotated[
+    str | None, typer.Option(help="Commit that is proposed; by default that of the CI job.")
+]
 GuaranteesOption = Annotated[Path | None, typer.Option(help="JSON file with guarantees, such as freshness and volume.")]
 
 
@@ -61,6 +66,7 @@ def publish(  # noqa: PLR0913, PLR0917 - one parameter for each option of the co
     change_set: ChangeSetOption = None,
     change_set_title: ChangeSetTitleOption = None,
     change_set_url: ChangeSetUrlOption = None,
+    change_set_commit: ChangeSetCommitOption = None,
     force: Annotated[
         bool, typer.Option("--force", help="Publish a breaking change; needs ADMIN and --reason.")
     ] = False,
@@ -84,7 +90,7 @@ def publish(  # noqa: PLR0913, PLR0917 - one parameter for each option of the co
     options = PublishOptions(force=force, supersede=supersede, publish_when_approved=when_approved, dry_run=dry_run)
     options |= {"version": version or None, "compatibility_mode": mode, "reason": reason or None}
     options |= {"intent": Intent.ASK if ask else None, "require_explicit_publish": explicit}
-    options["change_set"] = _build_change_set(change_set, change_set_title, change_set_url)
+    options["change_set"] = _build_change_set(change_set, change_set_title, change_set_url, change_set_commit)
     if guarantees:
         options["guarantees"] = read_json(guarantees)
     with connect() as client:
@@ -107,10 +113,12 @@ def _print_other_change_set(fqn: str, proposal: Proposal | None, requested: str 
     print_note(f"  to see it: {show}; to move it: {build_tessera_command('withdraw', fqn)}, then run this again")
 
 
-def _build_change_set(key: str | None, title: str | None, url: str | None) -> ChangeSetRequest | None:
-    if key is None and (title or url):
-        raise fail("A title or URL needs the change set that it belongs to: --change-set KEY.")
-    return None if key is None else ChangeSetRequest(key, title or None, url or None)
+def _build_change_set(
+    key: str | None, title: str | None, url: str | None, commit: str | None
+) -> ChangeSetRequest | None:
+    if key is None and (title or url or commit):
+        raise fail("A title, URL or commit needs the change set that it belongs to: --change-set KEY.")
+    return None if key is None else ChangeSetRequest(key, title or None, url or None, commit or find_commit(os.environ))
 
 
 def retire(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
@@ -121,6 +129,7 @@ def retire(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     change_set: ChangeSetOption = None,
     change_set_title: ChangeSetTitleOption = None,
     change_set_url: ChangeSetUrlOption = None,
+    change_set_commit: ChangeSetCommitOption = None,
     supersede: SupersedeOption = False,
     when_approved: WhenApprovedOption = False,
     explicit: ExplicitOption = False,
@@ -135,7 +144,7 @@ def retire(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     """
     options = RetirementOptions(
         intent=Intent.ASK if ask else None,
-        change_set=_build_change_set(change_set, change_set_title, change_set_url),
+        change_set=_build_change_set(change_set, change_set_title, change_set_url, change_set_commit),
         supersede=supersede,
         publish_when_approved=when_approved,
         require_explicit_publish=explicit,

@@ -1,12 +1,30 @@
-"""The pull request of a CI job: the key, title and URL of its change set, from the environment of the job."""
+"""The pull request of a CI job: the key, title, URL and commit of its change set, from the environment of the job."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from tessera_gql.client.operations.publishing import ChangeSetRequest
+
+COMMIT_VARIABLES = (
+    *("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "CI_COMMIT_SHA", "GITHUB_SHA", "BITBUCKET_COMMIT", "CIRCLE_SHA1"),
+    *("BUILDKITE_COMMIT", "BUILD_SOURCEVERSION", "GIT_COMMIT"),
+)
+"""Variables of GitLab CI, GitHub Actions, Bitbucket, CircleCI, Buildkite, Azure Pipelines and Jenkins."""
+COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
+
+
+def find_commit(environment: Mapping[str, str]) -> str | None:
+    """Return the commit that a CI job runs for; that of the branch, where the job tests a merge. None outside of CI."""
+    match _read_event(environment.get("GITHUB_EVENT_PATH")) if environment.get("GITHUB_ACTIONS") == "true" else {}:
+        case {"head": {"sha": str(head)}}:
+            candidates = [head]
+        case _:
+            candidates = [environment.get(name, "") for name in COMMIT_VARIABLES]
+    return next((commit for commit in candidates if COMMIT.fullmatch(commit)), None)
 
 
 def find_pull_request(environment: Mapping[str, str]) -> ChangeSetRequest | None:
@@ -16,9 +34,8 @@ def find_pull_request(environment: Mapping[str, str]) -> ChangeSetRequest | None
     if number := environment.get("CI_MERGE_REQUEST_IID"):
         project = environment.get("CI_PROJECT_URL", "")
         url = f"{project}/-/merge_requests/{number}"
-        return ChangeSetRequest(
-            key=f"{_without_scheme(project)}!{number}", title=environment.get("CI_MERGE_REQUEST_TITLE"), url=url
-        )
+        title = environment.get("CI_MERGE_REQUEST_TITLE")
+        return ChangeSetRequest(f"{_without_scheme(project)}!{number}", title, url, find_commit(environment))
     return None
 
 
@@ -30,7 +47,8 @@ def _find_on_github(environment: Mapping[str, str]) -> ChangeSetRequest | None:
         return None
     server = environment.get("GITHUB_SERVER_URL", "https://github.com")
     url = event.get("html_url") or f"{server}/{repository}/pull/{number}"
-    return ChangeSetRequest(f"{_without_scheme(server)}/{repository}#{number}", title=event.get("title"), url=url)
+    key = f"{_without_scheme(server)}/{repository}#{number}"
+    return ChangeSetRequest(key, event.get("title"), url, find_commit(environment))
 
 
 def _read_event(path: str | None) -> dict[str, Any]:

@@ -211,3 +211,26 @@ class FieldChangeKind(StrEnum):
 class LabelOrigin(StrEnum):
     DECLARED = "DECLARED"
     DBT_MANIFEST = "DBT_MANIFEST"
+
+
+class LineageDirection(StrEnum):
+    """The direction in which lineage is followed."""
+
+    UPSTREAM = "UPSTREAM"
+    DOWNSTREAM = "DOWNSTREAM"
+
+
+class ColumnEdgeKind(StrEnum):
+    """How a column is made from another one."""
+
+    COPIED = "COPIED"
+    DERIVED = "DERIVED"
+    FILTER = "FILTER"
+
+
+class Evidence(StrEnum):
+    """The source of the knowledge about a dependency or a reader."""
+
+    DECLARED = "DECLARED"
+    DBT_MANIFEST = "DBT_MANIFEST"
+    OBSERVED = "OBSERVED"

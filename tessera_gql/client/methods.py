@@ -22,6 +22,7 @@ from tessera_gql.client.operations import (
     subscriptions,
     usage,
 )
+from tessera_gql.client.operations import lineage as lineage_operations
 from tessera_gql.client.operations import search as search_operations
 from tessera_gql.client.sync_client import BaseClient
 
@@ -107,6 +108,9 @@ class _Methods:
     get_contract = ClientMethod(publishing.get_contract)
     export_contract = ClientMethod(publishing.export_contract)
     retire_contract = ClientMethod(publishing.retire_contract)
+    lineage = ClientMethod(lineage_operations.lineage)
+    lineage_start = ClientMethod(lineage_operations.lineage_start)
+    contract_diff = ClientMethod(lineage_operations.contract_diff)
     impact = ClientMethod(publishing.impact)
     diff = ClientMethod(publishing.diff)
     get_proposal = ClientMethod(publishing.get_proposal)

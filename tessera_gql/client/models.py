@@ -287,6 +287,7 @@ class ChangeSet(ChangeSetSummary):
 
     opened_by: TeamSummary | None
     project: ProjectSummary | None
+    commit: str | None
     opened_at: datetime
     closed_at: datetime | None
     proposals: Annotated[tuple[ChangeSetProposal, ...], NODES, FieldSelection("(first: 100)", wrapper="nodes")]

@@ -1,6 +1,5 @@
 """The acknowledgments of asked teams: what they were asked, why, until when, and what they answered."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Self
 from uuid import UUID
@@ -12,10 +11,18 @@ from tessera_gql.graphql.changes import Change, list_changes
 from tessera_gql.graphql.connections import Connection
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.ids import Node
+from tessera_gql.graphql.read_progress import (
+    EARLIEST_RELEASE,
+    LAST_READ_AT,
+    QUIET_SINCE,
+    ChangeReads,
+    load_change_reads,
+    load_progress,
+)
+from tessera_gql.graphql.reason_paths import ReasonPath, to_paths
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.type_registry import computed_field
-from tessera_gql.policy.affected_teams import LineagePath
 from tessera_gql.policy.ask_policy import AskPolicy, describe_silence
 from tessera_gql.policy.enums import AwaitedStep, OnSilence, ReleaseKind, Response
 from tessera_gql.policy.global_ids import encode_global_id
@@ -31,23 +38,6 @@ class ReleaseEvidence:
     at: datetime = strawberry.field(description="The time of the proof.")
 
 
-@strawberry.type(description="A column on the way from a changed column to one that a team reads.")
-class LineageStep:
-    asset_id: strawberry.Private[UUID]
-    field: str | None = strawberry.field(description="The path of the field; null if lineage does not name it.")
-
-    asset = relation("Asset", "asset_id", "The asset that has the field.")
-
-
-@strawberry.type(description="How a change reaches a table that an asked team reads.")
-class ReasonPath:
-    fingerprint: str = strawberry.field(description="The fingerprint of the change.")
-    is_known: bool = strawberry.field(
-        description="Whether lineage is known on the whole way; otherwise each column counts as made from every column."
-    )
-    steps: list[LineageStep] = strawberry.field(description="The columns from the changed one to the one that is read.")
-
-
 @strawberry.type(description="What a team said earlier about one of the changes that it is asked about now.")
 class EarlierAnswer:
     fingerprint: str = strawberry.field(description="The fingerprint of the change.")
@@ -61,18 +51,6 @@ class EarlierAnswer:
         """Make it from the row of an answer."""
         names = ("fingerprint", "response", "migration_deadline", "notes", "answered_at")
         return cls(**{name: getattr(row, name) for name in names})
-
-
-def to_paths(paths: Iterable[LineagePath]) -> list[ReasonPath]:
-    """Convert lineage paths to their type in the schema."""
-    return [
-        ReasonPath(
-            fingerprint=path.fingerprint,
-            is_known=path.is_known,
-            steps=[LineageStep(asset_id=asset, field=column or None) for asset, column in path.steps],
-        )
-        for path in paths
-    ]
 
 
 @from_row(
@@ -156,11 +134,27 @@ class Acknowledgment(Node):
 
     @computed_field("The ways on which changes reach tables that are made from the asset; empty if it is read itself.")
     def paths(self) -> list[ReasonPath]:
-        return to_paths(map(path_from_json, self.row.paths or ()))
+        return to_paths(map(path_from_json, self.row.paths or ()), self.row.consumer_team_id)
 
     @computed_field("Whether the team is asked only because column lineage is unknown on the way to what it reads.")
     def is_lineage_unknown(self) -> bool:
         return reasons_from_row(self.row).is_lineage_unknown
+
+    @computed_field(f"Of all reads that the changes concern. {LAST_READ_AT}")
+    async def last_read_at(self, info: Info) -> datetime | None:
+        return (await load_progress(info, self.row)).last_read_at
+
+    @computed_field(f"Of all reads that the changes concern. {QUIET_SINCE}")
+    async def quiet_since(self, info: Info) -> datetime | None:
+        return (await load_progress(info, self.row)).quiet_since
+
+    @computed_field(EARLIEST_RELEASE)
+    async def earliest_release(self, info: Info) -> datetime | None:
+        return (await load_progress(info, self.row)).earliest_release
+
+    @computed_field("For each change that the team is asked about, what usage sources have seen of its reads.")
+    async def change_reads(self, info: Info) -> list[ChangeReads]:
+        return await load_change_reads(info, self.row)
 
     @computed_field("The proof by which the team was released; null if it was not, or if none is known.")
     def released_by(self) -> ReleaseEvidence | None:

@@ -32,6 +32,9 @@ class ChangeSet(Node):
     key: str = strawberry.field(description="The natural key, such as `github.com/org/repo#4711`; unique.")
     title: str | None = strawberry.field(description="The title, as people read it; null if there is none.")
     url: Url | None = strawberry.field(description="The address of the pull request or release; null if there is none.")
+    commit: str | None = strawberry.field(
+        description="The id of the commit that was proposed last, in lower case; null if none is known."
+    )
     status: ChangeSetStatus = strawberry.field(description="The status of the change set.")
     is_open: bool = strawberry.field(description="Whether its proposals can be withdrawn or published together.")
     opened_at: datetime = strawberry.field(description="The time at which it was opened, the last time if repeatedly.")
@@ -79,12 +82,16 @@ class ChangeSetInput:
     )
     title: str | None = optional("The title; only the team that opened the change set changes it.")
     url: Url | None = optional("The http or https address; only the team that opened the change set changes it.")
+    commit: str | None = optional(
+        "The id of the commit, 7 to 64 hexadecimal digits; only the team that opened the change set changes it."
+    )
 
     def to_request(self) -> ChangeSetRequest:
         return ChangeSetRequest(
             check_text(self.key, "change_set"),
             check_text(or_none(self.title) or "", "change_set"),
             check_text(or_none(self.url) or "", "change_set"),
+            check_text(or_none(self.commit) or "", "change_set"),
         )
 
 

@@ -11,10 +11,12 @@ from strawberry import UNSET, argument
 from tessera_gql import diff
 from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode
 from tessera_gql.graphql.context import Context, Info
+from tessera_gql.graphql.fields import load_declared_fields
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.type_registry import computed_field
 from tessera_gql.policy.compatibility import Judgement, Terms
+from tessera_gql.policy.field_history import enclosing_paths
 from tessera_gql.workflows.comparisons import compare_terms
 
 
@@ -108,6 +110,7 @@ ModeArgument = Annotated[
 @strawberry.type(description="All differences between two contract versions, judged under one compatibility mode.")
 class SchemaDiff:
     judgement: strawberry.Private[Judgement]
+    schemas: strawberry.Private[tuple[Any, Any] | None]
     mode: Mode = strawberry.field(description="The compatibility mode that decided `breaking` and `bump`.")
     bump: Bump = strawberry.field(description="The part of the version that these changes must raise at least.")
 
@@ -119,14 +122,26 @@ class SchemaDiff:
     def breaking(self, info: Info) -> list[Change]:
         return to_changes(info.context, self.judgement.breaking)
 
+    @computed_field(
+        "The number of declared fields that both have and that no change touches; null in the payload of a publish."
+    )
+    async def unchanged_field_count(self, info: Info) -> int | None:
+        if self.schemas is None:
+            return None
+        old, new = [await load_declared_fields(info.context, schema) for schema in self.schemas]
+        touched = {path for change in self.judgement.changes for path in (*change.fields, change.path) if path}
+        paths = {field.path for field in old} & {field.path for field in new}
+        return sum(touched.isdisjoint(enclosing_paths(path)) for path in paths)
+
     @computed_field("Whether no change is breaking under the compatibility mode.")
     def is_compatible(self, mode: ModeArgument = UNSET) -> bool:
         judging_mode = or_none(mode) or self.mode
         return not any(judging_mode in change.breaks for change in self.judgement.changes)
 
     @classmethod
-    def of(cls, judgement: Judgement) -> "SchemaDiff":
-        return cls(judgement=judgement, mode=judgement.mode, bump=judgement.bump)
+    def of(cls, judgement: Judgement, schemas: tuple[Any, Any] | None = None) -> "SchemaDiff":
+        """Make it from a judgement, with the two schemas that were compared if they are at hand."""
+        return cls(judgement=judgement, schemas=schemas, mode=judgement.mode, bump=judgement.bump)
 
     def to_json(self) -> dict[str, Any]:
         """Return the value stored under an idempotency key."""
@@ -151,7 +166,7 @@ class SchemaDiff:
 
 async def diff_terms(context: Context, old: Terms, new: Terms) -> SchemaDiff:
     """Compare two contracts under the compatibility mode of the old one. Raise Invalid for an invalid schema."""
-    return SchemaDiff.of(await compare_terms(context.computer.run, old, new))
+    return SchemaDiff.of(await compare_terms(context.computer.run, old, new), (old.schema, new.schema))
 
 
 @strawberry.type

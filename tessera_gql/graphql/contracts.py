@@ -125,7 +125,7 @@ class Contract(Node):
             raise Invalid("There is no contract with the id in `to`. Use one of the asset's contracts.", field=("to",))
         difference = await diff_terms(info.context, contracts.terms_of(self.row), contracts.terms_of(target))
         judging_mode = or_none(mode) or self.row.compatibility_mode
-        return SchemaDiff.of(judge_changes(difference.judgement.changes, judging_mode))
+        return SchemaDiff.of(judge_changes(difference.judgement.changes, judging_mode), difference.schemas)
 
 
 @strawberry.type(description="One page of a list of contracts.")

@@ -17,13 +17,13 @@ from tessera_gql.formats.dbt import ManifestError
 from tessera_gql.formats.dbt_catalog import CatalogError, parse_catalog
 from tessera_gql.formats.raw_json import RawJson
 from tessera_gql.formats.storage_faults import find_storage_fault
-from tessera_gql.graphql.acknowledgments import ReasonPath, to_paths
 from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.coverage import MissingCoverage, asset_change_coverage
 from tessera_gql.graphql.enums import describe_enum
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import RowBacked
+from tessera_gql.graphql.reason_paths import ReasonPath, to_paths
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
@@ -134,7 +134,7 @@ class ModelReader(RowBacked):
 
     @computed_field("The ways on which changes reach tables that are made from the table; empty if it is read itself.")
     def paths(self) -> list[ReasonPath]:
-        return to_paths(self.row.reasons.paths)
+        return to_paths(self.row.reasons.paths, self.row.team_id)
 
     @computed_field("What the team reads of the table after the sync, and what for.")
     def reads(self) -> list[TableRead]:

@@ -29,6 +29,7 @@ from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
 from tessera_gql.policy.global_ids import encode_entity_id, encode_payload_ids
+from tessera_gql.policy.visibility import describe_actor
 from tessera_gql.store import events, tables
 from tessera_gql.store.conditions import Condition
 from tessera_gql.store.pagination import PageRequest
@@ -85,6 +86,7 @@ def _entity_id(row: tables.EventRow) -> strawberry.ID:
     cursor=lambda row: encode_cursor(row.sequence),
     kind=lambda row: EventKind(row.kind),
     entity_id=_entity_id,
+    actor_name=lambda row: describe_actor(row.actor),
     payload=encode_payload_ids,
 )
 @strawberry.type(description="An entry of the audit log. Entries are never changed.")
@@ -103,6 +105,10 @@ class Event(Node):
     )
     actor: str = strawberry.field(
         description="The caller: a name, or `key` and the prefix of an API key, whose name only administrators see."
+    )
+    actor_name: str = strawberry.field(
+        description="The caller for people: the name of a person, of a key where you may see it, or of a part of the"
+        " server; beside `actor`, which tells keys of one name apart."
     )
     payload: JSON = strawberry.field(description="The details of the event, as an object; ids in it are global ids.")
     occurred_at: datetime = strawberry.field(description="The time at which the event happened.")

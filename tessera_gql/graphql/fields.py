@@ -175,6 +175,7 @@ fields_connection: Any = strawberry.field(
 
 
 async def load_declared_fields(context: Context, schema: Any) -> Sequence[diff.Field]:
+    """List the fields that a schema declares, in a worker process if that takes long."""
     if diff.small_schema_size(schema) is not None:
         return diff.list_fields(schema)
     return await context.computer.run(diff.list_fields, schema, key=("fields", IdentityKey(schema)))

@@ -9,7 +9,6 @@ from strawberry import UNSET, argument
 
 from tessera_gql import diff
 from tessera_gql.diff import Bump, Mode
-from tessera_gql.graphql.acknowledgments import ReasonPath, to_paths
 from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.connections import After, Before, First, Last
 from tessera_gql.graphql.context import Info
@@ -17,6 +16,7 @@ from tessera_gql.graphql.coverage import MissingCoverage, asset_change_coverage
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import RowBacked
 from tessera_gql.graphql.lineage import LineageConnection, LineageStart, lineage_page
+from tessera_gql.graphql.reason_paths import ReasonPath, to_paths
 from tessera_gql.graphql.refs import AssetRefInput
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
@@ -24,12 +24,14 @@ from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.slices import SliceRequest
 from tessera_gql.graphql.sources import DocumentInput, choose_guarantees, parse_contract
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
+from tessera_gql.graphql.unasked_readers import UnaskedReaderConnection, unasked_page
 from tessera_gql.policy.affected_teams import Reasons, count_unknown, select_unasked
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.store import assets
 from tessera_gql.store.lineage import Direction
 from tessera_gql.workflows import impact
 from tessera_gql.workflows.publishing import PublishRequest
+from tessera_gql.workflows.unasked_readers import load_unasked
 
 
 @strawberry.type(description="A team that would be asked to acknowledge, with the reason.")
@@ -44,7 +46,7 @@ class ImpactedTeam:
 
     @computed_field("The ways on which changes reach tables that are made from the asset; empty if it is read itself.")
     def paths(self) -> list[ReasonPath]:
-        return to_paths(self.team_reasons.paths)
+        return to_paths(self.team_reasons.paths, self.team_id)
 
     @computed_field("Whether the team is asked only because column lineage is unknown on the way to what it reads.")
     def is_lineage_unknown(self) -> bool:
@@ -113,6 +115,14 @@ class Impact(RowBacked):
     async def informed(self, info: Info) -> Any:
         rows = await info.context.loaders.team.load_many(sorted(self.row.affected.informed))
         return [to_type("Team", row) for row in rows]
+
+    @computed_field("The readers of the asset, and of tables made from it, who would not be asked, with the reason.")
+    async def unasked(
+        self, info: Info, first: First = UNSET, after: After = UNSET, last: Last = UNSET, before: Before = UNSET
+    ) -> UnaskedReaderConnection:
+        changed = impact.to_changed_asset(self.row)
+        (readers,) = await info.context.loaders.run_query(lambda session: load_unasked(session, [changed]))
+        return unasked_page(readers, SliceRequest(first, after, last, before))
 
     @computed_field("All assets made from this one, directly or indirectly, the nearest first.")
     def downstream(

@@ -25,6 +25,7 @@ from tessera_gql.policy.enums import (
     DependencyType,
     DeprecationOrigin,
     Evidence,
+    ObligationKind,
     ProposalKind,
     ProposalStatus,
     RegistrationStatus,
@@ -40,6 +41,7 @@ from tessera_gql.store import (
     deprecations,
     inbox,
     lineage,
+    obligations,
     proposals,
     registrations,
     teams,
@@ -188,6 +190,12 @@ class ObservationFilter:
     last_seen: DateTimeFilter | None = filter_by("last_seen", "The time of the latest read.")
 
 
+@filter_input("Conditions on what a team owes; it must meet all of them.")
+class ObligationFilter:
+    kind: EnumFilter[ObligationKind] | None = filter_by("kind", "The kind of what is owed.")
+    due_at: DateTimeFilter | None = filter_by("due_at", "The due date, the deadline, or the time since a debt is owed.")
+
+
 CREATED_AT = ("created_at", "The time at which the object was created.")
 BY_UPDATE = ("updated_at", UPDATED_AT)
 
@@ -258,6 +266,12 @@ INBOX = replace(ACKNOWLEDGMENTS, source=proposals.AWAITED)
 COMMENTS = define_listing("Comment", comments.TABLE, CommentFilter, {"CREATED_AT": CREATED_AT})
 DEBTS = define_listing("Debt", debts.OPEN, DebtFilter, {"SINCE": ("since", "The time of the publish.")})
 DEBT_INBOX = replace(DEBTS, source=debts.INBOX)
+OBLIGATIONS = define_listing(
+    "Obligation",
+    obligations.OBLIGATIONS,
+    ObligationFilter,
+    {"DUE_AT": ("due_at", "The due date, the deadline, or the time since which a debt is owed.")},
+)
 DEPRECATIONS = define_listing(
     "Deprecation",
     deprecations.LIVE,

@@ -49,7 +49,9 @@ from tessera_gql.store.pagination import Page, PageRequest
 from tessera_gql.store.rows import TableLike
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Answer, ApiKey, Contract, EventRow, Webhook, WebhookDelivery
+from tessera_gql.store.usage import TeamReads
 from tessera_gql.store.visibility import load_visible_rows
+from tessera_gql.workflows import unasked_readers
 from tessera_gql.workflows.coverage import load_asset_coverages, load_coverages, load_proposal_coverages, load_windows
 from tessera_gql.workflows.usage_suggestions import load_suggested_teams, load_team_reads
 
@@ -138,6 +140,14 @@ async def _load_answers(session: Session, keys: list[tuple[UUID, UUID]]) -> list
     return [rows.get(key, {}) for key in keys]
 
 
+async def _load_team_reads(session: Session, keys: list[tuple[UUID, UUID]]) -> list[list[TeamReads]]:
+    by_key: dict[tuple[UUID, UUID], list[TeamReads]] = {key: [] for key in keys}
+    for read in await usage.load_team_reads(session, {asset for asset, _ in keys}, {team for _, team in keys}):
+        if (reads := by_key.get((read.observation.asset_id, read.team_id))) is not None:
+            reads.append(read)
+    return [by_key[key] for key in keys]
+
+
 async def _load_reader_indexes(session: Session, keys: list[UUID]) -> list[FieldReaderIndex]:
     readers: dict[UUID, list[FieldReader]] = {key: [] for key in keys}
     path_debts = await debts.load_open_path_debts(session, keys)
@@ -209,7 +219,7 @@ class Loaders:
     """The coverage of what changes of assets break."""
     covered_window = value_loader(_load_windows)
     """The time that the sources of an asset cover, by asset id."""
-    team_reads = value_loader(load_team_reads)
+    field_reads = value_loader(load_team_reads)
     """When a team was last seen reading the fields of an asset, by asset id and team id."""
     suggested_team = value_loader(load_suggested_teams)
     """The suggested team of a principal, by its name."""
@@ -248,6 +258,10 @@ class Loaders:
     """The answers of a team to changes of an asset by fingerprint, by asset id and team id."""
     asks_of_group = value_loader(inbox.load_asks)
     """The awaited acknowledgments of an inbox, by inbox team, asked team, and change set or proposal."""
+    team_reads = value_loader(_load_team_reads)
+    """What sources have seen of the reads of a team at an asset, by asset id and team id."""
+    unasked_readers = value_loader(unasked_readers.load_of_proposals)
+    """The readers who are not asked about a proposal, by proposal id."""
     reader_index = value_loader(_load_reader_indexes)
     """The readers of an asset's fields from its live registrations, by asset id."""
     column_links_from = rows_loader(column_edges.list_by_sources, lambda row: row.source_asset_id)

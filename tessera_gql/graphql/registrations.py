@@ -75,7 +75,7 @@ class Registration(Node):
         if row.consumer_asset_id is not None or row.status is RegistrationStatus.INACTIVE:
             return None
         contract = await loaders.active_contract.load(row.asset_id)
-        reads = await loaders.team_reads.load((row.asset_id, row.consumer_team_id))
+        reads = await loaders.field_reads.load((row.asset_id, row.consumer_team_id))
         if contract is None or not reads:
             return None
         window = await loaders.covered_window.load(row.asset_id)

@@ -13,6 +13,7 @@ from tessera_gql.graphql.listings import (
     ASSETS,
     DEBT_INBOX,
     INBOX,
+    OBLIGATIONS,
     PROPOSALS,
     REGISTRATIONS,
     TEAM_ACKNOWLEDGMENTS,
@@ -75,6 +76,9 @@ class Team(Node):
         DEBT_INBOX,
         "inbox_team_id",
         description="The open debts of the team, and the unknown fields that other teams registered with its assets.",
+    )
+    owes = connection(
+        OBLIGATIONS, "team_id", description="What the team owes: answers, promised migrations and debts, by date."
     )
 
 

@@ -27,6 +27,7 @@ MODULES = {
     "FieldChange": "field_history",
     "InboxGroup": "inbox",
     "Lineage": "lineage",
+    "Obligation": "obligations",
     "Observation": "usage",
     "Principal": "usage",
     "PrincipalRule": "usage",

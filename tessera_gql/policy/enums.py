@@ -165,6 +165,32 @@ class ColumnEdgeKind(StrEnum):
     FILTER = "FILTER"
 
 
+class UnaskedReason(StrEnum):
+    """Why a reader is not asked about a change."""
+
+    RELEASED = "RELEASED"
+    OTHER_FIELDS = "OTHER_FIELDS"
+    DOWNSTREAM = "DOWNSTREAM"
+
+
+class ObligationKind(StrEnum):
+    """What a team owes: an answer to an ask, a migration that it has promised, or what a publish left undone."""
+
+    ANSWER = "ANSWER"
+    MIGRATION = "MIGRATION"
+    DEBT = "DEBT"
+
+
+class UpcomingKind(StrEnum):
+    """What time does with an open proposal, in the order of steps at the same moment."""
+
+    REMINDER = "REMINDER"
+    ESCALATION = "ESCALATION"
+    MIGRATION_DEADLINE = "MIGRATION_DEADLINE"
+    SILENCE = "SILENCE"
+    EXPIRY = "EXPIRY"
+
+
 class DeprecationOrigin(StrEnum):
     """Where a deprecation comes from: declared by the owning team, or imported from a schema or a manifest."""
 

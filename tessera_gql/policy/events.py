@@ -313,12 +313,13 @@ class ChangeSetOpened(Event):
     key: str
     title: str | None
     url: str | None
+    commit: str | None = None
     is_reopened: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeSetUpdated(Event):
-    """The title or the URL of a change set changed."""
+    """The title, the URL or the commit of a change set changed."""
 
     entity_field = "change_set_id"
     change_set_id: UUID

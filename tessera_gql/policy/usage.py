@@ -20,6 +20,8 @@ MAX_PATTERN = 500
 MAX_WILDCARDS = 10
 MIN_QUIET = timedelta(days=14)
 """The least time without a read that proves anything."""
+MIN_NOTICED_QUIET = timedelta(days=1)
+"""The least time without a read after which a reader is called quiet."""
 CLOCK_TOLERANCE = timedelta(hours=1)
 """How far the clock of a source may be ahead of ours."""
 
@@ -195,9 +197,54 @@ def prove_quiet(histories: Sequence[ReaderHistory[T]], answered_at: datetime) ->
     )
 
 
+@dataclass(frozen=True)
+class QuietProgress:
+    """How far observed reads prove that a team has stopped: its latest read, since when it is quiet, and the earliest
+    time at which quiet can prove it. Each is None if there is none.
+    """
+
+    last_read_at: datetime | None = None
+    quiet_since: datetime | None = None
+    earliest_release: datetime | None = None
+
+
+def measure_quiet(histories: Sequence[ReaderHistory[T]], answered_at: datetime | None) -> QuietProgress:
+    """Measure how far the readers of a team are from the proof of `prove_quiet`.
+
+    They are quiet once each has a covered span after its last read that is longer than its longest pause, and a day at
+    least. Without an answer, or if a source has a gap after the last read of a reader, nothing can prove it.
+    """
+    if not histories:
+        return QuietProgress()
+    last_read_at = max(history.last_seen for history in histories)
+    spans = [_find_span_of_last_read(history) for history in histories]
+    is_quiet = all(
+        span is not None and span.end - history.last_seen > max(history.longest_pause, MIN_NOTICED_QUIET)
+        for history, span in zip(histories, spans, strict=True)
+    )
+    earliest = None
+    if answered_at is not None and all(map(_is_provable, histories, spans)):
+        earliest = max(answered_at, *(history.last_seen + _find_needed_quiet(history) for history in histories))
+    return QuietProgress(last_read_at, last_read_at if is_quiet else None, earliest)
+
+
+def _is_provable(history: ReaderHistory[T], span: CoveredSpan | None) -> bool:
+    """Return whether covered time after the last read is long enough already, or can still become so."""
+    if span is None:
+        return False
+    has_gap = any(later.start > span.end for later in history.covered)
+    return not has_gap or span.end - history.last_seen >= _find_needed_quiet(history)
+
+
+def _find_span_of_last_read(history: ReaderHistory[T]) -> CoveredSpan | None:
+    return next((span for span in history.covered if span.start <= history.last_seen <= span.end), None)
+
+
+def _find_needed_quiet(history: ReaderHistory[T]) -> timedelta:
+    return max(MIN_QUIET, 2 * history.longest_pause)
+
+
 def _find_quiet_end(history: ReaderHistory[T]) -> datetime | None:
-    needed = max(MIN_QUIET, 2 * history.longest_pause)
-    for span in history.covered:
-        if span.start <= history.last_seen <= span.end:
-            return span.end if span.end - history.last_seen >= needed else None
-    return None
+    span = _find_span_of_last_read(history)
+    is_long_enough = span is not None and span.end - history.last_seen >= _find_needed_quiet(history)
+    return span.end if span is not None and is_long_enough else None

@@ -14,6 +14,7 @@ MAX_FQN = 1_000
 MAX_FQN_BYTES = 2_400
 """Limit for the normalized fqn: an index entry of PostgreSQL holds 2,700 bytes."""
 MAX_KEY = 500
+COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
 MAX_TEXT = 20_000
 MAX_METADATA_BYTES = 64_000
 
@@ -97,6 +98,17 @@ def clean_url(value: str | None, name: str) -> str | None:
     if url is None or re.fullmatch(r"https?://[^\s/?#]+\S*", url):
         return url
     raise Invalid(f"`{name}` must be an http or https address, such as https://example.com/pulls/1.", field=(name,))
+
+
+def clean_commit(value: str | None, name: str) -> str | None:
+    """Validate the id of a commit: 7 to 64 hexadecimal digits, which become lower case. Empty text becomes None."""
+    commit = clean_text(value, name)
+    if commit is None or COMMIT.fullmatch(commit):
+        return commit and commit.lower()
+    raise Invalid(
+        f"`{name}` must be the id of a commit, 7 to 64 hexadecimal digits, as `git rev-parse HEAD` prints it.",
+        field=(name,),
+    )
 
 
 def clean_metadata(value: Any) -> dict[str, Any]:

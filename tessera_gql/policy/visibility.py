@@ -63,9 +63,11 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
     "Deprecation": Audience.READERS,
     "DeliveryAttempt": Audience.OWNERS,
     "EarlierAnswer": Audience.READERS,
+    "EventLog": Audience.READERS,
     "Event": Audience.BY_KIND,
     "FieldChange": Audience.READERS,
     "Impact": Audience.READERS,
+    "ChangeReads": Audience.READERS,
     "ImpactedTeam": Audience.READERS,
     "InboxGroup": Audience.READERS,
     "LineageStep": Audience.READERS,
@@ -79,6 +81,7 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
     "IgnoredRows": Audience.CALLER,
     "Mutation": Audience.CALLER,
     "NarrowerFields": Audience.READERS,
+    "Obligation": Audience.READERS,
     "Observation": Audience.READERS,
     "PageInfo": Audience.READERS,
     "Principal": Audience.READERS,
@@ -108,6 +111,8 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
     "TeamSuggestion": Audience.READERS,
     "UnmappedReader": Audience.READERS,
     "UnusedField": Audience.READERS,
+    "UnaskedReader": Audience.READERS,
+    "UpcomingStep": Audience.READERS,
     "UsageImportReport": Audience.CALLER,
     "UsageSource": Audience.READERS,
     "UsageSpan": Audience.READERS,
@@ -121,6 +126,7 @@ TYPE_AUDIENCES: Mapping[str, Audience] = {
 FIELD_AUDIENCES: Mapping[str, Audience] = {
     "ApiKey.createdBy": Audience.NAME,
     "Event.actor": Audience.NAME,
+    "Event.actorName": Audience.NAME,
     "Query.apiKeys": Audience.OWNERS,
     "Query.webhooks": Audience.OWNERS,
 }
@@ -244,6 +250,16 @@ def visibility_of_webhook(team_id: UUID | None) -> Visibility:
     return UNRESTRICTED if team_id is None else Visibility(team_id=team_id)
 
 
+DESCRIBED_ACTORS: Mapping[str, str] = {
+    "admin": "an administrator",
+    "clock": "Tessera",
+    "key": "an API key",
+    "open": "anyone",
+    "webhook": "a webhook",
+}
+"""What actors are called that are no names, by their first term."""
+
+
 def format_key_actor(name: str, prefix: str) -> str:
     """Format the name of an API key as an actor of the event log."""
     return f"{name} ({prefix})"
@@ -254,6 +270,19 @@ def redact_actor(actor: str) -> str:
     prefix = actor[-1 - KEY_PREFIX_LENGTH : -1]
     is_key = actor.endswith(f" ({prefix})") and prefix.startswith(API_KEY_MARKER)
     return f"key {prefix}" if is_key else actor
+
+
+def describe_actor(actor: str) -> str:
+    """Describe an actor of the event log for people: the name of a key, a person or a part of Tessera."""
+    if (redacted := redact_actor(actor)) != actor:
+        return actor[: -len(redacted.removeprefix("key ")) - 3]
+    name, colon, subject = actor.partition(":")
+    kind = actor.partition(" ")[0]
+    if name == "oidc" and colon:
+        return subject
+    if kind in DESCRIBED_ACTORS:
+        return DESCRIBED_ACTORS[kind]
+    return actor
 
 
 class EventRecord(Protocol):

@@ -5,7 +5,7 @@ without an answer go to the escalation team. Each happens once, because the rows
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from tessera_gql.policy import ask_events, ask_policy
 from tessera_gql.policy.ask_policy import AskPolicy
 from tessera_gql.policy.enums import OnSilence, Response
 from tessera_gql.policy.proposal_status import MAX_LIFETIME, MIGRATION_GRACE, TeamResponse
+from tessera_gql.policy.upcoming import OpenAsk
 from tessera_gql.store import proposals, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Proposal, table
@@ -53,6 +54,20 @@ def to_response(acknowledgment: Acknowledgment) -> TeamResponse:
     """Return the response of a team as `policy.proposal_status` takes it."""
     on_silence = OnSilence(acknowledgment.policy["onSilence"])
     return TeamResponse(acknowledgment.response, acknowledgment.migration_deadline, on_silence)
+
+
+def to_open_ask(acknowledgment: Acknowledgment, escalation: UUID | None, proposers: Collection[UUID]) -> OpenAsk:
+    """Return an ask as `policy.upcoming` takes it; the escalation team of its team is asked unless it proposes."""
+    is_escalating = escalation is not None and escalation not in {*proposers, acknowledgment.consumer_team_id}
+    return OpenAsk(
+        acknowledgment.consumer_team_id,
+        to_response(acknowledgment),
+        AskPolicy.from_json(acknowledgment.policy),
+        acknowledgment.due_at,
+        acknowledgment.remind_at,
+        acknowledgment.escalate_at if is_escalating else None,
+        is_notified=acknowledgment.notified_at is not None,
+    )
 
 
 async def extend(session: Session, asset: Asset, row: Proposal, expires_at: datetime, reason: str) -> Proposal:

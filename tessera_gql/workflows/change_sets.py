@@ -28,11 +28,12 @@ from tessera_gql.workflows.teams import require_owning_team
 
 @dataclass(frozen=True)
 class ChangeSetRequest:
-    """A change set by its natural key, such as `github.com/org/repo#4711`. None leaves title or URL as it is."""
+    """A change set by its natural key, such as `github.com/org/repo#4711`. None leaves a detail as it is."""
 
     key: str
     title: str | None = None
     url: str | None = None
+    commit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,19 +53,22 @@ class ChangeSetResult:
 
 
 async def open_change_set(session: Session, actor: Actor, request: ChangeSetRequest) -> ChangeSet:
-    """Open a change set, or open it again if it has ended; update its title and URL. It is locked until the commit.
+    """Open a change set, or open it again if it has ended; update its details. It is locked.
 
-    Each team adds its own proposals. Besides administrators, only the team or project that opened it changes its title
-    and URL.
+    Each team adds its own proposals. Besides administrators, only the team or project that opened it changes its title,
+    URL and commit.
     """
     require_scope(actor, Action.PUBLISH_CONTRACT)
     key = validation.clean_change_set_key(request.key)
-    title, url = validation.clean_text(request.title, "title"), validation.clean_url(request.url, "url")
+    details = {
+        "title": validation.clean_text(request.title, "title"),
+        "url": validation.clean_url(request.url, "url"),
+        "commit": validation.clean_commit(request.commit, "commit"),
+    }
     row = ChangeSet(
         id=new_id(),
         key=key,
-        title=title,
-        url=url,
+        **details,
         status=ChangeSetStatus.OPEN,
         opened_by=actor.team_id,
         project_id=actor.project_id,
@@ -79,7 +83,7 @@ async def open_change_set(session: Session, actor: Actor, request: ChangeSetRequ
         return await change_sets.lock(session, row.id)
     existing = await change_sets.lock(session, (await change_sets.by_keys(session, [key]))[0].id)
     is_editor = actor.is_admin or (actor.team_id, actor.project_id) == (existing.opened_by, existing.project_id)
-    changes = {"title": title, "url": url} if is_editor else {}
+    changes = details if is_editor else {}
     return await _update(session, existing, {name: value for name, value in changes.items() if value is not None})
 
 
@@ -113,6 +117,7 @@ def _record_opening(session: Session, row: ChangeSet, *, is_reopened: bool) -> N
         key=row.key,
         title=row.title,
         url=row.url,
+        commit=row.commit,
         is_reopened=is_reopened,
     )
     session.record(event)

@@ -10,6 +10,7 @@ from tessera_gql.policy.affected_teams import AffectedTeams, Reasons, select_una
 from tessera_gql.policy.compatibility import Judgement
 from tessera_gql.policy.coverage import MissingCoverage
 from tessera_gql.policy.enums import Outcome
+from tessera_gql.policy.unasked_readers import TeamsOfChange
 from tessera_gql.store import assets, contracts, lineage
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.lineage import Direction, ReachableAsset
@@ -20,6 +21,7 @@ from tessera_gql.workflows.contracts import find_base_version
 from tessera_gql.workflows.coverage_holds import load_missing
 from tessera_gql.workflows.publishing import PublishRequest, build_terms, judge_request, validate_request
 from tessera_gql.workflows.quiet_proofs import exclude_proven
+from tessera_gql.workflows.unasked_readers import ChangedAsset
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Impact:
     judgement: Judgement
     affected: AffectedTeams
     downstream: Sequence[ReachableAsset]
+    released: frozenset[UUID] = frozenset()
+    """Teams that are informed only because a proof shows that they no longer read what breaks."""
     missing_coverage: tuple[MissingCoverage, ...] = ()
     """What a proposal would be held for, although it asks nobody about some of the changes."""
 
@@ -50,12 +54,13 @@ async def compute_impact(session: Session, actor: Actor, ref: AssetRef, request:
     terms = build_terms(request, asset, current, schema_hash)
     judgement = await judge_request(session, actor, request, current, terms)
     downstream = (await lineage.load_reachable(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
-    affected = AffectedTeams({}, frozenset())
+    affected, released = AffectedTeams({}, frozenset()), frozenset[UUID]()
     missing: tuple[MissingCoverage, ...] = ()
     if judgement.breaking:
         affected = await load_affected_teams(session, asset, judgement.breaking, downstream)
         proven = await exclude_proven(session, asset.id, judgement.breaking, affected.asked, is_new=True)
         affected = AffectedTeams(proven.asked, affected.informed | proven.released.keys())
+        released = frozenset(proven.released)
         missing = await load_missing(session, asset, select_unasked(judgement.breaking, affected))
     version = None
     if not judgement.is_unchanged:
@@ -64,4 +69,15 @@ async def compute_impact(session: Session, actor: Actor, ref: AssetRef, request:
     outcome = compatibility.decide_outcome(judgement)
     if outcome is Outcome.PROPOSED and not affected.asked and not missing:
         outcome = Outcome.PUBLISHED
-    return Impact(asset, current, outcome, version, judgement, affected, downstream, missing)
+    return Impact(asset, current, outcome, version, judgement, affected, downstream, released, missing)
+
+
+def to_changed_asset(result: Impact) -> ChangedAsset:
+    """Return the changed asset with its teams, as the readers who would not be asked are found for it."""
+    teams = TeamsOfChange(
+        asked=frozenset(result.affected.asked),
+        released=result.released,
+        informed=result.affected.informed,
+        proposers=frozenset({result.asset.owner_team_id}),
+    )
+    return ChangedAsset(result.asset.id, teams)

@@ -4,7 +4,7 @@ Finding proofs takes a fixed number of statements, however many proposals there 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -13,7 +13,15 @@ from tessera_gql.diff import Change
 from tessera_gql.policy.affected_teams import PathIndex, Reasons, split_read
 from tessera_gql.policy.enums import ReleaseKind, Response
 from tessera_gql.policy.proposal_status import ANSWER_LIFETIME
-from tessera_gql.policy.usage import CoveredSpan, QuietProof, ReaderHistory, are_fields_concerned, prove_quiet
+from tessera_gql.policy.usage import (
+    CoveredSpan,
+    QuietProgress,
+    QuietProof,
+    ReaderHistory,
+    are_fields_concerned,
+    measure_quiet,
+    prove_quiet,
+)
 from tessera_gql.store import answers, proposals, registrations, usage
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Answer, Proposal
@@ -42,6 +50,9 @@ class Stake:
     def list_asset_ids(self) -> set[UUID]:
         """List the assets at which reads concern the team: the changed one, and those that lineage leads to."""
         return {self.asset_id, *(asset for asset, _ in _list_columns_on_the_way(self))}
+
+    def sort_asset_ids(self) -> list[UUID]:
+        return sorted(self.list_asset_ids())
 
     def list_read_asset_ids(self) -> set[UUID]:
         """List the assets at which a source must have seen the team: each one for whose fields it is asked."""
@@ -77,7 +88,7 @@ async def find_releases(session: Session, rows: Sequence[Proposal]) -> list[Prov
         for item in await proposals.list_acknowledgments(session, [*by_id])
         if item.response is Response.MIGRATING and item.released_at is None
     ]
-    stakes = {item.id: _to_stake(by_id[item.proposal_id], item) for item in migrating}
+    stakes = {item.id: to_stake(by_id[item.proposal_id], item) for item in migrating}
     reads = await _load_reads(session, stakes.values())
     return [
         ProvenRelease(by_id[item.proposal_id], item, _to_evidence(proof))
@@ -86,7 +97,8 @@ async def find_releases(session: Session, rows: Sequence[Proposal]) -> list[Prov
     ]
 
 
-def _to_stake(row: Proposal, item: Acknowledgment) -> Stake:
+def to_stake(row: Proposal, item: Acknowledgment) -> Stake:
+    """Return what is at stake for the team of a request."""
     breaking = [Change.from_json(change) for change in row.breaking_changes]
     return Stake(row.asset_id, item.consumer_team_id, breaking, reasons_from_row(item))
 
@@ -222,16 +234,39 @@ def _find_proof(
     seen_at = {read.observation.asset_id for read in concerned}
     if answered_at is None or not stake.list_read_asset_ids() <= seen_at:
         return None
-    histories = [
+    return prove_quiet(_to_histories(concerned), answered_at)
+
+
+def _to_histories(reads: Sequence[TeamReads]) -> list[ReaderHistory[str]]:
+    return [
         ReaderHistory(
             read.source.name,
             read.observation.last_seen,
             timedelta(seconds=read.observation.longest_pause_seconds),
             [*map(CoveredSpan.from_json, read.source.covered)],
         )
-        for read in concerned
+        for read in reads
     ]
-    return prove_quiet(histories, answered_at)
+
+
+def measure_stake(stake: Stake, item: Acknowledgment, reads: Sequence[TeamReads]) -> QuietProgress:
+    """Measure how far the reads of a team prove that it has stopped to read what is at stake."""
+    concerned = _select_concerned(stake, {stake.team_id: reads})
+    is_migrating = item.response is Response.MIGRATING and item.released_at is None
+    is_seen = stake.list_read_asset_ids() <= {read.observation.asset_id for read in concerned}
+    return measure_quiet(_to_histories(concerned), item.responded_at if is_migrating and is_seen else None)
+
+
+def measure_changes(
+    stake: Stake, item: Acknowledgment, reads: Sequence[TeamReads]
+) -> Iterator[tuple[Change, QuietProgress]]:
+    """Measure the same for each change that the team is asked about, in the order of the proposal."""
+    own = {*stake.reasons.fingerprints}
+    for change in stake.breaking:
+        if change.fingerprint in own:
+            reasons = stake.reasons.without(own - {change.fingerprint})
+            part = Stake(stake.asset_id, stake.team_id, stake.breaking, reasons)
+            yield change, measure_stake(part, item, reads)
 
 
 def _select_concerned(stake: Stake, reads: Mapping[UUID, Sequence[TeamReads]]) -> list[TeamReads]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tessera_gql.cli.pull_request import find_pull_request
+from tessera_gql.cli.pull_request import find_commit, find_pull_request
 from tessera_gql.client.operations.publishing import ChangeSetRequest
 
 GITHUB = {
@@ -52,6 +52,26 @@ def test_a_job_of_gitlab_has_the_key_of_its_merge_request() -> None:
         "Drop coupon",
         "https://gitlab.example.com:8443/data/shop/-/merge_requests/12",
     )
+
+
+HEAD, MERGE = "9f3c2ab" * 5, "0a" * 20
+
+
+def test_the_commit_is_that_of_the_branch_and_not_of_a_test_merge(tmp_path: Path) -> None:
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps({"pull_request": {"number": 7, "head": {"sha": HEAD}}}))
+    github = GITHUB | {"GITHUB_SHA": MERGE, "GITHUB_EVENT_PATH": str(file)}
+    gitlab = GITLAB | {"CI_COMMIT_SHA": MERGE, "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": HEAD}
+    for environment in (github, gitlab):
+        request = find_pull_request(environment)
+        assert request is not None
+        assert request.commit == HEAD
+
+
+@pytest.mark.parametrize("name", ["GITHUB_SHA", "CI_COMMIT_SHA", "BUILDKITE_COMMIT", "GIT_COMMIT"])
+def test_other_jobs_name_their_commit(name: str) -> None:
+    assert find_commit({name: HEAD}) == HEAD
+    assert find_commit({name: "HEAD"}) is None
 
 
 @pytest.mark.parametrize("environment", [{}, {"CI_PROJECT_URL": "https://gitlab.com/a/b"}, {"GITHUB_ACTIONS": "true"}])

@@ -38,6 +38,7 @@ from tessera_gql.client.operations import (
     debts,
     deprecations,
     fields,
+    lineage,
     manifests,
     projects,
     publishing,
@@ -123,6 +124,9 @@ BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscriptio
     "get_contract": lambda: publishing.get_contract("id"),
     "export_contract": lambda: publishing.export_contract("id"),
     "retire_contract": lambda: publishing.retire_contract("id"),
+    "lineage": lambda: lineage.lineage("a.b", enums.LineageDirection.DOWNSTREAM, depth=2),
+    "lineage_start": lambda: lineage.lineage_start("a.b"),
+    "contract_diff": lambda: lineage.contract_diff("a", "b", mode=enums.CompatibilityMode.FULL),
     "impact": lambda: publishing.impact({}, asset="a.b", guarantees={}),
     "impact of a document": lambda: publishing.impact(
         publishing.Document(enums.DocumentFormat.AVRO, "{}"), asset="a.b"
@@ -228,6 +232,9 @@ TYPES = {
     "PendingAcknowledgment": "Acknowledgment",
     "ContractDocuments": "Contract",
     "Diff": "SchemaDiff",
+    "ContractDiff": "SchemaDiff",
+    "LineageAsset": "Asset",
+    "LineageDependency": "AssetDependency",
     "PublishResult": "PublishContractPayload",
     "AcknowledgeResult": "AcknowledgeProposalPayload",
     "AskedTeam": "ImpactedTeam",

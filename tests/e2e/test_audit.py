@@ -12,6 +12,7 @@ import pytest
 
 from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store import audit as store
+from tessera_gql.store import log_verifications
 from tessera_gql.store.database import Database
 from tests.e2e.forking import run_program
 from tests.e2e.server import environment
@@ -99,6 +100,41 @@ def test_the_command_names_the_changed_row_and_exits_with_one(filled: str) -> No
     assert completed.returncode == 1
     assert "broken at sequence 7: its hash does not fit" in completed.stderr
     assert "Traceback" not in completed.stderr
+
+
+def recorded(url: str) -> tuple[int, int | None]:
+    """Up to where the log is recorded as verified, and where it is broken."""
+
+    async def load() -> tuple[int, int | None]:
+        database = Database(url)
+        async with database.read() as session:
+            state = await log_verifications.load(session)
+        await database.dispose()
+        assert state is not None
+        return state.sequence, state.broken_at
+
+    return asyncio.run(load())
+
+
+def test_the_command_records_its_result_for_the_api(filled: str) -> None:
+    last = int(audit(filled, "verify").stdout.split()[-1].partition(":")[0])
+    assert recorded(filled) == (last, None)
+    change(filled, DAMAGES["one byte of a payload"])
+    assert audit(filled, "verify").returncode == 1
+    assert recorded(filled) == (6, 7)
+
+
+def test_a_role_that_may_not_write_verifies_as_well(filled: str) -> None:
+    if filled.startswith("sqlite"):
+        change(filled, "DROP TABLE log_verifications", "CREATE VIEW log_verifications AS SELECT 1 AS id")
+    else:
+        change(
+            filled, "DROP TABLE workflow.log_verifications", "CREATE VIEW workflow.log_verifications AS SELECT 1 AS id"
+        )
+    completed = audit(filled, "verify")
+    assert completed.returncode == 0
+    assert "each as it was written" in completed.stdout
+    assert "The result is not recorded for the API" in completed.stderr
 
 
 def test_a_truncated_or_rewritten_log_is_detected_by_a_noted_hash(filled: str) -> None:

@@ -76,6 +76,8 @@ def test_the_command_finds_out_the_format_of_a_log_and_says_so(tmp_path: Path) -
         log.write_text(json.dumps(rows)[:-5])
         cut = run(server, tmp_path, ADMIN, *options, code=1)
         assert "The log was cut off before its end." in cut.stdout
+
+
 class Shop:
     """A server with an asset of the team shop, and a principal without a team that has read its column `note`."""
 

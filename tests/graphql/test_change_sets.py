@@ -65,6 +65,30 @@ async def test_a_pull_request_asks_and_the_merge_releases(world: World, ask: Ask
     assert released["proposal"]["changeSet"]["status"] == "PUBLISHED"
 
 
+COMMIT = "9f3c2ab" * 5
+
+
+async def test_a_change_set_has_the_commit_that_was_proposed_last(world: World, ask: Ask) -> None:
+    await world.published(consumers=1)
+    show = "query ($by: ChangeSetRef!) { changeSet(by: $by) { commit } }"
+    for commit, expected in ((COMMIT.upper(), COMMIT), (None, COMMIT), ("0a" * 20, "0a" * 20)):
+        asked = await publish(ask, without("note"), intent="ASK", changeSet={"key": KEY, "commit": commit})
+        assert asked["errors"] == []
+        assert (await ask(show, by={"key": KEY}))["changeSet"]["commit"] == expected
+    payloads = {event.kind: event.payload for event in await world.events()}
+    assert payloads["CHANGE_SET_OPENED"]["commit"] == COMMIT
+    assert payloads["CHANGE_SET_UPDATED"]["changes"]["commit"] == {"before": COMMIT, "after": "0a" * 20}
+
+
+@pytest.mark.parametrize("commit", ["main", "9f3c2", "9f3c2ab; rm", "f" * 65])
+async def test_what_is_no_commit_is_refused(commit: str, world: World, ask: Ask) -> None:
+    await world.published(consumers=1)
+    refused = await publish(ask, without("note"), intent="ASK", changeSet={"key": KEY, "commit": commit})
+    [error] = refused["errors"]
+    assert error["code"] == "INVALID"
+    assert error["message"].startswith("`commit` must be the id of a commit, 7 to 64 hexadecimal digits")
+
+
 async def test_an_ask_about_compatible_terms_opens_no_proposal(world: World, ask: Ask) -> None:
     await world.published(consumers=1)
     payload = await publish(ask, adding("channel"), intent="ASK")

@@ -14,6 +14,7 @@ from tessera_gql.policy.visibility import (
     Audience,
     Visibility,
     audience_of_field,
+    describe_actor,
     format_key_actor,
     redact_actor,
     redact_event,
@@ -107,3 +108,19 @@ def test_connections_edges_and_payloads_follow_what_they_hold() -> None:
     assert audience_of_field("AssetConnection", "nodes") is Audience.READERS
     with pytest.raises(KeyError):
         audience_of_field("Tomorrow", "id")
+
+
+@pytest.mark.parametrize(
+    ("actor", "name"),
+    [
+        (format_key_actor("ci orders (nightly)", "tsr_Qm7K"), "ci orders (nightly)"),
+        (redact_actor(format_key_actor("ci orders", "tsr_Qm7K")), "an API key"),
+        ("oidc:mira@example.com", "mira@example.com"),
+        ("clock", "Tessera"),
+        ("admin", "an administrator"),
+        ("webhook V2ViaG9vaw", "a webhook"),
+        ("tessera git", "tessera git"),
+    ],
+)
+def test_an_actor_is_described_for_people(actor: str, name: str) -> None:
+    assert describe_actor(actor) == name

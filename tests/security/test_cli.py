@@ -46,6 +46,8 @@ REMOTE: dict[str, Sequence[str]] = {
     "inbox": (),
     "ack": (ASSET, "APPROVED"),
     "debts": (),
+    "lineage": (ASSET,),
+    "contract diff": (ASSET,),
     "search": ("orders",),
     "acknowledge-debt": ("RGVidDo=",),
     "proposals": (),

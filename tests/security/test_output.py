@@ -33,7 +33,7 @@ from tests.security.hostile_data import ASSET, CUSTOMERS, HOSTILE, MARKER, OWNER
 
 pytestmark = pytest.mark.long
 
-FORMATS = {"json", "markdown", "github", "junit", "odcs", "json-schema", "source"}
+FORMATS = {"mermaid", "svg", "json", "markdown", "github", "junit", "odcs", "json-schema", "source"}
 ODD_FILE = "x'; touch pwned #\x1b[2J\n::error::x.db"
 
 STEPS: dict[tuple[str, ...], tuple[str, Sequence[str], set[int]]] = {
@@ -65,6 +65,8 @@ STEPS: dict[tuple[str, ...], tuple[str, Sequence[str], set[int]]] = {
     ("proposal",): ("proposal", (ASSET,), {0}),
     ("comment",): ("proposal", (ASSET, MARKER, "-t", MARKER), {0}),
     ("inbox",): ("proposal", ("-t", MARKER), {0}),
+    ("lineage",): ("reader", (ASSET,), {0}),
+    ("contract", "diff"): ("reader", (ASSET,), {0, 1, 2}),
     ("search",): ("reader", (MARKER,), {0}),
     ("debts",): ("peace", ("-t", MARKER), {0}),
     ("acknowledge-debt",): ("", (HOSTILE,), {2}),

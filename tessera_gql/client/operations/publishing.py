@@ -45,14 +45,18 @@ SchemaDef: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class ChangeSetRequest:
-    """A change set by its natural key, such as `github.com/org/repo#4711`, with the title and URL that it gets."""
+    """A change set by its natural key, such as `github.com/org/repo#4711`, with the title, URL and commit that it gets.
+
+    `commit` is the id of the Git commit that is proposed.
+    """
 
     key: str
     title: str | None = None
     url: str | None = None
+    commit: str | None = None
 
     def to_input(self) -> JsonObject:
-        return build_variables(key=self.key, title=self.title, url=self.url)
+        return build_variables(key=self.key, title=self.title, url=self.url, commit=self.commit)
 
 
 def build_change_set_input(change_set: ChangeSetRequest | str | None) -> JsonObject | None:

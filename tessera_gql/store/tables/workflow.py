@@ -86,6 +86,7 @@ class ChangeSet(Base, table=True):
     key: str = column(Text)
     title: str | None = column(Text, nullable=True)
     url: str | None = column(Text, nullable=True)
+    commit: str | None = column(Text, nullable=True)
     status: enums.ChangeSetStatus = column(enum_column_type(enums.ChangeSetStatus))
     opened_by: UUID | None = foreign_key("core.teams.id", nullable=True, index=True)
     project_id: UUID | None = foreign_key("core.projects.id", nullable=True, index=True)
@@ -346,6 +347,23 @@ class WebhookDelivery(Base, table=True):
     since: datetime = time_column()  # start of the attempts, which end a day later
     due_at: datetime = time_column()
     created_at: datetime = time_column()
+
+
+class LogVerification(Base, table=True):
+    """How far the event log was verified last; one row. Up to `sequence`, whose hash is `hash`, each hash fits.
+
+    From `broken_at` on it doesn't, for the reason `fault`.
+    """
+
+    __tablename__ = "log_verifications"
+    __table_args__ = (sa.CheckConstraint("id = 1", name="single"), {"schema": "workflow"})
+
+    id: int = Field(sa_column=sa.Column(sa.Integer, primary_key=True, autoincrement=False))
+    sequence: int = column(SEQUENCE_TYPE)
+    hash: str = column(Text)
+    verified_at: datetime = time_column()
+    broken_at: int | None = column(SEQUENCE_TYPE, nullable=True)
+    fault: str | None = column(Text, nullable=True)
 
 
 class IdempotencyKey(Base, table=True):

@@ -267,7 +267,9 @@ class _Comparison:
                 teams = self._find_teams(answered, own_lineage, compatible)
                 affected.append((teams, table.asset_id, await self._fit_proposal(answered)))
         affected = await self._exclude_proven(affected)
-        missing = await load_missing_coverage(self.session, [table for table, _, _ in affected if not table.affected.asked])
+        missing = await load_missing_coverage(
+            self.session, [table for table, _, _ in affected if not table.affected.asked]
+        )
         for table, asset, fit in affected:
             covered = replace(table, missing_coverage=missing.get(table.fqn, ()))
             plan.tables[table.fqn] = await self._decide(covered, asset, fit, own_lineage.readers.get(asset, ()))
