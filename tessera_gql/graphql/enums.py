@@ -21,7 +21,6 @@ from tessera_gql.policy.enums import (
     DeprecationOrigin,
     Evidence,
     Intent,
-    ObligationKind,
     OnSilence,
     Outcome,
     ProposalKind,
@@ -391,11 +390,4 @@ describe_enum(
     WEBHOOK_DELETED="A webhook was deleted.",
     WEBHOOK_REDELIVERED="A delivery was sent to a webhook once more.",
     WEBHOOK_DELIVERY_FAILED="A delivery to a webhook was given up after a day of attempts.",
-)
-describe_enum(
-    ObligationKind,
-    "The kind of what a team owes.",
-    ANSWER="An open proposal awaits its answer.",
-    MIGRATION="It has promised to migrate, and that is not proven.",
-    DEBT="A publish left something undone for it, or it is registered for a field that is not there.",
 )
