@@ -1,7 +1,7 @@
 """Enums of the GraphQL schema, each value with its description."""
 
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import strawberry
 
@@ -21,6 +21,7 @@ from tessera_gql.policy.enums import (
     DeprecationOrigin,
     Evidence,
     Intent,
+    ObligationKind,
     OnSilence,
     Outcome,
     ProposalKind,
@@ -30,7 +31,6 @@ from tessera_gql.policy.enums import (
     ResourceType,
     Response,
 )
-from tessera_gql.policy.visibility import ALL_EVENT_KINDS
 from tessera_gql.store.lineage import Direction
 
 
@@ -40,12 +40,6 @@ def describe_enum(enum: type[Enum], description: str, *, name: str | None = None
     definition: Any = enum.__strawberry_definition__  # type: ignore[attr-defined] # set by the line above
     for value in definition.values:
         value.description = values[value.name]
-
-
-if TYPE_CHECKING:
-    EventKind: TypeAlias = StrEnum
-else:  # made from the event classes, which type checkers can't follow
-    EventKind = StrEnum("EventKind", [(kind, kind) for kind in ALL_EVENT_KINDS])
 
 
 class OrderDirection(StrEnum):
@@ -319,75 +313,9 @@ describe_enum(
     FORCED="The contract was published by force although the change is breaking.",
 )
 describe_enum(
-    EventKind,
-    "The kind of an event.",
-    TEAM_CREATED="A team was created.",
-    TEAM_UPDATED="A team was renamed or its metadata changed.",
-    TEAM_ARCHIVED="A team was archived.",
-    TEAM_UNARCHIVED="An archived team was restored.",
-    PROJECT_CREATED="A project was created, with the owners and schemas that its keys may sync.",
-    PROJECT_UPDATED="The name, the owners or the schemas of a project changed.",
-    ASSET_CREATED="An asset was created.",
-    ASSET_UPDATED="The owner, description or another attribute of an asset changed.",
-    ASSET_RENAMED="An asset got another fully qualified name.",
-    ASSET_ARCHIVED="An asset was archived.",
-    ASSET_UNARCHIVED="An archived asset was restored.",
-    COMPATIBILITY_MODE_CHANGED="The compatibility mode of an asset's contracts changed.",
-    DEPENDENCY_ADDED="An asset got a dependency on another one.",
-    DEPENDENCY_REMOVED="An asset lost a dependency on another one.",
-    CONTRACT_PUBLISHED="A contract became active, by force or not.",
-    CONTRACT_UPDATED="The metadata of a contract changed.",
-    CONTRACT_RETIRED="A contract was retired.",
-    DEPRECATION_DECLARED="A field or an asset was deprecated: it goes away at the sunset.",
-    DOWNSTREAM_DEPRECATION_DECLARED="A team was informed that what it reads is made from something deprecated.",
-    DEPRECATION_UPDATED="The sunset or the replacement of a deprecation changed.",
-    DEPRECATION_ENDED="A deprecation no longer holds, because it was withdrawn or carried out.",
-    DEPRECATION_REMINDER="The readers of what is deprecated were reminded of the sunset.",
-    REGISTRATION_CREATED="A team registered as a consumer of an asset.",
-    DEBT_RECORDED="A publish left something undone for a team: it was not asked, or reads a field that is not there.",
-    DEBT_SETTLED="Debts of a team ended: it acknowledged them, corrected its registration, or a field came back.",
-    REGISTRATION_UPDATED="A team changed what it reads of an asset, or its purpose.",
-    REGISTRATION_ENDED="A team is no longer a consumer of an asset.",
-    PROPOSAL_OPENED="A breaking change was proposed.",
-    PROPOSAL_UPDATED="The producer changed an option or the expiry of a proposal.",
-    PROPOSAL_REBASED="A proposal is compared with a newer contract now; it names the breaking changes that this added.",
-    ACKNOWLEDGMENT_REQUESTED="A team was asked to acknowledge a proposal.",
-    CHANGE_SET_ACKNOWLEDGMENT_REQUESTED="A team was asked about proposals of a change set, once for all of them.",
-    CHANGE_SET_ANSWERS_CARRIED="Earlier answers of a team hold for proposals of a change set.",
-    CHANGE_SET_REMINDER_SENT="A team was reminded of what it has not answered in a change set.",
-    ANSWER_CARRIED="An earlier answer of a team to the same changes holds for another proposal.",
-    CHANGE_SET_SILENCE_COUNTED="A team did not answer in time in a change set, and the policy of the asks was applied.",
-    CHANGE_SET_ASKS_ESCALATED="Asks of a change set without an answer went to the escalation team as well.",
-    CHANGE_SET_MIGRATIONS_OVERDUE="The deadline of a team's migrations in a change set passed without proof.",
-    SILENCE_COUNTED="A team did not answer in time, and the policy of the ask was applied.",
-    ACKNOWLEDGMENT_ESCALATED="An ask without an answer went to the escalation team as well.",
-    MIGRATION_OVERDUE="The deadline of a migration passed without proof that the team has migrated.",
-    PROPOSAL_EXTENDED="A proposal stays open for longer.",
-    PROPOSAL_HELD="A proposal waits for coverage, or for other coverage than before.",
-    PROPOSAL_HOLD_ENDED="A proposal no longer waits for coverage.",
-    ASK_POLICY_CHANGED="An administrator set the policy of the asks about assets of a tier.",
-    COMMENT_ADDED="A team commented on a proposal.",
-    REOPENING_LIMITED="A sync registered again a team that has reopened an approved proposal once: it is not asked.",
-    ACKNOWLEDGMENT_RELEASED="A team no longer reads what a proposal breaks, so it is no longer asked.",
-    PROPOSAL_ANSWERED="A team acknowledged a proposal.",
-    PROPOSAL_STATUS_CHANGED="The status of a proposal changed.",
-    PROPOSAL_STALE="An approved proposal breaks more than was approved, so it must be proposed again.",
-    CHANGE_SET_OPENED="A change set was opened, or opened again.",
-    CHANGE_SET_UPDATED="The title or the URL of a change set changed.",
-    CHANGE_SET_WITHDRAWN="A change set was withdrawn with its open proposals.",
-    CHANGE_SET_PUBLISHED="The last open proposal of a change set was published.",
-    MANIFEST_SYNCED="A dbt manifest was synced.",
-    USAGE_SOURCE_CREATED="A usage source was created.",
-    USAGE_IMPORTED="Reads were imported from a usage source.",
-    READS_OBSERVED="Reads of principals that belong to teams were stored.",
-    PRINCIPAL_MAPPED="Principals that match a pattern belong to a team now.",
-    PRINCIPAL_UNMAPPED="The rule of a pattern of principals was removed.",
-    API_KEY_CREATED="An API key was created.",
-    API_KEY_REVOKED="An API key was revoked.",
-    REMINDER_SENT="Teams were reminded of an ask whose answer is due soon.",
-    WEBHOOK_CREATED="A webhook was created.",
-    WEBHOOK_UPDATED="A webhook was changed.",
-    WEBHOOK_DELETED="A webhook was deleted.",
-    WEBHOOK_REDELIVERED="A delivery was sent to a webhook once more.",
-    WEBHOOK_DELIVERY_FAILED="A delivery to a webhook was given up after a day of attempts.",
+    ObligationKind,
+    "The kind of what a team owes.",
+    ANSWER="An open proposal awaits its answer.",
+    MIGRATION="It has promised to migrate, and that is not proven.",
+    DEBT="A publish left something undone for it, or it is registered for a field that is not there.",
 )

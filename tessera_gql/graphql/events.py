@@ -13,7 +13,7 @@ from strawberry import UNSET
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.connections import Connection, connection_field, define_listing, parse_page_request
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.enums import EventKind
+from tessera_gql.graphql.event_kinds import EventKind
 from tessera_gql.graphql.filters import (
     DateTimeFilter,
     EnumFilter,

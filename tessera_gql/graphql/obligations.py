@@ -7,21 +7,12 @@ import strawberry
 
 from tessera_gql.graphql.connections import Connection
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.enums import describe_enum
 from tessera_gql.graphql.ids import RowBacked
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.type_registry import computed_field
 from tessera_gql.policy.ask_policy import AskPolicy, describe_silence
 from tessera_gql.policy.enums import ObligationKind
-
-describe_enum(
-    ObligationKind,
-    "The kind of what a team owes.",
-    ANSWER="An open proposal awaits its answer.",
-    MIGRATION="It has promised to migrate, and that is not proven.",
-    DEBT="A publish left something undone for it, or it is registered for a field that is not there.",
-)
 
 
 @from_row()

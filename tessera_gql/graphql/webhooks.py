@@ -10,7 +10,8 @@ from strawberry import UNSET
 
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.graphql.connections import Connection, connection, define_listing
-from tessera_gql.graphql.enums import EventKind, describe_enum
+from tessera_gql.graphql.enums import describe_enum
+from tessera_gql.graphql.event_kinds import EventKind
 from tessera_gql.graphql.filters import (
     DateTimeFilter,
     EnumFilter,

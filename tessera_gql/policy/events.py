@@ -4,7 +4,8 @@ Audit log, webhooks and subscriptions are made from them. `audience_team_ids` ar
 are notified. All fields outside the envelope (`audience_team_ids`, `asset_id`, `proposal_id`) form the payload, so a
 new field is sent to all receivers; `policy.global_ids.PAYLOAD_TYPES` needs the type of a new id. `changes` of an update
 holds the values before and after. A new kind also needs its row in `policy.visibility.EVENT_AUDIENCES` (without one,
-only administrators and its audience teams would see it, which a test refuses) and a description in `graphql/enums.py`;
+only administrators and its audience teams would see it, which a test refuses) and a description in
+`graphql/event_kinds.py`;
 CONTRIBUTING.md has the recipe.
 """
 

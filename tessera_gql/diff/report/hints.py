@@ -140,12 +140,12 @@ def _keep_changed_columns(assessment: Assessment, old: object, new: object, edit
 
 def _keep_columns(schema: object, names: AbstractSet[str | None]) -> object:
     keywords = cast("Keywords", schema)
-    kept: dict[str, object] = {**keywords}
+    reduced: dict[str, object] = {**keywords}
     properties = cast("Keywords", keywords["properties"])
-    kept["properties"] = {name: properties[name] for name in properties.keys() & names}
+    reduced["properties"] = {name: properties[name] for name in properties.keys() & names}
     if "required" in keywords:
-        kept["required"] = [name for name in cast("list[str]", keywords["required"]) if name in names]
-    return kept
+        reduced["required"] = [name for name in cast("list[str]", keywords["required"]) if name in names]
+    return reduced
 
 
 def _apply(edit: Edit, new: object) -> object:
