@@ -42,8 +42,8 @@ COUNT = 20_000
 TEAMS = 200
 RARE = 1_000
 """One in so many rows has the rare values."""
-MAX_SHARE = 0.2
-"""The share of the rows of a list that a page may read on PostgreSQL."""
+MAX_SHARE = 0.5
+"""The share of the rows of a list that a page may read on PostgreSQL, which may follow an order to fill a page."""
 MAX_STEPS = 60_000
 """Steps of SQLite's virtual machine for a page; to read 20,000 rows takes at least five steps for each."""
 LISTINGS = (
