@@ -329,17 +329,17 @@ def test_a_table_that_asks_nobody_says_on_what_that_rests() -> None:
 
 
 def test_a_held_table_waits_with_what_is_missing_in_every_format() -> None:
-    held = result(HELD)
-    assert held.exit_code(FailOn.CONSUMERS) is ExitCode.WAITING
-    assert list(gate_report.render_text(held))[:3] == [
+    verdict = result(HELD)
+    assert verdict.exit_code(FailOn.CONSUMERS) is ExitCode.WAITING
+    assert list(gate_report.render_text(verdict))[:3] == [
         f"{FQN} waits for coverage, because nobody is asked, as 2.0.0",
         "  breaks   total was removed.",
         f"  held     {MISSING['message']}",
     ]
-    markdown = "\n".join(gate_report.render_markdown(held))
+    markdown = "\n".join(gate_report.render_markdown(verdict))
     assert "observed reads don't cover enough" in markdown
     assert f"held: {MISSING['message']}" in markdown
-    (model,) = gate_report.render_json(held)["models"]
+    (model,) = gate_report.render_json(verdict)["models"]
     assert (model["missingCoverage"], model["coverage"]) == ([MISSING], UNCOVERED["text"])
-    assert "::error" in "\n".join(gate_report.render_github(held))
-    assert ET.fromstring(gate_report.render_junit(held)).get("failures") == "1"
+    assert "::error" in "\n".join(gate_report.render_github(verdict))
+    assert ET.fromstring(gate_report.render_junit(verdict)).get("failures") == "1"

@@ -82,8 +82,8 @@ async def read_by_nobody_known(world: World, clock: FixedClock) -> None:
 
 async def check_coverage(ask: Ask) -> None:
     """The coverage of the asset names the reader without a team, and the fields that nobody reads."""
-    known = (await ask(COVERAGE, asset={"fqn": FQN}, since="2026-01-02T12:00:00Z"))["asset"]
-    assert known["coverage"] == {
+    reply = (await ask(COVERAGE, asset={"fqn": FQN}, since="2026-01-02T12:00:00Z"))["asset"]
+    assert reply["coverage"] == {
         "registered": 0,
         "observed": 0,
         "unmapped": 1,
@@ -106,9 +106,9 @@ async def check_coverage(ask: Ask) -> None:
             }
         ],
     }
-    assert [item["path"] for item in known["unusedFields"]["nodes"]] == ["order_id", "customer_id", "total"]
-    assert (known["unusedFields"]["totalCount"], known["unusedFields"]["isComplete"]) == (3, True)
-    assert {item["path"]: item["lastReadAt"] for item in known["fields"]["nodes"]} == {
+    assert [item["path"] for item in reply["unusedFields"]["nodes"]] == ["order_id", "customer_id", "total"]
+    assert (reply["unusedFields"]["totalCount"], reply["unusedFields"]["isComplete"]) == (3, True)
+    assert {item["path"]: item["lastReadAt"] for item in reply["fields"]["nodes"]} == {
         "total": None,
         "note": "2026-02-05T12:00:00Z",
     }
@@ -119,9 +119,9 @@ async def propose(ask: Ask) -> str:
     impact = (await ask(IMPACT, asset={"fqn": FQN}, schema=without("note")))["impact"]
     assert (impact["outcome"], impact["missingCoverage"]) == ("PROPOSED", [{"kind": "UNMAPPED_PRINCIPAL"}])
     assert impact["coverage"]["unmapped"] == 1
-    held = await run(ask, PUBLISH, asset={"fqn": FQN}, schema=without("note"), publishedBy={"name": "producers"})
-    proposal = held["proposal"]
-    assert (held["outcome"], proposal["status"], proposal["coverage"]["unmapped"]) == ("PROPOSED", "PENDING", 1)
+    payload = await run(ask, PUBLISH, asset={"fqn": FQN}, schema=without("note"), publishedBy={"name": "producers"})
+    proposal = payload["proposal"]
+    assert (payload["outcome"], proposal["status"], proposal["coverage"]["unmapped"]) == ("PROPOSED", "PENDING", 1)
     (missing,) = proposal["hold"]["missing"]
     assert (missing["kind"], missing["principal"]) == ("UNMAPPED_PRINCIPAL", {"name": "svc_finance_daily"})
     assert "svc_finance_daily has no team and read it on 2026-02-05" in proposal["hold"]["text"]

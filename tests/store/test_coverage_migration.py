@@ -25,16 +25,16 @@ async def test_policies_and_proposals_are_kept_and_demand_nothing(bare_world: Wo
     world = bare_world
     asset = await world.published()
     await demand(world, 30)
-    held = (await world.publish(asset, without("note"))).proposal
-    assert held is not None
-    assert held.hold is not None
+    proposal = (await world.publish(asset, without("note"))).proposal
+    assert proposal is not None
+    assert proposal.hold is not None
     await world.database.dispose()
     await migration.downgrade(world.database.url, RELEASE_BEFORE)
     await migration.upgrade(world.database.url)
     async with world.database.read() as session:
         policies = await ask_policies.load(session)
     assert policies[AssetTier.NORMAL].require_coverage_days is None
-    row = await world.proposal(held.id)
+    row = await world.proposal(proposal.id)
     assert (row.status, row.hold, row.required_coverage_days) == (ProposalStatus.PENDING, None, None)
-    assert (row.breaking_changes, row.expires_at) == (held.breaking_changes, held.expires_at)
-    assert (await world.apply_time(held)).proposal.status is ProposalStatus.APPROVED
+    assert (row.breaking_changes, row.expires_at) == (proposal.breaking_changes, proposal.expires_at)
+    assert (await world.apply_time(proposal)).proposal.status is ProposalStatus.APPROVED

@@ -10,12 +10,13 @@ from tessera_gql.errors import Conflict, Forbidden, Invalid
 from tessera_gql.notifications import deadlines
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.policy.coverage import CoverageGapKind
-from tessera_gql.policy.enums import AssetTier, Intent, Outcome, ProposalStatus, Response
+from tessera_gql.policy.enums import AssetTier, ContractStatus, Intent, Outcome, ProposalStatus, Response
 from tessera_gql.store.assets import AssetRef
-from tessera_gql.store.tables import Asset, Proposal, Team
+from tessera_gql.store.tables import Asset, Contract, Proposal, Team
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import assets as asset_commands
 from tessera_gql.workflows import proposals as proposal_commands
+from tessera_gql.workflows.archiving import archive_asset
 from tessera_gql.workflows.ask_policies import set_policy
 from tessera_gql.workflows.assets import AssetDetails
 from tessera_gql.workflows.coverage_holds import CoverageWaiver, list_missing
@@ -386,3 +387,23 @@ async def test_several_workers_let_a_proposal_go_once(world: World, clock: Fixed
     await cover(world, clock, 1)
     await asyncio.gather(*(work(world) for _ in range(3)))
     assert await kinds(world) == [HELD, ENDED, CHANGED, CHANGED]
+
+
+async def test_a_contract_is_not_retired_and_an_asset_not_archived_past_the_demand(
+    world: World, clock: FixedClock
+) -> None:
+    asset = await observed(world, clock, 20)
+    await demand(world)
+    (contract,) = await world.rows(Contract)
+    with pytest.raises(Conflict, match=r"demands observed reads.*of 30 days only 20 are covered.*proposeRetirement"):
+        await world.retire(contract)
+
+    async def archive() -> Asset:
+        async with world.database.write() as session:
+            return await archive_asset(session, ANONYMOUS, AssetRef(id=asset.id))
+
+    with pytest.raises(Conflict, match="its policy demands coverage that is missing"):
+        await archive()
+    await cover(world, clock, 10)
+    assert (await archive()).archived_at is not None
+    assert (await world.retire(contract)).status is ContractStatus.RETIRED

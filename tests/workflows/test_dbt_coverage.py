@@ -78,17 +78,17 @@ async def test_a_sync_publishes_at_once_what_is_covered(world: World, clock: Fix
 
 @pytest.mark.parametrize("options", [{}, {"retire_removed": True}])
 async def test_a_table_that_is_gone_is_held_too(world: World, clock: FixedClock, options: dict[str, Any]) -> None:
-    other = team_table("refunds", "shop", "id")
+    refunds = team_table("refunds", "shop", "id")
     await synced(world, clock, 20)
-    await run_sync(world, manifest(WIDE, other))
-    assert states(await plan(world, manifest(other)))["orders"] == "HELD"
-    report = await run_sync(world, manifest(other), **options)
+    await run_sync(world, manifest(WIDE, refunds))
+    assert states(await plan(world, manifest(refunds)))["orders"] == "HELD"
+    report = await run_sync(world, manifest(refunds), **options)
     (removal,) = report.removed
     assert (removal.retired, removal.proposal_id is not None) == (False, bool(options))
     if options:
         await cover(world, clock, 10)
         await work(world)
-        (removal,) = (await run_sync(world, manifest(other), **options)).removed
+        (removal,) = (await run_sync(world, manifest(refunds), **options)).removed
         assert removal.retired
 
 

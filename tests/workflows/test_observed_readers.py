@@ -17,7 +17,7 @@ from tests.world import World, without
 HOUR = timedelta(hours=1)
 
 
-async def seen(world: World, *paths: str, name: str = "bob") -> Principal:
+async def observe_reader(world: World, *paths: str, name: str = "bob") -> Principal:
     """A principal of which a source has seen reads of these paths."""
     await usage_source(world)
     await import_log(world, log_of(*((name, path, START - HOUR) for path in paths)))
@@ -45,7 +45,7 @@ async def test_a_team_is_registered_for_what_its_principal_read(
 ) -> None:
     await world.published()
     team = await world.team("finance")
-    result = await register(world, await seen(world, *paths), team)
+    result = await register(world, await observe_reader(world, *paths), team)
     assert result.principal.team_id == team.id
     assert await registered(world) == [fields]
     (row,) = await world.rows(Registration)
@@ -57,7 +57,7 @@ async def test_a_registration_is_widened_and_never_narrowed(world: World) -> Non
     asset = await world.published()
     team = await world.team("finance")
     await world.register(asset, team, "total")
-    await register(world, await seen(world, "note"), team)
+    await register(world, await observe_reader(world, "note"), team)
     assert await registered(world) == [("total", "note")]
 
 
@@ -65,12 +65,12 @@ async def test_everything_is_wide_enough(world: World) -> None:
     asset = await world.published()
     team = await world.team("finance")
     await world.register(asset, team)
-    assert (await register(world, await seen(world, "note"), team)).registrations == []
+    assert (await register(world, await observe_reader(world, "note"), team)).registrations == []
 
 
 async def test_an_open_proposal_asks_the_team_at_once(world: World) -> None:
     asset = await world.published()
-    principal = await seen(world, "note")
+    principal = await observe_reader(world, "note")
     proposal = (await world.publish(asset, without("note"), require_explicit_publish=True)).proposal
     assert proposal is not None
     team = await world.team("finance")
@@ -81,14 +81,14 @@ async def test_an_open_proposal_asks_the_team_at_once(world: World) -> None:
 async def test_the_owner_is_not_registered_with_its_own_asset(world: World) -> None:
     asset = await world.published()
     (owner,) = [row for row in await world.rows(Team) if row.id == asset.owner_team_id]
-    result = await register(world, await seen(world, "note"), owner)
+    result = await register(world, await observe_reader(world, "note"), owner)
     assert (result.principal.team_id, result.registrations) == (owner.id, [])
 
 
 async def test_without_a_team_its_own_or_the_suggested_one_is_taken(world: World) -> None:
     await world.published()
     finance, growth = await world.team("finance"), await world.team("growth")
-    principal = await seen(world, "note", name="svc_finance")
+    principal = await observe_reader(world, "note", name="svc_finance")
     assert (await register(world, principal)).team.id == finance.id
     await map_principal(world, "svc_finance", growth)
     (principal,) = await world.rows(Principal)
@@ -98,7 +98,7 @@ async def test_without_a_team_its_own_or_the_suggested_one_is_taken(world: World
 async def test_bad_requests_say_what_to_do(world: World) -> None:
     await world.published()
     team = await world.team("finance")
-    principal = await seen(world, "note", name="b*b")
+    principal = await observe_reader(world, "note", name="b*b")
     with pytest.raises(Invalid, match="its name suggests none"):
         await register(world, principal)
     with pytest.raises(Invalid, match="a pattern of other names"):
