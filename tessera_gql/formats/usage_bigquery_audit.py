@@ -24,7 +24,7 @@ def find_payload(row: Mapping[str, object]) -> dict[str, object] | None:
 
 
 class AuditLogParser:
-    """Reads each entry once, by its `insertId`."""
+    """Reads each entry once, by its insert id."""
 
     def __init__(self, latest: datetime, seen: SeenIds) -> None:
         self._latest = latest
