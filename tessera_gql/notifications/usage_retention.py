@@ -10,6 +10,7 @@ from tessera_gql.workflows.usage_retention import (
     RetentionPlan,
     create_partitions_ahead,
     drop_partitions,
+    list_batch,
     plan_retention,
     sum_up_batch,
 )
@@ -51,8 +52,11 @@ async def apply_retention(database: Database, retention_days: int) -> None:
 async def _sum_up(database: Database, plan: RetentionPlan) -> None:
     last: UUID | None = None
     while True:
-        async with database.write("retention") as session:
-            last = await sum_up_batch(session, plan, last)
-        if last is None:
+        async with database.read() as session:
+            batch = await list_batch(session, plan, last)
+        if not batch:
             return
+        async with database.write("retention") as session:
+            await sum_up_batch(session, plan, batch)
+        last = batch[-1]
         await asyncio.sleep(PAUSE_SECONDS)

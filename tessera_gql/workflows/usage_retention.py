@@ -4,6 +4,7 @@ Observations keep what follows from the deleted days, so that first and last rea
 proves as much as before.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -35,21 +36,26 @@ async def plan_retention(session: Session, retention_days: int) -> RetentionPlan
     return RetentionPlan(before, drops_partitions=await usage_partitions.may_change(session))
 
 
-async def sum_up_batch(session: Session, plan: RetentionPlan, after: UUID | None) -> UUID | None:
-    """Sum up the old days of the next observations `after` one of them; returns the last one, None at the end.
+async def list_batch(session: Session, plan: RetentionPlan, after: UUID | None) -> list[UUID]:
+    """List the next observations `after` one of them that have old days, without a lock."""
+    return await usage_days.list_unsummed(session, plan.before, after, BATCH_OBSERVATIONS)
 
-    Where no partition is dropped, the days are deleted at once. Imports wait until the commit.
+
+async def sum_up_batch(session: Session, plan: RetentionPlan, batch: Sequence[UUID]) -> None:
+    """Sum up the old days of observations. Where no partition is dropped, the days are deleted at once.
+
+    Imports wait until the commit.
     """
     await usage.lock_all_sources(session)
-    batch = await usage_days.list_unsummed(session, plan.before, after, BATCH_OBSERVATIONS)
     await usage_days.sum_up_days(session, batch, plan.before)
     if not plan.drops_partitions:
         await usage_days.delete_summed(session, batch, plan.before)
-    return batch[-1] if batch else None
 
 
 async def drop_partitions(session: Session, plan: RetentionPlan) -> list[date]:
     """Drop the partitions before the retention, unless an import has stored a day there since it was summed up."""
+    if all(next_month(month) > plan.before for month in await usage_partitions.list_months(session)):
+        return []
     await usage.lock_all_sources(session)
     if await usage_days.list_unsummed(session, plan.before, None, 1):
         return []
