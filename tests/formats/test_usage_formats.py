@@ -202,13 +202,14 @@ def test_lines_before_the_cut_are_taken() -> None:
         (lines({"job_id": "q", "user_email": "b"}), "BIGQUERY", "None of its rows has referenced_tables"),
         (lines({"protoPayload": {"metadata": {"jobChange": {}}}}), "BIGQUERY", "none with tableDataRead"),
         ("QUERY_ID,USER_NAME\nq,b\n", "SNOWFLAKE", "It lacks the column QUERY_START_TIME"),
-        (gzip.compress(b"x"), "CSV", "without compression"),
+        (gzip.compress(b"x", mtime=0), "CSV", "without compression"),
         (f"[{json.dumps(query())} {json.dumps(query())}]", "SNOWFLAKE", "comma is missing"),
         (f"[{json.dumps(query())},\n oops, {json.dumps(query())}]", "SNOWFLAKE", "In line 2, it is no JSON"),
         (f"[{json.dumps(query())},{'[' * 100_000}{']' * 100_000}]", "SNOWFLAKE", "nested too deeply"),
         (b"[" + json.dumps(query()).encode() + b', "\xff"]', "SNOWFLAKE", "not text in UTF-8"),
         ("run,job,eventType\n", "OPENLINEAGE", "does not look|no JSON"),
     ],
+    ids=lambda value: value[:40] if isinstance(value, str) else None,
 )
 def test_a_file_that_is_no_log_of_the_format_is_refused(content: str | bytes, format_: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
