@@ -1,0 +1,2 @@
+// Small conveniences; every page works without this file.
+document.documentElement.dataset.js = "on";
