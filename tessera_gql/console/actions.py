@@ -133,9 +133,10 @@ def _read_deprecation(path: PathParams, form: Form) -> dict[str, Any]:
     sunset_at = form.get_day_end("sunset_at")
     if sunset_at is None:
         raise InvalidForm("Say on which day it goes.")
+    fields = [field for field in form.get_all("fields") if field]
     return {
         "asset": {"fqn": path["fqn"]},
-        "fields": form.get_all("fields") or None,
+        "fields": fields or None,
         "sunsetAt": sunset_at,
         "replacement": form.get_or_none("replacement"),
     }

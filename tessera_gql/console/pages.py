@@ -43,6 +43,8 @@ class Page:
     read_variables: ReadVariables
     subject: str | None = None
     """The root field without whose object there is no such page."""
+    optional: frozenset[str] = frozenset()
+    """Root fields that the page leaves out for a caller who may not read them."""
 
 
 def _read_inbox(_path: PathParams, query: QueryParams) -> dict[str, Any]:
@@ -147,7 +149,7 @@ PAGES: Mapping[str, Page] = {
         Page("lineage", "/assets/{fqn}/lineage", _read_fqn, "asset"),
         Page("what_if", "/assets/{fqn}/what-if", _read_what_if, "asset"),
         Page("teams", "/teams", _read_teams),
-        Page("team", "/teams/{id}", _read_id, "team"),
+        Page("team", "/teams/{id}", _read_id, "team", frozenset({"apiKeys", "webhooks"})),
         Page("audit", "/audit", _read_audit),
     )
 }

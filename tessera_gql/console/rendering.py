@@ -12,8 +12,24 @@ import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from tessera_gql.console import formatting
 from tessera_gql.console.documents import FOLDER
+from tessera_gql.console.formatting import (
+    collect_team_names,
+    find_due_tone,
+    find_hue,
+    find_sign,
+    format_day,
+    format_json,
+    format_relative,
+    format_term,
+    format_type,
+    format_utc,
+    make_initials,
+    mark_terms,
+    pair_hurt_teams,
+    shorten,
+    split_fqn,
+)
 from tessera_gql.console.forms import IDEMPOTENCY_FIELD, KEY_FIELD, TOKEN_FIELD, Form
 from tessera_gql.console.lineage_picture import draw_lineage
 from tessera_gql.console.pages import ASSET_TIERS, EVENT_GROUPS
@@ -29,20 +45,20 @@ ENVIRONMENT = jinja2.Environment(
     auto_reload=False,
 )
 ENVIRONMENT.filters.update(
-    utc=formatting.format_utc,
-    hue=formatting.find_hue,
-    initials=formatting.make_initials,
-    split_fqn=formatting.split_fqn,
-    shorten=formatting.shorten,
-    type_text=formatting.format_type,
-    json_text=formatting.format_json,
-    term=formatting.format_term,
-    mark_terms=formatting.mark_terms,
-    team_names=formatting.collect_team_names,
-    hurt_teams=formatting.pair_hurt_teams,
+    utc=format_utc,
+    hue=find_hue,
+    initials=make_initials,
+    split_fqn=split_fqn,
+    shorten=shorten,
+    type_text=format_type,
+    json_text=format_json,
+    term=format_term,
+    mark_terms=mark_terms,
+    team_names=collect_team_names,
+    hurt_teams=pair_hurt_teams,
 )
 ENVIRONMENT.globals.update(
-    find_sign=formatting.find_sign,
+    find_sign=find_sign,
     draw_lineage=draw_lineage,
     token_field=TOKEN_FIELD,
     key_field=KEY_FIELD,
@@ -79,10 +95,10 @@ def render(console: Console, request: Request, template: str, values: Mapping[st
         "query_with": partial(_encode_query, request),
         "query": request.query_params,
         "now": now,
-        "relative": partial(formatting.format_relative, now=now),
-        "day": partial(formatting.format_day, now=now),
+        "relative": partial(format_relative, now=now),
+        "day": partial(format_day, now=now),
         "days_from_now": lambda days: f"{now + timedelta(days=days):%Y-%m-%d}",
-        "due_tone": partial(formatting.find_due_tone, now=now),
+        "due_tone": partial(find_due_tone, now=now),
         "message": message,
         "viewer": None,
         "visitor": None,

@@ -107,14 +107,20 @@ async def _run_page(
 def _render_page(
     page: Page, console: Console, request: Request, visitor: Visitor, reply: Reply, refusal: Refusal | None
 ) -> Response:
-    if "errors" in reply:
-        raise to_page_error(reply)
+    if errors := [error for error in reply.get("errors", ()) if not _is_optional(page, error)]:
+        raise to_page_error({"errors": errors})
     data: dict[str, Any] = reply["data"]
     if page.subject is not None and data[page.subject] is None:
         raise missing_page()
     values = {"data": data, "viewer": data["viewer"], "visitor": visitor, "form_token": visitor.form_token}
     status = refusal.status if refusal else 200
     return render(console, request, page.name, {**values, "refusal": refusal}, status)
+
+
+def _is_optional(page: Page, error: Mapping[str, Any]) -> bool:
+    """Return whether an error only says that the caller may not read a part that the page can leave out."""
+    path = error.get("path") or [None]
+    return error["extensions"]["code"] == "FORBIDDEN" and path[0] in page.optional
 
 
 async def _read_own_form(console: Console, request: Request) -> Form:
@@ -138,12 +144,11 @@ async def _run_action(action: Action, console: Console, request: Request) -> Res
     try:
         values = action.read_input(request.path_params, form)
         reply = await console.run("actions", action.name, {"input": values}, visitor)
-        messages = _find_refusals(reply)
+        refusal = _find_refusal(reply, form)
     except InvalidForm as error:
-        messages, reply = [str(error)], {}
-    if messages:
+        refusal, reply = Refusal(form, [str(error)]), {}
+    if refusal is not None:
         page = PAGES[_find_page(action, form)]
-        refusal = Refusal(form, messages)
         return await _run_page(page, console, request, visitor, refusal)
     message = action.describe_result(reply["data"]["result"])[:MAX_MESSAGE_LENGTH]
     response = RedirectResponse(_find_return_path(console, request, action, form), 303, SECURITY_HEADERS)
@@ -151,14 +156,16 @@ async def _run_action(action: Action, console: Console, request: Request) -> Res
     return response
 
 
-def _find_refusals(reply: Reply) -> list[str]:
-    """Return the messages with which the API refused a mutation. Raises PageError for a failure of the server."""
+def _find_refusal(reply: Reply, form: Form) -> Refusal | None:
+    """Return why the API refused a mutation, or None. Raises PageError for a failure of the server."""
     payload = (reply.get("data") or {}).get("result")
-    if payload is not None:
-        return [error["message"] for error in payload["errors"]]
-    if not is_for_form(reply):
+    if payload is None and not is_for_form(reply):
         raise to_page_error(reply)
-    return [error["message"] for error in reply["errors"]]
+    codes = {
+        error["message"]: error["code"] if payload is not None else error["extensions"]["code"]
+        for error in (reply["errors"] if payload is None else payload["errors"])
+    }
+    return Refusal(form, [*codes], 403 if "FORBIDDEN" in codes.values() else 422) if codes else None
 
 
 def _find_page(action: Action, form: Form) -> str:
