@@ -26,7 +26,7 @@ class InvalidForm(Exception):  # noqa: N818 - a refusal
     """A value of a form can't be sent to the API. The message is for the person who typed it."""
 
 
-class Form:
+class SentForm:
     """The values of a sent form by field name."""
 
     def __init__(self, pairs: list[tuple[str, str]]) -> None:
@@ -55,7 +55,7 @@ class Form:
             raise InvalidForm(f"{text[:40]!r} is no date. Write it as in 2026-03-31.") from None
 
 
-async def read_form(request: Request, limits: Limits) -> Form:
+async def read_form(request: Request, limits: Limits) -> SentForm:
     """Read the form in the body of a request. Raises HttpError for another or a too large body."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != FORM_MEDIA_TYPE:
@@ -73,10 +73,10 @@ async def read_form(request: Request, limits: Limits) -> Form:
     return _parse_form(bytes(body))
 
 
-def _parse_form(body: bytes) -> Form:
+def _parse_form(body: bytes) -> SentForm:
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FORM_FIELDS)
     except ValueError:
         message = f"The form is not encoded in UTF-8, or has more than {MAX_FORM_FIELDS} fields. Send it from the page."
         raise HttpError(400, message) from None
-    return Form([(name, value.replace("\r\n", "\n").replace("\0", "")) for name, value in pairs])
+    return SentForm([(name, value.replace("\r\n", "\n").replace("\0", "")) for name, value in pairs])

@@ -35,7 +35,7 @@ EVENT_GROUPS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Page:
+class ConsolePage:
     """One page: the name of its document and its template, and its address below the public path."""
 
     name: str
@@ -136,20 +136,20 @@ def _parse_day(text: str | None) -> date | None:
         return None
 
 
-PAGES: Mapping[str, Page] = {
+PAGES: Mapping[str, ConsolePage] = {
     page.name: page
     for page in (
-        Page("inbox", "/", _read_inbox),
-        Page("proposal", "/proposals/{id}", _read_id, "proposal"),
-        Page("change_set", "/change-sets/{id}", _read_change_set, "changeSet"),
-        Page("catalog", "/catalog", _read_catalog),
-        Page("asset", "/assets/{fqn}", _read_asset, "asset"),
-        Page("versions", "/assets/{fqn}/versions", _read_versions, "asset"),
-        Page("readers", "/assets/{fqn}/readers", _read_fqn_page, "asset"),
-        Page("lineage", "/assets/{fqn}/lineage", _read_fqn, "asset"),
-        Page("what_if", "/assets/{fqn}/what-if", _read_what_if, "asset"),
-        Page("teams", "/teams", _read_teams),
-        Page("team", "/teams/{id}", _read_id, "team", frozenset({"apiKeys", "webhooks"})),
-        Page("audit", "/audit", _read_audit),
+        ConsolePage("inbox", "/", _read_inbox),
+        ConsolePage("proposal", "/proposals/{id}", _read_id, "proposal"),
+        ConsolePage("change_set", "/change-sets/{id}", _read_change_set, "changeSet"),
+        ConsolePage("catalog", "/catalog", _read_catalog),
+        ConsolePage("asset", "/assets/{fqn}", _read_asset, "asset"),
+        ConsolePage("versions", "/assets/{fqn}/versions", _read_versions, "asset"),
+        ConsolePage("readers", "/assets/{fqn}/readers", _read_fqn_page, "asset"),
+        ConsolePage("lineage", "/assets/{fqn}/lineage", _read_fqn, "asset"),
+        ConsolePage("what_if", "/assets/{fqn}/what-if", _read_what_if, "asset"),
+        ConsolePage("teams", "/teams", _read_teams),
+        ConsolePage("team", "/teams/{id}", _read_id, "team", frozenset({"apiKeys", "webhooks"})),
+        ConsolePage("audit", "/audit", _read_audit),
     )
 }

@@ -30,7 +30,7 @@ from tessera_gql.console.formatting import (
     shorten,
     split_fqn,
 )
-from tessera_gql.console.forms import IDEMPOTENCY_FIELD, KEY_FIELD, TOKEN_FIELD, Form
+from tessera_gql.console.forms import IDEMPOTENCY_FIELD, KEY_FIELD, TOKEN_FIELD, SentForm
 from tessera_gql.console.lineage_picture import draw_lineage
 from tessera_gql.console.pages import ASSET_TIERS, EVENT_GROUPS
 from tessera_gql.console.session import MESSAGE_COOKIE
@@ -70,10 +70,10 @@ ENVIRONMENT.globals.update(
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RefusedForm:
     """A form that was not carried out, for the page that shows it again with what was typed."""
 
-    form: Form
+    form: SentForm
     messages: list[str]
     status: int = 422
 
@@ -121,7 +121,7 @@ def request_path(console: Console, request: Request) -> str:
     return f"{path}?{request.url.query}" if request.url.query else path
 
 
-def find_page_path(console: Console, request: Request, refusal: Refusal | None) -> str:
+def find_page_path(console: Console, request: Request, refusal: RefusedForm | None) -> str:
     """Return the path of the shown page, to which its forms return, also where a refused form is shown again."""
     if refusal is None or request.method != "POST":
         return request_path(console, request)

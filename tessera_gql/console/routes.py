@@ -11,12 +11,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tessera_gql.console.actions import ACTIONS, Action
-from tessera_gql.console.forms import TOKEN_FIELD, Form, InvalidForm, read_form
+from tessera_gql.console.actions import ACTIONS, FormAction
+from tessera_gql.console.forms import TOKEN_FIELD, InvalidForm, SentForm, read_form
 from tessera_gql.console.live import create_live_route
 from tessera_gql.console.page_errors import PageError, is_for_form, missing_page, to_page_error
-from tessera_gql.console.pages import PAGES, Page
-from tessera_gql.console.rendering import Refusal, is_local_path, render, request_path
+from tessera_gql.console.pages import PAGES, ConsolePage
+from tessera_gql.console.rendering import RefusedForm, is_local_path, render, request_path
 from tessera_gql.console.session import MESSAGE_COOKIE, SESSION_COOKIE
 from tessera_gql.console.sign_in import show_sign_in, sign_in, sign_out
 from tessera_gql.console.site import SECURITY_HEADERS, Console, Visitor
@@ -90,13 +90,13 @@ def _show_error(console: Console, request: Request, error: PageError) -> Respons
     return response
 
 
-async def _show_page(page: Page, console: Console, request: Request) -> Response:
+async def _show_page(page: ConsolePage, console: Console, request: Request) -> Response:
     visitor = await console.identify(request)
     return await _run_page(page, console, request, visitor)
 
 
 async def _run_page(
-    page: Page, console: Console, request: Request, visitor: Visitor, refusal: Refusal | None = None
+    page: ConsolePage, console: Console, request: Request, visitor: Visitor, refusal: RefusedForm | None = None
 ) -> Response:
     """Run the query of a page and render its template; a refused form is shown with what was typed."""
     variables = page.read_variables(request.path_params, request.query_params)
@@ -105,7 +105,7 @@ async def _run_page(
 
 
 def _render_page(
-    page: Page, console: Console, request: Request, visitor: Visitor, reply: Reply, refusal: Refusal | None
+    page: ConsolePage, console: Console, request: Request, visitor: Visitor, reply: Reply, refusal: RefusedForm | None
 ) -> Response:
     if errors := [error for error in reply.get("errors", ()) if not _is_optional(page, error)]:
         raise to_page_error({"errors": errors})
@@ -117,13 +117,13 @@ def _render_page(
     return render(console, request, page.name, {**values, "refusal": refusal}, status)
 
 
-def _is_optional(page: Page, error: Mapping[str, Any]) -> bool:
+def _is_optional(page: ConsolePage, error: Mapping[str, Any]) -> bool:
     """Return whether an error only says that the caller may not read a part that the page can leave out."""
     path = error.get("path") or [None]
     return error["extensions"]["code"] == "FORBIDDEN" and path[0] in page.optional
 
 
-async def _read_own_form(console: Console, request: Request) -> Form:
+async def _read_own_form(console: Console, request: Request) -> SentForm:
     """Read a form that was sent from a page of the caller's session. Raises PageError for any other."""
     form = await read_form(request, console.transport.limits)
     is_foreign = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
@@ -137,7 +137,7 @@ async def _sign_out(console: Console, request: Request) -> Response:
     return sign_out(console)
 
 
-async def _run_action(action: Action, console: Console, request: Request) -> Response:
+async def _run_action(action: FormAction, console: Console, request: Request) -> Response:
     """Run the mutation of a form, then redirect to the page it came from; show a refusal on that page."""
     visitor = await console.identify(request)
     form = await _read_own_form(console, request)
@@ -146,7 +146,7 @@ async def _run_action(action: Action, console: Console, request: Request) -> Res
         reply = await console.run("actions", action.name, {"input": values}, visitor)
         refusal = _find_refusal(reply, form)
     except InvalidForm as error:
-        refusal, reply = Refusal(form, [str(error)]), {}
+        refusal, reply = RefusedForm(form, [str(error)]), {}
     if refusal is not None:
         page = PAGES[_find_page(action, form)]
         return await _run_page(page, console, request, visitor, refusal)
@@ -156,7 +156,7 @@ async def _run_action(action: Action, console: Console, request: Request) -> Res
     return response
 
 
-def _find_refusal(reply: Reply, form: Form) -> Refusal | None:
+def _find_refusal(reply: Reply, form: SentForm) -> RefusedForm | None:
     """Return why the API refused a mutation, or None. Raises PageError for a failure of the server."""
     payload = (reply.get("data") or {}).get("result")
     if payload is None and not is_for_form(reply):
@@ -165,16 +165,16 @@ def _find_refusal(reply: Reply, form: Form) -> Refusal | None:
         error["message"]: error["code"] if payload is not None else error["extensions"]["code"]
         for error in (reply["errors"] if payload is None else payload["errors"])
     }
-    return Refusal(form, [*codes], 403 if "FORBIDDEN" in codes.values() else 422) if codes else None
+    return RefusedForm(form, [*codes], 403 if "FORBIDDEN" in codes.values() else 422) if codes else None
 
 
-def _find_page(action: Action, form: Form) -> str:
+def _find_page(action: FormAction, form: SentForm) -> str:
     """Return which of its pages a form was sent from."""
     name = form.get("page")
     return name if name in action.pages else action.pages[0]
 
 
-def _find_return_path(console: Console, request: Request, action: Action, form: Form) -> str:
+def _find_return_path(console: Console, request: Request, action: FormAction, form: SentForm) -> str:
     """Return the address of the page that a form was sent from."""
     path = form.get("next")
     if is_local_path(path):
@@ -195,13 +195,13 @@ async def _ask_what_if(console: Console, request: Request) -> Response:
     page = PAGES["what_if"]
     document = {"format": form.get("format"), "text": form.get("text")}
     if not document["text"]:
-        return await _run_page(page, console, request, visitor, Refusal(form, ["Paste the schema first."]))
+        return await _run_page(page, console, request, visitor, RefusedForm(form, ["Paste the schema first."]))
     variables = page.read_variables(request.path_params, request.query_params) | {"document": document, "asks": True}
     reply = await console.run("pages", page.name, variables, visitor)
     if is_for_form(reply):
         messages = [error["message"] for error in reply["errors"]]
-        return await _run_page(page, console, request, visitor, Refusal(form, messages))
-    return _render_page(page, console, request, visitor, reply, Refusal(form, [], 200))
+        return await _run_page(page, console, request, visitor, RefusedForm(form, messages))
+    return _render_page(page, console, request, visitor, reply, RefusedForm(form, [], 200))
 
 
 async def _respond_static(console: Console, request: Request) -> Response:

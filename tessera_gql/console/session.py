@@ -22,7 +22,7 @@ MAX_COOKIE_LENGTH = 4_000
 
 
 @dataclass(frozen=True)
-class Session:
+class ConsoleSession:
     """What the cookie of a signed-in browser says. `cookie` is its text, to which the tokens of forms are bound."""
 
     reference: str
@@ -36,19 +36,19 @@ class Signer:
     def __init__(self, session_secrets: Sequence[bytes]) -> None:
         self._secrets = session_secrets
 
-    def create_session(self, reference: str, expires_at: datetime) -> Session:
+    def create_session(self, reference: str, expires_at: datetime) -> ConsoleSession:
         """Create the session of a credential, with a cookie that differs from every earlier one."""
         content = [reference, int(expires_at.timestamp()), secrets.token_hex(8)]
-        return Session(reference, expires_at, self._seal("session", orjson.dumps(content)))
+        return ConsoleSession(reference, expires_at, self._seal("session", orjson.dumps(content)))
 
-    def read_session(self, cookie: str | None, now: datetime) -> Session | None:
+    def read_session(self, cookie: str | None, now: datetime) -> ConsoleSession | None:
         """Return the session of a cookie; None if it is missing, forged or has ended."""
         content = self._unseal("session", cookie or "")
         if content is None:
             return None
         reference, seconds, _number = orjson.loads(content)
         expires_at = datetime.fromtimestamp(seconds, UTC)
-        return Session(reference, expires_at, cookie or "") if now < expires_at else None
+        return ConsoleSession(reference, expires_at, cookie or "") if now < expires_at else None
 
     def create_form_token(self, binding: str) -> str:
         """Create the token of the forms of a session, or of another cookie."""

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from tessera_gql.config import Settings
 from tessera_gql.console.documents import DocumentKind, load_document
-from tessera_gql.console.session import SESSION_COOKIE, SIGN_IN_COOKIE, Session, Signer
+from tessera_gql.console.session import SESSION_COOKIE, SIGN_IN_COOKIE, ConsoleSession, Signer
 from tessera_gql.server.documents import PrepareResult
 from tessera_gql.server.limits import Limits
 from tessera_gql.server.operations import Reply, run_operation
@@ -41,7 +41,7 @@ class Visitor:
     """The caller of one request, with its session; without one the server is open or nobody has signed in."""
 
     identity: Identity
-    session: Session | None
+    session: ConsoleSession | None
     form_token: str
 
 

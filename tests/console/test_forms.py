@@ -52,8 +52,8 @@ async def test_one_answer_is_given_to_a_whole_change_set(shop: Shop) -> None:
     assert "finance promised to migrate: Gross totals, 2 tables." in after.text
     assert "Promised by finance" in after.text
     for proposal in shop.proposals:
-        (given,) = [a for a in await shop.world.acknowledgments(proposal) if a.consumer_team_id == shop.finance.id]
-        assert given.response == Response.MIGRATING
+        (answered,) = [a for a in await shop.world.acknowledgments(proposal) if a.consumer_team_id == shop.finance.id]
+        assert answered.response == Response.MIGRATING
 
 
 async def test_a_table_that_is_not_included_keeps_waiting(shop: Shop) -> None:
@@ -64,7 +64,7 @@ async def test_a_table_that_is_not_included_keeps_waiting(shop: Shop) -> None:
         f"{shop.change_set_path()}/answer",
         response="APPROVED",
         listed=listed,
-        include=listed[:1],
+        included=listed[:1],
     )
     assert "finance approved: Gross totals, 1 table." in after.text
     (left,) = [a for a in await shop.world.acknowledgments(shop.proposals[1]) if a.consumer_team_id == shop.finance.id]
@@ -110,12 +110,12 @@ async def test_the_second_of_two_people_is_told_of_the_first_answer(shop: Shop) 
     first, second = await shop.signed_in(shop.finance), await shop.signed_in(shop.finance)
     page = await second.get(shop.proposal_path(shop.alone))
     await first.send(await first.get("/"), answer_path(shop), response="BLOCKED", notes="Not yet.")
-    told = await second.send(page, answer_path(shop), response="APPROVED")
-    assert told.status == 422
-    assert "changed" in told.text
-    assert "Not yet." in told.text
+    refused = await second.send(page, answer_path(shop), response="APPROVED")
+    assert refused.status == 422
+    assert "changed" in refused.text
+    assert "Not yet." in refused.text
     assert await status(shop) == ProposalStatus.REJECTED
-    assert (await second.send(told, answer_path(shop), response="APPROVED")).status == 200
+    assert (await second.send(refused, answer_path(shop), response="APPROVED")).status == 200
     assert await status(shop) == ProposalStatus.APPROVED
 
 
@@ -133,9 +133,9 @@ async def test_an_answer_to_a_proposal_that_has_ended_is_told_so(shop: Shop) -> 
     browser = await shop.signed_in(shop.finance)
     page = await browser.get(shop.proposal_path(shop.alone))
     await shop.world.withdraw(shop.alone)
-    told = await browser.send(page, answer_path(shop), response="APPROVED")
-    assert told.status == 422
-    assert "This proposal has ended: withdrawn." in told.text
+    refused = await browser.send(page, answer_path(shop), response="APPROVED")
+    assert refused.status == 422
+    assert "This proposal has ended: withdrawn." in refused.text
 
 
 async def test_the_owner_comments_extends_publishes_and_withdraws(shop: Shop) -> None:
@@ -190,7 +190,7 @@ async def test_the_owner_deprecates_a_column(shop: Shop) -> None:
     after = await browser.send(
         page, "/assets/marts.items/deprecate", fields="note", sunset_at="2026-06-01", replacement="remark"
     )
-    assert "note is deprecated. Its readers are told." in after.text
+    assert "note is deprecated. Its readers are refused." in after.text
     assert "Use remark." in after.text
 
 
