@@ -32,6 +32,11 @@ def format_day(value: str | datetime, now: datetime) -> str:
     return text if moment.year == now.astimezone(UTC).year else f"{text} {moment.year}"
 
 
+def format_coming_day(now: datetime, days: int) -> str:
+    """Format the day that comes after a number of days, as a field for a date takes it."""
+    return f"{now + timedelta(days=days):%Y-%m-%d}"
+
+
 def format_relative(value: str | datetime, now: datetime) -> str:
     """Format the distance of a time from now: `in 9 days`, `2 h ago`."""
     distance = parse_time(value) - now

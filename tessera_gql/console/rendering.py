@@ -3,9 +3,8 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import jinja2
@@ -18,6 +17,7 @@ from tessera_gql.console.formatting import (
     find_due_tone,
     find_hue,
     find_sign,
+    format_coming_day,
     format_day,
     format_json,
     format_relative,
@@ -44,7 +44,8 @@ ENVIRONMENT = jinja2.Environment(
     lstrip_blocks=True,
     auto_reload=False,
 )
-ENVIRONMENT.filters.update(
+FILTERS = cast("dict[str, Any]", ENVIRONMENT.filters)
+FILTERS.update(
     utc=format_utc,
     hue=find_hue,
     initials=make_initials,
@@ -57,7 +58,8 @@ ENVIRONMENT.filters.update(
     team_names=collect_team_names,
     hurt_teams=pair_hurt_teams,
 )
-ENVIRONMENT.globals.update(
+GLOBALS = cast("dict[str, Any]", ENVIRONMENT.globals)
+GLOBALS.update(
     find_sign=find_sign,
     draw_lineage=draw_lineage,
     token_field=TOKEN_FIELD,
@@ -97,7 +99,7 @@ def render(console: Console, request: Request, template: str, values: Mapping[st
         "now": now,
         "relative": partial(format_relative, now=now),
         "day": partial(format_day, now=now),
-        "days_from_now": lambda days: f"{now + timedelta(days=days):%Y-%m-%d}",
+        "days_from_now": partial(format_coming_day, now),
         "due_tone": partial(find_due_tone, now=now),
         "message": message,
         "viewer": None,

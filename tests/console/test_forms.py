@@ -1,5 +1,6 @@
 """Forms: what they do, who may send them, and what a page shows of a refused one."""
 
+import itertools
 import re
 from typing import Any
 
@@ -11,7 +12,27 @@ from tessera_gql.policy.access import Scope
 from tessera_gql.policy.enums import ProposalStatus, Response
 from tessera_gql.policy.global_ids import encode_global_id
 from tests.conftest import FixedClock
-from tests.console.conftest import Browser, Page, Shop
+from tests.console.conftest import Page, Shop
+
+URLENCODED = "application/x-www-form-urlencoded"
+REFUSED = (
+    ({"response": "BLOCKED", "notes": ""}, "notes"),
+    ({"response": "MIGRATING", "migration_deadline": "soon"}, "is no date. Write it as in 2026-03-31."),
+    ({"response": "MIGRATING", "migration_deadline": ""}, "deadline"),
+    ({"response": "PERHAPS"}, "Choose an answer: approve, migrate or block."),
+    ({"response": "APPROVED", "team": "nonsense"}, ""),
+)
+"""Answers that can't be given, with a part of the reason."""
+BROKEN = (
+    (b"{}", "application/json", 415),
+    (b"--x", "multipart/form-data; boundary=x", 415),
+    (b"a=" + b"x" * 3_000_000, URLENCODED, 413),
+    (b"&".join(b"a=1" for _ in range(2_000)), URLENCODED, 400),
+    (b"a=%ff", URLENCODED, 400),
+    (b"\xff", URLENCODED, 400),
+    (b"", URLENCODED, 403),
+)
+"""Bodies that are no form of a page, with their statuses."""
 
 
 def answer_path(shop: Shop) -> str:
@@ -47,7 +68,7 @@ async def test_one_answer_is_given_to_a_whole_change_set(shop: Shop) -> None:
     listed = re.findall(r'name="listed" value="([^"]*)"', page.text)
     assert len(listed) == 2
     after = await browser.send(
-        page, path, response="MIGRATING", migration_deadline="2026-03-01", listed=listed, include=listed
+        page, path, response="MIGRATING", migration_deadline="2026-03-01", listed=listed, included=listed
     )
     assert "finance promised to migrate: Gross totals, 2 tables." in after.text
     assert "Promised by finance" in after.text
@@ -71,20 +92,10 @@ async def test_a_table_that_is_not_included_keeps_waiting(shop: Shop) -> None:
     assert left.response is None
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"response": "BLOCKED", "notes": ""}, "notes"),
-        ({"response": "MIGRATING", "migration_deadline": "soon"}, "is no date. Write it as in 2026-03-31."),
-        ({"response": "MIGRATING", "migration_deadline": ""}, "deadline"),
-        ({"response": "PERHAPS"}, "Choose an answer: approve, migrate or block."),
-        ({"response": "APPROVED", "team": "nonsense"}, ""),
-    ],
-)
-async def test_a_refused_answer_is_shown_with_what_was_typed(shop: Shop, values: dict[str, str], message: str) -> None:
+async def test_a_refused_answer_is_shown_with_what_was_typed(shop: Shop) -> None:
     browser = await shop.signed_in(shop.finance)
-    typed = {"notes": "typed <b>text</b>", **values}
-    for path in (shop.proposal_path(shop.alone), "/"):
+    for (values, message), path in itertools.product(REFUSED, (shop.proposal_path(shop.alone), "/")):
+        typed = {"notes": "typed <b>text</b>", **values}
         page = await browser.send(await browser.get(path), answer_path(shop), **typed)
         assert page.status == 422
         assert message in page.text
@@ -93,9 +104,6 @@ async def test_a_refused_answer_is_shown_with_what_was_typed(shop: Shop, values:
             assert re.search(rf'value="{values["response"]}" [^>]*checked', page.text)
         if "notes" not in values:
             assert "typed &lt;b&gt;text&lt;/b&gt;</textarea>" in page.text
-        assert (
-            page.fields(answer_path(shop))["next"] == path.replace("%3D", "=") or page.fields(answer_path(shop))["next"]
-        )
     assert await status(shop) == ProposalStatus.PENDING
 
 
@@ -190,7 +198,7 @@ async def test_the_owner_deprecates_a_column(shop: Shop) -> None:
     after = await browser.send(
         page, "/assets/marts.items/deprecate", fields="note", sunset_at="2026-06-01", replacement="remark"
     )
-    assert "note is deprecated. Its readers are refused." in after.text
+    assert "note is deprecated. Its readers are told." in after.text
     assert "Use remark." in after.text
 
 
@@ -275,23 +283,9 @@ async def test_another_team_can_not_answer(shop: Shop) -> None:
     assert await status(shop) == ProposalStatus.PENDING
 
 
-@pytest.mark.parametrize(
-    ("content", "media_type", "status_code"),
-    [
-        (b"{}", "application/json", 415),
-        (b"--x", "multipart/form-data; boundary=x", 415),
-        (b"a=" + b"x" * 3_000_000, "application/x-www-form-urlencoded", 413),
-        (b"&".join(b"a=1" for _ in range(2_000)), "application/x-www-form-urlencoded", 400),
-        (b"a=%ff", "application/x-www-form-urlencoded", 400),
-        (b"\xff", "application/x-www-form-urlencoded", 400),
-        (b"", "application/x-www-form-urlencoded", 403),
-    ],
-)
-async def test_a_broken_body_has_a_page_that_says_so(
-    shop: Shop, content: bytes, media_type: str, status_code: int
-) -> None:
-    browser: Browser = await shop.signed_in(shop.finance)
-    for path in (answer_path(shop), "/assets/marts.orders/what-if"):
+async def test_a_broken_body_has_a_page_that_says_so(shop: Shop) -> None:
+    browser = await shop.signed_in(shop.finance)
+    for (content, media_type, status_code), path in itertools.product(BROKEN, (answer_path(shop), "/sign-out")):
         answer = await browser.client.post(path, content=content, headers={"Content-Type": media_type})
         assert answer.status_code == status_code
         assert "Traceback" not in answer.text

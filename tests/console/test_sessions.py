@@ -47,11 +47,11 @@ async def test_an_administrator_signs_in_with_the_admin_key(shop: Shop) -> None:
     assert (await browser.sign_in(ADMIN_KEY)).heading == "All teams owe 2 answers"
 
 
-@pytest.mark.parametrize("token", ["tsr_wrong", "", "no key", "a.b.c", "tsr_" + "x" * 20_000])
-async def test_every_wrong_key_gets_the_same_answer(shop: Shop, token: str) -> None:
-    page = await shop.browser().sign_in(token)
-    assert page.status == 401
-    assert "This key isn&#39;t valid here, or no longer." in page.text
+async def test_every_wrong_key_gets_the_same_answer(shop: Shop) -> None:
+    for token in ("tsr_wrong", "", "no key", "a.b.c", "tsr_" + "x" * 20_000):
+        page = await shop.browser().sign_in(token)
+        assert page.status == 401
+        assert "This key isn&#39;t valid here, or no longer." in page.text
 
 
 async def test_a_revoked_key_gets_the_same_answer_as_a_wrong_one(shop: Shop) -> None:
