@@ -34,7 +34,7 @@ $(DEVELOPER): $(SERVER) requirements-dev.lock
 	@$(PIP) install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
 
-serve: $(SERVER) ## run the server on SQLite with GraphiQL in the browser
+serve: $(SERVER) ## run the server on SQLite with the console in the browser
 	@$(BIN)/tessera serve --open
 
 demo: $(SERVER) ## run the server with a small shop in it: teams, contracts, an open proposal

@@ -19,8 +19,9 @@ from starlette.routing import BaseRoute, Route
 from tessera_gql import upload_process
 from tessera_gql.auth import Authenticator, Identity, InvalidCredential, TokenIssuer
 from tessera_gql.compute import Pool
-from tessera_gql.config import Profile, Settings, secret_texts
+from tessera_gql.config import Settings, secret_texts
 from tessera_gql.config.telemetry import Switch
+from tessera_gql.console import Console, create_console, create_console_routes
 from tessera_gql.errors import Unavailable
 from tessera_gql.executor import core_schema
 from tessera_gql.graphql.context import Context, Resources, open_context
@@ -39,6 +40,7 @@ from tessera_gql.server.http import Transport, Unauthenticated, close_streams, c
 from tessera_gql.server.limits import Limits
 from tessera_gql.server.multipart import PREFLIGHT_HEADERS
 from tessera_gql.server.operations import run_operation
+from tessera_gql.server.public_path import PublicPath
 from tessera_gql.server.rate_limit import Rate, RateLimiter
 from tessera_gql.server.same_origin import SameOrigin
 from tessera_gql.server.upload_worker.pool import WorkerPool
@@ -164,7 +166,7 @@ def _create_transport(
         open_operation_context=open_operation_context,
         observe_operation=telemetry.operation_observer,
         limits=Limits(**settings.limits),
-        profile=_get_profile(settings),
+        profile=settings.effective_profile,
         executor=settings.executor,
         to_graphql_error=to_graphql_error,
         should_retry=_has_read_replica,
@@ -177,10 +179,6 @@ def _create_transport(
         execute_in_worker=upload_workers.run,
         get_upload_account=get_upload_account,
     )
-
-
-def _get_profile(settings: Settings) -> Profile:
-    return Profile.OPEN if settings.has_open_profile else Profile.LOCKED
 
 
 def _has_read_replica(context: Context) -> bool:
@@ -199,7 +197,7 @@ def _create_upload_workers(settings: Settings, database: Database) -> WorkerPool
         settings.database_url,
         settings.database_options,
         limits,
-        _get_profile(settings),
+        settings.effective_profile,
         LogOptions(settings.log_level, is_json=settings.logs_json, secrets=secret_texts(settings)),
         settings.git_sync_path,
         settings.compute_seconds,
@@ -300,18 +298,39 @@ def create_app(components: Components) -> Starlette:
         await components.telemetry.close()
         await components.database.dispose()
 
-    readiness = health.ReadinessCheck(components.database, relay, components.transport)
-    all_routes: list[BaseRoute] = [
-        *create_routes(components.transport),
+    routes = _create_routes(components, metrics_endpoint)
+    request_log = Middleware(RequestLogMiddleware, on_request_end=components.telemetry.record_request)
+    return Starlette(routes=routes, lifespan=lifespan, middleware=[request_log, *_create_middleware(settings)])
+
+
+def _create_routes(components: Components, metrics_endpoint: MetricsEndpoint | None) -> list[BaseRoute]:
+    settings, transport = components.settings, components.transport
+    readiness = health.ReadinessCheck(components.database, components.event_relay, transport)
+    routes: list[BaseRoute] = [
+        *create_routes(transport),
         Route("/healthz", health.report_alive),
         Route("/readyz", readiness.respond),
     ]
     if metrics_endpoint is not None:
-        all_routes.append(Route("/metrics", metrics_endpoint.respond))
+        routes.append(Route("/metrics", metrics_endpoint.respond))
+    if settings.console is Switch.ON:
+        routes += create_console_routes(_create_console(components))
     if settings.has_open_profile:
-        all_routes += create_page_routes()
-    request_log = Middleware(RequestLogMiddleware, on_request_end=components.telemetry.record_request)
-    return Starlette(routes=all_routes, lifespan=lifespan, middleware=[request_log, *_create_middleware(settings)])
+        routes += create_page_routes()
+    return routes
+
+
+def _create_console(components: Components) -> Console:
+    authenticator = components.authenticator
+
+    async def identify_session(reference: str) -> Identity:
+        try:
+            return await authenticator.identify_session(reference)
+        except InvalidCredential as error:
+            raise Unauthenticated(str(error)) from None
+
+    callbacks = identify_session, authenticator.create_session_reference, components.database.clock
+    return create_console(components.settings, components.transport, *callbacks)
 
 
 def _create_metrics_endpoint(components: Components) -> MetricsEndpoint | None:
@@ -372,6 +391,8 @@ async def _watch_revocations(authenticator: Authenticator, event_relay: EventRel
 
 def _create_middleware(settings: Settings) -> list[Middleware]:
     middleware: list[Middleware] = []
+    if settings.public_path:
+        middleware.append(Middleware(PublicPath, path=settings.public_path))
     if not settings.needs_keys:
         middleware.append(Middleware(SameOrigin, allowed=tuple(settings.cors_origins)))
     if settings.cors_origins:

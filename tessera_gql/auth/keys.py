@@ -31,6 +31,9 @@ CACHE_SECONDS = 5.0
 FLUSH_SECONDS = 60.0
 """Interval at which the times of last use are written."""
 
+KEY_REFERENCE = "key:"
+"""Begins the reference of a session whose credential is a stored key; its id follows."""
+
 log = logging.getLogger(__name__)
 
 MISSING_KEY = "This server needs a key. Send the header `Authorization: Bearer KEY`."
@@ -91,7 +94,10 @@ class Authenticator:
         digest = keys.hash_token(token)
         if self._admin is not None and hmac.compare_digest(digest, self._admin[0]):
             return self._admin[1]
-        identity = await self._verify_cached(digest, self._choose_verifier(token, digest))
+        return self._admit(await self._verify_cached(digest, self._choose_verifier(token, digest)))
+
+    def _admit(self, identity: Identity) -> Identity:
+        """Refuse an expired credential, and note the use of a key."""
         now = self._database.clock()
         if identity.expires_at is not None and identity.expires_at <= now:
             raise InvalidCredential(
@@ -100,6 +106,31 @@ class Authenticator:
         if identity.actor.key_id is not None:
             self._last_used[identity.actor.key_id] = now
         return identity
+
+    def create_session_reference(self, identity: Identity) -> str | None:
+        """Name a credential for a session, without its token; None for a token of an issuer, which is not stored."""
+        if identity.actor.key_id is not None:
+            return f"{KEY_REFERENCE}{identity.actor.key_id}"
+        if self._admin is not None and identity is self._admin[1]:
+            return self._admin_reference(self._admin[0])
+        return None
+
+    async def identify_session(self, reference: str) -> Identity:
+        """Authenticate a session by the reference of its credential, which may have ended since. Raises as `identify`.
+
+        The caller must have verified that the reference is its own.
+        """
+        if self._open_identity is not None:
+            return self._open_identity
+        if self._admin is not None and hmac.compare_digest(reference, self._admin_reference(self._admin[0])):
+            return self._admin[1]
+        key_id = _parse_key_reference(reference)
+        return self._admit(await self._verify_cached(reference, lambda: self._verify_key_id(key_id)))
+
+    @staticmethod
+    def _admin_reference(digest: str) -> str:
+        """Another ADMIN_KEY has another reference, so that its sessions end with it."""
+        return f"admin:{keys.hash_token(digest)[:32]}"
 
     def _choose_verifier(self, token: str, digest: str) -> Callable[[], Awaitable[Identity]]:
         if token.startswith(API_KEY_MARKER):
@@ -138,6 +169,19 @@ class Authenticator:
             project = await _load_project(session, key)
         if key is None or not hmac.compare_digest(key.token_hash, digest):
             raise InvalidCredential(UNKNOWN_KEY)
+        return self._create_identity(key, project)
+
+    async def _verify_key_id(self, key_id: UUID) -> Identity:
+        """Look up an API key by its id. Raises InvalidCredential."""
+        async with self._database.read() as session:
+            key = await keys.find_by_id(session, key_id)
+            project = await _load_project(session, key)
+        if key is None:
+            raise InvalidCredential(UNKNOWN_KEY)
+        return self._create_identity(key, project)
+
+    def _create_identity(self, key: ApiKey, project: ProjectScope | None) -> Identity:
+        """Create the identity of a stored key. Raises InvalidCredential if it was revoked or has no scope."""
         if key.revoked_at is not None or key.id in self._revoked:
             raise InvalidCredential("This key was revoked. Ask your team for a new one.")
         actor = create_actor(key, project)
@@ -221,6 +265,14 @@ def create_actor(key: ApiKey, project: ProjectScope | None) -> Actor:
     """Create the actor of a key. Its name includes the key's prefix, to tell keys of the same name apart in logs."""
     scopes = frozenset(Scope(scope) for scope in key.scopes)
     return Actor(format_key_actor(key.name, key.prefix), key.team_id, scopes, key.id, project, key.usage_source_id)
+
+
+def _parse_key_reference(reference: str) -> UUID:
+    """Return the id of a key from the reference of a session. Raises InvalidCredential."""
+    try:
+        return UUID(reference.removeprefix(KEY_REFERENCE))
+    except ValueError:
+        raise InvalidCredential(UNKNOWN_KEY) from None
 
 
 def _parse_bearer(authorization: str | None) -> str:

@@ -16,6 +16,7 @@ from tessera_gql.cli.startup import lock_sqlite_file, prepare_database
 from tessera_gql.cli.supervisor import Supervisor
 from tessera_gql.cli.terminal import fail, is_terminal, print_document, print_line, print_note
 from tessera_gql.config import Settings
+from tessera_gql.config.telemetry import Switch
 from tessera_gql.graphql.schema import print_sdl
 from tessera_gql.store.engine import sqlite_path
 from tessera_gql.telemetry.metrics import shared_metrics_folder
@@ -27,7 +28,7 @@ FIRST_QUERY = "{ assets(first: 5) { nodes { fqn owner { name } currentContract {
 def serve(
     demo: bool = typer.Option(False, "--demo", help="Serve demo data, by default in a separate database."),
     workers: int | None = typer.Option(None, "--workers", help="Number of server processes; overrides WORKERS."),
-    open_browser: bool = typer.Option(False, "--open", help="Open GraphiQL in the browser."),
+    open_browser: bool = typer.Option(False, "--open", help="Open the console in the browser."),
 ) -> None:
     """Run the server. Settings come from the environment; the default is SQLite on 127.0.0.1:8000."""
     if demo and "DATABASE_URL" not in os.environ:
@@ -44,8 +45,8 @@ def serve(
     host, port = listener.getsockname()[:2]
     url = f"http://{'localhost' if settings.has_open_profile else host}:{port}"
     _print_banner(url, settings, demo=demo)
-    if open_browser and settings.has_open_profile and _has_browser():
-        webbrowser.open(f"{url}/graphiql")
+    if open_browser and (page := _find_first_page(settings)) is not None and _has_browser():
+        webbrowser.open(f"{url}{page}")
     if settings.workers == 1:
         raise typer.Exit(run(settings, listener))
     run_process = partial(run, settings, listener)
@@ -74,10 +75,19 @@ def _bind_socket(settings: Settings) -> socket.socket:
     return listener
 
 
+def _find_first_page(settings: Settings) -> str | None:
+    """Return the page that a browser opens first: the console, or GraphiQL; None if there is neither."""
+    if settings.console is Switch.ON:
+        return "/"
+    return "/graphiql" if settings.has_open_profile else None
+
+
 def _print_banner(url: str, settings: Settings, *, demo: bool) -> None:
     database = sqlite_path(settings.database_url) or "PostgreSQL"
     print_note("")
     print_note(("Tessera GQL", "bold"), " serves ", (f"{url}/graphql", "bold"), f" from {database}")
+    if settings.console is Switch.ON:
+        print_note(f"Console:  {settings.public_url or url}/")
     if settings.has_open_profile:
         access = "with a key" if settings.needs_keys else "open: no keys, this machine only"
         print_note(f"GraphiQL: {url}/graphiql   ", (f"({access})", "dim"))

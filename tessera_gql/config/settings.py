@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
+from tessera_gql.config.console import ConsoleSettings
 from tessera_gql.config.fields import setting
 from tessera_gql.config.limits import LimitSettings
 from tessera_gql.config.rate_limits import RateLimitSettings
@@ -51,7 +52,7 @@ class InvalidSettings(Exception):  # noqa: N818 - a refusal
     """The environment is invalid; the message lists every mistake on its own line."""
 
 
-class Settings(ServerSettings, TelemetrySettings, RateLimitSettings, LimitSettings):
+class Settings(ServerSettings, TelemetrySettings, ConsoleSettings, RateLimitSettings, LimitSettings):
     """All settings, named as the environment variables in lower case."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
@@ -160,11 +161,20 @@ class Settings(ServerSettings, TelemetrySettings, RateLimitSettings, LimitSettin
         return replace(super().database_options, secrets_keys=keys, requires_secrets_key=self.needs_keys)
 
     @property
+    def session_secrets(self) -> tuple[bytes, ...]:
+        """The secrets that sign sessions of the console: the first signs, and each is accepted."""
+        return self.derive_session_secrets(self.secrets_key)
+
+    @property
     def has_open_profile(self) -> bool:
         """Whether GraphiQL, introspection and GET requests are enabled."""
         if self.profile is not None:
             return self.profile is Profile.OPEN
         return not self.needs_keys
+
+    @property
+    def effective_profile(self) -> Profile:
+        return Profile.OPEN if self.has_open_profile else Profile.LOCKED
 
 
 def load() -> Settings:

@@ -25,6 +25,10 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+find_by_id = RowQuery(ApiKey, "id").find
+"""Find a key by its id, also a revoked or expired one."""
+
+
 async def list_by_prefix(session: Session, prefix: str) -> list[ApiKey]:
     """Load the keys with this prefix that are not revoked; a prefix almost always belongs to one key."""
     statement = select(TABLE).where(TABLE.c.prefix == prefix, TABLE.c.revoked_at.is_(None)).order_by(TABLE.c.created_at)

@@ -242,7 +242,7 @@ def test_tracing_can_not_be_requested(server: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/graphiql", "/playground", "/altair", "/voyager", "/console", "/static/graphiql.html"]
+    "path", ["/graphiql", "/playground", "/altair", "/voyager", "/console", "/static/graphiql.html"]
 )
 def test_no_ide_is_exposed(server: Running, path: str) -> None:
     answer = httpx.get(f"{server.url}{path}", headers={**KEY, "Accept": "text/html"})

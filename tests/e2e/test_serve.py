@@ -35,10 +35,16 @@ def test_graphiql_is_served_without_any_foreign_address(tmp_path: Path) -> None:
         assert "://" not in page.text
         for script in ("react.production.min.js", "graphiql.min.js", "graphiql.js"):
             assert httpx.get(f"{server.url}/static/graphiql/{script}").status_code == 200
-        for path in ("/static/graphiql.html", "/static/graphiql/graphiql.js", "/"):
+        for path in ("/static/graphiql.html", "/static/graphiql/graphiql.js"):
             answer = httpx.get(f"{server.url}{path}")
             for name in ("content-security-policy", "x-content-type-options", "referrer-policy"):
                 assert answer.headers[name] == page.headers[name]
+
+
+def test_without_the_console_the_first_page_is_graphiql(tmp_path: Path) -> None:
+    with serving(tmp_path, CONSOLE="off") as server:
+        assert httpx.get(f"{server.url}/").headers["location"] == "/graphiql"
+        assert "Console:" not in server.log.read_text()
 
 
 def test_the_demo_shop_has_a_proposal_that_waits(tmp_path: Path) -> None:

@@ -26,7 +26,6 @@ EXTERNAL_NAMES = {
     "check_schema": "a method of jsonschema",
     "expression_is_true": "a test of the package dbt_utils",
     "include": "a directive of GraphQL",
-    "Origin": "a header of HTTP",
     "Relationship": "a function of SQLModel",
     "_int4": "a type of PostgreSQL",
     "minRows": "a label of a guarantee",

@@ -52,7 +52,7 @@ subscription Alerts {
 }
 `;
 
-const endpoint = new URL("/graphql", window.location.href);
+const endpoint = new URL("graphql", window.location.href);
 const socket = new URL(endpoint);
 socket.protocol = endpoint.protocol === "https:" ? "wss:" : "ws:";
 

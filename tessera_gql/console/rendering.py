@@ -1,0 +1,148 @@
+"""Render the templates of the console; every value is escaped."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import jinja2
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from tessera_gql.console.documents import FOLDER
+from tessera_gql.console.formatting import (
+    collect_team_names,
+    find_due_tone,
+    find_hue,
+    find_sign,
+    format_coming_day,
+    format_day,
+    format_json,
+    format_relative,
+    format_term,
+    format_type,
+    format_utc,
+    make_initials,
+    mark_terms,
+    pair_hurt_teams,
+    shorten,
+    split_fqn,
+)
+from tessera_gql.console.forms import IDEMPOTENCY_FIELD, KEY_FIELD, TOKEN_FIELD, SentForm
+from tessera_gql.console.lineage_picture import draw_lineage
+from tessera_gql.console.pages import ASSET_TIERS, EVENT_GROUPS
+from tessera_gql.console.session import MESSAGE_COOKIE
+from tessera_gql.console.site import SECURITY_HEADERS, Console
+
+ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(FOLDER / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+)
+FILTERS = cast("dict[str, Any]", ENVIRONMENT.filters)
+FILTERS.update(
+    utc=format_utc,
+    hue=find_hue,
+    initials=make_initials,
+    split_fqn=split_fqn,
+    shorten=shorten,
+    type_text=format_type,
+    json_text=format_json,
+    term=format_term,
+    mark_terms=mark_terms,
+    team_names=collect_team_names,
+    hurt_teams=pair_hurt_teams,
+)
+GLOBALS = cast("dict[str, Any]", ENVIRONMENT.globals)
+GLOBALS.update(
+    find_sign=find_sign,
+    draw_lineage=draw_lineage,
+    token_field=TOKEN_FIELD,
+    key_field=KEY_FIELD,
+    idempotency_field=IDEMPOTENCY_FIELD,
+    create_idempotency_key=partial(secrets.token_urlsafe, 12),
+    event_groups=[*EVENT_GROUPS],
+    asset_tiers=ASSET_TIERS,
+)
+
+
+@dataclass(frozen=True)
+class RefusedForm:
+    """A form that was not carried out, for the page that shows it again with what was typed."""
+
+    form: SentForm
+    messages: list[str]
+    status: int = 422
+
+    @property
+    def key(self) -> str:
+        """The key of the form among those of its page."""
+        return self.form.get(KEY_FIELD)
+
+
+def render(console: Console, request: Request, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
+    """Render a page, with the message that an earlier form left for it."""
+    now, refusal = console.clock(), values.get("refusal")
+    message = console.signer.unseal_message(request.cookies.get(MESSAGE_COOKIE, ""))
+    context = {
+        "console": console,
+        "link": console.link,
+        "static": console.static_link,
+        "page_path": find_page_path(console, request, refusal),
+        "query_with": partial(_encode_query, request),
+        "query": request.query_params,
+        "now": now,
+        "relative": partial(format_relative, now=now),
+        "day": partial(format_day, now=now),
+        "days_from_now": partial(format_coming_day, now),
+        "due_tone": partial(find_due_tone, now=now),
+        "message": message,
+        "viewer": None,
+        "visitor": None,
+        "form_token": "",
+        "refusal": refusal,
+        **values,
+    }
+    text = ENVIRONMENT.get_template(f"{template}.html").render(context)
+    response = HTMLResponse(text, status, SECURITY_HEADERS)
+    if message is not None:
+        console.delete_cookie(response, MESSAGE_COOKIE)
+    return response
+
+
+def request_path(console: Console, request: Request) -> str:
+    """Return the path and query of a request as a person's browser has them, without the public path."""
+    path = request.url.path
+    if console.public_path and path.startswith(f"{console.public_path}/"):
+        path = path[len(console.public_path) :]
+    return f"{path}?{request.url.query}" if request.url.query else path
+
+
+def find_page_path(console: Console, request: Request, refusal: RefusedForm | None) -> str:
+    """Return the path of the shown page, to which its forms return, also where a refused form is shown again."""
+    if refusal is None or request.method != "POST":
+        return request_path(console, request)
+    path = refusal.form.get("next")
+    return path if is_local_path(path) else "/"
+
+
+def _encode_query(request: Request, changes: Mapping[str, str]) -> str:
+    """Encode the query of the page with changed parameters."""
+    return urlencode({**request.query_params, **changes})
+
+
+def is_local_path(path: str) -> bool:
+    """Return whether a path leads to this server only, so that a redirect to it is safe."""
+    return (
+        path.startswith("/")
+        and not path.startswith("//")
+        and "\\" not in path
+        and path.isprintable()
+        and path.isascii()
+        and len(path) <= 2_000
+    )
