@@ -44,7 +44,7 @@ ENVIRONMENT = jinja2.Environment(
     lstrip_blocks=True,
     auto_reload=False,
 )
-FILTERS = cast("dict[str, Any]", ENVIRONMENT.filters)
+FILTERS: dict[str, Any] = ENVIRONMENT.filters
 FILTERS.update(
     utc=format_utc,
     hue=find_hue,
