@@ -87,6 +87,8 @@ def format_type(value: Any) -> str:
         required = value.get("required")
         presence = "" if required is None else ", always there" if required else ", may be missing"
         return shorten(f"{value['type']}{presence}")
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return shorten(", ".join(value))
     return shorten(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 

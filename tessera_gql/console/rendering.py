@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlencode
 
 import jinja2
@@ -58,7 +58,7 @@ FILTERS.update(
     team_names=collect_team_names,
     hurt_teams=pair_hurt_teams,
 )
-GLOBALS = cast("dict[str, Any]", ENVIRONMENT.globals)
+GLOBALS: dict[str, Any] = ENVIRONMENT.globals
 GLOBALS.update(
     find_sign=find_sign,
     draw_lineage=draw_lineage,
