@@ -10,7 +10,7 @@ revision = "0017"
 down_revision = "0016"
 branch_labels = None
 depends_on = None
-works_with = "0010"
+works_with = "0013"
 
 
 def is_sqlite() -> bool:

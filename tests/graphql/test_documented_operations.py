@@ -46,7 +46,7 @@ COSTS = {
     "UpdateAssetMutation": 11,
     "Asset2Query": 5,
     "AddDependencyMutation": 14,
-    "PublishContract3Mutation": 40,
+    "PublishContract3Mutation": 38,
     "Register2Mutation": 14,
     "UpdateRegistrationMutation": 13,
     "DiffSchemasQuery": 0,

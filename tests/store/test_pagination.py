@@ -11,6 +11,7 @@ import pytest
 
 from tessera_gql.errors import Invalid
 from tessera_gql.policy.enums import RegistrationStatus
+from tessera_gql.policy.validation import uniqueness_key
 from tessera_gql.policy.visibility import UNRESTRICTED
 from tessera_gql.store import pagination
 from tessera_gql.store.conditions import Condition
@@ -29,7 +30,7 @@ NAMES = ["b", "a", "É", "é2", "A_1", "a%1", "z\\", "10", "9"]
 async def teams(database: Database, names: Sequence[str] = NAMES) -> None:
     """Create teams, two at each time, so that ids break ties."""
     rows = [
-        Team(id=new_id(), name=name, name_key=name.casefold() + str(number), meta={}, row_version=1,
+        Team(id=new_id(), name=name, name_key=uniqueness_key(name), meta={}, row_version=1,
              created_at=START + timedelta(seconds=number // 2))
         for number, name in enumerate(names)
     ]  # fmt: skip

@@ -250,9 +250,10 @@ class Walk:
             rows = [registration for registration in live if registration.asset_id == asset.id]
             unknown = {debt.team_id for debt in open_debts if debt.asset_id == asset.id and debt.kind is UNKNOWN}
             readers = [(row.consumer_team_id, None if row.consumer_team_id in unknown else row.fields) for row in rows]
+            forced = {debt.team_id for debt in open_debts if debt.asset_id == asset.id and debt.kind is DebtKind.FORCED}
             for proposal in waiting:
                 own = [item for item in acknowledgments if item.proposal_id == proposal.id]
-                self.check_open(proposal, owners[asset.id], readers, own)
+                self.check_open(proposal, owners[asset.id], readers, forced, own)
             if not waiting:
                 assert all(registration.status is RegistrationStatus.ACTIVE for registration in rows)
         for change_set in await self.world.rows(ChangeSet):
@@ -282,8 +283,10 @@ class Walk:
         row: Proposal,
         owner: UUID,
         readers: list[tuple[UUID, list[str] | None]],
+        forced: set[UUID],
         acknowledgments: list[Acknowledgment],
     ) -> None:
+        """Check that exactly the readers are asked; `forced` are teams whose open debts may make them readers of more."""
         breaking = [Change.from_json(change) for change in row.breaking_changes]
         hurt: dict[UUID, set[str]] = {}
         for team, fields in readers:
@@ -291,9 +294,9 @@ class Walk:
             if reasons and team != owner:
                 hurt.setdefault(team, set()).update(reasons)
         asked = [acknowledgment for acknowledgment in acknowledgments if acknowledgment.released_at is None]
-        assert {
-            acknowledgment.consumer_team_id: set(acknowledgment.change_fingerprints) for acknowledgment in asked
-        } == hurt
+        fingerprints = {item.consumer_team_id: set(item.change_fingerprints) for item in asked}
+        assert all(fingerprints.get(team, set()) >= hurt[team] for team in hurt)
+        assert {team for team in fingerprints if fingerprints[team] != hurt.get(team)} <= forced - {owner}
         responses = [item.response for item in asked]
         status = ProposalStatus.PENDING
         if Response.BLOCKED in responses:
