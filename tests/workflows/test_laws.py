@@ -286,7 +286,7 @@ class Walk:
         forced: set[UUID],
         acknowledgments: list[Acknowledgment],
     ) -> None:
-        """Check that exactly the readers are asked; `forced` are teams whose open debts may make them readers of more."""
+        """Check that exactly the readers are asked; open debts may make the `forced` teams readers of more."""
         breaking = [Change.from_json(change) for change in row.breaking_changes]
         hurt: dict[UUID, set[str]] = {}
         for team, fields in readers:
