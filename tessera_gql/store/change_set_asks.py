@@ -39,6 +39,8 @@ class AskRow:
     url: str | None
     response: Response | None
     carried_from: UUID | None
+    responded_at: datetime | None
+    asked_at: datetime
     due_at: datetime
     remind_at: datetime | None
     policy: dict[str, object]
@@ -47,7 +49,7 @@ class AskRow:
 async def _lock_rows(session: Session, *conditions: ColumnElement[bool]) -> list[AskRow]:
     names = ("id", "consumer_team_id", "escalated_to", "proposal_id", "response", "carried_from")
     columns = [
-        *(COLUMNS[name] for name in (*names, "due_at", "remind_at", "policy")),
+        *(COLUMNS[name] for name in (*names, "responded_at", "asked_at", "due_at", "remind_at", "policy")),
         *(PROPOSALS.c.asset_id, PROPOSALS.c.change_set_id, ASSETS.c.fqn),
         *(CHANGE_SETS.c.key, CHANGE_SETS.c.title, CHANGE_SETS.c.url),
     ]
@@ -63,13 +65,16 @@ async def _lock_rows(session: Session, *conditions: ColumnElement[bool]) -> list
     return [*await session.rows(statement)]
 
 
-async def lock_unnotified(session: Session, acknowledgment_ids: Sequence[UUID]) -> list[AskRow]:
+async def lock_unnotified(
+    session: Session, acknowledgment_ids: Sequence[UUID], carried_ids: Collection[UUID] = ()
+) -> list[AskRow]:
     """Lock and load those of the acknowledgments whose team was not notified yet, by team and due date.
 
     A request without an answer needs no notification once its proposal has ended. An answer that was carried over does:
-    it may be what has ended the proposal.
+    it may be what has ended the proposal. `carried_ids` are those to which this transaction has carried one over.
     """
-    is_notifiable = or_(IS_OPEN, COLUMNS.carried_from.is_not(None))
+    is_carried = [COLUMNS.carried_from.is_not(None), COLUMNS.responded_at < COLUMNS.asked_at]
+    is_notifiable = or_(IS_OPEN, *is_carried, session.in_values(COLUMNS.id, [*carried_ids]))
     return await _lock_rows(session, is_notifiable, IS_UNNOTIFIED, session.in_values(COLUMNS.id, acknowledgment_ids))
 
 

@@ -147,7 +147,7 @@ def record_request(
     audience = frozenset({acknowledgment.consumer_team_id, *filter(None, [delegate])})
     if row.change_set_id is not None:
         audience = frozenset()
-        notify_at_commit(session, acknowledgment.id)
+        notify_at_commit(session, acknowledgment.id, is_carried=acknowledgment.response is not None)
     messages = _list_messages(row, acknowledgment.change_fingerprints)
     subject: dict[str, Any] = {
         "asset_id": row.asset_id,

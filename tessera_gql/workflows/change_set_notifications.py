@@ -6,7 +6,7 @@ ask that was interrupted.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
@@ -38,16 +38,23 @@ class _Notifications:
 
     def __init__(self) -> None:
         self.acknowledgment_ids: set[UUID] = set()
+        self.carried_ids: set[UUID] = set()
 
     async def __call__(self, session: Session) -> None:
-        await _notify(session, await change_set_asks.lock_unnotified(session, [*self.acknowledgment_ids]))
+        rows = await change_set_asks.lock_unnotified(session, [*self.acknowledgment_ids], self.carried_ids)
+        await _notify(session, rows, self.carried_ids)
 
 
-def notify_at_commit(session: Session, *acknowledgment_ids: UUID) -> None:
-    """Notify the teams of these requests at the end of the transaction, once for each change set."""
+def notify_at_commit(session: Session, *acknowledgment_ids: UUID, is_carried: bool = False) -> None:
+    """Notify the teams of these requests at the end of the transaction, once for each change set.
+
+    `is_carried` says that this transaction has carried answers over to them.
+    """
     if acknowledgment_ids:
-        work = session.before_commit.setdefault(NOTIFICATION_NAME, _Notifications())
-        cast("_Notifications", work).acknowledgment_ids.update(acknowledgment_ids)
+        work = cast("_Notifications", session.before_commit.setdefault(NOTIFICATION_NAME, _Notifications()))
+        work.acknowledgment_ids.update(acknowledgment_ids)
+        if is_carried:
+            work.carried_ids.update(acknowledgment_ids)
 
 
 def postpone_notifications(
@@ -84,7 +91,7 @@ async def complete_notifications(session: Session, change_set_id: UUID) -> None:
     notify_at_commit(session, *await change_set_asks.list_unnotified_ids(session, change_set_id))
 
 
-async def _notify(session: Session, rows: Sequence[AskRow]) -> None:
+async def _notify(session: Session, rows: Sequence[AskRow], carried_ids: Collection[UUID]) -> None:
     if not rows:
         return
     await change_set_asks.mark_notified(session, rows)
@@ -96,8 +103,14 @@ async def _notify(session: Session, rows: Sequence[AskRow]) -> None:
                 **_describe(waiting, delegates), due_at=first.due_at, on_silence=_read_policy(first).on_silence
             )
             session.record(event)
-        if carried := [row for row in asks if row.response is not None and row.carried_from is not None]:
+        if carried := [row for row in asks if _is_carried(row, carried_ids)]:
             session.record(ChangeSetAnswersCarried(**_describe(carried, delegates)))
+
+
+def _is_carried(row: AskRow, carried_ids: Collection[UUID]) -> bool:
+    """Return whether a request has an earlier answer, and none that the team gave to it before the notification."""
+    is_earlier = row.responded_at is not None and row.responded_at < row.asked_at
+    return row.response is not None and (row.id in carried_ids or row.carried_from is not None or is_earlier)
 
 
 def _group(rows: Iterable[AskRow]) -> list[list[AskRow]]:

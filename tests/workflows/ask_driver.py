@@ -47,7 +47,7 @@ from tessera_gql.workflows.debt_answers import acknowledge
 from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 from tessera_gql.workflows.usage_import import import_batch, plan_import
-from tessera_gql.workflows.usage_log import collect_reads
+from tessera_gql.workflows.usage_log import UsageDocument, collect_reads
 from tessera_gql.workflows.usage_sources import map_principal
 from tests.formats.manifests import manifest, source
 from tests.workflows.ask_events import (
@@ -236,7 +236,8 @@ class Implementation:
 
     async def observe(self, session: Session, asset: str, team: str, path: str) -> None:
         """Import one read without an end, so that the log covers no time and quiet proves nothing."""
-        log = collect_reads(log_of((team, path, session.now), asset=await self.find_fqn(session, asset)), session.now)
+        text = log_of((team, path, session.now), asset=await self.find_fqn(session, asset))
+        log = collect_reads(UsageDocument(text.encode()), session.now)
         plan = await plan_import(session, ANONYMOUS, UsageSourceRef(name=SOURCE), log, (None, None))
         while plan.batches:
             plan = await import_batch(session, ANONYMOUS, plan)
