@@ -1,15 +1,13 @@
 """Format times, names and values for people; the filters and functions of the templates."""
 
 import json
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 SOON = timedelta(days=3)
 MAX_VALUE_LENGTH = 160
 MAX_JSON_LENGTH = 1_500
-TEAM_HUES = 8
 REMOVED_KINDS = frozenset({"PROPERTY_REMOVED", "ENUM_VALUES_REMOVED", "DEFAULT_REMOVED", "ASSET_RETIRED"})
 ADDED_KINDS = frozenset({"PROPERTY_ADDED", "DEFAULT_ADDED"})
 
@@ -54,18 +52,6 @@ def find_due_tone(value: str | datetime, now: datetime) -> str:
     """Return how close a date is: `late`, `soon` within three days, or empty."""
     distance = parse_time(value) - now
     return "late" if distance < timedelta(0) else "soon" if distance <= SOON else ""
-
-
-def find_hue(team_id: str) -> str:
-    """Return the class of a team's colour, which depends on its id alone."""
-    return f"t{zlib.crc32(team_id.encode()) % TEAM_HUES + 1}"
-
-
-def make_initials(name: str) -> str:
-    """Return the two letters of a team's tile: of its first two words, or of its only one."""
-    parts = "".join(char if char.isalnum() else " " for char in name).split()
-    letters = parts[0][0] + parts[1][0] if len(parts) > 1 else "".join(parts)[:2]
-    return (letters or "?").lower()
 
 
 def split_fqn(fqn: str) -> tuple[str, str]:
@@ -123,6 +109,12 @@ def _iterate_names(value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for item in value:
             yield from _iterate_names(item)
+
+
+def sort_deprecations(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return each deprecation once, the soonest first; those without a date come last."""
+    unique = {(item["fqn"], item["path"]): item for item in items}
+    return sorted(unique.values(), key=lambda item: (item["sunsetAt"] is None, item["sunsetAt"] or ""))
 
 
 def mark_terms(text: str, terms: list[str]) -> list[tuple[str, bool]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias
 
 from starlette.datastructures import QueryParams
@@ -14,6 +14,8 @@ ASSET_STATES: Mapping[str, dict[str, Any]] = {
     "proposal": {"hasOpenProposal": {"eq": True}},
     "deprecated": {"isDeprecated": {"eq": True}},
 }
+UNUSED_AFTER = timedelta(days=90)
+"""A column that nobody was seen reading for so long, and nobody declares, is shown as unused."""
 ASSET_TIERS = ("CRITICAL", "HIGH", "NORMAL", "LOW")
 SEARCH_TYPES = ("ASSET", "PROPOSAL", "TEAM")
 EVENT_GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -45,6 +47,13 @@ class ConsolePage:
     """The root field without whose object there is no such page."""
     optional: frozenset[str] = frozenset()
     """Root fields that the page leaves out for a caller who may not read them."""
+    looks_back: timedelta | None = None
+    """How long before now the variable `since` of the document is; None for a document without it."""
+
+    def find_variables(self, path: PathParams, query: QueryParams, now: datetime) -> dict[str, Any]:
+        """Find all variables of the document for a request."""
+        variables = self.read_variables(path, query)
+        return variables if self.looks_back is None else variables | {"since": (now - self.looks_back).isoformat()}
 
 
 def _read_inbox(_path: PathParams, query: QueryParams) -> dict[str, Any]:
@@ -143,7 +152,7 @@ PAGES: Mapping[str, ConsolePage] = {
         ConsolePage("proposal", "/proposals/{id}", _read_id, "proposal"),
         ConsolePage("change_set", "/change-sets/{id}", _read_change_set, "changeSet"),
         ConsolePage("catalog", "/catalog", _read_catalog),
-        ConsolePage("asset", "/assets/{fqn}", _read_asset, "asset"),
+        ConsolePage("asset", "/assets/{fqn}", _read_asset, "asset", looks_back=UNUSED_AFTER),
         ConsolePage("versions", "/assets/{fqn}/versions", _read_versions, "asset"),
         ConsolePage("readers", "/assets/{fqn}/readers", _read_fqn_page, "asset"),
         ConsolePage("lineage", "/assets/{fqn}/lineage", _read_fqn, "asset"),

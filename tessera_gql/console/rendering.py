@@ -15,7 +15,6 @@ from tessera_gql.console.documents import FOLDER
 from tessera_gql.console.formatting import (
     collect_team_names,
     find_due_tone,
-    find_hue,
     find_sign,
     format_coming_day,
     format_day,
@@ -24,17 +23,18 @@ from tessera_gql.console.formatting import (
     format_term,
     format_type,
     format_utc,
-    make_initials,
     mark_terms,
     pair_hurt_teams,
     shorten,
+    sort_deprecations,
     split_fqn,
 )
 from tessera_gql.console.forms import IDEMPOTENCY_FIELD, KEY_FIELD, TOKEN_FIELD, SentForm
-from tessera_gql.console.lineage_picture import draw_lineage
-from tessera_gql.console.pages import ASSET_TIERS, EVENT_GROUPS
+from tessera_gql.console.lineage import draw_lineage
+from tessera_gql.console.pages import ASSET_TIERS, EVENT_GROUPS, UNUSED_AFTER
 from tessera_gql.console.session import MESSAGE_COOKIE
 from tessera_gql.console.site import SECURITY_HEADERS, Console
+from tessera_gql.formats.lineage_svg import abbreviate_team, choose_team_class
 
 ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(FOLDER / "templates"),
@@ -47,8 +47,8 @@ ENVIRONMENT = jinja2.Environment(
 FILTERS: dict[str, Any] = ENVIRONMENT.filters
 FILTERS.update(
     utc=format_utc,
-    hue=find_hue,
-    initials=make_initials,
+    hue=choose_team_class,
+    initials=abbreviate_team,
     split_fqn=split_fqn,
     shorten=shorten,
     type_text=format_type,
@@ -57,6 +57,7 @@ FILTERS.update(
     mark_terms=mark_terms,
     team_names=collect_team_names,
     hurt_teams=pair_hurt_teams,
+    soonest=sort_deprecations,
 )
 GLOBALS: dict[str, Any] = ENVIRONMENT.globals
 GLOBALS.update(
@@ -68,6 +69,7 @@ GLOBALS.update(
     create_idempotency_key=partial(secrets.token_urlsafe, 12),
     event_groups=[*EVENT_GROUPS],
     asset_tiers=ASSET_TIERS,
+    unused_days=UNUSED_AFTER.days,
 )
 
 

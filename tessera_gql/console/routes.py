@@ -99,7 +99,7 @@ async def _run_page(
     page: ConsolePage, console: Console, request: Request, visitor: Visitor, refusal: RefusedForm | None = None
 ) -> Response:
     """Run the query of a page and render its template; a refused form is shown with what was typed."""
-    variables = page.read_variables(request.path_params, request.query_params)
+    variables = page.find_variables(request.path_params, request.query_params, console.clock())
     reply = await console.run("pages", page.name, variables, visitor)
     return _render_page(page, console, request, visitor, reply, refusal)
 
@@ -196,7 +196,8 @@ async def _ask_what_if(console: Console, request: Request) -> Response:
     document = {"format": form.get("format"), "text": form.get("text")}
     if not document["text"]:
         return await _run_page(page, console, request, visitor, RefusedForm(form, ["Paste the schema first."]))
-    variables = page.read_variables(request.path_params, request.query_params) | {"document": document, "asks": True}
+    variables = page.find_variables(request.path_params, request.query_params, console.clock())
+    variables |= {"document": document, "asks": True}
     reply = await console.run("pages", page.name, variables, visitor)
     if is_for_form(reply):
         messages = [error["message"] for error in reply["errors"]]

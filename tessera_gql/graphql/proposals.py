@@ -21,7 +21,7 @@ from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.slices import SliceRequest
-from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
+from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
 from tessera_gql.graphql.unasked_readers import UnaskedReaderConnection, unasked_page
 from tessera_gql.graphql.upcoming import First as Steps
 from tessera_gql.graphql.upcoming import UpcomingStep, load_upcoming
@@ -36,6 +36,18 @@ from tessera_gql.workflows.proposal_bases import is_proposal_stale, proposed_ter
 @strawberry.type(description="A breaking change of a proposal, with the asked teams that it touches.")
 class BreakingChange(Change):
     proposal_id: strawberry.Private[UUID]
+    asset_id: strawberry.Private[UUID]
+
+    @computed_field(
+        "The change that added the field, with its contract and proposal; null for the whole schema, and if it was"
+        " published before the history of fields began.",
+        lazy_type("FieldChange") | None,
+    )
+    async def added_in(self, info: Info) -> Any:
+        if not self.path:
+            return None
+        history = await info.context.loaders.field_history.load((self.asset_id, self.path))
+        return to_type("FieldChange", history.added)
 
     @computed_field("The asked teams that read what this change touches.", lazy_list("Team"))
     async def teams(self, info: Info) -> Any:
@@ -145,7 +157,9 @@ class Proposal(Node):
         return list_changes(
             info.context,
             self.row.breaking_changes,
-            lambda change: BreakingChange.of(diff.Change.from_json(change), proposal_id=self.row.id),
+            lambda change: BreakingChange.of(
+                diff.Change.from_json(change), proposal_id=self.row.id, asset_id=self.row.asset_id
+            ),
         )
 
     @computed_field(
