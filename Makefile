@@ -37,7 +37,7 @@ $(DEVELOPER): $(SERVER) requirements-dev.lock
 serve: $(SERVER) ## run the server on SQLite with the console in the browser
 	@$(BIN)/tessera serve --open
 
-demo: $(SERVER) ## run the server with a small shop in it: teams, contracts, an open proposal
+demo: $(SERVER) ## run the server with a small shop in it: teams, contracts, open proposals, observed reads
 	@$(BIN)/tessera serve --open --demo
 
 dev: $(SERVER) ## run the demo server, and restart it when a source file changes

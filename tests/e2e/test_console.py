@@ -54,9 +54,9 @@ def test_in_the_locked_profile_the_console_asks_for_a_key_and_graphiql_is_off(tm
 def test_a_page_that_is_open_hears_what_happens_until_the_key_is_revoked(tmp_path: Path) -> None:
     with serving(tmp_path, "--demo", AUTH="on", ADMIN_KEY=ADMIN) as server, browser(server) as client:
         headers = {"Authorization": f"Bearer {ADMIN}"}
-        find = '{ proposals { nodes { id } } team(by: { name: "support" }) { id } }'
+        find = '{ proposals { nodes { id awaiting { name } } } team(by: { name: "support" }) { id } }'
         data = httpx.post(f"{server.url}/graphql", json={"query": find}, headers=headers).json()["data"]
-        proposal = data["proposals"]["nodes"][0]["id"]
+        (proposal,) = [item["id"] for item in data["proposals"]["nodes"] if item["awaiting"]]
         key = '{ name: "ines", team: { name: "support" }, scopes: [WRITE] }'
         create = {"query": f"mutation {{ createApiKey(input: {key}) {{ token apiKey {{ id }} }} }}"}
         reply = httpx.post(f"{server.url}/graphql", json=create, headers=headers).json()

@@ -47,15 +47,18 @@ def test_without_the_console_the_first_page_is_graphiql(tmp_path: Path) -> None:
         assert "Console:" not in server.log.read_text()
 
 
-def test_the_demo_shop_has_a_proposal_that_waits(tmp_path: Path) -> None:
+def test_the_demo_shop_has_proposals_that_wait_are_blocked_and_migrate_and_is_built_once(tmp_path: Path) -> None:
     with serving(tmp_path, "--demo") as server:
         document = "{ proposals { nodes { status asset { fqn } awaiting { name } breakingChanges { message } } } }"
-        (proposal,) = server.data(document)["proposals"]["nodes"]
-    assert proposal["status"] == "PENDING"
-    assert proposal["asset"]["fqn"] == "analytics.marts.orders"
-    assert [team["name"] for team in proposal["awaiting"]] == ["support"]
+        proposals = server.data(document)["proposals"]["nodes"]
+    states = {item["asset"]["fqn"]: (item["status"], [team["name"] for team in item["awaiting"]]) for item in proposals}
+    assert states == {
+        "analytics.marts.orders": ("PENDING", ["support"]),
+        "analytics.marts.customers": ("PENDING", []),
+        "raw.shop.payments": ("REJECTED", []),
+    }
     with serving(tmp_path, "--demo") as server:
-        assert len(server.data(document)["proposals"]["nodes"]) == 1
+        assert len(server.data(document)["proposals"]["nodes"]) == 3
 
 
 def quickstart(url: str, **settings: str) -> "subprocess.CompletedProcess[str]":
