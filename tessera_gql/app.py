@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError, OperationDefinitionNode, OperationType
 from starlette.applications import Starlette
@@ -17,11 +17,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route
 
 from tessera_gql import upload_process
-from tessera_gql.auth import Authenticator, Identity, InvalidCredential, TokenIssuer
+from tessera_gql.auth import Authenticator, Identity, InvalidCredential
 from tessera_gql.compute import Pool
 from tessera_gql.config import Settings, secret_texts
 from tessera_gql.config.telemetry import Switch
-from tessera_gql.console import Console, create_console, create_console_routes
+from tessera_gql.console import Console, LoginService, create_console, create_console_routes
 from tessera_gql.errors import Unavailable
 from tessera_gql.executor import core_schema
 from tessera_gql.graphql.context import Context, Resources, open_context
@@ -57,6 +57,10 @@ from tessera_gql.telemetry.watchdog import Watchdog
 from tessera_gql.upload_process import ProcessSettings
 from tessera_gql.workflows import keys
 
+if TYPE_CHECKING:
+    from tessera_gql.auth.oidc import JwksIssuer
+    from tessera_gql.auth.oidc_login import OidcLogin
+
 log = logging.getLogger(__name__)
 
 FIRST_KEY = """
@@ -82,6 +86,8 @@ class Components:
     upload_workers: WorkerPool
     compute_pool: Pool
     telemetry: Telemetry
+    login: "OidcLogin | None" = None
+    """Signs people in to the console; None without OIDC_CLIENT_ID."""
 
     async def drain(self) -> None:
         """Close all open streams, so that their clients reconnect."""
@@ -94,11 +100,14 @@ def create_components(settings: Settings) -> Components:
     telemetry = _create_telemetry(settings)
     telemetry.observe_statements(database)
     event_relay = EventRelay(database)
+    issuer = _create_issuer(settings, database)
+    login = _create_login(settings, issuer)
     authenticator = Authenticator(
         database,
         is_open=not settings.needs_keys,
         admin_key=settings.admin_key.get_secret_value() if settings.admin_key else None,
-        issuer=_create_issuer(settings, database),
+        issuer=issuer,
+        login=login,
     )
 
     def find_operation(query: str, variables: dict[str, Any]) -> OperationDefinitionNode | GraphQLError:
@@ -122,7 +131,16 @@ def create_components(settings: Settings) -> Components:
     transport = _create_transport(settings, authenticator, telemetry, upload_workers, open_operation_context)
     worker = WebhookWorker(database, _webhook_options(settings, transport))
     return Components(
-        settings, database, event_relay, authenticator, transport, worker, upload_workers, compute_pool, telemetry
+        settings,
+        database,
+        event_relay,
+        authenticator,
+        transport,
+        worker,
+        upload_workers,
+        compute_pool,
+        telemetry,
+        login,
     )
 
 
@@ -234,7 +252,7 @@ def _create_rate_limiter(settings: Settings) -> RateLimiter:
     return RateLimiter(mutations, cost)
 
 
-def _create_issuer(settings: Settings, database: Database) -> TokenIssuer | None:
+def _create_issuer(settings: Settings, database: Database) -> "JwksIssuer | None":
     if settings.oidc_issuer is None:
         return None
     from tessera_gql.auth.oidc import ExpectedClaims, Jwks, JwksIssuer  # noqa: PLC0415 - slow to import and rarely needed
@@ -246,6 +264,22 @@ def _create_issuer(settings: Settings, database: Database) -> TokenIssuer | None
         scope=settings.oidc_scope_claim,
     )
     return JwksIssuer(database, Jwks(settings.oidc_jwks or ""), claims)
+
+
+def _create_login(settings: Settings, issuer: "JwksIssuer | None") -> "OidcLogin | None":
+    if issuer is None or settings.oidc_client_id is None:
+        return None
+    from tessera_gql.auth.oidc_login import LoginClient, OidcLogin  # noqa: PLC0415 - slow to import and rarely needed
+
+    secret = settings.oidc_client_secret
+    client = LoginClient(
+        issuer=issuer.claims.issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=secret.get_secret_value() if secret else None,
+        redirect_uri=settings.login_redirect_url,
+        scopes=settings.oidc_login_scopes,
+    )
+    return OidcLogin(client, issuer)
 
 
 def create_webhook_renderer(transport: Transport) -> RenderPayload:
@@ -329,8 +363,16 @@ def _create_console(components: Components) -> Console:
         except InvalidCredential as error:
             raise Unauthenticated(str(error)) from None
 
+    async def complete_login(code: str, verifier: str, nonce: str) -> str:
+        try:
+            return await login.complete(code, verifier, nonce) if login else ""
+        except InvalidCredential as error:
+            raise Unauthenticated(str(error)) from None
+
+    login = components.login
+    service = LoginService(login.name, login.begin, complete_login) if login else None
     callbacks = identify_session, authenticator.create_session_reference, components.database.clock
-    return create_console(components.settings, components.transport, *callbacks)
+    return create_console(components.settings, components.transport, *callbacks, service)
 
 
 def _create_metrics_endpoint(components: Components) -> MetricsEndpoint | None:

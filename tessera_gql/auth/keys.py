@@ -33,6 +33,8 @@ FLUSH_SECONDS = 60.0
 
 KEY_REFERENCE = "key:"
 """Begins the reference of a session whose credential is a stored key; its id follows."""
+LOGIN_REFERENCE = "oidc:"
+"""Begins the reference of a session of a person whom an issuer has signed in."""
 
 log = logging.getLogger(__name__)
 
@@ -48,19 +50,28 @@ class TokenIssuer(Protocol):
         ...
 
 
+class LoginSessions(Protocol):
+    """Recognizes people whom an issuer has signed in, by the reference in their session."""
+
+    async def identify_reference(self, reference: str) -> Identity:
+        """Authenticate a reference. Raises InvalidCredential."""
+        ...
+
+
 class Authenticator:
     """Authenticates callers, caches valid credentials and ends revoked ones. `is_open` accepts everybody.
 
     `run` must run while the server does.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the ways to authenticate
         self,
         database: Database,
         *,
         is_open: bool = False,
         admin_key: str | None = None,
         issuer: TokenIssuer | None = None,
+        login: LoginSessions | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         cache_size: int = 10_000,
     ) -> None:
@@ -72,6 +83,7 @@ class Authenticator:
             else None
         )
         self._issuer = issuer
+        self._login = login
         self._monotonic = monotonic
         self._cache_size = cache_size
         self._cache: OrderedDict[str, tuple[Identity, float]] = OrderedDict()
@@ -124,6 +136,8 @@ class Authenticator:
             return self._open_identity
         if self._admin is not None and hmac.compare_digest(reference, self._admin_reference(self._admin[0])):
             return self._admin[1]
+        if (login := self._login) is not None and reference.startswith(LOGIN_REFERENCE):
+            return self._admit(await self._verify_cached(reference, lambda: login.identify_reference(reference)))
         key_id = _parse_key_reference(reference)
         return self._admit(await self._verify_cached(reference, lambda: self._verify_key_id(key_id)))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias, cast
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
@@ -27,6 +28,7 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 """Algorithms with public keys only. If HMAC were allowed, a forger could use a public key as the shared secret."""
 LEEWAY_SECONDS = 60
 MAX_TOKEN_LENGTH = 16_000
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_JWKS_BYTES = 512_000
 CACHE_SECONDS = 600.0
 """How long the issuer's keys are cached."""
@@ -105,22 +107,25 @@ class JwksIssuer:
     def __init__(self, database: Database, jwks: Jwks, claims: ExpectedClaims) -> None:
         self._database = database
         self._jwks = jwks
-        self._claims = claims
+        self.claims = claims
 
     async def identify(self, token: str) -> Identity:
         """Authenticate a token. Raises InvalidCredential, with one message for all invalid signatures."""
-        key = await self._jwks.find(_read_kid(token))
-        claims = self._verify(token, key)
-        return Identity(await self._create_actor(claims), _expires_at(claims["exp"]))
+        claims = await self.verify(token, self.claims.audience)
+        return Identity(await self.create_actor(claims), _expires_at(claims["exp"]))
 
-    def _verify(self, token: str, key: PublicKey | None) -> dict[str, Any]:
+    async def verify(self, token: str, audience: str) -> dict[str, Any]:
+        """Verify a token that is meant for an audience, and return its claims. Raises InvalidCredential."""
+        return self._verify(token, await self._jwks.find(_read_kid(token)), audience)
+
+    def _verify(self, token: str, key: PublicKey | None, audience: str) -> dict[str, Any]:
         if key is None:
             raise invalid_token_error()
         registry = jwt.JWTClaimsRegistry(
             now=lambda: int(self._database.clock().timestamp()),
             leeway=LEEWAY_SECONDS,
-            iss={"essential": True, "value": self._claims.issuer},
-            aud={"essential": True, "value": self._claims.audience},
+            iss={"essential": True, "value": self.claims.issuer},
+            aud={"essential": True, "value": audience},
             sub={"essential": True},
             exp={"essential": True},
         )
@@ -140,16 +145,21 @@ class JwksIssuer:
             ) from None
         return claims
 
-    async def _create_actor(self, claims: dict[str, Any]) -> Actor:
+    def list_scopes(self, claims: Mapping[str, Any]) -> list[str]:
+        """List the scopes that the claims name, known or not."""
+        return _split_scopes(claims.get(self.claims.scope))
+
+    async def create_actor(self, claims: Mapping[str, Any]) -> Actor:
+        """Create the actor that verified claims describe. Raises InvalidCredential."""
         subject = str(claims["sub"])
         if not subject.isprintable() or len(subject) > 200:
             raise InvalidCredential("The `sub` of this token is not a name that a log can bear. Get another token.")
-        scopes = frozenset(SCOPES[name] for name in _split_scopes(claims.get(self._claims.scope)) if name in SCOPES)
+        scopes = frozenset(SCOPES[name] for name in self.list_scopes(claims) if name in SCOPES)
         if not scopes:
             raise InvalidCredential(
-                f"This token gives no right here: its claim `{self._claims.scope}` has none of {', '.join(SCOPES)}."
+                f"This token gives no right here: its claim `{self.claims.scope}` has none of {', '.join(SCOPES)}."
             )
-        team_name = claims.get(self._claims.team)
+        team_name = claims.get(self.claims.team)
         rows = None
         if isinstance(team_name, str) and team_name.isprintable():
             async with self._database.read() as session:
@@ -164,6 +174,18 @@ def _expires_at(claim: Any) -> datetime:
         return datetime.fromtimestamp(claim + LEEWAY_SECONDS, UTC)
     except (ValueError, TypeError, OverflowError, OSError):
         raise InvalidCredential("The `exp` of this token is not a date. Get another one from its issuer.") from None
+
+
+def is_secure_address(address: object) -> bool:
+    """Return whether an address of the issuer is https, or http on this machine."""
+    if not isinstance(address, str) or not address.isprintable() or " " in address:
+        return False
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK_HOSTS))
 
 
 def invalid_token_error() -> InvalidCredential:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
-from tessera_gql.config.console import ConsoleSettings
+from tessera_gql.config.console import ConsoleSettings, console_contradictions
 from tessera_gql.config.fields import setting
 from tessera_gql.config.limits import LimitSettings
 from tessera_gql.config.rate_limits import RateLimitSettings
@@ -222,10 +222,14 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         )
     yield from server_contradictions(settings)
     yield from telemetry_contradictions(settings)
+    yield from console_contradictions(settings, settings.oidc_issuer)
     if settings.oidc_issuer is not None:
         for name in ("oidc_audience", "oidc_jwks"):
             if getattr(settings, name) is None:
                 yield f"{name.upper()}: it is needed beside OIDC_ISSUER. Without it no token could be checked."
+        address = urlsplit(settings.oidc_issuer)
+        if settings.oidc_client_id and address.scheme != "https" and not is_loopback(address.hostname or ""):
+            yield "OIDC_ISSUER: people can't sign in there safely, as it is no https address. Give the one that is."
     elif settings.oidc_audience is not None or settings.oidc_jwks is not None:
         yield "OIDC_ISSUER: it is needed beside OIDC_AUDIENCE and OIDC_JWKS. Say whose tokens are good here."
 

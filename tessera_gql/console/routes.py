@@ -18,7 +18,7 @@ from tessera_gql.console.page_errors import PageError, is_for_form, missing_page
 from tessera_gql.console.pages import PAGES, ConsolePage
 from tessera_gql.console.rendering import RefusedForm, is_local_path, render, request_path
 from tessera_gql.console.session import MESSAGE_COOKIE, SESSION_COOKIE
-from tessera_gql.console.sign_in import show_sign_in, sign_in, sign_out
+from tessera_gql.console.sign_in import begin_login, complete_login, show_sign_in, sign_in, sign_out
 from tessera_gql.console.site import SECURITY_HEADERS, Console, Visitor
 from tessera_gql.server.http_errors import HttpError
 from tessera_gql.server.operations import Reply, build_exception_reply
@@ -45,6 +45,8 @@ def create_console_routes(console: Console) -> list[BaseRoute]:
     return [
         route("/sign-in", show_sign_in, "GET"),
         route("/sign-in", sign_in, "POST"),
+        route("/sign-in/start", begin_login, "GET"),
+        route("/sign-in/callback", complete_login, "GET"),
         route("/sign-out", _sign_out, "POST"),
         create_live_route(console),
         Route("/console/static/{version}/{name}", partial(_respond_static, console), methods=["GET"]),

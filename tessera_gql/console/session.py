@@ -39,11 +39,11 @@ class Signer:
     def create_session(self, reference: str, expires_at: datetime) -> ConsoleSession:
         """Create the session of a credential, with a cookie that differs from every earlier one."""
         content = [reference, int(expires_at.timestamp()), secrets.token_hex(8)]
-        return ConsoleSession(reference, expires_at, self._seal("session", orjson.dumps(content)))
+        return ConsoleSession(reference, expires_at, self.seal("session", orjson.dumps(content)))
 
     def read_session(self, cookie: str | None, now: datetime) -> ConsoleSession | None:
         """Return the session of a cookie; None if it is missing, forged or has ended."""
-        content = self._unseal("session", cookie or "")
+        content = self.unseal("session", cookie or "")
         if content is None:
             return None
         reference, seconds, _number = orjson.loads(content)
@@ -61,17 +61,19 @@ class Signer:
 
     def seal_message(self, text: str) -> str:
         """Return the value of a cookie that holds a message for the next page."""
-        return self._seal("message", text.encode())
+        return self.seal("message", text.encode())
 
     def unseal_message(self, cookie: str) -> str | None:
         """Return the message of a cookie; None if it is missing or forged."""
-        content = self._unseal("message", cookie)
+        content = self.unseal("message", cookie)
         return content.decode() if content is not None else None
 
-    def _seal(self, purpose: str, content: bytes) -> str:
+    def seal(self, purpose: str, content: bytes) -> str:
+        """Return the value of a cookie for one purpose, with a signature."""
         return f"{base64.urlsafe_b64encode(content).decode()}.{self._sign(self._secrets[0], purpose, content)}"
 
-    def _unseal(self, purpose: str, cookie: str) -> bytes | None:
+    def unseal(self, purpose: str, cookie: str) -> bytes | None:
+        """Return the content of a cookie; None if it is missing, too long or forged, or for another purpose."""
         encoded, _, signature = cookie.partition(".")
         if not signature or len(cookie) > MAX_COOKIE_LENGTH:
             return None

@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from tessera_gql.config import Settings
 from tessera_gql.console.documents import DocumentKind, load_document
+from tessera_gql.console.login import LoginService
 from tessera_gql.console.session import SESSION_COOKIE, SIGN_IN_COOKIE, ConsoleSession, Signer
 from tessera_gql.server.documents import PrepareResult
 from tessera_gql.server.limits import Limits
@@ -60,6 +61,7 @@ class Console:
     public_path: str = ""
     is_public_https: bool = False
     has_graphiql: bool = False
+    login_service: LoginService | None = None
     version: str = ""
     static_files: Mapping[str, bytes] = field(
         default_factory=lambda: {path.name: path.read_bytes() for path in sorted(STATIC_FOLDER.iterdir())}
@@ -144,6 +146,7 @@ def create_console(
     identify_session: Callable[[str], Awaitable[Identity]],
     create_session_reference: Callable[[Identity], str | None],
     clock: Callable[[], datetime],
+    login_service: LoginService | None = None,
 ) -> Console:
     """Create the console that the settings describe."""
     return Console(
@@ -157,5 +160,6 @@ def create_console(
         public_path=settings.public_path,
         is_public_https=settings.is_public_https,
         has_graphiql=settings.has_open_profile,
+        login_service=login_service,
         version=metadata.version("tessera-gql"),
     )

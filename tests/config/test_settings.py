@@ -8,6 +8,7 @@ from tessera_gql.diff import Mode
 KEY = "an-administrators-key-for-this-test"
 POSTGRESQL = {"DATABASE_URL": "postgresql://tessera@db/tessera"}
 OIDC = {"OIDC_ISSUER": "https://login.example.com/", "OIDC_AUDIENCE": "tessera", "OIDC_JWKS": "jwks.json"}
+LOGIN = OIDC | {"OIDC_CLIENT_ID": "console", "PUBLIC_URL": "https://data.example.com"}
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +59,11 @@ def test_keys_are_required_wherever_the_server_is_reachable(
         ({"OIDC_ISSUER": "x", "OIDC_JWKS": "jwks.json"}, "OIDC_AUDIENCE: it is needed beside OIDC_ISSUER"),
         ({"OIDC_AUDIENCE": "x"}, "OIDC_ISSUER: it is needed beside OIDC_AUDIENCE"),
         (OIDC | {"OIDC_JWKS": "http://login.example.com/jwks"}, "OIDC_JWKS: Keys that come over http"),
+        (OIDC | {"OIDC_CLIENT_ID": "console"}, "OIDC_CLIENT_ID: people come back to PUBLIC_URL, which is not set"),
+        ({"OIDC_CLIENT_ID": "console"}, "OIDC_CLIENT_ID: it is a client of OIDC_ISSUER, which is not set"),
+        (OIDC | {"OIDC_CLIENT_SECRET": "hidden"}, "OIDC_CLIENT_SECRET: it is the secret of OIDC_CLIENT_ID"),
+        (OIDC | {"OIDC_LOGIN_SCOPES": "email"}, "OIDC_LOGIN_SCOPES: It has no `openid`"),
+        (LOGIN | {"OIDC_ISSUER": "http://login.example.com/"}, "OIDC_ISSUER: people can't sign in there safely"),
         ({"RATE_LIMIT_MUTATIONS": "many"}, "RATE_LIMIT_MUTATIONS: Write a number per second"),
         ({"WORKERS": "2"}, "WORKERS: it is 2, but SQLite serves one process"),
         ({"WORKERS": "0"}, "WORKERS: "),
