@@ -25,6 +25,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 MAX_READERS = 2_000
 TEAMS = 200
 BATCH_SIZE = 5_000
+FINGERPRINT = "0" * 64
 TYPES = ("string", "integer", "number", "boolean")
 
 Row = dict[str, Any]
@@ -208,7 +209,20 @@ def _registrations(number: int, count: int, teams: list[UUID], assets: list[Row]
 
 
 def _proposal(base: Row) -> Row:
-    change = {"kind": "property_removed", "path": "column_01", "message": "The field column_01 is gone."}
+    change = {
+        "kind": "PROPERTY_REMOVED",
+        "pointer": "/properties/column_01",
+        "path": "column_01",
+        "fields": ["column_01"],
+        "before": {"type": "string"},
+        "after": None,
+        "breaks": ["BACKWARD", "CONSUMER", "FULL"],
+        "certainty": "UNPROVEN",
+        "message": "The field column_01 is gone.",
+        "hint": None,
+        "hint_modes": [],
+        "fingerprint": FINGERPRINT,
+    }
     return {
         "id": new_id(),
         "asset_id": base["asset_id"],
@@ -220,7 +234,7 @@ def _proposal(base: Row) -> Row:
         "compatibility_mode": "BACKWARD",
         "change_type": "MAJOR",
         "breaking_changes": [change],
-        "fingerprint": "0" * 64,
+        "fingerprint": FINGERPRINT,
         "status": "PENDING",
         "reason": "Nobody reads it.",
         "publish_when_approved": False,
@@ -240,7 +254,7 @@ def _open_acknowledgment(proposal: Row, team: UUID) -> Row:
         "id": new_id(),
         "proposal_id": proposal["id"],
         "consumer_team_id": team,
-        "change_fingerprints": [],
+        "change_fingerprints": [FINGERPRINT],
         "response": None,
         "migration_deadline": None,
         "notes": None,

@@ -9,6 +9,8 @@ from bench._results import save_section
 SUITES = (
     ("reads", "--db", "pg"),
     ("reads", "--db", "sqlite"),
+    ("console", "--db", "pg"),
+    ("console", "--db", "sqlite"),
     ("writes", "--db", "pg"),
     ("bulk",),
     ("usage",),

@@ -19,13 +19,15 @@ from tessera_gql.config import Settings
 from tessera_gql.console.documents import DocumentKind, load_document
 from tessera_gql.console.login import LoginService
 from tessera_gql.console.session import SESSION_COOKIE, SIGN_IN_COOKIE, ConsoleSession, Signer
-from tessera_gql.server.documents import PrepareResult
+from tessera_gql.server.documents import Operation, PrepareResult
 from tessera_gql.server.limits import Limits
 from tessera_gql.server.operations import Reply, run_operation
 from tessera_gql.server.transport import Identity, Transport, Unauthenticated
 
 STATIC_FOLDER = Path(__file__).parent / "static"
 STANDARD = Limits()
+PAGE_COST = 500
+"""What a page counts at most for the limit RATE_LIMIT_COST of its caller."""
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
     " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -73,7 +75,11 @@ class Console:
 
     @cached_property
     def transport(self) -> Transport:
-        """The server's transport, whose limits for documents of clients don't apply to the stored ones."""
+        """The server's transport, whose limits for documents of clients don't apply to the stored ones.
+
+        A page counts for the rate limit with PAGE_COST at most: its lists are bounded and seldom full, and a limit that
+        is small for clients must not lock people out.
+        """
         limits = replace(
             self.server_transport.limits,
             depth=STANDARD.depth,
@@ -86,7 +92,12 @@ class Console:
             default_page=STANDARD.default_page,
             list_length=STANDARD.list_length,
         )
-        return replace(self.server_transport, limits=limits)
+        return replace(self.server_transport, limits=limits, charge_rate_limit=self._charge_rate_limit)
+
+    def _charge_rate_limit(self, identity: Identity, operation: Operation) -> dict[str, Any]:
+        return self.server_transport.charge_rate_limit(
+            identity, replace(operation, cost=min(operation.cost, PAGE_COST))
+        )
 
     @cached_property
     def static_version(self) -> str:

@@ -250,7 +250,8 @@ async def test_the_console_can_be_switched_off(database_url: str, clock: FixedCl
 
 
 async def test_the_limits_of_clients_do_not_break_pages(database_url: str, clock: FixedClock) -> None:
-    server = await open_console(database_url, clock, admin_key=ADMIN_KEY, limit_depth=3, limit_cost=50)
+    limits = {"limit_depth": 3, "limit_cost": 50, "rate_limit_cost": "1000/minute"}
+    server = await open_console(database_url, clock, admin_key=ADMIN_KEY, **limits)
     shop = await build_shop(server)
     browser = shop.browser()
     assert (await browser.sign_in(ADMIN_KEY)).heading == "All teams owe 2 answers"

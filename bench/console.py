@@ -1,0 +1,196 @@
+"""Measure the server time of each page of the console, with 5,000 assets and a table of 2,000 columns.
+
+`--db pg|sqlite`, `--requests` of each page. A team that owes answers is signed in; the pages are requested in this
+process, so that the time is that of the server alone.
+"""
+
+import argparse
+import asyncio
+import re
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+import httpx
+
+from bench import _catalog, _servers
+from bench._results import Figure, report
+from tessera_gql.app import Components, create_app, create_components
+from tessera_gql.config import Settings
+from tessera_gql.formats.usage_formats import UsageFormat
+from tessera_gql.policy.access import ANONYMOUS, Scope
+from tessera_gql.policy.enums import DependencyType
+from tessera_gql.policy.global_ids import encode_global_id
+from tessera_gql.store import migration
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.database import Database
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.store.usage import UsageSourceRef
+from tessera_gql.workflows import assets, change_sets, dependencies, keys, registrations, teams, usage_sources
+from tessera_gql.workflows.assets import AssetDetails
+from tessera_gql.workflows.change_sets import ChangeSetRequest
+from tessera_gql.workflows.keys import KeyRequest
+from tessera_gql.workflows.publishing import PublishRequest, publish_contract
+from tessera_gql.workflows.registrations import RegistrationDetails
+from tessera_gql.workflows.usage_import import create_partitions, finish_import, import_batch, plan_import
+from tessera_gql.workflows.usage_log import UsageDocument, collect_reads
+
+SCALE = 0.25
+"""Of the 20,000 assets of the catalog."""
+COLUMNS, REMOVED = 2_000, 120
+READERS = 60
+NEIGHBOURS = 40
+WIDE, OWNER, READER = "wide.marts.everything", "wide-owner", "wide-reader-0"
+ADMIN_KEY = "an-administrators-key-for-this-benchmark"
+TARGET_MS = 100
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the pages show: ids of the wide table's proposal, its change set and the signed-in team, and their key."""
+
+    proposal: UUID
+    change_set: UUID
+    team: UUID
+    token: str
+
+    def paths(self) -> Mapping[str, str]:
+        asset = f"/assets/{WIDE}"
+        return {
+            "inbox": "/",
+            "inbox, answered": "/?show=answered",
+            "proposal": f"/proposals/{_encode('Proposal', self.proposal)}",
+            "change set": f"/change-sets/{_encode('ChangeSet', self.change_set)}",
+            "catalog": "/catalog",
+            "search": "/catalog?q=column",
+            "asset": asset,
+            "asset, filtered": f"{asset}?search=column_1",
+            "versions": f"{asset}/versions",
+            "readers": f"{asset}/readers",
+            "lineage": f"{asset}/lineage",
+            "what if": f"{asset}/what-if",
+            "teams": "/teams",
+            "team": f"/teams/{_encode('Team', self.team)}",
+            "audit": "/audit",
+        }
+
+
+def _encode(type_name: str, identity: UUID) -> str:
+    return quote(encode_global_id(type_name, identity), safe="")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench console", description=__doc__)
+    parser.add_argument("--db", choices=("pg", "sqlite"), default="pg")
+    parser.add_argument("--requests", type=int, default=40)
+    options = parser.parse_args()
+    with _servers.temporary_folder() as folder, _servers.start_storage(options.db, folder) as storage:
+        url = storage.database("console")
+        catalog, times = asyncio.run(_measure(url, options.requests))
+        about = f"{storage.version}; {catalog}; a table of {COLUMNS:,} columns; {options.requests} requests of a page."
+        figures = [
+            Figure(f"{name}, 95th percentile", [statistics.quantiles(values, n=20)[-1]], "ms", at_most=TARGET_MS)
+            for name, values in times.items()
+        ]
+        return report(f"Console, {storage.version.split()[0]}", about, figures)
+
+
+async def _measure(url: str, count: int) -> tuple[_catalog.Catalog, dict[str, list[float]]]:
+    await migration.upgrade(url)
+    catalog = await _catalog.build(url, SCALE)
+    components = create_components(Settings(database_url=url, admin_key=ADMIN_KEY, rate_limit_cost="off"))  # type: ignore[arg-type] # parsed
+    try:
+        scene = await _build_scene(components)
+        transport = httpx.ASGITransport(create_app(components))
+        async with httpx.AsyncClient(transport=transport, base_url="http://console.bench") as client:
+            await _sign_in(client, scene.token)
+            times = {name: [await _request(client, path) for _ in range(count)] for name, path in scene.paths().items()}
+    finally:
+        await components.database.dispose()
+    return catalog, times
+
+
+async def _sign_in(client: httpx.AsyncClient, token: str) -> None:
+    form = (await client.get("/sign-in")).text
+    fields = dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', form))
+    reply = await client.post("/sign-in", data={**fields, "key": token})
+    assert reply.status_code == 303, reply.text
+
+
+async def _request(client: httpx.AsyncClient, path: str) -> float:
+    start = time.perf_counter()
+    reply = await client.get(path)
+    milliseconds = (time.perf_counter() - start) * 1_000
+    assert reply.status_code == 200, (path, reply.text[:2_000])
+    return milliseconds
+
+
+def _wide_schema(first_column: int = 0) -> dict[str, Any]:
+    columns = {
+        f"column_{number}": {"type": "string", "description": f"The value of the column {number}."}
+        for number in range(first_column, COLUMNS)
+    }
+    return {"type": "object", "properties": columns}
+
+
+async def _build_scene(components: Components) -> Scene:
+    database = components.database
+    async with database.write("bench") as session:
+        owner = await teams.create(session, ANONYMOUS, name=OWNER)
+        readers = [await teams.create(session, ANONYMOUS, name=f"wide-reader-{number}") for number in range(READERS)]
+        await assets.create(session, ANONYMOUS, fqn=WIDE, details=AssetDetails(owner=TeamRef(id=owner.id)))
+        wide = AssetRef(fqn=WIDE)
+        await publish_contract(session, ANONYMOUS, wide, PublishRequest(schema=_wide_schema()))
+        for number, reader in enumerate(readers):
+            fields = [f"column_{(number * 7 + index) % COLUMNS}" for index in range(40)]
+            details = RegistrationDetails(fields=fields, purpose="A report.")
+            await registrations.register(session, ANONYMOUS, wide, team=TeamRef(id=reader.id), details=details)
+        for number in range(2 * NEIGHBOURS):
+            peer = AssetRef(fqn=_catalog.fqn(number))
+            dependent, dependency = (wide, peer) if number < NEIGHBOURS else (peer, wide)
+            await dependencies.add(
+                session, ANONYMOUS, dependent=dependent, dependency=dependency, type_=DependencyType.CONSUMES
+            )
+        await usage_sources.create_source(session, ANONYMOUS, name="warehouse")
+        await usage_sources.map_principal(session, ANONYMOUS, pattern="reader_*", team=TeamRef(name=READER))
+        key = await keys.create(session, ANONYMOUS, KeyRequest("ines", (Scope.WRITE,), TeamRef(id=readers[0].id)))
+    await _import_reads(database)
+    async with database.write("bench") as session:
+        request = ChangeSetRequest("bench#1", title="Fewer columns", url="https://example.com/pull/1")
+        change_set = await change_sets.open_change_set(session, ANONYMOUS, request)
+        removal = PublishRequest(schema=_wide_schema(REMOVED), reason="Nobody fills them.", change_set_id=change_set.id)
+        proposal = (await publish_contract(session, ANONYMOUS, wide, removal)).proposal
+        assert proposal is not None
+    return Scene(proposal.id, change_set.id, readers[0].id, key.token)
+
+
+async def _import_reads(database: Database) -> None:
+    """Import a log of thirty days, with principals of a team and of none."""
+    now = database.clock()
+    text = "\n".join(["principal,asset,field,read_at", *_write_log(now), ""])
+    log = collect_reads(UsageDocument(text.encode(), UsageFormat.CSV), now)
+    async with database.read() as session:
+        covers = (now - timedelta(days=30), now)
+        plan = await plan_import(session, ANONYMOUS, UsageSourceRef(name="warehouse"), log, covers)
+    if plan.months:
+        async with database.write("bench") as session:
+            plan = await create_partitions(session, plan)
+    while plan.batches:
+        async with database.write("bench") as session:
+            plan = await import_batch(session, ANONYMOUS, plan)
+    async with database.write("bench") as session:
+        await finish_import(session, ANONYMOUS, plan)
+
+
+def _write_log(now: datetime) -> list[str]:
+    return [
+        f"{principal}_{number % 20},{WIDE},column_{number * 3},{(now - timedelta(days=day, hours=1)).isoformat()}"
+        for number in range(300)
+        for day in range(1, 30, 7)
+        for principal in ("reader", "notebook")
+    ]
