@@ -42,7 +42,7 @@ from tessera_gql.workflows.usage_log import UsageDocument, collect_reads
 
 SCALE = 0.25
 """Of the 20,000 assets of the catalog."""
-COLUMNS, REMOVED = 2_000, 120
+COLUMNS, REMOVED = 2_000, 20
 READERS = 60
 NEIGHBOURS = 40
 WIDE, OWNER, READER = "wide.marts.everything", "wide-owner", "wide-reader-0"

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import strawberry
 
-from tessera_gql import diff
 from tessera_gql.graphql.changes import Change, list_changes
 from tessera_gql.graphql.connections import Connection
 from tessera_gql.graphql.context import Info
@@ -18,6 +17,7 @@ from tessera_gql.graphql.read_progress import (
     ChangeReads,
     load_change_reads,
     load_progress,
+    parse_breaking_changes,
 )
 from tessera_gql.graphql.reason_paths import ReasonPath, to_paths
 from tessera_gql.graphql.relations import relation
@@ -110,10 +110,10 @@ class Acknowledgment(Node):
     @computed_field("The breaking changes that touch what the team reads, for which it is asked.", name="because")
     async def reasons(self, info: Info) -> list[Change]:
         proposal = await info.context.loaders.proposal.load(self.row.proposal_id)
-        changes = proposal.breaking_changes if proposal else []
+        changes = parse_breaking_changes(info.context.loaders, proposal) if proposal else []
         reasons = set(self.row.change_fingerprints)
-        touching = [change for change in changes if change["fingerprint"] in reasons]
-        return list_changes(info.context, touching, lambda change: Change.of(diff.Change.from_json(change)))
+        touching = [change for change in changes if change.fingerprint in reasons]
+        return list_changes(info.context, touching, Change.of)
 
     @computed_field("What the team said before about these changes; empty once it has answered, or if it never has.")
     async def earlier_answers(self, info: Info) -> list[EarlierAnswer]:

@@ -11,7 +11,7 @@ from strawberry import UNSET, argument
 from tessera_gql import diff
 from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode
 from tessera_gql.graphql.context import Context, Info
-from tessera_gql.graphql.fields import load_declared_fields
+from tessera_gql.graphql.declared_fields import load_declared_fields
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.type_registry import computed_field

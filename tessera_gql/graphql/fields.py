@@ -12,7 +12,8 @@ from strawberry import UNSET, argument
 from tessera_gql import diff
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.connections import After, Before, First, Last, PageInfo
-from tessera_gql.graphql.context import Context, Info
+from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.declared_fields import load_contract_fields
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.scalars import check_text
 from tessera_gql.graphql.slices import SliceRequest, slice_page
@@ -20,7 +21,6 @@ from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_ty
 from tessera_gql.policy.deprecation import find_of_field
 from tessera_gql.policy.field_history import FieldHistory
 from tessera_gql.store.pagination import MAX_SIZE
-from tessera_gql.workflows.comparisons import IdentityKey
 
 HistorySize = Annotated[int, argument("The number of changes, 0 to 100, the latest ones.")]
 
@@ -132,7 +132,7 @@ async def _resolve_fields(  # noqa: PLR0913, PLR0917 - the arguments in the sche
 ) -> AssetFieldConnection:
     asset_id = root.row.id
     contract = await info.context.loaders.active_contract.load(asset_id)
-    declared = await load_declared_fields(info.context, contract.schema_def) if contract else ()
+    declared = await load_contract_fields(info.context, contract) if contract else ()
     if (conditions := or_none(filter_input)) is not None:
         declared = await _select(info, asset_id, declared, conditions)
     cursors = [to_cursor(field.path) for field in declared]
@@ -172,10 +172,3 @@ fields_connection: Any = strawberry.field(
     graphql_type=AssetFieldConnection,
     description="The fields that the active contract declares, in its order; empty without a contract.",
 )
-
-
-async def load_declared_fields(context: Context, schema: Any) -> Sequence[diff.Field]:
-    """List the fields that a schema declares, in a worker process if that takes long."""
-    if diff.small_schema_size(schema) is not None:
-        return diff.list_fields(schema)
-    return await context.computer.run(diff.list_fields, schema, key=("fields", IdentityKey(schema)))

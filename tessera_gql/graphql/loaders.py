@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
+from tessera_gql.diff import Change
 from tessera_gql.graphql.dataloader import Loader
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.affected_teams import FieldReader, FieldReaderIndex
@@ -303,6 +304,16 @@ class Loaders:
             return [by_key[key] for key in keys]
 
         return loaders.setdefault(key, self.create_loader(load))
+
+    @cached_property
+    def parsed_changes(self) -> dict[UUID, list[Change]]:
+        """The breaking changes of proposals that were parsed already, by proposal id."""
+        return {}
+
+    @cached_property
+    def asked_teams_by_change(self) -> dict[UUID, dict[str, list[UUID]]]:
+        """The asked teams of proposals that were indexed already, by proposal id and fingerprint of a change."""
+        return {}
 
     def create_loader(self, load: Load[K, V]) -> Loader[K, V]:
         """Create a loader that opens a session for each batch."""

@@ -1,5 +1,6 @@
 """Proposals of breaking changes, and the acknowledgments of the asked teams."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -52,12 +53,20 @@ class BreakingChange(Change):
     @computed_field("The asked teams that read what this change touches.", lazy_list("Team"))
     async def teams(self, info: Info) -> Any:
         acknowledgments = await info.context.loaders.acknowledgments_of_proposal.load(self.proposal_id)
-        team_ids = [
-            row.consumer_team_id
-            for row in acknowledgments
-            if not row.released_at and self.fingerprint in row.change_fingerprints
-        ]
+        index = info.context.loaders.asked_teams_by_change
+        if self.proposal_id not in index:
+            index[self.proposal_id] = _index_asked_teams(acknowledgments)
+        team_ids = index[self.proposal_id].get(self.fingerprint, [])
         return [to_type("Team", row) for row in await info.context.loaders.team.load_many(team_ids)]
+
+
+def _index_asked_teams(acknowledgments: Sequence[tables.Acknowledgment]) -> dict[str, list[UUID]]:
+    """Index the asked teams, in the order in which they were asked, by the fingerprints of changes."""
+    team_ids: dict[str, list[UUID]] = {}
+    for row in acknowledgments:
+        for fingerprint in () if row.released_at else row.change_fingerprints:
+            team_ids.setdefault(fingerprint, []).append(row.consumer_team_id)
+    return team_ids
 
 
 @from_row(is_open=lambda row: row.status.is_open, metadata="meta")

@@ -5,11 +5,13 @@ from datetime import datetime
 
 import strawberry
 
+from tessera_gql.diff import Change
 from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.policy.usage import QuietProgress
 from tessera_gql.store import tables
 from tessera_gql.store.usage import TeamReads
-from tessera_gql.workflows.quiet_proofs import measure_changes, measure_stake, to_stake
+from tessera_gql.workflows.quiet_proofs import create_stake, measure_changes, measure_stake
 
 LAST_READ_AT = "The latest read that a usage source has seen; null if none was seen."
 QUIET_SINCE = (
@@ -37,7 +39,7 @@ async def load_progress(info: Info, row: tables.Acknowledgment) -> QuietProgress
     proposal = await loaders.proposal.load(row.proposal_id)
     if proposal is None:
         return QuietProgress()
-    stake = to_stake(proposal, row)
+    stake = create_stake(proposal, row, parse_breaking_changes(loaders, proposal))
     reads = await loaders.team_reads.load_many([(asset, row.consumer_team_id) for asset in stake.sort_asset_ids()])
     return measure_stake(stake, row, _join(reads))
 
@@ -48,12 +50,20 @@ async def load_change_reads(info: Info, row: tables.Acknowledgment) -> list[Chan
     proposal = await loaders.proposal.load(row.proposal_id)
     if proposal is None:
         return []
-    stake = to_stake(proposal, row)
+    stake = create_stake(proposal, row, parse_breaking_changes(loaders, proposal))
     reads = await loaders.team_reads.load_many([(asset, row.consumer_team_id) for asset in stake.sort_asset_ids()])
     return [
         ChangeReads(fingerprint=change.fingerprint, path=change.path, **vars(progress))
         for change, progress in measure_changes(stake, row, _join(reads))
     ]
+
+
+def parse_breaking_changes(loaders: Loaders, proposal: tables.Proposal) -> list[Change]:
+    """Parse the breaking changes of a proposal once for all acknowledgments in a request."""
+    changes = loaders.parsed_changes.get(proposal.id)
+    if changes is None:
+        changes = loaders.parsed_changes[proposal.id] = [*map(Change.from_json, proposal.breaking_changes)]
+    return changes
 
 
 def _join(lists: Iterable[Sequence[TeamReads]]) -> list[TeamReads]:

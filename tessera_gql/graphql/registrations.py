@@ -8,7 +8,7 @@ from strawberry import UNSET
 
 from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.fields import load_declared_fields
+from tessera_gql.graphql.declared_fields import load_contract_fields
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.listings import REGISTRATIONS
@@ -79,7 +79,7 @@ class Registration(Node):
         if contract is None or not reads:
             return None
         window = await loaders.covered_window.load(row.asset_id)
-        declared = {field.path for field in await load_declared_fields(info.context, contract.schema_def)}
+        declared = {field.path for field in await load_contract_fields(info.context, contract)}
         narrower = suggest_fields(row.fields, reads, declared, window, info.context.database.clock())
         if narrower is None:
             return None

@@ -10,7 +10,8 @@ from tessera_gql.errors import Invalid
 from tessera_gql.graphql.connections import After, Before, First, Last, PageInfo
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.coverage import Coverage
-from tessera_gql.graphql.fields import AssetField, AssetFieldEdge, load_declared_fields, to_cursor
+from tessera_gql.graphql.declared_fields import load_contract_fields
+from tessera_gql.graphql.fields import AssetField, AssetFieldEdge, to_cursor
 from tessera_gql.graphql.slices import SliceRequest, slice_page
 from tessera_gql.policy.affected_teams import FieldReaderIndex
 from tessera_gql.policy.coverage import LastReadIndex
@@ -45,7 +46,7 @@ async def _resolve(  # noqa: PLR0913, PLR0917 - the arguments in the schema
         raise Invalid("`since` has not passed yet. Give an earlier time.", field=("since",))
     coverage = await loaders.coverage_of_asset.load(asset_id)
     contract = await loaders.active_contract.load(asset_id)
-    declared = await load_declared_fields(info.context, contract.schema_def) if contract else ()
+    declared = await load_contract_fields(info.context, contract) if contract else ()
     readers, reads = await loaders.reader_index.load(asset_id), await loaders.last_reads.load(asset_id)
     unused = [field for field in declared if _is_unused(field.path, readers, reads, since)]
     cursors = [to_cursor(field.path) for field in unused]

@@ -99,7 +99,11 @@ async def find_releases(session: Session, rows: Sequence[Proposal]) -> list[Prov
 
 def to_stake(row: Proposal, item: Acknowledgment) -> Stake:
     """Return what is at stake for the team of a request."""
-    breaking = [Change.from_json(change) for change in row.breaking_changes]
+    return create_stake(row, item, [Change.from_json(change) for change in row.breaking_changes])
+
+
+def create_stake(row: Proposal, item: Acknowledgment, breaking: Sequence[Change]) -> Stake:
+    """Return the same with the proposal's breaking changes as they were parsed before."""
     return Stake(row.asset_id, item.consumer_team_id, breaking, reasons_from_row(item))
 
 
