@@ -17,7 +17,7 @@ HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
 MISSING = ("/proposals/none", "/proposals/UHJvcG9zYWw6MA%3D%3D", "/assets/no.such", "/teams/x", "/change-sets/%00")
 STATEMENTS = {
     "inbox": 29,
-    "proposal": 49,
+    "proposal": 50,
     "change_set": 17,
     "catalog": 13,
     "asset": 35,
