@@ -172,6 +172,8 @@ class LineageWalk:
         self._names: dict[Node, str] = {}
         self._parents: dict[Node, list[tuple[int, Node | None]]] = defaultdict(list)
         self._teams: dict[UUID, _TeamReasons] = defaultdict(_TeamReasons)
+        self._steps: dict[tuple[Node, int, str | None], tuple[Node, ...]] = {}
+        """The steps to a node by the number of the change, the same for all who read what is made from it."""
 
     def find_teams(self) -> Mapping[UUID, Reasons]:
         """Find the teams that read what the changes reach in other tables, with the reasons."""
@@ -286,13 +288,18 @@ class LineageWalk:
 
     def _list_steps(self, node: Node, number: int, read: str | None, end: Node | None) -> tuple[Node, ...]:
         """List the steps from the changed field to the node; the last one names the field that is read, if known."""
+        key = (node, number, read)
+        if (steps := self._steps.get(key)) is None:
+            steps = self._steps[key] = self._list_steps_to(node, number, read)
+        return steps if end is None else (*steps, end)
+
+    def _list_steps_to(self, node: Node, number: int, read: str | None) -> tuple[Node, ...]:
         names = [(node[0], self._names[node] or read or "")]
         parent = self._find_parent(node, number)
         while parent is not None:
             names.append((parent[0], self._names[parent]))
             parent = self._find_parent(parent, number)
-        steps = tuple(reversed(names))
-        return steps if end is None else (*steps, end)
+        return tuple(reversed(names))
 
     def _find_parent(self, node: Node, number: int) -> Node | None:
         return next(parent for bits, parent in self._parents[node] if bits >> number & 1)
