@@ -39,7 +39,7 @@ REGISTRATIONS: tuple[tuple[str, str, tuple[str, ...] | None, str], ...] = (
     (ORDERS, "growth", ("order_id", "discount_code"), "Which campaigns pay."),
     (ORDERS, "support", None, "The agents' screen shows everything."),
     (CUSTOMERS, "finance", ("customer_id", "country"), "Tax by country."),
-    (CUSTOMERS, "growth", ("customer_id", "first_order_at"), "Letters to first buyers."),
+    (CUSTOMERS, "support", ("customer_id", "first_order_at"), "First buyers are greeted."),
     (PAYMENTS, "finance", None, "Reconciliation with the bank."),
 )
 SOURCE = "warehouse"
@@ -50,7 +50,7 @@ READS: tuple[tuple[str, str, tuple[str, ...], int, int], ...] = (
     ("growth_notebook", ORDERS, ("discount_code",), 100, 16),
     ("agents_screen", ORDERS, ("order_id", "customer_id", "status", "discount_code"), 100, 0),
     ("finance_tax", CUSTOMERS, ("customer_id", "country"), 100, 6),
-    ("growth_notebook", CUSTOMERS, ("customer_id",), 100, 0),
+    ("agents_screen", CUSTOMERS, ("customer_id",), 100, 0),
     ("growth_notebook", SALES, ("sku", "units"), 100, 0),
     ("bi_support", SALES, ("sku", "revenue"), 40, 0),
     ("finance_closing", PAYMENTS, ("payment_id", "order_id", "amount", "method", "paid_at"), 100, 0),
