@@ -14,7 +14,7 @@ LOGIN_MINUTES = 10
 """How long somebody may take to sign in with the login service."""
 
 
-class LoginAttempt(Protocol):
+class LoginRedirect(Protocol):
     """An attempt that the service has begun: where to send the browser, and what it must bring back."""
 
     @property
@@ -33,7 +33,7 @@ class LoginService:
 
     name: str
     """Its host, for people."""
-    begin: Callable[[], Awaitable[LoginAttempt]]
+    begin: Callable[[], Awaitable[LoginRedirect]]
     """Begins an attempt. Raises Unavailable."""
     complete: Callable[[str, str, str], Awaitable[str]]
     """Exchanges a code, with the verifier and nonce of its attempt, for a reference. Raises Unauthenticated."""
@@ -49,7 +49,7 @@ class PendingLogin:
     next_path: str
 
 
-def seal_login(signer: Signer, attempt: LoginAttempt, next_path: str, now: datetime) -> str:
+def seal_login(signer: Signer, attempt: LoginRedirect, next_path: str, now: datetime) -> str:
     """Return the cookie of an attempt."""
     ends_at = int((now + timedelta(minutes=LOGIN_MINUTES)).timestamp())
     content = [attempt.state, attempt.nonce, attempt.verifier, next_path, ends_at]
