@@ -69,18 +69,6 @@ def to_whole_table(read: str) -> str:
     return read[: ASSET_LENGTH + 1] if read[ASSET_LENGTH : ASSET_LENGTH + 1] == ":" else read
 
 
-def list_wider_reads(read: str) -> Iterator[str]:
-    """Yield a read and those that include it: of the structs that its field is in, and of the whole table."""
-    yield read
-    start = ASSET_LENGTH + 1 if to_whole_table(read) != read else 0
-    for number in range(start, len(read)):
-        if read[number] in ".[":
-            yield read[:number]
-    yield to_whole_table(read)
-    if split_read(read)[0] is None:
-        yield ""
-
-
 @dataclass(frozen=True)
 class Reasons:
     """Why a team is asked: the fingerprints of the changes that affect it, and the fields it reads for each of them.
@@ -104,7 +92,7 @@ class Reasons:
         """Return whether what the team reads for a change is among earlier fields; None is all of the asset."""
         earlier = WHOLE_ASSET if reads is None else reads
         return all(
-            any(read in earlier for read in list_wider_reads(item))
+            item in earlier or to_whole_table(item) in earlier or ("" in earlier and split_read(item)[0] is None)
             for item in (WHOLE_ASSET if self.reads is None else self.reads.get(fingerprint, ()))
         )
 

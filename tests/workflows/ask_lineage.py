@@ -100,28 +100,17 @@ def name_whole(read: str) -> str:
     return f"{read.split(':', maxsplit=1)[0]}:" if ":" in read else ""
 
 
-def list_wider(read: str) -> Iterator[str]:
-    """The reads that include a read: of all of its table, and of the structs that it is in."""
-    whole = name_whole(read)
-    yield whole
-    for number, sign in enumerate(read):
-        if sign == "." and number > read.rfind(":"):
-            yield read[:number]
-
-
 def covers(earlier: frozenset[str], later: frozenset[str]) -> bool:
-    """Whether later reads are among earlier ones; who reads a table or a struct reads each column of it."""
-    return all(not earlier.isdisjoint({read, *list_wider(read)}) for read in later)
+    """Whether later reads are among earlier ones; who reads a whole table reads each column of it."""
+    return all(read in earlier or name_whole(read) in earlier for read in later)
 
 
 def simplify(reads: frozenset[Read] | None) -> frozenset[Read] | None:
-    """Drop the columns of tables and structs that are read whole."""
+    """Drop the columns of tables that are read whole."""
     if reads is None:
         return None
     return frozenset(
-        (atom, read)
-        for atom, read in reads
-        if read == name_whole(read) or not any((atom, wider) in reads for wider in list_wider(read))
+        (atom, read) for atom, read in reads if read == name_whole(read) or (atom, name_whole(read)) not in reads
     )
 
 
