@@ -20,7 +20,8 @@ import httpx
 
 from bench import _catalog, _servers
 from bench._results import Figure, report
-from tessera_gql.app import Components, create_app, create_components
+from tessera_gql.app import create_app
+from tessera_gql.components import Components, create_components
 from tessera_gql.config import Settings
 from tessera_gql.formats.usage_formats import UsageFormat
 from tessera_gql.policy.access import ANONYMOUS, Scope

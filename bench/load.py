@@ -19,6 +19,7 @@ from bench import _servers
 from bench._graph import IMPACT, Graph, build, schema
 from bench._results import Figure, report
 from tessera_gql import app
+from tessera_gql.components import create_components
 from tessera_gql.config import Settings
 from tessera_gql.policy.access import Actor
 from tessera_gql.server.http import execute
@@ -85,7 +86,7 @@ def _measure_impacts(server: _servers.Server, graph: Graph) -> Sequence[float]:
 
 async def _count_inbox_statements(url: str, graph: Graph) -> int:
     """Return the number of SQL statements for a page."""
-    parts = app.create_components(Settings(database_url=url))
+    parts = create_components(Settings(database_url=url))
     statements: list[str] = []
 
     parts.database.observe_statements(lambda statement, _seconds: statements.append(statement))

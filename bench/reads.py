@@ -18,8 +18,8 @@ from bench._load import Load, LoadGenerator, start_generator
 from bench._measure import Measurement, measure, untargeted_figures
 from bench._results import Figure, report
 from bench._servers import Server, Storage
-from tessera_gql import app
 from tessera_gql.auth import Identity
+from tessera_gql.components import create_components
 from tessera_gql.config import Settings
 from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.server.http import execute
@@ -119,7 +119,7 @@ def _assert_alike(variants: Iterable[Variant]) -> None:
 
 async def _assert_planned(url: str, catalog: _catalog.Catalog) -> None:
     """Assert that the planned executor runs both queries without a fallback."""
-    parts = app.create_components(Settings(database_url=url))
+    parts = create_components(Settings(database_url=url))
     try:
         for query, variables in ((PAGE_QUERY, {}), (TINY_QUERY, {"fqn": catalog.sample_fqn})):
             reply = await execute(parts.transport, query=query, variables=variables, identity=Identity(ANONYMOUS))

@@ -15,9 +15,8 @@ from bench import _catalog, _servers, _warehouse
 from bench._results import Figure, report
 from bench._servers import Storage
 from bench._warehouse import DOMAINS, ENTITIES, LAYERS, PREFIXES, Query
-from tessera_gql import app
-from tessera_gql.app import Components
 from tessera_gql.auth import Identity
+from tessera_gql.components import Components, create_components
 from tessera_gql.config import Settings
 from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.server.http import execute
@@ -88,7 +87,7 @@ async def _measure(storage: Storage, url: str, size: int, rounds: int) -> Result
     common_queries = [
         Query("common", name, frozenset()) for name in (*PREFIXES, *LAYERS, *DOMAINS[:10], *ENTITIES[:10], "prod")
     ]
-    parts = app.create_components(Settings(database_url=url))
+    parts = create_components(Settings(database_url=url))
     try:
         await _run(parts, queries[0])  # takes the sample of how frequent terms are
         timed, cpu = [], []

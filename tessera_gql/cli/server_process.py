@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tessera_gql import app as application
+from tessera_gql.components import Components, create_components
 from tessera_gql.config import Settings
 from tessera_gql.server.http_protocol import HttpProtocol, LimitedServerState
 from tessera_gql.server.websocket_frames import WebSocketProtocol
@@ -55,7 +56,7 @@ log = logging.getLogger(__name__)
 class GracefulServer(uvicorn.Server):
     """A uvicorn server with the graceful shutdown that the module describes."""
 
-    def __init__(self, config: uvicorn.Config, parts: application.Components) -> None:
+    def __init__(self, config: uvicorn.Config, parts: Components) -> None:
         super().__init__(config)
         self.server_state = LimitedServerState(parts.transport.connection_limiter)
         self._parts = parts
@@ -113,7 +114,7 @@ def respond_to_cancelled_requests(app: ASGIApp) -> ASGIApp:
 
 def run(settings: Settings, listener: socket.socket) -> int:
     """Serve until a signal arrives, and return the exit code."""
-    parts = application.create_components(settings)
+    parts = create_components(settings)
     parts.transport.connection_limiter.maximum = compute_connection_limit(settings)
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)

@@ -7,6 +7,7 @@ from tessera_gql import app as application
 from tessera_gql.cli.settings import configure_logging, read_settings
 from tessera_gql.cli.startup import prepare_database
 from tessera_gql.cli.terminal import print_note
+from tessera_gql.components import create_components
 from tessera_gql.config import Settings
 
 
@@ -19,7 +20,7 @@ def worker() -> None:
 
 async def _run(settings: Settings) -> None:
     await prepare_database(settings)
-    parts = application.create_components(settings)
+    parts = create_components(settings)
     stop_requested = asyncio.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop_requested.set)

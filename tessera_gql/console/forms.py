@@ -50,9 +50,10 @@ class SentForm:
         if not text:
             return None
         try:
-            return f"{date.fromisoformat(text).isoformat()}T23:59:59Z"
+            day = date.fromisoformat(text)
         except ValueError:
             raise InvalidForm(f"{text[:40]!r} is no date. Write it as in 2026-03-31.") from None
+        return f"{day}T23:59:59Z"
 
 
 async def read_form(request: Request, limits: Limits) -> SentForm:

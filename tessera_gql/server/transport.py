@@ -91,7 +91,7 @@ ObserveOperation: TypeAlias = Callable[
 class Transport:
     """The schema, callbacks, limits and open streams that the routes share.
 
-    `app.create_components` binds the callbacks for a server, `upload_process.main` those for an upload worker.
+    `components.create_components` binds the callbacks for a server, `upload_process.main` those for an upload worker.
     """
 
     schema: GraphQLSchema

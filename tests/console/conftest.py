@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tessera_gql.app import Components, create_app, create_components
+from tessera_gql.app import create_app
+from tessera_gql.components import Components, create_components
 from tessera_gql.config import Settings
 from tessera_gql.policy.access import ANONYMOUS, Scope
 from tessera_gql.policy.enums import Response

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tessera_gql.app import create_components
+from tessera_gql.components import create_components
 from tessera_gql.policy.access import Scope
 from tests.conformance import tools
 from tests.console.conftest import Shop, build_shop, settings_for

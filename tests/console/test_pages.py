@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tessera_gql.app import Components
+from tessera_gql.components import Components
 from tessera_gql.console import documents
 from tessera_gql.policy.access import Scope
 from tests.conftest import FixedClock, statements

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tessera_gql import app
+from tessera_gql.components import Components, create_components
 from tessera_gql.config import Settings
 from tessera_gql.diff import Mode
 from tessera_gql.policy.access import ANONYMOUS
@@ -24,7 +25,7 @@ mutation ($input: SyncDbtManifestInput!) {
 """
 
 
-async def run(parts: app.Components, query: str, **arguments: Any) -> Any:
+async def run(parts: Components, query: str, **arguments: Any) -> Any:
     identity = app.Identity(ANONYMOUS)
     reply = await execute(parts.transport, query=query, variables={"input": arguments}, identity=identity)
     assert "errors" not in reply, reply
@@ -45,7 +46,7 @@ async def run(parts: app.Components, query: str, **arguments: Any) -> Any:
 async def test_the_setting_overrides_the_modes_of_the_api_and_of_a_sync(
     database_url: str, setting: Mode | None, created: str, synced: str
 ) -> None:
-    parts = app.create_components(Settings(database_url=database_url, default_compatibility_mode=setting))
+    parts = create_components(Settings(database_url=database_url, default_compatibility_mode=setting))
     await run(parts, "mutation ($input: CreateTeamInput!) { createTeam(input: $input) { team { name } } }", name="shop")
     owner = {"name": "shop"}
     modes = {

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from tessera_gql.app import create_components
 from tessera_gql.auth import Identity
+from tessera_gql.components import create_components
 from tessera_gql.config import Settings
 from tessera_gql.policy.access import Action, Actor, ProjectScope, Scope
 from tessera_gql.store.database import Database

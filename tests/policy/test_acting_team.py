@@ -10,7 +10,7 @@ ROOT = Path(tessera_gql.__file__).parent
 CALLERS = {"actor", "caller"}
 
 USES: dict[tuple[str, str], str] = {
-    ("app.py", "_find_sharing_scope"): "the project is a part of the scope beside the team, because it decides rights",
+    ("components.py", "_find_sharing_scope"): "the project is a part of the scope too, because it decides rights",
     ("graphql/inbox.py", "_load_viewer_groups"): "a project is never asked: its inbox is empty",
     ("graphql/viewer.py", "_load_debts"): "a project has no debts: the list is empty",
     ("graphql/viewer.py", "_load_inbox"): "a project is never asked: its inbox is empty",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tessera_gql.app import Components
+from tessera_gql.components import Components
 from tessera_gql.policy.visibility import audience_of_field
 from tessera_gql.store import migration
 from tests.ops.postgres import postgres, sql

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from graphql import GraphQLObjectType, GraphQLSchema
 
-from tessera_gql.app import Components
+from tessera_gql.components import Components
 from tessera_gql.graphql.events import encode_cursor
 from tessera_gql.graphql.ids import global_id, local_id
 from tessera_gql.graphql.schema import schema

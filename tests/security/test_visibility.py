@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_abstract_type, is_leaf_type
 
-from tessera_gql.app import Components
+from tessera_gql.components import Components
 from tessera_gql.config import Executor
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.visibility import (

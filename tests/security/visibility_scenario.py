@@ -11,7 +11,7 @@ from uuid import UUID
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from tessera_gql.app import Components, create_components, create_webhook_renderer
+from tessera_gql.components import Components, create_components, create_webhook_renderer
 from tessera_gql.config import Executor, Settings
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.notifications.outbound_http import DeliveryError

@@ -57,7 +57,7 @@ from tests.workflows.ask_events import (
     check_timed_notifications,
     count_events,
 )
-from tests.workflows.ask_lineage import simplify
+from tests.workflows.ask_lineage import normalize
 from tests.workflows.ask_records import MODE, Atom, Policy, Schema, columns_of
 from tests.workflows.dbt_syncs import of_project, team_table
 from tests.workflows.usage_logs import log_of, usage_source
@@ -349,7 +349,7 @@ class Implementation:
             "atoms": frozenset(self.atoms[item] for item in ask.change_fingerprints),
             "reads": None
             if reads is None
-            else simplify(
+            else normalize(
                 frozenset((self.atoms[item], self.name_read(path)) for item, paths in reads.items() for path in paths)
             ),
             "response": ask.response and ask.response.value,
@@ -363,7 +363,7 @@ class Implementation:
     def describe_answer(self, row: Answer) -> tuple[Any, ...]:
         key = (self.name(row.team_id), self.name(row.asset_id), self.atoms[row.fingerprint])
         reads = None if row.reads is None else frozenset((key[2], self.name_read(read)) for read in row.reads)
-        return (*key, row.response.value, row.migration_deadline, simplify(reads), row.answered_at)
+        return (*key, row.response.value, row.migration_deadline, normalize(reads), row.answered_at)
 
     def name_read(self, read: str) -> str:
         """Name the table of a read by its fqn."""

@@ -114,6 +114,21 @@ def simplify(reads: frozenset[Read] | None) -> frozenset[Read] | None:
     )
 
 
+def normalize(reads: frozenset[Read] | None) -> frozenset[Read] | None:
+    """Reads for a comparison: without columns of structs that are read as well, which a walk may name or not."""
+    reads = simplify(reads)
+    if reads is None:
+        return None
+    return frozenset(
+        (atom, read) for atom, read in reads if not any((atom, item) in reads for item in list_structs(read))
+    )
+
+
+def list_structs(read: str) -> Iterator[str]:
+    """The structs that a column is in, of the table that is named before a colon, if it is another one."""
+    return (read[:number] for number, sign in enumerate(read) if sign == "." and number > read.rfind(":"))
+
+
 def read_paths(reads: frozenset[Read] | None, atom: Atom) -> frozenset[str]:
     """The paths by which a team reads what one change touches; all of the changed table is an empty one."""
     return frozenset({""}) if reads is None else frozenset(path for touched, path in reads if touched == atom)

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.workflows.ask_commands import Model
 from tests.workflows.ask_driver import to_json_schema
-from tests.workflows.ask_lineage import simplify
+from tests.workflows.ask_lineage import normalize
 from tests.workflows.ask_records import Ask, Atom, Read, mode_of
 
 
@@ -40,7 +40,7 @@ def describe(model: Model) -> dict[str, Any]:
 
 
 def name_reads(atom: Atom, paths: frozenset[str] | None) -> frozenset[Read] | None:
-    return None if paths is None else simplify(frozenset((atom, path) for path in paths))
+    return None if paths is None else normalize(frozenset((atom, path) for path in paths))
 
 
 def describe_ask(ask: Ask) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def describe_ask(ask: Ask) -> dict[str, Any]:
         return {"released": ask.evidence and ask.evidence.value}
     return {
         "atoms": ask.atoms,
-        "reads": ask.reads,
+        "reads": normalize(ask.reads),
         "response": ask.response and ask.response.value,
         "deadline": ask.deadline,
         "due": ask.due_at if ask.response is None else None,
