@@ -88,7 +88,7 @@ class OidcLogin:
         return urlsplit(self.client.issuer).hostname or self.client.issuer
 
     async def begin(self) -> LoginAttempt:
-        """Begin to sign somebody in. Raises Unavailable if the issuer can't be reached."""
+        """Begin to sign a person in. Raises Unavailable if the issuer can't be reached."""
         endpoints = await self._discover()
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")

@@ -64,7 +64,7 @@ def lineage(
         is_svg = format_ is LineageFormat.SVG
         print_document(draw_svg(picture, is_standalone=True) if is_svg else draw_mermaid(picture))
     if is_cut:
-        print_note(f"Only the nearest {MAX_ASSETS} assets of a direction are shown; --depth shows fewer steps.")
+        print_note(f"Only the nearest {MAX_ASSETS} assets of a direction are listed; --depth limits the steps.")
 
 
 def load_edges(

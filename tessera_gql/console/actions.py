@@ -46,7 +46,7 @@ def _read_team(form: SentForm) -> dict[str, Any]:
 
 
 def _read_row_version(form: SentForm) -> dict[str, Any]:
-    """Read the row version that the page showed, so that a change since then is told to the person."""
+    """Read the row version that the page showed, so that a change since then is refused as stale."""
     text = form.get("row_version")
     return {"expectedRowVersion": int(text)} if text.isdecimal() and len(text) < 10 else {}
 
@@ -144,7 +144,7 @@ def _read_deprecation(path: PathParams, form: SentForm) -> dict[str, Any]:
 
 def _describe_deprecation(payload: Mapping[str, Any]) -> str:
     paths = [deprecation["path"] for deprecation in payload["deprecations"] if deprecation["path"]]
-    return f"{', '.join(paths) or 'The asset'} is deprecated. Its readers are told."
+    return f"{', '.join(paths) or 'The asset'} is deprecated. Its readers are informed."
 
 
 def _read_debt(path: PathParams, form: SentForm) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tessera_gql.console.session import Signer
 
 LOGIN_COOKIE = "tessera_login"
 LOGIN_MINUTES = 10
-"""How long somebody may take to sign in with the login service."""
+"""Seconds that a person may take to sign in with the login service."""
 
 
 class LoginRedirect(Protocol):

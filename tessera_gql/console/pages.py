@@ -15,7 +15,7 @@ ASSET_STATES: Mapping[str, dict[str, Any]] = {
     "deprecated": {"isDeprecated": {"eq": True}},
 }
 UNUSED_AFTER = timedelta(days=90)
-"""A column that nobody was seen reading for so long, and nobody declares, is shown as unused."""
+"""Time without observed reads after which a page lists a column, for which no team is registered, as unused."""
 ASSET_TIERS = ("CRITICAL", "HIGH", "NORMAL", "LOW")
 SEARCH_TYPES = ("ASSET", "PROPOSAL", "TEAM")
 EVENT_GROUPS: Mapping[str, tuple[str, ...]] = {

@@ -126,7 +126,7 @@ def request_path(console: Console, request: Request) -> str:
 
 
 def find_page_path(console: Console, request: Request, refusal: RefusedForm | None) -> str:
-    """Return the path of the shown page, to which its forms return, also where a refused form is shown again."""
+    """Return the path of the page to which its forms lead back, also if a form was refused."""
     if refusal is None or request.method != "POST":
         return request_path(console, request)
     path = refusal.form.get("next")

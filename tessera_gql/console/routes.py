@@ -100,7 +100,7 @@ async def _show_page(page: ConsolePage, console: Console, request: Request) -> R
 async def _run_page(
     page: ConsolePage, console: Console, request: Request, visitor: Visitor, refusal: RefusedForm | None = None
 ) -> Response:
-    """Run the query of a page and render its template; a refused form is shown with what was typed."""
+    """Run the query of a page and render its template; a refused form keeps what was typed."""
     variables = page.find_variables(request.path_params, request.query_params, console.clock())
     reply = await console.run("pages", page.name, variables, visitor)
     return _render_page(page, console, request, visitor, reply, refusal)

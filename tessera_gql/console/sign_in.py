@@ -65,7 +65,7 @@ async def begin_login(console: Console, request: Request) -> Response:
 
 
 async def complete_login(console: Console, request: Request) -> Response:
-    """Begin the session of somebody who comes back from the login service. Each attempt is good for one answer."""
+    """Begin the session of a person who comes back from the login service. Each attempt is good for one answer."""
     service = console.login_service
     if service is None or not console.needs_sign_in:
         return RedirectResponse(console.link("sign-in"), 303, SECURITY_HEADERS)

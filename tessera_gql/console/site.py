@@ -41,7 +41,7 @@ SECURITY_HEADERS = {
 
 @dataclass(frozen=True, eq=False)
 class Visitor:
-    """The caller of one request, with its session; without one the server is open or nobody has signed in."""
+    """The caller of one request, with its session; without one the server is open or the caller has not signed in."""
 
     identity: Identity
     session: ConsoleSession | None

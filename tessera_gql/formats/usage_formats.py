@@ -55,11 +55,11 @@ MARKS: Mapping[UsageFormat, tuple[frozenset[str], ...]] = {
     ),
     UsageFormat.CSV: (frozenset({"principal", "asset"}), frozenset({"principal", "read_at"})),
 }
-"""Names, in lower case, of which one group tells the format of a file."""
+"""Names, in lower case, of which one group identifies the format of a file."""
 
 
 def detect_format(content: bytes) -> UsageFormat | None:
-    """Find out the format of a log by the names in its beginning; None if they don't tell it."""
+    """Find out the format of a log by the names in its beginning; None if they don't identify it."""
     names = _list_names(content)
     for format_, groups in MARKS.items():
         if any(group <= names for group in groups):

@@ -69,7 +69,7 @@ class Coverage:
         description="The number of principals without a team that were seen reading it in the covered time."
     )
     unmapped_readers: list[UnmappedReader] = strawberry.field(
-        description="Those principals, 100 at most, sorted by name; while there are any, somebody reads it."
+        description="Those principals, 100 at most, sorted by name; while there are any, it is read."
     )
     sources: list[str] = strawberry.field(
         description="The names of the usage sources that have ever seen a read of the asset; only they count for it."

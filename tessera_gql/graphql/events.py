@@ -108,7 +108,7 @@ class Event(Node):
     )
     actor_name: str = strawberry.field(
         description="The caller for people: the name of a person, of a key where you may see it, or of a part of the"
-        " server; beside `actor`, which tells keys of one name apart."
+        " server; beside `actor`, which distinguishes keys of one name."
     )
     payload: JSON = strawberry.field(description="The details of the event, as an object; ids in it are global ids.")
     occurred_at: datetime = strawberry.field(description="The time at which the event happened.")

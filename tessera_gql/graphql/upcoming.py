@@ -47,7 +47,7 @@ class UpcomingStep:
 async def load_upcoming(info: Info, row: tables.Proposal, first: int) -> list[UpcomingStep]:
     """Load the next steps of a proposal, the earliest first. Raise Invalid for a bad number of them."""
     if not 0 <= first <= MAX_SIZE:
-        raise Invalid(f"`first` is {first}; 0 to {MAX_SIZE} steps are shown.", field=("first",))
+        raise Invalid(f"`first` is {first}; 0 to {MAX_SIZE} steps are listed.", field=("first",))
     if not row.status.is_open:
         return []
     loaders = info.context.loaders

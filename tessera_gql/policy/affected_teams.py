@@ -151,8 +151,8 @@ def count_unknown(affected: AffectedTeams) -> int:
 
 def select_unasked(breaking: Sequence[Change], affected: AffectedTeams) -> list[Change]:
     """Select the breaking changes about which no team is asked."""
-    asked = {item for reasons in affected.asked.values() for item in reasons.fingerprints}
-    return [change for change in breaking if change.fingerprint not in asked]
+    asked_fingerprints = {item for reasons in affected.asked.values() for item in reasons.fingerprints}
+    return [change for change in breaking if change.fingerprint not in asked_fingerprints]
 
 
 def split_path(path: str) -> tuple[str, ...]:

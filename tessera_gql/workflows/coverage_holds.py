@@ -86,9 +86,9 @@ async def update_hold(
 
 def _to_subject(asset: Asset, row: Proposal, acknowledgments: Collection[Acknowledgment]) -> CoverageSubject:
     """Return what nobody is asked about: the breaking changes without a team that answers for them."""
-    asked = {item for acknowledgment in acknowledgments for item in acknowledgment.change_fingerprints}
+    asked_fingerprints = {item for acknowledgment in acknowledgments for item in acknowledgment.change_fingerprints}
     breaking = map(Change.from_json, row.breaking_changes)
-    unasked = tuple(change for change in breaking if change.fingerprint not in asked)
+    unasked = tuple(change for change in breaking if change.fingerprint not in asked_fingerprints)
     unaffected = frozenset(map(UUID, row.unaffected_assets or ()))
     return CoverageSubject(asset.id, asset.owner_team_id, unasked, unaffected)
 

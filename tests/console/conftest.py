@@ -1,4 +1,4 @@
-"""A console on a database with a shop in it, and the browser of somebody who reads its pages."""
+"""A console on a database with a shop in it, and the browser of a person who reads its pages."""
 
 import re
 from collections.abc import AsyncIterator

@@ -65,13 +65,17 @@ class LoginServer:
             name, secret = unquote(pair[0]), unquote(pair[2])
         if (name, secret) != (CLIENT, SECRET):
             return 401, {"error": "invalid_client"}
-        asked = self.codes.pop(form["code"], None)
+        login_request = self.codes.pop(form["code"], None)
         digest = hashlib.sha256(form["code_verifier"].encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
-        if asked is None or asked["redirect_uri"] != form["redirect_uri"] or asked["code_challenge"] != challenge:
+        if (
+            login_request is None
+            or login_request["redirect_uri"] != form["redirect_uri"]
+            or login_request["code_challenge"] != challenge
+        ):
             return 400, {"error": "invalid_grant", "error_description": form["code"]}
         tokens: dict[str, Any] = {"token_type": "Bearer", "access_token": "opaque"}
-        tokens["id_token"] = self.sign({"aud": CLIENT, "nonce": asked["nonce"]} | self.claims)
+        tokens["id_token"] = self.sign({"aud": CLIENT, "nonce": login_request["nonce"]} | self.claims)
         if self.access_claims is not None:
             tokens["access_token"] = self.sign({"aud": AUDIENCE} | self.access_claims)
         return self.token_status, tokens

@@ -198,7 +198,7 @@ async def test_the_owner_deprecates_a_column(shop: Shop) -> None:
     after = await browser.send(
         page, "/assets/marts.items/deprecate", fields="note", sunset_at="2026-06-01", replacement="remark"
     )
-    assert "note is deprecated. Its readers are told." in after.text
+    assert "note is deprecated. Its readers are informed." in after.text
     assert "Use remark." in after.text
 
 

@@ -95,15 +95,15 @@ async def test_somebody_signs_in_with_the_login_service_and_answers_for_the_team
 
 
 async def test_the_request_has_a_challenge_a_state_and_a_nonce_that_differ_each_time(site: Site) -> None:
-    asked = []
+    requests = []
     for _ in range(2):
         start = await site.shop.browser().get("/sign-in/start")
-        asked.append(dict(parse_qsl(urlsplit(start.response.headers["location"]).query)))
-    assert asked[0]["redirect_uri"] == f"{ADDRESS}/sign-in/callback"
-    assert (asked[0]["code_challenge_method"], asked[0]["scope"]) == ("S256", "openid")
+        requests.append(dict(parse_qsl(urlsplit(start.response.headers["location"]).query)))
+    assert requests[0]["redirect_uri"] == f"{ADDRESS}/sign-in/callback"
+    assert (requests[0]["code_challenge_method"], requests[0]["scope"]) == ("S256", "openid")
     for name in ("state", "nonce", "code_challenge"):
-        assert len({values[name] for values in asked}) == 2
-        assert min(len(values[name]) for values in asked) >= 43
+        assert len({values[name] for values in requests}) == 2
+        assert min(len(values[name]) for values in requests) >= 43
     assert site.service.discovered == 1
 
 

@@ -68,7 +68,7 @@ async def test_a_column_that_nobody_reads_for_90_covered_days_is_called_unused(s
     assert "Every column is read or declared." in text  # support is registered for all
     await stop_reading(shop)
     text = (await (await shop.signed_in(shop.owner)).get("/assets/marts.orders")).text
-    assert "For 90 days nobody was seen reading, or declares," in text
+    assert "For 90 days no principal was seen reading, and no team declares," in text
     assert "<code>coupon</code>" in text
 
 
@@ -81,7 +81,7 @@ async def test_the_proposal_shows_who_is_not_asked_the_blame_and_what_comes_next
     assert "<code>note</code> since 1.0.0" in text
     future = text[text.index("What happened") :]
     assert future.count('class="next"') >= 2
-    assert "Does nobody else read it?" in text
+    assert "Does any other team read it?" in text
 
 
 async def test_a_migration_shows_when_quiet_can_prove_it(shop: Shop, clock: FixedClock) -> None:

@@ -1,18 +1,20 @@
 """Logs of vendors: rows that are not taken, files that are refused, and files that were cut off."""
 
 import gzip
-import importlib.util
 import io
 import json
+import sys
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from tessera_gql.formats import json_stream, usage_seen
 from tessera_gql.formats.json_stream import JsonStream
@@ -307,11 +309,7 @@ def test_times_are_read_as_vendors_write_them(value: object, expected: datetime 
     assert parse_moment(value) == expected
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="pyarrow, an extra, is not installed")
 def test_a_parquet_file_has_the_rows_of_the_json_file() -> None:
-    import pyarrow as pa  # noqa: PLC0415 - an extra
-    from pyarrow import parquet  # noqa: PLC0415
-
     rows = [query(QUERY_ID=str(number)) for number in range(2_500)]
     for row in rows:
         row |= {name: json.dumps(row.get(name, [])) for name in SNOWFLAKE_COLUMNS[3:]}
@@ -329,8 +327,9 @@ def test_a_parquet_file_has_the_rows_of_the_json_file() -> None:
         read(file.getvalue(), UsageFormat.BIGQUERY)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is not None, reason="pyarrow is installed")
-def test_without_pyarrow_a_parquet_file_is_refused_with_the_remedy() -> None:
+def test_without_pyarrow_a_parquet_file_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("pyarrow", "pyarrow.parquet"):
+        monkeypatch.setitem(sys.modules, module, None)  # as if the extra was not installed
     content = b"PAR1 QUERY_ID USER_NAME PAR1"
     with pytest.raises(UsageError, match=r"install tessera-gql\[parquet\]"):
         read(content, UsageFormat.SNOWFLAKE)

@@ -1,4 +1,4 @@
-"""An upgrade keeps policies and open proposals, which demand no coverage until they are told to."""
+"""An upgrade keeps policies and open proposals, which demand no coverage until a policy says so."""
 
 from collections.abc import AsyncIterator
 
