@@ -5,7 +5,7 @@ import hmac
 import logging
 import sys
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -35,7 +35,7 @@ from tessera_gql.telemetry.watchdog import Watchdog
 from tessera_gql.workflows import keys
 
 if TYPE_CHECKING:
-    pass
+    from tessera_gql.agents.endpoint import AgentEndpoint
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +53,12 @@ def create_app(components: Components) -> Starlette:
     """Create the application. Its lifespan runs the event relay and all background tasks."""
     settings, authenticator, relay = components.settings, components.authenticator, components.event_relay
     metrics_endpoint = _create_metrics_endpoint(components)
+    agents = _create_agent_endpoint(components)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         await _create_first_key(components)
-        async with relay, Watchdog(components.telemetry.record_loop_block):
+        async with relay, Watchdog(components.telemetry.record_loop_block), agents.run() if agents else nullcontext():
             components.database.observe_commits(authenticator.on_commit)
             async with components.database.read() as session:
                 position = await events.load_last_sequence(session)
@@ -81,6 +82,8 @@ def create_app(components: Components) -> Starlette:
         await components.database.dispose()
 
     routes = _create_routes(components, metrics_endpoint)
+    if agents is not None:
+        routes.append(Route("/mcp", agents))
     request_log = Middleware(RequestLogMiddleware, on_request_end=components.telemetry.record_request)
     return Starlette(routes=routes, lifespan=lifespan, middleware=[request_log, *_create_middleware(settings)])
 
@@ -121,6 +124,15 @@ def _create_console(components: Components) -> Console:
     service = LoginService(login.name, login.begin, complete_login) if login else None
     callbacks = identify_session, authenticator.create_session_reference, components.database.clock
     return create_console(components.settings, components.transport, *callbacks, service)
+
+
+def _create_agent_endpoint(components: Components) -> "AgentEndpoint | None":
+    settings = components.settings
+    if settings.mcp is Switch.OFF:
+        return None
+    from tessera_gql.agents.endpoint import AgentEndpoint  # noqa: PLC0415 - an extra, and slow to import
+
+    return AgentEndpoint(components.transport, settings.cors_origins, needs_keys=settings.needs_keys)
 
 
 def _create_metrics_endpoint(components: Components) -> MetricsEndpoint | None:

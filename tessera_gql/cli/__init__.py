@@ -54,6 +54,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "contract": ("contract", "app", CONTRACTS_PANEL),
     "search": ("search", "search", CONTRACTS_PANEL),
     "usage": ("usage", "app", CONTRACTS_PANEL),
+    "mcp": ("agents", "mcp", CONTRACTS_PANEL),
     "serve": ("serve", "serve", SERVER_PANEL),
     "worker": ("worker", "worker", SERVER_PANEL),
     "config": ("config", "config", SERVER_PANEL),

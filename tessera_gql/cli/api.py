@@ -21,9 +21,7 @@ TeamOption = Annotated[str | None, typer.Option("--team", "-t", help="Acting tea
 @contextmanager
 def connect() -> Generator[TesseraClient]:
     """Open a client with the URL and key of the environment, else of the last login."""
-    login = read_credentials()
-    url = os.environ.get("TESSERA_URL") or login.get("url") or DEFAULT_URL
-    key = os.environ.get("TESSERA_API_KEY") or (login.get("api_key") if url == login.get("url") else None)
+    url, key = find_endpoint()
     last_reason = ""
 
     def on_disconnect(reason: str) -> None:
@@ -35,6 +33,14 @@ def connect() -> Generator[TesseraClient]:
 
     with TesseraClient(url, key, on_disconnect=on_disconnect) as client:
         yield client
+
+
+def find_endpoint() -> tuple[str, str | None]:
+    """Return the URL and key of the environment, else of the last login."""
+    login = read_credentials()
+    url = os.environ.get("TESSERA_URL") or login.get("url") or DEFAULT_URL
+    key = os.environ.get("TESSERA_API_KEY") or (login.get("api_key") if url == login.get("url") else None)
+    return url, key
 
 
 def credentials_path() -> Path:

@@ -93,10 +93,14 @@ class Unavailable(TesseraError):  # noqa: N818 - an answer, not a fault of the p
 
     `maybe_done` is false only if no attempt reached the server, or the server answered that it did nothing.
     `is_temporary`: the operation may succeed later; false for a certificate that is not trusted, for example.
+    `code`: RATE_LIMITED if the server says so, else UNAVAILABLE.
     """
 
-    def __init__(self, message: str, *, maybe_done: bool = False, is_temporary: bool = True) -> None:
+    def __init__(
+        self, message: str, *, maybe_done: bool = False, is_temporary: bool = True, code: str = "UNAVAILABLE"
+    ) -> None:
         super().__init__(message)
+        self.code = code
         self.maybe_done = maybe_done
         self.is_temporary = is_temporary
 
@@ -128,7 +132,7 @@ def parse_error(error: dict[str, Any]) -> TesseraError:
             return Unauthenticated(message)
         case "UNAVAILABLE" | "RATE_LIMITED":
             maybe_done, is_temporary = bool(extensions.get("maybeDone")), extensions.get("retryable") is not False
-            return Unavailable(message, maybe_done=maybe_done, is_temporary=is_temporary)
+            return Unavailable(message, maybe_done=maybe_done, is_temporary=is_temporary, code=code)
         case "INTERNAL":
             return ServerFault(message, reference=extensions.get("reference"))
         case _ if code in REFUSALS:

@@ -1,5 +1,6 @@
 """All settings, how they are read from the environment, and how they must fit together."""
 
+import importlib.util
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ from tessera_gql.config.secrets import SECRET, read_files, secret_names
 from tessera_gql.config.secrets import secret_texts as texts_of_secret
 from tessera_gql.config.server import ServerSettings
 from tessera_gql.config.server import contradictions as server_contradictions
-from tessera_gql.config.telemetry import TelemetrySettings
+from tessera_gql.config.telemetry import Switch, TelemetrySettings
 from tessera_gql.config.telemetry import contradictions as telemetry_contradictions
 from tessera_gql.diff import Mode
 from tessera_gql.store.encryption import parse_key
@@ -97,6 +98,9 @@ class Settings(ServerSettings, TelemetrySettings, ConsoleSettings, RateLimitSett
     oidc_team_claim: str = setting("team", "Claim of a token that names the caller's team.")
     oidc_scope_claim: str = setting(
         "scope", "Claim of a token that lists the caller's scopes: tessera:read, tessera:write, tessera:admin."
+    )
+    mcp: Switch = setting(
+        Switch.OFF, "`on` serves tools for agents (MCP) at `/mcp`, with each caller's own key; needs the extra `mcp`."
     )
     git_sync_path: Path | None = setting(
         None, "Folder that contracts are pushed to and pulled from, usually in a git checkout."
@@ -219,6 +223,11 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield (
             f"AUTH: it is off, but {settings.api_host} can be reached from other machines, where anybody could change"
             " everything. Leave AUTH out, or listen on API_HOST=127.0.0.1."
+        )
+    if settings.mcp is Switch.ON and importlib.util.find_spec("mcp") is None:
+        yield (
+            "MCP: tools for agents need the extra `mcp`, which is not installed."
+            " Install it with pip install 'tessera-gql[mcp]', or leave the setting out."
         )
     yield from server_contradictions(settings)
     yield from telemetry_contradictions(settings)

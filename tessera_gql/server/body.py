@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
 from tessera_gql.server.http_errors import HttpError, body_too_large
@@ -82,6 +82,14 @@ class Body:
             f" {limits.upload_seconds:g} seconds. Send it again over a faster connection.",
             {"Connection": "close"},
         )
+
+
+def declared_length(request: Request) -> int | None:
+    """Return the declared Content-Length; None for a chunked body."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal():
+        return int(declared[:18])
+    return None if "transfer-encoding" in request.headers else 0
 
 
 async def wait_for_disconnect(receive: Receive) -> None:

@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tessera_gql.config import Profile
 from tessera_gql.server import sse, upload_jobs, uploads, websocket
-from tessera_gql.server.body import Body, wait_for_disconnect
+from tessera_gql.server.body import Body, declared_length, wait_for_disconnect
 from tessera_gql.server.codec import MalformedRequest, decode, encode, parse_params
 from tessera_gql.server.deduplication import stream_messages
 from tessera_gql.server.documents import Operation, PrepareResult
@@ -67,7 +67,7 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        body = Body(receive, self.transport.limits, _content_length(request))
+        body = Body(receive, self.transport.limits, declared_length(request))
         media_type = MediaType.JSON
         try:
             media_type = self._negotiate(request)
@@ -83,7 +83,7 @@ class Endpoint:
                 to_encoded_reply(self.transport, build_exception_reply(self.transport, error)), media_type
             )
         if response is not None and response.status_code >= 400 and not body.is_complete:
-            await _refuse(response, body, send)
+            await refuse(response, body, send)
         elif response is not None:
             await response(scope, receive, send)
 
@@ -159,7 +159,7 @@ def _query_members(request: Request) -> dict[str, object]:
     return members
 
 
-async def _refuse(response: Response, body: Body, send: Send) -> None:
+async def refuse(response: Response, body: Body, send: Send) -> None:
     """Send an error response at once, then discard the remaining body before closing."""
     if not body.is_small:
         response.headers["Connection"] = "close"
@@ -224,14 +224,6 @@ def _check_content_headers(request: Request) -> None:
         raise HttpError(415, "Send the body uncompressed.")
     if content == FORM_MEDIA_TYPE and not any(request.headers.get(name, "").strip() for name in PREFLIGHT_HEADERS):
         raise HttpError(415, "A form needs the header `GraphQL-Require-Preflight: 1` or an Authorization beside it.")
-
-
-def _content_length(request: Request) -> int | None:
-    """Return the declared Content-Length; None for a chunked body."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal():
-        return int(declared[:18])
-    return None if "transfer-encoding" in request.headers else 0
 
 
 def _check_permitted(request: Request, media_type: MediaType, prepared: PrepareResult, received: RequestBody) -> None:

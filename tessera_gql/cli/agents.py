@@ -1,0 +1,23 @@
+"""`tessera mcp`: serve the tools for agents over standard input and output."""
+
+import asyncio
+
+from tessera_gql.agents import INSTALL_HINT, is_installed
+from tessera_gql.cli.api import find_endpoint
+from tessera_gql.cli.terminal import fail
+from tessera_gql.client import AsyncTesseraClient
+
+
+def mcp() -> None:
+    """Serve tools for an agent (MCP) over standard input and output, with the key of the environment or login."""
+    if not is_installed():
+        raise fail(f"`tessera mcp` needs the extra `mcp`, which is not installed. {INSTALL_HINT}.")
+    asyncio.run(_serve())
+
+
+async def _serve() -> None:
+    from tessera_gql.agents.protocol import serve_stdio  # noqa: PLC0415 - an extra, and slow to import
+
+    url, key = find_endpoint()
+    async with AsyncTesseraClient(url, key) as client:
+        await serve_stdio(client)
