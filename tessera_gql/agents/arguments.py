@@ -127,7 +127,8 @@ class ListAsks(Arguments):
     """Arguments of list_asks."""
 
     team: Annotated[Name | None, Field(description="Default: the key's team.")] = None
-    limit: Limit = 10
+    limit: Annotated[int, Field(ge=1, le=10)] = 10
+    after: Annotated[Name | None, Field(description="`cursor` of the last ask that you have.")] = None
 
 
 class ProposedSchema(Arguments):

@@ -242,18 +242,23 @@ class AskGroup(Model):
     silence_means: str
     table_count: int
     change_count: int
-    acknowledgments: Annotated[tuple[Ask, ...], FieldSelection("(first: 10)")]
+    acknowledgments: Annotated[tuple[Ask, ...], FieldSelection("(first: 5)")]
+
+
+class AskGroupEdge(Model):
+    cursor: str
+    node: AskGroup
 
 
 class AskGroupPage(Model):
     total_count: int
-    nodes: tuple[AskGroup, ...]
+    edges: tuple[AskGroupEdge, ...]
 
 
 class Inbox(Model):
     """What waits for a team, the earliest due date first."""
 
-    inbox_groups: Annotated[AskGroupPage, FieldSelection("(first: $first)")]
+    inbox_groups: Annotated[AskGroupPage, FieldSelection("(first: $first, after: $after)")]
 
 
 class ViewerTeam(Model):
@@ -266,17 +271,28 @@ class ViewerInbox(Inbox, ViewerTeam):
     """The inbox of the caller's team, or of every team for an administrator."""
 
 
+class ViewerAcknowledgment(Model):
+    """An acknowledgment that the caller may give."""
+
+    team: TeamName
+
+
 class AnswerableProposal(Model):
     """A proposal as far as an answer changes it."""
 
     id: str
     status: str
-    is_open: bool
     proposed_version: str | None
     publish_when_approved: bool
     viewer_can_acknowledge: bool
+    viewer_acknowledgments: tuple[ViewerAcknowledgment, ...]
     asset: AssetName
     awaiting: tuple[TeamName, ...]
+
+    def permits_answer_of(self, team: str) -> bool:
+        """Return whether the caller may answer for a team. An administrator has no acknowledgments, but may."""
+        teams = {item.team.name for item in self.viewer_acknowledgments}
+        return self.viewer_can_acknowledge and (not teams or team in teams)
 
 
 class TeamAnswer(Model):
@@ -285,7 +301,6 @@ class TeamAnswer(Model):
     response: str | None
     migration_deadline: datetime | None
     notes: str | None
-    released_at: datetime | None
     due_at: datetime
     silence_means: str
     proposal: AnswerableProposal

@@ -163,17 +163,17 @@ async def _find_column_readers(caller: Caller, asset_ref: str, field: str) -> Re
 
 async def list_asks(caller: Caller, arguments: ListAsks) -> Result:
     """List what waits for a team: who asks, what breaks, why, until when, and what silence means."""
-    first = ("Int", arguments.limit)
+    page = {"first": ("Int", arguments.limit), "after": ("String", arguments.after)}
     if arguments.team is not None:
-        inbox = await caller.run(build_team_query(Inbox, arguments.team, first=first))
+        inbox = await caller.run(build_team_query(Inbox, arguments.team, **page))
         return {"team": arguments.team, "asks": _list_groups(inbox.inbox_groups)}
-    viewer = await caller.run(build_viewer_query(ViewerInbox, first=first))
+    viewer = await caller.run(build_viewer_query(ViewerInbox, **page))
     team = viewer.team.name if viewer.team else None
     return {"team": team, "asks": _list_groups(viewer.inbox_groups)}
 
 
 def _list_groups(page: AskGroupPage) -> Listing:
-    return Listing([*map(_describe_group, page.nodes)], page.total_count)
+    return Listing([{**_describe_group(edge.node), "cursor": edge.cursor} for edge in page.edges], page.total_count)
 
 
 def _describe_group(group: AskGroup) -> Result:

@@ -4,8 +4,9 @@ Both are idempotent: a repeated call finds what the first one did, and does noth
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from tessera_gql.agents.arguments import AnswerAsk, ProposeChange
+from tessera_gql.agents.arguments import AnswerAsk, AnswerKind, ProposeChange
 from tessera_gql.agents.models import (
     TeamAnswer,
     TeamAnswers,
@@ -17,7 +18,7 @@ from tessera_gql.agents.models import (
 from tessera_gql.agents.reading import Caller, describe_change
 from tessera_gql.agents.results import Listing, Result, ToolError
 from tessera_gql.client.enums import AcknowledgmentResponse, Intent, PublishOutcome
-from tessera_gql.client.models import CoveredProposal
+from tessera_gql.client.models import CoveredProposal, JsonObject
 from tessera_gql.client.operation import build_change_set_ref, is_global_id
 from tessera_gql.client.operations import acknowledgments, publishing
 from tessera_gql.client.result_models import PublishResult
@@ -51,7 +52,8 @@ async def propose_change(caller: Caller, arguments: ProposeChange) -> Result:
 
 
 def _describe_outcome(result: PublishResult, *, is_preview: bool) -> Result:
-    proposal, contract, diff = result.proposal, result.contract, result.diff
+    contract, diff = result.contract, result.diff
+    proposal = result.proposal if result.outcome is PublishOutcome.PROPOSED else None
     return {
         "proposal": None if proposal is None or is_preview else proposal.id,
         "version": proposal.proposed_version if proposal else contract.version if contract else None,
@@ -96,29 +98,58 @@ def _describe_next_step(result: PublishResult, arguments: ProposeChange) -> str:
             return NOTHING
 
 
+@dataclass(frozen=True)
+class _Ask:
+    """The ask that a call answers, as a filter of the team's acknowledgments."""
+
+    arguments: AnswerAsk
+    team: str
+    filter: JsonObject
+    is_proposal: bool
+
+    def is_same_answer(self, item: TeamAnswer) -> bool:
+        """Return whether the team has given this answer."""
+        arguments = self.arguments
+        return (
+            item.response == arguments.response
+            and item.migration_deadline == arguments.migration_deadline
+            and (item.notes or None) == arguments.notes
+        )
+
+
 async def answer_ask(caller: Caller, arguments: AnswerAsk) -> Result:
-    """Answer all that waits for a team in an ask; a preview shows what it would answer."""
-    team = arguments.team or await _find_own_team(caller)
-    is_proposal = is_global_id(arguments.ask, "Proposal")
-    if is_proposal:
-        filter_ = {"proposal": {"eq": arguments.ask}}
-    else:
-        change_set = await caller.run(build_change_set_query(build_change_set_ref(arguments.ask)))
-        filter_ = {"changeSet": {"eq": change_set.id}}
-    query = build_team_query(TeamAnswers, team, filter=("TeamAcknowledgmentFilter", filter_))
-    answers = await caller.run(query)
-    asked = [item for item in answers.acknowledgments.nodes if item.proposal.is_open and item.released_at is None]
-    waiting = _select_unanswered(asked, arguments, is_proposal=is_proposal)
-    if asked and not waiting and all(_is_same_answer(item, arguments) for item in asked):
-        return _describe_answers(answers, asked, arguments, f"{answers.name} has given this answer. {NOTHING}")
+    """Answer all that waits for a team in an ask; a preview returns what the answer applies to.
+
+    An answer to a proposal replaces an earlier one; an answer to a change set leaves what is answered.
+    """
+    ask = await _find_ask(caller, arguments)
+    unanswered = await _load_answers(caller, ask, state={"in": ["AWAITED", "ANSWERED"] if ask.is_proposal else ["AWAITED"]})
+    waiting = [item for item in unanswered.acknowledgments.nodes if not ask.is_same_answer(item)]
+    if not waiting:
+        answered = await _load_answers(caller, ask, state={"in": ["ANSWERED", "ENDED"]})
+        same = [item for item in answered.acknowledgments.nodes if ask.is_same_answer(item)]
+        if same:
+            return _describe_answers(ask, answered.name, Listing(same), f"This answer is recorded already. {NOTHING}")
     if not arguments.confirm:
-        _check_answerable(answers, waiting, arguments)
-        return _describe_answers(answers, waiting, arguments, CONFIRM)
-    await _send_answer(caller, arguments, team, is_proposal=is_proposal)
-    answers = await caller.run(query)
-    ids = {item.proposal.id for item in waiting}
-    given = [item for item in answers.acknowledgments.nodes if item.proposal.id in ids]
-    return _describe_answers(answers, given, arguments, NOTHING)
+        _check_answerable(unanswered.name, waiting, arguments)
+        return _describe_answers(ask, unanswered.name, Listing(waiting, unanswered.acknowledgments.total_count), CONFIRM)
+    await _send_answer(caller, ask)
+    answered = await _load_answers(caller, ask, proposal={"in": [item.proposal.id for item in waiting]})
+    items = Listing(answered.acknowledgments.nodes, unanswered.acknowledgments.total_count)
+    return _describe_answers(ask, answered.name, items, NOTHING)
+
+
+async def _find_ask(caller: Caller, arguments: AnswerAsk) -> _Ask:
+    team = arguments.team or await _find_own_team(caller)
+    if is_global_id(arguments.ask, "Proposal"):
+        return _Ask(arguments, team, {"proposal": {"eq": arguments.ask}}, is_proposal=True)
+    change_set = await caller.run(build_change_set_query(build_change_set_ref(arguments.ask)))
+    return _Ask(arguments, team, {"changeSet": {"eq": change_set.id}}, is_proposal=False)
+
+
+async def _load_answers(caller: Caller, ask: _Ask, **conditions: JsonObject) -> TeamAnswers:
+    filter_ = {**ask.filter, **conditions}
+    return await caller.run(build_team_query(TeamAnswers, ask.team, filter=("TeamAcknowledgmentFilter", filter_)))
 
 
 async def _find_own_team(caller: Caller) -> str:
@@ -128,71 +159,56 @@ async def _find_own_team(caller: Caller) -> str:
     return viewer.team.name
 
 
-def _select_unanswered(
-    asked: Sequence[TeamAnswer], arguments: AnswerAsk, *, is_proposal: bool
-) -> list[TeamAnswer]:
-    """Select what the answer would change: of a change set, only what has no answer yet."""
-    if is_proposal:
-        return [item for item in asked if not _is_same_answer(item, arguments)]
-    return [item for item in asked if item.response is None]
-
-
-def _is_same_answer(item: TeamAnswer, arguments: AnswerAsk) -> bool:
-    return (
-        item.response == arguments.response
-        and item.migration_deadline == arguments.migration_deadline
-        and (item.notes or None) == arguments.notes
-    )
-
-
-def _check_answerable(answers: TeamAnswers, waiting: Sequence[TeamAnswer], arguments: AnswerAsk) -> None:
-    """Raise ToolError if the confirmed call would be refused, as far as the state shows that."""
+def _check_answerable(team: str, waiting: Sequence[TeamAnswer], arguments: AnswerAsk) -> None:
+    """Raise ToolError if the confirmed call would be refused, as far as the state has that."""
     if not waiting:
-        message = f"Nothing in this ask waits for {answers.name}. list_asks lists what does; a proposal's id as"
-        raise ToolError("CONFLICT", f"{message} `ask` replaces an answer.")
-    if not all(item.proposal.viewer_can_acknowledge for item in waiting):
-        message = f"This key may not answer for {answers.name}. It takes a key of that team with the scope WRITE."
+        message = f"Nothing in this ask waits for {team}. list_asks lists what does; the id of a proposal as `ask`"
+        raise ToolError("CONFLICT", f"{message} replaces an answer.")
+    if not all(item.proposal.permits_answer_of(team) for item in waiting):
+        message = f"This key may not answer for {team}. It takes a key of that team with the scope WRITE."
         raise ToolError("FORBIDDEN", message)
-    if arguments.response == AcknowledgmentResponse.MIGRATING and arguments.migration_deadline is None:
+    if arguments.response is AnswerKind.MIGRATING and arguments.migration_deadline is None:
         raise ToolError("INVALID", "`migration_deadline` is missing; expected a time with its zone for MIGRATING.")
+    if arguments.response is AnswerKind.BLOCKED and arguments.notes is None:
+        raise ToolError("INVALID", "`notes` is missing; expected the reason of BLOCKED, as a text.")
 
 
-async def _send_answer(caller: Caller, arguments: AnswerAsk, team: str, *, is_proposal: bool) -> None:
-    response = AcknowledgmentResponse(arguments.response)
-    deadline, notes = arguments.migration_deadline, arguments.notes
-    if is_proposal:
-        await caller.run(
-            publishing.acknowledge(arguments.ask, response, team=team, migration_deadline=deadline, notes=notes)
+async def _send_answer(caller: Caller, ask: _Ask) -> None:
+    arguments = ask.arguments
+    response, deadline = AcknowledgmentResponse(arguments.response), arguments.migration_deadline
+    if ask.is_proposal:
+        operation = publishing.acknowledge(
+            arguments.ask, response, team=ask.team, migration_deadline=deadline, notes=arguments.notes
         )
+        await caller.run(operation)
         return
     await caller.run(
         acknowledgments.acknowledge_change_set(
-            arguments.ask, response, team=team, migration_deadline=deadline, notes=notes
+            arguments.ask, response, team=ask.team, migration_deadline=deadline, notes=arguments.notes
         )
     )
 
 
-def _describe_answers(
-    answers: TeamAnswers, items: Sequence[TeamAnswer], arguments: AnswerAsk, next_step: str
-) -> Result:
-    tables = [
-        {
-            "proposal": item.proposal.id,
-            "asset": item.proposal.asset.fqn,
-            "version": item.proposal.proposed_version,
-            "status": item.proposal.status,
-            "answer": item.response,
-            "due_at": item.due_at,
-            "if_silent": item.silence_means,
-            "publishes_when_approved": item.proposal.publish_when_approved,
-            "also_waits_for": Listing([team.name for team in item.proposal.awaiting if team.name != answers.name]),
-        }
-        for item in items
-    ]
+def _describe_answers(ask: _Ask, team: str, answers: Listing, next_step: str) -> Result:
     return {
-        "confirmed": arguments.confirm,
-        "team": answers.name,
-        "response": arguments.response,
-        "tables": Listing(tables),
+        "confirmed": ask.arguments.confirm,
+        "team": team,
+        "response": ask.arguments.response,
+        "tables": Listing([_describe_answer(item, team) for item in answers.items], answers.total),
         "next": next_step,
+    }
+
+
+def _describe_answer(item: TeamAnswer, team: str) -> Result:
+    proposal = item.proposal
+    return {
+        "proposal": proposal.id,
+        "asset": proposal.asset.fqn,
+        "version": proposal.proposed_version,
+        "status": proposal.status,
+        "answer": item.response,
+        "due_at": item.due_at,
+        "if_silent": item.silence_means,
+        "publishes_when_approved": proposal.publish_when_approved,
+        "also_waits_for": Listing([other.name for other in proposal.awaiting if other.name != team]),
     }
