@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -103,7 +103,8 @@ async def test_one_answer_is_given_to_a_whole_change_set(database_url: str) -> N
         async with server.connect(owner_key) as owner, server.connect(consumer_key) as consumer:
             await owner.call("propose_change", **WITHOUT_NOTE, change_set="shop#7", confirm=True)
             assert (await consumer.call("list_asks"))["asks"]["items"][0]["ask"] == "shop#7"
-            arguments = {"ask": "shop#7", "response": "MIGRATING", "migration_deadline": "2099-01-01T00:00:00Z"}
+            deadline = (datetime.now(UTC) + timedelta(days=20)).isoformat()
+            arguments = {"ask": "shop#7", "response": "MIGRATING", "migration_deadline": deadline}
             preview = await consumer.call("answer_ask", **arguments)
             assert preview["tables"]["total"] == 1
             assert (await consumer.call("list_asks"))["asks"]["total"] == 1
