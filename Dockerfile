@@ -11,7 +11,7 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 FROM python:3.13-slim
 RUN useradd --create-home --home-dir /srv/tessera --uid 10001 tessera
 COPY --from=build /wheels /wheels
-RUN pip install --no-cache-dir --no-index --find-links /wheels "tessera-gql[tracing]" && rm -rf /wheels
+RUN pip install --no-cache-dir --no-index --find-links /wheels "tessera-gql[tracing,mcp]" && rm -rf /wheels
 USER 10001
 WORKDIR /srv/tessera
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 API_HOST=0.0.0.0 API_PORT=8000

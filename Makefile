@@ -108,8 +108,8 @@ bench: $(DEVELOPER) ## run every benchmark, and keep the figures in bench/RESULT
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 DBT_BUILD := tests/conformance/dbt_build
 lock: ## pin the dependencies anew (needs uv)
-	$(UV_COMPILE) --extra tracing --extra parquet --group dev pyproject.toml -o requirements-dev.lock
-	$(UV_COMPILE) -c requirements-dev.lock --extra tracing pyproject.toml -o requirements.lock
+	$(UV_COMPILE) --extra tracing --extra parquet --extra mcp --group dev pyproject.toml -o requirements-dev.lock
+	$(UV_COMPILE) -c requirements-dev.lock --extra tracing --extra mcp pyproject.toml -o requirements.lock
 	$(UV_COMPILE) -c requirements-dev.lock --group build -o requirements-build.lock
 	$(UV_COMPILE) --no-strip-extras $(DBT_BUILD)/requirements.in -o $(DBT_BUILD)/requirements.lock
 

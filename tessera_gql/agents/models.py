@@ -191,9 +191,7 @@ class ColumnReaders(OwnedAsset):
 
     fields: Annotated[FieldReadersPage, FieldSelection("(first: 1, filter: {paths: [$field]})")]
     observations: Annotated[ObservedReadPage, FieldSelection("(first: 50, filter: {field: {eq: $field}})")]
-    column_lineage: Annotated[
-        ColumnLinkPage, FieldSelection("(first: 50, direction: DOWNSTREAM, column: $field)")
-    ]
+    column_lineage: Annotated[ColumnLinkPage, FieldSelection("(first: 50, direction: DOWNSTREAM, column: $field)")]
     coverage: CoverageSummary
 
 

@@ -79,9 +79,7 @@ async def get_contract(caller: Caller, arguments: GetContract) -> Result:
         message = f"The schema of version {version} has {size:,} bytes, too many to return, and only fields of the"
         raise ToolError("TOO_LARGE", f"{message} active version are listed. Leave `version` out.")
     filter_ = {"search": arguments.fields} if arguments.fields else None
-    page = await caller.run(
-        build_asset_query(AssetFields, arguments.asset, filter=("AssetFieldFilter", filter_))
-    )
+    page = await caller.run(build_asset_query(AssetFields, arguments.asset, filter=("AssetFieldFilter", filter_)))
     return {
         **result,
         "schema_bytes": size,
@@ -123,8 +121,7 @@ async def who_reads(caller: Caller, arguments: WhoReads) -> Result:
         for item in asset.registrations.nodes
     ]
     downstream = [
-        {"asset": edge.node.fqn, "owner": edge.node.owner.name, "steps": edge.degree}
-        for edge in asset.downstream.edges
+        {"asset": edge.node.fqn, "owner": edge.node.owner.name, "steps": edge.degree} for edge in asset.downstream.edges
     ]
     return {
         "asset": asset.fqn,

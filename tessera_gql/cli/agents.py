@@ -1,6 +1,7 @@
 """`tessera mcp`: serve the tools for agents over standard input and output."""
 
 import asyncio
+import signal
 
 from tessera_gql.agents import INSTALL_HINT, is_installed
 from tessera_gql.cli.api import find_endpoint
@@ -12,6 +13,7 @@ def mcp() -> None:
     """Serve tools for an agent (MCP) over standard input and output, with the key of the environment or login."""
     if not is_installed():
         raise fail(f"`tessera mcp` needs the extra `mcp`, which is not installed. {INSTALL_HINT}.")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a thread that waits for input would hold up the end of the process
     asyncio.run(_serve())
 
 

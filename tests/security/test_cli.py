@@ -113,7 +113,7 @@ DATABASE: dict[str, Sequence[str]] = {
     "audit export": (),
 }
 """Commands that open the database themselves."""
-SERVERS = {"serve", "worker"}
+SERVERS = {"serve", "worker", "mcp"}
 GITHUB = {"github comment", "github refresh", "github status"}
 """Commands that ask GitHub; see tests/e2e/test_github.py."""
 LOCAL: dict[str, Sequence[str]] = {"diff": ("schema.json", "schema.json"), "logout": (), "config": (), "schema": ()}

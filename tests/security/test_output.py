@@ -124,8 +124,8 @@ STEPS: dict[tuple[str, ...], tuple[str, Sequence[str], set[int]]] = {
 """For each command: what it needs to be there, its arguments, and how it may end."""
 DOCUMENTS = {("export", form) for form in ("text", "terminal", "odcs", "source")}
 """In a pipe these are the document itself, byte for byte, as it goes into a file."""
-SILENT = {("serve",), ("worker",)}
-"""They print no text of others; what they log is tested below."""
+SILENT = {("serve",), ("worker",), ("mcp",)}
+"""They print no text of others; what they log is tested below, and what `mcp` sends in tests/agents."""
 
 
 @pytest.fixture(scope="module")
