@@ -64,10 +64,7 @@ async def find_asset(caller: Caller, arguments: FindAsset) -> Result:
 async def get_contract(caller: Caller, arguments: GetContract) -> Result:
     """Get the terms of a contract: its schema, or the fields of one that is too large."""
     version = arguments.version
-    if version is None:
-        asset = await caller.run(build_asset_query(ContractAsset, arguments.asset))
-    else:
-        asset = await caller.run(build_asset_query(VersionAsset, arguments.asset, version=("String!", version)))
+    asset = await caller.run(_build_contract_query(arguments.asset, version))
     if asset.contract is None:
         subject = "an active contract" if version is None else f"a version {version}"
         raise ToolError("NOT_FOUND", f"{asset.fqn} has not {subject}. Leave `version` out for the active one.")
@@ -85,6 +82,12 @@ async def get_contract(caller: Caller, arguments: GetContract) -> Result:
         "schema_bytes": size,
         "fields": Listing([*map(_describe_field, page.fields.nodes)], page.fields.total_count),
     }
+
+
+def _build_contract_query(asset: str, version: str | None) -> Operation[ContractAsset] | Operation[VersionAsset]:
+    if version is None:
+        return build_asset_query(ContractAsset, asset)
+    return build_asset_query(VersionAsset, asset, version=("String!", version))
 
 
 async def check_change(caller: Caller, arguments: ProposedSchema) -> Result:

@@ -123,9 +123,9 @@ async def answer_ask(caller: Caller, arguments: AnswerAsk) -> Result:
     An answer to a proposal replaces an earlier one; an answer to a change set leaves what is answered.
     """
     ask = await _find_ask(caller, arguments)
-    unanswered = await _load_answers(
-        caller, ask, state={"in": ["AWAITED", "ANSWERED"] if ask.is_proposal else ["AWAITED"]}
-    )
+    states = ["AWAITED", "ANSWERED"] if ask.is_proposal else ["AWAITED"]
+    unanswered = await _load_answers(caller, ask, state={"in": states})
+    total = unanswered.acknowledgments.total_count
     waiting = [item for item in unanswered.acknowledgments.nodes if not ask.is_same_answer(item)]
     if not waiting:
         answered = await _load_answers(caller, ask, state={"in": ["ANSWERED", "ENDED"]})
@@ -134,13 +134,10 @@ async def answer_ask(caller: Caller, arguments: AnswerAsk) -> Result:
             return _describe_answers(ask, answered.name, Listing(same), f"This answer is recorded already. {NOTHING}")
     if not arguments.confirm:
         _check_answerable(unanswered.name, waiting, arguments)
-        return _describe_answers(
-            ask, unanswered.name, Listing(waiting, unanswered.acknowledgments.total_count), CONFIRM
-        )
+        return _describe_answers(ask, unanswered.name, Listing(waiting, total), CONFIRM)
     await _send_answer(caller, ask)
     answered = await _load_answers(caller, ask, proposal={"in": [item.proposal.id for item in waiting]})
-    items = Listing(answered.acknowledgments.nodes, unanswered.acknowledgments.total_count)
-    return _describe_answers(ask, answered.name, items, NOTHING)
+    return _describe_answers(ask, answered.name, Listing(answered.acknowledgments.nodes, total), NOTHING)
 
 
 async def _find_ask(caller: Caller, arguments: AnswerAsk) -> _Ask:

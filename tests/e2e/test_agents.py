@@ -101,8 +101,8 @@ async def by_http(server: Running, key: str | None) -> AsyncIterator[Agent]:
 async def test_two_agents_use_all_tools(shop: Shop, connect: Any) -> None:
     async with connect(shop.server, shop.owner_key) as owner, connect(shop.server, shop.reader_key) as reader:
         assert len((await owner.client.list_tools()).tools) == 7
-        found = await reader.call("find_asset", query=shop.fqn)
-        assert shop.fqn in [item["asset"] for item in found["assets"]["items"]]
+        matches = await reader.call("find_asset", query=shop.fqn)
+        assert shop.fqn in [item["asset"] for item in matches["assets"]["items"]]
         assert (await reader.call("get_contract", asset=shop.fqn))["schema"] == SCHEMA
         impact = await owner.call("check_change", asset=shop.fqn, json_schema=NARROW)
         assert impact["asked"]["total"] == 1
@@ -117,8 +117,8 @@ async def test_two_agents_use_all_tools(shop: Shop, connect: Any) -> None:
         answer = {"ask": proposals.pop(), "response": "APPROVED"}
         assert (await owner.refusal("answer_ask", **answer, confirm=True)).split(":")[0] in {"FORBIDDEN", "CONFLICT"}
         for _ in range(2):
-            given = await reader.call("answer_ask", **answer, confirm=True)
-            assert given["tables"]["items"][0]["status"] == "APPROVED"
+            answered = await reader.call("answer_ask", **answer, confirm=True)
+            assert answered["tables"]["items"][0]["status"] == "APPROVED"
 
 
 async def test_the_command_reports_a_server_that_is_away_and_a_key_that_is_wrong(shop: Shop) -> None:
@@ -147,14 +147,14 @@ async def test_a_client_that_disconnects_leaves_the_server_as_it_was(shop: Shop)
         "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     ).encode()
-    for sent in [head, head + body[:40], *[head + body] * 10]:
+    for start in [head, head + body[:40], *[head + body] * 10]:
         _, writer = await asyncio.open_connection(address.hostname, address.port)
-        writer.write(sent)
+        writer.write(start)
         await writer.drain()
         writer.transport.abort()
     async with by_http(shop.server, shop.reader_key) as reader:
         async with asyncio.timeout(20):
-            while (await reader.call("list_asks"))["asks"]["total"] != 1:
+            while (await reader.call("list_asks"))["asks"]["total"] != 1:  # noqa: ASYNC110 - the mutation ends after its client
                 await asyncio.sleep(0.05)
 
 
@@ -168,7 +168,9 @@ def test_the_command_ends_with_its_input_and_at_a_signal(shop: Shop) -> None:
     call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "list_asks", "arguments": {}}}
     text = "".join(json.dumps(message) + "\n" for message in (initialize, call))
     env = {**inherited_variables(), **variables(shop.server.url, shop.reader_key)}
-    completed = subprocess.run(COMMAND, input=text + "no json\n", env=env, capture_output=True, text=True, timeout=60)
+    completed = subprocess.run(
+        COMMAND, check=False, input=text + "no json\n", env=env, capture_output=True, text=True, timeout=60
+    )
     assert (completed.returncode, "Traceback" in completed.stderr) == (0, False), completed.stderr
     assert all(json.loads(line)["jsonrpc"] == "2.0" for line in completed.stdout.splitlines())
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
