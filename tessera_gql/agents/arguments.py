@@ -61,14 +61,16 @@ def _simplify(schema: dict[str, Any], definitions: Mapping[str, Any]) -> dict[st
     merged = {**(options[0] if options else {}), **schema}
     if reference := merged.pop("$ref", None):
         merged = {**definitions[reference.rpartition("/")[2]], **merged}
-    kept = {key: value for key, value in merged.items() if key not in {"anyOf", "title", "maxLength", "minLength"}}
-    if kept.get("default", "") is None:
-        del kept["default"]
-    if "enum" in kept and schema.get("description") is None:
-        kept.pop("description", None)
-    if kept.get("type") == "object":
-        kept.pop("additionalProperties", None)
-    return kept
+    simplified = {
+        key: value for key, value in merged.items() if key not in {"anyOf", "title", "maxLength", "minLength"}
+    }
+    if simplified.get("default", "") is None:
+        del simplified["default"]
+    if "enum" in simplified and schema.get("description") is None:
+        simplified.pop("description", None)
+    if simplified.get("type") == "object":
+        simplified.pop("additionalProperties", None)
+    return simplified
 
 
 def _describe_mistake(error: Any, properties: Mapping[str, Any]) -> str:
@@ -96,6 +98,8 @@ def _describe_expectation(schema: Mapping[str, Any], error: Any) -> str:
             return "true or false"
         case {"type": "object"}:
             return "a JSON object"
+        case _:
+            pass
     if error["type"] == "string_too_long":
         return f"a text of at most {error['ctx']['max_length']:,} characters"
     return "a text that is not empty"

@@ -5,7 +5,7 @@ that disconnects leaves nothing behind.
 """
 
 import json
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -66,7 +66,7 @@ class AgentEndpoint:
         self._sessions: StreamableHTTPSessionManager | None = None
 
     @asynccontextmanager
-    async def run(self) -> AsyncIterator[None]:
+    async def run(self) -> AsyncGenerator[None]:
         """Serve requests until the block is left."""
         server = create_server(_find_caller)
         self._sessions = StreamableHTTPSessionManager(
@@ -122,7 +122,8 @@ class AgentEndpoint:
 
 
 def _find_caller(context: ServerRequestContext[Any, Any]) -> LocalCaller:
-    caller: LocalCaller = context.request.scope[CALLER]
+    request: Request = context.request  # pyright: ignore[reportAssignmentType]
+    caller: LocalCaller = request.scope[CALLER]
     return caller
 
 

@@ -74,7 +74,7 @@ class ContractAsset(AssetHead):
     contract: Annotated[ContractTerms | None, Field(alias="currentContract")]
 
 
-class VersionAsset(AssetHead):
+class VersionAsset(ContractAsset):
     """An asset with one version of its contract."""
 
     contract: Annotated[ContractTerms | None, FieldSelection("(version: $version)")]

@@ -94,8 +94,8 @@ def build_result(result: Result) -> CallToolResult:
 
 def build_error(code: str, message: str, field: tuple[str, ...] = ()) -> CallToolResult:
     """Build the result of a refused call: the code and message of the API."""
-    place = f" (field {'.'.join(field)})" if field else ""
-    text = f"{code}: {bound_text(message, MAX_MESSAGE)}{place}"
+    location = f" (field {'.'.join(field)})" if field else ""
+    text = f"{code}: {bound_text(message, MAX_MESSAGE)}{location}"
     return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
 
 

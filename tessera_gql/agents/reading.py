@@ -64,7 +64,7 @@ async def find_asset(caller: Caller, arguments: FindAsset) -> Result:
 async def get_contract(caller: Caller, arguments: GetContract) -> Result:
     """Get the terms of a contract: its schema, or the fields of one that is too large."""
     version = arguments.version
-    asset = await caller.run(_build_contract_query(arguments.asset, version))
+    asset = await _load_contract(caller, arguments.asset, version)
     if asset.contract is None:
         subject = "an active contract" if version is None else f"a version {version}"
         raise ToolError("NOT_FOUND", f"{asset.fqn} has not {subject}. Leave `version` out for the active one.")
@@ -84,10 +84,10 @@ async def get_contract(caller: Caller, arguments: GetContract) -> Result:
     }
 
 
-def _build_contract_query(asset: str, version: str | None) -> Operation[ContractAsset] | Operation[VersionAsset]:
+async def _load_contract(caller: Caller, asset: str, version: str | None) -> ContractAsset:
     if version is None:
-        return build_asset_query(ContractAsset, asset)
-    return build_asset_query(VersionAsset, asset, version=("String!", version))
+        return await caller.run(build_asset_query(ContractAsset, asset))
+    return await caller.run(build_asset_query(VersionAsset, asset, version=("String!", version)))
 
 
 async def check_change(caller: Caller, arguments: ProposedSchema) -> Result:

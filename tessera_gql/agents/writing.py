@@ -211,5 +211,5 @@ def _describe_answer(item: TeamAnswer, team: str) -> Result:
         "due_at": item.due_at,
         "if_silent": item.silence_means,
         "publishes_when_approved": proposal.publish_when_approved,
-        "also_waits_for": Listing([other.name for other in proposal.awaiting if other.name != team]),
+        "also_waits_for": Listing([awaited.name for awaited in proposal.awaiting if awaited.name != team]),
     }
