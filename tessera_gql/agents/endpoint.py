@@ -122,7 +122,7 @@ class AgentEndpoint:
 
 
 def _find_caller(context: ServerRequestContext[Any, Any]) -> LocalCaller:
-    request: Request = context.request  # pyright: ignore[reportAssignmentType]
+    request: Any = context.request
     caller: LocalCaller = request.scope[CALLER]
     return caller
 
