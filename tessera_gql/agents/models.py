@@ -17,6 +17,7 @@ M = TypeVar("M", bound=Model)
 
 ACTIVE_READERS = "(first: 50, filter: {status: {in: [ACTIVE, MIGRATING]}})"
 FIRST_50 = FieldSelection("(first: 50)")
+DOWNSTREAM_OF_FIELD = FieldSelection("(first: 50, direction: DOWNSTREAM, column: $field)")
 
 
 class TeamName(Model):
@@ -57,7 +58,7 @@ class AssetMatch(AssetHead):
     current_contract: VersionNumber | None
 
 
-class ContractTerms(VersionNumber):
+class ContractDetails(VersionNumber):
     """A version of a contract with its schema."""
 
     status: str
@@ -71,13 +72,13 @@ class ContractTerms(VersionNumber):
 class ContractAsset(AssetHead):
     """An asset with its active contract."""
 
-    contract: Annotated[ContractTerms | None, Field(alias="currentContract")]
+    contract: Annotated[ContractDetails | None, Field(alias="currentContract")]
 
 
 class VersionAsset(ContractAsset):
     """An asset with one version of its contract."""
 
-    contract: Annotated[ContractTerms | None, FieldSelection("(version: $version)")]
+    contract: Annotated[ContractDetails | None, FieldSelection("(version: $version)")]
 
 
 class FieldHead(Model):
@@ -103,7 +104,7 @@ class AssetFields(Model):
     fields: Annotated[FieldPage, FieldSelection("(first: 100, filter: $filter)")]
 
 
-class Registration(Model):
+class DeclaredReader(Model):
     """A team that declared what it reads."""
 
     consumer_team: TeamName
@@ -113,9 +114,9 @@ class Registration(Model):
     purpose: str | None
 
 
-class RegistrationPage(Model):
+class DeclaredReaderPage(Model):
     total_count: int
-    nodes: tuple[Registration, ...]
+    nodes: tuple[DeclaredReader, ...]
 
 
 class PrincipalName(Model):
@@ -155,7 +156,7 @@ class DownstreamPage(Model):
 class AssetReaders(OwnedAsset):
     """All readers of an asset, and on what it rests that there are no others."""
 
-    registrations: Annotated[RegistrationPage, FieldSelection(ACTIVE_READERS)]
+    registrations: Annotated[DeclaredReaderPage, FieldSelection(ACTIVE_READERS)]
     observations: Annotated[ObservedReadPage, FIRST_50]
     downstream: Annotated[DownstreamPage, FIRST_50]
     coverage: CoverageSummary
@@ -174,16 +175,16 @@ class FieldReadersPage(Model):
     nodes: tuple[FieldReaders, ...]
 
 
-class ColumnLink(Model):
+class DownstreamColumn(Model):
     """A column that is made from another one."""
 
     target: OwnedAsset
     target_column: str | None
 
 
-class ColumnLinkPage(Model):
+class DownstreamColumnPage(Model):
     total_count: int
-    nodes: tuple[ColumnLink, ...]
+    nodes: tuple[DownstreamColumn, ...]
 
 
 class ColumnReaders(OwnedAsset):
@@ -191,7 +192,9 @@ class ColumnReaders(OwnedAsset):
 
     fields: Annotated[FieldReadersPage, FieldSelection("(first: 1, filter: {paths: [$field]})")]
     observations: Annotated[ObservedReadPage, FieldSelection("(first: 50, filter: {field: {eq: $field}})")]
-    column_lineage: Annotated[ColumnLinkPage, FieldSelection("(first: 50, direction: DOWNSTREAM, column: $field)")]
+    column_lineage: Annotated[
+        DownstreamColumnPage, FieldSelection("(first: 50, direction: DOWNSTREAM, column: $field)")
+    ]
     coverage: CoverageSummary
 
 
@@ -293,7 +296,7 @@ class AnswerableProposal(Model):
         return self.viewer_can_acknowledge and (not teams or team in teams)
 
 
-class TeamAnswer(Model):
+class AnswerToProposal(Model):
     """The answer of a team to one proposal; `response` is None until it answers."""
 
     response: str | None
@@ -304,15 +307,15 @@ class TeamAnswer(Model):
     proposal: AnswerableProposal
 
 
-class TeamAnswerPage(Model):
+class AnswerToProposalPage(Model):
     total_count: int
-    nodes: tuple[TeamAnswer, ...]
+    nodes: tuple[AnswerToProposal, ...]
 
 
 class TeamAnswers(TeamName):
     """The answers of a team to the proposals of one ask."""
 
-    acknowledgments: Annotated[TeamAnswerPage, FieldSelection("(first: 100, filter: $filter)")]
+    acknowledgments: Annotated[AnswerToProposalPage, FieldSelection("(first: 100, filter: $filter)")]
 
 
 class ChangeSetId(Model):

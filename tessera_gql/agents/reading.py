@@ -13,7 +13,7 @@ from tessera_gql.agents.models import (
     AssetReaders,
     ColumnReaders,
     ContractAsset,
-    ContractTerms,
+    ContractDetails,
     FieldHead,
     Inbox,
     ObservedReadPage,
@@ -220,7 +220,7 @@ def describe_asset(asset: AssetHead) -> Result:
     }
 
 
-def _describe_terms(contract: ContractTerms) -> Result:
+def _describe_terms(contract: ContractDetails) -> Result:
     return {
         "version": contract.version,
         "status": contract.status,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tessera_gql.agents.arguments import AnswerAsk, AnswerKind, ProposeChange
 from tessera_gql.agents.models import (
-    TeamAnswer,
+    AnswerToProposal,
     TeamAnswers,
     ViewerTeam,
     build_change_set_query,
@@ -107,7 +107,7 @@ class _Ask:
     filter: JsonObject
     is_proposal: bool
 
-    def is_same_answer(self, item: TeamAnswer) -> bool:
+    def is_same_answer(self, item: AnswerToProposal) -> bool:
         """Return whether the team has given this answer."""
         arguments = self.arguments
         return (
@@ -160,7 +160,7 @@ async def _find_own_team(caller: Caller) -> str:
     return viewer.team.name
 
 
-def _check_answerable(team: str, waiting: Sequence[TeamAnswer], arguments: AnswerAsk) -> None:
+def _check_answerable(team: str, waiting: Sequence[AnswerToProposal], arguments: AnswerAsk) -> None:
     """Raise ToolError if the confirmed call would be refused, as far as the state has that."""
     if not waiting:
         message = f"Nothing in this ask waits for {team}. list_asks lists what does; the id of a proposal as `ask`"
@@ -200,7 +200,7 @@ def _describe_answers(ask: _Ask, team: str, answers: Listing, next_step: str) ->
     }
 
 
-def _describe_answer(item: TeamAnswer, team: str) -> Result:
+def _describe_answer(item: AnswerToProposal, team: str) -> Result:
     proposal = item.proposal
     return {
         "proposal": proposal.id,
