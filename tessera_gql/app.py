@@ -51,35 +51,23 @@ Make keys for teams with it (createApiKey, or `tessera keys create`), then revok
 
 def create_app(components: Components) -> Starlette:
     """Create the application. Its lifespan runs the event relay and all background tasks."""
-    settings, authenticator, relay = components.settings, components.authenticator, components.event_relay
+    settings, relay = components.settings, components.event_relay
     metrics_endpoint = _create_metrics_endpoint(components)
     agents = _create_agent_endpoint(components)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
-        await _create_first_key(components)
-        async with relay, Watchdog(components.telemetry.record_loop_block), agents.run() if agents else nullcontext():
-            components.database.observe_commits(authenticator.on_commit)
-            async with components.database.read() as session:
-                position = await events.load_last_sequence(session)
-            tasks = [
-                *start_background_tasks(components, relay.wake),
-                asyncio.create_task(authenticator.run(), name="keys"),
-                asyncio.create_task(_watch_revocations(authenticator, relay, position), name="revocations"),
-            ]
-            if metrics_endpoint is not None and metrics_endpoint.metrics.is_shared:
-                tasks.append(asyncio.create_task(metrics_endpoint.sample_continuously(), name="metrics"))
-            yield
-            await components.drain()
-            for task in tasks:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-        await components.upload_workers.close()
-        await asyncio.to_thread(components.compute_pool.close)
-        await authenticator.flush()
-        await components.telemetry.close()
-        await components.database.dispose()
+        try:
+            await _create_first_key(components)
+            async with (
+                relay,
+                Watchdog(components.telemetry.record_loop_block),
+                agents.run() if agents else nullcontext(),
+                _run_background_tasks(components, metrics_endpoint),
+            ):
+                yield
+        finally:
+            await components.close()
 
     routes = _create_routes(components, metrics_endpoint)
     if agents is not None:
@@ -178,9 +166,35 @@ async def _create_first_key(components: Components) -> None:
         sys.stderr.write(FIRST_KEY.format(token=created_key.token))
 
 
+@asynccontextmanager
+async def _run_background_tasks(
+    components: Components, metrics_endpoint: MetricsEndpoint | None
+) -> AsyncGenerator[None]:
+    """Run what a server does beside answering; operations that are left over end before it does."""
+    authenticator, relay = components.authenticator, components.event_relay
+    components.database.observe_commits(authenticator.on_commit)
+    async with components.database.read() as session:
+        position = await events.load_last_sequence(session)
+    tasks = [
+        *start_background_tasks(components, relay.wake),
+        asyncio.create_task(authenticator.run(), name="keys"),
+        asyncio.create_task(_watch_revocations(authenticator, relay, position), name="revocations"),
+    ]
+    if metrics_endpoint is not None and metrics_endpoint.metrics.is_shared:
+        tasks.append(asyncio.create_task(metrics_endpoint.sample_continuously(), name="metrics"))
+    try:
+        yield
+        await components.drain()
+    finally:
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
 async def _watch_revocations(authenticator: Authenticator, event_relay: EventRelay, position: int) -> None:
-    """Apply what other processes or the command line do to keys and their projects, until cancelled."""
-    while True:
+    """Apply what other processes or the command line do to keys and their projects, until the relay closes."""
+    while not event_relay.is_closed:
         try:
             async with event_relay.subscribe(position) as stream:
                 async for event in stream:

@@ -1,5 +1,6 @@
 """Build the parts of a server from settings: database, transport, workers, authentication and telemetry."""
 
+import asyncio
 from collections.abc import Callable, Hashable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -62,6 +63,14 @@ class Components:
     async def drain(self) -> None:
         """Close all open streams, so that their clients reconnect."""
         await close_streams(self.transport)
+
+    async def close(self) -> None:
+        """End the processes, write what is kept in memory, and close all connections."""
+        await self.upload_workers.close()
+        await asyncio.to_thread(self.compute_pool.close)
+        await self.authenticator.flush()
+        await self.telemetry.close()
+        await self.database.dispose()
 
 
 def create_components(settings: Settings) -> Components:

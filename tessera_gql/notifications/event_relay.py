@@ -82,6 +82,11 @@ class EventRelay:
     def wake(self, _committed: Sequence[Event] = ()) -> None:
         self._wake_signal.set()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the relay was left, so that every stream has ended."""
+        return self._closed
+
     @asynccontextmanager
     async def subscribe(
         self, after: int | None = None, on_caught_up: Callable[[int], bool] = lambda _position: False

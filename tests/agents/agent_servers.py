@@ -93,9 +93,5 @@ async def agent_server(database_url: str, **settings: Any) -> AsyncIterator[Agen
     values = {"admin_key": ADMIN_KEY, "mcp": "on", "metrics": "off", "database_url": database_url} | settings
     components = create_components(Settings(**values))
     app = create_app(components)
-    lifespan = app.router.lifespan_context(app)
-    await lifespan.__aenter__()
-    try:
+    async with app.router.lifespan_context(app):
         yield AgentServer(app, components, World(components.database))
-    finally:  # a failure of the test does not reach the lifespan, which ends as that of a server
-        await lifespan.__aexit__(None, None, None)
