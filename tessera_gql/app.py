@@ -19,6 +19,7 @@ from tessera_gql.config import Settings
 from tessera_gql.config.telemetry import Switch
 from tessera_gql.console import Console, LoginService, create_console, create_console_routes
 from tessera_gql.errors import Unavailable
+from tessera_gql.graphql.schema import print_sdl
 from tessera_gql.notifications import deadlines, log_verification, usage_retention
 from tessera_gql.notifications.event_relay import EventRelay
 from tessera_gql.notifications.postgres_listener import listen_for_events
@@ -27,6 +28,7 @@ from tessera_gql.server.http import Unauthenticated, create_routes
 from tessera_gql.server.multipart import PREFLIGHT_HEADERS
 from tessera_gql.server.public_path import PublicPath
 from tessera_gql.server.same_origin import SameOrigin
+from tessera_gql.server.schema_document import create_schema_route
 from tessera_gql.store import events
 from tessera_gql.telemetry import health
 from tessera_gql.telemetry.request_log import RequestLogMiddleware
@@ -81,6 +83,7 @@ def _create_routes(components: Components, metrics_endpoint: MetricsEndpoint | N
     readiness = health.ReadinessCheck(components.database, components.event_relay, transport)
     routes: list[BaseRoute] = [
         *create_routes(transport),
+        create_schema_route(transport, print_sdl),
         Route("/healthz", health.report_alive),
         Route("/readyz", readiness.respond),
     ]

@@ -78,6 +78,9 @@ class LimitSettings(BaseSettings):
     limit_keep_alive_seconds: float = _limit(
         15.0, "Seconds between two keep-alive messages on an event stream.", ge=0.1, le=3600
     )
+    limit_persisted_query_bytes: int = _limit(
+        4 * 1024 * 1024, "Memory for the documents of automatic persisted queries, per process; 0 turns them off.", ge=0
+    )
     limit_cached_tokens: int = _limit(60_000, "Tokens of parsed documents in the cache; about 1 kB of memory each.")
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ import orjson
 _DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else 0 for byte in range(256))
 """Translation table of digits to 0 and other bytes to NUL, so that a long number is found in linear time."""
 _LONG_NUMBER = b"0" * 19
+_SHA256 = re.compile("[0-9a-fA-F]{64}")
 MAX_CONTAINERS = 200_000
 """Maximum objects and lists in one message, since decoding more would block the event loop."""
 
@@ -20,12 +22,22 @@ class MalformedRequest(Exception):  # noqa: N818 - a refusal, like those of tess
 
 
 @dataclass(frozen=True)
+class PersistedQuery:
+    """The member `persistedQuery` of `extensions`, by which a client names a document instead of sending it."""
+
+    version: int
+    sha256_hash: str
+
+
+@dataclass(frozen=True)
 class RequestParams:
-    """The members of a GraphQL request, without `extensions`, which are ignored."""
+    """The members of a GraphQL request. Of `extensions` only `persistedQuery` is read."""
 
     query: str
+    """The document; empty if the client sends only its hash."""
     variables: dict[str, Any]
     operation_name: str | None
+    persisted_query: PersistedQuery | None = None
 
 
 def decode(text: bytes, subject: str = "The body", *, exact: bool = True) -> Any:
@@ -60,12 +72,28 @@ def parse_params(payload: object) -> RequestParams:
     if not isinstance(payload, dict):
         raise MalformedRequest('Send a JSON object: {"query": "...", "variables": {...}}.')
     members = cast("dict[str, Any]", payload)
+    extensions = _read_member(members, "extensions", dict, "an object")
+    persisted_query = _read_persisted_query(extensions or {})
     query = members.get("query")
+    if query is None and persisted_query is not None:
+        query = ""
     if not isinstance(query, str):
         raise MalformedRequest("`query` must be a string with the GraphQL document.")
     variables = _read_member(members, "variables", dict, "an object")
-    _read_member(members, "extensions", dict, "an object")
-    return RequestParams(query, variables or {}, _read_member(members, "operationName", str, "a string") or None)
+    operation_name = _read_member(members, "operationName", str, "a string") or None
+    return RequestParams(query, variables or {}, operation_name, persisted_query)
+
+
+def _read_persisted_query(extensions: dict[str, Any]) -> PersistedQuery | None:
+    persisted = extensions.get("persistedQuery")
+    if persisted is None:
+        return None
+    match persisted:
+        case {"version": int(version), "sha256Hash": str(sha256_hash)} if _SHA256.fullmatch(sha256_hash):
+            return PersistedQuery(version, sha256_hash.lower())
+        case _:
+            example = '{"version": 1, "sha256Hash": "..."}'
+            raise MalformedRequest(f"`extensions.persistedQuery` must be {example}, with 64 hexadecimal digits.")
 
 
 def _read_member(members: dict[str, Any], name: str, type_: type, expected: str) -> Any:

@@ -30,6 +30,7 @@ from tessera_gql.server.operations import (
     run_operation,
     to_encoded_reply,
 )
+from tessera_gql.server.persisted_queries import NOT_FOUND
 from tessera_gql.server.transport import EncodedReply, Identity, Job, Transport, Unauthenticated, close_streams
 from tessera_gql.server.uploads import LARGE_BYTES, UPLOAD_FIELDS, RequestBody, UploadShare
 
@@ -37,8 +38,19 @@ __all__ = ["Identity", "Transport", "Unauthenticated", "close_streams", "create_
 
 PATH = "/graphql"
 
-STATUS_BY_CODE = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "RATE_LIMITED": 429, "INTERNAL": 500, "UNAVAILABLE": 503}
-"""HTTP status by error code of a reply without data. For other codes it depends on the media type (specification)."""
+STATUS_BY_CODE = {
+    "UNAUTHENTICATED": 401,
+    "FORBIDDEN": 403,
+    "RATE_LIMITED": 429,
+    "INTERNAL": 500,
+    "UNAVAILABLE": 503,
+    "PERSISTED_QUERY_NOT_FOUND": 200,
+    "PERSISTED_QUERY_NOT_SUPPORTED": 200,
+}
+"""HTTP status by error code of a reply without data. For other codes it depends on the media type (specification).
+
+A hash that is unknown is 200, because some clients read no other reply of the protocol.
+"""
 
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
@@ -79,7 +91,7 @@ class Endpoint:
         except ClientDisconnect:
             response = None
         except Exception as error:  # noqa: BLE001 - a failure of authentication itself is masked and logged
-            response = _to_response(
+            response = to_response(
                 to_encoded_reply(self.transport, build_exception_reply(self.transport, error)), media_type
             )
         if response is not None and response.status_code >= 400 and not body.is_complete:
@@ -103,10 +115,10 @@ class Endpoint:
                 await sse.stream(self.transport, source, identity, request.receive, send)
                 return None
             if isinstance(prepared, Job):
-                return _to_response(await upload_jobs.run_job(self.transport, prepared), media_type)
+                return to_response(await upload_jobs.run_job(self.transport, prepared), media_type)
             disconnect = partial(wait_for_disconnect, request.receive)
             reply = await run_operation(self.transport, prepared, identity, disconnect)
-            return _to_response(to_encoded_reply(self.transport, reply), media_type)
+            return to_response(to_encoded_reply(self.transport, reply), media_type)
         finally:
             await share.close()
 
@@ -115,11 +127,12 @@ class Endpoint:
     ) -> PrepareResult | Job:
         """Receive and prepare the operation. A large one becomes a job, which keeps only the text of its variables."""
         received = await self._receive(request, body, share)
-        query = received.params
-        prepared = self.transport.document_cache.prepare(query.query, query.variables, query.operation_name)
+        prepared = self.transport.prepare(received.params)
         _check_permitted(request, media_type, prepared, received)
         if not isinstance(prepared, Operation) or not received.is_for_worker(prepared):
             return prepared
+        if not received.params.query:  # the worker process gets the text of the request, and has no cache
+            return [NOT_FOUND]
         share.open()
         return Job(replace(prepared, variables={}), received.text, received.files, identity, share.account)
 
@@ -169,7 +182,8 @@ async def refuse(response: Response, body: Body, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _to_response(reply: EncodedReply, media_type: MediaType) -> Response:
+def to_response(reply: EncodedReply, media_type: MediaType = MediaType.JSON) -> Response:
+    """Create the response of a reply, with the status and headers of its error if it has no data."""
     status, headers = 200, dict[str, str]()
     if (extensions := reply.error_extensions) is not None:
         status = STATUS_BY_CODE.get(extensions["code"], 200 if media_type is MediaType.JSON else 400)

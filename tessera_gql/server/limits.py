@@ -65,5 +65,7 @@ class Limits:
     """Time without reading after which a client is too slow."""
     keep_alive_seconds: float = 15.0
     """Interval of keep-alive comments on an idle event stream."""
+    persisted_query_bytes: int = 4 * 1024 * 1024
+    """Memory for the documents of automatic persisted queries; 0 turns them off."""
     cached_tokens: int = 60_000
     """Total tokens of all documents in the cache, each about 1 kB of memory."""

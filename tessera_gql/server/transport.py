@@ -17,10 +17,12 @@ from starlette.datastructures import UploadFile
 from tessera_gql.config import Executor, Profile
 from tessera_gql.executor import ExecutorCounts
 from tessera_gql.server.broadcast import Broadcaster
+from tessera_gql.server.codec import RequestParams
 from tessera_gql.server.concurrency import ConcurrencyLimiter
 from tessera_gql.server.connection_limits import ConnectionLimiter, RefusalReason
 from tessera_gql.server.documents import DocumentCache, Operation, PrepareResult
 from tessera_gql.server.limits import Limits
+from tessera_gql.server.persisted_queries import PersistedQueryCache
 from tessera_gql.server.uploads import UploadLimiter
 from tessera_gql.workflows.dbt.progress import ReportProgress
 
@@ -133,6 +135,14 @@ class Transport:
     @cached_property
     def document_cache(self) -> DocumentCache:
         return DocumentCache(self.schema, self.limits, self.profile)
+
+    @cached_property
+    def persisted_queries(self) -> PersistedQueryCache:
+        return PersistedQueryCache(self.limits.persisted_query_bytes)
+
+    def prepare(self, params: RequestParams) -> PrepareResult:
+        """Return the operation of a request, or its errors. The request may name its document by a hash."""
+        return self.persisted_queries.prepare(params, self.document_cache.prepare)
 
     @cached_property
     def broadcaster(self) -> Broadcaster[Message]:

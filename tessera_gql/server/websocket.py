@@ -229,9 +229,7 @@ class Socket:
             message = f"This socket already has {limit} operations, which is the limit. Complete one first."
             extensions = {"code": "QUERY_TOO_COMPLEX", "limit": "operations_per_socket", "allowed": limit}
             return [GraphQLError(message, extensions=extensions)]
-        return self.transport.document_cache.prepare(
-            request_params.query, request_params.variables, request_params.operation_name
-        )
+        return self.transport.prepare(request_params)
 
     async def _run_unshared(self, key: str, prepared: PrepareResult, shared: SharedExecution | None) -> None:
         """Execute an operation unshared. It joins the shared stream of equal subscriptions once it has caught up."""

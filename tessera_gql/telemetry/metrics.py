@@ -36,7 +36,7 @@ MAX_OPERATION_NAMES = 100
 MAX_NAME_LENGTH = 64
 OTHER = "other"
 STATEMENT_VERBS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"})
-ROUTES = frozenset({"/graphql", "/healthz", "/readyz", "/metrics"})
+ROUTES = frozenset({"/graphql", "/schema.graphql", "/healthz", "/readyz", "/metrics"})
 
 OPERATION_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 STATEMENT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
