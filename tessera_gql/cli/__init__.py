@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "diff": ("diff", "diff", CONTRACTS_PANEL),
     "export": ("export", "export", CONTRACTS_PANEL),
     "dbt": ("dbt", "app", CONTRACTS_PANEL),
+    "hook": ("hooks", "app", CONTRACTS_PANEL),
     "github": ("github", "app", CONTRACTS_PANEL),
     "register": ("catalog", "register", CONTRACTS_PANEL),
     "deprecate": ("deprecations", "deprecate", CONTRACTS_PANEL),

@@ -72,6 +72,14 @@ def read_file(path: Path, max_bytes: int | None = None) -> bytes:
     return content
 
 
+def write_file(path: Path, text: str) -> None:
+    """Write a text file; a failure ends the command with a message."""
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise fail(f"{path} can't be written: {error.strerror}.") from None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object from a file, or from stdin for `-`; anything else ends the command with a message."""
     try:

@@ -1,7 +1,6 @@
 """`tessera dbt`: sync a dbt manifest, and gate pull requests by its impact."""
 
 import asyncio
-import json
 import os
 import re
 import time
@@ -14,17 +13,17 @@ from typing import Annotated, Any
 import typer
 
 from tessera_gql.cli import gate, gate_report, sync_report
-from tessera_gql.cli.api import connect, read_file
+from tessera_gql.cli.api import connect, read_file, write_file
 from tessera_gql.cli.gate import ASK_COMMAND, FailOn, GateResult
 from tessera_gql.cli.gate_report import GateFormat
-from tessera_gql.cli.model_files import ModelFiles
+from tessera_gql.cli.manifest_files import DEFAULT_MANIFEST, locate_models, read_catalog_file, read_manifest_file
 from tessera_gql.cli.progress import show_progress
 from tessera_gql.cli.pull_request import find_commit, find_pull_request
 from tessera_gql.cli.terminal import JsonOption, fail, print_document, print_json, print_line, print_note
-from tessera_gql.client import AsyncTesseraClient, Invalid, TesseraClient
+from tessera_gql.client import AsyncTesseraClient, TesseraClient
 from tessera_gql.client.endpoint import Endpoint
 from tessera_gql.client.enums import TableState
-from tessera_gql.client.operations.manifests import AskOptions, ImpactOptions, SyncOptions, read_manifest
+from tessera_gql.client.operations.manifests import AskOptions, ImpactOptions, SyncOptions
 from tessera_gql.client.operations.publishing import ChangeSetRequest
 from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
 from tessera_gql.escaping import shell_quote
@@ -32,7 +31,6 @@ from tessera_gql.formats import yaml
 
 app = typer.Typer(help="Sync a dbt project, and check in a pull request what it would break.", no_args_is_help=True)
 
-DEFAULT_MANIFEST = Path("target/manifest.json")
 ManifestArgument = Annotated[Path, typer.Argument(metavar="MANIFEST", help="Path of dbt's target/manifest.json.")]
 CatalogOption = Annotated[
     Path | None, typer.Option("--catalog", help="Path of catalog.json; by default the one beside the manifest.")
@@ -59,6 +57,10 @@ NewTargetOption = Annotated[
 SchemaMapOption = Annotated[
     list[str] | None,
     typer.Option("--target-schema-map", metavar="OLD=NEW", help="Schema of the manifest, and that of the assets."),
+]
+MarkdownOption = Annotated[
+    Path | None,
+    typer.Option("--markdown", metavar="FILE", help="File that gets the report in Markdown, beside the output."),
 ]
 RESPONSE_EVENT_KINDS = ("PROPOSAL_ANSWERED", "PROPOSAL_STATUS_CHANGED", "ACKNOWLEDGMENT_RELEASED")
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -116,7 +118,7 @@ def _build_sync_command(*, dry_run: bool) -> Callable[..., None]:
         as_json: JsonOption = False,
     ) -> None:
         options = SyncOptions(
-            catalog=_read_catalog_file(manifest, catalog, no_catalog=no_catalog),
+            catalog=read_catalog_file(manifest, catalog, no_catalog=no_catalog),
             owner=owner or None,
             owners=_read_mapping(owners) if owners else None,
             sources=_read_mapping(sources) if sources else None,
@@ -131,7 +133,7 @@ def _build_sync_command(*, dry_run: bool) -> Callable[..., None]:
             schema_map=_parse_schema_map(schema_map),
             dry_run=dry_run,
         )
-        content = _read_manifest_file(manifest)
+        content = read_manifest_file(manifest)
         with connect() as client, show_progress(manifest.name, len(content), as_json=as_json) as on_progress:
             report = client.sync_dbt(content, on_progress=on_progress, **options)
         print_json(report) if as_json else sync_report.print_report(report)
@@ -164,6 +166,7 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     supersede: SupersedeOption = False,
     new_target: NewTargetOption = False,
     schema_map: SchemaMapOption = None,
+    markdown: MarkdownOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a manifest would break and which teams must acknowledge. Without --ask nothing is written.
@@ -183,10 +186,10 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
         | {"change-set-title": [change_set_title], "change-set-url": [change_set_url]}
         | {"change-set-commit": [change_set_commit]},
     )
-    content = _read_manifest_file(manifest)
+    content = read_manifest_file(manifest)
     request = _choose_change_set(change_set, change_set_title, change_set_url, change_set_commit)
     mapping = _parse_schema_map(schema_map)
-    columns = _read_catalog_file(manifest, catalog, no_catalog=no_catalog)
+    columns = read_catalog_file(manifest, catalog, no_catalog=no_catalog)
     with connect() as client:
         with show_progress(manifest.name, len(content), as_json=as_json) as on_progress:
             if ask:
@@ -206,7 +209,10 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
             result = gate.note_other_change_sets(result, request.key)
         if seconds and result.open_proposals:
             result = _wait_for_responses(client, result, seconds)
-    _print_gate_result(_locate(result, content, manifest), GateFormat.JSON if as_json else format_)
+    result = locate_models(result, content, manifest)
+    _print_gate_result(result, GateFormat.JSON if as_json else format_)
+    if markdown is not None:
+        write_file(markdown, "\n".join(gate_report.render_markdown(result)) + "\n")
     if code := result.exit_code(fail_on):
         raise typer.Exit(code)
 
@@ -221,22 +227,6 @@ def build_ask_command(
         parts += ["--"] if str(manifest).startswith("-") else []
         parts.append(shell_quote(str(manifest)))
     return " ".join(parts)
-
-
-def _locate(result: GateResult, content: bytes, manifest: Path) -> GateResult:
-    """Add the files and lines of the models that are reported."""
-    files = ModelFiles.of_manifest(json.loads(content), manifest)
-    tables = [
-        replace(table, location=files.find(table.impact.unique_id, (change.path for change in table.impact.changes)))
-        if table.state is not TableState.UNCHANGED
-        else table
-        for table in result.tables
-    ]
-    nodes = {table.fqn: table.impact.unique_id for table in result.tables}
-    reads = [
-        replace(verdict, location=files.find(nodes.get(verdict.read.fqn), ())) for verdict in result.deprecated_reads
-    ]
-    return replace(result, tables=tuple(tables), deprecated_reads=tuple(reads))
 
 
 def _choose_change_set(
@@ -333,33 +323,6 @@ def _read_mapping(file: Path) -> dict[str, str]:
             f"{file} must lead from owners or sources to names of teams: one line `finance-dwh: finance` for each."
         )
     return mapping
-
-
-def _read_manifest_file(manifest: Path) -> bytes:
-    """Read a manifest; anything but a JSON object ends the command with a message before it is sent."""
-    try:
-        content = manifest.read_bytes()
-    except OSError as error:
-        hint = " Run `dbt compile` first, or give its path." if isinstance(error, FileNotFoundError) else ""
-        raise fail(f"{manifest} can't be read: {error.strerror}.{hint}") from None
-    try:
-        return read_manifest(content)
-    except Invalid as error:
-        raise fail(f"{manifest}: {error.message}") from None
-
-
-def _read_catalog_file(manifest: Path, catalog: Path | None, *, no_catalog: bool) -> bytes | None:
-    """Read the catalog that is given, else the one beside the manifest; None without one."""
-    file = catalog or manifest.with_name("catalog.json")
-    if no_catalog or (catalog is None and not file.is_file()):
-        return None
-    try:
-        return read_manifest(file.read_bytes(), "catalog")
-    except OSError as error:
-        hint = " Run `dbt docs generate` first, or give its path." if isinstance(error, FileNotFoundError) else ""
-        raise fail(f"{file} can't be read: {error.strerror}.{hint}") from None
-    except Invalid as error:
-        raise fail(f"{file}: {error.message} Without it: --no-catalog.") from None
 
 
 def _parse_duration(text: str | None) -> float:

@@ -1,5 +1,6 @@
 """`tessera diff`: compare two schema files, or two revisions of one file, without a server."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,6 @@ from tessera_gql.cli.documents import (
     FileContent,
     FolderFiles,
     PartOption,
-    SchemaFile,
     iterate_sibling_files,
     parse_schema_file,
 )
@@ -65,11 +65,7 @@ def diff(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
     contents = _read_files(old, new) if git is None else _read_revisions(git, old, new)
     if (size := sum(len(source.content) for source in contents)) > MIN_PROGRESS_BYTES:
         print_note((f"comparing {size / 1e6:.1f} MB …", "dim"))
-    files = [parse_schema_file(source, part, dialect) for source in contents]
-    for file in files:
-        for warning in file.warnings:
-            print_note(f"{file.name}: {warning}")
-    comparison = _compare(*files)
+    comparison = _compare(contents, part, dialect)
     render(comparison, mode, format)
     raise typer.Exit(0 if comparison.diff.is_compatible(mode) else 1)
 
@@ -104,7 +100,16 @@ def _read_revisions(revisions: str, path: Path | None, second_path: Path | None)
     ]
 
 
-def _compare(old: SchemaFile, new: SchemaFile) -> Comparison:
+def compare_with_revision(revision: str, path: Path, dialect: str | None = None) -> Comparison:
+    """Compare a file in the working tree with the same file in a revision."""
+    return _compare(_read_revisions(revision, path, None), None, dialect)
+
+
+def _compare(contents: Sequence[FileContent], part: str | None, dialect: str | None) -> Comparison:
+    old, new = (parse_schema_file(source, part, dialect) for source in contents)
+    for file in (old, new):
+        for warning in file.warnings:
+            print_note(f"{file.name}: {warning}")
     try:
         return Comparison(old, new, compare(old.schema, new.schema))
     except SchemaError as error:

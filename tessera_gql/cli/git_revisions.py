@@ -59,6 +59,22 @@ def read_revision(revision: str, path: Path, max_bytes: int) -> bytes:
     return content
 
 
+def has_file(revision: str, path: Path) -> bool:
+    """Return whether a revision has a file of this path. An unknown revision ends the command with a message.
+
+    HEAD of a repository without a commit has no files.
+    """
+    folder, name = _split_path(path)
+    commit = _run_git(folder, "rev-parse", "--verify", "--quiet", f"{_check_revision(revision)}^{{commit}}")
+    if commit is None and revision != "HEAD":
+        raise fail(f"There is no revision {revision} in the repository of {path}. Is it fetched?")
+    if commit is None:
+        return False
+    request = f"{revision}:./{name}\n".encode("utf-8", "surrogateescape")
+    reply = _run_git(folder, "cat-file", "--batch-check", stdin=request) or b""
+    return BLOB.fullmatch(reply.decode("utf-8", "replace").strip()) is not None
+
+
 def find_revision_file(revision: str, path: Path, max_bytes: int, relative_path: str) -> bytes | None:
     """Read a file by its path relative to a file's folder, as it is in a revision; None if there is none."""
     folder, name = _split_path(path)

@@ -55,6 +55,17 @@ class ModelFiles:
         line = self._find_line(file, _text(node.get("name")), names) if file.suffix in {".yml", ".yaml"} else 1
         return FileLine(self._relative_path(file), line)
 
+    def find_models(self, files: Iterable[Path]) -> set[str]:
+        """Return the ids of the models whose SQL, or whose description in YAML, is one of these files."""
+        paths = {file.resolve() for file in files}
+        return {
+            unique_id
+            for unique_id, node in self.nodes.items()
+            if isinstance(node, dict)
+            for path in (_text(node.get("original_file_path")), _text(node.get("patch_path")).rpartition("://")[2])
+            if path and (self.project / path).resolve() in paths
+        }
+
     def _relative_path(self, file: Path) -> str:
         try:
             return file.resolve().relative_to(self.root).as_posix()

@@ -1,92 +1,22 @@
 """The workflow of examples/github-actions.yml, run for the events of a pull request against a live server."""
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.dbt_projects import Model, Project
-from tests.e2e.github_api import GitHub, serving_github
-from tests.e2e.pull_requests import ADMIN_KEY, Company
-from tests.e2e.server import ROOT, serving
+from tests.e2e.dbt_projects import Project
+from tests.e2e.server import ROOT
 from tests.e2e.workflow_expressions import evaluate, interpolate
-from tests.e2e.workflow_runner import Event, JobResult, Runner
+from tests.e2e.workflow_platform import SCHEDULE, Platform, build_pull_request, merge_shop, serving_platform
+from tests.e2e.workflow_runner import Event
 
 WORKFLOW = ROOT / "examples/github-actions.yml"
 MARKER = "<!-- tessera"
-ORDERS = Model("orders", {"order_id": "bigint", "coupon": "varchar"}, not_null=("order_id",))
 
 pytestmark = pytest.mark.long
-
-
-SCHEDULE = Event("schedule", {}, "0" * 40, "refs/heads/main")
-
-
-@dataclass
-class Platform:
-    """A repository on the platform, with its runner and the server of the company."""
-
-    company: Company
-    github: GitHub
-    runner: Runner
-    checkout: Path
-
-    def push(self, project: Project, branch: str) -> str:
-        """Commit the artifacts of the project to a branch of the repository, and return the commit."""
-        self.git("checkout", "--quiet", "-B", branch)
-        built = self.checkout / "built"
-        project.write(self.checkout)
-        shutil.rmtree(built, ignore_errors=True)
-        (self.checkout / "target").rename(built)
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", f"Change {branch}")
-        self.git("push", "--quiet", "--force", "origin", branch)
-        return self.git("rev-parse", "HEAD").strip()
-
-    def git(self, *arguments: str) -> str:
-        names = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
-        completed = subprocess.run(
-            ["git", "-C", self.checkout, *names, *arguments], capture_output=True, text=True, check=False
-        )
-        assert completed.returncode == 0, completed.stderr
-        return completed.stdout
-
-    def open(self, project: Project, number: int = 4711, action: str = "opened") -> JobResult:
-        """Push the branch of a pull request, and run the job that the event starts."""
-        commit = self.push(project, f"change-{number}")
-        return self.deliver(build_pull_request(number, action, commit))["ask"]
-
-    def merge(self, project: Project) -> JobResult:
-        commit = self.push(project, "main")
-        return self.deliver(Event("push", {}, commit, "refs/heads/main"))["publish"]
-
-    def deliver(self, event: Event) -> dict[str, JobResult]:
-        return self.runner.run(event)
-
-    def head(self) -> str:
-        """The commit that was pushed last."""
-        return self.git("rev-parse", "HEAD").strip()
-
-    def states(self, commit: str) -> list[str]:
-        assert {status["context"] for status in self.github.statuses[commit]} == {"tessera/contracts"}
-        return [status["state"] for status in self.github.statuses[commit]]
-
-
-def build_pull_request(number: int, action: str, commit: str, **fields: Any) -> Event:
-    pull_request = {
-        "title": 'Drop the coupon, "for good" $(touch injected)',
-        "html_url": f"https://github.com/acme/shop/pull/{number}",
-        "merged": False,
-        "head": {"sha": commit, "repo": {"full_name": "acme/shop"}},
-        **fields,
-    }
-    payload = {"action": action, "number": number, "pull_request": pull_request}
-    return Event("pull_request", payload, commit, f"refs/pull/{number}/merge")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -94,29 +24,13 @@ def platform(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Platfor
     settings = {}
     if request.param == "postgresql":
         settings["DATABASE_URL"] = request.getfixturevalue("postgres_database_url")
-    for name in ("server", "projects", "runs"):
-        (tmp_path / name).mkdir()
-    origin, checkout = tmp_path / "origin.git", tmp_path / "checkout"
-    subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", origin], check=True)
-    subprocess.run(["git", "clone", "--quiet", origin, checkout], check=True, capture_output=True)
-    with serving(tmp_path / "server", ADMIN_KEY=ADMIN_KEY, **settings) as server, serving_github() as github:
-        company = Company(server, tmp_path / "projects")
-        key = company.start_project("shop", "shop").key
-        variables, secrets = {"TESSERA_URL": server.url}, {"TESSERA_API_KEY": key}
-        runner = Runner(WORKFLOW, origin, tmp_path / "runs", "acme/shop", github.url, variables, secrets)
-        yield Platform(company, github, runner, checkout)
+    with serving_platform(tmp_path, WORKFLOW, settings) as served:
+        yield served
 
 
 @pytest.fixture
 def shop(platform: Platform) -> Project:
-    """The first version of the project, merged into main, and read by growth."""
-    company = platform.company
-    project = company.project("shop", Model("orders", ORDERS.columns, company.name("shop"), not_null=("order_id",)))
-    merged = platform.merge(project)
-    assert merged.exit_code == 0, merged.text
-    company.hire("growth")
-    company.register("growth", project.fqn("orders"), "coupon")
-    return project
+    return merge_shop(platform)
 
 
 def test_a_pull_request_asks_comments_once_and_turns_green_when_all_have_agreed(

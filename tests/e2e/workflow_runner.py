@@ -1,9 +1,11 @@
 """Run the jobs of a GitHub Actions workflow for an event, against a repository and a platform on this machine.
 
-The steps with `run:` are executed. Of the actions, `actions/checkout` clones the repository and `actions/setup-python`
-does nothing; the installation of packages is left out, and `dbt` copies the artifacts that the commit has in `built`.
+The steps with `run:` are executed, and so are those of our own action in `action.yml`. Of the other actions,
+`actions/checkout` clones the repository and `actions/setup-python` does nothing; the installation of packages is only
+recorded, and `dbt` copies the artifacts that the commit has in `built`.
 """
 
+import json
 import os
 import subprocess
 from collections.abc import Mapping
@@ -14,13 +16,21 @@ from typing import Any
 import yaml
 
 from tests.e2e.forking import programs_folder
-from tests.e2e.server import environment
+from tests.e2e.server import ROOT, environment
 from tests.e2e.workflow_expressions import evaluate, interpolate, to_text
 
-PROGRAMS = {"pip": "#!/bin/sh\nexit 0\n", "dbt": "#!/bin/sh\nmkdir -p target && cp built/* target/\n"}
+PROGRAMS = {
+    "pip": "#!/bin/sh\nexit 0\n",
+    "dbt": "#!/bin/sh\nmkdir -p target && cp built/* target/\n",
+    "python3": """#!/bin/sh
+echo "$@" >> "$RUNNER_TEMP/installed"
+if [ "$1 $2" = "-m venv" ]; then mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; fi
+""",
+}
+OWN_ACTION = "tessera/tessera-gql@"
 WORKFLOW_KEYS = {"name", True, "permissions", "concurrency", "env", "jobs"}
 """`True` is the key `on` of YAML 1.1."""
-STEP_KEYS = {"name", "id", "if", "env", "run", "uses", "with"}
+STEP_KEYS = {"name", "id", "if", "env", "run", "uses", "with", "shell"}
 ACTIONS = ("actions/checkout@", "actions/setup-python@")
 
 
@@ -41,6 +51,10 @@ class JobResult:
     exit_code: int = 0
     outputs: dict[str, str] = field(default_factory=dict[str, str])
     summary: str = ""
+    installed: str = ""
+    """The arguments with which Python was called to install packages."""
+    action_outputs: dict[str, str] = field(default_factory=dict[str, str])
+    """The outputs of our own action."""
 
     @property
     def text(self) -> str:
@@ -88,6 +102,7 @@ class Runner:
             "server_url": "https://github.com",
             "run_id": 1,
             "token": "token-of-the-run",
+            "action_path": str(ROOT),
         }
         return {"github": github, "vars": self.variables, "secrets": self.secrets if head == self.repository else {}}
 
@@ -114,12 +129,16 @@ class _JobRun:
 
     def install_programs(self) -> None:
         (self.work / "bin").mkdir(parents=True)
+        (self.work / "temp").mkdir()
+        (self.work / "event.json").write_text(json.dumps(self.context["github"]["event"]))
         for name, script in PROGRAMS.items():
             (self.work / "bin" / name).write_text(script)
             (self.work / "bin" / name).chmod(0o755)
 
     def run_step(self, step: Mapping[str, Any], scopes: Mapping[str, Any]) -> int:
         """Run a step and return its exit code."""
+        if "uses" in step and step["uses"].startswith(OWN_ACTION):
+            return self._run_action(step)
         if "uses" in step:
             self._use(step["uses"])
             return 0
@@ -137,11 +156,37 @@ class _JobRun:
             _git("clone", "--quiet", str(self.runner.origin), str(self._checkout))
             _git("-C", str(self._checkout), "checkout", "--quiet", self.context["github"]["sha"])
 
+    def _run_action(self, step: Mapping[str, Any]) -> int:
+        """Run the steps of our own action with the inputs of a step, and return its exit code."""
+        action = yaml.safe_load((ROOT / "action.yml").read_text())
+        given = {name: interpolate(to_text(value), self.context) for name, value in step.get("with", {}).items()}
+        assert given.keys() <= action["inputs"].keys(), (
+            f"the action has no input {given.keys() - action['inputs'].keys()}"
+        )
+        defaults = {name: declared.get("default", "") for name, declared in action["inputs"].items()}
+        inputs = {name: interpolate(text, self.context) for name, text in defaults.items()} | given
+        workflow = self.context
+        self.context = {"github": workflow["github"], "inputs": inputs, "steps": {}}
+        try:
+            for inner in action["runs"]["steps"]:
+                assert set(inner) <= STEP_KEYS, f"the runner knows no {set(inner) - STEP_KEYS}"
+                assert inner["shell"] == "bash"
+                if evaluate(inner.get("if", "true"), self.context) and self.run_step(inner, {}):
+                    break
+            outputs = {name: interpolate(output["value"], self.context) for name, output in action["outputs"].items()}
+        finally:
+            self.context = workflow
+        self.result.action_outputs = outputs
+        if "id" in step:
+            self.context["steps"][step["id"]] = {"outputs": outputs}
+        return self.result.exit_code
+
     def _execute(self, step: Mapping[str, Any], variables: Mapping[str, str]) -> int:
         script = self.work / "script.sh"
         script.write_text(interpolate(step["run"], self.context))
+        options = ["--noprofile", "--norc", "-eo", "pipefail"] if "shell" in step else ["-e"]
         completed = subprocess.run(
-            ["bash", "-e", str(script)],
+            ["bash", *options, str(script)],
             cwd=self._checkout if self._checkout.exists() else self.work,
             env=environment(**self._build_variables(), **variables),
             capture_output=True,
@@ -163,8 +208,12 @@ class _JobRun:
             "GITHUB_ACTIONS": "true",
             "GITHUB_API_URL": self.runner.api_url,
             "GITHUB_OUTPUT": str(self.work / "outputs"),
+            "GITHUB_PATH": str(self.work / "path"),
+            "GITHUB_WORKSPACE": str(self._checkout),
+            "GITHUB_EVENT_PATH": str(self.work / "event.json"),
+            "RUNNER_TEMP": str(self.work / "temp"),
             "GITHUB_STEP_SUMMARY": str(self.work / "summary"),
-            "PATH": f"{self.work / 'bin'}{os.pathsep}{programs_folder()}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join([*self._read_paths(), str(programs_folder()), os.environ["PATH"]]),
             "HOME": str(self.work),
         }
 
@@ -172,14 +221,24 @@ class _JobRun:
     def _checkout(self) -> Path:
         return self.work / "checkout"
 
+    def _read_paths(self) -> list[str]:
+        """The folders of programs: those that steps have added, the last one first, and the runner's own."""
+        file = self.work / "path"
+        added = file.read_text().splitlines() if file.exists() else []
+        return [*reversed(added), str(self.work / "bin")]
+
     def _read_outputs(self) -> dict[str, str]:
+        """The outputs of the step that ran last."""
         file = self.work / "outputs"
         lines = file.read_text().splitlines() if file.exists() else []
+        file.unlink(missing_ok=True)
         return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
     def finish(self) -> JobResult:
         file = self.work / "summary"
         self.result.summary = file.read_text() if file.exists() else ""
+        installed = self.work / "temp/installed"
+        self.result.installed = installed.read_text() if installed.exists() else ""
         return self.result
 
 

@@ -1,4 +1,4 @@
-"""Automatic persisted queries as clients of Apollo send them, over HTTP and WebSocket, within the limits of any query."""
+"""Automatic persisted queries as clients of Apollo send them, over HTTP and WebSocket, within all limits."""
 
 import hashlib
 import json
