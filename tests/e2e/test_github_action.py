@@ -167,6 +167,22 @@ def test_the_action_installs_the_hashed_lock_of_its_own_version(platform: Platfo
     assert f"--no-deps {ROOT}\n" in result.installed
 
 
+def test_the_page_about_commands_describes_every_input_and_output() -> None:
+    page = (ROOT / "docs/cli.md").read_text()
+    for name, declared in {**ACTION["inputs"], **ACTION["outputs"]}.items():
+        assert f"| `{name}` |" in page, name
+        assert " ".join(declared["description"].split()) in page, name
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/cli.md"])
+def test_the_lines_of_a_page_are_a_step_of_the_action(page: str) -> None:
+    blocks = re.findall(r"^```yaml\n(- uses: .*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    ((step,),) = map(yaml.safe_load, blocks)
+    assert step["uses"].startswith("tessera/tessera-gql@v")
+    assert {name for name, declared in ACTION["inputs"].items() if declared.get("required")} <= step["with"].keys()
+    assert step["with"].keys() <= ACTION["inputs"].keys()
+
+
 def test_no_script_of_the_action_contains_an_expression() -> None:
     scripts = [step["run"] for step in ACTION["runs"]["steps"]]
     assert len(scripts) > 5

@@ -40,6 +40,7 @@ REMOTE: dict[str, Sequence[str]] = {
     "dbt sync": (MANIFEST,),
     "dbt plan": (MANIFEST,),
     "dbt impact": (MANIFEST,),
+    "hook impact": ("models/orders.sql", "--manifest", MANIFEST),
     "register": (ASSET, "--team", "a"),
     "unregister": (ASSET, "--team", "a"),
     "deprecate": (ASSET, "--end"),
@@ -116,7 +117,13 @@ DATABASE: dict[str, Sequence[str]] = {
 SERVERS = {"serve", "worker", "mcp"}
 GITHUB = {"github comment", "github refresh", "github status"}
 """Commands that ask GitHub; see tests/e2e/test_github.py."""
-LOCAL: dict[str, Sequence[str]] = {"diff": ("schema.json", "schema.json"), "logout": (), "config": (), "schema": ()}
+LOCAL: dict[str, Sequence[str]] = {
+    "diff": ("schema.json", "schema.json"),
+    "hook diff": ("schema.json",),
+    "logout": (),
+    "config": (),
+    "schema": (),
+}
 """Commands that need neither."""
 
 

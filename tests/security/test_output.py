@@ -101,6 +101,8 @@ STEPS: dict[tuple[str, ...], tuple[str, Sequence[str], set[int]]] = {
     ("dbt", "plan"): ("manifest", ("less.json",), {0}),
     ("dbt", "sync"): ("manifest", ("less.json", "--supersede"), {3}),
     ("dbt", "impact"): ("manifest", ("less.json",), {1, 3}),
+    ("hook", "impact"): ("manifest", (MARKER, "--manifest", "less.json"), {0, 1, 3}),
+    ("hook", "diff"): ("", ("old.json",), {0, 1, 2}),
     ("diff",): ("", ("old.json", "new.json"), {1}),
     ("login",): ("", (), {0}),
     ("logout",): ("", (), {0}),
