@@ -33,7 +33,7 @@ class EncodedSchema:
 
 
 @dataclass(eq=False)
-class SchemaDocument:
+class SchemaEndpoint:
     """Serves the schema, which is printed once, for the first request."""
 
     transport: Transport
@@ -73,7 +73,7 @@ class SchemaDocument:
 
 def create_schema_route(transport: Transport, print_schema: Callable[[], str]) -> Route:
     """Create the route of the schema in SDL."""
-    return Route(PATH, SchemaDocument(transport, print_schema).respond, methods=["GET"])
+    return Route(PATH, SchemaEndpoint(transport, print_schema).respond, methods=["GET"])
 
 
 def _matches(if_none_match: str, etag: str) -> bool:

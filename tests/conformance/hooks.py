@@ -92,7 +92,7 @@ class _Repository:
         (models / "orders.sql").write_text(f"select {', '.join(project.get('orders').columns)} from raw\n")
         project.write(self.work)
 
-    def _expect(self, claim: str, hook: str, code: int, text: str) -> None:
+    def _expect(self, claim: str, hook_id: str, code: int, text: str) -> None:
         self._git(self.work, "add", "--all")
         command = [
             self.program,
@@ -100,7 +100,7 @@ class _Repository:
             hook,
             "--all-files",
             "--hook-stage",
-            "pre-push" if "dbt" in hook else "pre-commit",
+            "pre-push" if "dbt" in hook_id else "pre-commit",
         ]
         completed = self._run(command, self.work)
         output = completed.stdout + completed.stderr

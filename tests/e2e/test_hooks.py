@@ -15,7 +15,7 @@ from tests.e2e.pull_requests import CUSTOMERS, ORDERS, Company, Repository, add_
 from tests.e2e.server import ROOT, run_tessera
 
 HOOKS: dict[str, dict[str, Any]] = {
-    hook["id"]: hook for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    declared["id"]: declared for declared in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
 }
 SCHEMA = {"type": "object", "properties": {"id": {"type": "integer"}, "coupon": {"type": "string"}}, "required": ["id"]}
 WITHOUT_COUPON = {**SCHEMA, "properties": {"id": {"type": "integer"}}}
@@ -127,8 +127,8 @@ def test_only_the_models_of_changed_files_are_reported(company: Company) -> None
     assert shop.fqn("customers") in compatible.stdout
     assert shop.fqn("orders") not in compatible.stdout
     assert company.find_proposal(shop.fqn("orders")) is None, "a hook writes nothing"
-    other = call_impact(repository, "models/unknown.sql")
-    assert (other.returncode, other.stdout) == (0, "0 tables: none.\n")
+    unrelated = call_impact(repository, "models/unknown.sql")
+    assert (unrelated.returncode, unrelated.stdout) == (0, "0 tables: none.\n")
 
 
 def test_a_manifest_that_is_older_than_a_changed_file_is_noted(company: Company) -> None:

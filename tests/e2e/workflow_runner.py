@@ -159,12 +159,12 @@ class _JobRun:
     def _run_action(self, step: Mapping[str, Any]) -> int:
         """Run the steps of our own action with the inputs of a step, and return its exit code."""
         action = yaml.safe_load((ROOT / "action.yml").read_text())
-        given = {name: interpolate(to_text(value), self.context) for name, value in step.get("with", {}).items()}
-        assert given.keys() <= action["inputs"].keys(), (
-            f"the action has no input {given.keys() - action['inputs'].keys()}"
+        values = {name: interpolate(to_text(value), self.context) for name, value in step.get("with", {}).items()}
+        assert values.keys() <= action["inputs"].keys(), (
+            f"the action has no input {values.keys() - action['inputs'].keys()}"
         )
         defaults = {name: declared.get("default", "") for name, declared in action["inputs"].items()}
-        inputs = {name: interpolate(text, self.context) for name, text in defaults.items()} | given
+        inputs = {name: interpolate(text, self.context) for name, text in defaults.items()} | values
         workflow = self.context
         self.context = {"github": workflow["github"], "inputs": inputs, "steps": {}}
         try:

@@ -62,8 +62,8 @@ async def test_an_unknown_hash_is_answered_by_the_name_of_the_protocol_and_then_
     assert (unknown.status_code, code(unknown)) == (200, "PERSISTED_QUERY_NOT_FOUND")
     assert unknown.json()["errors"][0]["message"] == "PersistedQueryNotFound"
     for body in (with_query(HELLO), hash_only(HELLO), persisted(digest(HELLO).upper())):
-        known = await post(http, body, accept)
-        assert (known.status_code, known.json()) == (200, {"data": {"hello": "hello"}})
+        reply = await post(http, body, accept)
+        assert (reply.status_code, reply.json()) == (200, {"data": {"hello": "hello"}})
 
 
 async def test_a_hash_is_sent_by_get_as_well(http: httpx.AsyncClient) -> None:
@@ -81,10 +81,10 @@ async def test_variables_and_operation_names_go_with_a_hash(http: httpx.AsyncCli
 
 
 async def test_a_hash_of_another_document_is_refused_and_not_kept(http: httpx.AsyncClient) -> None:
-    other = digest("{viewer}")
-    refused = await post(http, {"query": HELLO} | persisted(other))
+    hash_of_viewer = digest("{viewer}")
+    refused = await post(http, {"query": HELLO} | persisted(hash_of_viewer))
     assert (refused.status_code, code(refused)) == (400, "PERSISTED_QUERY_MISMATCH")
-    assert code(await post(http, persisted(other))) == "PERSISTED_QUERY_NOT_FOUND"
+    assert code(await post(http, persisted(hash_of_viewer))) == "PERSISTED_QUERY_NOT_FOUND"
     assert code(await post(http, hash_only(HELLO))) == "PERSISTED_QUERY_NOT_FOUND"
 
 

@@ -63,8 +63,8 @@ async def test_an_unknown_key_gets_an_error_and_no_schema(backend: SampleBackend
 async def test_a_caller_with_the_current_version_gets_304(backend: SampleBackend) -> None:
     async with serving(backend.transport(), Printer()) as http:
         tag = (await http.get("/schema.graphql", headers=KEY)).headers["etag"]
-        for sent in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
-            reply = await http.get("/schema.graphql", headers=KEY | {"If-None-Match": sent})
+        for header in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
+            reply = await http.get("/schema.graphql", headers=KEY | {"If-None-Match": header})
             assert (reply.status_code, reply.content, reply.headers["etag"]) == (304, b"", tag)
         assert (await http.get("/schema.graphql", headers=KEY | {"If-None-Match": '"other"'})).status_code == 200
 
@@ -97,8 +97,8 @@ async def test_the_schema_takes_of_the_rate_limit_and_a_current_caller_takes_lit
         assert (refused.status_code, refused.json()["errors"][0]["extensions"]["code"]) == (429, "RATE_LIMITED")
         assert int(refused.headers["retry-after"]) > 0
         assert (await http.get("/schema.graphql", headers=KEY | {"If-None-Match": tag})).status_code == 304
-        other = {"Authorization": "Bearer b"}
-        assert (await http.get("/schema.graphql", headers=other)).status_code == 200
+        second_key = {"Authorization": "Bearer b"}
+        assert (await http.get("/schema.graphql", headers=second_key)).status_code == 200
 
 
 async def test_a_failure_is_masked_and_the_next_request_prints_again(backend: SampleBackend) -> None:
