@@ -97,7 +97,7 @@ class _Repository:
         command = [
             self.program,
             "run",
-            hook,
+            hook_id,
             "--all-files",
             "--hook-stage",
             "pre-push" if "dbt" in hook_id else "pre-commit",
