@@ -137,6 +137,7 @@ def unchanged_folder(folder: Path) -> Iterator[None]:
     folder.mkdir(exist_ok=True)
     (folder / "schema.json").write_text(json.dumps({"type": "object", "properties": {"a": {"type": "string"}}}))
     (folder / "contracts").mkdir(exist_ok=True)
+    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
     before = _content(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
