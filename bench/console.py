@@ -43,8 +43,11 @@ from tessera_gql.workflows.usage_log import UsageDocument, collect_reads
 
 SCALE = 0.25
 """Of the 20,000 assets of the catalog."""
-COLUMNS, REMOVED = 2_000, 20
-READERS = 60
+COLUMNS, REMOVED, RENAMED = 2_000, 60, 12
+"""The proposal removes the first columns and renames those that follow."""
+READERS, ASKED = 60, 40
+"""Teams with registrations; so many of them read columns that the proposal breaks."""
+FIELDS_OF_READER = 40
 NEIGHBOURS = 40
 WIDE, OWNER, READER = "wide.marts.everything", "wide-owner", "wide-reader-0"
 ADMIN_KEY = "an-administrators-key-for-this-benchmark"
@@ -133,12 +136,22 @@ async def _request(client: httpx.AsyncClient, path: str) -> float:
     return milliseconds
 
 
-def _wide_schema(first_column: int = 0) -> dict[str, Any]:
+def _wide_schema(removed: int = 0, renamed: int = 0) -> dict[str, Any]:
     columns = {
-        f"column_{number}": {"type": "string", "description": f"The value of the column {number}."}
-        for number in range(first_column, COLUMNS)
+        f"column_{number}" if number >= removed + renamed else f"renamed_{number}": {
+            "type": "string",
+            "description": f"The value of the column {number}.",
+        }
+        for number in range(removed, COLUMNS)
     }
     return {"type": "object", "properties": columns}
+
+
+def _fields_of_reader(number: int) -> list[str]:
+    """List the fields of a reader: half of those who are asked read many changed columns, the others one."""
+    broken = REMOVED + RENAMED
+    start = number * 3 % broken if number < ASKED // 2 else broken - 1 if number < ASKED else broken + number * 7
+    return [f"column_{start + index}" for index in range(FIELDS_OF_READER)]
 
 
 async def _build_scene(components: Components) -> Scene:
@@ -150,8 +163,7 @@ async def _build_scene(components: Components) -> Scene:
         wide = AssetRef(fqn=WIDE)
         await publish_contract(session, ANONYMOUS, wide, PublishRequest(schema=_wide_schema()))
         for number, reader in enumerate(readers):
-            fields = [f"column_{(number * 7 + index) % COLUMNS}" for index in range(40)]
-            details = RegistrationDetails(fields=fields, purpose="A report.")
+            details = RegistrationDetails(fields=_fields_of_reader(number), purpose="A report.")
             await registrations.register(session, ANONYMOUS, wide, team=TeamRef(id=reader.id), details=details)
         for number in range(2 * NEIGHBOURS):
             peer = AssetRef(fqn=_catalog.fqn(number))
@@ -166,7 +178,7 @@ async def _build_scene(components: Components) -> Scene:
     async with database.write("bench") as session:
         request = ChangeSetRequest("bench#1", title="Fewer columns", url="https://example.com/pull/1")
         change_set = await change_sets.open_change_set(session, ANONYMOUS, request)
-        removal = PublishRequest(schema=_wide_schema(REMOVED), reason="Nobody fills them.", change_set_id=change_set.id)
+        removal = PublishRequest(schema=_wide_schema(REMOVED, RENAMED), reason="Nobody fills them.", change_set_id=change_set.id)
         proposal = (await publish_contract(session, ANONYMOUS, wide, removal)).proposal
         assert proposal is not None
     return Scene(proposal.id, change_set.id, readers[0].id, key.token)

@@ -25,10 +25,12 @@ from tessera_gql.policy.enums import ColumnEdgeKind
 
 MAX_PATHS = 100
 """Paths that are described for a team; those of known lineage come first."""
-NO_READERS: Mapping[UUID, Sequence[FieldReader]] = {}
 
 Node = tuple[UUID, str]
 """An asset and the path of a field in lower case; an empty path stands for every field."""
+Read = tuple[UUID, str]
+"""An asset and the path of a field that is read; an empty path stands for every field."""
+ReadersByAsset = Mapping[UUID, Sequence[FieldReader]]
 
 
 @dataclass(frozen=True)
@@ -177,18 +179,34 @@ class LineageWalk:
 
     def find_teams(self) -> Mapping[UUID, Reasons]:
         """Find the teams that read what the changes reach in other tables, with the reasons."""
-        if self._asset not in self._lineage.edges_by_source:
-            return {}
         self._follow()
         for node, bits in [*self._reached.items()]:
             self._ask_owners(node, bits)
         self._ask_readers()
         return {team: reasons.to_reasons() for team, reasons in self._teams.items()}
 
+    def find_owners(self) -> frozenset[UUID]:
+        """Find the owners of the tables of other teams that are made from what the changes reach."""
+        self._follow()
+        owners = {self._owner}
+        for asset, path in self._reached:
+            for edge in self._lineage.edges_by_source.get(asset, ()):
+                if edge.target_owner not in owners and self._asks_owner(edge, path):
+                    owners.add(edge.target_owner)
+        return frozenset(owners - {self._owner})
+
+    def find_reads(self, readers: ReadersByAsset) -> dict[UUID, set[Read]]:
+        """Find what the changes reach by lineage of all that some readers read, by reader."""
+        self._follow()
+        reads: dict[UUID, set[Read]] = {}
+        for asset, reader, path, nodes in self._list_touched(readers):
+            if nodes:
+                reads.setdefault(reader, set()).add((asset, path or ""))
+        return reads
+
     def find_untouched(self, released: OwnLineage) -> set[UUID]:
         """Find the tables that the changes reach, but that by another lineage read nothing of what they reach."""
-        if self._asset in self._lineage.edges_by_source:
-            self._follow()
+        self._follow()
         touched = {
             edge.target
             for asset, path in self._reached
@@ -198,7 +216,9 @@ class LineageWalk:
         return {asset for asset, _ in self._reached} - touched - {self._asset}
 
     def _follow(self) -> None:
-        """Follow the changes from the fields that change to all that they reach."""
+        """Follow the changes, once, from the fields that change to all that they reach; nowhere without an edge."""
+        if self._reached or self._asset not in self._lineage.edges_by_source:
+            return
         start = {(self._asset, path.lower()): 0 for path in self._origins.paths}
         for number, path in enumerate(self._origins.paths):
             node = (self._asset, path.lower())
@@ -236,6 +256,11 @@ class LineageWalk:
             self._names.setdefault(node, path)
             following[node] = following.get(node, 0) | new_bits
 
+    def _asks_owner(self, edge: AssetEdge, path: str) -> bool:
+        """Return whether a change at the path makes the owner of the edge's target answer."""
+        links = self._lineage.find_links(edge, path)
+        return not self._lineage.is_declared(edge) if links is None else any(True for _ in links)
+
     def _ask_owners(self, node: Node, bits: int) -> None:
         """Ask the owners of the tables of other teams that are made from a field that changes."""
         for edge in self._lineage.edges_by_source.get(node[0], ()):
@@ -253,20 +278,25 @@ class LineageWalk:
 
     def _ask_readers(self) -> None:
         """Ask the teams that read a field that changes in a table of the owner."""
+        for _, team, path, nodes in self._list_touched(self._lineage.readers):
+            for node in nodes:
+                self._add(team, node, self._travelled(node), path or "", None, is_known=True)
+
+    def _list_touched(self, readers: ReadersByAsset) -> Iterator[tuple[UUID, UUID, str | None, Sequence[Node]]]:
+        """List the assets and the fields (None: all) of readers, each with the fields to which changes travelled."""
+        for asset, index in self._travelled_indexes.items():
+            for reader in readers.get(asset, ()):
+                if reader.team_id != self._owner:
+                    for path in (None,) if reader.fields is None else reader.fields:
+                        yield asset, reader.team_id, path, index.find_overlapping(path)
+
+    @cached_property
+    def _travelled_indexes(self) -> "Mapping[UUID, _NodeIndex]":
         nodes_by_asset: dict[UUID, list[Node]] = defaultdict(list)
         for node in self._reached:
             if self._travelled(node):
                 nodes_by_asset[node[0]].append(node)
-        for asset, nodes in nodes_by_asset.items():
-            index = _NodeIndex(nodes)
-            for reader in self._lineage.readers.get(asset, ()):
-                if reader.team_id != self._owner:
-                    for path in (None,) if reader.fields is None else reader.fields:
-                        self._ask_reader(reader.team_id, path, index.find_overlapping(path))
-
-    def _ask_reader(self, team: UUID, path: str | None, nodes: Iterable[Node]) -> None:
-        for node in nodes:
-            self._add(team, node, self._travelled(node), path or "", None, is_known=True)
+        return {asset: _NodeIndex(nodes) for asset, nodes in nodes_by_asset.items()}
 
     def _travelled(self, node: Node) -> int:
         """Return the changes that came to a field from another one, without those that are changes of the field."""

@@ -2,20 +2,36 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 from tessera_gql.diff import Change
 from tessera_gql.policy.affected_teams import AffectedTeams, AffectedTeamsCollector
-from tessera_gql.policy.lineage_walk import ColumnLink, LineageWalk, OwnLineage, add_lineage, list_family
+from tessera_gql.policy.lineage_walk import ColumnLink, LineageWalk, OwnLineage, ReadersByAsset, add_lineage, list_family
 from tessera_gql.store import assets, column_edges, lineage, registrations
 from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, ColumnEdge
 from tessera_gql.workflows.readers import BATCH_SIZE, load_readers
 
-SMALL = 100
-"""Edges whose walk takes less than a few milliseconds; a longer one must not stop the event loop."""
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SMALL_WORK = 1_000
+"""Steps of a walk that take a few milliseconds at most; a longer one must not stop the event loop."""
+
+
+def measure_work(lineage: OwnLineage, breaking: Sequence[object], readers: ReadersByAsset) -> int:
+    """Estimate the steps of a walk: each change may travel along each edge, and each reader may read each of them."""
+    return len(lineage.edges) * len(breaking) + sum(map(len, readers.values()))
+
+
+async def run_sized(steps: int, work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    """Run a computation of so many steps, in a thread of its own if these are many."""
+    if steps > SMALL_WORK:
+        return await asyncio.to_thread(work, *arguments, **options)
+    return work(*arguments, **options)
 
 
 async def load_affected_teams(
@@ -39,7 +55,7 @@ async def load_affected_teams(
     affected = collector.result()
     if own_lineage.edges and breaking:
         walk = LineageWalk(asset.id, asset.owner_team_id, breaking, own_lineage, unaffected)
-        walked = await asyncio.to_thread(walk.find_teams) if len(own_lineage.edges) > SMALL else walk.find_teams()
+        walked = await run_sized(measure_work(own_lineage, breaking, own_lineage.readers), walk.find_teams)
         affected = add_lineage(affected, breaking, walked)
     if downstream is None:
         downstream = (await lineage.load_reachable(session, [asset.id], Direction.DOWNSTREAM))[asset.id]

@@ -4,15 +4,14 @@ Principals without a team are followed along column lineage as the readers of an
 reads what the owner makes from the asset.
 """
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from tessera_gql.diff import Change
-from tessera_gql.policy.affected_teams import FieldReader, Reasons, find_affected_teams, split_read
+from tessera_gql.policy.affected_teams import FieldReader, Reasons, find_affected_teams
 from tessera_gql.policy.coverage import (
     Coverage,
     CoveredWindow,
@@ -23,14 +22,12 @@ from tessera_gql.policy.coverage import (
     find_window,
     find_window_start,
 )
-from tessera_gql.policy.lineage_walk import LineageWalk, OwnLineage, add_lineage, list_family
+from tessera_gql.policy.lineage_walk import LineageWalk, OwnLineage, Read, ReadersByAsset, list_family
 from tessera_gql.store import assets, column_edges, coverage, debts, proposals, registrations
 from tessera_gql.store.coverage import TeamRead, UnmappedRead
 from tessera_gql.store.session import Session
 from tessera_gql.store.usage import to_reader
-from tessera_gql.workflows.affected_teams import SMALL, to_links
-
-ReadersByAsset = Mapping[UUID, Sequence[FieldReader]]
+from tessera_gql.workflows.affected_teams import measure_work, run_sized, to_links
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +45,11 @@ class CoverageSubject:
 
 @dataclass
 class _Readers:
-    """The lineage of assets, and how to find who reads what changes reach."""
+    """The lineage of assets, and how to find who reads what changes reach. Changes are followed once per subject."""
 
     lineage: OwnLineage
     family: tuple[UUID, ...] = field(default=())
+    _walks: dict[CoverageSubject, LineageWalk] = field(default_factory=dict[CoverageSubject, LineageWalk])
 
     @classmethod
     async def load(cls, session: Session, subjects: Iterable[CoverageSubject]) -> "_Readers":
@@ -62,20 +60,48 @@ class _Readers:
         links = to_links(await column_edges.list_by_sources(session, family)) if edges else {}
         return cls(OwnLineage(edges, links), tuple(family))
 
-    async def find(self, subject: CoverageSubject, readers: ReadersByAsset) -> Mapping[UUID, Reasons]:
-        """Find the readers, of the team ids in `readers`, that a subject concerns."""
-        direct = readers.get(subject.asset_id, ())
+    async def find(self, subject: CoverageSubject, readers: ReadersByAsset) -> Mapping[UUID, Collection[Read]]:
+        """Find the readers that a subject concerns, with what they read of it; nothing stands for all they read."""
         if subject.breaking is None:
-            return {reader.team_id: Reasons(()) for reader in direct if reader.team_id != subject.owner_id}
-        affected = find_affected_teams(subject.breaking, direct, subject.owner_id)
-        if self.lineage.edges and subject.breaking:
-            own_lineage = OwnLineage(self.lineage.edges, self.lineage.links, readers)
-            walk = LineageWalk(subject.asset_id, subject.owner_id, subject.breaking, own_lineage, subject.unaffected)
-            is_large = len(own_lineage.edges) > SMALL
-            walked = await asyncio.to_thread(walk.find_teams) if is_large else walk.find_teams()
-            affected = add_lineage(affected, subject.breaking, walked)
-        reader_ids = {reader.team_id for items in readers.values() for reader in items}  # a walk also finds owners
-        return {team: reasons for team, reasons in affected.asked.items() if team in reader_ids}
+            direct = readers.get(subject.asset_id, ())
+            return {reader.team_id: () for reader in direct if reader.team_id != subject.owner_id}
+        return await run_sized(measure_work(self.lineage, subject.breaking, readers), self._find, subject, readers)
+
+    async def count(self, subject: CoverageSubject, readers: ReadersByAsset) -> int:
+        """Count the readers that a subject concerns, also as owners of a table that is made from what changes."""
+        concerned = await self.find(subject, readers)
+        if not subject.breaking or not self.lineage.edges:
+            return len(concerned)
+        reader_ids = {reader.team_id for items in readers.values() for reader in items}
+        size = measure_work(self.lineage, subject.breaking, {})
+        owners = await run_sized(size, lambda: self._get_walk(subject).find_owners())
+        return len(concerned.keys() | (owners & reader_ids))
+
+    def _find(self, subject: CoverageSubject, readers: ReadersByAsset) -> dict[UUID, Collection[Read]]:
+        asset, breaking = subject.asset_id, subject.breaking or ()
+        direct = find_affected_teams(breaking, readers.get(asset, ()), subject.owner_id).asked
+        walked = self._get_walk(subject).find_reads(readers) if self.lineage.edges and breaking else {}
+        return {
+            reader: _join_reads(asset, direct.get(reader), walked.get(reader, set()))
+            for reader in dict.fromkeys((*direct, *walked))
+        }
+
+    def _get_walk(self, subject: CoverageSubject) -> LineageWalk:
+        if (walk := self._walks.get(subject)) is None:
+            breaking = subject.breaking or ()
+            walk = LineageWalk(subject.asset_id, subject.owner_id, breaking, self.lineage, subject.unaffected)
+            self._walks[subject] = walk
+        return walk
+
+
+def _join_reads(asset: UUID, direct: Reasons | None, walked: set[Read]) -> Collection[Read]:
+    """Join what a team reads of what changes in the asset itself, and of what the changes reach by lineage."""
+    if direct is None:
+        return walked
+    if direct.reads is not None:
+        return walked | {(asset, path) for paths in direct.reads.values() for path in paths}
+    distant = {read for read in walked if read[0] != asset}
+    return distant and distant | {(asset, "")}
 
 
 async def load_coverages(session: Session, subjects: Sequence[CoverageSubject]) -> list[Coverage]:
@@ -96,8 +122,8 @@ async def load_coverages(session: Session, subjects: Sequence[CoverageSubject]) 
         unmapped = await _find_unmapped(readers, subject, unmapped_reads, since)
         result.append(
             Coverage(
-                len(await readers.find(subject, registered)),
-                len(await readers.find(subject, observed)),
+                await readers.count(subject, registered),
+                await readers.count(subject, observed),
                 tuple(unmapped),
                 window,
             )
@@ -172,16 +198,14 @@ async def _find_unmapped(
         by_principal[read.principal_id].append(read)
     concerned = await readers.find(subject, _to_readers(fields))
     unmapped = [
-        UnmappedReader(item, by_principal[item][0].principal, _find_last_read(subject, reasons, by_principal[item]))
-        for item, reasons in concerned.items()
+        UnmappedReader(item, by_principal[item][0].principal, _find_last_read(concerned[item], by_principal[item]))
+        for item in concerned
     ]
     return sorted(unmapped, key=lambda item: (item.name, item.principal_id))
 
 
-def _find_last_read(subject: CoverageSubject, reasons: Reasons, reads: Sequence[UnmappedRead]) -> datetime:
-    """Return the time of the latest read among those that concern the subject."""
-    names = {split_read(text) for texts in (reasons.reads or {}).values() for text in texts}
-    concerned = {(subject.asset_id if asset is None else asset, path) for asset, path in names}
+def _find_last_read(concerned: Collection[Read], reads: Sequence[UnmappedRead]) -> datetime:
+    """Return the time of the latest read among those that a subject concerns."""
     times = [read.last_seen for read in reads if (read.asset_id, read.field) in concerned]
     return max(times or [read.last_seen for read in reads])
 

@@ -3,7 +3,6 @@
 It happens at the end of the transaction, for all deprecations together, when the lineage of a sync is written as well.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from tessera_gql.store import assets, column_edges, deprecations, lineage, regis
 from tessera_gql.store.lineage import Direction
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Deprecation
-from tessera_gql.workflows.affected_teams import SMALL, to_links
+from tessera_gql.workflows.affected_teams import measure_work, run_sized, to_links
 from tessera_gql.workflows.readers import load_readers
 
 WORK_NAME = "inform downstream readers of deprecations"
@@ -71,7 +70,7 @@ async def _inform(session: Session, rows: Sequence[Deprecation], audiences: Mapp
             lineages[owner] = OwnLineage(treat_as_own(edges, owner), links, readers)
         fields = [DeprecatedField(str(row.id), (row.path,)) for row in by_asset[asset_id]]
         walk = LineageWalk(asset_id, owner, fields, lineages[owner])
-        teams = await asyncio.to_thread(walk.find_teams) if len(edges) > SMALL else walk.find_teams()
+        teams = await run_sized(measure_work(lineages[owner], fields, readers), walk.find_teams)
         for team, reasons in sorted(teams.items()):
             informed = [row for row in by_asset[asset_id] if team not in audiences[row.id]]
             _record(session, team, informed, reasons, known_assets)
