@@ -134,6 +134,6 @@ def mark_terms(text: str, terms: list[str]) -> list[tuple[str, bool]]:
     return [part for part in [*parts, (text[position:], False)] if part[0]]
 
 
-def pair_hurt_teams(change: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    """Return the fingerprint of a breaking change, and the teams that it hurts."""
-    return change["fingerprint"], change["teams"]
+def pair_hurt_teams(change: Mapping[str, Any]) -> tuple[str, tuple[list[Any], int]]:
+    """Return the fingerprint of a breaking change, the first teams that it hurts, and how many it hurts."""
+    return change["fingerprint"], (change["teams"], change["teamCount"])

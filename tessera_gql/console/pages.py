@@ -69,6 +69,11 @@ def _read_id(path: PathParams, _query: QueryParams) -> dict[str, Any]:
     return {"id": path["id"]}
 
 
+def _read_proposal(path: PathParams, query: QueryParams) -> dict[str, Any]:
+    team = query.get("team")
+    return _read_id(path, query) | {"reviewed": {"team": {"eq": team}} if team else None}
+
+
 def _read_change_set(path: PathParams, query: QueryParams) -> dict[str, Any]:
     return {"id": path["id"], "after": query.get("after") or None}
 
@@ -149,7 +154,7 @@ PAGES: Mapping[str, ConsolePage] = {
     page.name: page
     for page in (
         ConsolePage("inbox", "/", _read_inbox),
-        ConsolePage("proposal", "/proposals/{id}", _read_id, "proposal"),
+        ConsolePage("proposal", "/proposals/{id}", _read_proposal, "proposal"),
         ConsolePage("change_set", "/change-sets/{id}", _read_change_set, "changeSet"),
         ConsolePage("catalog", "/catalog", _read_catalog),
         ConsolePage("asset", "/assets/{fqn}", _read_asset, "asset", looks_back=UNUSED_AFTER),

@@ -1,8 +1,8 @@
 """Differences between two schemas. Counterexamples are computed only if they are selected."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Annotated, Any, Self, TypeVar, cast
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from typing import Annotated, Any, Self, TypeAlias, TypeVar, cast
 
 import strawberry
 from graphql import GraphQLError
@@ -10,14 +10,33 @@ from strawberry import UNSET, argument
 
 from tessera_gql import diff
 from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode
+from tessera_gql.graphql.bounded_cache import BoundedCache
 from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.declared_fields import load_declared_fields
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.scalars import JSON
+from tessera_gql.graphql.slices import ListSize, take
 from tessera_gql.graphql.type_registry import computed_field
-from tessera_gql.policy.compatibility import Judgement, Terms
+from tessera_gql.policy.compatibility import Judgement, Terms, canonical_bytes
 from tessera_gql.policy.field_history import enclosing_paths
 from tessera_gql.workflows.comparisons import compare_terms
+
+
+S = TypeVar("S")
+C = TypeVar("C")
+
+CHUNK_SIZE = 200
+"""Changes converted before control returns to the event loop: a few milliseconds, with all their fields."""
+MAX_CHANGES = 20_000
+"""Maximum number of changes in one response."""
+MAX_KEPT_CHANGES = 5_000
+"""Maximum number of changes of a comparison that is kept."""
+MAX_KEPT_BYTES = 16_000_000
+"""Maximum number of bytes, as JSON, of all comparisons that are kept."""
+
+ReadSchemas: TypeAlias = Callable[[], tuple[Any, Any]]
+
+_judgements: BoundedCache[tuple[Hashable, Hashable], Judgement] = BoundedCache(MAX_KEPT_BYTES)
 
 
 @strawberry.type(description="One difference between two contract versions, and the modes in which it breaks.")
@@ -65,15 +84,6 @@ class Change:
         return sorted(self.change.hint_modes)
 
 
-S = TypeVar("S")
-C = TypeVar("C")
-
-CHUNK_SIZE = 200
-"""Changes converted before control returns to the event loop: a few milliseconds, with all their fields."""
-MAX_CHANGES = 20_000
-"""Maximum number of changes in one response."""
-
-
 def to_changes(context: Context, changes: Sequence[diff.Change]) -> list[Change]:
     """Convert changes of the diff engine into schema objects; see `list_changes`."""
     return list_changes(context, changes, Change.of)
@@ -110,13 +120,17 @@ ModeArgument = Annotated[
 @strawberry.type(description="All differences between two contract versions, judged under one compatibility mode.")
 class SchemaDiff:
     judgement: strawberry.Private[Judgement]
-    schemas: strawberry.Private[tuple[Any, Any] | None]
+    read_schemas: strawberry.Private[ReadSchemas | None]
     mode: Mode = strawberry.field(description="The compatibility mode that decided `breaking` and `bump`.")
     bump: Bump = strawberry.field(description="The part of the version that these changes must raise at least.")
 
     @computed_field("All changes, ordered by their pointer.")
-    def changes(self, info: Info) -> list[Change]:
-        return to_changes(info.context, self.judgement.changes)
+    def changes(self, info: Info, first: ListSize = None) -> list[Change]:
+        return to_changes(info.context, take(self.judgement.changes, first))
+
+    @computed_field("The number of all changes.")
+    def change_count(self) -> int:
+        return len(self.judgement.changes)
 
     @computed_field("The changes that are breaking under `mode`.")
     def breaking(self, info: Info) -> list[Change]:
@@ -126,9 +140,9 @@ class SchemaDiff:
         "The number of declared fields that both have and that no change touches; null in the payload of a publish."
     )
     async def unchanged_field_count(self, info: Info) -> int | None:
-        if self.schemas is None:
+        if self.read_schemas is None:
             return None
-        old, new = [await load_declared_fields(info.context, schema) for schema in self.schemas]
+        old, new = [await load_declared_fields(info.context, schema) for schema in self.read_schemas()]
         touched = {path for change in self.judgement.changes for path in (*change.fields, change.path) if path}
         paths = {field.path for field in old} & {field.path for field in new}
         return sum(touched.isdisjoint(enclosing_paths(path)) for path in paths)
@@ -139,9 +153,9 @@ class SchemaDiff:
         return not any(judging_mode in change.breaks for change in self.judgement.changes)
 
     @classmethod
-    def of(cls, judgement: Judgement, schemas: tuple[Any, Any] | None = None) -> "SchemaDiff":
-        """Make it from a judgement, with the two schemas that were compared if they are at hand."""
-        return cls(judgement=judgement, schemas=schemas, mode=judgement.mode, bump=judgement.bump)
+    def of(cls, judgement: Judgement, read_schemas: ReadSchemas | None = None) -> "SchemaDiff":
+        """Make it from a judgement, with the two schemas that were compared if they can be read."""
+        return cls(judgement=judgement, read_schemas=read_schemas, mode=judgement.mode, bump=judgement.bump)
 
     def to_json(self) -> dict[str, Any]:
         """Return the value stored under an idempotency key."""
@@ -166,7 +180,30 @@ class SchemaDiff:
 
 async def diff_terms(context: Context, old: Terms, new: Terms) -> SchemaDiff:
     """Compare two contracts under the compatibility mode of the old one. Raise Invalid for an invalid schema."""
-    return SchemaDiff.of(await compare_terms(context.computer.run, old, new), (old.schema, new.schema))
+    judgement = await compare_terms(context.computer.run, old, new)
+    return SchemaDiff.of(judgement, lambda: (old.schema, new.schema))
+
+
+async def diff_rows(
+    context: Context, key: tuple[Hashable, Hashable], read_terms: Callable[[], tuple[Terms, Terms]]
+) -> SchemaDiff:
+    """Compare the terms of two rows as `diff_terms` does; the result is kept for rows whose terms never change."""
+    if (judgement := _judgements.find(key)) is None:
+        old, new = read_terms()
+        judgement = await compare_terms(context.computer.run, old, new)
+        if len(judgement.changes) <= MAX_KEPT_CHANGES:
+            _judgements.keep(key, judgement, await asyncio.to_thread(_measure, judgement))
+
+    def read_schemas() -> tuple[Any, Any]:
+        old, new = read_terms()
+        return old.schema, new.schema
+
+    return SchemaDiff.of(judgement, read_schemas)
+
+
+def _measure(judgement: Judgement) -> int:
+    """Return the number of bytes that the changes take as JSON."""
+    return len(canonical_bytes([change.as_json() for change in judgement.changes]))
 
 
 @strawberry.type

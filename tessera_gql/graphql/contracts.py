@@ -16,7 +16,7 @@ from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.formats import odcs
 from tessera_gql.formats.schema_documents import ParsedContract, SchemaFormat
 from tessera_gql.graphql.change_sets import ChangeSetInput, open_change_set
-from tessera_gql.graphql.changes import Change, SchemaDiff, diff_terms, to_changes
+from tessera_gql.graphql.changes import Change, SchemaDiff, diff_rows, to_changes
 from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import flag, optional, or_none
@@ -34,6 +34,11 @@ from tessera_gql.policy.enums import ChangeType, ContractStatus, Intent, Outcome
 from tessera_gql.store import assets, tables
 from tessera_gql.workflows import contracts, publishing
 from tessera_gql.workflows.publishing import PublishRequest
+
+
+async def _diff_contracts(info: Info, old: tables.Contract, new: tables.Contract) -> SchemaDiff:
+    key = ((old.id, old.compatibility_mode), (new.id, new.compatibility_mode))
+    return await diff_rows(info.context, key, lambda: (contracts.terms_of(old), contracts.terms_of(new)))
 
 
 @from_row(schema="schema_def", metadata="meta")
@@ -108,7 +113,7 @@ class Contract(Node):
         previous = await info.context.loaders.previous_contract.load(self.row.id)
         if previous is None:
             return []
-        difference = await diff_terms(info.context, contracts.terms_of(previous), contracts.terms_of(self.row))
+        difference = await _diff_contracts(info, previous, self.row)
         return to_changes(info.context, difference.judgement.changes)
 
     @computed_field("The differences from this contract to another one.")
@@ -123,9 +128,9 @@ class Contract(Node):
         target = await info.context.loaders.contract.load(local_id(to, "Contract", field=("to",)))
         if target is None:
             raise Invalid("There is no contract with the id in `to`. Use one of the asset's contracts.", field=("to",))
-        difference = await diff_terms(info.context, contracts.terms_of(self.row), contracts.terms_of(target))
+        difference = await _diff_contracts(info, self.row, target)
         judging_mode = or_none(mode) or self.row.compatibility_mode
-        return SchemaDiff.of(judge_changes(difference.judgement.changes, judging_mode), difference.schemas)
+        return SchemaDiff.of(judge_changes(difference.judgement.changes, judging_mode), difference.read_schemas)
 
 
 @strawberry.type(description="One page of a list of contracts.")

@@ -16,7 +16,7 @@ from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.declared_fields import load_contract_fields
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.scalars import check_text
-from tessera_gql.graphql.slices import SliceRequest, slice_page
+from tessera_gql.graphql.slices import Cursors, SliceRequest, slice_page
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
 from tessera_gql.policy.deprecation import find_of_field
 from tessera_gql.policy.field_history import FieldHistory
@@ -135,7 +135,7 @@ async def _resolve_fields(  # noqa: PLR0913, PLR0917 - the arguments in the sche
     declared = await load_contract_fields(info.context, contract) if contract else ()
     if (conditions := or_none(filter_input)) is not None:
         declared = await _select(info, asset_id, declared, conditions)
-    cursors = [to_cursor(field.path) for field in declared]
+    cursors = Cursors(declared, lambda field: to_cursor(field.path))
     window, page_info = slice_page(cursors, SliceRequest(first, after, last, before))
     nodes = [AssetField(asset_id=asset_id, **vars(field)) for field in declared[window]]
     edges = [AssetFieldEdge(cursor=cursor, node=node) for cursor, node in zip(cursors[window], nodes, strict=True)]

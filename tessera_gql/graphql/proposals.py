@@ -11,7 +11,7 @@ from strawberry import UNSET
 from tessera_gql import diff
 from tessera_gql.diff import Mode
 from tessera_gql.graphql.acknowledgments import AwaitedTeam
-from tessera_gql.graphql.changes import Change, SchemaDiff, diff_terms, list_changes
+from tessera_gql.graphql.changes import Change, SchemaDiff, diff_rows, list_changes
 from tessera_gql.graphql.connections import After, Before, Connection, First, Last, connection
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.coverage import hold_field, proposal_coverage_field
@@ -21,7 +21,7 @@ from tessera_gql.graphql.listings import ACKNOWLEDGMENTS, COMMENTS, PROPOSALS
 from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
-from tessera_gql.graphql.slices import SliceRequest
+from tessera_gql.graphql.slices import ListSize, SliceRequest, take
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
 from tessera_gql.graphql.unasked_readers import UnaskedReaderConnection, unasked_page
 from tessera_gql.graphql.upcoming import First as Steps
@@ -51,13 +51,20 @@ class BreakingChange(Change):
         return to_type("FieldChange", history.added)
 
     @computed_field("The asked teams that read what this change touches.", lazy_list("Team"))
-    async def teams(self, info: Info) -> Any:
+    async def teams(self, info: Info, first: ListSize = None) -> Any:
+        team_ids = take(await self._load_team_ids(info), first)
+        return [to_type("Team", row) for row in await info.context.loaders.team.load_many(team_ids)]
+
+    @computed_field("The number of the asked teams that read what this change touches.")
+    async def team_count(self, info: Info) -> int:
+        return len(await self._load_team_ids(info))
+
+    async def _load_team_ids(self, info: Info) -> Sequence[UUID]:
         acknowledgments = await info.context.loaders.acknowledgments_of_proposal.load(self.proposal_id)
         index = info.context.loaders.asked_teams_by_change
         if self.proposal_id not in index:
             index[self.proposal_id] = _index_asked_teams(acknowledgments)
-        team_ids = index[self.proposal_id].get(self.fingerprint, [])
-        return [to_type("Team", row) for row in await info.context.loaders.team.load_many(team_ids)]
+        return index[self.proposal_id].get(self.fingerprint, [])
 
 
 def _index_asked_teams(acknowledgments: Sequence[tables.Acknowledgment]) -> dict[str, list[UUID]]:
@@ -137,9 +144,10 @@ class Proposal(Node):
     )
     async def diff(self, info: Info) -> Any:
         base = await info.context.loaders.contract.load(self.row.base_contract_id)
-        if base is None or self.row.proposed_schema is None:
+        if base is None or self.row.kind is ProposalKind.RETIREMENT:
             return None
-        return await diff_terms(info.context, terms_of(base), proposed_terms(self.row))
+        key = ((base.id, base.compatibility_mode), (self.row.id, self.row.fingerprint))
+        return await diff_rows(info.context, key, lambda: (terms_of(base), proposed_terms(self.row)))
 
     @computed_field("The teams that were informed when the proposal was opened, but not asked.", lazy_list("Team"))
     async def informed(self, info: Info) -> Any:
@@ -162,14 +170,18 @@ class Proposal(Node):
         return await load_upcoming(info, self.row, first)
 
     @computed_field("The changes that are breaking under the base contract's compatibility mode.")
-    def breaking_changes(self, info: Info) -> list[BreakingChange]:
+    def breaking_changes(self, info: Info, first: ListSize = None) -> list[BreakingChange]:
         return list_changes(
             info.context,
-            self.row.breaking_changes,
+            take(self.row.breaking_changes, first),
             lambda change: BreakingChange.of(
                 diff.Change.from_json(change), proposal_id=self.row.id, asset_id=self.row.asset_id
             ),
         )
+
+    @computed_field("The number of the changes that are breaking.")
+    def breaking_change_count(self) -> int:
+        return len(self.row.breaking_changes)
 
     @computed_field(
         "The asked teams that have not acknowledged yet; empty once the proposal has ended.", lazy_list("Team")
@@ -182,13 +194,12 @@ class Proposal(Node):
         return [to_type("Team", row) for row in await info.context.loaders.team.load_many(team_ids)]
 
     @computed_field("The asked teams that it waits for, each with the step that is missing; empty once it has ended.")
-    async def waits_for(self, info: Info) -> list[AwaitedTeam]:
+    async def waits_for(self, info: Info, first: ListSize = None) -> list[AwaitedTeam]:
         if not self.is_open:
             return []
         acknowledgments = await info.context.loaders.acknowledgments_of_proposal.load(self.row.id)
-        return [
-            item for row in acknowledgments if row.released_at is None and (item := AwaitedTeam.of(row)) is not None
-        ]
+        counted = (AwaitedTeam.of(row) for row in acknowledgments if row.released_at is None)
+        return [*take([item for item in counted if item is not None], first)]
 
     @computed_field(
         "Whether a newer contract adds breaking changes whose readers were not asked, so that it can't be published"
@@ -239,18 +250,19 @@ class Proposal(Node):
         " for an administrator of no team.",
         lazy_list("Acknowledgment"),
     )
-    async def viewer_acknowledgments(self, info: Info) -> Any:
+    async def viewer_acknowledgments(self, info: Info, first: ListSize = None) -> Any:
         own = info.context.actor.team_ids
         if not own:
             return []
         rows = await info.context.loaders.acknowledgments_of_proposal.load(self.row.id)
         items = [row for row in rows if row.released_at is None]
         substitutes = await self._list_substitutes(info, items)
-        return [
-            to_type("Acknowledgment", item)
+        given = [
+            item
             for item, teams in zip(items, substitutes, strict=True)
             if item.consumer_team_id in own or not own.isdisjoint(teams)
         ]
+        return [to_type("Acknowledgment", item) for item in take(given, first)]
 
     @computed_field("Whether the caller may withdraw the proposal.")
     async def viewer_can_withdraw(self, info: Info) -> bool:

@@ -1,12 +1,28 @@
 """Pages of a list that is in memory, such as the fields of a schema or the assets along the lineage."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar, overload
+
+from strawberry import UNSET, argument
 
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.connections import PageInfo
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.store.pagination import PageRequest, validate_request
+
+T = TypeVar("T")
+
+ListSize = Annotated[int | None, argument("The number of items, the first ones; all of them if left out.")]
+
+
+def take(items: Sequence[T], size: int | None) -> Sequence[T]:
+    """Return the first items of a list, or all of them without a size. Raise Invalid for a negative one."""
+    if size is None or size is UNSET:
+        return items
+    if size < 0:
+        raise Invalid(f"`first` is {size}; a list has 0 or more items.", field=("first",))
+    return items[:size]
 
 
 @dataclass(frozen=True)
@@ -17,6 +33,25 @@ class SliceRequest:
     after: str | None = None
     last: int | None = None
     before: str | None = None
+
+
+class Cursors(Sequence[str]):
+    """The cursors of a long list, which are encoded only as far as a page needs them."""
+
+    def __init__(self, items: Sequence[T], encode: Callable[[T], str]) -> None:
+        self._items: Sequence[Any] = items
+        self._encode = encode
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        items = self._items[index]
+        return [*map(self._encode, items)] if isinstance(index, slice) else self._encode(items)
 
 
 def slice_page(cursors: Sequence[str], request: SliceRequest) -> tuple[slice, PageInfo]:

@@ -33,6 +33,9 @@ class UnaskedReader:
     fields: list[str] | None = strawberry.field(
         description="The fields of the asset that the team reads: null for all, empty if it reads none."
     )
+    is_informed: bool = strawberry.field(
+        description="Whether the team is informed of the change, though it is not asked."
+    )
 
     team = relation("Team", "team_id", "The team that is not asked.")
 
@@ -70,6 +73,7 @@ def unasked_page(readers: Sequence[unasked_readers.UnaskedReader], request: Slic
             way=reader.way,
             reason=reader.reason,
             fields=None if reader.fields is None else list(reader.fields),
+            is_informed=reader.is_informed,
         )
         for reader in readers[window]
     ]

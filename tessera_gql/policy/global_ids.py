@@ -115,11 +115,12 @@ def encode_entity_id(event: EventIds) -> str:
 
 def encode_payload_ids(event: EventIds) -> dict[str, Any]:
     """Copy the payload of an event with global ids in place of UUIDs, also in the values before and after."""
-    encoded = {name: _encode_value(name, value) for name, value in event.payload.items()}
+    payload = event.payload  # decoded once
+    encoded = {name: _encode_value(name, value) for name, value in payload.items()}
     entity_field = f"{event.entity_type}_id"
     if entity_field in encoded:
         encoded[entity_field] = encode_entity_id(event)
-    if isinstance(changes := event.payload.get("changes"), dict):
+    if isinstance(changes := payload.get("changes"), dict):
         encoded["changes"] = {
             name: {side: _encode_value(name, value) for side, value in change.items()}
             for name, change in changes.items()

@@ -13,12 +13,14 @@ class UnaskedReader:
 
     `fields` are what it reads of the asset: None for everything, and empty if it reads nothing of it. `way` has the
     assets from the one that changes to the one that the team reads or owns; empty if it reads the asset itself.
+    `is_informed` says whether the team was informed of the change.
     """
 
     team_id: UUID
     reason: UnaskedReason
     fields: tuple[str, ...] | None = ()
     way: tuple[UUID, ...] = ()
+    is_informed: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,14 @@ def list_unasked(
     for team in sorted({*readers, *teams.released, *teams.informed} - teams.asked - teams.proposers):
         names = readers.get(team, frozenset[str]())
         fields = None if names is None else tuple(sorted(names))
+        is_informed = team in teams.informed
         if team in teams.released:
-            items.append(UnaskedReader(team, UnaskedReason.RELEASED, fields))
+            items.append(UnaskedReader(team, UnaskedReason.RELEASED, fields, is_informed=is_informed))
         elif team in readers:
-            items.append(UnaskedReader(team, UnaskedReason.OTHER_FIELDS, fields))
+            items.append(UnaskedReader(team, UnaskedReason.OTHER_FIELDS, fields, is_informed=is_informed))
         else:
-            items.append(UnaskedReader(team, UnaskedReason.DOWNSTREAM, way=ways.get(team, ())))
+            way = ways.get(team, ())
+            items.append(UnaskedReader(team, UnaskedReason.DOWNSTREAM, way=way, is_informed=is_informed))
     return sorted(items, key=lambda item: [*UnaskedReason].index(item.reason))
 
 

@@ -16,6 +16,7 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
+    Undefined,
     get_named_type,
     get_nullable_type,
     is_list_type,
@@ -159,7 +160,7 @@ class OperationMeter:
         return parent.fields.get(name) if isinstance(parent, (GraphQLObjectType, GraphQLInterfaceType)) else None
 
     def _requested_items(self, node: ast.FieldNode, definition: GraphQLField | None) -> int | None:
-        """Return the number of requested items, or the default page size; None if the field has no page argument."""
+        """Return the number of requested items, or the default page size; None without a page argument or a size."""
         accepted = definition.args if definition else {}
         size_arguments = accepted.keys() & {"first", "last", "ids"}
         if not size_arguments:
@@ -169,7 +170,11 @@ class OperationMeter:
             for argument in node.arguments or ()
             if argument.name.value in size_arguments and (extent := self._find_extent(argument.value)) is not None
         ]
-        return max(1, *sizes) if sizes else self.default_page
+        if sizes:
+            return max(1, *sizes)
+        # A list that is whole without a size is measured as one that takes none.
+        is_whole = "first" in accepted and accepted["first"].default_value in {None, Undefined}
+        return None if is_whole else self.default_page
 
     def _find_extent(self, node: ast.ValueNode) -> int | None:
         match node:
