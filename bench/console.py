@@ -1,15 +1,15 @@
 """Measure the server time of each page of the console, with 5,000 assets and a table of 2,000 columns.
 
 `--db pg|sqlite`, `--requests` of each page. A team that owes answers is signed in; the pages are requested in this
-process, so that the time is that of the server alone.
+process, so that the time is that of the server alone. The target is for the time without waits for a processor that
+other work on the machine holds, as the kernel counts them (`_processors`); the time by the clock stands beside it.
 """
 
 import argparse
 import asyncio
 import re
 import statistics
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,16 +17,20 @@ from urllib.parse import quote
 from uuid import UUID
 
 import httpx
+from sqlalchemy import text
 
 from bench import _catalog, _servers
+from bench._processors import Duration, Stopwatch
 from bench._results import Figure, report
 from tessera_gql.app import create_app
+from tessera_gql.cli.server_process import tune_runtime
 from tessera_gql.components import Components, create_components
 from tessera_gql.config import Settings
 from tessera_gql.formats.usage_formats import UsageFormat
 from tessera_gql.policy.access import ANONYMOUS, Scope
 from tessera_gql.policy.enums import DependencyType
 from tessera_gql.policy.global_ids import encode_global_id
+from tessera_gql.store import assets as stored_assets
 from tessera_gql.store import migration
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
@@ -56,11 +60,13 @@ TARGET_MS = 100
 
 @dataclass(frozen=True)
 class Scene:
-    """What the pages show: ids of the wide table's proposal, its change set and the signed-in team, and their key."""
+    """What the pages show: ids of the wide table's proposal, its change set, the signed-in team and an owner of many
+    tables, and the key of the team."""
 
     proposal: UUID
     change_set: UUID
     team: UUID
+    owner: UUID
     token: str
 
     def paths(self) -> Mapping[str, str]:
@@ -80,6 +86,7 @@ class Scene:
             "what if": f"{asset}/what-if",
             "teams": "/teams",
             "team": f"/teams/{_encode('Team', self.team)}",
+            "team with tables": f"/teams/{_encode('Team', self.owner)}",
             "audit": "/audit",
         }
 
@@ -95,16 +102,26 @@ def main() -> int:
     options = parser.parse_args()
     with _servers.temporary_folder() as folder, _servers.start_storage(options.db, folder) as storage:
         url = storage.database("console")
-        catalog, times = asyncio.run(_measure(url, options.requests))
-        about = f"{storage.version}; {catalog}; a table of {COLUMNS:,} columns; {options.requests} requests of a page."
-        figures = [
-            Figure(f"{name}, 95th percentile", [statistics.quantiles(values, n=20)[-1]], "ms", at_most=TARGET_MS)
-            for name, values in times.items()
-        ]
-        return report(f"Console, {storage.version.split()[0]}", about, figures)
+        catalog, times = asyncio.run(_measure(url, options.requests, storage.pid))
+        about = (
+            f"{storage.version}; {catalog}; a table of {COLUMNS:,} columns, of which a proposal removes {REMOVED} and"
+            f" renames {RENAMED}; {options.requests} requests of a page. 95th percentiles."
+        )
+        return report(f"Console, {storage.version.split()[0]}", about, [*_figures(times)])
 
 
-async def _measure(url: str, count: int) -> tuple[_catalog.Catalog, dict[str, list[float]]]:
+def _figures(times: Mapping[str, Sequence[Duration]]) -> Iterator[Figure]:
+    for name, durations in times.items():
+        yield Figure(name, [_percentile([item.unhindered for item in durations])], "ms", at_most=TARGET_MS)
+        yield Figure(f"{name}, by the clock", [_percentile([item.clock for item in durations])], "ms")
+        yield Figure(f"{name}, processor", [_percentile([item.processor for item in durations])], "ms")
+
+
+def _percentile(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=20)[-1]
+
+
+async def _measure(url: str, count: int, server: int | None) -> tuple[_catalog.Catalog, dict[str, list[Duration]]]:
     await migration.upgrade(url)
     catalog = await _catalog.build(url, SCALE)
     components = create_components(Settings(database_url=url, admin_key=ADMIN_KEY, rate_limit_cost="off"))  # type: ignore[arg-type] # parsed
@@ -115,7 +132,10 @@ async def _measure(url: str, count: int) -> tuple[_catalog.Catalog, dict[str, li
             await _sign_in(client, scene.token)
             for path in scene.paths().values():
                 await _request(client, path)  # parses the document and starts the processes that read large schemas
-            times = {name: [await _request(client, path) for _ in range(count)] for name, path in scene.paths().items()}
+            tune_runtime()  # as a server does when it has started
+            times = {
+                name: [await _time(client, path, server) for _ in range(count)] for name, path in scene.paths().items()
+            }
     finally:
         await components.database.dispose()
     return catalog, times
@@ -128,12 +148,15 @@ async def _sign_in(client: httpx.AsyncClient, token: str) -> None:
     assert reply.status_code == 303, reply.text
 
 
-async def _request(client: httpx.AsyncClient, path: str) -> float:
-    start = time.perf_counter()
+async def _time(client: httpx.AsyncClient, path: str, server: int | None) -> Duration:
+    with Stopwatch(server) as stopwatch:
+        await _request(client, path)
+    return stopwatch.duration
+
+
+async def _request(client: httpx.AsyncClient, path: str) -> None:
     reply = await client.get(path)
-    milliseconds = (time.perf_counter() - start) * 1_000
     assert reply.status_code == 200, (path, reply.text[:2_000])
-    return milliseconds
 
 
 def _wide_schema(removed: int = 0, renamed: int = 0) -> dict[str, Any]:
@@ -181,7 +204,9 @@ async def _build_scene(components: Components) -> Scene:
         removal = PublishRequest(schema=_wide_schema(REMOVED, RENAMED), reason="Nobody fills them.", change_set_id=change_set.id)
         proposal = (await publish_contract(session, ANONYMOUS, wide, removal)).proposal
         assert proposal is not None
-    return Scene(proposal.id, change_set.id, readers[0].id, key.token)
+        await session.execute(text("ANALYZE"))  # as PostgreSQL does by itself after a while
+        (peer,) = await stored_assets.by_fqns(session, [_catalog.fqn(0)])
+    return Scene(proposal.id, change_set.id, readers[0].id, peer.owner_team_id, key.token)
 
 
 async def _import_reads(database: Database) -> None:

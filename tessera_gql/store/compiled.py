@@ -11,6 +11,7 @@ from uuid import UUID
 import orjson
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Dialect, Executable, Select, bindparam, select
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.selectable import ReturnsRows
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -53,6 +54,21 @@ def in_values(dialect: str, column: ColumnElement[Any], values: sa.BindParameter
         return column == sa.any_(values)
     listed = sa.func.json_each(values).table_valued(sa.column("value", sa.String))
     return column.in_(select(listed.c.value))
+
+
+class OnSQLite(ColumnElement[bool]):
+    """A condition that only SQLite checks, since the statement says the same to PostgreSQL in another way."""
+
+    inherit_cache = False
+    type = sa.Boolean()
+
+    def __init__(self, condition: ColumnElement[bool]) -> None:
+        self.condition = condition
+
+
+@compiles(OnSQLite)
+def _compile_on_sqlite(element: OnSQLite, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.condition.self_group(), **options) if compiler.dialect.name == "sqlite" else "true"
 
 
 @dataclass(frozen=True, eq=False)

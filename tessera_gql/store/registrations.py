@@ -1,12 +1,14 @@
 """Queries of registrations by id, asset and team."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, exists, literal_column, select
 
 from tessera_gql.policy.affected_teams import FieldReader
 from tessera_gql.policy.enums import RegistrationStatus
+from tessera_gql.store.compiled import OnSQLite
 from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Registration, Team, table
 
@@ -18,7 +20,32 @@ list_live = RowQuery(Registration, "asset_id", IS_LIVE, order_by=(TABLE.c.regist
 """The live registrations of assets, oldest first."""
 
 _teams = table(Team)
-_readers = select(TABLE.c.asset_id, TABLE.c.consumer_team_id).where(IS_LIVE).distinct().subquery()
+
+
+_peers, _rivals = TABLE.alias("peers"), TABLE.alias("rivals")
+
+
+def _is_live_with_same_reader(other: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether another live registration is of the same asset and team; its status is compared as in partial indexes."""
+    same = [other.c[name] == TABLE.c[name] for name in ("asset_id", "consumer_team_id")]
+    is_live = other.c.status != literal_column(f"'{RegistrationStatus.INACTIVE.value}'")
+    return exists().where(*same, is_live, *conditions).correlate(TABLE)
+
+
+_is_first_of_team = TABLE.c.consumer_asset_id.is_(None) | and_(
+    ~_is_live_with_same_reader(_peers, _peers.c.consumer_asset_id.is_(None)),
+    ~_is_live_with_same_reader(
+        _rivals, _rivals.c.consumer_asset_id.is_not(None), _rivals.c.consumer_asset_id < TABLE.c.consumer_asset_id
+    ),
+)
+"""Whether a registration is the one of its team for the asset as a whole, or else that for the first of its assets."""
+# SQLite finds distinct pairs in the whole table before it takes those of an asset, so that it counts one row of each.
+_readers = (
+    select(TABLE.c.asset_id, TABLE.c.consumer_team_id)
+    .where(IS_LIVE, OnSQLite(_is_first_of_team))
+    .prefix_with("DISTINCT", dialect="postgresql")
+    .subquery()
+)
 CONSUMER_TEAMS = (
     select(_teams, _readers.c.asset_id).join(_readers, _readers.c.consumer_team_id == _teams.c.id).subquery()
 )
