@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple, cast
 
 from tessera_gql.diff.values.json import Json, compute_digest
@@ -166,7 +167,7 @@ class Change:
         """Return the hint if it avoids the break in a mode."""
         return self.hint if mode in self.hint_modes else None
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """The version of its making and a hash of what changes, where, and for which fields.
 

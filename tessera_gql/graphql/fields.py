@@ -1,6 +1,5 @@
 """The declared fields of an asset with their readers. A registration without fields reads all of them."""
 
-import base64
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
@@ -135,16 +134,11 @@ async def _resolve_fields(  # noqa: PLR0913, PLR0917 - the arguments in the sche
     declared = await load_contract_fields(info.context, contract) if contract else ()
     if (conditions := or_none(filter_input)) is not None:
         declared = await _select(info, asset_id, declared, conditions)
-    cursors = Cursors(declared, lambda field: to_cursor(field.path))
+    cursors = Cursors("field", [field.path for field in declared])
     window, page_info = slice_page(cursors, SliceRequest(first, after, last, before))
     nodes = [AssetField(asset_id=asset_id, **vars(field)) for field in declared[window]]
     edges = [AssetFieldEdge(cursor=cursor, node=node) for cursor, node in zip(cursors[window], nodes, strict=True)]
     return AssetFieldConnection(edges=edges, nodes=nodes, page_info=page_info, total_count=len(declared))
-
-
-def to_cursor(path: str) -> str:
-    """Encode the position of a field as an opaque cursor."""
-    return base64.urlsafe_b64encode(f"field:{path}".encode()).decode().rstrip("=")
 
 
 async def _select(

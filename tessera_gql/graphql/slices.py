@@ -1,8 +1,9 @@
 """Pages of a list that is in memory, such as the fields of a schema or the assets along the lineage."""
 
-from collections.abc import Callable, Sequence
+import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar, overload
+from typing import Annotated, TypeVar, overload
 
 from strawberry import UNSET, argument
 
@@ -36,22 +37,33 @@ class SliceRequest:
 
 
 class Cursors(Sequence[str]):
-    """The cursors of a long list, which are encoded only as far as a page needs them."""
+    """The cursors of a long list by unique keys, which are encoded only as far as a page needs them."""
 
-    def __init__(self, items: Sequence[T], encode: Callable[[T], str]) -> None:
-        self._items: Sequence[Any] = items
-        self._encode = encode
+    def __init__(self, kind: str, keys: Sequence[str]) -> None:
+        self._kind = kind
+        self._keys = keys
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._keys)
 
     @overload
     def __getitem__(self, index: int) -> str: ...
     @overload
     def __getitem__(self, index: slice) -> list[str]: ...
     def __getitem__(self, index: int | slice) -> str | list[str]:
-        items = self._items[index]
-        return [*map(self._encode, items)] if isinstance(index, slice) else self._encode(items)
+        keys = self._keys[index]
+        return self._encode(keys) if isinstance(keys, str) else [*map(self._encode, keys)]
+
+    def index(self, value: str, start: int = 0, stop: int | None = None) -> int:
+        """Return the position of a cursor; raise ValueError for one of another list."""
+        text = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).decode()
+        kind, _, key = text.partition(":")
+        if kind != self._kind or self._encode(key) != value:
+            raise ValueError(value)
+        return self._keys.index(key, start, len(self._keys) if stop is None else stop)
+
+    def _encode(self, key: str) -> str:
+        return base64.urlsafe_b64encode(f"{self._kind}:{key}".encode()).decode().rstrip("=")
 
 
 def slice_page(cursors: Sequence[str], request: SliceRequest) -> tuple[slice, PageInfo]:

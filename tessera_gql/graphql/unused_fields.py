@@ -11,8 +11,8 @@ from tessera_gql.graphql.connections import After, Before, First, Last, PageInfo
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.coverage import Coverage
 from tessera_gql.graphql.declared_fields import load_contract_fields
-from tessera_gql.graphql.fields import AssetField, AssetFieldEdge, to_cursor
-from tessera_gql.graphql.slices import SliceRequest, slice_page
+from tessera_gql.graphql.fields import AssetField, AssetFieldEdge
+from tessera_gql.graphql.slices import Cursors, SliceRequest, slice_page
 from tessera_gql.policy.affected_teams import FieldReaderIndex
 from tessera_gql.policy.coverage import LastReadIndex
 
@@ -49,7 +49,7 @@ async def _resolve(  # noqa: PLR0913, PLR0917 - the arguments in the schema
     declared = await load_contract_fields(info.context, contract) if contract else ()
     readers, reads = await loaders.reader_index.load(asset_id), await loaders.last_reads.load(asset_id)
     unused = [field for field in declared if _is_unused(field.path, readers, reads, since)]
-    cursors = [to_cursor(field.path) for field in unused]
+    cursors = Cursors("field", [field.path for field in unused])
     window, page_info = slice_page(cursors, SliceRequest(first, after, last, before))
     nodes = [AssetField(asset_id=asset_id, **vars(field)) for field in unused[window]]
     edges = [AssetFieldEdge(cursor=cursor, node=node) for cursor, node in zip(cursors[window], nodes, strict=True)]
@@ -64,8 +64,10 @@ async def _resolve(  # noqa: PLR0913, PLR0917 - the arguments in the schema
 
 
 def _is_unused(path: str, readers: FieldReaderIndex, reads: LastReadIndex, since: datetime) -> bool:
+    if readers.has_reader(path):
+        return False
     last_read_at = reads.find(path)
-    return not readers.teams(path) and (last_read_at is None or last_read_at < since)
+    return last_read_at is None or last_read_at < since
 
 
 unused_fields_connection: Any = strawberry.field(

@@ -207,52 +207,63 @@ class AffectedTeamsCollector:
 
     def __init__(self, breaking: Sequence[Change], proposer: UUID) -> None:
         self._proposer = proposer
-        self._fingerprints = tuple(dict.fromkeys(change.fingerprint for change in breaking))
-        self._positions = {fingerprint: number for number, fingerprint in enumerate(self._fingerprints)}
+        self._positions: dict[str, int] = {}
         self._by_path: PathIndex[str] = PathIndex()
         self._by_exact_path: dict[str, set[str]] = {}
         for change in breaking:
+            fingerprint = change.fingerprint  # takes time
+            self._positions.setdefault(fingerprint, len(self._positions))
             for path in change.fields or ("",):
-                self._by_path.add(path, change.fingerprint)
-                self._by_exact_path.setdefault(path, set()).add(change.fingerprint)
+                self._by_path.add(path, fingerprint)
+                self._by_exact_path.setdefault(path, set()).add(fingerprint)
         self._changes_by_field: dict[str, frozenset[str]] = {}
-        self._reads_by_team: dict[UUID, dict[str, set[str]]] = {}
+        self._fields_by_team: dict[UUID, set[str]] = {}
+        self._removed_by_team: dict[UUID, set[str]] = {}
         self._read_everything: set[UUID] = set()
 
     def add(self, readers: Iterable[FieldReader]) -> None:
         for reader in readers:
-            if reader.team_id == self._proposer:
+            team = reader.team_id
+            if team == self._proposer:
                 continue
-            reads = self._reads_by_team.setdefault(reader.team_id, {})
+            fields = self._fields_by_team.setdefault(team, set())
             if reader.fields is None:
-                self._read_everything.add(reader.team_id)
-            elif reader.team_id not in self._read_everything:
-                self._collect_reads(reader, reads)
-
-    def _collect_reads(self, reader: FieldReader, reads: dict[str, set[str]]) -> None:
-        for field in reader.fields or ():
-            if field not in self._changes_by_field:
-                self._changes_by_field[field] = frozenset(self._by_path.find_overlapping(field))
-            for fingerprint in self._changes_by_field[field]:
-                reads.setdefault(fingerprint, set()).add(field)
-        for path in reader.removed_fields:
-            for fingerprint in self._by_exact_path.get(path, ()):
-                reads.setdefault(fingerprint, set()).add(path)
-        for fingerprint in self._by_exact_path.get("", ()):  # a change of the whole document affects every reader
-            reads[fingerprint] = {""}
+                self._read_everything.add(team)
+            else:
+                fields.update(reader.fields)
+            if reader.removed_fields:
+                self._removed_by_team.setdefault(team, set()).update(reader.removed_fields)
 
     def result(self) -> AffectedTeams:
-        everything = Reasons(self._fingerprints)
+        everything = Reasons(tuple(self._positions))
         reasons = {
-            team: everything if team in self._read_everything else self._to_reasons(reads)
-            for team, reads in self._reads_by_team.items()
+            team: everything if team in self._read_everything else self._to_reasons(team, fields)
+            for team, fields in self._fields_by_team.items()
         }
         asked = {team: item for team, item in reasons.items() if item.fingerprints}
         return AffectedTeams(asked=asked, informed=frozenset(reasons.keys() - asked.keys()))
 
-    def _to_reasons(self, reads: Mapping[str, Collection[str]]) -> Reasons:
+    def _to_reasons(self, team: UUID, fields: Collection[str]) -> Reasons:
+        reads: dict[str, list[str]] = {}
+        for field in fields:
+            for fingerprint in self._find_changes(field):
+                reads.setdefault(fingerprint, []).append(field)
+        for path in self._removed_by_team.get(team, ()):
+            for fingerprint in self._by_exact_path.get(path, ()):
+                reads.setdefault(fingerprint, []).append(path)
+        for fingerprint in self._by_exact_path.get("", ()):  # a change of the whole document affects every reader
+            reads[fingerprint] = [""]
         fingerprints = tuple(sorted(reads, key=self._positions.__getitem__))
-        return Reasons(fingerprints, {item: tuple(sorted(reads[item])) for item in fingerprints})
+        return Reasons(fingerprints, {item: _to_sorted(reads[item]) for item in fingerprints})
+
+    def _find_changes(self, field: str) -> frozenset[str]:
+        if (changes := self._changes_by_field.get(field)) is None:
+            changes = self._changes_by_field[field] = frozenset(self._by_path.find_overlapping(field))
+        return changes
+
+
+def _to_sorted(paths: list[str]) -> tuple[str, ...]:
+    return tuple(paths) if len(paths) == 1 else tuple(sorted({*paths}))
 
 
 class FieldReaderIndex:
@@ -270,6 +281,10 @@ class FieldReaderIndex:
         """Teams that read the path, without duplicates, in the order of the readers."""
         numbers = sorted({*self._read_all, *self._by_path.find_overlapping(path)})
         return list(dict.fromkeys(self._teams[number] for number in numbers))
+
+    def has_reader(self, path: str) -> bool:
+        """Return whether any team reads the path."""
+        return bool(self._read_all) or any(True for _ in self._by_path.find_overlapping(path))
 
 
 REGISTER_ADVICE = "Leave `fields` out to register for everything."

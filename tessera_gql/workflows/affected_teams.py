@@ -7,7 +7,7 @@ from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 from tessera_gql.diff import Change
-from tessera_gql.policy.affected_teams import AffectedTeams, AffectedTeamsCollector
+from tessera_gql.policy.affected_teams import AffectedTeams, find_affected_teams
 from tessera_gql.policy.lineage_walk import ColumnLink, LineageWalk, OwnLineage, ReadersByAsset, add_lineage, list_family
 from tessera_gql.store import assets, column_edges, lineage, registrations
 from tessera_gql.store.lineage import Direction, ReachableAsset
@@ -47,12 +47,9 @@ async def load_affected_teams(
     `downstream` (loaded if None) are informed as well.
     """
     own_lineage = await load_own_lineage(session, asset)
-    collector = AffectedTeamsCollector(breaking, asset.owner_team_id)
     readers = own_lineage.readers.get(asset.id, ())
-    for start in range(0, len(readers), BATCH_SIZE):
-        collector.add(readers[start : start + BATCH_SIZE])
-        await asyncio.sleep(0)
-    affected = collector.result()
+    steps = len(breaking) + len(readers)
+    affected = await run_sized(steps, find_affected_teams, breaking, readers, asset.owner_team_id)
     if own_lineage.edges and breaking:
         walk = LineageWalk(asset.id, asset.owner_team_id, breaking, own_lineage, unaffected)
         walked = await run_sized(measure_work(own_lineage, breaking, own_lineage.readers), walk.find_teams)
@@ -71,8 +68,10 @@ async def load_own_lineage(session: Session, asset: Asset) -> OwnLineage:
     links = to_links(await column_edges.list_by_sources(session, family)) if edges else {}
     rows = await registrations.list_live(session, family)
     declared: dict[UUID, set[tuple[UUID, UUID | None]]] = defaultdict(set)
-    for row in rows:
+    for number, row in enumerate(rows):
         declared[row.asset_id].add((row.consumer_team_id, row.consumer_asset_id))
+        if number % BATCH_SIZE == 0:
+            await asyncio.sleep(0)
     readers = await load_readers(session, family, rows, asset.id)
     return OwnLineage(edges, links, readers, declared)
 
