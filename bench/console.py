@@ -201,7 +201,9 @@ async def _build_scene(components: Components) -> Scene:
     async with database.write("bench") as session:
         request = ChangeSetRequest("bench#1", title="Fewer columns", url="https://example.com/pull/1")
         change_set = await change_sets.open_change_set(session, ANONYMOUS, request)
-        removal = PublishRequest(schema=_wide_schema(REMOVED, RENAMED), reason="Nobody fills them.", change_set_id=change_set.id)
+        removal = PublishRequest(
+            schema=_wide_schema(REMOVED, RENAMED), reason="Nobody fills them.", change_set_id=change_set.id
+        )
         proposal = (await publish_contract(session, ANONYMOUS, wide, removal)).proposal
         assert proposal is not None
         await session.execute(text("ANALYZE"))  # as PostgreSQL does by itself after a while

@@ -1,7 +1,7 @@
 """Measure who reads what: the readers of each of 2,000 columns, and whom a change of 5,000 columns hurts.
 
-`--db pg|sqlite`, `--rounds`. Each column of a table with 5,000 is renamed, and 10,000 registrations read it. The targets
-are for the time without waits for a processor that other work on the machine holds; see `_processors`.
+`--db pg|sqlite`, `--rounds`. Each column of a table with 5,000 is renamed, and 10,000 registrations read it. The
+targets are for the time without waits for a processor that other work on the machine holds; see `_processors`.
 """
 
 import argparse

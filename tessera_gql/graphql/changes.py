@@ -21,7 +21,6 @@ from tessera_gql.policy.compatibility import Judgement, Terms, canonical_bytes
 from tessera_gql.policy.field_history import enclosing_paths
 from tessera_gql.workflows.comparisons import compare_terms
 
-
 S = TypeVar("S")
 C = TypeVar("C")
 
@@ -125,7 +124,7 @@ class SchemaDiff:
     bump: Bump = strawberry.field(description="The part of the version that these changes must raise at least.")
 
     @computed_field("All changes, ordered by their pointer.")
-    def changes(self, info: Info, first: ListSize = None) -> list[Change]:
+    def changes(self, info: Info, first: ListSize = UNSET) -> list[Change]:
         return to_changes(info.context, take(self.judgement.changes, first))
 
     @computed_field("The number of all changes.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from strawberry import UNSET, argument
 
 from tessera_gql import diff
 from tessera_gql.errors import Invalid
+from tessera_gql.executor import BATCH_KEY, Batch, BoundBatch
 from tessera_gql.graphql.connections import After, Before, First, Last, PageInfo
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.declared_fields import load_contract_fields
@@ -22,6 +24,22 @@ from tessera_gql.policy.field_history import FieldHistory
 from tessera_gql.store.pagination import MAX_SIZE
 
 HistorySize = Annotated[int, argument("The number of changes, 0 to 100, the latest ones.")]
+
+
+def _bind_reader_counts(info: Info) -> BoundBatch:
+    async def count(keys: list[tuple[UUID, str]]) -> list[int]:
+        assets = [*dict.fromkeys(asset for asset, _ in keys)]
+        indexes = dict(zip(assets, await info.context.loaders.reader_index.load_many(assets), strict=True))
+        return [len(indexes[asset].teams(path)) for asset, path in keys]
+
+    return BoundBatch(attrgetter("asset_id", "path"), count, lambda _, number: number)
+
+
+_READER_COUNTS = Batch(_bind_reader_counts, ())
+
+
+async def _resolve_reader_count(root: Any, info: Info) -> Any:
+    return await _READER_COUNTS.resolve(root, info)
 
 
 @strawberry.type(description="A field that the asset's active contract declares.")
@@ -50,9 +68,12 @@ class AssetField:
         rows = await info.context.loaders.team.load_many(await self._reader_ids(info))
         return [to_type("Team", row) for row in rows]
 
-    @computed_field("The number of teams that read the field.")
-    async def reader_count(self, info: Info) -> int:
-        return len(await self._reader_ids(info))
+    reader_count: Any = strawberry.field(
+        resolver=_resolve_reader_count,
+        graphql_type=int,
+        description="The number of teams that read the field.",
+        metadata={BATCH_KEY: _READER_COUNTS},
+    )
 
     @computed_field(
         "The time of the latest read of the field that a usage source has seen, by a principal of any team or of none;"

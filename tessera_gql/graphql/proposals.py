@@ -51,7 +51,7 @@ class BreakingChange(Change):
         return to_type("FieldChange", history.added)
 
     @computed_field("The asked teams that read what this change touches.", lazy_list("Team"))
-    async def teams(self, info: Info, first: ListSize = None) -> Any:
+    async def teams(self, info: Info, first: ListSize = UNSET) -> Any:
         team_ids = take(await self._load_team_ids(info), first)
         return [to_type("Team", row) for row in await info.context.loaders.team.load_many(team_ids)]
 
@@ -170,7 +170,7 @@ class Proposal(Node):
         return await load_upcoming(info, self.row, first)
 
     @computed_field("The changes that are breaking under the base contract's compatibility mode.")
-    def breaking_changes(self, info: Info, first: ListSize = None) -> list[BreakingChange]:
+    def breaking_changes(self, info: Info, first: ListSize = UNSET) -> list[BreakingChange]:
         return list_changes(
             info.context,
             take(self.row.breaking_changes, first),
@@ -194,7 +194,7 @@ class Proposal(Node):
         return [to_type("Team", row) for row in await info.context.loaders.team.load_many(team_ids)]
 
     @computed_field("The asked teams that it waits for, each with the step that is missing; empty once it has ended.")
-    async def waits_for(self, info: Info, first: ListSize = None) -> list[AwaitedTeam]:
+    async def waits_for(self, info: Info, first: ListSize = UNSET) -> list[AwaitedTeam]:
         if not self.is_open:
             return []
         acknowledgments = await info.context.loaders.acknowledgments_of_proposal.load(self.row.id)
@@ -250,7 +250,7 @@ class Proposal(Node):
         " for an administrator of no team.",
         lazy_list("Acknowledgment"),
     )
-    async def viewer_acknowledgments(self, info: Info, first: ListSize = None) -> Any:
+    async def viewer_acknowledgments(self, info: Info, first: ListSize = UNSET) -> Any:
         own = info.context.actor.team_ids
         if not own:
             return []

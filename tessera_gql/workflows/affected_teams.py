@@ -8,7 +8,14 @@ from uuid import UUID
 
 from tessera_gql.diff import Change
 from tessera_gql.policy.affected_teams import AffectedTeams, find_affected_teams
-from tessera_gql.policy.lineage_walk import ColumnLink, LineageWalk, OwnLineage, ReadersByAsset, add_lineage, list_family
+from tessera_gql.policy.lineage_walk import (
+    ColumnLink,
+    LineageWalk,
+    OwnLineage,
+    ReadersByAsset,
+    add_lineage,
+    list_family,
+)
 from tessera_gql.store import assets, column_edges, lineage, registrations
 from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.session import Session
