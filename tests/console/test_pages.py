@@ -106,6 +106,20 @@ async def test_the_proposal_shows_everybodys_answers_and_who_is_not_asked(shop: 
     assert "note was removed." in page.text
 
 
+async def test_the_proposal_shows_why_any_of_the_asked_teams_is_asked(shop: Shop) -> None:
+    path = shop.proposal_path(shop.proposals[0])
+    browser = await shop.signed_in(shop.finance)
+    teams = sorted({*re.findall(r'href="\?team=([^"]*)"', (await browser.get(path)).text)})
+    texts = [(await browser.get(f"{path}?team={team}")).text for team in teams]
+    assert sorted(re.findall(r'<h2 id="because">([^<]*)', "".join(texts))) == [
+        "You are asked because finance reads what changes",
+        "support is asked because it reads what changes",
+    ]
+    administrator = await (await shop.signed_in(None, Scope.ADMIN)).get(path)
+    assert "is asked because it reads what changes" in administrator.text
+    assert (await browser.get(f"{path}?team=none")).status in {400, 422}
+
+
 async def test_the_tab_of_answers_shows_those_on_open_proposals(shop: Shop) -> None:
     page = await (await shop.signed_in(shop.support)).get("/?show=answered")
     assert page.heading == "Nothing waits for support"

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from tessera_gql.policy.access import Actor, Scope
+from tessera_gql.policy.compatibility import Judgement, Terms
 from tessera_gql.policy.enums import ColumnEdgeKind, Intent, Response
+from tessera_gql.workflows.comparisons import compare_terms
 from tests.conftest import FixedClock
 from tests.graphql.conftest import Ask
 from tests.graphql.test_asks import format_moment
@@ -184,6 +186,57 @@ query ($schema: JSON!) {
   }
 }
 """
+
+
+LISTS = """
+query ($first: Int) {
+  proposals(first: 1) { nodes {
+    breakingChangeCount breakingChanges(first: $first) { path teamCount teams(first: $first) { name } }
+    waitsFor(first: $first) { team { name } }
+    diff { changeCount changes(first: $first) { path } }
+  } }
+}
+"""
+
+
+async def test_lists_of_changes_and_teams_are_whole_or_as_long_as_asked(world: World, ask: Ask, answer: Ask) -> None:
+    orders = await world.published(consumers=2)
+    await world.publish(orders, without("note", "total"))
+    [whole], [short], [none] = [(await ask(LISTS, first=first))["proposals"]["nodes"] for first in (None, 1, 0)]
+    assert [len(item["teams"]) for item in whole["breakingChanges"]] == [2, 2]
+    assert len(whole["waitsFor"]) == 2
+    for page in (whole, short, none):
+        assert (page["breakingChangeCount"], page["diff"]["changeCount"]) == (2, 2)
+        assert all(item["teamCount"] == 2 for item in page["breakingChanges"])
+    assert short["breakingChanges"] == [
+        {**whole["breakingChanges"][0], "teams": whole["breakingChanges"][0]["teams"][:1]}
+    ]
+    assert (short["waitsFor"], short["diff"]["changes"]) == (whole["waitsFor"][:1], whole["diff"]["changes"][:1])
+    assert (none["breakingChanges"], none["waitsFor"], none["diff"]["changes"]) == ([], [], [])
+    refused = await answer(LISTS, first=-1)
+    assert "`first` is -1" in refused["errors"][0]["message"]
+
+
+async def test_a_comparison_is_kept_and_found_again_for_the_same_rows(
+    world: World, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[object] = []
+
+    async def compare(run: Any, old: Terms, new: Terms) -> Judgement:
+        compared.append(new.schema)
+        return await compare_terms(run, old, new)
+
+    monkeypatch.setattr("tessera_gql.graphql.changes.compare_terms", compare)
+    orders = await world.published(consumers=1)
+    await world.publish(orders, without("note"))
+    first, again = [(await ask(LISTS))["proposals"] for _ in range(2)]
+    assert first == again
+    assert len(compared) == 1
+    [proposal] = await world.proposals_of(orders)
+    await world.withdraw(proposal)
+    await world.publish(orders, without("total"))
+    [other] = (await ask(LISTS))["proposals"]["nodes"]
+    assert ([item["path"] for item in other["diff"]["changes"]], len(compared)) == (["total"], 2)
 
 
 async def test_an_impact_names_the_readers_who_would_not_be_asked(world: World, ask: Ask) -> None:

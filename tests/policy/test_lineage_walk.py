@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tessera_gql.diff import Change
-from tessera_gql.policy.affected_teams import FieldReader, Reasons, find_affected_teams
+from tessera_gql.policy.affected_teams import FieldReader, Reasons, find_affected_teams, split_read
 from tessera_gql.policy.enums import ColumnEdgeKind
 from tessera_gql.policy.lineage_walk import AssetEdge, ColumnLink, LineageWalk, OwnLineage, add_lineage
 from tests.policy.test_affected_teams import change
@@ -86,6 +86,24 @@ def test_exactly_the_teams_that_a_change_hurts_are_asked(
     linked = {pair: items for pair, items in graph.items() if items}
     hurt_for_sure = brute_force(column, linked, owner, reading)
     assert {team for team, reasons in asked.items() if not reasons.is_lineage_unknown} >= hurt_for_sure
+
+
+@settings(max_examples=200, deadline=None)
+@given(graphs, owners, readers, st.lists(st.sampled_from(COLUMNS), min_size=1, unique=True))
+def test_readers_and_owners_alone_are_those_that_the_whole_walk_finds(
+    graph: Edges, owner: Mapping[UUID, UUID], reading: Mapping[UUID, list[FieldReader]], columns: list[str]
+) -> None:
+    owner, changes = {ASSETS[0]: OWNER, **owner}, [change(column) for column in columns]
+    lineage = lineage_of(graph, owner, reading)
+    found = LineageWalk(ASSETS[0], OWNER, changes, lineage).find_teams()
+    walk = LineageWalk(ASSETS[0], OWNER, changes, lineage_of(graph, owner, {}))
+    owners_alone, reads = walk.find_owners(), walk.find_reads(reading)
+    assert owners_alone | reads.keys() == found.keys()
+    assert owners_alone == walk.find_teams().keys()
+    without_owners = {team: reads[team] for team in reads.keys() - owners_alone}
+    for team, fields in without_owners.items():
+        texts = {text for texts in (found[team].reads or {}).values() for text in texts}
+        assert {(asset or ASSETS[0], path) for asset, path in map(split_read, texts)} == fields
 
 
 def asked_teams(*names: str, graph: Edges, reading: Mapping[UUID, list[FieldReader]]) -> dict[UUID, Reasons]:

@@ -19,8 +19,8 @@ def test_each_reader_has_the_strongest_reason() -> None:
     readers = {A: None, B: frozenset({"x"}), C: frozenset({"z", "y"}), E: None}
     assert list_unasked(teams, readers, {D: (A, D)}) == [
         UnaskedReader(B, UnaskedReason.RELEASED, ("x",)),
-        UnaskedReader(C, UnaskedReason.OTHER_FIELDS, ("y", "z")),
-        UnaskedReader(D, UnaskedReason.DOWNSTREAM, (), (A, D)),
+        UnaskedReader(C, UnaskedReason.OTHER_FIELDS, ("y", "z"), is_informed=True),
+        UnaskedReader(D, UnaskedReason.DOWNSTREAM, (), (A, D), is_informed=True),
     ]
 
 
