@@ -18,10 +18,10 @@ class BoundedCache(Generic[K, V]):
 
     def find(self, key: K) -> V | None:
         """Return the value of a key, which then counts as read last; None if it is not kept."""
-        if (kept := self._values.get(key)) is None:
+        if (entry := self._values.get(key)) is None:
             return None
         self._values.move_to_end(key)
-        return kept[0]
+        return entry[0]
 
     def keep(self, key: K, value: V, size: int) -> None:
         """Keep a value, and drop those that were read longest ago. One that alone exceeds the size is not kept."""

@@ -257,12 +257,12 @@ class Proposal(Node):
         rows = await info.context.loaders.acknowledgments_of_proposal.load(self.row.id)
         items = [row for row in rows if row.released_at is None]
         substitutes = await self._list_substitutes(info, items)
-        given = [
+        answerable = [
             item
             for item, teams in zip(items, substitutes, strict=True)
             if item.consumer_team_id in own or not own.isdisjoint(teams)
         ]
-        return [to_type("Acknowledgment", item) for item in take(given, first)]
+        return [to_type("Acknowledgment", item) for item in take(answerable, first)]
 
     @computed_field("Whether the caller may withdraw the proposal.")
     async def viewer_can_withdraw(self, info: Info) -> bool:

@@ -25,10 +25,10 @@ _teams = table(Team)
 _peers, _rivals = TABLE.alias("peers"), TABLE.alias("rivals")
 
 
-def _is_live_with_same_reader(other: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+def _is_live_with_same_reader(peer: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     """Whether another live registration is of the same asset and team; its status is compared as in partial indexes."""
-    same = [other.c[name] == TABLE.c[name] for name in ("asset_id", "consumer_team_id")]
-    is_live = other.c.status != literal_column(f"'{RegistrationStatus.INACTIVE.value}'")
+    same = [peer.c[name] == TABLE.c[name] for name in ("asset_id", "consumer_team_id")]
+    is_live = peer.c.status != literal_column(f"'{RegistrationStatus.INACTIVE.value}'")
     return exists().where(*same, is_live, *conditions).correlate(TABLE)
 
 

@@ -235,8 +235,8 @@ async def test_a_comparison_is_kept_and_found_again_for_the_same_rows(
     [proposal] = await world.proposals_of(orders)
     await world.withdraw(proposal)
     await world.publish(orders, without("total"))
-    [other] = (await ask(LISTS))["proposals"]["nodes"]
-    assert ([item["path"] for item in other["diff"]["changes"]], len(compared)) == (["total"], 2)
+    [latest] = (await ask(LISTS))["proposals"]["nodes"]
+    assert ([item["path"] for item in latest["diff"]["changes"]], len(compared)) == (["total"], 2)
 
 
 async def test_an_impact_names_the_readers_who_would_not_be_asked(world: World, ask: Ask) -> None:

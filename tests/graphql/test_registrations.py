@@ -122,14 +122,14 @@ async def test_an_asset_without_a_contract_declares_no_fields(world: World, ask:
 
 async def test_a_team_that_reads_for_itself_and_for_its_tables_is_one_consumer(world: World, ask: Ask) -> None:
     orders = await world.published()
-    both, tables, gone = [await world.team(name) for name in ("both", "tables", "gone")]
+    both, tables, former = [await world.team(name) for name in ("both", "tables", "gone")]
     for team in (both, tables):
         for number in range(3):
             await world.register(orders, team, via=await world.asset(f"{team.name}.table_{number}", team))
     await world.register(orders, both)
-    await world.unregister(await world.register(orders, gone))
-    other = await world.asset("analytics.core.other", both)
+    await world.unregister(await world.register(orders, former))
+    unread = await world.asset("analytics.core.other", both)
     query = "{ assets { nodes { fqn consumers(first: 5) { totalCount nodes { name } } } } }"
     consumers = {node["fqn"]: node["consumers"] for node in (await ask(query))["assets"]["nodes"]}
     assert consumers[orders.fqn] == {"totalCount": 2, "nodes": [{"name": "both"}, {"name": "tables"}]}
-    assert consumers[other.fqn] == {"totalCount": 0, "nodes": []}
+    assert consumers[unread.fqn] == {"totalCount": 0, "nodes": []}

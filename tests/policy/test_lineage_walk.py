@@ -95,14 +95,14 @@ def test_readers_and_owners_alone_are_those_that_the_whole_walk_finds(
 ) -> None:
     owner, changes = {ASSETS[0]: OWNER, **owner}, [change(column) for column in columns]
     lineage = lineage_of(graph, owner, reading)
-    found = LineageWalk(ASSETS[0], OWNER, changes, lineage).find_teams()
+    reached = LineageWalk(ASSETS[0], OWNER, changes, lineage).find_teams()
     walk = LineageWalk(ASSETS[0], OWNER, changes, lineage_of(graph, owner, {}))
     owners_alone, reads = walk.find_owners(), walk.find_reads(reading)
-    assert owners_alone | reads.keys() == found.keys()
+    assert owners_alone | reads.keys() == reached.keys()
     assert owners_alone == walk.find_teams().keys()
     without_owners = {team: reads[team] for team in reads.keys() - owners_alone}
     for team, fields in without_owners.items():
-        texts = {text for texts in (found[team].reads or {}).values() for text in texts}
+        texts = {text for texts in (reached[team].reads or {}).values() for text in texts}
         assert {(asset or ASSETS[0], path) for asset, path in map(split_read, texts)} == fields
 
 
