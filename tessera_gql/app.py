@@ -2,10 +2,12 @@
 
 import asyncio
 import hmac
+import json
 import logging
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -49,6 +51,10 @@ This server had no keys, so it made one with every right. It is shown this once:
 Make keys for teams with it (createApiKey, or `tessera keys create`), then revoke it.
 
 """
+FIRST_KEY_EVENT = (
+    "This server had no keys, so it made one with every right. It is shown this once."
+    " Make keys for teams with it, then revoke it."
+)
 
 
 def create_app(components: Components) -> Starlette:
@@ -166,7 +172,17 @@ async def _create_first_key(components: Components) -> None:
     async with components.database.write("first start") as session:
         created_key = await keys.create_first_key(session)
     if created_key is not None:
-        sys.stderr.write(FIRST_KEY.format(token=created_key.token))
+        _print_first_key(created_key.token, is_json=components.settings.logs_json)
+
+
+def _print_first_key(token: str, *, is_json: bool) -> None:
+    """Print the key beside the log, which would mask it."""
+    if is_json:
+        line = {"event": FIRST_KEY_EVENT, "key": token, "level": "warning", "time": f"{datetime.now(UTC).isoformat()}"}
+        sys.stderr.write(f"{json.dumps(line)}\n")
+    else:
+        sys.stderr.write(FIRST_KEY.format(token=token))
+    sys.stderr.flush()
 
 
 @asynccontextmanager

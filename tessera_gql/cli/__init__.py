@@ -5,6 +5,8 @@ server code.
 """
 
 import gc
+import os
+import signal
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -105,8 +107,16 @@ def _handle_options(
 ) -> None: ...
 
 
+def _exit_as_terminated(number: int, _frame: object) -> None:
+    """Exit on SIGTERM as a shell reports it. The kernel ignores a signal without a handler for the first process of a
+    container, which would be killed after a grace period instead. Servers and workers replace this handler."""
+    sys.exit(128 + number)
+
+
 def main() -> None:
     """Run the console script `tessera`."""
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, _exit_as_terminated)
     use_utf8()
     gc.disable()  # imports create hundreds of thousands of objects and free none: a fifth of the time of a start
     app = build_app(next(iter(sys.argv[1:]), None))

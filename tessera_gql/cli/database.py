@@ -20,6 +20,7 @@ from tessera_gql.cli.database_access import (
 )
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.settings import read_settings
+from tessera_gql.cli.startup import wait_for_database
 from tessera_gql.cli.terminal import fail, print_line, print_note
 from tessera_gql.config import Settings
 from tessera_gql.escaping import shell_quote
@@ -40,13 +41,22 @@ tessera audit verify
 
 @app.command()
 def upgrade(revision: str = typer.Argument("head", help="Target revision; `head` is the newest.")) -> None:
-    """Migrate the database up, by default to the revision this version needs."""
+    """Migrate the database up, by default to the revision this version needs.
+
+    Waits for a PostgreSQL that can't be reached yet, for up to DATABASE_WAIT_SECONDS.
+    """
     settings = read_settings()
     _check_revision(revision)
     check_sqlite_file(settings)
     with _translate_migration_errors(settings, revision):
-        asyncio.run(migration.upgrade(settings.database_url, revision, settings.database_options, print_note))
+        asyncio.run(_upgrade(settings, revision))
         print_line(f"The database is at revision {_read_revision(settings)}.")
+
+
+async def _upgrade(settings: Settings, revision: str) -> None:
+    if sqlite_path(settings.database_url) is None:
+        await wait_for_database(settings)
+    await migration.upgrade(settings.database_url, revision, settings.database_options, print_note)
 
 
 @app.command()

@@ -15,6 +15,8 @@ from tessera_gql.store import migration
 from tessera_gql.store.database import Database
 from tessera_gql.store.engine import display_name, parse_url, sqlite_path
 from tessera_gql.store.faults import FAULTS, driver_error, translate_faults
+from tessera_gql.store.file_access import explain_denied
+from tessera_gql.store.sqlite_file import SETTING
 
 T = TypeVar("T")
 
@@ -68,7 +70,8 @@ def check_sqlite_file(settings: Settings) -> None:
             with translate_faults(name), closing(sqlite3.connect(file)) as connection:
                 connection.execute("PRAGMA schema_version")
         except OSError as error:
-            raise fail(f"The database {file} can't be opened: {error.strerror or error}. Check DATABASE_URL.") from None
+            reason = explain_denied(error, file, SETTING)
+            raise fail(f"The database {file} can't be opened: {reason}") from None
 
 
 @contextmanager

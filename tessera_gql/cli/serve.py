@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 import webbrowser
 from functools import partial
@@ -10,11 +9,12 @@ from functools import partial
 import typer
 
 from tessera_gql.cli import demo as shop
+from tessera_gql.cli.listener import bind_listener
 from tessera_gql.cli.server_process import run
 from tessera_gql.cli.settings import configure_logging, read_settings
 from tessera_gql.cli.startup import lock_sqlite_file, prepare_database
 from tessera_gql.cli.supervisor import Supervisor
-from tessera_gql.cli.terminal import fail, is_terminal, print_document, print_line, print_note
+from tessera_gql.cli.terminal import is_terminal, print_document, print_line, print_note
 from tessera_gql.config import Settings
 from tessera_gql.config.telemetry import Switch
 from tessera_gql.graphql.schema import print_sdl
@@ -37,7 +37,7 @@ def serve(
         os.environ["WORKERS"] = str(workers)
     settings = read_settings()
     configure_logging(settings)
-    listener = _bind_socket(settings)
+    listener = bind_listener(settings)
     _lock = lock_sqlite_file(settings)  # the lock lasts until the file object is closed
     asyncio.run(prepare_database(settings))
     if demo:
@@ -59,22 +59,6 @@ def schema() -> None:
     print_document(print_sdl(), end="")
 
 
-def _bind_socket(settings: Settings) -> socket.socket:
-    """Bind the listening socket before anything else, so that an occupied port is reported first."""
-    family = socket.AF_INET6 if ":" in settings.api_host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.api_host, settings.api_port))
-    except OSError as error:
-        listener.close()
-        raise fail(
-            f"Can't listen on {settings.api_host}:{settings.api_port}: {error.strerror or error}."
-            f" Choose another port, for example API_PORT={settings.api_port + 1 if settings.api_port else 8000}."
-        ) from None
-    return listener
-
-
 def _find_first_page(settings: Settings) -> str | None:
     """Return the page that a browser opens first: the console, or GraphiQL; None if there is neither."""
     if settings.console is Switch.ON:
@@ -84,6 +68,9 @@ def _find_first_page(settings: Settings) -> str | None:
 
 def _print_banner(url: str, settings: Settings, *, demo: bool) -> None:
     database = sqlite_path(settings.database_url) or "PostgreSQL"
+    if settings.logs_json:
+        print_note(f"Tessera GQL serves {url}/graphql from {database}")
+        return
     print_note("")
     print_note(("Tessera GQL", "bold"), " serves ", (f"{url}/graphql", "bold"), f" from {database}")
     if settings.console is Switch.ON:

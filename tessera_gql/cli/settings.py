@@ -1,6 +1,6 @@
 """Reading of settings and configuration of logging for commands."""
 
-from tessera_gql.cli.terminal import fail
+from tessera_gql.cli.terminal import fail, log_notes
 from tessera_gql.config import InvalidSettings, Settings, load, secret_texts
 
 
@@ -23,3 +23,5 @@ def configure_logging(settings: Settings) -> None:
     from tessera_gql.telemetry import logs  # noqa: PLC0415 - slow to import, and most commands log nothing
 
     logs.configure(level=settings.log_level, is_json=settings.logs_json, secrets=secret_texts(settings))
+    if settings.logs_json:
+        log_notes()

@@ -12,7 +12,8 @@ from tessera_gql.errors import Unavailable
 from tessera_gql.store import migration
 from tessera_gql.store.engine import display_name, parse_url, sqlite_path
 from tessera_gql.store.faults import READ_ONLY, is_connection_refused
-from tessera_gql.store.sqlite_file import lock
+from tessera_gql.store.file_access import explain_denied
+from tessera_gql.store.sqlite_file import SETTING, lock
 
 PAUSE_SECONDS = 0.5
 
@@ -24,7 +25,7 @@ def lock_sqlite_file(settings: Settings) -> BinaryIO | None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise fail(f"The folder {file.parent} can't be made: {error.strerror}. Check DATABASE_URL.") from None
+        raise fail(f"The database {file} can't be opened: {explain_denied(error, file, SETTING)}") from None
     return lock(file)
 
 
@@ -32,7 +33,7 @@ async def prepare_database(settings: Settings) -> None:
     """Create and upgrade an SQLite file; wait for PostgreSQL and only check its revision."""
     if sqlite_path(settings.database_url) is None:
         with translate_database_faults(settings):
-            state = await _wait_for_database(settings)
+            state = await wait_for_database(settings)
     else:
         check_sqlite_file(settings)
         with translate_database_faults(settings):
@@ -45,7 +46,7 @@ async def prepare_database(settings: Settings) -> None:
         raise fail(reason)
 
 
-async def _wait_for_database(settings: Settings) -> migration.SchemaState:
+async def wait_for_database(settings: Settings) -> migration.SchemaState:
     """Wait until PostgreSQL is writable. A refused login fails at once, because waiting does not repair settings."""
     deadline, has_reported = time.monotonic() + settings.database_wait_seconds, False
     while True:

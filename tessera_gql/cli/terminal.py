@@ -4,9 +4,11 @@ Results go to stdout, everything else to stderr. A terminal gets tables and colo
 """
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias, cast
 from uuid import UUID
@@ -27,6 +29,8 @@ StyledText: TypeAlias = str | tuple[str, str]
 
 _out = Console(soft_wrap=True, highlight=False, emoji=False, markup=False)
 _err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
+
+log = logging.getLogger(__name__)
 
 GAP = 2
 """Columns of the terminal between two columns of a table."""
@@ -74,8 +78,34 @@ def print_entry(label: StyledText, *parts: StyledText, width: int) -> None:
 
 
 def print_note(*parts: StyledText) -> None:
-    """Print one line on stderr."""
-    _err.print(_line(parts))
+    """Print one line on stderr, or log it after `log_notes`."""
+    _note(logging.INFO, parts)
+
+
+def log_notes() -> None:
+    """Write notes and errors to the log from now on, so that every line on stderr is a JSON object.
+
+    LOG_LEVEL does not apply to them: they are few, and without a log they are printed as well.
+    """
+    _notes.is_logged = True
+    log.setLevel(logging.INFO)
+
+
+@dataclass
+class _Notes:
+    """Where notes and errors go."""
+
+    is_logged: bool = False
+
+
+_notes = _Notes()
+
+
+def _note(level: int, parts: Sequence[StyledText]) -> None:
+    if not _notes.is_logged:
+        _err.print(_line(parts))
+    elif text := "".join(part if isinstance(part, str) else part[0] for part in parts).strip():
+        log.log(level, "%s", text)
 
 
 def _line(parts: Sequence[StyledText]) -> Text:
@@ -86,8 +116,8 @@ def _line(parts: Sequence[StyledText]) -> Text:
 
 
 def fail(message: str, code: ExitCode = ExitCode.REFUSED) -> typer.Exit:
-    """Print an error on one line of stderr, and return the exception to raise."""
-    _err.print(_line([(message, "red")]))
+    """Print or log an error on one line of stderr, and return the exception to raise."""
+    _note(logging.ERROR, [(message, "red")])
     return typer.Exit(code)
 
 

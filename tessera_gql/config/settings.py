@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from tessera_gql.config.console import ConsoleSettings, console_contradictions
+from tessera_gql.config.env_file import find_env_file
 from tessera_gql.config.fields import setting
 from tessera_gql.config.limits import LimitSettings
 from tessera_gql.config.rate_limits import RateLimitSettings
@@ -183,10 +184,14 @@ class Settings(ServerSettings, TelemetrySettings, ConsoleSettings, RateLimitSett
 
 def load() -> Settings:
     """Load the settings from the environment; raise InvalidSettings with all mistakes at once."""
+    try:
+        env_file = find_env_file()
+    except ValueError as error:
+        raise InvalidSettings(str(error)) from None
     files = read_files(secret_names(Settings.model_fields), read_environment())
     errors = files.errors
     try:
-        settings = Settings(**files.values)  # type: ignore[arg-type] # validated like values of the environment
+        settings = Settings(_env_file=env_file, **files.values)  # type: ignore[arg-type,call-arg] # validated like values of the environment
     except ValidationError as invalid:
         for item in invalid.errors():
             errors.append(f"{'.'.join(map(str, item['loc'])).upper()}: {item['msg'].removeprefix('Value error, ')}")
@@ -204,12 +209,16 @@ def secret_texts(settings: Settings) -> list[str]:
 
 def read_environment() -> Mapping[str, str | None]:
     """Read the environment variables, which override the file .env, by names in lower case."""
-    return {**DotEnvSettingsSource(Settings).env_vars, **EnvSettingsSource(Settings).env_vars}
+    return {**_env_file_source().env_vars, **EnvSettingsSource(Settings).env_vars}
+
+
+def _env_file_source() -> DotEnvSettingsSource:
+    return DotEnvSettingsSource(Settings, env_file=find_env_file())
 
 
 def find_source(name: str) -> str:
     """Name the source of a setting's value: `environment`, `.env`, `default`, or the file that X_FILE names."""
-    for location, source in (("environment", EnvSettingsSource(Settings)), (".env", DotEnvSettingsSource(Settings))):
+    for location, source in (("environment", EnvSettingsSource(Settings)), (".env", _env_file_source())):
         if source.env_vars.get(name):
             return location
         if path := source.env_vars.get(f"{name}_file"):

@@ -48,6 +48,11 @@ class TelemetrySettings(BaseSettings):
     metrics_key: Annotated[SecretStr | None, SECRET] = setting(
         None, "Key that gives access to `/metrics` and nothing else.", min_length=24
     )
+    worker_probes: Switch = setting(
+        Switch.OFF,
+        "`on` makes `tessera worker` answer `/healthz` and `/readyz` at API_HOST and API_PORT, for probes; `off` makes "
+        "it listen on no port.",
+    )
     log_format: LogFormat = setting(
         LogFormat.AUTO,
         "Format of log lines: `json`, `console`, or `auto` for console on a terminal and JSON elsewhere.",

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tessera_gql.errors import Conflict, Invalid
+from tessera_gql.store.file_access import explain_denied
 
+SETTING = "DATABASE_URL"
 PRIVATE_MODE = 0o600
 OTHERS_MODE = 0o077
 FILE_SUFFIXES = ("", "-wal", "-shm")
@@ -99,7 +101,7 @@ def lock(database: Path) -> BinaryIO | None:
     try:
         file = os.fdopen(os.open(lock_path, os.O_RDWR | os.O_CREAT, PRIVATE_MODE), "r+b")
     except OSError as error:
-        raise Invalid(f"The lock {lock_path} can't be opened: {error.strerror or error}. Check its owner.") from None
+        raise Invalid(f"The database {database} can't be opened: {explain_denied(error, resolved, SETTING)}") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

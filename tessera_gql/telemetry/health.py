@@ -22,8 +22,32 @@ async def report_alive(_request: Request) -> Response:
 
 
 @dataclass(frozen=True)
+class DatabaseCheck:
+    """Readiness check of the database: it answers, can be written, and has this version's tables."""
+
+    database: Database
+
+    async def find_problem(self) -> tuple[str | None, str | None]:
+        """Return the reason why the database can't be used, and its revision if it can."""
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS), self.database.read() as session:
+                state = await migration.load_state_in_session(session)
+        except Unavailable as error:
+            return error.reason, None
+        except TimeoutError:
+            return f"{self.database.name} {NOT_RESPONDING.text}", None
+        if state.is_read_only:
+            return f"{self.database.name} {READ_ONLY.text}", None
+        return migration.describe_mismatch(state), state.revision
+
+    async def respond(self) -> Response:
+        problem, revision = await self.find_problem()
+        return report_unready(problem) if problem else JSONResponse({"status": "ready", "revision": revision})
+
+
+@dataclass(frozen=True)
 class ReadinessCheck:
-    """Readiness check: the database answers and has this version's tables, and the event relay runs."""
+    """Readiness check of a server: it is not stopping, its database can be used, and the event relay runs."""
 
     database: Database
     event_relay: EventRelay
@@ -31,23 +55,14 @@ class ReadinessCheck:
 
     async def respond(self, _request: Request) -> Response:
         if self.transport.closing.is_set():
-            return _not_ready_response("the server is stopping")
-        try:
-            async with asyncio.timeout(TIMEOUT_SECONDS), self.database.read() as session:
-                database_state = await migration.load_state_in_session(session)
-        except Unavailable as error:
-            return _not_ready_response(error.reason)
-        except TimeoutError:
-            return _not_ready_response(f"{self.database.name} {NOT_RESPONDING.text}")
-        if database_state.is_read_only:
-            return _not_ready_response(f"{self.database.name} {READ_ONLY.text}")
-        if reason := migration.describe_mismatch(database_state):
-            return _not_ready_response(reason)
+            return report_unready("the server is stopping")
+        problem, revision = await DatabaseCheck(self.database).find_problem()
+        if problem:
+            return report_unready(problem)
         if not self.event_relay.is_following:
-            return _not_ready_response("the event log is not being followed, so subscriptions stand still")
-        sequence = self.event_relay.position
-        return JSONResponse({"status": "ready", "revision": database_state.revision, "sequence": sequence})
+            return report_unready("the event log is not being followed, so subscriptions stand still")
+        return JSONResponse({"status": "ready", "revision": revision, "sequence": self.event_relay.position})
 
 
-def _not_ready_response(reason: str) -> Response:
+def report_unready(reason: str) -> Response:
     return JSONResponse({"status": "unavailable", "reason": reason}, status_code=503)

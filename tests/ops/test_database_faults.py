@@ -136,7 +136,7 @@ def test_a_file_that_is_no_database_is_refused_with_a_message(tmp_path: Path) ->
     assert "text.db is not an SQLite database" in refused(tmp_path, DATABASE_URL="sqlite:///text.db")
     (tmp_path / "folder.db").mkdir()
     assert "folder.db can't be opened" in refused(tmp_path, DATABASE_URL="sqlite:///folder.db")
-    assert "can't be made" in refused(tmp_path, DATABASE_URL="sqlite:///text.db/below/tessera.db")
+    assert "text.db/below: Not a directory" in refused(tmp_path, DATABASE_URL="sqlite:///text.db/below/tessera.db")
     assert "The database none.db does not exist" in refused(tmp_path, "keys", "list", DATABASE_URL="sqlite:///none.db")
     assert not (tmp_path / "none.db").exists()
 

@@ -15,9 +15,11 @@ from tessera_gql.errors import Conflict, Invalid, Refusal
 from tessera_gql.formats import git_files, yaml
 from tessera_gql.formats.git_files import AssetFile, GitFile, PolicyFile, TeamFile
 from tessera_gql.formats.yaml import YamlError
+from tessera_gql.store.file_access import explain_denied
 
 FOLDERS = {"teams": TeamFile, "assets": AssetFile, "policies": PolicyFile}
 NOUNS = {"teams": "team", "assets": "asset", "policies": "policy"}
+SETTING = "GIT_SYNC_PATH"
 STAGING = ".tessera-push"
 STALE_SECONDS = 600
 GIT_SECONDS = 120
@@ -135,7 +137,7 @@ def save_files(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Invalid(f"The folder {folder} can't be created: {error.strerror}.") from None
+        raise Invalid(f"The folder {folder} can't be created: {explain_denied(error, folder, SETTING)}") from None
     root = _resolve_root(folder)
     if commit is not None:
         _require_repository(root, commit)
@@ -144,7 +146,7 @@ def save_files(
         plan = _plan_push(root, files, prune=prune)
         _replace_files(root, staging, plan, rename)
     except OSError as error:
-        raise Conflict(f"The folder can't be written ({error.strerror or error}); it is as it was before.") from error
+        raise Conflict(f"The folder is as it was before: {explain_denied(error, root, SETTING)}") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     commit_id = None if commit is None else _commit(root, plan.texts, commit)
@@ -191,7 +193,7 @@ def _create_staging(root: Path) -> Path:
     except FileExistsError:
         raise Conflict("Another push is writing to this folder. Try again when it is done.") from None
     except OSError as error:
-        raise Conflict(f"The folder can't be written ({error.strerror or error}); it is as it was before.") from error
+        raise Conflict(f"The folder can't be written: {explain_denied(error, root, SETTING)}") from error
     return staging
 
 
