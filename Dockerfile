@@ -34,6 +34,7 @@ RUN useradd --no-create-home --home-dir /var/lib/tessera --uid 10001 --gid 0 tes
 RUN if [ -n "${DEBIAN_PACKAGES}" ]; then \
       apt-get update && apt-get install -y --no-install-recommends ${DEBIAN_PACKAGES} && rm -rf /var/lib/apt/lists/*; \
     fi
+# hadolint ignore=DL3013
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir --no-index --find-links /wheels "tessera-gql[tracing,mcp]"
 COPY --chmod=755 deploy/container/healthcheck /usr/local/bin/tessera-healthcheck

@@ -51,7 +51,8 @@ def serve(
         raise typer.Exit(run(settings, listener))
     run_process = partial(run, settings, listener)
     with shared_metrics_folder():
-        raise typer.Exit(Supervisor(settings.workers, listener, run_process, settings.shutdown_seconds).run())
+        stop_seconds = settings.shutdown_delay_seconds + settings.shutdown_seconds
+        raise typer.Exit(Supervisor(settings.workers, listener, run_process, stop_seconds).run())
 
 
 def schema() -> None:

@@ -1,8 +1,9 @@
 """One server process and its graceful shutdown: every request that was sent gets a response.
 
-Shutdown first closes the listening sockets, adds `Connection: close` to every response, and tells WebSockets and
-streams to reconnect elsewhere. Idle keep-alive connections stay open for a moment, because a request may be on its way.
-Requests that exceed SHUTDOWN_SECONDS are cancelled.
+Shutdown adds `Connection: close` to every response, and with SHUTDOWN_DELAY_SECONDS serves on for that time without
+being ready. Then it closes the listening sockets, and tells WebSockets and streams to reconnect elsewhere. Idle
+keep-alive connections stay open for a moment, because a request may be on its way. Requests that exceed
+SHUTDOWN_SECONDS are cancelled.
 """
 
 import asyncio
@@ -63,8 +64,9 @@ class GracefulServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         clock = asyncio.get_running_loop().time
-        deadline = clock() + self._parts.settings.shutdown_seconds
         self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
+        await self._wait_for_load_balancers(clock() + self._parts.settings.shutdown_delay_seconds)
+        deadline = clock() + self._parts.settings.shutdown_seconds
         await asyncio.sleep(ACCEPT_SECONDS)
         for server in self.servers:
             server.close()
@@ -76,6 +78,12 @@ class GracefulServer(uvicorn.Server):
         await self._wait_for_idle_connections(min(clock() + LINGER_SECONDS, deadline))
         self.config.timeout_graceful_shutdown = max(1, round(deadline - clock()))
         await super().shutdown()
+
+    async def _wait_for_load_balancers(self, deadline: float) -> None:
+        """Serve on, but not as ready, until the deadline or a second Ctrl-C."""
+        self._parts.transport.stopping.set()
+        while not self.force_exit and (left := deadline - asyncio.get_running_loop().time()) > 0:  # noqa: ASYNC110 - as below
+            await asyncio.sleep(min(left, 0.1))
 
     async def _wait_for_idle_connections(self, deadline: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -26,6 +26,13 @@ class ServerSettings(BaseSettings):
         ge=1,
         le=600,
     )
+    shutdown_delay_seconds: float = setting(
+        0,
+        "Seconds that a server which is stopped still accepts requests while `/readyz` answers 503, so that load "
+        "balancers stop sending to it; SHUTDOWN_SECONDS follow.",
+        ge=0,
+        le=600,
+    )
     database_replica_url: Annotated[str | None, SECRET] = setting(
         None,
         "URL of a streaming replica of DATABASE_URL for queries; a key whose last changes it lacks "

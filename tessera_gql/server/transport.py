@@ -126,6 +126,8 @@ class Transport:
     """A future for each open socket and event stream; it is done when the server wants the stream closed."""
     stream_counts: Counter[Hashable] = field(default_factory=Counter[Hashable])
     """Open sockets and event streams by account."""
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server is to stop: it still serves, and is no longer ready."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     credential_streams: dict[asyncio.Event, CredentialStreams] = field(
         default_factory=dict[asyncio.Event, "CredentialStreams"]

@@ -54,7 +54,7 @@ class ReadinessCheck:
     transport: Transport
 
     async def respond(self, _request: Request) -> Response:
-        if self.transport.closing.is_set():
+        if self.transport.stopping.is_set() or self.transport.closing.is_set():
             return report_unready("the server is stopping")
         problem, revision = await DatabaseCheck(self.database).find_problem()
         if problem:
