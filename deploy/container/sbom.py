@@ -1,4 +1,4 @@
-"""Print the bill of materials of the environment that runs this: its Python packages, and Debian's, as CycloneDX 1.6."""
+"""Print the bill of materials of the environment that runs this: packages of Python and Debian, as CycloneDX 1.6."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Build the image, start everything in docker-compose.yml, and upgrade it under load: the part of `deploy/check` with an engine."""
+"""Build the image, run docker-compose.yml, and upgrade it under load: what `deploy/check` does with an engine."""
 
 import http.client
 import json
@@ -175,7 +175,9 @@ def caddy(trial: Trial) -> Iterator[str]:
     port = free_port()
     text = (ROOT / "deploy/proxies/Caddyfile").read_text()
     text = text.replace("data.example.com {", f"http://127.0.0.1:{port} {{")
-    text = text.replace("127.0.0.1:8000", f"127.0.0.1:{trial.ports[0]}").replace("127.0.0.1:8001", f"127.0.0.1:{trial.ports[1]}")
+    text = text.replace("127.0.0.1:8000", f"127.0.0.1:{trial.ports[0]}").replace(
+        "127.0.0.1:8001", f"127.0.0.1:{trial.ports[1]}"
+    )
     file = trial.folder / "Caddyfile"
     file.write_text("{\n\tadmin off\n\tauto_https off\n}\n" + text)
     variables = {**os.environ, "HOME": str(trial.folder), "XDG_DATA_HOME": str(trial.folder)}
@@ -280,7 +282,9 @@ CHECKS = {
 }
 
 
-def try_everything(engine: str, compose: Sequence[str], images: dict[str, str]) -> Iterator[tuple[str, str | None, str]]:
+def try_everything(
+    engine: str, compose: Sequence[str], images: dict[str, str]
+) -> Iterator[tuple[str, str | None, str]]:
     """Yield each check with None and what it saw, or with the fault."""
     with tempfile.TemporaryDirectory(prefix="tessera-trial-") as name:
         trial = Trial(engine, compose, Path(name), images)

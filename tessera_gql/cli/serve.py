@@ -12,7 +12,7 @@ from tessera_gql.cli import demo as shop
 from tessera_gql.cli.listener import bind_listener
 from tessera_gql.cli.server_process import run
 from tessera_gql.cli.settings import configure_logging, read_settings
-from tessera_gql.cli.startup import lock_sqlite_file, prepare_database
+from tessera_gql.cli.startup import check_jwks_file, lock_sqlite_file, prepare_database
 from tessera_gql.cli.supervisor import Supervisor
 from tessera_gql.cli.terminal import is_terminal, print_document, print_line, print_note
 from tessera_gql.config import Settings
@@ -37,6 +37,7 @@ def serve(
         os.environ["WORKERS"] = str(workers)
     settings = read_settings()
     configure_logging(settings)
+    check_jwks_file(settings)
     listener = bind_listener(settings)
     _lock = lock_sqlite_file(settings)  # the lock lasts until the file object is closed
     asyncio.run(prepare_database(settings))

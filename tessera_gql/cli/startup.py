@@ -1,7 +1,9 @@
 """Start-up checks of servers and workers: the database is reachable and at the right revision."""
 
 import asyncio
+import json
 import time
+from pathlib import Path
 from typing import BinaryIO
 
 from tessera_gql.cli.database_access import check_sqlite_file, translate_database_faults
@@ -27,6 +29,20 @@ def lock_sqlite_file(settings: Settings) -> BinaryIO | None:
     except OSError as error:
         raise fail(f"The database {file} can't be opened: {explain_denied(error, file, SETTING)}") from None
     return lock(file)
+
+
+def check_jwks_file(settings: Settings) -> None:
+    """Fail if the file of OIDC_JWKS can't be used: without it every token would be refused."""
+    if (name := settings.oidc_jwks) is None or "://" in name:
+        return
+    try:
+        keys = json.loads(Path(name).read_bytes()).get("keys")
+    except OSError as error:
+        raise fail(f"OIDC_JWKS: the file {name} can't be read: {error.strerror or error}.") from None
+    except (ValueError, AttributeError):
+        keys = None
+    if not isinstance(keys, list):
+        raise fail(f'OIDC_JWKS: the file {name} holds no keys. It is a JSON document such as {{"keys": [...]}}.')
 
 
 async def prepare_database(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """Settings of the server's database, processes and shutdown."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import field_validator
@@ -8,7 +9,7 @@ from pydantic_settings import BaseSettings
 
 from tessera_gql.config.fields import setting
 from tessera_gql.config.secrets import SECRET
-from tessera_gql.store.engine import DatabaseOptions, is_sqlite, parse_url
+from tessera_gql.store.engine import DatabaseOptions, is_sqlite, list_tls_files, parse_url
 
 
 class ServerSettings(BaseSettings):
@@ -87,7 +88,7 @@ class ServerSettings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, value: str) -> str:
-        parse_url(value)
+        _check_tls_files(value)
         return value
 
     @field_validator("database_replica_url", "database_listen_url")
@@ -95,6 +96,8 @@ class ServerSettings(BaseSettings):
     def _check_postgresql_url(cls, value: str | None) -> str | None:
         if value is not None and is_sqlite(value):
             raise ValueError("It is not the URL of a PostgreSQL. Write postgresql://USER:PASSWORD@HOST/DATABASE.")
+        if value is not None:
+            _check_tls_files(value)
         return value
 
     @property
@@ -114,6 +117,19 @@ class ServerSettings(BaseSettings):
             lock_seconds=self.database_lock_seconds,
             uses_pgbouncer=self.database_pgbouncer,
         )
+
+
+def _check_tls_files(url: str) -> None:
+    """Raise ValueError for a URL that can't be used, or a file of certificates that can't be read."""
+    for name, path in list_tls_files(url).items():
+        try:
+            with Path(path).open("rb"):
+                pass
+        except OSError as error:
+            raise ValueError(
+                f"The file {path} of its parameter {name} can't be read: {error.strerror or error}. Name a file"
+                f" in PEM format that this process may read, or leave {name} out."
+            ) from None
 
 
 def contradictions(settings: ServerSettings) -> Iterator[str]:

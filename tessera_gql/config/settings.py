@@ -11,6 +11,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from tessera_gql.config.console import ConsoleSettings, console_contradictions
@@ -194,11 +195,19 @@ def load() -> Settings:
         settings = Settings(_env_file=env_file, **files.values)  # type: ignore[arg-type,call-arg] # validated like values of the environment
     except ValidationError as invalid:
         for item in invalid.errors():
-            errors.append(f"{'.'.join(map(str, item['loc'])).upper()}: {item['msg'].removeprefix('Value error, ')}")
+            errors.append(f"{'.'.join(map(str, item['loc'])).upper()}: {_describe_mistake(item)}")
         raise InvalidSettings("\n".join(errors)) from None
     if errors := errors or list(_contradictions(settings)):
         raise InvalidSettings("\n".join(errors))
     return settings
+
+
+def _describe_mistake(mistake: ErrorDetails) -> str:
+    """Describe an invalid value; of a secret, pydantic would count the items."""
+    if mistake["type"] != "too_short":
+        return mistake["msg"].removeprefix("Value error, ")
+    length, least = mistake["ctx"]["actual_length"], mistake["ctx"]["min_length"]
+    return f"It has {length} characters and needs at least {least}. Make one with `openssl rand -hex 24`."
 
 
 def secret_texts(settings: Settings) -> list[str]:

@@ -37,6 +37,7 @@ STATEMENT_CACHE_SIZE = 100
 TIMEOUT_GRACE_SECONDS = 3.0
 """Time after the server's statement timeout at which the client gives the statement up by itself."""
 TLS_PARAMETERS = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey"})
+TLS_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 URL_PARAMETERS = TLS_PARAMETERS | {"host", "port"}
 """Query parameters that a PostgreSQL URL may have."""
 BEGIN_WRITE, BEGIN_READ = "BEGIN IMMEDIATE", "BEGIN"
@@ -104,6 +105,11 @@ def parse_url(text: str) -> URL:
         raise ValueError(
             "DATABASE_URL is not a URL. Write sqlite:///tessera.db or postgresql://user:password@host/database."
         ) from None
+    except ValueError:  # a port that is no number, or an IPv6 address without brackets
+        raise ValueError(
+            "The URL of the database has no readable host and port. Write postgresql://user:password@host:5432/database,"
+            " an IPv6 address in brackets, and %40, %2F or %3A for an @, / or : of a password."
+        ) from None
     if url.drivername not in DRIVERS:
         raise ValueError(
             f"DATABASE_URL names the database {url.drivername!r}; Tessera GQL speaks to sqlite and postgresql."
@@ -123,10 +129,23 @@ def _check_postgresql_url(url: URL) -> None:
             f"The URL of the database asks for {', '.join(unknown)}, which is not known here."
             f" Behind the `?` may stand {', '.join(sorted(URL_PARAMETERS))}."
         )
+    _check_tls(url)
     if url.port is not None and not 0 < url.port < 65536:
         raise ValueError(f"The URL of the database names the port {url.port}; there are 1 to 65535.")
     if not url.database:
         raise ValueError("The URL of the database names none. Write postgresql://user:password@host/database.")
+
+
+def _check_tls(url: URL) -> None:
+    if (mode := url.query.get("sslmode", "prefer")) not in TLS_MODES:
+        raise ValueError(f"The URL of the database has sslmode={mode}. It is one of {', '.join(TLS_MODES)}.")
+
+
+def list_tls_files(text: str) -> dict[str, str]:
+    """Return the files of certificates and keys that a database URL names, by parameter."""
+    query = parse_url(text).query
+    names = sorted((TLS_PARAMETERS - {"sslmode"}) & set(query))
+    return {name: str(query[name]) for name in names}
 
 
 def to_asyncpg_url(text: str) -> str:

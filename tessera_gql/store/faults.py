@@ -7,6 +7,7 @@ in a statement itself are defects of this program and are raised unchanged.
 import errno
 import socket
 import sqlite3
+import ssl
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,6 +88,9 @@ LOST = Reason(
     "An administrator must put it back, or restart the server to use the file that is there.",
 )
 MISSING = Reason("does not exist", CHECK_URL)
+CHECK_TLS = "An administrator must check sslmode and sslrootcert in DATABASE_URL."
+NO_TLS = Reason("takes no encrypted connections, which sslmode in its URL asks for", CHECK_TLS, is_refusal=True)
+NO_SOCKET = Reason("can't be reached: there is no socket of a PostgreSQL in that folder", CHECK_URL)
 
 UNKNOWN_OUTCOME = (
     "The connection to the database broke while the change was being committed, so it may or may not have"
@@ -146,18 +150,35 @@ def _reason(error: BaseException) -> Reason | None:
             return SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
         case PoolTimeoutError():
             return BUSY
+        case FileLost():
+            return LOST
         case OSError():
             return _system_reason(error)
         case _:  # an error of the driver itself, which makes the connection unusable
             return BROKEN
 
 
+def _missing_reason(error: FileNotFoundError) -> Reason:
+    """Return the reason for a missing file, or for a missing socket, whose name the driver leaves out."""
+    return NO_SOCKET if error.filename is None else MISSING
+
+
+def _tls_reason(error: ssl.SSLError) -> Reason:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        text = f"shows a certificate that can't be trusted: {error.verify_message}"
+    else:
+        text = f"can't be reached by TLS: {error.reason or error}"
+    return Reason(text, CHECK_TLS, is_refusal=True)
+
+
 def _system_reason(error: OSError) -> Reason:
     match error:
-        case FileLost():
-            return LOST
         case FileNotFoundError():
-            return MISSING
+            return _missing_reason(error)
+        case ssl.SSLError():
+            return _tls_reason(error)
+        case ConnectionError() if "rejected SSL upgrade" in str(error):
+            return NO_TLS
         case TimeoutError():
             return NOT_RESPONDING
         case socket.gaierror():

@@ -28,6 +28,8 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.process_collector import ProcessCollector
 
+from tessera_gql.errors import Invalid
+
 M = TypeVar("M", Counter, Histogram)
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -181,7 +183,12 @@ class Metrics:
 @contextmanager
 def shared_metrics_folder() -> Generator[None]:
     """Set a temporary shared folder for child processes, unless the environment has one."""
-    if os.environ.get(SHARED_FOLDER):
+    if folder := os.environ.get(SHARED_FOLDER):
+        if not os.access(folder, os.W_OK | os.X_OK) or not Path(folder).is_dir():
+            raise Invalid(
+                f"{SHARED_FOLDER} names {folder}, which is no folder that this process can write. Create it, or leave"
+                " the variable out: the server then makes a temporary one."
+            )
         yield
         return
     with tempfile.TemporaryDirectory(prefix="tessera-metrics-", ignore_cleanup_errors=True) as folder:

@@ -12,7 +12,7 @@ from tessera_gql.config import Settings, secrets
 from tessera_gql.policy.visibility import ALL_EVENT_KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("cli", "deploying", "configuring", "securing", "observing", "upgrading", "uploading", "webhooks")
+NAMES = ("cli", "install", "configuring", "securing", "observing", "upgrading", "uploading", "webhooks")
 STANDARD = {
     "PROMETHEUS_MULTIPROC_DIR",
     "OTEL_SERVICE_NAME",
@@ -24,6 +24,7 @@ STANDARD = {
     "TESSERA_TRACEBACK",
 }
 """Variables that others have named."""
+BUILD_ARGUMENTS = {"PYTHON_IMAGE", "PIP_INDEX_URL", "DEBIAN_PACKAGES", "IMAGE", "TESSERA_VERSION"}
 MISTAKES = {"LIMIT_DEPHT"}
 WORDS = {
     "INTERNAL",
@@ -65,7 +66,7 @@ def code(page: str) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_setting_that_a_page_names_exists(name: str) -> None:
-    allowed = {setting.upper() for setting in Settings.model_fields} | STANDARD | MISTAKES | WORDS
+    allowed = {setting.upper() for setting in Settings.model_fields} | STANDARD | BUILD_ARGUMENTS | MISTAKES | WORDS
     allowed |= set(ALL_EVENT_KINDS)
     allowed |= {f"{secret.upper()}_FILE" for secret in secrets.secret_names(Settings.model_fields)}
     constants = set(re.findall(r"(?<![\w-])[A-Z][A-Z_]{2,}(?![\w-])", "\n".join(code(PAGES[name]))))
