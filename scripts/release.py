@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CHANGELOG = ROOT / "CHANGELOG.md"
 PROJECT = ROOT / "pyproject.toml"
+KUBERNETES = ROOT / "deploy/kubernetes/kustomization.yaml"
 VERSION = re.compile(r"\d+\.\d+\.\d+((a|b|rc)\d+)?")
 HEADING = re.compile(r"^## (?P<version>\S+), (?P<state>unreleased|\d{4}-\d\d-\d\d)$", re.MULTILINE)
 
@@ -45,6 +46,11 @@ def with_version(project: str, version: str) -> str:
     return re.sub(r'^version = ".*"$', f'version = "{version}"', project, count=1, flags=re.MULTILINE)
 
 
+def with_tag(kustomization: str, version: str) -> str:
+    """The text of the Kubernetes base with the image of another version."""
+    return re.sub(r'^    newTag: ".*"$', f'    newTag: "{version}"', kustomization, count=1, flags=re.MULTILINE)
+
+
 def release(version: str) -> None:
     if not VERSION.fullmatch(version):
         raise ValueError("Give a version such as 1.2.3: make release VERSION=1.2.3")
@@ -54,6 +60,7 @@ def release(version: str) -> None:
         raise ValueError(f"The tag v{version} exists already.")
     CHANGELOG.write_text(dated(CHANGELOG.read_text(), version, f"{datetime.now(UTC):%Y-%m-%d}"))
     PROJECT.write_text(with_version(PROJECT.read_text(), version))
+    KUBERNETES.write_text(with_tag(KUBERNETES.read_text(), version))
     git("commit", "--quiet", "--all", "--message", f"Release {version}")
     git("tag", "--annotate", f"v{version}", "--message", f"Tessera GQL {version}")
     print(f"Committed and tagged v{version}. To publish it: git push --follow-tags")

@@ -11,17 +11,20 @@ def find_env_file() -> str | None:
 
     A user who may not look into the folder has no such file: containers and `sudo -u` run commands with other users.
     """
+    file = Path(NAME)
     try:
-        Path(NAME).read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        file.stat()
+    except OSError:
+        return None
+    try:
+        file.read_text(encoding="utf-8")
+    except IsADirectoryError:
         return None
     except UnicodeDecodeError:
-        raise ValueError(f"{NAME}: {Path.cwd() / NAME} is not text in UTF-8.") from None
+        raise ValueError(f"{NAME}: {file.absolute()} is not text in UTF-8.") from None
     except OSError as error:
-        if not os.access(".", os.X_OK):
-            return None
         raise ValueError(
-            f"{NAME}: {Path.cwd() / NAME} can't be read by {describe_user()}: {error.strerror or error}."
+            f"{NAME}: {file.absolute()} can't be read by {describe_user()}: {error.strerror or error}."
             " Change its owner or mode, or start in another folder."
         ) from None
     return NAME

@@ -2,12 +2,17 @@
 
 import dataclasses
 import json
+import os
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tessera_gql.config import Settings, secrets
+from tessera_gql.config.env_file import find_env_file
 from tessera_gql.config.limits import LimitSettings
 from tessera_gql.server.limits import Limits
 from tests.e2e.server import run_tessera
@@ -105,3 +110,35 @@ def test_every_limit_of_the_graph_has_a_setting_with_the_same_default() -> None:
 def test_every_setting_with_a_key_a_secret_or_a_database_address_is_hidden() -> None:
     telling = {name for name in Settings.model_fields if name.endswith(("_url", "_key", "secret", "password", "token"))}
     assert telling - {"public_url"} == set(secrets.secret_names(Settings.model_fields))
+
+
+@contextmanager
+def another_user() -> Iterator[None]:
+    """Lose the rights of root, if these are the rights of the tests."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+def test_a_file_of_settings_that_can_not_be_read_is_an_error_and_a_closed_folder_has_none() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        file = Path(name) / ".env"
+        file.write_text("API_PORT=8100\n")
+        before = Path.cwd()
+        os.chdir(name)
+        try:
+            file.chmod(0)
+            Path(name).chmod(0o755)
+            with another_user(), pytest.raises(ValueError, match=r"\.env can't be read by user \d+: Permission denied"):
+                find_env_file()
+            Path(name).chmod(0)
+            with another_user():
+                assert find_env_file() is None
+        finally:
+            Path(name).chmod(0o700)
+            os.chdir(before)

@@ -172,9 +172,9 @@ def panels() -> list[dict[str, Any]]:
 
 def test_the_dashboard_shows_every_metric_and_no_other() -> None:
     expressions = [target["expr"] for panel in panels() for target in panel["targets"]]
-    shown = metric_names(*expressions)
-    assert shown <= known_metrics()
-    assert {name for name in known_metrics() if name.startswith("tessera_")} <= shown
+    displayed = metric_names(*expressions)
+    assert displayed <= known_metrics()
+    assert {name for name in known_metrics() if name.startswith("tessera_")} <= displayed
 
 
 def test_every_panel_has_a_title_a_description_and_a_place_of_its_own() -> None:

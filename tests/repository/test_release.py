@@ -46,3 +46,9 @@ def test_the_version_of_the_project_is_replaced_and_nothing_else() -> None:
     after = release.with_version(before, "9.8.7")
     changed = [line for line in after.splitlines() if line not in before.splitlines()]
     assert changed == ['version = "9.8.7"']
+
+
+def test_the_kubernetes_base_names_the_image_of_the_version() -> None:
+    before = release.KUBERNETES.read_text()
+    after = release.with_tag(before, "9.8.7")
+    assert [line for line in after.splitlines() if line not in before.splitlines()] == ['    newTag: "9.8.7"']
