@@ -206,8 +206,8 @@ def _describe_mistake(mistake: ErrorDetails) -> str:
     """Describe an invalid value; of a secret, pydantic would count the items."""
     if mistake["type"] != "too_short":
         return mistake["msg"].removeprefix("Value error, ")
-    length, least = mistake["ctx"]["actual_length"], mistake["ctx"]["min_length"]
-    return f"It has {length} characters and needs at least {least}. Make one with `openssl rand -hex 24`."
+    length, minimum = mistake["ctx"]["actual_length"], mistake["ctx"]["min_length"]
+    return f"It has {length} characters and needs at least {minimum}. Make one with `openssl rand -hex 24`."
 
 
 def secret_texts(settings: Settings) -> list[str]:

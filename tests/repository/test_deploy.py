@@ -178,8 +178,8 @@ def test_the_dashboard_shows_every_metric_and_no_other() -> None:
 
 
 def test_every_panel_has_a_title_a_description_and_a_place_of_its_own() -> None:
-    places = [tuple(panel["gridPos"].values()) for panel in panels()]
-    assert len(set(places)) == len(places)
+    positions = [tuple(panel["gridPos"].values()) for panel in panels()]
+    assert len(set(positions)) == len(positions)
     for panel in panels():
         assert panel["title"]
         assert panel["description"].endswith(".")

@@ -47,6 +47,7 @@ WORDS = {
     "PUBLISH",
     "COMMIT",
     "RATE_LIMITED",
+    "ALL",
     "HEAD",
 }
 PAGES = {name: (ROOT / f"docs/{name}.md").read_text() for name in NAMES}
