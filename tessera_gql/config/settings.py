@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_core import ErrorDetails
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from tessera_gql.config.console import ConsoleSettings, console_contradictions
@@ -195,14 +194,16 @@ def load() -> Settings:
         settings = Settings(_env_file=env_file, **files.values)  # type: ignore[arg-type,call-arg] # validated like values of the environment
     except ValidationError as invalid:
         for item in invalid.errors():
-            errors.append(f"{'.'.join(map(str, item['loc'])).upper()}: {_describe_mistake(item)}")
+            errors.append(
+                f"{'.'.join(map(str, item['loc'])).upper()}: {_describe_mistake(cast('Mapping[str, Any]', item))}"
+            )
         raise InvalidSettings("\n".join(errors)) from None
     if errors := errors or list(_contradictions(settings)):
         raise InvalidSettings("\n".join(errors))
     return settings
 
 
-def _describe_mistake(mistake: ErrorDetails) -> str:
+def _describe_mistake(mistake: Mapping[str, Any]) -> str:
     """Describe an invalid value; of a secret, pydantic would count the items."""
     if mistake["type"] != "too_short":
         return mistake["msg"].removeprefix("Value error, ")
