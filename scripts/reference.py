@@ -1,14 +1,15 @@
-"""Write docs/reference (settings, commands, schema, keywords) and the modes in docs/compatibility.md from the code.
+"""Write docs/reference and the modes in docs/compatibility.md from the code.
 
 `--check` writes nothing and exits with 1 if a page differs from what would be written.
 """
 
+import inspect
 import sys
-from collections.abc import Iterable, Iterator
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import typer
 from graphql import (
     GraphQLArgument,
     GraphQLEnumType,
@@ -28,8 +29,10 @@ from graphql import (
 from graphql.language import print_ast
 from graphql.utilities import ast_from_value
 
-from tessera_gql.cli import COMMANDS, build_app
+from tessera_gql.cli.commands import COMMANDS, load_command
 from tessera_gql.cli.exit_codes import MEANINGS
+from tessera_gql.client import AsyncTesseraClient, TesseraClient
+from tessera_gql.client.methods import ClientMethod, ClientMethods
 from tessera_gql.config import Settings, secrets
 from tessera_gql.config.limits import LimitSettings
 from tessera_gql.diff import MODE_DESCRIPTIONS, Mode, judge_everyday_changes
@@ -117,17 +120,16 @@ def _default(value: object) -> str:
 
 
 def cli_page() -> str:
-    top: Any = typer.main.get_command(build_app())
     parts = [
         NOTICE,
         "# Commands\n",
         "[The command line](../cli.md) explains exit codes, output and how a server is chosen.\n",
     ]
-    for panel in dict.fromkeys(panel for _module, _attribute, panel in COMMANDS.values()):
+    for panel in dict.fromkeys(entry.panel for entry in COMMANDS.values()):
         parts.append(f"## {panel}\n")
-        for name, (_module, _attribute, section) in COMMANDS.items():
-            if section == panel:
-                parts += _command(f"tessera {name}", top.commands[name])
+        for name, entry in COMMANDS.items():
+            if entry.panel == panel:
+                parts += _command(f"tessera {name}", load_command(name))
     parts += [
         "## Exit codes\n",
         table(("code", "meaning"), [(str(int(code)), text) for code, text in MEANINGS.items()]),
@@ -166,6 +168,36 @@ def _argument(argument: Any) -> str:
 def _option(option: Any) -> str:
     names = ", ".join([*option.opts, *option.secondary_opts])
     return names if option.is_flag else f"{names} {option.metavar or option.name.upper()}"
+
+
+# The Python client
+
+
+def client_page() -> str:
+    parts = [
+        NOTICE,
+        "# Python client\n",
+        "Every method of `TesseraClient` and `AsyncTesseraClient`. Two stars stand for options, which have a type.\n",
+        f"{inspect.getdoc(TesseraClient)}\n",
+        f"{inspect.getdoc(AsyncTesseraClient)}\n",
+    ]
+    for name, member in vars(ClientMethods).items():
+        if isinstance(member, ClientMethod):
+            parts += _method(name, getattr(TesseraClient, name))
+    return "\n".join(parts)
+
+
+def _method(name: str, function: Callable[..., Any]) -> Iterator[str]:
+    text, _, example = (inspect.getdoc(function) or "").partition("\nExample:\n")
+    yield f"## {name}\n"
+    parameters = inspect.signature(function).parameters.values()
+    arguments = [f"**{item.name}" if item.kind is item.VAR_KEYWORD else item.name for item in parameters]
+    keyword_only = next((index for index, item in enumerate(parameters) if item.kind is item.KEYWORD_ONLY), None)
+    if keyword_only is not None:
+        arguments.insert(keyword_only, "*")
+    yield f"`{name}({', '.join(arguments)})`\n"
+    yield f"{text.strip()}\n"
+    yield f"```python\n{textwrap.dedent(example).strip()}\n```\n"
 
 
 # The GraphQL schema
@@ -324,6 +356,7 @@ def _drafts(dialects: list[Dialect]) -> str:
 PAGES = {
     "reference/settings.md": settings_page,
     "reference/cli.md": cli_page,
+    "reference/client.md": client_page,
     "reference/schema.md": schema_page,
     "reference/keywords.md": keywords_page,
     "compatibility.md": compatibility_page,

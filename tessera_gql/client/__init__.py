@@ -11,149 +11,18 @@ async with TesseraClient() as tessera:                    # an AsyncTesseraClien
         print(event.kind, event.cursor)
 """
 
-from tessera_gql.client.ask_policy_models import AskPolicy
-from tessera_gql.client.enums import (
-    AcknowledgmentResponse,
-    AssetTier,
-    AwaitedStep,
-    ChangeSetStatus,
-    CompatibilityMode,
-    ContractStatus,
-    DebtKind,
-    DependencyType,
-    DeprecationOrigin,
-    DocumentFormat,
-    FieldChangeKind,
-    Intent,
-    LabelOrigin,
-    OnSilence,
-    ProposalKind,
-    ProposalStatus,
-    PublishOutcome,
-    RegistrationStatus,
-)
-from tessera_gql.client.errors import (
-    BadRequest,
-    Conflict,
-    Forbidden,
-    Invalid,
-    InvalidArgument,
-    InvalidCall,
-    NotFound,
-    Refusal,
-    ServerFault,
-    Stale,
-    TesseraError,
-    Unauthenticated,
-    Unavailable,
-)
-from tessera_gql.client.field_models import AssetField, AssetLabel, FieldChange, LabeledAsset
-from tessera_gql.client.inbox_models import ChangeSetAcknowledgment, InboxGroup
-from tessera_gql.client.manifest_models import ManifestReport
-from tessera_gql.client.methods import AsyncTesseraClient, TesseraClient
-from tessera_gql.client.models import (
-    Acknowledgment,
-    Asset,
-    AwaitedTeam,
-    Change,
-    ChangeSet,
-    ChangeSetSummary,
-    Comment,
-    Contract,
-    Debt,
-    Deprecation,
-    Event,
-    PendingAcknowledgment,
-    Project,
-    Proposal,
-    Registration,
-    Team,
-)
-from tessera_gql.client.operations.publishing import ChangeSetRequest, Document
-from tessera_gql.client.progress import Progress
-from tessera_gql.client.result_models import (
-    AcknowledgeResult,
-    DeclaredDeprecations,
-    DeprecationResult,
-    Diff,
-    Impact,
-    PublishResult,
-    RegistrationResult,
-    RetirementResult,
-)
-from tessera_gql.client.usage_models import Observation, Principal, UsageImportReport, UsageSource
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "AcknowledgeResult",
-    "Acknowledgment",
-    "AcknowledgmentResponse",
-    "AskPolicy",
-    "Asset",
-    "AssetField",
-    "AssetLabel",
-    "AssetTier",
-    "AsyncTesseraClient",
-    "AwaitedStep",
-    "AwaitedTeam",
-    "BadRequest",
-    "Change",
-    "ChangeSet",
-    "ChangeSetAcknowledgment",
-    "ChangeSetRequest",
-    "ChangeSetStatus",
-    "ChangeSetSummary",
-    "Comment",
-    "CompatibilityMode",
-    "Conflict",
-    "Contract",
-    "ContractStatus",
-    "Debt",
-    "DebtKind",
-    "DeclaredDeprecations",
-    "DependencyType",
-    "Deprecation",
-    "DeprecationOrigin",
-    "DeprecationResult",
-    "Diff",
-    "Document",
-    "DocumentFormat",
-    "Event",
-    "FieldChange",
-    "FieldChangeKind",
-    "Forbidden",
-    "Impact",
-    "InboxGroup",
-    "Intent",
-    "Invalid",
-    "InvalidArgument",
-    "InvalidCall",
-    "LabelOrigin",
-    "LabeledAsset",
-    "ManifestReport",
-    "NotFound",
-    "Observation",
-    "OnSilence",
-    "PendingAcknowledgment",
-    "Principal",
-    "Progress",
-    "Project",
-    "Proposal",
-    "ProposalKind",
-    "ProposalStatus",
-    "PublishOutcome",
-    "PublishResult",
-    "Refusal",
-    "Registration",
-    "RegistrationResult",
-    "RegistrationStatus",
-    "RetirementResult",
-    "ServerFault",
-    "Stale",
-    "Team",
-    "TesseraClient",
-    "TesseraError",
-    "Unauthenticated",
-    "Unavailable",
-    "UsageImportReport",
-    "UsageSource",
-]
+if TYPE_CHECKING:
+    from tessera_gql.client.public import *  # noqa: F403 - the names that `__getattr__` finds
+    from tessera_gql.client.public import __all__ as __all__
+
+
+def __getattr__(name: str) -> Any:
+    """Find a public name. The command line imports parts of the package, and starts fast without the others."""
+    is_class = name[:1].isupper()  # anything else is a module of the package, or a name of Python
+    public = import_module("tessera_gql.client.public") if is_class or name == "__all__" else None
+    if not hasattr(public, name):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(public, name)

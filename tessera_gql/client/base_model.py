@@ -14,7 +14,9 @@ KEY_ATTRIBUTE = "_idempotency_key"
 class Model(BaseModel):
     """Immutable value parsed from a response. Unknown fields are ignored, so that newer servers stay compatible."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, defer_build=True
+    )
 
     @property
     def idempotency_key(self) -> str | None:

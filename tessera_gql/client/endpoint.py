@@ -1,5 +1,6 @@
 """Address, key and time limits of a client, from its options and the environment."""
 
+import math
 import os
 import re
 from collections.abc import Callable
@@ -102,6 +103,9 @@ def resolve_endpoint(url: str | None, api_key: str | None, options: ClientOption
 def _read_retry_seconds() -> float:
     text = os.environ.get(RETRY_VARIABLE) or str(RETRY_SECONDS)
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
-        raise InvalidArgument(f"{RETRY_VARIABLE} is {text!r}. Set it to a number of seconds.") from None
+        seconds = -1
+    if not 0 <= seconds < math.inf:
+        raise InvalidArgument(f"{RETRY_VARIABLE} is {text!r}. Set it to a number of seconds, 0 for no repetition.")
+    return seconds

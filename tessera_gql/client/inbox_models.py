@@ -18,9 +18,11 @@ from tessera_gql.client.models import (
 
 
 class InboxProposal(ProposalSummary):
-    """A proposal in an inbox."""
+    """A proposal in an inbox, with the team that asks and its reason."""
 
     asset: AssetSummary
+    proposed_by: TeamSummary
+    reason: str | None
 
 
 class InboxAcknowledgment(Model):

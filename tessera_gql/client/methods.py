@@ -22,8 +22,12 @@ from tessera_gql.client.operations import (
     subscriptions,
     usage,
 )
+from tessera_gql.client.operations import change_sets as change_set_operations
 from tessera_gql.client.operations import lineage as lineage_operations
+from tessera_gql.client.operations import proposals as proposal_operations
+from tessera_gql.client.operations import registrations as registration_operations
 from tessera_gql.client.operations import search as search_operations
+from tessera_gql.client.operations import teams as team_operations
 from tessera_gql.client.sync_client import BaseClient
 
 P = ParamSpec("P")
@@ -71,17 +75,19 @@ class ClientMethod(Generic[P, R_co]):
         return method
 
 
-class _Methods:
-    viewer = ClientMethod(catalog.viewer)
-    create_team = ClientMethod(catalog.create_team)
-    get_team = ClientMethod(catalog.get_team)
-    find_team = ClientMethod(catalog.find_team)
-    teams = ClientMethod(catalog.teams)
-    update_team = ClientMethod(catalog.update_team)
+class ClientMethods:
+    """The methods of both clients."""
+
+    viewer = ClientMethod(team_operations.viewer)
+    create_team = ClientMethod(team_operations.create_team)
+    get_team = ClientMethod(team_operations.get_team)
+    find_team = ClientMethod(team_operations.find_team)
+    teams = ClientMethod(team_operations.teams)
+    update_team = ClientMethod(team_operations.update_team)
     set_ask_policy = ClientMethod(ask_policies.set_ask_policy)
     ask_policies = ClientMethod(ask_policies.ask_policies)
-    archive_team = ClientMethod(catalog.archive_team)
-    unarchive_team = ClientMethod(catalog.unarchive_team)
+    archive_team = ClientMethod(team_operations.archive_team)
+    unarchive_team = ClientMethod(team_operations.unarchive_team)
     create_project = ClientMethod(projects.create_project)
     update_project = ClientMethod(projects.update_project)
     get_project = ClientMethod(projects.get_project)
@@ -99,10 +105,10 @@ class _Methods:
     find_asset = ClientMethod(catalog.find_asset)
     assets = ClientMethod(catalog.assets)
     add_dependency = ClientMethod(catalog.add_dependency)
-    register = ClientMethod(catalog.register)
-    update_registration = ClientMethod(catalog.update_registration)
-    unregister = ClientMethod(catalog.unregister)
-    registrations = ClientMethod(catalog.registrations)
+    register = ClientMethod(registration_operations.register)
+    update_registration = ClientMethod(registration_operations.update_registration)
+    unregister = ClientMethod(registration_operations.unregister)
+    registrations = ClientMethod(registration_operations.registrations)
     publish_contract = ClientMethod(publishing.publish_contract)
     contracts = ClientMethod(publishing.contracts)
     get_contract = ClientMethod(publishing.get_contract)
@@ -113,20 +119,21 @@ class _Methods:
     contract_diff = ClientMethod(lineage_operations.contract_diff)
     impact = ClientMethod(publishing.impact)
     diff = ClientMethod(publishing.diff)
-    get_proposal = ClientMethod(publishing.get_proposal)
-    proposals = ClientMethod(publishing.proposals)
+    get_proposal = ClientMethod(proposal_operations.get_proposal)
+    proposals = ClientMethod(proposal_operations.proposals)
     comment = ClientMethod(comments.comment)
-    acknowledge = ClientMethod(publishing.acknowledge)
-    extend_proposal = ClientMethod(publishing.extend_proposal)
-    withdraw_proposal = ClientMethod(publishing.withdraw_proposal)
-    publish_proposal = ClientMethod(publishing.publish_proposal)
-    propose_retirement = ClientMethod(publishing.propose_retirement)
-    get_change_set = ClientMethod(publishing.get_change_set)
-    change_sets = ClientMethod(publishing.change_sets)
-    withdraw_change_set = ClientMethod(publishing.withdraw_change_set)
-    publish_change_set = ClientMethod(publishing.publish_change_set)
+    acknowledge = ClientMethod(proposal_operations.acknowledge)
+    extend_proposal = ClientMethod(proposal_operations.extend_proposal)
+    withdraw_proposal = ClientMethod(proposal_operations.withdraw_proposal)
+    publish_proposal = ClientMethod(proposal_operations.publish_proposal)
+    propose_retirement = ClientMethod(proposal_operations.propose_retirement)
+    get_change_set = ClientMethod(change_set_operations.get_change_set)
+    change_sets = ClientMethod(change_set_operations.change_sets)
+    withdraw_change_set = ClientMethod(change_set_operations.withdraw_change_set)
+    publish_change_set = ClientMethod(change_set_operations.publish_change_set)
     inbox = ClientMethod(acknowledgments.inbox)
     inbox_groups = ClientMethod(acknowledgments.inbox_groups)
+    reason_paths = ClientMethod(acknowledgments.reason_paths)
     acknowledge_change_set = ClientMethod(acknowledgments.acknowledge_change_set)
     acknowledge_debt = ClientMethod(debts.acknowledge_debt)
     debts = ClientMethod(debts.debts)
@@ -157,15 +164,21 @@ class _Methods:
     status_changes = ClientMethod(subscriptions.status_changes)
 
 
-class AsyncTesseraClient(AsyncBaseClient, _Methods):
+class AsyncTesseraClient(AsyncBaseClient, ClientMethods):
     """Asynchronous client: `async with AsyncTesseraClient() as tessera: …`. Use one per event loop.
 
-    Takes any number of concurrent calls; `max_connections` of them are under way.
+    It has the methods of TesseraClient: `await tessera.get_team("finance")` where that returns a value, and
+    `async for team in tessera.teams():` where it lists or subscribes. Takes any number of concurrent calls;
+    `max_connections` of them are under way.
     """
 
 
-class TesseraClient(BaseClient, _Methods):
+class TesseraClient(BaseClient, ClientMethods):
     """Synchronous client: `with TesseraClient() as tessera: …`. Threads may share it.
+
+    Beside what a method says, each raises InvalidCall for an unknown option, Unauthenticated for a missing or wrong
+    key, Forbidden without the right, Unavailable after all retries, and ServerFault if the server failed; all are a
+    TesseraError, whose message says what to do. Methods that list load their pages while you iterate.
 
     `async with TesseraClient() as tessera: …` opens an AsyncTesseraClient with the same options.
     """

@@ -222,6 +222,20 @@ class Proposal(ProposalSummary):
     hold: ProposalHold | None = None
 
 
+class LineageStep(Model):
+    """A column on the way of a change; `field` None if lineage does not name it."""
+
+    asset: AssetSummary
+    field: str | None
+
+
+class ReasonPath(Model):
+    """How a change reaches a table that a team reads. With `is_known` False, lineage is unknown on the way."""
+
+    is_known: bool
+    steps: tuple[LineageStep, ...]
+
+
 class Acknowledgment(Model):
     """The response of an asked team to a proposal; `response` is None until the team acknowledges.
 

@@ -1,7 +1,5 @@
 """GraphQL operations of the SDK: the document, its variables and the typed result. Independent of the transport."""
 
-import base64
-import binascii
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from tessera_gql.client.base_model import Model, build_selection
 from tessera_gql.client.errors import BadRequest, InvalidArgument, NotFound, build_refusal
+from tessera_gql.client.global_ids import is_global_id
 from tessera_gql.client.models import AssetSummary, JsonObject, TeamSummary
 from tessera_gql.client.progress import ProgressCallback
 
@@ -238,6 +237,11 @@ def build_filter(**conditions: tuple[str, Any]) -> JsonObject | None:
     return build_variables(**{name: {op: value} for name, (op, value) in conditions.items() if value}) or None
 
 
+def build_archive_filter(filter_: JsonObject | None, *, is_archived: bool) -> JsonObject | None:
+    """Add the condition to a filter that selects archived objects; without it a list leaves them out."""
+    return {**(filter_ or {}), "isArchived": True} if is_archived else filter_
+
+
 def _serialize(value: Any) -> Any:
     if not isinstance(value, datetime):
         return value
@@ -265,9 +269,13 @@ def build_change_set_ref(change_set: str) -> JsonObject:
     return {"id" if is_global_id(change_set, "ChangeSet") else "key": change_set}
 
 
-def is_global_id(text: str, type_name: str) -> bool:
-    """Return whether the text is the global id of an object of this GraphQL type."""
-    try:
-        return base64.urlsafe_b64decode(text.encode()).startswith(f"{type_name}:".encode())
-    except (ValueError, binascii.Error):
-        return False
+def describe_missing_asset(asset: AssetRef) -> str:
+    """Describe that there is no such asset."""
+    name = asset.fqn if isinstance(asset, AssetSummary) else asset
+    return f"There is no asset {name!r}. `assets()` lists them all."
+
+
+def describe_missing_team(team: TeamRef) -> str:
+    """Describe that there is no such team."""
+    name = team.name if isinstance(team, TeamSummary) else team
+    return f"There is no team {name!r}. `teams()` lists them all."

@@ -15,6 +15,7 @@ from tessera_gql.client.models import (
     CoveredProposal,
     Deprecation,
     Proposal,
+    ReasonPath,
     Registration,
     TeamSummary,
 )
@@ -91,20 +92,6 @@ class AcknowledgeResult(Model):
     proposal: Proposal
     acknowledgment: Acknowledgment | None
     contract: ContractSummary | None
-
-
-class LineageStep(Model):
-    """A column on the way of a change; `field` None if lineage does not name it."""
-
-    asset: AssetSummary
-    field: str | None
-
-
-class ReasonPath(Model):
-    """How a change reaches a table that a team reads. With `is_known` False, lineage is unknown on the way."""
-
-    is_known: bool
-    steps: tuple[LineageStep, ...]
 
 
 class AskedTeam(Model):

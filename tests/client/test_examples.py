@@ -5,9 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import typer.main
-
-from tessera_gql.cli import build_app
+from tessera_gql.cli.commands import load_command
 from tessera_gql.client import TesseraClient
 from tests.client.test_sync_and_async import V1, V2, fresh, fresh_fqn
 from tests.e2e.server import ROOT, Running, environment
@@ -66,6 +64,6 @@ def test_every_command_and_option_of_the_workflow_example_exists() -> None:
     commands = re.findall(r"\btessera (dbt|keys|change-set|github) ([a-z]+)([^`\n]*)", text)
     assert len(commands) == 8
     for group, name, remaining in commands:
-        command = typer.main.get_command(build_app(group)).commands[group].commands[name]
+        command = load_command(group).commands[name]
         known_options = {option for parameter in command.params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", remaining)) <= known_options, remaining

@@ -33,6 +33,7 @@ from tessera_gql.client.operations import (
     acknowledgments,
     ask_policies,
     catalog,
+    change_sets,
     comments,
     coverage,
     debts,
@@ -41,9 +42,12 @@ from tessera_gql.client.operations import (
     lineage,
     manifests,
     projects,
+    proposals,
     publishing,
+    registrations,
     search,
     subscriptions,
+    teams,
     usage,
 )
 from tessera_gql.client.result_models import RegistrationResult
@@ -57,12 +61,12 @@ LATER = datetime(2031, 1, 1, tzinfo=UTC)
 SCHEMA: GraphQLSchema = build_schema(print_sdl())
 
 BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscription[Any]]] = {
-    "viewer": catalog.viewer,
-    "create_team": lambda: catalog.create_team("a"),
-    "get_team": lambda: catalog.get_team("a"),
-    "find_team": lambda: catalog.find_team("a"),
-    "teams": lambda: catalog.teams(name_contains="a"),
-    "update_team": lambda: catalog.update_team("a", delegate="b", delegate_until=LATER, escalation_team=None),
+    "viewer": teams.viewer,
+    "create_team": lambda: teams.create_team("a"),
+    "get_team": lambda: teams.get_team("a"),
+    "find_team": lambda: teams.find_team("a"),
+    "teams": lambda: teams.teams(name_contains="a"),
+    "update_team": lambda: teams.update_team("a", delegate="b", delegate_until=LATER, escalation_team=None),
     "ask_policies": ask_policies.ask_policies,
     "set_ask_policy": lambda: ask_policies.set_ask_policy(enums.AssetTier.HIGH, due_days=14, escalate_after_days=None),
     "create_project": lambda: projects.create_project("a", owners=("b",), schemas=("c.d",)),
@@ -92,18 +96,18 @@ BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscriptio
     "fields": lambda: fields.fields("a.b"),
     "archive_asset": lambda: catalog.archive_asset("a.b"),
     "unarchive_asset": lambda: catalog.unarchive_asset("a.b"),
-    "archive_team": lambda: catalog.archive_team("a"),
-    "unarchive_team": lambda: catalog.unarchive_team("a"),
+    "archive_team": lambda: teams.archive_team("a"),
+    "unarchive_team": lambda: teams.unarchive_team("a"),
     "archived assets": lambda: catalog.assets(tier=enums.AssetTier.HIGH, is_archived=True),
-    "archived teams": lambda: catalog.teams(name_contains="a", is_archived=True),
+    "archived teams": lambda: teams.teams(name_contains="a", is_archived=True),
     "comment": lambda: comments.comment("id", "which currency?", team="a"),
     "find_asset": lambda: catalog.find_asset("a.b"),
     "assets": lambda: catalog.assets(fqn_contains="a"),
     "add_dependency": lambda: catalog.add_dependency("a.b", "a.c"),
-    "register": lambda: catalog.register("a.b", team="a", fields=("x",), consumer_asset="c.d"),
-    "update_registration": lambda: catalog.update_registration("id", fields=None, purpose=None),
-    "unregister": lambda: catalog.unregister("id"),
-    "registrations": lambda: catalog.registrations(asset_id="id"),
+    "register": lambda: registrations.register("a.b", team="a", fields=("x",), consumer_asset="c.d"),
+    "update_registration": lambda: registrations.update_registration("id", fields=None, purpose=None),
+    "unregister": lambda: registrations.unregister("id"),
+    "registrations": lambda: registrations.registrations(asset_id="id"),
     "publish_contract": lambda: publishing.publish_contract(fqn="a.b", schema_def={}, guarantees=None, dry_run=True),
     "publish_contract of a change set": lambda: publishing.publish_contract(
         fqn="a.b",
@@ -112,14 +116,14 @@ BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscriptio
         change_set=publishing.ChangeSetRequest("repo#1", "a", "https://example.com"),
         require_explicit_publish=True,
     ),
-    "extend_proposal": lambda: publishing.extend_proposal("id", LATER),
-    "propose_retirement": lambda: publishing.propose_retirement(
+    "extend_proposal": lambda: proposals.extend_proposal("id", LATER),
+    "propose_retirement": lambda: proposals.propose_retirement(
         "a.b", reason="gone", team="a", change_set=publishing.ChangeSetRequest("repo#1"), supersede=True
     ),
-    "get_change_set": lambda: publishing.get_change_set("repo#1"),
-    "change_sets": lambda: publishing.change_sets(status=[enums.ChangeSetStatus.OPEN]),
-    "withdraw_change_set": lambda: publishing.withdraw_change_set("repo#1"),
-    "publish_change_set": lambda: publishing.publish_change_set("repo#1"),
+    "get_change_set": lambda: change_sets.get_change_set("repo#1"),
+    "change_sets": lambda: change_sets.change_sets(status=[enums.ChangeSetStatus.OPEN]),
+    "withdraw_change_set": lambda: change_sets.withdraw_change_set("repo#1"),
+    "publish_change_set": lambda: change_sets.publish_change_set("repo#1"),
     "contracts": lambda: publishing.contracts(asset_id="id"),
     "get_contract": lambda: publishing.get_contract("id"),
     "export_contract": lambda: publishing.export_contract("id"),
@@ -132,15 +136,16 @@ BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscriptio
         publishing.Document(enums.DocumentFormat.AVRO, "{}"), asset="a.b"
     ),
     "diff": lambda: publishing.diff({}, {}),
-    "get_proposal": lambda: publishing.get_proposal("id"),
-    "proposals": lambda: publishing.proposals(status=(enums.ProposalStatus.PENDING,)),
-    "acknowledge": lambda: publishing.acknowledge("id", enums.AcknowledgmentResponse.APPROVED),
-    "withdraw_proposal": lambda: publishing.withdraw_proposal("id"),
-    "publish_proposal": lambda: publishing.publish_proposal("id"),
-    "publish_proposal without coverage": lambda: publishing.publish_proposal("id", waive_coverage=True, reason="a"),
+    "get_proposal": lambda: proposals.get_proposal("id"),
+    "proposals": lambda: proposals.proposals(status=(enums.ProposalStatus.PENDING,)),
+    "acknowledge": lambda: proposals.acknowledge("id", enums.AcknowledgmentResponse.APPROVED),
+    "withdraw_proposal": lambda: proposals.withdraw_proposal("id"),
+    "publish_proposal": lambda: proposals.publish_proposal("id"),
+    "publish_proposal without coverage": lambda: proposals.publish_proposal("id", waive_coverage=True, reason="a"),
     "inbox": acknowledgments.inbox,
     "inbox of a team": lambda: acknowledgments.inbox("a"),
     "inbox_groups": acknowledgments.inbox_groups,
+    "reason_paths": lambda: acknowledgments.reason_paths("id"),
     "inbox_groups of a team": lambda: acknowledgments.inbox_groups("a"),
     "acknowledge_change_set": lambda: acknowledgments.acknowledge_change_set(
         "repo#1", enums.AcknowledgmentResponse.APPROVED, except_proposals=["id"]
@@ -191,7 +196,7 @@ def test_a_string_is_the_path_of_a_manifest_and_the_key_of_a_change_set(tmp_path
     assert by_key.variables == manifests.ask_dbt(file, change_set=request).variables
     assert by_key.upload == file.read_bytes()
     for retirement in ("org/shop#1", request):
-        operation = publishing.propose_retirement("a.b", reason="Unused.", change_set=retirement)
+        operation = proposals.propose_retirement("a.b", reason="Unused.", change_set=retirement)
         assert operation.variables["input"]["changeSet"] == {"key": "org/shop#1"}
 
 
@@ -337,7 +342,7 @@ def test_importing_the_client_imports_nothing_of_the_server() -> None:
 
 
 def test_a_creating_mutation_has_its_own_idempotency_key_and_keeps_it_over_retries() -> None:
-    first, second = catalog.create_team("a"), catalog.create_team("a")
+    first, second = teams.create_team("a"), teams.create_team("a")
     keys = {operation.variables["input"]["idempotencyKey"] for operation in (first, second)}
     assert len(keys) == 2
     steps = execute_operation(first, Endpoint("http://x"))

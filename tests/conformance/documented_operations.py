@@ -16,7 +16,15 @@ from graphql import OperationDefinitionNode, parse
 from tessera_gql.client.enums import AcknowledgmentResponse, CompatibilityMode
 from tessera_gql.client.errors import TesseraError
 from tessera_gql.client.operation import UPLOAD_PLACEHOLDER, Operation, PaginatedQuery, Subscription
-from tessera_gql.client.operations import acknowledgments, catalog, manifests, publishing
+from tessera_gql.client.operations import (
+    acknowledgments,
+    catalog,
+    manifests,
+    proposals,
+    publishing,
+    registrations,
+    teams,
+)
 from tessera_gql.client.operations import subscriptions as listening
 
 from .client_process import ClientProcess, Failed, Reply
@@ -85,7 +93,7 @@ def readme(walk: Walk) -> None:
     publish, acknowledge, subscribe = in_readme()
     for name in ("growth", "shop"):
         with contextlib.suppress(TesseraError):  # of an earlier client
-            run(walk.plain, catalog.create_team(name))
+            run(walk.plain, teams.create_team(name))
     with contextlib.suppress(TesseraError):
         run(walk.plain, catalog.create_asset(fqn="analytics.marts.orders", owner="shop"))
     walk.ask(publish, {})
@@ -117,7 +125,7 @@ def proposed(ask: Ask, team: str) -> str:
     name = f"conformance.t{uuid.uuid4().hex[:8]}"
     run(ask, catalog.create_asset(fqn=name, owner="shop"))
     run(ask, publishing.publish_contract(fqn=name, schema_def=V1))
-    run(ask, catalog.register(name, team=team))
+    run(ask, registrations.register(name, team=team))
     proposal = run(ask, publishing.publish_contract(fqn=name, schema_def=V2)).proposal
     if proposal is None:
         raise Failed("a breaking change was not proposed")
@@ -131,22 +139,22 @@ def sdk(ask: Ask) -> None:
         return run(ask, operation)
 
     mark = uuid.uuid4().hex[:8]
-    do(catalog.viewer())
-    team = do(catalog.create_team(f"team-{mark}", metadata={"made": ["by", 1]}))
-    do(catalog.get_team(team))
-    do(catalog.find_team("nobody"))
+    do(teams.viewer())
+    team = do(teams.create_team(f"team-{mark}", metadata={"made": ["by", 1]}))
+    do(teams.get_team(team))
+    do(teams.find_team("nobody"))
     do(catalog.create_asset(fqn=f"sdk.t{mark}", owner=team, description="read by all"))
     asset = do(catalog.update_asset(f"sdk.t{mark}", description=None))
     do(catalog.get_asset(asset))
     source = do(catalog.create_asset(fqn=f"sdk.s{mark}", owner="shop"))
     do(catalog.add_dependency(asset, source))
     do(publishing.publish_contract(fqn=f"sdk.t{mark}", schema_def=V1, dry_run=True))
-    reading = do(catalog.register(asset, team="growth", fields=None))
-    do(catalog.update_registration(reading.id, purpose="to see"))
+    reading = do(registrations.register(asset, team="growth", fields=None))
+    do(registrations.update_registration(reading.id, purpose="to see"))
     do(publishing.diff(V1, V2, mode=CompatibilityMode.FULL))
     do(publishing.impact(V2, asset=asset))
     _answered(ask)
-    do(catalog.unregister(reading.id))
+    do(registrations.unregister(reading.id))
     do(manifests.sync_dbt(MANIFEST, owner="shop", dry_run=True))
     for listing in _listings():
         do(listing.first_page)
@@ -161,21 +169,21 @@ def subscriptions(walk: Walk) -> None:
 
 def _answered(ask: Ask) -> None:
     proposal = proposed(ask, "growth")
-    run(ask, publishing.get_proposal(proposal))
+    run(ask, proposals.get_proposal(proposal))
     run(ask, acknowledgments.inbox().first_page)
     run(ask, acknowledgments.inbox("growth").first_page)
-    run(ask, publishing.acknowledge(proposal, AcknowledgmentResponse.APPROVED, team="growth"))
-    contract = run(ask, publishing.publish_proposal(proposal))
+    run(ask, proposals.acknowledge(proposal, AcknowledgmentResponse.APPROVED, team="growth"))
+    contract = run(ask, proposals.publish_proposal(proposal))
     run(ask, publishing.get_contract(contract.id))
-    run(ask, publishing.withdraw_proposal(proposed(ask, "growth")))
+    run(ask, proposals.withdraw_proposal(proposed(ask, "growth")))
 
 
 def _listings() -> Iterator[PaginatedQuery[Any]]:
-    yield catalog.teams()
+    yield teams.teams()
     yield catalog.assets(fqn_contains="sdk")
-    yield catalog.registrations()
+    yield registrations.registrations()
     yield publishing.contracts()
-    yield publishing.proposals()
+    yield proposals.proposals()
     yield listening.events()
 
 

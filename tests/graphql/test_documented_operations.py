@@ -7,7 +7,15 @@ from typing import Any, TypeVar
 import pytest
 
 from tessera_gql.client.operation import Operation
-from tessera_gql.client.operations import acknowledgments, catalog, manifests, publishing
+from tessera_gql.client.operations import (
+    acknowledgments,
+    catalog,
+    manifests,
+    proposals,
+    publishing,
+    registrations,
+    teams,
+)
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.policy.enums import Response
 from tessera_gql.server.transport import Transport
@@ -121,7 +129,7 @@ class Meter:
         """Run the mutations on the smallest objects first, then the queries on the largest."""
         quickstart(self)
         for name in ("growth", "shop"):
-            self.run(catalog.create_team(name))
+            self.run(teams.create_team(name))
         self.run(catalog.create_asset(fqn="analytics.marts.orders", owner="shop"))
         publish, acknowledge, _ = in_readme()
         self(publish, {})
@@ -129,11 +137,14 @@ class Meter:
         sdk(self)
         self.run(catalog.get_asset(ids["Asset"]))
         self.run(publishing.get_contract(ids["Contract"]))
-        self.run(publishing.get_proposal(ids["Proposal"]))
+        self.run(proposals.get_proposal(ids["Proposal"]))
         self.run(publishing.impact(without("total", "note"), asset=ids["Asset"]))
         self.run(acknowledgments.inbox().first_page)
         self.run(manifests.dbt_impact(MANIFEST))
-        for listing in (catalog.registrations(asset_id=ids["Asset"]), publishing.contracts(asset_id=ids["Asset"])):
+        for listing in (
+            registrations.registrations(asset_id=ids["Asset"]),
+            publishing.contracts(asset_id=ids["Asset"]),
+        ):
             self.run(listing.first_page)
 
 

@@ -1,15 +1,13 @@
 """Operations on dbt manifests. A manifest is uploaded as a file and not encoded again, because it may be large."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, TypeAlias, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from typing_extensions import Unpack
 
 from tessera_gql.client.enums import CompatibilityMode
-from tessera_gql.client.errors import Invalid
+from tessera_gql.client.manifest_files import Manifest, read_manifest
 from tessera_gql.client.manifest_models import ManifestImpact, ManifestReport
 from tessera_gql.client.models import JsonObject
 from tessera_gql.client.operation import (
@@ -21,15 +19,11 @@ from tessera_gql.client.operation import (
     build_team_ref,
     build_variables,
 )
-from tessera_gql.client.operations.publishing import ChangeSetRequest, build_change_set_input
+from tessera_gql.client.operations.change_sets import build_change_set_input
 from tessera_gql.client.progress import ProgressCallback
+from tessera_gql.client.requests import ChangeSetRequest
 
 T = TypeVar("T")
-
-BOM = b"\xef\xbb\xbf"
-
-Manifest: TypeAlias = Path | str | bytes | Mapping[str, Any]
-"""The path of `target/manifest.json` (or `target/catalog.json`), its content, or its parsed JSON object."""
 
 
 class ImpactOptions(TypedDict, total=False):
@@ -82,7 +76,15 @@ class SyncOptions(AskOptions, total=False):
 def sync_dbt(
     manifest: Manifest, *, on_progress: ProgressCallback | None = None, **options: Unpack[SyncOptions]
 ) -> Operation[ManifestReport]:
-    """Sync assets, contracts and lineage from a dbt manifest in one transaction. Idempotent for the same manifest."""
+    """Sync assets, contracts and lineage from a dbt manifest. The same manifest again changes nothing.
+
+    Returns what became of each table. Raises Invalid for a manifest that can't be read, NotFound for an owner that does
+    not exist, Conflict if all tables are in other schemas than before.
+
+    Example:
+        report = tessera.sync_dbt(manifest, owner="shop-platform", create_teams=True)
+        print(report)
+    """
     root = RootField("syncDbtManifest", ManifestReport)
     operation = root.build_idempotent_mutation(_build_input(options), payload_field="report")
     return _add_files(operation, manifest, options.get("catalog"), on_progress)
@@ -91,7 +93,14 @@ def sync_dbt(
 def ask_dbt(
     manifest: Manifest, *, on_progress: ProgressCallback | None = None, **options: Unpack[AskOptions]
 ) -> Operation[ManifestImpact]:
-    """Open and update proposals for what a manifest breaks, and return its impact. Asking again asks no team twice."""
+    """Open and update proposals for what a manifest breaks, and return its impact. Asking again asks no team twice.
+
+    Raises Invalid for a manifest that can't be read, Forbidden for tables of other teams.
+
+    Example:
+        impact = tessera.ask_dbt(manifest, change_set="github.com/fernhill/warehouse#500", reason="New marts.")
+        print([model.fqn for model in impact.models])
+    """
     root = RootField("syncDbtManifest", ManifestImpact)
     operation = root.build_mutation({**_build_input(options), "intent": "ASK"}, payload_field="impact")
     return replace(_add_files(operation, manifest, options.get("catalog"), on_progress), is_idempotent=True)
@@ -120,7 +129,14 @@ def _build_mappings(key: str, value: str, mapping: Mapping[str, str] | None) -> 
 def dbt_impact(
     manifest: Manifest, *, on_progress: ProgressCallback | None = None, **options: Unpack[ImpactOptions]
 ) -> Operation[ManifestImpact]:
-    """Compute per table what a sync would do and which teams would be asked. Writes nothing."""
+    """Compute per table what a sync would do and which teams would be asked. Writes nothing.
+
+    Raises Invalid for a manifest that can't be read.
+
+    Example:
+        impact = tessera.dbt_impact(manifest)
+        print([model.fqn for model in impact.models])
+    """
     types = {"catalog": "JSON", "changeSet": "String", "newTarget": "Boolean!", "schemaMap": "[SchemaMapping!]"}
     schema_map = _build_mappings("old", "new", options.get("schema_map"))
     catalog = None if options.get("catalog") is None else CATALOG_PLACEHOLDER
@@ -137,25 +153,3 @@ def _add_files(
     """Add the files to an operation; each replaces its placeholder in the variables."""
     catalog_content = None if catalog is None else read_manifest(catalog, "catalog")
     return replace(operation, upload=read_manifest(manifest), catalog=catalog_content, on_progress=on_progress)
-
-
-def read_manifest(manifest: Manifest, noun: str = "manifest") -> bytes:
-    """Return a manifest or a catalog (`noun`) as JSON; raises Invalid for anything but a JSON object."""
-    match manifest:
-        case Path() | str():
-            return _validate_json(Path(manifest).read_bytes(), str(manifest), noun)
-        case bytes():
-            return _validate_json(manifest, f"The {noun}", noun)
-        case _:
-            return json.dumps(manifest).encode()
-
-
-def _validate_json(content: bytes, name: str, noun: str) -> bytes:
-    content = content.removeprefix(BOM)
-    try:
-        manifest: object = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise Invalid(f"{name} is not JSON that can be read ({error}). Was it cut off? Run dbt again.") from None
-    if not isinstance(manifest, dict):
-        raise Invalid(f"{name} is not a dbt {noun}: it is no JSON object. Give target/{noun}.json.")
-    return content

@@ -1,30 +1,14 @@
-"""Operations on contracts, proposals and acknowledgments, and the computation of impact and diff."""
+"""Operations on contracts, and the computation of impact and diff."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeAlias, TypedDict
 
 from typing_extensions import Unpack
 
-from tessera_gql.client.enums import (
-    AcknowledgmentResponse,
-    ChangeSetStatus,
-    CompatibilityMode,
-    DocumentFormat,
-    Intent,
-    ProposalStatus,
-)
+from tessera_gql.client.enums import CompatibilityMode, Intent
 from tessera_gql.client.errors import InvalidArgument
-from tessera_gql.client.models import (
-    ChangeSet,
-    ChangeSetSummary,
-    Contract,
-    ContractDocuments,
-    JsonObject,
-    Proposal,
-    ProposalDetails,
-)
+from tessera_gql.client.models import Contract, ContractDocuments, JsonObject
 from tessera_gql.client.operation import (
     AssetRef,
     Operation,
@@ -32,48 +16,16 @@ from tessera_gql.client.operation import (
     RootField,
     TeamRef,
     build_asset_ref,
-    build_change_set_ref,
     build_filter,
     build_team_ref,
     build_variables,
 )
-from tessera_gql.client.result_models import AcknowledgeResult, Diff, Impact, PublishResult, RetirementResult
+from tessera_gql.client.operations.change_sets import build_change_set_input
+from tessera_gql.client.requests import ChangeSetRequest, Document
+from tessera_gql.client.result_models import Diff, Impact, PublishResult
 
 SchemaDef: TypeAlias = Mapping[str, Any]
 """A JSON Schema."""
-
-
-@dataclass(frozen=True)
-class ChangeSetRequest:
-    """A change set by its natural key, such as `github.com/org/repo#4711`, with the title, URL and commit that it gets.
-
-    `commit` is the id of the Git commit that is proposed.
-    """
-
-    key: str
-    title: str | None = None
-    url: str | None = None
-    commit: str | None = None
-
-    def to_input(self) -> JsonObject:
-        return build_variables(key=self.key, title=self.title, url=self.url, commit=self.commit)
-
-
-def build_change_set_input(change_set: ChangeSetRequest | str | None) -> JsonObject | None:
-    """Build the input of a change set, which a string names by its key."""
-    request = ChangeSetRequest(change_set) if isinstance(change_set, str) else change_set
-    return request.to_input() if request else None
-
-
-class RetirementOptions(TypedDict, total=False):
-    """Options of a retirement, as those of a publish."""
-
-    intent: Intent | None
-    change_set: ChangeSetRequest | str | None
-    publish_when_approved: bool
-    require_explicit_publish: bool
-    supersede: bool
-    expires_at: datetime | None
 
 
 class PublishOptions(TypedDict, total=False):
@@ -102,22 +54,6 @@ class PublishOptions(TypedDict, total=False):
     idempotency_key: str | None
 
 
-@dataclass(frozen=True)
-class Document:
-    """A schema in another format than JSON Schema. `part` selects one of several tables or messages.
-
-    The text of PROTOBUF is a compiled descriptor set in base64.
-    """
-
-    format: DocumentFormat
-    text: str
-    part: str | None = None
-    dialect: str | None = None
-
-    def to_input(self) -> JsonObject:
-        return build_variables(format=self.format, text=self.text, part=self.part, dialect=self.dialect)
-
-
 def publish_contract(
     *,
     schema_def: SchemaDef | Document,
@@ -126,7 +62,16 @@ def publish_contract(
     published_by: TeamRef | None = None,
     **options: Unpack[PublishOptions],
 ) -> Operation[PublishResult]:
-    """Publish a schema. A breaking change that hurts consumers becomes a proposal instead; see `outcome`."""
+    """Publish a schema. A breaking change that hurts consumers becomes a proposal instead; see `outcome` of the result.
+
+    Raises Invalid for a schema that can't be a contract, Conflict if another proposal of the asset is open, Forbidden
+    for an asset of another team.
+
+    Example:
+        schema = {"type": "object", "properties": {"id": {"type": "integer"}, "note": {"type": "string"}}}
+        result = tessera.publish_contract(fqn="analytics.marts.refunds", schema_def=schema)
+        assert result.outcome is PublishOutcome.PUBLISHED and result.contract
+    """
     if (asset_id is None) == (fqn is None):
         raise InvalidArgument("Say which asset: give `asset_id` or `fqn`, one of them.")
     input_ = {
@@ -144,64 +89,61 @@ def _build_options(options: Mapping[str, Any]) -> JsonObject:
     return {**options, "change_set": build_change_set_input(options.get("change_set"))}
 
 
-def propose_retirement(
-    asset: AssetRef, *, reason: str, team: TeamRef | None = None, **options: Unpack[RetirementOptions]
-) -> Operation[RetirementResult]:
-    """Ask every reader to agree that the asset's contract ends; retires it at once if no other team reads it."""
-    values = build_variables(reason=reason, team=build_team_ref(team), **_build_options(options))
-    input_ = {"asset": build_asset_ref(asset), **values}
-    return RootField("proposeRetirement", RetirementResult).build_idempotent_mutation(input_)
-
-
-def get_change_set(change_set: str) -> Operation[ChangeSet]:
-    """Get a change set by its key or id; raises NotFound."""
-    root = RootField("changeSet", ChangeSet, {"by": "ChangeSetRef!"})
-    missing = "There is no such change set. `change_sets()` lists them all."
-    return root.build_get_query({"by": build_change_set_ref(change_set)}, missing)
-
-
-def change_sets(*, status: Sequence[ChangeSetStatus] = ()) -> PaginatedQuery[ChangeSetSummary]:
-    """List the change sets with one of the statuses, or all, latest first."""
-    root = RootField("changeSets", ChangeSetSummary, {"filter": "ChangeSetFilter"})
-    return root.build_paginated_query(filter=build_filter(status=("in", status)))
-
-
-def withdraw_change_set(change_set: str) -> Operation[ChangeSet]:
-    """Withdraw a change set by its key or id, with all its open proposals."""
-    input_ = {"changeSet": build_change_set_ref(change_set)}
-    return RootField("withdrawChangeSet", ChangeSet).build_mutation(input_, payload_field="changeSet")
-
-
-def publish_change_set(change_set: str) -> Operation[ChangeSet]:
-    """Publish all open proposals of a change set by its key or id; raises Conflict unless all are approved."""
-    input_ = {"changeSet": build_change_set_ref(change_set)}
-    return RootField("publishChangeSet", ChangeSet).build_idempotent_mutation(input_, payload_field="changeSet")
-
-
 def _build_schema_input(schema: SchemaDef | Document) -> JsonObject:
-    return {"document": schema.to_input()} if isinstance(schema, Document) else {"schema": schema}
+    return {"document": build_variables(**vars(schema))} if isinstance(schema, Document) else {"schema": schema}
 
 
 def export_contract(contract_id: str) -> Operation[ContractDocuments]:
-    """Get a contract as an ODCS v3 document, with the document it was published from; raises NotFound."""
+    """Get a contract as an ODCS v3 document, with the document it was published from.
+
+    Raises NotFound for an unknown id.
+
+    Example:
+        refunds = tessera.get_asset("analytics.marts.refunds")
+        documents = tessera.export_contract(refunds.current_contract.id)
+        assert "apiVersion" in documents.exported
+    """
     root = RootField("contract", ContractDocuments, {"id": "ID!"})
     return root.build_get_query({"id": contract_id}, "There is no such contract.")
 
 
 def contracts(*, asset_id: str | None = None) -> PaginatedQuery[Contract]:
-    """List contracts, of one asset or of all assets."""
+    """List contracts, of one asset or of all assets, the latest version first.
+
+    Raises Invalid for an id of another type.
+
+    Example:
+        orders = tessera.get_asset("analytics.marts.orders")
+        versions = [contract.version for contract in tessera.contracts(asset_id=orders.id)]
+    """
     root = RootField("contracts", Contract, {"filter": "ContractFilter"})
     return root.build_paginated_query(filter=build_filter(asset=("eq", asset_id)))
 
 
 def get_contract(contract_id: str) -> Operation[Contract]:
-    """Get a contract; raises NotFound."""
+    """Get a contract with its schema and guarantees.
+
+    Raises NotFound for an unknown id.
+
+    Example:
+        refunds = tessera.get_asset("analytics.marts.refunds")
+        contract = tessera.get_contract(refunds.current_contract.id)
+        assert contract.asset.fqn == refunds.fqn
+    """
     root = RootField("contract", Contract, {"id": "ID!"})
     return root.build_get_query({"id": contract_id}, "There is no such contract.")
 
 
 def retire_contract(contract_id: str) -> Operation[Contract]:
-    """Retire a contract for good. An active contract can only be retired if the asset has no other consumers."""
+    """Retire a contract for good. An active contract can only be retired if the asset has no other consumers.
+
+    Raises Conflict while other teams read it; `propose_retirement` asks them.
+
+    Example:
+        tessera.create_asset(fqn="analytics.marts.trial", owner="shop-platform")
+        result = tessera.publish_contract(fqn="analytics.marts.trial", schema_def={"type": "object"})
+        assert tessera.retire_contract(result.contract.id).status is ContractStatus.RETIRED
+    """
     return RootField("retireContract", Contract).build_mutation({"contract": contract_id}, payload_field="contract")
 
 
@@ -212,7 +154,15 @@ def impact(
     guarantees: JsonObject | None = None,
     compatibility_mode: CompatibilityMode | None = None,
 ) -> Operation[Impact]:
-    """Compute what publishing a schema would do and which teams would be asked. Writes nothing."""
+    """Compute what publishing a schema would do and which teams would be asked. Writes nothing.
+
+    Raises NotFound if there is no such asset, Invalid for a schema that can't be a contract.
+
+    Example:
+        impact = tessera.impact({"type": "object", "properties": {}}, asset="analytics.marts.orders")
+        for asked in impact.asked:
+            print(asked.team.name, [change.message for change in asked.reasons])
+    """
     types = {
         "asset": "AssetRef!",
         "schema": "JSON",
@@ -227,78 +177,14 @@ def impact(
 
 
 def diff(old: SchemaDef, new: SchemaDef, *, mode: CompatibilityMode = CompatibilityMode.BACKWARD) -> Operation[Diff]:
-    """Compare two JSON Schemas as a publish does."""
+    """Compare two JSON Schemas as a publish does.
+
+    Raises Invalid for a schema that can't be read.
+
+    Example:
+        text, number = {"type": "string"}, {"type": "integer"}
+        result = tessera.diff({"properties": {"id": number}}, {"properties": {"id": text}})
+        assert result.breaking
+    """
     root = RootField("diffSchemas", Diff, {"old": "JSON!", "new": "JSON!", "mode": "CompatibilityMode!"})
     return root.build_get_query({"old": old, "new": new, "mode": mode}, "There is no difference.")
-
-
-def get_proposal(proposal_id: str) -> Operation[ProposalDetails]:
-    """Get a proposal with its acknowledgments; raises NotFound."""
-    root = RootField("proposal", ProposalDetails, {"id": "ID!"})
-    return root.build_get_query({"id": proposal_id}, "There is no such proposal. `proposals()` lists them all.")
-
-
-def proposals(
-    *, asset_id: str | None = None, change_set_id: str | None = None, status: Sequence[ProposalStatus] = ()
-) -> PaginatedQuery[Proposal]:
-    """List the proposals that match all of the filters, latest first."""
-    root = RootField("proposals", Proposal, {"filter": "ProposalFilter"})
-    filter_ = build_filter(asset=("eq", asset_id), changeSet=("eq", change_set_id), status=("in", status))
-    return root.build_paginated_query(filter=filter_)
-
-
-def acknowledge(
-    proposal_id: str,
-    response: AcknowledgmentResponse,
-    *,
-    team: TeamRef | None = None,
-    migration_deadline: datetime | None = None,
-    notes: str | None = None,
-    idempotency_key: str | None = None,
-) -> Operation[AcknowledgeResult]:
-    """Acknowledge a proposal for a team; the team defaults to that of the key. MIGRATING needs a deadline."""
-    values = build_variables(
-        response=response,
-        team=build_team_ref(team),
-        migration_deadline=migration_deadline,
-        notes=notes,
-        idempotency_key=idempotency_key,
-    )
-    root = RootField("acknowledgeProposal", AcknowledgeResult)
-    return root.build_idempotent_mutation({"proposal": proposal_id, **values})
-
-
-def extend_proposal(proposal_id: str, expires_at: datetime) -> Operation[Proposal]:
-    """Keep an open proposal open until a later moment."""
-    input_ = {"proposal": proposal_id, **build_variables(expires_at=expires_at)}
-    return RootField("extendProposal", Proposal).build_mutation(input_, payload_field="proposal")
-
-
-def withdraw_proposal(proposal_id: str) -> Operation[Proposal]:
-    """Withdraw an open proposal, without publishing it."""
-    return RootField("withdrawProposal", Proposal).build_mutation({"proposal": proposal_id}, payload_field="proposal")
-
-
-def publish_proposal(
-    proposal_id: str,
-    *,
-    published_by: TeamRef | None = None,
-    waive_coverage: bool = False,
-    reason: str | None = None,
-    idempotency_key: str | None = None,
-) -> Operation[Contract]:
-    """Publish an approved proposal and return its contract, or the retired contract.
-
-    With `waive_coverage` and a `reason` an administrator publishes one that is held for coverage.
-
-    Raises Conflict while answers are missing, and if a newer contract adds breaks whose readers were not asked.
-    """
-    team = build_team_ref(published_by)
-    input_ = build_variables(
-        proposal=proposal_id,
-        published_by=team,
-        waive_coverage=waive_coverage or None,
-        reason=reason,
-        idempotency_key=idempotency_key,
-    )
-    return RootField("publishProposal", Contract).build_idempotent_mutation(input_, payload_field="contract")
