@@ -10,7 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from tessera_gql.agents.results import ToolError, bound_text
 from tessera_gql.client.enums import DocumentFormat
-from tessera_gql.client.operations.publishing import Document, SchemaDef
+from tessera_gql.client.operations.publishing import SchemaDef
+from tessera_gql.client.requests import Document
 
 SHOWN_VALUE = 80
 """Characters of a wrong value that an error repeats."""

@@ -20,7 +20,7 @@ from tessera_gql.agents.results import Listing, Result, ToolError
 from tessera_gql.client.enums import AcknowledgmentResponse, Intent, PublishOutcome
 from tessera_gql.client.models import CoveredProposal, JsonObject
 from tessera_gql.client.operation import build_change_set_ref, is_global_id
-from tessera_gql.client.operations import acknowledgments, publishing
+from tessera_gql.client.operations import acknowledgments, proposals, publishing
 from tessera_gql.client.result_models import PublishResult
 
 CONFIRM = "Nothing was written. To do this, call again with the same arguments and confirm: true."
@@ -178,7 +178,7 @@ async def _send_answer(caller: Caller, ask: _Ask) -> None:
     arguments = ask.arguments
     response, deadline = AcknowledgmentResponse(arguments.response), arguments.migration_deadline
     if ask.is_proposal:
-        operation = publishing.acknowledge(
+        operation = proposals.acknowledge(
             arguments.ask, response, team=ask.team, migration_deadline=deadline, notes=arguments.notes
         )
         await caller.run(operation)

@@ -1,77 +1,24 @@
-"""The command line `tessera`.
-
-The module of a command is imported only when the command runs, because commands in CI must start fast and need no
-server code.
-"""
+"""The command line `tessera`."""
 
 import gc
 import os
 import signal
 import sys
-from importlib import import_module
-from importlib.metadata import version
-from typing import Annotated
+from types import ModuleType
+from typing import Annotated, cast
 
 import typer
 
-from tessera_gql.cli.errors import RootGroup
 from tessera_gql.cli.exit_codes import EPILOG
+from tessera_gql.cli.root_group import RootGroup
 from tessera_gql.cli.terminal import print_line, use_utf8
 
-CONTRACTS_PANEL = "Contracts: commands for people, scripts and CI"
-SERVER_PANEL = "Server: commands for operators"
-VERSION_OPTION = "--version"
-
-COMMANDS: dict[str, tuple[str, str, str]] = {
-    "login": ("login", "login", CONTRACTS_PANEL),
-    "logout": ("login", "logout", CONTRACTS_PANEL),
-    "whoami": ("login", "whoami", CONTRACTS_PANEL),
-    "publish": ("publish", "publish", CONTRACTS_PANEL),
-    "impact": ("publish", "impact", CONTRACTS_PANEL),
-    "retire": ("publish", "retire", CONTRACTS_PANEL),
-    "diff": ("diff", "diff", CONTRACTS_PANEL),
-    "export": ("export", "export", CONTRACTS_PANEL),
-    "dbt": ("dbt", "app", CONTRACTS_PANEL),
-    "hook": ("hooks", "app", CONTRACTS_PANEL),
-    "github": ("github", "app", CONTRACTS_PANEL),
-    "register": ("catalog", "register", CONTRACTS_PANEL),
-    "deprecate": ("deprecations", "deprecate", CONTRACTS_PANEL),
-    "unregister": ("catalog", "unregister", CONTRACTS_PANEL),
-    "inbox": ("inbox", "inbox", CONTRACTS_PANEL),
-    "ack": ("inbox", "ack", CONTRACTS_PANEL),
-    "debts": ("debts", "debts", CONTRACTS_PANEL),
-    "acknowledge-debt": ("debts", "acknowledge_debt", CONTRACTS_PANEL),
-    "proposals": ("proposals", "proposals", CONTRACTS_PANEL),
-    "proposal": ("proposals", "proposal", CONTRACTS_PANEL),
-    "comment": ("proposals", "comment", CONTRACTS_PANEL),
-    "publish-proposal": ("proposals", "publish_proposal", CONTRACTS_PANEL),
-    "extend-proposal": ("proposals", "extend_proposal", CONTRACTS_PANEL),
-    "withdraw": ("proposals", "withdraw", CONTRACTS_PANEL),
-    "change-set": ("change_set", "app", CONTRACTS_PANEL),
-    "watch": ("watch", "watch", CONTRACTS_PANEL),
-    "team": ("catalog", "team_app", CONTRACTS_PANEL),
-    "policy": ("ask_policy", "app", CONTRACTS_PANEL),
-    "project": ("project", "app", CONTRACTS_PANEL),
-    "asset": ("catalog", "asset_app", CONTRACTS_PANEL),
-    "lineage": ("lineage", "lineage", CONTRACTS_PANEL),
-    "contract": ("contract", "app", CONTRACTS_PANEL),
-    "search": ("search", "search", CONTRACTS_PANEL),
-    "usage": ("usage", "app", CONTRACTS_PANEL),
-    "mcp": ("agents", "mcp", CONTRACTS_PANEL),
-    "serve": ("serve", "serve", SERVER_PANEL),
-    "worker": ("worker", "worker", SERVER_PANEL),
-    "config": ("config", "config", SERVER_PANEL),
-    "db": ("database", "app", SERVER_PANEL),
-    "keys": ("keys", "app", SERVER_PANEL),
-    "git": ("git", "app", SERVER_PANEL),
-    "audit": ("audit", "app", SERVER_PANEL),
-    "schema": ("serve", "schema", SERVER_PANEL),
-}
-"""Module, function or group, and help panel of each command."""
+COMPLETION_VARIABLE = "_TESSERA_COMPLETE"
+"""Environment variable that the scripts of typer set when a shell asks for completions."""
 
 
-def build_app(command_name: str | None = None) -> typer.Typer:
-    """Build the application with one command, or with all commands if the name is unknown."""
+def build_app() -> typer.Typer:
+    """Build the application. Its group loads a command when the command is called."""
     app = typer.Typer(
         name="tessera",
         cls=RootGroup,
@@ -80,29 +27,21 @@ def build_app(command_name: str | None = None) -> typer.Typer:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
     )
-    app.callback()(_handle_options)  # keeps typer from turning a single command into the whole application
-    names = () if command_name == VERSION_OPTION else COMMANDS
-    for name in [command_name] if command_name in COMMANDS else names:
-        module, attribute, panel = COMMANDS[name]
-        command = getattr(import_module(f"{__name__}.{module}"), attribute)
-        if isinstance(command, typer.Typer):
-            for registered in command.registered_commands:
-                registered.epilog = EPILOG
-            app.add_typer(command, name=name, rich_help_panel=panel)
-        else:
-            app.command(name, rich_help_panel=panel, epilog=EPILOG)(command)
+    app.callback()(_handle_options)
     return app
 
 
 def _print_version(is_requested: bool) -> None:
     if is_requested:
+        from importlib.metadata import version  # noqa: PLC0415 - a third of the time of a start
+
         print_line(f"tessera {version('tessera-gql')}")
         raise typer.Exit
 
 
 def _handle_options(
     _version: Annotated[
-        bool, typer.Option(VERSION_OPTION, callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None: ...
 
@@ -122,6 +61,7 @@ def main() -> None:
         signal.signal(signal.SIGTERM, _exit_as_terminated)
     use_utf8()
     gc.disable()  # imports create hundreds of thousands of objects and free none: a fifth of the time of a start
-    app = build_app(next(iter(sys.argv[1:]), None))
-    gc.enable()
-    app()
+    if COMPLETION_VARIABLE in os.environ:
+        # A completion needs no values of options; typer's conversion of values imports pydantic, a third of the time.
+        sys.modules["typer._adapters"] = cast("ModuleType", None)
+    build_app()()

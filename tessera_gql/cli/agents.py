@@ -4,9 +4,8 @@ import asyncio
 import signal
 
 from tessera_gql.agents import INSTALL_HINT, is_installed
-from tessera_gql.cli.api import find_endpoint
+from tessera_gql.cli.servers import find_server
 from tessera_gql.cli.terminal import fail
-from tessera_gql.client import AsyncTesseraClient
 
 
 def mcp() -> None:
@@ -19,7 +18,8 @@ def mcp() -> None:
 
 async def _serve() -> None:
     from tessera_gql.agents.protocol import serve_stdio  # noqa: PLC0415 - an extra, and slow to import
+    from tessera_gql.client import AsyncTesseraClient  # noqa: PLC0415 - as in `connect`
 
-    url, key = find_endpoint()
-    async with AsyncTesseraClient(url, key) as client:
+    server = find_server()
+    async with AsyncTesseraClient(server.url, server.key) as client:
         await serve_stdio(client)

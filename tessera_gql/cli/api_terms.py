@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 COMMAND_TERMS: Mapping[str, str] = {
+    "Send the header `Authorization: Bearer KEY`. ": "",
     "createTeam": "`tessera team create`",
     "teams(filter:)": "`tessera team list`",
     "createAsset": "`tessera asset create`",
@@ -19,7 +20,7 @@ COMMAND_TERMS: Mapping[str, str] = {
     "`proposals()`": "`tessera proposals`",
     "List the debts of a team or an asset": "Call `tessera debts`",
     "List an asset's registrations": "Call `tessera asset show`",
-    "Change it with updateRegistration": "End it with `tessera unregister`, then register again",
+    "Change it with updateRegistration": "Change it with --change",
     "publish again with `supersede`": "publish again with --supersede",
     "Leave `fields` out": "Leave --field out",
     "`owner`, a team for them, or set `createTeams`": "--owner, a team for them, or set --create-teams",
@@ -69,6 +70,26 @@ COMMAND_TERMS: Mapping[str, str] = {
     "Give `team`, or": "Give --team, or",
     "Leave `scopes` out": "Leave --scope out",
     "`usageSource`": "--usage-source",
+    "A key acts for its own team only. Use a key of that team.": (
+        "A key acts for its own team only. Leave --team out, or use a key of the team that it names."
+    ),
+    "The body is larger than": "what is sent is larger than",
+    "This id is of type": "The id is of type",
+    "but the id of a Debt is expected here": "but that of a debt is expected. `tessera debts` lists the ids",
+    "can't answer in its own place. Name another team": (
+        "can't answer in its own place. Name another team with --delegate or --escalation"
+    ),
+    "Import it with the format ": "Import it with --format ",
+    "Look at the asset for an open one": "`tessera proposals` lists those that are open",
+    "Say which with `part`": "Say which with --part",
+    "and its SQL dialect if it is not standard SQL": "and with --dialect its SQL dialect if it is not standard SQL",
+    "There is no SQL dialect": "--dialect: there is no SQL dialect",
+    "The sunset ": "--sunset: the moment ",
+    "The migrationDeadline ": "The deadline of the migration, ",
+    "Give another moment.": "Give another date with --until or --migrate-until.",
+    "A dbt manifest may be larger when it is sent as a file of a multipart/form-data request": (
+        "Shorten the schema, or publish it as several assets"
+    ),
     "`expiresAt` has passed": "The end of the key has passed",
     "with apiKeys or `tessera keys list`": "with `tessera keys list`",
 }

@@ -1,13 +1,18 @@
 """`tessera policy`: what an ask about an asset of a tier gives, and what silence means."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tessera_gql.cli.api import connect
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_table
-from tessera_gql.client import AskPolicy, AssetTier, OnSilence
-from tessera_gql.client.operations.ask_policies import AskPolicyChanges
+from tessera_gql.client.enums import AssetTier, OnSilence
+
+if TYPE_CHECKING:
+    from tessera_gql.client import AskPolicy
+    from tessera_gql.client.operations.ask_policies import AskPolicyChanges
 
 HEADINGS = ("tier", "days to answer", "reminders before", "escalation after", "no answer means", "demands coverage")
 
@@ -54,7 +59,7 @@ def set_(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
     """
     if remind and no_reminders:
         raise fail("--remind and --no-reminders exclude each other. Give one of them.")
-    changes = AskPolicyChanges()
+    changes: AskPolicyChanges = {}
     if due is not None:
         changes["due_days"] = due
     if remind or no_reminders:

@@ -1,18 +1,23 @@
-"""`tessera team`, `asset`, `register` and `unregister`: teams, assets and registrations."""
+"""`tessera team` and `tessera asset`: teams and assets."""
+
+from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tessera_gql.cli.api import TeamOption, connect
+from tessera_gql.cli.api import FqnArgument, TeamArgument, connect
+from tessera_gql.cli.completion import complete_team
 from tessera_gql.cli.deprecations import print_deprecations
 from tessera_gql.cli.fields import blame, label
-from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_note, print_properties, print_table
-from tessera_gql.client import AssetTier, CompatibilityMode, Team, TesseraClient
-from tessera_gql.client.operation import is_global_id
-from tessera_gql.client.operations.catalog import AssetDetails, TeamChanges
-from tessera_gql.escaping import build_tessera_command
+from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_properties, print_table
+from tessera_gql.client.enums import AssetTier, CompatibilityMode
+
+if TYPE_CHECKING:
+    from tessera_gql.client import Team
+    from tessera_gql.client.operations.catalog import AssetDetails
+    from tessera_gql.client.operations.teams import TeamChanges
 
 ArchivedOption = Annotated[bool, typer.Option("--archived", help="List what is archived instead.")]
 
@@ -35,13 +40,16 @@ def create_team(name: str, as_json: JsonOption = False) -> None:
 
 @team_app.command("update")
 def update_team(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
-    name: Annotated[str, typer.Argument(help="Name of the team, or its id.")],
+    name: TeamArgument,
     rename: Annotated[str | None, typer.Option(help="New name of the team.")] = None,
-    delegate: Annotated[str | None, typer.Option(help="Team that may answer for this one; needs --until.")] = None,
+    delegate: Annotated[
+        str | None, typer.Option(help="Team that may answer for this one; needs --until.", autocompletion=complete_team)
+    ] = None,
     until: Annotated[datetime | None, typer.Option(help="End of the delegation, within 366 days.")] = None,
     no_delegate: Annotated[bool, typer.Option("--no-delegate", help="End the delegation.")] = False,
     escalation: Annotated[
-        str | None, typer.Option(help="Team that may answer as well once an ask is escalated.")
+        str | None,
+        typer.Option(help="Team that may answer as well once an ask is escalated.", autocompletion=complete_team),
     ] = None,
     no_escalation: Annotated[bool, typer.Option("--no-escalation", help="Remove the escalation team.")] = False,
     as_json: JsonOption = False,
@@ -54,7 +62,7 @@ def update_team(  # noqa: PLR0913, PLR0917 - one parameter for each option of th
         raise fail("Give --delegate and --until together, or --no-delegate alone.")
     if escalation and no_escalation:
         raise fail("--escalation and --no-escalation exclude each other. Give one of them.")
-    changes = TeamChanges()
+    changes: TeamChanges = {}
     if rename is not None:
         changes["name"] = rename
     if delegate or no_delegate:
@@ -71,9 +79,7 @@ def update_team(  # noqa: PLR0913, PLR0917 - one parameter for each option of th
 
 
 @team_app.command("show")
-def show_team(
-    name: Annotated[str, typer.Argument(help="Name of the team, or its id.")], as_json: JsonOption = False
-) -> None:
+def show_team(name: TeamArgument, as_json: JsonOption = False) -> None:
     """Show a team with its delegate and its escalation team."""
     with connect() as client:
         team = client.get_team(name)
@@ -115,7 +121,7 @@ def list_teams(
 
 
 @team_app.command("archive")
-def archive_team(team: str, as_json: JsonOption = False) -> None:
+def archive_team(team: TeamArgument, as_json: JsonOption = False) -> None:
     """Archive a team that owns, reads and answers nothing any more.
 
     Example: tessera team archive data-platform
@@ -126,7 +132,7 @@ def archive_team(team: str, as_json: JsonOption = False) -> None:
 
 
 @team_app.command("unarchive")
-def unarchive_team(team: str, as_json: JsonOption = False) -> None:
+def unarchive_team(team: TeamArgument, as_json: JsonOption = False) -> None:
     """Restore an archived team."""
     with connect() as client:
         restored = client.unarchive_team(team)
@@ -136,7 +142,9 @@ def unarchive_team(team: str, as_json: JsonOption = False) -> None:
 @asset_app.command("create")
 def create_asset(
     fqn: str,
-    owner: Annotated[str | None, typer.Option(help="Owner team; by default the team of the key.")] = None,
+    owner: Annotated[
+        str | None, typer.Option(help="Owner team; by default the team of the key.", autocompletion=complete_team)
+    ] = None,
     resource_type: Annotated[str | None, typer.Option("--type", help="Kind, such as TABLE, VIEW or TOPIC.")] = None,
     description: Annotated[str | None, typer.Option(help="What the asset contains.")] = None,
     mode: Annotated[
@@ -148,7 +156,7 @@ def create_asset(
 
     Example: tessera asset create analytics.marts.orders --owner data-platform
     """
-    details = AssetDetails(description=description or None)
+    details: AssetDetails = {"description": description or None}
     if resource_type:
         details["resource_type"] = resource_type.upper()
     if mode:
@@ -161,7 +169,9 @@ def create_asset(
 @asset_app.command("list")
 def list_assets(
     contains: Annotated[str | None, typer.Option(help="Only assets whose fqn contains this text.")] = None,
-    owner: Annotated[str | None, typer.Option(help="Only assets of this owner team.")] = None,
+    owner: Annotated[
+        str | None, typer.Option(help="Only assets of this owner team.", autocompletion=complete_team)
+    ] = None,
     tier: Annotated[AssetTier | None, typer.Option(case_sensitive=False, help="Only assets of this tier.")] = None,
     archived: ArchivedOption = False,
     as_json: JsonOption = False,
@@ -178,7 +188,7 @@ def list_assets(
 
 
 @asset_app.command("show")
-def show_asset(fqn: str, as_json: JsonOption = False) -> None:
+def show_asset(fqn: FqnArgument, as_json: JsonOption = False) -> None:
     """Show an asset, its current contract and its consumers."""
     with connect() as client:
         asset = client.get_asset(fqn)
@@ -209,7 +219,7 @@ def show_asset(fqn: str, as_json: JsonOption = False) -> None:
 
 
 @asset_app.command("rename")
-def rename_asset(fqn: str, new_fqn: str, as_json: JsonOption = False) -> None:
+def rename_asset(fqn: FqnArgument, new_fqn: str, as_json: JsonOption = False) -> None:
     """Give an asset another name; its contracts, readers and events stay with it.
 
     Example: tessera asset rename analytics.core.orders analytics.marts.orders
@@ -221,7 +231,7 @@ def rename_asset(fqn: str, new_fqn: str, as_json: JsonOption = False) -> None:
 
 @asset_app.command("tier")
 def set_asset_tier(
-    fqn: str, tier: Annotated[AssetTier, typer.Argument(case_sensitive=False)], as_json: JsonOption = False
+    fqn: FqnArgument, tier: Annotated[AssetTier, typer.Argument(case_sensitive=False)], as_json: JsonOption = False
 ) -> None:
     """Set the tier of an asset, which decides the policy of later asks, as an administrator.
 
@@ -233,7 +243,7 @@ def set_asset_tier(
 
 
 @asset_app.command("archive")
-def archive_asset(fqn: str, as_json: JsonOption = False) -> None:
+def archive_asset(fqn: FqnArgument, as_json: JsonOption = False) -> None:
     """Archive an asset that nothing reads any more: lists leave it out, and its history stays.
 
     Example: tessera asset archive analytics.core.orders
@@ -244,66 +254,8 @@ def archive_asset(fqn: str, as_json: JsonOption = False) -> None:
 
 
 @asset_app.command("unarchive")
-def unarchive_asset(fqn: str, as_json: JsonOption = False) -> None:
+def unarchive_asset(fqn: FqnArgument, as_json: JsonOption = False) -> None:
     """Restore an archived asset with its last contract."""
     with connect() as client:
         asset = client.unarchive_asset(fqn)
     print_json(asset) if as_json else print_line(f"{asset.fqn} is restored.")
-
-
-def register(
-    fqn: str,
-    team: TeamOption = None,
-    field: Annotated[list[str] | None, typer.Option("--field", "-f", help="Field path it reads; repeatable.")] = None,
-    purpose: Annotated[str | None, typer.Option(help="What the team uses the data for.")] = None,
-    consumer: Annotated[str | None, typer.Option(help="Asset of the team that is made from this one.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Register a team as a consumer of an asset, or of some of its fields with --field.
-
-    Example: tessera register analytics.marts.orders --team finance --field order_id --field total
-    """
-    with connect() as client:
-        registration = client.register(
-            fqn, team=team or None, fields=field or None, purpose=purpose or None, consumer_asset=consumer or None
-        )
-    if as_json:
-        print_json(registration)
-    else:
-        reads = "everything" if registration.fields is None else ", ".join(registration.fields)
-        print_line(f"{registration.consumer_team.name} reads {reads} of {registration.asset.fqn} ({registration.id}).")
-    for warning in registration.warnings:
-        print_note((f"note: {warning}", "yellow"))
-
-
-def unregister(
-    registration: Annotated[str, typer.Argument(metavar="REGISTRATION|FQN", help="Its id, or the fqn of the asset.")],
-    team: TeamOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """End the registration of a team with an asset.
-
-    Example: tessera unregister analytics.marts.orders --team finance
-    """
-    with connect() as client:
-        is_id = is_global_id(registration, "Registration")
-        if is_id and team:
-            raise fail("An id names the registration of one team. Leave --team out, or give the fqn of the asset.")
-        ended = client.unregister(registration if is_id else _find_registration_id(client, registration, team))
-    print_json(ended) if as_json else print_line(f"{ended.consumer_team.name} no longer reads {ended.asset.fqn}.")
-
-
-def _find_registration_id(client: TesseraClient, fqn: str, team: str | None) -> str:
-    consumer = client.get_team(team) if team else client.viewer().team
-    if consumer is None:
-        raise fail("This key belongs to no team. Say which team with --team.")
-    asset = client.get_asset(fqn)
-    team_registrations = client.registrations(asset_id=asset.id, consumer_team_id=consumer.id)
-    ids = [item.id for item in team_registrations if item.status != "INACTIVE"]
-    if not ids:
-        command = build_tessera_command("asset", "show", asset.fqn)
-        raise fail(f"{consumer.name} is not registered with {asset.fqn}. `{command}` lists its readers.")
-    if len(ids) > 1:
-        listed = ", ".join(ids)
-        raise fail(f"{consumer.name} is registered with {asset.fqn} {len(ids)} times. Give one of: {listed}.")
-    return ids[0]

@@ -1,24 +1,29 @@
 """`tessera contract diff`: the differences between two published versions of an asset."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tessera_gql.cli.api import connect
+from tessera_gql.cli.api import FqnArgument, connect
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.lineage import load_edges
 from tessera_gql.cli.lineage_pictures import build_picture
 from tessera_gql.cli.terminal import fail, print_document, print_json, print_line, print_table
-from tessera_gql.client import Change, CompatibilityMode, Contract, TesseraClient
-from tessera_gql.client.enums import LineageDirection
-from tessera_gql.client.lineage_models import ContractDiff
+from tessera_gql.cli.versions import describe_missing_version
+from tessera_gql.client.enums import CompatibilityMode, LineageDirection
 from tessera_gql.escaping import escape_markdown, to_markdown_code
 from tessera_gql.formats.lineage_mermaid import draw_mermaid
 from tessera_gql.formats.lineage_picture import LineagePicture
 from tessera_gql.formats.lineage_svg import draw_svg
+
+if TYPE_CHECKING:
+    from tessera_gql.client import Change, Contract, TesseraClient
+    from tessera_gql.client.lineage_models import ContractDiff
 
 app = typer.Typer(help="Compare the published versions of an asset.", no_args_is_help=True)
 
@@ -43,7 +48,7 @@ def _group() -> None:
 
 @app.command("diff")
 def diff_contracts(
-    fqn: str,
+    fqn: FqnArgument,
     old_version: Annotated[
         str | None, typer.Option("--from", metavar="VERSION", help="By default the version before the other one.")
     ] = None,
@@ -90,15 +95,17 @@ def _choose_contracts(client: TesseraClient, fqn: str, old: str | None, new: str
     asset = client.get_asset(fqn)
     contracts = list(client.contracts(asset_id=asset.id))
     versions = [contract.version for contract in contracts]
+    if not contracts:
+        raise fail(f"{asset.fqn} has no contract, so there is nothing to compare. `tessera publish` publishes one.")
     for version in filter(None, (old, new)):
         if version not in versions:
-            raise fail(f"{asset.fqn} has no version {version}. It has {', '.join(versions[:10]) or 'none'}.")
-    if not contracts:
-        raise fail(f"{asset.fqn} has no contract, so there is nothing to compare.")
+            raise fail(describe_missing_version(asset.fqn, version, versions))
     newer = versions.index(new) if new else 0
     older = versions.index(old) if old else newer + 1
     if older >= len(contracts):
-        raise fail(f"{asset.fqn} {versions[newer]} is its first version, so there is nothing to compare it with.")
+        raise fail(
+            f"{asset.fqn} {versions[newer]} is its first version: nothing is before it. Give a later one with --to."
+        )
     return contracts[older], contracts[newer]
 
 

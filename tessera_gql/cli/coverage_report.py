@@ -1,9 +1,14 @@
 """Say on what it rests that nobody reads something, and what a proposal is held for."""
 
-from collections.abc import Iterator
+from __future__ import annotations
 
-from tessera_gql.client.coverage_models import CoverageSummary, ProposalHold
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from tessera_gql.escaping import build_tessera_command
+
+if TYPE_CHECKING:
+    from tessera_gql.client.coverage_models import CoverageSummary, ProposalHold
 
 
 def describe_coverage(coverage: CoverageSummary) -> str:

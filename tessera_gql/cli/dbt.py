@@ -1,5 +1,7 @@
 """`tessera dbt`: sync a dbt manifest, and gate pull requests by its impact."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 import re
@@ -8,26 +10,28 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tessera_gql.cli import gate, gate_report, sync_report
-from tessera_gql.cli.api import connect, read_file, write_file
+from tessera_gql.cli.api import connect, load_current_cursor, read_file, write_file
+from tessera_gql.cli.completion import complete_team
 from tessera_gql.cli.gate import ASK_COMMAND, FailOn, GateResult
 from tessera_gql.cli.gate_report import GateFormat
 from tessera_gql.cli.manifest_files import DEFAULT_MANIFEST, locate_models, read_catalog_file, read_manifest_file
 from tessera_gql.cli.progress import show_progress
 from tessera_gql.cli.pull_request import find_commit, find_pull_request
 from tessera_gql.cli.terminal import JsonOption, fail, print_document, print_json, print_line, print_note
-from tessera_gql.client import AsyncTesseraClient, TesseraClient
-from tessera_gql.client.endpoint import Endpoint
 from tessera_gql.client.enums import TableState
-from tessera_gql.client.operations.manifests import AskOptions, ImpactOptions, SyncOptions
-from tessera_gql.client.operations.publishing import ChangeSetRequest
-from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
+from tessera_gql.client.requests import ChangeSetRequest
 from tessera_gql.escaping import shell_quote
 from tessera_gql.formats import yaml
+
+if TYPE_CHECKING:
+    from tessera_gql.client import TesseraClient
+    from tessera_gql.client.endpoint import Endpoint
+    from tessera_gql.client.operations.manifests import AskOptions, ImpactOptions, SyncOptions
 
 app = typer.Typer(help="Sync a dbt project, and check in a pull request what it would break.", no_args_is_help=True)
 
@@ -83,7 +87,10 @@ def _build_sync_command(*, dry_run: bool) -> Callable[..., None]:
         manifest: ManifestArgument = DEFAULT_MANIFEST,
         catalog: CatalogOption = None,
         no_catalog: NoCatalogOption = False,
-        owner: Annotated[str | None, typer.Option(help="Owner of models without an owner in the manifest.")] = None,
+        owner: Annotated[
+            str | None,
+            typer.Option(help="Owner of models without an owner in the manifest.", autocompletion=complete_team),
+        ] = None,
         create_teams: Annotated[
             bool, typer.Option("--create-teams", help="Create the missing owners as teams.")
         ] = False,
@@ -117,24 +124,27 @@ def _build_sync_command(*, dry_run: bool) -> Callable[..., None]:
         schema_map: SchemaMapOption = None,
         as_json: JsonOption = False,
     ) -> None:
-        options = SyncOptions(
-            catalog=read_catalog_file(manifest, catalog, no_catalog=no_catalog),
-            owner=owner or None,
-            owners=_read_mapping(owners) if owners else None,
-            sources=_read_mapping(sources) if sources else None,
-            create_teams=create_teams,
-            supersede=supersede,
-            reason=reason or None,
-            change_set=_choose_change_set(change_set, change_set_title, change_set_url, change_set_commit),
-            atomic=atomic,
-            retire_removed=retire_removed,
-            allow_empty=allow_empty,
-            new_target=new_target,
-            schema_map=_parse_schema_map(schema_map),
-            dry_run=dry_run,
-        )
+        options: SyncOptions = {
+            "catalog": read_catalog_file(manifest, catalog, no_catalog=no_catalog),
+            "owner": owner or None,
+            "owners": _read_mapping(owners) if owners else None,
+            "sources": _read_mapping(sources) if sources else None,
+            "create_teams": create_teams,
+            "supersede": supersede,
+            "reason": reason or None,
+            "change_set": _choose_change_set(change_set, change_set_title, change_set_url, change_set_commit),
+            "atomic": atomic,
+            "retire_removed": retire_removed,
+            "allow_empty": allow_empty,
+            "new_target": new_target,
+            "schema_map": _parse_schema_map(schema_map),
+            "dry_run": dry_run,
+        }
         content = read_manifest_file(manifest)
-        with connect() as client, show_progress(manifest.name, len(content), as_json=as_json) as on_progress:
+        with (
+            connect(manifest=manifest) as client,
+            show_progress(manifest.name, len(content), as_json=as_json) as on_progress,
+        ):
             report = client.sync_dbt(content, on_progress=on_progress, **options)
         print_json(report) if as_json else sync_report.print_report(report)
         if not dry_run and (code := sync_report.choose_exit_code(report)):
@@ -190,19 +200,19 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     request = _choose_change_set(change_set, change_set_title, change_set_url, change_set_commit)
     mapping = _parse_schema_map(schema_map)
     columns = read_catalog_file(manifest, catalog, no_catalog=no_catalog)
-    with connect() as client:
+    with connect(manifest=manifest) as client:
         with show_progress(manifest.name, len(content), as_json=as_json) as on_progress:
             if ask:
-                options = AskOptions(supersede=supersede, reason=reason or None, change_set=request)
+                options: AskOptions = {"supersede": supersede, "reason": reason or None, "change_set": request}
                 options |= {"new_target": new_target, "schema_map": mapping, "catalog": columns}
                 answer = client.ask_dbt(content, on_progress=on_progress, **options)
             else:
-                impact_options = ImpactOptions(
-                    catalog=columns,
-                    change_set=request.key if request else None,
-                    new_target=new_target,
-                    schema_map=mapping,
-                )
+                impact_options: ImpactOptions = {
+                    "catalog": columns,
+                    "change_set": request.key if request else None,
+                    "new_target": new_target,
+                    "schema_map": mapping,
+                }
                 answer = client.dbt_impact(content, on_progress=on_progress, **impact_options)
         result = replace(gate.evaluate(answer), ask_command=ask_command)
         if request:
@@ -283,7 +293,7 @@ def _print_gate_result(result: GateResult, format_: GateFormat) -> None:
 def _wait_for_responses(client: TesseraClient, result: GateResult, seconds: float) -> GateResult:
     """Wait until all teams approved, one blocked, or the time is over."""
     deadline = time.monotonic() + seconds
-    cursor: str | None = client.run(CURRENT_CURSOR)
+    cursor: str | None = load_current_cursor(client)
     result = gate.refresh(client, result)
     while result.open_proposals and not result.in_state(TableState.BLOCKED):
         teams = sorted({team for table in result.in_state(TableState.WAITING) for team in table.unapproved_teams})
@@ -300,6 +310,8 @@ async def _wait_for_response(
     endpoint: Endpoint, proposals: Sequence[str], after: str | None, seconds: float
 ) -> str | None:
     """Return the cursor of the next event on one of the proposals, or None after the timeout."""
+    from tessera_gql.client import AsyncTesseraClient  # noqa: PLC0415 - only a wait needs it
+
     client = AsyncTesseraClient(endpoint.url, endpoint.api_key)
     with suppress(TimeoutError):
         async with (
@@ -317,7 +329,7 @@ def _read_mapping(file: Path) -> dict[str, str]:
     try:
         mapping: Any = yaml.load(read_file(file).decode("utf-8-sig")).value
     except (ValueError, yaml.YamlError) as error:
-        raise fail(f"{file}: {error}") from None
+        raise fail(f"{file}: {error}. Correct the file.") from None
     if not isinstance(mapping, dict) or not all(isinstance(name, str) for pair in mapping.items() for name in pair):
         raise fail(
             f"{file} must lead from owners or sources to names of teams: one line `finance-dwh: finance` for each."

@@ -1,13 +1,17 @@
 """`tessera debts` and `acknowledge-debt`: what publishes left undone for a team."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tessera_gql.cli.api import TeamOption, connect
 from tessera_gql.cli.terminal import JsonOption, print_json, print_line, print_table
-from tessera_gql.client import Debt
+
+if TYPE_CHECKING:
+    from tessera_gql.client import Debt
 
 HEADINGS = ("team", "asset", "debt", "because", "since", "id")
 

@@ -1,20 +1,24 @@
 """`tessera deprecate`: announce that fields or an asset go away."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tessera_gql.cli.api import connect
+from tessera_gql.cli.api import FqnArgument, connect
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_note, print_table
-from tessera_gql.client import DeclaredDeprecations, Deprecation, DeprecationResult
+
+if TYPE_CHECKING:
+    from tessera_gql.client import Deprecation, DeprecationResult
 
 HEADINGS = ("goes", "on", "use", "because", "source")
 
 
 def deprecate(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
-    fqn: str,
+    fqn: FqnArgument,
     field: Annotated[
         list[str] | None, typer.Option("--field", "-f", help="Field path that goes; repeatable. Default: everything.")
     ] = None,
@@ -36,16 +40,19 @@ def deprecate(  # noqa: PLR0913, PLR0917 - one parameter for each option of the 
         raise fail("A deprecation needs the day on which it goes: --sunset 2031-06-01. To take it back: --end.")
     with connect() as client:
         if sunset:
-            result: DeprecationResult = client.deprecate(
+            declared = client.deprecate(
                 fqn,
                 sunset_at=_parse_date(sunset),
                 fields=field or None,
                 replacement=replacement or None,
                 reason=reason or None,
             )
+            result: DeprecationResult = declared
+            warnings = declared.warnings or ()
         else:
+            warnings = ()
             result = client.end_deprecation(fqn, fields=field or None)
-    for warning in (result.warnings or ()) if isinstance(result, DeclaredDeprecations) else ():
+    for warning in warnings:
         print_note((f"note: {warning}", "yellow"))
     if as_json:
         print_json(result)

@@ -11,16 +11,15 @@ from tessera_gql.cli.api import read_file
 from tessera_gql.cli.diff_report import Comparison, DiffFormat, render
 from tessera_gql.cli.documents import (
     MAX_SIBLING_BYTES,
-    DialectOption,
     FileContent,
     FolderFiles,
-    PartOption,
     iterate_sibling_files,
     parse_schema_file,
 )
 from tessera_gql.cli.git_revisions import find_revision_file, iterate_siblings, parse_revision_range, read_revision
 from tessera_gql.cli.mode_table import print_mode_table
 from tessera_gql.cli.progress import MIN_PROGRESS_BYTES
+from tessera_gql.cli.schema_options import DialectOption, PartOption
 from tessera_gql.cli.terminal import fail, print_note
 from tessera_gql.diff import Mode, SchemaError, compare
 

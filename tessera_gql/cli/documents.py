@@ -1,5 +1,7 @@
 """Schema files in any supported format, detected by extension. Unreadable files end the command."""
 
+from __future__ import annotations
+
 import base64
 import json
 import logging
@@ -8,13 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, cast
-
-import typer
+from typing import Any, cast
 
 from tessera_gql.cli.api import read_file
 from tessera_gql.cli.terminal import fail
-from tessera_gql.client import Document, DocumentFormat
+from tessera_gql.client.enums import DocumentFormat
+from tessera_gql.client.requests import Document
 from tessera_gql.formats import avro, dbt, schema_documents, yaml
 from tessera_gql.formats.dbt import ManifestError
 from tessera_gql.formats.json_schema_bundle import bundle_schema
@@ -30,26 +31,8 @@ YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 # Without a handler Python prints warnings on stderr, and those of the SQL parser repeat text of the file unescaped.
 logging.getLogger("sqlglot").addHandler(logging.NullHandler())
 
-SchemaArgument = Annotated[
-    Path,
-    typer.Argument(
-        metavar="FILE",
-        help="JSON Schema, data contract (.yaml), Avro (.avsc), SQL (.sql) or protobuf descriptor set (.pb); `-` reads"
-        " stdin.",
-        allow_dash=True,
-    ),
-]
-FormatOption = Annotated[
-    DocumentFormat | None,
-    typer.Option(
-        "--format", "-f", case_sensitive=False, help="Format of the file; by default detected by its extension."
-    ),
-]
-PartOption = Annotated[str | None, typer.Option(help="Table, model or message in the file, if it has several.")]
-DialectOption = Annotated[str | None, typer.Option(help="SQL dialect, such as snowflake.")]
 
-
-def read_schema(
+def read_schema_file(
     path: Path, format_: DocumentFormat | None = None, part: str | None = None, dialect: str | None = None
 ) -> dict[str, Any] | Document:
     """Read a schema for the SDK. JSON Schema is parsed here, other formats by the server."""
@@ -57,6 +40,9 @@ def read_schema(
     try:
         source_format, value = _detect_format(path, content, SchemaFormat(format_) if format_ else None)
         if source_format is SchemaFormat.JSON_SCHEMA:
+            if part or dialect:
+                option = f"--part {part}" if part else f"--dialect {dialect}"
+                raise fail(f"{path} is a JSON Schema, to which {option} does not apply. Leave it out.")
             return _require_object(path, bundle_schema(value, _parse_others(FolderFiles(path).read)))
         source = FileContent(str(path), content, iterate_sibling_files(path))
         text = _read_text(source, source_format)
@@ -67,7 +53,7 @@ def read_schema(
 
 def _require_object(path: Path, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise fail(f"{path} must hold a JSON object.")
+        raise fail(f'{path} holds no schema: it must be a JSON object, such as {{"type": "object"}}.')
     return cast("dict[str, Any]", value)
 
 
@@ -181,7 +167,8 @@ def _parse_json(name: str, content: bytes) -> Any:
         return json.loads(content, object_pairs_hook=_read_object)
     except (ValueError, RecursionError) as error:
         reason: object = "it is nested too deep" if isinstance(error, RecursionError) else error
-        raise fail(f"{name} is not JSON: {reason if content.strip() else 'it is empty'}.") from None
+        problem = reason if content.strip() else "it is empty"
+        raise fail(f"{name} is not JSON: {problem}. Correct the file, or give that of a schema.") from None
 
 
 def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -198,7 +185,7 @@ def _parse_yaml(text: str) -> Any:
     try:
         return yaml.load(text).value
     except YamlError as error:
-        raise DocumentError(f"This YAML can't be read: {error}") from None
+        raise DocumentError(f"This YAML can't be read: {error}. Correct the file.") from None
 
 
 def _is_manifest(value: Any) -> bool:

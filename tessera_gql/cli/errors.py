@@ -1,38 +1,29 @@
 """Error handling of all commands: an exception becomes one line on stderr and an exit code."""
 
+from __future__ import annotations
+
 import os
 import re
-import sys
-from functools import partial
-from typing import Any
 
-from typer.core import TyperGroup
 from typer.exceptions import Abort, TyperException
 
 from tessera_gql.cli.api_terms import to_command_terms
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.terminal import fail
+from tessera_gql.client import errors as client_errors
 from tessera_gql.errors import Refusal, Unavailable
 
 TRACEBACK_VARIABLE = "TESSERA_TRACEBACK"
 """Environment variable: if set, a defect prints its traceback."""
 
-DATE_PATTERN = re.compile(r"Input should be a valid datetime or date\b.*")
-"""What the parser of options says about a text that is no date."""
-
-
-class RootGroup(TyperGroup):
-    """Root command group, which reports exceptions."""
-
-    def main(self, *args: Any, **options: Any) -> Any:
-        run = partial(super().main, *args, **{**options, "standalone_mode": False})
-        if not options.get("standalone_mode", True):
-            return run()
-        try:
-            code = run()
-        except Exception as error:  # noqa: BLE001 - the last place where it can be reported
-            code = report_error(error)
-        sys.exit(code or 0)
+OPTION_FAULTS = (
+    (re.compile(r"Input should be a valid datetime or date\b.*"), "it is no date, such as 2031-01-01"),
+    (re.compile(r"Input should be a valid integer\b.*"), "it is no whole number"),
+    (re.compile(r"Input should be greater than or equal to (\S+)"), r"it must be at least \1"),
+    (re.compile(r"Input should be less than or equal to (\S+)"), r"it must be at most \1"),
+    (re.compile(r"does not match the formats .*"), "is no time. Write it as 2031-01-01 or 2031-01-01T12:00:00"),
+)
+"""What the parser of options says about a value, and what a command says."""
 
 
 def report_error(error: Exception) -> int:
@@ -73,24 +64,32 @@ def _describe_usage_error(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     hint = f" `{context.command_path} --help` explains it." if context else ""
     message = " ".join(error.format_message().split()).replace(": Value error, ", ": ")
-    message = DATE_PATTERN.sub("it is no date, such as 2031-01-01", message)
-    return f"{message.rstrip('.')}.{hint}"
+    for pattern, text in OPTION_FAULTS:
+        message = pattern.sub(text, message)
+    if isinstance(value := _find_value(error), str | int | float) and str(value) not in message:
+        message = message.replace("': ", f"' {value}: ", 1)
+    message = message.replace("(Possible options: ", "(nearest: ")
+    return f"{message if message.endswith('?') else message.rstrip('.') + '.'}{hint}"
+
+
+def _find_value(error: TyperException) -> object:
+    """Find the value of an option that does not meet its type; None if the error has none."""
+    errors = getattr(error.__cause__, "errors", None)
+    return errors()[0].get("input") if callable(errors) else None
 
 
 def _describe_client_error(error: Exception) -> tuple[str, ExitCode] | None:
-    from tessera_gql.client import errors  # noqa: PLC0415 - commands on the database load no client until they fail
-
     match error:
-        case errors.Unavailable():
+        case client_errors.Unavailable():
             return error.message, ExitCode.UNAVAILABLE
-        case errors.ServerFault():
+        case client_errors.ServerFault():
             reference = f" Its log has more under {error.reference}." if error.reference else ""
             return f"{error.message}{reference}", ExitCode.UNAVAILABLE
-        case errors.Unauthenticated():
-            return f"{error.message} `tessera login` keeps a key.", ExitCode.REFUSED
-        case errors.Refusal():
+        case client_errors.Unauthenticated():
+            return to_command_terms(error.message), ExitCode.REFUSED
+        case client_errors.Refusal():
             return to_command_terms(error.message, error.field), ExitCode.REFUSED
-        case errors.TesseraError():
+        case client_errors.TesseraError():
             return to_command_terms(error.message), ExitCode.REFUSED
         case _:
             return None

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.api import connect
+from tessera_gql.cli.api import FqnArgument, connect
 from tessera_gql.cli.terminal import fail, print_document, print_json
+from tessera_gql.cli.versions import describe_missing_version
+from tessera_gql.escaping import build_tessera_command
 
 
 class ExportFormat(StrEnum):
@@ -18,7 +20,7 @@ class ExportFormat(StrEnum):
 
 
 def export(
-    fqn: str,
+    fqn: FqnArgument,
     format_: Annotated[
         ExportFormat, typer.Option("--format", "-f", case_sensitive=False, help="Format of the document.")
     ] = ExportFormat.ODCS,
@@ -32,9 +34,13 @@ def export(
         asset = client.get_asset(fqn)
         contract = asset.current_contract
         if version is not None:
-            contract = next((item for item in client.contracts(asset_id=asset.id) if item.version == version), None)
+            contracts = {item.version: item for item in client.contracts(asset_id=asset.id)}
+            contract = contracts.get(version)
+            if contract is None and contracts:
+                raise fail(describe_missing_version(asset.fqn, version, [*contracts]))
         if contract is None:
-            raise fail(f"{asset.fqn} has no {'contract' if version is None else f'version {version}'}.")
+            command = build_tessera_command("publish", asset.fqn, "FILE")
+            raise fail(f"{asset.fqn} has no contract, so there is nothing to export. `{command}` publishes one.")
         documents = client.export_contract(contract.id)
     match format_:
         case ExportFormat.ODCS:

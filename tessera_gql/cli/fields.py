@@ -1,17 +1,21 @@
 """`tessera asset blame` and `asset label`: which contract changed a field last, and the labels of an asset."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tessera_gql.cli.api import connect
+from tessera_gql.cli.api import FqnArgument, connect
 from tessera_gql.cli.terminal import JsonOption, print_json, print_line, print_table
-from tessera_gql.client import AssetField, FieldChange
+
+if TYPE_CHECKING:
+    from tessera_gql.client import AssetField, FieldChange
 
 HEADINGS = ("field", "type", "since", "changed in", "by", "change", "proposal")
 
 
-def blame(fqn: str, as_json: JsonOption = False) -> None:
+def blame(fqn: FqnArgument, as_json: JsonOption = False) -> None:
     """List the fields of an asset with the version, team and proposal that added and last changed each of them.
 
     Example: tessera asset blame analytics.marts.orders
@@ -34,7 +38,7 @@ def _describe(change: FieldChange | None) -> tuple[str | None, ...]:
 
 
 def label(
-    fqn: str,
+    fqn: FqnArgument,
     labels: Annotated[list[str] | None, typer.Argument(help="All labels of the team; none to remove them.")] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -1,19 +1,23 @@
 """The gate of `tessera dbt impact`: the verdict of the server about each table of a manifest, and the exit code."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tessera_gql.cli.api_terms import to_command_terms
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.model_files import FileLine
-from tessera_gql.client import TesseraClient
 from tessera_gql.client.enums import TableState
-from tessera_gql.client.manifest_models import DeprecatedRead, ManifestImpact, ModelImpact, ModelReader
-from tessera_gql.client.models import ProposalDetails
 from tessera_gql.escaping import build_tessera_command
+
+if TYPE_CHECKING:
+    from tessera_gql.client import TesseraClient
+    from tessera_gql.client.manifest_models import DeprecatedRead, ManifestImpact, ModelImpact, ModelReader
+    from tessera_gql.client.models import ProposalDetails
 
 BREAKING_STATES = (
     TableState.UNREAD,

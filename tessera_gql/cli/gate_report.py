@@ -1,8 +1,10 @@
 """Render the result of the gate for terminals, scripts, pull requests and CI logs."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterator
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from tessera_gql.cli.coverage_report import describe_coverage
@@ -10,7 +12,6 @@ from tessera_gql.cli.gate import BLOCKING_STATES, ChangeSetAsk, GateResult, Tabl
 from tessera_gql.cli.lineage_report import describe_paths
 from tessera_gql.cli.silence import describe_wait, format_day
 from tessera_gql.client.enums import TableState
-from tessera_gql.client.manifest_models import ModelImpact, ModelReader, TableRead
 from tessera_gql.escaping import (
     build_workflow_command,
     escape_log_line,
@@ -19,6 +20,9 @@ from tessera_gql.escaping import (
     escape_terminal,
     to_markdown_code,
 )
+
+if TYPE_CHECKING:
+    from tessera_gql.client.manifest_models import ModelImpact, ModelReader, TableRead
 
 
 class GateFormat(StrEnum):

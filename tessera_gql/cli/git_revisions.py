@@ -137,5 +137,6 @@ def _run_git(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes | None:
     except subprocess.TimeoutExpired:
         raise fail(f"git did not end within {GIT_SECONDS} seconds. Look at the repository.") from None
     if process.returncode > 1:
-        raise fail(f"git {arguments[0]} says: {' '.join(process.stderr.decode('utf-8', 'replace').split())[:500]}")
+        reason = " ".join(process.stderr.decode("utf-8", "replace").split())[:500]
+        raise fail(f"git {arguments[0]} says: {reason}. Check the revision of --git, and that of the repository.")
     return process.stdout if process.returncode == 0 else None

@@ -1,19 +1,25 @@
 """`tessera github`: report the gate's verdict on a pull request, from a workflow of GitHub Actions."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
-import httpx
 import typer
 
 from tessera_gql.cli.api import connect, read_file
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.terminal import fail, print_line
-from tessera_gql.client import ProposalStatus, TesseraClient
+from tessera_gql.client.enums import ProposalStatus
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tessera_gql.client import TesseraClient
 
 app = typer.Typer(help="Report the impact on a pull request of GitHub.", no_args_is_help=True)
 
@@ -121,6 +127,8 @@ def _read_exit_code(client: TesseraClient, key: str) -> ExitCode:
 @contextmanager
 def _connect() -> Generator[tuple[httpx.Client, str]]:
     """Open a client of GitHub's API, with the path of the repository; failures end the command with a message."""
+    import httpx  # noqa: PLC0415 - a completion loads this module as well
+
     token, repository = _read_variable("GITHUB_TOKEN"), _read_variable("GITHUB_REPOSITORY")
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
     url = os.environ.get("GITHUB_API_URL") or "https://api.github.com"

@@ -9,7 +9,6 @@ from tessera_gql.cli import gate, gate_report
 from tessera_gql.cli.api import connect
 from tessera_gql.cli.diff import compare_with_revision
 from tessera_gql.cli.diff_report import DiffFormat, render
-from tessera_gql.cli.documents import DialectOption
 from tessera_gql.cli.gate import FailOn
 from tessera_gql.cli.git_revisions import has_file
 from tessera_gql.cli.manifest_files import (
@@ -19,8 +18,8 @@ from tessera_gql.cli.manifest_files import (
     read_manifest_file,
     select_models,
 )
+from tessera_gql.cli.schema_options import DialectOption
 from tessera_gql.cli.terminal import print_line, print_note
-from tessera_gql.client.operations.manifests import ImpactOptions
 from tessera_gql.diff import Mode
 
 app = typer.Typer(help="Check changed files before a commit, as hooks of pre-commit.", no_args_is_help=True)
@@ -74,9 +73,9 @@ def impact(
     """
     content = read_manifest_file(manifest)
     _note_newer_files(manifest, files)
-    options = ImpactOptions(catalog=read_catalog_file(manifest, catalog, no_catalog=no_catalog))
-    with connect() as client:
-        answer = client.dbt_impact(content, **options)
+    columns = read_catalog_file(manifest, catalog, no_catalog=no_catalog)
+    with connect(manifest=manifest) as client:
+        answer = client.dbt_impact(content, catalog=columns)
     result = select_models(gate.evaluate(answer), content, manifest, files)
     for line in gate_report.render_text(locate_models(result, content, manifest)):
         print_line(line)

@@ -1,26 +1,34 @@
 """`tessera inbox` and `tessera ack`: what waits for a team, and its answer to one proposal or a whole change set."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tessera_gql.cli.api import TeamOption, connect, resolve_proposal_id
+from tessera_gql.cli.asks import Ask, print_ask
+from tessera_gql.cli.completion import complete_fqn
 from tessera_gql.cli.debts import print_debts
 from tessera_gql.cli.proposals import describe_end, print_status
-from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_table
-from tessera_gql.client import AcknowledgmentResponse, InboxGroup, TesseraClient
+from tessera_gql.cli.terminal import JsonOption, fail, is_terminal, print_json, print_line, print_note, print_table
+from tessera_gql.client.enums import AcknowledgmentResponse
+
+if TYPE_CHECKING:
+    from tessera_gql.client import InboxGroup, TesseraClient
 
 MAX_NAMED = 3
-HEADINGS = ("due", "team", "change set", "tables", "changes", "without an answer")
+HEADINGS = ("due", "team", "change set", "tables", "changes", "without an answer", "asked by", "why", "answer")
 
 
 def inbox(team: TeamOption = None, as_json: JsonOption = False) -> None:
     """List what waits for a team's answer, a row for each change set, earliest due date first; then its open debts.
 
-    It has what the team may answer for others, too. With --json only what waits; `tessera debts --json` prints debts.
+    Each says who asks and why, what breaks, until when, and the commands that answer it. It has what the team may
+    answer for others, too. With --json only what waits; `tessera debts --json` prints debts.
 
     Example: tessera inbox --team finance
     """
@@ -30,22 +38,55 @@ def inbox(team: TeamOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(groups)
         return
-    print_table(HEADINGS, map(_build_row, groups), none="Nothing waits for an answer.")
+    if is_terminal():
+        _print_groups(groups)
+    else:
+        print_table(HEADINGS, map(_build_row, groups))
     if debts:
         print_debts(debts)
 
 
+def _print_groups(groups: Sequence[InboxGroup]) -> None:
+    if not groups:
+        print_note(("Nothing waits for an answer.", "dim"))
+    for number, group in enumerate(groups):
+        if number:
+            print_line()
+        print_ask(_build_ask(group))
+
+
+def _build_ask(group: InboxGroup) -> Ask:
+    proposals_ = [item.proposal for item in group.acknowledgments]
+    change_set = group.change_set
+    return Ask(
+        subject=change_set.key if change_set else proposals_[0].asset.fqn,
+        team=group.team.name,
+        until=group.due_at,
+        silence_means=group.silence_means,
+        asked_by=", ".join(dict.fromkeys(item.proposed_by.name for item in proposals_)),
+        reason=" ".join(dict.fromkeys(item.reason for item in proposals_ if item.reason)) or None,
+        changes=[reason.message for item in group.acknowledgments for reason in item.reasons],
+        change_count=group.change_count,
+        tables=[item.asset.fqn for item in proposals_],
+        table_count=group.table_count,
+        is_change_set=change_set is not None,
+        title=change_set.title if change_set else None,
+    )
+
+
 def _build_row(group: InboxGroup) -> Sequence[object]:
-    """Return the cells of a group; the first tables and changes are named, the others counted."""
-    tables = [item.proposal.asset.fqn for item in group.acknowledgments]
-    changes = [reason.message for item in group.acknowledgments for reason in item.reasons]
+    """Return the cells of a group for a pipe; the first tables and changes are named, the others counted."""
+    ask = _build_ask(group)
     return (
         group.due_at,
         group.team,
         group.change_set.key if group.change_set else None,
-        _shorten(tables, group.table_count),
-        " ".join(_shorten(changes, group.change_count)),
+        _shorten(ask.tables, group.table_count),
+        " ".join(_shorten(ask.changes, group.change_count)),
         group.silence_means,
+        ask.asked_by,
+        ask.reason,
+        ask.answer_commands[0],
     )
 
 
@@ -67,7 +108,11 @@ class _Answer:
 def ack(  # noqa: PLR0913, PLR0917 - the options of a command
     reference: Annotated[
         str | None,
-        typer.Argument(metavar="[PROPOSAL|FQN]", help="Its id, or the fqn of its asset; none with --change-set."),
+        typer.Argument(
+            metavar="[PROPOSAL|FQN]",
+            help="Its id, or the fqn of its asset; none with --change-set.",
+            autocompletion=complete_fqn,
+        ),
     ] = None,
     response: Annotated[
         str | None, typer.Argument(metavar="[RESPONSE]", help="APPROVED, MIGRATING or BLOCKED; or give an option.")
@@ -113,7 +158,9 @@ def ack(  # noqa: PLR0913, PLR0917 - the options of a command
 def _require_subject(
     reference: str | None, change_set: str | None, excluded: Sequence[str] | None, *, replaces: bool
 ) -> None:
-    if (reference is None) == (change_set is None):
+    if reference is not None and change_set is not None:
+        raise fail(f"{reference} and --change-set {change_set} exclude each other. Leave one of them out.")
+    if reference is None and change_set is None:
         raise fail(
             "Say what is answered, one of them: a proposal (its id, or the fqn of its asset), or --change-set KEY."
         )
@@ -135,7 +182,10 @@ def _read_answer(
         *([values.BLOCKED] if block else []),
     ]
     if len(responses) != 1 or responses[0] not in {item.value for item in values}:
-        raise fail("Give one answer: --approve, --migrate-until DATE or --block, or APPROVED, MIGRATING or BLOCKED.")
+        texts = " and ".join(responses)
+        problem = f"{texts} contradict each other. " if len(responses) > 1 else f"{texts} is no answer. " * bool(texts)
+        choices = "--approve, --migrate-until DATE or --block, or APPROVED, MIGRATING or BLOCKED"
+        raise fail(f"{problem}Give one answer: {choices}.")
     answer, deadline = values(responses[0]), migrate_until or until
     if answer is not values.MIGRATING and deadline is not None:
         raise fail(f"--until is the deadline of MIGRATING, and {answer} has none. Leave it out, or answer MIGRATING.")

@@ -1,20 +1,24 @@
 """`tessera lineage`: what an asset is made from, and what is made from it, as a tree, a table or a picture."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from itertools import islice
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tessera_gql.cli.api import connect
+from tessera_gql.cli.api import FqnArgument, connect
 from tessera_gql.cli.lineage_pictures import build_picture
 from tessera_gql.cli.terminal import is_terminal, print_document, print_json, print_line, print_note, print_table
-from tessera_gql.client import TesseraClient
 from tessera_gql.client.enums import LineageDirection
-from tessera_gql.client.lineage_models import ColumnLink, LineageAsset, LineageEdge, LineageVia
 from tessera_gql.formats.lineage_mermaid import draw_mermaid
 from tessera_gql.formats.lineage_svg import draw_svg
+
+if TYPE_CHECKING:
+    from tessera_gql.client import TesseraClient
+    from tessera_gql.client.lineage_models import ColumnLink, LineageAsset, LineageEdge, LineageVia
 
 MAX_ASSETS = 200
 """Assets of one direction that are printed; the nearest ones."""
@@ -32,7 +36,7 @@ class LineageFormat(StrEnum):
 
 
 def lineage(
-    fqn: str,
+    fqn: FqnArgument,
     upstream: Annotated[bool, typer.Option("--upstream", help="Only what the asset is made from.")] = False,
     downstream: Annotated[bool, typer.Option("--downstream", help="Only what is made from the asset.")] = False,
     depth: DepthOption = 3,

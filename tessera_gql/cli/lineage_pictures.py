@@ -1,10 +1,15 @@
 """Turn lineage that the API returns into the picture that `formats` draws."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from tessera_gql.client.enums import ColumnEdgeKind
-from tessera_gql.client.lineage_models import LineageAsset, LineageEdge, LineageVia
 from tessera_gql.formats.lineage_picture import LineagePicture, PictureEdge, PictureNode, follow_changes
+
+if TYPE_CHECKING:
+    from tessera_gql.client.lineage_models import LineageAsset, LineageEdge, LineageVia
 
 
 def build_picture(

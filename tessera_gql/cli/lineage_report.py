@@ -1,8 +1,12 @@
 """Describe how a change reaches a team's columns through lineage."""
 
-from collections.abc import Iterator, Sequence
+from __future__ import annotations
 
-from tessera_gql.client.result_models import LineageStep, ReasonPath
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tessera_gql.client.models import LineageStep, ReasonPath
 
 MAX_PATHS = 5
 """Paths of one team that are printed; further ones are counted."""

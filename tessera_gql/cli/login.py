@@ -1,5 +1,7 @@
 """`tessera login`, `logout` and `whoami`: the stored URL and key of a server."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys
@@ -7,10 +9,12 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.api import connect, credentials_path
+from tessera_gql.cli.api import connect
+from tessera_gql.cli.error_origins import add_origin
+from tessera_gql.cli.servers import ChosenServer, credentials_path
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_note, print_properties
-from tessera_gql.client import TesseraClient
 from tessera_gql.client.endpoint import DEFAULT_URL, Endpoint
+from tessera_gql.client.errors import TesseraError
 from tessera_gql.escaping import escape_terminal
 
 
@@ -24,9 +28,16 @@ def login(
     """
     server_url = url or DEFAULT_URL
     key = _read_key(server_url)
-    with TesseraClient(server_url, key, retry_seconds=0) as client:
-        viewer = client.viewer()
-        address = client.endpoint.display_url
+    from tessera_gql.client import TesseraClient  # noqa: PLC0415 - as in `connect`
+
+    try:
+        with TesseraClient(server_url, key, retry_seconds=0) as client:
+            viewer = client.viewer()
+            address = client.endpoint.display_url
+    except TesseraError as error:
+        url_origin = "--url" if url != os.environ.get("TESSERA_URL") else "TESSERA_URL"
+        add_origin(error, ChosenServer(server_url, key, url_origin if url else "", "what was entered"), {})
+        raise
     _write_credentials(server_url, key)
     if as_json:
         print_json(viewer)

@@ -8,9 +8,9 @@ from pathlib import Path
 from tessera_gql.cli.gate import GateResult
 from tessera_gql.cli.model_files import ModelFiles
 from tessera_gql.cli.terminal import fail
-from tessera_gql.client import Invalid
 from tessera_gql.client.enums import TableState
-from tessera_gql.client.operations.manifests import read_manifest
+from tessera_gql.client.errors import Invalid
+from tessera_gql.client.manifest_files import read_manifest
 
 DEFAULT_MANIFEST = Path("target/manifest.json")
 

@@ -1,11 +1,16 @@
 """Progress of an upload on stderr: a bar on a terminal, a line per phase in a pipe."""
 
+from __future__ import annotations
+
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from tessera_gql.cli.terminal import is_stderr_terminal, print_note, progress_bar
-from tessera_gql.client import Progress
-from tessera_gql.client.progress import ProgressCallback
+
+if TYPE_CHECKING:
+    from tessera_gql.client import Progress
+    from tessera_gql.client.progress import ProgressCallback
 
 MIN_PROGRESS_BYTES = 1_000_000
 """Smaller manifests finish too fast to need progress."""

@@ -1,15 +1,23 @@
 """`tessera project`: projects, whose keys sync the tables of several teams in CI."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tessera_gql.cli.api import connect
+from tessera_gql.cli.completion import complete_team
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_properties, print_table
-from tessera_gql.client.models import Project
-from tessera_gql.client.operations.projects import ProjectChanges
 
-OwnerOption = Annotated[list[str] | None, typer.Option(help="Team whose tables the project syncs; repeatable.")]
+if TYPE_CHECKING:
+    from tessera_gql.client.models import Project
+    from tessera_gql.client.operations.projects import ProjectChanges
+
+OwnerOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Team whose tables the project syncs; repeatable.", autocompletion=complete_team),
+]
 SchemaOption = Annotated[
     list[str] | None,
     typer.Option(help="Schema that the project syncs, such as prod.marts or 'prod.stg_*'; repeatable."),
@@ -21,7 +29,9 @@ app = typer.Typer(help="Create, change, list and show projects.", no_args_is_hel
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="Name of the project, as in dbt_project.yml.")],
-    owner: Annotated[list[str], typer.Option(help="Team whose tables the project syncs; repeatable.")],
+    owner: Annotated[
+        list[str], typer.Option(help="Team whose tables the project syncs; repeatable.", autocompletion=complete_team)
+    ],
     schema: SchemaOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,7 +59,7 @@ def update(
     """
     if schema and any_schema:
         raise fail("--schema and --any-schema exclude each other. Give one of them.")
-    changes = ProjectChanges()
+    changes: ProjectChanges = {}
     if rename is not None:
         changes["name"] = rename
     if owner:

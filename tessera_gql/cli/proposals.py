@@ -1,23 +1,39 @@
 """`tessera proposals`, `proposal`, `comment`, `withdraw`, `publish-proposal` and `extend-proposal`."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tessera_gql.cli.api import TeamOption, connect, resolve_proposal_id
+from tessera_gql.cli.asks import Ask, print_ask
+from tessera_gql.cli.completion import complete_fqn
 from tessera_gql.cli.coverage_report import describe_coverage, list_hold_lines
+from tessera_gql.cli.lineage_report import describe_paths
 from tessera_gql.cli.silence import describe_wait, format_day
 from tessera_gql.cli.terminal import JsonOption, print_json, print_line, print_properties, print_table
-from tessera_gql.client import Acknowledgment, AwaitedStep, AwaitedTeam, ContractStatus, Proposal, ProposalStatus
-from tessera_gql.client.models import ContractSummary
+from tessera_gql.client.enums import AwaitedStep, ContractStatus, ProposalStatus
 
-ProposalArgument = Annotated[str, typer.Argument(metavar="PROPOSAL|FQN", help="Its id, or the fqn of its asset.")]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tessera_gql.client import Acknowledgment, AwaitedTeam, Proposal
+    from tessera_gql.client.models import ContractSummary, ProposalDetails, ReasonPath
+
+ProposalArgument = Annotated[
+    str, typer.Argument(metavar="PROPOSAL|FQN", help="Its id, or the fqn of its asset.", autocompletion=complete_fqn)
+]
+MAX_ASKS = 5
+"""Teams whose question a proposal prints with what it asks of them; their table has all."""
 OPEN_STATUSES = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED)
 
 
 def proposals(
-    asset: Annotated[str | None, typer.Option(help="Only proposals of this asset.")] = None,
+    asset: Annotated[
+        str | None, typer.Option(help="Only proposals of this asset.", autocompletion=complete_fqn)
+    ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Include resolved proposals.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -39,6 +55,9 @@ def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
     """Show a proposal with its breaking changes, acknowledgments and comments."""
     with connect() as client:
         details = client.get_proposal(resolve_proposal_id(client, reference))
+        steps = {item.team.id: item for item in details.waits_for} if details.is_open else {}
+        waiting = [item for item in details.acknowledgments if item.team.id in steps]
+        asks = [(item, client.reason_paths(item.id)) for item in waiting[:MAX_ASKS]]
     if as_json:
         print_json(details)
         return
@@ -59,7 +78,6 @@ def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
         print_line(f"held    {line}")
     for change in details.breaking_changes:
         print_line(f"breaks  {change.message}")
-    steps = {item.team.id: item for item in details.waits_for}
     rows = (
         (
             item.team,
@@ -71,9 +89,29 @@ def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
         for item in details.acknowledgments
     )
     print_table(("team", "response", "until", "waits for", "notes"), rows, none="Nobody is asked.")
+    for item, paths in asks:
+        print_ask(_build_ask(details, item, paths))
+    if len(waiting) > MAX_ASKS:
+        print_line(f"and {len(waiting) - MAX_ASKS} more teams")
     for remark in details.comments:
         author = remark.team.name if remark.team else "an administrator"
         print_line(f"comment  {remark.created_at:%Y-%m-%d %H:%M}  {author}: {remark.body}")
+
+
+def _build_ask(details: ProposalDetails, item: Acknowledgment, paths: Sequence[ReasonPath]) -> Ask:
+    """Build the question to one of the teams that a proposal waits for."""
+    return Ask(
+        subject=details.asset.fqn,
+        title=f"{item.team.name} is asked",
+        team=item.team.name,
+        until=item.due_at,
+        silence_means=None if item.response else item.silence_means,
+        asked_by=None,
+        reason=None,
+        changes=[reason.message for reason in item.reasons],
+        change_count=len(item.reasons),
+        paths=[*describe_paths(paths)],
+    )
 
 
 def comment(

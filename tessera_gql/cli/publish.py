@@ -1,36 +1,33 @@
 """`tessera publish`, `impact` and `retire`: publish the schema in a file, preview that, or retire an asset."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tessera_gql.cli.api import connect, read_json
+from tessera_gql.cli.api import FqnArgument, connect, read_json
+from tessera_gql.cli.completion import complete_team
 from tessera_gql.cli.coverage_report import describe_coverage, list_hold_lines
-from tessera_gql.cli.documents import DialectOption, FormatOption, PartOption, SchemaArgument, read_schema
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.gate import describe_other_change_set, is_same_key
 from tessera_gql.cli.lineage_report import describe_paths
 from tessera_gql.cli.pull_request import find_commit
+from tessera_gql.cli.schema_options import DialectOption, FormatOption, PartOption, SchemaArgument, read_schema
 from tessera_gql.cli.silence import describe_wait
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_note
-from tessera_gql.client import (
-    AwaitedStep,
-    AwaitedTeam,
-    ChangeSetRequest,
-    CompatibilityMode,
-    Impact,
-    Intent,
-    Proposal,
-    PublishOutcome,
-    PublishResult,
-    RetirementResult,
-)
-from tessera_gql.client.models import CoveredProposal
-from tessera_gql.client.operations.publishing import PublishOptions, RetirementOptions
+from tessera_gql.client.enums import AwaitedStep, CompatibilityMode, Intent, PublishOutcome
+from tessera_gql.client.requests import ChangeSetRequest
 from tessera_gql.escaping import build_tessera_command
+
+if TYPE_CHECKING:
+    from tessera_gql.client import AwaitedTeam, Impact, Proposal, PublishResult, RetirementResult
+    from tessera_gql.client.models import CoveredProposal
+    from tessera_gql.client.operations.proposals import RetirementOptions
+    from tessera_gql.client.operations.publishing import PublishOptions
 
 AskOption = Annotated[
     bool, typer.Option("--ask", help="Only ask the affected teams, as for a pull request: nothing is published.")
@@ -53,9 +50,12 @@ GuaranteesOption = Annotated[Path | None, typer.Option(help="JSON file with guar
 
 
 def publish(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
-    fqn: str,
+    fqn: FqnArgument,
     schema: SchemaArgument,
-    team: Annotated[str | None, typer.Option("--team", "-t", help="Team that publishes; by default the owner.")] = None,
+    team: Annotated[
+        str | None,
+        typer.Option("--team", "-t", help="Team that publishes; by default the owner.", autocompletion=complete_team),
+    ] = None,
     version: Annotated[str | None, typer.Option(help="Version; by default the next one.")] = None,
     guarantees: GuaranteesOption = None,
     mode: Annotated[
@@ -87,13 +87,15 @@ def publish(  # noqa: PLR0913, PLR0917 - one parameter for each option of the co
 
     Example: tessera publish analytics.marts.orders orders.json --team shop --reason "Coupons moved."
     """
-    options = PublishOptions(force=force, supersede=supersede, publish_when_approved=when_approved, dry_run=dry_run)
+    options: PublishOptions = {"force": force, "supersede": supersede, "dry_run": dry_run}
+    options |= {"publish_when_approved": when_approved, "require_explicit_publish": explicit}
     options |= {"version": version or None, "compatibility_mode": mode, "reason": reason or None}
-    options |= {"intent": Intent.ASK if ask else None, "require_explicit_publish": explicit}
+    options["intent"] = Intent.ASK if ask else None
     options["change_set"] = _build_change_set(change_set, change_set_title, change_set_url, change_set_commit)
     if guarantees:
         options["guarantees"] = read_json(guarantees)
-    with connect() as client:
+    files = {"schema": schema, "document": schema, **({"guarantees": guarantees} if guarantees else {})}
+    with connect(**files) as client:
         schema_def = read_schema(schema, format_, part, dialect)
         result = client.publish_contract(fqn=fqn, schema_def=schema_def, published_by=team, **options)
     _print_warnings(result.warnings or ())
@@ -122,9 +124,12 @@ def _build_change_set(
 
 
 def retire(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
-    fqn: str,
+    fqn: FqnArgument,
     reason: Annotated[str, typer.Option(help="Reason for the retirement, for the asked teams.")],
-    team: Annotated[str | None, typer.Option("--team", "-t", help="Owner team; by default that of the key.")] = None,
+    team: Annotated[
+        str | None,
+        typer.Option("--team", "-t", help="Owner team; by default that of the key.", autocompletion=complete_team),
+    ] = None,
     ask: AskOption = False,
     change_set: ChangeSetOption = None,
     change_set_title: ChangeSetTitleOption = None,
@@ -142,13 +147,13 @@ def retire(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
 
     Example: tessera retire analytics.marts.orders --reason "Replaced by orders_v2."
     """
-    options = RetirementOptions(
-        intent=Intent.ASK if ask else None,
-        change_set=_build_change_set(change_set, change_set_title, change_set_url, change_set_commit),
-        supersede=supersede,
-        publish_when_approved=when_approved,
-        require_explicit_publish=explicit,
-    )
+    options: RetirementOptions = {
+        "intent": Intent.ASK if ask else None,
+        "change_set": _build_change_set(change_set, change_set_title, change_set_url, change_set_commit),
+        "supersede": supersede,
+        "publish_when_approved": when_approved,
+        "require_explicit_publish": explicit,
+    }
     with connect() as client:
         result = client.propose_retirement(fqn, reason=reason, team=team, **options)
     print_json(result) if as_json else _print_retirement(fqn, result)
@@ -224,7 +229,7 @@ def _print_changes(result: PublishResult) -> None:
 
 
 def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
-    fqn: str,
+    fqn: FqnArgument,
     schema: SchemaArgument,
     guarantees: GuaranteesOption = None,
     mode: Annotated[
@@ -240,7 +245,8 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     Example: tessera impact analytics.marts.orders orders.json
     """
     guarantees_def = read_json(guarantees) if guarantees else None
-    with connect() as client:
+    files = {"schema": schema, "document": schema, **({"guarantees": guarantees} if guarantees else {})}
+    with connect(**files) as client:
         schema_def = read_schema(schema, format_, part, dialect)
         result = client.impact(schema_def, asset=fqn, guarantees=guarantees_def, compatibility_mode=mode)
     _print_warnings(result.warnings)

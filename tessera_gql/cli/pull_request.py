@@ -1,5 +1,7 @@
 """The pull request of a CI job: the key, title, URL and commit of its change set, from the environment of the job."""
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Mapping
@@ -7,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tessera_gql.client.operations.publishing import ChangeSetRequest
+from tessera_gql.client.requests import ChangeSetRequest
 
 COMMIT_VARIABLES = (
     *("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "CI_COMMIT_SHA", "GITHUB_SHA", "BITBUCKET_COMMIT", "CIRCLE_SHA1"),

@@ -1,13 +1,17 @@
 """`tessera search`: find teams, assets, columns and proposals by a few words."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tessera_gql.cli.api import connect
 from tessera_gql.cli.terminal import JsonOption, print_json, print_note, print_table
 from tessera_gql.client.enums import SearchType
-from tessera_gql.client.search_models import SearchHit
+
+if TYPE_CHECKING:
+    from tessera_gql.client.search_models import SearchHit
 
 HEADINGS = ("type", "name", "found in", "text")
 

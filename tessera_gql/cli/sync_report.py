@@ -1,14 +1,19 @@
 """Print the report of a sync, and choose its exit code."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from tessera_gql.cli.api_terms import to_command_terms
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.gate_report import describe_basis
 from tessera_gql.cli.terminal import print_note, print_table
-from tessera_gql.client import ManifestReport
 from tessera_gql.escaping import build_tessera_command
+
+if TYPE_CHECKING:
+    from tessera_gql.client import ManifestReport
 
 MAX_LISTED_LINES = 10
 

@@ -3,32 +3,31 @@
 Results go to stdout, everything else to stderr. A terminal gets tables and colour, a pipe gets tab-separated lines.
 """
 
+from __future__ import annotations
+
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 from uuid import UUID
 
 import typer
-from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.escaping import disarm_log_line, escape_log_line, escape_terminal
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 StyledText: TypeAlias = str | tuple[str, str]
 """Text, or text with a rich style."""
-
-_out = Console(soft_wrap=True, highlight=False, emoji=False, markup=False)
-_err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +41,22 @@ STATUS_COLOURS = {
 }
 
 
+def _console(*, is_stderr: bool = False) -> Console:
+    """Return the console of a stream. Only output with colours or columns needs it: importing rich takes long."""
+    from rich.console import Console  # noqa: PLC0415
+
+    styles = None if os.environ.get("NO_COLOR") else "auto"
+    return Console(stderr=is_stderr, color_system=styles, soft_wrap=True, highlight=False, emoji=False, markup=False)
+
+
+def _has_terminal(*, is_stderr: bool = False) -> bool:
+    """Whether a stream is a terminal, or FORCE_COLOR says that it is to be treated as such."""
+    if os.environ.get("FORCE_COLOR") or os.environ.get("TTY_COMPATIBLE"):
+        return _console(is_stderr=is_stderr).is_terminal
+    stream = sys.stderr if is_stderr else sys.stdout
+    return not stream.closed and stream.isatty()
+
+
 def use_utf8() -> None:
     """Write UTF-8 regardless of the locale: a character that the locale lacks must not end a command."""
     for stream in (sys.stdout, sys.stderr):
@@ -49,24 +64,31 @@ def use_utf8() -> None:
 
 
 def is_terminal() -> bool:
-    return _out.is_terminal
+    return _has_terminal()
 
 
 def is_stderr_terminal() -> bool:
-    return _err.is_terminal
+    return _has_terminal(is_stderr=True)
 
 
 def print_line(*parts: StyledText) -> None:
     """Print one line of a result; line breaks and control characters in the text are escaped."""
-    _out.print(_line(parts))
+    _print(parts)
 
 
 def print_entry(label: StyledText, *parts: StyledText, width: int) -> None:
-    """Print a label and a text on one line; a terminal wraps the text into a column beside the label."""
+    """Print a label and a text on one line; a terminal wraps the text into a column beside the label.
+
+    A text with a word that is wider than the column is not wrapped: names and ids are copied as a whole.
+    """
     text, style = (label, "") if isinstance(label, str) else label
-    if not _out.is_terminal:
-        print_line(text.ljust(width + 2), *parts)
+    content = "".join(part if isinstance(part, str) else part[0] for part in parts)
+    if not is_terminal() or max(map(len, content.split()), default=0) > _console().width - width - 2:
+        print_line((text.ljust(width + 2), style), *parts)
         return
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(width=width)
     grid.add_column(overflow="fold")
@@ -74,7 +96,7 @@ def print_entry(label: StyledText, *parts: StyledText, width: int) -> None:
     pairs = [(part, "") if isinstance(part, str) else part for part in parts]
     column = [(escape_terminal(part).replace("::", "\\u003a:"), style) for part, style in pairs]
     grid.add_row(Text(escape_terminal(text), style=style), Text.assemble(*column))
-    _out.print(grid)
+    _console().print(grid)
 
 
 def print_note(*parts: StyledText) -> None:
@@ -103,16 +125,25 @@ _notes = _Notes()
 
 def _note(level: int, parts: Sequence[StyledText]) -> None:
     if not _notes.is_logged:
-        _err.print(_line(parts))
+        _print(parts, is_stderr=True)
     elif text := "".join(part if isinstance(part, str) else part[0] for part in parts).strip():
         log.log(level, "%s", text)
 
 
-def _line(parts: Sequence[StyledText]) -> Text:
+def _print(parts: Sequence[StyledText], *, is_stderr: bool = False) -> None:
+    """Print one line, in colours if it has any and the stream is a terminal."""
     pairs = [(part, "") if isinstance(part, str) else part for part in parts]
     escaped = [(escape_terminal(text), style) for text, style in pairs]
     line = "".join(text for text, _ in escaped)
-    return Text.assemble(*escaped) if (safe := disarm_log_line(line)) == line else Text(safe)
+    safe_line = disarm_log_line(line)
+    if safe_line == line and any(style for _, style in escaped) and _has_terminal(is_stderr=is_stderr):
+        from rich.text import Text  # noqa: PLC0415
+
+        _console(is_stderr=is_stderr).print(Text.assemble(*escaped))
+        return
+    stream = sys.stderr if is_stderr else sys.stdout
+    stream.write(f"{safe_line}\n")
+    stream.flush()
 
 
 def fail(message: str, code: ExitCode = ExitCode.REFUSED) -> typer.Exit:
@@ -154,14 +185,14 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, none:
 
     On a terminal that is too narrow for a name or an id, which must be copied whole, each row is a block of lines.
     """
-    if not _out.is_terminal:
+    if not is_terminal():
         content = ([format_cell(value) for value in row] for row in rows)
         sys.stdout.writelines(disarm_log_line("\t".join(map(escape_terminal, row))) + "\n" for row in content)
         return
     cells = [[escape_terminal(format_cell(value, ", ")) for value in row] for row in rows]
     if not cells:
         print_note((none, "dim"))
-    elif (widths := _choose_widths([headings, *cells], _out.width)) is None:
+    elif (widths := _choose_widths([headings, *cells], _console().width)) is None:
         _print_blocks(headings, cells)
     else:
         _print_columns(headings, cells, widths)
@@ -169,6 +200,8 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, none:
 
 def _choose_widths(lines: Sequence[Sequence[str]], available: int) -> list[int] | None:
     """Choose the widths of columns so that no word is broken; None if they need more than what is available."""
+    from rich.cells import cell_len  # noqa: PLC0415
+
     columns = [*zip(*lines, strict=True)]
     narrow = [max(cell_len(part) for cell in column for part in cell.split() or [""]) for column in columns]
     wide = [max(map(cell_len, column)) for column in columns]
@@ -180,13 +213,16 @@ def _choose_widths(lines: Sequence[Sequence[str]], available: int) -> list[int] 
 
 
 def _print_columns(headings: Sequence[str], cells: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading, width in zip(headings, widths, strict=True):
         table.add_column(heading, overflow="fold", width=width)
     for row in cells:  # wrapping may put a `::` at the start of a line, where CI runners read commands
         texts = [(cell.replace("::", "\\u003a:"), STATUS_COLOURS.get(cell, "")) for cell in row]
         table.add_row(*(Text(text, style=style) for text, style in texts))
-    _out.print(table)
+    _console().print(table)
 
 
 def _print_blocks(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
@@ -202,8 +238,15 @@ def print_properties(**properties: Any) -> None:
     """Print the properties of one object, a line each."""
     width = max(map(len, properties))
     for name, value in properties.items():
-        text = format_cell(value)
+        text = format_moment(value) if isinstance(value, datetime) else format_cell(value)
         print_line((name.replace("_", " ").ljust(width), "dim"), "  ", (text, STATUS_COLOURS.get(text, "")))
+
+
+def format_moment(moment: datetime) -> str:
+    """Format a time: on a terminal the local time with its zone, in a pipe UTC in ISO 8601."""
+    if is_terminal():
+        return moment.astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    return moment.astimezone(UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
 
 
 def format_cell(value: Any, separator: str = ",") -> str:
@@ -214,7 +257,8 @@ def format_cell(value: Any, separator: str = ",") -> str:
         case bool():
             text = str(value).lower()
         case datetime():
-            text = value.astimezone(UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
+            local = value.astimezone(None if is_terminal() else UTC)
+            text = local.isoformat(timespec="minutes").replace("+00:00", "Z")  # one word, which is not wrapped
         case list() | tuple():
             text = separator.join(map(format_cell, cast("Sequence[Any]", value))) or "-"
         case _:  # an asset has an fqn, a team a name
@@ -228,7 +272,7 @@ def progress_bar(label: str) -> Generator[Callable[[str, int, int | None], None]
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - slow, seldom needed
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=_err, transient=True) as bar:
+    with Progress(*columns, console=_console(is_stderr=True), transient=True) as bar:
         task, current = bar.add_task(escape_terminal(label), total=None), ""
 
         def show(phase: str, completed: int, total: int | None) -> None:

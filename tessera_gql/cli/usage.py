@@ -1,22 +1,27 @@
 """`tessera usage`: import logs of reads, and map the principals in them to teams."""
 
+from __future__ import annotations
+
 import csv
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tessera_gql.cli import usage_coverage
 from tessera_gql.cli.api import connect, read_file
+from tessera_gql.cli.completion import complete_team
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.progress import show_progress
 from tessera_gql.cli.terminal import JsonOption, print_json, print_line, print_note, print_table
 from tessera_gql.client.enums import UsageFormat
-from tessera_gql.client.usage_models import Principal, UsageImportReport, UsageSpan
 from tessera_gql.formats.usage_csv import COLUMNS
 from tessera_gql.formats.usage_formats import detect_format
 from tessera_gql.formats.usage_rows import HARMLESS_FAULTS
+
+if TYPE_CHECKING:
+    from tessera_gql.client.usage_models import Principal, UsageImportReport, UsageSpan
 
 MAX_FIRST_LINE = 10_000
 """Bytes of a log in which its first line ends, if it is one."""
@@ -79,7 +84,7 @@ def import_(
     content = read_file(file)
     if format_ is None:
         format_ = _choose_format(content, file.name)
-    with connect() as client, show_progress(file.name, len(content), as_json=as_json) as on_progress:
+    with connect(document=file) as client, show_progress(file.name, len(content), as_json=as_json) as on_progress:
         report = client.import_usage(
             content, source=source, format=format_, start=_to_utc(start), end=_to_utc(end), on_progress=on_progress
         )
@@ -182,7 +187,9 @@ def _describe_team(item: Principal) -> str:
 @app.command("map")
 def map_(
     pattern: Annotated[str, typer.Argument(help="Principal, or pattern in which * stands for any characters.")],
-    team: Annotated[str, typer.Option("--team", "-t", help="Team that the principals read for.")],
+    team: Annotated[
+        str, typer.Option("--team", "-t", help="Team that the principals read for.", autocompletion=complete_team)
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Give principals to a team, which is then asked about what they read. Needs an administrator's key.

@@ -1,25 +1,28 @@
 """`tessera usage coverage`, `unused`, `register` and `narrow`: how sure it is who reads what, and what follows."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tessera_gql.cli.api import connect
+from tessera_gql.cli.api import FqnArgument, connect
+from tessera_gql.cli.completion import complete_fqn, complete_team
 from tessera_gql.cli.coverage_report import describe_coverage
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.silence import format_day
 from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_note, print_table
-from tessera_gql.client import TesseraClient
-from tessera_gql.client.usage_models import NarrowableRegistration, Principal
+
+if TYPE_CHECKING:
+    from tessera_gql.client import TesseraClient
+    from tessera_gql.client.usage_models import NarrowableRegistration, Principal
 
 DAY_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
-def coverage(
-    fqn: Annotated[str, typer.Argument(help="Asset, by its fully qualified name.")], as_json: JsonOption = False
-) -> None:
+def coverage(fqn: FqnArgument, as_json: JsonOption = False) -> None:
     """Show how sure it is who reads an asset: declared and observed readers, and the time that reads cover.
 
     Example: tessera usage coverage analytics.marts.orders
@@ -36,7 +39,7 @@ def coverage(
 
 
 def unused(
-    fqn: Annotated[str, typer.Argument(help="Asset, by its fully qualified name.")],
+    fqn: FqnArgument,
     since: Annotated[datetime, typer.Option(formats=DAY_FORMATS, help="Time in UTC since which nobody read them.")],
     as_json: JsonOption = False,
 ) -> None:
@@ -63,7 +66,13 @@ def unused(
 def register(
     principal: Annotated[str, typer.Argument(help="Name of the principal, as the source spells it.")],
     team: Annotated[
-        str | None, typer.Option("--team", "-t", help="Team it reads for; by default its own or the suggested one.")
+        str | None,
+        typer.Option(
+            "--team",
+            "-t",
+            help="Team it reads for; by default its own or the suggested one.",
+            autocompletion=complete_team,
+        ),
     ] = None,
     source: Annotated[str | None, typer.Option(help="Usage source, if several have seen this name.")] = None,
     as_json: JsonOption = False,
@@ -102,8 +111,12 @@ def _find_principal(client: TesseraClient, name: str, source: str | None) -> Pri
 
 
 def narrow(
-    asset: Annotated[str | None, typer.Option(help="Only registrations with this asset.")] = None,
-    team: Annotated[str | None, typer.Option("--team", "-t", help="Only registrations of this team.")] = None,
+    asset: Annotated[
+        str | None, typer.Option(help="Only registrations with this asset.", autocompletion=complete_fqn)
+    ] = None,
+    team: Annotated[
+        str | None, typer.Option("--team", "-t", help="Only registrations of this team.", autocompletion=complete_team)
+    ] = None,
     accept: Annotated[bool, typer.Option("--accept", help="Narrow the registrations to what was seen.")] = False,
     as_json: JsonOption = False,
 ) -> None:

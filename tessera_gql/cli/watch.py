@@ -1,15 +1,32 @@
 """`tessera watch`: print the events of a team as they happen, resuming after restarts."""
 
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tessera_gql.cli.api import TeamOption, connect
-from tessera_gql.cli.terminal import STATUS_COLOURS, JsonOption, is_terminal, print_json_text, print_line, print_note
-from tessera_gql.client import Event
-from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
+from tessera_gql.cli.api import TeamOption, connect, load_current_cursor
+from tessera_gql.cli.terminal import (
+    STATUS_COLOURS,
+    JsonOption,
+    fail,
+    is_terminal,
+    print_json_text,
+    print_line,
+    print_note,
+)
+from tessera_gql.client.errors import BadRequest
 from tessera_gql.escaping import build_tessera_command
+
+if TYPE_CHECKING:
+    from tessera_gql.client import Event
+
+UNKNOWN_KIND = re.compile(r"Value '(?P<kind>[^']*)' does not exist in 'EventKind' enum")
 
 
 def watch(
@@ -28,18 +45,32 @@ def watch(
     """
     with connect() as client:
         watched_team = client.get_team(team) if team else client.viewer().team
-        start = after or _read_cursor(cursor_file) or client.run(CURRENT_CURSOR)
+        start = after or _read_cursor(cursor_file) or load_current_cursor(client)
         if cursor_file:
             _write_cursor(cursor_file, start)
         events = client.subscribe(team_id=watched_team.id if watched_team else None, kinds=kind or (), after=start)
         subject = watched_team.name if watched_team else "everything"
         print_note((f"Watching {subject} at {client.endpoint.display_url} …", "dim"))
-        for number, event in enumerate(events, 1):
+        for number, event in enumerate(_explain_kinds(events), 1):
             _print_event(event, as_json=as_json)
             if cursor_file:
                 _write_cursor(cursor_file, event.cursor)
             if number == count:
                 return
+
+
+def _explain_kinds(events: Iterator[Event]) -> Iterator[Event]:
+    """Iterate over events; a kind that the server does not know ends the command with the nearest kinds."""
+    try:
+        yield from events
+    except BadRequest as error:
+        if (match := UNKNOWN_KIND.search(error.message)) is None:
+            raise
+        from tessera_gql.policy.visibility import ALL_EVENT_KINDS  # noqa: PLC0415 - only for this message
+
+        nearest = get_close_matches(match["kind"].upper(), sorted(ALL_EVENT_KINDS), n=3, cutoff=0.5)
+        hint = f" Nearest: {', '.join(nearest)}." if nearest else " `tessera watch` without --kind prints all kinds."
+        raise fail(f"--kind {match['kind']} is no kind of event.{hint}") from None
 
 
 def _print_event(event: Event, *, as_json: bool) -> None:

@@ -172,7 +172,9 @@ def choose_migration_deadline(team_response: TeamResponse, now: datetime) -> dat
     latest = now + MAX_LIFETIME - MIGRATION_GRACE
     if not now < deadline <= latest:
         reason = "has passed already" if deadline <= now else f"is later than {latest:%Y-%m-%d}, the last one possible"
-        raise Invalid(f"The migrationDeadline {reason}. Give another one.", field=("migrationDeadline",))
+        moment = format_moment(deadline)
+        message = f"The migrationDeadline {moment} {reason}. Give another moment."
+        raise Invalid(message, field=("migrationDeadline",))
     return deadline
 
 

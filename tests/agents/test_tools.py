@@ -10,7 +10,7 @@ import pytest
 
 from tessera_gql.agents.results import MAX_BYTES, Listing, ToolError, Verbatim, fit, measure
 from tessera_gql.client import AcknowledgmentResponse, Refusal
-from tessera_gql.client.operations import publishing
+from tessera_gql.client.operations import proposals, publishing
 from tessera_gql.policy.access import Scope
 from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store.tables import Proposal, Team
@@ -158,7 +158,7 @@ async def test_what_another_team_may_do_is_refused_as_the_graph_does(database_ur
 
             proposal = (await owner.call("propose_change", **WITHOUT_NOTE, confirm=True))["proposal"]
             ask = {"ask": proposal, "response": "APPROVED", "team": "consumer-1"}
-            answer = publishing.acknowledge(proposal, AcknowledgmentResponse.APPROVED, team="consumer-1")
+            answer = proposals.acknowledge(proposal, AcknowledgmentResponse.APPROVED, team="consumer-1")
             expected = await refused(caller.run(answer))
             assert expected.startswith("FORBIDDEN: ")
             assert await consumer.refusal("answer_ask", **ask, confirm=True) == expected
@@ -170,7 +170,7 @@ async def test_what_another_team_may_do_is_refused_as_the_graph_does(database_ur
             reader = await server.create_key(server.world.consumers[0], Scope.READ)
             async with server.connect(reader) as agent:
                 own = {**ask, "team": "consumer-0"}
-                answer = publishing.acknowledge(proposal, AcknowledgmentResponse.APPROVED, team="consumer-0")
+                answer = proposals.acknowledge(proposal, AcknowledgmentResponse.APPROVED, team="consumer-0")
                 expected = await refused((await server.caller(reader)).run(answer))
                 assert expected.startswith("FORBIDDEN: ")
                 assert await agent.refusal("answer_ask", **own, confirm=True) == expected

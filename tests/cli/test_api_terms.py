@@ -118,7 +118,7 @@ async def test_the_advice_of_workflows_names_commands_and_options(world: World) 
     missing = Asset(id=new_id(), fqn="no.such")
     attempts: list[tuple[str, Awaitable[object]]] = [
         ("publish again with --supersede.", world.publish(asset, without("total"))),
-        ("End it with `tessera unregister`, then register again.", world.register(asset, reader)),
+        ("Change it with --change.", world.register(asset, reader)),
         ("Leave --field out", world.register(asset, newcomer, "nope")),
         ("Create it with `tessera asset create`, or look it up with `tessera asset list`.", world.publish(missing)),
     ]

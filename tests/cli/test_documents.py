@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from tessera_gql.cli.diff import diff
-from tessera_gql.cli.documents import read_schema
+from tessera_gql.cli.documents import read_schema_file
 from tessera_gql.client import Document, DocumentFormat
 from tests.formats.test_data_contract_specification import CONTRACT as DCS
 from tests.formats.test_ddl import DUMP
@@ -48,7 +48,7 @@ def test_a_document_is_sent_unchanged_with_its_format(
     folder: Path, name: str, text: str, document_format: DocumentFormat
 ) -> None:
     (folder / name).write_text(text)
-    assert read_schema(Path(name), part="t") == Document(document_format, text, "t", None)
+    assert read_schema_file(Path(name), part="t") == Document(document_format, text, "t", None)
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,14 @@ def test_a_document_is_sent_unchanged_with_its_format(
 )
 def test_a_json_schema_is_sent_as_one_also_from_yaml(folder: Path, name: str, text: str) -> None:
     (folder / name).write_text(text)
-    assert isinstance(read_schema(Path(name)), dict)
+    assert isinstance(read_schema_file(Path(name)), dict)
 
 
 @pytest.mark.parametrize(("name", "text"), [("a.json", "[]"), ("b.yaml", "a: ["), ("c.json", "{"), ("d.avsc", "{")])
 def test_an_unreadable_file_ends_the_command(folder: Path, name: str, text: str) -> None:
     (folder / name).write_text(text)
     with pytest.raises(typer.Exit) as error:
-        read_schema(Path(name))
+        read_schema_file(Path(name))
     assert error.value.exit_code == 2
 
 
@@ -72,7 +72,7 @@ def test_types_of_avro_files_in_the_same_folder_are_included(folder: Path) -> No
     (folder / "broken.avsc").write_text("{")
     assert "uses State" in run("order.avsc", "order.avsc").stderr
     (folder / "state.avsc").write_text(json.dumps(STATE))
-    document = read_schema(Path("order.avsc"))
+    document = read_schema_file(Path("order.avsc"))
     assert isinstance(document, Document)
     assert json.loads(document.text)["fields"][0]["type"]["symbols"] == ["NEW"]
     (folder / "new").mkdir()

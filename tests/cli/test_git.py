@@ -12,7 +12,7 @@ from tessera_gql.formats.git_files import TeamFile
 
 
 def run(arguments: list[str]) -> Result:
-    return CliRunner().invoke(build_app("git"), ["git", *arguments])
+    return CliRunner().invoke(build_app(), ["git", *arguments])
 
 
 @pytest.fixture(autouse=True)

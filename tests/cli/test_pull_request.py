@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tessera_gql.cli.pull_request import find_commit, find_pull_request
-from tessera_gql.client.operations.publishing import ChangeSetRequest
+from tessera_gql.client.requests import ChangeSetRequest
 
 GITHUB = {
     "GITHUB_ACTIONS": "true",

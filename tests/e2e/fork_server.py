@@ -21,7 +21,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict
 
-from tessera_gql.cli import build_app, main
+from tessera_gql.cli import main
+from tessera_gql.cli.commands import COMMANDS, load_command
 from tessera_gql.store import migration
 
 LONGEST_REQUEST = 1 << 17
@@ -63,7 +64,8 @@ def serve(requests: socket.socket, template: Path) -> None:
 
 def _prepare(template: Path) -> None:
     """Do what all commands and servers have in common."""
-    build_app()
+    for name in COMMANDS:
+        load_command(name)
     asyncio.run(migration.upgrade(f"sqlite:///{template}"))
     template.chmod(0o600)  # as a server makes it
     gc.collect()

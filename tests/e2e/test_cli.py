@@ -42,7 +42,7 @@ class Shell:
     def __call__(self, *arguments: object, stdin: str = "", code: int = 0) -> str:
         texts = [str(argument) for argument in arguments]
         unset = dict.fromkeys(("TESSERA_URL", "TESSERA_API_KEY", "XDG_CONFIG_HOME"))
-        completed = CliRunner().invoke(build_app(texts[0]), texts, stdin, env=unset | self.settings)
+        completed = CliRunner().invoke(build_app(), texts, stdin, env=unset | self.settings)
         assert completed.exit_code == code, f"{completed.output}{completed.exception!r}"
         assert completed.exception is None or isinstance(completed.exception, SystemExit), completed.exc_info
         self.stderr = completed.stderr
@@ -155,7 +155,7 @@ def test_a_refusal_is_one_line_and_exit_2(tessera: Shell, tmp_path: Path) -> Non
     broken.write_text('{"type": ')
     assert "broken.json is not JSON" in tessera.refused("impact", "a.b", broken)
     broken.write_text("[]")
-    assert "must hold a JSON object" in tessera.refused("impact", "a.b", broken)
+    assert "holds no schema" in tessera.refused("impact", "a.b", broken)
     assert "can't be read: Is a directory" in tessera.refused("dbt", "sync", tmp_path)
     assert "Run `dbt compile` first" in tessera.refused("dbt", "impact", "nowhere.json")
     broken.write_bytes(MANIFEST.read_bytes()[:20_000])
@@ -360,7 +360,7 @@ def test_help_has_examples_and_the_shell_completes(tessera: Shell) -> None:
 
 
 def test_a_command_for_ci_loads_no_server() -> None:
-    code = "import sys; from tessera_gql.cli import build_app; build_app('publish'); print(*sys.modules)"
+    code = "import sys; from tessera_gql.cli.commands import load_command; load_command('publish'); print(*sys.modules)"
     completed = subprocess.run(
         [Path(TESSERA).with_name("python"), "-c", code], capture_output=True, text=True, check=True
     )

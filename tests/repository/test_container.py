@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
 
-from tessera_gql.cli import build_app
+from tessera_gql.cli.commands import load_command
 from tessera_gql.config import Settings, secrets
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,8 +33,9 @@ def test_each_variable_is_a_setting_and_each_command_exists(name: str) -> None:
     settings = {field.upper() for field in Settings.model_fields}
     files = {f"{secret_name.upper()}_FILE" for secret_name in secrets.secret_names(Settings.model_fields)}
     assert set(OWN_SERVICES[name]["environment"]) <= settings | files
-    command: Any = typer.main.get_command(build_app())
-    for subcommand in OWN_SERVICES[name]["command"]:
+    first, *subcommands = OWN_SERVICES[name]["command"]
+    command = load_command(first)
+    for subcommand in subcommands:
         command = command.commands[subcommand]
 
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
 from typer.testing import CliRunner
 
 from tessera_gql.cli import build_app
+from tessera_gql.cli.commands import COMMANDS, load_command
 
 UNSET = ("TESSERA_URL", "TESSERA_API_KEY", "TESSERA_TRACEBACK", "XDG_CONFIG_HOME", "FORCE_COLOR", "DATABASE_URL")
 
 
 def every_command() -> dict[tuple[str, ...], Any]:
     """The name of each executable command, and the command itself."""
-    return dict(_leaves((), typer.main.get_command(build_app())))
+    return {path: command for name in COMMANDS for path, command in _leaves((name,), load_command(name))}
 
 
 def _leaves(arguments: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -48,7 +48,7 @@ def run(home: Path, arguments: Sequence[object], *, stdin: str = "", **environme
     texts = tuple(map(str, arguments))
     defaults = {"HOME": str(home), "COLUMNS": "400", "NO_COLOR": "1", "TESSERA_RETRY_SECONDS": "0"}
     variables = dict.fromkeys(UNSET) | defaults | environment
-    result = CliRunner().invoke(build_app(texts[0]), texts, stdin, env=variables)
+    result = CliRunner().invoke(build_app(), texts, stdin, env=variables)
     assert result.exception is None or isinstance(result.exception, SystemExit), (texts, result.exc_info)
     return CommandResult(texts, result.exit_code, result.stdout, result.stderr)
 
