@@ -16,6 +16,7 @@ SUITES = (
     ("usage",),
     ("fanout",),
     ("diff",),
+    ("cli",),
 )
 TEXT_SUITES = {"fanout": ("Fan-out", "One event to many sockets."), "diff": ("Diff", "The time of a comparison.")}
 """Title and description of the suites that print text instead of a table."""
