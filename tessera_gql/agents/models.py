@@ -9,9 +9,8 @@ from pydantic import Field
 
 from tessera_gql.client.base_model import FieldSelection, Model, build_selection
 from tessera_gql.client.coverage_models import CoverageSummary
-from tessera_gql.client.models import JsonObject
+from tessera_gql.client.models import JsonObject, ReasonPath
 from tessera_gql.client.operation import Operation, Page, RootField, build_asset_ref, build_team_ref
-from tessera_gql.client.result_models import ReasonPath
 
 M = TypeVar("M", bound=Model)
 

@@ -26,11 +26,11 @@ from tessera_gql.agents.models import (
 )
 from tessera_gql.agents.results import Listing, Result, ToolError, Verbatim, measure
 from tessera_gql.client.enums import SearchType
-from tessera_gql.client.models import Change
+from tessera_gql.client.models import Change, ReasonPath
 from tessera_gql.client.operation import Operation
 from tessera_gql.client.operations import publishing
 from tessera_gql.client.operations import search as search_operations
-from tessera_gql.client.result_models import AskedTeam, ReasonPath
+from tessera_gql.client.result_models import AskedTeam
 
 T = TypeVar("T")
 

@@ -18,8 +18,9 @@ from tessera_gql.agents.models import (
 from tessera_gql.agents.reading import Caller, describe_change
 from tessera_gql.agents.results import Listing, Result, ToolError
 from tessera_gql.client.enums import AcknowledgmentResponse, Intent, PublishOutcome
+from tessera_gql.client.global_ids import is_global_id
 from tessera_gql.client.models import CoveredProposal, JsonObject
-from tessera_gql.client.operation import build_change_set_ref, is_global_id
+from tessera_gql.client.operation import build_change_set_ref
 from tessera_gql.client.operations import acknowledgments, proposals, publishing
 from tessera_gql.client.result_models import PublishResult
 

@@ -45,8 +45,14 @@ def _console(*, is_stderr: bool = False) -> Console:
     """Return the console of a stream. Only output with colours or columns needs it: importing rich takes long."""
     from rich.console import Console  # noqa: PLC0415
 
-    styles = None if os.environ.get("NO_COLOR") else "auto"
-    return Console(stderr=is_stderr, color_system=styles, soft_wrap=True, highlight=False, emoji=False, markup=False)
+    return Console(
+        stderr=is_stderr,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+        soft_wrap=True,
+        highlight=False,
+        emoji=False,
+        markup=False,
+    )
 
 
 def _has_terminal(*, is_stderr: bool = False) -> bool:
