@@ -136,18 +136,24 @@ def _load_page(endpoint: Endpoint, field: str, name: str, prefix: str) -> tuple[
 
 
 def _post(endpoint: Endpoint, body: bytes, responses: list[bytes]) -> None:
-    """Post a request and append the response. A redirect is an error: another server must not receive the key."""
+    """Post a request and append the response. No redirect is followed: another server must not receive the key."""
     from http.client import HTTPException  # noqa: PLC0415
-    from urllib.request import HTTPRedirectHandler, Request, build_opener  # noqa: PLC0415
+    from urllib import request as requests  # noqa: PLC0415
 
-    class NoRedirects(HTTPRedirectHandler):
-        def redirect_request(self, *_arguments: Any) -> None:
-            """Follow no redirect."""
-
+    opener = requests.OpenerDirector()
+    for handler in (
+        requests.ProxyHandler(),
+        requests.HTTPHandler(),
+        requests.HTTPSHandler(),
+        requests.HTTPErrorProcessor(),
+        requests.HTTPDefaultErrorHandler(),
+    ):
+        opener.add_handler(handler)
     headers = {"Content-Type": "application/json", "Accept": "application/json", **endpoint.authorization_headers}
-    request = Request(endpoint.graphql_url, body, headers)  # noqa: S310 - an Endpoint has a URL of http or https
+    request = requests.Request(endpoint.graphql_url, body, headers)  # noqa: S310 - its URL is one of http or https
     try:
-        with build_opener(NoRedirects).open(request, timeout=WAIT_SECONDS) as response:
-            responses.append(response.read(MAX_RESPONSE_BYTES))
+        if (response := opener.open(request, timeout=WAIT_SECONDS)) is not None:
+            with response:
+                responses.append(response.read(MAX_RESPONSE_BYTES))
     except (OSError, ValueError, HTTPException):
         return

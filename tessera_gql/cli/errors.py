@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from typing import Any
 
 from typer.exceptions import Abort, TyperException
 
@@ -74,8 +75,8 @@ def _describe_usage_error(error: TyperException) -> str:
 
 def _find_value(error: TyperException) -> object:
     """Find the value of an option that does not meet its type; None if the error has none."""
-    errors = getattr(error.__cause__, "errors", None)
-    return errors()[0].get("input") if callable(errors) else None
+    errors: Any = getattr(error.__cause__, "errors", None)
+    return errors()[0].get("input") if errors else None
 
 
 def _describe_client_error(error: Exception) -> tuple[str, ExitCode] | None:
