@@ -48,7 +48,8 @@ def main() -> int:
     for call in calls:
         figures.append(Figure(call.label, [clock for clock, _ in times[call.label]], "ms", at_most=call.at_most))
         figures.append(Figure(f"{call.label}: CPU", [cpu for _, cpu in times[call.label]], "ms"))
-    return report("Command line", f"{options.rounds} rounds of each command, in new processes.", figures)
+    load = f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    return report("Command line", f"{options.rounds} rounds of each command, in new processes; {load}.", figures)
 
 
 def list_calls(home: Path) -> Sequence[Call]:
