@@ -206,7 +206,7 @@ def load() -> Settings:
 def _describe_mistake(mistake: Mapping[str, Any]) -> str:
     """Describe an invalid value; of a secret, pydantic would count the items."""
     if mistake["type"] != "too_short":
-        return mistake["msg"].removeprefix("Value error, ")
+        return str(mistake["msg"]).removeprefix("Value error, ")
     length, minimum = mistake["ctx"]["actual_length"], mistake["ctx"]["min_length"]
     return f"It has {length} characters and needs at least {minimum}. Make one with `openssl rand -hex 24`."
 

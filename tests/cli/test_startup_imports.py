@@ -11,7 +11,7 @@ from tessera_gql.cli.commands import COMMANDS, CONTRACTS_PANEL, load_command
 SERVER_LIBRARIES = {"alembic", "sqlalchemy", "sqlmodel", "starlette", "strawberry", "uvicorn"}
 CLIENT_LIBRARIES = {"httpx", "pydantic", "websockets"}
 SLOW_LIBRARIES = {"jsonschema", "rich", "sqlglot"}
-LOCAL = {"diff"}
+LOCAL = {"diff", "hook"}
 """Commands that compare schemas themselves, and import the diff engine for it."""
 
 
