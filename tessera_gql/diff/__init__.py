@@ -27,7 +27,7 @@ from tessera_gql.diff.changes import (
     Mode,
     SchemaDiff,
 )
-from tessera_gql.diff.engine import check, compare
+from tessera_gql.diff.engine import check, compare, follow_hints
 from tessera_gql.diff.errors import SchemaError
 from tessera_gql.diff.modes import MODE_DESCRIPTIONS, EverydayVerdict, judge_everyday_changes
 from tessera_gql.diff.read.fields import Field, list_fields
@@ -56,6 +56,7 @@ __all__ = [
     "canonical_json",
     "check",
     "compare",
+    "follow_hints",
     "guard",
     "json_pointer",
     "judge_everyday_changes",

@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from tessera_gql.diff.budget import MAX_SECONDS, Budget
-from tessera_gql.diff.changes import Change, SchemaDiff
+from tessera_gql.diff.changes import Change, Mode, SchemaDiff
 from tessera_gql.diff.compare.declared_paths import compare_declarations
 from tessera_gql.diff.compare.walk import walk
 from tessera_gql.diff.errors import SchemaError
@@ -37,10 +37,28 @@ def compare(old: object, new: object, budget: Budget | None = None) -> SchemaDif
     The changes, their evidence and their hints share the budget. What it does not suffice for stays undecided or
     unproven.
     """
+    collector = _assess(old, new, budget)
+    if collector is None:
+        return SchemaDiff(())
+    assessments = enumerate(collector.assessments)
+    return SchemaDiff(tuple(_to_change(assessment, index, collector) for index, assessment in assessments))
+
+
+def follow_hints(old: object, new: object, mode: Mode, budget: Budget | None = None) -> object:
+    """Return the new schema with all hints followed that avoid a break in a mode; None without such a hint.
+
+    The hints are verified one by one, not together: compare the result to learn whether it breaks.
+    """
+    collector = _assess(old, new, budget)
+    return None if collector is None else collector.follow_hints(mode)
+
+
+def _assess(old: object, new: object, budget: Budget | None) -> EvidenceCollector | None:
+    """Find the differences of two schemas and decide which of them break; None if the schemas are the same."""
     identities = Identities()
     left, right = _read_both(old, new, identities)
     if identity(left.raw, left.identity_numbers) == identity(right.raw, right.identity_numbers):
-        return SchemaDiff(())
+        return None
     containers = len(left.identity_numbers) + len(right.identity_numbers)
     fuel = MIN_FUEL + FUEL_PER_CONTAINER * containers
     budget = budget or Budget(fuel + EVIDENCE_FUEL, MAX_SECONDS + containers / CONTAINERS_PER_SECOND)
@@ -52,8 +70,7 @@ def compare(old: object, new: object, budget: Budget | None = None) -> SchemaDif
     budget.spend(containers // CONTAINERS_READ_PER_UNIT)
     assessments.sort(key=lambda item: (item.difference.pointer, item.difference.kind.value, item.path))
     old_side, new_side = (Side(root, ReferenceValidator(root)) for root in (before, after))
-    collector = EvidenceCollector(assessments, old_side, new_side, cache, solver, identities, compare)
-    return SchemaDiff(tuple(_to_change(assessment, index, collector) for index, assessment in enumerate(assessments)))
+    return EvidenceCollector(assessments, old_side, new_side, cache, solver, identities, compare)
 
 
 def _read_both(old: object, new: object, identities: Identities) -> tuple[Document, Document]:

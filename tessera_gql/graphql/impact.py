@@ -9,10 +9,12 @@ from strawberry import UNSET, argument
 
 from tessera_gql import diff
 from tessera_gql.diff import Bump, Mode
+from tessera_gql.errors import Invalid
 from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.connections import After, Before, First, Last
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.coverage import MissingCoverage, asset_change_coverage
+from tessera_gql.graphql.declared_fields import load_contract_fields
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import RowBacked
 from tessera_gql.graphql.lineage import LineageConnection, LineageStart, lineage_page
@@ -27,11 +29,38 @@ from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_ty
 from tessera_gql.graphql.unasked_readers import UnaskedReaderConnection, unasked_page
 from tessera_gql.policy.affected_teams import Reasons, count_unknown, select_unasked
 from tessera_gql.policy.enums import Outcome
+from tessera_gql.policy.compatibility import Terms
 from tessera_gql.store import assets
+from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.lineage import Direction
+from tessera_gql.store.tables import Contract
 from tessera_gql.workflows import impact
+from tessera_gql.workflows.alternatives import follow_hints, load_schema_without
 from tessera_gql.workflows.publishing import PublishRequest
 from tessera_gql.workflows.unasked_readers import load_unasked
+
+
+MAX_FIELDS = 500
+MaxFields = Annotated[
+    int, argument("The number of declared fields of the active contract up to which it is computed, as it takes time.")
+]
+
+
+async def load_alternative(info: Info, base: Contract, terms: Terms, max_fields: int) -> "Impact | None":
+    """Load what terms would do with all hints followed; None if there is none, or the contract has too many fields."""
+    context = info.context
+    if len(await load_contract_fields(context, base)) > max_fields:
+        return None
+    request = await follow_hints(context.computer.run, base.schema_def, terms, base.compatibility_mode)
+    if request is None:
+        return None
+    ref = AssetRef(id=base.asset_id)
+    result = await context.loaders.run_query(
+        lambda session: impact.compute_impact(session, context.actor, ref, request)
+    )
+    value = Impact.of(result)
+    value.document_warnings = ()
+    return value
 
 
 @strawberry.type(description="A team that would be asked to acknowledge, with the reason.")
@@ -107,6 +136,17 @@ class Impact(RowBacked):
         lambda row: (row.asset.id, select_unasked(row.judgement.breaking, row.affected), frozenset())
     )
 
+    @computed_field(
+        "What it would do with all hints followed that avoid a break, such as a column that is kept beside its"
+        " successor; null without such a hint, and for an asset with more fields than `maxFields`.",
+        lazy_type("Impact") | None,
+    )
+    async def alternative(self, info: Info, max_fields: MaxFields = MAX_FIELDS) -> Any:
+        current = self.row.current
+        if current is None or not self.row.judgement.breaking:
+            return None
+        return await load_alternative(info, current, self.row.terms, max_fields)
+
     @computed_field("The number of asked teams that would not be asked if column lineage were known everywhere.")
     def asked_by_unknown_lineage(self) -> int:
         return count_unknown(self.row.affected)
@@ -141,6 +181,10 @@ class Queries:
         *,
         asset: Annotated[AssetRefInput, argument("The asset to publish for, by id or fqn.")],
         schema: Annotated[JSON | None, argument("The JSON Schema to publish; give either this or `document`.")] = UNSET,
+        without_fields: Annotated[
+            list[str] | None,
+            argument("The paths of fields to leave out of the active contract's schema, instead of a new schema."),
+        ] = UNSET,
         document: Annotated[
             DocumentInput | None, argument("The contract in another format, instead of `schema`.")
         ] = UNSET,
@@ -157,6 +201,10 @@ class Queries:
     ) -> Impact | None:
         ref = asset.to_ref()
         document = or_none(document)
+        if paths := or_none(without_fields):
+            if document is not None or or_none(schema) is not None:
+                raise Invalid("Give either `withoutFields` or a schema, as both say what it becomes.")
+            schema = await info.context.loaders.run_query(lambda session: load_schema_without(session, ref, paths))
         row = await info.context.loaders.run_query(lambda session: assets.get(session, ref)) if document else None
         parsed = await parse_contract(info.context.computer.run, schema, document, row.fqn if row else None)
         request = PublishRequest(

@@ -194,6 +194,8 @@ class Loaders:
     asset = row_loader(assets.by_ids)
     contract = row_loader(contracts.by_ids)
     registration = row_loader(registrations.by_ids)
+    registrations_of_team = rows_loader(registrations.list_live_of_teams, lambda row: row.consumer_team_id)
+    """The live registrations of a team, oldest first."""
     project = row_loader(projects.by_ids)
     proposal = row_loader(proposals.by_ids)
     change_set = row_loader(change_sets.by_ids)

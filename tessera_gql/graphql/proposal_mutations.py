@@ -20,6 +20,8 @@ from tessera_gql.policy.enums import Intent, Response
 from tessera_gql.store.proposals import acknowledgments_by_ids
 from tessera_gql.workflows import proposals
 from tessera_gql.workflows.coverage_holds import CoverageWaiver
+from tessera_gql.workflows.forced_publish import publish_by_force
+from tessera_gql.workflows.proposal_lifecycle import ProposalResult
 from tessera_gql.workflows.proposals import AcknowledgmentInput, RetirementRequest
 
 
@@ -111,7 +113,11 @@ class PublishProposalInput(VersionedInput, CreatingInput):
     proposal: strawberry.ID = strawberry.field(description="The id of the proposal to publish.")
     published_by: TeamRefInput | None = optional("The owner team of the asset; the team of the API key if left out.")
     waive_coverage: bool = flag("Publish a proposal that is held for coverage. Needs the scope ADMIN and a `reason`.")
-    reason: str | None = optional("The reason to waive coverage; it goes into the audit log.")
+    force: bool = flag(
+        "Publish before all asked teams consent; what that leaves undone for them becomes debts. Needs the scope ADMIN"
+        " and a `reason`."
+    )
+    reason: str | None = optional("The reason to waive coverage, or to force; it goes into the audit log.")
 
 
 @strawberry.type(description="The result of `publishProposal`.")
@@ -125,6 +131,16 @@ class PublishProposalPayload(Payload):
 async def publish_proposal(call: Call, arguments: PublishProposalInput) -> PublishProposalPayload:
     team = team_ref(arguments.published_by, "published_by")
     row_version = or_none(arguments.expected_row_version)
+    if arguments.force:
+        change = await publish_by_force(
+            call.session,
+            call.actor,
+            _proposal_id(arguments.proposal),
+            or_none(arguments.reason),
+            team=team,
+            expected_row_version=row_version,
+        )
+        return _to_publish_payload(change)
     change = await proposals.publish(
         call.session,
         call.actor,
@@ -133,6 +149,10 @@ async def publish_proposal(call: Call, arguments: PublishProposalInput) -> Publi
         expected_row_version=row_version,
         waiver=CoverageWaiver(or_none(arguments.reason)) if arguments.waive_coverage else None,
     )
+    return _to_publish_payload(change)
+
+
+def _to_publish_payload(change: ProposalResult) -> PublishProposalPayload:
     return PublishProposalPayload(proposal=Proposal.of(change.proposal), contract=to_type("Contract", change.contract))
 
 
@@ -191,7 +211,7 @@ class Mutations:
     )
     publish_proposal: Any = mutation(
         publish_proposal,
-        "Publish an approved proposal exactly as approved. Needs a key of the owner team or the scope ADMIN.",
+        "Publish an approved proposal exactly as approved, or an open one by force. Needs a key of the owner team or the scope ADMIN.",
         team="published_by",
     )
     extend_proposal: Any = mutation(

@@ -17,6 +17,7 @@ from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.coverage import hold_field, proposal_coverage_field
 from tessera_gql.graphql.events import events_connection
 from tessera_gql.graphql.ids import Node
+from tessera_gql.graphql.impact import MAX_FIELDS, MaxFields, load_alternative
 from tessera_gql.graphql.listings import ACKNOWLEDGMENTS, COMMENTS, PROPOSALS
 from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.row_types import from_row
@@ -148,6 +149,20 @@ class Proposal(Node):
             return None
         key = ((base.id, base.compatibility_mode), (self.row.id, self.row.fingerprint))
         return await diff_rows(info.context, key, lambda: (terms_of(base), proposed_terms(self.row)))
+
+    @computed_field(
+        "What publishing it with all hints of its breaking changes followed would do: the version, and the teams that"
+        " would still be asked; null without such a hint, once it has ended, for a retirement, and for an asset with"
+        " more fields than `maxFields`.",
+        lazy_type("Impact") | None,
+    )
+    async def alternative(self, info: Info, max_fields: MaxFields = MAX_FIELDS) -> Any:
+        if not self.is_open or self.row.proposed_schema is None:
+            return None
+        if not any(change.get("hint") for change in self.row.breaking_changes):
+            return None
+        active = await info.context.loaders.active_contract.load(self.row.asset_id)
+        return active and await load_alternative(info, active, proposed_terms(self.row), max_fields)
 
     @computed_field("The teams that were informed when the proposal was opened, but not asked.", lazy_list("Team"))
     async def informed(self, info: Info) -> Any:

@@ -1,7 +1,9 @@
 """Registrations of consumers. They belong to an asset, not to one contract version."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import strawberry
 from strawberry import UNSET
@@ -71,20 +73,33 @@ class Registration(Node):
         " otherwise, and for a registration that is for an asset of the team or has ended."
     )
     async def suggested_fields(self, info: Info) -> NarrowerFields | None:
-        row, loaders = self.row, info.context.loaders
-        if row.consumer_asset_id is not None or row.status is RegistrationStatus.INACTIVE:
-            return None
-        contract = await loaders.active_contract.load(row.asset_id)
-        reads = await loaders.field_reads.load((row.asset_id, row.consumer_team_id))
-        if contract is None or not reads:
-            return None
-        window = await loaders.covered_window.load(row.asset_id)
+        (suggestion,) = await suggest_narrower_fields(info, [self.row])
+        return suggestion
+
+
+async def suggest_narrower_fields(info: Info, rows: Sequence[tables.Registration]) -> list[NarrowerFields | None]:
+    """Suggest fewer fields for registrations, in their order; None where there is nothing to suggest."""
+    loaders, now = info.context.loaders, info.context.database.clock()
+    reads = await loaders.field_reads.load_many([(row.asset_id, row.consumer_team_id) for row in rows])
+    observed = [
+        (row, seen)
+        for row, seen in zip(rows, reads, strict=True)
+        if seen and row.consumer_asset_id is None and row.status is not RegistrationStatus.INACTIVE
+    ]
+    contracts = await loaders.active_contract.load_many([row.asset_id for row, _ in observed])
+    windows = await loaders.covered_window.load_many([row.asset_id for row, _ in observed])
+    suggestions: dict[UUID, NarrowerFields] = {}
+    for (row, seen), contract, window in zip(observed, contracts, windows, strict=True):
+        if contract is None:
+            continue
         declared = {field.path for field in await load_contract_fields(info.context, contract)}
-        narrower = suggest_fields(row.fields, reads, declared, window, info.context.database.clock())
-        if narrower is None:
-            return None
-        span = narrower.span
-        return NarrowerFields(fields=[*narrower.fields], reason=narrower.reason, start=span.start, end=span.end)
+        narrower = suggest_fields(row.fields, seen, declared, window, now)
+        if narrower is not None:
+            span = narrower.span
+            suggestions[row.id] = NarrowerFields(
+                fields=[*narrower.fields], reason=narrower.reason, start=span.start, end=span.end
+            )
+    return [suggestions.get(row.id) for row in rows]
 
 
 @strawberry.type(description="One page of a list of registrations.")

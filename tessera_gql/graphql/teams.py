@@ -24,6 +24,7 @@ from tessera_gql.graphql.refs import TeamRefInput, team_loader
 from tessera_gql.graphql.relations import relation, root_by_ref
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
+from tessera_gql.graphql.team_reads import team_deprecations, team_narrower_registrations
 from tessera_gql.store import tables
 from tessera_gql.workflows import teams
 from tessera_gql.workflows.teams import DelegateChange, EscalationChange, SubstituteChanges
@@ -62,6 +63,8 @@ class Team(Node):
     registrations = connection(
         REGISTRATIONS, "consumer_team_id", description="The registrations of the team as a consumer."
     )
+    deprecations = team_deprecations()
+    narrower_registrations = team_narrower_registrations()
     proposals = connection(PROPOSALS, "proposed_by", description="The proposals of the team's breaking changes.")
     inbox = connection(
         INBOX, "consumer_team_id", description="The acknowledgments that open proposals await from the team."

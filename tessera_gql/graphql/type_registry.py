@@ -25,6 +25,7 @@ MODULES = {
     "Deprecation": "deprecations",
     "Event": "events",
     "FieldChange": "field_history",
+    "Impact": "impact",
     "InboxGroup": "inbox",
     "Lineage": "lineage",
     "Obligation": "obligations",

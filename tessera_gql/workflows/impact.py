@@ -7,7 +7,7 @@ from uuid import UUID
 from tessera_gql.policy import compatibility
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.affected_teams import AffectedTeams, Reasons, select_unasked
-from tessera_gql.policy.compatibility import Judgement
+from tessera_gql.policy.compatibility import Judgement, Terms
 from tessera_gql.policy.coverage import MissingCoverage
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.policy.unasked_readers import TeamsOfChange
@@ -30,6 +30,7 @@ class Impact:
 
     asset: Asset
     current: Contract | None
+    terms: Terms
     outcome: Outcome
     version: str | None
     judgement: Judgement
@@ -69,7 +70,7 @@ async def compute_impact(session: Session, actor: Actor, ref: AssetRef, request:
     outcome = compatibility.decide_outcome(judgement)
     if outcome is Outcome.PROPOSED and not affected.asked and not missing:
         outcome = Outcome.PUBLISHED
-    return Impact(asset, current, outcome, version, judgement, affected, downstream, released, missing)
+    return Impact(asset, current, terms, outcome, version, judgement, affected, downstream, released, missing)
 
 
 def to_changed_asset(result: Impact) -> ChangedAsset:

@@ -26,7 +26,7 @@ from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.read.schema import NodeCache, Schema, count_schemas
 from tessera_gql.diff.read.view import View
-from tessera_gql.diff.report.hints import MAX_SCHEMAS, Hint, are_columns_separable, find_hint
+from tessera_gql.diff.report.hints import MAX_SCHEMAS, Hint, apply_together, are_columns_separable, find_hint
 from tessera_gql.diff.report.reference_validator import ReferenceValidator
 from tessera_gql.diff.values.json import Json, canonical_json
 from tessera_gql.diff.values.regular_languages import Language, find_example
@@ -74,8 +74,14 @@ class EvidenceCollector:
         with budget.allot(HINT_FUEL):
             hints = self._find_hints()
         for index, hint in hints.items():
-            evidences[index] = evidences[index]._replace(hint=hint.sentence, hint_modes=hint.modes)
+            evidences[index] = evidences[index]._replace(hint=hint.edit.sentence, hint_modes=hint.modes)
         return tuple(evidences)
+
+    def follow_hints(self, mode: Mode) -> object:
+        """Return the new schema with the edits of all hints that avoid a break in a mode; None without such a hint."""
+        with self.solver.budget.allot(HINT_FUEL):
+            edits = [hint.edit for hint in self._find_hints().values() if mode in hint.modes]
+        return apply_together(edits, self.new.root.raw) if edits else None
 
     def _find_documents(self) -> list[ChangeEvidence]:
         """Search for a counterexample of each breaking change, as far as the limits allow."""

@@ -31,19 +31,19 @@ HINTED_MODES = frozenset((Mode.BACKWARD, Mode.CONSUMER, Mode.FORWARD))
 REMOVED = object()
 
 
-class Hint(NamedTuple):
-    """A sentence that suggests an edit, and the modes in which the edit was verified not to break."""
-
-    sentence: str
-    modes: frozenset[Mode]
-
-
 class Edit(NamedTuple):
     """An edit that sets keywords of the schema at a pointer, or removes those whose value is `REMOVED`."""
 
     sentence: str
     pointer: str
     keywords: dict[str, object]
+
+
+class Hint(NamedTuple):
+    """An edit with the sentence that suggests it, and the modes in which it was verified not to break."""
+
+    edit: Edit
+    modes: frozenset[Mode]
 
 
 def find_hint(
@@ -70,7 +70,7 @@ def find_hint(
         remaining = compare(*(_keep_changed_columns(assessment, old, new, edited) if is_separable else (old, edited)))
         modes = frozenset(mode for mode in assessment.breaks if _is_avoided(assessment, assessments, remaining, mode))
         if modes & HINTED_MODES:
-            return Hint(edit.sentence, modes)
+            return Hint(edit, modes)
     return None
 
 
@@ -165,6 +165,42 @@ def _edit_at(value: object, tokens: Sequence[str], keywords: Mapping[str, object
         schema[tokens[0]] = _edit_at(schema[tokens[0]], tokens[1:], keywords)
         return schema
     return {name: keyword for name, keyword in {**schema, **keywords}.items() if keyword is not REMOVED}
+
+
+def apply_together(edits: Sequence[Edit], new: object) -> object:
+    """Return the schema with all edits, of which several may be of the same schema; an edit that no longer fits is left.
+
+    Nothing is verified: edits that avoid a break alone may break together.
+    """
+    edited = new
+    for edit in edits:
+        before, node = (resolve_pointer(schema, edit.pointer) for schema in (new, edited))
+        if isinstance(before, dict) and isinstance(node, dict):
+            merged = _merge_keywords(cast("Keywords", before), cast("Keywords", node), edit.keywords)
+            edited = _edit_at(edited, split_pointer(edit.pointer), merged)
+    return edited
+
+
+def _merge_keywords(before: Keywords, node: Keywords, keywords: Mapping[str, object]) -> dict[str, object]:
+    """Merge what an edit changes of a schema into the schema that other edits have changed already."""
+    merged: dict[str, object] = {}
+    for name, value in keywords.items():
+        old, present = before.get(name), node.get(name)
+        if isinstance(value, dict) and isinstance(old, dict) and isinstance(present, dict):
+            own, base = cast("Keywords", value), cast("Keywords", old)
+            changed = {key: item for key, item in own.items() if key not in base or base[key] is not item}
+            merged[name] = {**cast("Keywords", present), **changed}
+        elif name == "required":
+            merged[name] = _merge_names(old, present, value) or REMOVED
+        else:
+            merged[name] = value
+    return merged
+
+
+def _merge_names(old: object, present: object, value: object) -> list[object]:
+    base, current, own = (cast("list[object]", item) if isinstance(item, list) else [] for item in (old, present, value))
+    dropped = [name for name in base if name not in own]
+    return [*dict.fromkeys([*(name for name in current if name not in dropped), *(n for n in own if n not in base)])]
 
 
 def _keep_property(assessment: Assessment, old: View, new: View) -> Iterator[Edit]:
