@@ -135,7 +135,7 @@ def _write_log(now: datetime) -> Iterator[str]:
 async def _propose_changes(session: Session) -> None:
     """Publish a compatible change, announce a deprecation, and propose changes that wait, are blocked, and migrate."""
     await _publish(session, CUSTOMERS, added={"segment": {"type": "string"}})
-    terms = DeprecationTerms(session.now + timedelta(days=60), "customers.segment distinguishes new buyers")
+    terms = DeprecationTerms(session.now + timedelta(days=60), "segment", "The segment distinguishes new buyers.")
     await deprecate(session, ANONYMOUS, AssetRef(fqn=CUSTOMERS), DeprecationRequest(("first_order_at",), terms))
     request = ChangeSetRequest(
         CHANGE_SET, title="Discounts get a table of their own", url="https://github.com/fernhill/warehouse/pull/412"

@@ -8,12 +8,12 @@ from typing import Literal, TypeAlias
 FOLDER = Path(__file__).parent
 FRAGMENT = re.compile(r"^fragment (\w+) on", re.MULTILINE)
 
-DocumentKind: TypeAlias = Literal["pages", "actions", "subscriptions"]
+DocumentKind: TypeAlias = Literal["pages", "actions", "subscriptions", "downloads"]
 
 
 @cache
 def load_document(kind: DocumentKind, name: str) -> str:
-    """Load a stored document: the query of a page, a mutation or a subscription, with the fragments that it uses."""
+    """Load a stored document: the query of a page or a download, a mutation or a subscription, with the fragments that it uses."""
     text = (FOLDER / kind / f"{name}.graphql").read_text()
     missing = {**_load_fragments()}
     while used := [fragment for fragment in missing if f"...{fragment}" in text]:

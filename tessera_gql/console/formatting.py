@@ -1,7 +1,8 @@
 """Format times, names and values for people; the filters and functions of the templates."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -60,6 +61,11 @@ def split_fqn(fqn: str) -> tuple[str, str]:
     return head + dot, name
 
 
+def break_name(name: str) -> list[str]:
+    """Split a long name into parts behind its dots and underscores, where it may break."""
+    return [part for part in re.split(r"(?<=[._])", name) if part]
+
+
 def shorten(text: str, length: int = MAX_VALUE_LENGTH) -> str:
     """Cut a long text, with an ellipsis."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
@@ -96,13 +102,13 @@ def find_sign(change: Mapping[str, Any], *, is_breaking: bool) -> str:
 
 
 def collect_team_names(value: Any) -> dict[str, str]:
-    """Return the names of all objects with an id and a name in a reply, by id."""
+    """Return the names of all teams and projects in a reply, by id; keys, which have a prefix, are left out."""
     return dict(_iterate_names(value))
 
 
 def _iterate_names(value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
-        if isinstance(value.get("id"), str) and isinstance(value.get("name"), str):
+        if isinstance(value.get("id"), str) and isinstance(value.get("name"), str) and "prefix" not in value:
             yield value["id"], value["name"]
         for member in value.values():
             yield from _iterate_names(member)
@@ -111,10 +117,17 @@ def _iterate_names(value: Any) -> Iterator[tuple[str, str]]:
             yield from _iterate_names(item)
 
 
-def sort_deprecations(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return each deprecation once, the soonest first; those without a date come last."""
-    unique = {(item["fqn"], item["path"]): item for item in items}
-    return sorted(unique.values(), key=lambda item: (item["sunsetAt"] is None, item["sunsetAt"] or ""))
+def list_team_names(data: Any) -> list[str]:
+    """List the names of the teams of a page: those of the viewer and of its subject before those of its selections."""
+    parts = data if isinstance(data, Mapping) else {}
+    viewer, choices = parts.get("viewer"), parts.get("teams")
+    subjects = {name: part for name, part in parts.items() if name not in ("viewer", "teams")}
+    names = [_list_names(part) for part in (viewer, subjects, choices)]
+    return [*dict.fromkeys(name for part in names for name in part)]
+
+
+def _list_names(part: Any) -> list[str]:
+    return sorted({name for _, name in _iterate_names(part)})
 
 
 def mark_terms(text: str, terms: list[str]) -> list[tuple[str, bool]]:

@@ -16,22 +16,46 @@ ASSET_STATES: Mapping[str, dict[str, Any]] = {
 }
 UNUSED_AFTER = timedelta(days=90)
 """Time without observed reads after which a page lists a column, for which no team is registered, as unused."""
+MAX_UNFOLDED = 8
+"""Neighbours that the lineage of an asset unfolds on each side."""
+SMALL_FIELDS = 200
+"""Columns up to which the page of a proposal follows the hints without being asked, in some milliseconds."""
+CHECKED_FIELDS = 20_000
 ASSET_TIERS = ("CRITICAL", "HIGH", "NORMAL", "LOW")
 SEARCH_TYPES = ("ASSET", "PROPOSAL", "TEAM")
 EVENT_GROUPS: Mapping[str, tuple[str, ...]] = {
     "proposals": (
         "PROPOSAL_OPENED", "PROPOSAL_ANSWERED", "PROPOSAL_EXTENDED", "PROPOSAL_REBASED", "PROPOSAL_STALE",
-        "PROPOSAL_STATUS_CHANGED", "PROPOSAL_UPDATED", "ACKNOWLEDGMENT_REQUESTED", "ACKNOWLEDGMENT_RELEASED",
-        "ACKNOWLEDGMENT_ESCALATED", "ANSWER_CARRIED", "SILENCE_COUNTED", "MIGRATION_OVERDUE", "REMINDER_SENT",
-        "COMMENT_ADDED",
+        "PROPOSAL_STATUS_CHANGED", "PROPOSAL_UPDATED", "PROPOSAL_HELD", "PROPOSAL_HOLD_ENDED", "REOPENING_LIMITED",
+        "ACKNOWLEDGMENT_REQUESTED", "ACKNOWLEDGMENT_RELEASED", "ACKNOWLEDGMENT_ESCALATED", "ANSWER_CARRIED",
+        "SILENCE_COUNTED", "MIGRATION_OVERDUE", "REMINDER_SENT", "COMMENT_ADDED",
     ),
     "change sets": (
         "CHANGE_SET_OPENED", "CHANGE_SET_UPDATED", "CHANGE_SET_PUBLISHED", "CHANGE_SET_WITHDRAWN",
         "CHANGE_SET_ACKNOWLEDGMENT_REQUESTED", "CHANGE_SET_ANSWERS_CARRIED", "CHANGE_SET_REMINDER_SENT",
+        "CHANGE_SET_SILENCE_COUNTED", "CHANGE_SET_ASKS_ESCALATED", "CHANGE_SET_MIGRATIONS_OVERDUE",
     ),
     "contracts": ("CONTRACT_PUBLISHED", "CONTRACT_RETIRED", "CONTRACT_UPDATED", "COMPATIBILITY_MODE_CHANGED"),
-    "registrations": ("REGISTRATION_CREATED", "REGISTRATION_UPDATED", "REGISTRATION_ENDED", "READS_OBSERVED"),
+    "debts": ("DEBT_RECORDED", "DEBT_SETTLED"),
+    "deprecations": (
+        "DEPRECATION_DECLARED", "DOWNSTREAM_DEPRECATION_DECLARED", "DEPRECATION_UPDATED", "DEPRECATION_ENDED",
+        "DEPRECATION_REMINDER",
+    ),
+    "registrations": ("REGISTRATION_CREATED", "REGISTRATION_UPDATED", "REGISTRATION_ENDED"),
+    "assets": (
+        "ASSET_CREATED", "ASSET_UPDATED", "ASSET_RENAMED", "ASSET_ARCHIVED", "ASSET_UNARCHIVED", "DEPENDENCY_ADDED",
+        "DEPENDENCY_REMOVED", "MANIFEST_SYNCED", "PROJECT_CREATED", "PROJECT_UPDATED",
+    ),
+    "teams and policies": (
+        "TEAM_CREATED", "TEAM_UPDATED", "TEAM_ARCHIVED", "TEAM_UNARCHIVED", "ASK_POLICY_CHANGED",
+    ),
+    "observed reads": (
+        "READS_OBSERVED", "USAGE_SOURCE_CREATED", "USAGE_IMPORTED", "PRINCIPAL_MAPPED", "PRINCIPAL_UNMAPPED",
+    ),
     "keys": ("API_KEY_CREATED", "API_KEY_REVOKED"),
+    "webhooks": (
+        "WEBHOOK_CREATED", "WEBHOOK_UPDATED", "WEBHOOK_DELETED", "WEBHOOK_REDELIVERED", "WEBHOOK_DELIVERY_FAILED",
+    ),
 }  # fmt: skip
 """Kinds of events that the audit page filters together, by the word that people see."""
 
@@ -71,7 +95,8 @@ def _read_id(path: PathParams, _query: QueryParams) -> dict[str, Any]:
 
 def _read_proposal(path: PathParams, query: QueryParams) -> dict[str, Any]:
     team = query.get("team")
-    return _read_id(path, query) | {"reviewed": {"team": {"eq": team}} if team else None}
+    limit = CHECKED_FIELDS if query.get("check") else SMALL_FIELDS
+    return _read_id(path, query) | {"reviewed": {"team": {"eq": team}} if team else None, "maxFields": limit}
 
 
 def _read_change_set(path: PathParams, query: QueryParams) -> dict[str, Any]:
@@ -96,10 +121,6 @@ def _read_catalog(_path: PathParams, query: QueryParams) -> dict[str, Any]:
     }
 
 
-def _read_fqn(path: PathParams, _query: QueryParams) -> dict[str, Any]:
-    return {"fqn": path["fqn"]}
-
-
 def _read_fqn_page(path: PathParams, query: QueryParams) -> dict[str, Any]:
     return {"fqn": path["fqn"], "after": query.get("after") or None}
 
@@ -109,13 +130,23 @@ def _read_asset(path: PathParams, query: QueryParams) -> dict[str, Any]:
     return _read_fqn_page(path, query) | {"filter": {"search": search} if search else None}
 
 
+def _read_lineage(path: PathParams, query: QueryParams) -> dict[str, Any]:
+    sides = {side: [*dict.fromkeys(query.getlist(side))][:MAX_UNFOLDED] for side in ("up", "down")}
+    return {
+        "fqn": path["fqn"],
+        "unfoldsUp": bool(sides["up"]),
+        "unfoldsDown": bool(sides["down"]),
+        **{side: fqns or [path["fqn"]] for side, fqns in sides.items()},
+    }
+
+
 def _read_versions(path: PathParams, query: QueryParams) -> dict[str, Any]:
     start, end = query.get("from", ""), query.get("to", "")
     return _read_fqn_page(path, query) | {"from": start, "to": end, "compares": bool(start and end)}
 
 
 def _read_what_if(path: PathParams, _query: QueryParams) -> dict[str, Any]:
-    return {"fqn": path["fqn"], "document": None, "asks": False}
+    return {"fqn": path["fqn"], "document": None, "withoutFields": None, "asks": False}
 
 
 def _read_teams(_path: PathParams, query: QueryParams) -> dict[str, Any]:
@@ -124,11 +155,17 @@ def _read_teams(_path: PathParams, query: QueryParams) -> dict[str, Any]:
 
 
 def _read_audit(_path: PathParams, query: QueryParams) -> dict[str, Any]:
+    return {"before": query.get("before") or None, "filter": read_event_filter(query)}
+
+
+def read_event_filter(query: QueryParams) -> dict[str, Any] | None:
+    """Read the filter of the audit page, which its export has as well; None without any condition."""
     conditions: dict[str, Any] = {}
     if (group := query.get("kind", "")) in EVENT_GROUPS:
         conditions["kind"] = {"in": [*EVENT_GROUPS[group]]}
-    if asset := query.get("asset"):
-        conditions["asset"] = {"eq": asset}
+    for name in ("asset", "proposal"):
+        if value := query.get(name):
+            conditions[name] = {"eq": value}
     if team := query.get("team"):
         conditions["teams"] = {"has": team}
     if actor := query.get("actor", "").strip():
@@ -139,7 +176,7 @@ def _read_audit(_path: PathParams, query: QueryParams) -> dict[str, Any]:
         moments["lt"] = f"{end + timedelta(days=1)}T00:00:00Z"
     if moments:
         conditions["occurredAt"] = moments
-    return {"before": query.get("before") or None, "filter": conditions or None}
+    return conditions or None
 
 
 def _parse_day(text: str | None) -> date | None:
@@ -155,12 +192,13 @@ PAGES: Mapping[str, ConsolePage] = {
     for page in (
         ConsolePage("inbox", "/", _read_inbox),
         ConsolePage("proposal", "/proposals/{id}", _read_proposal, "proposal"),
+        ConsolePage("force", "/proposals/{id}/force", _read_id, "proposal"),
         ConsolePage("change_set", "/change-sets/{id}", _read_change_set, "changeSet"),
         ConsolePage("catalog", "/catalog", _read_catalog),
         ConsolePage("asset", "/assets/{fqn}", _read_asset, "asset", looks_back=UNUSED_AFTER),
         ConsolePage("versions", "/assets/{fqn}/versions", _read_versions, "asset"),
         ConsolePage("readers", "/assets/{fqn}/readers", _read_fqn_page, "asset"),
-        ConsolePage("lineage", "/assets/{fqn}/lineage", _read_fqn, "asset"),
+        ConsolePage("lineage", "/assets/{fqn}/lineage", _read_lineage, "asset"),
         ConsolePage("what_if", "/assets/{fqn}/what-if", _read_what_if, "asset"),
         ConsolePage("teams", "/teams", _read_teams),
         ConsolePage("team", "/teams/{id}", _read_id, "team", frozenset({"apiKeys", "webhooks"})),

@@ -13,7 +13,9 @@ from starlette.responses import HTMLResponse, Response
 
 from tessera_gql.console.documents import FOLDER
 from tessera_gql.console.formatting import (
+    break_name,
     collect_team_names,
+    list_team_names,
     find_due_tone,
     find_sign,
     format_coming_day,
@@ -26,15 +28,15 @@ from tessera_gql.console.formatting import (
     mark_terms,
     pair_hurt_teams,
     shorten,
-    sort_deprecations,
     split_fqn,
 )
+from tessera_gql.console.event_export import MAX_EXPORTED
 from tessera_gql.console.forms import IDEMPOTENCY_FIELD, KEY_FIELD, TOKEN_FIELD, SentForm
 from tessera_gql.console.lineage import draw_lineage
 from tessera_gql.console.pages import ASSET_TIERS, EVENT_GROUPS, UNUSED_AFTER
 from tessera_gql.console.session import MESSAGE_COOKIE
 from tessera_gql.console.site import SECURITY_HEADERS, Console
-from tessera_gql.formats.lineage_svg import abbreviate_team, choose_team_class
+from tessera_gql.formats.lineage_svg import abbreviate_team, assign_team_classes, choose_team_class
 
 ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(FOLDER / "templates"),
@@ -47,9 +49,9 @@ ENVIRONMENT = jinja2.Environment(
 FILTERS: dict[str, Any] = ENVIRONMENT.filters
 FILTERS.update(
     utc=format_utc,
-    hue=choose_team_class,
     initials=abbreviate_team,
     split_fqn=split_fqn,
+    break_name=break_name,
     shorten=shorten,
     type_text=format_type,
     json_text=format_json,
@@ -57,12 +59,10 @@ FILTERS.update(
     mark_terms=mark_terms,
     team_names=collect_team_names,
     hurt_teams=pair_hurt_teams,
-    soonest=sort_deprecations,
 )
 GLOBALS: dict[str, Any] = ENVIRONMENT.globals
 GLOBALS.update(
     find_sign=find_sign,
-    draw_lineage=draw_lineage,
     token_field=TOKEN_FIELD,
     key_field=KEY_FIELD,
     idempotency_field=IDEMPOTENCY_FIELD,
@@ -70,6 +70,7 @@ GLOBALS.update(
     event_groups=[*EVENT_GROUPS],
     asset_tiers=ASSET_TIERS,
     unused_days=UNUSED_AFTER.days,
+    max_exported=MAX_EXPORTED,
 )
 
 
@@ -90,6 +91,7 @@ class RefusedForm:
 def render(console: Console, request: Request, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
     """Render a page, with the message that an earlier form left for it."""
     now, refusal = console.clock(), values.get("refusal")
+    classes = assign_team_classes(list_team_names(values.get("data")))
     message = console.signer.unseal_message(request.cookies.get(MESSAGE_COOKIE, ""))
     context = {
         "console": console,
@@ -98,6 +100,10 @@ def render(console: Console, request: Request, template: str, values: Mapping[st
         "page_path": find_page_path(console, request, refusal),
         "query_with": partial(_encode_query, request),
         "query": request.query_params,
+        "hue": lambda name: classes.get(name) or choose_team_class(name),
+        "draw_lineage": partial(
+            draw_lineage, link=console.link, fold=partial(_fold, request), team_classes=classes
+        ),
         "now": now,
         "relative": partial(format_relative, now=now),
         "day": partial(format_day, now=now),
@@ -108,6 +114,7 @@ def render(console: Console, request: Request, template: str, values: Mapping[st
         "visitor": None,
         "form_token": "",
         "refusal": refusal,
+        "issued": None,
         **values,
     }
     text = ENVIRONMENT.get_template(f"{template}.html").render(context)
@@ -136,6 +143,15 @@ def find_page_path(console: Console, request: Request, refusal: RefusedForm | No
 def _encode_query(request: Request, changes: Mapping[str, str]) -> str:
     """Encode the query of the page with changed parameters."""
     return urlencode({**request.query_params, **changes})
+
+
+def _fold(request: Request, side: str, fqn: str) -> str:
+    """Return the address of the page that unfolds an asset on a side of the lineage, or folds it if it is unfolded."""
+    pairs = [pair for pair in request.query_params.multi_items() if pair[0] in ("up", "down")]
+    remaining = [pair for pair in pairs if pair != (side, fqn)]
+    if len(remaining) == len(pairs):
+        remaining.append((side, fqn))
+    return f"?{urlencode(remaining)}#picture"
 
 
 def is_local_path(path: str) -> bool:

@@ -11,7 +11,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tessera_gql.console.actions import ACTIONS, FormAction
+from tessera_gql.console.actions import ACTIONS
+from tessera_gql.console.event_export import export_events
+from tessera_gql.console.form_action import FormAction, IssuedSecret
 from tessera_gql.console.forms import TOKEN_FIELD, InvalidForm, SentForm, read_form
 from tessera_gql.console.live import create_live_route
 from tessera_gql.console.page_errors import PageError, is_for_form, missing_page, to_page_error
@@ -50,6 +52,7 @@ def create_console_routes(console: Console) -> list[BaseRoute]:
         route("/sign-out", _sign_out, "POST"),
         create_live_route(console),
         Route("/console/static/{version}/{name}", partial(_respond_static, console), methods=["GET"]),
+        route("/audit/export", export_events, "GET"),
         route(PAGES["what_if"].path, _ask_what_if, "POST"),
         *(route(action.path, partial(_run_action, action), "POST") for action in ACTIONS),
         *(route(page.path, partial(_show_page, page), "GET") for page in PAGES.values()),
@@ -98,16 +101,21 @@ async def _show_page(page: ConsolePage, console: Console, request: Request) -> R
 
 
 async def _run_page(
-    page: ConsolePage, console: Console, request: Request, visitor: Visitor, refusal: RefusedForm | None = None
+    page: ConsolePage, console: Console, request: Request, visitor: Visitor, additions: Mapping[str, Any] | None = None
 ) -> Response:
-    """Run the query of a page and render its template; a refused form keeps what was typed."""
+    """Run the query of a page and render its template, with a refused form that keeps what was typed, or a secret."""
     variables = page.find_variables(request.path_params, request.query_params, console.clock())
     reply = await console.run("pages", page.name, variables, visitor)
-    return _render_page(page, console, request, visitor, reply, refusal)
+    return _render_page(page, console, request, visitor, reply, additions or {})
 
 
-def _render_page(
-    page: ConsolePage, console: Console, request: Request, visitor: Visitor, reply: Reply, refusal: RefusedForm | None
+def _render_page(  # noqa: PLR0913, PLR0917 - what a page is made of
+    page: ConsolePage,
+    console: Console,
+    request: Request,
+    visitor: Visitor,
+    reply: Reply,
+    additions: Mapping[str, Any],
 ) -> Response:
     if errors := [error for error in reply.get("errors", ()) if not _is_optional(page, error)]:
         raise to_page_error({"errors": errors})
@@ -115,8 +123,9 @@ def _render_page(
     if page.subject is not None and data[page.subject] is None:
         raise missing_page()
     values = {"data": data, "viewer": data["viewer"], "visitor": visitor, "form_token": visitor.form_token}
+    refusal: RefusedForm | None = additions.get("refusal")
     status = refusal.status if refusal else 200
-    return render(console, request, page.name, {**values, "refusal": refusal}, status)
+    return render(console, request, page.name, {**values, **additions}, status)
 
 
 def _is_optional(page: ConsolePage, error: Mapping[str, Any]) -> bool:
@@ -149,13 +158,32 @@ async def _run_action(action: FormAction, console: Console, request: Request) ->
         refusal = _find_refusal(reply, form)
     except InvalidForm as error:
         refusal, reply = RefusedForm(form, [str(error)]), {}
+    page = PAGES[_find_page(action, form)]
     if refusal is not None:
-        page = PAGES[_find_page(action, form)]
-        return await _run_page(page, console, request, visitor, refusal)
-    message = action.describe_result(reply["data"]["result"])[:MAX_MESSAGE_LENGTH]
+        return await _run_page(page, console, request, visitor, {"refusal": refusal})
+    payload = reply["data"]["result"]
+    message = action.describe_result(payload)[:MAX_MESSAGE_LENGTH]
+    if action.find_secret is not None:
+        return await _show_secret(page, console, request, visitor, form, message, action.find_secret(payload))
     response = RedirectResponse(_find_return_path(console, request, action, form), 303, SECURITY_HEADERS)
     console.set_cookie(request, response, MESSAGE_COOKIE, console.signer.seal_message(message), MESSAGE_SECONDS)
     return response
+
+
+async def _show_secret(  # noqa: PLR0913, PLR0917 - what the page shows
+    page: ConsolePage,
+    console: Console,
+    request: Request,
+    visitor: Visitor,
+    form: SentForm,
+    message: str,
+    secret: IssuedSecret,
+) -> Response:
+    """Show a secret in the reply itself: in no cookie and in no address. Loading the page again shows it no more."""
+    path = form.get("next")
+    issued = {"message": message, "value": secret.value, "purpose": secret.purpose}
+    own_path = path if is_local_path(path) else _fill_path(page.path, request.path_params)
+    return await _run_page(page, console, request, visitor, {"issued": issued, "page_path": own_path})
 
 
 def _find_refusal(reply: Reply, form: SentForm) -> RefusedForm | None:
@@ -191,20 +219,24 @@ def _fill_path(path: str, values: Mapping[str, str]) -> str:
 
 
 async def _ask_what_if(console: Console, request: Request) -> Response:
-    """Show the impact of a pasted schema, which writes nothing, beside the form that it was pasted into."""
+    """Show the impact of a pasted schema, or of leaving columns out, which writes nothing, beside its form."""
     visitor = await console.identify(request)
     form = await _read_own_form(console, request)
     page = PAGES["what_if"]
-    document = {"format": form.get("format"), "text": form.get("text")}
-    if not document["text"]:
-        return await _run_page(page, console, request, visitor, RefusedForm(form, ["Paste the schema first."]))
+    fields = form.get_all("fields")
+    if fields:
+        asked = {"withoutFields": fields}
+    elif form.get("text"):
+        asked = {"document": {"format": form.get("format"), "text": form.get("text")}}
+    else:
+        refusal = RefusedForm(form, ["Paste the schema first, or choose columns on the page of the asset."])
+        return await _run_page(page, console, request, visitor, {"refusal": refusal})
     variables = page.find_variables(request.path_params, request.query_params, console.clock())
-    variables |= {"document": document, "asks": True}
-    reply = await console.run("pages", page.name, variables, visitor)
+    reply = await console.run("pages", page.name, variables | asked | {"asks": True}, visitor)
     if is_for_form(reply):
-        messages = [error["message"] for error in reply["errors"]]
-        return await _run_page(page, console, request, visitor, RefusedForm(form, messages))
-    return _render_page(page, console, request, visitor, reply, RefusedForm(form, [], 200))
+        refusal = RefusedForm(form, [error["message"] for error in reply["errors"]])
+        return await _run_page(page, console, request, visitor, {"refusal": refusal})
+    return _render_page(page, console, request, visitor, reply, {"refusal": RefusedForm(form, [], 200)})
 
 
 async def _respond_static(console: Console, request: Request) -> Response:

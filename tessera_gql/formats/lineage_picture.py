@@ -47,6 +47,8 @@ class PictureNode:
     unfolded_count: int = 0
     """The number of assets behind this one that the picture could unfold; drawn as `+3` if there is `unfold_href`."""
     unfold_href: str = ""
+    is_unfolded: bool = False
+    """Whether the assets behind this one are in the picture; `unfold_href`, drawn as `−`, then leads to it without."""
 
 
 @dataclass(frozen=True, kw_only=True)

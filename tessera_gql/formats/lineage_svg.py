@@ -7,7 +7,7 @@ columns have a ground and a `*`.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 from zlib import crc32
@@ -62,15 +62,19 @@ class Layout(NamedTuple):
     height: int
 
 
-def draw_svg(picture: LineagePicture, *, is_standalone: bool = False) -> str:
+def draw_svg(
+    picture: LineagePicture, *, is_standalone: bool = False, team_classes: Mapping[str, str] | None = None
+) -> str:
     """Draw the picture as an `svg` element; with colours and a legend of its own if it stands alone.
 
+    `team_classes` has the class of each team's colour by name; else the teams of the picture have different ones.
     Its classes are those of the console: t1 to t8 for teams, "n" for a box with "me" and "off", "col" and "rowbg" with
     "hit", paths with "hit", "filter" and "unk", and "plus". Raises ValueError if the start is no node.
     """
     bounded = bound_picture(picture)
     layout = _arrange(bounded)
     nodes = {node.key: node for node in bounded.nodes}
+    classes = team_classes or assign_team_classes(node.team for node in bounded.nodes)
     height = layout.height + (LEGEND_HEIGHT if is_standalone else 0)
     namespace = ' xmlns="http://www.w3.org/2000/svg"' if is_standalone else ""
     size = f' width="{layout.width}" height="{height}"' if is_standalone else ""
@@ -79,7 +83,7 @@ def draw_svg(picture: LineagePicture, *, is_standalone: bool = False) -> str:
         f'<svg{namespace} {viewport} role="group" aria-label="{_clean(bounded.title)}">',
         f"<style>{STYLE}</style>" if is_standalone else "",
         *(_draw_edge(edge, nodes, layout) for edge in bounded.edges),
-        *(part for node in bounded.nodes for part in _draw_node(node, bounded, layout.boxes[node.key])),
+        *(part for node in bounded.nodes for part in _draw_node(node, bounded, layout.boxes[node.key], classes)),
         _draw_omission(bounded, layout),
     ]
     if is_standalone:
@@ -90,6 +94,20 @@ def draw_svg(picture: LineagePicture, *, is_standalone: bool = False) -> str:
 def choose_team_class(name: str) -> str:
     """Return the CSS class of a team's colour, t1 to t8, always the same for a name."""
     return f"t{crc32(name.casefold().encode('utf-8', 'surrogatepass')) % TEAM_COLOURS + 1}"
+
+
+def assign_team_classes(names: Iterable[str]) -> dict[str, str]:
+    """Assign a CSS class to each team by name: its own, or the next free one if an earlier team has that.
+
+    Teams beyond the number of colours share them.
+    """
+    classes: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        first = int(choose_team_class(name)[1:]) - 1
+        candidates = [f"t{(first + step) % TEAM_COLOURS + 1}" for step in range(TEAM_COLOURS)]
+        used = set(classes.values())
+        classes[name] = next((item for item in candidates if item not in used), candidates[0])
+    return classes
 
 
 def abbreviate_team(name: str) -> str:
@@ -171,13 +189,15 @@ def _anchor(node: PictureNode, box: Box, column: str | None) -> int:
     return box.y + HEAD_HEIGHT + ROW_HEIGHT * [*node.columns].index(column) + ROW_HEIGHT // 2
 
 
-def _draw_node(node: PictureNode, picture: LineagePicture, box: Box) -> Iterator[str]:
+def _draw_node(
+    node: PictureNode, picture: LineagePicture, box: Box, classes: Mapping[str, str]
+) -> Iterator[str]:
     css = "n" + (" me" if node.key == picture.start else "") + (" off" if node.is_untouched else "")
     schema, _, name = node.fqn.rpartition(".")
     detail = ", ".join(dict.fromkeys(filter(None, (schema, node.team))))
     title = ", ".join(filter(None, (f"{node.fqn}, owned by {node.team}", node.note, _describe_changes(node))))
     x, y = box.x, box.y
-    yield f"{_open_link(node.href, choose_team_class(node.team))}<title>{_clean(title)}</title>"
+    yield f"{_open_link(node.href, classes.get(node.team) or choose_team_class(node.team))}<title>{_clean(title)}</title>"
     yield f'<rect class="{css}" x="{x}.5" y="{y}.5" width="{NODE_WIDTH}" height="{box.height}" rx="5"/>'
     yield f'<rect class="bar" x="{x + 9}" y="{y + 9}" width="18" height="18" rx="3"/>'
     yield f'<text class="ini" x="{x + 18}" y="{y + 21}">{_clean(abbreviate_team(node.team))}</text>'
@@ -188,7 +208,7 @@ def _draw_node(node: PictureNode, picture: LineagePicture, box: Box) -> Iterator
     if node.note:
         css = f"cap {node.tone}".strip()
         yield f'<text class="{css}" x="{x + 1}" y="{y - 6}">{_clean(node.note, DETAIL_CHARACTERS + 6)}</text>'
-    if node.unfolded_count and _is_safe(node.unfold_href):
+    if (node.unfolded_count or node.is_unfolded) and _is_safe(node.unfold_href):
         yield _draw_unfolding(node, box, is_upstream=picture.ranks[node.key] < 0)
 
 
@@ -214,8 +234,9 @@ def _draw_unfolding(node: PictureNode, box: Box, *, is_upstream: bool) -> str:
     x = box.x - UNFOLD_WIDTH if is_upstream else box.x + NODE_WIDTH + 6
     y = box.y + HEAD_HEIGHT // 2 - 10
     assets = "the asset" if node.unfolded_count == 1 else f"{node.unfolded_count:,} assets"
-    title = f"Show {assets} {'behind' if is_upstream else 'after'} {node.fqn}"
-    count = f"+{node.unfolded_count}" if node.unfolded_count < 100 else "99+"
+    verb = "Hide" if node.is_unfolded else "Show"
+    title = f"{verb} {assets} {'behind' if is_upstream else 'after'} {node.fqn}"
+    count = "−" if node.is_unfolded else f"+{node.unfolded_count}" if node.unfolded_count < 100 else "99+"
     return (
         f"{_open_link(node.unfold_href, 'plus')}<title>{_clean(title)}</title>"
         f'<rect x="{x}.5" y="{y}.5" width="32" height="20" rx="10"/>'

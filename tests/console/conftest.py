@@ -139,6 +139,7 @@ class Shop:
         return {
             "inbox": "/",
             "proposal": self.proposal_path(self.proposals[0]),
+            "force": f"{self.proposal_path(self.proposals[0])}/force",
             "change_set": self.change_set_path(),
             "catalog": "/catalog",
             "asset": asset,

@@ -13,7 +13,7 @@ from tessera_gql.graphql.schema import schema
 from tessera_gql.server.documents import DocumentCache, Operation
 from tessera_gql.server.limits import Limits
 
-KINDS: tuple[DocumentKind, ...] = ("pages", "actions", "subscriptions")
+KINDS: tuple[DocumentKind, ...] = ("pages", "actions", "subscriptions", "downloads")
 DOCUMENTS = [(kind, name) for kind in KINDS for name in list_documents(kind)]
 FILES = sorted((FOLDER / "static").iterdir())
 
