@@ -7,34 +7,74 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs/images"
-SCHEMES = ("light", "dark")
-WIDTH, HEIGHT = 1280, 800
+VIEWS: Mapping[str, tuple[int, int, str]] = {
+    "light": (1280, 800, "light"),
+    "dark": (1280, 800, "dark"),
+    "narrow": (360, 900, "dark"),
+}
+"""Width, height and colour scheme of each picture of a page, by the end of its name."""
+ORDERS = "/assets/analytics.marts.orders"
+DROPPED = "discount_code"
 STARTED = re.compile(r"Console: +(http://\S+)/")
 
 
 def wait_for_address(log: Path) -> str:
     """Return the address that a starting server prints."""
-    for _ in range(300):
+    for _ in range(1_200):
         if match := STARTED.search(log.read_text()):
             return match[1]
         time.sleep(0.1)
     raise SystemExit(f"The server did not start:\n{log.read_text()}")
 
 
+def open_proposal(page: Page) -> None:
+    page.goto("/")
+    page.get_by_role("link", name="Details").first.click()
+    page.get_by_role("link", name="orders").first.click()
+
+
+def open_what_if(page: Page) -> None:
+    page.goto(ORDERS)
+    page.get_by_label(f"Choose {DROPPED}").check()
+    page.get_by_role("button", name="What if they were dropped?").click()
+
+
+def open_team(page: Page) -> None:
+    page.goto("/teams")
+    page.get_by_role("link", name="finance").first.click()
+
+
+PAGES = {
+    "inbox": lambda page: page.goto("/"),
+    "proposal": open_proposal,
+    "catalog": lambda page: page.goto("/catalog"),
+    "asset": lambda page: page.goto(ORDERS),
+    "lineage": lambda page: page.goto(f"{ORDERS}/lineage"),
+    "what-if": open_what_if,
+    "team": open_team,
+    "audit": lambda page: page.goto("/audit?kind=proposals"),
+}
+"""How to open each page that has pictures, by the name in their files."""
+
+
 def take_pictures(browser: Browser, address: str) -> None:
-    """Take a picture of the inbox and of its first proposal, light and dark."""
-    for scheme in SCHEMES:
-        context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme)
+    """Take a picture of each page in each view, of the height of a window at most, so that the files stay small."""
+    for view, (width, height, scheme) in VIEWS.items():
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, base_url=address
+        )
         page = context.new_page()
-        page.goto(f"{address}/")
-        page.screenshot(path=FOLDER / f"console-inbox-{scheme}.png")
-        page.get_by_role("link", name="Details").first.click()
-        page.screenshot(path=FOLDER / f"console-proposal-{scheme}.png", full_page=True)
+        for name, open_page in PAGES.items():
+            open_page(page)
+            full_height = page.evaluate("document.documentElement.scrollHeight")
+            clip = {"x": 0, "y": 0, "width": width, "height": min(full_height, height)}
+            page.screenshot(path=FOLDER / f"console-{name}-{view}.png", full_page=True, clip=clip)
         context.close()
 
 

@@ -1,4 +1,7 @@
-"""`tessera audit`: verify and export the event log. See docs/auditing.md."""
+"""`tessera audit`: the state of the event log over the API; verify and export it in the database.
+
+See docs/auditing.md.
+"""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -7,9 +10,19 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from tessera_gql.cli.api import connect
 from tessera_gql.cli.database_access import run_on_database
 from tessera_gql.cli.exit_codes import ExitCode
-from tessera_gql.cli.terminal import fail, print_json_text, print_line, print_note
+from tessera_gql.cli.terminal import (
+    JsonOption,
+    fail,
+    print_json,
+    print_json_text,
+    print_line,
+    print_note,
+    print_properties,
+)
+from tessera_gql.client import EventLog
 from tessera_gql.errors import Refusal
 from tessera_gql.policy.global_ids import encode_event_ids
 from tessera_gql.store import audit, log_verifications
@@ -21,6 +34,30 @@ from tessera_gql.store.tables import EventRow
 app = typer.Typer(help="Verify and export the event log.", no_args_is_help=True)
 
 EXPECT_HELP = "SEQUENCE:HASH of an earlier run. Also proves that the log up to there was not rewritten."
+
+
+@app.command()
+def status(as_json: JsonOption = False) -> None:
+    """Print how far the server has verified the event log. Exit 1 if it found it altered.
+
+    Example: tessera audit status
+    """
+    with connect() as client:
+        log = client.event_log()
+    if as_json:
+        print_json(log)
+    else:
+        print_properties(last=f"{log.last_sequence}:{log.head}", state=_describe_state(log), verified=log.verified_at)
+    if log.is_intact is False:
+        raise typer.Exit(ExitCode.NEGATIVE)
+
+
+def _describe_state(log: EventLog) -> str:
+    if log.is_intact is None:
+        return "not verified yet; `tessera audit verify` does so on the server's database"
+    if log.is_intact:
+        return f"each event up to {log.verified_sequence} is as it was written"
+    return f"altered at event {log.broken_sequence or 'unknown'}: {log.fault or 'no reason is known'}"
 
 
 @app.command()

@@ -13,9 +13,10 @@ from tessera_gql.cli.api import TeamOption, connect, resolve_proposal_id
 from tessera_gql.cli.asks import Ask, print_ask
 from tessera_gql.cli.completion import complete_fqn
 from tessera_gql.cli.debts import print_debts
+from tessera_gql.cli.outlook import print_deprecations, print_migrations
 from tessera_gql.cli.proposals import describe_end, print_status
 from tessera_gql.cli.terminal import JsonOption, fail, is_terminal, print_json, print_line, print_note, print_table
-from tessera_gql.client.enums import AcknowledgmentResponse
+from tessera_gql.client.enums import AcknowledgmentResponse, ObligationKind
 
 if TYPE_CHECKING:
     from tessera_gql.client import InboxGroup, TesseraClient
@@ -28,13 +29,17 @@ def inbox(team: TeamOption = None, as_json: JsonOption = False) -> None:
     """List what waits for a team's answer, a row for each change set, earliest due date first; then its open debts.
 
     Each says who asks and why, what breaks, until when, and the commands that answer it. It has what the team may
-    answer for others, too. With --json only what waits; `tessera debts --json` prints debts.
+    answer for others, too; then the migrations that it has promised, and the deprecations of what it reads. With
+    --json only what waits; `tessera debts --json` prints debts.
 
     Example: tessera inbox --team finance
     """
     with connect() as client:
         groups = list(client.inbox_groups(team))
         debts = [] if as_json else list(client.debts(team))
+        owing = None if as_json else team or client.viewer().team
+        migrations = [item for item in client.owes(owing) if item.kind is ObligationKind.MIGRATION] if owing else []
+        deprecations = list(client.team_deprecations(owing)) if owing else []
     if as_json:
         print_json(groups)
         return
@@ -44,6 +49,10 @@ def inbox(team: TeamOption = None, as_json: JsonOption = False) -> None:
         print_table(HEADINGS, map(_build_row, groups))
     if debts:
         print_debts(debts)
+    if migrations:
+        print_migrations(migrations)
+    if deprecations:
+        print_deprecations(deprecations)
 
 
 def _print_groups(groups: Sequence[InboxGroup]) -> None:

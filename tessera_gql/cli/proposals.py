@@ -12,6 +12,7 @@ from tessera_gql.cli.asks import Ask, print_ask
 from tessera_gql.cli.completion import complete_fqn
 from tessera_gql.cli.coverage_report import describe_coverage, list_hold_lines
 from tessera_gql.cli.lineage_report import describe_paths
+from tessera_gql.cli.outlook import describe_alternative, print_outlook
 from tessera_gql.cli.silence import describe_wait, format_day
 from tessera_gql.cli.terminal import JsonOption, print_json, print_line, print_properties, print_table
 from tessera_gql.client.enums import AwaitedStep, ContractStatus, ProposalStatus
@@ -52,13 +53,14 @@ def proposals(
 
 
 def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
-    """Show a proposal with its breaking changes, acknowledgments and comments."""
+    """Show a proposal with its breaking changes, acknowledgments and comments, who is not asked, and what comes next."""
     with connect() as client:
         details = client.get_proposal(resolve_proposal_id(client, reference))
         steps = {item.team.id: item for item in details.waits_for} if details.is_open else {}
         waiting = [item for item in details.acknowledgments if item.team.id in steps]
         asks = [(item, client.reason_paths(item.id)) for item in waiting[:MAX_ASKS]]
-    if as_json:
+        outlook = None if as_json else client.proposal_outlook(details.id)
+    if outlook is None:
         print_json(details)
         return
     print_properties(
@@ -78,6 +80,8 @@ def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
         print_line(f"held    {line}")
     for change in details.breaking_changes:
         print_line(f"breaks  {change.message}")
+    if outlook.alternative:
+        print_line(f"hints   {describe_alternative(outlook.alternative)}")
     rows = (
         (
             item.team,
@@ -93,6 +97,7 @@ def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
         print_ask(_build_ask(details, item, paths))
     if len(waiting) > MAX_ASKS:
         print_line(f"and {len(waiting) - MAX_ASKS} more teams")
+    print_outlook(outlook)
     for remark in details.comments:
         author = remark.team.name if remark.team else "an administrator"
         print_line(f"comment  {remark.created_at:%Y-%m-%d %H:%M}  {author}: {remark.body}")
@@ -160,13 +165,20 @@ def publish_proposal(
     waive_coverage: Annotated[
         bool, typer.Option("--waive-coverage", help="Publish what is held for coverage; needs ADMIN and --reason.")
     ] = False,
-    reason: Annotated[str | None, typer.Option(help="Reason to waive coverage, for the audit log.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish before all teams agree; needs ADMIN and --reason.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="Reason to waive coverage or to force, for the audit log.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Publish an approved proposal unchanged, or carry out an approved retirement."""
     with connect() as client:
         contract = client.publish_proposal(
-            resolve_proposal_id(client, reference), published_by=team, waive_coverage=waive_coverage, reason=reason
+            resolve_proposal_id(client, reference),
+            published_by=team,
+            waive_coverage=waive_coverage,
+            force=force,
+            reason=reason,
         )
     print_json(contract) if as_json else print_line(
         f"{contract.asset.fqn} {contract.version} is {describe_end(contract)}."

@@ -230,7 +230,12 @@ def _print_changes(result: PublishResult) -> None:
 
 def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
     fqn: FqnArgument,
-    schema: SchemaArgument,
+    schema: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Schema file as of `tessera publish`; none with --without.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="FIELD", help="Drop this field of the contract; repeatable.")
+    ] = None,
     guarantees: GuaranteesOption = None,
     mode: Annotated[
         CompatibilityMode | None, typer.Option(case_sensitive=False, help="Mode instead of the asset's.")
@@ -243,12 +248,20 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     """Preview a publish without writing anything. Exit 0 if no team would be asked, 1 otherwise, 3 if it would be held.
 
     Example: tessera impact analytics.marts.orders orders.json
+
+    Example: tessera impact analytics.marts.orders --without discount_code
     """
+    if (schema is None) == (not without):
+        raise fail("Say what would change, one of them: a schema file, or --without FIELD for what would be dropped.")
     guarantees_def = read_json(guarantees) if guarantees else None
-    files = {"schema": schema, "document": schema, **({"guarantees": guarantees} if guarantees else {})}
+    files = {"guarantees": guarantees} if guarantees else {}
+    if schema is not None:
+        files |= {"schema": schema, "document": schema}
     with connect(**files) as client:
-        schema_def = read_schema(schema, format_, part, dialect)
-        result = client.impact(schema_def, asset=fqn, guarantees=guarantees_def, compatibility_mode=mode)
+        schema_def = read_schema(schema, format_, part, dialect) if schema is not None else None
+        result = client.impact(
+            schema_def, asset=fqn, without_fields=without, guarantees=guarantees_def, compatibility_mode=mode
+        )
     _print_warnings(result.warnings)
     print_json(result) if as_json else _print_impact(result)
     if result.asked:

@@ -82,6 +82,32 @@ class AwaitedStep(StrEnum):
     CHANGE_OF_MIND = "CHANGE_OF_MIND"
 
 
+class ObligationKind(StrEnum):
+    """The kind of what a team owes."""
+
+    ANSWER = "ANSWER"
+    MIGRATION = "MIGRATION"
+    DEBT = "DEBT"
+
+
+class UpcomingKind(StrEnum):
+    """The kind of a step that time takes with an open proposal."""
+
+    REMINDER = "REMINDER"
+    ESCALATION = "ESCALATION"
+    SILENCE = "SILENCE"
+    MIGRATION_DEADLINE = "MIGRATION_DEADLINE"
+    EXPIRY = "EXPIRY"
+
+
+class UnaskedReason(StrEnum):
+    """The reason why a reader is not asked about a change."""
+
+    RELEASED = "RELEASED"
+    OTHER_FIELDS = "OTHER_FIELDS"
+    DOWNSTREAM = "DOWNSTREAM"
+
+
 class OnSilence(StrEnum):
     """What happens if an asked team does not answer before the due date."""
 

@@ -17,6 +17,7 @@ from tessera_gql.client.operations import (
     deprecations,
     fields,
     manifests,
+    outlook,
     projects,
     publishing,
     subscriptions,
@@ -136,6 +137,10 @@ class ClientMethods:
     reason_paths = ClientMethod(acknowledgments.reason_paths)
     acknowledge_change_set = ClientMethod(acknowledgments.acknowledge_change_set)
     acknowledge_debt = ClientMethod(debts.acknowledge_debt)
+    owes = ClientMethod(outlook.owes)
+    team_deprecations = ClientMethod(outlook.team_deprecations)
+    proposal_outlook = ClientMethod(outlook.proposal_outlook)
+    event_log = ClientMethod(outlook.event_log)
     debts = ClientMethod(debts.debts)
     deprecate = ClientMethod(deprecations.deprecate)
     end_deprecation = ClientMethod(deprecations.end_deprecation)

@@ -15,11 +15,14 @@ from tessera_gql.client.enums import (
     FieldChangeKind,
     Intent,
     LabelOrigin,
+    ObligationKind,
     OnSilence,
     ProposalKind,
     ProposalStatus,
     PublishOutcome,
     RegistrationStatus,
+    UnaskedReason,
+    UpcomingKind,
 )
 from tessera_gql.client.errors import (
     BadRequest,
@@ -58,6 +61,14 @@ from tessera_gql.client.models import (
     Registration,
     Team,
 )
+from tessera_gql.client.outlook_models import (
+    Alternative,
+    EventLog,
+    Obligation,
+    ProposalOutlook,
+    UnaskedReader,
+    UpcomingStep,
+)
 from tessera_gql.client.progress import Progress
 from tessera_gql.client.requests import ChangeSetRequest, Document
 from tessera_gql.client.result_models import (
@@ -76,6 +87,7 @@ __all__ = [
     "AcknowledgeResult",
     "Acknowledgment",
     "AcknowledgmentResponse",
+    "Alternative",
     "AskPolicy",
     "Asset",
     "AssetField",
@@ -107,6 +119,7 @@ __all__ = [
     "Document",
     "DocumentFormat",
     "Event",
+    "EventLog",
     "FieldChange",
     "FieldChangeKind",
     "Forbidden",
@@ -120,6 +133,8 @@ __all__ = [
     "LabeledAsset",
     "ManifestReport",
     "NotFound",
+    "Obligation",
+    "ObligationKind",
     "Observation",
     "OnSilence",
     "PendingAcknowledgment",
@@ -128,6 +143,7 @@ __all__ = [
     "Project",
     "Proposal",
     "ProposalKind",
+    "ProposalOutlook",
     "ProposalStatus",
     "PublishOutcome",
     "PublishResult",
@@ -141,8 +157,12 @@ __all__ = [
     "Team",
     "TesseraClient",
     "TesseraError",
+    "UnaskedReader",
+    "UnaskedReason",
     "Unauthenticated",
     "Unavailable",
+    "UpcomingKind",
+    "UpcomingStep",
     "UsageImportReport",
     "UsageSource",
 ]

@@ -118,12 +118,10 @@ def _iterate_names(value: Any) -> Iterator[tuple[str, str]]:
 
 
 def list_team_names(data: Any) -> list[str]:
-    """List the names of the teams of a page: those of the viewer and of its subject before those of its selections."""
+    """List the names of the teams of a page, those of its content before those that only its selections have."""
     parts = data if isinstance(data, Mapping) else {}
-    viewer, choices = parts.get("viewer"), parts.get("teams")
-    subjects = {name: part for name, part in parts.items() if name not in ("viewer", "teams")}
-    names = [_list_names(part) for part in (viewer, subjects, choices)]
-    return [*dict.fromkeys(name for part in names for name in part)]
+    content = {name: part for name, part in parts.items() if name != "teams"}
+    return [*dict.fromkeys([*_list_names(content), *_list_names(parts.get("teams"))])]
 
 
 def _list_names(part: Any) -> list[str]:
@@ -145,6 +143,15 @@ def mark_terms(text: str, terms: list[str]) -> list[tuple[str, bool]]:
         parts += [(text[position:start], False), (text[start:end], True)]
         position = end
     return [part for part in [*parts, (text[position:], False)] if part[0]]
+
+
+def pair_asked_teams(asked: list[Any]) -> dict[str, tuple[list[Any], int]]:
+    """Return the asked teams of an impact, and how many they are, by the fingerprint of each change."""
+    teams: dict[str, list[Any]] = {}
+    for item in asked:
+        for change in item["because"]:
+            teams.setdefault(change["fingerprint"], []).append(item["team"])
+    return {fingerprint: (items, len(items)) for fingerprint, items in teams.items()}
 
 
 def pair_hurt_teams(change: Mapping[str, Any]) -> tuple[str, tuple[list[Any], int]]:

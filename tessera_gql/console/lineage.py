@@ -10,7 +10,6 @@ from markupsafe import Markup
 from tessera_gql.formats.lineage_picture import LineagePicture, PictureEdge, PictureNode, follow_changes
 from tessera_gql.formats.lineage_svg import draw_svg
 
-
 NOTHING: Mapping[str, Any] = {"nodes": []}
 
 

@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from tessera_gql.console.documents import FOLDER
+from tessera_gql.console.event_export import MAX_EXPORTED
 from tessera_gql.console.formatting import (
     break_name,
     collect_team_names,
-    list_team_names,
     find_due_tone,
     find_sign,
     format_coming_day,
@@ -25,12 +25,13 @@ from tessera_gql.console.formatting import (
     format_term,
     format_type,
     format_utc,
+    list_team_names,
     mark_terms,
+    pair_asked_teams,
     pair_hurt_teams,
     shorten,
     split_fqn,
 )
-from tessera_gql.console.event_export import MAX_EXPORTED
 from tessera_gql.console.forms import IDEMPOTENCY_FIELD, KEY_FIELD, TOKEN_FIELD, SentForm
 from tessera_gql.console.lineage import draw_lineage
 from tessera_gql.console.pages import ASSET_TIERS, EVENT_GROUPS, UNUSED_AFTER
@@ -58,6 +59,7 @@ FILTERS.update(
     term=format_term,
     mark_terms=mark_terms,
     team_names=collect_team_names,
+    asked_teams=pair_asked_teams,
     hurt_teams=pair_hurt_teams,
 )
 GLOBALS: dict[str, Any] = ENVIRONMENT.globals
@@ -101,9 +103,7 @@ def render(console: Console, request: Request, template: str, values: Mapping[st
         "query_with": partial(_encode_query, request),
         "query": request.query_params,
         "hue": lambda name: classes.get(name) or choose_team_class(name),
-        "draw_lineage": partial(
-            draw_lineage, link=console.link, fold=partial(_fold, request), team_classes=classes
-        ),
+        "draw_lineage": partial(draw_lineage, link=console.link, fold=partial(_fold, request), team_classes=classes),
         "now": now,
         "relative": partial(format_relative, now=now),
         "day": partial(format_day, now=now),

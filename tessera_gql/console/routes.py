@@ -109,13 +109,8 @@ async def _run_page(
     return _render_page(page, console, request, visitor, reply, additions or {})
 
 
-def _render_page(  # noqa: PLR0913, PLR0917 - what a page is made of
-    page: ConsolePage,
-    console: Console,
-    request: Request,
-    visitor: Visitor,
-    reply: Reply,
-    additions: Mapping[str, Any],
+def _render_page(
+    page: ConsolePage, console: Console, request: Request, visitor: Visitor, reply: Reply, additions: Mapping[str, Any]
 ) -> Response:
     if errors := [error for error in reply.get("errors", ()) if not _is_optional(page, error)]:
         raise to_page_error({"errors": errors})

@@ -104,7 +104,11 @@ def _describe_policy(payload: Mapping[str, Any]) -> str:
 
 TEAM_ACTIONS: tuple[FormAction, ...] = (
     FormAction(
-        "create_team", "/teams", ("teams",), _read_new_team, lambda payload: f"{payload['team']['name']} is created."
+        "create_team",
+        "/teams/create",
+        ("teams",),
+        _read_new_team,
+        lambda payload: f"{payload['team']['name']} is created.",
     ),
     FormAction("delegate", "/teams/{id}/delegate", ("team",), _read_delegation, _describe_delegation),
     FormAction("set_escalation", "/teams/{id}/escalation", ("team",), _read_escalation, _describe_escalation),

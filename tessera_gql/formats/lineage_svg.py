@@ -189,9 +189,7 @@ def _anchor(node: PictureNode, box: Box, column: str | None) -> int:
     return box.y + HEAD_HEIGHT + ROW_HEIGHT * [*node.columns].index(column) + ROW_HEIGHT // 2
 
 
-def _draw_node(
-    node: PictureNode, picture: LineagePicture, box: Box, classes: Mapping[str, str]
-) -> Iterator[str]:
+def _draw_node(node: PictureNode, picture: LineagePicture, box: Box, classes: Mapping[str, str]) -> Iterator[str]:
     css = "n" + (" me" if node.key == picture.start else "") + (" off" if node.is_untouched else "")
     schema, _, name = node.fqn.rpartition(".")
     detail = ", ".join(dict.fromkeys(filter(None, (schema, node.team))))

@@ -28,8 +28,8 @@ from tessera_gql.graphql.sources import DocumentInput, choose_guarantees, parse_
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
 from tessera_gql.graphql.unasked_readers import UnaskedReaderConnection, unasked_page
 from tessera_gql.policy.affected_teams import Reasons, count_unknown, select_unasked
-from tessera_gql.policy.enums import Outcome
 from tessera_gql.policy.compatibility import Terms
+from tessera_gql.policy.enums import Outcome
 from tessera_gql.store import assets
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.lineage import Direction
@@ -38,7 +38,6 @@ from tessera_gql.workflows import impact
 from tessera_gql.workflows.alternatives import follow_hints, load_schema_without
 from tessera_gql.workflows.publishing import PublishRequest
 from tessera_gql.workflows.unasked_readers import load_unasked
-
 
 MAX_FIELDS = 500
 MaxFields = Annotated[

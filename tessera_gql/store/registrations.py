@@ -18,9 +18,7 @@ IS_LIVE = TABLE.c.status != RegistrationStatus.INACTIVE
 by_ids = RowQuery(Registration, "id")
 list_live = RowQuery(Registration, "asset_id", IS_LIVE, order_by=(TABLE.c.registered_at, TABLE.c.id))
 """The live registrations of assets, oldest first."""
-list_live_of_teams = RowQuery(
-    Registration, "consumer_team_id", IS_LIVE, order_by=(TABLE.c.registered_at, TABLE.c.id)
-)
+list_live_of_teams = RowQuery(Registration, "consumer_team_id", IS_LIVE, order_by=(TABLE.c.registered_at, TABLE.c.id))
 """The live registrations of teams, oldest first."""
 
 _teams = table(Team)

@@ -72,6 +72,7 @@ REMOTE: dict[str, Sequence[str]] = {
     "project list": (),
     "project show": ("warehouse",),
     "project update": ("warehouse", "--owner", "a"),
+    "audit status": (),
     "usage create-source": ("snowflake",),
     "usage sources": (),
     "usage import": ("schema.json", "--source", "snowflake"),

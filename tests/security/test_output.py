@@ -113,6 +113,7 @@ STEPS: dict[tuple[str, ...], tuple[str, Sequence[str], set[int]]] = {
     ("keys", "revoke"): ("", (HOSTILE,), {2}),
     ("git", "push"): ("", ("--folder", "contracts"), {0, 2}),
     ("git", "pull"): ("", ("--folder", "contracts"), {0, 2}),
+    ("audit", "status"): ("", (), {0, 1}),
     ("audit", "verify"): ("", (), {1}),
     ("audit", "export"): ("", (), {0}),
     ("db", "current"): ("", (), {0}),

@@ -148,12 +148,15 @@ def publish_proposal(
     *,
     published_by: TeamRef | None = None,
     waive_coverage: bool = False,
+    force: bool = False,
     reason: str | None = None,
     idempotency_key: str | None = None,
 ) -> Operation[Contract]:
     """Publish an approved proposal and return its contract, or the retired contract.
 
-    With `waive_coverage` and a `reason` an administrator publishes one that is held for coverage.
+    With a `reason` an administrator publishes one that is held for coverage by `waive_coverage`, and one that not all
+    asked teams agree to by `force`, which leaves them debts.
+
     Raises Conflict while answers are missing, and if a newer contract adds breaks whose readers were not asked.
 
     Example:
@@ -171,6 +174,7 @@ def publish_proposal(
         proposal=proposal_id,
         published_by=team,
         waive_coverage=waive_coverage or None,
+        force=force or None,
         reason=reason,
         idempotency_key=idempotency_key,
     )

@@ -148,13 +148,16 @@ def retire_contract(contract_id: str) -> Operation[Contract]:
 
 
 def impact(
-    schema_def: SchemaDef | Document,
+    schema_def: SchemaDef | Document | None = None,
     *,
     asset: AssetRef,
+    without_fields: Sequence[str] | None = None,
     guarantees: JsonObject | None = None,
     compatibility_mode: CompatibilityMode | None = None,
 ) -> Operation[Impact]:
     """Compute what publishing a schema would do and which teams would be asked. Writes nothing.
+
+    `without_fields` leaves fields out of the active contract's schema, instead of a new one.
 
     Raises NotFound if there is no such asset, Invalid for a schema that can't be a contract.
 
@@ -167,11 +170,15 @@ def impact(
         "asset": "AssetRef!",
         "schema": "JSON",
         "document": "DocumentInput",
+        "withoutFields": "[String!]",
         "guarantees": "JSON",
         "compatibilityMode": "CompatibilityMode",
     }
-    optional = build_variables(guarantees=guarantees, compatibility_mode=compatibility_mode)
-    variables = {"asset": build_asset_ref(asset), **_build_schema_input(schema_def), **optional}
+    optional = build_variables(
+        guarantees=guarantees, compatibility_mode=compatibility_mode, without_fields=without_fields
+    )
+    schema_input = {} if schema_def is None and without_fields else _build_schema_input(schema_def)
+    variables = {"asset": build_asset_ref(asset), **schema_input, **optional}
     arguments = {name: type_ for name, type_ in types.items() if name in variables}
     return RootField("impact", Impact, arguments).build_get_query(variables, "The server could not tell the impact.")
 

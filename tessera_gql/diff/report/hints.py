@@ -198,7 +198,9 @@ def _merge_keywords(before: Keywords, node: Keywords, keywords: Mapping[str, obj
 
 
 def _merge_names(old: object, present: object, value: object) -> list[object]:
-    base, current, own = (cast("list[object]", item) if isinstance(item, list) else [] for item in (old, present, value))
+    base, current, own = (
+        cast("list[object]", item) if isinstance(item, list) else [] for item in (old, present, value)
+    )
     dropped = [name for name in base if name not in own]
     return [*dict.fromkeys([*(name for name in current if name not in dropped), *(n for n in own if n not in base)])]
 
