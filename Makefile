@@ -13,7 +13,7 @@ FAST := tests/auth tests/diff tests/executor tests/formats tests/policy tests/st
 PROOFS := tests/diff/test_search_effort.py tests/diff/test_laws.py tests/diff/test_mode_laws.py tests/diff/test_soundness.py tests/executor tests/workflows/test_laws.py tests/workflows/test_ask_model.py tests/workflows/test_ask_races.py tests/workflows/test_change_set_races.py tests/workflows/test_lineage_races.py tests/ops
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo dev test test-fast test-long prove coverage lint docs schema reference lock release \
+.PHONY: help serve demo dev test test-fast test-long prove coverage lint docs schema reference screenshots lock release \
   diff-score fuzz conformance chaos attack load soak bench clean
 
 help: ## list the targets
@@ -80,6 +80,9 @@ schema: $(SERVER) ## write schema.graphql
 
 reference: $(SERVER) ## write docs/reference, and the modes in docs/compatibility.md, from the code
 	@$(BIN)/python scripts/reference.py
+
+screenshots: $(DEVELOPER) ## take the pictures of the console in docs/images anew (needs chromium)
+	@$(BIN)/python scripts/screenshots.py
 
 diff-score: $(DEVELOPER) ## score the diff engine on every public pair of schemas beside this checkout
 	@$(BIN)/python -m bench.diff_score

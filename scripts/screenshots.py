@@ -14,13 +14,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs/images"
 VIEWS: Mapping[str, tuple[int, int, str]] = {
-    "light": (1280, 800, "light"),
-    "dark": (1280, 800, "dark"),
+    "light": (1280, 720, "light"),
+    "dark": (1280, 720, "dark"),
     "narrow": (360, 900, "dark"),
 }
 """Width, height and colour scheme of each picture of a page, by the end of its name."""
 ORDERS = "/assets/analytics.marts.orders"
-DROPPED = "discount_code"
 STARTED = re.compile(r"Console: +(http://\S+)/")
 
 
@@ -36,13 +35,6 @@ def wait_for_address(log: Path) -> str:
 def open_proposal(page: Page) -> None:
     page.goto("/")
     page.get_by_role("link", name="Details").first.click()
-    page.get_by_role("link", name="orders").first.click()
-
-
-def open_what_if(page: Page) -> None:
-    page.goto(ORDERS)
-    page.get_by_label(f"Choose {DROPPED}").check()
-    page.get_by_role("button", name="What if they were dropped?").click()
 
 
 def open_team(page: Page) -> None:
@@ -53,18 +45,18 @@ def open_team(page: Page) -> None:
 PAGES = {
     "inbox": lambda page: page.goto("/"),
     "proposal": open_proposal,
-    "catalog": lambda page: page.goto("/catalog"),
     "asset": lambda page: page.goto(ORDERS),
     "lineage": lambda page: page.goto(f"{ORDERS}/lineage"),
-    "what-if": open_what_if,
     "team": open_team,
     "audit": lambda page: page.goto("/audit?kind=proposals"),
 }
 """How to open each page that has pictures, by the name in their files."""
+PARTS = {"lineage": "[aria-labelledby=picture]"}
+"""The part of a page that its pictures show; the others show the page from its top."""
 
 
 def take_pictures(browser: Browser, address: str) -> None:
-    """Take a picture of each page in each view, of the height of a window at most, so that the files stay small."""
+    """Take a picture of each page in each view, of the height of a window, so that the files stay small."""
     for view, (width, height, scheme) in VIEWS.items():
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, base_url=address
@@ -72,9 +64,11 @@ def take_pictures(browser: Browser, address: str) -> None:
         page = context.new_page()
         for name, open_page in PAGES.items():
             open_page(page)
-            full_height = page.evaluate("document.documentElement.scrollHeight")
-            clip = {"x": 0, "y": 0, "width": width, "height": min(full_height, height)}
-            page.screenshot(path=FOLDER / f"console-{name}-{view}.png", full_page=True, clip=clip)
+            path = FOLDER / f"console-{name}-{view}.png"
+            if part := PARTS.get(name):
+                page.locator(part).screenshot(path=path)
+            else:
+                page.screenshot(path=path)
         context.close()
 
 

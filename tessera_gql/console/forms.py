@@ -18,6 +18,8 @@ LONG_FORM_BYTES = 64 * 1024
 
 TOKEN_FIELD = "form_token"  # noqa: S105 - the name of a field
 IDEMPOTENCY_FIELD = "idempotency_key"
+TYPED_FIELDS = frozenset({"notes", "body", "reason", "purpose", "replacement", "name", "url"})
+"""Fields in which people type texts; the page of a failure shows them, and keeps the other fields hidden."""
 KEY_FIELD = "form"
 """The field with the key of a form among those of its page."""
 
@@ -30,6 +32,7 @@ class SentForm:
     """The values of a sent form by field name."""
 
     def __init__(self, pairs: list[tuple[str, str]]) -> None:
+        self.pairs = pairs
         self._values: dict[str, list[str]] = {}
         for name, value in pairs:
             self._values.setdefault(name, []).append(value)

@@ -32,7 +32,8 @@ from tessera_gql.console.formatting import (
     shorten,
     split_fqn,
 )
-from tessera_gql.console.forms import IDEMPOTENCY_FIELD, KEY_FIELD, TOKEN_FIELD, SentForm
+from tessera_gql.console.event_export import MAX_EXPORTED
+from tessera_gql.console.forms import IDEMPOTENCY_FIELD, KEY_FIELD, TOKEN_FIELD, TYPED_FIELDS, SentForm
 from tessera_gql.console.lineage import draw_lineage
 from tessera_gql.console.pages import ASSET_TIERS, EVENT_GROUPS, UNUSED_AFTER
 from tessera_gql.console.session import MESSAGE_COOKIE
@@ -73,6 +74,7 @@ GLOBALS.update(
     asset_tiers=ASSET_TIERS,
     unused_days=UNUSED_AFTER.days,
     max_exported=MAX_EXPORTED,
+    typed_fields=TYPED_FIELDS,
 )
 
 

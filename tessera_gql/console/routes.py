@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from urllib.parse import quote, urlencode
 
 from starlette.requests import ClientDisconnect, Request
@@ -31,6 +31,8 @@ Respond: TypeAlias = Callable[[Console, Request], Awaitable[Response]]
 STATIC_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 IMMUTABLE = "public, max-age=31536000, immutable"
 MESSAGE_SECONDS = 60
+FIRST_FAILURE = 500
+"""The first HTTP status that says that the server failed, not the request."""
 MAX_MESSAGE_LENGTH = 600
 OLD_FORM = (
     "This form is not from a page of your present session, so nothing was changed. Go back, load the page again, and"
@@ -88,8 +90,9 @@ def _redirect_to_sign_in(console: Console, request: Request) -> Response:
     return response
 
 
-def _show_error(console: Console, request: Request, error: PageError) -> Response:
-    values = {"title": error.title, "text": str(error), "status": error.status}
+def _show_error(console: Console, request: Request, error: PageError, form: SentForm | None = None) -> Response:
+    """Show an error; with a form that failed also what was typed into it, to be sent again."""
+    values = {"title": error.title, "text": str(error), "status": error.status, "form": form}
     response = render(console, request, "error", values, error.status)
     response.headers.update(error.headers)
     return response
@@ -131,10 +134,13 @@ def _is_optional(page: ConsolePage, error: Mapping[str, Any]) -> bool:
 
 async def _read_own_form(console: Console, request: Request) -> SentForm:
     """Read a form that was sent from a page of the caller's session. Raises PageError for any other."""
+    if (form := getattr(request.state, "form", None)) is not None:
+        return cast("SentForm", form)
     form = await read_form(request, console.transport.limits)
     is_foreign = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
     if is_foreign or not console.signer.is_form_token(form.get(TOKEN_FIELD), console.find_binding(request)):
         raise PageError(403, "This form is too old", OLD_FORM)
+    request.state.form = form
     return form
 
 
@@ -144,6 +150,22 @@ async def _sign_out(console: Console, request: Request) -> Response:
 
 
 async def _run_action(action: FormAction, console: Console, request: Request) -> Response:
+    """Run a form. If the server fails, such as when its database is away, the page keeps what was typed."""
+    try:
+        return await _carry_out(action, console, request)
+    except (Unauthenticated, HttpError, ClientDisconnect):
+        raise
+    except PageError as error:
+        failure = error
+    except Exception as error:  # noqa: BLE001 - an internal failure is masked and logged
+        failure = to_page_error(build_exception_reply(console.transport, error))
+    if failure.status < FIRST_FAILURE:
+        raise failure
+    form = await _read_own_form(console, request)
+    return _show_error(console, request, failure, form)
+
+
+async def _carry_out(action: FormAction, console: Console, request: Request) -> Response:
     """Run the mutation of a form, then redirect to the page it came from; show a refusal on that page."""
     visitor = await console.identify(request)
     form = await _read_own_form(console, request)

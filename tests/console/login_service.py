@@ -32,6 +32,8 @@ class LoginServer:
     """Claims of the access token, if it is a JWT for this server."""
     discovery: dict[str, Any] = field(default_factory=dict[str, Any])
     posts_secret: bool = False
+    is_public: bool = False
+    """Whether the client has no secret, and names itself in the body."""
     signing_key: Any = field(default_factory=lambda: KEY)
     token_status: int = 200
     codes: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
@@ -60,10 +62,14 @@ class LoginServer:
         """Check a code as RFC 6749 and RFC 7636 demand, and return tokens for it once."""
         self.exchanged.append(form)
         name, secret = form.get("client_id", ""), form.get("client_secret", "")
-        if not self.posts_secret:
+        if not self.posts_secret and not self.is_public:
             pair = base64.b64decode(authorization.removeprefix("Basic ")).decode().partition(":")
             name, secret = unquote(pair[0]), unquote(pair[2])
-        if (name, secret) != (CLIENT, SECRET):
+        if self.is_public:
+            is_known = form.get("client_id") == CLIENT and "client_secret" not in form and not authorization
+        else:
+            is_known = (name, secret) == (CLIENT, SECRET)
+        if not is_known:
             return 401, {"error": "invalid_client"}
         login_request = self.codes.pop(form["code"], None)
         digest = hashlib.sha256(form["code_verifier"].encode()).digest()

@@ -126,6 +126,21 @@ async def test_the_secret_of_the_client_may_be_sent_in_the_body(site: Site) -> N
     assert site.service.exchanged[-1]["client_secret"] == SECRET
 
 
+async def test_a_public_client_signs_people_in_without_a_secret(
+    database_url: str, clock: FixedClock, service: LoginServer
+) -> None:
+    service.is_public = True
+    values = settings_of(service, oidc_client_secret=None)
+    shop = await build_shop(await open_console(database_url, clock, **values))
+    page = await Site(shop, service).sign_in(shop.browser())
+    assert page.heading == "finance owes 2 answers"
+    assert service.exchanged[-1]["code_verifier"]
+    assert "client_secret" not in service.exchanged[-1]
+    for browser in shop.browsers:
+        await browser.aclose()
+    await shop.components.database.dispose()
+
+
 async def test_rights_may_come_with_an_access_token_for_this_server(site: Site) -> None:
     site.service.claims = {}
     site.service.access_claims = dict(RIGHTS)
