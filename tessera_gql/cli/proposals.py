@@ -53,7 +53,7 @@ def proposals(
 
 
 def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
-    """Show a proposal with its breaking changes, acknowledgments and comments, who is not asked, and what comes next."""
+    """Show a proposal: its breaking changes, acknowledgments and comments, who is not asked, and what comes next."""
     with connect() as client:
         details = client.get_proposal(resolve_proposal_id(client, reference))
         steps = {item.team.id: item for item in details.waits_for} if details.is_open else {}

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tessera_gql.client.base_model import FieldSelection, Model
+from tessera_gql.client.base_model import NODES, FieldSelection, Model
 from tessera_gql.client.enums import ObligationKind, UnaskedReason, UpcomingKind
 from tessera_gql.client.inbox_models import InboxProposal
-from tessera_gql.client.models import NODES, AssetSummary, ChangeSummary, Debt, Deprecation, TeamSummary
+from tessera_gql.client.models import AssetSummary, ChangeSummary, Debt, Deprecation, TeamSummary
 
 
 class PromisedAcknowledgment(Model):

@@ -13,7 +13,7 @@ DocumentKind: TypeAlias = Literal["pages", "actions", "subscriptions", "download
 
 @cache
 def load_document(kind: DocumentKind, name: str) -> str:
-    """Load a stored document: the query of a page or a download, a mutation or a subscription, with the fragments that it uses."""
+    """Load a stored document with the fragments that it uses: a query, a mutation or a subscription."""
     text = (FOLDER / kind / f"{name}.graphql").read_text()
     missing = {**_load_fragments()}
     while used := [fragment for fragment in missing if f"...{fragment}" in text]:

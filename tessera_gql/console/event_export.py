@@ -19,7 +19,7 @@ MEDIA_TYPE = "application/x-ndjson"
 
 
 async def export_events(console: Console, request: Request) -> Response:
-    """Send the events, the oldest first. What is refused for the first of them has a page; later the file breaks off."""
+    """Send the events, the oldest first. A refusal of the first of them has a page; after a later one the file ends."""
     visitor = await console.identify(request)
     conditions = read_event_filter(request.query_params)
     first = await _load_page(console, visitor, conditions, None)

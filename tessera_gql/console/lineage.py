@@ -31,9 +31,9 @@ def draw_lineage(
     for item in (*unfolded["up"], *unfolded["down"]):
         peers = {peer["fqn"]: peer for peer in _iterate_peers(item)} | peers
     peers.pop(asset["fqn"], None)
-    known = {asset["fqn"], *peers}
+    drawn_fqns = {asset["fqn"], *peers}
     edges = [edge for item in (asset, *unfolded["up"], *unfolded["down"]) for edge in _create_edges(item)]
-    edges = [edge for edge in dict.fromkeys(edges) if {edge.source, edge.target} <= known]
+    edges = [edge for edge in dict.fromkeys(edges) if {edge.source, edge.target} <= drawn_fqns]
     columns = _collect_columns(edges)
     drawn_changes = [path for path in changed if path in columns.get(asset["fqn"], ())]
     columns[asset["fqn"]] = [*dict.fromkeys([*drawn_changes, *columns.get(asset["fqn"], ())])]

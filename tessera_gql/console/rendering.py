@@ -32,7 +32,6 @@ from tessera_gql.console.formatting import (
     shorten,
     split_fqn,
 )
-from tessera_gql.console.event_export import MAX_EXPORTED
 from tessera_gql.console.forms import IDEMPOTENCY_FIELD, KEY_FIELD, TOKEN_FIELD, TYPED_FIELDS, SentForm
 from tessera_gql.console.lineage import draw_lineage
 from tessera_gql.console.pages import ASSET_TIERS, EVENT_GROUPS, UNUSED_AFTER

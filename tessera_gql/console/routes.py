@@ -242,7 +242,7 @@ async def _ask_what_if(console: Console, request: Request) -> Response:
     page = PAGES["what_if"]
     fields = form.get_all("fields")
     if fields:
-        asked = {"withoutFields": fields}
+        asked: dict[str, Any] = {"withoutFields": fields}
     elif form.get("text"):
         asked = {"document": {"format": form.get("format"), "text": form.get("text")}}
     else:

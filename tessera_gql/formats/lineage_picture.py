@@ -48,7 +48,7 @@ class PictureNode:
     """The number of assets behind this one that the picture could unfold; drawn as `+3` if there is `unfold_href`."""
     unfold_href: str = ""
     is_unfolded: bool = False
-    """Whether the assets behind this one are in the picture; `unfold_href`, drawn as `−`, then leads to it without."""
+    """Whether the assets behind this one are drawn; `unfold_href`, drawn as a minus, leads to a picture without."""
 
 
 @dataclass(frozen=True, kw_only=True)

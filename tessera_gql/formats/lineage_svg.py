@@ -195,7 +195,8 @@ def _draw_node(node: PictureNode, picture: LineagePicture, box: Box, classes: Ma
     detail = ", ".join(dict.fromkeys(filter(None, (schema, node.team))))
     title = ", ".join(filter(None, (f"{node.fqn}, owned by {node.team}", node.note, _describe_changes(node))))
     x, y = box.x, box.y
-    yield f"{_open_link(node.href, classes.get(node.team) or choose_team_class(node.team))}<title>{_clean(title)}</title>"
+    team_class = classes.get(node.team) or choose_team_class(node.team)
+    yield f"{_open_link(node.href, team_class)}<title>{_clean(title)}</title>"
     yield f'<rect class="{css}" x="{x}.5" y="{y}.5" width="{NODE_WIDTH}" height="{box.height}" rx="5"/>'
     yield f'<rect class="bar" x="{x + 9}" y="{y + 9}" width="18" height="18" rx="3"/>'
     yield f'<text class="ini" x="{x + 18}" y="{y + 21}">{_clean(abbreviate_team(node.team))}</text>'
@@ -234,7 +235,7 @@ def _draw_unfolding(node: PictureNode, box: Box, *, is_upstream: bool) -> str:
     assets = "the asset" if node.unfolded_count == 1 else f"{node.unfolded_count:,} assets"
     verb = "Hide" if node.is_unfolded else "Show"
     title = f"{verb} {assets} {'behind' if is_upstream else 'after'} {node.fqn}"
-    count = "−" if node.is_unfolded else f"+{node.unfolded_count}" if node.unfolded_count < 100 else "99+"
+    count = "\u2212" if node.is_unfolded else f"+{node.unfolded_count}" if node.unfolded_count < 100 else "99+"
     return (
         f"{_open_link(node.unfold_href, 'plus')}<title>{_clean(title)}</title>"
         f'<rect x="{x}.5" y="{y}.5" width="32" height="20" rx="10"/>'

@@ -211,7 +211,8 @@ class Mutations:
     )
     publish_proposal: Any = mutation(
         publish_proposal,
-        "Publish an approved proposal exactly as approved, or an open one by force. Needs a key of the owner team or the scope ADMIN.",
+        "Publish an approved proposal exactly as approved, or an open one by force. Needs a key of the owner team or"
+        " the scope ADMIN.",
         team="published_by",
     )
     extend_proposal: Any = mutation(

@@ -82,18 +82,18 @@ async def suggest_narrower_fields(info: Info, rows: Sequence[tables.Registration
     loaders, now = info.context.loaders, info.context.database.clock()
     reads = await loaders.field_reads.load_many([(row.asset_id, row.consumer_team_id) for row in rows])
     observed = [
-        (row, seen)
-        for row, seen in zip(rows, reads, strict=True)
-        if seen and row.consumer_asset_id is None and row.status is not RegistrationStatus.INACTIVE
+        (row, last_reads)
+        for row, last_reads in zip(rows, reads, strict=True)
+        if last_reads and row.consumer_asset_id is None and row.status is not RegistrationStatus.INACTIVE
     ]
     contracts = await loaders.active_contract.load_many([row.asset_id for row, _ in observed])
     windows = await loaders.covered_window.load_many([row.asset_id for row, _ in observed])
     suggestions: dict[UUID, NarrowerFields] = {}
-    for (row, seen), contract, window in zip(observed, contracts, windows, strict=True):
+    for (row, last_reads), contract, window in zip(observed, contracts, windows, strict=True):
         if contract is None:
             continue
         declared = {field.path for field in await load_contract_fields(info.context, contract)}
-        narrower = suggest_fields(row.fields, seen, declared, window, now)
+        narrower = suggest_fields(row.fields, last_reads, declared, window, now)
         if narrower is not None:
             span = narrower.span
             suggestions[row.id] = NarrowerFields(

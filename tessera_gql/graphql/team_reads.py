@@ -40,7 +40,7 @@ def to_page(type_name: str, rows: Sequence[Any], request: SliceRequest) -> Conne
 
 
 async def load_deprecations(info: Info, team_id: UUID) -> list[tables.Deprecation]:
-    """Load the live deprecations of what a team is registered for, the earliest sunset first, those without one last."""
+    """Load the live deprecations of what a team is registered for, the earliest sunset first, those without it last."""
     loaders = info.context.loaders
     registrations = await loaders.registrations_of_team.load(team_id)
     by_asset = await loaders.deprecations_of_asset.load_many([row.asset_id for row in registrations])

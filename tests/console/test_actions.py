@@ -54,10 +54,10 @@ async def test_an_administrator_creates_a_team_and_gives_it_a_key_that_is_shown_
     (path,) = re.findall(r'href="(/teams/[^"]*)"><i aria-hidden="true">op</i>', page.text)
     team = await browser.get(path)
     fields = team.fields(f"{path}/keys") | {"name": "nora", "scope": "WRITE", "expires_at": "2026-06-01"}
-    made = await browser.post(f"{path}/keys", fields)
-    assert made.status == 200
-    (token,) = TOKEN.findall(made.text)
-    assert "The key nora is created." in made.text
+    created = await browser.post(f"{path}/keys", fields)
+    assert created.status == 200
+    (token,) = TOKEN.findall(created.text)
+    assert "The key nora is created." in created.text
     assert token not in str(browser.client.cookies)
     again = await browser.post(f"{path}/keys", fields)
     assert again.status == 422
@@ -79,8 +79,8 @@ async def test_a_team_makes_keys_with_its_own_rights_only(shop: Shop) -> None:
     refused = await browser.send(page, f"{path}/keys", name="x", scope="ADMIN", expires_at="")
     assert refused.status == 403
     assert (await browser.send(page, f"{path}/keys", name="x", scope="EVERYTHING", expires_at="")).status == 422
-    other = await browser.get(shop.team_path(shop.support))
-    assert "/keys" not in other.text
+    page = await browser.get(shop.team_path(shop.support))
+    assert "/keys" not in page.text
 
 
 async def test_a_webhook_is_added_tested_paused_and_deleted_and_its_deliveries_are_shown(secret_shop: Shop) -> None:
@@ -177,8 +177,8 @@ async def test_an_administrator_forces_a_change_on_a_page_that_says_what_will_ha
     page = await browser.get(f"{path}/force")
     assert "blocks it. It gets a debt" in page.text
     assert (await browser.send(page, f"{path}/force", reason=" ")).status == 422
-    done = await browser.send(page, f"{path}/force", reason="The source ends today.")
-    assert "marts.orders 2.0.0 is published." in done.text
+    published = await browser.send(page, f"{path}/force", reason="The source ends today.")
+    assert "marts.orders 2.0.0 is published." in published.text
     assert (await shop.world.proposal(shop.proposals[0].id)).status is ProposalStatus.SUPERSEDED
     debts = await shop.signed_in(shop.support)
     assert "Left undone" in (await debts.get("/")).text
@@ -225,12 +225,12 @@ async def test_the_impact_of_dropping_columns_is_a_button_on_the_page_of_the_ass
     assert 'formaction="/assets/marts.orders/what-if"' in page.text
     before = await shop.world.size()
     fields = page.fields("/assets/marts.orders/register")
-    shown = await browser.post("/assets/marts.orders/what-if", {**fields, "fields": ["coupon", "note"]})
-    assert shown.status == 200
-    assert "It would ask 2 teams before it became 2.0.0" in shown.text
-    assert "were dropped?" in shown.text
-    assert "Checked: that would be" in shown.text
-    assert "and would ask no team" in shown.text
+    result = await browser.post("/assets/marts.orders/what-if", {**fields, "fields": ["coupon", "note"]})
+    assert result.status == 200
+    assert "It would ask 2 teams before it became 2.0.0" in result.text
+    assert "were dropped?" in result.text
+    assert "Checked: that would be" in result.text
+    assert "and would ask no team" in result.text
     assert await shop.world.size() == before
     unknown = await browser.post("/assets/marts.orders/what-if", {**fields, "fields": "nothing"})
     assert unknown.status == 422
@@ -274,8 +274,8 @@ async def test_a_registration_is_narrowed_from_the_inbox_and_ended_on_the_page_o
     readers = await browser.get("/assets/marts.orders/readers")
     ended = await browser.send(readers, action_of(readers, "end"))
     assert "support no longer reads marts.orders, and is no longer asked about it." in ended.text
-    other = await shop.signed_in(shop.support, Scope.READ)
-    assert "/end" not in (await other.get("/assets/marts.items/readers")).text
+    reader = await shop.signed_in(shop.support, Scope.READ)
+    assert "/end" not in (await reader.get("/assets/marts.items/readers")).text
 
 
 async def test_a_deprecation_is_withdrawn(shop: Shop, clock: FixedClock) -> None:
@@ -316,7 +316,7 @@ async def test_no_two_teams_of_a_page_have_one_colour(shop: Shop) -> None:
     classes = {
         name: set(re.findall(rf'class="team (t\d)[^"]*"[^>]*><i[^>]*>\w+</i>{name}<', page.text)) for name in names
     }
-    assert all(len(found) == 1 for found in classes.values())
+    assert all(len(item) == 1 for item in classes.values())
     assert len(set.union(*classes.values())) == len(names)
 
 

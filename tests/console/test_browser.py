@@ -134,6 +134,34 @@ def test_a_producer_follows_an_answer_live_without_the_page_moving(site: Site) -
     assert site.failures == []
 
 
+def test_the_second_of_two_tabs_is_told_that_the_team_has_answered(site: Site) -> None:
+    path = site.shop.proposal_path(site.shop.alone)
+    with browsing(site) as first:
+        sign_in(first, site.keys["finance"])
+        second = first.context.new_page()
+        for page in (first, second):
+            page.goto(path)
+        first.get_by_role("radio", name="Approve").press("Space")
+        first.get_by_role("button", name="Send finance").click()
+        first.get_by_text("finance approved: marts.campaigns.").wait_for()
+        second.get_by_role("radio", name="Block").press("Space")
+        second.get_by_label("Note").fill("Too late.")
+        second.get_by_role("button", name="Send finance").click()
+        assert "changed" in second.get_by_role("alert").inner_text()
+        assert second.get_by_label("Note").input_value() == "Too late."
+        assert second.get_by_role("heading", name="finance has answered: approved").is_visible()
+
+
+def test_a_double_click_answers_once(site: Site) -> None:
+    with browsing(site) as page:
+        sign_in(page, site.keys["finance"])
+        page.goto(site.shop.proposal_path(site.shop.alone))
+        page.get_by_role("radio", name="Approve").press("Space")
+        page.get_by_role("button", name="Send finance").dblclick(no_wait_after=True)
+        page.get_by_text("finance approved: marts.campaigns.").wait_for()
+        assert page.locator(".tl > li", has_text="finance approved").count() == 1
+
+
 def test_keys_search_move_and_choose_and_only_the_button_sends(site: Site) -> None:
     with browsing(site) as page:
         sign_in(page, site.keys["finance"])

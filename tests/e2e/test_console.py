@@ -1,5 +1,6 @@
 """The console of a running server: over sockets, live, in several processes and below a path of a proxy."""
 
+import asyncio
 import json
 import re
 import sqlite3
@@ -11,6 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tessera_gql.components import create_components
+from tests.console.conftest import build_shop, settings_for
 from tests.e2e.server import Running, run_tessera, serving
 
 pytestmark = pytest.mark.long
@@ -102,6 +105,41 @@ def test_several_processes_share_the_sessions(tmp_path: Path, postgres_database_
         for _ in range(12):  # on connections of their own, so that each process is likely to be asked
             cookies = dict(client.cookies)
             assert httpx.get(f"{server.url}/teams", cookies=cookies).status_code == 200
+
+
+async def _build_shop_at(url: str) -> tuple[str, str]:
+    """Build the shop of the pages' tests; return a key of finance and the address of a proposal that waits for it."""
+    components = create_components(settings_for(url))
+    shop = await build_shop(components)
+    token = (await shop.key(shop.finance)).token
+    await components.database.dispose()
+    return token, shop.proposal_path(shop.alone)
+
+
+def test_several_processes_answer_once_and_all_of_them_show_it(tmp_path: Path, postgres_database_url: str) -> None:
+    assert run_tessera("db", "upgrade", cwd=tmp_path, DATABASE_URL=postgres_database_url).returncode == 0
+    token, path = asyncio.run(_build_shop_at(postgres_database_url))
+    settings = {"DATABASE_URL": postgres_database_url, "ADMIN_KEY": ADMIN, "WORKERS": "3"}
+    with serving(tmp_path, **settings) as server, browser(server) as client:
+        sign_in(client, token)
+        cookies = dict(client.cookies)
+        identifier = unescape(path.rpartition("/")[2]).replace("%3D", "=")
+        with client.stream("GET", "/console/live/proposal", params={"id": identifier}) as stream:
+            lines = stream.iter_lines()
+            form = re.search(
+                rf'<form [^>]*action="{re.escape(path)}/answer".*?</form>', client.get(path).text, re.DOTALL
+            )
+            assert form
+            fields = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', form[0])
+            values = {name: unescape(value) for name, value in fields} | {"response": "BLOCKED", "notes": "Not yet."}
+            answers = [httpx.post(f"{server.url}{path}/answer", data=values, cookies=cookies) for _ in range(6)]
+            assert {answer.status_code for answer in answers} == {303}
+            event = next(json.loads(line[5:]) for line in lines if line.startswith("data:"))
+            assert event["data"]["events"]["kind"] == "PROPOSAL_ANSWERED"
+        for _ in range(8):
+            page = httpx.get(f"{server.url}{path}", cookies=cookies).text
+            assert "finance has answered: blocked" in page
+            assert page.count("<strong>finance</strong> blocked") == 1
 
 
 def test_below_a_public_path_every_link_has_it_whether_or_not_the_proxy_strips_it(tmp_path: Path) -> None:

@@ -54,15 +54,15 @@ async def test_a_team_sees_the_deprecations_of_what_it_reads_the_soonest_first(w
     ]
     first = (await reads_of(ask, "finance", first=2))["deprecations"]
     assert first["pageInfo"]["hasNextPage"]
-    rest = (await reads_of(ask, "finance", after=first["pageInfo"]["endCursor"]))["deprecations"]
-    assert [item["path"] for item in rest["nodes"]] == [None]
+    second = (await reads_of(ask, "finance", after=first["pageInfo"]["endCursor"]))["deprecations"]
+    assert [item["path"] for item in second["nodes"]] == [None]
     assert (await reads_of(ask, "shop"))["deprecations"]["nodes"] == []
 
 
 async def test_a_team_sees_which_registrations_it_could_narrow(world: World, ask: Ask, clock: FixedClock) -> None:
     asset = await world.published(consumers=0)
-    reader, other = [await world.team(name) for name in ("finance", "support")]
-    for team in (reader, other):
+    reader, bystander = [await world.team(name) for name in ("finance", "support")]
+    for team in (reader, bystander):
         await world.register(asset, team)
     await usage_source(world)
     await map_principal(world, "bot", reader)

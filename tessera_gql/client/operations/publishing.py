@@ -1,6 +1,6 @@
 """Operations on contracts, and the computation of impact and diff."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias, TypedDict
 
@@ -177,7 +177,7 @@ def impact(
     optional = build_variables(
         guarantees=guarantees, compatibility_mode=compatibility_mode, without_fields=without_fields
     )
-    schema_input = {} if schema_def is None and without_fields else _build_schema_input(schema_def)
+    schema_input = _build_schema_input(schema_def) if schema_def is not None else {}
     variables = {"asset": build_asset_ref(asset), **schema_input, **optional}
     arguments = {name: type_ for name, type_ in types.items() if name in variables}
     return RootField("impact", Impact, arguments).build_get_query(variables, "The server could not tell the impact.")

@@ -168,7 +168,7 @@ def _edit_at(value: object, tokens: Sequence[str], keywords: Mapping[str, object
 
 
 def apply_together(edits: Sequence[Edit], new: object) -> object:
-    """Return the schema with all edits, of which several may be of the same schema; an edit that no longer fits is left.
+    """Return the schema with all edits, of which several may be of one subschema; one that no longer fits is left out.
 
     Nothing is verified: edits that avoid a break alone may break together.
     """
