@@ -22,7 +22,7 @@ def open_team(page: Any, name: str) -> None:
     page.get_by_role("table").get_by_role("link", name=name).click()
 
 
-def said(page: Any, text: str) -> bool:
+def has_status(page: Any, text: str) -> bool:
     return any(text in status for status in page.get_by_role("status").all_inner_texts())
 
 
@@ -34,10 +34,10 @@ def test_a_consumer_answers_and_changes_its_mind(site: Site, has_scripts: bool) 
         page.get_by_role("radio", name="Block").press("Space")
         page.get_by_label("Note").fill("Not before March.")
         page.get_by_role("button", name="Send finance").click()
-        assert said(page, "finance blocked: Gross totals, 2 tables.")
+        assert has_status(page, "finance blocked: Gross totals, 2 tables.")
         page.get_by_role("radio", name="Approve").press("Space")
         page.get_by_role("button", name="Send finance").click()
-        assert said(page, "finance approved: Gross totals, 2 tables.")
+        assert has_status(page, "finance approved: Gross totals, 2 tables.")
     assert site.failures == []
 
 
@@ -58,11 +58,11 @@ def test_a_producer_learns_what_dropping_a_column_breaks_and_extends_and_withdra
         page.get_by_role("link", name="marts.campaigns 2.0.0").click()
         page.get_by_label("Extend until").fill(f"{datetime.now(UTC) + timedelta(days=90):%Y-%m-%d}")
         page.get_by_role("button", name="Extend").click()
-        assert said(page, "The proposal is open until")
+        assert has_status(page, "The proposal is open until")
         assert page.get_by_text("Only an administrator can publish it by force").is_visible()
         page.get_by_text("Withdraw it").click()
         page.get_by_role("button", name="Withdraw the proposal").click()
-        assert said(page, "The proposal of marts.campaigns is withdrawn.")
+        assert has_status(page, "The proposal of marts.campaigns is withdrawn.")
 
 
 @SCRIPTS
@@ -75,7 +75,7 @@ def test_a_lead_sees_who_blocks_and_names_a_delegate(site: Site, has_scripts: bo
         assert "blocks it" in row.inner_text()
         page.get_by_label("Team", exact=True).select_option(label="support")
         page.get_by_role("button", name="Delegate").click()
-        assert said(page, "support answers for shop.")
+        assert has_status(page, "support answers for shop.")
 
 
 @SCRIPTS
@@ -85,12 +85,12 @@ def test_an_administrator_makes_a_team_and_a_key_revokes_it_and_sets_a_policy(si
         page.get_by_role("link", name="Teams", exact=True).first.click()
         page.get_by_label("Name of the team").fill("ops")
         page.get_by_role("button", name="Create the team").click()
-        assert said(page, "ops is created.")
+        assert has_status(page, "ops is created.")
         policy = page.get_by_role("listitem").filter(has_text="High").filter(has_text="days to answer")
         policy.get_by_text("Change it").click()
         policy.get_by_label("Days to answer").fill("12")
         policy.get_by_role("button", name="Save the policy").click()
-        assert said(page, "Tier high: 12 days to answer")
+        assert has_status(page, "Tier high: 12 days to answer")
         open_team(page, "ops")
         page.get_by_text("Make a key").click()
         page.get_by_label("Name of the person or the program").fill("nora")
@@ -101,7 +101,7 @@ def test_an_administrator_makes_a_team_and_a_key_revokes_it_and_sets_a_policy(si
         assert token not in page.content()
         page.get_by_text("Revoke", exact=True).click()
         page.get_by_role("button", name="Revoke the key").click()
-        assert said(page, "The key nora is revoked.")
+        assert has_status(page, "The key nora is revoked.")
     assert site.failures == []
 
 
@@ -114,7 +114,7 @@ def test_an_administrator_forces_a_change_that_a_team_blocks(site: Site, has_scr
         assert page.get_by_text("blocks it. It gets a debt").is_visible()
         page.get_by_label("Reason").fill("The source ends today.")
         page.get_by_role("button", name="Publish by force").click()
-        assert said(page, "marts.orders 2.0.0 is published.")
+        assert has_status(page, "marts.orders 2.0.0 is published.")
 
 
 @SCRIPTS
