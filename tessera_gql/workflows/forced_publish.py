@@ -36,7 +36,7 @@ async def publish_by_force(
     require_row_version(row.row_version, expected_row_version, "proposal")
     require_open(row.status, row.expires_at, row.resolved_at)
     if row.proposed_schema is None:
-        raise Invalid("A retirement can't be published by force. `retireContract` retires an asset at once.")
+        raise Invalid("A retirement can't be published by force. Retire the contract itself, which asks no team.")
     terms = proposed_terms(row)
     request = PublishRequest(
         schema=terms.schema,
