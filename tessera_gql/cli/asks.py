@@ -18,7 +18,7 @@ LABEL_WIDTH = 10
 
 
 @dataclass(frozen=True)
-class Ask:
+class AskSummary:
     """What is asked of a team by a proposal or a change set.
 
     `subject` is the fqn of the asset, or the key of the change set, and `is_change_set` says which. `changes` and
@@ -68,7 +68,7 @@ def describe_silence(until: datetime, silence_means: str | None) -> str:
     return f"until {format_moment(until)}" + (f"; without an answer {silence_means}" if silence_means else "")
 
 
-def print_ask(ask: Ask) -> None:
+def print_ask(ask: AskSummary) -> None:
     """Print a question as a block of labelled lines."""
     print_line((ask.subject, "bold"), f": {ask.title}" if ask.title else "")
     for label, text in _list_facts(ask):
@@ -77,7 +77,7 @@ def print_ask(ask: Ask) -> None:
         print_line((f"  {label}".ljust(LABEL_WIDTH + 2), "dim"), command)
 
 
-def _list_facts(ask: Ask) -> Iterator[tuple[str, str]]:
+def _list_facts(ask: AskSummary) -> Iterator[tuple[str, str]]:
     if ask.asked_by:
         yield "asked by", ask.asked_by
     if ask.reason:
@@ -91,7 +91,7 @@ def _list_facts(ask: Ask) -> Iterator[tuple[str, str]]:
     yield "asks", f"{ask.team} {describe_silence(ask.until, ask.silence_means)}"
 
 
-def _list_commands(ask: Ask) -> Iterator[tuple[str, str]]:
+def _list_commands(ask: AskSummary) -> Iterator[tuple[str, str]]:
     consent, migrate, block = ask.answer_commands
     yield "agree", consent
     yield "migrate", migrate

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tessera_gql.cli.api import connect
-from tessera_gql.cli.asks import Ask, print_ask
+from tessera_gql.cli.asks import AskSummary, print_ask
 from tessera_gql.cli.terminal import JsonOption, print_json, print_line, print_note, print_properties, print_table
 from tessera_gql.client.enums import ChangeSetStatus
 from tessera_gql.client.errors import NotFound
@@ -74,11 +74,11 @@ def _load_awaited(client: TesseraClient, change_set: ChangeSet) -> dict[str, lis
     return awaited
 
 
-def _build_ask(change_set: ChangeSet, team: str, proposals: Sequence[ProposalDetails]) -> Ask:
+def _build_ask(change_set: ChangeSet, team: str, proposals: Sequence[ProposalDetails]) -> AskSummary:
     acknowledgments = [item for details in proposals for item in details.acknowledgments if item.team.name == team]
     first = min(acknowledgments, key=lambda item: item.due_at)
     changes = [reason.message for item in acknowledgments for reason in item.reasons]
-    return Ask(
+    return AskSummary(
         subject=change_set.key,
         title=f"{team} is asked",
         team=team,

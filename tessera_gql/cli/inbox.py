@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tessera_gql.cli.api import TeamOption, connect, resolve_proposal_id
-from tessera_gql.cli.asks import Ask, print_ask
+from tessera_gql.cli.asks import AskSummary, print_ask
 from tessera_gql.cli.completion import complete_fqn
 from tessera_gql.cli.debts import print_debts
 from tessera_gql.cli.outlook import print_deprecations, print_migrations
@@ -64,10 +64,10 @@ def _print_groups(groups: Sequence[InboxGroup]) -> None:
         print_ask(_build_ask(group))
 
 
-def _build_ask(group: InboxGroup) -> Ask:
+def _build_ask(group: InboxGroup) -> AskSummary:
     proposals_ = [item.proposal for item in group.acknowledgments]
     change_set = group.change_set
-    return Ask(
+    return AskSummary(
         subject=change_set.key if change_set else proposals_[0].asset.fqn,
         team=group.team.name,
         until=group.due_at,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tessera_gql.cli.api import TeamOption, connect, resolve_proposal_id
-from tessera_gql.cli.asks import Ask, print_ask
+from tessera_gql.cli.asks import AskSummary, print_ask
 from tessera_gql.cli.completion import complete_fqn
 from tessera_gql.cli.coverage_report import describe_coverage, list_hold_lines
 from tessera_gql.cli.lineage_report import describe_paths
@@ -103,9 +103,9 @@ def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
         print_line(f"comment  {remark.created_at:%Y-%m-%d %H:%M}  {author}: {remark.body}")
 
 
-def _build_ask(details: ProposalDetails, item: Acknowledgment, paths: Sequence[ReasonPath]) -> Ask:
+def _build_ask(details: ProposalDetails, item: Acknowledgment, paths: Sequence[ReasonPath]) -> AskSummary:
     """Build the question to one of the teams that a proposal waits for."""
-    return Ask(
+    return AskSummary(
         subject=details.asset.fqn,
         title=f"{item.team.name} is asked",
         team=item.team.name,

@@ -89,6 +89,7 @@ class Context:
         self.usage_retention_days = resources.usage_retention_days
         self._event_relay = resources.event_relay
         self.listed_changes = 0
+        self.computed_alternatives = 0
         """Number of schema changes listed in the reply so far."""
         self._observe_batch = resources.observe_batch
         self._session: Session | None = None
@@ -179,6 +180,7 @@ class Context:
             self.__dict__.pop("loaders", None)
         self._selected_columns = {}
         self.listed_changes = 0
+        self.computed_alternatives = 0
         if self._session is not None:
             self._session.selected_columns = {}
         if self._is_single:  # a single-statement session has no snapshot to keep

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 import strawberry
+from graphql import GraphQLError
 from strawberry import UNSET, argument
 
 from tessera_gql import diff
@@ -40,14 +41,26 @@ from tessera_gql.workflows.publishing import PublishRequest
 from tessera_gql.workflows.unasked_readers import load_unasked
 
 MAX_FIELDS = 500
+MAX_ALTERNATIVES = 10
+"""Maximum number of alternatives that one operation computes: each compares schemas, and reads what teams read."""
 MaxFields = Annotated[
     int, argument("The number of declared fields of the active contract up to which it is computed, as it takes time.")
 ]
 
 
 async def load_alternative(info: Info, base: Contract, terms: Terms, max_fields: int) -> "Impact | None":
-    """Load what terms would do with all hints followed; None if there is none, or the contract has too many fields."""
+    """Load what terms would do with all hints followed; None if there is none, or the contract has too many fields.
+
+    Raise an error with the code QUERY_TOO_COMPLEX for more than MAX_ALTERNATIVES in an operation.
+    """
     context = info.context
+    context.computed_alternatives += 1
+    if context.computed_alternatives > MAX_ALTERNATIVES:
+        message = (
+            f"The operation asks for more than {MAX_ALTERNATIVES} alternatives, which is the limit. Ask for fewer."
+        )
+        extensions = {"code": "QUERY_TOO_COMPLEX", "limit": "alternatives", "allowed": MAX_ALTERNATIVES}
+        raise GraphQLError(message, extensions=extensions)
     if len(await load_contract_fields(context, base)) > max_fields:
         return None
     request = await follow_hints(context.computer.run, base.schema_def, terms, base.compatibility_mode)
@@ -59,6 +72,7 @@ async def load_alternative(info: Info, base: Contract, terms: Terms, max_fields:
     )
     value = Impact.of(result)
     value.document_warnings = ()
+    value.is_alternative = True
     return value
 
 
@@ -97,6 +111,7 @@ class ImpactedTeam:
 class Impact(RowBacked):
     row: strawberry.Private[impact.Impact]
     document_warnings: strawberry.Private[tuple[str, ...]]
+    is_alternative: strawberry.Private[bool]
     outcome: Outcome = strawberry.field(
         description="The outcome that a release would have; PROPOSED if it had to wait for other teams or for coverage."
     )
@@ -137,12 +152,12 @@ class Impact(RowBacked):
 
     @computed_field(
         "What it would do with all hints followed that avoid a break, such as a column that is kept beside its"
-        " successor; null without such a hint, and for an asset with more fields than `maxFields`.",
+        " successor; null without such a hint, of an alternative, and for an asset with more fields than `maxFields`.",
         lazy_type("Impact") | None,
     )
     async def alternative(self, info: Info, max_fields: MaxFields = MAX_FIELDS) -> Any:
         current = self.row.current
-        if current is None or not self.row.judgement.breaking:
+        if self.is_alternative or current is None or not self.row.judgement.breaking:
             return None
         return await load_alternative(info, current, self.row.terms, max_fields)
 
@@ -217,5 +232,5 @@ class Queries:
             lambda session: impact.compute_impact(session, actor, ref, request)
         )
         value = Impact.of(result)
-        value.document_warnings = parsed.warnings
+        value.document_warnings, value.is_alternative = parsed.warnings, False
         return value

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tessera_gql.cli.asks import Ask
+from tessera_gql.cli.asks import AskSummary
 
 PRINT = """
 import sys
 from datetime import UTC, datetime
-from tessera_gql.cli.asks import Ask, print_ask
-print_ask(Ask(
+from tessera_gql.cli.asks import AskSummary, print_ask
+print_ask(AskSummary(
     subject="github.com/shop/warehouse#17", team="finance", until=datetime(2031, 1, 1, 11, tzinfo=UTC),
     silence_means="the proposal expires", asked_by="shop", reason="Coupons move to a table of their own.",
     changes=["coupon was removed."] * 12, change_count=14,
@@ -68,9 +68,9 @@ def test_with_no_color_a_terminal_gets_no_escape_sequences() -> None:
 
 def test_the_answers_of_a_hostile_team_and_asset_are_words_of_a_shell() -> None:
     team, fqn = "a'; rm -rf ~ #", "-x.$(reboot)"
-    ask = Ask(fqn, team, datetime(2031, 1, 1, tzinfo=UTC), None, None, None, [], 0)
+    ask = AskSummary(fqn, team, datetime(2031, 1, 1, tzinfo=UTC), None, None, None, [], 0)
     for command in (*ask.answer_commands, ask.details_command):
-        words = shlex.split(command)
-        assert words[0] == "tessera"
-        assert fqn in words
+        arguments = shlex.split(command)
+        assert arguments[0] == "tessera"
+        assert fqn in arguments
     assert team in shlex.split(ask.answer_commands[0])

@@ -142,3 +142,14 @@ async def test_with_a_stale_row_version_nothing_is_forced(world: World, ask: Ask
     values = {"proposal": identifier, "force": True, "reason": "It ends.", "expectedRowVersion": 77}
     stale = (await ask(FORCE, input=values))["publishProposal"]
     assert [error["code"] for error in stale["errors"]] == ["STALE"]
+
+
+async def test_an_alternative_has_none_itself_and_an_operation_computes_ten_at_most(world: World, ask: Ask) -> None:
+    asset = await world.published(consumers=1)
+    await world.publish(asset, without("note", schema=adding("extra")))
+    aliases = " ".join(f"a{number}: alternative {{ version alternative {{ version }} }}" for number in range(10))
+    query = "{ proposals { nodes { %s } } }"
+    [proposal] = (await ask(query % aliases))["proposals"]["nodes"]
+    assert {(item["version"], item["alternative"]) for item in proposal.values()} == {("1.1.0", None)}
+    with pytest.raises(AssertionError, match="more than 10 alternatives"):
+        await ask(query % f"{aliases} more: alternative {{ version }}")

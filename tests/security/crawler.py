@@ -136,6 +136,7 @@ class Crawler:
             self.selected(kind, name, field, arguments)
             for name, field in kind.fields.items()
             if top or not kind.interfaces or is_leaf_type(get_named_type(field.type))
+            if kind.interfaces or get_named_type(field.type) is not kind  # nothing else is in a value of its own type
             for arguments in self.arguments.get(f"{kind.name}.{name}", [{}])[:1]
         ]
         return f"{{ __typename {' '.join(fields)} }}"

@@ -31,7 +31,6 @@ CORE: GraphQLSchema = schema._schema
 UNREACHED = {
     *("ColumnLink", "ColumnLinkEdge", "LineageStep", "ReasonPath"),
     *("Deprecation", "DeprecationEdge", "DeprecatedRead"),
-    *("UnaskedReader", "UnaskedReaderEdge"),
     *("InboxGroup", "InboxGroupEdge", "EarlierAnswer", "ReleaseEvidence"),
     *("ContractSource", "ModelReader", "TableRead", "AssetLabel"),
     *("MissingCoverage", "NarrowerFields", "ProposalHold", "TeamSuggestion", "UnmappedReader"),
