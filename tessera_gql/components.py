@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Hashable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +19,14 @@ from tessera_gql.graphql.context import Context, Resources, open_context
 from tessera_gql.graphql.errors import to_graphql_error
 from tessera_gql.graphql.schema import schema
 from tessera_gql.notifications import outbound_http
+from tessera_gql.notifications.channels import ChannelOptions, RenderPayload
 from tessera_gql.notifications.event_relay import EventRelay
-from tessera_gql.notifications.webhook_worker import RenderPayload, WebhookOptions, WebhookWorker
+from tessera_gql.notifications.github_status import GitHubOptions
+from tessera_gql.notifications.smtp import SmtpOptions, SmtpSecurity
+from tessera_gql.notifications.webhook_worker import WebhookOptions, WebhookWorker
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.global_ids import encode_global_id
+from tessera_gql.policy.messages import Pages
 from tessera_gql.server.concurrency import ConcurrencyLimiter
 from tessera_gql.server.documents import Operation
 from tessera_gql.server.http import Transport, Unauthenticated, close_streams
@@ -216,11 +220,34 @@ def _create_telemetry(settings: Settings) -> Telemetry:
 
 
 def _webhook_options(settings: Settings, transport: Transport) -> WebhookOptions:
-    return WebhookOptions(
-        url=settings.webhook_url,
+    rules = outbound_http.PostRules(allow_private=settings.webhook_allow_private)
+    github = GitHubOptions(settings.github_api_url)
+    # An administrator has named this host, so it may be one of the own network.
+    is_own_github = github != GitHubOptions()
+    options = ChannelOptions(
+        rules=rules,
         secret=settings.webhook_secret.get_secret_value() if settings.webhook_secret else None,
-        rules=outbound_http.PostRules(allow_private=settings.webhook_allow_private),
         render=create_webhook_renderer(transport),
+        pages=Pages(settings.public_url if settings.console is Switch.ON else None),
+        smtp=_smtp_options(settings),
+        github=github,
+        github_rules=replace(rules, allow_private=rules.allow_private or is_own_github),
+    )
+    return WebhookOptions(url=settings.webhook_url, channels=options)
+
+
+def _smtp_options(settings: Settings) -> SmtpOptions | None:
+    """Return the mail server; None without one, so that nothing is sent by e-mail."""
+    if settings.smtp_host is None or settings.smtp_from is None:
+        return None
+    return SmtpOptions(
+        host=settings.smtp_host,
+        sender=settings.smtp_from,
+        port=settings.smtp_port,
+        security=SmtpSecurity(settings.smtp_security),
+        username=settings.smtp_username,
+        password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
+        domains=tuple(settings.smtp_domains),
     )
 
 

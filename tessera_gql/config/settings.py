@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
+from tessera_gql.config.channels import ChannelSettings, channel_contradictions
 from tessera_gql.config.console import ConsoleSettings, console_contradictions
 from tessera_gql.config.env_file import find_env_file
 from tessera_gql.config.fields import setting
@@ -54,7 +55,7 @@ class InvalidSettings(Exception):  # noqa: N818 - a refusal
     """The environment is invalid; the message lists every mistake on its own line."""
 
 
-class Settings(ServerSettings, TelemetrySettings, ConsoleSettings, RateLimitSettings, LimitSettings):
+class Settings(ServerSettings, TelemetrySettings, ConsoleSettings, ChannelSettings, RateLimitSettings, LimitSettings):
     """All settings, named as the environment variables in lower case."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
@@ -251,6 +252,7 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     yield from server_contradictions(settings)
     yield from telemetry_contradictions(settings)
     yield from console_contradictions(settings, settings.oidc_issuer)
+    yield from channel_contradictions(settings)
     if settings.oidc_issuer is not None:
         for name in ("oidc_audience", "oidc_jwks"):
             if getattr(settings, name) is None:

@@ -30,6 +30,7 @@ from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import Url
 from tessera_gql.policy.access import Action
+from tessera_gql.policy.channel_addresses import find_host
 from tessera_gql.policy.enums import DeliveryStatus, WebhookFormat
 from tessera_gql.store import tables
 from tessera_gql.store import webhooks as store
@@ -38,9 +39,12 @@ from tessera_gql.workflows.webhooks import WebhookRequest
 
 describe_enum(
     WebhookFormat,
-    "The format of the messages to a webhook.",
+    "The format in which a webhook sends events. SLACK, TEAMS and EMAIL send one message for all that happens at once.",
     STANDARD="The event as JSON, or the result of the webhook's `document`, in the envelope of Standard Webhooks.",
-    SLACK="One sentence about the event, as Slack and compatible tools accept it.",
+    SLACK="A message with blocks and buttons for an incoming webhook of Slack.",
+    TEAMS="A message as an Adaptive Card for a webhook of Microsoft Teams.",
+    EMAIL="An e-mail with text and HTML to the address of a `mailto:` URL.",
+    GITHUB_STATUS="The commit status `tessera/contracts` of the pull requests of a repository or organization of GitHub.",
 )
 describe_enum(
     DeliveryStatus,
@@ -76,14 +80,16 @@ WEBHOOKS = define_listing(
 
 
 @from_row(
-    host=lambda row: webhooks.host_of(row.url),
+    host=lambda row: find_host(row.url),
     kinds=lambda row: None if row.kinds is None else [EventKind(kind) for kind in row.kinds],
 )
 @strawberry.type(description="A receiver to which events are posted, each at least once.")
 class Webhook(Node):
     row: strawberry.Private[tables.Webhook]
-    url: Url = strawberry.field(description="The URL that events are posted to.")
-    host: str = strawberry.field(description="The host of the URL.")
+    url: Url = strawberry.field(
+        description="The URL that events are posted to, `mailto:` with an address, or the address of a repository."
+    )
+    host: str = strawberry.field(description="The host of the URL, or the domain of the e-mail address.")
     kinds: list[EventKind] | None = strawberry.field(
         description="The kinds of events that the webhook receives; null means all kinds."
     )
@@ -121,13 +127,14 @@ class DeliveryAttempt:
     message_id=lambda row: global_id("WebhookDelivery", row.id),
     attempts=lambda row: [DeliveryAttempt.of(**attempt) for attempt in row.attempts],
 )
-@strawberry.type(description="The delivery of one event to one webhook, with its attempts.")
+@strawberry.type(description="The delivery of an event, or of one message about several, to a webhook.")
 class WebhookDelivery(Node):
     row: strawberry.Private[tables.WebhookDelivery]
     message_id: str = strawberry.field(description="The value of the header `webhook-id`, the same in every attempt.")
     status: DeliveryStatus = strawberry.field(description="The status of the delivery.")
     attempts: list[DeliveryAttempt] = strawberry.field(description="The attempts so far, the latest 30 at most.")
     due_at: datetime = strawberry.field(description="The time of the next attempt, while the delivery is PENDING.")
+    event_count: int = strawberry.field(description="The number of events that the message covers.")
     created_at: datetime = strawberry.field(description="The time at which the delivery was created.")
 
     webhook = relation("Webhook", "row.webhook_id", "The webhook that the event is sent to.")
@@ -135,7 +142,7 @@ class WebhookDelivery(Node):
     event = relation(
         "Event",
         "row.sequence",
-        "The event that is delivered; null for a ping of `testWebhook`.",
+        "The event that is delivered, or the first one of several; null for a ping of `testWebhook`.",
         nullable=True,
         loader=lambda loaders: loaders.event_by_sequence,
     )
@@ -181,7 +188,10 @@ def _refuse_replay(_stored: str) -> NoReturn:
 
 @strawberry.input(description="The data of a new webhook, which receives events from now on.")
 class CreateWebhookInput(CreatingInput):
-    url: Url = strawberry.field(description="The URL to post to, a public http or https address.")
+    url: Url = strawberry.field(
+        description="The public http or https address to post to; `mailto:team@example.com` for EMAIL, and the address"
+        " of a repository or organization for GITHUB_STATUS."
+    )
     team: TeamRefInput | None = optional(
         "The team whose events are sent; the caller's own if left out, or all teams if an administrator has none."
     )
@@ -189,6 +199,9 @@ class CreateWebhookInput(CreatingInput):
     format: WebhookFormat = strawberry.field(default=WebhookFormat.STANDARD, description="The format of the messages.")
     document: str | None = optional(
         "A GraphQL query with the variable `$event: ID!`, whose result is the payload; `node(id: $event)` is the event."
+    )
+    token: str | None = optional(
+        "For GITHUB_STATUS, a token of GitHub that may write commit statuses; it is stored as secrets are."
     )
 
 
@@ -207,6 +220,7 @@ async def create_webhook(call: Call, arguments: CreateWebhookInput) -> CreateWeb
         kinds=or_none(arguments.kinds),
         format=arguments.format,
         document=_validate_document(call, or_none(arguments.document)),
+        token=or_none(arguments.token),
     )
     created = await webhooks.create(call.session, call.actor, new_webhook)
     return CreateWebhookPayload(webhook=Webhook.of(created.webhook), secret=Secret(created.secret))
@@ -221,6 +235,7 @@ class UpdateWebhookInput(VersionedInput):
     document: str | None = optional(
         "The GraphQL query whose result is the payload, as in `createWebhook`; null for the whole event."
     )
+    token: str | None = optional("The new token of GitHub for the format GITHUB_STATUS.")
     is_active: bool | None = optional("False to pause the webhook: its events are kept and sent later.")
     rotate_secret: bool = flag("Create a new secret; the old one also signs messages for one more day.")
 
@@ -236,7 +251,7 @@ class UpdateWebhookPayload(Payload):
 async def update_webhook(call: Call, arguments: UpdateWebhookInput) -> UpdateWebhookPayload:
     changes: dict[str, Any] = {
         name: or_keep(getattr(arguments, name), name)
-        for name in ("url", "format", "is_active")
+        for name in ("url", "format", "is_active", "token")
         if getattr(arguments, name) is not UNSET
     }
     if arguments.kinds is not UNSET:

@@ -1,4 +1,4 @@
-"""Post to URLs of users safely: each resolved address is checked, and the checked address is called.
+"""Call URLs of users safely: each resolved address is checked, and the checked address is called.
 
 No redirects, proxies, cookies or connections shared between receivers, and only the start of a response is read.
 """
@@ -8,6 +8,8 @@ import socket
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cache, partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from ssl import SSLContext, SSLError
@@ -25,12 +27,19 @@ Address = IPv4Address | IPv6Address
 
 
 class DeliveryError(Exception):
-    """The reason why a post failed, for the owner of the webhook; `status` is that of the response, if any."""
+    """The reason why a post failed, for the owner of the webhook; `status` is that of the response, if any.
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    `retry_after` are the seconds that the receiver asks for. A final failure is not tried again.
+    """
+
+    def __init__(
+        self, message: str, status: int | None = None, *, retry_after: float | None = None, is_final: bool = False
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.status = status
+        self.retry_after = retry_after
+        self.is_final = is_final
 
 
 @dataclass(frozen=True)
@@ -41,22 +50,46 @@ class PostRules:
     timeout_seconds: float = 15.0
 
 
+@dataclass(frozen=True)
+class Request:
+    """What is sent to a receiver."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    method: str = "POST"
+
+
+@dataclass(frozen=True)
+class Response:
+    """The status of a response, the seconds after which to try again, if it says so, and the start of its body."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+    retry_after: float | None = None
+
+
 async def post(url: str, body: bytes, headers: Mapping[str, str], rules: PostRules) -> int:
     """Post a body and return the status of the successful response; raises DeliveryError."""
+    return check_status(await send(url, Request(body, headers), rules))
+
+
+async def send(url: str, request: Request, rules: PostRules) -> Response:
+    """Send a request and return the response, whatever its status; raises DeliveryError if there is none."""
     try:
         async with asyncio.timeout(rules.timeout_seconds):
-            return await _post(httpx.URL(url), body, headers, rules)
+            return await _send(httpx.URL(url), request, rules)
     except TimeoutError:
         raise DeliveryError(f"No answer within {rules.timeout_seconds:g} seconds.") from None
     except httpx.InvalidURL as error:
         raise DeliveryError(f"The address can't be used: {error}.") from None
 
 
-async def _post(url: httpx.URL, body: bytes, headers: Mapping[str, str], rules: PostRules) -> int:
+async def _send(url: httpx.URL, request: Request, rules: PostRules) -> Response:
     failure = DeliveryError(f"{url.host} has no address.")
     for address in (await _resolve(url, rules))[:MAX_ADDRESSES]:
         try:
-            return await _post_to(address, url, body, headers)
+            return await _send_to(address, url, request)
         except httpx.ConnectError as error:
             failure = DeliveryError(f"Can't connect to {url.host} at {address}: {_describe_error(error)}.")
         except httpx.HTTPError as error:
@@ -82,42 +115,60 @@ async def _resolve(url: httpx.URL, rules: PostRules) -> list[Address]:
     return addresses
 
 
-async def _post_to(address: Address, url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> int:
-    """Post to an address; the Host header and the certificate are those of the name."""
-    request_headers = {**headers, "Host": url.netloc.decode("ascii"), "Connection": "close"}
+async def _send_to(address: Address, url: httpx.URL, request: Request) -> Response:
+    """Send to an address; the Host header and the certificate are those of the name."""
+    request_headers = {**request.headers, "Host": url.netloc.decode("ascii"), "Connection": "close"}
     async with (
         httpx.AsyncClient(verify=_tls_context(), trust_env=False, follow_redirects=False, timeout=None) as client,  # noqa: S113 - `post` limits the time
         client.stream(
-            "POST",
+            request.method,
             url.copy_with(host=str(address)),
-            content=body,
+            content=request.body,
             headers=request_headers,
             extensions={"sni_hostname": _ascii_host(url)},
         ) as response,
     ):
-        await _read_start(response)
-        return _check_status(response)
+        body = await _read_start(response)
+        retry_after = parse_retry_after(response.headers.get("retry-after"), datetime.now(UTC))
+        return Response(response.status_code, body, response.headers, retry_after)
 
 
-async def _read_start(response: httpx.Response) -> None:
+async def _read_start(response: httpx.Response) -> bytes:
     """Read the start of a response, so that a receiver can finish a short one; a long one is cut off."""
-    read = 0
+    start = b""
     async for chunk in response.aiter_raw():
-        read += len(chunk)
-        if read > MAX_RESPONSE_BYTES:
-            return
+        start += chunk
+        if len(start) > MAX_RESPONSE_BYTES:
+            break
+    return start[:MAX_RESPONSE_BYTES]
 
 
-def _check_status(response: httpx.Response) -> int:
-    """Return a successful status; raises DeliveryError for any other."""
-    status = response.status_code
-    if response.is_success:
+def check_status(response: Response, receiver: str = "The receiver", hint: str = "") -> int:
+    """Return a successful status; raises DeliveryError for any other. The hint says what to do about it."""
+    status = response.status
+    if httpx.codes.is_success(status):
         return status
-    if response.is_redirect:
-        raise DeliveryError(
-            f"The receiver answered {status}, a redirect: they are not followed. Change the URL.", status
-        )
-    raise DeliveryError(f"The receiver answered {status}.", status)
+    advice = f" {hint}" if hint else ""
+    if httpx.codes.is_redirect(status):
+        raise DeliveryError(f"{receiver} answered {status}, a redirect: they are not followed. Change the URL.", status)
+    if status == httpx.codes.TOO_MANY_REQUESTS and response.retry_after is not None:
+        wait = f"{receiver} answered {status}: it takes no more messages for {response.retry_after:,.0f} seconds."
+        raise DeliveryError(f"{wait}{advice}", status, retry_after=response.retry_after)
+    raise DeliveryError(f"{receiver} answered {status}.{advice}", status, retry_after=response.retry_after)
+
+
+def parse_retry_after(text: str | None, now: datetime) -> float | None:
+    """Return the seconds that a header Retry-After names, as a number or a date; None if it names none."""
+    if text is None:
+        return None
+    if text.strip().isdecimal():
+        return float(text.strip()[:9])
+    try:
+        moment = parsedate_to_datetime(text)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
+    return max(seconds.total_seconds(), 0.0)
 
 
 @cache

@@ -9,25 +9,24 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from tessera_gql.errors import Refusal, Unavailable
-from tessera_gql.notifications import outbound_http, webhook_messages
+from tessera_gql.notifications.channels import ChannelOptions, Channels, load_sending
+from tessera_gql.notifications.delivery_groups import group_events
 from tessera_gql.notifications.outbound_http import DeliveryError
 from tessera_gql.policy.enums import DeliveryStatus, WebhookFormat
 from tessera_gql.policy.events import Event
-from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.policy.private_events import WebhookDeliveryFailed
 from tessera_gql.policy.visibility import UNRESTRICTED, redact_event, visibility_of_webhook
 from tessera_gql.policy.webhook_delivery import Backoff, matches_filter, next_attempt
-from tessera_gql.store import assets, events, webhooks
+from tessera_gql.store import events, webhooks
 from tessera_gql.store.database import Database
-from tessera_gql.store.encryption import Keyring, UnreadableSecret
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import EventRow, Webhook, WebhookDelivery
 from tessera_gql.workflows import webhook_secrets
@@ -40,21 +39,20 @@ SHUTDOWN_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
-RenderPayload = Callable[[Webhook, EventRow], Awaitable[Any]]
-"""Executes a webhook's document for an event with the rights of its team; raises DeliveryError."""
-
 
 @dataclass(frozen=True)
 class WebhookOptions:
-    """Options of the worker; `url` and `secret` define the webhook of the settings. A lease outlasts a post."""
+    """Options of the worker; `url` defines the webhook of the settings. A lease outlasts a delivery.
+
+    A message to people waits `settle_seconds` after each event for further ones that it covers as well.
+    """
 
     url: str | None = None
-    secret: str | None = field(default=None, repr=False)
-    rules: outbound_http.PostRules = field(default_factory=outbound_http.PostRules)
+    channels: ChannelOptions = field(default_factory=ChannelOptions)
     backoff: Backoff = field(default_factory=Backoff)
-    render: RenderPayload | None = None
-    lease_seconds: float = 60.0
+    lease_seconds: float = 90.0
     poll_seconds: float = 1.0
+    settle_seconds: float = 5.0
     max_posts: int = 32
     max_posts_per_webhook: int = 4
 
@@ -65,6 +63,7 @@ class WebhookWorker:
     def __init__(self, database: Database, options: WebhookOptions | None = None) -> None:
         self._database = database
         self._options = options or WebhookOptions()
+        self._channels = Channels(database, self._options.channels)
         self._wake_signal = asyncio.Event()
         self._running: dict[asyncio.Task[None], UUID] = {}
         self._is_prepared = False
@@ -94,7 +93,7 @@ class WebhookWorker:
             async with self._database.read() as session:
                 has_work = await webhooks.has_work(session)
             if has_work:
-                await create_deliveries(self._database)
+                await create_deliveries(self._database, wait=timedelta(seconds=self._options.settle_seconds))
                 await self._start_posts()
         except (Unavailable, Refusal) as error:
             log.warning("Webhooks wait. %s", error)
@@ -151,57 +150,33 @@ class WebhookWorker:
 
     async def _deliver(self, delivery: WebhookDelivery) -> None:
         started = time.monotonic()
-        status, error = None, None
+        status, error, fault = None, None, None
         try:
-            status = await self._post(delivery)
+            status = await self._send(delivery)
         except DeliveryError as failure:
-            status, error = failure.status, failure.message
+            status, error, fault = failure.status, failure.message, failure
         except Unavailable:
             raise
         except Exception:
             log.exception("A delivery failed by a fault of ours")
             error = "The message could not be made, by a fault of the server; its log tells more."
         record = {"status": status, "error": error, "milliseconds": round((time.monotonic() - started) * 1000)}
-        await record_attempt(self._database, delivery, record, self._options.backoff)
+        await record_attempt(self._database, delivery, record, self._options.backoff, fault)
 
-    async def _post(self, delivery: WebhookDelivery) -> int:
+    async def _send(self, delivery: WebhookDelivery) -> int:
         async with self._database.read() as session:
             if (webhook := await webhooks.by_ids.find(session, delivery.webhook_id)) is None:
                 raise DeliveryError("The webhook was deleted.")
-            event = await _load_event(session, delivery, webhook)
-            asset = await assets.by_ids.find(session, event.asset_id) if event and event.asset_id else None
-            now, keyring = session.now, session.keyring
-        body = await self._render(webhook, event, asset.fqn if asset else None, delivery)
-        secrets = self._signing_secrets(webhook, keyring, now)
-        headers = webhook_messages.sign_headers(encode_global_id("WebhookDelivery", delivery.id), body, secrets, now)
-        return await outbound_http.post(webhook.url, body, headers, self._options.rules)
-
-    def _signing_secrets(self, webhook: Webhook, keyring: Keyring, now: datetime) -> list[str]:
-        """The secrets that sign this post; raises DeliveryError if they can't be decrypted."""
-        if webhook.id == SETTINGS_WEBHOOK_ID:
-            return [self._options.secret] if self._options.secret else []
-        try:
-            return webhook_secrets.signing_secrets(keyring, webhook, now)
-        except UnreadableSecret as error:
-            raise DeliveryError(f"The secret of this webhook can't be decrypted: {error}.") from None
-
-    async def _render(
-        self, webhook: Webhook, event: EventRow | None, fqn: str | None, delivery: WebhookDelivery
-    ) -> bytes:
-        is_slack = webhook.format is WebhookFormat.SLACK
-        if event is None:
-            return (
-                webhook_messages.render_slack_ping() if is_slack else webhook_messages.render_ping(delivery.created_at)
-            )
-        if is_slack:
-            return webhook_messages.render_slack(event, fqn)
-        if webhook.document is not None and self._options.render is not None:
-            return webhook_messages.render_standard(event, await self._options.render(webhook, event))
-        return webhook_messages.render_standard(event)
+            visible_events = await _load_events(session, delivery, webhook)
+            sending = await load_sending(session, delivery, webhook, visible_events, self._options.channels.pages)
+        return await self._channels.send(sending)
 
 
-async def create_deliveries(database: Database) -> int:
-    """Create the deliveries of the next events, and move the webhooks' positions in the same transaction."""
+async def create_deliveries(database: Database, *, wait: timedelta = timedelta()) -> int:
+    """Create the deliveries of the next events, and move the webhooks' positions in the same transaction.
+
+    Returns the number of deliveries of single events. Those of messages wait that long for further events.
+    """
     async with database.write() as session:
         lagging = await webhooks.lock_lagging(session)
         if not lagging:
@@ -210,29 +185,51 @@ async def create_deliveries(database: Database) -> int:
         deliveries = [
             new_delivery(session, webhook, event.sequence)
             for webhook in lagging
+            if webhook.format is WebhookFormat.STANDARD
             for event in page
             if event.sequence > webhook.position
             and matches_filter(webhook.kinds, webhook.team_id, kind=event.kind, audience_team_ids=event.teams)
         ]
         for start in range(0, len(deliveries), 500):
             await session.insert_all(deliveries[start : start + 500])
+        receivers = [webhook for webhook in lagging if webhook.format is not WebhookFormat.STANDARD]
+        await group_events(session, receivers, page, wait)
         if page:
             await webhooks.advance_position(session, lagging, page[-1].sequence)
         return len(deliveries)
 
 
 async def record_attempt(
-    database: Database, delivery: WebhookDelivery, record: dict[str, Any], backoff: Backoff
+    database: Database,
+    delivery: WebhookDelivery,
+    record: dict[str, Any],
+    backoff: Backoff,
+    fault: DeliveryError | None = None,
 ) -> None:
-    """Record an attempt: delivered, due again later, or dead after a day of failures, with an event."""
+    """Record an attempt: delivered, due again later, or dead after a day of failures or a final one, with an event.
+
+    A receiver that asks for time gets it for all deliveries to it.
+    """
     async with database.write("worker") as session:
         attempts = [*delivery.attempts, {"at": session.now.isoformat(), **record}][-MAX_STORED_ATTEMPTS:]
         if record["error"] is None:
             await webhooks.record_attempt(session, delivery, status=DeliveryStatus.DELIVERED, attempts=attempts)
             return
+        retry_after = fault.retry_after if fault else None
+        if retry_after:
+            seconds = min(retry_after, backoff.maximum_seconds)
+            await webhooks.postpone(session, delivery.webhook_id, session.now + timedelta(seconds=seconds))
         failures = sum(1 for attempt in attempts if attempt["at"] >= delivery.since.isoformat())
-        jitter = random.random()  # noqa: S311 - not a secret
-        due_at = next_attempt(backoff, failures=failures, since=delivery.since, now=session.now, jitter=jitter)
+        due_at = None
+        if fault is None or not fault.is_final:
+            due_at = next_attempt(
+                backoff,
+                failures=failures,
+                since=delivery.since,
+                now=session.now,
+                jitter=random.random(),  # noqa: S311 - not a secret
+                retry_after=retry_after,
+            )
         if due_at is not None:
             await webhooks.record_attempt(session, delivery, attempts=attempts, due_at=due_at)
         elif await webhooks.record_attempt(session, delivery, status=DeliveryStatus.DEAD, attempts=attempts):
@@ -252,12 +249,13 @@ async def _record_failure(session: Session, delivery: WebhookDelivery, attempts:
     session.record(event)
 
 
-async def _load_event(session: Session, delivery: WebhookDelivery, webhook: Webhook) -> EventRow | None:
-    """Load the event as the webhook's team may see it; None for a ping."""
+async def _load_events(session: Session, delivery: WebhookDelivery, webhook: Webhook) -> list[EventRow]:
+    """Load the events of a delivery as the webhook's team may see them; none for a ping."""
     if delivery.sequence is None:
-        return None
-    (row,) = await events.load_after(session, delivery.sequence - 1, limit=1)
-    event = redact_event(visibility_of_webhook(webhook.team_id), row, events.with_actor)
-    if event is None:
+        return []
+    rows = await events.load_by_sequences(session, [delivery.sequence, *(delivery.sequences or ())])
+    visibility = visibility_of_webhook(webhook.team_id)
+    visible = [event for row in rows if (event := redact_event(visibility, row, events.with_actor)) is not None]
+    if not visible:
         raise DeliveryError("This event is hidden from the team of the webhook.")
-    return event
+    return visible

@@ -235,10 +235,20 @@ class Outcome(StrEnum):
 
 
 class WebhookFormat(StrEnum):
-    """The message format: STANDARD is the event or a document's selection of it, SLACK is one sentence."""
+    """What a webhook sends: STANDARD an event or a document's selection of it, GITHUB_STATUS the state of a commit.
+
+    SLACK, TEAMS and EMAIL send messages to people.
+    """
 
     STANDARD = "STANDARD"
     SLACK = "SLACK"
+    TEAMS = "TEAMS"
+    EMAIL = "EMAIL"
+    GITHUB_STATUS = "GITHUB_STATUS"
+
+    @property
+    def is_message(self) -> bool:
+        return self in (WebhookFormat.SLACK, WebhookFormat.TEAMS, WebhookFormat.EMAIL)
 
 
 class DeliveryStatus(StrEnum):

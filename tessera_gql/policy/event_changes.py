@@ -15,7 +15,7 @@ PUBLIC_NAMES: Mapping[str, str] = {
     "superseded_by_id": "superseded_by",
 }
 INTERNAL_COLUMNS = frozenset({"name_key", "fqn_key", "row_version", "updated_at"})
-SECRET_COLUMNS = frozenset({"secrets"})
+SECRET_COLUMNS = frozenset({"secrets", "token"})
 
 ValueChanges: TypeAlias = dict[str, dict[str, Any]]
 

@@ -54,10 +54,16 @@ class Backoff:
     give_up_after_seconds: float = 24 * 3600
 
 
-def next_attempt(backoff: Backoff, *, failures: int, since: datetime, now: datetime, jitter: float) -> datetime | None:
-    """When to retry after so many failures; None to give up. `jitter` in [0, 1) shifts the wait by up to ± 25 %."""
+def next_attempt(
+    backoff: Backoff, *, failures: int, since: datetime, now: datetime, jitter: float, retry_after: float | None = None
+) -> datetime | None:
+    """When to retry after so many failures; None to give up. `jitter` in [0, 1) shifts the wait by up to ± 25 %.
+
+    `retry_after` are the seconds that the receiver asks for, at least; of them, the longest wait of the backoff counts.
+    """
     wait = min(backoff.first_seconds * backoff.factor ** min(failures - 1, 64), backoff.maximum_seconds)
-    due = now + timedelta(seconds=wait * (0.75 + jitter / 2))
+    asked = min(retry_after or 0, backoff.maximum_seconds)
+    due = now + timedelta(seconds=max(wait * (0.75 + jitter / 2), asked))
     return due if due < since + timedelta(seconds=backoff.give_up_after_seconds) else None
 
 

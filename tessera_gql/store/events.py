@@ -71,6 +71,12 @@ async def load_after(session: Session, sequence: int, *, limit: int = 500) -> li
     return await session.list(statement, EventRow)
 
 
+async def load_by_sequences(session: Session, sequences: Sequence[int]) -> list[EventRow]:
+    """Load the events with these sequences, in order."""
+    statement = select(TABLE).where(session.in_values(TABLE.c.sequence, sequences)).order_by(TABLE.c.sequence)
+    return await session.list(statement, EventRow)
+
+
 async def list_subjects_after(session: Session, sequence: int) -> list[EventRow]:
     """List sequence, kind and asset of all events after a sequence, in order."""
     columns = select(TABLE.c.sequence, TABLE.c.kind, TABLE.c.asset_id)

@@ -49,6 +49,26 @@ async def get(session: Session, proposal_id: UUID) -> Proposal:
     return await by_ids.get(session, proposal_id, "proposal", "List proposals(filter:) to find it.")
 
 
+async def load_for_messages(session: Session, proposal_ids: Sequence[UUID]) -> list[Proposal]:
+    """Load what messages say of proposals, without the schemas, in the order of the ids."""
+    names = ("id", "asset_id", "proposed_by", "kind", "proposed_version", "status", "reason", "breaking_changes")
+    columns = (*(TABLE.c[name] for name in names), TABLE.c.change_set_id)
+    if not proposal_ids:
+        return []
+    statement = select(*columns).where(session.in_values(TABLE.c.id, proposal_ids))
+    rows = {row.id: row for row in await session.list(statement, Proposal)}
+    return [rows[identity] for identity in proposal_ids if identity in rows]
+
+
+async def load_change_set_ids(session: Session, proposal_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Load the change sets of those proposals that are in one, by proposal."""
+    if not proposal_ids:
+        return {}
+    is_member = session.in_values(TABLE.c.id, proposal_ids) & TABLE.c.change_set_id.is_not(None)
+    rows = await session.rows(select(TABLE.c.id, TABLE.c.change_set_id).where(is_member))
+    return {row.id: row.change_set_id for row in rows}
+
+
 async def list_due(session: Session, now: datetime) -> list[Proposal]:
     """Load the open proposals to which time may have to be applied.
 

@@ -31,13 +31,15 @@ async def get(session: Session, webhook_id: UUID, visibility: Visibility) -> Web
 
 
 async def list_with_secrets(session: Session) -> list[Webhook]:
-    """Load all webhooks that have their own secret."""
-    return [row for row in await session.list(select(TABLE).order_by(TABLE.c.id), Webhook) if row.secrets]
+    """Load all webhooks that have their own secret, or a token."""
+    return [row for row in await session.list(select(TABLE).order_by(TABLE.c.id), Webhook) if row.secrets or row.token]
 
 
-async def replace_secrets(session: Session, row: Webhook, secrets: list[dict[str, Any]]) -> bool:
-    """Replace the secrets of a webhook; return False if the row was changed since it was read."""
-    return await session.update_unchanged(Webhook, row, secrets=secrets)
+async def replace_secrets(
+    session: Session, row: Webhook, secrets: list[dict[str, Any]], token: dict[str, Any] | None = None
+) -> bool:
+    """Replace secrets and token of a webhook; return False if the row was changed since it was read."""
+    return await session.update_unchanged(Webhook, row, secrets=secrets, token=token)
 
 
 async def get_delivery(session: Session, delivery_id: UUID, visibility: Visibility) -> WebhookDelivery:
@@ -72,10 +74,26 @@ async def advance_position(session: Session, webhooks: Collection[Webhook], posi
     await session.execute(update(TABLE).where(condition).values(position=position))
 
 
+async def lock_open_groups(session: Session, webhook_ids: Collection[UUID]) -> list[WebhookDelivery]:
+    """Load and lock the deliveries of webhooks that take further events, because no worker has claimed them yet."""
+    is_open = and_(DELIVERIES.c.status == DeliveryStatus.PENDING, DELIVERIES.c.group_key.is_not(None))
+    statement = select(DELIVERIES).where(is_open, session.in_values(DELIVERIES.c.webhook_id, webhook_ids))
+    return await session.list(statement.order_by(DELIVERIES.c.id).with_for_update(skip_locked=True), WebhookDelivery)
+
+
+async def postpone(session: Session, webhook_id: UUID, until: datetime) -> int:
+    """Postpone the due deliveries to a webhook that takes no more for a while; return their number."""
+    is_waiting = and_(DELIVERIES.c.webhook_id == webhook_id, _is_due(session.now))
+    return await session.update(WebhookDelivery, is_waiting, due_at=until)
+
+
 async def claim(
     session: Session, *, limit: int, limit_per_webhook: int, excluded_webhook_ids: Collection[UUID], lease: timedelta
 ) -> list[WebhookDelivery]:
-    """Claim due deliveries, at most `limit_per_webhook` of each webhook; they are due again when the lease expires."""
+    """Claim due deliveries, at most `limit_per_webhook` of each webhook; they are due again when the lease expires.
+
+    A claimed delivery takes no further events.
+    """
     rank = func.row_number().over(partition_by=DELIVERIES.c.webhook_id, order_by=DELIVERIES.c.due_at)
     ranked = (
         select(DELIVERIES.c.id, rank.label("rank"))
@@ -93,7 +111,7 @@ async def claim(
     )
     delivery_ids = ids(await session.rows(claimable))
     is_claimed = session.in_values(DELIVERIES.c.id, delivery_ids)
-    statement = update(DELIVERIES).where(is_claimed).values(due_at=session.now + lease)
+    statement = update(DELIVERIES).where(is_claimed).values(due_at=session.now + lease, group_key=None)
     return await session.list(statement.returning(*DELIVERIES.c), WebhookDelivery) if delivery_ids else []
 
 

@@ -1,6 +1,7 @@
 """Store secrets of webhooks: encrypted if the server has a key, and re-encrypted when keys change.
 
-Each row lists its secrets, newest first, then replaced ones that still sign for a while. An entry holds `encrypted` or,
+Each row lists its secrets, newest first, then replaced ones that still sign for a while; the token of a channel is one
+entry beside them. An entry holds `encrypted` or,
 without a key, the plain `secret`; `until` is when it stops signing.
 """
 
@@ -50,8 +51,22 @@ class StoredSecrets:
 
 def new_entry(session: Session, webhook_id: UUID, secret: str) -> SecretEntry:
     """The entry for a new secret. Raises Conflict on a server that needs a key to store it and has none."""
+    return _new_entry(session, secret, _secret_context(webhook_id))
+
+
+def new_token(session: Session, webhook_id: UUID, token: str) -> SecretEntry:
+    """The entry for a new token of a channel, stored as a secret is."""
+    return _new_entry(session, token, _token_context(webhook_id))
+
+
+def read_token(keyring: Keyring, row: Webhook) -> str | None:
+    """Return the token of a webhook; None if it has none. Raises UnreadableSecret if it can't be decrypted."""
+    return None if row.token is None else _read_secret(keyring, _token_context(row.id), row.token)
+
+
+def _new_entry(session: Session, secret: str, context: str) -> SecretEntry:
     if session.keyring.keys:
-        return {"encrypted": session.keyring.encrypt(secret, _encryption_context(webhook_id)), "until": None}
+        return {"encrypted": session.keyring.encrypt(secret, context), "until": None}
     if session.keyring.is_required:
         raise Conflict(NO_KEY_MESSAGE)
     return {"secret": secret, "until": None}
@@ -63,13 +78,13 @@ def signing_secrets(keyring: Keyring, row: Webhook, now: datetime) -> list[str]:
     Raises UnreadableSecret if the newest can't be decrypted; older ones that can't be are left out.
     """
     active = _active_entries(row, now)
-    usable = active[:1] + [entry for entry in active[1:] if _is_readable(keyring, row.id, entry)]
-    return [_read_secret(keyring, row.id, entry) for entry in usable]
+    usable = active[:1] + [entry for entry in active[1:] if _is_readable(keyring, _secret_context(row.id), entry)]
+    return [_read_secret(keyring, _secret_context(row.id), entry) for entry in usable]
 
 
 def retiring_entries(keyring: Keyring, row: Webhook, until: datetime, now: datetime) -> list[SecretEntry]:
     """Return the entries that sign in addition to a new secret: each until its own end, or else until `until`."""
-    usable = [entry for entry in _active_entries(row, now) if _is_readable(keyring, row.id, entry)]
+    usable = [entry for entry in _active_entries(row, now) if _is_readable(keyring, _secret_context(row.id), entry)]
     return [{**entry, "until": entry["until"] or until.isoformat()} for entry in usable]
 
 
@@ -77,45 +92,55 @@ async def encrypt_stored(session: Session, *, rotate: bool = False) -> StoredSec
     """Encrypt plain secrets; with `rotate` also those encrypted under an older key. Raises Stale in a race."""
     encrypted, plain, unreadable = 0, 0, list[UUID]()
     for row in await webhooks.list_with_secrets(session):
-        before = row.secrets
-        entries = [_encrypt_entry(session.keyring, row.id, entry, rotate=rotate) for entry in before]
+        contexts = [*(_secret_context(row.id) for _ in row.secrets), *([_token_context(row.id)] if row.token else [])]
+        before = [*row.secrets, *([row.token] if row.token else [])]
+        entries = [
+            _encrypt_entry(session.keyring, context, entry, rotate=rotate)
+            for context, entry in zip(contexts, before, strict=True)
+        ]
         changed = sum(new is not old for new, old in zip(entries, before, strict=True))
-        if changed and not await webhooks.replace_secrets(session, row, entries):
+        secrets, token = entries[: len(row.secrets)], entries[-1] if row.token else None
+        if changed and not await webhooks.replace_secrets(session, row, secrets, token):
             raise Stale("A webhook was changed at this moment. Run it again.")
         encrypted += changed
         plain += sum("secret" in entry for entry in entries)
-        if not _is_readable(session.keyring, row.id, entries[0]):
+        needed = [*zip(contexts, entries, strict=True)][:: max(len(secrets), 1)]
+        if not all(_is_readable(session.keyring, context, entry) for context, entry in needed):
             unreadable.append(row.id)
     lacks_key = session.keyring.is_required and not session.keyring.keys
     return StoredSecrets(encrypted, plain, lacks_key, tuple(unreadable))
 
 
-def _encrypt_entry(keyring: Keyring, webhook_id: UUID, entry: SecretEntry, *, rotate: bool) -> SecretEntry:
+def _encrypt_entry(keyring: Keyring, context: str, entry: SecretEntry, *, rotate: bool) -> SecretEntry:
     """Encrypt an entry; returns the same object if there is nothing to do, or no key."""
     is_done = "encrypted" in entry and (not rotate or keyring.is_current(entry["encrypted"]))
-    if is_done or not keyring.keys or not _is_readable(keyring, webhook_id, entry):
+    if is_done or not keyring.keys or not _is_readable(keyring, context, entry):
         return entry
-    secret = _read_secret(keyring, webhook_id, entry)
-    return {"encrypted": keyring.encrypt(secret, _encryption_context(webhook_id)), "until": entry["until"]}
+    secret = _read_secret(keyring, context, entry)
+    return {"encrypted": keyring.encrypt(secret, context), "until": entry["until"]}
 
 
 def _active_entries(row: Webhook, now: datetime) -> list[SecretEntry]:
     return [entry for entry in row.secrets if entry["until"] is None or datetime.fromisoformat(entry["until"]) > now]
 
 
-def _is_readable(keyring: Keyring, webhook_id: UUID, entry: SecretEntry) -> bool:
+def _is_readable(keyring: Keyring, context: str, entry: SecretEntry) -> bool:
     try:
-        _read_secret(keyring, webhook_id, entry)
+        _read_secret(keyring, context, entry)
     except UnreadableSecret:
         return False
     return True
 
 
-def _read_secret(keyring: Keyring, webhook_id: UUID, entry: SecretEntry) -> str:
+def _read_secret(keyring: Keyring, context: str, entry: SecretEntry) -> str:
     if "encrypted" in entry:
-        return keyring.decrypt(entry["encrypted"], _encryption_context(webhook_id))
+        return keyring.decrypt(entry["encrypted"], context)
     return str(entry["secret"])
 
 
-def _encryption_context(webhook_id: UUID) -> str:
+def _secret_context(webhook_id: UUID) -> str:
     return f"webhook {webhook_id}"
+
+
+def _token_context(webhook_id: UUID) -> str:
+    return f"token of webhook {webhook_id}"

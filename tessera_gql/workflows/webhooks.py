@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from tessera_gql.errors import Conflict, Invalid, Stale
 from tessera_gql.policy.access import Action, Actor, authorize, require_scope
+from tessera_gql.policy.channel_addresses import clean_address, find_host, validate_url
 from tessera_gql.policy.enums import DeliveryStatus, WebhookFormat
 from tessera_gql.policy.event_changes import ValueChanges, describe_changes, list_changed
 from tessera_gql.policy.private_events import WebhookCreated, WebhookDeleted, WebhookRedelivered, WebhookUpdated
@@ -20,13 +20,13 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Webhook, WebhookDelivery, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.teams import require_row_version
-from tessera_gql.workflows.webhook_secrets import new_entry, retiring_entries
+from tessera_gql.workflows.webhook_secrets import new_entry, new_token, retiring_entries
 
 SIGNING_KEY_PREFIX = "whsec_"
 SECRET_BYTES = 32
 ROTATION_PERIOD = timedelta(hours=24)
-MAX_URL = 2_000
 MAX_DOCUMENT = 20_000
+MAX_TOKEN = 1_000
 
 # A fixed id, so that several processes create only one webhook of the settings.
 SETTINGS_WEBHOOK_ID = UUID("00000000-0000-7000-8000-000000000001")
@@ -41,6 +41,7 @@ class WebhookRequest:
     kinds: Sequence[str] | None = None
     format: WebhookFormat = WebhookFormat.STANDARD
     document: str | None = None
+    token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,10 @@ async def create(session: Session, actor: Actor, request: WebhookRequest) -> Web
     row = Webhook(
         id=identity,
         team_id=team_id,
-        url=validate_url(request.url),
+        url=clean_address(request.url, request.format),
         secrets=[new_entry(session, identity, secret)],
-        kinds=_clean_kinds(request.kinds),
+        token=_create_token(session, identity, request.token, request.format),
+        kinds=_clean_kinds(request.kinds, request.format),
         format=request.format,
         document=_clean_document(request.document, request.format),
         position=await events.load_last_sequence(session),
@@ -71,7 +73,7 @@ async def create(session: Session, actor: Actor, request: WebhookRequest) -> Web
     await session.insert(row)
     kinds = None if row.kinds is None else tuple(row.kinds)
     session.record(
-        WebhookCreated(audience_team_ids=_audience(row), webhook_id=row.id, host=host_of(row.url), kinds=kinds)
+        WebhookCreated(audience_team_ids=_audience(row), webhook_id=row.id, host=find_host(row.url), kinds=kinds)
     )
     return WebhookResult(row, secret)
 
@@ -85,11 +87,14 @@ async def update(
     rotate_secret: bool = False,
     expected_row_version: int | None = None,
 ) -> WebhookResult:
-    """Update a webhook. `changes`: url, kinds, format, document, is_active. A replaced secret still signs for a day."""
+    """Update a webhook. `changes`: url, kinds, format, document, is_active, token.
+
+    A replaced secret still signs for a day.
+    """
     row = await _load_permitted(session, actor, Action.UPDATE_WEBHOOK, webhook_id)
     _require_not_from_settings(row)
     require_row_version(row.row_version, expected_row_version, "webhook")
-    values = _changed_values(row, changes)
+    values = _changed_values(session, row, changes)
     secret = _create_secret() if rotate_secret else None
     if secret is not None:
         retired = retiring_entries(session.keyring, row, session.now + ROTATION_PERIOD, session.now)
@@ -113,7 +118,7 @@ async def delete(session: Session, actor: Actor, webhook_id: UUID) -> Webhook:
     row = await _load_permitted(session, actor, Action.DELETE_WEBHOOK, webhook_id)
     _require_not_from_settings(row)
     await webhooks.remove(session, row.id)
-    session.record(WebhookDeleted(audience_team_ids=_audience(row), webhook_id=row.id, host=host_of(row.url)))
+    session.record(WebhookDeleted(audience_team_ids=_audience(row), webhook_id=row.id, host=find_host(row.url)))
     return row
 
 
@@ -183,35 +188,34 @@ async def sync_settings_webhook(session: Session, url: str | None) -> None:
     await session.insert(row, conflict_message="Another process made the webhook of the settings.")
 
 
-def validate_url(url: str) -> str:
-    """Validate a URL: http or https, without credentials. Whether it may be called is decided on each post."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        parts, port = None, None
-    is_clean = len(url) <= MAX_URL and all("!" <= char <= "~" for char in url)
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not is_clean:
-        raise Invalid(
-            f"{url[:100]!r} is not an address to post to. Write it as in https://example.com/hook.", field=("url",)
-        )
-    if parts.username is not None or parts.password is not None:
-        raise Invalid("The address holds credentials. Leave them out: each post is signed instead.", field=("url",))
-    return url
-
-
-def host_of(url: str) -> str:
-    return urlsplit(url).hostname or ""
-
-
-def _clean_kinds(requested_kinds: Sequence[str] | None) -> list[str] | None:
+def _clean_kinds(requested_kinds: Sequence[str] | None, webhook_format: WebhookFormat) -> list[str] | None:
     if requested_kinds is None:
         return None
+    if webhook_format is WebhookFormat.GITHUB_STATUS:
+        raise Invalid("A commit status follows its change set by itself. Leave `kinds` out.", field=("kinds",))
     if unknown := [kind for kind in requested_kinds if kind not in ALL_EVENT_KINDS]:
         raise Invalid(f"There are no events of the kind {unknown[0][:100]!r}.", field=("kinds",))
     if not requested_kinds:
         raise Invalid("An empty list of kinds lets nothing through. Leave it out for all.", field=("kinds",))
     return sorted(set(requested_kinds))
+
+
+def _create_token(
+    session: Session, webhook_id: UUID, token: str | None, webhook_format: WebhookFormat
+) -> dict[str, Any] | None:
+    """Return the stored token of a webhook, which a commit status needs and no other format has."""
+    if webhook_format is not WebhookFormat.GITHUB_STATUS:
+        if token is not None:
+            raise Invalid("Only the format GITHUB_STATUS has a token. Leave it out.", field=("token",))
+        return None
+    if token is None:
+        raise Invalid(
+            "A commit status needs a token of GitHub with the permission `Commit statuses: write`. Give it as `token`.",
+            field=("token",),
+        )
+    if not 1 <= len(token) <= MAX_TOKEN or not all("!" <= char <= "~" for char in token):
+        raise Invalid("This is no token of GitHub: it has spaces or other characters. Copy it again.", field=("token",))
+    return new_token(session, webhook_id, token)
 
 
 def _clean_document(text: str | None, webhook_format: WebhookFormat) -> str | None:
@@ -224,14 +228,18 @@ def _clean_document(text: str | None, webhook_format: WebhookFormat) -> str | No
     return text
 
 
-def _changed_values(row: Webhook, changes: Mapping[str, Any]) -> dict[str, Any]:
+def _changed_values(session: Session, row: Webhook, changes: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(changes)
-    if "url" in values:
-        values["url"] = validate_url(values["url"])
-    if "kinds" in values:
-        values["kinds"] = _clean_kinds(values["kinds"])
+    webhook_format = values.get("format", row.format)
+    is_other_format = webhook_format is not row.format
+    if "url" in values or is_other_format:
+        values["url"] = clean_address(values.get("url", row.url), webhook_format)
+    if "kinds" in values or is_other_format:
+        values["kinds"] = _clean_kinds(values.get("kinds", row.kinds), webhook_format)
+    if "token" in values or is_other_format:
+        values["token"] = _create_token(session, row.id, values.get("token"), webhook_format)
     if {"document", "format"} & values.keys():
-        values["document"] = _clean_document(values.get("document", row.document), values.get("format", row.format))
+        values["document"] = _clean_document(values.get("document", row.document), webhook_format)
     return {name: value for name, value in values.items() if value != getattr(row, name)}
 
 
@@ -239,7 +247,7 @@ def _describe_changes(row: Webhook, values: Mapping[str, Any]) -> ValueChanges:
     """Describe an update with the hosts of the URLs, since their paths may contain a secret."""
     changes = describe_changes(row, values)
     if "url" in values:
-        changes["url"] = {"before": host_of(row.url), "after": host_of(values["url"])}
+        changes["url"] = {"before": find_host(row.url), "after": find_host(values["url"])}
     return changes
 
 

@@ -23,6 +23,7 @@ from tessera_gql.store.tables.core import (
 )
 from tessera_gql.store.tables.search import SearchDocument, SearchVariant
 from tessera_gql.store.tables.usage import Observation, ObservationDay, Principal, PrincipalRule, UsageSource
+from tessera_gql.store.tables.webhooks import Webhook, WebhookDelivery
 from tessera_gql.store.tables.workflow import (
     IS_LIVE_FOR_ASSET,
     IS_LIVE_FOR_TEAM,
@@ -38,8 +39,6 @@ from tessera_gql.store.tables.workflow import (
     LogVerification,
     Proposal,
     Registration,
-    Webhook,
-    WebhookDelivery,
 )
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Tables of the workflow: registrations, proposals and their answers, debts, webhooks and idempotency keys."""
+"""Tables of the workflow: registrations, proposals and their answers, debts and idempotency keys."""
 
 # SQLModel documents a plain string for `__tablename__`, but declares its type as a descriptor.
 # pyright: reportAssignmentType=false
@@ -306,46 +306,6 @@ class Debt(Base, table=True):
     contract_id: UUID | None = foreign_key("core.contracts.id", nullable=True, index=True)
     since: datetime = time_column()
     settled_at: datetime | None = time_column(nullable=True)
-    created_at: datetime = time_column()
-
-
-class Webhook(Base, table=True):
-    """A receiver of a team's events, or of all. `position` is the last sequence for which a delivery was created."""
-
-    __tablename__ = "webhooks"
-    __table_args__ = (sa.Index("ix_webhooks_team_id_created_at", "team_id", "created_at", "id"), {"schema": "workflow"})
-
-    id: UUID = id_column()
-    team_id: UUID | None = foreign_key("core.teams.id", nullable=True)
-    url: str = column(Text)
-    secrets: list[dict[str, Any]] = column(JSON_TYPE)  # {secret, until}, newest first; older ones sign until then
-    kinds: list[str] | None = column(JSON_TYPE, nullable=True)
-    format: enums.WebhookFormat = column(enum_column_type(enums.WebhookFormat))
-    document: str | None = column(Text, nullable=True)
-    is_active: bool = Field(default=True)
-    position: int = column(SEQUENCE_TYPE)
-    row_version: int = row_version_column()
-    created_at: datetime = time_column()
-
-
-class WebhookDelivery(Base, table=True):
-    """The delivery of an event, or a ping, to a webhook. Claiming postpones `due_at`, in case the worker dies."""
-
-    __tablename__ = "webhook_deliveries"
-    __table_args__ = (
-        sa.UniqueConstraint("webhook_id", "sequence"),
-        sa.Index("ix_webhook_deliveries_webhook_id_created_at", "webhook_id", "created_at", "id"),
-        sa.Index("ix_webhook_deliveries_status_due_at", "status", "due_at", "id"),
-        {"schema": "workflow"},
-    )
-
-    id: UUID = id_column()
-    webhook_id: UUID = foreign_key("workflow.webhooks.id")
-    sequence: int | None = column(SEQUENCE_TYPE, nullable=True)
-    status: enums.DeliveryStatus = column(enum_column_type(enums.DeliveryStatus))
-    attempts: list[dict[str, Any]] = column(JSON_TYPE)  # {at, status, error, milliseconds}, latest last
-    since: datetime = time_column()  # start of the attempts, which end a day later
-    due_at: datetime = time_column()
     created_at: datetime = time_column()
 
 
