@@ -22,7 +22,7 @@ from tessera_gql.notifications import outbound_http
 from tessera_gql.notifications.channels import ChannelOptions, RenderPayload
 from tessera_gql.notifications.event_relay import EventRelay
 from tessera_gql.notifications.github_status import GitHubOptions
-from tessera_gql.notifications.smtp import SmtpOptions, SmtpSecurity
+from tessera_gql.notifications.smtp import SmtpOptions
 from tessera_gql.notifications.webhook_worker import WebhookOptions, WebhookWorker
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.global_ids import encode_global_id
@@ -244,7 +244,7 @@ def _smtp_options(settings: Settings) -> SmtpOptions | None:
         host=settings.smtp_host,
         sender=settings.smtp_from,
         port=settings.smtp_port,
-        security=SmtpSecurity(settings.smtp_security),
+        security=settings.smtp_security,
         username=settings.smtp_username,
         password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
         domains=tuple(settings.smtp_domains),

@@ -19,7 +19,7 @@ API_URL = re.compile(r"https?://[^\s/?#@]+(?:/[\w.~%/-]*)?")
 DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
-class Encryption(StrEnum):
+class SmtpSecurity(StrEnum):
     """Values of SMTP_SECURITY: how the connection to the mail server is encrypted."""
 
     STARTTLS = "starttls"
@@ -32,8 +32,8 @@ class ChannelSettings(BaseSettings):
 
     smtp_host: str | None = setting(None, "Mail server that webhooks of the format EMAIL send by; without it none do.")
     smtp_port: int = setting(587, "Port of SMTP_HOST: 587 for `starttls`, often 465 for `tls`.", ge=1, le=65535)
-    smtp_security: Encryption = setting(
-        Encryption.STARTTLS,
+    smtp_security: SmtpSecurity = setting(
+        SmtpSecurity.STARTTLS,
         "Encryption to SMTP_HOST: `starttls`, `tls` from the first byte, or `none` for a relay in your own network.",
     )
     smtp_username: str | None = setting(None, "User of SMTP_HOST; without one the server sends without signing in.")
@@ -84,7 +84,11 @@ def channel_contradictions(settings: ChannelSettings) -> Iterator[str]:
         yield "SMTP_FROM: it is needed beside SMTP_HOST. Set the address from which e-mails come."
     if (settings.smtp_username is None) != (settings.smtp_password is None):
         yield "SMTP_USERNAME and SMTP_PASSWORD: one of them is missing. Set both, or none."
-    if settings.smtp_password and settings.smtp_security is Encryption.NONE and not _is_local(settings.smtp_host or ""):
+    if (
+        settings.smtp_password
+        and settings.smtp_security is SmtpSecurity.NONE
+        and not _is_local(settings.smtp_host or "")
+    ):
         yield "SMTP_SECURITY: `none` would send SMTP_PASSWORD in the clear. Use `starttls` or `tls`."
     if settings.github_api_url.startswith("http://") and not _is_local(
         urlsplit(settings.github_api_url).hostname or ""

@@ -44,7 +44,7 @@ describe_enum(
     SLACK="A message with blocks and buttons for an incoming webhook of Slack.",
     TEAMS="A message as an Adaptive Card for a webhook of Microsoft Teams.",
     EMAIL="An e-mail with text and HTML to the address of a `mailto:` URL.",
-    GITHUB_STATUS="The commit status `tessera/contracts` of the pull requests of a repository or organization of GitHub.",
+    GITHUB_STATUS="The commit status `tessera/contracts` of pull requests in a repository or organization of GitHub.",
 )
 describe_enum(
     DeliveryStatus,

@@ -12,7 +12,7 @@ from uuid import UUID
 from tessera_gql.notifications import outbound_http, webhook_messages
 from tessera_gql.notifications.commit_statuses import post_status
 from tessera_gql.notifications.email_message import render_email
-from tessera_gql.notifications.github_status import GitHubOptions, check_token
+from tessera_gql.notifications.github_status import GitHubApi, GitHubOptions, check_token
 from tessera_gql.notifications.message_loading import load_facts
 from tessera_gql.notifications.outbound_http import DeliveryError
 from tessera_gql.notifications.slack_message import render_slack
@@ -96,8 +96,8 @@ async def _load_message(
 
 async def _find_change_set(session: Session, events: Sequence[EventRow]) -> UUID | None:
     for event in events[:1]:
-        if named := event.payload.get("change_set_id"):
-            return UUID(named)
+        if identity := event.payload.get("change_set_id"):
+            return UUID(identity)
         if event.proposal_id:
             return (await proposals.load_change_set_ids(session, [event.proposal_id])).get(event.proposal_id)
     return None
@@ -180,12 +180,9 @@ class Channels:
         return await send_email(mail, smtp)
 
     async def _set_status(self, sending: Sending) -> int:
-        options, rules = self._options.github, self._options.github_rules
         if sending.token is None:
             raise DeliveryError("This webhook has no token. Set one with updateWebhook and `token`.", is_final=True)
-        if not sending.events or sending.change_set_id is None:
-            repository = find_repository_path(sending.webhook.url)
-            return await check_token(options, rules, sending.token, repository)
-        return await post_status(
-            self._database, sending.webhook, sending.change_set_id, sending.token, options, rules, self._options.pages
-        )
+        api = GitHubApi(self._options.github, self._options.github_rules, sending.token)
+        if sending.change_set_id is None:
+            return await check_token(api, find_repository_path(sending.webhook.url))
+        return await post_status(self._database, sending.webhook, sending.change_set_id, api, self._options.pages)

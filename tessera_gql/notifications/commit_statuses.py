@@ -4,8 +4,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from uuid import UUID
 
-from tessera_gql.notifications.github_status import GitHubOptions, StatusTarget, set_status
-from tessera_gql.notifications.outbound_http import DeliveryError, PostRules
+from tessera_gql.notifications.github_status import GitHubApi, GitHubOptions, StatusTarget, set_status
+from tessera_gql.notifications.outbound_http import DeliveryError
 from tessera_gql.policy.commit_status import CommitStatus, ProposalState, decide_status, find_repository, is_in_scope
 from tessera_gql.policy.messages import Pages
 from tessera_gql.store import change_sets, commit_statuses, teams
@@ -27,15 +27,7 @@ class CommitState:
     status: CommitStatus
 
 
-async def post_status(
-    database: Database,
-    webhook: Webhook,
-    change_set_id: UUID,
-    token: str,
-    options: GitHubOptions,
-    rules: PostRules,
-    pages: Pages,
-) -> int:
+async def post_status(database: Database, webhook: Webhook, change_set_id: UUID, api: GitHubApi, pages: Pages) -> int:
     """Post the status of a change set until it is the one that was read after the post.
 
     Two workers may post at once: the last post reads the state after all others, so the final status is right.
@@ -47,8 +39,8 @@ async def post_status(
             state = await load_state(session, change_set_id)
         if state is None or (commit := state.change_set.commit) is None or posted == (commit, state.status):
             return code
-        target = _find_target(webhook, state.change_set, commit, options, pages)
-        code = await set_status(options, rules, token, target, state.status)
+        target = _find_target(webhook, state.change_set, commit, api.options, pages)
+        code = await set_status(api, target, state.status)
         posted = (commit, state.status)
     return code
 
@@ -61,7 +53,7 @@ def _find_target(
         raise DeliveryError(f"{change_set.key} is no pull request of {webhook.url}.", is_final=True)
     if repository[0] != options.host:
         raise DeliveryError(
-            f"{repository[0]} is not the host of GITHUB_API_URL, which is {options.api_url}. The token goes there only.",
+            f"{repository[0]} is not the host of GITHUB_API_URL ({options.api_url}), and the token goes only there.",
             is_final=True,
         )
     page = pages.change_set(change_set.id)

@@ -101,12 +101,12 @@ class _ChangeSetLinks:
     async def load(cls, session: Session, page: Sequence[EventRow]) -> "_ChangeSetLinks":
         proposal_ids = [*dict.fromkeys(event.proposal_id for event in page if event.proposal_id)]
         by_proposal = await proposals.load_change_set_ids(session, proposal_ids)
-        named = {UUID(event.payload["change_set_id"]) for event in page if event.payload.get("change_set_id")}
-        rows = await change_sets.by_ids(session, [*named.union(by_proposal.values())])
+        set_ids = {UUID(event.payload["change_set_id"]) for event in page if event.payload.get("change_set_id")}
+        rows = await change_sets.by_ids(session, [*set_ids.union(by_proposal.values())])
         return cls(by_proposal, {row.id: row.key for row in rows})
 
     def find_change_set(self, event: EventRow) -> UUID | None:
         """Return the change set that an event is about, itself or by its proposal."""
-        if named := event.payload.get("change_set_id"):
-            return UUID(named)
+        if identity := event.payload.get("change_set_id"):
+            return UUID(identity)
         return self.by_proposal.get(event.proposal_id) if event.proposal_id else None

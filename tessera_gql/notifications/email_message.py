@@ -15,6 +15,7 @@ MAX_SUBJECT = 150
 MAX_SUBJECTS = 50
 COLORS = {Tone.ASK: "#8a5a00", Tone.GOOD: "#1b6e3c", Tone.BAD: "#a3261d", Tone.NEUTRAL: "#3b4252"}
 FONT = "font-family:-apple-system,Segoe UI,Roboto,Helvetica,Arial,sans-serif"
+FOOTER = "You get this because your team has this address in Tessera GQL."
 MONOSPACE = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace"
 
 
@@ -84,8 +85,8 @@ def _list_parts(message: Message) -> Iterator[str]:
     if commands := list_commands(message):
         rows = "".join(
             f'<p style="margin:4px 0 0">{html.escape(label)}</p>'
-            f'<p style="margin:0;padding:6px 10px;background:#f3f4f6;border-radius:4px;overflow-wrap:anywhere;{MONOSPACE};'
-            f'font-size:13px">{html.escape(to_line(command, 1_000))}</p>'
+            '<p style="margin:0;padding:6px 10px;background:#f3f4f6;border-radius:4px;overflow-wrap:anywhere;'
+            f'{MONOSPACE};font-size:13px">{html.escape(to_line(command, 1_000))}</p>'
             for label, command in commands
         )
         introduction = "Or by the command line:" if message.link else "By the command line:"
@@ -135,5 +136,5 @@ def _footer_html(message: Message) -> str:
     link = f'<a href="{html.escape(message.team_link)}" style="color:#4b5262">Change that on the page of the team</a>'
     return (
         '<p style="max-width:640px;margin:12px 0 0;font-size:12px;color:#4b5262;text-align:center">'
-        f"You get this because your team has this address in Tessera GQL. {link}.</p>"
+        f"{FOOTER} {link}.</p>"
     )

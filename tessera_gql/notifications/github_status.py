@@ -2,20 +2,20 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
 import orjson
 
+from tessera_gql.config.channels import GITHUB_COM
 from tessera_gql.notifications.message_text import to_line
 from tessera_gql.notifications.outbound_http import DeliveryError, PostRules, Request, Response, check_status, send
 from tessera_gql.policy.commit_status import STATUS_CONTEXT, CommitStatus
 
-GITHUB_COM = "https://api.github.com"
 API_VERSION = "2022-11-28"
 HINTS: Mapping[int, str] = {
     401: "The token has expired or was revoked. Set a new one with updateWebhook and `token`; the status follows then.",
-    403: "The token may not set commit statuses. Give it `Commit statuses: write`, or set another one with updateWebhook.",
+    403: "The token may not set commit statuses. Give it `Commit statuses: write`, or set another by updateWebhook.",
     404: "The repository does not exist, or the token may not see it. Give the token access, or correct the URL.",
     422: "GitHub does not know the commit, or it has too many statuses already.",
 }
@@ -43,9 +43,28 @@ class StatusTarget:
     link: str | None
 
 
-async def set_status(
-    options: GitHubOptions, rules: PostRules, token: str, target: StatusTarget, status: CommitStatus
-) -> int:
+@dataclass(frozen=True)
+class GitHubApi:
+    """The API of GitHub with the token of a webhook."""
+
+    options: GitHubOptions
+    rules: PostRules
+    token: str = field(repr=False)
+
+    async def call(self, path: str, body: bytes | None = None) -> Response:
+        """Post a body, or get without one; raises DeliveryError without a response."""
+        headers = {
+            "Authorization": f"Bearer {self.token}",
+            "Accept": "application/vnd.github+json",
+            "X-GitHub-Api-Version": API_VERSION,
+            "User-Agent": "tessera-gql",
+            **({"Content-Type": "application/json"} if body else {}),
+        }
+        request = Request(body or b"", headers, "POST" if body else "GET")
+        return await send(f"{self.options.api_url}{path}", request, self.rules)
+
+
+async def set_status(api: GitHubApi, target: StatusTarget, status: CommitStatus) -> int:
     """Set the status of a commit and return the code of success; raises DeliveryError."""
     body = {
         "state": status.state.value,
@@ -54,25 +73,13 @@ async def set_status(
         **({"target_url": target.link} if target.link else {}),
     }
     path = f"/repos/{quote(target.repository)}/statuses/{quote(target.commit, safe='')}"
-    return _check(await _call(options, rules, token, path, orjson.dumps(body)))
+    return _check(await api.call(path, orjson.dumps(body)))
 
 
-async def check_token(options: GitHubOptions, rules: PostRules, token: str, repository: str | None) -> int:
+async def check_token(api: GitHubApi, repository: str | None) -> int:
     """Check that a token is accepted, and sees the repository if there is one; raises DeliveryError."""
     path = f"/repos/{quote(repository)}" if repository else "/rate_limit"
-    return _check(await _call(options, rules, token, path))
-
-
-async def _call(options: GitHubOptions, rules: PostRules, token: str, path: str, body: bytes | None = None) -> Response:
-    headers = {
-        "Authorization": f"Bearer {token}",
-        "Accept": "application/vnd.github+json",
-        "X-GitHub-Api-Version": API_VERSION,
-        "User-Agent": "tessera-gql",
-        **({"Content-Type": "application/json"} if body else {}),
-    }
-    request = Request(body or b"", headers, "POST" if body else "GET")
-    return await send(f"{options.api_url}{path}", request, rules)
+    return _check(await api.call(path))
 
 
 def _check(response: Response) -> int:

@@ -3,24 +3,16 @@
 import asyncio
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from enum import StrEnum
 from ssl import SSLContext
 
 import aiosmtplib
 
+from tessera_gql.config.channels import SmtpSecurity
 from tessera_gql.notifications.message_text import to_line
 from tessera_gql.notifications.outbound_http import DeliveryError
 
 PERMANENT = 500
 SENT = 250
-
-
-class SmtpSecurity(StrEnum):
-    """How a connection to a mail server is encrypted: after STARTTLS, from the first byte, or not at all."""
-
-    STARTTLS = "starttls"
-    TLS = "tls"
-    NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -86,7 +78,7 @@ def _refused_recipient(server: str, mail: EmailMessage, error: aiosmtplib.SMTPRe
     refused = error.recipients[0]
     is_final = refused.code >= PERMANENT
     next_step = (
-        "Nothing is sent there again by itself. Correct the address with updateWebhook, then send the delivery once more."
+        "Nothing is sent there again by itself. Correct the address with updateWebhook, then use redeliverWebhook."
         if is_final
         else "It is tried again."
     )

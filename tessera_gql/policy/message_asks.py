@@ -241,8 +241,8 @@ def describe_change(change: ChangeFacts) -> str:
     """Describe a change in a line, with the first way on which it reaches the reader."""
     if not change.routes:
         return change.message
-    more = f" and {len(change.routes) - 1} more ways" if len(change.routes) > 1 else ""
-    return f"{change.message} (by {change.routes[0]}{more})"
+    further = f" and {len(change.routes) - 1} more ways" if len(change.routes) > 1 else ""
+    return f"{change.message} (by {change.routes[0]}{further})"
 
 
 def _describe_substitute(scope: AskScope) -> str:

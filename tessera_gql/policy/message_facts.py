@@ -109,7 +109,12 @@ class MessageFacts:
         return join_names(sorted({self.name_team(team) for team in teams}))
 
     def name_asset(self, asset: UUID | None) -> str:
-        return self.assets[asset].fqn if asset in self.assets else "an asset"
+        known = self.assets.get(asset) if asset else None
+        return known.fqn if known else "an asset"
+
+    def find_owners(self, assets: Iterable[UUID | None]) -> list[UUID]:
+        """Return the owners of those assets that are known."""
+        return [self.assets[asset].owner_id for asset in assets if asset is not None and asset in self.assets]
 
     def list_events(self, *kinds: str) -> list[MessageEvent]:
         """List the events of these kinds."""

@@ -230,9 +230,9 @@ def build_deprecation(facts: MessageFacts, events: Sequence[MessageEvent]) -> Me
     days = [int(event.payload["days_before"]) for event in events if "days_before" in event.payload]
     subject = names[0] if count == 1 else count_noun(count, "field")
     when = f" in {count_noun(min(days), 'day')}" if days else ""
-    owners = facts.name_teams(facts.assets[e.asset_id].owner_id for e in events if e.asset_id in facts.assets)
+    owners = facts.name_teams(facts.find_owners(event.asset_id for event in events))
     is_downstream = any(event.kind == DownstreamDeprecationDeclared.kind for event in events)
-    made = " What your team reads is made from it." if is_downstream else ""
+    downstream = " What your team reads is made from it." if is_downstream else ""
     replacements = {event.payload.get("replacement") for event in events} - {None}
     instead = f" Use {replacements.pop()} instead." if len(replacements) == 1 else ""
     reasons = sorted({str(event.payload["reason"]) for event in events if event.payload.get("reason")})
@@ -240,7 +240,7 @@ def build_deprecation(facts: MessageFacts, events: Sequence[MessageEvent]) -> Me
     return Message(
         Tone.NEUTRAL,
         f"{subject} goes away{when}" if count == 1 else f"{subject} go away{when}",
-        f"{owners} announced that {subject} {'goes' if count == 1 else 'go'} away.{made}{instead}",
+        f"{owners} announced that {subject} {'goes' if count == 1 else 'go'} away.{downstream}{instead}",
         **describe_subjects(facts, events, lambda event: _describe_deprecation(facts, event)),
         reason="; ".join(reasons[:3]) or None,
         deadline=f"{day}After the sunset, silence consents to the removal." if sunsets else None,

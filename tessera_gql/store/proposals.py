@@ -1,5 +1,6 @@
 """Queries of proposals, their acknowledgments and their reminders."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
