@@ -59,7 +59,7 @@ def upgrade() -> None:
     replace_check(BEFORE, AFTER)
     op.add_column("webhooks", sa.Column("token", JSON, nullable=True), schema=schema())
     op.add_column("webhook_deliveries", sa.Column("group_key", sa.Text(), nullable=True), schema=schema())
-    op.add_column("webhook_deliveries", sa.Column("sequences", JSON, nullable=True), schema=schema())
+    op.add_column("webhook_deliveries", sa.Column("covered_events", JSON, nullable=True), schema=schema())
     op.add_column(
         "webhook_deliveries",
         sa.Column("event_count", sa.Integer(), server_default="1", nullable=False),
@@ -78,7 +78,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index(INDEX, "webhook_deliveries", schema=schema())
-    for name in ("event_count", "sequences", "group_key"):
+    for name in ("event_count", "covered_events", "group_key"):
         op.drop_column("webhook_deliveries", name, schema=schema())
     op.drop_column("webhooks", "token", schema=schema())
     webhooks = sa.table(

@@ -90,7 +90,8 @@ async def _load_message(
         return build_ping(pages, rows[0].name if rows else None)
     if not webhook.format.is_message:
         return build_ping(pages, None)
-    facts = await load_facts(session, events, count=delivery.event_count, viewer=webhook.team_id, pages=pages)
+    counts = {kind: item["count"] for kind, item in (delivery.covered_events or {}).items()}
+    facts = await load_facts(session, events, counts=counts, viewer=webhook.team_id, pages=pages)
     return build_message(facts)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from tessera_gql.policy.commit_status import is_in_scope
@@ -14,17 +15,34 @@ from tessera_gql.store.session import Session, ids
 from tessera_gql.store.tables import EventRow, Webhook, WebhookDelivery
 from tessera_gql.workflows.webhooks import new_delivery
 
-MAX_SEQUENCES = 200
-"""Events of a delivery that are kept for its message; further ones are counted."""
+MAX_SEQUENCES = 100
+"""Events of each kind that a delivery keeps for its message; further ones are counted."""
 MAX_WAITS = 12
 """The longest wait of a delivery for further events, as a multiple of the wait after each event."""
 
 
 @dataclass
 class EventGroup:
-    """Events that one delivery covers."""
+    """Events that one delivery covers: their sequences by kind."""
 
-    sequences: list[int] = field(default_factory=list[int])
+    by_kind: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+
+    @property
+    def first(self) -> int:
+        return min(sequences[0] for sequences in self.by_kind.values())
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.by_kind.values()))
+
+    def add_to(self, covered: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a delivery covers together with these events."""
+        merged = dict(covered)
+        for kind, sequences in self.by_kind.items():
+            before: Mapping[str, Any] = covered.get(kind) or {"count": 0, "sequences": []}
+            kept_sequences = [*before["sequences"], *sequences][:MAX_SEQUENCES]
+            merged[kind] = {"count": before["count"] + len(sequences), "sequences": kept_sequences}
+        return merged
 
 
 async def group_events(
@@ -68,26 +86,25 @@ def _group(webhook: Webhook, page: Sequence[EventRow], links: "_ChangeSetLinks")
         elif not is_message(event.kind, event.payload, webhook.team_id, webhook.kinds):
             continue
         group_key = find_group(event.kind, event.actor, change_set_id, is_status=is_status)
-        groups.setdefault(group_key, EventGroup()).sequences.append(event.sequence)
+        groups.setdefault(group_key, EventGroup()).by_kind.setdefault(event.kind, []).append(event.sequence)
     return groups
 
 
 def _create(session: Session, webhook: Webhook, key: str, group: EventGroup, wait: timedelta) -> WebhookDelivery:
-    delivery = new_delivery(session, webhook, group.sequences[0])
+    delivery = new_delivery(session, webhook, group.first)
     delivery.group_key = key
-    delivery.sequences = group.sequences[1:MAX_SEQUENCES]
-    delivery.event_count = len(group.sequences)
+    delivery.covered_events = group.add_to({})
+    delivery.event_count = group.count
     delivery.due_at = session.now + wait
     return delivery
 
 
 async def _extend(session: Session, delivery: WebhookDelivery, group: EventGroup, wait: timedelta) -> None:
     """Add events to a delivery, which waits for further ones; a long stream of events doesn't hold it up."""
-    sequences = [*(delivery.sequences or ()), *group.sequences][: MAX_SEQUENCES - 1]
     latest: datetime = delivery.created_at + MAX_WAITS * wait
     due_at = max(min(session.now + wait, latest), delivery.due_at)
-    count = delivery.event_count + len(group.sequences)
-    await session.update_row(WebhookDelivery, delivery.id, sequences=sequences, event_count=count, due_at=due_at)
+    covered, count = group.add_to(delivery.covered_events or {}), delivery.event_count + group.count
+    await session.update_row(WebhookDelivery, delivery.id, covered_events=covered, event_count=count, due_at=due_at)
 
 
 @dataclass(frozen=True)

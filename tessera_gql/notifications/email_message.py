@@ -13,6 +13,8 @@ from tessera_gql.policy.messages import Message, MessageLink, Tone
 
 MAX_SUBJECT = 150
 MAX_SUBJECTS = 50
+MAX_PAGE = 95_000
+"""Characters of the HTML: Gmail cuts what is longer."""
 COLORS = {Tone.ASK: "#8a5a00", Tone.GOOD: "#1b6e3c", Tone.BAD: "#a3261d", Tone.NEUTRAL: "#3b4252"}
 FONT = "font-family:-apple-system,Segoe UI,Roboto,Helvetica,Arial,sans-serif"
 FOOTER = "You get this because your team has this address in Tessera GQL."
@@ -39,8 +41,9 @@ def render_email(message: Message, *, sender: str, recipient: str, message_id: s
         mail["List-Unsubscribe"] = f"<{message.team_link}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
-    mail.set_content(f"{render_text(message, max_subjects=MAX_SUBJECTS)}{_footer_text(message)}")
-    mail.add_alternative(render_html(message), subtype="html")
+    page, subjects = _render_page(message)
+    mail.set_content(f"{render_text(message, max_subjects=subjects)}{_footer_text(message)}")
+    mail.add_alternative(page, subtype="html")
     return mail
 
 
@@ -58,6 +61,18 @@ def _footer_text(message: Message) -> str:
 
 def render_html(message: Message) -> str:
     """Render a message as an HTML page without scripts, images or addresses of others."""
+    return _render_page(message)[0]
+
+
+def _render_page(message: Message) -> tuple[str, int]:
+    """Render the page with as many subjects as fit, and return their number."""
+    subjects = min(len(message.subjects), MAX_SUBJECTS)
+    while len(page := _build_page(message, subjects)) > MAX_PAGE and subjects:
+        subjects //= 2
+    return page, subjects
+
+
+def _build_page(message: Message, subjects: int) -> str:
     title = html.escape(to_line(message.title, 300))
     color = COLORS[message.tone]
     return (
@@ -69,14 +84,14 @@ def render_html(message: Message) -> str:
         'style="max-width:640px;background:#ffffff;border:1px solid #dde1e7;border-radius:8px;text-align:left">'
         f'<tr><td style="padding:20px 28px;border-bottom:3px solid {color}">'
         f'<h1 style="margin:0;font-size:20px;line-height:1.3;color:{color}">{title}</h1></td></tr>'
-        f'<tr><td style="padding:20px 28px">{"".join(_list_parts(message))}</td></tr>'
+        f'<tr><td style="padding:20px 28px">{"".join(_list_parts(message, subjects))}</td></tr>'
         f"</table>{_footer_html(message)}</td></tr></table></body></html>"
     )
 
 
-def _list_parts(message: Message) -> Iterator[str]:
+def _list_parts(message: Message, subjects: int) -> Iterator[str]:
     yield _paragraph(message.summary)
-    yield from _list_subjects(message)
+    yield from _list_subjects(message, subjects)
     if message.reason:
         yield _paragraph(message.reason, "Reason")
     if message.deadline:
@@ -98,8 +113,8 @@ def _paragraph(text: str, label: str | None = None) -> str:
     return f'<p style="margin:0 0 14px">{head}{html.escape(to_line(text, 1_000))}</p>'
 
 
-def _list_subjects(message: Message) -> Iterator[str]:
-    listed = message.subjects[:MAX_SUBJECTS]
+def _list_subjects(message: Message, subjects: int) -> Iterator[str]:
+    listed = message.subjects[:subjects]
     for subject in listed:
         items = "".join(
             f'<li style="margin:2px 0;overflow-wrap:anywhere">{html.escape(to_line(line))}</li>'

@@ -26,7 +26,7 @@ UNKNOWN_LINEAGE = " (lineage unknown)"
 
 
 async def load_facts(
-    session: Session, events: Sequence[EventRow], *, count: int, viewer: UUID | None, pages: Pages
+    session: Session, events: Sequence[EventRow], *, counts: Mapping[str, int], viewer: UUID | None, pages: Pages
 ) -> MessageFacts:
     """Load what the events of one message are about."""
     identities = dict.fromkeys(identity for event in events for identity in list_proposal_ids(event))
@@ -50,7 +50,7 @@ async def load_facts(
     }
     return MessageFacts(
         events,
-        count,
+        counts,
         viewer,
         pages,
         {team.id: team.name for team in await teams.by_ids(session, [*team_ids])},

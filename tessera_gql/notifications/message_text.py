@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 
 from tessera_gql.escaping import escape_terminal
-from tessera_gql.policy.message_facts import count_noun
 from tessera_gql.policy.messages import Message, Subject
 
 MAX_LINE = 400
@@ -31,7 +30,7 @@ def describe_hidden(message: Message, listed: int) -> str | None:
     if hidden <= 0:
         return None
     location = "the link" if message.link else f"`{message.command}`" if message.command else "the API"
-    return f"and {count_noun(hidden, message.noun)} more: {location} has all"
+    return f"and {hidden:,} more {message.noun}{'' if hidden == 1 else 's'}: {location} has all"
 
 
 def list_lines(subject: Subject) -> list[str]:
@@ -49,7 +48,7 @@ def list_commands(message: Message) -> list[tuple[str, str]]:
 def render_text(message: Message, *, max_subjects: int = 100) -> str:
     """Render a message as text for people."""
     blocks: list[Sequence[str]] = [[to_line(message.summary, 1_000)]]
-    if message.subjects:
+    if message.subject_count:
         lines: list[str] = []
         for subject in message.subjects[:max_subjects]:
             lines.append(f"* {to_line(subject.name)}")

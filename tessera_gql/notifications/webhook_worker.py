@@ -167,7 +167,7 @@ class WebhookWorker:
         async with self._database.read() as session:
             if (webhook := await webhooks.by_ids.find(session, delivery.webhook_id)) is None:
                 raise DeliveryError("The webhook was deleted.")
-            visible_events = await _load_events(session, delivery, webhook)
+            visible_events = await load_events(session, delivery, webhook)
             sending = await load_sending(session, delivery, webhook, visible_events, self._options.channels.pages)
         return await self._channels.send(sending)
 
@@ -249,11 +249,12 @@ async def _record_failure(session: Session, delivery: WebhookDelivery, attempts:
     session.record(event)
 
 
-async def _load_events(session: Session, delivery: WebhookDelivery, webhook: Webhook) -> list[EventRow]:
+async def load_events(session: Session, delivery: WebhookDelivery, webhook: Webhook) -> list[EventRow]:
     """Load the events of a delivery as the webhook's team may see them; none for a ping."""
     if delivery.sequence is None:
         return []
-    rows = await events.load_by_sequences(session, [delivery.sequence, *(delivery.sequences or ())])
+    covered = [sequence for item in (delivery.covered_events or {}).values() for sequence in item["sequences"]]
+    rows = await events.load_by_sequences(session, sorted({delivery.sequence, *covered}))
     visibility = visibility_of_webhook(webhook.team_id)
     visible = [event for row in rows if (event := redact_event(visibility, row, events.with_actor)) is not None]
     if not visible:

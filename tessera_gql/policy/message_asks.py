@@ -48,7 +48,8 @@ class AskScope:
         identities = dict.fromkeys(identity for event in events for identity in list_proposal_ids(event))
         proposals = tuple(facts.proposals[identity] for identity in identities if identity in facts.proposals)
         counts = [int(event.payload.get("proposal_count", 0)) for event in events]
-        count = max([len(identities), *counts])
+        single_events = [event for event in events if event.proposal_id]
+        count = max([len(identities), facts.count_subjects(single_events), *counts])
         return cls(facts, events, tuple(sorted(teams)), proposals, count, facts.find_change_set())
 
     @property
@@ -241,7 +242,8 @@ def describe_change(change: ChangeFacts) -> str:
     """Describe a change in a line, with the first way on which it reaches the reader."""
     if not change.routes:
         return change.message
-    further = f" and {len(change.routes) - 1} more ways" if len(change.routes) > 1 else ""
+    number = len(change.routes) - 1
+    further = f" and {number} more way{'' if number == 1 else 's'}" if number else ""
     return f"{change.message} (by {change.routes[0]}{further})"
 
 

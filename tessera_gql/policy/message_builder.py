@@ -14,7 +14,7 @@ from tessera_gql.policy.message_asks import (
     build_reminder,
     build_silence,
 )
-from tessera_gql.policy.message_facts import MessageEvent, MessageFacts
+from tessera_gql.policy.message_facts import MessageEvent, MessageFacts, describe_caller
 from tessera_gql.policy.message_news import (
     build_answered,
     build_asked_again,
@@ -29,8 +29,7 @@ from tessera_gql.policy.message_news import (
     build_release,
     describe_subjects,
 )
-from tessera_gql.policy.messages import Message, Pages, Tone
-from tessera_gql.policy.visibility import describe_actor
+from tessera_gql.policy.messages import MAX_DETAILS, Message, Pages, Tone
 
 Build = Callable[[MessageFacts, Sequence[MessageEvent]], Message]
 
@@ -76,7 +75,6 @@ BUILDERS: Sequence[tuple[tuple[str, ...], Build]] = (
 )
 """The builders by kinds of events, the most important first: the first one with an event builds the message."""
 
-SINGLE_KINDS = frozenset({events.ChangeSetOpened.kind})
 MAX_VALUE = 200
 
 
@@ -104,37 +102,34 @@ def _build_other(facts: MessageFacts) -> Message:
     """Build the message about events that have no builder of their own: their kind, and the values of their payload."""
     first = facts.events[0]
     name = first.kind.replace("_", " ").capitalize()
-    count = f" ({facts.event_count:,} times)" if facts.event_count > 1 else ""
-    asset = f" · {facts.name_asset(first.asset_id)}" if first.asset_id and facts.event_count == 1 else ""
+    count = f" ({number:,} times)" if (number := facts.count_events(facts.events)) > 1 else ""
+    assets = {event.asset_id for event in facts.events if event.asset_id}
+    fqn = facts.name_asset(first.asset_id) if len(assets) == 1 else None
+    values = [] if assets else [line for event in facts.events[:3] for line in list_values(facts, event.payload)]
+    details = "".join(f" {line.removesuffix('.')}." for line in values[:MAX_DETAILS])
     team = facts.pages.team(facts.viewer) if facts.viewer else None
-    link = facts.pages.asset(facts.name_asset(first.asset_id)) if first.asset_id in facts.assets else None
     return Message(
-        Tone.BAD if first.kind.endswith("_FAILED") else Tone.NEUTRAL,
-        f"{name}{count}{asset}",
-        f"By {describe_actor(first.actor)}.",
-        **_describe_payloads(facts),
-        link=link or facts.pages.audit(),
-        command=build_tessera_command("audit", "list"),
+        Tone.NEUTRAL,
+        f"{name}{count}{f': {fqn}' if fqn else ''}",
+        f"By {describe_caller(first.actor)}.{details}",
+        **(describe_subjects(facts, facts.events, lambda event: list_values(facts, event.payload)) if assets else {}),
+        link=facts.pages.asset(fqn) if fqn else facts.pages.audit(),
+        command=build_tessera_command("asset", "show", fqn) if fqn else build_tessera_command("inbox"),
         team_link=team.url if team else None,
     )
 
 
-def _describe_payloads(facts: MessageFacts) -> dict[str, Any]:
-    described = describe_subjects(facts, facts.events, lambda event: list_values(event.payload))
-    if all(event.asset_id is None for event in facts.events):
-        (subject,) = described["subjects"]
-        return {"subjects": (subject,) if subject.details else (), "subject_count": 1 if subject.details else 0}
-    return described
-
-
-def list_values(payload: Mapping[str, Any]) -> list[str]:
-    """List the values of a payload for people, without ids."""
+def list_values(facts: MessageFacts, payload: Mapping[str, Any]) -> list[str]:
+    """List the values of a payload for people, with the names of teams and without other ids."""
     lines: list[str] = []
     for name, value in payload.items():
         label = name.replace("_", " ")
         match value:
             case None | "" | [] | {}:
                 continue
+            case str() | list() if PAYLOAD_TYPES.get(name) == "Team":
+                teams = [value] if isinstance(value, str) else [str(team) for team in value]
+                lines.append(f"{label.removesuffix(' id')}: {facts.name_teams(teams)}")
             case dict() if name == "changes":
                 lines += [_describe_change(field, change) for field, change in value.items() if _is_public(field)]
             case list() if _is_public(name) and name != "changed":

@@ -1,5 +1,6 @@
 """The facts that a message is made from: events, and what they are about, as far as it is public."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from uuid import UUID
 from tessera_gql.policy.ask_policy import AskPolicy
 from tessera_gql.policy.enums import ProposalKind, ProposalStatus, Response
 from tessera_gql.policy.messages import Pages
+from tessera_gql.policy.visibility import API_KEY_MARKER, describe_actor
 
 MAX_NAMES = 3
 
@@ -86,12 +88,12 @@ class AssetFacts:
 class MessageFacts:
     """Events of one family, and the rows that they are about.
 
-    `viewer` is the team that is addressed, None for a channel of all teams. `event_count` counts all events that the
-    message covers, of which `events` has the first ones.
+    `viewer` is the team that is addressed, None for a channel of all teams. `counts` has the number of all events that
+    the message covers, by kind; `events` has the first ones.
     """
 
     events: Sequence[MessageEvent]
-    event_count: int
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])
     viewer: UUID | None = None
     pages: Pages = field(default_factory=Pages)
     team_names: Mapping[UUID, str] = field(default_factory=dict[UUID, str])
@@ -116,6 +118,20 @@ class MessageFacts:
         """Return the owners of those assets that are known."""
         return [self.assets[asset].owner_id for asset in assets if asset is not None and asset in self.assets]
 
+    def count_events(self, events: Sequence[MessageEvent]) -> int:
+        """Count all events of the kinds of these, those that are not loaded included."""
+        loaded = Counter(event.kind for event in events)
+        return sum(max(self.counts.get(kind, 0), number) for kind, number in loaded.items())
+
+    def count_subjects(self, events: Sequence[MessageEvent]) -> int:
+        """Estimate the assets of events by the kind with the most, if each team has one event for each asset."""
+        numbers = [0]
+        for kind in {event.kind for event in events}:
+            loaded = [event for event in events if event.kind == kind]
+            teams = {event.payload.get("consumer_team_id") for event in loaded}
+            numbers.append(-(-self.count_events(loaded) // len(teams)))
+        return max(numbers)
+
     def list_events(self, *kinds: str) -> list[MessageEvent]:
         """List the events of these kinds."""
         return [event for event in self.events if event.kind in kinds]
@@ -128,6 +144,11 @@ class MessageFacts:
             if identity is not None:
                 return self.change_sets.get(UUID(str(identity)))
         return None
+
+
+def describe_caller(actor: str) -> str:
+    """Describe an actor for people; a key keeps the prefix by which its owner knows it."""
+    return actor if API_KEY_MARKER in actor else describe_actor(actor)
 
 
 def join_names(names: Sequence[str], limit: int = MAX_NAMES) -> str:

@@ -12,9 +12,8 @@ from tessera_gql.policy.deprecation import name_of
 from tessera_gql.policy.deprecation_events import DownstreamDeprecationDeclared
 from tessera_gql.policy.enums import DebtKind, Outcome, ProposalStatus, Response
 from tessera_gql.policy.message_asks import AskScope, describe_links, describe_proposals, describe_response
-from tessera_gql.policy.message_facts import MessageEvent, MessageFacts, count_noun, format_day
+from tessera_gql.policy.message_facts import MessageEvent, MessageFacts, count_noun, describe_caller, format_day
 from tessera_gql.policy.messages import MAX_SUBJECTS, Message, MessageLink, Subject, Tone, trim_details
-from tessera_gql.policy.visibility import describe_actor
 
 DescribeEvent = Callable[[MessageEvent], list[str]]
 STATUS_TEXTS = {
@@ -59,7 +58,7 @@ def build_change_set_opened(facts: MessageFacts, events: Sequence[MessageEvent])
     return Message(
         Tone.NEUTRAL,
         f"{name} was opened{again}",
-        f"{name} was opened{again} by {describe_actor(events[0].actor)}. Its proposals are decided together.",
+        f"{name} was opened{again} by {describe_caller(events[0].actor)}. Its proposals are decided together.",
         **describe_links(scope),
     )
 
@@ -164,7 +163,7 @@ def build_release(facts: MessageFacts, events: Sequence[MessageEvent]) -> Messag
     published = [event for event in contracts if event.kind == kinds.ContractPublished.kind]
     forced = [event for event in published if event.payload["outcome"] == Outcome.FORCED]
     assets = {event.asset_id for event in contracts}
-    count = max(len(assets), facts.event_count if len(assets) > 1 else 1)
+    count = max(len(assets), facts.count_subjects(published or contracts) if len(assets) > 1 else 1)
     name = facts.name_asset(next(iter(assets))) if len(assets) == 1 else count_noun(count, "table")
     version = f" {published[0].payload['version']}" if len(assets) == 1 and published else ""
     is_retired = not published and any(event.kind == kinds.ContractRetired.kind for event in contracts)
@@ -176,10 +175,10 @@ def build_release(facts: MessageFacts, events: Sequence[MessageEvent]) -> Messag
     reasons = [str(event.payload["reason"]) for event in contracts if event.payload.get("reason")]
     return Message(
         Tone.BAD if forced else Tone.NEUTRAL,
-        f"{name}{version} {verb}" if len(assets) == 1 else f"{name}: new contracts",
-        f"{name}{version} {verb} by {describe_actor(contracts[0].actor)}{scope.origin_text}.{skipped}"
+        f"{name}{version} {verb}" if len(assets) == 1 else f"New contracts of {name}",
+        f"{name}{version} {verb} by {describe_caller(contracts[0].actor)}{scope.origin_text}.{skipped}"
         if len(assets) == 1
-        else f"{describe_actor(contracts[0].actor)} published new contracts of {name}{scope.origin_text}.{skipped}",
+        else f"{describe_caller(contracts[0].actor)} published new contracts of {name}{scope.origin_text}.{skipped}",
         **describe_subjects(facts, contracts, _describe_contract),
         reason=reasons[0] if len(set(reasons)) == 1 else find_reason(scope),
         **_choose_links(facts, scope, contracts),
@@ -236,7 +235,7 @@ def build_deprecation(facts: MessageFacts, events: Sequence[MessageEvent]) -> Me
     replacements = {event.payload.get("replacement") for event in events} - {None}
     instead = f" Use {replacements.pop()} instead." if len(replacements) == 1 else ""
     reasons = sorted({str(event.payload["reason"]) for event in events if event.payload.get("reason")})
-    day = f"It goes on {format_day(min(map(str, sunsets)))}. " if sunsets else ""
+    day = f"It goes away on {format_day(min(map(str, sunsets)))}. " if sunsets else ""
     return Message(
         Tone.NEUTRAL,
         f"{subject} goes away{when}" if count == 1 else f"{subject} go away{when}",
@@ -251,7 +250,7 @@ def build_deprecation(facts: MessageFacts, events: Sequence[MessageEvent]) -> Me
 def build_deprecation_end(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
     """Build the message that deprecations no longer hold."""
     names = [_name_deprecated(facts, event) for event in events]
-    subject = names[0] if len(names) == 1 else count_noun(max(len(names), facts.event_count), "field")
+    subject = names[0] if len(names) == 1 else count_noun(facts.count_events(events), "field")
     verb = "is" if len(names) == 1 else "are"
     return Message(
         Tone.NEUTRAL,
@@ -322,7 +321,7 @@ def describe_subjects(facts: MessageFacts, events: Sequence[MessageEvent], descr
     subjects: tuple[Subject, ...] = tuple(
         trim_details(facts.name_asset(asset), texts) for asset, texts in [*lines.items()][:MAX_SUBJECTS]
     )
-    count = max(len(lines), facts.event_count if len(lines) == len(events) else len(lines))
+    count = max(len(lines), facts.count_subjects(events) if len(lines) > 1 else 1)
     return {"subjects": subjects, "subject_count": count}
 
 

@@ -13,6 +13,7 @@ from standardwebhooks import Webhook as Verifier
 
 from tessera_gql.config import InvalidSettings, load
 from tessera_gql.errors import Conflict
+from tessera_gql.notifications.channels import ChannelOptions
 from tessera_gql.notifications.outbound_http import PostRules
 from tessera_gql.notifications.webhook_worker import WebhookOptions as WorkerOptions
 from tessera_gql.policy.access import ANONYMOUS
@@ -73,7 +74,8 @@ async def test_a_secret_is_stored_encrypted_and_signs_as_shown(database_url: str
 
 
 def quick() -> WorkerOptions:
-    return WorkerOptions(rules=PostRules(allow_private=True, timeout_seconds=1), lease_seconds=2, poll_seconds=0.02)
+    inside = ChannelOptions(rules=PostRules(allow_private=True, timeout_seconds=1))
+    return WorkerOptions(channels=inside, lease_seconds=2, poll_seconds=0.02)
 
 
 async def test_a_server_without_its_secrets_key_creates_no_secret_and_keeps_the_old_ones(database_url: str) -> None:

@@ -53,8 +53,9 @@ class Webhook(Base, table=True):
 class WebhookDelivery(Base, table=True):
     """The delivery of an event, or a ping, to a webhook. Claiming postpones `due_at`, in case the worker dies.
 
-    A message to people covers the `event_count` events with the same `group_key`: `sequence` is the first one,
-    `sequences` has the next ones up to a limit.
+    A message to people covers the `event_count` events with the same `group_key`: `sequence` is the first one, and
+    `covered_events` has of each kind the number and the first sequences. A delivery that was claimed has no `group_key`
+    any more, and takes no further events.
     """
 
     __tablename__ = "webhook_deliveries"
@@ -75,7 +76,7 @@ class WebhookDelivery(Base, table=True):
     id: UUID = id_column()
     webhook_id: UUID = foreign_key("workflow.webhooks.id")
     sequence: int | None = column(SEQUENCE_TYPE, nullable=True)
-    sequences: list[int] | None = column(JSON_TYPE, nullable=True)
+    covered_events: dict[str, Any] | None = column(JSON_TYPE, nullable=True)  # {kind: {count, sequences}}
     event_count: int = Field(default=1, sa_column=sa.Column(sa.Integer, nullable=False, server_default="1"))
     group_key: str | None = column(Text, nullable=True)
     status: enums.DeliveryStatus = column(enum_column_type(enums.DeliveryStatus))
