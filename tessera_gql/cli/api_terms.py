@@ -91,6 +91,13 @@ COMMAND_TERMS: Mapping[str, str] = {
         "Shorten the schema, or publish it as several assets"
     ),
     "`expiresAt` has passed": "The end of the key has passed",
+    "updateWebhook": "`tessera webhook update`",
+    "redeliverWebhook": "`tessera webhook redeliver`",
+    "List webhooks to find it": "`tessera webhook list` lists them",
+    "`rotateSecret`": "--rotate",
+    "and `token`": "and --token",
+    "Leave `kinds` out": "Leave --kind out, or give --all-kinds",
+    "Give it as `token`": "Set TESSERA_CHANNEL_TOKEN, or type it when asked",
     "with apiKeys or `tessera keys list`": "with `tessera keys list`",
 }
 """Terms of the API, as messages write them, with those of the commands."""

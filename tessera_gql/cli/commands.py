@@ -141,6 +141,9 @@ COMMANDS: dict[str, CommandEntry] = {
         "mcp",
         "Serve tools for an agent (MCP) over standard input and output, with the key of the environment or login.",
     ),
+    "webhook": CommandEntry(
+        CONTRACTS_PANEL, "webhook", "app", "Send messages to Slack, Teams, e-mail, GitHub and HTTP receivers."
+    ),
     "serve": CommandEntry(SERVER_PANEL, "serve", "serve", "Run the server."),
     "worker": CommandEntry(
         SERVER_PANEL, "worker", "worker", "Process deadlines and webhooks without serving requests."

@@ -260,3 +260,21 @@ class Evidence(StrEnum):
     DECLARED = "DECLARED"
     DBT_MANIFEST = "DBT_MANIFEST"
     OBSERVED = "OBSERVED"
+
+
+class WebhookFormat(StrEnum):
+    """What a webhook sends: events as JSON, messages to people, or the state of a commit."""
+
+    STANDARD = "STANDARD"
+    SLACK = "SLACK"
+    TEAMS = "TEAMS"
+    EMAIL = "EMAIL"
+    GITHUB_STATUS = "GITHUB_STATUS"
+
+
+class DeliveryStatus(StrEnum):
+    """The state of a delivery. PENDING is tried again until it is DELIVERED or DEAD."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    DEAD = "DEAD"

@@ -22,6 +22,7 @@ from tessera_gql.client.operations import (
     publishing,
     subscriptions,
     usage,
+    webhooks,
 )
 from tessera_gql.client.operations import change_sets as change_set_operations
 from tessera_gql.client.operations import lineage as lineage_operations
@@ -161,6 +162,12 @@ class ClientMethods:
     sync_dbt = ClientMethod(manifests.sync_dbt)
     ask_dbt = ClientMethod(manifests.ask_dbt)
     dbt_impact = ClientMethod(manifests.dbt_impact)
+    create_webhook = ClientMethod(webhooks.create_webhook)
+    update_webhook = ClientMethod(webhooks.update_webhook)
+    delete_webhook = ClientMethod(webhooks.delete_webhook)
+    test_webhook = ClientMethod(webhooks.test_webhook)
+    redeliver_webhook = ClientMethod(webhooks.redeliver_webhook)
+    webhooks = ClientMethod(webhooks.webhooks)
     search = ClientMethod(search_operations.search)
     search_suggestions = ClientMethod(search_operations.search_suggestions)
     events = ClientMethod(subscriptions.events)

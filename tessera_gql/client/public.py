@@ -9,6 +9,7 @@ from tessera_gql.client.enums import (
     CompatibilityMode,
     ContractStatus,
     DebtKind,
+    DeliveryStatus,
     DependencyType,
     DeprecationOrigin,
     DocumentFormat,
@@ -23,6 +24,7 @@ from tessera_gql.client.enums import (
     RegistrationStatus,
     UnaskedReason,
     UpcomingKind,
+    WebhookFormat,
 )
 from tessera_gql.client.errors import (
     BadRequest,
@@ -82,6 +84,7 @@ from tessera_gql.client.result_models import (
     RetirementResult,
 )
 from tessera_gql.client.usage_models import Observation, Principal, UsageImportReport, UsageSource
+from tessera_gql.client.webhook_models import Webhook, WebhookDelivery, WebhookResult
 
 __all__ = [
     "AcknowledgeResult",
@@ -111,6 +114,7 @@ __all__ = [
     "Debt",
     "DebtKind",
     "DeclaredDeprecations",
+    "DeliveryStatus",
     "DependencyType",
     "Deprecation",
     "DeprecationOrigin",
@@ -165,4 +169,8 @@ __all__ = [
     "UpcomingStep",
     "UsageImportReport",
     "UsageSource",
+    "Webhook",
+    "WebhookDelivery",
+    "WebhookFormat",
+    "WebhookResult",
 ]

@@ -142,3 +142,4 @@ def test_a_file_of_settings_that_can_not_be_read_is_an_error_and_a_closed_folder
         finally:
             Path(name).chmod(0o700)
             os.chdir(before)
+    assert telling - {"public_url", "github_api_url"} == set(secrets.secret_names(Settings.model_fields))

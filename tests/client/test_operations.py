@@ -50,8 +50,10 @@ from tessera_gql.client.operations import (
     subscriptions,
     teams,
     usage,
+    webhooks,
 )
 from tessera_gql.client.result_models import RegistrationResult
+from tessera_gql.client.webhook_models import DeletedWebhook, WebhookResult
 from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
 from tessera_gql.config import Profile
 from tessera_gql.graphql.schema import print_sdl
@@ -69,6 +71,16 @@ BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscriptio
     "teams": lambda: teams.teams(name_contains="a"),
     "update_team": lambda: teams.update_team("a", delegate="b", delegate_until=LATER, escalation_team=None),
     "ask_policies": ask_policies.ask_policies,
+    "create_webhook": lambda: webhooks.create_webhook(
+        "mailto:a@example.com", format=enums.WebhookFormat.EMAIL, team="a", kinds=["TEAM_CREATED"]
+    ),
+    "update_webhook": lambda: webhooks.update_webhook(
+        "a", kinds=None, is_active=False, rotate_secret=True, expected_row_version=1
+    ),
+    "delete_webhook": lambda: webhooks.delete_webhook("a"),
+    "test_webhook": lambda: webhooks.test_webhook("a"),
+    "redeliver_webhook": lambda: webhooks.redeliver_webhook("a"),
+    "webhooks": webhooks.webhooks,
     "set_ask_policy": lambda: ask_policies.set_ask_policy(enums.AssetTier.HIGH, due_days=14, escalate_after_days=None),
     "create_project": lambda: projects.create_project("a", owners=("b",), schemas=("c.d",)),
     "update_project": lambda: projects.update_project("a", owners=("b",), schemas=(), expected_row_version=1),
@@ -221,6 +233,8 @@ def _models() -> Iterator[type[Model]]:
             yield subclass
 
 
+PAYLOADS = {RegistrationResult, WebhookResult, DeletedWebhook}
+"""Models of payloads, whose fields are null only in a refusal."""
 TYPES = {
     "SearchHit": "SearchResultEdge",
     "SearchResults": "SearchResultConnection",
@@ -300,7 +314,7 @@ REQUIRED_AFTER_SUCCESS = {
 }
 
 
-@pytest.mark.parametrize("model", sorted({*_models()} - {RegistrationResult}, key=lambda one: one.__name__))
+@pytest.mark.parametrize("model", sorted({*_models()} - PAYLOADS, key=lambda one: one.__name__))
 def test_every_model_agrees_with_the_schema_about_null_list_and_enum(model: type[Model]) -> None:
     kind = SCHEMA.get_type(TYPES.get(model.__name__, model.__name__))
     assert isinstance(kind, GraphQLObjectType), model
