@@ -31,7 +31,7 @@ class FormAction:
     read_input: ReadInput
     describe_result: DescribeResult
     """Describes in one sentence what the payload says was done."""
-    find_secret: Callable[[Mapping[str, Any]], IssuedSecret] | None = None
+    find_secret: Callable[[Mapping[str, Any]], IssuedSecret | None] | None = None
     """Finds the secret in a payload, which the page shows once; without one the form leads to its page again."""
 
 

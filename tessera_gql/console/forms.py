@@ -20,6 +20,8 @@ TOKEN_FIELD = "form_token"  # noqa: S105 - the name of a field
 IDEMPOTENCY_FIELD = "idempotency_key"
 TYPED_FIELDS = frozenset({"notes", "body", "reason", "purpose", "replacement", "name", "url"})
 """Fields in which people type texts; the page of a failure shows them, and keeps the other fields hidden."""
+SECRET_FIELDS = frozenset({"github_token"})
+"""Fields that no page has the value of again."""
 KEY_FIELD = "form"
 """The field with the key of a form among those of its page."""
 

@@ -180,8 +180,8 @@ async def _carry_out(action: FormAction, console: Console, request: Request) -> 
         return await _run_page(page, console, request, visitor, {"refusal": refusal})
     payload = reply["data"]["result"]
     message = action.describe_result(payload)[:MAX_MESSAGE_LENGTH]
-    if action.find_secret is not None:
-        return await _show_secret(page, console, request, visitor, form, message, action.find_secret(payload))
+    if action.find_secret is not None and (secret := action.find_secret(payload)) is not None:
+        return await _show_secret(page, console, request, visitor, form, message, secret)
     response = RedirectResponse(_find_return_path(console, request, action, form), 303, SECURITY_HEADERS)
     console.set_cookie(request, response, MESSAGE_COOKIE, console.signer.seal_message(message), MESSAGE_SECONDS)
     return response

@@ -9,6 +9,7 @@ from tessera_gql.console.pages import EVENT_GROUPS, PathParams
 
 MAX_REMINDERS = 20
 KEY_SCOPES = ("READ", "WRITE", "ADMIN")
+WEBHOOK_FORMATS = ("STANDARD", "SLACK", "TEAMS", "EMAIL", "GITHUB_STATUS")
 
 
 def _read_new_team(_path: PathParams, form: SentForm) -> dict[str, Any]:
@@ -60,14 +61,25 @@ def _read_revoked_key(path: PathParams, _form: SentForm) -> dict[str, Any]:
 
 
 def _read_webhook(path: PathParams, form: SentForm) -> dict[str, Any]:
+    webhook_format = form.get("format")
+    if webhook_format not in WEBHOOK_FORMATS:
+        raise InvalidForm("Choose where the messages go.")
     groups = [group for group in form.get_all("groups") if group in EVENT_GROUPS]
     return {
         "url": form.get("url"),
         "team": {"id": path["id"]},
-        "format": "SLACK" if form.get("format") == "SLACK" else "STANDARD",
+        "format": webhook_format,
+        "token": form.get_or_none("github_token"),
         "kinds": [kind for group in groups for kind in EVENT_GROUPS[group]] or None,
         "idempotencyKey": form.get_or_none(IDEMPOTENCY_FIELD),
     }
+
+
+def _find_webhook_secret(payload: Mapping[str, Any]) -> IssuedSecret | None:
+    """Find the secret of a receiver that verifies with it; the other formats are not signed."""
+    if payload["webhook"]["format"] != "STANDARD":
+        return None
+    return IssuedSecret(payload["secret"], "The receiver verifies with it that messages are ours.")
 
 
 def _read_webhook_state(path: PathParams, form: SentForm) -> dict[str, Any]:
@@ -132,8 +144,8 @@ TEAM_ACTIONS: tuple[FormAction, ...] = (
         "/teams/{id}/webhooks",
         ("team",),
         _read_webhook,
-        lambda payload: f"Events are sent to {payload['webhook']['host']} from now on.",
-        lambda payload: IssuedSecret(payload["secret"], "The receiver verifies with it that messages are ours."),
+        lambda payload: f"Messages go to {payload['webhook']['host']} from now on.",
+        _find_webhook_secret,
     ),
     FormAction(
         "set_webhook_state",

@@ -6,6 +6,7 @@ from tessera_gql.escaping import escape_terminal
 from tessera_gql.policy.messages import Message, Subject
 
 MAX_LINE = 400
+MAX_COMMAND = 700
 ELLIPSIS = "…"
 
 
@@ -40,9 +41,23 @@ def list_lines(subject: Subject) -> list[str]:
 
 
 def list_commands(message: Message) -> list[tuple[str, str]]:
-    """List the commands of a message: those that answer, or else the one that opens its subject."""
+    """List the commands of a message: those that answer, or else the one that opens its subject.
+
+    A command is never cut: one that is too long for a message is left out.
+    """
     answers = [(answer.label, answer.command) for answer in message.answers]
-    return answers or ([("Show", message.command)] if message.command and not message.link else [])
+    commands = answers or ([("Show", message.command)] if message.command and not message.link else [])
+    return [(label, command) for label, command in commands if len(command) <= MAX_COMMAND]
+
+
+def join_fitting(lines: Sequence[str], limit: int) -> str:
+    """Join the first lines that fit into a limit of characters."""
+    text = ""
+    for line in lines:
+        if len(text) + 1 + len(line) > limit:
+            break
+        text = f"{text}\n{line}" if text else line
+    return text
 
 
 def render_text(message: Message, *, max_subjects: int = 100) -> str:

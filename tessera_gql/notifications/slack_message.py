@@ -6,7 +6,14 @@ from typing import Any
 import orjson
 
 from tessera_gql.escaping import escape_slack
-from tessera_gql.notifications.message_text import describe_hidden, fit, list_commands, list_lines, to_line
+from tessera_gql.notifications.message_text import (
+    describe_hidden,
+    fit,
+    join_fitting,
+    list_commands,
+    list_lines,
+    to_line,
+)
 from tessera_gql.policy.messages import Message, MessageLink, Subject, Tone
 
 MAX_BLOCKS = 50
@@ -33,9 +40,11 @@ def render_slack(message: Message) -> bytes:
     blocks += [_section(text) for text in _list_statements(message)]
     if buttons := [*_list_buttons(message)]:
         blocks.append({"type": "actions", "elements": buttons})
-    if commands := list_commands(message):
-        lines = [f"{fit(label, 100, escape_slack)}: {_code(command)}" for label, command in commands]
-        blocks.append(_context("\n".join(lines)[:MAX_SECTION]))
+    # In a code span a backtick would be another sign, and the command another one.
+    commands = [(label, command) for label, command in list_commands(message) if "`" not in command]
+    lines = [f"{fit(label, 100, escape_slack)}: {_code(command)}" for label, command in commands]
+    if text := join_fitting(lines, MAX_SECTION):
+        blocks.append(_context(text))
     text = fit(f"{message.title}. {message.summary}", MAX_TEXT, escape_slack)
     return orjson.dumps({"text": text, "blocks": blocks[:MAX_BLOCKS]})
 

@@ -45,7 +45,7 @@ def _build_card(message: Message, subjects: int, limit: int) -> Element:
         "$schema": SCHEMA,
         "version": "1.5",
         "fallbackText": to_line(f"{message.title}. {message.summary}", limit),
-        "msteams": {"width": "Full"},
+        "msteams": {"width": "full"},
         "body": [*_build_body(message, subjects, limit)],
         **({"actions": actions} if actions else {}),
     }

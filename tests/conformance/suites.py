@@ -20,6 +20,7 @@ from . import hooks, tools
 from .client_process import Reply, client_process, data
 from .documented_operations import ROOT, Walk, name_operations
 from .result import Result
+from .messages import write_messages
 
 HERE = Path(__file__).parent
 TYPESCRIPT = ROOT / "examples/typescript"
@@ -218,6 +219,13 @@ def ariadne(world: World) -> Result:
     return counted(python, "generate.py", str(world.work), world.schema, world.locked, BEARER)
 
 
+def messages(world: World) -> Result:
+    """Check the messages for Slack and Teams with the types of Slack and Microsoft, and with the parser of cards."""
+    folder = world.work / "messages"
+    write_messages(folder)
+    return counted("node", "messages.mjs", str(folder))
+
+
 def dbt_builds() -> Result:
     """Build a project with dbt before and after edits, and compare the gate's verdicts with the built tables."""
     tools.locked_python(DBT_LOCK)
@@ -246,4 +254,5 @@ SUITES: dict[str, Callable[[World], Result]] = {
     "Relay": relay,
     "graphql-codegen": codegen,
     "ariadne-codegen": ariadne,
+    "@slack/types and Adaptive Cards": messages,
 }

@@ -211,6 +211,29 @@ async def test_a_team_delegates_its_answers_and_takes_them_back(shop: Shop) -> N
     assert "finance answers itself." in (await browser.send(page, f"{path}/delegate", delegate="", until="")).text
 
 
+async def test_a_team_adds_a_channel_of_each_format_and_keeps_what_was_refused(shop: Shop) -> None:
+    browser = await shop.signed_in(shop.finance)
+    path = shop.team_path(shop.finance)
+    page = await browser.get(path)
+    for name, url, token in (
+        ("SLACK", "https://hooks.slack.com/services/T0/B0/x", ""),
+        ("TEAMS", "https://example.webhook.office.com/webhookb2/x", ""),
+        ("EMAIL", "data@example.com", ""),
+        ("GITHUB_STATUS", "https://github.com/acme/shop", "ghp_secret"),
+    ):
+        page = await browser.send(page, f"{path}/webhooks", format=name, url=url, token=token)
+        assert "Messages go to " in page.text
+        assert "ghp_secret" not in page.text
+    refused = await browser.send(page, f"{path}/webhooks", format="EMAIL", url="nobody, at all", token="ghp_secret")
+    assert "is not one e-mail address" in refused.text
+    assert 'value="nobody, at all"' in refused.text
+    assert "ghp_secret" not in refused.text
+    assert (
+        "Choose where the messages go."
+        in (await browser.send(page, f"{path}/webhooks", format="STANDARD", url="https://example.com/", token="")).text
+    )
+
+
 async def test_a_pasted_schema_shows_whom_it_hurts_and_writes_nothing(shop: Shop) -> None:
     browser = await shop.signed_in(shop.owner)
     path = "/assets/marts.orders/what-if"
