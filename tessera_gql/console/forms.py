@@ -34,7 +34,8 @@ class SentForm:
     """The values of a sent form by field name."""
 
     def __init__(self, pairs: list[tuple[str, str]]) -> None:
-        self.pairs = pairs
+        self.kept_pairs = [pair for pair in pairs if pair[0] not in SECRET_FIELDS]
+        """The values that a page may show again, in their order."""
         self._values: dict[str, list[str]] = {}
         for name, value in pairs:
             self._values.setdefault(name, []).append(value)
