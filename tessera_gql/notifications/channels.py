@@ -22,7 +22,7 @@ from tessera_gql.policy.channel_addresses import MAILTO, find_repository_path, i
 from tessera_gql.policy.enums import WebhookFormat
 from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.policy.message_builder import build_message, build_ping
-from tessera_gql.policy.messages import Message, Pages
+from tessera_gql.policy.messages import Pages, TeamMessage
 from tessera_gql.store import proposals, teams
 from tessera_gql.store.database import Database
 from tessera_gql.store.encryption import Keyring, UnreadableSecret
@@ -58,7 +58,7 @@ class Sending:
     delivery: WebhookDelivery
     webhook: Webhook
     events: Sequence[EventRow]
-    message: Message
+    message: TeamMessage
     change_set_id: UUID | None
     token: str | None
     keyring: Keyring
@@ -84,7 +84,7 @@ async def load_sending(
 
 async def _load_message(
     session: Session, delivery: WebhookDelivery, webhook: Webhook, events: Sequence[EventRow], pages: Pages
-) -> Message:
+) -> TeamMessage:
     if not events:
         rows = await teams.by_ids(session, [webhook.team_id]) if webhook.team_id else []
         return build_ping(pages, rows[0].name if rows else None)
@@ -138,7 +138,7 @@ class Channels:
 
     async def _post_message(self, sending: Sending, body: bytes) -> int:
         """Post to a chat, whose answer says what to do about a failure."""
-        request = outbound_http.Request(body, self._sign(sending, body))
+        request = outbound_http.OutboundRequest(body, self._sign(sending, body))
         response = await outbound_http.send(sending.webhook.url, request, self._options.rules)
         name = RECEIVERS[sending.webhook.format]
         code = response.body.decode("ascii", "replace")

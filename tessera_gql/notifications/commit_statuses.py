@@ -20,7 +20,7 @@ NOTHING_TO_SET = 204
 
 
 @dataclass(frozen=True)
-class CommitState:
+class ChangeSetState:
     """A change set with the status that its commit has now."""
 
     change_set: ChangeSet
@@ -60,7 +60,7 @@ def _find_target(
     return StatusTarget(repository[1], commit, page.url if page else change_set.url)
 
 
-async def load_state(session: Session, change_set_id: UUID) -> CommitState | None:
+async def load_state(session: Session, change_set_id: UUID) -> ChangeSetState | None:
     """Load a change set and decide the status of its commit; None if it does not exist any more."""
     rows = await change_sets.by_ids(session, [change_set_id])
     if not rows:
@@ -84,4 +84,4 @@ async def load_state(session: Session, change_set_id: UUID) -> CommitState | Non
         )
         for row in latest
     ]
-    return CommitState(rows[0], decide_status(rows[0].status, states))
+    return ChangeSetState(rows[0], decide_status(rows[0].status, states))

@@ -9,7 +9,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from tessera_gql.notifications.message_text import describe_hidden, list_commands, list_lines, render_text, to_line
-from tessera_gql.policy.messages import Message, MessageLink, Tone
+from tessera_gql.policy.messages import MessageLink, TeamMessage, Tone
 
 MAX_SUBJECT = 150
 MAX_SUBJECTS = 50
@@ -21,7 +21,7 @@ FOOTER = "You get this because your team has this address in Tessera GQL."
 MONOSPACE = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace"
 
 
-def render_email(message: Message, *, sender: str, recipient: str, message_id: str, now: datetime) -> EmailMessage:
+def render_email(message: TeamMessage, *, sender: str, recipient: str, message_id: str, now: datetime) -> EmailMessage:
     """Render an e-mail from a sender to a recipient, both of which are checked addresses.
 
     Messages about one change set or proposal refer to one id, so that mail programs show them as a thread.
@@ -51,7 +51,7 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _footer_text(message: Message) -> str:
+def _footer_text(message: TeamMessage) -> str:
     if message.team_link is None:
         return ""
     return (
@@ -59,12 +59,12 @@ def _footer_text(message: Message) -> str:
     )
 
 
-def render_html(message: Message) -> str:
+def render_html(message: TeamMessage) -> str:
     """Render a message as an HTML page without scripts, images or addresses of others."""
     return _render_page(message)[0]
 
 
-def _render_page(message: Message) -> tuple[str, int]:
+def _render_page(message: TeamMessage) -> tuple[str, int]:
     """Render the page with as many subjects as fit, and return their number."""
     subjects = min(len(message.subjects), MAX_SUBJECTS)
     while len(page := _build_page(message, subjects)) > MAX_PAGE and subjects:
@@ -72,7 +72,7 @@ def _render_page(message: Message) -> tuple[str, int]:
     return page, subjects
 
 
-def _build_page(message: Message, subjects: int) -> str:
+def _build_page(message: TeamMessage, subjects: int) -> str:
     title = html.escape(to_line(message.title, 300))
     color = COLORS[message.tone]
     return (
@@ -89,7 +89,7 @@ def _build_page(message: Message, subjects: int) -> str:
     )
 
 
-def _list_parts(message: Message, subjects: int) -> Iterator[str]:
+def _list_parts(message: TeamMessage, subjects: int) -> Iterator[str]:
     yield _paragraph(message.summary)
     yield from _list_subjects(message, subjects)
     if message.reason:
@@ -113,7 +113,7 @@ def _paragraph(text: str, label: str | None = None) -> str:
     return f'<p style="margin:0 0 14px">{head}{html.escape(to_line(text, 1_000))}</p>'
 
 
-def _list_subjects(message: Message, subjects: int) -> Iterator[str]:
+def _list_subjects(message: TeamMessage, subjects: int) -> Iterator[str]:
     listed = message.subjects[:subjects]
     for subject in listed:
         items = "".join(
@@ -130,7 +130,7 @@ def _list_subjects(message: Message, subjects: int) -> Iterator[str]:
         yield _paragraph(hidden)
 
 
-def _list_links(message: Message) -> Iterator[str]:
+def _list_links(message: TeamMessage) -> Iterator[str]:
     links = [link for link in (message.link, message.source) if link is not None]
     if links:
         yield f'<p style="margin:20px 0 0">{"".join(_button(link, link is message.link) for link in links)}</p>'
@@ -145,7 +145,7 @@ def _button(link: MessageLink, is_main: bool) -> str:  # noqa: FBT001 - the seco
     )
 
 
-def _footer_html(message: Message) -> str:
+def _footer_html(message: TeamMessage) -> str:
     if message.team_link is None:
         return ""
     link = f'<a href="{html.escape(message.team_link)}" style="color:#4b5262">Change that on the page of the team</a>'

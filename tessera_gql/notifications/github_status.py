@@ -9,7 +9,14 @@ import orjson
 
 from tessera_gql.config.channels import GITHUB_COM
 from tessera_gql.notifications.message_text import to_line
-from tessera_gql.notifications.outbound_http import DeliveryError, PostRules, Request, Response, check_status, send
+from tessera_gql.notifications.outbound_http import (
+    DeliveryError,
+    OutboundRequest,
+    OutboundResponse,
+    PostRules,
+    check_status,
+    send,
+)
 from tessera_gql.policy.commit_status import STATUS_CONTEXT, CommitStatus
 
 API_VERSION = "2022-11-28"
@@ -51,7 +58,7 @@ class GitHubApi:
     rules: PostRules
     token: str = field(repr=False)
 
-    async def call(self, path: str, body: bytes | None = None) -> Response:
+    async def call(self, path: str, body: bytes | None = None) -> OutboundResponse:
         """Post a body, or get without one; raises DeliveryError without a response."""
         headers = {
             "Authorization": f"Bearer {self.token}",
@@ -60,7 +67,7 @@ class GitHubApi:
             "User-Agent": "tessera-gql",
             **({"Content-Type": "application/json"} if body else {}),
         }
-        request = Request(body or b"", headers, "POST" if body else "GET")
+        request = OutboundRequest(body or b"", headers, "POST" if body else "GET")
         return await send(f"{self.options.api_url}{path}", request, self.rules)
 
 
@@ -82,14 +89,14 @@ async def check_token(api: GitHubApi, repository: str | None) -> int:
     return _check(await api.call(path))
 
 
-def _check(response: Response) -> int:
+def _check(response: OutboundResponse) -> int:
     if response.status in {403, 429} and (wait := _find_wait(response)) is not None:
         message = f"GitHub answered {response.status}: the token has used up its requests for {wait:,.0f} seconds."
         raise DeliveryError(message, response.status, retry_after=wait)
     return check_status(response, "GitHub", HINTS.get(response.status, ""))
 
 
-def _find_wait(response: Response) -> float | None:
+def _find_wait(response: OutboundResponse) -> float | None:
     """Return the seconds until GitHub takes requests again; None if it doesn't refuse them for their number."""
     if response.retry_after is not None:
         return response.retry_after

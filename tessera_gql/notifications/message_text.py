@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from tessera_gql.escaping import escape_terminal
-from tessera_gql.policy.messages import Message, Subject
+from tessera_gql.policy.messages import Subject, TeamMessage
 
 MAX_LINE = 400
 MAX_COMMAND = 700
@@ -25,7 +25,7 @@ def fit(text: str, limit: int, escape: Callable[[str], str]) -> str:
     return escaped
 
 
-def describe_hidden(message: Message, listed: int) -> str | None:
+def describe_hidden(message: TeamMessage, listed: int) -> str | None:
     """Say how many subjects a message has beyond those that are listed; None if there are no others."""
     hidden = message.subject_count - listed
     if hidden <= 0:
@@ -40,7 +40,7 @@ def list_lines(subject: Subject) -> list[str]:
     return [*subject.details, *hidden]
 
 
-def list_commands(message: Message) -> list[tuple[str, str]]:
+def list_commands(message: TeamMessage) -> list[tuple[str, str]]:
     """List the commands of a message: those that answer, or else the one that opens its subject.
 
     A command is never cut: one that is too long for a message is left out.
@@ -60,7 +60,7 @@ def join_fitting(lines: Sequence[str], limit: int) -> str:
     return text
 
 
-def render_text(message: Message, *, max_subjects: int = 100) -> str:
+def render_text(message: TeamMessage, *, max_subjects: int = 100) -> str:
     """Render a message as text for people."""
     blocks: list[Sequence[str]] = [[to_line(message.summary, 1_000)]]
     if message.subject_count:

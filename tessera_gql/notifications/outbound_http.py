@@ -51,7 +51,7 @@ class PostRules:
 
 
 @dataclass(frozen=True)
-class Request:
+class OutboundRequest:
     """What is sent to a receiver."""
 
     body: bytes
@@ -60,7 +60,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Response:
+class OutboundResponse:
     """The status of a response, the seconds after which to try again, if it says so, and the start of its body."""
 
     status: int
@@ -71,10 +71,10 @@ class Response:
 
 async def post(url: str, body: bytes, headers: Mapping[str, str], rules: PostRules) -> int:
     """Post a body and return the status of the successful response; raises DeliveryError."""
-    return check_status(await send(url, Request(body, headers), rules))
+    return check_status(await send(url, OutboundRequest(body, headers), rules))
 
 
-async def send(url: str, request: Request, rules: PostRules) -> Response:
+async def send(url: str, request: OutboundRequest, rules: PostRules) -> OutboundResponse:
     """Send a request and return the response, whatever its status; raises DeliveryError if there is none."""
     try:
         async with asyncio.timeout(rules.timeout_seconds):
@@ -85,7 +85,7 @@ async def send(url: str, request: Request, rules: PostRules) -> Response:
         raise DeliveryError(f"The address can't be used: {error}.") from None
 
 
-async def _send(url: httpx.URL, request: Request, rules: PostRules) -> Response:
+async def _send(url: httpx.URL, request: OutboundRequest, rules: PostRules) -> OutboundResponse:
     failure = DeliveryError(f"{url.host} has no address.")
     for address in (await _resolve(url, rules))[:MAX_ADDRESSES]:
         try:
@@ -115,7 +115,7 @@ async def _resolve(url: httpx.URL, rules: PostRules) -> list[Address]:
     return addresses
 
 
-async def _send_to(address: Address, url: httpx.URL, request: Request) -> Response:
+async def _send_to(address: Address, url: httpx.URL, request: OutboundRequest) -> OutboundResponse:
     """Send to an address; the Host header and the certificate are those of the name."""
     request_headers = {**request.headers, "Host": url.netloc.decode("ascii"), "Connection": "close"}
     async with (
@@ -130,7 +130,7 @@ async def _send_to(address: Address, url: httpx.URL, request: Request) -> Respon
     ):
         body = await _read_start(response)
         retry_after = parse_retry_after(response.headers.get("retry-after"), datetime.now(UTC))
-        return Response(response.status_code, body, response.headers, retry_after)
+        return OutboundResponse(response.status_code, body, response.headers, retry_after)
 
 
 async def _read_start(response: httpx.Response) -> bytes:
@@ -143,7 +143,7 @@ async def _read_start(response: httpx.Response) -> bytes:
     return start[:MAX_RESPONSE_BYTES]
 
 
-def check_status(response: Response, receiver: str = "The receiver", hint: str = "") -> int:
+def check_status(response: OutboundResponse, receiver: str = "The receiver", hint: str = "") -> int:
     """Return a successful status; raises DeliveryError for any other. The hint says what to do about it."""
     status = response.status
     if httpx.codes.is_success(status):

@@ -14,7 +14,7 @@ from tessera_gql.notifications.message_text import (
     list_lines,
     to_line,
 )
-from tessera_gql.policy.messages import Message, MessageLink, Subject, Tone
+from tessera_gql.policy.messages import MessageLink, Subject, TeamMessage, Tone
 
 MAX_BLOCKS = 50
 MAX_HEADER = 150
@@ -30,7 +30,7 @@ TONES = {Tone.ASK: "❓", Tone.GOOD: "✅", Tone.BAD: "⛔", Tone.NEUTRAL: ""}
 Block = dict[str, Any]
 
 
-def render_slack(message: Message) -> bytes:
+def render_slack(message: TeamMessage) -> bytes:
     """Render the body of a post to an incoming webhook."""
     blocks: list[Block] = [_header(message), _section(fit(message.summary, MAX_SECTION, escape_slack))]
     sections, listed = _build_sections(message)
@@ -49,7 +49,7 @@ def render_slack(message: Message) -> bytes:
     return orjson.dumps({"text": text, "blocks": blocks[:MAX_BLOCKS]})
 
 
-def _header(message: Message) -> Block:
+def _header(message: TeamMessage) -> Block:
     sign = TONES[message.tone]
     title = fit(f"{sign} {message.title}" if sign else message.title, MAX_HEADER, _escape_plain)
     return {"type": "header", "text": {"type": "plain_text", "text": title or "Tessera GQL", "emoji": False}}
@@ -63,7 +63,7 @@ def _context(text: str) -> Block:
     return {"type": "context", "elements": [{"type": "mrkdwn", "text": text or " ", "verbatim": True}]}
 
 
-def _build_sections(message: Message) -> tuple[list[Block], int]:
+def _build_sections(message: TeamMessage) -> tuple[list[Block], int]:
     """Build the sections of the subjects; returns them with the number of subjects that they list."""
     sections: list[str] = []
     listed = 0
@@ -86,14 +86,14 @@ def _describe_subject(subject: Subject) -> str:
     return "\n".join(lines)
 
 
-def _list_statements(message: Message) -> Iterator[str]:
+def _list_statements(message: TeamMessage) -> Iterator[str]:
     if message.reason:
         yield f"*Reason:* {fit(message.reason, MAX_SECTION - 20, escape_slack)}"
     if message.deadline:
         yield f"*Until when:* {fit(message.deadline, MAX_SECTION - 20, escape_slack)}"
 
 
-def _list_buttons(message: Message) -> Iterator[Block]:
+def _list_buttons(message: TeamMessage) -> Iterator[Block]:
     for link in (message.link, message.source):
         if link is not None and len(link.url) <= MAX_URL:
             yield _button(link, is_primary=link is message.link and message.tone is Tone.ASK)

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from tessera_gql.notifications.message_text import describe_hidden, list_commands, list_lines, to_line
-from tessera_gql.policy.messages import Message, Tone
+from tessera_gql.policy.messages import TeamMessage, Tone
 
 MAX_BYTES = 28_000
 MAX_TEXT = 1_000
@@ -21,7 +21,7 @@ STYLES = {Tone.ASK: "warning", Tone.GOOD: "good", Tone.BAD: "attention", Tone.NE
 Element = dict[str, Any]
 
 
-def render_teams(message: Message) -> bytes:
+def render_teams(message: TeamMessage) -> bytes:
     """Render the body of a post, with as many subjects and as much text as fit into Teams' limit."""
     subjects, limit = min(len(message.subjects), MAX_SUBJECTS), MAX_TEXT
     while len(body := orjson.dumps(_build_envelope(message, subjects, limit))) > MAX_BYTES:
@@ -29,12 +29,12 @@ def render_teams(message: Message) -> bytes:
     return body
 
 
-def _build_envelope(message: Message, subjects: int, limit: int) -> Element:
+def _build_envelope(message: TeamMessage, subjects: int, limit: int) -> Element:
     card = _build_card(message, subjects, limit)
     return {"type": "message", "attachments": [{"contentType": CARD_TYPE, "contentUrl": None, "content": card}]}
 
 
-def _build_card(message: Message, subjects: int, limit: int) -> Element:
+def _build_card(message: TeamMessage, subjects: int, limit: int) -> Element:
     actions = [
         {"type": "Action.OpenUrl", "title": to_line(link.label, 100), "url": link.url}
         for link in (message.link, message.source)
@@ -51,7 +51,7 @@ def _build_card(message: Message, subjects: int, limit: int) -> Element:
     }
 
 
-def _build_body(message: Message, subjects: int, limit: int) -> Iterator[Element]:
+def _build_body(message: TeamMessage, subjects: int, limit: int) -> Iterator[Element]:
     title = _text(to_line(message.title, min(limit, 300)), size="Large", weight="Bolder")
     yield {"type": "Container", "style": STYLES[message.tone], "bleed": True, "items": [title]}
     yield _text(to_line(message.summary, limit))

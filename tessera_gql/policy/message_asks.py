@@ -19,7 +19,15 @@ from tessera_gql.policy.message_facts import (
     format_day,
     format_moment,
 )
-from tessera_gql.policy.messages import MAX_SUBJECTS, Message, MessageAnswer, MessageLink, Subject, Tone, trim_details
+from tessera_gql.policy.messages import (
+    MAX_SUBJECTS,
+    MessageAnswer,
+    MessageLink,
+    Subject,
+    TeamMessage,
+    Tone,
+    trim_details,
+)
 
 DATE_PLACEHOLDER = "YYYY-MM-DD"
 NOTES_PLACEHOLDER = "why"
@@ -88,10 +96,10 @@ def list_proposal_ids(event: MessageEvent) -> list[UUID]:
     return listed or ([event.proposal_id] if event.proposal_id else [])
 
 
-def build_ask(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
+def build_ask(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMessage:
     """Build the message that asks teams for answers."""
     scope = AskScope.of(facts, events)
-    return Message(
+    return TeamMessage(
         Tone.ASK,
         f"{scope.proposer_text} asks {scope.team_text} about {scope.subject_text}",
         f"{describe_proposals(scope)}{_describe_substitute(scope)}",
@@ -101,10 +109,10 @@ def build_ask(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
     )
 
 
-def build_carried(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
+def build_carried(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMessage:
     """Build the message that earlier answers of a team hold again."""
     scope = AskScope.of(facts, events)
-    return Message(
+    return TeamMessage(
         Tone.NEUTRAL,
         f"The earlier answer of {scope.team_text} holds for {scope.subject_text}",
         f"{describe_proposals(scope)} {scope.team_text} has answered the same changes before, and that answer holds."
@@ -114,12 +122,12 @@ def build_carried(facts: MessageFacts, events: Sequence[MessageEvent]) -> Messag
     )
 
 
-def build_reminder(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
+def build_reminder(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMessage:
     """Build the reminder of an answer that is due."""
     scope = AskScope.of(facts, events)
     days = min(int(event.payload["days_before"]) for event in events)
     team = scope.team_text if scope.teams else "your team"
-    return Message(
+    return TeamMessage(
         Tone.ASK,
         f"An answer about {scope.subject_text} is due in {count_noun(days, 'day')}",
         f"{scope.proposer_text} waits for the answer of {team}{scope.origin_text}.",
@@ -129,7 +137,7 @@ def build_reminder(facts: MessageFacts, events: Sequence[MessageEvent]) -> Messa
     )
 
 
-def build_silence(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
+def build_silence(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMessage:
     """Build the message that the silence of a team was counted."""
     scope = AskScope.of(facts, events)
     meaning = OnSilence(events[0].payload["on_silence"])
@@ -140,7 +148,7 @@ def build_silence(facts: MessageFacts, events: Sequence[MessageEvent]) -> Messag
         OnSilence.EXTEND: f"It has until {format_moment(_find_due(scope))} now.",
         OnSilence.EXPIRE: "The proposal expires.",
     }
-    return Message(
+    return TeamMessage(
         Tone.ASK if is_extended else Tone.BAD if meaning is OnSilence.BLOCK else Tone.NEUTRAL,
         f"{scope.team_text} has not answered about {scope.subject_text} in time",
         f"{describe_proposals(scope)} {scope.team_text} did not answer before the date. {results[meaning]}",
@@ -150,11 +158,11 @@ def build_silence(facts: MessageFacts, events: Sequence[MessageEvent]) -> Messag
     )
 
 
-def build_escalation(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
+def build_escalation(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMessage:
     """Build the message that the escalation team may answer as well."""
     scope = AskScope.of(facts, events)
     escalated = facts.name_teams(event.payload["escalated_to"] for event in events)
-    return Message(
+    return TeamMessage(
         Tone.ASK,
         f"{escalated} may answer for {scope.team_text} about {scope.subject_text}",
         f"{describe_proposals(scope)} {scope.team_text} has not answered yet, so the ask was escalated to {escalated}.",
@@ -164,11 +172,11 @@ def build_escalation(facts: MessageFacts, events: Sequence[MessageEvent]) -> Mes
     )
 
 
-def build_overdue(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
+def build_overdue(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMessage:
     """Build the message that a promised migration is overdue."""
     scope = AskScope.of(facts, events)
     deadline = min(str(event.payload["migration_deadline"]) for event in events)
-    return Message(
+    return TeamMessage(
         Tone.BAD,
         f"The migration of {scope.team_text} off {scope.subject_text} is overdue",
         f"{scope.team_text} had until {format_day(deadline)} to migrate{scope.origin_text}, and there is no proof that"

@@ -29,9 +29,9 @@ from tessera_gql.policy.message_news import (
     build_release,
     describe_subjects,
 )
-from tessera_gql.policy.messages import MAX_DETAILS, Message, Pages, Tone
+from tessera_gql.policy.messages import MAX_DETAILS, Pages, TeamMessage, Tone
 
-Build = Callable[[MessageFacts, Sequence[MessageEvent]], Message]
+Build = Callable[[MessageFacts, Sequence[MessageEvent]], TeamMessage]
 
 ASKS = (ask_events.AcknowledgmentRequested.kind, ask_events.ChangeSetAcknowledgmentRequested.kind)
 CARRIED = (ask_events.AnswerCarried.kind, ask_events.ChangeSetAnswersCarried.kind)
@@ -78,7 +78,7 @@ BUILDERS: Sequence[tuple[tuple[str, ...], Build]] = (
 MAX_VALUE = 200
 
 
-def build_message(facts: MessageFacts) -> Message:
+def build_message(facts: MessageFacts) -> TeamMessage:
     """Build the message about events; there is at least one."""
     for builder_kinds, build in BUILDERS:
         if selected := facts.list_events(*builder_kinds):
@@ -86,10 +86,10 @@ def build_message(facts: MessageFacts) -> Message:
     return _build_other(facts)
 
 
-def build_ping(pages: Pages, team: str | None) -> Message:
+def build_ping(pages: Pages, team: str | None) -> TeamMessage:
     """Build the message that tests a channel."""
     subject = f"what concerns {team}" if team else "what concerns all teams"
-    return Message(
+    return TeamMessage(
         Tone.NEUTRAL,
         "This channel works",
         f"This is a test. Messages of Tessera GQL about {subject} arrive here.",
@@ -98,7 +98,7 @@ def build_ping(pages: Pages, team: str | None) -> Message:
     )
 
 
-def _build_other(facts: MessageFacts) -> Message:
+def _build_other(facts: MessageFacts) -> TeamMessage:
     """Build the message about events that have no builder of their own: their kind, and the values of their payload."""
     first = facts.events[0]
     name = first.kind.replace("_", " ").capitalize()
@@ -108,7 +108,7 @@ def _build_other(facts: MessageFacts) -> Message:
     values = [] if assets else [line for event in facts.events[:3] for line in list_values(facts, event.payload)]
     details = "".join(f" {line.removesuffix('.')}." for line in values[:MAX_DETAILS])
     team = facts.pages.team(facts.viewer) if facts.viewer else None
-    return Message(
+    return TeamMessage(
         Tone.NEUTRAL,
         f"{name}{count}{f': {fqn}' if fqn else ''}",
         f"By {describe_caller(first.actor)}.{details}",

@@ -13,7 +13,7 @@ from tessera_gql.policy.deprecation_events import DownstreamDeprecationDeclared
 from tessera_gql.policy.enums import DebtKind, Outcome, ProposalStatus, Response
 from tessera_gql.policy.message_asks import AskScope, describe_links, describe_proposals, describe_response
 from tessera_gql.policy.message_facts import MessageEvent, MessageFacts, count_noun, describe_caller, format_day
-from tessera_gql.policy.messages import MAX_SUBJECTS, Message, MessageLink, Subject, Tone, trim_details
+from tessera_gql.policy.messages import MAX_SUBJECTS, MessageLink, Subject, TeamMessage, Tone, trim_details
 
 DescribeEvent = Callable[[MessageEvent], list[str]]
 STATUS_TEXTS = {
@@ -33,14 +33,14 @@ DEBT_TEXTS = {
 }
 
 
-def build_opened(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
+def build_opened(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMessage:
     """Build the message that proposals were opened, for their proposer and for teams that are informed."""
     scope = AskScope.of(facts, events)
     asked = {team for event in events for team in event.payload.get("asked", ())}
     asks = f" {facts.name_teams(asked)} {'is' if len(asked) == 1 else 'are'} asked." if asked else " No team is asked."
     is_informed = facts.viewer is not None and any(str(facts.viewer) in e.payload.get("informed", ()) for e in events)
     informed = " Your team is informed, because it reads the table or what is made from it." if is_informed else ""
-    return Message(
+    return TeamMessage(
         Tone.NEUTRAL,
         f"{scope.proposer_text} proposes changes of {scope.subject_text}",
         f"{describe_proposals(scope)}{asks}{informed}",
@@ -50,12 +50,12 @@ def build_opened(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message
     )
 
 
-def build_change_set_opened(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
+def build_change_set_opened(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMessage:
     """Build the message that a change set was opened, before anything is known of its proposals."""
     scope = AskScope.of(facts, events)
     again = " again" if events[0].payload.get("is_reopened") else ""
     name = scope.change_set.key if scope.change_set else "A change set"
-    return Message(
+    return TeamMessage(
         Tone.NEUTRAL,
         f"{name} was opened{again}",
         f"{name} was opened{again} by {describe_caller(events[0].actor)}. Its proposals are decided together.",
@@ -63,19 +63,19 @@ def build_change_set_opened(facts: MessageFacts, events: Sequence[MessageEvent])
     )
 
 
-def build_change_set_end(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
+def build_change_set_end(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMessage:
     """Build the message that a change set was withdrawn, or that all of it is published."""
     scope = AskScope.of(facts, events)
     name = scope.change_set.key if scope.change_set else str(events[0].payload["key"])
     is_published = events[0].kind == kinds.ChangeSetPublished.kind
     end = "is published" if is_published else "was withdrawn"
     detail = "None of its proposals is open any more." if is_published else "Its proposals ask no team any more."
-    return Message(
+    return TeamMessage(
         Tone.GOOD if is_published else Tone.NEUTRAL, f"{name} {end}", f"{name} {end}. {detail}", **describe_links(scope)
     )
 
 
-def build_answered(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
+def build_answered(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMessage:
     """Build the message about answers of teams, and about proposals that changed their status."""
     scope = AskScope.of(facts, events)
     answers = [event for event in events if event.kind == ProposalAnswered.kind]
@@ -96,7 +96,7 @@ def build_answered(facts: MessageFacts, events: Sequence[MessageEvent]) -> Messa
     else:
         title = f"{scope.team_text} is no longer asked about {scope.subject_text}"
         summary = f"{title}, because it no longer reads what changes."
-    return Message(
+    return TeamMessage(
         tone,
         title,
         summary,
@@ -128,13 +128,13 @@ def _describe_step(facts: MessageFacts, event: MessageEvent) -> list[str]:
     return [f"The proposal {STATUS_TEXTS[ProposalStatus(event.payload['after'])]}: {event.payload['reason']}"]
 
 
-def build_asked_again(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
+def build_asked_again(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMessage:
     """Build the message that a proposal breaks more than before, or that a team is not asked once more."""
     scope = AskScope.of(facts, events)
     if events[0].kind == ReopeningLimited.kind:
         summary = f"{scope.team_text} was registered again for {scope.subject_text}, and has reopened the proposal"
         summary += " once. It is informed, and not asked again."
-        return Message(Tone.NEUTRAL, f"{scope.team_text} is informed, not asked", summary, **describe_links(scope))
+        return TeamMessage(Tone.NEUTRAL, f"{scope.team_text} is informed, not asked", summary, **describe_links(scope))
     asked = {team for event in events for team in event.payload.get("asked", ())}
     is_stale = events[0].kind == kinds.ProposalStale.kind
     next_step = (
@@ -144,7 +144,7 @@ def build_asked_again(facts: MessageFacts, events: Sequence[MessageEvent]) -> Me
         if asked
         else " No team reads that, so nobody is asked."
     )
-    return Message(
+    return TeamMessage(
         Tone.BAD if is_stale else Tone.NEUTRAL,
         f"The proposal for {scope.subject_text} breaks more than before",
         f"The contract of {scope.subject_text} has changed since, so the proposal breaks more.{next_step}",
@@ -154,7 +154,7 @@ def build_asked_again(facts: MessageFacts, events: Sequence[MessageEvent]) -> Me
     )
 
 
-def build_release(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
+def build_release(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMessage:
     """Build the message about contracts that were published or retired."""
     contracts = [event for event in events if event.kind != kinds.ChangeSetPublished.kind]
     if not contracts:
@@ -173,7 +173,7 @@ def build_release(facts: MessageFacts, events: Sequence[MessageEvent]) -> Messag
     not_asked = {team for event in forced for team in event.payload.get("not_asked", ())}
     skipped = f" {facts.name_teams(not_asked)} was not asked." if not_asked else ""
     reasons = [str(event.payload["reason"]) for event in contracts if event.payload.get("reason")]
-    return Message(
+    return TeamMessage(
         Tone.BAD if forced else Tone.NEUTRAL,
         f"{name}{version} {verb}" if len(assets) == 1 else f"New contracts of {name}",
         f"{name}{version} {verb} by {describe_caller(contracts[0].actor)}{scope.origin_text}.{skipped}"
@@ -195,7 +195,7 @@ def _describe_contract(event: MessageEvent) -> list[str]:
     return [f"Version {payload['version']}{before}", *payload.get("changes", ())]
 
 
-def build_debts(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
+def build_debts(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMessage:
     """Build the message about debts that a publish left for a team, or about debts that ended."""
     is_settled = events[0].kind == kinds.DebtSettled.kind
     teams = facts.name_teams(event.payload["team_id"] for event in events)
@@ -210,7 +210,7 @@ def build_debts(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
         title = f"{teams} has {count_noun(count, 'new debt')}"
         summary = f"A publish left something undone. {' '.join(texts)}"
     lines: DescribeEvent = lambda event: [*(event.payload.get("changes") or event.payload.get("paths", ()))]  # noqa: E731
-    return Message(
+    return TeamMessage(
         Tone.GOOD if is_settled else Tone.BAD,
         title,
         summary,
@@ -221,7 +221,7 @@ def build_debts(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
     )
 
 
-def build_deprecation(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
+def build_deprecation(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMessage:
     """Build the message about fields and assets that go away."""
     names = [_name_deprecated(facts, event) for event in events]
     count = sum(int(event.payload.get("count", 1)) for event in events)
@@ -236,7 +236,7 @@ def build_deprecation(facts: MessageFacts, events: Sequence[MessageEvent]) -> Me
     instead = f" Use {replacements.pop()} instead." if len(replacements) == 1 else ""
     reasons = sorted({str(event.payload["reason"]) for event in events if event.payload.get("reason")})
     day = f"It goes away on {format_day(min(map(str, sunsets)))}. " if sunsets else ""
-    return Message(
+    return TeamMessage(
         Tone.NEUTRAL,
         f"{subject} goes away{when}" if count == 1 else f"{subject} go away{when}",
         f"{owners} announced that {subject} {'goes' if count == 1 else 'go'} away.{downstream}{instead}",
@@ -247,12 +247,12 @@ def build_deprecation(facts: MessageFacts, events: Sequence[MessageEvent]) -> Me
     )
 
 
-def build_deprecation_end(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
+def build_deprecation_end(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMessage:
     """Build the message that deprecations no longer hold."""
     names = [_name_deprecated(facts, event) for event in events]
     subject = names[0] if len(names) == 1 else count_noun(facts.count_events(events), "field")
     verb = "is" if len(names) == 1 else "are"
-    return Message(
+    return TeamMessage(
         Tone.NEUTRAL,
         f"{subject} {verb} no longer deprecated",
         f"The deprecation of {subject} ended: {events[0].payload['reason']}.",
@@ -278,13 +278,13 @@ def _describe_deprecation(facts: MessageFacts, event: MessageEvent) -> list[str]
     return [f"{_name_deprecated(facts, event)}{sunset}{replacement}"]
 
 
-def build_coverage(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
+def build_coverage(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMessage:
     """Build the message that a proposal waits for coverage, or no longer does."""
     scope = AskScope.of(facts, events)
     is_ended = events[-1].kind == ProposalHoldEnded.kind
     verb = "no longer waits" if is_ended else "waits"
     missing = "is no longer missing" if is_ended else "nobody is asked about it, and its policy demands observed reads"
-    return Message(
+    return TeamMessage(
         Tone.GOOD if is_ended else Tone.NEUTRAL,
         f"The proposal for {scope.subject_text} {verb} for coverage",
         f"The proposal for {scope.subject_text} {verb} for coverage: {events[-1].payload.get('reason') or missing}.",
@@ -293,12 +293,12 @@ def build_coverage(facts: MessageFacts, events: Sequence[MessageEvent]) -> Messa
     )
 
 
-def build_comment(facts: MessageFacts, events: Sequence[MessageEvent]) -> Message:
+def build_comment(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMessage:
     """Build the message about comments on proposals."""
     scope = AskScope.of(facts, events)
     authors = facts.name_teams(event.payload["team_id"] or "" for event in events if event.payload["team_id"])
     author = authors if any(event.payload["team_id"] for event in events) else "An administrator"
-    return Message(
+    return TeamMessage(
         Tone.NEUTRAL,
         f"{author} commented on the proposal for {scope.subject_text}",
         f"{author} commented on the proposal for {scope.subject_text}{scope.origin_text}.",

@@ -58,7 +58,7 @@ class MessageLink:
 
 
 @dataclass(frozen=True)
-class Message:
+class TeamMessage:
     """A message to a team. `subject_count` is the number of subjects, of which `subjects` has the first ones.
 
     `thread` is the same for all messages about one change set or proposal; None begins no thread. Without `link` the

@@ -5,12 +5,12 @@ from pathlib import Path
 from tessera_gql.notifications.slack_message import render_slack
 from tessera_gql.notifications.teams_message import render_teams
 from tessera_gql.policy.message_builder import build_message, build_ping
-from tessera_gql.policy.messages import Message, Pages
+from tessera_gql.policy.messages import Pages, TeamMessage
 from tests.notifications.event_samples import ALL_KINDS, HOSTILE, PAGES, sample_facts
 from tests.notifications.test_message_channels import LARGE
 
 
-def list_messages() -> dict[str, Message]:
+def list_messages() -> dict[str, TeamMessage]:
     """List messages by name: each kind of event with ordinary and hostile texts, and the extremes."""
     messages = {"ping": build_ping(PAGES, "finance"), "ping without pages": build_ping(Pages(), None), "large": LARGE}
     for kind in ALL_KINDS:

@@ -11,7 +11,7 @@ from tessera_gql.notifications.channels import load_sending
 from tessera_gql.notifications.webhook_worker import create_deliveries, load_events
 from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.enums import WebhookFormat
-from tessera_gql.policy.messages import Message, Pages
+from tessera_gql.policy.messages import Pages, TeamMessage
 from tessera_gql.store import webhooks
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Team, Webhook, WebhookDelivery
@@ -26,7 +26,7 @@ PAGES = Pages("https://data.example.com/tessera")
 class SentMessage:
     """A message with the kinds of the events that it covers."""
 
-    message: Message
+    message: TeamMessage
     kinds: tuple[str, ...]
     event_count: int
 
@@ -37,7 +37,7 @@ class Channel:
 
     database: Database
     webhook: Webhook
-    seen: set[UUID]
+    read_ids: set[UUID]
 
     @classmethod
     async def open(cls, database: Database, team: Team | None, **request: Any) -> "Channel":
@@ -56,22 +56,22 @@ class Channel:
         order = (webhooks.DELIVERIES.c.sequence, webhooks.DELIVERIES.c.id)
         async with self.database.read() as session:
             rows = await session.list(webhooks.DELIVERIES.select().order_by(*order), WebhookDelivery)
-            new_rows = [row for row in rows if row.webhook_id == self.webhook.id and row.id not in self.seen]
-            self.seen |= {row.id for row in new_rows}
-            sent: list[SentMessage] = []
+            new_rows = [row for row in rows if row.webhook_id == self.webhook.id and row.id not in self.read_ids]
+            self.read_ids |= {row.id for row in new_rows}
+            messages: list[SentMessage] = []
             for row in new_rows:
                 events = await load_events(session, row, self.webhook)
                 sending = await load_sending(session, row, self.webhook, events, pages)
                 kinds = tuple(sorted({event.kind for event in events}))
-                sent.append(SentMessage(sending.message, kinds, row.event_count))
+                messages.append(SentMessage(sending.message, kinds, row.event_count))
         async with self.database.write() as session:
             await session.execute(update(webhooks.DELIVERIES).values(group_key=None))
-        return sent
+        return messages
 
-    async def read_one(self) -> Message:
+    async def read_one(self) -> TeamMessage:
         """Return the one message since the last call."""
-        (sent,) = await self.read()
-        return sent.message
+        (delivered,) = await self.read()
+        return delivered.message
 
     async def _is_lagging(self) -> bool:
         async with self.database.read() as session:

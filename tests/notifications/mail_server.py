@@ -52,7 +52,7 @@ class MailServer:
         return "250 OK"
 
     def authenticate(self, *arguments: Any) -> AuthResult:
-        login = cast("LoginPassword", arguments[-1])
+        login: LoginPassword = arguments[-1]
         is_right = login.password == b"right"
         self.users.append(login.login.decode())
         return AuthResult(success=is_right, handled=is_right)

@@ -68,8 +68,8 @@ async def states(receiver: Receiver, *expected: str) -> list[tuple[str, str]]:
     async with asyncio.timeout(15):
         while True:
             posted = [request.json for request in receiver.got]
-            seen = [*dict.fromkeys(item["state"] for item in posted)]
-            if seen == [*expected]:
+            distinct = [*dict.fromkeys(item["state"] for item in posted)]
+            if distinct == [*expected]:
                 return [(item["state"], item["description"]) for item in posted]
             await asyncio.sleep(0.02)
 

@@ -19,12 +19,12 @@ from tessera_gql.notifications.teams_message import render_teams
 from tessera_gql.policy.events import Event
 from tessera_gql.policy.message_builder import build_message, build_ping
 from tessera_gql.policy.message_groups import FAMILY_OF_KIND, IN_CHANGE_SET
-from tessera_gql.policy.messages import Message, MessageLink, Pages, Subject, Tone
+from tessera_gql.policy.messages import MessageLink, Pages, Subject, TeamMessage, Tone
 from tests.notifications.event_samples import ALL_KINDS, HOSTILE, MOMENT, TEAM, sample_facts
 
 SENDER, RECIPIENT = "tessera@example.com", "data@example.org"
 kinds = pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda kind: kind.kind)
-LARGE = Message(
+LARGE = TeamMessage(
     Tone.ASK,
     "& " * 400,
     "<" * 5_000,
@@ -37,7 +37,7 @@ LARGE = Message(
 )
 
 
-def build(kind: type[Event], text: str = HOSTILE, *, viewer: UUID | None = TEAM) -> Message:
+def build(kind: type[Event], text: str = HOSTILE, *, viewer: UUID | None = TEAM) -> TeamMessage:
     return build_message(sample_facts(kind, text, viewer=viewer))
 
 

@@ -9,7 +9,7 @@ from tessera_gql.notifications import deadlines
 from tessera_gql.notifications.message_text import render_text
 from tessera_gql.notifications.webhook_worker import create_deliveries
 from tessera_gql.policy.enums import Response
-from tessera_gql.policy.messages import Message, Pages, Tone
+from tessera_gql.policy.messages import Pages, TeamMessage, Tone
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Asset, Team, WebhookDelivery
@@ -77,10 +77,10 @@ async def test_five_hundred_tables_in_one_change_set_are_one_message_for_each_te
     proposer = await ask_from(world, finance, tables=500)
     informed = await Channel.open(database, proposer)
     assert await informed.read() == []
-    (sent,) = [item for item in await own.read() if item.message.tone is Tone.ASK]
-    assert sent.message.title == "shop asks finance about 500 tables"
-    assert (sent.message.subject_count, len(sent.message.subjects)) == (500, 100)
-    assert "and 400 more tables: the link has all" in render_text(sent.message)
+    (delivered,) = [item for item in await own.read() if item.message.tone is Tone.ASK]
+    assert delivered.message.title == "shop asks finance about 500 tables"
+    assert (delivered.message.subject_count, len(delivered.message.subjects)) == (500, 100)
+    assert "and 400 more tables: the link has all" in render_text(delivered.message)
     about_asks = [item for item in await everyone.read() if "PROPOSAL_OPENED" in item.kinds]
     assert len(about_asks) == 1
     assert about_asks[0].message.title == "shop asks finance about 500 tables"
@@ -156,11 +156,11 @@ async def test_a_single_proposal_is_answered_by_the_name_of_its_table(world: Wor
     await world.register(asset, finance, "note")
     await channel.read()
     await world.publish(asset, without("note"))
-    (sent,) = await channel.read()
-    assert sent.kinds == ("ACKNOWLEDGMENT_REQUESTED",), "the opened proposal says no more to an asked team"
-    assert sent.message.answers[0].command == f"tessera ack {asset.fqn} APPROVED --team finance"
-    assert sent.message.reason == "No reason was given."
-    assert sent.message.thread is not None
+    (delivered,) = await channel.read()
+    assert delivered.kinds == ("ACKNOWLEDGMENT_REQUESTED",), "the opened proposal says no more to an asked team"
+    assert delivered.message.answers[0].command == f"tessera ack {asset.fqn} APPROVED --team finance"
+    assert delivered.message.reason == "No reason was given."
+    assert delivered.message.thread is not None
 
 
 async def test_without_an_address_of_the_server_a_message_has_the_command(world: World, database: Database) -> None:
@@ -212,10 +212,10 @@ async def test_two_workers_group_the_same_events_once(world: World, database: Da
     for number in range(20):
         await world.team(f"team-{number}")
     await asyncio.gather(*(create_deliveries(database) for _ in range(4)))
-    sent = await channel.read()
-    assert sum(item.event_count for item in sent) == 20
+    delivered = await channel.read()
+    assert sum(item.event_count for item in delivered) == 20
 
 
 def test_a_message_names_the_subjects_that_it_leaves_out() -> None:
-    message = Message(Tone.NEUTRAL, "title", "summary", subject_count=3, command="tessera inbox")
+    message = TeamMessage(Tone.NEUTRAL, "title", "summary", subject_count=3, command="tessera inbox")
     assert "and 3 more tables: `tessera inbox` has all" in render_text(message)
