@@ -19,8 +19,8 @@ from tests.e2e.server import TESSERA, serving
 from . import hooks, tools
 from .client_process import Reply, client_process, data
 from .documented_operations import ROOT, Walk, name_operations
-from .result import Result
 from .messages import write_messages
+from .result import Result
 
 HERE = Path(__file__).parent
 TYPESCRIPT = ROOT / "examples/typescript"

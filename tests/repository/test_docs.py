@@ -70,8 +70,6 @@ def code(page: str) -> list[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_each_setting_that_a_page_names_exists(name: str) -> None:
     allowed = {setting.upper() for setting in Settings.model_fields} | STANDARD | BUILD_ARGUMENTS | MISTAKES | WORDS
-    allowed |= set(ALL_EVENT_KINDS)
-    allowed = {setting.upper() for setting in Settings.model_fields} | STANDARD | MISTAKES | WORDS
     allowed |= {*ALL_EVENT_KINDS, *WebhookFormat}
     allowed |= {f"{secret.upper()}_FILE" for secret in secrets.secret_names(Settings.model_fields)}
     constants = set(re.findall(r"(?<![\w-])[A-Z][A-Z_]{2,}(?![\w-])", "\n".join(code(PAGES[name]))))
