@@ -124,12 +124,13 @@ async def test_the_secret_of_the_settings_signs_and_is_never_stored(database_url
     async with receiving() as receiver:
         async with database.write() as session:
             await verbs.sync_settings_webhook(session, receiver.url)
-        options = replace(quick(), url=receiver.url, secret="whsec_c2VjcmV0LW9mLXRoZS1zZXR0aW5ncw==")
+        channels = replace(quick().channels, secret="whsec_c2VjcmV0LW9mLXRoZS1zZXR0aW5ncw==")
+        options = replace(quick(), url=receiver.url, channels=channels)
         async with working(database, options):
             await World(database).team("one")
             (post, *_) = await receiver.count(1)
             await settled(database)
-    Verifier(options.secret or "").verify(post.body, post.headers)
+    Verifier(channels.secret or "").verify(post.body, post.headers)
     assert await entries(database) == []
     await database.dispose()
 
