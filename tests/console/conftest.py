@@ -26,6 +26,8 @@ ADMIN_KEY = "an-administrators-key-for-this-test"
 ADDRESS = "http://console.test"
 CHANGE_SET = "github.com/fernhill/warehouse#4711"
 
+SECRETS_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+
 
 def field_of(form: str, name: str) -> str:
     """The value of a field of a form, of its text in HTML."""
@@ -182,6 +184,7 @@ async def build_shop(components: Components, prefix: str = "") -> Shop:
 
 
 def settings_for(database_url: str, **options: Any) -> Settings:
+    options.setdefault("secrets_key", SECRETS_KEY)
     return Settings(_env_file=None, database_url=database_url, **options)  # type: ignore[call-arg] # pydantic's own
 
 

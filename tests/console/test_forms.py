@@ -222,15 +222,19 @@ async def test_a_team_adds_a_channel_of_each_format_and_keeps_what_was_refused(s
         ("GITHUB_STATUS", "https://github.com/acme/shop", "ghp_secret"),
     ):
         page = await browser.send(page, f"{path}/webhooks", format=name, url=url, github_token=token)
-        assert "Messages go to " in page.text, page.text[page.text.find('class="err"') :][:300]
+        assert "Messages go to " in page.text
         assert "ghp_secret" not in page.text
-    refused = await browser.send(page, f"{path}/webhooks", format="EMAIL", url="nobody, at all", github_token="ghp_secret")
+    refused = await browser.send(
+        page, f"{path}/webhooks", format="EMAIL", url="nobody, at all", github_token="ghp_secret"
+    )
     assert "is not one e-mail address" in refused.text
     assert 'value="nobody, at all"' in refused.text
     assert "ghp_secret" not in refused.text
     assert (
         "Choose where the messages go."
-        in (await browser.send(page, f"{path}/webhooks", format="STANDARD", url="https://example.com/", github_token="")).text
+        in (
+            await browser.send(page, f"{path}/webhooks", format="STANDARD", url="https://example.com/", github_token="")
+        ).text
     )
 
 
