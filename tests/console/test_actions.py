@@ -87,7 +87,7 @@ async def test_a_webhook_is_added_tested_paused_and_deleted_and_its_deliveries_a
     shop = secret_shop
     browser = await shop.signed_in(shop.finance)
     path = shop.team_path(shop.finance)
-    values = {"url": "https://hooks.example.com/finance", "format": "SLACK", "groups": ["proposals", "keys"]}
+    values = {"url": "https://hooks.example.com/finance", "format": "STANDARD", "groups": ["proposals", "keys"]}
     added = await browser.send(await browser.get(path), f"{path}/webhooks", **values)
     assert added.status == 200
     assert len(SECRET.findall(added.text)) == 1
@@ -115,7 +115,7 @@ async def test_a_webhook_with_a_bad_address_is_refused_with_what_was_typed(secre
     browser = await secret_shop.signed_in(secret_shop.finance)
     path = secret_shop.team_path(secret_shop.finance)
     refused = await browser.send(
-        await browser.get(path), f"{path}/webhooks", url="ftp://hooks.example.com", groups="keys"
+        await browser.get(path), f"{path}/webhooks", format="SLACK", url="ftp://hooks.example.com", groups="keys"
     )
     assert refused.status == 422
     assert 'value="ftp://hooks.example.com"' in refused.text

@@ -233,7 +233,7 @@ async def test_a_team_adds_a_channel_of_each_format_and_keeps_what_was_refused(s
     assert (
         "Choose where the messages go."
         in (
-            await browser.send(page, f"{path}/webhooks", format="STANDARD", url="https://example.com/", github_token="")
+            await browser.send(page, f"{path}/webhooks", format="PAGER", url="https://example.com/", github_token="")
         ).text
     )
 
