@@ -110,7 +110,7 @@ def test_a_rotated_secrets_key_accepts_sessions_of_the_old_one() -> None:
 
 
 def test_without_secrets_key_each_server_has_a_secret_of_its_own() -> None:
-    first, second = (settings_for("sqlite:///x.db", secrets_key=None) for _ in range(2))
+    first, second = (settings_for("sqlite:///x.db", secrets_key=[]) for _ in range(2))
     assert isinstance(first, Settings)
     assert first.session_secrets == first.session_secrets
     assert first.session_secrets != second.session_secrets
