@@ -96,6 +96,10 @@ def render(console: Console, request: Request, template: str, values: Mapping[st
     now, refusal = console.clock(), values.get("refusal")
     classes = assign_team_classes(list_team_names(values.get("data")))
     message = console.signer.unseal_message(request.cookies.get(MESSAGE_COOKIE, ""))
+
+    def find_team_class(name: str) -> str:
+        return classes.get(name) or choose_team_class(name)
+
     context = {
         "console": console,
         "link": console.link,
@@ -103,7 +107,7 @@ def render(console: Console, request: Request, template: str, values: Mapping[st
         "page_path": find_page_path(console, request, refusal),
         "query_with": partial(_encode_query, request),
         "query": request.query_params,
-        "hue": lambda name: classes.get(name) or choose_team_class(name),
+        "hue": find_team_class,
         "draw_lineage": partial(draw_lineage, link=console.link, fold=partial(_fold, request), team_classes=classes),
         "now": now,
         "relative": partial(format_relative, now=now),

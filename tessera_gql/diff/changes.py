@@ -167,14 +167,16 @@ class Change:
         """Return the hint if it avoids the break in a mode."""
         return self.hint if mode in self.hint_modes else None
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """The version of its making and a hash of what changes, where, and for which fields.
 
         It depends on neither the run nor the order of keys, and a change between other schemas has the same one.
         """
-        if self.stored_fingerprint is not None:
-            return self.stored_fingerprint
+        return self._computed_fingerprint if self.stored_fingerprint is None else self.stored_fingerprint
+
+    @cached_property
+    def _computed_fingerprint(self) -> str:
         content = [self.before, self.after, self.digest]
         parts = [self.kind.value, self.pointer, self.path, sorted(self.fields), *content]
         return f"{FINGERPRINT_VERSION}:{compute_digest(parts)[:16]}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache, partial
+from http import HTTPStatus
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from ssl import SSLContext, SSLError
 
@@ -151,7 +152,7 @@ def check_status(response: OutboundResponse, receiver: str = "The receiver", hin
     advice = f" {hint}" if hint else ""
     if httpx.codes.is_redirect(status):
         raise DeliveryError(f"{receiver} answered {status}, a redirect: they are not followed. Change the URL.", status)
-    if status == httpx.codes.TOO_MANY_REQUESTS and response.retry_after is not None:
+    if status == HTTPStatus.TOO_MANY_REQUESTS and response.retry_after is not None:
         wait = f"{receiver} answered {status}: it takes no more messages for {response.retry_after:,.0f} seconds."
         raise DeliveryError(f"{wait}{advice}", status, retry_after=response.retry_after)
     raise DeliveryError(f"{receiver} answered {status}.{advice}", status, retry_after=response.retry_after)

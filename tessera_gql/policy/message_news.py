@@ -209,6 +209,7 @@ def build_debts(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMess
     else:
         title = f"{teams} has {count_noun(count, 'new debt')}"
         summary = f"A publish left something undone. {' '.join(texts)}"
+        links["command"] = build_tessera_command("debts")
     lines: DescribeEvent = lambda event: [*(event.payload.get("changes") or event.payload.get("paths", ()))]  # noqa: E731
     return TeamMessage(
         Tone.GOOD if is_settled else Tone.BAD,
@@ -217,7 +218,7 @@ def build_debts(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMess
         **describe_subjects(facts, events, lines),
         reason="; ".join(reasons[:3]) or None,
         deadline=None if is_settled else "A debt stays until the team acknowledges it or corrects its registration.",
-        **(links if is_settled else links | {"command": build_tessera_command("debts")}),
+        **links,
     )
 
 
