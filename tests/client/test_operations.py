@@ -230,7 +230,8 @@ def _models() -> Iterator[type[Model]]:
     while waiting:
         for subclass in waiting.pop().__subclasses__():
             waiting.append(subclass)
-            yield subclass
+            if subclass.__module__.startswith("tessera_gql.client"):  # the tools of agents have models of their own
+                yield subclass
 
 
 PAYLOADS = {RegistrationResult, WebhookResult, DeletedWebhook}
