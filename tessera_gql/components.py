@@ -17,6 +17,7 @@ from tessera_gql.config.telemetry import Switch
 from tessera_gql.executor import core_schema
 from tessera_gql.graphql.context import Context, Resources, open_context
 from tessera_gql.graphql.errors import to_graphql_error
+from tessera_gql.graphql.pushdown import plan_pushdown
 from tessera_gql.graphql.schema import schema
 from tessera_gql.notifications import outbound_http
 from tessera_gql.notifications.channels import ChannelOptions, RenderPayload
@@ -169,6 +170,7 @@ def _create_transport(
         limits=Limits(**settings.limits),
         profile=settings.effective_profile,
         executor=settings.executor,
+        plan_pushdown=plan_pushdown,
         to_graphql_error=to_graphql_error,
         should_retry=_has_read_replica,
         charge_rate_limit=charge_rate_limit,

@@ -47,6 +47,7 @@ class Profile(StrEnum):
 class Executor(StrEnum):
     """Values of EXECUTOR: how queries are executed."""
 
+    PUSHDOWN = "pushdown"
     PLANNED = "planned"
     REFERENCE = "reference"
 
@@ -89,8 +90,9 @@ class Settings(ServerSettings, TelemetrySettings, ConsoleSettings, ChannelSettin
     )
     executor: Executor = setting(
         Executor.PLANNED,
-        "Executor of queries: `planned` executes level by level; `reference` object by object as "
-        "graphql-core does, with the same results but many times slower.",
+        "Executor of queries, all with the same results: `planned` executes level by level; `pushdown` does too, but "
+        "the database returns whole parts of a reply as JSON; `reference` executes object by object as graphql-core "
+        "does, many times slower.",
     )
     oidc_issuer: str | None = setting(
         None, "URL of an OIDC issuer whose JWTs are accepted; must equal the token's `iss` claim."

@@ -7,7 +7,8 @@ with one query.
 from tessera_gql.executor.batch import BATCH_KEY, Batch, BoundBatch
 from tessera_gql.executor.execution import ExecutorCounts, Fallback, PlannedQuery, execute_query
 from tessera_gql.executor.fields import ComputedProperty, PathProperty, core_schema
-from tessera_gql.executor.plan import AttributeReads, PlanCache
+from tessera_gql.executor.plan import AttributeReads, LeafAttribute, PlanCache, Selection, Step
+from tessera_gql.executor.pushdown import JsonFragment, PlanPushdown, Pushdown, PushdownFailed, decode_fragments
 
 __all__ = [
     "BATCH_KEY",
@@ -17,9 +18,17 @@ __all__ = [
     "ComputedProperty",
     "ExecutorCounts",
     "Fallback",
+    "JsonFragment",
+    "LeafAttribute",
     "PathProperty",
     "PlanCache",
+    "PlanPushdown",
     "PlannedQuery",
+    "Pushdown",
+    "PushdownFailed",
+    "Selection",
+    "Step",
     "core_schema",
+    "decode_fragments",
     "execute_query",
 ]

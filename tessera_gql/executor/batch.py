@@ -28,6 +28,8 @@ class Batch:
     """Binds the batch to Strawberry's `info` and the arguments of the client."""
     reads: tuple[str, ...] | None = None
     """Paths of the parent's attributes that the field reads; None if unknown."""
+    declaration: object = None
+    """What is loaded, for a pushdown (`executor/pushdown.py`); None if only `bind` can load it."""
 
     async def resolve(self, root: Any, info: Any, **arguments: Any) -> Any:
         """Resolve the field for one parent."""

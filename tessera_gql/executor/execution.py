@@ -14,6 +14,7 @@ from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefin
 from graphql.execution.values import get_variable_values
 
 from tessera_gql.executor.levels import PlanExecution
+from tessera_gql.executor.pushdown import PlanPushdown, PushdownFailed
 from tessera_gql.executor.plan import AttributeReads, IntrospectionOperation, PlanCache, UnsupportedOperation
 
 log = logging.getLogger("tessera_gql.executor")
@@ -49,6 +50,8 @@ class PlannedQuery:
     operation: OperationDefinitionNode
     variables: dict[str, Any]
     plans: PlanCache
+    plan_pushdown: PlanPushdown | None = None
+    """Decides which subtrees the database returns as JSON text; without it, none."""
     select_columns: Callable[[AttributeReads], None] = lambda _reads: None
     """Called with the attributes that the plan reads, before it is executed, so that no other columns are loaded."""
     on_cpu_seconds: Callable[[float], None] = lambda _seconds: None
@@ -66,6 +69,9 @@ async def execute_query(
         reason = Fallback.INTROSPECTION
     except UnsupportedOperation:
         reason = Fallback.UNSUPPORTED
+    except PushdownFailed as error:
+        query.plans.suspend_pushdown()
+        log.warning("A query of a pushdown failed because of %s", type(error.__cause__).__name__)
     except Exception as error:  # noqa: BLE001 - the reference executor reports every error
         log.debug("The plan was given up because of %s", type(error).__name__)  # the text could leak a value
     else:
@@ -81,6 +87,6 @@ async def _execute_plan(query: PlannedQuery, context: Any) -> dict[str, Any]:
     variables = get_variable_values(query.schema, definitions, query.variables, max_errors=1)
     if isinstance(variables, list):
         raise variables[0]
-    plan = query.plans.get(query.schema, query.document, query.operation, variables)
+    plan = query.plans.get(query.schema, query.document, query.operation, variables, query.plan_pushdown)
     query.select_columns(plan.reads)
     return await PlanExecution(plan, context, variables, query.on_cpu_seconds).execute()

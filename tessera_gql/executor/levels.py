@@ -16,6 +16,7 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import is_awaitable
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 
+from tessera_gql.executor.batch import BoundBatch
 from tessera_gql.executor.fields import (
     AttributeRead,
     BatchLoad,
@@ -28,6 +29,7 @@ from tessera_gql.executor.fields import (
 )
 from tessera_gql.executor.leaves import UnplannedValue, require_list
 from tessera_gql.executor.plan import Plan, Selection, Step, TypeShape
+from tessera_gql.executor.pushdown import Pushdown
 
 MAX_AWAITED = 2_000
 """Maximum number of values of a field that are awaited concurrently."""
@@ -134,10 +136,7 @@ class PlanExecution:
                 return await self._complete(step, step.shape, call_for_parents(call, parents))
 
     async def _load_batch(self, step: Step, parents: Sequence[Any]) -> list[Any]:
-        source, info = cast("BatchLoad", step.source), self._create_info(step)
-        strawberry_info = create_strawberry_info(source.declared, info)
-        # The schema declares `bind`: `relation`, `root_by_id` and `root_by_ref`, and `connection`.
-        bound = source.batch.bind(strawberry_info, **self._arguments(step, source.declared, info, strawberry_info))
+        bound = self._bind_batch(step) if step.pushdown is None else self._bind_pushdown(step.pushdown)
         keys = list(map(bound.key, parents))
         distinct = dict.fromkeys(keys)
         if None in distinct:
@@ -147,10 +146,30 @@ class PlanExecution:
         loaded_keys = [*distinct]
         rows = await bound.load_many(loaded_keys) if loaded_keys else []
         values = list(map(bound.to_value, loaded_keys, rows))
-        completed = await self._complete(step, step.shape, values)
+        if step.pushdown is None:
+            completed = await self._complete(step, step.shape, values)
+        elif None in values and not step.shape.nullable:
+            raise UnplannedValue("null where none may be")
+        else:
+            completed = values
         if len(completed) == len(keys):
             return completed
         return list(map(dict(zip(loaded_keys, completed, strict=True)).get, keys))
+
+    def _bind_batch(self, step: Step) -> BoundBatch:
+        source, info = cast("BatchLoad", step.source), self._create_info(step)
+        strawberry_info = create_strawberry_info(source.declared, info)
+        # The schema declares `bind`: `relation`, `root_by_id` and `root_by_ref`, and `connection`.
+        return source.batch.bind(strawberry_info, **self._arguments(step, source.declared, info, strawberry_info))
+
+    def _bind_pushdown(self, pushdown: Pushdown) -> BoundBatch:
+        return pushdown.bind(self.context, [self._pushed_arguments(step) for step in pushdown.steps])
+
+    def _pushed_arguments(self, step: Step) -> dict[str, Any]:
+        if step.fixed_arguments is not None:
+            return step.fixed_arguments
+        declared, info = cast("BatchLoad", step.source).declared, self._create_info(step)
+        return self._arguments(step, declared, info, create_strawberry_info(declared, info))
 
     def _arguments(
         self, step: Step, declared: StrawberryField, info: ResolveInfo, strawberry_info: Any

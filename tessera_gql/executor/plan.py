@@ -3,6 +3,7 @@
 A plan holds no values of an execution. It is cached with its document and shared by concurrent executions.
 """
 
+import time
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -44,12 +45,17 @@ from tessera_gql.executor.fields import (
     may_await,
 )
 from tessera_gql.executor.leaves import BuildObjects, CompleteValue, ObjectBuilder, create_leaf_completer, is_leaf
+from tessera_gql.executor.pushdown import PlanPushdown, Pushdown
 
 MAX_SELECTIONS = 200
 """Maximum selections in a plan. Through fragments, a small document may have exponentially many."""
 
 MAX_PLANS = 8
 """Maximum plans of a document, which has one for each operation and combination of `@skip` and `@include` values."""
+
+
+SUSPENSION_SECONDS = 60.0
+"""Time for which nothing of a document is pushed down after a query of a pushdown has failed."""
 
 
 class UnsupportedOperation(Exception):  # noqa: N818 - not a failure, like UnplannedValue
@@ -91,6 +97,8 @@ class Step:
     branches: dict[str, "Selection"] = field(default_factory=dict[str, "Selection"])
     fixed_arguments: dict[str, Any] | None = None
     """The converted arguments if they are the same for all executions."""
+    pushdown: Pushdown | None = None
+    """Loads the values and all that is below them as JSON text; None if they are loaded level by level."""
 
     @cached_property
     def field_nodes(self) -> list[ast.FieldNode]:
@@ -119,7 +127,17 @@ class Step:
             selection = self.branches[object_type.name] = self.plan.create_selection(
                 object_type, self.plan.collect_subfields(object_type, self.nodes)
             )
+            if self.abstract_type is not None:  # the plan is complete but for the types behind it
+                self.plan.push_down(selection)
         return selection
+
+
+@dataclass(frozen=True)
+class LeafAttribute:
+    """A leaf field that reads an attribute."""
+
+    name: str
+    type_: GraphQLOutputType
 
 
 @dataclass(eq=False)
@@ -128,7 +146,13 @@ class Selection:
 
     object_type: GraphQLObjectType
     builder: ObjectBuilder
-    steps: tuple[Step, ...]
+    members: dict[str, "str | LeafAttribute | Step"]
+    """The value of each key of the reply in its order; a text is a constant."""
+    sources: list[ValueSource]
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        return tuple(member for member in self.members.values() if isinstance(member, Step))
 
     @cached_property
     def build(self) -> BuildObjects:
@@ -157,10 +181,19 @@ class AttributeReads:
             return None
         return frozenset(self.paths[type_name])
 
+    def record_all(self, selection: Selection) -> None:
+        """Record what is read for a selection and the levels below it, but for what is pushed down."""
+        for source in selection.sources:
+            self.record(selection.object_type, source)
+        for step in selection.steps:
+            self.are_known &= step.abstract_type is None
+            for branch in step.branches.values() if step.pushdown is None else ():
+                self.record_all(branch)
+
     def record(self, object_type: GraphQLObjectType, source: ValueSource) -> None:
         match source:
             case AttributeRead(name=name):
-                member = _class_member(object_type, name)
+                member = class_member(object_type, name)
                 if isinstance(member, ComputedProperty):
                     self.paths.setdefault(object_type.name, set()).update(member.reads)
                 elif isinstance(member, property):
@@ -185,6 +218,7 @@ class Plan:
     operation: ast.OperationDefinitionNode
     fragments: dict[str, FragmentDetails]
     variables: VariableValues
+    plan_pushdown: PlanPushdown | None = None
     reads: "AttributeReads" = field(default_factory=AttributeReads)
     _selection_counter: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -195,7 +229,20 @@ class Plan:
         if query_type is None:
             raise UnsupportedOperation("there is no query type")
         grouped = collect_fields(self.schema, self.fragments, self.variables, query_type, self.operation)
-        return self.create_selection(query_type, grouped.grouped_field_set)
+        selection = self.create_selection(query_type, grouped.grouped_field_set)
+        self.push_down(selection)
+        self.reads.record_all(selection)
+        return selection
+
+    def push_down(self, selection: Selection) -> None:
+        """Choose the largest subtrees that can be pushed down."""
+        if self.plan_pushdown is None:
+            return
+        for step in selection.steps:
+            if isinstance(step.source, BatchLoad):
+                step.pushdown = self.plan_pushdown(step)
+            for branch in step.branches.values() if step.pushdown is None else ():
+                self.push_down(branch)
 
     @cached_property
     def definitions(self) -> dict[str, ast.FragmentDefinitionNode]:
@@ -209,32 +256,32 @@ class Plan:
         """Plan the fields of an object type. Raises UnsupportedOperation."""
         if next(self._selection_counter) > MAX_SELECTIONS:
             raise UnsupportedOperation("too many selections")
-        builder, steps = ObjectBuilder(), list[Step]()
+        builder, members, sources = ObjectBuilder(), dict[str, str | LeafAttribute | Step](), list[ValueSource]()
         for key, nodes in grouped.items():
             name = nodes[0].node.name.value
             if name == "__typename":
                 builder.constant(key, object_type.name)
+                members[key] = object_type.name
                 continue
             if name in {"__schema", "__type"}:
                 raise IntrospectionOperation(name)
             definition = object_type.fields[name]
             source = find_source(definition)
-            self.reads.record(object_type, source)
+            sources.append(source)
             if isinstance(source, AttributeRead) and is_leaf(definition.type):
                 builder.attribute(key, _attribute_path(object_type, source.name), definition.type)
+                members[key] = LeafAttribute(source.name, definition.type)
             else:
                 builder.constant(key, None)
-                steps.append(self._create_step(key, object_type, nodes, source))
-        return Selection(object_type, builder, (*steps,))
+                members[key] = self._create_step(key, object_type, nodes, source)
+        return Selection(object_type, builder, members, sources)
 
     def _create_step(self, key: str, parent: GraphQLObjectType, nodes: list[FieldDetails], source: ValueSource) -> Step:
         definition = parent.fields[nodes[0].node.name.value]
         type_ = definition.type
         complete = create_leaf_completer(cast("GraphQLOutputType", get_named_type(type_))) if is_leaf(type_) else None
         step = Step(key, parent, definition, nodes, source, TypeShape.of(type_), complete, proxy(self))
-        if step.abstract_type is not None:
-            self.reads.are_known = False
-        elif complete is None:
+        if step.abstract_type is None and complete is None:
             step.selection_for(step.named_type)
         return step
 
@@ -245,6 +292,7 @@ class PlanCache:
     def __init__(self) -> None:
         self._conditions: tuple[str, ...] | None = None
         self._plans: dict[Hashable, Plan | UnsupportedOperation] = {}
+        self._pushdown_resumes_at = 0.0
 
     def __len__(self) -> int:
         return len(self._plans)
@@ -255,15 +303,19 @@ class PlanCache:
         document: ast.DocumentNode,
         operation: ast.OperationDefinitionNode,
         values: VariableValues,
+        plan_pushdown: PlanPushdown | None = None,
     ) -> Plan:
         """Return the plan for the given variables, creating it if needed. Raises UnsupportedOperation on each call."""
+        if plan_pushdown is not None and time.monotonic() < self._pushdown_resumes_at:
+            plan_pushdown = None
         if self._conditions is None:
             self._conditions = tuple(sorted(_condition_variables(document)))
         coerced = {name: values.coerced[name] for name in self._conditions if name in values.coerced}
-        key = (id(operation), *(coerced.get(name, Undefined) for name in self._conditions))
+        key = (id(operation), plan_pushdown, *(coerced.get(name, Undefined) for name in self._conditions))
         if (plan := self._plans.pop(key, None)) is None:
             sources = {name: values.sources[name] for name in coerced}
-            plan = _build_plan(Plan(schema, operation, _collect_fragments(document), VariableValues(sources, coerced)))
+            variables = VariableValues(sources, coerced)
+            plan = _build_plan(Plan(schema, operation, _collect_fragments(document), variables, plan_pushdown))
             if len(self._plans) >= MAX_PLANS:
                 del self._plans[next(iter(self._plans))]
         self._plans[key] = plan
@@ -272,12 +324,17 @@ class PlanCache:
         return plan
 
 
+    def suspend_pushdown(self) -> None:
+        """Push nothing down for a while, after a query of a pushdown has failed."""
+        self._pushdown_resumes_at = time.monotonic() + SUSPENSION_SECONDS
+
+
 def _attribute_path(object_type: GraphQLObjectType, name: str) -> str:
-    member = _class_member(object_type, name)
+    member = class_member(object_type, name)
     return member.path if isinstance(member, PathProperty) else name
 
 
-def _class_member(object_type: GraphQLObjectType, name: str) -> Any:
+def class_member(object_type: GraphQLObjectType, name: str) -> Any:
     """Return a member of the Python class of a GraphQL type, or None."""
     declared = cast("Any", (object_type.extensions or {}).get(STRAWBERRY))
     return getattr(declared and declared.origin, name, None)

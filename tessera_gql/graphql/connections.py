@@ -90,6 +90,15 @@ class Listing:
     order: type
 
 
+@dataclass(frozen=True)
+class ConnectionDeclaration:
+    """The declaration of a connection field of all rows, or of those whose `parent` column is `key` of the parent."""
+
+    listing: Listing
+    parent: str | None
+    key: str
+
+
 def define_listing(
     name: str, source: TableLike, filter_input: type, orders: Mapping[str, tuple[str, str]], *, descending: bool = False
 ) -> Listing:
@@ -179,7 +188,8 @@ def connection(
             )
         return BoundBatch(attrgetter(f"row.{key}"), loader.load_many, build)
 
-    batch = Batch(bind, () if parent is None else (f"row.{key}",))
+    declaration = ConnectionDeclaration(listing, parent, key) if action is None else None
+    batch = Batch(bind, () if parent is None else (f"row.{key}",), declaration)
     return connection_field(batch.resolve, listing, description, nested=parent is not None, batch=batch)
 
 

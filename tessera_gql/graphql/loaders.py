@@ -46,9 +46,10 @@ from tessera_gql.store import (
     webhooks,
 )
 from tessera_gql.store.lineage import Direction, ReachableAsset
+from tessera_gql.store.lookups import RowLookup
 from tessera_gql.store.pagination import Page, PageRequest
 from tessera_gql.store.rows import TableLike
-from tessera_gql.store.session import Session
+from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Answer, ApiKey, Contract, EventRow, Webhook, WebhookDelivery
 from tessera_gql.store.usage import TeamReads
 from tessera_gql.store.visibility import load_visible_rows
@@ -76,15 +77,26 @@ def _by_key(query: LoadRows[K, R], key: Callable[[R], K | None]) -> Load[K, R | 
     return load
 
 
-def row_loader(
-    query: LoadRows[K, R], key: Callable[[R], K | None] = attrgetter("id")
-) -> cached_property[Loader[K, R | None]]:
-    """Declare a loader of one row for each key, None if there is none."""
+class RowLoader(cached_property[Loader[K, R | None]]):
+    """A declared loader of one row for each key, with the lookup by which its query finds the rows, if it is one."""
+
+    def __init__(self, create: Callable[[Any], Loader[K, R | None]], lookup: RowLookup | None) -> None:
+        super().__init__(create)
+        self.lookup = lookup
+
+
+def row_loader(query: LoadRows[K, R], key: Callable[[R], K | None] | None = None) -> RowLoader[K, R]:
+    """Declare a loader of one row for each key, None if there is none.
+
+    The key is the column of the query's lookup unless `key` returns it.
+    """
+    lookup = query.lookup if isinstance(query, RowQuery) and key is None else None
+    get_key = key or attrgetter(lookup.column.key if lookup else "id")
 
     def create(loaders: Loaders) -> Loader[K, R | None]:
-        return loaders.create_loader(_by_key(query, key))
+        return loaders.create_loader(_by_key(query, get_key))
 
-    return cached_property(create)
+    return RowLoader(create, lookup)
 
 
 def visible_row_loader(table: TableLike, column: str = "id") -> cached_property[Loader[Any, Any]]:
@@ -237,23 +249,23 @@ class Loaders:
     webhook_delivery: cached_property[Loader[UUID, WebhookDelivery | None]] = visible_row_loader(webhooks.DELIVERIES)
 
     event_by_sequence: cached_property[Loader[int, EventRow | None]] = visible_row_loader(events.TABLE, "sequence")
-    team_by_name = row_loader(teams.by_names, lambda row: row.name_key)
+    team_by_name = row_loader(teams.by_name_keys)
     """Teams by `teams.key` of the name."""
-    asset_by_fqn = row_loader(assets.by_fqns, lambda row: row.fqn_key)
+    asset_by_fqn = row_loader(assets.by_fqn_keys)
     """Assets by `assets.key` of the fqn."""
-    project_by_name = row_loader(projects.by_names, lambda row: row.name_key)
+    project_by_name = row_loader(projects.by_name_keys)
     """Projects by `projects.key` of the name."""
-    usage_source_by_name = row_loader(usage.by_names, lambda row: row.name_key)
+    usage_source_by_name = row_loader(usage.by_name_keys)
     """Usage sources by `uniqueness_key` of the name."""
     owners_of_project = rows_loader(projects.list_owners, lambda row: row.project_id)
-    change_set_by_key = row_loader(change_sets.by_keys, lambda row: row.key)
-    active_contract = row_loader(contracts.list_active, lambda row: row.asset_id)
+    change_set_by_key = row_loader(change_sets.by_keys)
+    active_contract = row_loader(contracts.list_active)
     contract_by_version = row_loader(contracts.by_versions, lambda row: (row.asset_id, row.version))
     """Contracts by asset id and version."""
     previous_contract = value_loader(_load_previous_contracts)
     """The contracts published before, by contract id."""
-    open_proposal = row_loader(proposals.list_open, lambda row: row.asset_id)
-    proposal_of_contract = row_loader(proposals.by_contracts, lambda row: row.contract_id)
+    open_proposal = row_loader(proposals.list_open)
+    proposal_of_contract = row_loader(proposals.by_contracts)
     """The proposals that led to contracts, by contract id."""
     acknowledgments_of_proposal = rows_loader(proposals.list_acknowledgments, lambda row: row.proposal_id)
     """All acknowledgments, the released ones included."""

@@ -11,6 +11,14 @@ from tessera_gql.graphql.ids import Node, RowBacked, global_id
 N = TypeVar("N", bound=type[RowBacked])
 
 
+class GlobalIdProperty(ComputedProperty):
+    """The id of a row as a global id of the type."""
+
+    def __init__(self, type_name: str) -> None:
+        super().__init__(lambda self: global_id(type_name, self.row.id), "row.id")
+        self.type_name = type_name
+
+
 def from_row(**overrides: str | Callable[[Any], Any]) -> Callable[[N], N]:
     """Turn the fields of a type into properties that read the column of the same name.
 
@@ -20,7 +28,7 @@ def from_row(**overrides: str | Callable[[Any], Any]) -> Callable[[N], N]:
 
     def decorate(cls: N) -> N:
         if issubclass(cls, Node):
-            setattr(cls, "id", ComputedProperty(lambda self: global_id(cls.__name__, self.row.id), "row.id"))  # noqa: B010 - typed otherwise
+            setattr(cls, "id", GlobalIdProperty(cls.__name__))  # noqa: B010 - typed otherwise
         for field in get_object_definition(cls, strict=True).fields:
             if field.base_resolver is None and field.python_name != "id":
                 setattr(cls, field.python_name, _row_property(overrides.get(field.python_name, field.python_name)))

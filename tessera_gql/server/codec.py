@@ -9,6 +9,8 @@ from typing import Any, cast
 
 import orjson
 
+from tessera_gql.executor import JsonFragment
+
 _DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else 0 for byte in range(256))
 """Translation table of digits to 0 and other bytes to NUL, so that a long number is found in linear time."""
 _LONG_NUMBER = b"0" * 19
@@ -60,9 +62,25 @@ def decode(text: bytes, subject: str = "The body", *, exact: bool = True) -> Any
 def encode(value: object) -> bytes:
     """Encode JSON, including integers beyond 64 bits and deep values, which orjson does not support."""
     try:
-        return orjson.dumps(value)
+        return orjson.dumps(value, default=_to_fragment)
     except TypeError:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        separators = (",", ":")
+        return json.dumps(
+            value, ensure_ascii=False, allow_nan=False, separators=separators, default=_decode_fragment
+        ).encode()
+
+
+def _to_fragment(value: object) -> orjson.Fragment:
+    """Return a fragment of a reply as text that orjson copies."""
+    if isinstance(value, JsonFragment):
+        return orjson.Fragment(value.text)
+    raise TypeError(f"{type(value).__name__} is not a value of JSON")
+
+
+def _decode_fragment(value: object) -> Any:
+    if isinstance(value, JsonFragment):
+        return value.decode()
+    raise TypeError(f"{type(value).__name__} is not a value of JSON")
 
 
 def parse_params(payload: object) -> RequestParams:

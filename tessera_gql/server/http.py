@@ -27,7 +27,7 @@ from tessera_gql.server.operations import (
     STREAM_REQUIRED,
     build_exception_reply,
     execute,
-    run_operation,
+    run_for_encoding,
     to_encoded_reply,
 )
 from tessera_gql.server.persisted_queries import NOT_FOUND
@@ -117,7 +117,7 @@ class Endpoint:
             if isinstance(prepared, Job):
                 return to_response(await upload_jobs.run_job(self.transport, prepared), media_type)
             disconnect = partial(wait_for_disconnect, request.receive)
-            reply = await run_operation(self.transport, prepared, identity, disconnect)
+            reply = await run_for_encoding(self.transport, prepared, identity, disconnect)
             return to_response(to_encoded_reply(self.transport, reply), media_type)
         finally:
             await share.close()

@@ -17,7 +17,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as Re
 
 from tessera_gql.config import Executor, Profile
 from tessera_gql.errors import Refusal
-from tessera_gql.executor import PlannedQuery, execute_query
+from tessera_gql.executor import PlannedQuery, decode_fragments, execute_query
 from tessera_gql.executor.streams import PositionedEvent, StreamStart
 from tessera_gql.server.codec import encode
 from tessera_gql.server.concurrency import Slot
@@ -55,10 +55,15 @@ async def execute(
     return await run_operation(transport, transport.document_cache.prepare(query, variables, operation_name), identity)
 
 
-async def run_operation(
+async def run_operation(transport: Transport, prepared: PrepareResult, identity: Identity) -> Reply:
+    """Execute a query or mutation and return its reply, for a reader in this process."""
+    return cast("Reply", decode_fragments(await run_for_encoding(transport, prepared, identity)))
+
+
+async def run_for_encoding(
     transport: Transport, prepared: PrepareResult, identity: Identity, disconnect: WaitForDisconnect | None = None
 ) -> Reply:
-    """Execute a query or mutation and return its reply."""
+    """Execute a query or mutation and return its reply, parts of which may be JSON already."""
     with transport.observe_operation(prepared, identity) as observe_reply:
         reply = await _admit_and_run(transport, prepared, identity, disconnect)
         observe_reply(reply)
@@ -131,6 +136,7 @@ def _start(
         operation.plans,
         select_columns=context.select_columns,
         on_cpu_seconds=slot.add_cpu_seconds,
+        plan_pushdown=transport.plan_pushdown if transport.executor is Executor.PUSHDOWN else None,
     )
     return execute_query(query, context, run_reference, transport.executor_counts)
 
@@ -172,7 +178,7 @@ async def stream_replies(
 ) -> AsyncGenerator[StreamReply]:
     """Yield the replies of an operation: one, or those of a subscription with the positions of their events."""
     if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
-        yield StreamReply(await run_operation(transport, prepared, identity))
+        yield StreamReply(await run_for_encoding(transport, prepared, identity))
         return
     with transport.observe_operation(prepared, identity) as observe_reply:
         async with aclosing(_subscribe(transport, prepared, identity, start or StreamStart())) as replies:

@@ -15,7 +15,7 @@ from graphql import GraphQLError, GraphQLSchema
 from starlette.datastructures import UploadFile
 
 from tessera_gql.config import Executor, Profile
-from tessera_gql.executor import ExecutorCounts
+from tessera_gql.executor import ExecutorCounts, PlanPushdown
 from tessera_gql.server.broadcast import Broadcaster
 from tessera_gql.server.codec import RequestParams
 from tessera_gql.server.concurrency import ConcurrencyLimiter
@@ -120,6 +120,8 @@ class Transport:
     limits: Limits = field(default_factory=Limits)
     profile: Profile = Profile.LOCKED
     executor: Executor = Executor.PLANNED
+    plan_pushdown: PlanPushdown | None = None
+    """Decides which parts of a query the database returns as JSON, for the executor `pushdown`."""
     concurrency_limiter: ConcurrencyLimiter = field(default_factory=ConcurrencyLimiter)
     executor_counts: ExecutorCounts = field(default_factory=ExecutorCounts)
     open_streams: set[asyncio.Future[CloseReason]] = field(default_factory=set[asyncio.Future[CloseReason]])

@@ -15,7 +15,7 @@ from tessera_gql.store.tables import Asset, table
 
 TABLE = table(Asset)
 by_ids = RowQuery(Asset, "id")
-_by_fqn_keys = RowQuery(Asset, "fqn_key")
+by_fqn_keys = RowQuery(Asset, "fqn_key")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def key(fqn: str) -> str:
 
 async def by_fqns(session: Session, fqns: Sequence[str]) -> list[Asset]:
     """Load the assets with these fqns, ignoring case."""
-    return await _by_fqn_keys(session, [key(fqn) for fqn in fqns])
+    return await by_fqn_keys(session, [key(fqn) for fqn in fqns])
 
 
 async def list_all(session: Session) -> list[Asset]:

@@ -23,6 +23,7 @@ from tessera_gql.diff import canonical_json
 from tessera_gql.store.compiled import WITHOUT_SCHEMAS, StatementCompiler
 from tessera_gql.store.connections import ConnectionCounter, ConnectionSource, StatementObserver, Target
 from tessera_gql.store.encryption import Keyring
+from tessera_gql.store.sql_functions import add_functions
 from tessera_gql.store.sqlite_file import SQLiteFile
 
 SQLITE_READERS = 4
@@ -290,8 +291,7 @@ def _create_sqlite_engine(url: URL, file: SQLiteFile, *, begin_sql: str, read_on
         cursor.execute("PRAGMA journal_mode")
         file.uses_wal = cursor.fetchone() == ("wal",)
         cursor.close()
-        # SQLite's own function lowers only the letters A to Z.
-        connection.create_function("lower", 1, _lower, deterministic=True)
+        add_functions(connection)
 
     def start(connection: Any) -> None:
         connection.exec_driver_sql(begin_sql)
@@ -300,10 +300,6 @@ def _create_sqlite_engine(url: URL, file: SQLiteFile, *, begin_sql: str, read_on
     event.listen(engine.sync_engine, "connect", configure)
     event.listen(engine.sync_engine, "begin", start)
     return engine
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
 
 
 def to_json(value: Any) -> str:

@@ -7,7 +7,7 @@ or deleted elsewhere do not shift pages.
 import base64
 import binascii
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import count as count_up
@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, FromClause, Select, Table, bindparam, select
 
 from tessera_gql.errors import Invalid
-from tessera_gql.policy.visibility import Visibility
+from tessera_gql.policy.visibility import UNRESTRICTED, Visibility
 from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
 from tessera_gql.store.conditions import (
     AnyCondition,
@@ -34,6 +34,7 @@ from tessera_gql.store.conditions import (
     to_parameters,
 )
 from tessera_gql.store.session import Session
+from tessera_gql.store.sql_functions import encode_position
 from tessera_gql.store.tables import UTCDateTime
 from tessera_gql.store.visibility import (
     is_restricted,
@@ -98,10 +99,7 @@ def validate_request(request: PageRequest) -> PageRequest:
 
 def encode_cursor(row: Any, order_by: str) -> str:
     """Encode the position just after a row as an opaque cursor."""
-    value = getattr(row, order_by)
-    if isinstance(value, datetime):
-        value = value.isoformat()
-    return base64.urlsafe_b64encode(orjson.dumps([order_by, value, str(row.id)])).decode().rstrip("=")
+    return encode_position(order_by, getattr(row, order_by), row.id)
 
 
 def _decode_cursor(text: str, request: PageRequest, name: str) -> tuple[Any, UUID]:
@@ -146,6 +144,13 @@ class QueryShape:
     """The conditions without their values."""
     is_restricted: bool
     """Whether private rows and names are hidden."""
+    prefix: str = ""
+    """Start of the names of its parameters, where several lists are read with one statement."""
+
+    @classmethod
+    def public(cls, source: FromClause, parent: str | None, request: PageRequest, prefix: str) -> "QueryShape":
+        """Return the shape of a request for rows that all callers may see."""
+        return replace(cls.of(source, parent, request, UNRESTRICTED), prefix=prefix)
 
     @classmethod
     def of(cls, source: FromClause, parent: str | None, request: PageRequest, visibility: Visibility) -> "QueryShape":
@@ -174,7 +179,7 @@ class QueryShape:
         """Build the WHERE clauses for the visibility of rows and for the conditions."""
         if self.is_restricted:
             yield visibility_condition(self.source, dialect)
-        names = map("value_{}".format, count_up())
+        names = map(f"{self.prefix}value_{{}}".format, count_up())
 
         def build_leaf(leaf: LeafShape) -> ColumnElement[bool]:
             return build_condition(dialect, self.source, self._filtered_column(leaf.column), leaf, next(names))
@@ -191,22 +196,29 @@ class QueryShape:
         yield from self.filters(dialect)
         column, identity = self.source.c[self.order_by], self.source.c.id
         for name in self.bounds:
-            bound, bound_id = bindparam(name, type_=column.type), bindparam(f"{name}_id", type_=identity.type)
+            bound = bindparam(f"{self.prefix}{name}", type_=column.type)
+            bound_id = bindparam(f"{self.prefix}{name}_id", type_=identity.type)
             if (name == "after") != self.is_descending:
                 yield sa.or_(column > bound, sa.and_(column == bound, identity > bound_id))
             else:
                 yield sa.or_(column < bound, sa.and_(column == bound, identity < bound_id))
 
 
-def _bind_values(source: FromClause, request: PageRequest, visibility: Visibility) -> dict[str, Any]:
-    """Return the values of all parameters but the parents; raise Invalid for a cursor of another list."""
+def request_parameters(source: FromClause, request: PageRequest, prefix: str = "") -> dict[str, Any]:
+    """Return the parameters of the conditions and cursors; raise Invalid for a cursor of another list."""
     values: dict[str, Any] = {}
     for index, condition in enumerate(list_leaves(request.conditions)):
-        values |= to_parameters(source, condition, f"value_{index}")
+        values |= to_parameters(source, condition, f"{prefix}value_{index}")
     for name, cursor in (("after", request.after), ("before", request.before)):
         if cursor is not None:
-            value, values[f"{name}_id"] = _decode_cursor(cursor, request, name)
-            values[name] = _to_column_value(source.c[request.order_by], value, name)
+            value, values[f"{prefix}{name}_id"] = _decode_cursor(cursor, request, name)
+            values[f"{prefix}{name}"] = _to_column_value(source.c[request.order_by], value, name)
+    return values
+
+
+def _bind_values(source: FromClause, request: PageRequest, visibility: Visibility) -> dict[str, Any]:
+    """Return the values of all parameters but the parents; raise Invalid for a cursor of another list."""
+    values = request_parameters(source, request)
     return values | {"size": request.size + 1} | visibility_parameters(visibility)
 
 

@@ -17,7 +17,7 @@ OWNERS = table(ProjectOwner)
 by_ids = RowQuery(Project, "id")
 list_owners = RowQuery(ProjectOwner, "project_id", order_by=(OWNERS.c.team_id,))
 """The owners of projects, by project id."""
-_by_name_keys = RowQuery(Project, "name_key")
+by_name_keys = RowQuery(Project, "name_key")
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ def key(name: str) -> str:
 
 async def by_names(session: Session, names: Sequence[str]) -> list[Project]:
     """Load the projects with these names, ignoring case."""
-    return await _by_name_keys(session, [key(name) for name in names])
+    return await by_name_keys(session, [key(name) for name in names])
 
 
 async def get(session: Session, ref: ProjectRef) -> Project:
     """Return the project that is referred to; raise NotFound if there is none, Invalid unless the ref has one part."""
     if (ref.id is None) == (ref.name is None):
         raise Invalid("Name a project by its id or by its name, one of the two.", field=("project",))
-    project = await (by_ids.find(session, ref.id) if ref.id else _by_name_keys.find(session, key(ref.name or "")))
+    project = await (by_ids.find(session, ref.id) if ref.id else by_name_keys.find(session, key(ref.name or "")))
     if project is None:
         raise NotFound(
             f"There is no project {ref.name or ref.id!s}. Look it up with projects(filter:), or ask an administrator to"
@@ -60,7 +60,7 @@ async def load_scope(session: Session, project: Project) -> ProjectScope:
 
 async def find_scope(session: Session, name: str) -> ProjectScope | None:
     """Load what the keys of the project with this name may sync; None if there is no such project."""
-    project = await _by_name_keys.find(session, key(name))
+    project = await by_name_keys.find(session, key(name))
     return await load_scope(session, project) if project else None
 
 

@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, Executable, FromClause, Select, Table, insert, literal, select, text, update
+from sqlalchemy import ColumnElement, Dialect, Executable, FromClause, Select, Table, insert, literal, select, text, update
 from sqlmodel import SQLModel
 
 from tessera_gql.compute import Computer
@@ -24,6 +24,7 @@ from tessera_gql.store import search_index
 from tessera_gql.store.compiled import CompiledStatement, PreparedQuery, ValueList, in_values, list_parameter
 from tessera_gql.store.connections import ConnectionSource, Transaction
 from tessera_gql.store.faults import FAULTS, to_unavailable, translate_faults
+from tessera_gql.store.lookups import RowLookup
 from tessera_gql.store.rows import create_value_class
 from tessera_gql.store.tables import Project, Team, Webhook, table
 
@@ -112,6 +113,14 @@ class Session:
         self.json_characters = cast("int", self.json_characters) - characters
         if self.json_characters < 0:
             raise TooMuchJson
+
+    @property
+    def sql_dialect(self) -> Dialect:
+        return self._compiler.dialect
+
+    async def fetch_compiled(self, compiled: CompiledStatement, values: Sequence[Any]) -> Sequence[Any]:
+        """Execute a statement that was compiled for `sql_dialect`, with its values in order, and return its rows."""
+        return await self._fetch(compiled, values)
 
     async def fetch(self, query: PreparedQuery, **parameters: Any) -> Sequence[Any]:
         """Execute a prepared query and return its rows; faster than `rows`."""
@@ -254,6 +263,7 @@ class RowQuery(Generic[M]):
         self, model: type[M], column: str, *conditions: ColumnElement[bool], order_by: Sequence[Any] = ()
     ) -> None:
         source = table(model)
+        self.lookup = RowLookup(source.c[column], conditions)
         self._type_name = model.__name__
 
         def build(dialect: str) -> Select[Any]:

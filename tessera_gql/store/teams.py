@@ -15,7 +15,7 @@ from tessera_gql.store.tables import Team, table
 
 TABLE = table(Team)
 by_ids = RowQuery(Team, "id")
-_by_name_keys = RowQuery(Team, "name_key")
+by_name_keys = RowQuery(Team, "name_key")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def key(name: str) -> str:
 
 async def by_names(session: Session, names: Sequence[str]) -> list[Team]:
     """Load the teams with these names, ignoring case."""
-    return await _by_name_keys(session, [key(name) for name in names])
+    return await by_name_keys(session, [key(name) for name in names])
 
 
 async def list_all(session: Session) -> list[Team]:
@@ -48,7 +48,7 @@ async def find(session: Session, ref: TeamRef) -> Team | None:
     """Find the team that is referred to; raise Invalid unless the reference has exactly one part."""
     if (ref.id is None) == (ref.name is None):
         raise Invalid("Name a team by its id or by its name, one of the two.", field=("team",))
-    return await (by_ids.find(session, ref.id) if ref.id else _by_name_keys.find(session, key(ref.name or "")))
+    return await (by_ids.find(session, ref.id) if ref.id else by_name_keys.find(session, key(ref.name or "")))
 
 
 async def get(session: Session, ref: TeamRef, *, field: tuple[str, ...] = ("team",)) -> Team:

@@ -35,7 +35,7 @@ by_ids = RowQuery(UsageSource, "id")
 principals_by_ids = RowQuery(Principal, "id")
 rules_by_ids = RowQuery(PrincipalRule, "id")
 observations_by_ids = RowQuery(Observation, "id")
-_by_name_keys = RowQuery(UsageSource, "name_key")
+by_name_keys = RowQuery(UsageSource, "name_key")
 _by_patterns = RowQuery(PrincipalRule, "pattern")
 find_rule = _by_patterns.find
 """Find the rule with a pattern."""
@@ -57,7 +57,7 @@ class UsageSourceRef:
 
 async def by_names(session: Session, names: Sequence[str]) -> list[UsageSource]:
     """Load the usage sources with these names, ignoring case."""
-    return await _by_name_keys(session, [uniqueness_key(name) for name in names])
+    return await by_name_keys(session, [uniqueness_key(name) for name in names])
 
 
 async def get_source(

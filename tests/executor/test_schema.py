@@ -26,6 +26,7 @@ from tessera_gql.config import Executor, Profile
 from tessera_gql.executor import Fallback, core_schema
 from tessera_gql.graphql import context
 from tessera_gql.graphql.ids import global_id
+from tessera_gql.graphql.pushdown import plan_pushdown
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import ANONYMOUS, Actor, ProjectScope, Scope
 from tessera_gql.server.documents import Operation
@@ -151,10 +152,11 @@ class Both:
     def compare(self, asked: Asked, actor: Actor) -> None:
         prepared = self.transports[Executor.PLANNED].document_cache.prepare(asked.text, asked.variables)
         assert isinstance(prepared, Operation), prepared
-        ours, theirs = (
+        pushed, planned, reference = (
             self.runner.run(run_operation(self.transports[executor], prepared, actor)) for executor in Executor
         )
-        assert _printable(ours) == _printable(theirs), asked
+        assert _printable(planned) == _printable(reference), asked
+        assert _printable(pushed) == _printable(reference), asked
 
 
 def _printable(reply: dict[str, Any]) -> str:
@@ -178,6 +180,7 @@ def both(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
                 limits=LIMITS,
                 profile=Profile.OPEN,
                 executor=executor,
+                plan_pushdown=plan_pushdown,
             )
             for executor in Executor
         }

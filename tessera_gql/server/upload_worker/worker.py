@@ -15,7 +15,7 @@ from tessera_gql.formats.raw_json import RawJson
 from tessera_gql.server import uploads
 from tessera_gql.server.codec import decode, parse_params
 from tessera_gql.server.documents import parse_operation
-from tessera_gql.server.operations import Reply, build_exception_reply, run_operation, to_encoded_reply
+from tessera_gql.server.operations import Reply, build_exception_reply, run_for_encoding, to_encoded_reply
 from tessera_gql.server.transport import Transport
 from tessera_gql.server.upload_worker import protocol
 from tessera_gql.server.upload_worker.protocol import FrameKind, JobMessage
@@ -76,7 +76,7 @@ class Worker:
             for path in reversed(job.file_paths):
                 uploads.insert_file(request, path, RawJson(files.pop()))
             operation = parse_operation(request.query, request.variables, request.operation_name)
-            return await run_operation(transport, operation, job.actor)
+            return await run_for_encoding(transport, operation, job.actor)
         except MemoryError:
             return {"errors": [TOO_MUCH_MEMORY]}
         except Exception as error:  # noqa: BLE001 - every error becomes a reply and is logged

@@ -1,0 +1,57 @@
+"""Pushdown: the values of a field with all that is selected below it as JSON text, from one query of the database.
+
+The executor copies the text into the reply. It knows neither the query nor the database: a `PlanPushdown` decides for a
+step of a plan whether its subtree can be pushed down.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import orjson
+
+from tessera_gql.executor.batch import BoundBatch
+
+
+class PushdownFailed(Exception):  # noqa: N818 - the fields below it are loaded instead
+    """The query of a pushdown failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonFragment:
+    """JSON text in the place of a value of a reply. It has neither floats nor integers beyond 32 bits."""
+
+    text: str
+
+    def decode(self) -> Any:
+        return orjson.loads(self.text)
+
+
+def decode_fragments(value: Any) -> Any:
+    """Return a reply with values in the place of its fragments, for readers in this process."""
+    match value:
+        case dict():
+            return {key: decode_fragments(item) for key, item in value.items()}
+        case list():
+            return [decode_fragments(item) for item in value]
+        case JsonFragment():
+            return value.decode()
+        case _:
+            return value
+
+
+class Pushdown(Protocol):
+    """Loads the values of a step, and of the steps below it, as fragments."""
+
+    @property
+    def steps(self) -> Sequence[Any]:
+        """The steps of the plan whose arguments the query needs."""
+        ...
+
+    def bind(self, context: Any, arguments: Sequence[Mapping[str, Any]]) -> BoundBatch:
+        """Bind to the arguments of the steps. Raise for bad arguments as the fields would."""
+        ...
+
+
+PlanPushdown: TypeAlias = Callable[[Any], Pushdown | None]
+"""Returns the pushdown of a step of a plan; None if its values are loaded."""

@@ -1,0 +1,94 @@
+"""Queries that return parts of a reply as JSON text, compiled once for each shape of their lists."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Dialect, FromClause, Select
+
+from tessera_gql.store.compiled import CompiledStatement, compile_statement
+from tessera_gql.store.json_statements import KEYS, NUMBER, StatementBuilder, size_token
+from tessera_gql.store.json_trees import JsonList, JsonObject, NotPushable
+from tessera_gql.store.lookups import RowLookup
+from tessera_gql.store.pagination import PageRequest, QueryShape, request_parameters
+from tessera_gql.store.session import Session
+
+MAX_COMPILED = 8
+"""Compiled statements of one query: one for each database and combination of filters and orders."""
+MAX_TEXT = 15_000
+"""Maximum characters of a statement: asyncpg prepares a longer one anew for each execution."""
+
+
+@dataclass(frozen=True)
+class ListRequest:
+    """The page of one list of a tree that an operation asks for."""
+
+    shape: QueryShape
+    parameters: Mapping[str, Any]
+    size: int
+
+    @classmethod
+    def of(cls, tree: JsonList, request: PageRequest) -> "ListRequest":
+        """Raise Invalid for a cursor of another list."""
+        prefix = f"list_{tree.number}_"
+        shape = QueryShape.public(tree.source, tree.parent, request, prefix)
+        return cls(shape, request_parameters(tree.source, request, prefix), request.size)
+
+
+class JsonQuery:
+    """One statement for a list, a list of each parent, or the object that a lookup finds by each key."""
+
+    def __init__(self, tree: JsonList | JsonObject, lookup: RowLookup | None = None) -> None:
+        self._tree = tree
+        self._lookup = lookup
+        self._compiled: dict[Any, tuple[CompiledStatement, Mapping[str, Any]]] = {}
+
+    async def fetch(self, session: Session, keys: Sequence[Any], requests: Sequence[ListRequest]) -> list[str | None]:
+        """Return the text for each key, None where there is no row. A list of all rows has one key, which is ignored.
+
+        Raise NotPushable if the statement would be too long.
+        """
+        parameters: dict[str, Any] = {KEYS: keys, "now": session.now}
+        for request in requests:
+            parameters |= request.parameters
+        compiled = self._compile(session, tuple(request.shape for request in requests))
+        statement = replace(compiled[0], text=_insert_sizes(compiled[0].text, requests))
+        rows = await session.fetch_compiled(statement, statement.bind(parameters, compiled[1]))
+        if self._has_no_keys:
+            return [row.text for row in rows]
+        first = 1 if session.dialect == "postgresql" else 0
+        texts = {getattr(row, NUMBER) - first: row.text for row in rows}
+        return [texts.get(index) for index in range(len(keys))]
+
+    @property
+    def _has_no_keys(self) -> bool:
+        return isinstance(self._tree, JsonList) and self._tree.parent is None
+
+    def _compile(self, session: Session, shapes: tuple[QueryShape, ...]) -> tuple[CompiledStatement, Mapping[str, Any]]:
+        key = (session.dialect, *shapes)
+        if (entry := self._compiled.pop(key, None)) is None:
+            compiled, compiler = compile_statement(self._build(session.dialect, shapes), session.sql_dialect)
+            entry = (compiled, compiler.params)
+            if len(self._compiled) >= MAX_COMPILED:
+                del self._compiled[next(iter(self._compiled))]
+        self._compiled[key] = entry
+        if len(entry[0].text) > MAX_TEXT:
+            raise NotPushable("a statement that is too long")
+        return entry
+
+    def _build(self, dialect: str, shapes: Sequence[QueryShape]) -> Select[Any]:
+        builder = StatementBuilder(dialect, shapes)
+        match self._tree, self._lookup:
+            case JsonList() as tree, _:
+                return builder.whole_list(tree) if tree.parent is None else builder.lists_by_key(tree)
+            case JsonObject() as tree, RowLookup() as lookup:
+                return builder.objects_by_key(lookup, tree)
+            case _:
+                raise TypeError("An object needs a lookup.")
+
+
+def _insert_sizes(text: str, requests: Sequence[ListRequest]) -> str:
+    for number, request in enumerate(requests):
+        text = text.replace(size_token(number), str(request.size))
+        text = text.replace(size_token(number, with_next=True), str(request.size + 1))
+    return text

@@ -1,0 +1,357 @@
+"""Build the statement of a JSON tree, level by level.
+
+The rows of a list are read once for all parents, with the rows that they refer to; a list with further lists within is
+a materialized part of the statement, since their parents are its distinct rows. Then the rows of each parent are
+joined to one text. So no part runs for more rows than the pages above it have: the rows of the root come first.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, FromClause, Select, func, literal_column, select
+
+from tessera_gql.store.compiled import list_parameter
+from tessera_gql.store.json_text import JSON_TEXT, Piece, concatenate, constant, flag, leaf, or_null, quote
+from tessera_gql.store.json_trees import (
+    Constant,
+    CursorMember,
+    Edges,
+    GlobalId,
+    Items,
+    JsonList,
+    JsonObject,
+    Leaf,
+    ListMember,
+    PageInfo,
+    PageMember,
+    Relation,
+    TotalCount,
+    is_never_null,
+)
+from tessera_gql.store.lookups import RowLookup
+from tessera_gql.store.pagination import QueryShape
+
+KEYS = "keys"
+"""The parameter with the keys of a statement that has some."""
+NUMBER, TEXT = "number", "text"
+"""The columns of the results: the index of the key, and the JSON text."""
+
+
+def size_token(number: int, *, with_next: bool = False) -> str:
+    """Return the placeholder of the size of a page, or of the size with one more row.
+
+    It becomes a number before the text is sent: PostgreSQL plans a LIMIT that is a parameter anew for each execution.
+    """
+    return f"@{'limit' if with_next else 'size'}{number}@"
+
+
+class StatementBuilder:
+    """Builds the statement of one tree for one dialect and the shapes of its lists."""
+
+    def __init__(self, dialect: str, shapes: Sequence[QueryShape]) -> None:
+        self.dialect = dialect
+        self.text = JSON_TEXT[dialect]
+        self.shapes = shapes
+
+    def whole_list(self, tree: JsonList) -> Select[Any]:
+        """Select the text of a page of all rows."""
+        if not _has_rows(tree, self.shapes[tree.number]):
+            return select(concatenate(self._empty_page(tree, None)).label(TEXT))
+        return self._page(tree, None, TEXT)
+
+    def lists_by_key(self, tree: JsonList) -> Select[Any]:
+        """Select the text of a page for each parent."""
+        keys = self._keys(tree.source.c[cast("str", tree.parent)])
+        empty = concatenate(self._empty_page(tree, keys.c.key))
+        if not _has_rows(tree, self.shapes[tree.number]):
+            return select(keys.c.number, empty.label(TEXT)).select_from(keys)
+        page = self._page(tree, keys, TEXT).cte(f"page_{tree.number}")
+        joined = keys.outerjoin(page, page.c.parent == keys.c.key)
+        return select(keys.c.number, func.coalesce(page.c.text, empty).label(TEXT)).select_from(joined)
+
+    def objects_by_key(self, lookup: RowLookup, tree: JsonObject) -> Select[Any]:
+        """Select the text of the object that the lookup finds for each key."""
+        keys, row = self._keys(lookup.column), lookup.table.alias()
+        level = _Level(row, keys.join(row, lookup.join(row, keys.c.key)))
+        level.add(tree, row, "")
+        rows: FromClause = self._materialize(level.select(keys.c.number), "root", tree)
+        composer = _Composer(self, rows, rows)
+        text = concatenate(composer.object(tree, lookup.table, ""))
+        return select(rows.c.number, text.label(TEXT)).select_from(composer.joined)
+
+    def _keys(self, column: ColumnElement[Any]) -> FromClause:
+        """Return the keys of the statement with their indexes."""
+        values = list_parameter(KEYS, column)
+        if self.dialect == "postgresql":
+            listed = func.unnest(values).table_valued("key", with_ordinality=NUMBER).render_derived()
+            key = sa.cast(listed.c.key, column.type)
+        else:
+            listed = func.json_each(values).table_valued(sa.column("key", sa.Integer), sa.column("value", column.type))
+            return select(listed.c.key.label(NUMBER), listed.c.value.label("key")).cte("keys")
+        return select(listed.c.number, key.label("key")).cte("keys")
+
+    def _materialize(self, rows: Select[Any], name: str, *trees: JsonObject) -> FromClause:
+        if not any(tree.has_lists() for tree in trees):
+            return rows.subquery(name)
+        return rows.cte(name).prefix_with("MATERIALIZED")
+
+    def _page(self, tree: JsonList, keys: FromClause | None, label: str) -> Select[Any]:
+        """Select the text of a page for each key as `parent`, or of all rows without keys."""
+        shape, needs_position = self.shapes[tree.number], _needs_position(tree, self.shapes[tree.number])
+        level, row = self._page_level(tree, keys, needs_position=needs_position)
+        level.columns |= {"order_value": row.c[shape.order_by], "id": row.c.id}
+        for item in tree.objects():
+            level.add(item, row, "")
+        parent = [] if keys is None else [keys.c.key]
+        extra = [column.label("parent") for column in parent]
+        if needs_position:
+            extra.append(func.row_number().over(partition_by=parent, order_by=shape.ordering(row)).label("position"))
+        if tree.page_members() & {PageMember.START, PageMember.END}:
+            extra.append(func.count().over(partition_by=parent).label("row_count"))
+        rows = self._materialize(level.select(*extra), f"rows_{tree.number}", *tree.objects())
+        order = _display_order(rows, shape, by_position=needs_position)
+        ordered = rows
+        if self.dialect == "sqlite":
+            ordered = select(rows).order_by(*[rows.c.parent for _ in parent], *order).subquery(f"list_{tree.number}")
+            order = []
+        composer = _Composer(self, ordered, rows)
+        text = concatenate(composer.page(tree, order, ordered.c.parent if parent else None))
+        if keys is None:
+            return select(text.label(label)).select_from(composer.joined)
+        return select(ordered.c.parent, text.label(label)).select_from(composer.joined).group_by(ordered.c.parent)
+
+    def _page_level(
+        self, tree: JsonList, keys: FromClause | None, *, needs_position: bool
+    ) -> tuple["_Level", FromClause]:
+        """Return the level with the rows of a page for each key, and the rows, without order."""
+        source = tree.source.alias()
+        shape = replace(self.shapes[tree.number], source=source)
+        limit: Any = literal_column(size_token(tree.number, with_next=needs_position), sa.Integer())
+        filters = [*shape.bounded_filters(self.dialect)]
+        if keys is None:
+            page: FromClause = select(source).where(*filters).order_by(*shape.ordering(source)).limit(limit).subquery()
+            return _Level(page, page), page
+        is_of_parent = source.c[cast("str", tree.parent)] == keys.c.key
+        if self.dialect == "postgresql":
+            found = select(source).where(is_of_parent, *filters).order_by(*shape.ordering(source)).limit(limit)
+            page = found.correlate(keys).lateral()
+            return _Level(page, keys.join(page, sa.true())), page
+        if isinstance(tree.source, sa.Table):
+            ids = select(source.c.id).where(is_of_parent, *filters).order_by(*shape.ordering(source)).limit(limit)
+            page = tree.source.alias()
+            return _Level(page, keys.join(page, page.c.id.in_(ids.correlate(keys)))), page
+        number = func.row_number().over(partition_by=keys.c.key, order_by=shape.ordering(source)).label("rank")
+        ranked = select(source, keys.c.key.label("page_key"), number).select_from(keys.join(source, is_of_parent))
+        page = ranked.where(*filters).subquery()
+        return _Level(page, keys.join(page, sa.and_(page.c.page_key == keys.c.key, page.c.rank <= limit))), page
+
+    def _empty_page(self, tree: JsonList, key: ColumnElement[Any] | None) -> Iterator[Piece]:
+        """Yield the text of a page without rows."""
+        shape = self.shapes[tree.number]
+        yield "{"
+        for index, (name, member) in enumerate(tree.members):
+            yield f"{',' if index else ''}{quote(name)}:"
+            match member:
+                case Constant(text):
+                    yield quote(text)
+                case TotalCount():
+                    yield self.total_count(tree, key)
+                case PageInfo(parts):
+                    values = ((part_name, _empty_part(part, shape)) for part_name, part in parts)
+                    yield "{" + ",".join(f"{quote(part_name)}:{value}" for part_name, value in values) + "}"
+                case Items() | Edges():
+                    yield "[]"
+        yield "}"
+
+    def total_count(self, tree: JsonList, key: ColumnElement[Any] | None) -> ColumnElement[str]:
+        source = tree.source.alias()
+        shape = replace(self.shapes[tree.number], source=source)
+        is_of_parent = [] if key is None else [source.c[cast("str", tree.parent)] == key]
+        counted = select(func.count()).select_from(source).where(*is_of_parent, *shape.filters(self.dialect))
+        return self.text.number(counted.correlate_except(source).scalar_subquery())
+
+
+class _Level:
+    """The rows of one list or lookup, joined to the rows that they refer to."""
+
+    def __init__(self, row: FromClause, joined: FromClause) -> None:
+        self.row = row
+        self.joined = joined
+        self.columns: dict[str, ColumnElement[Any]] = {}
+
+    def add(self, tree: JsonObject, row: FromClause, prefix: str) -> None:
+        """Add the columns that an object reads, and the rows of its relations."""
+        for index, (_, member) in enumerate(tree.members):
+            match member:
+                case Leaf(column):
+                    self.columns[prefix + column] = row.c[column]
+                case GlobalId():
+                    self.columns[f"{prefix}id"] = row.c.id
+                case JsonList(key=key):
+                    self.columns[prefix + key] = row.c[key]
+                case Relation(key, lookup, target):
+                    related = lookup.table.alias()
+                    self.joined = self.joined.outerjoin(related, lookup.join(related, row.c[key]))
+                    self.columns[f"{_prefix(prefix, index)}id"] = related.c.id
+                    self.add(target, related, _prefix(prefix, index))
+                case Constant():
+                    pass
+
+    def select(self, *extra: ColumnElement[Any]) -> Select[Any]:
+        columns = (column.label(label) for label, column in self.columns.items())
+        return select(*extra, *columns).select_from(self.joined)
+
+
+class _Composer:
+    """Composes the text of the rows of a level, and joins the pages within them."""
+
+    def __init__(self, builder: StatementBuilder, rows: FromClause, level: FromClause) -> None:
+        self.builder = builder
+        self.text = builder.text
+        self.rows = rows
+        self.level = level
+        self.joined = rows
+
+    def object(self, tree: JsonObject, source: FromClause, prefix: str) -> Iterator[Piece]:
+        yield "{"
+        for index, (name, member) in enumerate(tree.members):
+            yield f"{',' if index else ''}{quote(name)}:"
+            match member:
+                case Constant(text):
+                    yield quote(text)
+                case GlobalId(type_name):
+                    yield from ('"', self.text.global_id(type_name, self.rows.c[f"{prefix}id"]), '"')
+                case Leaf(column):
+                    value = self.rows.c[prefix + column]
+                    yield from leaf(self.text, value, is_nullable=not is_never_null(source, column))
+                case Relation():
+                    yield from self._relation(member, _prefix(prefix, index))
+                case JsonList():
+                    yield self._list(member, prefix + member.key)
+        yield "}"
+
+    def _relation(self, relation: Relation, prefix: str) -> Iterator[Piece]:
+        pieces = self.object(relation.target, relation.lookup.table, prefix)
+        if relation.is_nullable:
+            is_there = self.rows.c[f"{prefix}id"].is_not(None)
+            yield sa.case((is_there, concatenate(pieces)), else_=constant("null"))
+        else:
+            yield from pieces
+
+    def _list(self, tree: JsonList, key: str) -> ColumnElement[str]:
+        """Join the pages of a list and return the text of the one for a row."""
+        empty = concatenate(self.builder._empty_page(tree, self.rows.c[key]))
+        if not _has_rows(tree, self.builder.shapes[tree.number]):
+            return empty
+        column = self.level.c[key]
+        keys = select(column.label("key")).where(column.is_not(None)).distinct().subquery(f"keys_{tree.number}")
+        page = self.builder._page(tree, keys, TEXT).cte(f"page_{tree.number}")
+        self.joined = self.joined.outerjoin(page, page.c.parent == self.rows.c[key])
+        return func.coalesce(page.c.text, empty)
+
+    def page(self, tree: JsonList, order: Sequence[Any], parent: ColumnElement[Any] | None) -> Iterator[Piece]:
+        shape = self.builder.shapes[tree.number]
+        yield "{"
+        for index, (name, member) in enumerate(tree.members):
+            yield f"{',' if index else ''}{quote(name)}:"
+            yield from self._page_member(tree, member, shape, order, parent)
+        yield "}"
+
+    def _page_member(
+        self,
+        tree: JsonList,
+        member: ListMember,
+        shape: QueryShape,
+        order: Sequence[Any],
+        parent: ColumnElement[Any] | None,
+    ) -> Iterator[Piece]:
+        match member:
+            case Constant(text):
+                yield quote(text)
+            case TotalCount():
+                yield self.builder.total_count(tree, parent)
+            case Items(item):
+                yield from self._array(tree, shape, self.object(item, tree.source, ""), order)
+            case Edges():
+                yield from self._array(tree, shape, self._edge(tree, member, shape), order)
+            case PageInfo(parts):
+                yield "{"
+                for index, (name, part) in enumerate(parts):
+                    yield f"{',' if index else ''}{quote(name)}:"
+                    yield quote(part.text) if isinstance(part, Constant) else self._page_part(tree, part, shape)
+                yield "}"
+
+    def _array(self, tree: JsonList, shape: QueryShape, item: Iterator[Piece], order: Sequence[Any]) -> Iterator[Piece]:
+        only = self._is_on_page(tree) if _needs_position(tree, shape) else None
+        yield from ("[", func.coalesce(self.text.array(concatenate(item), order, only), constant("")), "]")
+
+    def _edge(self, tree: JsonList, edges: Edges, shape: QueryShape) -> Iterator[Piece]:
+        yield "{"
+        for index, (name, part) in enumerate(edges.members):
+            yield f"{',' if index else ''}{quote(name)}:"
+            match part:
+                case Constant(text):
+                    yield quote(text)
+                case CursorMember():
+                    yield from ('"', self._cursor(shape), '"')
+                case JsonObject():
+                    yield from self.object(part, tree.source, "")
+        yield "}"
+
+    def _cursor(self, shape: QueryShape) -> ColumnElement[str]:
+        return self.text.cursor(shape.order_by, self.rows.c.order_value, self.rows.c.id)
+
+    def _page_part(self, tree: JsonList, part: PageMember, shape: QueryShape) -> Piece:
+        """Return a member of `pageInfo`; there is one row more than the page has if another page follows."""
+        size = literal_column(size_token(tree.number), sa.Integer())
+        match part:
+            case PageMember.HAS_NEXT | PageMember.HAS_PREVIOUS:
+                return flag(func.count() > size) if _is_counted(part, shape) else _empty_part(part, shape)
+            case PageMember.START | PageMember.END:
+                last = sa.case((self.rows.c.row_count < size, self.rows.c.row_count), else_=size)
+                is_first = (part is PageMember.START) is not shape.is_backward
+                is_there = self.rows.c.position == (literal_column("1", sa.Integer()) if is_first else last)
+                quoted = concatenate(['"', self._cursor(shape), '"'])
+                return or_null(func.max(sa.case((sa.and_(is_there, self._is_on_page(tree)), quoted))))
+
+    def _is_on_page(self, tree: JsonList) -> ColumnElement[bool]:
+        return self.rows.c.position <= literal_column(size_token(tree.number), sa.Integer())
+
+
+def _prefix(prefix: str, index: int) -> str:
+    return f"{prefix}r{index}_"
+
+
+def _is_counted(part: PageMember, shape: QueryShape) -> bool:
+    """Whether the rows decide if more follow in this direction; otherwise the cursors of the request do."""
+    return (part is PageMember.HAS_PREVIOUS) is shape.is_backward
+
+
+def _empty_part(part: PageMember, shape: QueryShape) -> str:
+    """Return a member of `pageInfo` as far as it does not depend on rows."""
+    match part:
+        case PageMember.START | PageMember.END:
+            return "null"
+        case _:
+            bound = "before" if part is PageMember.HAS_NEXT else "after"
+            return "true" if not _is_counted(part, shape) and bound in shape.bounds else "false"
+
+
+def _needs_position(tree: JsonList, shape: QueryShape) -> bool:
+    """Whether the page must know its first and last row, and whether one more follows."""
+    return any(part in {PageMember.START, PageMember.END} or _is_counted(part, shape) for part in tree.page_members())
+
+
+def _has_rows(tree: JsonList, shape: QueryShape) -> bool:
+    """Whether the page depends on its rows; a group without aggregates would be lost, or be one text for each row."""
+    return _needs_position(tree, shape) or any(isinstance(member, Items | Edges) for _, member in tree.members)
+
+
+def _display_order(rows: FromClause, shape: QueryShape, *, by_position: bool) -> list[Any]:
+    """Return the order of the list, in which a page is shown that was read backward too."""
+    if by_position:
+        return [rows.c.position.desc() if shape.is_backward else rows.c.position.asc()]
+    columns = (rows.c.order_value, rows.c.id)
+    return [column.desc() if shape.is_descending else column.asc() for column in columns]

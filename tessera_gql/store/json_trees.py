@@ -1,0 +1,171 @@
+"""Trees of the JSON that one statement can build: which columns, related rows and lists an object has.
+
+A tree names no caller and holds no values. It can't read tables whose rows depend on the caller.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy import FromClause
+from sqlalchemy.sql import visitors
+
+from tessera_gql.store.lookups import RowLookup
+from tessera_gql.store.visibility import VISIBILITY_CONDITIONS
+
+MAX_LISTS = 12
+"""Maximum lists in a tree, each of which is a part of the statement."""
+MAX_RELATIONS = 24
+"""Maximum related objects in a tree, each of which is a join."""
+MAX_RELATION_DEPTH = 5
+"""Maximum related objects within each other, whose expressions are nested: the parser of SQLite has a small stack."""
+MAX_MEMBERS = 200
+
+
+class NotPushable(Exception):  # noqa: N818 - a refusal: the loaders read it
+    """The database can't build this part of a reply; the message says why."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A text that is the same for all objects."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """The value of a column."""
+
+    column: str
+
+
+@dataclass(frozen=True)
+class GlobalId:
+    """The id of the row as a global id of the type."""
+
+    type_name: str
+
+
+class CursorMember(StrEnum):
+    """The cursor of an item of a list."""
+
+    CURSOR = "cursor"
+
+
+class PageMember(StrEnum):
+    """The members of the position of a page in its list."""
+
+    HAS_NEXT = "has_next_page"
+    HAS_PREVIOUS = "has_previous_page"
+    START = "start_cursor"
+    END = "end_cursor"
+
+
+@dataclass(frozen=True)
+class Relation:
+    """The object of the row that the lookup finds by the value of the column `key`; null if there is none."""
+
+    key: str
+    lookup: RowLookup
+    target: "JsonObject"
+    is_nullable: bool
+
+
+@dataclass(frozen=True)
+class Items:
+    """The rows of a page, each as an object."""
+
+    item: "JsonObject"
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The rows of a page, each as an object with its cursor and the item."""
+
+    members: "tuple[tuple[str, Constant | CursorMember | JsonObject], ...]"
+
+
+@dataclass(frozen=True)
+class PageInfo:
+    members: tuple[tuple[str, Constant | PageMember], ...]
+
+
+class TotalCount(StrEnum):
+    """The number of rows in the whole list."""
+
+    TOTAL = "total"
+
+
+ListMember: TypeAlias = Constant | Items | Edges | PageInfo | TotalCount
+
+
+@dataclass(frozen=True, eq=False)
+class JsonList:
+    """A page of the rows whose `parent` column has the value of `key` of the parent row, or of all rows."""
+
+    number: int
+    """The index of the list among those of the tree."""
+    source: FromClause
+    parent: str | None
+    key: str
+    members: tuple[tuple[str, ListMember], ...]
+
+    def objects(self) -> Iterator["JsonObject"]:
+        """Yield the objects that are built of each row."""
+        for _, member in self.members:
+            match member:
+                case Items(item):
+                    yield item
+                case Edges(members):
+                    yield from (part for _, part in members if isinstance(part, JsonObject))
+                case _:
+                    pass
+
+    def page_members(self) -> set[PageMember]:
+        infos = (member for _, member in self.members if isinstance(member, PageInfo))
+        return {part for info in infos for _, part in info.members if isinstance(part, PageMember)}
+
+
+ObjectMember: TypeAlias = Constant | Leaf | GlobalId | Relation | JsonList
+
+
+@dataclass(frozen=True, eq=False)
+class JsonObject:
+    """An object of a row, with its members in the order of the reply."""
+
+    members: tuple[tuple[str, ObjectMember], ...]
+
+    def has_lists(self) -> bool:
+        return any(
+            isinstance(member, JsonList) or (isinstance(member, Relation) and member.target.has_lists())
+            for _, member in self.members
+        )
+
+    def relation_depth(self) -> int:
+        return max((1 + item.target.relation_depth() for _, item in self.members if isinstance(item, Relation)), default=0)
+
+
+def check_source(source: FromClause) -> None:
+    """Raise NotPushable if rows of the source are private."""
+    if any(table in VISIBILITY_CONDITIONS for table in visitors.iterate(source) if isinstance(table, sa.Table)):
+        raise NotPushable("private rows")
+
+
+def is_never_null(source: FromClause, name: str) -> bool:
+    """Whether a column of a table, or of a view that joins tables without outer joins, has a value in each row."""
+    column = source.c[name]
+    if isinstance(source, sa.Subquery):
+        inner: Any = source.element
+        if not isinstance(inner, sa.Select) or not all(map(_is_plain, inner.get_final_froms())):
+            return False
+        column = next(iter(column.base_columns))
+    return isinstance(column, sa.Column) and not column.nullable
+
+
+def _is_plain(source: Any) -> bool:
+    if isinstance(source, sa.Join):
+        return not (source.isouter or source.full) and _is_plain(source.left) and _is_plain(source.right)
+    return isinstance(source, sa.Table | sa.Subquery)
