@@ -14,8 +14,8 @@ from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefin
 from graphql.execution.values import get_variable_values
 
 from tessera_gql.executor.levels import PlanExecution
+from tessera_gql.executor.plan import AttributeReads, IntrospectionOperation, Plan, PlanCache, UnsupportedOperation
 from tessera_gql.executor.pushdown import PlanPushdown, PushdownFailed
-from tessera_gql.executor.plan import AttributeReads, IntrospectionOperation, PlanCache, UnsupportedOperation
 
 log = logging.getLogger("tessera_gql.executor")
 
@@ -38,6 +38,8 @@ class ExecutorCounts:
     """Counts of queries by executor and reason of the fallback."""
 
     planned: int = 0
+    pushed_down: int = 0
+    """Those of the planned queries of which a part was pushed down."""
     fallbacks: Counter[Fallback] = field(default_factory=Counter[Fallback])
 
 
@@ -64,7 +66,7 @@ async def execute_query(
     """Execute a query, by its plan if possible, and count the outcome."""
     reason: Fallback | None = None
     try:
-        data = await _execute_plan(query, context)
+        plan, data = await _execute_plan(query, context)
     except IntrospectionOperation:
         reason = Fallback.INTROSPECTION
     except UnsupportedOperation:
@@ -76,17 +78,18 @@ async def execute_query(
         log.debug("The plan was given up because of %s", type(error).__name__)  # the text could leak a value
     else:
         counts.planned += 1
+        counts.pushed_down += plan.has_pushdown
         return ExecutionResult(data, None)
     result = await run_reference()
     counts.fallbacks[reason or (Fallback.FAILED if result.errors else Fallback.UNPLANNED)] += 1
     return result
 
 
-async def _execute_plan(query: PlannedQuery, context: Any) -> dict[str, Any]:
+async def _execute_plan(query: PlannedQuery, context: Any) -> tuple[Plan, dict[str, Any]]:
     definitions = query.operation.variable_definitions or ()
     variables = get_variable_values(query.schema, definitions, query.variables, max_errors=1)
     if isinstance(variables, list):
         raise variables[0]
     plan = query.plans.get(query.schema, query.document, query.operation, variables, query.plan_pushdown)
     query.select_columns(plan.reads)
-    return await PlanExecution(plan, context, variables, query.on_cpu_seconds).execute()
+    return plan, await PlanExecution(plan, context, variables, query.on_cpu_seconds).execute()

@@ -4,6 +4,7 @@ A plan holds no values of an execution. It is cached with its document and share
 """
 
 import time
+from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -53,6 +54,9 @@ MAX_SELECTIONS = 200
 MAX_PLANS = 8
 """Maximum plans of a document, which has one for each operation and combination of `@skip` and `@include` values."""
 
+
+MAX_EQUAL_FIELDS = 2
+"""Maximum times that one field of an object is pushed down if a loader would load the values of all with one query."""
 
 SUSPENSION_SECONDS = 60.0
 """Time for which nothing of a document is pushed down after a query of a pushdown has failed."""
@@ -219,6 +223,7 @@ class Plan:
     fragments: dict[str, FragmentDetails]
     variables: VariableValues
     plan_pushdown: PlanPushdown | None = None
+    has_pushdown: bool = False
     reads: "AttributeReads" = field(default_factory=AttributeReads)
     _selection_counter: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -238,9 +243,12 @@ class Plan:
         """Choose the largest subtrees that can be pushed down."""
         if self.plan_pushdown is None:
             return
+        field_counts = Counter(id(step.definition) for step in selection.steps)
         for step in selection.steps:
             if isinstance(step.source, BatchLoad):
-                step.pushdown = self.plan_pushdown(step)
+                pushdown, times = self.plan_pushdown(step), field_counts[id(step.definition)]
+                if pushdown is not None and (times <= MAX_EQUAL_FIELDS or not pushdown.loads_by_key):
+                    step.pushdown, self.has_pushdown = pushdown, True
             for branch in step.branches.values() if step.pushdown is None else ():
                 self.push_down(branch)
 

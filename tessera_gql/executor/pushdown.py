@@ -5,7 +5,6 @@ step of a plan whether its subtree can be pushed down.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import orjson
@@ -17,11 +16,16 @@ class PushdownFailed(Exception):  # noqa: N818 - the fields below it are loaded 
     """The query of a pushdown failed."""
 
 
-@dataclass(frozen=True, slots=True)
 class JsonFragment:
-    """JSON text in the place of a value of a reply. It has neither floats nor integers beyond 32 bits."""
+    """JSON text in the place of a value of a reply. It has neither floats nor integers beyond 32 bits.
 
-    text: str
+    It is not a dataclass, which orjson would encode as an object of its own accord.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
 
     def decode(self) -> Any:
         return orjson.loads(self.text)
@@ -46,6 +50,11 @@ class Pushdown(Protocol):
     @property
     def steps(self) -> Sequence[Any]:
         """The steps of the plan whose arguments the query needs."""
+        ...
+
+    @property
+    def loads_by_key(self) -> bool:
+        """Whether a loader would load the values of several such steps with one query."""
         ...
 
     def bind(self, context: Any, arguments: Sequence[Mapping[str, Any]]) -> BoundBatch:

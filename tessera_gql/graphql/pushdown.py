@@ -64,6 +64,7 @@ from tessera_gql.store.tables import UTCDateTime
 log = logging.getLogger("tessera_gql.graphql")
 
 ROOT_KEYS = (None,)
+PAGE_MEMBERS = frozenset(member.value for member in PageMember)
 SCALARS: dict[type[Any], str] = {sa.Text: "String", UTCDateTime: "DateTime", sa.Boolean: "Boolean", sa.Integer: "Int"}
 """The scalar of each column type whose values the database writes as the server does."""
 
@@ -208,7 +209,7 @@ def _page_members(selection: Selection) -> Iterator[tuple[str, Constant | PageMe
         match member:
             case str():
                 yield key, Constant(member)
-            case LeafAttribute(name=name) if name in PageMember:
+            case LeafAttribute(name=name) if name in PAGE_MEMBERS:
                 yield key, PageMember(name)
             case _:
                 raise NotPushable(f"{key} is not a member of all pages")
@@ -264,6 +265,7 @@ def _is_written_alike(column_type: Any, type_: Any) -> bool:
 class _TreePushdown:
     """The lists of a tree and the steps whose arguments ask for their pages."""
 
+    loads_by_key = True
     steps: Sequence[Step]
     lists: Sequence[JsonList]
     _fixed_requests: list[ListRequest] | None = field(default=None, init=False)
@@ -314,6 +316,7 @@ class _KeyedPushdown(_TreePushdown):
 class _ListPushdown(_KeyedPushdown):
     """A connection of all rows, or of each parent."""
 
+    loads_by_key = False
     declaration: ConnectionDeclaration
 
     def bind(self, context: Context, arguments: Sequence[Mapping[str, Any]]) -> BoundBatch:

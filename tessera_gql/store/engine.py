@@ -35,6 +35,8 @@ POOL_TIMEOUT_SECONDS = 10.0
 IDLE_TRANSACTION_SECONDS = 60.0
 STATEMENT_CACHE_SIZE = 100
 """Prepared statements per PostgreSQL connection: 7 kB of memory each, and more in the database."""
+MAX_CACHED_STATEMENT_CHARACTERS = 65_536
+"""Maximum length of a prepared statement: those of `store.json_queries` may be longer than asyncpg's default."""
 TIMEOUT_GRACE_SECONDS = 3.0
 """Time after the server's statement timeout at which the client gives the statement up by itself."""
 TLS_PARAMETERS = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey"})
@@ -229,6 +231,7 @@ def _create_postgresql_engine(url: URL, options: DatabaseOptions) -> AsyncEngine
         "command_timeout": options.statement_seconds + TIMEOUT_GRACE_SECONDS,
         "server_settings": {"application_name": "tessera"},
         "statement_cache_size": 0 if options.uses_pgbouncer else STATEMENT_CACHE_SIZE,
+        "max_cacheable_statement_size": MAX_CACHED_STATEMENT_CHARACTERS,
     }
     if options.uses_pgbouncer:
         arguments |= {

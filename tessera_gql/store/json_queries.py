@@ -8,15 +8,13 @@ from sqlalchemy import Dialect, FromClause, Select
 
 from tessera_gql.store.compiled import CompiledStatement, compile_statement
 from tessera_gql.store.json_statements import KEYS, NUMBER, StatementBuilder, size_token
-from tessera_gql.store.json_trees import JsonList, JsonObject, NotPushable
+from tessera_gql.store.json_trees import JsonList, JsonObject
 from tessera_gql.store.lookups import RowLookup
 from tessera_gql.store.pagination import PageRequest, QueryShape, request_parameters
 from tessera_gql.store.session import Session
 
 MAX_COMPILED = 8
 """Compiled statements of one query: one for each database and combination of filters and orders."""
-MAX_TEXT = 15_000
-"""Maximum characters of a statement: asyncpg prepares a longer one anew for each execution."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +42,7 @@ class JsonQuery:
         self._compiled: dict[Any, tuple[CompiledStatement, Mapping[str, Any]]] = {}
 
     async def fetch(self, session: Session, keys: Sequence[Any], requests: Sequence[ListRequest]) -> list[str | None]:
-        """Return the text for each key, None where there is no row. A list of all rows has one key, which is ignored.
-
-        Raise NotPushable if the statement would be too long.
-        """
+        """Return the text for each key, None where there is no row. A list of all rows has one key, which is ignored."""
         parameters: dict[str, Any] = {KEYS: keys, "now": session.now}
         for request in requests:
             parameters |= request.parameters
@@ -72,8 +67,6 @@ class JsonQuery:
             if len(self._compiled) >= MAX_COMPILED:
                 del self._compiled[next(iter(self._compiled))]
         self._compiled[key] = entry
-        if len(entry[0].text) > MAX_TEXT:
-            raise NotPushable("a statement that is too long")
         return entry
 
     def _build(self, dialect: str, shapes: Sequence[QueryShape]) -> Select[Any]:

@@ -130,12 +130,13 @@ class StatementBuilder:
         shape = replace(self.shapes[tree.number], source=source)
         limit: Any = literal_column(size_token(tree.number, with_next=needs_position), sa.Integer())
         filters = [*shape.bounded_filters(self.dialect)]
+        columns = [source.c[name] for name in sorted(tree.columns(shape.order_by))]
         if keys is None:
-            page: FromClause = select(source).where(*filters).order_by(*shape.ordering(source)).limit(limit).subquery()
+            page: FromClause = select(*columns).where(*filters).order_by(*shape.ordering(source)).limit(limit).subquery()
             return _Level(page, page), page
         is_of_parent = source.c[cast("str", tree.parent)] == keys.c.key
         if self.dialect == "postgresql":
-            found = select(source).where(is_of_parent, *filters).order_by(*shape.ordering(source)).limit(limit)
+            found = select(*columns).where(is_of_parent, *filters).order_by(*shape.ordering(source)).limit(limit)
             page = found.correlate(keys).lateral()
             return _Level(page, keys.join(page, sa.true())), page
         if isinstance(tree.source, sa.Table):
@@ -143,7 +144,7 @@ class StatementBuilder:
             page = tree.source.alias()
             return _Level(page, keys.join(page, page.c.id.in_(ids.correlate(keys)))), page
         number = func.row_number().over(partition_by=keys.c.key, order_by=shape.ordering(source)).label("rank")
-        ranked = select(source, keys.c.key.label("page_key"), number).select_from(keys.join(source, is_of_parent))
+        ranked = select(*columns, keys.c.key.label("page_key"), number).select_from(keys.join(source, is_of_parent))
         page = ranked.where(*filters).subquery()
         return _Level(page, keys.join(page, sa.and_(page.c.page_key == keys.c.key, page.c.rank <= limit))), page
 

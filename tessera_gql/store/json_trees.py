@@ -124,6 +124,10 @@ class JsonList:
                 case _:
                     pass
 
+    def columns(self, order_by: str) -> set[str]:
+        """Return the columns of its rows that the list needs in an order."""
+        return {"id", order_by, *(column for item in self.objects() for column in item.columns())}
+
     def page_members(self) -> set[PageMember]:
         infos = (member for _, member in self.members if isinstance(member, PageInfo))
         return {part for info in infos for _, part in info.members if isinstance(part, PageMember)}
@@ -137,6 +141,17 @@ class JsonObject:
     """An object of a row, with its members in the order of the reply."""
 
     members: tuple[tuple[str, ObjectMember], ...]
+
+    def columns(self) -> Iterator[str]:
+        """Yield the columns of the row itself that the object needs."""
+        for _, member in self.members:
+            match member:
+                case Leaf(column):
+                    yield column
+                case Relation(key=key) | JsonList(key=key):
+                    yield key
+                case Constant() | GlobalId():
+                    pass
 
     def has_lists(self) -> bool:
         return any(
