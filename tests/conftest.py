@@ -155,7 +155,8 @@ def shared_database(postgres_url: str) -> SharedDatabase:
     return SharedDatabase(postgres_url, f"shared_{os.getpid()}")
 
 
-def _postgres_database(server: str) -> Iterator[str]:
+def create_postgres_database(server: str) -> Iterator[str]:
+    """Yield the URL of a new PostgreSQL database, and drop it afterwards."""
     name = f"test_{os.getpid()}_{next(NUMBERS)}"
     asyncio.run(_sql(server, f"CREATE DATABASE {name} TEMPLATE template_tessera"))
     yield at(server, name)
@@ -165,7 +166,7 @@ def _postgres_database(server: str) -> Iterator[str]:
 @pytest.fixture
 def postgres_database_url(postgres_url: str) -> Iterator[str]:
     """A PostgreSQL database for one test, which may change its tables."""
-    yield from _postgres_database(postgres_url)
+    yield from create_postgres_database(postgres_url)
 
 
 @pytest.fixture

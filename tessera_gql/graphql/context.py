@@ -174,16 +174,17 @@ class Context:
         self._is_single = reads.are_known and reads.load_count == 1
 
     async def reset(self) -> None:
-        """Discard the dataloaders and the selection of columns but keep the database snapshot."""
+        """Discard the dataloaders and the selection of columns but keep the database snapshot, if it can be read."""
         if "loaders" in self.__dict__:
             await self.loaders.close()
             self.__dict__.pop("loaders", None)
         self._selected_columns = {}
         self.listed_changes = 0
         self.computed_alternatives = 0
+        has_failed = self._session is not None and self._session.has_failed and not self._has_written
         if self._session is not None:
             self._session.selected_columns = {}
-        if self._is_single:  # a single-statement session has no snapshot to keep
+        if self._is_single or has_failed:  # a single-statement session has no snapshot to keep
             self._is_single, self._session = False, None
             await self._exit_stack.aclose()
 

@@ -160,8 +160,8 @@ class StatementBuilder:
                 case TotalCount():
                     yield self.total_count(tree, key)
                 case PageInfo(parts):
-                    values = ((part_name, _empty_part(part, shape)) for part_name, part in parts)
-                    yield "{" + ",".join(f"{quote(part_name)}:{value}" for part_name, value in values) + "}"
+                    values = (f"{quote(part_name)}:{_empty_part(part, shape)}" for part_name, part in parts)
+                    yield "{" + ",".join(values) + "}"
                 case Items() | Edges():
                     yield "[]"
         yield "}"
@@ -330,9 +330,11 @@ def _is_counted(part: PageMember, shape: QueryShape) -> bool:
     return (part is PageMember.HAS_PREVIOUS) is shape.is_backward
 
 
-def _empty_part(part: PageMember, shape: QueryShape) -> str:
+def _empty_part(part: Constant | PageMember, shape: QueryShape) -> str:
     """Return a member of `pageInfo` as far as it does not depend on rows."""
     match part:
+        case Constant(text):
+            return quote(text)
         case PageMember.START | PageMember.END:
             return "null"
         case _:

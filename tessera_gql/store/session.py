@@ -59,6 +59,8 @@ class Session:
     """Runs CPU-bound functions; without a pool, in this process."""
     json_characters: int | None = None
     """Characters of JSON that may still be read; None for any number."""
+    has_failed = False
+    """Whether a statement has failed; PostgreSQL executes no other one in the transaction then."""
     may_defer = False
     """Whether the caller runs the transaction again when a computation is deferred."""
 
@@ -156,6 +158,7 @@ class Session:
         try:
             return await work
         except FAULTS as error:
+            self.has_failed = True
             if (unavailable := to_unavailable(error, self._transaction.source.target.name)) is None:
                 raise
             raise unavailable from error

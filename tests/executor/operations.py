@@ -44,6 +44,9 @@ Draw = Callable[[st.SearchStrategy[Any]], Any]
 Arguments = Callable[[str, GraphQLArgument, str], st.SearchStrategy[Any] | None]
 """The values to give, as JSON, to an argument of a field (named `Type.field`); None leaves the argument out."""
 
+Allows = Callable[[GraphQLNamedOutputType, str], bool]
+"""Whether operations may select a field of a type."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -59,6 +62,7 @@ class OperationBuilder:
     depth: int
     rarely: frozenset[str]
     """Names of arguments that usually make an operation fail, so they are chosen rarely."""
+    allows: Allows = lambda _kind, _name: True
     declared: list[str] = field(default_factory=list[str])
     variables: dict[str, Any] = field(default_factory=dict[str, Any])
     fragments: list[str] = field(default_factory=list[str])
@@ -81,7 +85,7 @@ class OperationBuilder:
     def selection(self, kind: GraphQLNamedOutputType, depth: int, prefix: str) -> str:
         if self.chance(25) and depth > 0:
             return self.fragment(kind, depth, prefix)
-        names = [] if isinstance(kind, GraphQLUnionType) else [*kind.fields]  # type: ignore[union-attr]
+        names = [] if isinstance(kind, GraphQLUnionType) else [name for name in kind.fields if self.allows(kind, name)]  # type: ignore[union-attr]
         if depth <= 0:
             names = [name for name in names if is_leaf_type(get_named_type(self.fields(kind)[name].type))]
         if not names or self.chance(8):
@@ -145,10 +149,15 @@ class OperationBuilder:
 
 
 def operations(
-    schema: GraphQLSchema, arguments: Arguments, *, depth: int = 5, rarely: frozenset[str] = frozenset()
+    schema: GraphQLSchema,
+    arguments: Arguments,
+    *,
+    depth: int = 5,
+    rarely: frozenset[str] = frozenset(),
+    allows: Allows = lambda _kind, _name: True,
 ) -> st.SearchStrategy[Asked]:
     @st.composite
     def build(draw: Draw) -> Asked:
-        return OperationBuilder(schema, arguments, draw, depth, rarely).operation()
+        return OperationBuilder(schema, arguments, draw, depth, rarely, allows).operation()
 
     return build()
