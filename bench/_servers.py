@@ -157,12 +157,12 @@ def run_servers(servers: Sequence[Server]) -> Iterator[None]:
             server.stop()
 
 
-def our_server(database_url: str, folder: Path) -> Server:
-    """Return this project's server, started as a user starts it."""
+def our_server(database_url: str, folder: Path, name: str = "ours", **settings: str) -> Server:
+    """Return this project's server, started as a user starts it, with some more settings."""
     port = free_port()
-    settings = {"DATABASE_URL": database_url, "API_PORT": str(port)}
+    settings |= {"DATABASE_URL": database_url, "API_PORT": str(port)}
     command = [sys.executable, "-m", "tessera_gql", "serve"]
-    return Server("ours", command, port, settings, folder / "ours.log")
+    return Server(name, command, port, settings, folder / f"{name}.log")
 
 
 def reference_server(name: str, database_url: str, folder: Path) -> Server:

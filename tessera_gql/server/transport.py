@@ -119,7 +119,7 @@ class Transport:
     observe_operation: ObserveOperation = lambda _prepared, _identity: nullcontext(lambda _reply: None)
     limits: Limits = field(default_factory=Limits)
     profile: Profile = Profile.LOCKED
-    executor: Executor = Executor.PLANNED
+    executor: Executor = Executor.PUSHDOWN
     plan_pushdown: PlanPushdown | None = None
     """Decides which parts of a query the database returns as JSON, for the executor `pushdown`."""
     concurrency_limiter: ConcurrencyLimiter = field(default_factory=ConcurrencyLimiter)

@@ -79,6 +79,11 @@ class DatabaseOptions:
         }
         return {name: str(round(value * 1000)) for name, value in seconds.items()}
 
+    @property
+    def session_settings(self) -> dict[str, str]:
+        """PostgreSQL settings of all sessions: the timeouts, and no compilation of queries, which takes longer here."""
+        return self.timeouts | {"jit": "off"}
+
 
 DEFAULT_OPTIONS = DatabaseOptions()
 
@@ -214,7 +219,7 @@ def _local_limits(options: DatabaseOptions) -> str:
     """Return SQL that sets the timeouts within a transaction, needed only where none outlives it (PgBouncer)."""
     if not options.uses_pgbouncer:
         return ""
-    return "".join(f"; SET LOCAL {name} = {value}" for name, value in options.timeouts.items())
+    return "".join(f"; SET LOCAL {name} = {value}" for name, value in options.session_settings.items())
 
 
 def _engine_options() -> dict[str, Any]:
@@ -239,7 +244,7 @@ def _create_postgresql_engine(url: URL, options: DatabaseOptions) -> AsyncEngine
             "prepared_statement_name_func": lambda: f"tessera_{uuid4().hex}",
         }
     else:
-        arguments["server_settings"] |= options.timeouts
+        arguments["server_settings"] |= options.session_settings
     engine = create_async_engine(
         url.difference_update_query(TLS_PARAMETERS),
         pool_size=options.pool_size,
@@ -254,7 +259,7 @@ def _create_postgresql_engine(url: URL, options: DatabaseOptions) -> AsyncEngine
     if options.uses_pgbouncer:
 
         def limit(connection: Any) -> None:
-            for name, value in options.timeouts.items():
+            for name, value in options.session_settings.items():
                 connection.exec_driver_sql(f"SET LOCAL {name} = {value}")
 
         event.listen(engine.sync_engine, "begin", limit)

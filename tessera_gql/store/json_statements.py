@@ -82,10 +82,14 @@ class StatementBuilder:
         return select(rows.c.number, text.label(TEXT)).select_from(composer.joined)
 
     def _keys(self, column: ColumnElement[Any]) -> FromClause:
-        """Return the keys of the statement with their indexes."""
+        """Return the keys of the statement with their indexes.
+
+        Within a subquery, their number is unknown to PostgreSQL, whose estimate is then the same for all executions: so
+        it keeps the plan instead of making a new one each time, which takes longer than the execution.
+        """
         values = list_parameter(KEYS, column)
         if self.dialect == "postgresql":
-            listed = func.unnest(values).table_valued("key", with_ordinality=NUMBER).render_derived()
+            listed = func.unnest(select(values).scalar_subquery()).table_valued("key", with_ordinality=NUMBER).render_derived()
             key = sa.cast(listed.c.key, column.type)
         else:
             listed = func.json_each(values).table_valued(sa.column("key", sa.Integer), sa.column("value", column.type))

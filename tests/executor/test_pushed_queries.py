@@ -332,7 +332,7 @@ async def test_a_statement_that_sqlite_refuses_is_answered_all_the_same(tmp_path
 
     def limit(connection: Any, _record: Any) -> None:
         raw = connection.driver_connection
-        connection.await_(raw._execute(raw._conn.setlimit, 1, 1_500))  # noqa: SLF001 - characters of a statement
+        connection.await_(raw._execute(raw._conn.setlimit, 1, 2_000))  # noqa: SLF001 - characters of a statement
 
     try:
         await World(database).published(consumers=2)

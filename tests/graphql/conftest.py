@@ -9,6 +9,7 @@ import pytest
 from tessera_gql.config import Profile
 from tessera_gql.executor import core_schema
 from tessera_gql.graphql import context
+from tessera_gql.graphql.pushdown import plan_pushdown
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import ANONYMOUS, Actor
 from tessera_gql.server.documents import DocumentCache
@@ -35,6 +36,7 @@ def transport(database: Database) -> Transport:
         authenticate=anyone,
         open_operation_context=lambda identity: context.open_context(database, identity, resources),
         profile=Profile.OPEN,
+        plan_pushdown=plan_pushdown,
     )
 
 
