@@ -80,7 +80,7 @@ class Metrics:
         )
         self.executed_queries = counter(
             "tessera_executor_queries",
-            "Queries by execution: planned, or the reason why graphql-core executed them.",
+            "Queries by execution: planned, with a pushdown, or the reason why graphql-core executed them.",
             ["how"],
         )
         self.sockets = gauge("tessera_sockets", "Open websockets and event streams.")

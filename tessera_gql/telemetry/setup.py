@@ -111,7 +111,8 @@ class MetricsEndpoint:
         self.metrics.subscriptions.set(self.metrics.running_subscriptions + self.transport.broadcaster.shared_listeners)
         self.metrics.relay.set(self.event_relay.position)
         counts = self.transport.executor_counts
-        self.metrics.set_total(self.metrics.executed_queries, "planned", counts.planned)
+        self.metrics.set_total(self.metrics.executed_queries, "planned", counts.planned - counts.pushed_down)
+        self.metrics.set_total(self.metrics.executed_queries, "pushdown", counts.pushed_down)
         for fallback, total in counts.fallbacks.items():
             self.metrics.set_total(self.metrics.executed_queries, fallback.value, total)
         if self.metrics.is_shared:
