@@ -331,7 +331,6 @@ class PlanCache:
             raise plan.with_traceback(None)
         return plan
 
-
     def suspend_pushdown(self) -> None:
         """Push nothing down for a while, after a query of a pushdown has failed."""
         self._pushdown_resumes_at = time.monotonic() + SUSPENSION_SECONDS

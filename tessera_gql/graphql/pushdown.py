@@ -8,11 +8,12 @@ and lists that need a right. JSON columns are not either, since their text diffe
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
 from functools import cache
 from operator import attrgetter
 from typing import Any, cast
 
-import sqlalchemy as sa
 from graphql import GraphQLEnumType, GraphQLNonNull
 from strawberry.types import get_object_definition
 
@@ -55,18 +56,18 @@ from tessera_gql.store.json_trees import (
     TotalCount,
     check_source,
     is_never_null,
+    plain_type,
 )
 from tessera_gql.store.lookups import RowLookup
 from tessera_gql.store.rows import TableLike
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import UTCDateTime
 
 log = logging.getLogger("tessera_gql.graphql")
 
 ROOT_KEYS = (None,)
 PAGE_MEMBERS = frozenset(member.value for member in PageMember)
-SCALARS: dict[type[Any], str] = {sa.Text: "String", UTCDateTime: "DateTime", sa.Boolean: "Boolean", sa.Integer: "Int"}
-"""The scalar of each column type whose values the database writes as the server does."""
+SCALARS = {str: "String", datetime: "DateTime", bool: "Boolean", int: "Int"}
+"""The scalar of each type of values that the database writes as the server does."""
 
 
 def plan_pushdown(step: Step) -> Pushdown | None:
@@ -219,7 +220,8 @@ def _page_members(selection: Selection) -> Iterator[tuple[str, Constant | PageMe
 def _connection_resolvers() -> Mapping[Callable[..., Any], str]:
     """Return the resolvers of the fields that all connections have, with the names of the fields."""
     fields = get_object_definition(Connection, strict=True).fields
-    return {item.base_resolver.wrapped_func: item.python_name for item in fields if item.base_resolver is not None}
+    resolvers = ((item.base_resolver, item.python_name) for item in fields)
+    return {cast("Any", resolver).wrapped_func: name for resolver, name in resolvers if resolver is not None}
 
 
 def _selection(step: Step) -> Selection:
@@ -246,19 +248,18 @@ def _leaf(selection: Selection, source: TableLike, leaf: LeafAttribute) -> Objec
     if isinstance(member, GlobalIdProperty):
         return GlobalId(member.type_name)
     type_: Any = leaf.type_.of_type if isinstance(leaf.type_, GraphQLNonNull) else leaf.type_
-    if not _is_written_alike(source.c[name].type, type_):
+    if not _is_written_alike(plain_type(source, name), type_):
         raise NotPushable(f"the values of {leaf.name} are converted")
     return Leaf(name)
 
 
-def _is_written_alike(column_type: Any, type_: Any) -> bool:
-    """Whether the database writes the values of a column as the server does."""
-    if isinstance(column_type, sa.Enum):
-        members: Any = column_type.enum_class or ()
-        return isinstance(type_, GraphQLEnumType) and all(
-            type_.coerce_output_value(member) == member.value for member in members
-        )
-    return str(type_) == SCALARS.get(type(column_type))
+def _is_written_alike(value_type: type | None, type_: Any) -> bool:
+    """Whether the database writes values of a type as the server does: enums are stored by their values."""
+    if value_type is None or not issubclass(value_type, Enum):
+        return value_type is not None and str(type_) == SCALARS.get(value_type)
+    return isinstance(type_, GraphQLEnumType) and all(
+        type_.coerce_output_value(member) == member.value for member in value_type
+    )
 
 
 @dataclass(eq=False)

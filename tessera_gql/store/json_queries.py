@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Dialect, FromClause, Select
+from sqlalchemy import Select
 
 from tessera_gql.store.compiled import CompiledStatement, compile_statement
 from tessera_gql.store.json_statements import KEYS, NUMBER, StatementBuilder, size_token
@@ -42,7 +42,10 @@ class JsonQuery:
         self._compiled: dict[Any, tuple[CompiledStatement, Mapping[str, Any]]] = {}
 
     async def fetch(self, session: Session, keys: Sequence[Any], requests: Sequence[ListRequest]) -> list[str | None]:
-        """Return the text for each key, None where there is no row. A list of all rows has one key, which is ignored."""
+        """Return the text for each key, None where there is no row.
+
+        A list of all rows has one key, which is ignored.
+        """
         parameters: dict[str, Any] = {KEYS: keys, "now": session.now}
         for request in requests:
             parameters |= request.parameters

@@ -58,16 +58,16 @@ class StatementBuilder:
     def whole_list(self, tree: JsonList) -> Select[Any]:
         """Select the text of a page of all rows."""
         if not _has_rows(tree, self.shapes[tree.number]):
-            return select(concatenate(self._empty_page(tree, None)).label(TEXT))
-        return self._page(tree, None, TEXT)
+            return select(concatenate(self.empty_page(tree, None)).label(TEXT))
+        return self.page(tree, None)
 
     def lists_by_key(self, tree: JsonList) -> Select[Any]:
         """Select the text of a page for each parent."""
         keys = self._keys(tree.source.c[cast("str", tree.parent)])
-        empty = concatenate(self._empty_page(tree, keys.c.key))
+        empty = concatenate(self.empty_page(tree, keys.c.key))
         if not _has_rows(tree, self.shapes[tree.number]):
             return select(keys.c.number, empty.label(TEXT)).select_from(keys)
-        page = self._page(tree, keys, TEXT).cte(f"page_{tree.number}")
+        page = self.page(tree, keys).cte(f"page_{tree.number}")
         joined = keys.outerjoin(page, page.c.parent == keys.c.key)
         return select(keys.c.number, func.coalesce(page.c.text, empty).label(TEXT)).select_from(joined)
 
@@ -89,7 +89,11 @@ class StatementBuilder:
         """
         values = list_parameter(KEYS, column)
         if self.dialect == "postgresql":
-            listed = func.unnest(select(values).scalar_subquery()).table_valued("key", with_ordinality=NUMBER).render_derived()
+            listed = (
+                func.unnest(select(values).scalar_subquery())
+                .table_valued("key", with_ordinality=NUMBER)
+                .render_derived()
+            )
             key = sa.cast(listed.c.key, column.type)
         else:
             listed = func.json_each(values).table_valued(sa.column("key", sa.Integer), sa.column("value", column.type))
@@ -101,7 +105,7 @@ class StatementBuilder:
             return rows.subquery(name)
         return rows.cte(name).prefix_with("MATERIALIZED")
 
-    def _page(self, tree: JsonList, keys: FromClause | None, label: str) -> Select[Any]:
+    def page(self, tree: JsonList, keys: FromClause | None) -> Select[Any]:
         """Select the text of a page for each key as `parent`, or of all rows without keys."""
         shape, needs_position = self.shapes[tree.number], _needs_position(tree, self.shapes[tree.number])
         level, row = self._page_level(tree, keys, needs_position=needs_position)
@@ -123,8 +127,8 @@ class StatementBuilder:
         composer = _Composer(self, ordered, rows)
         text = concatenate(composer.page(tree, order, ordered.c.parent if parent else None))
         if keys is None:
-            return select(text.label(label)).select_from(composer.joined)
-        return select(ordered.c.parent, text.label(label)).select_from(composer.joined).group_by(ordered.c.parent)
+            return select(text.label(TEXT)).select_from(composer.joined)
+        return select(ordered.c.parent, text.label(TEXT)).select_from(composer.joined).group_by(ordered.c.parent)
 
     def _page_level(
         self, tree: JsonList, keys: FromClause | None, *, needs_position: bool
@@ -136,12 +140,14 @@ class StatementBuilder:
         filters = [*shape.bounded_filters(self.dialect)]
         columns = [source.c[name] for name in sorted(tree.columns(shape.order_by))]
         if keys is None:
-            page: FromClause = select(*columns).where(*filters).order_by(*shape.ordering(source)).limit(limit).subquery()
+            page: FromClause = (
+                select(*columns).where(*filters).order_by(*shape.ordering(source)).limit(limit).subquery()
+            )
             return _Level(page, page), page
         is_of_parent = source.c[cast("str", tree.parent)] == keys.c.key
         if self.dialect == "postgresql":
-            found = select(*columns).where(is_of_parent, *filters).order_by(*shape.ordering(source)).limit(limit)
-            page = found.correlate(keys).lateral()
+            selected = select(*columns).where(is_of_parent, *filters).order_by(*shape.ordering(source)).limit(limit)
+            page = selected.correlate(keys).lateral()
             return _Level(page, keys.join(page, sa.true())), page
         if isinstance(tree.source, sa.Table):
             ids = select(source.c.id).where(is_of_parent, *filters).order_by(*shape.ordering(source)).limit(limit)
@@ -152,7 +158,7 @@ class StatementBuilder:
         page = ranked.where(*filters).subquery()
         return _Level(page, keys.join(page, sa.and_(page.c.page_key == keys.c.key, page.c.rank <= limit))), page
 
-    def _empty_page(self, tree: JsonList, key: ColumnElement[Any] | None) -> Iterator[Piece]:
+    def empty_page(self, tree: JsonList, key: ColumnElement[Any] | None) -> Iterator[Piece]:
         """Yield the text of a page without rows."""
         shape = self.shapes[tree.number]
         yield "{"
@@ -247,12 +253,12 @@ class _Composer:
 
     def _list(self, tree: JsonList, key: str) -> ColumnElement[str]:
         """Join the pages of a list and return the text of the one for a row."""
-        empty = concatenate(self.builder._empty_page(tree, self.rows.c[key]))
+        empty = concatenate(self.builder.empty_page(tree, self.rows.c[key]))
         if not _has_rows(tree, self.builder.shapes[tree.number]):
             return empty
         column = self.level.c[key]
         keys = select(column.label("key")).where(column.is_not(None)).distinct().subquery(f"keys_{tree.number}")
-        page = self.builder._page(tree, keys, TEXT).cte(f"page_{tree.number}")
+        page = self.builder.page(tree, keys).cte(f"page_{tree.number}")
         self.joined = self.joined.outerjoin(page, page.c.parent == self.rows.c[key])
         return func.coalesce(page.c.text, empty)
 

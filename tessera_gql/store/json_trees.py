@@ -5,14 +5,16 @@ A tree names no caller and holds no values. It can't read tables whose rows depe
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import sqlalchemy as sa
 from sqlalchemy import FromClause
 from sqlalchemy.sql import visitors
 
 from tessera_gql.store.lookups import RowLookup
+from tessera_gql.store.tables import UTCDateTime
 from tessera_gql.store.visibility import VISIBILITY_CONDITIONS
 
 MAX_LISTS = 12
@@ -160,13 +162,28 @@ class JsonObject:
         )
 
     def relation_depth(self) -> int:
-        return max((1 + item.target.relation_depth() for _, item in self.members if isinstance(item, Relation)), default=0)
+        return max(
+            (1 + item.target.relation_depth() for _, item in self.members if isinstance(item, Relation)), default=0
+        )
 
 
 def check_source(source: FromClause) -> None:
     """Raise NotPushable if rows of the source are private."""
     if any(table in VISIBILITY_CONDITIONS for table in visitors.iterate(source) if isinstance(table, sa.Table)):
         raise NotPushable("private rows")
+
+
+def plain_type(source: FromClause, name: str) -> type | None:
+    """Return the type of the values of a column whose text is the same in all databases; None for another column."""
+    match source.c[name].type:
+        case sa.Enum(enum_class=enum):
+            return enum
+        case UTCDateTime():
+            return datetime
+        case sa.Text() | sa.Boolean() as type_:
+            return cast("type", type_.python_type)
+        case type_:
+            return int if type(type_) is sa.Integer else None
 
 
 def is_never_null(source: FromClause, name: str) -> bool:
@@ -176,7 +193,7 @@ def is_never_null(source: FromClause, name: str) -> bool:
         inner: Any = source.element
         if not isinstance(inner, sa.Select) or not all(map(_is_plain, inner.get_final_froms())):
             return False
-        column = next(iter(column.base_columns))
+        column = next(iter(cast("Any", column.base_columns)))
     return isinstance(column, sa.Column) and not column.nullable
 
 

@@ -1,7 +1,7 @@
 """Declarations of how rows are looked up by a key, from which single rows are loaded and JSON is built."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
@@ -22,10 +22,10 @@ class RowLookup:
     @property
     def is_unique(self) -> bool:
         """Whether a constraint ensures that no two rows have the same key."""
-        constraints = (item for item in self.table.constraints if isinstance(item, sa.UniqueConstraint))
-        indexes = (item for item in self.table.indexes if item.unique and (self.conditions or not _is_partial(item)))
-        unique = [[*self.table.primary_key.columns], *([*item.columns] for item in (*constraints, *indexes))]
-        return [self.column] in unique
+        constraints = [item for item in self.table.constraints if isinstance(item, sa.UniqueConstraint)]
+        indexes = [item for item in self.table.indexes if item.unique and (self.conditions or not _is_partial(item))]
+        column_lists = [self.table.primary_key.columns, *(cast("Any", item).columns for item in constraints + indexes)]
+        return any([*columns] == [self.column] for columns in column_lists)
 
     def join(self, rows: sa.FromClause, key: ColumnElement[Any]) -> ColumnElement[bool]:
         """Build the condition that a row of an alias of the table is found by the key.

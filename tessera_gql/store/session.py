@@ -13,7 +13,19 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, Dialect, Executable, FromClause, Select, Table, insert, literal, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    Executable,
+    FromClause,
+    Select,
+    Table,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlmodel import SQLModel
 
 from tessera_gql.compute import Computer

@@ -22,7 +22,6 @@ from graphql import (
 from hypothesis import strategies as st
 
 from tessera_gql.config import Executor, Profile
-from tessera_gql.executor import core_schema
 from tessera_gql.graphql import context
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.pushdown import plan_pushdown
@@ -73,12 +72,12 @@ class Pool:
         found = [item for item in self.ids if base64.urlsafe_b64decode(item).startswith(noun.encode())] or self.ids
         return [*found, *found, *found, self.ids[place % len(self.ids)], "none"][place % (3 * len(found) + 2)]
 
-
-    def cursor_of(self, order_by: str, place: int) -> str:
+    def cursor_of(self, order_by: str, index: int) -> str:
         """Usually a cursor of lists with that order."""
         start = base64.urlsafe_b64encode(f'["{order_by}'.encode()).rstrip(b"=").decode()[:-1]
-        found = [item for item in self.cursors if item.startswith(start)] or self.cursors
-        return [*found, *found, *found, self.cursors[place % len(self.cursors)], "x"][place % (3 * len(found) + 2)]
+        cursors = [item for item in self.cursors if item.startswith(start)] or self.cursors
+        choices = [*cursors, *cursors, *cursors, self.cursors[index % len(self.cursors)], "x"]
+        return choices[index % len(choices)]
 
 
 POOL = Pool()
@@ -90,7 +89,6 @@ def _order_of(path: str) -> str:
     field: Any = CORE.type_map[kind].fields[name]  # type: ignore[union-attr]
     listing = field.extensions["strawberry-definition"].metadata.get("listing")
     return str(listing.order_by) if listing else ""
-
 
 
 def noun(name: str) -> str:
@@ -151,7 +149,7 @@ def arguments(path: str, argument: GraphQLArgument, name: str) -> st.SearchStrat
         case "version":
             return st.sampled_from(["1.0.0", "2.0.0", "1.0.0", "one"])
         case "after" | "before":
-            return st.integers(0, 30).map(lambda place: POOL.cursor_of(_order_of(path), place))
+            return st.integers(0, 30).map(lambda index: POOL.cursor_of(_order_of(path), index))
         case "first" | "last":
             return st.integers(0, 60).map(lambda number: 101 if number == 60 else number % 5)
         case _:
@@ -237,8 +235,8 @@ def actors_of(comparison: Comparison) -> st.SearchStrategy[Actor]:
     """A strategy for callers: those with keys, and others of any team with any scopes."""
     teams = sorted({actor.team_id for actor in comparison.actors if actor.team_id} | {NOBODY})
     scopes = st.frozensets(st.sampled_from([*Scope]))
-    others = st.builds(Actor, st.just("other"), st.none() | st.sampled_from(teams), scopes)
-    return st.sampled_from(comparison.actors) | others
+    generated = st.builds(Actor, st.just("other"), st.none() | st.sampled_from(teams), scopes)
+    return st.sampled_from(comparison.actors) | generated
 
 
 async def _seed(world: World, clock: FixedClock) -> list[Actor]:

@@ -1,9 +1,7 @@
 """Fixture of all executors on one database with data, on SQLite and on PostgreSQL."""
 
-import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 

@@ -5,11 +5,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import aiosqlite
 import asyncpg
 import pytest
 from graphql import GraphQLObjectType, parse
 from graphql.execution.values import VariableValues
 from sqlalchemy import event, update
+from sqlalchemy import text as sql_text
 
 from tessera_gql.config import Executor
 from tessera_gql.executor import Fallback, JsonFragment, Plan, PlanCache, Step
@@ -50,7 +52,8 @@ async def read_alike(transports: dict[Executor, Transport], query: str, **variab
     planned = await read(transports[Executor.PLANNED], query, **variables)
     assert await read(transports[Executor.PUSHDOWN], query, **variables) == planned
     counts = transports[Executor.PUSHDOWN].executor_counts
-    assert counts.pushed_down and not counts.fallbacks, counts
+    assert counts.pushed_down, counts
+    assert not counts.fallbacks, counts
     return planned
 
 
@@ -95,14 +98,18 @@ async def test_the_text_of_pages_of_different_sizes_is_compiled_once(
 
 
 @pytest.mark.parametrize(
-    "arguments", ["first: 2", "last: 2", "first: 0", "first: 9", "last: 9", "first: 2, after: $cursor", "last: 1, before: $cursor"]
+    "arguments",
+    ["first: 2", "last: 2", "first: 0", "first: 9", "last: 9", "first: 2, after: $cursor", "last: 1, before: $cursor"],
 )
 async def test_pages_have_their_positions(arguments: str, world: World, transports: dict[Executor, Transport]) -> None:
     asset = await world.published(consumers=4)
     cursors = await read(transports[Executor.PLANNED], "{ registrations { edges { cursor } } }")
     cursor = json.loads(cursors)["data"]["registrations"]["edges"][2]["cursor"]
-    page = f"registrations({arguments})" + """ { totalCount edges { cursor node { id registeredAt } }
+    page = (
+        f"registrations({arguments})"
+        """ { totalCount edges { cursor node { id registeredAt } }
       pageInfo { hasNextPage hasPreviousPage startCursor endCursor __typename } nodes { status } }"""
+    )
     query = f"query ($cursor: String) {{ assets {{ nodes {{ fqn {page} }} }} {page} }}"
     if "$cursor" not in arguments:
         query = query.replace("($cursor: String)", "")
@@ -115,11 +122,9 @@ async def test_pages_have_their_positions(arguments: str, world: World, transpor
 async def test_empty_pages_and_missing_objects(world: World, transports: dict[Executor, Transport]) -> None:
     await world.asset("shop.core.lonely", await world.team("producers"))
     page = "registrations { totalCount nodes { id } edges { cursor } pageInfo { hasNextPage endCursor __typename } }"
-    reply = await read_alike(
-        transports,
-        f"{{ assets {{ nodes {{ {page} currentContract {{ version {page} }} supersededBy {{ fqn owner {{ name }} }} }} }}"
-        f" contracts {{ totalCount pageInfo {{ hasPreviousPage }} }} only: teams {{ totalCount __typename }} }}",
-    )
+    asset = f"{page} currentContract {{ version {page} }} supersededBy {{ fqn owner {{ name }} }}"
+    lists = "contracts { totalCount pageInfo { hasPreviousPage } } counted: teams { totalCount __typename }"
+    reply = await read_alike(transports, f"{{ assets {{ nodes {{ {asset} }} }} {lists} }}")
     assert b'"currentContract":null,"supersededBy":null' in reply
     missing = await read_alike(transports, DETAILS, fqn="shop.core.missing")
     assert missing == b'{"data":{"asset":null}}'
@@ -141,15 +146,11 @@ async def test_times_are_written_as_the_server_writes_them(
 
 
 async def _run_sqlite(database: Database, text: str) -> None:
-    from sqlalchemy import text as sql_text  # noqa: PLC0415 - only for this statement
-
     async with database.write() as session:
         await session.execute(sql_text(text))
 
 
-async def test_one_object_reads_only_its_own_rows(
-    world: World, database: Database, transports: dict[Executor, Transport]
-) -> None:
+async def test_one_object_reads_only_its_own_rows(database: Database, transports: dict[Executor, Transport]) -> None:
     """A statement that built the lists of all assets before it chose one gave the right answer, in seconds."""
     await _fill(database, assets=1_500)
     with statements(database) as sql:
@@ -164,14 +165,31 @@ async def test_one_object_reads_only_its_own_rows(
 async def _fill(database: Database, assets: int) -> None:
     team = {"id": new_id(), "name": "team", "name_key": "team", "meta": {}, "row_version": 1, "created_at": START}
     rows = [
-        {"id": new_id(), "fqn": f"shop.core.table_{number}", "fqn_key": f"shop.core.table_{number}", "meta": {},
-         "owner_team_id": team["id"], "resource_type": "TABLE", "compatibility_mode": "BACKWARD", "row_version": 1,
-         "created_at": START}
+        {
+            "id": new_id(),
+            "fqn": f"shop.core.table_{number}",
+            "fqn_key": f"shop.core.table_{number}",
+            "meta": {},
+            "owner_team_id": team["id"],
+            "resource_type": "TABLE",
+            "compatibility_mode": "BACKWARD",
+            "row_version": 1,
+            "created_at": START,
+        }
         for number in range(assets)
     ]
     readers = [
-        {"id": new_id(), "asset_id": row["id"], "consumer_team_id": team["id"], "status": "ACTIVE",
-         "evidence": "DECLARED", "registered_at": START, "meta": {}, "row_version": 1, "created_at": START}
+        {
+            "id": new_id(),
+            "asset_id": row["id"],
+            "consumer_team_id": team["id"],
+            "status": "ACTIVE",
+            "evidence": "DECLARED",
+            "registered_at": START,
+            "meta": {},
+            "row_version": 1,
+            "created_at": START,
+        }
         for row in rows
     ]
     async with database.write() as session:
@@ -179,14 +197,10 @@ async def _fill(database: Database, assets: int) -> None:
         await session.append(table(Asset), rows)
         await session.append(table(Registration), readers)
     async with database.write() as session:
-        from sqlalchemy import text as sql_text  # noqa: PLC0415
-
         await session.execute(sql_text("ANALYZE"))
 
 
 async def _explain_sqlite(database: Database, text: str) -> str:
-    import aiosqlite  # noqa: PLC0415 - only for SQLite
-
     path = database.url.removeprefix("sqlite:///")
     async with aiosqlite.connect(path) as connection:
         for name, count in (("global_id", 2), ("list_cursor", 3)):
@@ -212,9 +226,7 @@ async def _count_rows(database: Database, text: str, keys: list[str]) -> float:
     return rows_of(plan["Plan"])
 
 
-async def test_a_statement_that_fails_is_given_up_for_a_while(
-    postgres_database_url: str,
-) -> None:
+async def test_a_statement_that_fails_is_given_up_for_a_while(postgres_database_url: str) -> None:
     """An aggregate of the database that raises stands for whatever the statement may meet."""
     connection = await asyncpg.connect(to_asyncpg_url(postgres_database_url))
     name = await connection.fetchval("SELECT current_database()")
@@ -230,7 +242,9 @@ async def test_a_statement_that_fails_is_given_up_for_a_while(
         transport = create_transport(database, Executor.PUSHDOWN)
         world = World(database)
         await world.published(consumers=2)
-        query = "{ assets { nodes { fqn metadata registrations { nodes { status } } contracts { nodes { version } } } } }"
+        query = (
+            "{ assets { nodes { fqn metadata registrations { nodes { status } } contracts { nodes { version } } } } }"
+        )
         first = await read(transport, query)
         assert b'"status":"ACTIVE"' in first
         assert transport.executor_counts.fallbacks == {Fallback.UNPLANNED: 1}
@@ -332,7 +346,7 @@ async def test_a_statement_that_sqlite_refuses_is_answered_all_the_same(tmp_path
 
     def limit(connection: Any, _record: Any) -> None:
         raw = connection.driver_connection
-        connection.await_(raw._execute(raw._conn.setlimit, 1, 2_000))  # noqa: SLF001 - characters of a statement
+        connection.await_(raw._execute(raw._conn.setlimit, 1, 2_000))
 
     try:
         await World(database).published(consumers=2)

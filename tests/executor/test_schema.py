@@ -11,7 +11,9 @@ from tests.executor.operations import THOROUGH, Asked, examples, operations
 
 @settings(max_examples=examples(120), **THOROUGH)
 @given(operations(CORE, arguments, rarely=RARELY), st.data())
-def test_all_executors_return_what_graphql_core_returns(comparison: Comparison, asked: Asked, data: st.DataObject) -> None:
+def test_all_executors_return_what_graphql_core_returns(
+    comparison: Comparison, asked: Asked, data: st.DataObject
+) -> None:
     comparison.compare(asked, data.draw(actors_of(comparison)))
 
 
