@@ -352,7 +352,7 @@ class _RootPushdown(_TreePushdown):
             raise PushdownFailed from NotPushable("a loader without a lookup")
         requests = self._list_requests(arguments[1:])
         if (query := self._queries.get(lookup)) is None:
-            query = self._queries[lookup] = JsonQuery(self.item, lookup)
+            query = self._queries[lookup] = JsonQuery(self.item, lookup, has_single_key=True)
 
         async def load_many(keys: Sequence[Any]) -> list[JsonFragment | None]:
             return await _load_fragments(context, query, keys, requests)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select
 
 from tessera_gql.store.compiled import CompiledStatement, compile_statement
-from tessera_gql.store.json_statements import KEYS, NUMBER, StatementBuilder, size_token
+from tessera_gql.store.json_statements import KEY, KEYS, NUMBER, StatementBuilder, size_token
 from tessera_gql.store.json_trees import JsonList, JsonObject
 from tessera_gql.store.lookups import RowLookup
 from tessera_gql.store.pagination import PageRequest, QueryShape, request_parameters
@@ -34,11 +34,17 @@ class ListRequest:
 
 
 class JsonQuery:
-    """One statement for a list, a list of each parent, or the object that a lookup finds by each key."""
+    """One statement for a list, a list of each parent, or the object that a lookup finds by each key.
 
-    def __init__(self, tree: JsonList | JsonObject, lookup: RowLookup | None = None) -> None:
+    With `has_single_key` it is always executed with one key, for which PostgreSQL chooses a better plan.
+    """
+
+    def __init__(
+        self, tree: JsonList | JsonObject, lookup: RowLookup | None = None, *, has_single_key: bool = False
+    ) -> None:
         self._tree = tree
         self._lookup = lookup
+        self._has_single_key = has_single_key
         self._compiled: dict[Any, tuple[CompiledStatement, Mapping[str, Any]]] = {}
 
     async def fetch(self, session: Session, keys: Sequence[Any], requests: Sequence[ListRequest]) -> list[str | None]:
@@ -46,7 +52,7 @@ class JsonQuery:
 
         A list of all rows has one key, which is ignored.
         """
-        parameters: dict[str, Any] = {KEYS: keys, "now": session.now}
+        parameters: dict[str, Any] = {KEYS: keys, KEY: keys[0], "now": session.now}
         for request in requests:
             parameters |= request.parameters
         compiled = self._compile(session, tuple(request.shape for request in requests))
@@ -73,7 +79,7 @@ class JsonQuery:
         return entry
 
     def _build(self, dialect: str, shapes: Sequence[QueryShape]) -> Select[Any]:
-        builder = StatementBuilder(dialect, shapes)
+        builder = StatementBuilder(dialect, shapes, has_single_key=self._has_single_key)
         match self._tree, self._lookup:
             case JsonList() as tree, _:
                 return builder.whole_list(tree) if tree.parent is None else builder.lists_by_key(tree)

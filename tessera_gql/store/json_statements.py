@@ -33,8 +33,8 @@ from tessera_gql.store.json_trees import (
 from tessera_gql.store.lookups import RowLookup
 from tessera_gql.store.pagination import QueryShape
 
-KEYS = "keys"
-"""The parameter with the keys of a statement that has some."""
+KEYS, KEY = "keys", "key"
+"""The parameters with the keys of a statement, or with its only key."""
 NUMBER, TEXT = "number", "text"
 """The columns of the results: the index of the key, and the JSON text."""
 
@@ -50,8 +50,9 @@ def size_token(number: int, *, with_next: bool = False) -> str:
 class StatementBuilder:
     """Builds the statement of one tree for one dialect and the shapes of its lists."""
 
-    def __init__(self, dialect: str, shapes: Sequence[QueryShape]) -> None:
+    def __init__(self, dialect: str, shapes: Sequence[QueryShape], *, has_single_key: bool = False) -> None:
         self.dialect = dialect
+        self.has_single_key = has_single_key
         self.text = JSON_TEXT[dialect]
         self.shapes = shapes
 
@@ -87,6 +88,9 @@ class StatementBuilder:
         Within a subquery, their number is unknown to PostgreSQL, whose estimate is then the same for all executions: so
         it keeps the plan instead of making a new one each time, which takes longer than the execution.
         """
+        if self.has_single_key:
+            first = literal_column("1" if self.dialect == "postgresql" else "0", sa.Integer())
+            return select(first.label(NUMBER), sa.bindparam(KEY, type_=column.type).label("key")).cte("keys")
         values = list_parameter(KEYS, column)
         if self.dialect == "postgresql":
             listed = (

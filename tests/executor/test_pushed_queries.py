@@ -12,6 +12,7 @@ from graphql import GraphQLObjectType, parse
 from graphql.execution.values import VariableValues
 from sqlalchemy import event, update
 from sqlalchemy import text as sql_text
+from sqlalchemy.util import await_only
 
 from tessera_gql.config import Executor
 from tessera_gql.executor import Fallback, JsonFragment, Plan, PlanCache, Step
@@ -85,6 +86,9 @@ async def test_a_page_is_one_statement_without_a_transaction(
     with statements(database) as sql:
         await read(transports[Executor.PUSHDOWN], PAGE, first=10)
     assert len(sql) == 1
+    with statements(database) as sql:
+        await read(transports[Executor.PLANNED], PAGE, first=10)
+    assert len(sql) == 6
 
 
 async def test_the_text_of_pages_of_different_sizes_is_compiled_once(
@@ -159,7 +163,7 @@ async def test_one_object_reads_only_its_own_rows(database: Database, transports
         plan = await _explain_sqlite(database, sql[0])
         assert not re.search(r"SCAN (assets|registrations|contracts)", plan), plan
     else:
-        assert await _count_rows(database, sql[0], ["shop.core.table_7"]) < 100
+        assert await _count_rows(database, sql[0], "shop.core.table_7") < 100
 
 
 async def _fill(database: Database, assets: int) -> None:
@@ -210,11 +214,11 @@ async def _explain_sqlite(database: Database, text: str) -> str:
     return "\n".join(str(row[3]) for row in rows)
 
 
-async def _count_rows(database: Database, text: str, keys: list[str]) -> float:
+async def _count_rows(database: Database, text: str, key: str) -> float:
     """Return how many rows the scans of a statement read."""
     connection = await asyncpg.connect(to_asyncpg_url(database.url))
     try:
-        (plan,) = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {text}", keys))
+        (plan,) = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {text}", key))
     finally:
         await connection.close()
 
@@ -346,7 +350,7 @@ async def test_a_statement_that_sqlite_refuses_is_answered_all_the_same(tmp_path
 
     def limit(connection: Any, _record: Any) -> None:
         raw = connection.driver_connection
-        connection.await_(raw._execute(raw._conn.setlimit, 1, 2_000))
+        await_only(raw._execute(raw._conn.setlimit, 1, 2_000))
 
     try:
         await World(database).published(consumers=2)

@@ -24,7 +24,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "inbox": {"team": {"name": "finance"}},
     "lineage": {"asset": {"fqn": "shop.raw.orders"}, "depth": 3, "filter": {"column": "total"}},
 }
-COSTS = {"pull_request": 15, "column": 23, "inbox": 12, "lineage": 16}
+COSTS = {"pull_request": 15, "column": 24, "inbox": 11, "lineage": 14}
 
 
 async def garden_shop(world: World, size: int) -> None:

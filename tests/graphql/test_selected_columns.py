@@ -24,9 +24,9 @@ def read(sql: list[str], table: Any) -> list[int]:
 async def test_a_page_reads_the_selected_columns(world: World, ask: Ask, counted: Counted) -> None:
     await world.published(consumers=2)
     with counted() as sql:
-        data = await ask("{ assets { nodes { fqn owner { name } currentContract { version } } } }")
+        data = await ask("{ assets { nodes { fqn metadata owner { name } currentContract { version } } } }")
     assert data["assets"]["nodes"][0]["currentContract"] == {"version": "1.0.0"}
-    assert read(sql, assets.TABLE) == [4]  # id and fqn, the owner's id, and what makes a cursor with the id
+    assert read(sql, assets.TABLE) == [5]  # id, fqn and metadata, the owner's id, and what makes a cursor with the id
     assert read(sql, teams.TABLE) == [2]
     assert read(sql, contracts.TABLE) == [2]
 
