@@ -25,7 +25,7 @@ from tessera_gql.server.body import Body, declared_length, wait_for_disconnect
 from tessera_gql.server.codec import MalformedRequest, decode
 from tessera_gql.server.http import CHALLENGE, refuse
 from tessera_gql.server.http_errors import HttpError
-from tessera_gql.server.operations import WaitForDisconnect, encode_reply, run_operation
+from tessera_gql.server.operations import WaitForDisconnect, encode_reply, run_for_encoding
 from tessera_gql.server.transport import Identity, Transport, Unauthenticated
 from tessera_gql.server.uploads import LARGE_BYTES
 
@@ -49,7 +49,7 @@ class LocalCaller:
         """Execute one operation and return its typed result; raises a TesseraError."""
         variables = dict(operation.variables)
         prepared = self.transport.document_cache.prepare(operation.document, variables, None)
-        reply = await run_operation(self.transport, prepared, self.identity, self.disconnect)
+        reply = await run_for_encoding(self.transport, prepared, self.identity, self.disconnect)
         value: dict[str, Any] = json.loads(encode_reply(self.transport, reply))
         for error in value.get("errors") or ():
             raise parse_error(error)

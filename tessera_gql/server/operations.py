@@ -55,11 +55,9 @@ async def execute(
     return await run_operation(transport, transport.document_cache.prepare(query, variables, operation_name), identity)
 
 
-async def run_operation(
-    transport: Transport, prepared: PrepareResult, identity: Identity, disconnect: WaitForDisconnect | None = None
-) -> Reply:
+async def run_operation(transport: Transport, prepared: PrepareResult, identity: Identity) -> Reply:
     """Execute a query or mutation and return its reply, for a reader in this process."""
-    return cast("Reply", decode_fragments(await run_for_encoding(transport, prepared, identity, disconnect)))
+    return cast("Reply", decode_fragments(await run_for_encoding(transport, prepared, identity)))
 
 
 async def run_for_encoding(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tessera_gql.store.database import Database
-from tests.conftest import _postgres_database
+from tests.conftest import create_postgres_database
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def other_url(database_url: str, tmp_path: Path, request: pytest.FixtureRequest)
         shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "other.db")
         yield f"sqlite:///{tmp_path / 'other.db'}"
         return
-    yield from _postgres_database(request.getfixturevalue("postgres_url"))
+    yield from create_postgres_database(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture
