@@ -204,12 +204,9 @@ def _printable(reply: dict[str, Any]) -> list[str]:
 
 
 def _without_races(reply: dict[str, Any]) -> Any:
-    """Return the data with the codes of errors, since one of several errors below a nullable field is a matter of time.
-
-    Replies without errors equal none with errors.
-    """
+    """Return the data with the codes of errors, since one of several errors below a nullable field is a matter of time."""
     if "errors" not in reply:
-        return None
+        return reply
     causes = {(str((error.get("path") or [""])[0]), error["extensions"]["code"]) for error in reply["errors"]}
     return reply.get("data"), causes
 
