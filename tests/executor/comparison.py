@@ -204,7 +204,7 @@ def _printable(reply: dict[str, Any]) -> list[str]:
 
 
 def _without_races(reply: dict[str, Any]) -> Any:
-    """Return the data with the codes of errors, since one of several errors below a nullable field is a matter of time."""
+    """Return the data and the codes of errors: which error ends a nullable field is a matter of time."""
     if "errors" not in reply:
         return reply
     causes = {(str((error.get("path") or [""])[0]), error["extensions"]["code"]) for error in reply["errors"]}
