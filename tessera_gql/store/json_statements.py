@@ -67,10 +67,10 @@ class StatementBuilder:
         keys = self._keys(tree.source.c[cast("str", tree.parent)])
         empty = concatenate(self.empty_page(tree, keys.c.key))
         if not _has_rows(tree, self.shapes[tree.number]):
-            return select(*(keys.c.number, empty.label(TEXT))).select_from(keys)
+            return _select_text(keys.c.number, empty).select_from(keys)
         page = self.page(tree, keys).cte(f"page_{tree.number}")
         joined = keys.outerjoin(page, page.c.parent == keys.c.key)
-        return select(*(keys.c.number, func.coalesce(page.c.text, empty).label(TEXT))).select_from(joined)
+        return _select_text(keys.c.number, func.coalesce(page.c.text, empty)).select_from(joined)
 
     def objects_by_key(self, lookup: RowLookup, tree: JsonObject) -> Select[Any]:
         """Select the text of the object that the lookup finds for each key."""
@@ -80,7 +80,7 @@ class StatementBuilder:
         rows: FromClause = self._materialize(level.select(keys.c.number), "root", tree)
         composer = _Composer(self, rows, rows)
         text = concatenate(composer.object(tree, lookup.table, ""))
-        return select(*(rows.c.number, text.label(TEXT))).select_from(composer.joined)
+        return _select_text(rows.c.number, text).select_from(composer.joined)
 
     def _keys(self, column: ColumnElement[Any]) -> FromClause:
         """Return the keys of the statement with their indexes.
@@ -132,7 +132,7 @@ class StatementBuilder:
         text = concatenate(composer.page(tree, order, ordered.c.parent if parent else None))
         if keys is None:
             return select(text.label(TEXT)).select_from(composer.joined)
-        return select(*(ordered.c.parent, text.label(TEXT))).select_from(composer.joined).group_by(ordered.c.parent)
+        return _select_text(ordered.c.parent, text).select_from(composer.joined).group_by(ordered.c.parent)
 
     def _page_level(
         self, tree: JsonList, keys: FromClause | None, *, needs_position: bool
@@ -333,6 +333,11 @@ class _Composer:
 
     def _is_on_page(self, tree: JsonList) -> ColumnElement[bool]:
         return self.rows.c.position <= literal_column(size_token(tree.number), sa.Integer())
+
+
+def _select_text(key: ColumnElement[Any], text: ColumnElement[Any]) -> Select[Any]:
+    columns: list[ColumnElement[Any]] = [key, text.label(TEXT)]
+    return select(*columns)
 
 
 def _prefix(prefix: str, index: int) -> str:
