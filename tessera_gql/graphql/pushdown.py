@@ -52,7 +52,7 @@ from tessera_gql.store.json_trees import (
     ObjectMember,
     PageInfo,
     PageMember,
-    Relation,
+    RelatedObject,
     TotalCount,
     check_source,
     is_never_null,
@@ -145,7 +145,7 @@ class _TreeBuilder:
             case _:
                 raise NotPushable(f"{key} has a resolver")
 
-    def _relation(self, step: Step, declaration: RelationDeclaration, source: TableLike) -> Relation:
+    def _relation(self, step: Step, declaration: RelationDeclaration, source: TableLike) -> RelatedObject:
         lookup, key = _require_lookup(declaration.lookup), declaration.path.removeprefix("row.")
         _require_column(source, key)
         self.relation_count += 1
@@ -153,7 +153,7 @@ class _TreeBuilder:
             raise NotPushable("too many relations")
         if not step.shape.nullable and not (is_never_null(source, key) and lookup.always_finds(source.c[key])):
             raise NotPushable(f"nothing ensures that {step.key} is there")
-        return Relation(key, lookup, self.object(_selection(step), lookup.table), step.shape.nullable)
+        return RelatedObject(key, lookup, self.object(_selection(step), lookup.table), step.shape.nullable)
 
     def list(self, step: Step, declaration: ConnectionDeclaration) -> JsonList:
         source = declaration.listing.source

@@ -26,7 +26,7 @@ from tessera_gql.store.json_trees import (
     ListMember,
     PageInfo,
     PageMember,
-    Relation,
+    RelatedObject,
     TotalCount,
     is_never_null,
 )
@@ -206,7 +206,7 @@ class _Level:
                     self.columns[f"{prefix}id"] = row.c.id
                 case JsonList(key=key):
                     self.columns[prefix + key] = row.c[key]
-                case Relation(key, lookup, target):
+                case RelatedObject(key, lookup, target):
                     related = lookup.table.alias()
                     self.joined = self.joined.outerjoin(related, lookup.join(related, row.c[key]))
                     self.columns[f"{_prefix(prefix, index)}id"] = related.c.id
@@ -241,13 +241,13 @@ class _Composer:
                 case Leaf(column):
                     value = self.rows.c[prefix + column]
                     yield from leaf(self.text, value, is_nullable=not is_never_null(source, column))
-                case Relation():
+                case RelatedObject():
                     yield from self._relation(member, _prefix(prefix, index))
                 case JsonList():
                     yield self._list(member, prefix + member.key)
         yield "}"
 
-    def _relation(self, relation: Relation, prefix: str) -> Iterator[Piece]:
+    def _relation(self, relation: RelatedObject, prefix: str) -> Iterator[Piece]:
         pieces = self.object(relation.target, relation.lookup.table, prefix)
         if relation.is_nullable:
             is_there = self.rows.c[f"{prefix}id"].is_not(None)

@@ -67,7 +67,7 @@ class PageMember(StrEnum):
 
 
 @dataclass(frozen=True)
-class Relation:
+class RelatedObject:
     """The object of the row that the lookup finds by the value of the column `key`; null if there is none."""
 
     key: str
@@ -135,7 +135,7 @@ class JsonList:
         return {part for info in infos for _, part in info.members if isinstance(part, PageMember)}
 
 
-ObjectMember: TypeAlias = Constant | Leaf | GlobalId | Relation | JsonList
+ObjectMember: TypeAlias = Constant | Leaf | GlobalId | RelatedObject | JsonList
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,20 +150,20 @@ class JsonObject:
             match member:
                 case Leaf(column):
                     yield column
-                case Relation(key=key) | JsonList(key=key):
+                case RelatedObject(key=key) | JsonList(key=key):
                     yield key
                 case Constant() | GlobalId():
                     pass
 
     def has_lists(self) -> bool:
         return any(
-            isinstance(member, JsonList) or (isinstance(member, Relation) and member.target.has_lists())
+            isinstance(member, JsonList) or (isinstance(member, RelatedObject) and member.target.has_lists())
             for _, member in self.members
         )
 
     def relation_depth(self) -> int:
         return max(
-            (1 + item.target.relation_depth() for _, item in self.members if isinstance(item, Relation)), default=0
+            (1 + item.target.relation_depth() for _, item in self.members if isinstance(item, RelatedObject)), default=0
         )
 
 
