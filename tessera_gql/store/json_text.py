@@ -1,7 +1,7 @@
 """SQL expressions whose values are JSON text, with the same bytes as the server encodes.
 
-Text is concatenated because that is the fastest way on PostgreSQL: its function for objects takes one and a half times as
-long, and nested subqueries four times. A `Piece` is a part of the text that is known, or an expression.
+Text is concatenated because that is the fastest way on PostgreSQL: its function for objects takes one and a half times
+as long, and nested subqueries four times. A `Piece` is a part of the text that is known, or an expression.
 """
 
 from collections.abc import Iterable, Sequence
