@@ -5,7 +5,7 @@ a materialized part of the statement, since their parents are its distinct rows.
 joined to one text. So no part runs for more rows than the pages above it have: the rows of the root come first.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -69,7 +69,7 @@ class StatementBuilder:
         if not _has_rows(tree, self.shapes[tree.number]):
             return _select_text(keys.c.number, empty).select_from(keys)
         page = self.page(tree, keys).cte(f"page_{tree.number}")
-        joined = keys.outerjoin(page, page.c.parent == keys.c.key)
+        joined = keys.outerjoin(page, page.c.page_parent == keys.c.key)
         return _select_text(keys.c.number, func.coalesce(page.c.text, empty)).select_from(joined)
 
     def objects_by_key(self, lookup: RowLookup, tree: JsonObject) -> Select[Any]:
@@ -77,10 +77,10 @@ class StatementBuilder:
         keys, row = self._keys(lookup.column), lookup.table.alias()
         level = _Level(row, keys.join(row, lookup.join(row, keys.c.key)))
         level.add(tree, row, "")
-        rows: FromClause = self._materialize(level.select(keys.c.number), "root", tree)
-        composer = _Composer(self, rows, rows)
+        rows: FromClause = self._materialize(level.select(keys.c.number.label("key_number")), "root", tree)
+        composer = _Composer(self, rows, rows, level.prefixes)
         text = concatenate(composer.object(tree, lookup.table, ""))
-        return _select_text(rows.c.number, text).select_from(composer.joined)
+        return _select_text(rows.c.key_number.label(NUMBER), text).select_from(composer.joined)
 
     def _keys(self, column: ColumnElement[Any]) -> FromClause:
         """Return the keys of the statement with their indexes.
@@ -113,26 +113,30 @@ class StatementBuilder:
         """Select the text of a page for each key as `parent`, or of all rows without keys."""
         shape, needs_position = self.shapes[tree.number], _needs_position(tree, self.shapes[tree.number])
         level, row = self._page_level(tree, keys, needs_position=needs_position)
-        level.columns |= {"order_value": row.c[shape.order_by], "id": row.c.id}
+        level.columns |= {"page_order": row.c[shape.order_by], "id": row.c.id}
         for item in tree.objects():
             level.add(item, row, "")
         parent = [] if keys is None else [keys.c.key]
-        extra = [column.label("parent") for column in parent]
+        extra = [column.label("page_parent") for column in parent]
         if needs_position:
-            extra.append(func.row_number().over(partition_by=parent, order_by=shape.ordering(row)).label("position"))
+            extra.append(
+                func.row_number().over(partition_by=parent, order_by=shape.ordering(row)).label("page_position")
+            )
         if tree.page_members() & {PageMember.START, PageMember.END}:
-            extra.append(func.count().over(partition_by=parent).label("row_count"))
+            extra.append(func.count().over(partition_by=parent).label("page_row_count"))
         rows = self._materialize(level.select(*extra), f"rows_{tree.number}", *tree.objects())
         order = _display_order(rows, shape, by_position=needs_position)
         ordered = rows
         if self.dialect == "sqlite":
-            ordered = select(rows).order_by(*[rows.c.parent for _ in parent], *order).subquery(f"list_{tree.number}")
+            ordered = (
+                select(rows).order_by(*[rows.c.page_parent for _ in parent], *order).subquery(f"list_{tree.number}")
+            )
             order = []
-        composer = _Composer(self, ordered, rows)
-        text = concatenate(composer.page(tree, order, ordered.c.parent if parent else None))
+        composer = _Composer(self, ordered, rows, level.prefixes)
+        text = concatenate(composer.page(tree, order, ordered.c.page_parent if parent else None))
         if keys is None:
             return select(text.label(TEXT)).select_from(composer.joined)
-        return _select_text(ordered.c.parent, text).select_from(composer.joined).group_by(ordered.c.parent)
+        return _select_text(ordered.c.page_parent, text).select_from(composer.joined).group_by(ordered.c.page_parent)
 
     def _page_level(
         self, tree: JsonList, keys: FromClause | None, *, needs_position: bool
@@ -157,10 +161,10 @@ class StatementBuilder:
             ids = select(source.c.id).where(is_of_parent, *filters).order_by(*shape.ordering(source)).limit(limit)
             page = tree.source.alias()
             return _Level(page, keys.join(page, page.c.id.in_(ids.correlate(keys)))), page
-        number = func.row_number().over(partition_by=keys.c.key, order_by=shape.ordering(source)).label("rank")
+        number = func.row_number().over(partition_by=keys.c.key, order_by=shape.ordering(source)).label("page_rank")
         ranked = select(*columns, keys.c.key.label("page_key"), number).select_from(keys.join(source, is_of_parent))
         page = ranked.where(*filters).subquery()
-        return _Level(page, keys.join(page, sa.and_(page.c.page_key == keys.c.key, page.c.rank <= limit))), page
+        return _Level(page, keys.join(page, sa.and_(page.c.page_key == keys.c.key, page.c.page_rank <= limit))), page
 
     def empty_page(self, tree: JsonList, key: ColumnElement[Any] | None) -> Iterator[Piece]:
         """Yield the text of a page without rows."""
@@ -195,10 +199,12 @@ class _Level:
         self.row = row
         self.joined = joined
         self.columns: dict[str, ColumnElement[Any]] = {}
+        self.prefixes: dict[RelatedObject, str] = {}
+        """For each related object the start of the labels of its columns."""
 
     def add(self, tree: JsonObject, row: FromClause, prefix: str) -> None:
         """Add the columns that an object reads, and the rows of its relations."""
-        for index, (_, member) in enumerate(tree.members):
+        for _, member in tree.members:
             match member:
                 case Leaf(column):
                     self.columns[prefix + column] = row.c[column]
@@ -207,10 +213,11 @@ class _Level:
                 case JsonList(key=key):
                     self.columns[prefix + key] = row.c[key]
                 case RelatedObject(key, lookup, target):
-                    related = lookup.table.alias()
+                    related, related_prefix = lookup.table.alias(), f"r{len(self.prefixes)}_"
+                    self.prefixes[member] = related_prefix
                     self.joined = self.joined.outerjoin(related, lookup.join(related, row.c[key]))
-                    self.columns[f"{_prefix(prefix, index)}id"] = related.c.id
-                    self.add(target, related, _prefix(prefix, index))
+                    self.columns[f"{related_prefix}id"] = related.c.id
+                    self.add(target, related, related_prefix)
                 case Constant():
                     pass
 
@@ -222,11 +229,14 @@ class _Level:
 class _Composer:
     """Composes the text of the rows of a level, and joins the pages within them."""
 
-    def __init__(self, builder: StatementBuilder, rows: FromClause, level: FromClause) -> None:
+    def __init__(
+        self, builder: StatementBuilder, rows: FromClause, parents: FromClause, prefixes: Mapping[RelatedObject, str]
+    ) -> None:
         self.builder = builder
         self.text = builder.text
         self.rows = rows
-        self.level = level
+        self.parents = parents
+        self.prefixes = prefixes
         self.joined = rows
 
     def object(self, tree: JsonObject, source: FromClause, prefix: str) -> Iterator[Piece]:
@@ -242,12 +252,12 @@ class _Composer:
                     value = self.rows.c[prefix + column]
                     yield from leaf(self.text, value, is_nullable=not is_never_null(source, column))
                 case RelatedObject():
-                    yield from self._relation(member, _prefix(prefix, index))
+                    yield from self._related_object(member, self.prefixes[member])
                 case JsonList():
                     yield self._list(member, prefix + member.key)
         yield "}"
 
-    def _relation(self, relation: RelatedObject, prefix: str) -> Iterator[Piece]:
+    def _related_object(self, relation: RelatedObject, prefix: str) -> Iterator[Piece]:
         pieces = self.object(relation.target, relation.lookup.table, prefix)
         if relation.is_nullable:
             is_there = self.rows.c[f"{prefix}id"].is_not(None)
@@ -260,10 +270,10 @@ class _Composer:
         empty = concatenate(self.builder.empty_page(tree, self.rows.c[key]))
         if not _has_rows(tree, self.builder.shapes[tree.number]):
             return empty
-        column = self.level.c[key]
+        column = self.parents.c[key]
         keys = select(column.label("key")).where(column.is_not(None)).distinct().subquery(f"keys_{tree.number}")
         page = self.builder.page(tree, keys).cte(f"page_{tree.number}")
-        self.joined = self.joined.outerjoin(page, page.c.parent == self.rows.c[key])
+        self.joined = self.joined.outerjoin(page, page.c.page_parent == self.rows.c[key])
         return func.coalesce(page.c.text, empty)
 
     def page(self, tree: JsonList, order: Sequence[Any], parent: ColumnElement[Any] | None) -> Iterator[Piece]:
@@ -316,7 +326,7 @@ class _Composer:
         yield "}"
 
     def _cursor(self, shape: QueryShape) -> ColumnElement[str]:
-        return self.text.cursor(shape.order_by, self.rows.c.order_value, self.rows.c.id)
+        return self.text.cursor(shape.order_by, self.rows.c.page_order, self.rows.c.id)
 
     def _page_part(self, tree: JsonList, part: PageMember, shape: QueryShape) -> Piece:
         """Return a member of `pageInfo`; there is one row more than the page has if another page follows."""
@@ -325,23 +335,19 @@ class _Composer:
             case PageMember.HAS_NEXT | PageMember.HAS_PREVIOUS:
                 return flag(func.count() > size) if _is_counted(part, shape) else _empty_part(part, shape)
             case PageMember.START | PageMember.END:
-                last = sa.case((self.rows.c.row_count < size, self.rows.c.row_count), else_=size)
+                last = sa.case((self.rows.c.page_row_count < size, self.rows.c.page_row_count), else_=size)
                 is_first = (part is PageMember.START) is not shape.is_backward
-                is_there = self.rows.c.position == (literal_column("1", sa.Integer()) if is_first else last)
+                is_there = self.rows.c.page_position == (literal_column("1", sa.Integer()) if is_first else last)
                 quoted = concatenate(['"', self._cursor(shape), '"'])
                 return or_null(func.max(sa.case((sa.and_(is_there, self._is_on_page(tree)), quoted))))
 
     def _is_on_page(self, tree: JsonList) -> ColumnElement[bool]:
-        return self.rows.c.position <= literal_column(size_token(tree.number), sa.Integer())
+        return self.rows.c.page_position <= literal_column(size_token(tree.number), sa.Integer())
 
 
 def _select_text(key: ColumnElement[Any], text: ColumnElement[Any]) -> Select[Any]:
     columns: list[ColumnElement[Any]] = [key, text.label(TEXT)]
     return select(*columns)
-
-
-def _prefix(prefix: str, index: int) -> str:
-    return f"{prefix}r{index}_"
 
 
 def _is_counted(part: PageMember, shape: QueryShape) -> bool:
@@ -374,6 +380,6 @@ def _has_rows(tree: JsonList, shape: QueryShape) -> bool:
 def _display_order(rows: FromClause, shape: QueryShape, *, by_position: bool) -> list[Any]:
     """Return the order of the list, in which a page is shown that was read backward too."""
     if by_position:
-        return [rows.c.position.desc() if shape.is_backward else rows.c.position.asc()]
-    columns = (rows.c.order_value, rows.c.id)
+        return [rows.c.page_position.desc() if shape.is_backward else rows.c.page_position.asc()]
+    columns = (rows.c.page_order, rows.c.id)
     return [column.desc() if shape.is_descending else column.asc() for column in columns]

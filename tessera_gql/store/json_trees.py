@@ -66,7 +66,7 @@ class PageMember(StrEnum):
     END = "end_cursor"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RelatedObject:
     """The object of the row that the lookup finds by the value of the column `key`; null if there is none."""
 

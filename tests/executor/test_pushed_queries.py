@@ -26,6 +26,7 @@ from tessera_gql.store.database import Database
 from tessera_gql.store.engine import DatabaseOptions, to_asyncpg_url
 from tessera_gql.store.json_trees import NotPushable, check_source
 from tessera_gql.store.tables import Asset, Registration, Team, new_id, table
+from tessera_gql.store.tables.base import Base
 from tests.conftest import START, statements
 from tests.executor.comparison import CORE, create_transport
 from tests.graphql.test_statement_counts import PAGE
@@ -132,6 +133,20 @@ async def test_empty_pages_and_missing_objects(world: World, transports: dict[Ex
     assert b'"currentContract":null,"supersededBy":null' in reply
     missing = await read_alike(transports, DETAILS, fqn="shop.core.missing")
     assert missing == b'{"data":{"asset":null}}'
+
+
+async def test_nodes_and_edges_of_one_page_have_their_own_related_objects(
+    world: World, transports: dict[Executor, Transport]
+) -> None:
+    await world.published(consumers=2)
+    nodes, edges = "nodes { asset { id fqn } }", "edges { node { consumerTeam { id name } asset { owner { id } } } }"
+    await read_alike(transports, f"{{ registrations {{ {nodes} {edges} again: {nodes} }} }}")
+
+
+def test_labels_of_statements_are_no_columns() -> None:
+    labels = {"page_parent", "page_position", "page_row_count", "page_order", "page_key", "page_rank", "key_number"}
+    for source in Base.metadata.tables.values():
+        assert not labels & set(source.c.keys())
 
 
 async def test_times_are_written_as_the_server_writes_them(
