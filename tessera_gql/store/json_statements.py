@@ -110,7 +110,7 @@ class StatementBuilder:
         return rows.cte(name).prefix_with("MATERIALIZED")
 
     def page(self, tree: JsonList, keys: FromClause | None) -> Select[Any]:
-        """Select the text of a page for each key as `parent`, or of all rows without keys."""
+        """Select the text of a page for each key as `page_parent`, or of all rows without keys."""
         shape, needs_position = self.shapes[tree.number], _needs_position(tree, self.shapes[tree.number])
         level, row = self._page_level(tree, keys, needs_position=needs_position)
         level.columns |= {"page_order": row.c[shape.order_by], "id": row.c.id}

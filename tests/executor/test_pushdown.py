@@ -49,7 +49,7 @@ def _is_public(source: Any) -> bool:
     return True
 
 
-@settings(max_examples=examples(250), **THOROUGH)
+@settings(max_examples=examples(150), **THOROUGH)
 @given(operations(CORE, arguments, depth=6, rarely=RARELY, allows=is_declared), st.data())
 def test_what_is_pushed_down_is_the_same_to_the_byte(comparison: Comparison, asked: Asked, data: st.DataObject) -> None:
     comparison.compare(asked, data.draw(actors_of(comparison)))

@@ -9,7 +9,7 @@ from tests.executor.comparison import CORE, RARELY, Comparison, actors_of, argum
 from tests.executor.operations import THOROUGH, Asked, examples, operations
 
 
-@settings(max_examples=examples(120), **THOROUGH)
+@settings(max_examples=examples(100), **THOROUGH)
 @given(operations(CORE, arguments, rarely=RARELY), st.data())
 def test_all_executors_return_what_graphql_core_returns(
     comparison: Comparison, asked: Asked, data: st.DataObject
