@@ -89,7 +89,7 @@ class Settings(ServerSettings, TelemetrySettings, ConsoleSettings, ChannelSettin
         "`locked` if AUTH is on, otherwise `open`.",
     )
     executor: Executor = setting(
-        Executor.PUSHDOWN,
+        Executor.PLANNED,
         "Executor of queries, all with the same results: `planned` executes level by level; `pushdown` does too, but "
         "the database returns whole parts of a reply as JSON; `reference` executes object by object as graphql-core "
         "does, many times slower.",
