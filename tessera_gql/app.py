@@ -178,7 +178,7 @@ async def _create_first_key(components: Components) -> None:
 def _print_first_key(token: str, *, is_json: bool) -> None:
     """Print the key beside the log, which would mask it."""
     if is_json:
-        line = {"event": FIRST_KEY_EVENT, "key": token, "level": "warning", "time": f"{datetime.now(UTC).isoformat()}"}
+        line = {"event": FIRST_KEY_EVENT, "key": token, "level": "warning", "time": datetime.now(UTC).isoformat()}
         sys.stderr.write(f"{json.dumps(line)}\n")
     else:
         sys.stderr.write(FIRST_KEY.format(token=token))

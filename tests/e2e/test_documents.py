@@ -87,7 +87,7 @@ def test_a_file_of_another_format_than_its_name_is_one_line_and_exit_2(
     assert "aliases" in tessera.refused("publish", fqn, file(tmp_path, "bomb.yaml", "a: &a [*a, *a]"))
     assert "not text in UTF-8" in tessera.refused("publish", fqn, file(tmp_path, "b.sql", b"\xff\xfe"))
     assert "can't be read" in tessera.refused("publish", fqn, tmp_path / "missing.sql")
-    assert "Say which with `part`" in tessera.refused("impact", fqn, file(tmp_path, "c.sql", DDL), "--part", "x")
+    assert "Say which with --part" in tessera.refused("impact", fqn, file(tmp_path, "c.sql", DDL), "--part", "x")
 
 
 def test_two_files_of_any_format_are_compared_without_a_server(tmp_path: Path) -> None:

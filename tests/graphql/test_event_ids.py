@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 import pytest
 
-from tessera_gql.notifications.webhook_messages import event_to_json, render_slack
+from tessera_gql.notifications.webhook_messages import event_to_json
 from tessera_gql.policy import event_changes, events
 from tessera_gql.policy.global_ids import ENTITY_TYPES, PAYLOAD_TYPES, decode_global_id, encode_global_id
 from tessera_gql.store.tables import new_id
@@ -83,10 +83,7 @@ async def test_the_graph_and_webhooks_show_ids_that_node_accepts(
     shown_ids = [node["entityId"], message["assetId"], message["proposalId"], *flatten(ids.values())]
     if "changes" in node["payload"] and isinstance(node["payload"]["changes"], dict):
         shown_ids += node["payload"]["changes"]["owner"].values()
-    slack_text = render_slack(row, None).decode()
-    assert not UUID_PATTERN.search(slack_text)
     for shown_id in shown_ids:
-        assert shown_id not in slack_text
         assert await ask("query($id: ID!) { node(id: $id) { id } }", id=shown_id) is not None
     for name in ids.keys() - OWN_ID_FIELDS:
         stored = row.payload[name] if isinstance(row.payload[name], list) else [row.payload[name]]

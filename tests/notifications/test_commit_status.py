@@ -76,20 +76,21 @@ async def states(receiver: Receiver, *expected: str) -> list[tuple[str, str]]:
 
 async def test_a_status_is_pending_then_failure_then_success_at_the_last_consent(live: Database) -> None:
     world = World(live)
-    async with github() as (receiver, host), working(live, options(host)):
+    async with github() as (receiver, host):
         await follow(live, host)
         proposal, first, second = await ask(world, host)
-        posted = await states(receiver, "pending")
-        names = " and ".join(sorted((first.name, second.name)))
-        assert posted[-1] == ("pending", f"Waiting for {names} (1 table).")
-        await world.answer(proposal, first, Response.BLOCKED)
-        posted = await states(receiver, "pending", "failure")
-        assert posted[-1] == ("failure", f"Blocked by {first.name} (1 table).")
-        await world.answer(proposal, first, Response.APPROVED)
-        await world.answer(proposal, second, Response.APPROVED)
-        posted = await states(receiver, "pending", "failure", "success")
-        assert posted[-1] == ("success", "Every asked team agrees (1 table).")
-        await settled(live)
+        async with working(live, options(host)):
+            posted = await states(receiver, "pending")
+            names = " and ".join(sorted((first.name, second.name)))
+            assert posted[-1] == ("pending", f"Waiting for {names} (1 table).")
+            await world.answer(proposal, first, Response.BLOCKED)
+            posted = await states(receiver, "pending", "failure")
+            assert posted[-1] == ("failure", f"Blocked by {first.name} (1 table).")
+            await world.answer(proposal, first, Response.APPROVED)
+            await world.answer(proposal, second, Response.APPROVED)
+            posted = await states(receiver, "pending", "failure", "success")
+            assert posted[-1] == ("success", "Every asked team agrees (1 table).")
+            await settled(live)
     request = receiver.got[0]
     assert request.path == f"/api/v3/repos/acme/shop/statuses/{COMMIT}"
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
@@ -101,16 +102,17 @@ async def test_a_status_is_pending_then_failure_then_success_at_the_last_consent
 
 async def test_a_new_commit_gets_the_status_of_the_change_set(live: Database) -> None:
     world = World(live)
-    async with github() as (receiver, host), working(live, options(host)):
+    async with github() as (receiver, host):
         await follow(live, host)
         await ask(world, host)
-        await states(receiver, "pending")
-        await settled(live)
-        await world.change_set(f"{host}/acme/shop#17", commit=NEXT_COMMIT)
-        async with asyncio.timeout(10):
-            while not receiver.got[-1].path.endswith(NEXT_COMMIT):  # noqa: ASYNC110 - as the receiver waits
-                await asyncio.sleep(0.02)
-        assert receiver.got[-1].json["state"] == "pending"
+        async with working(live, options(host)):
+            await states(receiver, "pending")
+            await settled(live)
+            await world.change_set(f"{host}/acme/shop#17", commit=NEXT_COMMIT)
+            async with asyncio.timeout(10):
+                while not receiver.got[-1].path.endswith(NEXT_COMMIT):  # noqa: ASYNC110 - as the receiver waits
+                    await asyncio.sleep(0.02)
+            assert receiver.got[-1].json["state"] == "pending"
 
 
 async def test_a_change_set_of_another_repository_or_without_a_commit_has_no_status(live: Database) -> None:
@@ -203,10 +205,11 @@ def reply(status: int, headers: dict[str, str], body: dict[str, Any]) -> str:
     ],
 )
 async def test_a_refusal_is_stated_in_the_delivery_with_what_to_do(live: Database, answer: str, message: str) -> None:
-    async with github(lambda _number: answer) as (_, host), working(live, options(host)):
+    async with github(lambda _number: answer) as (_, host):
         await follow(live, host)
         await ask(World(live), host)
-        row = await failed(live)
+        async with working(live, options(host)):
+            row = await failed(live)
     assert message in row.attempts[0]["error"]
     assert TOKEN not in str(row.attempts)
     assert row.status is DeliveryStatus.PENDING
@@ -218,13 +221,14 @@ async def test_a_new_token_heals_a_webhook_whose_token_expired(live: Database) -
     def answer(number: int) -> int:
         return 201 if receiver.got[number - 1].headers["authorization"] == "Bearer new" else 401
 
-    async with github(answer) as (receiver, host), working(live, options(host)):
+    async with github(answer) as (receiver, host):
         row = await follow(live, host)
         await ask(world, host)
-        await failed(live)
-        await change(live, row, token="new")
-        (healed,) = await settled(live)
-    assert healed.status is DeliveryStatus.DELIVERED
+        async with working(live, options(host)):
+            await failed(live)
+            await change(live, row, token="new")
+            healed = await settled(live)
+    assert {item.status for item in healed} == {DeliveryStatus.DELIVERED}
 
 
 @pytest.mark.parametrize(
@@ -241,10 +245,11 @@ async def test_a_throttled_channel_gets_the_time_that_it_asks_for(
 ) -> None:
     slow = replace(QUICK.backoff, maximum_seconds=4 * 3600, give_up_after_seconds=24 * 3600)
     answer = reply(status, headers, {})
-    async with github(lambda _: answer) as (_, host), working(live, replace(options(host), backoff=slow)):
+    async with github(lambda _: answer) as (_, host):
         await follow(live, host)
         await ask(World(live), host)
-        row = await failed(live)
+        async with working(live, replace(options(host), backoff=slow)):
+            row = await failed(live)
     at = row.attempts[0]["at"]
     wait = row.due_at - row.due_at.fromisoformat(at)
     assert timedelta(seconds=seconds - 1) <= wait <= timedelta(seconds=seconds + 5)
@@ -262,13 +267,14 @@ async def test_a_ping_checks_the_token(live: Database) -> None:
 
 
 async def test_a_token_is_stored_as_secrets_are_and_goes_to_the_configured_api_only(live: Database) -> None:
-    async with github() as (receiver, host), working(live, options(host)):
+    async with github() as (receiver, host):
         row = await follow(live, "github.example.com")
         world = World(live)
         asset = await world.published(consumers=1)
         change_set = await world.change_set("github.example.com/acme/shop#1", commit=COMMIT)
         await world.publish(asset, without("total"), change_set_id=change_set.id)
-        (dead,) = await settled(live)
+        async with working(live, options(host)):
+            (dead,) = await settled(live)
     assert receiver.got == []
     assert "is not the host of GITHUB_API_URL" in dead.attempts[0]["error"]
     assert read_token(Keyring(), row) == TOKEN

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
 from prometheus_client.process_collector import ProcessCollector
 
-from tessera_gql.cli import build_app
+from tessera_gql.cli.commands import load_command
 from tessera_gql.config import Settings, secrets
 from tests.repository.test_docs import PAGES
 
@@ -40,8 +39,8 @@ PODS = {name: item["spec"]["template"] for kind in ("Deployment", "Job") for nam
 
 
 def check_command(words: list[str]) -> None:
-    command: Any = typer.main.get_command(build_app())
-    for word in words:
+    command: Any = load_command(words[0])
+    for word in words[1:]:
         command = command.commands[word]
 
 
