@@ -84,7 +84,7 @@ def test_pictures_and_json_have_the_same_assets(server: Running) -> None:
 
 
 def test_an_unknown_asset_is_refused(server: Running) -> None:
-    assert "There is no such asset" in run(server, "lineage", "no.such", code=2)
+    assert "There is no asset 'no.such'" in run(server, "lineage", "no.such", code=2)
 
 
 def test_the_latest_two_versions_are_compared(server: Running) -> None:
@@ -111,8 +111,8 @@ def test_a_diff_is_json_markdown_or_a_picture_of_where_the_changed_columns_go(se
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--to", "9.9.9"), "has no version 9.9.9. It has 2.0.0, 1.1.0, 1.0.0."),
-        (("--to", "1.0.0"), "1.0.0 is its first version, so there is nothing to compare it with."),
+        (("--to", "9.9.9"), "has no version 9.9.9. Give one of: 2.0.0, 1.1.0, 1.0.0."),
+        (("--to", "1.0.0"), "1.0.0 is its first version: nothing is before it."),
     ],
 )
 def test_a_version_that_is_not_there_is_refused(server: Running, arguments: tuple[str, ...], message: str) -> None:
