@@ -386,6 +386,7 @@ def test_each_command_reports_what_is_wrong_with_the_database(
                         [*name.split(), *arguments],
                         DATABASE_URL=url,
                         DATABASE_CONNECT_SECONDS="2",
+                        DATABASE_WAIT_SECONDS="0",
                         SECRETS_KEY=SECRETS_KEY,
                     )
                     cells[name, circumstance] += 1
