@@ -90,7 +90,7 @@ COMMANDS: dict[str, CommandEntry] = {
         CONTRACTS_PANEL,
         "proposals",
         "proposal",
-        "Show a proposal with its breaking changes, acknowledgments and comments.",
+        "Show a proposal: its breaking changes, acknowledgments and comments, who is not asked, and what comes next.",
     ),
     "comment": CommandEntry(
         CONTRACTS_PANEL,

@@ -35,7 +35,7 @@ def sign_in(client: httpx.Client, token: str, prefix: str = "") -> httpx.Respons
 
 
 def test_an_open_server_prints_the_address_of_the_console_and_serves_it(tmp_path: Path) -> None:
-    with serving(tmp_path, "--demo") as server:
+    with serving(tmp_path, "--demo", LOG_FORMAT="console") as server:
         assert "Console:  http://localhost:" in server.log.read_text()
         page = httpx.get(f"{server.url}/")
         assert "All teams owe 1 answer" in page.text
