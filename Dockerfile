@@ -1,6 +1,6 @@
 # The wheels are built in the first stage and installed, with their locked dependencies, in the second, which mounts them: they
-# leave no layer. The process writes nothing but what it is told to: it runs on a read-only root with a /tmp (spooled uploads,
-# figures that processes share), and with SQLite or a git checkout on a volume at /var/lib/tessera.
+# leave no layer. The process runs on a read-only root and writes to /tmp (spooled uploads, figures that
+# processes share), and with SQLite or a git checkout on a volume at /var/lib/tessera.
 # `deploy/build` gives the arguments; docs/install.md explains them. The name of the base may end in @sha256:… to pin it.
 ARG PYTHON_IMAGE=python:3.13-slim
 FROM ${PYTHON_IMAGE} AS build

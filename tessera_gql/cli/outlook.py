@@ -24,8 +24,8 @@ REASONS = {
 def describe_alternative(alternative: Alternative) -> str:
     """Describe what following all hints would lead to."""
     teams = ", ".join(item.team.name for item in alternative.asked)
-    asked = f"would still ask {teams}" if teams else "would ask no team"
-    return f"with all hints followed it would be {alternative.version or 'unchanged'}, and {asked}"
+    effect = f"would still ask {teams}" if teams else "would ask no team"
+    return f"with all hints followed it would be {alternative.version or 'unchanged'}, and {effect}"
 
 
 def print_outlook(outlook: ProposalOutlook) -> None:

@@ -1,7 +1,7 @@
 """One server process and its graceful shutdown: every request that was sent gets a response.
 
 Shutdown adds `Connection: close` to every response, and with SHUTDOWN_DELAY_SECONDS serves on for that time without
-being ready. Then it closes the listening sockets, and tells WebSockets and streams to reconnect elsewhere. Idle
+being ready. Then it closes the listening sockets, and closes WebSockets and streams, which reconnect elsewhere. Idle
 keep-alive connections stay open for a moment, because a request may be on its way. Requests that exceed
 SHUTDOWN_SECONDS are cancelled.
 """

@@ -215,4 +215,4 @@ def _print_result(result: WebhookResult, *, as_json: bool) -> None:
     print_line(f"{webhook.format} to {webhook.host} is webhook {webhook.id}.{state}")
     if result.secret and webhook.format is WebhookFormat.STANDARD:
         print_line(result.secret)
-        print_note(("This is the only time the secret is shown. It signs the posts.", "dim"))
+        print_note(("Copy the secret now: it is printed this once. It signs the posts.", "dim"))

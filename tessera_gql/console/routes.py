@@ -242,14 +242,14 @@ async def _ask_what_if(console: Console, request: Request) -> Response:
     page = PAGES["what_if"]
     fields = form.get_all("fields")
     if fields:
-        asked: dict[str, Any] = {"withoutFields": fields}
+        change: dict[str, Any] = {"withoutFields": fields}
     elif form.get("text"):
-        asked = {"document": {"format": form.get("format"), "text": form.get("text")}}
+        change = {"document": {"format": form.get("format"), "text": form.get("text")}}
     else:
         refusal = RefusedForm(form, ["Paste the schema first, or choose columns on the page of the asset."])
         return await _run_page(page, console, request, visitor, {"refusal": refusal})
     variables = page.find_variables(request.path_params, request.query_params, console.clock())
-    reply = await console.run("pages", page.name, variables | asked | {"asks": True}, visitor)
+    reply = await console.run("pages", page.name, variables | change | {"asks": True}, visitor)
     if is_for_form(reply):
         refusal = RefusedForm(form, [error["message"] for error in reply["errors"]])
         return await _run_page(page, console, request, visitor, {"refusal": refusal})

@@ -156,7 +156,7 @@ def join_names(names: Sequence[str], limit: int = MAX_NAMES) -> str:
     listed = [*names[:limit]]
     if len(names) > limit:
         listed.append(f"{len(names) - limit} more")
-    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} and {listed[-1]}" if listed else "nobody"
+    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} and {listed[-1]}" if listed else "no team"
 
 
 def count_noun(count: int, noun: str) -> str:

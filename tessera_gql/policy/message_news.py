@@ -36,8 +36,12 @@ DEBT_TEXTS = {
 def build_opened(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamMessage:
     """Build the message that proposals were opened, for their proposer and for teams that are informed."""
     scope = AskScope.of(facts, events)
-    asked = {team for event in events for team in event.payload.get("asked", ())}
-    asks = f" {facts.name_teams(asked)} {'is' if len(asked) == 1 else 'are'} asked." if asked else " No team is asked."
+    asked_ids = {team for event in events for team in event.payload.get("asked", ())}
+    asks = (
+        f" {facts.name_teams(asked_ids)} {'is' if len(asked_ids) == 1 else 'are'} asked."
+        if asked_ids
+        else " No team is asked."
+    )
     is_informed = facts.viewer is not None and any(str(facts.viewer) in e.payload.get("informed", ()) for e in events)
     informed = " Your team is informed, because it reads the table or what is made from it." if is_informed else ""
     return TeamMessage(
@@ -124,7 +128,7 @@ def _describe_step(facts: MessageFacts, event: MessageEvent) -> list[str]:
     if event.kind == AcknowledgmentReleased.kind:
         team = facts.name_team(event.payload["consumer_team_id"])
         reference = event.payload.get("reference")
-        return [f"{team} is no longer asked{f', shown by {reference}' if reference else ''}"]
+        return [f"{team} is no longer asked{f', proven by {reference}' if reference else ''}"]
     return [f"The proposal {STATUS_TEXTS[ProposalStatus(event.payload['after'])]}: {event.payload['reason']}"]
 
 
@@ -135,14 +139,14 @@ def build_asked_again(facts: MessageFacts, events: Sequence[MessageEvent]) -> Te
         summary = f"{scope.team_text} was registered again for {scope.subject_text}, and has reopened the proposal"
         summary += " once. It is informed, and not asked again."
         return TeamMessage(Tone.NEUTRAL, f"{scope.team_text} is informed, not asked", summary, **describe_links(scope))
-    asked = {team for event in events for team in event.payload.get("asked", ())}
+    asked_ids = {team for event in events for team in event.payload.get("asked", ())}
     is_stale = events[0].kind == kinds.ProposalStale.kind
     next_step = (
         " It must be proposed again before it is published."
         if is_stale
-        else f" {facts.name_teams(asked)} {'is' if len(asked) == 1 else 'are'} asked about that."
-        if asked
-        else " No team reads that, so nobody is asked."
+        else f" {facts.name_teams(asked_ids)} {'is' if len(asked_ids) == 1 else 'are'} asked about that."
+        if asked_ids
+        else " No team reads that, so none is asked."
     )
     return TeamMessage(
         Tone.BAD if is_stale else Tone.NEUTRAL,
@@ -284,7 +288,7 @@ def build_coverage(facts: MessageFacts, events: Sequence[MessageEvent]) -> TeamM
     scope = AskScope.of(facts, events)
     is_ended = events[-1].kind == ProposalHoldEnded.kind
     verb = "no longer waits" if is_ended else "waits"
-    missing = "is no longer missing" if is_ended else "nobody is asked about it, and its policy demands observed reads"
+    missing = "is no longer missing" if is_ended else "no team is asked about it, and its policy demands observed reads"
     return TeamMessage(
         Tone.GOOD if is_ended else Tone.NEUTRAL,
         f"The proposal for {scope.subject_text} {verb} for coverage",

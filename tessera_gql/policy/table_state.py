@@ -10,7 +10,7 @@ from tessera_gql.policy.enums import ProposalStatus
 class TableState(StrEnum):
     """The verdict about one table of a manifest. The states after UNREAD fail a pull request, except APPROVED.
 
-    HELD: nobody is asked about it, but less is observed than its policy demands.
+    HELD: no team is asked about it, but less is observed than its policy demands.
     """
 
     UNCHANGED = "UNCHANGED"

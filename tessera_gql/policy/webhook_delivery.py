@@ -62,8 +62,8 @@ def next_attempt(
     `retry_after` are the seconds that the receiver asks for, at least; of them, the longest wait of the backoff counts.
     """
     wait = min(backoff.first_seconds * backoff.factor ** min(failures - 1, 64), backoff.maximum_seconds)
-    asked = min(retry_after or 0, backoff.maximum_seconds)
-    due = now + timedelta(seconds=max(wait * (0.75 + jitter / 2), asked))
+    requested = min(retry_after or 0, backoff.maximum_seconds)
+    due = now + timedelta(seconds=max(wait * (0.75 + jitter / 2), requested))
     return due if due < since + timedelta(seconds=backoff.give_up_after_seconds) else None
 
 

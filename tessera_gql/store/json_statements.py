@@ -378,7 +378,7 @@ def _has_rows(tree: JsonList, shape: QueryShape) -> bool:
 
 
 def _display_order(rows: FromClause, shape: QueryShape, *, by_position: bool) -> list[Any]:
-    """Return the order of the list, in which a page is shown that was read backward too."""
+    """Return the order of the list, also of a page that was read backward."""
     if by_position:
         return [rows.c.page_position.desc() if shape.is_backward else rows.c.page_position.asc()]
     columns = (rows.c.page_order, rows.c.id)

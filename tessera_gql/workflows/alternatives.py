@@ -1,4 +1,4 @@
-"""Schemas that nobody wrote: a proposed one with its hints followed, and the active one without some fields."""
+"""Schemas computed from others: a proposed one with its hints followed, and the active one without some fields."""
 
 from collections.abc import Sequence
 from typing import Any

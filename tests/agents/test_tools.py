@@ -260,8 +260,8 @@ async def test_what_waits_is_listed_page_by_page(database_url: str) -> None:
         page = await agent.call("list_asks", team="growth")
         assert (page["asks"]["total"], page["asks"]["omitted"]) == (12, 2)
         last_page = await agent.call("list_asks", team="growth", after=page["asks"]["items"][-1]["cursor"])
-        asked = [item["ask"] for listed in (page, last_page) for item in listed["asks"]["items"]]
-        assert sorted(asked) == sorted(encode_global_id("Proposal", row.id) for row in await world.rows(Proposal))
+        asks = [item["ask"] for listed in (page, last_page) for item in listed["asks"]["items"]]
+        assert sorted(asks) == sorted(encode_global_id("Proposal", row.id) for row in await world.rows(Proposal))
 
 
 async def test_two_agents_at_once_propose_and_answer_once(database_url: str) -> None:

@@ -44,16 +44,16 @@ function checkTypes() {
     baseUrl: here, paths: { "*": [join(here, "node_modules/*")] }, ignoreDeprecations: "5.0" };
   const program = ts.createProgram(files, options);
   const broken = new Set();
-  for (const found of ts.getPreEmitDiagnostics(program)) {
-    const file = found.file?.fileName ?? "";
-    if (!broken.has(file)) failures.push(`${file}: ${ts.flattenDiagnosticMessageText(found.messageText, " ")}`);
+  for (const diagnostic of ts.getPreEmitDiagnostics(program)) {
+    const file = diagnostic.file?.fileName ?? "";
+    if (!broken.has(file)) failures.push(`${file}: ${ts.flattenDiagnosticMessageText(diagnostic.messageText, " ")}`);
     broken.add(file);
   }
   // The check would pass as well if a type were unknown to it.
   const probe = join(folder, "sources", "probe.ts");
   writeFileSync(probe, `${HEADS.slack}{ text: "", blocks: [{ type: "header", nonsense: 1 }] };\n${HEADS.teams.replace("card:", "probe:")}{ type: "AdaptiveCard", version: "1.5", body: [{ type: "Nonsense" }] };\n`);
-  const found = ts.getPreEmitDiagnostics(ts.createProgram([probe], options));
-  check(found.length === 2, `the probe has ${found.length} errors, not 2`);
+  const diagnostics = ts.getPreEmitDiagnostics(ts.createProgram([probe], options));
+  check(diagnostics.length === 2, `the probe has ${diagnostics.length} errors, not 2`);
 }
 
 function checkCards() {

@@ -139,7 +139,7 @@ async def test_an_administrator_sets_the_policy_of_a_tier_and_a_team_only_reads_
         refused = await browser.send(saved, "/policies/HIGH", **(values | bad))
         assert refused.status == 422
         assert f'value="{next(iter(bad.values()))}"' in refused.text
-    assert (await browser.send(page, "/policies/HIGH", **values)).status == 422  # somebody has saved it since
+    assert (await browser.send(page, "/policies/HIGH", **values)).status == 422  # another form has saved it since
     reader = await shop.signed_in(shop.finance)
     assert "/policies/" not in (await reader.get("/teams")).text
 

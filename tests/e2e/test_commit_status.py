@@ -50,8 +50,8 @@ def test_the_status_is_pending_then_failure_on_a_block_then_success_at_the_last_
         assert TOKEN not in created.stdout + created.stderr
 
         pull_request, key = shop.drop_column("orders", "coupon"), f"{host}/acme/shop#17"
-        asked = repository.ask(pull_request, key, "--change-set-commit", COMMIT)
-        assert asked.code == 3, asked.text
+        result = repository.ask(pull_request, key, "--change-set-commit", COMMIT)
+        assert result.code == 3, result.text
         assert "Waiting for" in wait_for(github, COMMIT, "pending")
 
         company.answer("growth", orders, "BLOCKED", "The spring campaign runs until June.")

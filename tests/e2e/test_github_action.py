@@ -41,19 +41,17 @@ def close(platform: Platform, commit: str, **fields: Any) -> JobResult:
 
 
 def test_a_pull_request_is_commented_and_annotated_and_its_readers_are_asked(platform: Platform, shop: Project) -> None:
-    asked = platform.open(shop.drop_column("orders", "coupon"))
-    assert asked.exit_code == 0, asked.text
-    assert re.search(r"^::(error|warning) .*file=models/[^,]+,line=\d+.*::.*coupon", asked.text, re.MULTILINE), (
-        asked.text
-    )
+    run = platform.open(shop.drop_column("orders", "coupon"))
+    assert run.exit_code == 0, run.text
+    assert re.search(r"^::(error|warning) .*file=models/[^,]+,line=\d+.*::.*coupon", run.text, re.MULTILINE), run.text
     (comment,) = platform.github.comments[4711]
-    assert comment["body"] == asked.summary
+    assert comment["body"] == run.summary
     assert platform.company.name("growth") in comment["body"]
-    outputs = asked.action_outputs
+    outputs = run.action_outputs
     assert (outputs["task"], outputs["code"], outputs["verdict"]) == ("ask", "3", "waiting")
     assert outputs["change-set"] == "github.com/acme/shop#4711"
     assert outputs["comment-url"] == comment["html_url"]
-    assert Path(outputs["report"]).read_text() == asked.summary
+    assert Path(outputs["report"]).read_text() == run.summary
     assert platform.states(platform.head()) == ["pending"]
     proposal = platform.company.find_proposal(shop.fqn("orders"))
     assert proposal is not None

@@ -69,8 +69,8 @@ class Pool:
 
     def id_of(self, noun: str, place: int) -> str:
         """Usually an id of that type."""
-        found = [item for item in self.ids if base64.urlsafe_b64decode(item).startswith(noun.encode())] or self.ids
-        return [*found, *found, *found, self.ids[place % len(self.ids)], "none"][place % (3 * len(found) + 2)]
+        ids = [item for item in self.ids if base64.urlsafe_b64decode(item).startswith(noun.encode())] or self.ids
+        return [*ids, *ids, *ids, self.ids[place % len(self.ids)], "none"][place % (3 * len(ids) + 2)]
 
     def cursor_of(self, order_by: str, index: int) -> str:
         """Usually a cursor of lists with that order."""

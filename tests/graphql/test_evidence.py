@@ -1,4 +1,4 @@
-"""A column that nobody declares: coverage names its reader, a policy waits for that, and quiet lets the change go."""
+"""A column that no team declares: coverage names its reader, a policy waits for that, and quiet lets the change go."""
 
 from datetime import timedelta
 from typing import Any

@@ -41,7 +41,7 @@ def coverage(asset: AssetRef) -> Operation[Coverage]:
 
 
 def unused_fields(asset: AssetRef, since: datetime) -> PaginatedQuery[UnusedField]:
-    """List the declared fields that no team is registered for and nobody was seen reading since a time.
+    """List the declared fields that no team is registered for and that no principal was seen reading since a time.
 
     `unused_fields_coverage` says on what that rests. Raises NotFound if there is no such asset.
 
