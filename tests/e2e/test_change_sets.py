@@ -101,8 +101,8 @@ def test_a_team_answers_a_change_set_with_one_command(shell: Shell, tmp_path: Pa
     until = (datetime.now(UTC) + timedelta(days=60)).date().isoformat()
     assert "another answer with --replace" in shell.refused(*answer, "--migrate-until", until)
     assert shell(*answer, "--migrate-until", until, "--replace").count("MIGRATING") == 2
-    promised = shell("inbox", "-t", reader).splitlines()
-    assert [line.split("\t")[:2] for line in promised] == [[f"{until}T00:00Z", "migrating"]] * 2
+    migrating = shell("inbox", "-t", reader).splitlines()
+    assert [line.split("\t")[:2] for line in migrating] == [[f"{until}T00:00Z", "migrating"]] * 2
     shell("unregister", second, "-t", reader)
     assert f"{reader}\tMIGRATING, no longer asked\t{until}T00:00Z\t-\t" in shell("proposal", second)
 
