@@ -1,7 +1,7 @@
 """A console on a database with a shop in it, and the browser of a person who reads its pages."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Any
@@ -20,6 +20,7 @@ from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys
 from tessera_gql.workflows.keys import CreatedKey, KeyRequest
 from tests.conftest import FixedClock
+from tests.console.login_service import AUDIENCE, CLIENT, SECRET, LoginServer, login_server
 from tests.world import World, adding, without
 
 ADMIN_KEY = "an-administrators-key-for-this-test"
@@ -92,6 +93,22 @@ class Browser:
         page = await self.get(f"/sign-in?next={path}")
         return await self.send(page, "/sign-in", key=token)
 
+    async def begin_login(self, path: str = "/") -> str:
+        """Follow the link to the login server and sign in there; the address that it sends the browser to."""
+        start = await self.get(f"/sign-in/start?next={path}")
+        assert start.status == 303, start.text
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(start.response.headers["location"])
+        assert answer.status_code == 302, answer.text
+        return str(answer.headers["location"].removeprefix(ADDRESS))
+
+    async def log_in(self, path: str = "/") -> Page:
+        """Sign in with the login server; the page after that."""
+        answer = await self.get(await self.begin_login(path))
+        if answer.status != 303:
+            return answer
+        return await self.get(answer.response.headers["location"])
+
 
 @dataclass
 class Shop:
@@ -109,6 +126,8 @@ class Shop:
     alone: Proposal
     """The proposal of a third table, in no change set."""
     browsers: list[httpx.AsyncClient] = field(default_factory=list[httpx.AsyncClient])
+    service: LoginServer | None = None
+    """Where people sign in; with keys if there is none."""
 
     def browser(self) -> Browser:
         transport = httpx.ASGITransport(create_app(self.components))
@@ -122,8 +141,16 @@ class Shop:
             return await keys.create(session, ANONYMOUS, request)
 
     async def signed_in(self, team: Team | None, *scopes: Scope) -> Browser:
+        """A browser of a person with these rights, WRITE by default."""
         browser = self.browser()
-        await browser.sign_in((await self.key(team, *scopes)).token)
+        if self.service is None:
+            await browser.sign_in((await self.key(team, *scopes)).token)
+            return browser
+        now = int(self.components.database.clock().timestamp())
+        rights = " ".join(f"tessera:{scope.name.lower()}" for scope in scopes or (Scope.WRITE,))
+        names = {"team": team.name} if team else {}
+        self.service.claims = {"iat": now, "exp": now + 3600, "scope": f"openid {rights}"} | names
+        assert (await browser.log_in()).status == 200
         return browser
 
     def proposal_path(self, proposal: Proposal) -> str:
@@ -193,6 +220,31 @@ async def open_console(database_url: str, clock: FixedClock, **options: Any) -> 
     components.database.clock = clock
     components.database.observe_commits(components.authenticator.on_commit)
     return components
+
+
+def login_settings(service: LoginServer, **changed: Any) -> dict[str, Any]:
+    """Settings of a server that signs people in with this login server."""
+    values = {
+        "oidc_issuer": service.address,
+        "oidc_audience": AUDIENCE,
+        "oidc_jwks": f"{service.address}/jwks",
+        "oidc_client_id": CLIENT,
+        "oidc_client_secret": SECRET,
+        "public_url": ADDRESS,
+    }
+    return values | changed
+
+
+@pytest.fixture(scope="module")
+def running_service() -> Iterator[LoginServer]:
+    with login_server() as service:
+        yield service
+
+
+@pytest.fixture
+def service(running_service: LoginServer) -> LoginServer:
+    running_service.__dict__.update(LoginServer(address=running_service.address).__dict__)
+    return running_service
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What people do on the pages of teams, keys, webhooks, policies, registrations and changes that others block."""
 
-import base64
 import json
 import re
 from collections.abc import AsyncIterator
@@ -18,7 +17,8 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.workflows.ask_policies import set_policy
 from tessera_gql.workflows.deprecations import DeprecationRequest, deprecate
 from tests.conftest import FixedClock, statements
-from tests.console.conftest import ADMIN_KEY, Page, Shop, build_shop, open_console
+from tests.console.conftest import ADMIN_KEY, Page, Shop, build_shop, login_settings, open_console
+from tests.console.login_service import LoginServer
 from tests.console.test_pages import count_queries
 from tests.console.test_reads import see_reads
 from tests.workflows.usage_logs import map_principal, usage_source
@@ -28,11 +28,14 @@ TOKEN = re.compile(r"tsr_[\w-]{43}")
 SECRET = re.compile(r"whsec_[\w+/=-]{20,}")
 
 
-@pytest.fixture
-async def secret_shop(database_url: str, clock: FixedClock) -> AsyncIterator[Shop]:
-    """The shop on a server that can keep secrets of webhooks."""
-    key = base64.b64encode(b"k" * 32).decode()
-    built = await build_shop(await open_console(database_url, clock, admin_key=ADMIN_KEY, secrets_key=key))
+@pytest.fixture(params=["keys", "logins"])
+async def shop(
+    request: pytest.FixtureRequest, database_url: str, clock: FixedClock, service: LoginServer
+) -> AsyncIterator[Shop]:
+    """The shop, where people sign in with keys or with a login server."""
+    logins = login_settings(service) if request.param == "logins" else {}
+    built = await build_shop(await open_console(database_url, clock, admin_key=ADMIN_KEY, **logins))
+    built.service = service if logins else None
     yield built
     for browser in built.browsers:
         await browser.aclose()
@@ -83,8 +86,7 @@ async def test_a_team_makes_keys_with_its_own_rights_only(shop: Shop) -> None:
     assert "/keys" not in page.text
 
 
-async def test_a_webhook_is_added_tested_paused_and_deleted_and_its_deliveries_are_shown(secret_shop: Shop) -> None:
-    shop = secret_shop
+async def test_a_webhook_is_added_tested_paused_and_deleted_and_its_deliveries_are_shown(shop: Shop) -> None:
     browser = await shop.signed_in(shop.finance)
     path = shop.team_path(shop.finance)
     values = {"url": "https://hooks.example.com/finance", "format": "STANDARD", "groups": ["proposals", "keys"]}
@@ -111,9 +113,9 @@ async def test_a_webhook_is_added_tested_paused_and_deleted_and_its_deliveries_a
     assert "No webhook receives the events of finance." in deleted.text
 
 
-async def test_a_webhook_with_a_bad_address_is_refused_with_what_was_typed(secret_shop: Shop) -> None:
-    browser = await secret_shop.signed_in(secret_shop.finance)
-    path = secret_shop.team_path(secret_shop.finance)
+async def test_a_webhook_with_a_bad_address_is_refused_with_what_was_typed(shop: Shop) -> None:
+    browser = await shop.signed_in(shop.finance)
+    path = shop.team_path(shop.finance)
     refused = await browser.send(
         await browser.get(path), f"{path}/webhooks", format="SLACK", url="ftp://hooks.example.com", groups="keys"
     )
