@@ -1,6 +1,6 @@
 """Lists of a team about what it reads: deprecations that concern it, and registrations that it could narrow."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -62,32 +62,30 @@ async def load_narrower_registrations(info: Info, team_id: UUID) -> list[tables.
 
 def team_deprecations() -> Any:
     """Declare the deprecations that concern a team."""
-
-    async def resolve(
-        root: Any, info: Info, first: First = UNSET, after: After = UNSET, last: Last = UNSET, before: Before = UNSET
-    ) -> Any:
-        rows = await load_deprecations(info, root.row.id)
-        return to_page("Deprecation", rows, SliceRequest(first, after, last, before))
-
-    return strawberry.field(
-        resolver=resolve,
-        graphql_type=lazy_type("DeprecationConnection"),
-        description="The deprecations that hold of what the team is registered for, the earliest sunset first.",
+    return _declare_list(
+        "Deprecation",
+        load_deprecations,
+        "The deprecations that hold of what the team is registered for, the earliest sunset first.",
     )
 
 
 def team_narrower_registrations() -> Any:
     """Declare the registrations that a team could narrow."""
+    return _declare_list(
+        "Registration",
+        load_narrower_registrations,
+        "The registrations of the team for which fewer fields would do, as `suggestedFields` of each says;"
+        f" the {MAX_CANDIDATES} oldest ones are looked at.",
+    )
+
+
+def _declare_list(type_name: str, load: Callable[[Info, UUID], Awaitable[list[Any]]], description: str) -> Any:
+    """Declare a connection of rows that are loaded for one team."""
 
     async def resolve(
         root: Any, info: Info, first: First = UNSET, after: After = UNSET, last: Last = UNSET, before: Before = UNSET
     ) -> Any:
-        rows = await load_narrower_registrations(info, root.row.id)
-        return to_page("Registration", rows, SliceRequest(first, after, last, before))
+        rows = await load(info, root.row.id)
+        return to_page(type_name, rows, SliceRequest(first, after, last, before))
 
-    return strawberry.field(
-        resolver=resolve,
-        graphql_type=lazy_type("RegistrationConnection"),
-        description="The registrations of the team for which fewer fields would do, as `suggestedFields` of each says;"
-        f" the {MAX_CANDIDATES} oldest ones are looked at.",
-    )
+    return strawberry.field(resolver=resolve, graphql_type=lazy_type(f"{type_name}Connection"), description=description)
