@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+AGENT_HEADERS = ("mcp-protocol-version", "mcp-method", "mcp-name")
+"""Headers of the Model Context Protocol, which agents in a browser send to `/mcp`."""
 FIRST_KEY = """
 This server had no keys, so it made one with every right. It is shown this once:
 
@@ -236,7 +238,7 @@ def _create_middleware(settings: Settings) -> list[Middleware]:
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST"],
-                allow_headers=["Content-Type", "X-Request-ID", *PREFLIGHT_HEADERS],
+                allow_headers=["Content-Type", "X-Request-ID", *PREFLIGHT_HEADERS, *AGENT_HEADERS],
                 expose_headers=["X-Request-ID"],
                 max_age=600,
             )

@@ -77,6 +77,12 @@ async def test_pages_of_other_sites_are_refused(database_url: str) -> None:
     ):
         assert (await post(client, LIST_TOOLS)).status_code == 200
         assert (await post(client, LIST_TOOLS, Origin="https://inspector.example.com")).status_code == 200
+        preflight = {
+            "Origin": "https://inspector.example.com",
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization,content-type,mcp-method,mcp-name,mcp-protocol-version",
+        }
+        assert (await client.options("/mcp", headers=preflight)).status_code == 200
         reply = await post(client, LIST_TOOLS, Origin="https://evil.example.com")
         assert (reply.status_code, "CORS_ORIGINS" in reply.text) == (403, True)
     async with agent_server(database_url, admin_key=None) as server, server.http_client(None) as client:
