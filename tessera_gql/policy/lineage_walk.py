@@ -68,7 +68,7 @@ class OwnLineage:
     """The edges on which changes of assets travel: those that start at an asset, or at a table made from it alike.
 
     `links` are by source and target. `declared` has the team and the consumer asset (None: any) of each live
-    registration, by the asset that is read.
+    registration, by the asset that is read; it is empty without edges.
     """
 
     edges: Sequence[AssetEdge] = ()

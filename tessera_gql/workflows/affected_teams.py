@@ -75,7 +75,7 @@ async def load_own_lineage(session: Session, asset: Asset) -> OwnLineage:
     links = to_links(await column_edges.list_by_sources(session, family)) if edges else {}
     rows = await registrations.list_live(session, family)
     declared: dict[UUID, set[tuple[UUID, UUID | None]]] = defaultdict(set)
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows if edges else ()):
         declared[row.asset_id].add((row.consumer_team_id, row.consumer_asset_id))
         if number % BATCH_SIZE == 0:
             await asyncio.sleep(0)
