@@ -6,7 +6,6 @@ other work on the machine holds, as the kernel counts them (`_processors`); the 
 """
 
 import argparse
-import asyncio
 import re
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 import httpx
+import uvloop
 from sqlalchemy import text
 
 from bench import _catalog, _servers
@@ -102,7 +102,7 @@ def main() -> int:
     options = parser.parse_args()
     with _servers.temporary_folder() as folder, _servers.start_storage(options.db, folder) as storage:
         url = storage.database("console")
-        catalog, times = asyncio.run(_measure(url, options.requests, storage.pid))
+        catalog, times = uvloop.run(_measure(url, options.requests, storage.pid))
         about = (
             f"{storage.version}; {catalog}; a table of {COLUMNS:,} columns, of which a proposal removes {REMOVED} and"
             f" renames {RENAMED}; {options.requests} requests of a page. 95th percentiles."

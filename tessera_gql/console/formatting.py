@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -103,18 +103,16 @@ def find_sign(change: Mapping[str, Any], *, is_breaking: bool) -> str:
 
 def collect_team_names(value: Any) -> dict[str, str]:
     """Return the names of all teams and projects in a reply, by id; keys, which have a prefix, are left out."""
-    return dict(_iterate_names(value))
-
-
-def _iterate_names(value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        if isinstance(value.get("id"), str) and isinstance(value.get("name"), str) and "prefix" not in value:
-            yield value["id"], value["name"]
-        for member in value.values():
-            yield from _iterate_names(member)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _iterate_names(item)
+    names: dict[str, str] = {}
+    parts = [value]
+    while parts:
+        part = parts.pop()
+        is_object = isinstance(part, dict)
+        if is_object and isinstance(part.get("name"), str) and isinstance(part.get("id"), str) and "prefix" not in part:
+            names[part["id"]] = part["name"]
+        if is_object or isinstance(part, list):
+            parts += [member for member in (part.values() if is_object else part) if isinstance(member, dict | list)]
+    return names
 
 
 def list_team_names(data: Any) -> list[str]:
@@ -125,7 +123,7 @@ def list_team_names(data: Any) -> list[str]:
 
 
 def _list_names(part: Any) -> list[str]:
-    return sorted({name for _, name in _iterate_names(part)})
+    return sorted({*collect_team_names(part).values()})
 
 
 def mark_terms(text: str, terms: list[str]) -> list[tuple[str, bool]]:

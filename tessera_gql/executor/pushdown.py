@@ -31,17 +31,20 @@ class JsonFragment:
         return orjson.loads(self.text)
 
 
-def decode_fragments(value: Any) -> Any:
-    """Return a reply with values in the place of its fragments, for readers in this process."""
-    match value:
-        case dict():
-            return {key: decode_fragments(item) for key, item in value.items()}
-        case list():
-            return [decode_fragments(item) for item in value]
-        case JsonFragment():
-            return value.decode()
-        case _:
-            return value
+def decode_fragments(reply: Any) -> Any:
+    """Put values in the place of the fragments of a reply, for readers in this process, and return it."""
+    if type(reply) is JsonFragment:
+        return reply.decode()
+    containers = [reply]
+    while containers:
+        container = containers.pop()
+        for key, item in container.items() if type(container) is dict else enumerate(container):
+            kind = type(item)
+            if kind is dict or kind is list:
+                containers.append(item)
+            elif kind is JsonFragment:
+                container[key] = item.decode()
+    return reply
 
 
 class Pushdown(Protocol):

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Executable, Select, and_, delete, or_, select
 
 from tessera_gql.policy.lineage_walk import AssetEdge
+from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
 from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Asset, AssetDependency, ColumnEdge, table
 
@@ -54,17 +55,24 @@ async def load_edges_between(session: Session, asset_ids: Collection[UUID]) -> l
     return [AssetEdge(row.source, row.source_owner, row.target, row.target_owner) for row in rows]
 
 
+def _build_own_edges(dialect: str) -> Select[Any]:
+    edges = _select_edges()
+    source = DEPENDENCIES.c.dependency_asset_id
+    walk = edges.where(in_values(dialect, source, list_parameter("starts", source))).cte("walk", recursive=True)
+    is_own = walk.c.target_owner == walk.c.source_owner
+    # UNION drops edges that were reached before, which ends cycles.
+    return select(walk.union(edges.join(walk, and_(walk.c.target == source, is_own))))
+
+
+_OWN_EDGES = PreparedQuery(_build_own_edges)
+
+
 async def load_own_edges(session: Session, starts: Sequence[UUID]) -> list[AssetEdge]:
     """Load the edges to live assets that start at the assets, or at tables of the same owner that are made from them.
 
     The edges to tables of other owners are the last ones of a path.
     """
-    edges = _select_edges()
-    walk = edges.where(session.in_values(DEPENDENCIES.c.dependency_asset_id, starts)).cte("walk", recursive=True)
-    is_own = walk.c.target_owner == walk.c.source_owner
-    # UNION drops edges that were reached before, which ends cycles.
-    walk = walk.union(edges.join(walk, and_(walk.c.target == DEPENDENCIES.c.dependency_asset_id, is_own)))
-    rows = await session.rows(select(walk))
+    rows = await session.fetch(_OWN_EDGES, starts=[*starts])
     return [AssetEdge(row.source, row.source_owner, row.target, row.target_owner) for row in rows]
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from tessera_gql.policy.enums import ProposalStatus
 from tessera_gql.policy.usage import CoveredSpan
 from tessera_gql.store import proposals
+from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import UsageSource
 from tessera_gql.store.usage import OBSERVATIONS, PRINCIPALS, by_ids
@@ -36,15 +38,48 @@ class TeamRead:
     last_seen: datetime
 
 
-async def load_sources(session: Session, asset_ids: Collection[UUID]) -> dict[UUID, list[UsageSource]]:
-    """Load the usage sources that have ever seen a read of the assets, by asset."""
-    statement = (
+def _is_of_assets(dialect: str) -> ColumnElement[bool]:
+    """Build the condition that reads are of assets, the parameter `assets` of a prepared query."""
+    return in_values(dialect, OBSERVATIONS.c.asset_id, list_parameter("assets", OBSERVATIONS.c.asset_id))
+
+
+def _build_sources(dialect: str) -> Select[Any]:
+    return (
         select(OBSERVATIONS.c.asset_id, PRINCIPALS.c.source_id)
         .join(PRINCIPALS, PRINCIPALS.c.id == OBSERVATIONS.c.principal_id)
-        .where(session.in_values(OBSERVATIONS.c.asset_id, asset_ids))
+        .where(_is_of_assets(dialect))
         .distinct()
     )
-    rows = await session.rows(statement)
+
+
+def _build_unmapped_reads(dialect: str) -> Select[Any]:
+    reads = OBSERVATIONS.c
+    return (
+        select(reads.asset_id, reads.principal_id, PRINCIPALS.c.name, reads.field, reads.last_seen)
+        .join(PRINCIPALS, PRINCIPALS.c.id == reads.principal_id)
+        .where(_is_of_assets(dialect), PRINCIPALS.c.team_id.is_(None))
+    )
+
+
+def _build_team_reads(dialect: str) -> Select[Any]:
+    last_seen = func.max(OBSERVATIONS.c.last_seen, type_=OBSERVATIONS.c.last_seen.type).label("last_seen")
+    columns = (OBSERVATIONS.c.asset_id, PRINCIPALS.c.team_id, OBSERVATIONS.c.field)
+    return (
+        select(*columns, last_seen)
+        .join(PRINCIPALS, PRINCIPALS.c.id == OBSERVATIONS.c.principal_id)
+        .where(_is_of_assets(dialect), PRINCIPALS.c.team_id.is_not(None))
+        .group_by(*columns)
+    )
+
+
+_SOURCES = PreparedQuery(_build_sources)
+_UNMAPPED_READS = PreparedQuery(_build_unmapped_reads)
+_TEAM_READS = PreparedQuery(_build_team_reads)
+
+
+async def load_sources(session: Session, asset_ids: Collection[UUID]) -> dict[UUID, list[UsageSource]]:
+    """Load the usage sources that have ever seen a read of the assets, by asset."""
+    rows = await session.fetch(_SOURCES, assets=[*asset_ids])
     source_ids = sorted({row.source_id for row in rows})
     sources = {row.id: row for row in await by_ids(session, source_ids)} if source_ids else {}
     by_asset: dict[UUID, list[UsageSource]] = {asset_id: [] for asset_id in asset_ids}
@@ -60,32 +95,14 @@ def list_spans(source: UsageSource) -> list[CoveredSpan]:
 
 async def load_unmapped_reads(session: Session, asset_ids: Collection[UUID]) -> list[UnmappedRead]:
     """Load the reads of assets by principals without a team."""
-    statement = (
-        select(
-            OBSERVATIONS.c.asset_id,
-            OBSERVATIONS.c.principal_id,
-            PRINCIPALS.c.name,
-            OBSERVATIONS.c.field,
-            OBSERVATIONS.c.last_seen,
-        )
-        .join(PRINCIPALS, PRINCIPALS.c.id == OBSERVATIONS.c.principal_id)
-        .where(session.in_values(OBSERVATIONS.c.asset_id, asset_ids), PRINCIPALS.c.team_id.is_(None))
-    )
-    rows = await session.rows(statement)
+    rows = await session.fetch(_UNMAPPED_READS, assets=[*asset_ids])
     return [UnmappedRead(row.asset_id, row.principal_id, row.name, row.field, row.last_seen) for row in rows]
 
 
 async def load_team_reads(session: Session, asset_ids: Collection[UUID]) -> list[TeamRead]:
     """Load the reads of assets by the teams of mapped principals."""
-    last_seen = func.max(OBSERVATIONS.c.last_seen, type_=OBSERVATIONS.c.last_seen.type).label("last_seen")
-    columns = (OBSERVATIONS.c.asset_id, PRINCIPALS.c.team_id, OBSERVATIONS.c.field)
-    statement = (
-        select(*columns, last_seen)
-        .join(PRINCIPALS, PRINCIPALS.c.id == OBSERVATIONS.c.principal_id)
-        .where(session.in_values(OBSERVATIONS.c.asset_id, asset_ids), PRINCIPALS.c.team_id.is_not(None))
-        .group_by(*columns)
-    )
-    return [TeamRead(row.asset_id, row.team_id, row.field, row.last_seen) for row in await session.rows(statement)]
+    rows = await session.fetch(_TEAM_READS, assets=[*asset_ids])
+    return [TeamRead(row.asset_id, row.team_id, row.field, row.last_seen) for row in rows]
 
 
 async def load_last_reads(session: Session, asset_ids: Collection[UUID]) -> dict[UUID, dict[str, datetime]]:

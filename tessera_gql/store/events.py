@@ -7,9 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from tessera_gql.policy.events import Event, ProposalOpened
+from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import EventRow, new_id, table
 
@@ -83,11 +84,17 @@ async def list_subjects_after(session: Session, sequence: int) -> list[EventRow]
     return await session.list(columns.where(TABLE.c.sequence > sequence).order_by(TABLE.c.sequence), EventRow)
 
 
+def _build_openings(dialect: str) -> Select[Any]:
+    is_requested = in_values(dialect, TABLE.c.proposal_id, list_parameter("proposals", TABLE.c.proposal_id))
+    return select(TABLE.c.proposal_id, TABLE.c.payload).where(is_requested, TABLE.c.kind == ProposalOpened.kind)
+
+
+_OPENINGS = PreparedQuery(_build_openings)
+
+
 async def load_informed_teams(session: Session, proposal_ids: Sequence[UUID]) -> list[list[UUID]]:
     """Load for each proposal the teams that were informed when it was opened, but not asked."""
-    columns = select(TABLE.c.proposal_id, TABLE.c.payload)
-    is_opened = TABLE.c.kind == ProposalOpened.kind
-    rows = await session.rows(columns.where(session.in_values(TABLE.c.proposal_id, proposal_ids), is_opened))
+    rows = await session.fetch(_OPENINGS, proposals=[*proposal_ids])
     informed = {row.proposal_id: [UUID(team) for team in row.payload["informed"]] for row in rows}
     return [informed.get(proposal, []) for proposal in proposal_ids]
 

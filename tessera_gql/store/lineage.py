@@ -1,6 +1,6 @@
 """Queries of lineage: dependencies, and the assets upstream or downstream within a number of steps."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -55,12 +55,6 @@ async def find(session: Session, dependent: UUID, dependency: UUID, dependency_t
 async def list_all(session: Session) -> list[AssetDependency]:
     """Load all dependencies, in any order."""
     return await session.list(select(TABLE), AssetDependency)
-
-
-async def list_by_dependents(session: Session, asset_ids: Collection[UUID]) -> list[AssetDependency]:
-    """Load the dependencies of the assets on others, in any order."""
-    is_of_dependent = session.in_values(TABLE.c.dependent_asset_id, asset_ids)
-    return await session.list(select(TABLE).where(is_of_dependent), AssetDependency)
 
 
 async def remove(session: Session, dependency_ids: Sequence[UUID]) -> None:

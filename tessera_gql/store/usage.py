@@ -3,16 +3,18 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, and_, bindparam, case, delete, func, literal, or_, select, update
+from sqlalchemy import Select, and_, bindparam, case, delete, func, literal, or_, select, update
 
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.policy.affected_teams import FieldReader
 from tessera_gql.policy.enums import Response
 from tessera_gql.policy.validation import uniqueness_key
 from tessera_gql.store import proposals
+from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
 from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import (
     Contract,
@@ -163,7 +165,11 @@ async def load_observed_readers(
     """
     readers: dict[UUID, list[FieldReader]] = {asset_id: [] for asset_id in asset_ids}
     fields: dict[tuple[UUID, UUID], set[str]] = {}
-    for row in await session.rows(_reads_since_release(session, asset_ids, start)):
+    if start is None:
+        rows = await session.fetch(_READS_SINCE_RELEASE, assets=[*asset_ids])
+    else:
+        rows = await session.fetch(_READS_SINCE_RELEASE_OF, assets=[*asset_ids], start=start)
+    for row in rows:
         fields.setdefault((row.asset_id, row.team_id), set()).add(row.field)
     for (asset_id, team_id), names in sorted(fields.items()):
         readers[asset_id].append(to_reader(team_id, names))
@@ -176,12 +182,13 @@ def to_reader(team_id: UUID, fields: Iterable[str]) -> FieldReader:
     return FieldReader(team_id, None if "" in names else tuple(sorted(names)))
 
 
-def _reads_since_release(session: Session, asset_ids: Collection[UUID], start: UUID | None) -> Executable:
+def _build_reads_since_release(dialect: str, *, has_start: bool) -> Select[Any]:
     contracts, open_proposals = table(Contract), table(Proposal)
+    start = bindparam("start", type_=open_proposals.c.asset_id.type)
     is_of_asset = open_proposals.c.asset_id == OBSERVATIONS.c.asset_id
     proposed_at = (
         select(func.min(open_proposals.c.proposed_at))
-        .where(or_(is_of_asset, open_proposals.c.asset_id == start) if start else is_of_asset, proposals.IS_OPEN)
+        .where(or_(is_of_asset, open_proposals.c.asset_id == start) if has_start else is_of_asset, proposals.IS_OPEN)
         .correlate(OBSERVATIONS)
         .scalar_subquery()
     )
@@ -198,12 +205,16 @@ def _reads_since_release(session: Session, asset_ids: Collection[UUID], start: U
         select(OBSERVATIONS.c.asset_id, PRINCIPALS.c.team_id, OBSERVATIONS.c.field)
         .join(PRINCIPALS, PRINCIPALS.c.id == OBSERVATIONS.c.principal_id)
         .where(
-            session.in_values(OBSERVATIONS.c.asset_id, asset_ids),
+            in_values(dialect, OBSERVATIONS.c.asset_id, list_parameter("assets", OBSERVATIONS.c.asset_id)),
             PRINCIPALS.c.team_id.is_not(None),
             or_(released_at.is_(None), OBSERVATIONS.c.last_seen > released_at),
         )
         .distinct()
     )
+
+
+_READS_SINCE_RELEASE = PreparedQuery(partial(_build_reads_since_release, has_start=False))
+_READS_SINCE_RELEASE_OF = PreparedQuery(partial(_build_reads_since_release, has_start=True))
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ async def _load_surroundings(
     """Load what assets are made from, and the teams that own or have registered to read each of them."""
     ids = sorted(asset_ids)
     sources: dict[UUID, set[UUID]] = defaultdict(set)
-    for edge in await lineage.list_by_dependents(session, ids):
+    for edge in await lineage.list_of_dependents(session, ids):
         sources[edge.dependent_asset_id].add(edge.dependency_asset_id)
     teams: dict[UUID, set[UUID]] = defaultdict(set)
     for row in await assets.by_ids(session, ids):

@@ -196,7 +196,7 @@ class _Comparison:
     async def _compare_lineage(self) -> None:
         plan = self.plan
         dependents = {plan.ids[model.fqn] for model in plan.changed_models} | {asset.id for asset in plan.removed}
-        present = await lineage.list_by_dependents(self.session, dependents) if dependents else []
+        present = await lineage.list_of_dependents(self.session, [*dependents]) if dependents else []
         plan.lineage = compare_lineage(find_pairs(plan.ids, plan.written_models), present)
 
     async def _compare_column_lineage(self) -> None:
@@ -237,7 +237,7 @@ class _Comparison:
         fqns = {asset.id: fqn for fqn, asset in state.assets.items()}
         fqns |= {asset.id: asset.fqn for asset in state.project_assets if asset.id not in fqns}
         upstream: dict[UUID, set[str]] = {asset.id: set() for asset in removed_assets}
-        for edge in await lineage.list_by_dependents(self.session, list(upstream)):
+        for edge in await lineage.list_of_dependents(self.session, list(upstream)):
             if edge.dependency_asset_id in fqns:
                 upstream[edge.dependent_asset_id].add(fqns[edge.dependency_asset_id])
         columns = {asset.id: contract_columns(self.active[asset.id]) for asset in removed_assets}

@@ -291,7 +291,7 @@ async def _update_registration(state: PullState, before: Registration, row: Regi
 
 async def _merge_dependencies(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
     """Add the dependencies of the files that are new; none is removed."""
-    rows = await lineage.list_by_dependents(state.session, [state.get_asset(file.fqn).id for _, file in files])
+    rows = await lineage.list_of_dependents(state.session, [state.get_asset(file.fqn).id for _, file in files])
     present = {(row.dependent_asset_id, row.dependency_asset_id, row.dependency_type) for row in rows}
     new_edges: list[AssetDependency] = []
     for path, file in files:
