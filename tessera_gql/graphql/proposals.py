@@ -157,7 +157,7 @@ class Proposal(Node):
         lazy_type("Impact") | None,
     )
     async def alternative(self, info: Info, max_fields: MaxFields = MAX_FIELDS) -> Any:
-        if not self.is_open or self.row.proposed_schema is None:
+        if not self.is_open or self.row.kind is ProposalKind.RETIREMENT:
             return None
         if not any(change.get("hint") for change in self.row.breaking_changes):
             return None
