@@ -10,9 +10,10 @@ from uuid import UUID
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Dialect, Executable, Select, bindparam, select
+from sqlalchemy import ColumnElement, Dialect, Executable, Select, UnaryExpression, bindparam, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.sql.selectable import ReturnsRows
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -54,6 +55,11 @@ def in_values(dialect: str, column: ColumnElement[Any], values: sa.BindParameter
         return column == sa.any_(values)
     listed = sa.func.json_each(values).table_valued(sa.column("value", sa.String))
     return column.in_(select(listed.c.value))
+
+
+def order_rows(dialect: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Order the requested rows by a column. SQLite would else read all rows in the order of an index of the column."""
+    return column if dialect == "postgresql" else UnaryExpression(column, operator=custom_op("+"))
 
 
 class OnSQLite(ColumnElement[bool]):

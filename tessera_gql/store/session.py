@@ -33,7 +33,14 @@ from tessera_gql.errors import Conflict, NotFound
 from tessera_gql.policy.events import Event
 from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.store import search_index
-from tessera_gql.store.compiled import CompiledStatement, PreparedQuery, ValueList, in_values, list_parameter
+from tessera_gql.store.compiled import (
+    CompiledStatement,
+    PreparedQuery,
+    ValueList,
+    in_values,
+    list_parameter,
+    order_rows,
+)
 from tessera_gql.store.connections import ConnectionSource, Transaction
 from tessera_gql.store.faults import FAULTS, to_unavailable, translate_faults
 from tessera_gql.store.lookups import RowLookup
@@ -283,7 +290,11 @@ class RowQuery(Generic[M]):
 
         def build(dialect: str) -> Select[Any]:
             is_requested = in_values(dialect, source.c[column], list_parameter("values", source.c[column]))
-            return select(source).where(is_requested, *conditions).order_by(*order_by)
+            return (
+                select(source)
+                .where(is_requested, *conditions)
+                .order_by(*(order_rows(dialect, item) for item in order_by))
+            )
 
         self._query = PreparedQuery(build, source, [column])
 
