@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
@@ -44,32 +44,35 @@ def _is_of_assets(dialect: str) -> ColumnElement[bool]:
 
 
 def _build_sources(dialect: str) -> Select[Any]:
-    return (
+    statement = (
         select(OBSERVATIONS.c.asset_id, PRINCIPALS.c.source_id)
         .join(PRINCIPALS, PRINCIPALS.c.id == OBSERVATIONS.c.principal_id)
         .where(_is_of_assets(dialect))
         .distinct()
     )
+    return cast("Select[Any]", statement)
 
 
 def _build_unmapped_reads(dialect: str) -> Select[Any]:
     reads = OBSERVATIONS.c
-    return (
+    statement = (
         select(reads.asset_id, reads.principal_id, PRINCIPALS.c.name, reads.field, reads.last_seen)
         .join(PRINCIPALS, PRINCIPALS.c.id == reads.principal_id)
         .where(_is_of_assets(dialect), PRINCIPALS.c.team_id.is_(None))
     )
+    return cast("Select[Any]", statement)
 
 
 def _build_team_reads(dialect: str) -> Select[Any]:
     last_seen = func.max(OBSERVATIONS.c.last_seen, type_=OBSERVATIONS.c.last_seen.type).label("last_seen")
     columns = (OBSERVATIONS.c.asset_id, PRINCIPALS.c.team_id, OBSERVATIONS.c.field)
-    return (
+    statement = (
         select(*columns, last_seen)
         .join(PRINCIPALS, PRINCIPALS.c.id == OBSERVATIONS.c.principal_id)
         .where(_is_of_assets(dialect), PRINCIPALS.c.team_id.is_not(None))
         .group_by(*columns)
     )
+    return cast("Select[Any]", statement)
 
 
 _SOURCES = PreparedQuery(_build_sources)

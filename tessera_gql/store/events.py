@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -86,7 +86,8 @@ async def list_subjects_after(session: Session, sequence: int) -> list[EventRow]
 
 def _build_openings(dialect: str) -> Select[Any]:
     is_requested = in_values(dialect, TABLE.c.proposal_id, list_parameter("proposals", TABLE.c.proposal_id))
-    return select(TABLE.c.proposal_id, TABLE.c.payload).where(is_requested, TABLE.c.kind == ProposalOpened.kind)
+    statement = select(TABLE.c.proposal_id, TABLE.c.payload).where(is_requested, TABLE.c.kind == ProposalOpened.kind)
+    return cast("Select[Any]", statement)
 
 
 _OPENINGS = PreparedQuery(_build_openings)

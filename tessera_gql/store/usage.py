@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Select, and_, bindparam, case, delete, func, literal, or_, select, update
@@ -201,7 +201,7 @@ def _build_reads_since_release(dialect: str, *, has_start: bool) -> Select[Any]:
         .correlate(OBSERVATIONS)
         .scalar_subquery()
     )
-    return (
+    statement = (
         select(OBSERVATIONS.c.asset_id, PRINCIPALS.c.team_id, OBSERVATIONS.c.field)
         .join(PRINCIPALS, PRINCIPALS.c.id == OBSERVATIONS.c.principal_id)
         .where(
@@ -211,6 +211,7 @@ def _build_reads_since_release(dialect: str, *, has_start: bool) -> Select[Any]:
         )
         .distinct()
     )
+    return cast("Select[Any]", statement)
 
 
 _READS_SINCE_RELEASE = PreparedQuery(partial(_build_reads_since_release, has_start=False))
