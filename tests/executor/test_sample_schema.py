@@ -61,22 +61,22 @@ def assert_alike(ours: ExecutionResult, theirs: ExecutionResult, asked: Asked) -
     as well: graphql-core does the one or the other, depending on which values are loaded already.
     """
     assert json.dumps(ours.data, default=str) == json.dumps(theirs.data, default=str), asked
-    ours_by_place, theirs_by_place = errors_by_place(ours), errors_by_place(theirs)
-    assert ours_by_place.keys() == theirs_by_place.keys(), asked
-    for place, errors in ours_by_place.items():
-        assert errors & theirs_by_place[place], asked
+    ours_by_path, theirs_by_path = errors_by_path(ours), errors_by_path(theirs)
+    assert ours_by_path.keys() == theirs_by_path.keys(), asked
+    for null_path, errors in ours_by_path.items():
+        assert errors & theirs_by_path[null_path], asked
 
 
-def errors_by_place(result: ExecutionResult) -> dict[tuple[str | int, ...], set[str]]:
-    """The errors of a result, by the place of the null that they have led to."""
-    places: dict[tuple[str | int, ...], set[str]] = {}
+def errors_by_path(result: ExecutionResult) -> dict[tuple[str | int, ...], set[str]]:
+    """The errors of a result, by the path of the null that each has led to."""
+    null_paths: dict[tuple[str | int, ...], set[str]] = {}
     for error in result.errors or ():
         value, path = result.data, [*(error.path or ())]
         depth = 0
         while value is not None and depth < len(path):
             value, depth = value[path[depth]], depth + 1
-        places.setdefault(tuple(path[:depth]), set()).add(json.dumps(error.formatted, default=str))
-    return places
+        null_paths.setdefault(tuple(path[:depth]), set()).add(json.dumps(error.formatted, default=str))
+    return null_paths
 
 
 WISHES = st.fixed_dictionaries(
