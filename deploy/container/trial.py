@@ -1,6 +1,7 @@
 """Build the image, run docker-compose.yml, and upgrade it under load: what `deploy/check` does with an engine."""
 
 import http.client
+import itertools
 import json
 import os
 import secrets
@@ -21,6 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCKED_DOWN = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 SERVICES = ("api", "api-2", "worker")
 CLIENTS = 6
+PAUSE_SECONDS = 0.05
+REQUESTS_TO_A_MUTATION = 20
+"""At most six mutations a second of all clients, below the limit of a key, however long the upgrade takes."""
 
 
 @dataclass
@@ -138,10 +142,12 @@ class Load:
     def _work(self) -> None:
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)
         query = "{ teams(first: 2) { nodes { name } } }"
-        while not self.ended.wait(0.05):
+        for number in itertools.count():
+            if self.ended.wait(PAUSE_SECONDS):
+                return
             change = f'mutation {{ createTeam(input: {{name: "t{secrets.token_hex(8)}"}}) {{ errors {{ message }} }} }}'
-            for kind, document in (("query", query), ("mutation", change)):
-                self.outcomes[self._send(connection, kind, document)] += 1
+            kind, document = ("query", query) if number % REQUESTS_TO_A_MUTATION else ("mutation", change)
+            self.outcomes[self._send(connection, kind, document)] += 1
 
     def _send(self, connection: http.client.HTTPConnection, kind: str, document: str) -> str:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"}
