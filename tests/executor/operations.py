@@ -36,8 +36,8 @@ THOROUGH = dict[str, Any](
 
 
 def examples(few: int) -> int:
-    """The number of generated operations: `few`, 5,000 with TESSERA_FUZZ=long, or the number that it holds."""
-    return 5000 if FUZZ == "long" else int(FUZZ or few)
+    """The number of generated operations: `few`, 2,500 with TESSERA_FUZZ=long, or the number that it holds."""
+    return 2500 if FUZZ == "long" else int(FUZZ or few)
 
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
