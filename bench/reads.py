@@ -6,7 +6,9 @@
 import argparse
 import asyncio
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from bench._results import Figure, report
 from bench._servers import Server, Storage
 from tessera_gql.auth import Identity
 from tessera_gql.components import create_components
-from tessera_gql.config import Settings
+from tessera_gql.config import Executor, Settings
 from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.server.http import execute
 from tessera_gql.store import migration
@@ -78,7 +80,7 @@ def main() -> int:
             _assert_alike(variants)
             asyncio.run(_assert_planned(url, catalog))
             measurements = _rounds(variants, storage, load, options.rounds, 10 if options.quick else 1)
-        about = f"{storage.version}; {catalog}; {options.rounds} interleaved rounds."
+        about = f"{storage.version}; {catalog}; {options.rounds} interleaved rounds. Ours has EXECUTOR=pushdown."
         figures = [*_target_figures(measurements), *_untargeted_figures(measurements)]
         return report(f"Reads, {storage.version.split()[0]}", about, figures)
 
@@ -92,8 +94,8 @@ def _variants(url: str, folder: Path, catalog: _catalog.Catalog, *, with_peer: b
     page = json.dumps({"query": PAGE_QUERY})
     tiny = json.dumps({"query": TINY_QUERY, "variables": {"fqn": catalog.sample_fqn}})
     variants = [
-        Variant(_servers.our_server(url, folder), page, 300, tiny, 1_500, CONNECTIONS),
-        Variant(_servers.our_server(url, folder, "planned", EXECUTOR="planned"), page, 150, tiny, 1_500),
+        Variant(_servers.our_server(url, folder, EXECUTOR="pushdown"), page, 300, tiny, 1_500, CONNECTIONS),
+        Variant(_servers.our_server(_copy_file(url), folder, "planned", EXECUTOR="planned"), page, 150, tiny, 1_500),
         Variant(_servers.reference_server("json_agg", url, folder), page, 500, connections=CONNECTIONS),
         Variant(_servers.reference_server("plain", url, folder), page, 80, tiny, 1_500),
         Variant(_servers.reference_server("idiomatic", url, folder), page, 40, tiny, 500),
@@ -102,6 +104,17 @@ def _variants(url: str, folder: Path, catalog: _catalog.Catalog, *, with_peer: b
         server, page, tiny = peers.postgraphile(url, folder, catalog.sample_fqn)
         variants.append(Variant(server, page, 300, tiny, 1_500, CONNECTIONS))
     return variants
+
+
+def _copy_file(url: str) -> str:
+    """Copy an SQLite file for a second server, because one serves it at a time; another database is shared."""
+    if not url.startswith("sqlite"):
+        return url
+    path = url.removeprefix("sqlite:///")
+    copy = path.replace(".db", "-planned.db")
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    return f"sqlite:///{copy}"
 
 
 def _assert_alike(variants: Iterable[Variant]) -> None:
@@ -120,7 +133,7 @@ def _assert_alike(variants: Iterable[Variant]) -> None:
 
 async def _assert_planned(url: str, catalog: _catalog.Catalog) -> None:
     """Assert that the planned executor runs both queries without a fallback."""
-    parts = create_components(Settings(database_url=url))
+    parts = create_components(Settings(database_url=url, executor=Executor.PUSHDOWN))
     try:
         for query, variables in ((PAGE_QUERY, {}), (TINY_QUERY, {"fqn": catalog.sample_fqn})):
             reply = await execute(parts.transport, query=query, variables=variables, identity=Identity(ANONYMOUS))
