@@ -13,7 +13,17 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, FromClause, Select, func, literal_column, select
 
 from tessera_gql.store.compiled import list_parameter
-from tessera_gql.store.json_text import JSON_TEXT, Piece, concatenate, constant, flag, leaf, or_null, quote
+from tessera_gql.store.json_text import (
+    JSON_TEXT,
+    Piece,
+    concatenate,
+    constant,
+    flag,
+    label_members,
+    leaf,
+    or_null,
+    quote,
+)
 from tessera_gql.store.json_trees import (
     Constant,
     CursorMember,
@@ -170,8 +180,8 @@ class StatementBuilder:
         """Yield the text of a page without rows."""
         shape = self.shapes[tree.number]
         yield "{"
-        for index, (name, member) in enumerate(tree.members):
-            yield f"{',' if index else ''}{quote(name)}:"
+        for label, member in label_members(tree.members):
+            yield label
             match member:
                 case Constant(text):
                     yield quote(text)
@@ -241,8 +251,8 @@ class _Composer:
 
     def object(self, tree: JsonObject, source: FromClause, prefix: str) -> Iterator[Piece]:
         yield "{"
-        for index, (name, member) in enumerate(tree.members):
-            yield f"{',' if index else ''}{quote(name)}:"
+        for label, member in label_members(tree.members):
+            yield label
             match member:
                 case Constant(text):
                     yield quote(text)
@@ -279,8 +289,8 @@ class _Composer:
     def page(self, tree: JsonList, order: Sequence[Any], parent: ColumnElement[Any] | None) -> Iterator[Piece]:
         shape = self.builder.shapes[tree.number]
         yield "{"
-        for index, (name, member) in enumerate(tree.members):
-            yield f"{',' if index else ''}{quote(name)}:"
+        for label, member in label_members(tree.members):
+            yield label
             yield from self._page_member(tree, member, shape, order, parent)
         yield "}"
 
@@ -303,8 +313,8 @@ class _Composer:
                 yield from self._array(tree, shape, self._edge(tree, member, shape), order)
             case PageInfo(parts):
                 yield "{"
-                for index, (name, part) in enumerate(parts):
-                    yield f"{',' if index else ''}{quote(name)}:"
+                for label, part in label_members(parts):
+                    yield label
                     yield quote(part.text) if isinstance(part, Constant) else self._page_part(tree, part, shape)
                 yield "}"
 
@@ -314,8 +324,8 @@ class _Composer:
 
     def _edge(self, tree: JsonList, edges: Edges, shape: QueryShape) -> Iterator[Piece]:
         yield "{"
-        for index, (name, part) in enumerate(edges.members):
-            yield f"{',' if index else ''}{quote(name)}:"
+        for label, part in label_members(edges.members):
+            yield label
             match part:
                 case Constant(text):
                     yield quote(text)

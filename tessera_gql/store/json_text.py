@@ -4,8 +4,8 @@ Text is concatenated because that is the fastest way on PostgreSQL: its function
 as long, and nested subqueries four times. A `Piece` is a part of the text that is known, or an expression.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import orjson
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from sqlalchemy.sql.elements import Grouping
 
 from tessera_gql.store.tables import UTCDateTime
 
+T = TypeVar("T")
 Piece: TypeAlias = str | ColumnElement[Any]
 
 GROUP_SIZE = 10
@@ -28,6 +29,12 @@ def constant(text: str) -> ColumnElement[str]:
 
 def quote(text: str) -> str:
     return orjson.dumps(text).decode()
+
+
+def label_members(members: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
+    """Yield the members of an object, each with the text before it: a comma unless it is the first, and its name."""
+    for index, (name, member) in enumerate(members):
+        yield f"{',' if index else ''}{quote(name)}:", member
 
 
 def concatenate(pieces: Iterable[Piece]) -> ColumnElement[str]:
