@@ -98,18 +98,18 @@ def sign_in(page: Any, token: str) -> None:
 def test_a_consumer_signs_in_finds_the_question_and_answers(site: Site, has_scripts: bool) -> None:
     with browsing(site, java_script_enabled=has_scripts) as page:
         sign_in(page, site.keys["finance"])
-        assert page.get_by_role("heading", level=1).inner_text() == "finance owes 2 answers"
+        page.get_by_role("heading", level=1, name="finance owes 2 answers", exact=True).wait_for()
         question = page.get_by_role("article", name="Gross totals")
         question.get_by_role("radio", name="Block").press("Space")
         question.get_by_label("Note").fill("We need note until May.")
         question.get_by_role("button", name="Send finance").click()
-        assert page.get_by_role("heading", level=1).inner_text() == "finance owes 1 answer"
-        assert "finance blocked: Gross totals, 2 tables." in page.get_by_role("status").all_inner_texts()[-1]
+        page.get_by_role("heading", level=1, name="finance owes 1 answer", exact=True).wait_for()
+        page.get_by_role("status").filter(has_text="finance blocked: Gross totals, 2 tables.").first.wait_for()
         page.get_by_role("link", name="campaigns 2.0.0").click()
-        assert page.get_by_role("heading", level=1).inner_text() == "campaigns becomes 2.0.0"
+        page.get_by_role("heading", level=1, name="campaigns becomes 2.0.0", exact=True).wait_for()
         page.get_by_role("radio", name="Approve").press("Space")
         page.get_by_role("button", name="Send finance").click()
-        assert "finance approved: marts.campaigns." in page.content()
+        page.get_by_text("finance approved: marts.campaigns.").first.wait_for()
     assert site.foreign == []
     assert site.failures == []
 
@@ -149,7 +149,7 @@ def test_the_second_of_two_tabs_is_told_that_the_team_has_answered(site: Site) -
         second.get_by_role("button", name="Send finance").click()
         assert "changed" in second.get_by_role("alert").inner_text()
         assert second.get_by_label("Note").input_value() == "Too late."
-        assert second.get_by_role("heading", name="finance has answered: approved").is_visible()
+        second.get_by_role("heading", name="finance has answered: approved").wait_for()
 
 
 def test_a_double_click_answers_once(site: Site) -> None:
@@ -177,7 +177,7 @@ def test_keys_search_move_and_choose_and_only_the_button_sends(site: Site) -> No
         assert chosen.get_attribute("value") == "BLOCKED"
         page.keyboard.type("jam")
         assert page.evaluate("document.activeElement.value") == "jam"
-        assert page.get_by_role("heading", level=1).inner_text() == "finance owes 2 answers"
+        page.get_by_role("heading", level=1, name="finance owes 2 answers", exact=True).wait_for()
     assert site.failures == []
 
 

@@ -22,8 +22,9 @@ def open_team(page: Any, name: str) -> None:
     page.get_by_role("table").get_by_role("link", name=name).click()
 
 
-def has_status(page: Any, text: str) -> bool:
-    return any(text in status for status in page.get_by_role("status").all_inner_texts())
+def wait_for_status(page: Any, text: str) -> None:
+    """Wait for a status message: a click returns before the page that it leads to is there."""
+    page.get_by_role("status").filter(has_text=text).first.wait_for()
 
 
 @SCRIPTS
@@ -34,10 +35,10 @@ def test_a_consumer_answers_and_changes_its_mind(site: Site, has_scripts: bool) 
         page.get_by_role("radio", name="Block").press("Space")
         page.get_by_label("Note").fill("Not before March.")
         page.get_by_role("button", name="Send finance").click()
-        assert has_status(page, "finance blocked: Gross totals, 2 tables.")
+        wait_for_status(page, "finance blocked: Gross totals, 2 tables.")
         page.get_by_role("radio", name="Approve").press("Space")
         page.get_by_role("button", name="Send finance").click()
-        assert has_status(page, "finance approved: Gross totals, 2 tables.")
+        wait_for_status(page, "finance approved: Gross totals, 2 tables.")
     assert site.failures == []
 
 
@@ -52,17 +53,17 @@ def test_a_producer_learns_what_dropping_a_column_breaks_and_extends_and_withdra
         page.get_by_role("link", name="marts.orders", exact=True).click()
         page.get_by_label("Choose coupon").check()
         page.get_by_role("button", name="What if they were dropped?").click()
-        assert page.get_by_role("heading", name="It would ask 1 team before it became 2.0.0").is_visible()
-        assert page.get_by_text("and would ask no team").is_visible()
+        page.get_by_role("heading", name="It would ask 1 team before it became 2.0.0").wait_for()
+        page.get_by_text("and would ask no team").wait_for()
         page.get_by_role("link", name="Inbox").first.click()
         page.get_by_role("link", name="marts.campaigns 2.0.0").click()
         page.get_by_label("Extend until").fill(f"{datetime.now(UTC) + timedelta(days=90):%Y-%m-%d}")
         page.get_by_role("button", name="Extend").click()
-        assert has_status(page, "The proposal is open until")
-        assert page.get_by_text("Only an administrator can publish it by force").is_visible()
+        wait_for_status(page, "The proposal is open until")
+        page.get_by_text("Only an administrator can publish it by force").wait_for()
         page.get_by_text("Withdraw it").click()
         page.get_by_role("button", name="Withdraw the proposal").click()
-        assert has_status(page, "The proposal of marts.campaigns is withdrawn.")
+        wait_for_status(page, "The proposal of marts.campaigns is withdrawn.")
 
 
 @SCRIPTS
@@ -75,7 +76,7 @@ def test_a_lead_sees_who_blocks_and_names_a_delegate(site: Site, has_scripts: bo
         assert "blocks it" in row.inner_text()
         page.get_by_label("Team", exact=True).select_option(label="support")
         page.get_by_role("button", name="Delegate").click()
-        assert has_status(page, "support answers for shop.")
+        wait_for_status(page, "support answers for shop.")
 
 
 @SCRIPTS
@@ -85,12 +86,12 @@ def test_an_administrator_makes_a_team_and_a_key_revokes_it_and_sets_a_policy(si
         page.get_by_role("link", name="Teams", exact=True).first.click()
         page.get_by_label("Name of the team").fill("ops")
         page.get_by_role("button", name="Create the team").click()
-        assert has_status(page, "ops is created.")
+        wait_for_status(page, "ops is created.")
         policy = page.get_by_role("listitem").filter(has_text="High").filter(has_text="days to answer")
         policy.get_by_text("Change it").click()
         policy.get_by_label("Days to answer").fill("12")
         policy.get_by_role("button", name="Save the policy").click()
-        assert has_status(page, "Tier high: 12 days to answer")
+        wait_for_status(page, "Tier high: 12 days to answer")
         open_team(page, "ops")
         page.get_by_text("Make a key").click()
         page.get_by_label("Name of the person or the program").fill("nora")
@@ -98,10 +99,11 @@ def test_an_administrator_makes_a_team_and_a_key_revokes_it_and_sets_a_policy(si
         token = page.get_by_role("status", name="Shown once").locator("code").inner_text()
         assert token.startswith("tsr_")
         page.get_by_role("link", name="I have copied it").click()
+        page.get_by_role("status", name="Shown once").wait_for(state="hidden")
         assert token not in page.content()
         page.get_by_text("Revoke", exact=True).click()
         page.get_by_role("button", name="Revoke the key").click()
-        assert has_status(page, "The key nora is revoked.")
+        wait_for_status(page, "The key nora is revoked.")
     assert site.failures == []
 
 
@@ -111,10 +113,10 @@ def test_an_administrator_forces_a_change_that_a_team_blocks(site: Site, has_scr
         sign_in(page, ADMIN_KEY)
         page.goto(site.shop.proposal_path(site.shop.proposals[0]))
         page.get_by_role("link", name="Publish it by force").click()
-        assert page.get_by_text("blocks it. It gets a debt").is_visible()
+        page.get_by_text("blocks it. It gets a debt").wait_for()
         page.get_by_label("Reason").fill("The source ends today.")
         page.get_by_role("button", name="Publish by force").click()
-        assert has_status(page, "marts.orders 2.0.0 is published.")
+        wait_for_status(page, "marts.orders 2.0.0 is published.")
 
 
 @SCRIPTS
@@ -130,7 +132,7 @@ def test_an_auditor_proves_who_decided_and_exports_the_log(site: Site, has_scrip
         events = [json.loads(line) for line in Path(download.value.path()).read_text().splitlines()]
         assert "PROPOSAL_ANSWERED" in {event["kind"] for event in events}
         assert all(len(event["hash"]) == 64 for event in events)
-        assert page.get_by_role("heading", name="Audit log").is_visible()
+        page.get_by_role("heading", name="Audit log").wait_for()
 
 
 @SCRIPTS
@@ -138,6 +140,6 @@ def test_an_address_that_unfolds_what_has_nothing_behind_it_shows_the_picture(si
     with browsing(site, java_script_enabled=has_scripts) as page:
         sign_in(page, site.keys["finance"])
         page.goto("/assets/finance.revenue/lineage")
-        assert page.get_by_role("heading", name="As a picture").is_visible()
+        page.get_by_role("heading", name="As a picture").wait_for()
         page.goto("/assets/marts.orders/lineage?up=marts.orders&down=finance.revenue")
-        assert page.get_by_role("heading", name="1 asset is made from it").is_visible()
+        page.get_by_role("heading", name="1 asset is made from it").wait_for()

@@ -21,11 +21,9 @@ def rewriting(port: int, marker: bytes, replacement: bytes) -> Iterator[int]:
     class Handler(BaseRequestHandler):
         def handle(self) -> None:
             with socket.create_connection(("127.0.0.1", port)) as server:
-                # Compressed answers could not be rewritten.
-                asking = (self.request, server, b"Accept-Encoding", b"X-No-Compressio")
-                thread = threading.Thread(target=_pump, args=asking)
+                thread = threading.Thread(target=_send_requests, args=(self.request, server))
                 thread.start()
-                _pump(server, self.request, marker, replacement)
+                _rewrite_replies(server, self.request, marker, replacement)
                 thread.join()
 
     with ThreadingTCPServer(("127.0.0.1", 0), Handler) as listener:
@@ -34,14 +32,23 @@ def rewriting(port: int, marker: bytes, replacement: bytes) -> Iterator[int]:
         listener.shutdown()
 
 
-def _pump(source: socket.socket, target: socket.socket, marker: bytes, replacement: bytes) -> None:
+def _send_requests(client: socket.socket, server: socket.socket) -> None:
+    """Ask for replies without compression, which could not be rewritten; a client sends its headers in one piece."""
+    with suppress(OSError):
+        while chunk := client.recv(CHUNK):
+            server.sendall(chunk.replace(b"Accept-Encoding", b"X-No-Compressio"))
+    with suppress(OSError):
+        server.shutdown(socket.SHUT_WR)
+
+
+def _rewrite_replies(server: socket.socket, client: socket.socket, marker: bytes, replacement: bytes) -> None:
     pending = b""
     with suppress(OSError):
-        while chunk := source.recv(CHUNK):
+        while chunk := server.recv(CHUNK):
             pending = (pending + chunk).replace(marker, replacement)
             overlap = next((size for size in range(len(marker) - 1, 0, -1) if pending.endswith(marker[:size])), 0)
             ready, pending = pending[: len(pending) - overlap], pending[len(pending) - overlap :]
-            target.sendall(ready)
-        target.sendall(pending)
+            client.sendall(ready)
+        client.sendall(pending)
     with suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
+        client.shutdown(socket.SHUT_WR)
