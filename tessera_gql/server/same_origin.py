@@ -4,6 +4,7 @@ A browser sends the origin of the page (`Origin`) and the host it connects to (`
 site's script. A foreign host is a name that resolves to this machine to look like the same site (DNS rebinding).
 """
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -37,6 +38,7 @@ class SameOrigin:
         return origin is None or origin in self._allowed or _hostname(origin) in LOCAL_HOSTS
 
 
+@lru_cache(maxsize=64)
 def _hostname(url: str) -> str | None:
     try:
         return urlsplit(url).hostname
