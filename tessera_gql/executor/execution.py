@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefinitionNode
-from graphql.execution.values import get_variable_values
 
 from tessera_gql.executor.levels import PlanExecution
 from tessera_gql.executor.plan import AttributeReads, IntrospectionOperation, Plan, PlanCache, UnsupportedOperation
@@ -86,10 +85,7 @@ async def execute_query(
 
 
 async def _execute_plan(query: PlannedQuery, context: Any) -> tuple[Plan, dict[str, Any]]:
-    definitions = query.operation.variable_definitions or ()
-    variables = get_variable_values(query.schema, definitions, query.variables, max_errors=1)
-    if isinstance(variables, list):
-        raise variables[0]
-    plan = query.plans.get(query.schema, query.document, query.operation, variables, query.plan_pushdown)
+    variables = query.plans.variables.coerce(query.schema, query.operation, query.variables)
+    plan = query.plans.get(query.schema, query.document, query.operation, variables.values, query.plan_pushdown)
     query.select_columns(plan.reads)
     return plan, await PlanExecution(plan, context, variables, query.on_cpu_seconds).execute()

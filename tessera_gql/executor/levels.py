@@ -12,7 +12,6 @@ from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from graphql import GraphQLObjectType, GraphQLResolveInfo, Undefined, default_type_resolver
-from graphql.execution.values import VariableValues
 from graphql.pyutils import is_awaitable
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 
@@ -30,6 +29,7 @@ from tessera_gql.executor.fields import (
 from tessera_gql.executor.leaves import UnplannedValue, require_list
 from tessera_gql.executor.plan import Plan, Selection, Step, TypeShape
 from tessera_gql.executor.pushdown import Pushdown
+from tessera_gql.executor.variables import CoercedVariables
 
 MAX_AWAITED = 2_000
 """Maximum number of values of a field that are awaited concurrently."""
@@ -52,7 +52,7 @@ class PlanExecution:
 
     plan: Plan
     context: Any
-    variables: VariableValues
+    variables: CoercedVariables
     on_cpu_seconds: Callable[[float], None]
     """Called with seconds of CPU time as they are used."""
     _busy_seconds: float = 0.0
@@ -160,26 +160,33 @@ class PlanExecution:
         source, info = cast("BatchLoad", step.source), self._create_info(step)
         strawberry_info = create_strawberry_info(source.declared, info)
         # The schema declares `bind`: `relation`, `root_by_id` and `root_by_ref`, and `connection`.
-        return source.batch.bind(strawberry_info, **self._arguments(step, source.declared, info, strawberry_info))
+        arguments = self._find_arguments(step)
+        if arguments is None:
+            arguments = self._convert_arguments(step, source.declared, info, strawberry_info)
+        return source.batch.bind(strawberry_info, **arguments)
 
     def _bind_pushdown(self, pushdown: Pushdown) -> BoundBatch:
         return pushdown.bind(self.context, [self._pushed_arguments(step) for step in pushdown.steps])
 
     def _pushed_arguments(self, step: Step) -> dict[str, Any]:
-        if step.fixed_arguments is not None:
-            return step.fixed_arguments
+        if (arguments := self._find_arguments(step)) is not None:
+            return arguments
         declared, info = cast("BatchLoad", step.source).declared, self._create_info(step)
-        return self._arguments(step, declared, info, create_strawberry_info(declared, info))
+        return self._convert_arguments(step, declared, info, create_strawberry_info(declared, info))
 
-    def _arguments(
+    def _find_arguments(self, step: Step) -> dict[str, Any] | None:
+        """Return the arguments of a step if they were converted before: literals, or those of equal variables."""
+        return self.variables.arguments.get(step) if step.fixed_arguments is None else step.fixed_arguments
+
+    def _convert_arguments(
         self, step: Step, declared: StrawberryField, info: ResolveInfo, strawberry_info: Any
     ) -> dict[str, Any]:
-        """Return the arguments of a step. Literals are converted once for all executions."""
-        if (arguments := step.fixed_arguments) is None:
-            arguments = to_python_arguments(declared, step.definition, info, strawberry_info)
-            if are_literals(step.field_nodes[0], arguments.values()):
-                step.fixed_arguments = arguments
-        return {**arguments}
+        arguments = to_python_arguments(declared, step.definition, info, strawberry_info)
+        if are_literals(step.field_nodes[0], arguments.values()):
+            step.fixed_arguments = arguments
+        else:
+            self.variables.arguments[step] = arguments
+        return arguments
 
     async def _complete(self, step: Step, shape: TypeShape, values: list[Any]) -> list[Any]:
         values = await await_values(values)
@@ -251,7 +258,7 @@ class PlanExecution:
             plan.definitions,
             None,
             plan.operation,
-            self.variables,
+            self.variables.values,
             self.context,
             is_awaitable,
             None,

@@ -47,6 +47,7 @@ from tessera_gql.executor.fields import (
 )
 from tessera_gql.executor.leaves import BuildObjects, CompleteValue, ObjectBuilder, create_leaf_completer, is_leaf
 from tessera_gql.executor.pushdown import PlanPushdown, Pushdown
+from tessera_gql.executor.variables import VariableCache
 
 MAX_SELECTIONS = 200
 """Maximum selections in a plan. Through fragments, a small document may have exponentially many."""
@@ -295,9 +296,10 @@ class Plan:
 
 
 class PlanCache:
-    """An LRU cache of the plans of one document."""
+    """An LRU cache of the plans of one document, with one of its variables."""
 
     def __init__(self) -> None:
+        self.variables = VariableCache()
         self._conditions: tuple[str, ...] | None = None
         self._plans: dict[Hashable, Plan | UnsupportedOperation] = {}
         self._pushdown_resumes_at = 0.0

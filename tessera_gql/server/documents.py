@@ -117,8 +117,14 @@ class _CachedDocument:
     """The weight that the cache has counted for this entry."""
 
     def weigh(self) -> int:
-        """Compute the weight including plans and verdicts. A plan takes two thirds of its document's memory."""
-        return self.size * (1 + 2 * max(1, len(self.plans))) // 3 + len(self.verdicts)
+        """Compute the weight including plans, variables and verdicts.
+
+        A plan takes two thirds of its document's memory. Variables with their arguments, some of which may be literals
+        of the document, take as much as four tokens and a quarter of the document.
+        """
+        plans, variables = len(self.plans), len(self.plans.variables)
+        size = self.size * (1 + 2 * max(1, plans)) // 3
+        return size + variables * (4 + self.size // 4) + len(self.verdicts)
 
 
 def parse_operation(query: str, variables: dict[str, Any], operation_name: str | None) -> Operation:
