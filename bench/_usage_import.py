@@ -9,7 +9,7 @@ from pathlib import Path
 from tessera_gql.cli.server_process import tune_runtime
 from tessera_gql.formats.raw_json import RawJson
 from tessera_gql.formats.usage_formats import UsageFormat
-from tessera_gql.graphql.context import Resources, open_context
+from tessera_gql.graphql.context import Context, Resources
 from tessera_gql.graphql.refs import UsageSourceRefInput
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.usage_import import ImportUsageInput, import_usage
@@ -26,7 +26,7 @@ async def import_log(url: str, content: bytes, format_: UsageFormat) -> dict[str
         source=UsageSourceRefInput(name=SOURCE), document=JSON(RawJson(content)), format=format_
     )
     start_time = time.perf_counter()
-    async with open_context(database, ANONYMOUS, Resources(usage_retention_days=400)) as context:
+    async with Context(database, ANONYMOUS, Resources(usage_retention_days=400)) as context:
         payload = await import_usage(context, arguments)
     seconds = time.perf_counter() - start_time
     await database.dispose()

@@ -15,7 +15,7 @@ from tessera_gql.compute import Pool
 from tessera_gql.config import Settings, secret_texts
 from tessera_gql.config.telemetry import Switch
 from tessera_gql.executor import core_schema
-from tessera_gql.graphql.context import Context, Resources, open_context
+from tessera_gql.graphql.context import Context, Resources
 from tessera_gql.graphql.errors import to_graphql_error
 from tessera_gql.graphql.pushdown import plan_pushdown
 from tessera_gql.graphql.schema import schema
@@ -109,7 +109,7 @@ def create_components(settings: Settings) -> Components:
     )
 
     def open_operation_context(identity: Identity) -> AbstractAsyncContextManager[Context]:
-        return open_context(database, identity.actor, resources)
+        return Context(database, identity.actor, resources)
 
     upload_workers = _create_upload_workers(settings, database)
     transport = _create_transport(settings, authenticator, telemetry, upload_workers, open_operation_context)
@@ -145,6 +145,7 @@ def _create_transport(
 ) -> Transport:
     """Bind the callbacks of the routes to the components and settings of this process."""
     rate_limiter = _create_rate_limiter(settings)
+    needs_keys = settings.needs_keys
 
     async def authenticate(authorization: str | None) -> Identity:
         try:
@@ -157,10 +158,10 @@ def _create_transport(
 
     def find_caller_account(identity: Identity) -> str | None:
         """Return None without authentication: all callers would share the limits of one account."""
-        return identity.actor.account if settings.needs_keys else None
+        return identity.actor.account if needs_keys else None
 
     def get_upload_account(identity: Identity, address: str) -> str:
-        return identity.actor.account if settings.needs_keys else address
+        return identity.actor.account if needs_keys else address
 
     return Transport(
         schema=core_schema(schema),

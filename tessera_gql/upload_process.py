@@ -15,7 +15,7 @@ from tessera_gql.compute import Pool
 from tessera_gql.config import Profile
 from tessera_gql.diff import Mode
 from tessera_gql.executor import core_schema
-from tessera_gql.graphql.context import Context, Resources, open_context
+from tessera_gql.graphql.context import Context, Resources
 from tessera_gql.graphql.errors import to_graphql_error
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import Actor
@@ -91,7 +91,7 @@ async def main() -> None:
         )
 
         def open_operation_context(actor: Actor) -> AbstractAsyncContextManager[Context]:
-            return open_context(database, actor, resources)
+            return Context(database, actor, resources)
 
         def return_extensions(_actor: Actor, _operation: Operation) -> dict[str, Any]:
             """Return the extensions that the server made when it charged the rate limit."""

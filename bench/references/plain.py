@@ -82,7 +82,7 @@ def prepared(query: str) -> DocumentNode:
 
 async def graphql(request: Request) -> Response:
     body = orjson.loads(await request.body())
-    async with context.open_context(database, ANONYMOUS) as request_context:
+    async with context.Context(database, ANONYMOUS) as request_context:
         result = execute(
             schema, prepared(body["query"]), context_value=request_context, variable_values=body.get("variables") or {}
         )

@@ -75,7 +75,7 @@ class Resources:
 NO_RESOURCES = Resources()
 
 
-class Context:
+class Context(AbstractAsyncContextManager["Context"]):
     """The state that the resolvers of one operation share. Close it when the reply is computed."""
 
     def __init__(self, database: Database, actor: Actor, resources: Resources = NO_RESOURCES) -> None:
@@ -93,7 +93,8 @@ class Context:
         """Number of schema changes listed in the reply so far."""
         self._observe_batch = resources.observe_batch
         self._session: Session | None = None
-        self._exit_stack = AsyncExitStack()
+        self._source: AbstractAsyncContextManager[Any] | None = None
+        """The source of the open session, to be left when it is closed."""
         self._session_lock = asyncio.Lock()
         self._selected_columns: Mapping[TableLike | None, frozenset[str]] = {}
         self._is_single = False
@@ -121,7 +122,8 @@ class Context:
             source: AbstractAsyncContextManager[Session] = self.database.read()
         else:
             source = self.database.query(self.actor.name, single=self._is_single)
-        self._session = session = await self._exit_stack.enter_async_context(source)
+        self._session = session = await source.__aenter__()
+        self._source = source
         session.selected_columns = self._selected_columns
         session.computer = self.computer
         session.json_characters = MAX_JSON_CHARACTERS
@@ -160,7 +162,7 @@ class Context:
             yield session
             session.may_defer = False
             if dry_run:
-                self._exit_stack, self._session = stack.pop_all(), session
+                self._source, self._session = stack.pop_all(), session
 
     def use_separate_sessions(self) -> None:
         """Switch to one session per query, because a slow subscriber must not hold a connection."""
@@ -185,14 +187,24 @@ class Context:
         if self._session is not None:
             self._session.selected_columns = {}
         if self._is_single or has_failed:  # a single-statement session has no snapshot to keep
-            self._is_single, self._session = False, None
-            await self._exit_stack.aclose()
+            self._is_single = False
+            await self._close_session()
 
     async def close(self) -> None:
         """Close the open session. The context stays usable and opens a new one when needed."""
         await self.reset()
-        self._session = None
-        await self._exit_stack.aclose()
+        await self._close_session()
+
+    async def _close_session(self) -> None:
+        source, self._source, self._session = self._source, None, None
+        if source is not None:
+            await source.__aexit__(None, None, None)
+
+    async def __aenter__(self) -> Context:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
 
 class _SharedSession(AbstractAsyncContextManager[Session]):
@@ -210,15 +222,3 @@ class _SharedSession(AbstractAsyncContextManager[Session]):
 
 
 Info: TypeAlias = strawberry.Info[Context, Any]
-
-
-@asynccontextmanager
-async def open_context(
-    database: Database, actor: Actor, resources: Resources = NO_RESOURCES
-) -> AsyncGenerator[Context]:
-    """Create a context and close it at the end of the block."""
-    context = Context(database, actor, resources)
-    try:
-        yield context
-    finally:
-        await context.close()

@@ -1,12 +1,12 @@
 """Dataloader: batch the keys requested in one turn of the event loop, and load each key once.
 
-Unlike Strawberry's DataLoader, a batch has one future for all its keys, which is faster for pages of hundreds.
+Unlike Strawberry's DataLoader, a batch has one task for all its keys, which is faster for pages of hundreds.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable
 from typing import Any, Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -46,7 +46,7 @@ class Loader(Generic[K, V]):
             batch.waiting += 1
         try:
             for batch in batches:
-                await asyncio.shield(batch.future)
+                await asyncio.shield(batch.task)
         finally:
             for batch in batches:
                 batch.waiting -= 1
@@ -68,41 +68,30 @@ class Loader(Generic[K, V]):
     def _open_batch(self) -> _Batch[K]:
         """Return the batch that still accepts keys, scheduling a new one if necessary."""
         if not self._pending or not self._pending[-1].is_open:
-            self._pending.append(_Batch())
-            asyncio.get_running_loop().call_soon(self._start, self._pending[-1])
+            batch = _Batch[K](self._load)
+            self._pending.append(batch)
+            if self._running is not None:
+                self._running.add(batch.task)
+                batch.task.add_done_callback(self._running.discard)
         return self._pending[-1]
 
-    def _start(self, batch: _Batch[K]) -> None:
-        batch.task = asyncio.ensure_future(self._load(batch))
-        if self._running is not None:
-            self._running.add(batch.task)
-            batch.task.add_done_callback(self._running.discard)
-
     async def _load(self, batch: _Batch[K]) -> None:
+        await asyncio.sleep(0)  # callers that resume in the turn after the first one join as well
         batch.is_open = False
         try:
             if batch.waiting:
                 keys = [*batch.keys]
                 self._values.update(zip(keys, await self._load_batch(keys), strict=True))
-        except BaseException as error:
-            if not batch.future.done():
-                batch.future.set_exception(error)
-                batch.future.exception()  # mark it as retrieved: all callers may be cancelled
-            if not isinstance(error, Exception):
-                raise
         finally:
             self._pending.remove(batch)
-        if not batch.future.done():
-            batch.future.set_result(None)
 
 
 class _Batch(Generic[K]):
     """Keys that are loaded together, with the number of callers that wait for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, load: Callable[[_Batch[K]], Coroutine[Any, Any, None]]) -> None:
         self.keys: dict[K, None] = {}
         self.waiting = 0
-        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.task: asyncio.Task[None] | None = None
+        self.task = asyncio.create_task(load(self))
         self.is_open = True
         """Whether the batch accepts more keys."""

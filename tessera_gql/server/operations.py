@@ -40,7 +40,7 @@ class StreamReply(NamedTuple):
 WaitForDisconnect: TypeAlias = Callable[[], Awaitable[None]]
 
 WATCH_DELAY_SECONDS = 0.5
-"""Delay before a query watches for the disconnect of its client, since most queries are faster."""
+"""Delay before a query watches for the disconnect of its client and its time limit, since most are faster."""
 
 
 async def execute(
@@ -148,16 +148,20 @@ async def _await_result(
     if operation.kind is not OperationType.QUERY:
         return await result
     loop, seconds = asyncio.get_running_loop(), transport.limits.query_seconds
+    started_at = loop.time()
     watchers: list[asyncio.Task[None]] = []
-    timeout = asyncio.timeout(seconds)
+    timeout = asyncio.timeout(None)
 
     async def watch(disconnect: WaitForDisconnect) -> None:
         await disconnect()
         timeout.reschedule(loop.time())
 
-    timer = disconnect and loop.call_later(
-        WATCH_DELAY_SECONDS, lambda: watchers.append(loop.create_task(watch(disconnect)))
-    )
+    def watch_slow_query() -> None:
+        timeout.reschedule(started_at + seconds)
+        if disconnect is not None:
+            watchers.append(loop.create_task(watch(disconnect)))
+
+    timer = loop.call_later(min(WATCH_DELAY_SECONDS, seconds), watch_slow_query)
     try:
         async with timeout:
             return await result
@@ -167,8 +171,7 @@ async def _await_result(
         message = f"The query took longer than {seconds:g} seconds and was given up. Ask for less at once."
         raise GraphQLError(message, extensions={"code": "TIMEOUT"}) from None
     finally:
-        if timer:
-            timer.cancel()
+        timer.cancel()
         for task in watchers:
             task.cancel()
 

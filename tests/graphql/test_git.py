@@ -31,7 +31,7 @@ def run(database: Database, tmp_path: Path) -> Ask:
     """Execute operations as a server does whose GIT_SYNC_PATH is a folder of the test."""
 
     def open_context(identity: Any) -> AbstractAsyncContextManager[Context]:
-        return context.open_context(database, identity, context.Resources(git_sync_path=tmp_path / "contracts"))
+        return context.Context(database, identity, context.Resources(git_sync_path=tmp_path / "contracts"))
 
     transport = Transport(
         schema=core_schema(schema), authenticate=anyone, open_operation_context=open_context, profile=Profile.OPEN

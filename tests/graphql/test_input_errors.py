@@ -243,7 +243,7 @@ async def test_a_failing_field_does_not_fail_another_one_with_the_same_rows(
 
 async def test_cancelling_a_load_does_not_cancel_another_one_of_the_same_rows(world: World, database: Database) -> None:
     team = await world.team("shop")
-    async with context.open_context(database, ANONYMOUS) as open_request:
+    async with context.Context(database, ANONYMOUS) as open_request:
         loaders = open_request.loaders
         given_up = [
             asyncio.ensure_future(loaders.team.load(team.id)),
