@@ -1,7 +1,8 @@
 """Generate the catalog for the benchmarks and insert it into the tables directly, equal for every server.
 
 Of a hundred assets ten have no registration, 22 have one to nine, 64 have ten, four up to sixty, and one in a thousand
-has 2,000. One in ten has no contract, and one in twenty has an open proposal.
+has 2,000. One in ten has no contract, and one in twenty has an open proposal. In a catalog with change sets ten
+proposals are one of them, four teams are asked about each, and three assets are made from each asset.
 """
 
 import random
@@ -19,11 +20,26 @@ from sqlmodel import SQLModel
 from tessera_gql.store import migration
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal, Registration, Team, new_id, table
+from tessera_gql.store.tables import (
+    Acknowledgment,
+    Asset,
+    AssetDependency,
+    ChangeSet,
+    Contract,
+    Proposal,
+    Registration,
+    Team,
+    new_id,
+    table,
+)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MAX_READERS = 2_000
 TEAMS = 200
+ASKED_TEAMS = 4
+PROPOSALS_OF_CHANGE_SET = 10
+DEPENDENTS = 3
+CHANGE_SET_KEY = "github.com/company/warehouse#{}"
 BATCH_SIZE = 5_000
 FINGERPRINT = "0" * 64
 TYPES = ("string", "integer", "number", "boolean")
@@ -41,6 +57,8 @@ class Catalog:
     proposals: int
     sample_fqn: str
     """The asset of the tiny query."""
+    sample_team: str
+    """The team whose inbox is read."""
 
     def __str__(self) -> str:
         return (
@@ -49,7 +67,7 @@ class Catalog:
         )
 
 
-async def build(url: str, scale: float = 1.0) -> Catalog:
+async def build(url: str, scale: float = 1.0, *, has_change_sets: bool = False) -> Catalog:
     """Fill an empty, migrated database. The seed is constant, so the catalog is always the same."""
     generator = random.Random(7)
     teams = [_team(number) for number in range(TEAMS)]
@@ -57,7 +75,14 @@ async def build(url: str, scale: float = 1.0) -> Catalog:
     assets = [_asset(number, generator.choice(owners)) for number in range(max(100, int(20_000 * scale)))]
     contracts = [contract for number, asset in enumerate(assets) for contract in _versions(number, asset, generator)]
     active = {contract["asset_id"]: contract for contract in contracts if contract["status"] == "ACTIVE"}
-    proposals = [_proposal(active[asset["id"]]) for asset in assets[::20] if asset["id"] in active]
+    bases = [active[asset["id"]] for asset in assets[::20] if asset["id"] in active]
+    change_sets = [
+        _change_set(number, owners[number % TEAMS]) for number in range(len(bases) // PROPOSALS_OF_CHANGE_SET + 1)
+    ]
+    proposals = [
+        _proposal(base, change_sets[number // PROPOSALS_OF_CHANGE_SET]["id"] if has_change_sets else None)
+        for number, base in enumerate(bases)
+    ]
     max_readers = min(MAX_READERS, len(assets))
     registrations = [
         row
@@ -67,14 +92,20 @@ async def build(url: str, scale: float = 1.0) -> Catalog:
     rows_by_model: dict[type[SQLModel], list[Row]] = {
         Team: teams,
         Asset: assets,
+        AssetDependency: [_dependency(number, assets) for number in range(1, len(assets)) if has_change_sets],
         Contract: contracts,
+        ChangeSet: change_sets if has_change_sets else [],
         Proposal: proposals,
-        Acknowledgment: [_open_acknowledgment(proposal, generator.choice(owners)) for proposal in proposals],
+        Acknowledgment: [
+            _open_acknowledgment(number, proposal, team)
+            for number, proposal in enumerate(proposals)
+            for team in generator.sample(owners, ASKED_TEAMS if has_change_sets else 1)
+        ],
         Registration: registrations,
     }
-    await load_rows(url, rows_by_model)
+    await load_rows(url, {model: rows for model, rows in rows_by_model.items() if rows})
     figures = (len(rows) for rows in (assets, contracts, registrations, proposals))
-    return Catalog(*figures, sample_fqn=assets[len(assets) // 2]["fqn"])
+    return Catalog(*figures, sample_fqn=assets[len(assets) // 2]["fqn"], sample_team=teams[0]["name"])
 
 
 async def load_rows(url: str, rows_by_model: Mapping[type[SQLModel], Sequence[Row]]) -> None:
@@ -208,7 +239,32 @@ def _registrations(number: int, count: int, teams: list[UUID], assets: list[Row]
     ]
 
 
-def _proposal(base: Row) -> Row:
+def _dependency(number: int, assets: list[Row]) -> Row:
+    return {
+        "id": new_id(),
+        "dependent_asset_id": assets[number]["id"],
+        "dependency_asset_id": assets[(number - 1) // DEPENDENTS]["id"],
+        "dependency_type": "TRANSFORMS",
+        "evidence": "DECLARED",
+        "created_at": START,
+    }
+
+
+def _change_set(number: int, team: UUID) -> Row:
+    return {
+        "id": new_id(),
+        "key": CHANGE_SET_KEY.format(number),
+        "title": f"Drop columns that no report needs, part {number}",
+        "url": f"https://github.com/company/warehouse/pull/{number}",
+        "status": "OPEN",
+        "opened_by": team,
+        "opened_at": START,
+        "row_version": 1,
+        "created_at": START,
+    }
+
+
+def _proposal(base: Row, change_set_id: UUID | None) -> Row:
     change = {
         "kind": "PROPERTY_REMOVED",
         "pointer": "/properties/column_01",
@@ -227,6 +283,7 @@ def _proposal(base: Row) -> Row:
         "id": new_id(),
         "asset_id": base["asset_id"],
         "base_contract_id": base["id"],
+        "change_set_id": change_set_id,
         "contract_id": None,
         "proposed_schema": base["schema_def"],
         "proposed_version": "2.0.0",
@@ -248,7 +305,7 @@ def _proposal(base: Row) -> Row:
     }
 
 
-def _open_acknowledgment(proposal: Row, team: UUID) -> Row:
+def _open_acknowledgment(number: int, proposal: Row, team: UUID) -> Row:
     """Return an awaited team: a proposal without one would be approved at once."""
     return {
         "id": new_id(),
@@ -260,5 +317,7 @@ def _open_acknowledgment(proposal: Row, team: UUID) -> Row:
         "notes": None,
         "responded_at": None,
         "released_at": None,
+        "asked_at": START,
+        "due_at": START + timedelta(days=36_000, minutes=number),
         "created_at": START,
     }

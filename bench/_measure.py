@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bench._figures import Figure
 from bench._load import Load, LoadGenerator
-from bench._results import Figure
 from bench._servers import Server, Storage
 
 

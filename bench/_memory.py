@@ -12,7 +12,7 @@ from itertools import combinations
 from pathlib import Path
 from statistics import median
 
-from bench._results import Figure
+from bench._figures import Figure
 
 PAGE_BYTES = 4096
 SAMPLE_SECONDS = 2.0

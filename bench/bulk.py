@@ -17,7 +17,8 @@ import asyncpg
 import orjson
 from sqlalchemy import func, select
 
-from bench._results import Figure, report
+from bench._figures import Figure
+from bench._results import report
 from bench._servers import temporary_folder
 from tessera_gql.cli.server_process import tune_runtime
 from tessera_gql.formats import dbt

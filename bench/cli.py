@@ -15,7 +15,8 @@ from pathlib import Path
 from shutil import rmtree
 
 from bench import _servers
-from bench._results import Figure, report
+from bench._figures import Figure
+from bench._results import report
 
 START_MS, COMPLETION_MS = 150, 200
 """Targets: a person does not notice a start of this length, and waits for each completion."""

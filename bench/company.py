@@ -21,7 +21,8 @@ from uuid import UUID
 from sqlalchemy import delete
 
 from bench._company import Company, Reader, Size, generate, insert_company, insert_policies
-from bench._results import Figure, report
+from bench._figures import Figure
+from bench._results import report
 from bench._servers import temporary_folder
 from tessera_gql.errors import Refusal
 from tessera_gql.notifications.deadlines import apply_due_deadlines

@@ -20,8 +20,9 @@ import uvloop
 from sqlalchemy import text
 
 from bench import _catalog, _servers
+from bench._figures import Figure
 from bench._processors import Duration, Stopwatch
-from bench._results import Figure, report
+from bench._results import report
 from tessera_gql.app import create_app
 from tessera_gql.cli.server_process import tune_runtime
 from tessera_gql.components import Components, create_components

@@ -21,7 +21,8 @@ import httpx
 
 from bench import _servers
 from bench._dbt_artifacts import Table, drop_last_column, generate_tables, write_artifacts
-from bench._results import Figure, report
+from bench._figures import Figure
+from bench._results import report
 from bench._servers import ROOT, Server
 from tessera_gql.store import migration
 

@@ -16,8 +16,9 @@ from typing import Any
 import httpx
 
 from bench import _servers
+from bench._figures import Figure
 from bench._graph import IMPACT, Graph, build, schema
-from bench._results import Figure, report
+from bench._results import report
 from tessera_gql import app
 from tessera_gql.components import create_components
 from tessera_gql.config import Settings

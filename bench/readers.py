@@ -17,8 +17,9 @@ from uuid import UUID
 from sqlalchemy import text
 
 from bench import _servers
+from bench._figures import Figure
 from bench._processors import Duration, Stopwatch
-from bench._results import Figure, report
+from bench._results import report
 from tessera_gql.auth import Identity
 from tessera_gql.cli.server_process import tune_runtime
 from tessera_gql.components import Components, create_components

@@ -1,13 +1,12 @@
-"""Measure queries for a page of the catalog and for one asset, against alternative servers in the same run.
+"""Measure queries for pages and for one asset, against alternative servers and the loaders in the same run.
 
 `--db pg|sqlite`, `--peers` for PostGraphile from npm, `--scale` for a smaller catalog, `--rounds`, `--quick`.
 """
 
 import argparse
 import asyncio
-import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +15,11 @@ from typing import Any
 import httpx
 
 from bench import _catalog, _servers, peers
+from bench._figures import Figure
 from bench._load import Load, LoadGenerator, start_generator
 from bench._measure import Measurement, measure, untargeted_figures
-from bench._results import Figure, report
+from bench._read_shapes import OWN_SHAPES, encode_operations, list_operations
+from bench._results import report
 from bench._servers import Server, Storage
 from tessera_gql.auth import Identity
 from tessera_gql.components import create_components
@@ -27,17 +28,6 @@ from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.server.http import execute
 from tessera_gql.store import migration
 
-PAGE_QUERY = """{
-  assets(first: 50) {
-    nodes {
-      fqn
-      owner { name }
-      currentContract { version registrations(first: 10) { nodes { consumerTeam { name } status } } }
-      openProposal { status proposedVersion }
-    }
-  }
-}"""
-TINY_QUERY = "query ($fqn: String!) { asset(by: { fqn: $fqn }) { fqn description } }"
 CONNECTIONS = (1, 8, 32)
 
 Measurements = dict[tuple[str, str, int], list[Measurement]]
@@ -49,17 +39,16 @@ class Variant:
     """A server with its queries, and their number per round at each number of connections."""
 
     server: Server
-    page: str
-    page_count: int
-    tiny: str | None = None
-    tiny_count: int = 0
+    bodies: Mapping[str, str]
+    counts: Mapping[str, int]
+    """Requests of each shape in a round."""
     connections: Sequence[int] = (8,)
+    """Numbers of connections for the page; the other shapes have eight."""
 
     def loads(self) -> Iterator[tuple[str, Load]]:
-        for connections in self.connections:
-            yield "page", Load(self.server.port, connections, self.page_count, [self.page])
-        if self.tiny:
-            yield "tiny", Load(self.server.port, 8, self.tiny_count, [self.tiny])
+        for shape, count in self.counts.items():
+            for connections in self.connections if shape == "page" else (8,):
+                yield shape, Load(self.server.port, connections, count, [self.bodies[shape]])
 
 
 def main() -> int:
@@ -87,22 +76,24 @@ def main() -> int:
 
 async def _create_catalog(url: str, scale: float) -> _catalog.Catalog:
     await migration.upgrade(url)
-    return await _catalog.build(url, scale)
+    return await _catalog.build(url, scale, has_change_sets=True)
 
 
 def _variants(url: str, folder: Path, catalog: _catalog.Catalog, *, with_peer: bool) -> list[Variant]:
-    page = json.dumps({"query": PAGE_QUERY})
-    tiny = json.dumps({"query": TINY_QUERY, "variables": {"fqn": catalog.sample_fqn}})
+    bodies = encode_operations(catalog)
+    own = dict.fromkeys(OWN_SHAPES, 300)
+    ours = _servers.our_server(url, folder, EXECUTOR="pushdown")
+    planned = _servers.our_server(_copy_file(url), folder, "planned", EXECUTOR="planned")
     variants = [
-        Variant(_servers.our_server(url, folder, EXECUTOR="pushdown"), page, 300, tiny, 1_500, CONNECTIONS),
-        Variant(_servers.our_server(_copy_file(url), folder, "planned", EXECUTOR="planned"), page, 150, tiny, 1_500),
-        Variant(_servers.reference_server("json_agg", url, folder), page, 500, connections=CONNECTIONS),
-        Variant(_servers.reference_server("plain", url, folder), page, 80, tiny, 1_500),
-        Variant(_servers.reference_server("idiomatic", url, folder), page, 40, tiny, 500),
+        Variant(ours, bodies, {"page": 300, "tiny": 1_500, **own}, CONNECTIONS),
+        Variant(planned, bodies, {"page": 150, "tiny": 1_500, **own}),
+        Variant(_servers.reference_server("json_agg", url, folder), bodies, {"page": 500}, CONNECTIONS),
+        Variant(_servers.reference_server("plain", url, folder), bodies, {"page": 80, "tiny": 1_500}),
+        Variant(_servers.reference_server("idiomatic", url, folder), bodies, {"page": 40, "tiny": 500}),
     ]
     if with_peer:
         server, page, tiny = peers.postgraphile(url, folder, catalog.sample_fqn)
-        variants.append(Variant(server, page, 300, tiny, 1_500, CONNECTIONS))
+        variants.append(Variant(server, {"page": page, "tiny": tiny}, {"page": 300, "tiny": 1_500}, CONNECTIONS))
     return variants
 
 
@@ -118,29 +109,31 @@ def _copy_file(url: str) -> str:
 
 
 def _assert_alike(variants: Iterable[Variant]) -> None:
-    """Assert that all servers return the same data."""
-    for query in ("page", "tiny"):
-        answers: dict[str, Any] = {}
-        for variant in variants:
-            if body := getattr(variant, query):
-                reply = httpx.post(variant.server.url, content=body, headers={"Content-Type": "application/json"})
-                answers[variant.server.name] = reply.json()
-        first = answers["ours"]
-        assert "errors" not in first, first
-        for name, answer in answers.items():
-            assert answer["data"] == first["data"], f"{name} answers something else: {str(answer)[:2000]}"
+    """Assert that all servers return the same data, which is not empty."""
+    answers: dict[str, Any] = {}
+    for variant in variants:
+        for shape in variant.counts:
+            headers = {"Content-Type": "application/json"}
+            reply = httpx.post(variant.server.url, content=variant.bodies[shape], headers=headers).json()
+            assert "errors" not in reply, reply
+            first = answers.setdefault(shape, reply["data"])
+            assert reply["data"] == first, f"{variant.server.name} answers something else: {str(reply)[:2000]}"
+    assert answers["pull request"]["changeSet"]["proposals"]["totalCount"] == _catalog.PROPOSALS_OF_CHANGE_SET
+    assert answers["inbox"]["team"]["inbox"]["totalCount"] > 0
+    assert answers["lineage"]["asset"]["downstream"]["totalCount"] > 0
 
 
 async def _assert_planned(url: str, catalog: _catalog.Catalog) -> None:
-    """Assert that the planned executor runs both queries without a fallback."""
+    """Assert that the planned executor runs all queries without a fallback, and pushes down all but the small one."""
     parts = create_components(Settings(database_url=url, executor=Executor.PUSHDOWN))
+    counts = parts.transport.executor_counts
     try:
-        for query, variables in ((PAGE_QUERY, {}), (TINY_QUERY, {"fqn": catalog.sample_fqn})):
-            reply = await execute(parts.transport, query=query, variables=variables, identity=Identity(ANONYMOUS))
+        for shape, operation in list_operations(catalog).items():
+            pushed_before = counts.pushed_down
+            reply = await execute(parts.transport, **operation, identity=Identity(ANONYMOUS))
             assert "errors" not in reply, reply
-        counts = parts.transport.executor_counts
-        assert not counts.fallbacks, "graphql-core answered instead of the plan"
-        assert counts.pushed_down == 1, "the page was not pushed down"
+            assert not counts.fallbacks, f"graphql-core answered the {shape} instead of the plan"
+            assert (counts.pushed_down > pushed_before) == (shape != "tiny"), f"what is pushed down of the {shape}"
     finally:
         await parts.database.dispose()
 
@@ -169,15 +162,17 @@ def _target_figures(measurements: Measurements) -> Iterator[Figure]:
         pairs = zip(measurements["ours", query, 8], measurements[other, query, 8], strict=True)
         return [ours.cpu / theirs.cpu for ours, theirs in pairs]
 
-    yield Figure("page, CPU against EXECUTOR=planned, c = 8", cpu("page", "planned"), "x", at_most=0.6)
+    for shape in ("page", *OWN_SHAPES):
+        yield Figure(f"{shape}, CPU against EXECUTOR=planned, c = 8", cpu(shape, "planned"), "x", at_most=0.6)
     yield Figure("page, CPU against idiomatic Strawberry, c = 8", cpu("page", "idiomatic"), "x", at_most=0.025)
     yield Figure("page, req/s against one json_agg statement, c = 8", rates("page", "json_agg", 8), "x", at_least=1)
     yield Figure("page, req/s against plain graphql-core, c = 8", rates("page", "plain", 8), "x", at_least=4)
+    yield Figure("tiny, req/s against plain graphql-core, c = 8", rates("tiny", "plain", 8), "x", at_least=1.2)
     if ("postgraphile", "page", 8) in measurements:
         for connections in CONNECTIONS:
             ratios = rates("page", "postgraphile", connections)
             yield Figure(f"page, req/s against PostGraphile, c = {connections}", ratios, "x", at_least=2)
-        yield Figure("tiny, req/s against PostGraphile, c = 8", rates("tiny", "postgraphile", 8), "x", at_least=0.5)
+        yield Figure("tiny, req/s against PostGraphile, c = 8", rates("tiny", "postgraphile", 8), "x", at_least=0.7)
 
 
 def _untargeted_figures(measurements: Measurements) -> Iterator[Figure]:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench import _catalog, _servers, _warehouse
-from bench._results import Figure, report
+from bench._figures import Figure
+from bench._results import report
 from bench._servers import Storage
 from bench._warehouse import DOMAINS, ENTITIES, LAYERS, PREFIXES, Query
 from tessera_gql.auth import Identity

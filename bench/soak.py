@@ -22,9 +22,10 @@ from urllib.parse import urlsplit
 import orjson
 
 from bench import _memory, _mixed_use, _servers
+from bench._figures import Figure
 from bench._graph import Graph, build
 from bench._mixed_use import ADMIN_KEY, Api
-from bench._results import Figure, report
+from bench._results import report
 from tessera_gql.store import events, migration
 from tessera_gql.store.database import Database
 

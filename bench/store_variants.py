@@ -22,9 +22,9 @@ import httpx
 
 from bench import _catalog, _servers
 from bench._load import Load, LoadGenerator, start_generator
+from bench._read_shapes import PAGE_QUERY, TINY_QUERY
 from bench._servers import Server, Storage
 from bench._store_variants import VARIANTS
-from bench.reads import PAGE_QUERY, TINY_QUERY
 from bench.writes import PUBLISH
 from tessera_gql.store import migration
 

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from bench._figures import Figure
 from bench._memory import resident
-from bench._results import Figure, report
+from bench._results import report
 from bench._servers import start_storage, temporary_folder
 from bench._usage_import import SOURCE
 from tessera_gql.formats.usage_formats import UsageFormat

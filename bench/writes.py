@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import func, select
 
 from bench import _catalog, _servers
+from bench._figures import Figure
 from bench._load import Load, LoadGenerator, start_generator
 from bench._measure import Measurement, measure, untargeted_figures
-from bench._results import Figure, report
+from bench._results import report
 from bench._servers import Server, Storage
 from tessera_gql.store import audit, contracts, migration
 from tessera_gql.store.database import Database

@@ -26,7 +26,7 @@ from tessera_gql.notifications import deadlines, log_verification, usage_retenti
 from tessera_gql.notifications.event_relay import EventRelay
 from tessera_gql.notifications.postgres_listener import listen_for_events
 from tessera_gql.server.graphiql import create_page_routes
-from tessera_gql.server.http import Unauthenticated, create_routes
+from tessera_gql.server.http import DirectRoute, Endpoint, Unauthenticated, create_routes
 from tessera_gql.server.multipart import PREFLIGHT_HEADERS
 from tessera_gql.server.public_path import PublicPath
 from tessera_gql.server.same_origin import SameOrigin
@@ -83,7 +83,9 @@ def create_app(components: Components) -> Starlette:
     if agents is not None:
         routes.append(Route("/mcp", agents))
     request_log = Middleware(RequestLogMiddleware, on_request_end=components.telemetry.record_request)
-    return Starlette(routes=routes, lifespan=lifespan, middleware=[request_log, *_create_middleware(settings)])
+    direct_route = Middleware(DirectRoute, endpoint=Endpoint(components.transport))
+    middleware = [request_log, *_create_middleware(settings), direct_route]
+    return Starlette(routes=routes, lifespan=lifespan, middleware=middleware)
 
 
 def _create_routes(components: Components, metrics_endpoint: MetricsEndpoint | None) -> list[BaseRoute]:

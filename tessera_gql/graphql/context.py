@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 import strawberry
 from graphql import GraphQLError, OperationDefinitionNode
@@ -200,7 +200,7 @@ class Context(AbstractAsyncContextManager["Context"]):
         if source is not None:
             await source.__aexit__(None, None, None)
 
-    async def __aenter__(self) -> Context:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

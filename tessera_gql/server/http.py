@@ -12,7 +12,7 @@ from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tessera_gql.config import Profile
@@ -69,6 +69,18 @@ def create_routes(transport: Transport) -> list[BaseRoute]:
             await websocket.serve(transport, connection)
 
     return [Route(PATH, Endpoint(transport)), WebSocketRoute(PATH, socket)]
+
+
+class DirectRoute:
+    """ASGI middleware, innermost, that passes requests for the endpoint to it without the router."""
+
+    def __init__(self, app: ASGIApp, endpoint: ASGIApp) -> None:
+        self._app = app
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_direct = scope["type"] == "http" and scope["path"] == PATH
+        await (self._endpoint if is_direct else self._app)(scope, receive, send)
 
 
 @dataclass(frozen=True, eq=False)
