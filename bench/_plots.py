@@ -15,6 +15,9 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs/images/bench"
 WIDTH, LABEL_WIDTH, VALUE_WIDTH = 860, 330, 150
 HEAD_HEIGHT, ROW_HEIGHT, BAR_HEIGHT, TITLE_HEIGHT, MARGIN = 30, 24, 13, 34, 14
+BARS_WIDTH = WIDTH - LABEL_WIDTH - VALUE_WIDTH - 2 * MARGIN
+TARGET_SCALE = 2.5
+"""How many times the target the longest bar is."""
 STYLE = (
     "svg{color-scheme:light dark;--bg:#fff;--fg:#14171c;--quiet:#5b6470;--bar:#2d6fb3;--pass:#1d7a3d;--fail:#b01f2b;"
     "--open:#8a6100;font:12px ui-sans-serif,system-ui,sans-serif}"
@@ -36,18 +39,19 @@ def save_plot(title: str, figures: Sequence[Figure]) -> str:
 
 
 def draw(title: str, figures: Sequence[Figure]) -> str:
-    """Draw the figures in groups of equal units; each group has a scale from zero to its greatest value."""
+    """Draw the figures with a target against it, and the others in groups with a common scale from zero."""
     groups: dict[str, list[Figure]] = {}
     for figure in figures:
-        groups.setdefault(figure.unit, []).append(figure)
+        groups.setdefault(_group_name(figure), []).append(figure)
     elements: list[str] = []
     top = MARGIN + TITLE_HEIGHT
-    for unit, group in groups.items():
-        elements.append(_text(MARGIN, top + 16, UNITS.get(unit, unit), "h"))
+    for name, group in groups.items():
+        elements.append(_text(MARGIN, top + 16, name, "h"))
         top += HEAD_HEIGHT
-        greatest = max(max(*figure.values, figure.target or 0.0) for figure in group) or 1.0
+        greatest = max(max(figure.values) for figure in group) or 1.0
         for figure in group:
-            elements += _draw_row(figure, top, (WIDTH - LABEL_WIDTH - VALUE_WIDTH - 2 * MARGIN) / greatest)
+            longest = TARGET_SCALE * figure.target if figure.target else greatest
+            elements += _draw_row(figure, top, BARS_WIDTH / longest)
             top += ROW_HEIGHT
     height = top + MARGIN
     head = (
@@ -57,22 +61,34 @@ def draw(title: str, figures: Sequence[Figure]) -> str:
     return "\n".join([head, _text(MARGIN, MARGIN + 16, title, "t"), *elements, "</svg>\n"])
 
 
+def _group_name(figure: Figure) -> str:
+    if figure.target:
+        return "against the target, the dashed line"
+    subject, comma, _ = figure.label.partition(", ")
+    unit = UNITS.get(figure.unit, figure.unit)
+    return f"{subject}: {unit}" if comma else unit
+
+
 def _draw_row(figure: Figure, top: int, scale: float) -> Iterator[str]:
+    """Draw the label, bar and value of a figure. A bar that is too long ends at the edge with a mark."""
     left, middle = MARGIN + LABEL_WIDTH, top + ROW_HEIGHT / 2
-    value = median(figure.values)
+    bar_top, kind, value = middle - BAR_HEIGHT / 2, figure.verdict or "b", median(figure.values)
+    values = min(figure.values), value, max(figure.values)
+    least, bar, greatest = (max(0.0, min(item * scale, BARS_WIDTH)) for item in values)
     target_text = figure.target_text and f"({figure.target_text})"
     summary = " ".join(filter(None, [format_figure(value), figure.unit, target_text]))
-    bar_top, kind = middle - BAR_HEIGHT / 2, figure.verdict or "b"
     yield _text(left - 8, middle + 4, figure.label, "e")
     yield (
-        f'<rect class="{kind}" x="{left}" y="{bar_top:g}" width="{max(1.0, value * scale):.1f}" height="{BAR_HEIGHT}">'
+        f'<rect class="{kind}" x="{left}" y="{bar_top:g}" width="{max(1.0, bar):.1f}" height="{BAR_HEIGHT}">'
         f"<title>{escape(f'{figure.label}: {summary} {figure.verdict}'.strip())}</title></rect>"
     )
-    if len(figure.values) > 1:
-        yield _line("s", left + min(figure.values) * scale, middle, left + max(figure.values) * scale, middle)
-    if figure.target is not None:
+    if least < greatest:
+        yield _line("s", left + least, middle, left + greatest, middle)
+    if figure.target:
         at = left + figure.target * scale
         yield _line("m", at, bar_top - 4, at, bar_top + BAR_HEIGHT + 4)
+    if value * scale > BARS_WIDTH:
+        yield _text(left + BARS_WIDTH + 4, middle + 4, "…", "q")
     yield _text(WIDTH - MARGIN, middle + 4, summary, "e q")
 
 

@@ -70,10 +70,16 @@ class Loader(Generic[K, V]):
         if not self._pending or not self._pending[-1].is_open:
             batch = _Batch[K](self._load)
             self._pending.append(batch)
+            batch.task.add_done_callback(self._end)
             if self._running is not None:
                 self._running.add(batch.task)
-                batch.task.add_done_callback(self._running.discard)
         return self._pending[-1]
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        if self._running is not None:
+            self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # mark it as retrieved: all callers may be cancelled, or have failed with another batch
 
     async def _load(self, batch: _Batch[K]) -> None:
         await asyncio.sleep(0)  # callers that resume in the turn after the first one join as well

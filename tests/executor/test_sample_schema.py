@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import pytest
-from graphql import ExecutionResult, GraphQLArgument, OperationDefinitionNode, execute, parse, validate
+from graphql import DocumentNode, ExecutionResult, GraphQLArgument, OperationDefinitionNode, execute, parse, validate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strawberry.dataloader import DataLoader
@@ -33,11 +33,19 @@ async def referred(asked: Asked, context: Any) -> ExecutionResult:
     return result if isinstance(result, ExecutionResult) else await result
 
 
-async def planned(asked: Asked, context: Any, counts: ExecutorCounts) -> ExecutionResult:
-    document = parse(asked.text)
+@lru_cache(maxsize=10)
+def _parse(text: str) -> DocumentNode:
+    """Parse a document once, since plans and variables are kept for its nodes."""
+    return parse(text)
+
+
+async def planned(
+    asked: Asked, context: Any, counts: ExecutorCounts, plans: PlanCache | None = None
+) -> ExecutionResult:
+    document = _parse(asked.text)
     operation = document.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)
-    query = PlannedQuery(CORE, document, operation, asked.variables, PlanCache())
+    query = PlannedQuery(CORE, document, operation, asked.variables, PlanCache() if plans is None else plans)
     return await execute_query(query, context, partial(referred, asked, context), counts)
 
 
@@ -48,9 +56,12 @@ def printable(result: ExecutionResult) -> str:
 
 async def compare(asked: Asked, *, admin: bool = True) -> ExecutorCounts:
     counts = ExecutorCounts()
-    ours = await planned(asked, sample_context(admin=admin), counts)
+    plans = PlanCache()
+    ours = await planned(asked, sample_context(admin=admin), counts, plans)
+    again = await planned(asked, sample_context(admin=admin), ExecutorCounts(), plans)
     theirs = await referred(asked, sample_context(admin=admin))
     assert_alike(ours, theirs, asked)
+    assert_alike(again, theirs, asked)
     return counts
 
 

@@ -1,6 +1,7 @@
 """A dataloader batches the loads of one moment and loads no key twice."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -70,3 +71,18 @@ async def test_a_cancelled_waiter_does_not_cancel_the_batch() -> None:
     leaving.cancel()
     assert await staying == 2
     assert asked.questions == [[1]]
+
+
+async def test_the_failures_of_two_batches_are_both_retrieved(caplog: pytest.LogCaptureFixture) -> None:
+    loader = Loader(Asked())
+    first = asyncio.create_task(loader.load(-1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    with pytest.raises(ValueError, match="below zero"):
+        await loader.load_many([-1, -2])
+    with pytest.raises(ValueError, match="below zero"):
+        await first
+    await asyncio.sleep(0.01)
+    del loader, first
+    gc.collect()
+    assert not caplog.records
