@@ -19,6 +19,8 @@ import httpx
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 ROOT = Path(__file__).parents[1]
+START_SECONDS = 300
+"""On a machine that is busy with other work, a server takes minutes to start."""
 INHERITED = ("PATH", "HOME", "LD_LIBRARY_PATH")
 
 
@@ -129,7 +131,7 @@ class Server:
         environment |= {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", **self.settings}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(self.command, cwd=self.log.parent, env=environment, stdout=log, stderr=log)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             with suppress(httpx.TransportError):
                 httpx.get(self.url, timeout=5)

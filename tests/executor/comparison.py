@@ -232,7 +232,7 @@ def create_transport(database: Database, executor: Executor) -> Transport:
     return Transport(
         schema=CORE,
         authenticate=anyone,
-        open_operation_context=lambda identity: context.open_context(database, identity),
+        open_operation_context=lambda identity: context.Context(database, identity),
         limits=LIMITS,
         profile=Profile.OPEN,
         executor=executor,

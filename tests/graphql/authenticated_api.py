@@ -38,7 +38,7 @@ class AuthenticatedApi:
         return Transport(
             schema=core_schema(schema),
             authenticate=self.authenticate,
-            open_operation_context=lambda identity: context.open_context(self.database, identity.actor),
+            open_operation_context=lambda identity: context.Context(self.database, identity.actor),
             profile=Profile.LOCKED,
         )
 

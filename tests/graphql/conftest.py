@@ -34,7 +34,7 @@ def transport(database: Database) -> Transport:
     return Transport(
         schema=core_schema(schema),
         authenticate=anyone,
-        open_operation_context=lambda identity: context.open_context(database, identity, resources),
+        open_operation_context=lambda identity: context.Context(database, identity, resources),
         profile=Profile.OPEN,
         plan_pushdown=plan_pushdown,
     )

@@ -53,7 +53,7 @@ class Api:
         transport = Transport(
             schema=core_schema(schema),
             authenticate=lambda _: asyncio.sleep(0, Identity()),
-            open_operation_context=lambda identity: context.open_context(self.database, identity.actor, resources),
+            open_operation_context=lambda identity: context.Context(self.database, identity.actor, resources),
             to_graphql_error=to_graphql_error,
         )
         reply = await execute(transport, query=query, variables=variables, identity=Identity())

@@ -55,7 +55,7 @@ async def listen(database: Database) -> AsyncIterator[Listen]:
         transport = Transport(
             schema=core_schema(schema),
             authenticate=anyone,
-            open_operation_context=lambda identity: context.open_context(
+            open_operation_context=lambda identity: context.Context(
                 database, identity, context.Resources(event_relay=relay)
             ),
             profile=Profile.OPEN,
