@@ -74,7 +74,7 @@ def _draw_row(figure: Figure, top: int, scale: float) -> Iterator[str]:
     left, middle = MARGIN + LABEL_WIDTH, top + ROW_HEIGHT / 2
     bar_top, kind, value = middle - BAR_HEIGHT / 2, figure.verdict or "b", median(figure.values)
     values = min(figure.values), value, max(figure.values)
-    least, bar, greatest = (max(0.0, min(item * scale, BARS_WIDTH)) for item in values)
+    low, bar, greatest = (max(0.0, min(item * scale, BARS_WIDTH)) for item in values)
     target_text = figure.target_text and f"({figure.target_text})"
     summary = " ".join(filter(None, [format_figure(value), figure.unit, target_text]))
     yield _text(left - 8, middle + 4, figure.label, "e")
@@ -82,8 +82,8 @@ def _draw_row(figure: Figure, top: int, scale: float) -> Iterator[str]:
         f'<rect class="{kind}" x="{left}" y="{bar_top:g}" width="{max(1.0, bar):.1f}" height="{BAR_HEIGHT}">'
         f"<title>{escape(f'{figure.label}: {summary} {figure.verdict}'.strip())}</title></rect>"
     )
-    if least < greatest:
-        yield _line("s", left + least, middle, left + greatest, middle)
+    if low < greatest:
+        yield _line("s", left + low, middle, left + greatest, middle)
     if figure.target:
         at = left + figure.target * scale
         yield _line("m", at, bar_top - 4, at, bar_top + BAR_HEIGHT + 4)

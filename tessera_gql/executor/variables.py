@@ -26,7 +26,7 @@ class CoercedVariables:
 class VariableCache:
     """The latest variables of one document, if they are few and short.
 
-    Measured: without it, a query for one asset takes 1.13 x the CPU in the process.
+    In a profile of a query for one asset, the coercion and conversion of one argument took an eighth of the time.
     """
 
     def __init__(self) -> None:
