@@ -14,6 +14,8 @@ SUITES = (
     ("writes", "--db", "pg"),
     ("bulk",),
     ("usage",),
+    ("growth", "--db", "pg"),
+    ("growth", "--db", "sqlite"),
     ("fanout",),
     ("diff",),
     ("cli",),
