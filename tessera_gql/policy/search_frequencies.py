@@ -39,7 +39,9 @@ class TermFrequencies:
 
 @dataclass
 class FrequencyCache:
-    """The latest sample of a database and the time of its end, in seconds of the monotonic clock."""
+    """What a process knows of the texts in a database, with the time of its end, in seconds of the monotonic clock."""
 
     frequencies: TermFrequencies = field(default_factory=TermFrequencies)
     expires_at: float = 0.0
+    common_texts: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    """Texts that many assets contain, with the column, and when that is to be checked again."""

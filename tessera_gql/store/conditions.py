@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, FromClause, Text, bindparam, cast, false, 
 from tessera_gql.policy.validation import uniqueness_key
 from tessera_gql.store.compiled import in_values, list_parameter
 from tessera_gql.store.related_rows import RELATED_ROWS
+from tessera_gql.store.tables.base import BYTE_ORDERED
 
 ESCAPE = "/"
 LAST_CHARACTER = "\U0010ffff"
@@ -129,7 +130,7 @@ def _like(_dialect: str, column: ColumnElement[Any], name: str) -> ColumnElement
 def _starts_with(dialect: str, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     """Compare with both ends of the range of texts that start so: unlike LIKE, with an index whatever the collation."""
     start, end = bindparam(name, type_=Text()), bindparam(f"{name}_end", type_=Text())
-    if dialect == "postgresql":
+    if dialect == "postgresql" and column.type is not BYTE_ORDERED:
         return sa.and_(column.op("~>=~", is_comparison=True)(start), column.op("~<~", is_comparison=True)(end))
     return sa.and_(column >= start, column < end)
 
@@ -188,7 +189,7 @@ def fold_column(source: FromClause, name: str, column: ColumnElement[Any]) -> Co
 
 def to_parameters(source: FromClause, condition: Condition, name: str) -> dict[str, Any]:
     """Return the bind parameters of a condition: its own value, the pattern of a LIKE, or the ends of a range."""
-    value = _fold(source, condition)
+    value = fold_value(source, condition)
     match condition.operator:
         case "contains":
             return {name: _contains_pattern(value)}
@@ -203,7 +204,7 @@ def to_parameters(source: FromClause, condition: Condition, name: str) -> dict[s
             return {name: value}
 
 
-def _fold(source: FromClause, condition: Condition) -> Any:
+def fold_value(source: FromClause, condition: Condition) -> Any:
     """Fold the case of a condition's texts if what they are compared with is folded."""
     value = condition.value
     if condition.related:

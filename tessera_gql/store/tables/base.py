@@ -12,6 +12,8 @@ from sqlmodel import Field, SQLModel
 from uuid_utils import compat
 
 JSON_TYPE = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+BYTE_ORDERED = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+"""Text whose ranges are prefixes, whatever the language of the database."""
 SEQUENCE_TYPE = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 EPOCH = "2000-01-01 00:00:00+00"

@@ -14,6 +14,7 @@ from sqlmodel import Field
 from tessera_gql.diff import Mode
 from tessera_gql.policy import enums
 from tessera_gql.store.tables.base import (
+    BYTE_ORDERED,
     JSON_TYPE,
     Base,
     column,
@@ -64,8 +65,6 @@ class Asset(Base, table=True):
     __tablename__ = "assets"
     __table_args__ = (
         sa.UniqueConstraint("fqn_key"),
-        # For texts that start with another one, whatever the collation of the database.
-        sa.Index("ix_assets_fqn_key_prefix", "fqn_key", postgresql_ops={"fqn_key": "text_pattern_ops"}),
         sa.Index("ix_assets_owner_team_id_fqn_key", "owner_team_id", "fqn_key", "id"),
         sa.Index("ix_assets_tier_fqn_key", "tier", "fqn_key", "id"),
         sa.Index("ix_assets_created_at", "created_at", "id"),
@@ -82,7 +81,7 @@ class Asset(Base, table=True):
 
     id: UUID = id_column()
     fqn: str = column(Text)
-    fqn_key: str = column(Text)
+    fqn_key: str = column(BYTE_ORDERED)
     owner_team_id: UUID = foreign_key("core.teams.id", index=True)
     resource_type: enums.ResourceType = column(enum_column_type(enums.ResourceType))
     description: str | None = column(Text, nullable=True)

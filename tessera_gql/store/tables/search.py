@@ -12,10 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Text, Uuid
 from sqlmodel import Field
 
-from tessera_gql.store.tables.base import SEQUENCE_TYPE, Base, column
-
-BYTE_ORDERED = Text().with_variant(Text(collation="C"), "postgresql")
-"""Text whose ranges are prefixes, whatever the language of the database."""
+from tessera_gql.store.tables.base import BYTE_ORDERED, SEQUENCE_TYPE, Base, column
 
 
 class SearchDocument(Base, table=True):
