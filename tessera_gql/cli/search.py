@@ -37,7 +37,8 @@ def search(
     rows = ((hit.type, hit.title, hit.matched, _describe(hit)) for hit in results.edges)
     print_table(HEADINGS, rows, none="Nothing matches all of these words. Try fewer words, or --archived.")
     if results.total_count > len(results.edges):
-        print_note(f"The best {len(results.edges)} of {results.total_count} matches; --limit prints up to 100.")
+        total = f"{results.total_count}{'' if results.is_total_count_exact else '+'}"
+        print_note(f"The best {len(results.edges)} of {total} matches; --limit prints up to 100.")
 
 
 def _describe(hit: SearchHit) -> str:

@@ -39,9 +39,10 @@ class SearchFacets(Model):
 
 
 class SearchResults(Model):
-    """The best matches of a search, and the number of all; at most 500 are counted."""
+    """The best matches of a search, and their number, 500 at most; there are more if it is not exact."""
 
     total_count: int
+    is_total_count_exact: bool
     edges: tuple[SearchHit, ...]
     facets: SearchFacets
 

@@ -66,6 +66,11 @@ def break_name(name: str) -> list[str]:
     return [part for part in re.split(r"(?<=[._])", name) if part]
 
 
+def format_total(connection: Mapping[str, Any]) -> str:
+    """Write the number of items of a list, with a `+` if there are more than are counted."""
+    return f"{connection['totalCount']:,}{'' if connection['isTotalCountExact'] else '+'}"
+
+
 def shorten(text: str, length: int = MAX_VALUE_LENGTH) -> str:
     """Cut a long text, with an ellipsis."""
     return text if len(text) <= length else f"{text[: length - 1]}…"

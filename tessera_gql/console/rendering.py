@@ -25,6 +25,7 @@ from tessera_gql.console.formatting import (
     format_json,
     format_relative,
     format_term,
+    format_total,
     format_type,
     format_utc,
     list_team_names,
@@ -63,6 +64,7 @@ FILTERS.update(
     team_names=collect_team_names,
     asked_teams=pair_asked_teams,
     hurt_teams=pair_hurt_teams,
+    total=format_total,
 )
 PAGE: ContextVar[SimpleNamespace] = ContextVar("PAGE")
 """The variables of the page that is rendered, for macros, whose module is loaded once and not for each page.

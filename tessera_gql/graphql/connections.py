@@ -19,7 +19,7 @@ from tessera_gql.graphql.scalars import check_text
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, load_type
 from tessera_gql.policy.access import Action, authorize_for_own_teams
 from tessera_gql.store import pagination
-from tessera_gql.store.pagination import Page, PageRequest
+from tessera_gql.store.pagination import MAX_COUNT, Page, PageRequest
 from tessera_gql.store.rows import TableLike
 
 N = TypeVar("N")
@@ -59,6 +59,7 @@ class Connection(Generic[N]):
     has_next: strawberry.Private[bool]
     has_previous: strawberry.Private[bool]
     load_count: strawberry.Private[Callable[[], Awaitable[int]]]
+    """Loads the number of items; more than MAX_COUNT stands for any larger number."""
 
     @computed_field("The items of the page, each with its cursor.")
     def edges(self) -> list[Edge[N]]:
@@ -73,9 +74,16 @@ class Connection(Generic[N]):
             end_cursor=self.cursor(len(self.nodes) - 1) if self.nodes else None,
         )
 
-    @computed_field("The number of items in the whole list, whatever the page.")
+    @computed_field(
+        f"The number of items in the whole list, whatever the page: exact up to {MAX_COUNT:,}, and {MAX_COUNT:,} for"
+        " every longer list, as `isTotalCountExact` says."
+    )
     async def total_count(self) -> int:
-        return await self.load_count()
+        return min(await self.load_count(), MAX_COUNT)
+
+    @computed_field("Whether `totalCount` is the exact number of items; if false, the list has more items.")
+    async def is_total_count_exact(self) -> bool:
+        return await self.load_count() <= MAX_COUNT
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ log = logging.getLogger("tessera_gql.graphql")
 
 ROOT_KEYS = (None,)
 PAGE_MEMBERS = frozenset(member.value for member in PageMember)
+TOTAL_COUNTS = {"total_count": TotalCount.TOTAL, "is_total_count_exact": TotalCount.IS_EXACT}
 SCALARS = {str: "String", datetime: "DateTime", bool: "Boolean", int: "Int"}
 """The scalar of each type of values that the database writes as the server does."""
 
@@ -183,8 +184,8 @@ class _TreeBuilder:
                             yield key, Edges(tuple(self._edge_members(_selection(step), source)))
                         case "page_info":
                             yield key, PageInfo(tuple(_page_members(_selection(step))))
-                        case "total_count":
-                            yield key, TotalCount.TOTAL
+                        case str() as name if name in TOTAL_COUNTS:
+                            yield key, TOTAL_COUNTS[name]
                         case _:
                             raise NotPushable(f"{key} has a resolver")
                 case _:

@@ -29,7 +29,7 @@ from tessera_gql.graphql.type_registry import computed_field, to_type
 from tessera_gql.policy.search_ranking import Hit, SortKey
 from tessera_gql.store import pagination, search, suggestions
 from tessera_gql.store.pagination import PageRequest
-from tessera_gql.store.search import SearchRequest
+from tessera_gql.store.search import Hits, SearchRequest
 
 MAX_TEXT_LENGTH = 200
 MAX_SUGGESTIONS = 20
@@ -66,8 +66,9 @@ def _type_names(types: list[SearchType] | None) -> tuple[str, ...]:
 
 
 async def _build_page(
-    loaders: Loaders, hits: list[Hit], page_request: PageRequest, position: SortKey | None
+    loaders: Loaders, result: Hits, page_request: PageRequest, position: SortKey | None
 ) -> SearchResultConnection:
+    hits = result.hits
     start = 0 if position is None else bisect_right(hits, position, key=attrgetter("key"))
     page = hits[start : start + page_request.size]
 
@@ -82,6 +83,7 @@ async def _build_page(
         has_previous=position is not None,
         load_count=count,
         hits=page,
+        are_all=result.are_all,
         explanations=Explanations(loaders, page, rows),
         facets=SearchFacets(hits=hits, loaders=loaders),
     )
@@ -110,8 +112,8 @@ class Queries:
         page_request = pagination.validate_request(PageRequest(order_by="rank", first=or_none(first)))
         position = None if or_none(after) is None else decode_cursor(str(after))
         loaders = info.context.loaders
-        hits = await loaders.run_query(partial(search.find_hits, request=request))
-        return await _build_page(loaders, hits, page_request, position)
+        result = await loaders.run_query(partial(search.find_hits, request=request))
+        return await _build_page(loaders, result, page_request, position)
 
     @computed_field(
         "Complete what is typed into a search: names that begin with it, or have a part that does, and its last word."

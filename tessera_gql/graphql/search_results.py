@@ -192,8 +192,17 @@ class SearchFacets:
 @strawberry.type(description="One page of the matches of a search. At most 500 are ranked and counted.")
 class SearchResultConnection(Connection[SearchResult]):
     hits: strawberry.Private[Sequence[Hit]]
+    are_all: strawberry.Private[bool]
     explanations: strawberry.Private[Explanations]
     facets: SearchFacets = strawberry.field(description="Counts of all matches, for filters beside the list.")
+
+    @computed_field("The number of ranked matches, 500 at most; there are more if `isTotalCountExact` is false.")
+    async def total_count(self) -> int:
+        return await self.load_count()
+
+    @computed_field("Whether the ranked matches are all; false for common words, of which the best are looked for.")
+    async def is_total_count_exact(self) -> bool:
+        return self.are_all
 
     @computed_field("The items of the page, each with its cursor and the reason why it is found.")
     def edges(self) -> list[SearchResultEdge]:  # type: ignore[override] # edges with the reasons

@@ -10,7 +10,7 @@ from tessera_gql.store.compiled import CompiledStatement, compile_statement
 from tessera_gql.store.json_statements import KEY, KEYS, NUMBER, StatementBuilder, size_token
 from tessera_gql.store.json_trees import JsonList, JsonObject
 from tessera_gql.store.lookups import RowLookup
-from tessera_gql.store.pagination import PageRequest, QueryShape, request_parameters
+from tessera_gql.store.pagination import PageRequest, QueryShape, look_up, request_parameters
 from tessera_gql.store.session import Session
 
 MAX_COMPILED = 8
@@ -21,6 +21,8 @@ MAX_COMPILED = 8
 class ListRequest:
     """The page of one list of a tree that an operation asks for."""
 
+    tree: JsonList
+    request: PageRequest
     shape: QueryShape
     parameters: Mapping[str, Any]
     size: int
@@ -30,7 +32,12 @@ class ListRequest:
         """Raise Invalid for a cursor of another list."""
         prefix = f"list_{tree.number}_"
         shape = QueryShape.public(tree.source, tree.parent, request, prefix)
-        return cls(shape, request_parameters(tree.source, request, prefix), request.size)
+        return cls(tree, request, shape, request_parameters(tree.source, request, prefix), request.size)
+
+    async def look_up(self, session: Session) -> "ListRequest":
+        """Return an equal request, in which texts that few rows contain are looked up already."""
+        request = await look_up(session, self.tree.source, self.request)
+        return self if request is self.request else ListRequest.of(self.tree, request)
 
 
 class JsonQuery:
@@ -52,6 +59,7 @@ class JsonQuery:
 
         A list of all rows has one key, which is ignored.
         """
+        requests = [await request.look_up(session) for request in requests]
         parameters: dict[str, Any] = {KEYS: keys, KEY: keys[0], "now": session.now}
         for request in requests:
             parameters |= request.parameters

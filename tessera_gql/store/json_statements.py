@@ -41,7 +41,7 @@ from tessera_gql.store.json_trees import (
     is_never_null,
 )
 from tessera_gql.store.lookups import RowLookup
-from tessera_gql.store.pagination import QueryShape
+from tessera_gql.store.pagination import MAX_COUNT, QueryShape
 
 KEYS, KEY = "keys", "key"
 """The parameters with the keys of a statement, or with its only key."""
@@ -185,8 +185,10 @@ class StatementBuilder:
             match member:
                 case Constant(text):
                     yield quote(text)
-                case TotalCount():
+                case TotalCount.TOTAL:
                     yield self.total_count(tree, key)
+                case TotalCount.IS_EXACT:
+                    yield self.is_count_exact(tree, key)
                 case PageInfo(parts):
                     values = (f"{quote(part_name)}:{_empty_part(part, shape)}" for part_name, part in parts)
                     yield "{" + ",".join(values) + "}"
@@ -195,11 +197,16 @@ class StatementBuilder:
         yield "}"
 
     def total_count(self, tree: JsonList, key: ColumnElement[Any] | None) -> ColumnElement[str]:
+        counted = self._count(tree, key)
+        return self.text.number(sa.case((counted > MAX_COUNT, MAX_COUNT), else_=counted))
+
+    def is_count_exact(self, tree: JsonList, key: ColumnElement[Any] | None) -> ColumnElement[str]:
+        return flag(self._count(tree, key) <= MAX_COUNT)
+
+    def _count(self, tree: JsonList, key: ColumnElement[Any] | None) -> ColumnElement[int]:
         source = tree.source.alias()
-        shape = replace(self.shapes[tree.number], source=source)
         is_of_parent = [] if key is None else [source.c[cast("str", tree.parent)] == key]
-        counted = select(func.count()).select_from(source).where(*is_of_parent, *shape.filters(self.dialect))
-        return self.text.number(counted.correlate_except(source).scalar_subquery())
+        return replace(self.shapes[tree.number], source=source).bounded_count(self.dialect, *is_of_parent)
 
 
 class _Level:
@@ -305,8 +312,10 @@ class _Composer:
         match member:
             case Constant(text):
                 yield quote(text)
-            case TotalCount():
+            case TotalCount.TOTAL:
                 yield self.builder.total_count(tree, parent)
+            case TotalCount.IS_EXACT:
+                yield self.builder.is_count_exact(tree, parent)
             case Items(item):
                 yield from self._array(tree, shape, self.object(item, tree.source, ""), order)
             case Edges():

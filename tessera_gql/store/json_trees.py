@@ -96,9 +96,10 @@ class PageInfo:
 
 
 class TotalCount(StrEnum):
-    """The number of rows in the whole list."""
+    """The number of rows in the whole list as far as they are counted, or whether these are all."""
 
     TOTAL = "total"
+    IS_EXACT = "is_exact"
 
 
 ListMember: TypeAlias = Constant | Items | Edges | PageInfo | TotalCount

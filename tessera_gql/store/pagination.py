@@ -22,7 +22,7 @@ from sqlalchemy import ColumnElement, FromClause, Select, Table, bindparam, sele
 
 from tessera_gql.errors import Invalid
 from tessera_gql.policy.visibility import UNRESTRICTED, Visibility
-from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
+from tessera_gql.store.compiled import PreparedQuery, list_parameter
 from tessera_gql.store.conditions import (
     AnyCondition,
     LeafShape,
@@ -36,6 +36,7 @@ from tessera_gql.store.conditions import (
 from tessera_gql.store.session import Session
 from tessera_gql.store.sql_functions import encode_position
 from tessera_gql.store.tables import UTCDateTime
+from tessera_gql.store.text_matches import look_up_texts
 from tessera_gql.store.visibility import (
     is_restricted,
     visibility_condition,
@@ -46,6 +47,8 @@ from tessera_gql.store.visibility import (
 
 DEFAULT_SIZE = 20
 MAX_SIZE = 100
+MAX_COUNT = 10_000
+"""Rows of a list that are counted; of a longer list only that it has more is known."""
 MAX_CACHED_SHAPES = 500
 """Prepared queries that each of the caches below holds."""
 SIZE: sa.BindParameter[int] = bindparam("size", type_=sa.Integer())
@@ -191,6 +194,13 @@ class QueryShape:
         column: ColumnElement[Any] = self.source.c[name]
         return visible_column(column) if self.is_restricted else column
 
+    def bounded_count(self, dialect: str, *is_of_parent: ColumnElement[bool]) -> ColumnElement[int]:
+        """Build the number of rows, MAX_COUNT + 1 at most: so many rows are read, however many there are."""
+        rows: Select[Any] = select(sa.literal_column("1").label("row")).select_from(self.source)
+        rows = rows.where(*is_of_parent, *self.filters(dialect)).limit(sa.literal_column(str(MAX_COUNT + 1)))
+        counted = rows.correlate_except(self.source).subquery()
+        return select(sa.func.count()).select_from(counted).scalar_subquery()
+
     def bounded_filters(self, dialect: str) -> Iterator[ColumnElement[bool]]:
         """Build the clauses of `filters` and those that bound the page by its cursors."""
         yield from self.filters(dialect)
@@ -198,10 +208,10 @@ class QueryShape:
         for name in self.bounds:
             bound = bindparam(f"{self.prefix}{name}", type_=column.type)
             bound_id = bindparam(f"{self.prefix}{name}_id", type_=identity.type)
-            if (name == "after") != self.is_descending:
-                yield sa.or_(column > bound, sa.and_(column == bound, identity > bound_id))
-            else:
-                yield sa.or_(column < bound, sa.and_(column == bound, identity < bound_id))
+            # Compared as a pair, because an index finds its position: with OR, all rows before it would be read.
+            position, bound_position = sa.tuple_(column, identity), sa.tuple_(bound, bound_id)
+            is_behind = (name == "after") != self.is_descending
+            yield position > bound_position if is_behind else position < bound_position
 
 
 def request_parameters(source: FromClause, request: PageRequest, prefix: str = "") -> dict[str, Any]:
@@ -222,8 +232,15 @@ def _bind_values(source: FromClause, request: PageRequest, visibility: Visibilit
     return values | {"size": request.size + 1} | visibility_parameters(visibility)
 
 
+async def look_up(session: Session, source: FromClause, request: PageRequest) -> PageRequest:
+    """Return an equal request, in which texts that few rows contain are looked up already."""
+    conditions = await look_up_texts(session, source, request.conditions)
+    return request if conditions is request.conditions else replace(request, conditions=conditions)
+
+
 async def load_page(session: Session, source: Table, request: PageRequest, visibility: Visibility) -> Page:
     """Load one page of a whole table."""
+    request = await look_up(session, source, request)
     query = _page_query(QueryShape.of(source, None, request, visibility))
     return _to_page(await session.fetch(query, now=session.now, **_bind_values(source, request, visibility)), request)
 
@@ -246,6 +263,7 @@ async def load_pages_by_parent(
     visibility: Visibility,
 ) -> dict[UUID, Page]:
     """Load a page for each parent with one statement."""
+    request = await look_up(session, source, request)
     query = _parent_pages_query(QueryShape.of(source, parent, request, visibility))
     pages = dict.fromkeys(parents, _to_page([], request))
     rows = await session.fetch(query, now=session.now, parents=parents, **_bind_values(source, request, visibility))
@@ -323,7 +341,8 @@ def _to_page(rows: Sequence[Any], request: PageRequest) -> Page:
 
 
 async def count(session: Session, source: sa.Table, request: PageRequest, visibility: Visibility) -> int:
-    """Count all rows of a table that meet the request's conditions."""
+    """Count the rows of a table that meet the request's conditions, MAX_COUNT + 1 of them at most."""
+    request = await look_up(session, source, request)
     query = _count_query(QueryShape.of(source, None, request, visibility))
     (row,) = await session.fetch(query, now=session.now, **_bind_values(source, request, visibility))
     return int(row.number)
@@ -337,21 +356,26 @@ async def count_by_parent(
     request: PageRequest,
     visibility: Visibility,
 ) -> dict[UUID, int]:
-    """Count the rows of each parent that meet the request's conditions, with one statement."""
+    """Count the rows of each parent that meet the request's conditions, MAX_COUNT + 1 at most, with one statement."""
+    request = await look_up(session, source, request)
     query = _count_query(QueryShape.of(source, parent, request, visibility))
     rows = await session.fetch(query, now=session.now, parents=parents, **_bind_values(source, request, visibility))
-    return dict.fromkeys(parents, 0) | {row.parent: row.number for row in rows}
+    first = 1 if session.dialect == "postgresql" else 0
+    return {parents[getattr(row, PARENT_INDEX) - first]: row.count for row in rows}
 
 
 @lru_cache(MAX_CACHED_SHAPES)
 def _count_query(shape: QueryShape) -> PreparedQuery:
     def build(dialect: str) -> Any:
-        number = sa.func.count().label("number")
         if shape.parent is None:
-            return select(number).select_from(shape.source).where(*shape.filters(dialect))
+            return select(shape.bounded_count(dialect).label("number"))
         parent = shape.source.c[shape.parent]
-        is_of_parent = in_values(dialect, parent, list_parameter("parents", parent))
-        statement = select(parent.label("parent"), number).where(is_of_parent, *shape.filters(dialect))
-        return statement.group_by(parent)
+        parents: Any = _parents_table(parent)
+        key, number = parents.c.value, parents.c.key
+        if dialect == "postgresql":
+            ids = sa.func.unnest(list_parameter("parents", parent))
+            parents = ids.table_valued("parent", with_ordinality=PARENT_INDEX).render_derived()
+            key, number = sa.cast(parents.c.parent, parent.type), parents.c[PARENT_INDEX]
+        return select(number.label(PARENT_INDEX), shape.bounded_count(dialect, key == parent).label("count"))
 
     return PreparedQuery(build)

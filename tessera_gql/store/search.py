@@ -6,7 +6,7 @@ Each statement reads a bounded number of rows by an index, so the time hardly gr
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -80,35 +80,47 @@ class SearchRequest:
         return tuple(dict.fromkeys(split_terms(self.text)))[:MAX_QUERY_TERMS]
 
 
-async def find_hits(session: Session, request: SearchRequest) -> list[Hit]:
-    """Find the best hits, at most MAX_HITS, in their order."""
+class Hits(NamedTuple):
+    """The best hits of a search in their order, and whether there are no others."""
+
+    hits: list[Hit]
+    are_all: bool
+
+
+async def find_hits(session: Session, request: SearchRequest) -> Hits:
+    """Find the best hits, at most MAX_HITS."""
     if not request.query_terms:
-        return []
-    if hits := await _find(session, request, await _load_query_terms(session, request.query_terms)):
-        return hits
+        return Hits([], are_all=True)
+    best = await _find(session, request, await _load_query_terms(session, request.query_terms))
+    if best.hits:
+        return best
+    hits, are_all = list[Hit](), True
     for query_terms in await _list_divisions(session, request.query_terms):
-        hits += await _find(session, request, await _load_query_terms(session, query_terms))
-    return hits[:MAX_HITS]
+        divided = await _find(session, request, await _load_query_terms(session, query_terms))
+        hits += divided.hits
+        are_all &= divided.are_all
+    return Hits(hits[:MAX_HITS], are_all and len(hits) <= MAX_HITS)
 
 
-async def _find(session: Session, request: SearchRequest, query_terms: Sequence[QueryTerm]) -> list[Hit]:
+async def _find(session: Session, request: SearchRequest, query_terms: Sequence[QueryTerm]) -> Hits:
     """Find the hits of words. Where the widest search is cut off, better ones could be missing in it."""
     if not all(query_term.terms for query_term in query_terms):
-        return []
+        return Hits([], are_all=True)
     frequencies = await load_frequencies(session)
     best_terms = [query_term.only_best() for query_term in query_terms]
-    candidates = list[Candidate]()
+    candidates, are_all = list[Candidate](), False
     if frequencies.estimate_documents(_group(best_terms, IN_NAME)) >= COMMON_FACTOR * MAX_HITS:
         candidates = await _load_best(session, request, best_terms, frequencies)
     if len(candidates) < MAX_HITS:
         widest = await _load_widest(session, request, query_terms, frequencies)
+        are_all = len(widest) < MAX_CANDIDATES
         if len(widest) == MAX_CANDIDATES:
             candidates = candidates or await _load_best(session, request, best_terms, frequencies)
         if len(widest) == MAX_CANDIDATES and len(candidates) < MAX_HITS:
             candidates += await _load_better(session, request, query_terms, frequencies)
         candidates += widest if len(candidates) < MAX_HITS else []
     candidates += await load_named(session, request, " ".join(query_term.text for query_term in query_terms))
-    return rank(query_terms, candidates, MAX_HITS)
+    return Hits(rank(query_terms, candidates, MAX_HITS), are_all)
 
 
 def _group(query_terms: Sequence[QueryTerm], marks: str) -> list[list[str]]:

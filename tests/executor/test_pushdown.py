@@ -14,7 +14,7 @@ from tessera_gql.store.json_trees import NotPushable, check_source
 from tests.executor.comparison import CORE, RARELY, Comparison, actors_of, arguments
 from tests.executor.operations import THOROUGH, Asked, examples, operations
 
-LIST_FIELDS = {"edges", "pageInfo", "totalCount"}
+LIST_FIELDS = {"edges", "pageInfo", "totalCount", "isTotalCountExact"}
 WITHOUT_OBJECTS = {"debt", "deprecation", "usageSource", "usageSources", "principals", "principalRules", "projects"}
 """Root fields of which the test data has no objects."""
 

@@ -2,13 +2,16 @@
 
 from typing import Any
 
+import pytest
+
+from tessera_gql.store.search import MAX_CANDIDATES
 from tests.graphql.conftest import Ask
 from tests.world import World, adding
 
 SEARCH = """
 query ($text: String!, $first: Int, $after: String, $types: [SearchType!]) {
   search(text: $text, first: $first, after: $after, types: $types) {
-    totalCount
+    totalCount isTotalCountExact
     nodes { __typename ... on Team { name } ... on Asset { fqn owner { name } } }
     edges { cursor }
     pageInfo { hasNextPage endCursor }
@@ -36,7 +39,18 @@ async def test_exact_matches_come_before_prefixes_and_prefixes_before_other_matc
     assert hits(data)[0] == "Orders"
     assert set(hits(data)[1:3]) == {"orders-eu", "orders.core.items"}
     assert set(hits(data)[3:]) == {"Reorders", "shop.core.ORDERS", "shop.core.lines"}
-    assert data["search"]["totalCount"] == 6
+    assert (data["search"]["totalCount"], data["search"]["isTotalCountExact"]) == (6, True)
+
+
+@pytest.mark.long
+async def test_a_search_says_when_it_ranks_some_of_the_matches_only(world: World, ask: Ask) -> None:
+    owner = await world.team("owners")
+    for number in range(MAX_CANDIDATES):
+        await world.asset(f"shop.core.orders_{number}", owner)
+    data = await ask(SEARCH, text="orders")
+    assert data["search"]["isTotalCountExact"] is False
+    assert data["search"]["totalCount"] == MAX_CANDIDATES
+    assert (await ask(SEARCH, text="orders 17"))["search"]["isTotalCountExact"] is True
 
 
 async def test_hits_are_read_in_pages(world: World, ask: Ask) -> None:

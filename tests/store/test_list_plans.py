@@ -17,8 +17,9 @@ from tessera_gql.policy.visibility import UNRESTRICTED
 from tessera_gql.store import pagination
 from tessera_gql.store.conditions import Condition
 from tessera_gql.store.database import Database
-from tessera_gql.store.pagination import PageRequest
+from tessera_gql.store.pagination import DEFAULT_SIZE, PageRequest
 from tessera_gql.store.session import Session
+from tessera_gql.store.sql_functions import encode_position
 from tessera_gql.store.tables import (
     Asset,
     AssetColumn,
@@ -213,10 +214,14 @@ def conditions_on(listing: Listing, column: str, related: str, sample: Sample) -
         prefix = "l" if related == "label" else ""
         yield Condition(column, "eq", f"{prefix}column_77", related)
         yield Condition(column, "starts_with", f"{prefix}column_77", related)
+    elif column == "description":
+        yield Condition(column, "contains", "made up for no asset")
     elif column in ("fqn", "key", "name"):
         name = {"fqn": "prod.schema007.t", "key": "org/shop#777", "name": "team-00"}[column]
         yield Condition(column, "eq", {"fqn": "prod.schema050.t000050"}.get(column, name))
         yield Condition(column, "starts_with", name)
+        if column == "fqn":
+            yield from (Condition(column, "contains", part) for part in ("a007.t00150", "schema", "schema00x"))
     elif column.endswith("_at"):
         yield Condition(column, "gte", time_of((ASSETS if listing is listings.ASSETS else COUNT) - 100))
         yield Condition(column, "lt", time_of(100))
@@ -231,6 +236,7 @@ def conditions_on(listing: Listing, column: str, related: str, sample: Sample) -
 async def measure(session: Session, listing: Listing, request: PageRequest) -> int:
     """Run the query of a page, and return the rows that it reads, or on SQLite the steps that it takes."""
     source: Any = listing.source
+    request = await pagination.look_up(session, source, request)
     query = pagination._page_query(pagination.QueryShape.of(source, None, request, UNRESTRICTED))
     values = pagination._bind_values(source, request, UNRESTRICTED) | {"now": session.now}
     compiled, parameters = query.compile(session._compiler.dialect, values)
@@ -272,6 +278,30 @@ def has_no_index(listing: Listing, request: PageRequest, dialect: str) -> bool:
         return True
     is_range = condition.operator in ("gte", "lt", "is_set")
     return dialect == "sqlite" and is_range and condition.column != request.order_by
+
+
+def deep_requests(listing: Listing) -> Iterator[tuple[str, PageRequest]]:
+    """Each order in both directions, from the middle of the list."""
+    for member in listing.order.__annotations__["field"]:
+        order = member.value
+        middle: Any = time_of((ASSETS if listing is listings.ASSETS else COUNT) // 2)
+        name = {"fqn_key": "prod.schema250.t000250", "name_key": "team-100"}.get(order)
+        cursor = encode_position(order, name or middle, UUID(int=0))
+        for is_descending in (False, True):
+            yield f"by {order} {is_descending}", PageRequest(order, is_descending, after=cursor)
+
+
+@pytest.mark.long
+async def test_a_page_from_the_middle_of_a_list_reads_few_rows(world: World) -> None:
+    await fill(world)
+    slow: list[str] = []
+    for listing in LISTINGS:
+        limit = MAX_STEPS // 10 if world.database.dialect == "sqlite" else 10 * DEFAULT_SIZE
+        for name, request in deep_requests(listing):
+            async with world.database.read() as session:
+                if (cost := await measure(session, listing, request)) > limit:
+                    slow.append(f"{listing.type_name} {name}: {cost:,}")
+    assert slow == [], "\n".join(slow)
 
 
 @pytest.mark.long

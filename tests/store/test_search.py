@@ -29,7 +29,7 @@ TYPES = ("Team", "Asset", "Proposal")
 
 async def find(database: Database, text: str, *, types: Sequence[str] = TYPES, archived: bool = False) -> list[Any]:
     async with database.read() as session:
-        return await search.find_hits(session, SearchRequest(text, tuple(types), archived))
+        return (await search.find_hits(session, SearchRequest(text, tuple(types), archived))).hits
 
 
 async def titles(database: Database, text: str, **options: Any) -> list[str]:

@@ -1,0 +1,134 @@
+"""Lists of more than 10,000 items: what is counted of them, and how their texts are found."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tessera_gql.config import Executor
+from tessera_gql.server.http import Transport, execute
+from tessera_gql.store.pagination import MAX_COUNT
+from tessera_gql.store.tables import Asset, new_id
+from tessera_gql.store.tables import table as table_of
+from tessera_gql.store.text_matches import MAX_MATCHES
+from tests.graphql.conftest import Ask, anyone
+from tests.world import World
+
+COUNTS = """
+query ($filter: AssetFilter) {
+  assets(first: 2, filter: $filter) { totalCount isTotalCountExact nodes { fqn } }
+  teams(first: 5) { nodes { name assets(first: 0, filter: $filter) { totalCount isTotalCountExact } } }
+}
+"""
+FQNS = "query ($filter: AssetFilter) { assets(first: 100, filter: $filter) { totalCount nodes { fqn } } }"
+EXECUTORS = (Executor.PUSHDOWN, Executor.PLANNED, Executor.REFERENCE)
+
+
+async def multiply(world: World, fqns: list[str]) -> None:
+    """Insert assets like one that exists, beside the workflows."""
+    template = (await world.rows(Asset))[0]
+    row = {column.key: getattr(template, column.key) for column in table_of(Asset).c}
+    async with world.database.write() as session:
+        for start in range(0, len(fqns), 5_000):
+            names = fqns[start : start + 5_000]
+            await session.append(table_of(Asset), [row | {"id": new_id(), "fqn": n, "fqn_key": n} for n in names])
+
+
+def with_executor(transport: Transport, executor: Executor) -> Transport:
+    plan = transport.plan_pushdown if executor is Executor.PUSHDOWN else None
+    return replace(transport, executor=executor, plan_pushdown=plan)
+
+
+@pytest.mark.long
+async def test_a_long_list_says_that_it_has_more_items_than_are_counted(world: World, transport: Transport) -> None:
+    team = await world.team("owners")
+    await world.team("others")
+    await world.asset("shop.core.a", team)
+    await multiply(world, [f"shop.core.t{number}" for number in range(MAX_COUNT)])
+    for executor in EXECUTORS:
+        run = with_executor(transport, executor)
+        for filters, expected in (
+            ({}, {"totalCount": MAX_COUNT, "isTotalCountExact": False}),
+            ({"fqn": {"startsWith": "shop.core.t"}}, {"totalCount": MAX_COUNT, "isTotalCountExact": True}),
+            ({"fqn": {"contains": "core.t123"}}, {"totalCount": 11, "isTotalCountExact": True}),
+            ({"fqn": {"contains": "CORE.T"}}, {"totalCount": MAX_COUNT, "isTotalCountExact": True}),
+            ({"fqn": {"contains": "core.u"}}, {"totalCount": 0, "isTotalCountExact": True}),
+        ):
+            reply = await execute(run, query=COUNTS, variables={"filter": filters}, identity=await anyone(None))
+            data = reply["data"]
+            assert {name: data["assets"][name] for name in expected} == expected, (executor, filters)
+            by_team = {item["name"]: item["assets"] for item in data["teams"]["nodes"]}
+            assert by_team == {"owners": expected, "others": {"totalCount": 0, "isTotalCountExact": True}}
+
+
+TEXTS = (
+    ("Straße", ["shop.straße_1"]),
+    ("STRASSE", ["shop.straße_1"]),
+    ("100%", ["shop.100%_off"]),
+    ("%_o", ["shop.100%_off"]),
+    ('say "hi"', ['shop.say "hi"']),
+    ("*", ["shop.a*b"]),
+    ("a*b", ["shop.a*b"]),
+    ("/or", ["shop.and/or"]),
+    ("日本語", ["shop.日本語の表"]),
+    ("本語の", ["shop.日本語の表"]),
+    ("語", ["shop.日本語の表"]),
+    ("shop.x", []),
+    ("'; --", []),
+)
+
+FORBIDDEN = set('%" /')
+"""Characters that no name of an asset has."""
+
+
+@pytest.mark.parametrize("column", ["fqn", "description"])
+async def test_a_text_is_found_wherever_it_stands(column: str, world: World, ask: Ask) -> None:
+    team = await world.team("owners")
+    names = [*dict.fromkeys(name for _, matches in TEXTS for name in matches)]
+    if column == "fqn":
+        names = [name for name in names if not set(name) & FORBIDDEN]
+    for index, name in enumerate(names):
+        await world.asset(name if column == "fqn" else f"shop.t{index}", team, description=name)
+    fqns = {name: name if column == "fqn" else f"shop.t{index}" for index, name in enumerate(names)}
+    for text, matches in TEXTS:
+        if column == "description" and text == "STRASSE":
+            continue  # descriptions are compared in lower case, and names case-folded
+        data = await ask(FQNS, filter={column: {"contains": text}})
+        expected = [fqns[name] for name in matches if name in fqns]
+        assert [node["fqn"] for node in data["assets"]["nodes"]] == expected, text
+
+
+async def test_a_changed_text_is_found_and_its_former_one_is_not(world: World, ask: Ask) -> None:
+    asset = await world.asset("shop.core.orders", await world.team("owners"), description="What was sold.")
+    async with world.database.write() as session:
+        await session.update_row(
+            Asset, asset.id, fqn="shop.core.sales", fqn_key="shop.core.sales", description="Who bought."
+        )
+    for filters, count in (
+        ({"fqn": {"contains": "order"}}, 0),
+        ({"fqn": {"contains": "sales"}}, 1),
+        ({"description": {"contains": "sold"}}, 0),
+        ({"description": {"contains": "bought"}}, 1),
+        ({"not": {"fqn": {"contains": "sales"}}}, 0),
+        ({"or": [{"fqn": {"contains": "order"}}, {"description": {"contains": "WHO"}}]}, 1),
+        ({"fqn": {"contains": "sales"}, "description": {"contains": "sold"}}, 0),
+    ):
+        assert (await ask(FQNS, filter=filters))["assets"]["totalCount"] == count, filters
+
+
+@pytest.mark.long
+async def test_a_common_text_is_looked_up_once(
+    world: World, ask: Ask, counted: Callable[[], AbstractContextManager[list[str]]]
+) -> None:
+    await world.asset("shop.core.a", await world.team("owners"))
+    await multiply(world, [f"shop.core.t{number:04}" for number in range(MAX_MATCHES + 1)])
+    numbers: list[int] = []
+    for _ in range(2):
+        with counted() as statements:
+            data: Any = await ask(FQNS, filter={"fqn": {"contains": "core.t"}})
+        assert data["assets"]["totalCount"] == MAX_MATCHES + 1
+        assert data["assets"]["nodes"][0]["fqn"] == "shop.core.t0000"
+        numbers.append(len([text for text in statements if text.startswith(("SELECT", "WITH"))]))
+    assert numbers == [2, 1]
