@@ -112,7 +112,8 @@ async def _fill(loader: Loader, connection: "asyncpg.Connection | None", count: 
         await _insert_batch(loader, tables, teams, start, terms)
     variants = ({"variant": variant, "term": term} for term in sorted(terms) for variant in list_variants(term))
     await loader.insert(SearchVariant, variants)
-    for definition in definitions if connection is not None else ():
+    for definition in definitions:
+        assert connection is not None
         await connection.execute(f"SET maintenance_work_mem = '256MB'; {definition}")
     return _choose_sample(tables)
 

@@ -8,7 +8,7 @@ to the time by the clock; on PostgreSQL the buffers that it reads are counted as
 import argparse
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -184,7 +184,7 @@ async def _count_buffers(parts: Components, url: str) -> int:
         await connection.close()
 
 
-async def _list_operations(parts: Components, sample: Sample) -> Any:
+async def _list_operations(parts: Components, sample: Sample) -> AsyncIterator[Operation]:
     fqn = {"fqn": sample.fqn}
     yield Operation("page of assets", PAGE_QUERY)
     yield Operation("one asset by its fqn", ONE_ASSET, fqn)
@@ -226,7 +226,7 @@ async def _list_operations(parts: Components, sample: Sample) -> Any:
     yield Operation("publish with a break", PUBLISH, edit="drop")
 
 
-async def _list_orders(parts: Components) -> Any:
+async def _list_orders(parts: Components) -> AsyncIterator[Operation]:
     """Yield the first page, and one from the middle, of each list of the schema that has rows, in each order."""
     for item in get_object_definition(schema.query, strict=True).fields:
         listing: Listing | None = item.metadata.get("listing")
