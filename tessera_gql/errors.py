@@ -46,6 +46,18 @@ class Stale(Refusal):
     code = "STALE"
 
 
+class CursorExpired(Refusal):
+    """Events after a cursor are archived; `cursor` is the position before the oldest event that is not."""
+
+    code = "CURSOR_EXPIRED"
+
+    def __init__(self, message: str, *, cursor: str, field: tuple[str, ...] = ()) -> None:
+        super().__init__(message, field=field)
+        self.cursor = cursor
+        self.extensions = {"code": self.code, "field": [*field], "cursor": cursor}
+        """The members of `extensions` in a reply."""
+
+
 class Unavailable(Exception):  # noqa: N818 - named like the refusals above
     """The database is unavailable. Nothing was written, unless the message says that the outcome is unknown.
 

@@ -152,7 +152,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "db": CommandEntry(SERVER_PANEL, "database", "app", "Migrate, back up and restore the database."),
     "keys": CommandEntry(SERVER_PANEL, "keys", "app", "Create, list and revoke API keys, directly in the database."),
     "git": CommandEntry(SERVER_PANEL, "git", "app", "Sync contracts with files in a git repository."),
-    "audit": CommandEntry(SERVER_PANEL, "audit", "app", "Verify and export the event log."),
+    "audit": CommandEntry(SERVER_PANEL, "audit", "app", "Verify, export and archive the event log."),
     "schema": CommandEntry(SERVER_PANEL, "serve", "schema", "Print the GraphQL schema as SDL."),
 }
 

@@ -24,7 +24,7 @@ from tessera_gql.cli.startup import wait_for_database
 from tessera_gql.cli.terminal import fail, print_line, print_note
 from tessera_gql.config import Settings
 from tessera_gql.escaping import shell_quote
-from tessera_gql.store import backup, migration
+from tessera_gql.store import backup, event_anchors, migration
 from tessera_gql.store.audit import BrokenEventLog
 from tessera_gql.store.database import Database
 from tessera_gql.store.engine import sqlite_path
@@ -128,7 +128,7 @@ def restore(
 
 @app.command()
 def rotate_secrets() -> None:
-    """Encrypt every stored secret with the first key of SECRETS_KEY, so that older keys can be removed."""
+    """Encrypt stored secrets and sign archives with the first key of SECRETS_KEY, so that older keys can go."""
     if not read_settings().secrets_key:
         raise fail("SECRETS_KEY is not set. Make a key with `openssl rand -base64 32`, and give it to every server.")
     stored = run_on_database(_rotate_secrets)
@@ -142,6 +142,8 @@ def rotate_secrets() -> None:
 async def _rotate_secrets(database: Database) -> StoredSecrets:
     async with database.write() as session:
         stored = await encrypt_stored(session, rotate=True)
+        for fault in await event_anchors.sign_again(session):
+            print_note(fault)
     await database.erase_overwritten()
     return stored
 
@@ -160,8 +162,8 @@ def _read_revision(settings: Settings) -> str | None:
 def _describe_copy(copy: backup.VerifiedCopy) -> str:
     last = copy.last_position
     return (
-        f"{copy.size_bytes:,} bytes at revision {copy.revision}; {last.sequence} events, each as it was written."
-        f" The last is {last.sequence}:{last.hash}"
+        f"{copy.size_bytes:,} bytes at revision {copy.revision}; events up to {last.sequence}, each as it was"
+        f" written. The last is {last.sequence}:{last.hash}"
     )
 
 

@@ -20,7 +20,7 @@ from tessera_gql.cli.terminal import (
     print_line,
     print_note,
 )
-from tessera_gql.client.errors import BadRequest
+from tessera_gql.client.errors import BadRequest, CursorExpired
 from tessera_gql.escaping import build_tessera_command
 
 if TYPE_CHECKING:
@@ -60,9 +60,12 @@ def watch(
 
 
 def _explain_kinds(events: Iterator[Event]) -> Iterator[Event]:
-    """Iterate over events; a kind that the server does not know ends the command with the nearest kinds."""
+    """Iterate over events, and explain an expired cursor and a kind that the server does not know."""
     try:
         yield from events
+    except CursorExpired as error:
+        start = f" Go on with `tessera watch --after {error.cursor}`." if error.cursor else ""
+        raise fail(f"{error.message.partition(', and start anew')[0].removesuffix('.')}.{start}") from None
     except BadRequest as error:
         if (match := UNKNOWN_KIND.search(error.message)) is None:
             raise

@@ -69,6 +69,16 @@ class Stale(Refusal):
     code = "STALE"
 
 
+class CursorExpired(Refusal):
+    """Events after a cursor are archived. Start anew from `cursor`, before the oldest event that is not."""
+
+    code = "CURSOR_EXPIRED"
+
+    def __init__(self, message: str, *, cursor: str | None = None, field: Sequence[str] = ()) -> None:
+        super().__init__(message, field=field)
+        self.cursor = cursor
+
+
 class InvalidCall(TesseraError, TypeError):  # noqa: N818 - named like the refusals
     """A method has no such option, or lacks an argument. The message names the nearest option."""
 
@@ -133,6 +143,8 @@ def parse_error(error: dict[str, Any]) -> TesseraError:
         case "UNAVAILABLE" | "RATE_LIMITED":
             maybe_done, is_temporary = bool(extensions.get("maybeDone")), extensions.get("retryable") is not False
             return Unavailable(message, maybe_done=maybe_done, is_temporary=is_temporary, code=code)
+        case "CURSOR_EXPIRED":
+            return CursorExpired(message, cursor=extensions.get("cursor"), field=extensions.get("field") or ())
         case "INTERNAL":
             return ServerFault(message, reference=extensions.get("reference"))
         case _ if code in REFUSALS:

@@ -80,7 +80,10 @@ class ProposalOutlook(Model):
 
 
 class EventLog(Model):
-    """The event log: its last event, and how far the server has verified the hashes; `is_intact` is None before."""
+    """The event log: its last event, and how far the server has verified the hashes; `is_intact` is None before.
+
+    Events up to `archived_sequence` are archived; `start_cursor` is the position behind them.
+    """
 
     last_sequence: int
     head: str
@@ -89,3 +92,7 @@ class EventLog(Model):
     is_intact: bool | None
     broken_sequence: int | None
     fault: str | None
+    start_cursor: str
+    archived_sequence: int
+    archived_before: datetime | None
+    archived_at: datetime | None

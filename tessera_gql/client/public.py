@@ -29,6 +29,7 @@ from tessera_gql.client.enums import (
 from tessera_gql.client.errors import (
     BadRequest,
     Conflict,
+    CursorExpired,
     Forbidden,
     Invalid,
     InvalidArgument,
@@ -111,6 +112,7 @@ __all__ = [
     "Conflict",
     "Contract",
     "ContractStatus",
+    "CursorExpired",
     "Debt",
     "DebtKind",
     "DeclaredDeprecations",

@@ -28,6 +28,7 @@ from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
+from tessera_gql.policy.event_cursors import cursor_expired, encode_cursor
 from tessera_gql.policy.global_ids import encode_entity_id, encode_payload_ids
 from tessera_gql.policy.visibility import describe_actor
 from tessera_gql.store import events, tables
@@ -57,11 +58,6 @@ class EventFilter:
 EVENTS = define_listing(
     "Event", events.TABLE, EventFilter, {"SEQUENCE": ("sequence", "The order in which events were committed.")}
 )
-
-
-def encode_cursor(sequence: int) -> str:
-    """Encode a sequence number as a cursor."""
-    return base64.urlsafe_b64encode(f"event:{sequence}".encode()).decode()
 
 
 def decode_cursor(text: str, name: str = "after") -> int:
@@ -147,6 +143,7 @@ def events_connection(parent_column: str | None = None, *, description: str, is_
         column, key = (parent_column, root.row.id) if parent_column else (None, None)
         bounded_request = replace(page_request, conditions=page_request.conditions + bounds)
         page = await info.context.loaders.pages(EVENTS.source, column, bounded_request).load(key)
+        await _require_unarchived(info, after=or_none(after), before=or_none(before))
         count_request = PageRequest(order_by=EVENTS.order_by, conditions=page_request.conditions)
         return Connection(
             nodes=[Event.of(row) for row in page.rows],
@@ -170,11 +167,20 @@ def _cursor_conditions(after: str | None, before: str | None, *, descending: boo
     return tuple(conditions)
 
 
+async def _require_unarchived(info: Info, **cursors: str | None) -> None:
+    """Raise CursorExpired for a cursor after which events are archived. Called after the events were read."""
+    for name, cursor in cursors.items():
+        if cursor is not None:
+            first = await info.context.loaders.first_event_sequence.load(None)
+            if decode_cursor(cursor, name) < first - 1:
+                raise cursor_expired(first, name)
+
+
 @strawberry.type
 class Queries:
     events = events_connection(
-        description="The audit log, the oldest event first. Events about API keys and webhooks are visible only to"
-        " administrators and to keys of their team with the scope WRITE."
+        description="The audit log, the oldest event first; archived events are left out. Events about API keys and"
+        " webhooks are visible only to administrators and to keys of their team with the scope WRITE."
     )
 
     @computed_field(

@@ -134,6 +134,10 @@ def value_loader(load: Load[K, V]) -> cached_property[Loader[K, V]]:
     return cached_property(create)
 
 
+async def _load_first_event_sequence(session: Session, keys: list[None]) -> list[int]:
+    return [await events.load_first_sequence(session)] * len(keys)
+
+
 async def _load_previous_contracts(session: Session, keys: list[UUID]) -> list[Contract | None]:
     previous = await contracts.load_previous(session, keys)
     return [previous.get(key) for key in keys]
@@ -225,7 +229,7 @@ class Loaders:
     field_change = row_loader(field_changes.by_ids)
     field_history = value_loader(_load_field_histories)
     """The changes that led to a field, by asset id and path."""
-    informed_teams = value_loader(events.load_informed_teams)
+    informed_teams = value_loader(proposals.load_informed_teams)
     """The ids of the teams that a proposal informed without asking them, by proposal id."""
     coverage_of_proposal = value_loader(load_proposal_coverages)
     """The coverage of what proposals change, by proposal id."""
@@ -248,6 +252,8 @@ class Loaders:
     webhook: cached_property[Loader[UUID, Webhook | None]] = visible_row_loader(webhooks.TABLE)
     webhook_delivery: cached_property[Loader[UUID, WebhookDelivery | None]] = visible_row_loader(webhooks.DELIVERIES)
 
+    first_event_sequence = value_loader(_load_first_event_sequence)
+    """The sequence of the oldest event that is not archived, by None."""
     event_by_sequence: cached_property[Loader[int, EventRow | None]] = visible_row_loader(events.TABLE, "sequence")
     team_by_name = row_loader(teams.by_name_keys)
     """Teams by `teams.key` of the name."""

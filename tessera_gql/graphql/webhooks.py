@@ -142,7 +142,8 @@ class WebhookDelivery(Node):
     event = relation(
         "Event",
         "row.sequence",
-        "The event that is delivered, or the first one of several; null for a ping of `testWebhook`.",
+        "The event that is delivered, or the first one of several; null for a ping of `testWebhook` and for an event"
+        " that is archived.",
         nullable=True,
         loader=lambda loaders: loaders.event_by_sequence,
     )

@@ -14,6 +14,7 @@ from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
 from typing import Self
 
 from tessera_gql.errors import Invalid, Unavailable
+from tessera_gql.policy.event_cursors import cursor_expired
 from tessera_gql.policy.events import Event
 from tessera_gql.store import events
 from tessera_gql.store.database import Database
@@ -95,7 +96,8 @@ class EventRelay:
 
         `on_caught_up` is called with the position whenever all known events were streamed; True ends the stream.
 
-        Raises Invalid for a position that the log has not reached: the events before it would be missed.
+        Raises Invalid for a position that the log has not reached: the events before it would be missed. The stream
+        raises CursorExpired if the next event is archived.
         """
         if after is None or after > self._position:
             async with self._database.read() as session:
@@ -114,7 +116,10 @@ class EventRelay:
         while not self._closed:
             if self._position <= position and on_caught_up(position):
                 return
-            for event in await self._load_next(position):
+            page = await self._load_next(position)
+            if page and page[0].sequence > position + 1:
+                raise cursor_expired(page[0].sequence)
+            for event in page:
                 position = event.sequence
                 yield event
 
@@ -156,6 +161,8 @@ class EventRelay:
             self._read_at = time.monotonic()
             if not page:
                 return
+            if page[0].sequence > self._position + 1:  # archived while this process stood still
+                self._forget()
             self._remember(page)
             self._position = page[-1].sequence
             self._notify_subscribers()
@@ -166,6 +173,10 @@ class EventRelay:
         self._characters += sum(map(count_characters, page))
         while len(self._recent) > self._max_recent or self._characters > MAX_RECENT_CHARACTERS:
             self._characters -= count_characters(self._recent.popleft())
+
+    def _forget(self) -> None:
+        self._recent.clear()
+        self._characters = 0
 
     def _notify_subscribers(self) -> None:
         changed, self._position_changed = self._position_changed, asyncio.Event()

@@ -41,9 +41,13 @@ async def verify_new_events(database: Database, age: timedelta = timedelta()) ->
         state = await log_verifications.load(session)
         if state is not None and (state.broken_at is not None or session.now - state.verified_at < age):
             return
-        verified = LogPosition(state.sequence, state.hash) if state else LogPosition()
+        start = await log_verifications.load_start(session)
+        if state is None or state.sequence <= start.sequence:  # the archive has verified what is before its anchor
+            verified = start
+        else:
+            verified = LogPosition(state.sequence, state.hash)
         stored = await log_verifications.load_position(session, verified.sequence)
-    if stored == verified:
+    if verified in (stored, start):
         position, broken = await _verify_after(database, verified)
     else:
         reason = audit.REWRITING if stored else "it is gone"

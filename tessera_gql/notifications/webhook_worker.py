@@ -182,6 +182,10 @@ async def create_deliveries(database: Database, *, wait: timedelta = timedelta()
         if not lagging:
             return 0
         page = await events.load_after(session, min(webhook.position for webhook in lagging))
+        for webhook in lagging if page else ():
+            if webhook.position + 1 < page[0].sequence:
+                archived = f"The events {webhook.position + 1} to {page[0].sequence - 1} are archived"
+                log.warning("%s, so they are not sent to the webhook %s.", archived, webhook.id)
         deliveries = [
             new_delivery(session, webhook, event.sequence)
             for webhook in lagging
@@ -255,6 +259,8 @@ async def load_events(session: Session, delivery: WebhookDelivery, webhook: Webh
         return []
     covered = [sequence for item in (delivery.covered_events or {}).values() for sequence in item["sequences"]]
     rows = await events.load_by_sequences(session, sorted({delivery.sequence, *covered}))
+    if not rows:
+        raise DeliveryError("The event is archived. Read it in the files of the archive.", is_final=True)
     visibility = visibility_of_webhook(webhook.team_id)
     visible = [event for row in rows if (event := redact_event(visibility, row, events.with_actor)) is not None]
     if not visible:

@@ -18,6 +18,7 @@ from tessera_gql.store.sqlite_file import lock, make_private
 
 HEADER = b"SQLite format 3\0"
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+ANCHORS_SQL = "SELECT 1 FROM sqlite_master WHERE name = 'event_anchors'"
 FILE_SUFFIXES = ("", "-wal", "-shm", "-journal")
 
 
@@ -105,21 +106,23 @@ def _check_copy(draft: Path) -> VerifiedCopy:
         if (result := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
             raise Invalid(f"It is damaged: {result}. Use another copy.")
         revision = _read_revision(connection)
+        has_anchors = connection.execute(ANCHORS_SQL).fetchone() is not None
     if revision not in migration.known_revisions():
         raise Invalid(
             f"It is at revision {revision or 'none'}, which this version of Tessera GQL does not know."
             " Use the version that made it."
         )
-    last = asyncio.run(_verify_event_log(draft))
+    last = asyncio.run(_verify_event_log(draft, has_anchors=has_anchors))
     with closing(sqlite3.connect(draft)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
     return VerifiedCopy(revision, last, draft.stat().st_size)
 
 
-async def _verify_event_log(draft: Path) -> LogPosition:
+async def _verify_event_log(draft: Path, *, has_anchors: bool) -> LogPosition:
+    """Verify the event log of a copy, which has no anchors if it is of an earlier revision."""
     database = Database(f"sqlite:///{draft}")
     try:
-        return await audit.verify_log(database)
+        return await audit.verify_log(database, has_anchors=has_anchors)
     finally:
         await database.dispose()
 

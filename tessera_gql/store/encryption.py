@@ -1,8 +1,12 @@
-"""Encryption of secrets at rest with AES-256-GCM, bound to the row that holds the secret, with rotatable keys."""
+"""Encryption of secrets at rest with AES-256-GCM, bound to the row that holds the secret, with rotatable keys.
+
+The same keys sign the anchors of the event log.
+"""
 
 import base64
 import binascii
 import hashlib
+import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 KEY_BYTES = 32
 NONCE_BYTES = 12
 VERSION = "v1"
+SIGNING_PURPOSE = b"tessera event anchors"
 
 
 class UnreadableSecret(Exception):  # noqa: N818 - a state of the stored secret
@@ -77,3 +82,21 @@ class Keyring:
     def is_current(self, ciphertext: str) -> bool:
         """Return whether the newest key encrypted the secret."""
         return bool(self.keys) and ciphertext.split(":")[1] == key_id(self.keys[0])
+
+    def sign(self, content: bytes) -> str:
+        """Sign with a key that is derived from the newest one."""
+        return _sign(self.keys[0], content)
+
+    def find_signature_fault(self, content: bytes, signature: str) -> str | None:
+        """Return why a signature is not that of the content by one of the keys; None if it is."""
+        name = signature.split(":")[1] if signature.count(":") == 2 else "unknown"
+        key = next((key for key in self.keys if key_id(key) == name), None)
+        if key is None:
+            return f"it is signed with the key {name[:12]}, which SECRETS_KEY does not hold"
+        is_valid = hmac.compare_digest(_sign(key, content).encode(), signature.encode())
+        return None if is_valid else "its signature does not fit what it says"
+
+
+def _sign(key: bytes, content: bytes) -> str:
+    derived_key = hmac.digest(key, SIGNING_PURPOSE, hashlib.sha256)
+    return f"{VERSION}:{key_id(key)}:{hmac.digest(derived_key, content, hashlib.sha256).hex()}"

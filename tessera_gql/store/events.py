@@ -1,16 +1,18 @@
-"""The event log: append-only rows with a gap-free `sequence` in commit order, chained by hashes."""
+"""The event log: append-only rows with a gap-free `sequence` in commit order, chained by hashes.
+
+Only its beginning can be missing, after it was archived (`store/event_anchors.py`).
+"""
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC
-from typing import Any, cast
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 
 from tessera_gql.policy.events import Event, ProposalOpened
-from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import EventRow, new_id, table
 
@@ -84,25 +86,33 @@ async def list_subjects_after(session: Session, sequence: int) -> list[EventRow]
     return await session.list(columns.where(TABLE.c.sequence > sequence).order_by(TABLE.c.sequence), EventRow)
 
 
-def _build_openings(dialect: str) -> Select[Any]:
-    is_requested = in_values(dialect, TABLE.c.proposal_id, list_parameter("proposals", TABLE.c.proposal_id))
-    statement = select(TABLE.c.proposal_id, TABLE.c.payload).where(is_requested, TABLE.c.kind == ProposalOpened.kind)
-    return cast("Select[Any]", statement)
-
-
-_OPENINGS = PreparedQuery(_build_openings)
-
-
-async def load_informed_teams(session: Session, proposal_ids: Sequence[UUID]) -> list[list[UUID]]:
-    """Load for each proposal the teams that were informed when it was opened, but not asked."""
-    rows = await session.fetch(_OPENINGS, proposals=[*proposal_ids])
-    informed = {row.proposal_id: [UUID(team) for team in row.payload["informed"]] for row in rows}
-    return [informed.get(proposal, []) for proposal in proposal_ids]
+async def load_informed_teams(session: Session, condition: ColumnElement[bool]) -> dict[UUID, list[str]]:
+    """Load the ids of the teams that were informed when proposals were opened, by proposal, from their events."""
+    columns = select(TABLE.c.proposal_id, TABLE.c.payload)
+    rows = await session.rows(columns.where(TABLE.c.kind == ProposalOpened.kind, condition))
+    return {row.proposal_id: row.payload["informed"] for row in rows}
 
 
 async def load_last_sequence(session: Session) -> int:
     """Return the sequence of the last event, or 0 for an empty log."""
     return int(await session.value(select(func.max(TABLE.c.sequence))) or 0)
+
+
+async def load_first_sequence(session: Session) -> int:
+    """Return the sequence of the oldest event that is not deleted, or 1 for an empty log."""
+    return int(await session.value(select(func.min(TABLE.c.sequence))) or 1)
+
+
+async def find_first_since(session: Session, moment: datetime, after: int) -> int | None:
+    """Return the sequence of the first event that happened at a moment or later; None if there is none."""
+    is_later = (TABLE.c.sequence > after) & (TABLE.c.occurred_at >= moment)
+    sequence = await session.value(select(TABLE.c.sequence).where(is_later).order_by(TABLE.c.sequence).limit(1))
+    return None if sequence is None else int(sequence)
+
+
+async def delete_up_to(session: Session, sequence: int) -> None:
+    """Delete the events up to a sequence; the database refuses it beyond the last anchor."""
+    await session.execute(delete(TABLE).where(TABLE.c.sequence <= sequence))
 
 
 def with_actor(row: EventRow, actor: str) -> EventRow:

@@ -5,10 +5,10 @@ from typing import Any
 from sqlalchemy import Insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tessera_gql.store import events
+from tessera_gql.store import event_anchors, events
 from tessera_gql.store.audit import BrokenEventLog, LogPosition
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import EventRow, LogVerification, table
+from tessera_gql.store.tables import LogVerification, table
 
 TABLE = table(LogVerification)
 ROW_ID = 1
@@ -37,8 +37,14 @@ async def load_position(session: Session, sequence: int) -> LogPosition | None:
     """Load the position of an event as the log has it now; None if the event is gone. Zero is the beginning."""
     if sequence == 0:
         return LogPosition()
-    row = await session.find(select(events.TABLE).where(events.TABLE.c.sequence == sequence), EventRow)
-    return LogPosition(row.sequence, row.hash) if row else None
+    rows = await events.load_by_sequences(session, [sequence])
+    return LogPosition(rows[0].sequence, rows[0].hash) if rows else None
+
+
+async def load_start(session: Session) -> LogPosition:
+    """Load the position after which the log is verified: its beginning, or the last anchor."""
+    anchor = await event_anchors.find_last(session)
+    return LogPosition(anchor.sequence, anchor.hash) if anchor else LogPosition()
 
 
 async def load_head(session: Session) -> LogPosition:

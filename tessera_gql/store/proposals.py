@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, and_, not_, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, not_, or_, select, update
 
 from tessera_gql.policy.enums import OPEN_STATUSES, ProposalStatus, Response
+from tessera_gql.store import events
+from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
 from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Acknowledgment, Proposal, table
 
@@ -68,6 +71,32 @@ async def load_change_set_ids(session: Session, proposal_ids: Sequence[UUID]) ->
     is_member = session.in_values(TABLE.c.id, proposal_ids) & TABLE.c.change_set_id.is_not(None)
     rows = await session.rows(select(TABLE.c.id, TABLE.c.change_set_id).where(is_member))
     return {row.id: row.change_set_id for row in rows}
+
+
+def _build_informed(dialect: str) -> Select[Any]:
+    is_requested = in_values(dialect, TABLE.c.id, list_parameter("proposals", TABLE.c.id))
+    return select(TABLE.c.id, TABLE.c.informed_team_ids).where(is_requested)
+
+
+_INFORMED = PreparedQuery(_build_informed)
+
+
+async def load_informed_teams(session: Session, proposal_ids: Sequence[UUID]) -> list[list[UUID]]:
+    """Load for each proposal the teams that were informed when it was opened, but not asked."""
+    rows = await session.fetch(_INFORMED, proposals=[*proposal_ids])
+    informed: dict[UUID, list[str] | None] = {row.id: row.informed_team_ids for row in rows}
+    if unknown := [proposal for proposal, team_ids in informed.items() if team_ids is None]:
+        informed |= await events.load_informed_teams(session, session.in_values(events.TABLE.c.proposal_id, unknown))
+    return [[UUID(team) for team in informed.get(proposal) or ()] for proposal in proposal_ids]
+
+
+async def keep_informed_teams(session: Session, sequence: int) -> None:
+    """Copy the informed teams from the events up to a sequence to proposals that an earlier version opened."""
+    informed = await events.load_informed_teams(session, events.TABLE.c.sequence <= sequence)
+    is_unknown = session.in_values(TABLE.c.id, informed) & TABLE.c.informed_team_ids.is_(None)
+    for row in await session.rows(select(TABLE.c.id).where(is_unknown)) if informed else ():
+        statement = update(TABLE).where(TABLE.c.id == row.id).values(informed_team_ids=informed[row.id])
+        await session.execute(statement)
 
 
 async def list_due(session: Session, now: datetime) -> list[Proposal]:

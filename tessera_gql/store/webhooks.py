@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, exists, func, select, update
+from sqlalchemy import and_, delete, exists, func, or_, select, update
 
 from tessera_gql.errors import NotFound
 from tessera_gql.policy.enums import DeliveryStatus
+from tessera_gql.policy.global_ids import encode_global_id
 from tessera_gql.policy.visibility import Visibility
 from tessera_gql.store.session import RowQuery, Session, ids
 from tessera_gql.store.tables import EventRow, Webhook, WebhookDelivery, table
@@ -66,6 +67,26 @@ async def lock_lagging(session: Session, *, limit: int = 100) -> list[Webhook]:
     """Load and lock webhooks without deliveries for the latest events, skipping those that another worker locked."""
     statement = select(TABLE).where(IS_LAGGING).order_by(TABLE.c.position).limit(limit)
     return await session.list(statement.with_for_update(skip_locked=True), Webhook)
+
+
+async def list_holds(session: Session, excluded_id: UUID) -> list[tuple[int, str]]:
+    """List up to which sequence webhooks need no event any more, each with the reason as a clause.
+
+    A paused webhook needs the events since it was paused, except the excluded one.
+    """
+    is_counted = or_(TABLE.c.is_active, TABLE.c.id != excluded_id)
+    is_behind = is_counted & (TABLE.c.position < last_sequence)
+    lagging = select(TABLE.c.id, TABLE.c.position, TABLE.c.is_active).where(is_behind)
+    holds: list[tuple[int, str]] = []
+    for row in await session.rows(lagging.order_by(TABLE.c.position).limit(1)):
+        reason = "has not got all events yet" if row.is_active else "is paused, and gets them when it is active again"
+        holds.append((row.position, f"the webhook {encode_global_id('Webhook', row.id)} {reason}"))
+    is_pending = and_(DELIVERIES.c.status == DeliveryStatus.PENDING, DELIVERIES.c.sequence.is_not(None))
+    pending = select(DELIVERIES.c.webhook_id, DELIVERIES.c.sequence).where(is_pending)
+    for row in await session.rows(pending.order_by(DELIVERIES.c.sequence).limit(1)):
+        webhook = encode_global_id("Webhook", row.webhook_id)
+        holds.append((row.sequence - 1, f"a delivery to the webhook {webhook} is pending"))
+    return holds
 
 
 async def advance_position(session: Session, webhooks: Collection[Webhook], position: int) -> None:

@@ -118,6 +118,7 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
         source=draft.source.as_json() if draft.source else None,
         unaffected_assets=[str(item) for item in sorted(draft.unaffected_assets)] or None,
         required_coverage_days=policy.require_coverage_days,
+        informed_team_ids=[str(item) for item in sorted(affected.informed)],
         row_version=1,
         created_at=session.now,
         updated_at=session.now,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from tessera_gql.policy.unasked_readers import TeamsOfChange, UnaskedReader, find_ways, list_unasked
-from tessera_gql.store import assets, events, lineage, proposals, registrations, usage
+from tessera_gql.store import assets, lineage, proposals, registrations, usage
 from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.session import Session
 
@@ -29,7 +29,7 @@ async def load_of_proposals(session: Session, proposal_ids: Sequence[UUID]) -> l
     released: dict[UUID, set[UUID]] = defaultdict(set)
     for item in await proposals.list_acknowledgments(session, proposal_ids):
         (asked if item.released_at is None else released)[item.proposal_id].add(item.consumer_team_id)
-    informed = dict(zip(proposal_ids, await events.load_informed_teams(session, proposal_ids), strict=True))
+    informed = dict(zip(proposal_ids, await proposals.load_informed_teams(session, proposal_ids), strict=True))
     changed = {
         key: ChangedAsset(
             row.asset_id,

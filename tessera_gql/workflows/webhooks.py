@@ -127,6 +127,8 @@ async def redeliver(session: Session, actor: Actor, delivery: UUID) -> WebhookDe
     require_scope(actor, Action.REDELIVER_WEBHOOK)
     before = await webhooks.get_delivery(session, delivery, visibility_of(actor))
     row = await _load_active(session, actor, Action.REDELIVER_WEBHOOK, before.webhook_id)
+    if before.sequence is not None and before.sequence < await events.load_first_sequence(session):
+        raise Conflict("The event of this delivery is archived. Read it in the files of the archive.")
     due_now: dict[str, Any] = {"since": session.now, "due_at": session.now}
     await session.update_row(WebhookDelivery, delivery, status=DeliveryStatus.PENDING, **due_now)
     session.record(WebhookRedelivered(audience_team_ids=_audience(row), webhook_id=row.id, delivery_id=before.id))

@@ -3,8 +3,11 @@
 import asyncio
 import hashlib
 import json
+import re
 import sqlite3
 import subprocess
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -15,7 +18,7 @@ from tessera_gql.store import audit as store
 from tessera_gql.store import log_verifications
 from tessera_gql.store.database import Database
 from tests.e2e.forking import run_program
-from tests.e2e.server import environment
+from tests.e2e.server import TESSERA, environment
 from tests.world import World
 
 pytestmark = pytest.mark.long
@@ -52,7 +55,8 @@ def change(url: str, *statements: str) -> None:
 
     async def run() -> None:
         connection = await asyncpg.connect(url)
-        await connection.execute("DROP TRIGGER IF EXISTS events_append_only ON audit.events")
+        for name in ("events_append_only", "events_no_delete"):
+            await connection.execute(f"DROP TRIGGER IF EXISTS {name} ON audit.events")
         for statement in statements:
             await connection.execute(statement)
         await connection.close()
@@ -204,3 +208,115 @@ def test_the_database_refuses_to_change_an_event(filled: str) -> None:
         await connection.close()
 
     asyncio.run(run())
+
+
+KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+
+
+@pytest.fixture
+def old(database_url: str) -> str:
+    """A database with about twenty events of January 2020 and one of today."""
+
+    async def fill() -> None:
+        database = Database(database_url, clock=lambda: datetime(2020, 1, 1, tzinfo=UTC))
+        await World(database).proposed(consumers=4)
+        await database.dispose()
+        database = Database(database_url)
+        await World(database).team("today")
+        await database.dispose()
+
+    asyncio.run(fill())
+    return database_url
+
+
+def archiving(url: str, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    return run_program(["audit", *arguments], environment(DATABASE_URL=url, SECRETS_KEY=KEY, **settings))
+
+
+def test_old_events_are_archived_and_verified_with_their_files(old: str, tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    whole = archiving(old, "verify").stdout.split()[-1]
+    completed = archiving(old, "archive", "--before", "2020-02-01", "--to", str(folder))
+    assert completed.returncode == 0, completed.stderr
+    (file,) = folder.glob("*.jsonl")
+    noted = completed.stdout.split()[-1]
+    assert json.loads(file.read_text().splitlines()[-1])["hash"] == noted.partition(":")[2]
+    verified = archiving(old, "verify", "--archive", str(folder), "--expect", noted)
+    assert (verified.returncode, verified.stdout.split()[-1]) == (0, whole)
+    assert "as they were written too" in verified.stdout
+    early = "3:" + json.loads(file.read_text().splitlines()[2])["hash"]
+    assert archiving(old, "verify", "--archive", str(folder), "--expect", early).returncode == 0
+    refused = archiving(old, "verify", "--expect", early)
+    assert (refused.returncode, "--archive" in refused.stderr) == (2, True)
+    again = archiving(old, "archive", "--before", "2020-02-01", "--to", str(folder))
+    assert (again.returncode, again.stdout) == (0, "No events before 2020-02-01 are left to archive.\n")
+    without_key = audit(old, "verify")
+    assert (without_key.returncode, "SECRETS_KEY is not set" in without_key.stderr) == (0, True)
+    file.write_text(file.read_text().replace("producers", "productrs"))
+    tampered = archiving(old, "verify", "--archive", str(folder))
+    assert (tampered.returncode, "broken at sequence 1:" in tampered.stderr) == (1, True)
+
+
+def test_an_archive_that_can_not_be_made_is_refused_on_one_line(old: str, tmp_path: Path) -> None:
+    to = ("--to", str(tmp_path))
+    refusals = {
+        "There is no folder": archiving(old, "archive", "--before", "2020-02-01", "--to", str(tmp_path / "no")),
+        "last 30 days": archiving(old, "archive", "--before", f"{datetime.now(UTC):%Y-%m-%d}", *to),
+        "SECRETS_KEY is not set": audit(old, "archive", "--before", "2020-02-01", *to),
+        "--before": archiving(old, "archive", "--before", "yesterday", *to),
+        "Missing option": archiving(old, "archive", *to),
+    }
+    for message, completed in refusals.items():
+        assert (completed.returncode, completed.stdout) == (2, ""), message
+        assert message in completed.stderr
+        assert completed.stderr.count("\n") == 1
+    assert list(tmp_path.glob("*.jsonl")) == []
+
+
+def test_an_archive_that_is_killed_anywhere_loses_nothing(old: str, tmp_path: Path) -> None:
+    every = {json.loads(line)["sequence"] for line in audit(old, "export").stdout.splitlines()}
+    variables = environment(DATABASE_URL=old, SECRETS_KEY=KEY)
+    command = [TESSERA, "audit", "archive", "--before", "2020-02-01", "--to", str(tmp_path)]
+    started = time.monotonic()
+    trial = subprocess.run([TESSERA, "audit", "verify"], env=variables, check=True, capture_output=True)
+    assert trial.returncode == 0
+    usual = time.monotonic() - started
+    for delay in (0.9, 1.1):
+        process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(usual * delay)
+        process.kill()
+        process.wait()
+        stored = {json.loads(line)["sequence"] for line in audit(old, "export").stdout.splitlines()}
+        files = [json.loads(line) for file in tmp_path.glob("events-*.jsonl") for line in file.read_text().splitlines()]
+        assert stored | {row["sequence"] for row in files} == every
+        assert archiving(old, "verify").returncode == 0
+    assert archiving(old, "archive", "--before", "2020-02-01", "--to", str(tmp_path)).returncode == 0
+    assert archiving(old, "verify", "--archive", str(tmp_path)).returncode == 0
+
+
+def test_a_role_that_may_not_delete_events_archives_none(old: str, tmp_path: Path) -> None:
+    if old.startswith("sqlite"):
+        pytest.skip("SQLite knows no roles")
+
+    async def create_role(*statements: str) -> None:
+        connection = await asyncpg.connect(old)
+        for statement in statements:
+            await connection.execute(statement)
+        await connection.close()
+
+    grants = (
+        "CREATE ROLE archive_service LOGIN",
+        "GRANT USAGE ON SCHEMA core, workflow, audit TO archive_service",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA core, workflow TO archive_service",
+        "GRANT SELECT, INSERT ON audit.events TO archive_service",
+        "GRANT SELECT ON alembic_version TO archive_service",
+    )
+    asyncio.run(create_role(*grants))
+    try:
+        url = re.sub(r"://[^@]*@", "://archive_service@", old)
+        completed = archiving(url, "archive", "--before", "2020-02-01", "--to", str(tmp_path))
+        assert completed.returncode == 2, completed.stderr
+        assert "may not delete events" in completed.stderr
+    finally:
+        asyncio.run(create_role("DROP OWNED BY archive_service", "DROP ROLE archive_service"))

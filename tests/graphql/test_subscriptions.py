@@ -10,12 +10,13 @@ import pytest
 from tessera_gql.config import Profile
 from tessera_gql.executor import core_schema
 from tessera_gql.graphql import context
-from tessera_gql.graphql.events import decode_cursor, encode_cursor
+from tessera_gql.graphql.events import decode_cursor
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
 from tessera_gql.notifications.event_relay import EventRelay
 from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.enums import Response
+from tessera_gql.policy.event_cursors import encode_cursor
 from tessera_gql.server.http import Transport
 from tessera_gql.server.operations import stream_replies
 from tessera_gql.store.database import Database

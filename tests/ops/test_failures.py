@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from bench._chaos_actors import PUBLISH, Subscriber
-from tessera_gql.graphql.events import encode_cursor
+from tessera_gql.policy.event_cursors import encode_cursor
 from tessera_gql.store import audit, migration
 from tessera_gql.store.database import Database
 from tests.e2e.server import Running, run_tessera, serving

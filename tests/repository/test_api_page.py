@@ -6,7 +6,7 @@ import re
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,6 +169,19 @@ def record_large_events(shell: Shell) -> None:
         shell.call(UPDATE_ASSET, asset={"fqn": "analytics.orders"}, metadata={"text": f"{number:05}" + "x" * 60_000})
 
 
+def archive_two_events(shell: Shell) -> None:
+    """Archive as the operator does, without waiting for the age at which that is allowed."""
+    create_team(shell)
+    for number in range(3):
+        shell.call(CREATE_TEAM, name=f"team-{number}")
+    with closing(sqlite3.connect(shell.folder / "tessera.db")) as connection, connection:
+        connection.execute(
+            "INSERT INTO event_anchors SELECT sequence, 1, hash, 'file', occurred_at, occurred_at, 'operator', 'none'"
+            " FROM events WHERE sequence = 2"
+        )
+        connection.execute("DELETE FROM events WHERE sequence <= 2")
+
+
 @contextmanager
 def holding_write_lock(folder: Path) -> Iterator[None]:
     connection = sqlite3.connect(folder / "tessera.db", isolation_level=None)
@@ -186,6 +199,7 @@ PREPARATIONS: dict[str, Prepare] = {
     "STALE": create_team,
     "INTERNAL": drop_webhooks,
     "SLOW_CONSUMER": record_large_events,
+    "CURSOR_EXPIRED": archive_two_events,
 }
 """What must be there before the example of a code."""
 

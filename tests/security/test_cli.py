@@ -120,6 +120,7 @@ DATABASE: dict[str, Sequence[str]] = {
     "git pull": ("--folder", "contracts"),
     "audit verify": (),
     "audit export": (),
+    "audit archive": ("--before", "2001-01-01", "--to", "."),
 }
 """Commands that open the database themselves."""
 SERVERS = {"serve", "worker", "mcp"}

@@ -12,10 +12,10 @@ from uuid import uuid4
 from graphql import GraphQLObjectType, GraphQLSchema
 
 from tessera_gql.components import Components
-from tessera_gql.graphql.events import encode_cursor
 from tessera_gql.graphql.ids import global_id, local_id
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import Actor, Scope
+from tessera_gql.policy.event_cursors import encode_cursor
 from tessera_gql.policy.visibility import Audience, audience_of_field, format_key_actor, redact_actor
 from tessera_gql.server.operations import stream_replies
 from tessera_gql.store.tables import ApiKey, EventRow, Team

@@ -119,6 +119,7 @@ STEPS: dict[tuple[str, ...], tuple[str, Sequence[str], set[int]]] = {
     ("audit", "status"): ("", (), {0, 1}),
     ("audit", "verify"): ("", (), {1}),
     ("audit", "export"): ("", (), {0}),
+    ("audit", "archive"): ("", ("--before", "2001-01-01", "--to", ODD_FILE), {2}),
     ("db", "current"): ("", (), {0}),
     ("db", "reindex"): ("", (), {0}),
     ("db", "upgrade"): ("", (HOSTILE,), {2}),

@@ -5,7 +5,7 @@ tables of `core`, `workflow` and `audit` share one namespace. A new column needs
 recipe.
 """
 
-from tessera_gql.store.tables.audit import EventRow
+from tessera_gql.store.tables.audit import EventAnchor, EventRow
 from tessera_gql.store.tables.base import JSON_TYPE, SEQUENCE_TYPE, Base, UTCDateTime, new_id, table
 from tessera_gql.store.tables.core import (
     ApiKey,
@@ -63,6 +63,7 @@ __all__ = [
     "Contract",
     "Debt",
     "Deprecation",
+    "EventAnchor",
     "EventRow",
     "FieldChange",
     "IdempotencyKey",

@@ -1,4 +1,4 @@
-"""The table of the event log."""
+"""The tables of the event log."""
 
 # SQLModel documents a plain string for `__tablename__`, but declares its type as a descriptor.
 # pyright: reportAssignmentType=false
@@ -38,3 +38,23 @@ class EventRow(Base, table=True):
     payload: dict[str, Any] = column(JSON_TYPE)
     occurred_at: datetime = time_column()
     hash: str = column(Text)
+
+
+class EventAnchor(Base, table=True):
+    """The end of an archived part of the event log: the events `first_sequence` to `sequence` are in `file`.
+
+    They happened before `archived_before`. `signature` covers the other columns. The table is in the schema `workflow`,
+    whose new tables a server's role may read.
+    """
+
+    __tablename__ = "event_anchors"
+    __table_args__ = ({"schema": "workflow"},)
+
+    sequence: int = Field(sa_column=sa.Column(SEQUENCE_TYPE, primary_key=True, autoincrement=False))
+    first_sequence: int = column(SEQUENCE_TYPE)
+    hash: str = column(Text)
+    file: str = column(Text)
+    archived_before: datetime = time_column()
+    archived_at: datetime = time_column()
+    archived_by: str = column(Text)
+    signature: str = column(Text)

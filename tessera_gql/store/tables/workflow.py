@@ -103,7 +103,7 @@ class Proposal(Base, table=True):
     A RETIREMENT has no schema and no version: its change is that the asset's contract ends. `require_explicit_publish`
     keeps an approved proposal for `publishProposal`. `known_columns` are those of the contract to be. If the policy
     demands coverage of what nobody is asked about, `hold` lists what is missing of it, and `coverage_proof` is on what
-    the proposal was let go.
+    the proposal was let go. `informed_team_ids` is null if a server before this column opened it: its event has them.
     """
 
     __tablename__ = "proposals"
@@ -158,6 +158,7 @@ class Proposal(Base, table=True):
     held_at: datetime | None = time_column(nullable=True)
     hold: list[dict[str, Any]] | None = column(JSON_TYPE, nullable=True)  # {kind, message, principal}
     coverage_proof: dict[str, Any] | None = column(JSON_TYPE, nullable=True)  # {fingerprints, start, reference, waived}
+    informed_team_ids: list[str] | None = column(JSON_TYPE, nullable=True)
     updated_at: datetime = updated_column()
     row_version: int = row_version_column()
     created_at: datetime = time_column()
