@@ -200,10 +200,7 @@ async def _load_field_histories(session: Session, keys: list[tuple[UUID, str]]) 
 
 
 class Loaders:
-    """The dataloaders of one request or, for a subscription, of one message.
-
-    `on_batch` is called with the number of keys of each batch.
-    """
+    """The dataloaders of one request or of one message. `on_batch` is called with the number of keys of each batch."""
 
     team = row_loader(teams.by_ids)
     api_key: cached_property[Loader[UUID, ApiKey | None]] = visible_row_loader(keys.TABLE)

@@ -5,14 +5,15 @@ a materialized part of the statement, since their parents are its distinct rows.
 joined to one text. So no part runs for more rows than the pages above it have: the rows of the root come first.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, FromClause, Select, func, literal_column, select
 
 from tessera_gql.store.compiled import list_parameter
+from tessera_gql.store.json_pages import empty_part, has_rows, is_counted, needs_position
 from tessera_gql.store.json_text import (
     JSON_TEXT,
     Piece,
@@ -43,6 +44,9 @@ from tessera_gql.store.json_trees import (
 from tessera_gql.store.lookups import RowLookup
 from tessera_gql.store.pagination import MAX_COUNT, QueryShape
 
+PagePart: TypeAlias = Piece | TotalCount
+"""A part of the text of a page; its count is inserted later."""
+NO_COUNT = literal_column("NULL", sa.Integer())
 KEYS, KEY = "keys", "key"
 """The parameters with the keys of a statement, or with its only key."""
 NUMBER, TEXT = "number", "text"
@@ -68,15 +72,15 @@ class StatementBuilder:
 
     def whole_list(self, tree: JsonList) -> Select[Any]:
         """Select the text of a page of all rows."""
-        if not _has_rows(tree, self.shapes[tree.number]):
-            return select(concatenate(self.empty_page(tree, None)).label(TEXT))
+        if not has_rows(tree, self.shapes[tree.number]):
+            return select(self.empty_page(tree, None).label(TEXT))
         return self.page(tree, None)
 
     def lists_by_key(self, tree: JsonList) -> Select[Any]:
         """Select the text of a page for each parent."""
         keys = self._keys(tree.source.c[cast("str", tree.parent)])
-        empty = concatenate(self.empty_page(tree, keys.c.key))
-        if not _has_rows(tree, self.shapes[tree.number]):
+        empty = self.empty_page(tree, keys.c.key)
+        if not has_rows(tree, self.shapes[tree.number]):
             return _select_text(keys.c.number, empty).select_from(keys)
         page = self.page(tree, keys).cte(f"page_{tree.number}")
         joined = keys.outerjoin(page, page.c.page_parent == keys.c.key)
@@ -121,21 +125,21 @@ class StatementBuilder:
 
     def page(self, tree: JsonList, keys: FromClause | None) -> Select[Any]:
         """Select the text of a page for each key as `page_parent`, or of all rows without keys."""
-        shape, needs_position = self.shapes[tree.number], _needs_position(tree, self.shapes[tree.number])
-        level, row = self._page_level(tree, keys, needs_position=needs_position)
+        shape, has_position = self.shapes[tree.number], needs_position(tree, self.shapes[tree.number])
+        level, row = self._page_level(tree, keys, has_position=has_position)
         level.columns |= {"page_order": row.c[shape.order_by], "id": row.c.id}
         for item in tree.objects():
             level.add(item, row, "")
         parent = [] if keys is None else [keys.c.key]
         extra = [column.label("page_parent") for column in parent]
-        if needs_position:
+        if has_position:
             extra.append(
                 func.row_number().over(partition_by=parent, order_by=shape.ordering(row)).label("page_position")
             )
         if tree.page_members() & {PageMember.START, PageMember.END}:
             extra.append(func.count().over(partition_by=parent).label("page_row_count"))
         rows = self._materialize(level.select(*extra), f"rows_{tree.number}", *tree.objects())
-        order = _display_order(rows, shape, by_position=needs_position)
+        order = _display_order(rows, shape, by_position=has_position)
         ordered = rows
         if self.dialect == "sqlite":
             ordered = (
@@ -143,18 +147,30 @@ class StatementBuilder:
             )
             order = []
         composer = _Composer(self, ordered, rows, level.prefixes)
-        text = concatenate(composer.page(tree, order, ordered.c.page_parent if parent else None))
-        if keys is None:
-            return select(text.label(TEXT)).select_from(composer.joined)
-        return _select_text(ordered.c.page_parent, text).select_from(composer.joined).group_by(ordered.c.page_parent)
+        parents = [] if keys is None else [ordered.c.page_parent]
+        return self._page_text(tree, [*composer.page(tree, order)], parents, composer.joined)
+
+    def _page_text(
+        self, tree: JsonList, parts: Sequence[PagePart], parents: Sequence[ColumnElement[Any]], rows: FromClause
+    ) -> Select[Any]:
+        """Select the text of the page of each parent, whose count is a column, since several members may need it."""
+        if not _have_count(parts):
+            text = concatenate(self._with_count(parts))
+            return select(*parents, text.label(TEXT)).select_from(rows).group_by(*parents)
+        count = select(func.count()).select_from(self._counted_rows(tree, *parents)).scalar_subquery()
+        texts = [part.label(f"page_{index}") for index, part in enumerate(parts) if isinstance(part, ColumnElement)]
+        page = select(*parents, count.label("page_count"), *texts).select_from(rows).group_by(*parents).subquery()
+        columns = (page.c[f"page_{i}"] if isinstance(part, ColumnElement) else part for i, part in enumerate(parts))
+        text = concatenate(self._with_count(columns, page.c.page_count))
+        return select(*(page.c[parent.name] for parent in parents), text.label(TEXT))
 
     def _page_level(
-        self, tree: JsonList, keys: FromClause | None, *, needs_position: bool
+        self, tree: JsonList, keys: FromClause | None, *, has_position: bool
     ) -> tuple["_Level", FromClause]:
         """Return the level with the rows of a page for each key, and the rows, without order."""
         source = tree.source.alias()
         shape = replace(self.shapes[tree.number], source=source)
-        limit: Any = literal_column(size_token(tree.number, with_next=needs_position), sa.Integer())
+        limit: Any = literal_column(size_token(tree.number, with_next=has_position), sa.Integer())
         filters = [*shape.bounded_filters(self.dialect)]
         columns = [source.c[name] for name in sorted(tree.columns(shape.order_by))]
         if keys is None:
@@ -176,8 +192,15 @@ class StatementBuilder:
         page = ranked.where(*filters).subquery()
         return _Level(page, keys.join(page, sa.and_(page.c.page_key == keys.c.key, page.c.page_rank <= limit))), page
 
-    def empty_page(self, tree: JsonList, key: ColumnElement[Any] | None) -> Iterator[Piece]:
-        """Yield the text of a page without rows."""
+    def empty_page(self, tree: JsonList, key: ColumnElement[Any] | None) -> ColumnElement[str]:
+        """Return the text of a page without rows."""
+        parts = [*self._empty_members(tree)]
+        if not _have_count(parts):
+            return concatenate(self._with_count(parts))
+        rows = self._counted_rows(tree, *([] if key is None else [key]))
+        return select(concatenate(self._with_count(parts, func.count()))).select_from(rows).scalar_subquery()
+
+    def _empty_members(self, tree: JsonList) -> Iterator[PagePart]:
         shape = self.shapes[tree.number]
         yield "{"
         for label, member in label_members(tree.members):
@@ -185,28 +208,30 @@ class StatementBuilder:
             match member:
                 case Constant(text):
                     yield quote(text)
-                case TotalCount.TOTAL:
-                    yield self.total_count(tree, key)
-                case TotalCount.IS_EXACT:
-                    yield self.is_count_exact(tree, key)
+                case TotalCount():
+                    yield member
                 case PageInfo(parts):
-                    values = (f"{quote(part_name)}:{_empty_part(part, shape)}" for part_name, part in parts)
+                    values = (f"{quote(part_name)}:{empty_part(part, shape)}" for part_name, part in parts)
                     yield "{" + ",".join(values) + "}"
                 case Items() | Edges():
                     yield "[]"
         yield "}"
 
-    def total_count(self, tree: JsonList, key: ColumnElement[Any] | None) -> ColumnElement[str]:
-        counted = self._count(tree, key)
-        return self.text.number(sa.case((counted > MAX_COUNT, MAX_COUNT), else_=counted))
+    def _with_count(self, parts: Iterable[PagePart], count: ColumnElement[int] = NO_COUNT) -> Iterator[Piece]:
+        for part in parts:
+            match part:
+                case TotalCount.TOTAL:
+                    yield self.text.number(sa.case((count > MAX_COUNT, MAX_COUNT), else_=count))
+                case TotalCount.IS_EXACT:
+                    yield flag(count <= MAX_COUNT)
+                case _:
+                    yield part
 
-    def is_count_exact(self, tree: JsonList, key: ColumnElement[Any] | None) -> ColumnElement[str]:
-        return flag(self._count(tree, key) <= MAX_COUNT)
-
-    def _count(self, tree: JsonList, key: ColumnElement[Any] | None) -> ColumnElement[int]:
+    def _counted_rows(self, tree: JsonList, *keys: ColumnElement[Any]) -> FromClause:
+        """Build the rows of the whole list, or of the list of a key."""
         source = tree.source.alias()
-        is_of_parent = [] if key is None else [source.c[cast("str", tree.parent)] == key]
-        return replace(self.shapes[tree.number], source=source).bounded_count(self.dialect, *is_of_parent)
+        is_of_parent = [source.c[cast("str", tree.parent)] == key for key in keys]
+        return replace(self.shapes[tree.number], source=source).bounded_rows(self.dialect, *is_of_parent)
 
 
 class _Level:
@@ -284,8 +309,8 @@ class _Composer:
 
     def _list(self, tree: JsonList, key: str) -> ColumnElement[str]:
         """Join the pages of a list and return the text of the one for a row."""
-        empty = concatenate(self.builder.empty_page(tree, self.rows.c[key]))
-        if not _has_rows(tree, self.builder.shapes[tree.number]):
+        empty = self.builder.empty_page(tree, self.rows.c[key])
+        if not has_rows(tree, self.builder.shapes[tree.number]):
             return empty
         column = self.parents.c[key]
         keys = select(column.label("key")).where(column.is_not(None)).distinct().subquery(f"keys_{tree.number}")
@@ -293,29 +318,22 @@ class _Composer:
         self.joined = self.joined.outerjoin(page, page.c.page_parent == self.rows.c[key])
         return func.coalesce(page.c.text, empty)
 
-    def page(self, tree: JsonList, order: Sequence[Any], parent: ColumnElement[Any] | None) -> Iterator[Piece]:
+    def page(self, tree: JsonList, order: Sequence[Any]) -> Iterator[PagePart]:
         shape = self.builder.shapes[tree.number]
         yield "{"
         for label, member in label_members(tree.members):
             yield label
-            yield from self._page_member(tree, member, shape, order, parent)
+            yield from self._page_member(tree, member, shape, order)
         yield "}"
 
     def _page_member(
-        self,
-        tree: JsonList,
-        member: ListMember,
-        shape: QueryShape,
-        order: Sequence[Any],
-        parent: ColumnElement[Any] | None,
-    ) -> Iterator[Piece]:
+        self, tree: JsonList, member: ListMember, shape: QueryShape, order: Sequence[Any]
+    ) -> Iterator[PagePart]:
         match member:
             case Constant(text):
                 yield quote(text)
-            case TotalCount.TOTAL:
-                yield self.builder.total_count(tree, parent)
-            case TotalCount.IS_EXACT:
-                yield self.builder.is_count_exact(tree, parent)
+            case TotalCount():
+                yield member
             case Items(item):
                 yield from self._array(tree, shape, self.object(item, tree.source, ""), order)
             case Edges():
@@ -328,7 +346,7 @@ class _Composer:
                 yield "}"
 
     def _array(self, tree: JsonList, shape: QueryShape, item: Iterator[Piece], order: Sequence[Any]) -> Iterator[Piece]:
-        only = self._is_on_page(tree) if _needs_position(tree, shape) else None
+        only = self._is_on_page(tree) if needs_position(tree, shape) else None
         yield from ("[", func.coalesce(self.text.array(concatenate(item), order, only), constant("")), "]")
 
     def _edge(self, tree: JsonList, edges: Edges, shape: QueryShape) -> Iterator[Piece]:
@@ -352,7 +370,7 @@ class _Composer:
         size = literal_column(size_token(tree.number), sa.Integer())
         match part:
             case PageMember.HAS_NEXT | PageMember.HAS_PREVIOUS:
-                return flag(func.count() > size) if _is_counted(part, shape) else _empty_part(part, shape)
+                return flag(func.count() > size) if is_counted(part, shape) else empty_part(part, shape)
             case PageMember.START | PageMember.END:
                 last = sa.case((self.rows.c.page_row_count < size, self.rows.c.page_row_count), else_=size)
                 is_first = (part is PageMember.START) is not shape.is_backward
@@ -364,36 +382,13 @@ class _Composer:
         return self.rows.c.page_position <= literal_column(size_token(tree.number), sa.Integer())
 
 
+def _have_count(parts: Sequence[PagePart]) -> bool:
+    return any(isinstance(part, TotalCount) for part in parts)
+
+
 def _select_text(key: ColumnElement[Any], text: ColumnElement[Any]) -> Select[Any]:
     columns: list[ColumnElement[Any]] = [key, text.label(TEXT)]
     return select(*columns)
-
-
-def _is_counted(part: PageMember, shape: QueryShape) -> bool:
-    """Whether the rows decide if more follow in this direction; otherwise the cursors of the request do."""
-    return (part is PageMember.HAS_PREVIOUS) is shape.is_backward
-
-
-def _empty_part(part: Constant | PageMember, shape: QueryShape) -> str:
-    """Return a member of `pageInfo` as far as it does not depend on rows."""
-    match part:
-        case Constant(text):
-            return quote(text)
-        case PageMember.START | PageMember.END:
-            return "null"
-        case _:
-            bound = "before" if part is PageMember.HAS_NEXT else "after"
-            return "true" if not _is_counted(part, shape) and bound in shape.bounds else "false"
-
-
-def _needs_position(tree: JsonList, shape: QueryShape) -> bool:
-    """Whether the page must know its first and last row, and whether one more follows."""
-    return any(part in {PageMember.START, PageMember.END} or _is_counted(part, shape) for part in tree.page_members())
-
-
-def _has_rows(tree: JsonList, shape: QueryShape) -> bool:
-    """Whether the page depends on its rows; a group without aggregates would be lost, or be one text for each row."""
-    return _needs_position(tree, shape) or any(isinstance(member, Items | Edges) for _, member in tree.members)
 
 
 def _display_order(rows: FromClause, shape: QueryShape, *, by_position: bool) -> list[Any]:

@@ -194,12 +194,15 @@ class QueryShape:
         column: ColumnElement[Any] = self.source.c[name]
         return visible_column(column) if self.is_restricted else column
 
-    def bounded_count(self, dialect: str, *is_of_parent: ColumnElement[bool]) -> ColumnElement[int]:
-        """Build the number of rows, MAX_COUNT + 1 at most: so many rows are read, however many there are."""
+    def bounded_rows(self, dialect: str, *is_of_parent: ColumnElement[bool]) -> FromClause:
+        """Build the rows to count, MAX_COUNT + 1 at most: so many rows are read, however many there are."""
         rows: Select[Any] = select(sa.literal_column("1").label("row")).select_from(self.source)
         rows = rows.where(*is_of_parent, *self.filters(dialect)).limit(sa.literal_column(str(MAX_COUNT + 1)))
-        counted = rows.correlate_except(self.source).subquery()
-        return select(sa.func.count()).select_from(counted).scalar_subquery()
+        return rows.correlate_except(self.source).subquery()
+
+    def bounded_count(self, dialect: str, *is_of_parent: ColumnElement[bool]) -> ColumnElement[int]:
+        """Build the number of rows, MAX_COUNT + 1 at most."""
+        return select(sa.func.count()).select_from(self.bounded_rows(dialect, *is_of_parent)).scalar_subquery()
 
     def bounded_filters(self, dialect: str) -> Iterator[ColumnElement[bool]]:
         """Build the clauses of `filters` and those that bound the page by its cursors."""

@@ -190,7 +190,7 @@ class Subscription:
                 yield "x" * size
                 await asyncio.sleep(pause)
         finally:
-            await asyncio.sleep(backend.slow_to_close)
+            await backend.may_close.wait()
             backend.streams -= 1
             backend.closed.set()
 
@@ -272,6 +272,12 @@ class Guest:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+def _set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class SampleBackend:
     """Records what a server of one test did, and controls how its resolvers behave."""
@@ -283,7 +289,8 @@ class SampleBackend:
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     fail_on_open: Exception | None = None
     fail_on_close: Exception | None = None
-    slow_to_close: float = 0
+    may_close: asyncio.Event = field(default_factory=_set_event)
+    """Set unless operations are kept from closing."""
     log: list[int] = field(default_factory=list)
     log_changed: asyncio.Event = field(default_factory=asyncio.Event)
     messages: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
