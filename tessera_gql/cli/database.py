@@ -105,7 +105,8 @@ def back_up(
         _print_commands(settings, DUMP_COMMANDS + RESTORE_COMMANDS, file)
         raise fail("A PostgreSQL is copied by its own tools, while servers use it: run the first of these commands.")
     with translate_database_faults(settings), _translate_broken_log():
-        copy = backup.backup(database, file, is_forced=force)
+        keys = settings.database_options.secrets_keys
+        copy = backup.backup(database, file, is_forced=force, secrets_keys=keys)
     print_line(f"Copied {database} to {file}: {_describe_copy(copy)}")
 
 
@@ -120,7 +121,8 @@ def restore(
         _print_commands(settings, RESTORE_COMMANDS, file)
         raise fail("A PostgreSQL is restored by its own tools, into an empty database: run these commands.")
     with translate_database_faults(settings), _translate_broken_log():
-        copy = backup.restore(file, database, is_forced=force)
+        keys = settings.database_options.secrets_keys
+        copy = backup.restore(file, database, is_forced=force, secrets_keys=keys)
     print_line(f"Restored {database} from {file}: {_describe_copy(copy)}")
     if copy.revision != migration.head_revision():
         print_line("It is of an earlier version: the server upgrades it when it starts, or `tessera db upgrade` does.")

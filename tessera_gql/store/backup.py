@@ -3,9 +3,9 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import quote
@@ -14,6 +14,7 @@ from tessera_gql.errors import Conflict, Invalid, NotFound
 from tessera_gql.store import audit, migration
 from tessera_gql.store.audit import LogPosition
 from tessera_gql.store.database import Database
+from tessera_gql.store.engine import DEFAULT_OPTIONS
 from tessera_gql.store.sqlite_file import lock, make_private
 
 HEADER = b"SQLite format 3\0"
@@ -31,8 +32,8 @@ class VerifiedCopy:
     size_bytes: int
 
 
-def backup(database: Path, file: Path, *, is_forced: bool = False) -> VerifiedCopy:
-    """Copy a database that may be in use to a file, and verify the copy.
+def backup(database: Path, file: Path, *, is_forced: bool = False, secrets_keys: Sequence[str] = ()) -> VerifiedCopy:
+    """Copy a database that may be in use to a file, and verify the copy, with signatures of archives if keys are given.
 
     Raises a Refusal, or BrokenEventLog if the event log was changed; then no file is left.
     """
@@ -42,13 +43,13 @@ def backup(database: Path, file: Path, *, is_forced: bool = False) -> VerifiedCo
         raise Conflict(f"{file} exists. Choose another name, or replace it with --force.")
     with _translate_errors(file), _temporary_file(file) as draft:
         _copy(database, draft)
-        copied = _check_copy(draft)
+        copied = _check_copy(draft, secrets_keys)
         draft.replace(file)
     return copied
 
 
-def restore(file: Path, database: Path, *, is_forced: bool = False) -> VerifiedCopy:
-    """Replace a database that is not in use by a verified backup.
+def restore(file: Path, database: Path, *, is_forced: bool = False, secrets_keys: Sequence[str] = ()) -> VerifiedCopy:
+    """Replace a database that is not in use by a backup, which is verified as by `backup`.
 
     Raises a Refusal, or BrokenEventLog if the event log was changed; then the database is unchanged.
     """
@@ -62,7 +63,7 @@ def restore(file: Path, database: Path, *, is_forced: bool = False) -> VerifiedC
     database.parent.mkdir(parents=True, exist_ok=True)
     with closing(lock(database) or BytesIO()), _translate_errors(database), _temporary_file(database) as draft:
         _copy(file, draft)
-        copied = _check_copy(draft)
+        copied = _check_copy(draft, secrets_keys)
         _replace(database, draft)
     return copied
 
@@ -100,7 +101,7 @@ def _copy(source: Path, draft: Path) -> None:
         read_only.backup(connection)
 
 
-def _check_copy(draft: Path) -> VerifiedCopy:
+def _check_copy(draft: Path, secrets_keys: Sequence[str]) -> VerifiedCopy:
     """Verify a copy's integrity, revision and event log, and turn WAL off so that it is a single file."""
     with closing(sqlite3.connect(draft)) as connection:
         if (result := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
@@ -112,15 +113,15 @@ def _check_copy(draft: Path) -> VerifiedCopy:
             f"It is at revision {revision or 'none'}, which this version of Tessera GQL does not know."
             " Use the version that made it."
         )
-    last = asyncio.run(_verify_event_log(draft, has_anchors=has_anchors))
+    last = asyncio.run(_verify_event_log(draft, secrets_keys, has_anchors=has_anchors))
     with closing(sqlite3.connect(draft)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
     return VerifiedCopy(revision, last, draft.stat().st_size)
 
 
-async def _verify_event_log(draft: Path, *, has_anchors: bool) -> LogPosition:
+async def _verify_event_log(draft: Path, secrets_keys: Sequence[str], *, has_anchors: bool) -> LogPosition:
     """Verify the event log of a copy, which has no anchors if it is of an earlier revision."""
-    database = Database(f"sqlite:///{draft}")
+    database = Database(f"sqlite:///{draft}", options=replace(DEFAULT_OPTIONS, secrets_keys=secrets_keys))
     try:
         return await audit.verify_log(database, has_anchors=has_anchors)
     finally:

@@ -19,6 +19,7 @@ from tessera_gql.store import log_verifications
 from tessera_gql.store.database import Database
 from tests.e2e.forking import run_program
 from tests.e2e.server import TESSERA, environment
+from tests.workflows.archives import KEY, fill_old_log
 from tests.world import World
 
 pytestmark = pytest.mark.long
@@ -210,22 +211,10 @@ def test_the_database_refuses_to_change_an_event(filled: str) -> None:
     asyncio.run(run())
 
 
-KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
-
-
 @pytest.fixture
 def old(database_url: str) -> str:
     """A database with about twenty events of January 2020 and one of today."""
-
-    async def fill() -> None:
-        database = Database(database_url, clock=lambda: datetime(2020, 1, 1, tzinfo=UTC))
-        await World(database).proposed(consumers=4)
-        await database.dispose()
-        database = Database(database_url)
-        await World(database).team("today")
-        await database.dispose()
-
-    asyncio.run(fill())
+    asyncio.run(fill_old_log(database_url))
     return database_url
 
 

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tessera_gql.store import migration
 from tessera_gql.store.database import Database
 from tests.e2e.server import TESSERA, Running, environment, run_tessera, serving
 from tests.ops.postgres import binaries
+from tests.workflows.archives import KEY, fill_old_log
 from tests.world import World
 
 pytestmark = pytest.mark.long
@@ -43,6 +45,14 @@ def filled(tmp_path: Path) -> Path:
 
     asyncio.run(fill())
     return tmp_path / "tessera.db"
+
+
+@pytest.fixture
+def old_log_url(tmp_path: Path) -> str:
+    """A database with about twenty events of January 2020 and one of today."""
+    asyncio.run(migration.upgrade(f"sqlite:///{tmp_path}/tessera.db"))
+    asyncio.run(fill_old_log(f"sqlite:///{tmp_path}/tessera.db"))
+    return f"sqlite:///{tmp_path}/tessera.db"
 
 
 def test_a_backup_under_a_live_writer_is_complete_and_holds_all_acknowledged_changes(tmp_path: Path) -> None:
@@ -89,6 +99,30 @@ def test_a_restored_database_is_verified_and_served(filled: Path) -> None:
         assert server.data(CREATE, name="afterwards") == {"createTeam": {"errors": []}}
 
 
+def test_a_database_with_an_archive_is_restored_with_its_anchor(old_log_url: str, tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    keyed = {"DATABASE_URL": old_log_url, "SECRETS_KEY": KEY}
+    archived = tessera(tmp_path, "audit", "archive", "--before", "2020-02-01", "--to", str(archive), **keyed)
+    assert archived.returncode == 0, archived.stderr
+    copied = tessera(tmp_path, "db", "backup", "copy.db", **keyed)
+    assert copied.returncode == 0, copied.stderr
+    again = {"DATABASE_URL": "sqlite:///again.db", "SECRETS_KEY": KEY}
+    restored = tessera(tmp_path, "db", "restore", "copy.db", **again)
+    assert restored.returncode == 0, restored.stderr
+    verified = tessera(tmp_path, "audit", "verify", "--archive", str(archive), **again)
+    assert verified.returncode == 0, verified.stderr
+    assert "as they were written too" in verified.stdout
+    assert verified.stdout.split()[-1] == restored.stdout.split()[-1] == copied.stdout.split()[-1]
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        _execute(tmp_path / "again.db", "DELETE FROM events")
+    forged = ("DROP TRIGGER event_anchors_no_update", "UPDATE event_anchors SET archived_by = 'another'")
+    _execute(tmp_path / "copy.db", *forged)
+    refused = tessera(tmp_path, "db", "restore", "copy.db", "--force", **again)
+    assert (refused.returncode, "its signature does not fit" in refused.stderr) == (1, True), refused.stderr
+    assert tessera(tmp_path, "audit", "verify", **again).returncode == 0
+
+
 def test_no_file_is_replaced_without_an_option(filled: Path) -> None:
     folder = filled.parent
     assert tessera(folder, "db", "backup", "copy.db").returncode == 0
@@ -117,11 +151,10 @@ def _cut(file: Path) -> None:
 
 
 def _execute(file: Path, *statements: str) -> None:
-    connection = sqlite3.connect(file)
-    for statement in statements:
-        connection.execute(statement)
-    connection.commit()
-    connection.close()
+    with closing(sqlite3.connect(file)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
 
 
 def _rewrite(file: Path) -> None:
@@ -175,18 +208,16 @@ def test_an_impossible_backup_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_a_postgresql_is_backed_up_and_restored_by_the_printed_commands(
     tmp_path: Path, postgres_url: str, postgres_database_url: str
 ) -> None:
-    async def fill() -> None:
-        database = Database(postgres_database_url)
-        await World(database).proposed(consumers=3)
-        await database.dispose()
-
-    asyncio.run(fill())
+    asyncio.run(fill_old_log(postgres_database_url))
+    archive = ("audit", "archive", "--before", "2020-02-01", "--to", str(tmp_path))
+    archived = tessera(tmp_path, *archive, DATABASE_URL=postgres_database_url, SECRETS_KEY=KEY)
+    assert archived.returncode == 0, archived.stderr
     printed = tessera(tmp_path, "db", "backup", "copy.dump", DATABASE_URL=postgres_database_url)
     assert printed.returncode == 2
     dump, restore, verify = printed.stdout.splitlines()
     assert (dump.split()[0], restore.split()[0], verify) == ("pg_dump", "pg_restore", "tessera audit verify")
     name = f"restored_{os.getpid()}"
-    variables = environment(PATH=f"{binaries()}:{TESSERA.parent}:{os.environ['PATH']}")
+    variables = environment(PATH=f"{binaries()}:{TESSERA.parent}:{os.environ['PATH']}", SECRETS_KEY=KEY)
 
     def shell(command: str, url: str) -> str:
         completed = subprocess.run(
@@ -207,6 +238,8 @@ def test_a_postgresql_is_backed_up_and_restored_by_the_printed_commands(
     try:
         restored = postgres_url.replace("@/postgres", f"@/{name}")
         shell(restore, restored)
-        assert shell(verify, restored) == shell(verify, postgres_database_url)
+        verified = shell(verify, restored)
+        assert verified == shell(verify, postgres_database_url)
+        assert "archived since" in verified
     finally:
         shell(f'psql "$DATABASE_URL" -c "DROP DATABASE {name} WITH (FORCE)"', postgres_url)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -50,6 +50,16 @@ class OldLog:
 
 def with_keys(url: str, clock: FixedClock, *keys: str) -> Database:
     return Database(url, clock=clock, options=replace(DEFAULT_OPTIONS, secrets_keys=keys))
+
+
+async def fill_old_log(url: str) -> None:
+    """Fill a database with about twenty events of January 2020 and one of today."""
+    database = Database(url, clock=lambda: datetime(2020, 1, 1, tzinfo=UTC))
+    await World(database).proposed(consumers=4)
+    await database.dispose()
+    database = Database(url)
+    await World(database).team("today")
+    await database.dispose()
 
 
 @asynccontextmanager
