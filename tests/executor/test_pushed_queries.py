@@ -25,6 +25,7 @@ from tessera_gql.store import visibility
 from tessera_gql.store.database import Database
 from tessera_gql.store.engine import DatabaseOptions, to_asyncpg_url
 from tessera_gql.store.json_trees import NotPushable, check_source
+from tessera_gql.store.pagination import MAX_COUNT
 from tessera_gql.store.tables import Asset, Registration, Team, new_id, table
 from tessera_gql.store.tables.base import Base
 from tests.conftest import START, statements
@@ -113,7 +114,7 @@ async def test_pages_have_their_positions(arguments: str, world: World, transpor
     page = (
         f"registrations({arguments})"
         """ { totalCount edges { cursor node { id registeredAt } }
-      pageInfo { hasNextPage hasPreviousPage startCursor endCursor __typename } nodes { status } }"""
+      pageInfo { hasNextPage hasPreviousPage startCursor endCursor __typename } isTotalCountExact nodes { status } }"""
     )
     query = f"query ($cursor: String) {{ assets {{ nodes {{ fqn {page} }} }} {page} }}"
     if "$cursor" not in arguments:
@@ -126,13 +127,33 @@ async def test_pages_have_their_positions(arguments: str, world: World, transpor
 
 async def test_empty_pages_and_missing_objects(world: World, transports: dict[Executor, Transport]) -> None:
     await world.asset("shop.core.lonely", await world.team("producers"))
-    page = "registrations { totalCount nodes { id } edges { cursor } pageInfo { hasNextPage endCursor __typename } }"
+    page = (
+        "registrations { totalCount nodes { id } edges { cursor } pageInfo { hasNextPage endCursor __typename }"
+        " isTotalCountExact }"
+    )
     asset = f"{page} currentContract {{ version {page} }} supersededBy {{ fqn owner {{ name }} }}"
-    lists = "contracts { totalCount pageInfo { hasPreviousPage } } counted: teams { totalCount __typename }"
+    counts = "totalCount __typename isTotalCountExact again: totalCount"
+    lists = f"contracts {{ totalCount pageInfo {{ hasPreviousPage }} }} counted: teams {{ {counts} }}"
     reply = await read_alike(transports, f"{{ assets {{ nodes {{ {asset} }} }} {lists} }}")
     assert b'"currentContract":null,"supersededBy":null' in reply
     missing = await read_alike(transports, DETAILS, fqn="shop.core.missing")
     assert missing == b'{"data":{"asset":null}}'
+
+
+@pytest.mark.parametrize("rest", ["", "nodes { id }", "edges { cursor } pageInfo { hasNextPage }"])
+async def test_a_list_is_counted_once_for_both_members_of_its_count(
+    rest: str, world: World, database: Database, transports: dict[Executor, Transport]
+) -> None:
+    await world.published(consumers=2)
+    counts: list[list[int]] = []
+    for members in ("totalCount", "totalCount isTotalCountExact again: totalCount"):
+        page = f"{{ {members} {rest} }}"
+        with statements(database) as sql:
+            query = f"{{ teams {page} assets {{ nodes {{ registrations {page} }} }} }}"
+            await read(transports[Executor.PUSHDOWN], query)
+        counts.append([text.count(f"LIMIT {MAX_COUNT + 1}") for text in sql])
+    assert counts[0] == counts[1]
+    assert all(counts[0])
 
 
 async def test_nodes_and_edges_of_one_page_have_their_own_related_objects(
@@ -144,7 +165,16 @@ async def test_nodes_and_edges_of_one_page_have_their_own_related_objects(
 
 
 def test_labels_of_statements_are_no_columns() -> None:
-    labels = {"page_parent", "page_position", "page_row_count", "page_order", "page_key", "page_rank", "key_number"}
+    labels = {
+        "page_parent",
+        "page_position",
+        "page_row_count",
+        "page_order",
+        "page_key",
+        "page_rank",
+        "key_number",
+        "page_count",
+    }
     for source in Base.metadata.tables.values():
         assert not labels & set(source.c.keys())
 
