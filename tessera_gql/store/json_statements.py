@@ -46,6 +46,7 @@ from tessera_gql.store.pagination import MAX_COUNT, QueryShape
 
 PagePart: TypeAlias = Piece | TotalCount
 """A part of the text of a page; its count is inserted later."""
+COUNT_LIMIT = literal_column(str(MAX_COUNT), sa.Integer())
 NO_COUNT = literal_column("NULL", sa.Integer())
 KEYS, KEY = "keys", "key"
 """The parameters with the keys of a statement, or with its only key."""
@@ -221,9 +222,9 @@ class StatementBuilder:
         for part in parts:
             match part:
                 case TotalCount.TOTAL:
-                    yield self.text.number(sa.case((count > MAX_COUNT, MAX_COUNT), else_=count))
+                    yield self.text.number(sa.case((count > COUNT_LIMIT, COUNT_LIMIT), else_=count))
                 case TotalCount.IS_EXACT:
-                    yield flag(count <= MAX_COUNT)
+                    yield flag(count <= COUNT_LIMIT)
                 case _:
                     yield part
 

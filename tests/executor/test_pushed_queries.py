@@ -165,16 +165,8 @@ async def test_nodes_and_edges_of_one_page_have_their_own_related_objects(
 
 
 def test_labels_of_statements_are_no_columns() -> None:
-    labels = {
-        "page_parent",
-        "page_position",
-        "page_row_count",
-        "page_order",
-        "page_key",
-        "page_rank",
-        "key_number",
-        "page_count",
-    }
+    names = ("parent", "position", "row_count", "count", "order", "key", "rank")
+    labels = {"key_number", *map("page_{}".format, names)}
     for source in Base.metadata.tables.values():
         assert not labels & set(source.c.keys())
 

@@ -116,7 +116,7 @@ async def test_a_subscription_after_an_archived_event_ends_with_the_place_to_sta
         transport = Transport(
             schema=core_schema(schema),
             authenticate=anyone,
-            open_operation_context=lambda identity: context.open_context(log.database, identity, resources),
+            open_operation_context=lambda identity: context.Context(log.database, identity, resources),
         )
 
         async def listen(cursor: str) -> AsyncGenerator[dict[str, Any]]:
