@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, not_, or_, select, update
@@ -75,7 +75,7 @@ async def load_change_set_ids(session: Session, proposal_ids: Sequence[UUID]) ->
 
 def _build_informed(dialect: str) -> Select[Any]:
     is_requested = in_values(dialect, TABLE.c.id, list_parameter("proposals", TABLE.c.id))
-    return select(TABLE.c.id, TABLE.c.informed_team_ids).where(is_requested)
+    return cast("Select[Any]", select(TABLE.c.id, TABLE.c.informed_team_ids).where(is_requested))
 
 
 _INFORMED = PreparedQuery(_build_informed)
