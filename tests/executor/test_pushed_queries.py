@@ -140,14 +140,14 @@ async def test_empty_pages_and_missing_objects(world: World, transports: dict[Ex
     assert missing == b'{"data":{"asset":null}}'
 
 
-@pytest.mark.parametrize("rest", ["", "nodes { id }", "edges { cursor } pageInfo { hasNextPage }"])
+@pytest.mark.parametrize("items", ["", "nodes { id }", "edges { cursor } pageInfo { hasNextPage }"])
 async def test_a_list_is_counted_once_for_both_members_of_its_count(
-    rest: str, world: World, database: Database, transports: dict[Executor, Transport]
+    items: str, world: World, database: Database, transports: dict[Executor, Transport]
 ) -> None:
     await world.published(consumers=2)
     counts: list[list[int]] = []
     for members in ("totalCount", "totalCount isTotalCountExact again: totalCount"):
-        page = f"{{ {members} {rest} }}"
+        page = f"{{ {members} {items} }}"
         with statements(database) as sql:
             query = f"{{ teams {page} assets {{ nodes {{ registrations {page} }} }} }}"
             await read(transports[Executor.PUSHDOWN], query)
