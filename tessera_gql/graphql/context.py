@@ -89,8 +89,8 @@ class Context(AbstractAsyncContextManager["Context"]):
         self.usage_retention_days = resources.usage_retention_days
         self._event_relay = resources.event_relay
         self.listed_changes = 0
-        self.computed_alternatives = 0
         """Number of schema changes listed in the reply so far."""
+        self.computed_alternatives = 0
         self._observe_batch = resources.observe_batch
         self._session: Session | None = None
         self._source: AbstractAsyncContextManager[Any] | None = None
@@ -167,7 +167,7 @@ class Context(AbstractAsyncContextManager["Context"]):
     def use_separate_sessions(self) -> None:
         """Switch to one session per query, because a slow subscriber must not hold a connection."""
         self._is_live = True
-        if (loaders := self.__dict__.pop("loaders", None)) is not None:
+        if (loaders := vars(self).pop("loaders", None)) is not None:
             loaders.clear()
 
     def select_columns(self, reads: AttributeReads) -> None:
@@ -177,9 +177,9 @@ class Context(AbstractAsyncContextManager["Context"]):
 
     async def reset(self) -> None:
         """Discard the dataloaders and the selection of columns but keep the database snapshot, if it can be read."""
-        if "loaders" in self.__dict__:
+        if "loaders" in vars(self):
             await self.loaders.close()
-            self.__dict__.pop("loaders", None)
+            vars(self).pop("loaders", None)
         self._selected_columns = {}
         self.listed_changes = 0
         self.computed_alternatives = 0

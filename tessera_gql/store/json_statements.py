@@ -163,7 +163,8 @@ class StatementBuilder:
         page = select(*parents, count.label("page_count"), *texts).select_from(rows).group_by(*parents).subquery()
         columns = (page.c[f"page_{i}"] if isinstance(part, ColumnElement) else part for i, part in enumerate(parts))
         text = concatenate(self._with_count(columns, page.c.page_count))
-        return select(*(page.c[parent.name] for parent in parents), text.label(TEXT))
+        keys: list[ColumnElement[Any]] = [page.c[parent.name] for parent in parents]
+        return select(*keys, text.label(TEXT))
 
     def _page_level(
         self, tree: JsonList, keys: FromClause | None, *, has_position: bool
