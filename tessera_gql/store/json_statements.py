@@ -82,10 +82,10 @@ class StatementBuilder:
         keys = self._keys(tree.source.c[cast("str", tree.parent)])
         empty = self.empty_page(tree, keys.c.key)
         if not has_rows(tree, self.shapes[tree.number]):
-            return _select_text(keys.c.number, empty).select_from(keys)
+            return _select_text(empty, keys.c.number).select_from(keys)
         page = self.page(tree, keys).cte(f"page_{tree.number}")
         joined = keys.outerjoin(page, page.c.page_parent == keys.c.key)
-        return _select_text(keys.c.number, func.coalesce(page.c.text, empty)).select_from(joined)
+        return _select_text(func.coalesce(page.c.text, empty), keys.c.number).select_from(joined)
 
     def objects_by_key(self, lookup: RowLookup, tree: JsonObject) -> Select[Any]:
         """Select the text of the object that the lookup finds for each key."""
@@ -95,7 +95,7 @@ class StatementBuilder:
         rows: FromClause = self._materialize(level.select(keys.c.number.label("key_number")), "root", tree)
         composer = _Composer(self, rows, rows, level.prefixes)
         text = concatenate(composer.object(tree, lookup.table, ""))
-        return _select_text(rows.c.key_number.label(NUMBER), text).select_from(composer.joined)
+        return _select_text(text, rows.c.key_number.label(NUMBER)).select_from(composer.joined)
 
     def _keys(self, column: ColumnElement[Any]) -> FromClause:
         """Return the keys of the statement with their indexes.
@@ -156,15 +156,13 @@ class StatementBuilder:
     ) -> Select[Any]:
         """Select the text of the page of each parent, whose count is a column, since several members may need it."""
         if not _have_count(parts):
-            text = concatenate(self._with_count(parts))
-            return select(*parents, text.label(TEXT)).select_from(rows).group_by(*parents)
+            return _select_text(concatenate(self._with_count(parts)), *parents).select_from(rows).group_by(*parents)
         count = select(func.count()).select_from(self._counted_rows(tree, *parents)).scalar_subquery()
         texts = [part.label(f"page_{index}") for index, part in enumerate(parts) if isinstance(part, ColumnElement)]
         page = select(*parents, count.label("page_count"), *texts).select_from(rows).group_by(*parents).subquery()
         columns = (page.c[f"page_{i}"] if isinstance(part, ColumnElement) else part for i, part in enumerate(parts))
         text = concatenate(self._with_count(columns, page.c.page_count))
-        keys: list[ColumnElement[Any]] = [page.c[parent.name] for parent in parents]
-        return select(*keys, text.label(TEXT))
+        return _select_text(text, *(page.c[parent.name] for parent in parents))
 
     def _page_level(
         self, tree: JsonList, keys: FromClause | None, *, has_position: bool
@@ -388,8 +386,8 @@ def _have_count(parts: Sequence[PagePart]) -> bool:
     return any(isinstance(part, TotalCount) for part in parts)
 
 
-def _select_text(key: ColumnElement[Any], text: ColumnElement[Any]) -> Select[Any]:
-    columns: list[ColumnElement[Any]] = [key, text.label(TEXT)]
+def _select_text(text: ColumnElement[Any], *keys: ColumnElement[Any]) -> Select[Any]:
+    columns: list[ColumnElement[Any]] = [*keys, text.label(TEXT)]
     return select(*columns)
 
 
