@@ -82,7 +82,7 @@ async def _create_catalog(url: str, scale: float) -> _catalog.Catalog:
 def _variants(url: str, folder: Path, catalog: _catalog.Catalog, *, with_peer: bool) -> list[Variant]:
     bodies = encode_operations(catalog)
     own = dict.fromkeys(OWN_SHAPES, 300)
-    ours = _servers.our_server(url, folder, EXECUTOR="pushdown")
+    ours = _servers.our_server(url, folder)
     planned = _servers.our_server(_copy_file(url), folder, "planned", EXECUTOR="planned")
     variants = [
         Variant(ours, bodies, {"page": 300, "tiny": 1_500, **own}, CONNECTIONS),

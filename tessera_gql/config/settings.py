@@ -89,10 +89,10 @@ class Settings(ServerSettings, TelemetrySettings, ConsoleSettings, ChannelSettin
         "`locked` if AUTH is on, otherwise `open`.",
     )
     executor: Executor = setting(
-        Executor.PLANNED,
-        "Executor of queries, all with the same results: `planned` executes level by level; `pushdown` does too, but "
-        "the database returns whole parts of a reply as JSON; `reference` executes object by object as graphql-core "
-        "does, many times slower.",
+        Executor.PUSHDOWN,
+        "Executor of queries, all with the same results: `pushdown` executes level by level, and the database returns "
+        "whole parts of a reply as JSON; `planned` executes level by level only; `reference` executes object by object "
+        "as graphql-core does, many times slower.",
     )
     oidc_issuer: str | None = setting(
         None, "URL of an OIDC issuer whose JWTs are accepted; must equal the token's `iss` claim."

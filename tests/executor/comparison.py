@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import unified_diff
@@ -38,6 +38,7 @@ from tessera_gql.workflows import keys, webhooks
 from tests.conformance.documented_operations import MANIFEST
 from tests.conftest import FixedClock, statements
 from tests.executor.operations import Asked
+from tests.executor.unreadable_tables import TableFaults, open_faults
 from tests.graphql.conftest import anyone
 from tests.graphql.test_documented_operations import shop
 from tests.world import ORDERS, World, without
@@ -171,12 +172,21 @@ REFERENCE = re.compile(r"[Rr]eference[\": ]+[0-9a-f]{12}")
 
 @dataclass
 class Comparison:
-    """All executors on the same database."""
+    """All executors on the same database, of which tables can be made unreadable."""
 
     runner: asyncio.Runner
-    database: Database
+    faults: TableFaults
     actors: list[Actor]
     transports: dict[Executor, Transport]
+
+    @contextmanager
+    def unreadable(self, tables: Iterable[str]) -> Iterator[None]:
+        """Let each statement fail that reads one of these tables."""
+        self.runner.run(self.faults.make_unreadable(tables))
+        try:
+            yield
+        finally:
+            self.runner.run(self.faults.make_unreadable(()))
 
     def compare(self, asked: Asked, actor: Actor) -> None:
         """Assert that all executors return the same, and the pushdown the same bytes as the plan without more SQL."""
@@ -184,7 +194,7 @@ class Comparison:
         assert isinstance(prepared, Operation), prepared
         bodies, counts = dict[Executor, bytes](), dict[Executor, int]()
         for executor, transport in self.transports.items():
-            with statements(self.database) as sql:
+            with statements(self.faults.database) as sql:
                 reply = self.runner.run(run_for_encoding(transport, prepared, actor))
             bodies[executor], counts[executor] = encode_reply(transport, reply), len(sql)
         replies = {executor: json.loads(body) for executor, body in bodies.items()}
@@ -214,18 +224,27 @@ def _without_races(reply: dict[str, Any]) -> Any:
 @contextmanager
 def open_comparison(url: str) -> Iterator[Comparison]:
     """Fill an empty database and compare the executors on it."""
+    clock = FixedClock()
     with asyncio.Runner() as runner:
-        clock = FixedClock()
-        database = Database(url, clock=clock)
+        actors = runner.run(_fill(url, clock))
+        opened = open_faults(url, clock)
+        faults = runner.run(opened.__aenter__())
         try:
-            actors = runner.run(_seed(World(database), clock))
-            transports = {executor: create_transport(database, executor) for executor in Executor}
+            transports = {executor: create_transport(faults.database, executor) for executor in Executor}
             reply = runner.run(execute(transports[Executor.REFERENCE], query=ALL_IDS, identity=ANONYMOUS))
             POOL.ids = [*_values_of(reply, "id"), global_id("Asset", NOBODY)]
             POOL.cursors = _values_of(reply, "cursor")
-            yield Comparison(runner, database, actors, transports)
+            yield Comparison(runner, faults, actors, transports)
         finally:
-            runner.run(database.dispose())
+            runner.run(opened.__aexit__(None, None, None))
+
+
+async def _fill(url: str, clock: FixedClock) -> list[Actor]:
+    database = Database(url, clock=clock)
+    try:
+        return await _seed(World(database), clock)
+    finally:
+        await database.dispose()
 
 
 def create_transport(database: Database, executor: Executor) -> Transport:

@@ -7,6 +7,7 @@ from tessera_gql.config import Executor
 from tessera_gql.executor import Fallback
 from tests.executor.comparison import CORE, RARELY, Comparison, actors_of, arguments
 from tests.executor.operations import THOROUGH, Asked, examples, operations
+from tests.executor.unreadable_tables import TABLES
 
 
 @settings(max_examples=examples(100), **THOROUGH)
@@ -32,3 +33,23 @@ def test_as_many_operations_were_planned_with_a_pushdown(comparison: Comparison)
     assert pushed.pushed_down > 0, pushed
     assert pushed.fallbacks[Fallback.FAILED] == planned.fallbacks[Fallback.FAILED], (pushed, planned)
     assert pushed.fallbacks[Fallback.UNPLANNED] < pushed.planned / 5, pushed
+
+
+@settings(max_examples=examples(100), **THOROUGH)
+@given(
+    operations(CORE, arguments, rarely=RARELY),
+    st.data(),
+    st.frozensets(st.sampled_from(TABLES), min_size=1, max_size=3),
+)
+def test_all_executors_return_what_graphql_core_returns_when_tables_are_unreadable(
+    comparison: Comparison, asked: Asked, data: st.DataObject, tables: frozenset[str]
+) -> None:
+    with comparison.unreadable(tables):
+        comparison.compare(asked, data.draw(actors_of(comparison)))
+
+
+def test_most_of_these_operations_met_a_table_that_they_could_not_read(comparison: Comparison) -> None:
+    """Runs after the test above."""
+    counts = comparison.transports[Executor.PUSHDOWN].executor_counts
+    assert counts.fallbacks[Fallback.FAILED] > counts.planned / 4, counts
+    assert counts.pushed_down > 0, counts
