@@ -20,6 +20,7 @@ from sqlalchemy import (
     FromClause,
     Select,
     Table,
+    bindparam,
     insert,
     literal,
     select,
@@ -290,17 +291,25 @@ class RowQuery(Generic[M]):
         self.lookup = RowLookup(source.c[column], conditions)
         self._type_name = model.__name__
 
-        def build(dialect: str) -> Select[Any]:
-            is_requested = in_values(dialect, source.c[column], list_parameter("values", source.c[column]))
-            return (
-                select(source)
-                .where(is_requested, *conditions)
-                .order_by(*(order_rows(dialect, item) for item in order_by))
-            )
+        key = source.c[column]
 
-        self._query = PreparedQuery(build, source, [column])
+        def build(dialect: str, is_requested: ColumnElement[bool]) -> Select[Any]:
+            statement = select(source).where(is_requested, *conditions)
+            return statement.order_by(*(order_rows(dialect, item) for item in order_by))
+
+        def build_any(dialect: str) -> Select[Any]:
+            return build(dialect, in_values(dialect, key, list_parameter("values", key)))
+
+        def build_one(dialect: str) -> Select[Any]:
+            return build(dialect, key == bindparam("value", type_=key.type))
+
+        self._query = PreparedQuery(build_any, source, [column])
+        self._query_of_one = PreparedQuery(build_one, source, [column])
+        """For one value: PostgreSQL plans a list anew each time, since it expects ten values where it does not know."""
 
     async def __call__(self, session: Session, values: Sequence[Any]) -> list[M]:
+        if len(values) == 1:
+            return [*await session.fetch(self._query_of_one, value=values[0])]
         return [*await session.fetch(self._query, values=values)]
 
     async def find(self, session: Session, value: Any) -> M | None:
