@@ -18,11 +18,15 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from tessera_gql.store import migration
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Base
 from tests.world import World
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 NUMBERS = itertools.count(1)

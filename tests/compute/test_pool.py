@@ -87,9 +87,8 @@ async def test_cancelling_ends_the_process(pool: Pool) -> None:
 async def test_one_account_never_occupies_all_processes(pool: Pool) -> None:
     busy = [asyncio.create_task(pool.run("attacker", endless)) for _ in range(2)]
     await asyncio.sleep(0.3)
-    started = time.monotonic()
     assert await pool.run("other", len, "abc") == 3
-    assert time.monotonic() - started < 0.9
+    assert not all(task.done() for task in busy)  # both would have ended, had they run at the same time
     results = await asyncio.gather(*busy, return_exceptions=True)
     assert {type(result) for result in results} == {Invalid}
 
