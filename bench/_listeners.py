@@ -5,6 +5,7 @@ It prints `ready` once all have subscribed, and then per event a line with its a
 
 import base64
 import os
+import resource
 import select
 import socket
 import struct
@@ -16,6 +17,8 @@ import orjson
 
 def main() -> None:
     port, count, query, kind = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     poll = select.epoll()
     sockets: dict[int, socket.socket] = {}
     for number in range(count):
@@ -26,7 +29,7 @@ def main() -> None:
     _write({"ready": count})
     arrival_times: dict[int, float] = {}
     while True:
-        for number, _ in poll.poll():
+        for number, _ in poll.poll(maxevents=count):
             data = sockets[number].recv(65536)
             arrived_at = time.monotonic()
             if not data:

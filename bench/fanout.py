@@ -1,134 +1,152 @@
-"""Measure one event to a thousand sockets: executed once for all, against once for each subscriber.
+"""Measure one event to many sockets: executed once for all, against once for each subscriber.
 
-Both variants use the real server, with the same sockets and events, in turns; the listeners are a separate process.
-CPU time is that of the server, less its CPU time for the same publishes without listeners. Latency is from before the
-publish until a socket has received the event.
+`--sockets 1000,10000`, `--rounds`, `--events`. Both variants use the real server, with the same sockets and events, in
+turns; the second one is left out above a thousand sockets. The listeners are a separate process. CPU time is that of
+the server, less its CPU time for the same publishes without listeners. Latency is from before the publish until a
+socket has received the event.
 """
 
+import argparse
 import asyncio
 import os
 import statistics
+import subprocess
 import sys
 import time
-from asyncio.subprocess import PIPE, Process
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
 
-from bench._chaos_actors import Server
-from bench._servers import free_port, temporary_folder
+from bench import _servers
+from bench._figures import Figure
+from bench._holds import hold_figure, read_longest_hold
+from bench._memory import resident
+from bench._results import report
+from bench._servers import Server
 from tessera_gql.store import migration
 
-SOCKETS = int(os.environ.get("SOCKETS", "1000"))
-EVENTS = 10
-ROUNDS = 3
-MAX_SPREAD = 0.5
-"""Largest spread of the rounds, as a fraction of the median, at which a verdict is possible."""
+MAX_OWN_SOCKETS = 1_000
+"""Most sockets whose subscriptions are also executed one by one."""
+MAX_RATIO, MAX_KIB, MAX_P99_MS = 0.1, 32, 250
 QUERY = "subscription { events { cursor sequence kind actor payload asset { fqn } } }"
-TIMEOUT_SECONDS = 120
+CREATE_TEAM = "mutation($input: CreateTeamInput!) { createTeam(input: $input) { errors { message } } }"
+SETTLING_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Round:
-    """The figures of one round; times in seconds."""
+    """CPU per delivery in microseconds, milliseconds until each socket has an event, and KiB of memory per socket."""
 
-    cpu_per_delivery: float
+    cpu: float
     p50: float
     p99: float
     kib_per_socket: float
 
 
+@dataclass
+class Rounds:
+    """The rounds with a number of sockets, by variant, and the longest hold of the loop in each server."""
+
+    sockets: int
+    shared: list[Round] = field(default_factory=list[Round])
+    own: list[Round] = field(default_factory=list[Round])
+    hold: float = 0.0
+
+    def figures(self) -> Iterator[Figure]:
+        name = f"{self.sockets:,} sockets"
+        if self.own:
+            ratios = [shared.cpu / own.cpu for shared, own in zip(self.shared, self.own, strict=True)]
+            yield Figure(f"{name}, CPU per delivery against an execution each", ratios, "x", at_most=MAX_RATIO)
+        yield Figure(f"{name}, publish to arrival, p99", [item.p99 for item in self.shared], "ms", at_most=MAX_P99_MS)
+        yield Figure(f"{name}, memory of a socket", [self.shared[0].kib_per_socket], "KiB", at_most=MAX_KIB)
+        yield Figure(f"{name}, publish to arrival, p50", [item.p50 for item in self.shared], "ms")
+        yield Figure(f"{name}, CPU per delivery", [item.cpu for item in self.shared], "µs")
+        if self.own:
+            yield Figure(f"{name}, CPU per delivery, executed for each", [item.cpu for item in self.own], "µs")
+
+
 def main() -> int:
-    with temporary_folder() as folder:
-        shared, own = asyncio.run(_measure(folder))
-    print(f"{SOCKETS} sockets, {EVENTS} events in each of {ROUNDS} rounds")
-    microseconds = [
-        f"{statistics.median(result.cpu_per_delivery for result in rounds) * 1e6:.1f}" for rounds in (shared, own)
-    ]
-    print(f"  CPU per delivery: {microseconds[0]} µs shared, {microseconds[1]} µs executed for each")
-    print(f"  publish to last byte: p50 {statistics.median(result.p50 for result in shared) * 1e3:.1f} ms shared")
-    pairs = zip(shared, own, strict=True)
-    checks = (
-        (
-            "CPU per delivery, ratio",
-            [shared_round.cpu_per_delivery / own_round.cpu_per_delivery for shared_round, own_round in pairs],
-            0.1,
-        ),
-        ("p99, ms", [result.p99 * 1e3 for result in shared], 60.0),
-        ("memory a socket, KiB", [shared[0].kib_per_socket], 40.0),
-    )
-    return int("FAIL" in [_verdict(*check) for check in checks])
+    parser = argparse.ArgumentParser(prog="python -m bench fanout", description=__doc__)
+    parser.add_argument("--sockets", default="1000,10000", help="the numbers of sockets, separated by commas")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--events", type=int, default=10, help="events in a round")
+    options = parser.parse_args()
+    sizes = [_measure(int(size), options.rounds, options.events) for size in options.sockets.split(",")]
+    figures = [figure for size in sizes for figure in size.figures()]
+    load = f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    about = f"{options.events} events in each of {options.rounds} rounds; {load}."
+    return report("Fan-out", about, [*figures, hold_figure(*(size.hold for size in sizes))])
 
 
-def _verdict(label: str, figures: list[float], target: float) -> str:
-    figure = statistics.median(figures)
-    is_wide = min(figures) <= target < max(figures) and max(figures) - min(figures) > MAX_SPREAD * figure
-    is_in_noise = min(figures) <= 0  # smaller than the noise of the subtracted CPU time
-    verdict = "INCONCLUSIVE" if is_wide or is_in_noise else "PASS" if figure <= target else "FAIL"
-    figure_range = f", {min(figures):.3g} to {max(figures):.3g}" if len(figures) > 1 else ""
-    print(f"  {verdict}  {label}: {figure:.3g} (target ≤ {target:g}{figure_range})")
-    return verdict
+def _measure(sockets: int, rounds: int, events: int) -> Rounds:
+    """Run the rounds with a server of their own."""
+    result = Rounds(sockets)
+    connections = {"LIMIT_CONNECTIONS": str(sockets + 500), "LIMIT_ADDRESS_CONNECTIONS": str(sockets + 500)}
+    with _servers.temporary_folder() as folder:
+        url = f"sqlite:///{folder / 'tessera.db'}"
+        asyncio.run(migration.upgrade(url))
+        server = _servers.our_server(url, folder, **connections, RATE_LIMIT_MUTATIONS="off", RATE_LIMIT_COST="off")
+        with _servers.run_servers([server]), httpx.Client(trust_env=False, timeout=60) as client:
+            publishes = _Publishes(server, client)
+            publishes.publish("warm", events)
+            for number in range(rounds):
+                print(f"{sockets:,} sockets, round {number + 1} of {rounds}", flush=True)
+                unheard = -_cpu(server)
+                publishes.publish(f"unheard {number}", events)
+                unheard += _cpu(server)
+                result.shared.append(_round(publishes, "shared", (sockets, events, number), unheard))
+                if sockets <= MAX_OWN_SOCKETS:
+                    result.own.append(_round(publishes, "own", (sockets, events, number), unheard))
+            result.hold = read_longest_hold(server.url)
+    return result
 
 
-async def _measure(folder: Path) -> tuple[list[Round], list[Round]]:
-    server = Server(f"sqlite:///{folder / 'tessera.db'}", free_port(), folder / "server.log")
-    await migration.upgrade(server.database_url)
-    await server.start()
-    shared, own = list[Round](), list[Round]()
-    try:
-        async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=60) as client:
-            for number in range(EVENTS):
-                await _publish(client, f"warm {number}")
-            for number in range(ROUNDS):
-                idle_cpu = -_cpu(server)
-                for event in range(EVENTS):
-                    await _publish(client, f"unheard {number} {event}")
-                idle_cpu += _cpu(server)
-                shared.append(await _round(server, client, f"shared {number}", idle_cpu))
-                own.append(await _round(server, client, f"own {number}", idle_cpu))
-    finally:
-        server.kill()
-    return shared, own
-
-
-async def _round(server: Server, client: httpx.AsyncClient, name: str, idle_cpu: float) -> Round:
+def _round(publishes: "_Publishes", kind: str, numbers: tuple[int, int, int], unheard: float) -> Round:
     """Publish one event at a time, so that latency is that of the fan-out and not of a queue."""
+    sockets, events, number = numbers
+    server = publishes.server
     before = _memory(server)
-    arguments = ("-m", "bench._listeners", str(server.port), str(SOCKETS), QUERY, name.split(maxsplit=1)[0])
-    listeners = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=PIPE, limit=1 << 24)
-    try:
-        await _read_message(listeners)
-        await asyncio.sleep(2)
-        kib = (_memory(server) - before) / SOCKETS
-        latencies: list[float] = []
-        cpu = -_cpu(server) - idle_cpu
-        for event in range(EVENTS):
-            started = time.monotonic()
-            await _publish(client, f"{name} {event}")
-            latencies += [at - started for at in await _read_message(listeners)]
-        cpu += _cpu(server)
-    finally:
-        listeners.kill()
-        await listeners.wait()
-    await asyncio.sleep(1)
+    arguments = ("-m", "bench._listeners", str(server.port), str(sockets), QUERY, kind)
+    with subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE) as listeners:
+        try:
+            _read_message(listeners)
+            time.sleep(SETTLING_SECONDS)
+            kib = (_memory(server) - before) / sockets
+            latencies: list[float] = []
+            cpu = -_cpu(server) - unheard
+            for event in range(events):
+                started_at = time.monotonic()
+                publishes.publish(f"{kind} {number} {event}", 1)
+                latencies += [1_000 * (arrived_at - started_at) for arrived_at in _read_message(listeners)]
+            cpu += _cpu(server)
+        finally:
+            listeners.kill()
+    time.sleep(SETTLING_SECONDS)
     cut = statistics.quantiles(latencies, n=100)
-    return Round(cpu / (SOCKETS * EVENTS), cut[49], cut[98], kib)
+    return Round(cpu * 1e6 / (sockets * events), cut[49], cut[98], kib)
 
 
-async def _read_message(listeners: Process) -> Any:
+def _read_message(listeners: "subprocess.Popen[bytes]") -> Any:
     assert listeners.stdout is not None
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        return orjson.loads(await listeners.stdout.readline())
+    return orjson.loads(listeners.stdout.readline())
 
 
-async def _publish(client: httpx.AsyncClient, name: str) -> None:
-    """Publish the smallest possible event."""
-    document = "mutation($input: CreateTeamInput!) { createTeam(input: $input) { errors { message } } }"
-    response = await client.post("/graphql", json={"query": document, "variables": {"input": {"name": name}}})
-    assert response.json() == {"data": {"createTeam": {"errors": []}}}, response.text
+@dataclass
+class _Publishes:
+    """Publishes the smallest possible events, and waits for each reply."""
+
+    server: Server
+    client: httpx.Client
+
+    def publish(self, name: str, count: int) -> None:
+        for number in range(count):
+            body = {"query": CREATE_TEAM, "variables": {"input": {"name": f"{name} {number}"}}}
+            reply = self.client.post(self.server.url, json=body)
+            assert reply.json() == {"data": {"createTeam": {"errors": []}}}, reply.text
 
 
 def _cpu(server: Server) -> float:
@@ -141,8 +159,7 @@ def _cpu(server: Server) -> float:
 def _memory(server: Server) -> float:
     """Return the resident memory in KiB."""
     assert server.process is not None
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    return float(status.partition("VmRSS:")[2].split()[0])
+    return resident([server.process.pid]) * 1_024
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ MAX_RECENT_CHARACTERS = 8_000_000
 """Limit for all events in memory: one change of a large schema can have thousands of messages."""
 PAGE_SIZE = 500
 POLL_SECONDS = 1.0
+MAX_WOKEN = 50
+"""Subscribers that continue in one turn of the event loop, because each executes its operation for the event."""
 STALE_SECONDS = 10.0
 """Age of the last read of the log, beyond `poll_seconds`, at which the relay counts as stalled."""
 
@@ -45,7 +47,8 @@ class EventRelay:
         self._characters = 0
         self._position = 0
         self._wake_signal = asyncio.Event()
-        self._position_changed = asyncio.Event()
+        self._waiters: dict[asyncio.Future[None], None] = {}
+        """A future for each subscriber that waits for the next event."""
         self._closed = False
         self._on_exit = ExitStack()
         self._follower: asyncio.Task[None] | None = None
@@ -126,7 +129,7 @@ class EventRelay:
     async def _load_next(self, position: int) -> Sequence[EventRow]:
         """Load a page of the next events; empty when the relay closes or the database is unavailable."""
         if self._position <= position:
-            await self._position_changed.wait()
+            await self._wait_for_event()
             return ()
         size = len(self._recent)
         missing = self._position - position
@@ -178,6 +181,23 @@ class EventRelay:
         self._recent.clear()
         self._characters = 0
 
+    async def _wait_for_event(self) -> None:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters[waiter] = None
+        try:
+            await waiter
+        finally:
+            self._waiters.pop(waiter, None)
+
     def _notify_subscribers(self) -> None:
-        changed, self._position_changed = self._position_changed, asyncio.Event()
-        changed.set()
+        waiters, self._waiters = self._waiters, {}
+        _wake(deque(waiters))
+
+
+def _wake(waiters: deque[asyncio.Future[None]]) -> None:
+    """Wake some subscribers in this turn of the event loop, and the others in later ones."""
+    for _ in range(min(MAX_WOKEN, len(waiters))):
+        if not (waiter := waiters.popleft()).done():
+            waiter.set_result(None)
+    if waiters:
+        asyncio.get_running_loop().call_soon(_wake, waiters)

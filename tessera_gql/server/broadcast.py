@@ -13,6 +13,9 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from tessera_gql.executor.streams import StreamStart
 
+MAX_LISTENERS_AT_ONCE = 250
+"""Listeners that get an item in one turn of the event loop. The loop writes their messages at the end of the turn."""
+
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -106,9 +109,7 @@ class Broadcaster(Generic[T]):
         try:
             async with aclosing(source) as items:
                 async for item in items:
-                    for listener in [*stream.listeners]:
-                        listener.on_item(item)
-                    await asyncio.sleep(0)  # listeners must be able to drain their queues during a burst
+                    await _distribute(stream, item)
         finally:
             stream.task = None  # breaks the reference cycle of stream, task and the frames of its cancellation
             self._forget(stream)
@@ -119,6 +120,16 @@ class Broadcaster(Generic[T]):
         """Make new listeners start another stream, even while this one is still closing."""
         if self._streams.get(stream.key) is stream:
             del self._streams[stream.key]
+
+
+async def _distribute(stream: SharedStream[T], item: T) -> None:
+    """Give an item to the listeners of this moment, in slices, between which they can drain their queues and leave."""
+    listeners = [*stream.listeners]
+    for start in range(0, len(listeners), MAX_LISTENERS_AT_ONCE):
+        for listener in listeners[start : start + MAX_LISTENERS_AT_ONCE]:
+            if listener in stream.listeners:
+                listener.on_item(item)
+        await asyncio.sleep(0)
 
 
 @dataclass(eq=False, slots=True)

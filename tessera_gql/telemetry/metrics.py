@@ -42,6 +42,7 @@ ROUTES = frozenset({"/graphql", "/schema.graphql", "/healthz", "/readyz", "/metr
 
 OPERATION_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 STATEMENT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
+LOOP_CLOCKS = ("wall", "cpu")
 LOOP_BLOCK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 BATCH_SIZE_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
@@ -92,12 +93,7 @@ class Metrics:
             "Sequence of the last event that the slowest process has passed to its subscribers.",
             multiprocess_mode="livemin",
         )
-        self._loop_blocks = histogram(
-            "tessera_event_loop_held_seconds",
-            "For how long nothing else could run, by the wall clock or in processor time of the loop's thread.",
-            ["clock"],
-            buckets=LOOP_BLOCK_BUCKETS,
-        )
+        self._loop_blocks = LoopBlockMetrics(registry)
         self._process_collector = ProcessCollector(registry=None)
         self._shared_gauges: dict[str, Gauge] = {}
         if not self.is_shared:
@@ -109,8 +105,8 @@ class Metrics:
         self._histograms_by_statement: dict[str, Histogram] = {}
 
     def record_loop_block(self, wall_seconds: float, cpu_seconds: float) -> None:
-        self._with_labels(self._loop_blocks, "wall").observe(wall_seconds)
-        self._with_labels(self._loop_blocks, "cpu").observe(cpu_seconds)
+        self._loop_blocks.record("wall", wall_seconds)
+        self._loop_blocks.record("cpu", cpu_seconds)
 
     def record_operation(self, name: str | None, kind: str, outcome: str, seconds: float | None) -> None:
         """Record an operation. `name` must come from a valid document; `seconds` is None for a subscription."""
@@ -178,6 +174,35 @@ class Metrics:
             registry = CollectorRegistry()
             MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call] # as above
         return b"".join(generate_latest(source) for source in (registry, *other_registries))
+
+
+class LoopBlockMetrics:
+    """The durations of blocks of the event loop by clock, and the longest one."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        durations = Histogram(
+            "tessera_event_loop_held_seconds",
+            "For how long nothing else could run, by the wall clock or in processor time of the loop's thread.",
+            ["clock"],
+            registry=registry,
+            buckets=LOOP_BLOCK_BUCKETS,
+        )
+        longest = Gauge(
+            "tessera_event_loop_longest_held_seconds",
+            "The longest time since the start of the process that nothing else could run, by the same clocks.",
+            ["clock"],
+            registry=registry,
+            multiprocess_mode="liveall",
+        )
+        self._durations = {clock: durations.labels(clock) for clock in LOOP_CLOCKS}
+        self._longest = {clock: longest.labels(clock) for clock in LOOP_CLOCKS}
+        self._longest_seconds = dict.fromkeys(LOOP_CLOCKS, 0.0)
+
+    def record(self, clock: str, seconds: float) -> None:
+        self._durations[clock].observe(seconds)
+        if seconds > self._longest_seconds[clock]:
+            self._longest_seconds[clock] = seconds
+            self._longest[clock].set(seconds)
 
 
 @contextmanager

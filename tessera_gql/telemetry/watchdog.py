@@ -16,7 +16,8 @@ from typing import TypeAlias
 
 log = logging.getLogger(__name__)
 
-INTERVAL_SECONDS = 0.02
+INTERVAL_SECONDS = 0.01
+"""A block that begins within the interval is measured from its end, so that it counts for up to so much less."""
 REPORT_AFTER_SECONDS = 0.5
 """Blocks longer than this are logged."""
 REPORT_PAUSE_SECONDS = 10.0
@@ -24,7 +25,7 @@ REPORT_PAUSE_SECONDS = 10.0
 MAX_FRAMES = 12
 
 ObserveBlock: TypeAlias = Callable[[float, float], None]
-"""Called about fifty times a second with the duration of the block by the clock, and in CPU time of the loop's thread.
+"""Called a hundred times a second with the duration of the block by the clock, and in CPU time of the loop's thread.
 
 The first is longer if other processes used the CPU.
 """
@@ -50,6 +51,7 @@ class Watchdog:
         self._stopped.set()
         if self._timer is not None:
             self._timer.cancel()
+            self._observe_delay()  # a block may end just before
 
     def _schedule(self) -> None:
         loop = asyncio.get_running_loop()
@@ -58,9 +60,12 @@ class Watchdog:
         self._timer = loop.call_later(INTERVAL_SECONDS, self._tick)
 
     def _tick(self) -> None:
+        self._observe_delay()
+        self._schedule()
+
+    def _observe_delay(self) -> None:
         delay_seconds = max(0.0, time.monotonic() - self._due_time)
         self._observe(delay_seconds, min(delay_seconds, time.thread_time() - self._cpu_start_time))
-        self._schedule()
 
     def _report_blocks(self) -> None:
         """Log blocks of the loop; runs in its own thread."""
