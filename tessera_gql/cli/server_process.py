@@ -168,7 +168,7 @@ def tune_runtime() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(10_000, 10, 50)
     sys.setswitchinterval(SWITCH_SECONDS)
 
 

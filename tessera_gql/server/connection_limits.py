@@ -11,7 +11,8 @@ import asyncio
 import ctypes
 import gc
 import time
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,6 +29,10 @@ MIN_READ_SECONDS = 1.0
 """Minimum time that every client has to read, however much memory the unread replies take."""
 CLOSED_BEFORE_TRIM = 500
 """Closed connections after which freed memory is returned to the system."""
+CHECK_AFTER_SECONDS = 0.01
+"""Delay before the unread data of all connections is summed."""
+MAX_CALLS_AT_ONCE = 25
+"""Scheduled calls in one turn of the event loop."""
 TRIM_AFTER_SECONDS = 1.0
 """Delay before memory is returned to the system, so that many aborted clients cost one trim."""
 
@@ -74,7 +79,7 @@ class ClientConnection:
         if self._timer is None and self.transport in self._limiter.open:
             self._limiter.stalled[self] = time.monotonic()
             self._start_timer()
-            self._limiter.abort_slowest()
+            self._limiter.schedule_check()
 
     def stop_write_deadline(self) -> None:
         if self._timer is not None:
@@ -107,7 +112,7 @@ class ClientConnection:
 
 def _trim_malloc() -> None:
     """Return freed memory to the system, after collecting reply buffers that are held by reference cycles."""
-    gc.collect()
+    gc.collect(1)  # without the oldest generation, since a full collection holds all threads
     with suppress(OSError, AttributeError):  # only glibc has this function
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
@@ -123,7 +128,9 @@ class ConnectionLimiter:
         self.refusals: Counter[RefusalReason] = Counter()
         self.stalled: dict[ClientConnection, float] = {}
         """Connections with unread data and the time since then, longest first."""
+        self._check_timer: asyncio.TimerHandle | None = None
         self._trim_timer: asyncio.TimerHandle | None = None
+        self._scheduled: deque[Callable[[], None]] = deque()
         self._closed = 0
         self._addresses: Counter[str] = Counter()
         self._new: dict[ClientConnection, None] = {}
@@ -171,8 +178,14 @@ class ConnectionLimiter:
         if connection.transport in self.open:
             self._kept_alive.setdefault(connection)
 
+    def schedule_check(self) -> None:
+        """Check the unread data soon, once for all connections that stall until then."""
+        if self._check_timer is None:
+            self._check_timer = asyncio.get_running_loop().call_later(CHECK_AFTER_SECONDS, self.abort_slowest)
+
     def abort_slowest(self) -> None:
         """Abort the slowest connections until all unread data fits the limit."""
+        self._check_timer = None
         total = sum(connection.unread_bytes for connection in self.stalled)
         latest = time.monotonic() - MIN_READ_SECONDS
         while total > self.limits.unread_bytes:
@@ -181,6 +194,19 @@ class ConnectionLimiter:
                 break
             total -= slowest.unread_bytes
             slowest.abort(RefusalReason.UNREAD_BYTES)
+
+    def schedule(self, call: Callable[[], None]) -> None:
+        """Schedule a call in the order of scheduling, a few in each turn of the event loop."""
+        if not self._scheduled:
+            asyncio.get_running_loop().call_soon(self._run_scheduled)
+        self._scheduled.append(call)
+
+    def _run_scheduled(self) -> None:
+        calls = [self._scheduled.popleft() for _ in range(min(MAX_CALLS_AT_ONCE, len(self._scheduled)))]
+        if self._scheduled:
+            asyncio.get_running_loop().call_soon(self._run_scheduled)
+        for call in calls:
+            asyncio.get_running_loop().call_soon(call)
 
     def schedule_trim(self) -> None:
         """Schedule a malloc trim; without one, glibc keeps a quarter of the memory (measured: 17 of 65 MB)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Generator, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -28,6 +28,10 @@ from tessera_gql.workflows.dbt.progress import ReportProgress
 
 Identity: TypeAlias = Any
 """The value that `authenticate` returned. Its `ended: asyncio.Event`, if any, closes its sockets and streams."""
+
+
+MAX_CLOSED_AT_ONCE = 25
+"""Sockets and streams that are closed in one turn of the event loop."""
 
 
 class Unauthenticated(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
@@ -229,10 +233,17 @@ def _count_stream(transport: Transport, account: Hashable | None, ended: asyncio
     ended.add_done_callback(uncount)
 
 
+async def _close_all(streams: Collection[asyncio.Future[CloseReason]], reason: CloseReason) -> None:
+    """Request the close of many sockets and streams, a few in each turn of the event loop."""
+    for number, ended in enumerate([*streams], start=1):
+        request_close(ended, reason)
+        if number % MAX_CLOSED_AT_ONCE == 0:
+            await asyncio.sleep(0)
+
+
 async def _end_on_revocation(transport: Transport, revoked: asyncio.Event) -> None:
     await revoked.wait()
-    for ended in [*transport.credential_streams[revoked].streams]:
-        request_close(ended, CloseReason.REVOKED)
+    await _close_all(transport.credential_streams[revoked].streams, CloseReason.REVOKED)
 
 
 def _unregister(transport: Transport, revoked: asyncio.Event, ended: asyncio.Future[CloseReason]) -> None:
@@ -249,8 +260,7 @@ async def close_streams(transport: Transport, *, timeout_seconds: float = 5.0) -
     Call it before the server waits for its connections to end, since open streams never end by themselves.
     """
     transport.closing.set()
-    for ended in transport.open_streams:
-        request_close(ended, CloseReason.RESTART)
+    await _close_all(transport.open_streams, CloseReason.RESTART)
     with suppress(TimeoutError):
         async with asyncio.timeout(timeout_seconds):
             while transport.open_streams:  # noqa: ASYNC110 - an event per stream would serve this moment alone

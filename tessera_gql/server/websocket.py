@@ -116,7 +116,8 @@ class Socket:
             async with asyncio.timeout(None) as timeout:
 
                 def stop(_ended: asyncio.Future[CloseReason]) -> None:
-                    timeout.reschedule(loop.time())
+                    with suppress(RuntimeError):  # the client disconnected in the same turn of the event loop
+                        timeout.reschedule(loop.time())
 
                 self.ended.add_done_callback(stop)
                 try:

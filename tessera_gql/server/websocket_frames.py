@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from asyncio.transports import BaseTransport
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias, cast
 
 from starlette.types import Scope
@@ -47,7 +48,18 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().connection_made(transport)
         self.connection = self.limiter.open[self.transport]
 
+    def eof_received(self) -> bool:  # type: ignore[override] # as the protocol of asyncio
+        """Close the connection in its turn, since thousands of clients may disconnect at the same moment."""
+        self.disconnected = True
+        self.limiter.schedule(self.transport.close)
+        return True
+
     def connection_lost(self, exc: Exception | None) -> None:
+        """Write nothing more, and unregister the connection in its turn."""
+        self.disconnected = True
+        self.limiter.schedule(partial(self._end, exc))
+
+    def _end(self, exc: Exception | None) -> None:
         """Unregister the connection and break the reference cycle between scope and connection."""
         self.limiter.remove(self.connection)
         super().connection_lost(exc)
