@@ -18,6 +18,7 @@ import orjson
 from sqlalchemy import func, select
 
 from bench._figures import Figure
+from bench._holds import LoopHolds
 from bench._results import report
 from bench._servers import temporary_folder
 from tessera_gql.cli.server_process import tune_runtime
@@ -151,7 +152,9 @@ async def _measure(database: Database, work: Work, manifest: Manifest) -> float:
     return (time.perf_counter() - start_time) / len(manifest.models)
 
 
-async def _round(urls: tuple[str, str], manifest: Manifest, part: Manifest) -> dict[str, tuple[float, float]]:
+async def _round(
+    urls: tuple[str, str], manifest: Manifest, part: Manifest, holds: LoopHolds
+) -> dict[str, tuple[float, float]]:
     """Run loop and sync in empty databases. Returns the seconds per table of both, by step."""
     seconds_by_step: dict[str, tuple[float, float]] = {}
     async with AsyncExitStack() as stack:
@@ -163,10 +166,9 @@ async def _round(urls: tuple[str, str], manifest: Manifest, part: Manifest) -> d
                     await team_verbs.create(session, ANONYMOUS, name=team)
         for step in TARGETS:
             before = await _count_rows(sync_database)
-            seconds_by_step[step] = (
-                await _measure(loop_database, publish_in_loop, part),
-                await _measure(sync_database, sync_manifest, manifest),
-            )
+            loop_seconds = await _measure(loop_database, publish_in_loop, part)
+            async with holds.watch():
+                seconds_by_step[step] = loop_seconds, await _measure(sync_database, sync_manifest, manifest)
             is_changed = await _count_rows(sync_database) != before
             assert is_changed == (step == "first sync"), "an unchanged manifest writes nothing"
         await _assert_alike(loop_database, part)
@@ -189,28 +191,28 @@ async def _assert_alike(loop_database: Database, part: Manifest) -> None:
     assert await _count_rows(loop_database) == before
 
 
-def _report(kind: str, rounds: list[dict[str, tuple[float, float]]]) -> bool:
+def _report(kind: str, rounds: list[dict[str, tuple[float, float]]], holds: LoopHolds) -> bool:
     lines: list[Figure] = []
     for step, target in TARGETS.items():
         pairs = [seconds[step] for seconds in rounds]
         lines.append(Figure(f"{step}, against a row loop", [loop / sync for loop, sync in pairs], "x", at_least=target))
         lines.append(Figure(f"{step}: {TABLES:,} models", [sync * TABLES for _, sync in pairs], "s"))
         lines.append(Figure(f"{step}: the row loop", [loop * TABLES for loop, _ in pairs], "s"))
-    return not report(f"Bulk, {kind}", f"A manifest of {TABLES:,} models; {ROUNDS} rounds.", lines)
+    return not report(f"Bulk, {kind}", f"A manifest of {TABLES:,} models; {ROUNDS} rounds.", [*lines, holds.figure()])
 
 
 async def _sqlite(folder: Path, manifest: Manifest, part: Manifest) -> bool:
-    rounds: list[dict[str, tuple[float, float]]] = []
+    rounds, holds = list[dict[str, tuple[float, float]]](), LoopHolds()
     for number in range(ROUNDS):
         urls = (f"sqlite:///{folder}/ours{number}.db", f"sqlite:///{folder}/loop{number}.db")
         for url in urls:
             await migration.upgrade(url)
-        rounds.append(await _round(urls, manifest, part))
-    return _report("SQLite", rounds)
+        rounds.append(await _round(urls, manifest, part, holds))
+    return _report("SQLite", rounds, holds)
 
 
 async def _postgresql(server: str, manifest: Manifest, part: Manifest) -> bool:
-    rounds: list[dict[str, tuple[float, float]]] = []
+    rounds, holds = list[dict[str, tuple[float, float]]](), LoopHolds()
     for number in range(ROUNDS):
         names = (f"ours_{number}", f"loop_{number}")
         connection = await asyncpg.connect(server)
@@ -220,8 +222,8 @@ async def _postgresql(server: str, manifest: Manifest, part: Manifest) -> bool:
         urls = (server.replace("@/postgres", f"@/{names[0]}"), server.replace("@/postgres", f"@/{names[1]}"))
         for url in urls:
             await migration.upgrade(url)
-        rounds.append(await _round(urls, manifest, part))
-    return _report("PostgreSQL", rounds)
+        rounds.append(await _round(urls, manifest, part, holds))
+    return _report("PostgreSQL", rounds, holds)
 
 
 def main() -> int:

@@ -18,10 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
+import httpx
 from sqlalchemy import select, update
 
 from bench._chaos_actors import Load, Receiver, Server, Subscriber, Writer, call, run_receivers
 from bench._chaos_asks import check_asks, create_writers
+from bench._holds import MAX_HOLD_MS, read_longest_hold
 from bench._servers import free_port, temporary_folder
 from tessera_gql.errors import Unavailable
 from tessera_gql.graphql.events import encode_cursor
@@ -50,6 +52,12 @@ class Run:
     servers: list[Server]
     counts: Counter[str] = field(default_factory=Counter[str])
     violations: list[str] = field(default_factory=list[str])
+    longest_hold: float = 0.0
+    """Of the event loop in any server, in milliseconds of processor time, until the server was killed."""
+
+    async def note_hold(self, server: Server) -> None:
+        with suppress(httpx.TransportError):
+            self.longest_hold = max(self.longest_hold, await asyncio.to_thread(read_longest_hold, server.url))
 
     @property
     def urls(self) -> list[str]:
@@ -83,12 +91,16 @@ async def _run_chaos(kind: str, load: Load) -> list[str]:
         try:
             await asyncio.gather(*(server.start() for server in servers))
             await _write_under_attack(run, kind)
+            for server in servers:
+                await run.note_hold(server)
         finally:
             for server in servers:
                 server.kill()
             await run.database.dispose()
         for exception in (exception for server in servers for exception in server.logged_exceptions()):
             run.counts[f"in a server's log: {exception}"] += 1
+        if run.longest_hold > MAX_HOLD_MS:
+            run.violations.append(f"the event loop of a server was held for {run.longest_hold:.0f} ms")
     _report(kind, run, time.monotonic() - started)
     return run.violations
 
@@ -183,6 +195,7 @@ async def _kill_servers(run: Run) -> None:
     while True:
         await asyncio.sleep(random.uniform(4, 12))
         server = random.choice(run.servers)
+        await run.note_hold(server)
         server.kill()
         run.counts["servers killed"] += 1
         await asyncio.sleep(random.uniform(0, 1))
@@ -299,6 +312,7 @@ async def _check_database(run: Run, writers: list[Writer], log: list[EventRow]) 
 
 def _report(kind: str, run: Run, seconds: float) -> None:
     print(f"\n{kind}: {run.load.subscribers} subscribers, {run.load.writers} writers, {seconds:.0f} s")
+    print(f"  {run.longest_hold:>8.1f}  ms: longest hold of the event loop, at most {MAX_HOLD_MS}")
     for label, count in run.counts.items():
         print(f"  {count:>8,}  {label}")
     for violation in run.violations[:20]:

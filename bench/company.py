@@ -22,6 +22,7 @@ from sqlalchemy import delete
 
 from bench._company import Company, Reader, Size, generate, insert_company, insert_policies
 from bench._figures import Figure
+from bench._holds import LoopHolds
 from bench._results import report
 from bench._servers import temporary_folder
 from tessera_gql.errors import Refusal
@@ -79,6 +80,7 @@ class Simulation:
     counts: Counter[str] = field(default_factory=Counter[str])
     needed: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
     problems: list[str] = field(default_factory=list[str])
+    holds: LoopHolds = field(default_factory=LoopHolds)
 
     def plan(self, days: float, action: Action) -> None:
         heapq.heappush(self.queue, (self.now + timedelta(days=days), next(self.numbers), action))
@@ -93,7 +95,8 @@ class Simulation:
             await self.read_requests()
 
     async def work(self) -> None:
-        await apply_due_deadlines(self.database)
+        async with self.holds.watch():
+            await apply_due_deadlines(self.database)
 
     # Producers
 
@@ -145,7 +148,7 @@ class Simulation:
     async def publish(self, change: Change, intent: Intent) -> PublishResult | None:
         schema = self.company.schema(change.asset, change.columns)
         try:
-            async with self.database.write() as session:
+            async with self.holds.watch(), self.database.write() as session:
                 change_set_request = change_sets.ChangeSetRequest(change.key)
                 change_set = await change_sets.open_change_set(session, ANONYMOUS, change_set_request)
                 ref = AssetRef(id=self.company.asset_ids[change.asset])
@@ -273,7 +276,7 @@ class Simulation:
             return False
         notes = "the board needs it" if response is Response.BLOCKED else None
         try:
-            async with self.database.write() as session:
+            async with self.holds.watch(), self.database.write() as session:
                 await proposal_verbs.acknowledge(
                     session,
                     ANONYMOUS,
@@ -377,6 +380,7 @@ def print_results(simulation: Simulation, seconds: float) -> int:
                 [counts["hurt, and not registered for the table itself"] / max(1, counts["pushes"])],
             ),
             Figure("hurt teams that were not asked", [float(len(simulation.problems))], at_most=0),
+            simulation.holds.figure(),
             Figure("asks not needed", [unneeded], "%", at_most=MAX_UNNEEDED),
             Figure(
                 "asks by unknown lineage only",

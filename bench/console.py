@@ -21,6 +21,7 @@ from sqlalchemy import text
 
 from bench import _catalog, _servers
 from bench._figures import Figure
+from bench._holds import LoopHolds
 from bench._processors import Duration, Stopwatch
 from bench._results import report
 from tessera_gql.app import create_app
@@ -103,12 +104,13 @@ def main() -> int:
     options = parser.parse_args()
     with _servers.temporary_folder() as folder, _servers.start_storage(options.db, folder) as storage:
         url = storage.database("console")
-        catalog, times = uvloop.run(_measure(url, options.requests, storage.pid))
+        holds = LoopHolds()
+        catalog, times = uvloop.run(_measure(url, options.requests, storage.pid, holds))
         about = (
             f"{storage.version}; {catalog}; a table of {COLUMNS:,} columns, of which a proposal removes {REMOVED} and"
             f" renames {RENAMED}; {options.requests} requests of a page. 95th percentiles."
         )
-        return report(f"Console, {storage.version.split()[0]}", about, [*_figures(times)])
+        return report(f"Console, {storage.version.split()[0]}", about, [*_figures(times), holds.figure()])
 
 
 def _figures(times: Mapping[str, Sequence[Duration]]) -> Iterator[Figure]:
@@ -122,7 +124,9 @@ def _percentile(values: Sequence[float]) -> float:
     return statistics.quantiles(values, n=20)[-1]
 
 
-async def _measure(url: str, count: int, server: int | None) -> tuple[_catalog.Catalog, dict[str, list[Duration]]]:
+async def _measure(
+    url: str, count: int, server: int | None, holds: LoopHolds
+) -> tuple[_catalog.Catalog, dict[str, list[Duration]]]:
     await migration.upgrade(url)
     catalog = await _catalog.build(url, SCALE)
     components = create_components(Settings(database_url=url, admin_key=ADMIN_KEY, rate_limit_cost="off"))  # type: ignore[arg-type] # parsed
@@ -134,9 +138,11 @@ async def _measure(url: str, count: int, server: int | None) -> tuple[_catalog.C
             for path in scene.paths().values():
                 await _request(client, path)  # parses the document and starts the processes that read large schemas
             tune_runtime()  # as a server does when it has started
-            times = {
-                name: [await _time(client, path, server) for _ in range(count)] for name, path in scene.paths().items()
-            }
+            async with holds.watch():
+                times = {
+                    name: [await _time(client, path, server) for _ in range(count)]
+                    for name, path in scene.paths().items()
+                }
     finally:
         await components.database.dispose()
     return catalog, times

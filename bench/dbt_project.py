@@ -22,12 +22,15 @@ import httpx
 from bench import _servers
 from bench._dbt_artifacts import Table, drop_last_column, generate_tables, write_artifacts
 from bench._figures import Figure
+from bench._holds import hold_figure, read_longest_hold
 from bench._results import report
 from bench._servers import ROOT, Server
 from tessera_gql.store import migration
 
 OWNER, READER = "data-platform", "finance"
 MAX_WAIT_SECONDS = 1.0
+LIMITS = {"plan": 6, "first sync": 6, "unchanged sync": 1, "sync of 500 breaks that wait": 8}
+"""Seconds that a command may take with the default sizes."""
 WRITE_PAUSE_SECONDS = 0.02
 REFUSED_SECONDS = 10.0
 """The wait that a refused write counts as, which would have to be sent again."""
@@ -55,7 +58,8 @@ def _measure_database(kind: str, tables: list[Table], broken: list[Table]) -> in
         server.settings = {**server.settings, "RATE_LIMIT_MUTATIONS": "off", "RATE_LIMIT_COST": "off"}
         with _servers.run_servers([server]):
             steps = list(_run_steps(server, folder, tables, broken))
-        figures = [figure for step in steps for figure in step.figures()]
+            hold = hold_figure(read_longest_hold(server.url))
+        figures = [*(figure for step in steps for figure in step.figures()), hold]
         count = sum(len(table.columns) for table in tables)
         about = f"{storage.version}; {len(tables):,} models with {count:,} columns in the catalog."
         return report(f"dbt project, {storage.version.split()[0]}", about, figures)
@@ -70,7 +74,7 @@ class Step:
     waits: list[float]
 
     def figures(self) -> Iterator[Figure]:
-        yield Figure(self.label, [self.seconds], "s")
+        yield Figure(self.label, [self.seconds], "s", at_most=LIMITS.get(self.label))
         yield Figure(f"{self.label}: longest wait of a writer", [max(self.waits)], "s", at_most=MAX_WAIT_SECONDS)
 
 

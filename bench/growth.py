@@ -18,6 +18,7 @@ from strawberry.types import get_object_definition
 
 from bench import _growth_catalog, _servers
 from bench._growth_catalog import Sample
+from bench._holds import LoopHolds
 from bench._processors import Stopwatch
 from bench._results import Figure, report
 from bench._servers import Storage
@@ -84,9 +85,10 @@ def main() -> int:
     sizes = [int(size) for size in options.assets.split(",")]
     with _servers.temporary_folder() as folder, _servers.start_storage(options.db, folder) as storage:
         catalogs = [(size, storage.database(f"assets_{size}")) for size in sizes]
-        costs = asyncio.run(_measure(storage, catalogs, options.rounds, options.only))
+        holds = LoopHolds()
+        costs = asyncio.run(_measure(storage, catalogs, options.rounds, options.only, holds))
         about = f"{storage.version}; {' to '.join(f'{size:,}' for size in sizes)} assets, {options.rounds} rounds."
-        return report(f"Growth, {storage.version.split()[0]}", about, [*_figures(costs)])
+        return report(f"Growth, {storage.version.split()[0]}", about, [*_figures(costs), holds.figure()])
 
 
 def _figures(costs: Mapping[str, Sequence[Sequence[Cost]]]) -> Iterator[Figure]:
@@ -99,7 +101,7 @@ def _figures(costs: Mapping[str, Sequence[Sequence[Cost]]]) -> Iterator[Figure]:
 
 
 async def _measure(
-    storage: Storage, catalogs: Sequence[tuple[int, str]], rounds: int, only: str
+    storage: Storage, catalogs: Sequence[tuple[int, str]], rounds: int, only: str, holds: LoopHolds
 ) -> dict[str, list[list[Cost]]]:
     """Return the costs of the rounds by operation and size. The sizes take turns, so that other work slows all."""
     samples = [await _load(size, url) for size, url in catalogs]
@@ -116,7 +118,8 @@ async def _measure(
                 repeats = REPEATS if number else WARM_UPS
                 for index, operation in enumerate(operations):
                     url = catalogs[index][1]
-                    cost = await _repeat(storage, url, parts[index], operation, assets[index], repeats)
+                    async with holds.watch():
+                        cost = await _repeat(storage, url, parts[index], operation, assets[index], repeats)
                     by_size[index] += [cost] if number else []
     finally:
         for item in parts:

@@ -18,6 +18,7 @@ import httpx
 from bench import _servers
 from bench._figures import Figure
 from bench._graph import IMPACT, Graph, build, schema
+from bench._holds import hold_figure, read_longest_hold
 from bench._results import report
 from tessera_gql import app
 from tessera_gql.components import create_components
@@ -51,6 +52,7 @@ def _measure(storage: _servers.Storage, folder: Path) -> int:
     server = _servers.our_server(url, folder)
     with _servers.run_servers([server]):
         waits = _measure_impacts(server, graph)
+        hold = hold_figure(read_longest_hold(server.url))
     statements = asyncio.run(_count_inbox_statements(url, graph))
     cut = quantiles(waits, n=100)
     return report(
@@ -60,6 +62,7 @@ def _measure(storage: _servers.Storage, folder: Path) -> int:
             Figure("whom one dropped column hurts, p95", [cut[94]], "ms", at_most=P95_MILLISECONDS),
             Figure("the same, median", [cut[49]], "ms"),
             Figure("an inbox page of 50, statements", [float(statements)], at_most=STATEMENTS),
+            hold,
         ],
     )
 

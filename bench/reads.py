@@ -16,6 +16,7 @@ import httpx
 
 from bench import _catalog, _servers, peers
 from bench._figures import Figure
+from bench._holds import hold_figure, read_longest_hold
 from bench._load import Load, LoadGenerator, start_generator
 from bench._measure import Measurement, measure, untargeted_figures
 from bench._read_shapes import OWN_SHAPES, encode_operations, list_operations
@@ -69,8 +70,9 @@ def main() -> int:
             _assert_alike(variants)
             asyncio.run(_assert_planned(url, catalog))
             measurements = _rounds(variants, storage, load, options.rounds, 10 if options.quick else 1)
+            holds = [read_longest_hold(variant.server.url) for variant in variants[:2]]
         about = f"{storage.version}; {catalog}; {options.rounds} interleaved rounds. Ours has EXECUTOR=pushdown."
-        figures = [*_target_figures(measurements), *_untargeted_figures(measurements)]
+        figures = [*_target_figures(measurements), hold_figure(*holds), *_untargeted_figures(measurements)]
         return report(f"Reads, {storage.version.split()[0]}", about, figures)
 
 

@@ -24,6 +24,7 @@ import orjson
 from bench import _memory, _mixed_use, _servers
 from bench._figures import Figure
 from bench._graph import Graph, build
+from bench._holds import hold_figure, read_longest_hold
 from bench._mixed_use import ADMIN_KEY, Api
 from bench._results import report
 from tessera_gql.store import events, migration
@@ -162,7 +163,8 @@ async def _run(server: _servers.Server, database: Database, graph: Graph, second
         await api.http.aclose()
     await database.dispose()
     assert server.process.poll() is None, server.log.read_text()[-3000:]
-    return _report(database.dialect, api, graph, samples, (happened, missed, after_burst))
+    hold = hold_figure(read_longest_hold(server.url, ADMIN_KEY))
+    return _report(database.dialect, api, graph, samples, (happened, missed, after_burst), hold)
 
 
 async def _print_progress(dialect: str, samples: list[_memory.Sample]) -> None:
@@ -181,7 +183,7 @@ async def _burst(api: Api, processes: list[int]) -> float:
 
 
 def _report(
-    dialect: str, api: Api, graph: Graph, samples: list[_memory.Sample], figures: tuple[int, int, float]
+    dialect: str, api: Api, graph: Graph, samples: list[_memory.Sample], figures: tuple[int, int, float], hold: Figure
 ) -> int:
     happened, missed, after_burst = figures
     for fault, times in itertools.islice(((fault, api.faults.count(fault)) for fault in dict.fromkeys(api.faults)), 10):
@@ -200,6 +202,7 @@ def _report(
         Figure(f"growth of memory after {BURST} large answers at once", [after_burst], "%", at_most=GROWTH * 100),
         Figure("p50", [cut[49]], "ms"),
         Figure("p99", [cut[98]], "ms"),
+        hold,
     ]
     return report(f"Soak, {dialect}", about, lines)
 

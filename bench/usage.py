@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench._figures import Figure
+from bench._holds import LoopHolds
 from bench._memory import resident
 from bench._results import report
 from bench._servers import start_storage, temporary_folder
@@ -117,8 +118,10 @@ async def measure(kind: str, url: str, file: Path, format_: UsageFormat) -> int:
     await migration.upgrade(url)
     database = Database(url)
     await create_catalog(database)
-    first, peak, wait = await measure_import(database, file, format_)
-    again, _, wait_again = await measure_import(database, file, format_)
+    holds = LoopHolds()
+    async with holds.watch():
+        first, peak, wait = await measure_import(database, file, format_)
+        again, _, wait_again = await measure_import(database, file, format_)
     await database.dispose()
     size = await asyncio.to_thread(lambda: file.stat().st_size / 2**20)
     figures = [
@@ -130,6 +133,7 @@ async def measure(kind: str, url: str, file: Path, format_: UsageFormat) -> int:
         Figure("longest wait of another write", [max(wait, wait_again)], "s", at_most=LONGEST_WAIT),
         Figure("memory beside the file", [peak - size], "MiB", at_most=MEMORY),
         Figure("size of the file", [size], "MiB"),
+        holds.figure(),
     ]
     title = f"Usage, {format_.lower()}, {kind}"
     return report(title, f"{first['rows']:,.0f} rows; their import runs in a process of its own.", figures)

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from bench import _catalog, _servers
 from bench._figures import Figure
+from bench._holds import hold_figure, read_longest_hold
 from bench._load import Load, LoadGenerator, start_generator
 from bench._measure import Measurement, measure, untargeted_figures
 from bench._results import report
@@ -37,9 +38,10 @@ def main() -> int:
         servers = [_servers.our_server(urls[0], folder), _servers.reference_server("orm_publish", urls[1], folder)]
         with _servers.run_servers(servers), start_generator() as load:
             rounds = list(_rounds(servers, storage, load, options.rounds))
+            hold = hold_figure(read_longest_hold(servers[0].url))
         asyncio.run(_assert_alike(urls, REQUESTS_PER_ROUND * (options.rounds + 1)))
         about = f"{storage.version}; publishContract, c = {CONNECTIONS}, {options.rounds} interleaved rounds."
-        return report(f"Writes, {storage.version.split()[0]}", about, [*_lines(rounds, options.db)])
+        return report(f"Writes, {storage.version.split()[0]}", about, [*_lines(rounds, options.db), hold])
 
 
 async def _create_catalog(url: str) -> str:
