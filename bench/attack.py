@@ -147,9 +147,8 @@ def main() -> int:
     names = [name for name in ATTACKS if not name_parts or any(part in name for part in name_parts)]
     print(
         "A fresh server process for each attack. Longest waits beside it, in ms: a small query"
-        f" < {MAX_SECONDS * 1000:.0f}, /healthz < {MAX_HEALTH_SECONDS * 1000:.0f}; longest hold of the loop ≤ {MAX_HOLD_MS}."
-        " Memory in MB: afterwards at most"
-        f" {MAX_MEMORY_RATIO:.2f} times as much."
+        f" < {MAX_SECONDS * 1000:.0f}, /healthz < {MAX_HEALTH_SECONDS * 1000:.0f}; longest hold of the loop ≤"
+        f" {MAX_HOLD_MS}. Memory in MB: afterwards at most {MAX_MEMORY_RATIO:.2f} times as much."
     )
     print(f"{'attack':42}{'seconds':>7}{'query':>8}{'healthz':>8}{'hold':>6}{'before':>8}{'after':>6}")
     results = [run_attack(name) for name in names]

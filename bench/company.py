@@ -25,6 +25,7 @@ from bench._figures import Figure
 from bench._holds import LoopHolds
 from bench._results import report
 from bench._servers import temporary_folder
+from tessera_gql.cli.server_process import tune_runtime
 from tessera_gql.errors import Refusal
 from tessera_gql.notifications.deadlines import apply_due_deadlines
 from tessera_gql.policy.access import ANONYMOUS
@@ -329,6 +330,7 @@ async def simulate(size: Size, changes: int, seed: int) -> Simulation:
             await insert_company(simulation.database, company)
             await insert_policies(simulation.database, company, dice)
             simulation.plan_changes(changes)
+            tune_runtime()  # as a server does when it has started
             await simulation.run()
         finally:
             await simulation.database.dispose()

@@ -24,6 +24,7 @@ from bench._results import Figure, report
 from bench._servers import Storage
 from bench.reads import PAGE_QUERY
 from tessera_gql.auth import Identity
+from tessera_gql.cli.server_process import tune_runtime
 from tessera_gql.components import Components, create_components
 from tessera_gql.config import Settings
 from tessera_gql.graphql.connections import Listing
@@ -105,6 +106,7 @@ async def _measure(
 ) -> dict[str, list[list[Cost]]]:
     """Return the costs of the rounds by operation and size. The sizes take turns, so that other work slows all."""
     samples = [await _load(size, url) for size, url in catalogs]
+    tune_runtime()  # as a server does when it has started
     parts = [create_components(Settings(database_url=url, database_pool=2)) for _, url in catalogs]
     assets = [iter(sample.publishable) for sample in samples]
     costs = dict[str, list[list[Cost]]]()

@@ -18,6 +18,7 @@ from bench._results import report
 from bench._servers import Storage
 from bench._warehouse import DOMAINS, ENTITIES, LAYERS, PREFIXES, Query
 from tessera_gql.auth import Identity
+from tessera_gql.cli.server_process import tune_runtime
 from tessera_gql.components import Components, create_components
 from tessera_gql.config import Settings
 from tessera_gql.policy.access import ANONYMOUS
@@ -95,6 +96,7 @@ async def _measure(storage: Storage, url: str, size: int, rounds: int, holds: Lo
     try:
         await _run(parts, queries[0])  # takes the sample of how frequent terms are
         timed, cpu = [], []
+        tune_runtime()  # as a server does when it has started
         async with holds.watch():
             for _ in range(rounds):
                 start = _cpu(storage)
