@@ -14,6 +14,8 @@ from bench._plots import save_plot
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 PACKAGES = ("strawberry-graphql", "graphql-core", "SQLAlchemy", "asyncpg", "uvicorn", "uvloop", "orjson")
+TARGETS = "Targets"
+"""Title of the section that holds the figures of `_targets`."""
 HEADER = ("what", "figure", "rounds", "target", "")
 
 
@@ -30,15 +32,31 @@ def report(title: str, about: str, figures: Sequence[Figure]) -> int:
 
 
 def save_section(title: str, about: str, body: str) -> None:
-    """Replace the section of this title in RESULTS.md. Benchmarks that run at the same time wait for each other."""
+    """Replace the section of this title in RESULTS.md. Benchmarks that run at the same time wait for each other.
+
+    The section of the targets comes first.
+    """
     with RESULTS.open("a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
-        parts = re.split(r"^## ", file.read(), flags=re.MULTILINE)[1:]
-        sections = {part.partition("\n")[0]: part.rstrip() for part in parts}
+        sections = _split(file.read())
         sections[title] = f"{title}\n\n{about} {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.\n\n{body}"
         file.truncate(0)
-        file.write(_preface() + "".join(f"## {part}\n\n" for part in sections.values()).rstrip() + "\n")
+        parts = sorted(sections.values(), key=lambda part: not part.startswith(f"{TARGETS}\n"))
+        file.write(_preface() + "".join(f"## {part}\n\n" for part in parts).rstrip() + "\n")
+
+
+def read_tables() -> dict[str, list[list[str]]]:
+    """Return the cells of each row of the tables in RESULTS.md, by the title of the section."""
+    rows = {
+        title: re.findall(r"^\| (.+) \|$", part, re.MULTILINE) for title, part in _split(RESULTS.read_text()).items()
+    }
+    return {title: [line.split(" | ") for line in lines[1:]] for title, lines in rows.items()}
+
+
+def _split(text: str) -> dict[str, str]:
+    parts = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    return {part.partition("\n")[0]: part.rstrip() for part in parts}
 
 
 def _preface() -> str:
