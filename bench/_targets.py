@@ -71,7 +71,7 @@ def _rows(line: Line, tables: dict[str, list[list[str]]]) -> Iterator[Sequence[s
         if fnmatchcase(label, line.label) and target.strip()
     ]
     if not rows:
-        yield line.label, ", ".join(line.sections), MISSING, "", ""
+        yield line.label.rstrip("*") or "each operation", ", ".join(line.sections), MISSING, "", ""
     elif line.is_worst:
         yield max(rows, key=lambda row: float(row[2].split()[0].replace(",", "")))
     else:

@@ -1,15 +1,16 @@
 """Identical subscriptions are executed once for all clients, and a slow client doesn't delay the others."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
-from dataclasses import replace
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
 
 import pytest
 from graphql import OperationDefinitionNode
 
 from tessera_gql.executor.streams import StreamStart
-from tessera_gql.server.broadcast import Broadcaster, SlowListener
+from tessera_gql.server.broadcast import MAX_LISTENERS_AT_ONCE, Broadcaster, SlowListener
 from tessera_gql.server.documents import DocumentCache, Operation
 from tessera_gql.server.http import Transport, close_streams
 
@@ -344,6 +345,69 @@ async def test_a_burst_reaches_every_listener_in_order() -> None:
         return [number async for number in fanout.listen("n", lambda _course: numbers(1000))]
 
     assert await asyncio.gather(*(all_heard() for _ in range(20))) == [[*range(1000)]] * 20
+
+
+@dataclass(eq=False)
+class RecordingListener:
+    """Records its items with the number of the turn of the event loop, and may do something at an item."""
+
+    turns: list[int]
+    items: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    at_item: Callable[[], object] = lambda: None
+
+    def on_item(self, item: int) -> None:
+        self.items.append((item, len(self.turns)))
+        self.at_item()
+
+    def on_end(self) -> None: ...
+
+
+@asynccontextmanager
+async def counted_turns() -> AsyncIterator[list[int]]:
+    """Append to the list in each turn of the event loop."""
+    turns: list[int] = []
+
+    async def count() -> None:
+        while True:
+            turns.append(1)
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(count())
+    yield turns
+    task.cancel()
+
+
+async def test_many_listeners_get_an_item_in_slices_in_order() -> None:
+    fanout: Broadcaster[int] = Broadcaster(limit=10)
+    async with counted_turns() as turns:
+        listeners = [RecordingListener(turns) for _ in range(3 * MAX_LISTENERS_AT_ONCE)]
+        for listener in listeners:
+            stream = fanout.join("n", lambda _course: numbers(2), listener)
+        assert stream is not None
+        assert stream.task is not None
+        await stream.task
+    assert all([item for item, _ in listener.items] == [0, 1] for listener in listeners)
+    by_turn = Counter(turn for listener in listeners for _, turn in listener.items)
+    assert [*by_turn.values()] == [MAX_LISTENERS_AT_ONCE] * 6
+
+
+async def test_a_listener_that_leaves_between_two_slices_gets_nothing_more() -> None:
+    fanout: Broadcaster[int] = Broadcaster(limit=10)
+    listeners = [RecordingListener([]) for _ in range(2 * MAX_LISTENERS_AT_ONCE)]
+    for listener in listeners:
+        stream = fanout.join("n", lambda _course: numbers(1), listener)
+    assert stream is not None
+    assert stream.task is not None
+
+    def leave() -> None:
+        for listener in [*stream.listeners]:
+            if not listener.items:
+                fanout.leave(stream, listener)
+
+    for listener in listeners:
+        listener.at_item = leave
+    await stream.task
+    assert sum(len(listener.items) for listener in listeners) == 1
 
 
 async def test_a_listener_that_falls_behind_is_dropped_and_delays_nobody() -> None:

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tessera_gql.telemetry import watchdog
+from tessera_gql.telemetry.metrics import Metrics
 from tessera_gql.telemetry.watchdog import Watchdog
 
 
@@ -47,6 +48,23 @@ async def test_a_long_block_of_the_loop_is_logged_with_its_stack(
         await measure_longest_hold(0.5)
     assert "has been held for" in caplog.text
     assert "in compute" in caplog.text
+
+
+async def test_a_block_that_ends_with_the_watch_is_measured() -> None:
+    durations: list[tuple[float, float]] = []
+    async with Watchdog(lambda wall, cpu: durations.append((wall, cpu))):
+        await asyncio.sleep(0.05)
+        compute(0.2)
+    assert durations[-1][1] > 0.15
+
+
+def test_the_longest_block_is_exact_and_stays() -> None:
+    metrics = Metrics()
+    for seconds in (0.004, 0.0421, 0.017):
+        metrics.record_loop_block(2 * seconds, seconds)
+    name = "tessera_event_loop_longest_held_seconds"
+    assert metrics.registry.get_sample_value(name, {"clock": "cpu"}) == 0.0421
+    assert metrics.registry.get_sample_value(name, {"clock": "wall"}) == 0.0842
 
 
 async def test_it_stops_when_it_is_left() -> None:

@@ -6,7 +6,7 @@ recipe.
 """
 
 from tessera_gql.store.tables.audit import EventAnchor, EventRow
-from tessera_gql.store.tables.base import JSON_TYPE, SEQUENCE_TYPE, Base, UTCDateTime, new_id, table
+from tessera_gql.store.tables.base import JSON_TYPE, SEQUENCE_TYPE, Base, UTCDateTime, configure_models, new_id, table
 from tessera_gql.store.tables.core import (
     ApiKey,
     Asset,
@@ -83,6 +83,7 @@ __all__ = [
     "UsageSource",
     "Webhook",
     "WebhookDelivery",
+    "configure_models",
     "new_id",
     "table",
 ]

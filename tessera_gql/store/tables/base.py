@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import Uuid
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import configure_mappers
 from sqlmodel import Field, SQLModel
 from uuid_utils import compat
 
@@ -57,6 +58,11 @@ def new_id() -> UUID:
 def table(model: type[SQLModel]) -> sa.Table:
     """Return the Core table of a model; statements select its columns, never entities."""
     return cast("sa.Table", model.__table__)  # type: ignore[attr-defined] # set by SQLModel's metaclass
+
+
+def configure_models() -> None:
+    """Configure the mappers of all models, which would otherwise hold the event loop when the first row is created."""
+    configure_mappers()
 
 
 def enum_column_type(enum: type[StrEnum]) -> sa.Enum:
