@@ -1,7 +1,6 @@
 """The event relay delivers every event once and in order."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -10,7 +9,6 @@ import asyncpg
 import pytest
 
 from tessera_gql.errors import Invalid
-from tessera_gql.notifications import event_relay
 from tessera_gql.notifications import postgres_listener as listening
 from tessera_gql.notifications.event_relay import EventRelay
 from tessera_gql.policy.access import ANONYMOUS
@@ -160,35 +158,6 @@ async def test_a_relay_that_closes_ends_its_subscriptions(database: Database) ->
         await relay.__aexit__()
         assert await asyncio.wait_for(waiting, 5) == []
         await relay.__aenter__()
-
-
-async def test_many_waiting_subscribers_continue_in_slices(
-    world: World, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(event_relay, "MAX_WOKEN", 3)
-    woken: list[int] = []
-    sizes: list[int] = []
-
-    async def follow(relay: EventRelay) -> None:
-        async with relay.subscribe() as stream:
-            await anext(stream)
-            woken.append(1)
-
-    def count() -> None:
-        sizes.append(len(woken))
-        if len(woken) < 7:
-            asyncio.get_running_loop().call_soon(count)
-
-    async with EventRelay(database) as relay:
-        followers = [asyncio.create_task(follow(relay)) for _ in range(8)]
-        await asyncio.sleep(0.1)
-        followers.pop().cancel()
-        await world.team("one")
-        count()
-        await asyncio.gather(*followers)
-    steps = [later - earlier for earlier, later in itertools.pairwise([0, *sizes])]
-    assert sum(steps) == 7
-    assert max(steps) <= 3
 
 
 async def collect(stream: AsyncIterator[EventRow]) -> list[EventRow]:
