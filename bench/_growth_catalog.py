@@ -2,13 +2,15 @@
 
 Names are those of `_warehouse`. There is a team for each 50 assets, so that what one team owns and answers is alike at
 every size. One asset in 20 has an open proposal in a change set of its own, and one awaited team. On PostgreSQL rows
-are loaded by COPY, and the index of the search is built at the end; the planner gets its statistics.
+are loaded by COPY without a check of foreign keys, and the indexes that serve no constraint are built at the end; the
+planner gets its statistics.
 """
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -49,6 +51,16 @@ ASSETS_PER_TEAM = 50
 ASSETS_PER_PROPOSAL = 20
 BATCH = 10_000
 GENESIS = "0" * 64
+INDEXES = """
+SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS definition
+FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
+WHERE relnamespace::regnamespace::text IN ('core', 'workflow', 'audit') AND relkind = 'r' AND NOT relispartition
+AND indexrelid NOT IN (SELECT conindid FROM pg_constraint)
+"""
+STATISTICS_TARGETS = """
+SELECT format('ALTER INDEX %s ALTER COLUMN %s SET STATISTICS %s', oid::regclass, attnum, attstattarget) AS definition
+FROM pg_class JOIN pg_attribute ON attrelid = oid WHERE relkind = 'i' AND attstattarget IS NOT NULL
+"""
 
 
 @dataclass(frozen=True)
@@ -76,20 +88,31 @@ class Loader:
                 async with self._database.write() as session:
                     await session.execute(insert(table(model)), batch)
             else:
-                records = ([_to_copy_value(value) for value in row.values()] for row in batch)
+                records = (tuple(row.values()) for row in batch)
                 target = {"schema_name": table(model).schema, "columns": list(batch[0])}
                 await self._connection.copy_records_to_table(table(model).name, records=records, **target)
 
 
-def _to_copy_value(value: Any) -> Any:
-    return orjson.dumps(value).decode() if isinstance(value, dict | list) else value
+async def _connect(url: str) -> "asyncpg.Connection":
+    """Connect for copies: values of JSON columns are encoded, and foreign keys are not checked."""
+    connection = await asyncpg.connect(url)
+    for name, version in (("json", b""), ("jsonb", b"\1")):
+        await connection.set_type_codec(
+            name, schema="pg_catalog", encoder=partial(_encode_json, version), decoder=bytes, format="binary"
+        )
+    await connection.execute("SET session_replication_role = replica; SET maintenance_work_mem = '512MB'")
+    return connection
+
+
+def _encode_json(version: bytes, value: Any) -> bytes:
+    return version + orjson.dumps(value)
 
 
 async def load(url: str, count: int) -> Sample:
     """Fill an empty database with so many assets."""
     await migration.upgrade(url)
     database = Database(url)
-    connection = None if database.dialect == "sqlite" else await asyncpg.connect(url)
+    connection = None if database.dialect == "sqlite" else await _connect(url)
     try:
         return await _fill(Loader(database, connection), connection, count)
     finally:
@@ -105,7 +128,7 @@ async def _fill(loader: Loader, connection: "asyncpg.Connection | None", count: 
     await loader.insert(Team, teams)
     definitions = []
     if connection is not None:
-        definitions = await _drop_term_indexes(connection)
+        definitions = await _drop_indexes(connection)
     terms = set[str]()
     await loader.insert(SearchDocument, _note_terms((_document("Team", row) for row in teams), terms))
     for start in range(0, count, BATCH):
@@ -114,7 +137,7 @@ async def _fill(loader: Loader, connection: "asyncpg.Connection | None", count: 
     await loader.insert(SearchVariant, variants)
     for definition in definitions:
         assert connection is not None
-        await connection.execute(f"SET maintenance_work_mem = '256MB'; {definition}")
+        await connection.execute(definition)
     return _choose_sample(tables)
 
 
@@ -124,14 +147,13 @@ def _choose_sample(tables: Sequence[Table]) -> Sample:
     return Sample(asset.fqn, asset.rare_column, _team_name(0), tuple(item.fqn for item in others))
 
 
-async def _drop_term_indexes(connection: asyncpg.Connection) -> list[str]:
-    """Drop the inverted indexes, which are built in a tenth of the time at the end; return their definitions."""
-    indexes = await connection.fetch(
-        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'core' AND indexdef LIKE '%USING gin%'"
-    )
+async def _drop_indexes(connection: asyncpg.Connection) -> list[str]:
+    """Drop the indexes that serve no constraint, which are built faster at the end; return their definitions."""
+    indexes = await connection.fetch(INDEXES)
+    targets = await connection.fetch(STATISTICS_TARGETS)
     for row in indexes:
-        await connection.execute(f"DROP INDEX core.{row['indexname']}")
-    return [row["indexdef"] for row in indexes]
+        await connection.execute(f"DROP INDEX {row['name']}")
+    return [row["definition"] for row in (*indexes, *targets)]
 
 
 async def _analyze(database: Database) -> None:

@@ -22,7 +22,7 @@ from bench._holds import LoopHolds
 from bench._processors import Stopwatch
 from bench._results import Figure, report
 from bench._servers import Storage
-from bench.reads import PAGE_QUERY
+from bench._read_shapes import PAGE_QUERY
 from tessera_gql.auth import Identity
 from tessera_gql.cli.server_process import tune_runtime
 from tessera_gql.components import Components, create_components

@@ -1,7 +1,8 @@
 """Assets are sorted and found by their names with one index, and by parts of their names and descriptions with another.
 
 The key of an asset's name is compared byte by byte, so that the index of the order serves those that start with a text,
-whatever the language of the database. Trigrams of names and descriptions find those that contain a text: in a GIN index
+whatever the language of the database. The indexes of lists have all columns of a count, so that it reads no rows of the
+table. Trigrams of names and descriptions find those that contain a text: in a GIN index
 on PostgreSQL, in an FTS5 table on SQLite that triggers keep up. No extension is needed.
 
 Revision: 0019
@@ -75,14 +76,29 @@ SQLITE_STATEMENTS = (
     """,  # noqa: S608 - constants
 )
 PREFIX_INDEX = "ix_assets_fqn_key_prefix"
+LIST_INDEXES = {
+    "ix_assets_owner_team_id_fqn_key": ("owner_team_id", "fqn_key", "id"),
+    "ix_assets_tier_fqn_key": ("tier", "fqn_key", "id"),
+}
+NAME_INDEX = "ix_assets_fqn_key"
 
 
 def is_sqlite() -> bool:
     return op.get_bind().dialect.name == "sqlite"
 
 
+def replace_list_indexes(*last_columns: str) -> None:
+    schema = None if is_sqlite() else "core"
+    for name, columns in LIST_INDEXES.items():
+        op.drop_index(name, "assets", schema=schema)
+        op.create_index(name, "assets", [*columns, *last_columns], schema=schema)
+
+
 def upgrade() -> None:
-    op.drop_index(PREFIX_INDEX, "assets", schema=None if is_sqlite() else "core")
+    schema = None if is_sqlite() else "core"
+    op.drop_index(PREFIX_INDEX, "assets", schema=schema)
+    replace_list_indexes("archived_at")
+    op.create_index(NAME_INDEX, "assets", ["fqn_key", "id", "archived_at"], schema=schema)
     if is_sqlite():
         for statement in SQLITE_STATEMENTS:
             op.execute(statement)
@@ -97,6 +113,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(NAME_INDEX, "assets", schema=None if is_sqlite() else "core")
+    replace_list_indexes()
     if is_sqlite():
         for event in ("insert", "update", "delete"):
             op.execute(f"DROP TRIGGER search_index_assets_{event}")

@@ -97,9 +97,11 @@ class Hit:
 
 def rank(query_terms: Sequence[QueryTerm], candidates: Iterable[Candidate], limit: int) -> list[Hit]:
     """Return the best of the candidates that match, each once."""
+    matchers = [TermMatcher(query_term) for query_term in query_terms]
+    text = " ".join(query_term.text for query_term in query_terms)
     hits: dict[UUID, Hit] = {}
     for candidate in candidates:
-        if candidate.id not in hits and (hit := match_document(query_terms, candidate)) is not None:
+        if candidate.id not in hits and (hit := match_document(matchers, text, candidate)) is not None:
             hits[candidate.id] = hit
     return sorted(hits.values(), key=_key)[:limit]
 
@@ -108,45 +110,57 @@ def _key(hit: Hit) -> SortKey:
     return hit.key
 
 
-def match_document(query_terms: Sequence[QueryTerm], candidate: Candidate) -> Hit | None:
-    """Return the hit of a document; None unless it has a term for each word."""
-    parts = _read_parts(candidate.marked_terms)
-    matches = [_find_best(query_term, parts) for query_term in query_terms]
-    if None in matches:
-        return None
-    best = [match for match in matches if match is not None]
+class TermMatch(NamedTuple):
+    """How a document matches a word: the costs, the term and the index of the part in which it stands."""
+
+    cost: int
+    term: str
+    part: int
+
+
+class TermMatcher:
+    """Finds the best match of a word in documents. All matches are known beforehand, by marked term."""
+
+    def __init__(self, query_term: QueryTerm) -> None:
+        self._text = query_term.text
+        self._matches = {
+            mark + term: TermMatch(MATCH_COST * match + part, term, part)
+            for term, match in query_term.terms.items()
+            for mark, part in _INDEX_BY_MARK.items()
+        }
+
+    def find_best(self, marked_terms: Iterable[str]) -> TermMatch | None:
+        """Return the best match; a term that is too new to be known matches if it begins with the word."""
+        if matches := self._matches.keys() & marked_terms:
+            return min(map(self._matches.__getitem__, matches))
+        if is_digit(self._text):
+            return None
+        prefix_terms = ((marked[0], marked[1:]) for marked in marked_terms if marked.startswith(self._text, 1))
+        parts = ((_INDEX_BY_MARK[mark], term) for mark, term in prefix_terms)
+        return min((TermMatch(MATCH_COST * Match.PREFIX + part, term, part) for part, term in parts), default=None)
+
+
+def match_document(matchers: Sequence[TermMatcher], text: str, candidate: Candidate) -> Hit | None:
+    """Return the hit of a document for the whole text of a query; None unless it has a term for each word."""
+    marked_terms = candidate.marked_terms.split()
+    best: list[TermMatch] = []
+    for matcher in matchers:
+        if (match := matcher.find_best(marked_terms)) is None:
+            return None
+        best.append(match)
     key = SortKey(
-        _match_name(" ".join(query_term.text for query_term in query_terms), candidate),
-        sum(cost for cost, _ in best),
-        len(set(candidate.leaf.split()).difference(term for _, term in best)),
+        _match_name(text, candidate),
+        sum(match.cost for match in best),
+        len({*candidate.leaf.split()}.difference(match.term for match in best)),
         TYPE_ORDER.index(candidate.type_name),
         candidate.title,
         candidate.id.hex,
     )
-    reasons = tuple((term, PARTS[parts[term]]) for _, term in best)
+    reasons = tuple((match.term, PARTS[match.part]) for match in best)
     return Hit(candidate.type_name, candidate.id, key, reasons, candidate.owner_team_id, candidate.tier)
 
 
-def _read_parts(marked_terms: str) -> dict[str, int]:
-    """Return the most significant part of each term, as its index in PARTS; the most significant is stored first."""
-    parts: dict[str, int] = {}
-    for marked in reversed(marked_terms.split()):
-        parts[marked[1:]] = _INDEX_BY_MARK[marked[0]]
-    return parts
-
-
 _INDEX_BY_MARK = {mark: PARTS.index(part) for mark, part in PARTS_BY_MARK.items()}
-
-
-def _find_best(query_term: QueryTerm, parts: Mapping[str, int]) -> tuple[int, str] | None:
-    """Return the cost and the term of the best match of a word: first how it matches, then the part."""
-    if terms := query_term.terms.keys() & parts.keys():
-        return min((MATCH_COST * query_term.terms[term] + parts[term], term) for term in terms)
-    if is_digit(query_term.text):
-        return None
-    start = MATCH_COST * Match.PREFIX
-    prefix_matches = [(start + part, term) for term, part in parts.items() if term.startswith(query_term.text)]
-    return min(prefix_matches, default=None)
 
 
 def _match_name(text: str, candidate: Candidate) -> NameMatch:

@@ -44,8 +44,8 @@ from tessera_gql.store.search_index import DOCUMENTS, PARTS, VARIANTS
 from tessera_gql.store.session import Session
 
 MAX_QUERY_TERMS = 8
-MAX_HITS = 500
-MAX_CANDIDATES = 300
+MAX_HITS = 200
+MAX_CANDIDATES = 100
 MAX_NAMED = 60
 """Documents of a type whose name begins like the query."""
 MAX_PREFIX_TERMS = 40
@@ -114,9 +114,7 @@ async def _find(session: Session, request: SearchRequest, query_terms: Sequence[
     if len(candidates) < MAX_HITS:
         widest = await _load_widest(session, request, query_terms, frequencies)
         are_all = len(widest) < MAX_CANDIDATES
-        if len(widest) == MAX_CANDIDATES:
-            candidates = candidates or await _load_best(session, request, best_terms, frequencies)
-        if len(widest) == MAX_CANDIDATES and len(candidates) < MAX_HITS:
+        if not are_all:
             candidates += await _load_better(session, request, query_terms, frequencies)
         candidates += widest if len(candidates) < MAX_HITS else []
     candidates += await load_named(session, request, " ".join(query_term.text for query_term in query_terms))
@@ -143,7 +141,9 @@ async def _load_better(
     prefixes = [query_term.up_to(Match.PREFIX) for query_term in query_terms]
     groups = frequencies.sort(_group(best_terms, ALL_MARKS))
     candidates = await _load_candidates(session, request, groups, PARTS)
-    if all(query_term.terms for query_term in prefixes):
+    if len(candidates) == MAX_CANDIDATES:
+        candidates += await _load_best(session, request, best_terms, frequencies)
+    if len(candidates) < MAX_HITS and prefixes != best_terms and all(query_term.terms for query_term in prefixes):
         groups = frequencies.sort(_group(prefixes, IN_NAME))
         candidates += await _load_candidates(session, request, groups, ["names"])
     return candidates
