@@ -43,5 +43,6 @@ class FrequencyCache:
 
     frequencies: TermFrequencies = field(default_factory=TermFrequencies)
     expires_at: float = 0.0
-    common_texts: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
-    """Texts that many assets contain, with the column, and when that is to be checked again."""
+    texts: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    """A sample of the texts of assets by column, for the filter `contains`, which is read again at its own time."""
+    texts_expire_at: float = 0.0

@@ -9,11 +9,22 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, FromClause, Text, bindparam, cast, false, func, select, true
 
 from tessera_gql.policy.validation import uniqueness_key
-from tessera_gql.store.compiled import in_values, list_parameter
+from tessera_gql.store.compiled import ValueList, in_values, list_parameter
 from tessera_gql.store.related_rows import RELATED_ROWS
 from tessera_gql.store.tables.base import BYTE_ORDERED
 
 ESCAPE = "/"
+CONTAINS_BY_INDEX = "contains_by_index"
+"""The operator `contains`, for texts of assets that an index of trigrams finds."""
+CONTAINS_IN_INDEX = "contains_in_index"
+"""The same within a combination, where no other index serves: as a condition on ids."""
+CONTAINS_OFTEN = "contains_often"
+"""The same for texts that many rows contain, which PostgreSQL would take for few and read all rows."""
+TRIGRAM_SIZE = 3
+MAX_TRIGRAMS = 8
+TEXT_NUMBERS = sa.table("search_index_assets", sa.column("number", sa.Integer), sa.column("asset_id", sa.Uuid))
+"""The numbers of assets in the index of trigrams on SQLite."""
+TRIGRAMS = sa.table("search_index_asset_texts", sa.column("rowid", sa.Integer))
 LAST_CHARACTER = "\U0010ffff"
 
 
@@ -127,6 +138,13 @@ def _like(_dialect: str, column: ColumnElement[Any], name: str) -> ColumnElement
     return column.like(bindparam(name, type_=Text()), escape=ESCAPE)
 
 
+def _contains_often(dialect: str, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """Compare by a function of which PostgreSQL expects a third of the rows, so that it reads them in their order."""
+    if dialect == "sqlite":
+        return _like(dialect, column, name)
+    return func.strpos(column, bindparam(f"{name}_text", type_=Text())) > sa.literal_column("0")
+
+
 def _starts_with(dialect: str, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     """Compare with both ends of the range of texts that start so: unlike LIKE, with an index whatever the collation."""
     start, end = bindparam(name, type_=Text()), bindparam(f"{name}_end", type_=Text())
@@ -155,13 +173,14 @@ OPERATORS = {
     "exists": Operator(_always, lambda _value, _expected: True),
     "starts_with": Operator(_starts_with, lambda value, text: value.lower().startswith(text.lower())),
     "contains": Operator(_like, lambda value, text: text.lower() in value.lower()),
+    CONTAINS_OFTEN: Operator(_contains_often, lambda value, text: text.lower() in value.lower()),
     "has": Operator(
         lambda dialect, column, name: _like(dialect, cast(column, Text), name), lambda items, item: str(item) in items
     ),
 }
 
 
-FOLDED_OPERATORS = frozenset({"contains", "starts_with"})
+FOLDED_OPERATORS = frozenset({"contains", CONTAINS_BY_INDEX, CONTAINS_IN_INDEX, CONTAINS_OFTEN, "starts_with"})
 EXACT_OPERATORS = frozenset({"eq", "in"})
 """Operators that compare a name as it is written; its key, which has the index, is compared as well."""
 
@@ -170,6 +189,8 @@ def build_condition(
     dialect: str, source: FromClause, column: ColumnElement[Any], shape: LeafShape, name: str
 ) -> ColumnElement[bool]:
     """Build the SQL of a condition on a column of the source, or on the rows that are related by it."""
+    if shape.operator in (CONTAINS_BY_INDEX, CONTAINS_IN_INDEX):
+        return _contains_by_index(dialect, source, column, shape, name)
     operation = OPERATORS[shape.operator]
     if shape.related:
         related = RELATED_ROWS[shape.related]
@@ -179,6 +200,39 @@ def build_condition(
         return sa.and_(operation.to_sql(dialect, key, f"{name}_key"), operation.to_sql(dialect, column, name))
     compared = fold_column(source, shape.column, column) if shape.operator in FOLDED_OPERATORS else column
     return operation.to_sql(dialect, compared, name)
+
+
+def _contains_by_index(
+    dialect: str, source: FromClause, column: ColumnElement[Any], shape: LeafShape, name: str
+) -> ColumnElement[bool]:
+    """Build the condition that a column contains a text with conditions on its trigrams, which the index finds."""
+    is_met = _like(dialect, fold_column(source, shape.column, column), name)
+    if dialect == "sqlite":
+        is_match = sa.literal_column(TRIGRAMS.name).bool_op("MATCH")(bindparam(f"{name}_match", type_=Text()))
+        numbers = select(TEXT_NUMBERS.c.asset_id).join(TRIGRAMS, TRIGRAMS.c.rowid == TEXT_NUMBERS.c.number)
+        return sa.and_(is_met, source.c.id.in_(numbers.where(is_match)))
+    rows = source if shape.operator == CONTAINS_BY_INDEX else source.alias()
+    text = fold_column(rows, shape.column, rows.c[shape.column])
+    has_trigrams = func.core.trigrams(text).bool_op("@>")
+    has_all = has_trigrams(bindparam(f"{name}_trigrams", type_=ValueList(Text())))
+    if rows is source:
+        return sa.and_(is_met, has_all)
+    return source.c.id.in_(select(rows.c.id).where(_like(dialect, text, name), has_all))
+
+
+def choose_trigrams(text: str) -> list[str]:
+    """Choose some trigrams from all over a text: each takes time to look up, and the rows are checked anyway."""
+    last = len(text) - TRIGRAM_SIZE
+    count = min(last + 1, MAX_TRIGRAMS)
+    starts = (last * index // max(1, count - 1) for index in range(count))
+    return [*dict.fromkeys(text[start : start + TRIGRAM_SIZE] for start in starts)]
+
+
+def _index_parameters(name: str, indexed_column: str, text: str) -> dict[str, Any]:
+    """Return the parameters of both databases that look up the trigrams of a text."""
+    trigrams = choose_trigrams(text)
+    quoted = (f'"{trigram}"' for trigram in (trigram.replace('"', '""') for trigram in trigrams))
+    return {f"{name}_trigrams": trigrams, f"{name}_match": f"{indexed_column} : ({' AND '.join(quoted)})"}
 
 
 def fold_column(source: FromClause, name: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -193,6 +247,12 @@ def to_parameters(source: FromClause, condition: Condition, name: str) -> dict[s
     match condition.operator:
         case "contains":
             return {name: _contains_pattern(value)}
+        case "contains_often":
+            return {name: _contains_pattern(value), f"{name}_text": value}
+        case "contains_by_index" | "contains_in_index":
+            folded_name = f"{condition.column}_key"
+            indexed_column = folded_name if folded_name in source.c else condition.column
+            return {name: _contains_pattern(value), **_index_parameters(name, indexed_column, value)}
         case "starts_with":
             return {name: value, f"{name}_end": value + LAST_CHARACTER}
         case "has":

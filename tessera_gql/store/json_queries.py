@@ -10,7 +10,7 @@ from tessera_gql.store.compiled import CompiledStatement, compile_statement
 from tessera_gql.store.json_statements import KEY, KEYS, NUMBER, StatementBuilder, size_token
 from tessera_gql.store.json_trees import JsonList, JsonObject
 from tessera_gql.store.lookups import RowLookup
-from tessera_gql.store.pagination import PageRequest, QueryShape, look_up, request_parameters
+from tessera_gql.store.pagination import PageRequest, QueryShape, request_parameters, use_index
 from tessera_gql.store.session import Session
 
 MAX_COMPILED = 8
@@ -34,9 +34,9 @@ class ListRequest:
         shape = QueryShape.public(tree.source, tree.parent, request, prefix)
         return cls(tree, request, shape, request_parameters(tree.source, request, prefix), request.size)
 
-    async def look_up(self, session: Session) -> "ListRequest":
-        """Return an equal request, in which texts that few rows contain are looked up already."""
-        request = await look_up(session, self.tree.source, self.request)
+    async def use_index(self, session: Session) -> "ListRequest":
+        """Return an equal request that finds texts of few rows by their index."""
+        request = await use_index(session, self.tree.source, self.request)
         return self if request is self.request else ListRequest.of(self.tree, request)
 
 
@@ -59,7 +59,7 @@ class JsonQuery:
 
         A list of all rows has one key, which is ignored.
         """
-        requests = [await request.look_up(session) for request in requests]
+        requests = [await request.use_index(session) for request in requests]
         parameters: dict[str, Any] = {KEYS: keys, KEY: keys[0], "now": session.now}
         for request in requests:
             parameters |= request.parameters

@@ -36,7 +36,7 @@ from tessera_gql.store.conditions import (
 from tessera_gql.store.session import Session
 from tessera_gql.store.sql_functions import encode_position
 from tessera_gql.store.tables import UTCDateTime
-from tessera_gql.store.text_matches import look_up_texts
+from tessera_gql.store.text_matches import MAX_COUNT_SHARE, MAX_PAGE_SHARE, use_text_index
 from tessera_gql.store.visibility import (
     is_restricted,
     visibility_condition,
@@ -235,15 +235,17 @@ def _bind_values(source: FromClause, request: PageRequest, visibility: Visibilit
     return values | {"size": request.size + 1} | visibility_parameters(visibility)
 
 
-async def look_up(session: Session, source: FromClause, request: PageRequest) -> PageRequest:
-    """Return an equal request, in which texts that few rows contain are looked up already."""
-    conditions = await look_up_texts(session, source, request.conditions)
+async def use_index(
+    session: Session, source: FromClause, request: PageRequest, max_share: float = MAX_PAGE_SHARE
+) -> PageRequest:
+    """Return an equal request that finds texts by their index if no greater share of the rows contains them."""
+    conditions = await use_text_index(session, source, request.conditions, max_share)
     return request if conditions is request.conditions else replace(request, conditions=conditions)
 
 
 async def load_page(session: Session, source: Table, request: PageRequest, visibility: Visibility) -> Page:
     """Load one page of a whole table."""
-    request = await look_up(session, source, request)
+    request = await use_index(session, source, request)
     query = _page_query(QueryShape.of(source, None, request, visibility))
     return _to_page(await session.fetch(query, now=session.now, **_bind_values(source, request, visibility)), request)
 
@@ -266,7 +268,7 @@ async def load_pages_by_parent(
     visibility: Visibility,
 ) -> dict[UUID, Page]:
     """Load a page for each parent with one statement."""
-    request = await look_up(session, source, request)
+    request = await use_index(session, source, request)
     query = _parent_pages_query(QueryShape.of(source, parent, request, visibility))
     pages = dict.fromkeys(parents, _to_page([], request))
     rows = await session.fetch(query, now=session.now, parents=parents, **_bind_values(source, request, visibility))
@@ -345,7 +347,7 @@ def _to_page(rows: Sequence[Any], request: PageRequest) -> Page:
 
 async def count(session: Session, source: sa.Table, request: PageRequest, visibility: Visibility) -> int:
     """Count the rows of a table that meet the request's conditions, MAX_COUNT + 1 of them at most."""
-    request = await look_up(session, source, request)
+    request = await use_index(session, source, request, MAX_COUNT_SHARE)
     query = _count_query(QueryShape.of(source, None, request, visibility))
     (row,) = await session.fetch(query, now=session.now, **_bind_values(source, request, visibility))
     return int(row.number)
@@ -360,7 +362,7 @@ async def count_by_parent(
     visibility: Visibility,
 ) -> dict[UUID, int]:
     """Count the rows of each parent that meet the request's conditions, MAX_COUNT + 1 at most, with one statement."""
-    request = await look_up(session, source, request)
+    request = await use_index(session, source, request, MAX_COUNT_SHARE)
     query = _count_query(QueryShape.of(source, parent, request, visibility))
     rows = await session.fetch(query, now=session.now, parents=parents, **_bind_values(source, request, visibility))
     first = 1 if session.dialect == "postgresql" else 0

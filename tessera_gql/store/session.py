@@ -105,8 +105,6 @@ class Session:
         """Encrypts secrets before they are stored."""
         self.known_terms = transaction.source.target.known_terms
         self.frequency_cache = transaction.source.target.frequencies
-        self.text_matches: dict[Hashable, Sequence[UUID] | None] = {}
-        """The ids of the assets that contain a text, by condition, as `store.text_matches` has read them."""
         self._transaction = transaction
         self._compiler = transaction.source.compiler
 

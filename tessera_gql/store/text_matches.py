@@ -1,126 +1,117 @@
-"""Look up the assets that contain a text by an index of trigrams, in place of reading all of them.
+"""Decide whether assets that contain a text are found by the index of trigrams or in the order of the list.
 
-Before a list is read, a condition that few assets meet becomes one on their ids. A text that many assets have stays a
-condition: a page of them is found in the order of the list after few rows.
+A page of a text that many assets contain is found in the order of the list after few rows; a rare text is looked up. A
+sample of the texts says how common a text is. It decides about the way, never about the result.
 """
 
 import time
-from collections.abc import Iterable, Sequence
-from functools import lru_cache, partial
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import FromClause, Select, Text, bindparam, func, literal_column, select
+from sqlalchemy import ColumnElement, FromClause, Select, func, select
 
-from tessera_gql.store.compiled import PreparedQuery, ValueList
+from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
 from tessera_gql.store.conditions import (
+    CONTAINS_BY_INDEX,
+    CONTAINS_IN_INDEX,
+    CONTAINS_OFTEN,
+    TEXT_NUMBERS,
+    TRIGRAM_SIZE,
     AnyCondition,
     Combination,
     Condition,
-    build_condition,
     fold_column,
     fold_value,
     list_leaves,
-    to_parameters,
 )
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, table
 
 ASSETS = table(Asset)
-COLUMNS = {"fqn": "fqn_key", "description": "description"}
-"""The columns of assets with an index of trigrams, and their names in that of SQLite."""
-SIZE = 3
-MAX_TRIGRAMS = 8
-MAX_MATCHES = 2_000
+COLUMNS = ("fqn", "description")
+"""The columns of assets with an index of trigrams."""
+MAX_PAGE_SHARE = 0.005
+"""The greatest share of assets with a text that is looked up for a page."""
+MAX_COUNT_SHARE = 0.2
+"""The greatest share of assets with a text that is looked up for a count, which reads more rows than a page."""
+SAMPLE_SIZE = 1_000
+SAMPLED_PAGES = 50
+"""Pages of the table that a sample on PostgreSQL consists of."""
+PAGE_BYTES = 8_192
 LIFETIME_SECONDS = 300.0
-"""Time for which a process takes a text with more matches as common."""
-MAX_COMMON_TEXTS = 1_000
-NUMBERS = sa.table("search_index_assets", sa.column("number"), sa.column("asset_id"))
-TRIGRAMS = sa.table("search_index_asset_texts", sa.column("rowid"))
+"""Time for which a process uses a sample."""
 
 
-def has_texts(source: FromClause, conditions: Iterable[AnyCondition]) -> bool:
-    """Return whether some condition can be looked up."""
-    return source is ASSETS and any(map(_can_look_up, list_leaves(conditions)))
+async def use_text_index(
+    session: Session, source: FromClause, conditions: tuple[AnyCondition, ...], max_share: float
+) -> tuple[AnyCondition, ...]:
+    """Return equal conditions, of which those on texts that few assets contain use the index."""
+    if source is not ASSETS or not any(map(_has_index, list_leaves(conditions))):
+        return conditions
+    sample = await _load_sample(session)
+
+    def convert(condition: AnyCondition, operator: str) -> AnyCondition:
+        if isinstance(condition, Combination):
+            groups = (tuple(convert(item, CONTAINS_IN_INDEX) for item in group) for group in condition.groups)
+            return Combination(tuple(groups), condition.is_negated)
+        if not _has_index(condition):
+            return condition
+        is_common = _estimate_share(sample, condition) > max_share
+        return Condition(condition.column, CONTAINS_OFTEN if is_common else operator, condition.value)
+
+    return tuple(convert(condition, CONTAINS_BY_INDEX) for condition in conditions)
 
 
-def _can_look_up(condition: Condition) -> bool:
+def _has_index(condition: Condition) -> bool:
     return (
         condition.operator == "contains"
         and not condition.related
         and condition.column in COLUMNS
-        and len(fold_value(ASSETS, condition)) >= SIZE
+        and len(fold_value(ASSETS, condition)) >= TRIGRAM_SIZE
     )
 
 
-async def look_up_texts(
-    session: Session, source: FromClause, conditions: tuple[AnyCondition, ...]
-) -> tuple[AnyCondition, ...]:
-    """Return equal conditions, in which those on texts that few assets contain are conditions on ids."""
-    if not has_texts(source, conditions):
-        return conditions
-    replaced: dict[Condition, Condition] = {}
-    for condition in filter(_can_look_up, list_leaves(conditions)):
-        ids = await _load_matches(session, condition)
-        if ids is not None:
-            replaced[condition] = Condition("id", "in", ids)
-    return tuple(map(partial(_replace, replaced), conditions))
+def _estimate_share(sample: Mapping[str, Sequence[str]], condition: Condition) -> float:
+    texts, text = sample[condition.column], fold_value(ASSETS, condition)
+    return sum(text in item for item in texts) / max(1, len(texts))
 
 
-def _replace(replaced: dict[Condition, Condition], condition: AnyCondition) -> AnyCondition:
-    if isinstance(condition, Condition):
-        return replaced.get(condition, condition)
-    groups = (tuple(_replace(replaced, item) for item in group) for group in condition.groups)
-    return Combination(tuple(groups), condition.is_negated)
+async def _load_sample(session: Session) -> Mapping[str, Sequence[str]]:
+    """Return the texts of some assets by column; those of a process are read anew if they are too old."""
+    cache = session.frequency_cache
+    if time.monotonic() >= cache.texts_expire_at:
+        cache.texts_expire_at = time.monotonic() + LIFETIME_SECONDS
+        rows = await session.fetch(_sample_query(), numbers=await _choose_numbers(session))
+        cache.texts = {column: [getattr(row, column) or "" for row in rows] for column in COLUMNS}
+    return cache.texts
 
 
-async def _load_matches(session: Session, condition: Condition) -> Sequence[Any] | None:
-    """Load the ids of the assets that meet a condition; None if they are too many."""
-    if condition in session.text_matches:
-        return session.text_matches[condition]
-    common_texts, key = session.frequency_cache.common_texts, (condition.column, fold_value(ASSETS, condition))
-    if common_texts.get(key, 0.0) > time.monotonic():
-        return None
-    parameters = to_parameters(ASSETS, condition, "pattern")
-    rows = await session.fetch(
-        _matches_query(condition.column), **parameters, **_trigram_parameters(session.dialect, *key)
-    )
-    matches = tuple(row.id for row in rows) if len(rows) <= MAX_MATCHES else None
-    session.text_matches[condition] = matches
-    if matches is None:
-        if len(common_texts) >= MAX_COMMON_TEXTS:
-            common_texts.clear()
-        common_texts[key] = time.monotonic() + LIFETIME_SECONDS
-    return matches
-
-
-def _trigram_parameters(dialect: str, column: str, text: str) -> dict[str, Any]:
-    trigrams = choose_trigrams(text)
-    if dialect == "postgresql":
-        return {"trigrams": trigrams}
-    quoted = (f'"{trigram}"' for trigram in (trigram.replace('"', '""') for trigram in trigrams))
-    return {"match": f"{COLUMNS[column]} : ({' AND '.join(quoted)})"}
-
-
-def choose_trigrams(text: str) -> list[str]:
-    """Choose some trigrams from all over a text: each takes time to look up, and the rows are checked anyway."""
-    last = len(text) - SIZE
-    count = min(last + 1, MAX_TRIGRAMS)
-    starts = (last * index // max(1, count - 1) for index in range(count))
-    return [*dict.fromkeys(text[start : start + SIZE] for start in starts)]
+async def _choose_numbers(session: Session) -> Sequence[int]:
+    """Choose the numbers of the assets of a sample; none on PostgreSQL, which samples pages of the table."""
+    if session.dialect == "postgresql":
+        return []
+    last = int(await session.value(select(func.max(TEXT_NUMBERS.c.number))) or 0)
+    return [*{1 + last * index // SAMPLE_SIZE for index in range(SAMPLE_SIZE)}]
 
 
 @lru_cache
-def _matches_query(column: str) -> PreparedQuery:
+def _sample_query() -> PreparedQuery:
     def build(dialect: str) -> Select[Any]:
-        condition = Condition(column, "contains", "")
-        is_met = build_condition(dialect, ASSETS, ASSETS.c[column], condition.shape, "pattern")
-        statement = select(ASSETS.c.id).where(is_met).limit(literal_column(str(MAX_MATCHES + 1)))
+        source: Any = ASSETS.tablesample(func.system(_sampled_percentage())) if dialect == "postgresql" else ASSETS
+        texts = [fold_column(ASSETS, name, source.c[name]) for name in COLUMNS]
+        texts = [source.c.fqn_key if name == "fqn" else text for name, text in zip(COLUMNS, texts, strict=True)]
+        statement = select(*(text.label(name) for name, text in zip(COLUMNS, texts, strict=True)))
         if dialect == "postgresql":
-            has_trigrams = func.core.trigrams(fold_column(ASSETS, column, ASSETS.c[column])).bool_op("@>")
-            return statement.where(has_trigrams(bindparam("trigrams", type_=ValueList(Text()))))
-        is_match = literal_column("search_index_asset_texts").bool_op("MATCH")(bindparam("match", type_=Text()))
-        numbered = statement.join(NUMBERS, NUMBERS.c.asset_id == ASSETS.c.id)
-        return numbered.join(TRIGRAMS, TRIGRAMS.c.rowid == NUMBERS.c.number).where(is_match)
+            return statement
+        number = TEXT_NUMBERS.c.number
+        is_chosen = in_values(dialect, number, list_parameter("numbers", number))
+        return statement.join(TEXT_NUMBERS, TEXT_NUMBERS.c.asset_id == ASSETS.c.id).where(is_chosen)
 
     return PreparedQuery(build)
+
+
+def _sampled_percentage() -> ColumnElement[Any]:
+    size = func.greatest(1, func.pg_relation_size("core.assets"))
+    return func.least(100, sa.literal_column(f"{100.0 * SAMPLED_PAGES * PAGE_BYTES}") / size)

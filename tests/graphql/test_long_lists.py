@@ -12,7 +12,6 @@ from tessera_gql.server.http import Transport, execute
 from tessera_gql.store.pagination import MAX_COUNT
 from tessera_gql.store.tables import Asset, new_id
 from tessera_gql.store.tables import table as table_of
-from tessera_gql.store.text_matches import MAX_MATCHES
 from tests.graphql.conftest import Ask, anyone
 from tests.world import World
 
@@ -119,16 +118,21 @@ async def test_a_changed_text_is_found_and_its_former_one_is_not(world: World, a
 
 
 @pytest.mark.long
-async def test_a_common_text_is_looked_up_once(
+async def test_a_sample_says_which_texts_the_index_finds(
     world: World, ask: Ask, counted: Callable[[], AbstractContextManager[list[str]]]
 ) -> None:
     await world.asset("shop.core.a", await world.team("owners"))
-    await multiply(world, [f"shop.core.t{number:04}" for number in range(MAX_MATCHES + 1)])
-    numbers: list[int] = []
-    for _ in range(2):
+    await multiply(world, [f"shop.core.t{number:04}" for number in range(5_000)])
+    for filters, total, uses_index in (
+        ({"fqn": {"contains": "core.t"}}, 5_000, False),
+        ({"fqn": {"contains": "core.t1234"}}, 1, True),
+        ({"not": {"fqn": {"contains": "core.t"}}}, 1, False),
+        ({"not": {"fqn": {"contains": "core.a"}}}, 5_000, True),
+        ({"or": [{"fqn": {"contains": "core.a"}}, {"fqn": {"contains": "core.t"}}]}, 5_001, True),
+    ):
         with counted() as statements:
-            data: Any = await ask(FQNS, filter={"fqn": {"contains": "core.t"}})
-        assert data["assets"]["totalCount"] == MAX_MATCHES + 1
-        assert data["assets"]["nodes"][0]["fqn"] == "shop.core.t0000"
-        numbers.append(len([text for text in statements if text.startswith(("SELECT", "WITH"))]))
-    assert numbers == [2, 1]
+            data: Any = await ask(FQNS, filter=filters)
+        assert data["assets"]["totalCount"] == total, filters
+        assert len(data["assets"]["nodes"]) == min(total, 100), filters
+        (page,) = [text for text in statements if "LIMIT" in text and "fqn_key" in text and "TABLESAMPLE" not in text]
+        assert ("trigrams" in page or "search_index_asset_texts" in page) is uses_index, page

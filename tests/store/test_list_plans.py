@@ -236,7 +236,7 @@ def conditions_on(listing: Listing, column: str, related: str, sample: Sample) -
 async def measure(session: Session, listing: Listing, request: PageRequest) -> int:
     """Run the query of a page, and return the rows that it reads, or on SQLite the steps that it takes."""
     source: Any = listing.source
-    request = await pagination.look_up(session, source, request)
+    request = await pagination.use_index(session, source, request)
     query = pagination._page_query(pagination.QueryShape.of(source, None, request, UNRESTRICTED))
     values = pagination._bind_values(source, request, UNRESTRICTED) | {"now": session.now}
     compiled, parameters = query.compile(session._compiler.dialect, values)
