@@ -20,9 +20,9 @@ from bench import _growth_catalog, _servers
 from bench._growth_catalog import Sample
 from bench._holds import LoopHolds
 from bench._processors import Stopwatch
+from bench._read_shapes import PAGE_QUERY
 from bench._results import Figure, report
 from bench._servers import Storage
-from bench._read_shapes import PAGE_QUERY
 from tessera_gql.auth import Identity
 from tessera_gql.cli.server_process import tune_runtime
 from tessera_gql.components import Components, create_components
@@ -36,6 +36,8 @@ from tessera_gql.store.pagination import encode_cursor
 
 ADMINISTRATOR = Actor("benchmark", scopes=frozenset({Scope.READ, Scope.WRITE, Scope.ADMIN}))
 MAX_GROWTH = 1.5
+MAX_LOAD_SECONDS = 900.0
+"""The time by the clock in which the largest catalog is to be loaded, with its indexes and statistics."""
 WARM_UPS = 8
 """Executions before the measurement; PostgreSQL decides about the plan of a statement after five."""
 REPEATS = 12
@@ -69,6 +71,14 @@ class Operation:
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """The sample of a catalog, and the time by the clock that its loading took."""
+
+    sample: Sample
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Cost:
     """Milliseconds of processors, and buffers of PostgreSQL, for one execution."""
 
@@ -86,10 +96,12 @@ def main() -> int:
     sizes = [int(size) for size in options.assets.split(",")]
     with _servers.temporary_folder() as folder, _servers.start_storage(options.db, folder) as storage:
         catalogs = [(size, storage.database(f"assets_{size}")) for size in sizes]
+        loaded = [asyncio.run(_load(size, url)) for size, url in catalogs]
         holds = LoopHolds()
-        costs = asyncio.run(_measure(storage, catalogs, options.rounds, options.only, holds))
+        costs = asyncio.run(_measure(storage, catalogs, loaded, options.rounds, options.only, holds))
         about = f"{storage.version}; {' to '.join(f'{size:,}' for size in sizes)} assets, {options.rounds} rounds."
-        return report(f"Growth, {storage.version.split()[0]}", about, [*_figures(costs), holds.figure()])
+        seconds = Figure(f"loading of {sizes[-1]:,} assets", [loaded[-1].seconds], "s", at_most=MAX_LOAD_SECONDS)
+        return report(f"Growth, {storage.version.split()[0]}", about, [seconds, *_figures(costs), holds.figure()])
 
 
 def _figures(costs: Mapping[str, Sequence[Sequence[Cost]]]) -> Iterator[Figure]:
@@ -102,10 +114,15 @@ def _figures(costs: Mapping[str, Sequence[Sequence[Cost]]]) -> Iterator[Figure]:
 
 
 async def _measure(
-    storage: Storage, catalogs: Sequence[tuple[int, str]], rounds: int, only: str, holds: LoopHolds
+    storage: Storage,
+    catalogs: Sequence[tuple[int, str]],
+    loaded: Sequence[Loaded],
+    rounds: int,
+    only: str,
+    holds: LoopHolds,
 ) -> dict[str, list[list[Cost]]]:
     """Return the costs of the rounds by operation and size. The sizes take turns, so that other work slows all."""
-    samples = [await _load(size, url) for size, url in catalogs]
+    samples = [item.sample for item in loaded]
     tune_runtime()  # as a server does when it has started
     parts = [create_components(Settings(database_url=url, database_pool=2)) for _, url in catalogs]
     assets = [iter(sample.publishable) for sample in samples]
@@ -129,11 +146,12 @@ async def _measure(
     return costs
 
 
-async def _load(size: int, url: str) -> Sample:
+async def _load(size: int, url: str) -> Loaded:
     start = time.monotonic()
     sample = await _growth_catalog.load(url, size)
-    print(f"{size:,} assets are loaded in {time.monotonic() - start:,.0f} s.", flush=True)
-    return sample
+    loaded = Loaded(sample, time.monotonic() - start)
+    print(f"{size:,} assets are loaded in {loaded.seconds:,.0f} s.", flush=True)
+    return loaded
 
 
 async def _repeat(

@@ -39,7 +39,7 @@ class SearchFacets(Model):
 
 
 class SearchResults(Model):
-    """The best matches of a search, and their number, 500 at most; there are more if it is not exact."""
+    """The best matches of a search, and their number, 200 at most; there are more if it is not exact."""
 
     total_count: int
     is_total_count_exact: bool

@@ -189,14 +189,14 @@ class SearchFacets:
         return [SearchTierCount(tier=tier, count=counts[tier]) for tier in AssetTier if counts[tier]]
 
 
-@strawberry.type(description="One page of the matches of a search. At most 500 are ranked and counted.")
+@strawberry.type(description="One page of the matches of a search. At most 200 are ranked and counted.")
 class SearchResultConnection(Connection[SearchResult]):
     hits: strawberry.Private[Sequence[Hit]]
     are_all: strawberry.Private[bool]
     explanations: strawberry.Private[Explanations]
     facets: SearchFacets = strawberry.field(description="Counts of all matches, for filters beside the list.")
 
-    @computed_field("The number of ranked matches, 500 at most; there are more if `isTotalCountExact` is false.")
+    @computed_field("The number of ranked matches, 200 at most; there are more if `isTotalCountExact` is false.")
     async def total_count(self) -> int:
         return await self.load_count()
 

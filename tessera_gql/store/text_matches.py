@@ -5,7 +5,7 @@ sample of the texts says how common a text is. It decides about the way, never a
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
