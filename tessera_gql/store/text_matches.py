@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, FromClause, Select, func, select
 
-from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
+from tessera_gql.store.compiled import PreparedQuery, list_parameter
 from tessera_gql.store.conditions import (
     CONTAINS_BY_INDEX,
     CONTAINS_IN_INDEX,
@@ -83,17 +83,9 @@ async def _load_sample(session: Session) -> Mapping[str, Sequence[str]]:
     cache = session.frequency_cache
     if time.monotonic() >= cache.texts_expire_at:
         cache.texts_expire_at = time.monotonic() + LIFETIME_SECONDS
-        rows = await session.fetch(_sample_query(), numbers=await _choose_numbers(session))
+        rows = await session.fetch(_sample_query(), steps=range(SAMPLE_SIZE))
         cache.texts = {column: [getattr(row, column) or "" for row in rows] for column in COLUMNS}
     return cache.texts
-
-
-async def _choose_numbers(session: Session) -> Sequence[int]:
-    """Choose the numbers of the assets of a sample; none on PostgreSQL, which samples pages of the table."""
-    if session.dialect == "postgresql":
-        return []
-    last = int(await session.value(select(func.max(TEXT_NUMBERS.c.number))) or 0)
-    return [*{1 + last * index // SAMPLE_SIZE for index in range(SAMPLE_SIZE)}]
 
 
 @lru_cache
@@ -106,8 +98,10 @@ def _sample_query() -> PreparedQuery:
         if dialect == "postgresql":
             return statement
         number = TEXT_NUMBERS.c.number
-        is_chosen = in_values(dialect, number, list_parameter("numbers", number))
-        return statement.join(TEXT_NUMBERS, TEXT_NUMBERS.c.asset_id == ASSETS.c.id).where(is_chosen)
+        steps = func.json_each(list_parameter("steps", number)).table_valued(sa.column("value", sa.Integer))
+        last = select(func.max(number)).scalar_subquery()
+        numbers = select(1 + last * steps.c.value // SAMPLE_SIZE)
+        return statement.join(TEXT_NUMBERS, TEXT_NUMBERS.c.asset_id == ASSETS.c.id).where(number.in_(numbers))
 
     return PreparedQuery(build)
 

@@ -69,7 +69,7 @@ COSTS = {
     "UnregisterMutation": 12,
     "SyncDbtManifestMutation": 3,
     "TeamsQuery": 1,
-    "AssetsQuery": 6,  # one of them looks up the text that names contain
+    "AssetsQuery": 6,  # one of them takes a sample of the texts of names
     "RegistrationsQuery": 3,
     "ContractsQuery": 3,
     "ProposalsQuery": 6,
