@@ -247,12 +247,12 @@ def to_parameters(source: FromClause, condition: Condition, name: str) -> dict[s
     match condition.operator:
         case "contains":
             return {name: _contains_pattern(value)}
-        case "contains_often":
-            return {name: _contains_pattern(value), f"{name}_text": value}
-        case "contains_by_index" | "contains_in_index":
+        case "contains_by_index" | "contains_in_index" | "contains_often":
+            # Those of all ways, because the page and the count of a list may differ in it.
             folded_name = f"{condition.column}_key"
             indexed_column = folded_name if folded_name in source.c else condition.column
-            return {name: _contains_pattern(value), **_index_parameters(name, indexed_column, value)}
+            parameters = {name: _contains_pattern(value), f"{name}_text": value}
+            return parameters | _index_parameters(name, indexed_column, value)
         case "starts_with":
             return {name: value, f"{name}_end": value + LAST_CHARACTER}
         case "has":

@@ -7,11 +7,13 @@ from typing import Any
 from sqlalchemy import Select
 
 from tessera_gql.store.compiled import CompiledStatement, compile_statement
+from tessera_gql.store.conditions import shapes_of
 from tessera_gql.store.json_statements import KEY, KEYS, NUMBER, StatementBuilder, size_token
 from tessera_gql.store.json_trees import JsonList, JsonObject
 from tessera_gql.store.lookups import RowLookup
 from tessera_gql.store.pagination import PageRequest, QueryShape, request_parameters, use_index
 from tessera_gql.store.session import Session
+from tessera_gql.store.text_matches import MAX_COUNT_SHARE
 
 MAX_COMPILED = 8
 """Compiled statements of one query: one for each database and combination of filters and orders."""
@@ -37,7 +39,11 @@ class ListRequest:
     async def use_index(self, session: Session) -> "ListRequest":
         """Return an equal request that finds texts of few rows by their index."""
         request = await use_index(session, self.tree.source, self.request)
-        return self if request is self.request else ListRequest.of(self.tree, request)
+        if request is self.request:
+            return self
+        counted = await use_index(session, self.tree.source, self.request, MAX_COUNT_SHARE)
+        page = ListRequest.of(self.tree, request)
+        return replace(page, shape=replace(page.shape, counted_conditions=shapes_of(counted.conditions)))
 
 
 class JsonQuery:

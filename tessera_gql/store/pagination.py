@@ -149,6 +149,8 @@ class QueryShape:
     """Whether private rows and names are hidden."""
     prefix: str = ""
     """Start of the names of its parameters, where several lists are read with one statement."""
+    counted_conditions: tuple[Shape, ...] | None = None
+    """The conditions of a count in the same statement, if it finds texts in another way than the page."""
 
     @classmethod
     def public(cls, source: FromClause, parent: str | None, request: PageRequest, prefix: str) -> "QueryShape":
@@ -197,7 +199,9 @@ class QueryShape:
     def bounded_rows(self, dialect: str, *is_of_parent: ColumnElement[bool]) -> FromClause:
         """Build the rows to count, MAX_COUNT + 1 at most: so many rows are read, however many there are."""
         rows: Select[Any] = select(sa.literal_column("1").label("row")).select_from(self.source)
-        rows = rows.where(*is_of_parent, *self.filters(dialect)).limit(sa.literal_column(str(MAX_COUNT + 1)))
+        conditions = self.conditions if self.counted_conditions is None else self.counted_conditions
+        filters = replace(self, conditions=conditions).filters(dialect)
+        rows = rows.where(*is_of_parent, *filters).limit(sa.literal_column(str(MAX_COUNT + 1)))
         return rows.correlate_except(self.source).subquery()
 
     def bounded_count(self, dialect: str, *is_of_parent: ColumnElement[bool]) -> ColumnElement[int]:
