@@ -7,6 +7,7 @@ with one query.
 from tessera_gql.executor.batch import BATCH_KEY, Batch, BoundBatch
 from tessera_gql.executor.execution import ExecutorCounts, Fallback, PlannedQuery, execute_query
 from tessera_gql.executor.fields import ComputedProperty, PathProperty, core_schema
+from tessera_gql.executor.mutations import MutationExecutor
 from tessera_gql.executor.plan import AttributeReads, LeafAttribute, Plan, PlanCache, Selection, Step
 from tessera_gql.executor.pushdown import JsonFragment, PlanPushdown, Pushdown, PushdownFailed, decode_fragments
 
@@ -20,6 +21,7 @@ __all__ = [
     "Fallback",
     "JsonFragment",
     "LeafAttribute",
+    "MutationExecutor",
     "PathProperty",
     "Plan",
     "PlanCache",

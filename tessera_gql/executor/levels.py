@@ -53,7 +53,7 @@ class PlanExecution:
     plan: Plan
     context: Any
     variables: CoercedVariables
-    on_cpu_seconds: Callable[[float], None]
+    on_cpu_seconds: Callable[[float], None] = lambda _seconds: None
     """Called with seconds of CPU time as they are used."""
     _busy_seconds: float = 0.0
     """CPU time since the execution last yielded to the event loop."""

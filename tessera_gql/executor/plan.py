@@ -230,12 +230,12 @@ class Plan:
 
     @cached_property
     def root(self) -> Selection:
-        """Plan the selection of the query type. Raises UnsupportedOperation."""
-        query_type = self.schema.query_type
-        if query_type is None:
-            raise UnsupportedOperation("there is no query type")
-        grouped = collect_fields(self.schema, self.fragments, self.variables, query_type, self.operation)
-        selection = self.create_selection(query_type, grouped.grouped_field_set)
+        """Plan the selection of the root type. Raises UnsupportedOperation."""
+        root_type = self.schema.get_root_type(self.operation.operation)
+        if root_type is None:
+            raise UnsupportedOperation("there is no such root type")
+        grouped = collect_fields(self.schema, self.fragments, self.variables, root_type, self.operation)
+        selection = self.create_selection(root_type, grouped.grouped_field_set)
         self.push_down(selection)
         self.reads.record_all(selection)
         return selection

@@ -17,7 +17,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as Re
 
 from tessera_gql.config import Executor, Profile
 from tessera_gql.errors import Refusal
-from tessera_gql.executor import PlannedQuery, decode_fragments, execute_query
+from tessera_gql.executor import MutationExecutor, PlannedQuery, decode_fragments, execute_query
 from tessera_gql.executor.streams import PositionedEvent, StreamStart
 from tessera_gql.server.codec import encode
 from tessera_gql.server.concurrency import Slot
@@ -115,16 +115,18 @@ def _start(
         variable_values=operation.variables,
         operation_name=operation.name,
         is_awaitable=cast("Any", optimized_is_awaitable),
-        executor_class=ReferenceExecutor,
         **_options(transport),
     )
-    if operation.kind is not OperationType.QUERY or transport.executor is Executor.REFERENCE:
-        return reference()
+    if transport.executor is Executor.REFERENCE:
+        return reference(executor_class=ReferenceExecutor)
+    if operation.kind is not OperationType.QUERY:
+        find_plan = partial(operation.plans.get, transport.schema, operation.document, operation.node)
+        return reference(executor_class=MutationExecutor, find_plan=find_plan, reset=context.reset)
 
     async def run_reference() -> ExecutionResult:
         """Execute with empty dataloaders; cached keys would change which field fails first."""
         await context.reset()
-        result = reference()
+        result = reference(executor_class=ReferenceExecutor)
         return result if isinstance(result, ExecutionResult) else await result
 
     document, node, variables = operation.document, operation.node, operation.variables
