@@ -19,7 +19,7 @@ from uuid import UUID
 import typer
 
 from tessera_gql.cli.exit_codes import ExitCode
-from tessera_gql.escaping import disarm_log_line, escape_log_line, escape_terminal
+from tessera_gql.escaping import disarm_log_line, escape_log_line, escape_terminal, is_plain_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -183,7 +183,7 @@ def _to_plain(value: Any) -> Any:
 
 def print_json_text(text: str) -> None:
     """Print serialized JSON; control characters become escapes that parse to the same value."""
-    print_document("\n".join(map(escape_log_line, text.split("\n"))))
+    print_document(text if is_plain_text(text) else "\n".join(map(escape_log_line, text.split("\n"))))
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, none: str = "") -> None:

@@ -35,7 +35,7 @@ class MutationExecutor(ReferenceExecutor):
         self._find_plan = find_plan
         self._reset = reset
 
-    def collect_and_execute_subfields(  # noqa: PLR0913, PLR0917 - as graphql-core calls it
+    def collect_and_execute_subfields(
         self, return_type: GraphQLObjectType, field_details_list: Any, path: Path, result: Any, position_context: Any
     ) -> Any:
         """Execute the selection of an object, by a plan if it is a payload."""

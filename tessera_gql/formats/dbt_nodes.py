@@ -130,7 +130,9 @@ def deprecations(node: UntrustedJson, columns: Mapping[str, UntrustedJson]) -> d
         own = UntrustedJson(meta(node), node.name, node.warnings)
         deprecated[""] = {"sunset": sunset, "replacement": own.text("replacement")}
     for name, column in columns.items():
-        own = UntrustedJson(meta(column), column.name, column.warnings)
+        if not (column_meta := meta(column)):
+            continue
+        own = UntrustedJson(column_meta, column.name, column.warnings)
         sunset = own.text("deprecation_date")
         if sunset or own.flag("deprecated"):
             deprecated[name] = {"sunset": sunset, "replacement": own.text("replacement")}

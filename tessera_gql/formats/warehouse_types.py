@@ -56,8 +56,9 @@ def parse_type(data_type: str, dialect: str | None = None) -> DataType:
     """Parse a data type of an adapter of dbt or a dialect of SQL. The schema is the caller's, who may change it."""
     parse = _parse_cached if len(data_type) <= _MAX_CACHED_LENGTH else _parse
     parsed = parse(data_type, dialect)
-    is_nested = bool(_NESTED_KEYWORDS & parsed.schema.keys())
-    return replace(parsed, schema=deepcopy(parsed.schema) if is_nested else dict(parsed.schema))
+    schema = parsed.schema
+    copied = dict(schema) if _NESTED_KEYWORDS.isdisjoint(schema) else deepcopy(schema)
+    return DataType(copied, parsed.is_required, parsed.unknown)
 
 
 def _parse(data_type: str, dialect: str | None) -> DataType:

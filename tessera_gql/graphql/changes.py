@@ -9,8 +9,8 @@ from graphql import GraphQLError
 from strawberry import UNSET, argument
 
 from tessera_gql import diff
+from tessera_gql.compute.bounded_cache import BoundedCache
 from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode
-from tessera_gql.graphql.bounded_cache import BoundedCache
 from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.declared_fields import load_declared_fields
 from tessera_gql.graphql.filters import or_none

@@ -1,7 +1,7 @@
 """Ask or sync in several short transactions, between which other writers get their turn.
 
 SQLite has one writer, and a waiting one sleeps up to 0.1 s before it tries again: a transaction that follows at once
-would nearly always be first.
+would nearly always be first. On PostgreSQL only those wait who change the same tables.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from tessera_gql.workflows.dbt.sync_progress import SyncProgress
 
 T = TypeVar("T")
 
-BATCH_SECONDS = 0.2
-"""The time after which a transaction ends with the table that it is at."""
-PAUSE_SECONDS = 0.2
-"""The time between two transactions on SQLite: twice as long as a waiting writer sleeps before it tries again."""
+BATCH_SECONDS = {"sqlite": 0.3, "postgresql": 0.6}
+"""The time after which a transaction ends with the step that it is at, by database."""
+PAUSE_SECONDS = 0.12
+"""The time between two transactions on SQLite: longer than a waiting writer sleeps before it tries again."""
 MAX_OUTDATED_PLANS = 3
 """Plans in a row that may be outdated before they are used; the next one is made under the lock."""
 
@@ -87,8 +87,9 @@ async def _run_batches(
     With `atomic` there is only one.
     """
     options, outdated_plans = progress.plan.options, 0
+    seconds = BATCH_SECONDS[context.database.dialect]
     while not progress.is_complete:
-        batch = BatchRules(None if options.atomic else BATCH_SECONDS, may_plan=outdated_plans == MAX_OUTDATED_PLANS)
+        batch = BatchRules(None if options.atomic else seconds, may_plan=outdated_plans == MAX_OUTDATED_PLANS)
         try:
             progress = await run_batch(progress, batch)
         except PlanOutdated:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from tessera_gql import diff
-from tessera_gql.graphql.bounded_cache import BoundedCache
+from tessera_gql.compute.bounded_cache import BoundedCache
 from tessera_gql.graphql.context import Context
 from tessera_gql.store.tables import Contract
 from tessera_gql.workflows.comparisons import IdentityKey

@@ -43,7 +43,7 @@ def _to_plain(value: Any) -> Any:
     """Convert an input to JSON values for hashing."""
     match value:
         case RawJson():
-            return hashlib.sha256(value.text).hexdigest()
+            return value.sha256
         case list():
             return [_to_plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
         case str() | dict() | int() | float() | None:

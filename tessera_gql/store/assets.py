@@ -1,10 +1,11 @@
 """Queries and locks of assets. Lock an asset before reading anything that a change of it depends on."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, bindparam, select, update
 
 from tessera_gql.compute import LocksMissing
 from tessera_gql.errors import Invalid, NotFound
@@ -117,3 +118,17 @@ async def _lock_ids(session: Session, asset_ids: Collection[UUID]) -> None:
     statement = select(TABLE.c.id).where(session.in_values(TABLE.c.id, sorted(asset_ids))).order_by(TABLE.c.id)
     await session.execute(statement.with_for_update(key_share=True))
     session.locked_asset_ids.update(asset_ids)
+
+
+_STORE_META = (
+    update(TABLE)
+    .where(TABLE.c.id == bindparam("of_asset"))
+    .values(meta=bindparam("new_meta"), updated_at=bindparam("now"))
+)
+
+
+async def store_meta(session: Session, changed: Mapping[UUID, Mapping[str, Any]]) -> None:
+    """Store the metadata of assets by id, in one statement for all."""
+    if changed:
+        rows = [{"of_asset": key, "new_meta": meta, "now": session.now} for key, meta in changed.items()]
+        await session.execute(_STORE_META, rows)

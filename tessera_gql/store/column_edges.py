@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Executable, Select, and_, delete, or_, select
+from sqlalchemy import Select, and_, bindparam, delete, select
 
 from tessera_gql.policy.lineage_walk import AssetEdge
 from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
@@ -99,25 +99,15 @@ async def list_sources(session: Session, asset_ids: Sequence[UUID]) -> list[UUID
     return sorted(row.dependency_asset_id for row in rows)
 
 
+_REMOVE_PAIR = delete(TABLE).where(
+    TABLE.c.target_asset_id == bindparam("target"), TABLE.c.source_asset_id == bindparam("source")
+)
+
+
 async def remove_pairs(session: Session, pairs: Collection[AssetPair]) -> None:
     """Remove the column edges of pairs of assets."""
-    by_source: dict[UUID, list[UUID]] = {}
-    for pair in pairs:
-        by_source.setdefault(pair.target, []).append(pair.source)
-    for statement in _build_removals(session, by_source):
-        await session.execute(statement)
-
-
-def _build_removals(session: Session, by_target: dict[UUID, list[UUID]]) -> list[Executable]:
-    """Build statements that remove edges of up to 100 targets each."""
-    targets, statements = [*by_target.items()], list[Executable]()
-    for start in range(0, len(targets), 100):
-        conditions = [
-            and_(TABLE.c.target_asset_id == target, session.in_values(TABLE.c.source_asset_id, sources))
-            for target, sources in targets[start : start + 100]
-        ]
-        statements.append(delete(TABLE).where(or_(*conditions)))
-    return statements
+    if pairs:
+        await session.execute(_REMOVE_PAIR, [{"target": pair.target, "source": pair.source} for pair in pairs])
 
 
 async def remove_without_dependency(session: Session, targets: Sequence[UUID]) -> None:

@@ -77,7 +77,7 @@ async def large_world(world: World, ask: Ask) -> World:
 
 @pytest.fixture
 async def small_world(world: World, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(dbt_batches, "BATCH_SECONDS", SHORT_SECONDS)
+    monkeypatch.setattr(dbt_batches, "BATCH_SECONDS", dict.fromkeys(dbt_batches.BATCH_SECONDS, SHORT_SECONDS))
     return await synced(world, ask, SEVERAL)
 
 

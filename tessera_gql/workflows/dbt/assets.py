@@ -75,12 +75,16 @@ def describe_unknown_tiers(models: Iterable[Model]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class NewAsset:
-    """A model that becomes an asset; `stamp` is the hash of the sync's input for it."""
+    """A model that becomes an asset; `stamp` is the hash of the sync's input for it, and `lineage_stamp` of its query.
+
+    The latter is None if its lineage is not written with it.
+    """
 
     model: Model
     id: UUID
     owner_team_id: UUID
     stamp: str
+    lineage_stamp: str | None = None
 
 
 async def create_assets(
@@ -92,6 +96,8 @@ async def create_assets(
         model = new_asset.model
         from_dbt = asset_columns(manifest, model)
         from_dbt["meta"][DBT] |= {"fingerprint": new_asset.stamp, "contract": FIRST_VERSION}
+        if new_asset.lineage_stamp is not None:
+            from_dbt["meta"][DBT][LINEAGE_MARK] = new_asset.lineage_stamp
         own_columns = {
             "id": new_asset.id,
             "fqn": model.fqn,

@@ -6,6 +6,7 @@ known stays.
 
 import asyncio
 import hashlib
+import threading
 import time
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from uuid import UUID
 
 import orjson
 
+from tessera_gql.compute.bounded_cache import BoundedCache
 from tessera_gql.formats.dbt import Model
 from tessera_gql.formats.dbt_column_lineage import QueryLineage, find_column_lineage
 from tessera_gql.policy.enums import ColumnEdgeKind, ReleaseKind
@@ -22,7 +24,7 @@ from tessera_gql.store import assets, column_edges
 from tessera_gql.store.column_edges import AssetPair
 from tessera_gql.store.dbt import DBT, LINEAGE_MARK
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, ColumnEdge
+from tessera_gql.store.tables import ColumnEdge
 from tessera_gql.workflows.acknowledgment_requests import ReleaseEvidence
 from tessera_gql.workflows.dbt.state import ManifestCache, ManifestState
 from tessera_gql.workflows.proposal_lifecycle import update_upstream_proposals
@@ -34,6 +36,15 @@ LINEAGE_VERSION = 1
 MAX_SECONDS = 20.0
 """The time for reading queries of one manifest; the next sync reads the others."""
 TARGETS_PER_STEP = 100
+MAX_KEPT_EDGES = 200_000
+"""The edges of queries that a process keeps, of 200 bytes each."""
+
+_lineages: BoundedCache[str, QueryLineage] = BoundedCache(MAX_KEPT_EDGES)
+"""The lineage of queries by the hash of what it depends on: a plan, an impact and a sync of one manifest read the same.
+
+Several threads read it.
+"""
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -65,11 +76,15 @@ class ColumnLineageChanges:
             {pair: edges for pair, edges in self.edges.items() if (pair.target, pair.source) in pairs}
         )
 
+    def group_by_target(self) -> dict[UUID, dict[AssetPair, frozenset[Edge]]]:
+        groups: dict[UUID, dict[AssetPair, frozenset[Edge]]] = defaultdict(dict)
+        for pair, edges in self.edges.items():
+            groups[pair.target][pair] = edges
+        return groups
+
     def split(self) -> "list[ColumnLineageChanges]":
         """Split the changes into those of some targets each."""
-        by_target: dict[UUID, dict[AssetPair, frozenset[Edge]]] = defaultdict(dict)
-        for pair, edges in self.edges.items():
-            by_target[pair.target][pair] = edges
+        by_target = self.group_by_target()
         targets = sorted({*self.stamps, *by_target})
         return [
             ColumnLineageChanges(
@@ -86,13 +101,24 @@ def read_lineage(state: ManifestState, model: Model, cache: ManifestCache) -> Qu
     stamp = compute_stamp(state, model) or ""
     key = (model.fqn, stamp)
     if (lineage := cache.lineage.get(key)) is None:
-        names = {fqn: state.query_names.get(fqn, fqn) for fqn in model.depends_on}
-        upstream = {names[fqn]: state.columns.get(fqn, ()) for fqn in names}
-        by_name = find_column_lineage(model.compiled_code, state.manifest.adapter, model.columns, upstream)
-        edges = {fqn: by_name.edges.get(name, frozenset()) for fqn, name in names.items()}
-        stars = frozenset(fqn for fqn, name in names.items() if name in by_name.stars)
-        lineage = cache.lineage[key] = QueryLineage(edges, stars, by_name.reason)
+        with _lock:
+            lineage = _lineages.find(stamp)
+        if lineage is None:
+            lineage = _find_lineage(state, model)
+            if lineage.reason is None:
+                with _lock:
+                    _lineages.keep(stamp, lineage, sum(map(len, lineage.edges.values())))
+        cache.lineage[key] = lineage
     return lineage
+
+
+def _find_lineage(state: ManifestState, model: Model) -> QueryLineage:
+    names = {fqn: state.query_names.get(fqn, fqn) for fqn in model.depends_on}
+    upstream = {names[fqn]: state.columns.get(fqn, ()) for fqn in names}
+    by_name = find_column_lineage(model.compiled_code, state.manifest.adapter, model.columns, upstream)
+    edges = {fqn: by_name.edges.get(name, frozenset()) for fqn, name in names.items()}
+    stars = frozenset(fqn for fqn, name in names.items() if name in by_name.stars)
+    return QueryLineage(edges, stars, by_name.reason)
 
 
 def compute_stamp(state: ManifestState, model: Model, asset: UUID | None = None) -> str | None:
@@ -191,16 +217,21 @@ async def apply_column_lineage(
 ) -> AsyncGenerator[ColumnLineageChanges]:
     """Write the changes in steps, and yield each. Proposals of upstream tables ask and release teams by them."""
     for step in changes.split():
-        await write_edges(session, step)
+        await replace_edges(session, step)
         await _store_stamps(session, step.stamps)
         if targets := {pair.target for pair in step.edges}:
             await update_upstream_proposals(session, targets, describe_evidence(project))
         yield step
 
 
-async def write_edges(session: Session, changes: ColumnLineageChanges) -> None:
+async def replace_edges(session: Session, changes: ColumnLineageChanges) -> None:
     """Replace the column edges of pairs of assets, and update no proposal yet."""
     await column_edges.remove_pairs(session, changes.edges)
+    await write_edges(session, changes)
+
+
+async def write_edges(session: Session, changes: ColumnLineageChanges) -> None:
+    """Write the column edges of pairs of assets that have none."""
     await session.insert_many(ColumnEdge, [*_list_rows(session, changes)])
 
 
@@ -224,9 +255,10 @@ def _list_rows(session: Session, step: ColumnLineageChanges) -> Iterable[dict[st
 
 async def _store_stamps(session: Session, stamps: Mapping[UUID, str]) -> None:
     """Keep the hashes without an event: they say nothing that a client needs."""
+    changed: dict[UUID, dict[str, Any]] = {}
     for asset in await assets.by_ids(session, [*stamps]):
         from_dbt = asset.meta.get(DBT)
         marks = from_dbt if isinstance(from_dbt, dict) else {}
         if marks.get(LINEAGE_MARK) != stamps[asset.id]:
-            meta = {**asset.meta, DBT: {**marks, LINEAGE_MARK: stamps[asset.id]}}
-            await session.update_row(Asset, asset.id, meta=meta)
+            changed[asset.id] = {**asset.meta, DBT: {**marks, LINEAGE_MARK: stamps[asset.id]}}
+    await assets.store_meta(session, changed)

@@ -5,7 +5,7 @@ unchanged manifest writes nothing.
 """
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -27,7 +27,7 @@ from tessera_gql.workflows.dbt import assets as manifest_assets
 from tessera_gql.workflows.dbt.ask import open_needed_change_set, withdraw_in_steps
 from tessera_gql.workflows.dbt.assets import NewAsset
 from tessera_gql.workflows.dbt.batches import WHOLE, BatchRules, confirm_plan, run_steps
-from tessera_gql.workflows.dbt.column_lineage import apply_column_lineage, describe_evidence, write_edges
+from tessera_gql.workflows.dbt.column_lineage import apply_column_lineage, describe_evidence, replace_edges, write_edges
 from tessera_gql.workflows.dbt.compare import build_terms, plan_manifest
 from tessera_gql.workflows.dbt.deprecations import follow_models, load_deprecated_ids
 from tessera_gql.workflows.dbt.lineage import LineageChanges, apply_lineage
@@ -173,8 +173,7 @@ async def _sync_all(sync: _Sync) -> AsyncGenerator[None]:
             sync.plan, registrations=sync.plan.registrations.select(lambda asset: asset not in asset_ids)
         )
         yield
-    await _apply_lineage(sync, sync.plan.lineage)
-    sync.plan = replace(sync.plan, lineage=LineageChanges())
+    await _link(sync)
     async for _ in _link_columns(sync):
         yield
     async for _ in _publish_all(sync):
@@ -200,21 +199,27 @@ async def _create_tables(sync: _Sync) -> AsyncGenerator[None]:
         for start in range(0, len(models), MODELS_PER_STEP):
             sync.report_progress(Phase.CREATE, start, len(models))
             step = models[start : start + MODELS_PER_STEP]
-            await _create_assets(sync, step)
-            created, linked = tables.take(_ids_of(sync.plan, step))
-            await _apply_registrations(sync, created)
-            await _apply_lineage(sync, linked)
+            parts = tables.take(_ids_of(sync.plan, step))
+            await _create_assets(sync, step, parts.columns.stamps)
+            await _apply_registrations(sync, parts.registrations)
+            await write_edges(sync.session, parts.columns)
+            await _apply_lineage(sync, parts.lineage)
             sync.finish(*(model.fqn for model in step))
             yield
     finally:
         sync.plan = tables.leave_untaken(sync.plan)
 
 
-async def _apply_lineage(sync: _Sync, changes: LineageChanges) -> None:
-    """Write edges of tables with the columns of new ones, whose lineage is never unknown in between."""
-    columns = sync.plan.column_lineage.select_pairs({*changes.added})
-    await write_edges(sync.session, columns)
+async def _link(sync: _Sync) -> None:
+    """Write the edges of tables that exist by now, with their columns, whose lineage is never unknown in between."""
+    columns = sync.plan.column_lineage.select_pairs({*sync.plan.lineage.added})
+    await replace_edges(sync.session, columns)
     sync.plan = replace(sync.plan, column_lineage=sync.plan.column_lineage.without(columns))
+    await _apply_lineage(sync, sync.plan.lineage)
+    sync.plan = replace(sync.plan, lineage=LineageChanges())
+
+
+async def _apply_lineage(sync: _Sync, changes: LineageChanges) -> None:
     added, removed = await apply_lineage(sync.session, changes, describe_evidence(sync.plan.state.manifest.project))
     sync.count(SyncReport([], dependencies_added=added, dependencies_removed=removed))
 
@@ -228,12 +233,19 @@ async def _link_columns(sync: _Sync) -> AsyncGenerator[None]:
         yield
 
 
-async def _create_assets(sync: _Sync, models: Sequence[Model]) -> None:
+async def _create_assets(sync: _Sync, models: Sequence[Model], lineage_stamps: Mapping[UUID, str]) -> None:
     """Create assets with their first contracts."""
     session, plan = sync.session, sync.plan
     state = plan.state
     rows = [
-        NewAsset(model, plan.ids[model.fqn], state.owners[model.fqn], state.compute_stamp(model)) for model in models
+        NewAsset(
+            model,
+            key := plan.ids[model.fqn],
+            state.owners[model.fqn],
+            state.compute_stamp(model),
+            lineage_stamps.get(key),
+        )
+        for model in models
     ]
     new_assets = await manifest_assets.create_assets(session, state.manifest, rows, sync.options.compatibility_mode)
     pairs = [(model, new_assets[model.fqn]) for model in models]

@@ -1,6 +1,6 @@
 """Values are kept up to a size in all; those that were read longest ago go first."""
 
-from tessera_gql.graphql.bounded_cache import BoundedCache
+from tessera_gql.compute.bounded_cache import BoundedCache
 
 
 def test_the_value_that_was_read_longest_ago_is_dropped() -> None:
