@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, select
 
+from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Answer, table
 
@@ -49,10 +50,18 @@ async def replace(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     await session.insert_many(Answer, rows)
 
 
+_FINGERPRINTS = PreparedQuery(
+    lambda dialect: (
+        select(TABLE.c.asset_id, TABLE.c.fingerprint)
+        .distinct()
+        .where(in_values(dialect, TABLE.c.asset_id, list_parameter("assets", TABLE.c.asset_id)))
+    )
+)
+
+
 async def consume(session: Session, published: Mapping[UUID, Collection[str]]) -> None:
     """Remove the answers to changes that were published, by asset: if they happen again, the teams are asked again."""
-    statement = select(TABLE.c.asset_id, TABLE.c.fingerprint).distinct()
-    rows = await session.rows(statement.where(session.in_values(TABLE.c.asset_id, published)))
+    rows = await session.fetch(_FINGERPRINTS, assets=[*published])
     consumed: dict[UUID, list[str]] = {}
     for row in rows:
         if row.fingerprint in published[row.asset_id]:

@@ -11,6 +11,7 @@ from tessera_gql.compute import LocksMissing
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.policy import validation
 from tessera_gql.policy.global_ids import encode_global_id
+from tessera_gql.store.compiled import PreparedQuery
 from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Asset, table
 
@@ -50,9 +51,13 @@ async def get(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("ass
     return _require(await session.find(select(TABLE).where(_ref_condition(ref)), Asset), ref, field)
 
 
-def _ref_condition(ref: AssetRef) -> ColumnElement[bool]:
+def _require_one_name(ref: AssetRef) -> None:
     if (ref.id is None) == (ref.fqn is None):
         raise Invalid("Name an asset by its id or by its fqn, one of the two.", field=("asset",))
+
+
+def _ref_condition(ref: AssetRef) -> ColumnElement[bool]:
+    _require_one_name(ref)
     return TABLE.c.id == ref.id if ref.id else TABLE.c.fqn_key == key(ref.fqn or "")
 
 
@@ -64,14 +69,25 @@ def _require(asset: Asset | None, ref: AssetRef, field: tuple[str, ...]) -> Asse
     return asset
 
 
+_LOCK_BY_ID, _LOCK_BY_FQN = (
+    PreparedQuery(
+        lambda _dialect, column=column: (
+            select(TABLE).where(column == bindparam("key", type_=column.type)).with_for_update(key_share=True)
+        )
+    )
+    for column in (TABLE.c.id, TABLE.c.fqn_key)
+)
+
+
 async def lock(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("asset",)) -> Asset:
     """Lock an asset until the commit and return it; changes of one asset wait here for each other.
 
     NO KEY UPDATE, because inserting rows that refer to the asset would deadlock with a full lock.
     """
     await _lock_first(session)
-    asset = await session.find(select(TABLE).where(_ref_condition(ref)).with_for_update(key_share=True), Asset)
-    asset = _require(asset, ref, field)
+    _require_one_name(ref)
+    rows = session.fetch(_LOCK_BY_ID, key=ref.id) if ref.id else session.fetch(_LOCK_BY_FQN, key=key(ref.fqn or ""))
+    asset = _require(next(iter(await rows), None), ref, field)
     session.locked_asset_ids.add(asset.id)
     session.asset_fqns[asset.id] = asset.fqn
     return asset
@@ -120,10 +136,12 @@ async def _lock_ids(session: Session, asset_ids: Collection[UUID]) -> None:
     session.locked_asset_ids.update(asset_ids)
 
 
-_STORE_META = (
-    update(TABLE)
-    .where(TABLE.c.id == bindparam("of_asset"))
-    .values(meta=bindparam("new_meta"), updated_at=bindparam("now"))
+_STORE_META = PreparedQuery(
+    lambda _dialect: (
+        update(TABLE)
+        .where(TABLE.c.id == bindparam("of_asset"))
+        .values(meta=bindparam("new_meta"), updated_at=bindparam("now"))
+    )
 )
 
 
@@ -131,4 +149,4 @@ async def store_meta(session: Session, changed: Mapping[UUID, Mapping[str, Any]]
     """Store the metadata of assets by id, in one statement for all."""
     if changed:
         rows = [{"of_asset": key, "new_meta": meta, "now": session.now} for key, meta in changed.items()]
-        await session.execute(_STORE_META, rows)
+        await session.run_many(_STORE_META, rows)

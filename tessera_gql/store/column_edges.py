@@ -99,15 +99,17 @@ async def list_sources(session: Session, asset_ids: Sequence[UUID]) -> list[UUID
     return sorted(row.dependency_asset_id for row in rows)
 
 
-_REMOVE_PAIR = delete(TABLE).where(
-    TABLE.c.target_asset_id == bindparam("target"), TABLE.c.source_asset_id == bindparam("source")
+_REMOVE_PAIR = PreparedQuery(
+    lambda _dialect: delete(TABLE).where(
+        TABLE.c.target_asset_id == bindparam("target"), TABLE.c.source_asset_id == bindparam("source")
+    )
 )
 
 
 async def remove_pairs(session: Session, pairs: Collection[AssetPair]) -> None:
     """Remove the column edges of pairs of assets."""
     if pairs:
-        await session.execute(_REMOVE_PAIR, [{"target": pair.target, "source": pair.source} for pair in pairs])
+        await session.run_many(_REMOVE_PAIR, [{"target": pair.target, "source": pair.source} for pair in pairs])
 
 
 async def remove_without_dependency(session: Session, targets: Sequence[UUID]) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, not_, select
+from sqlalchemy import func, not_, select, update
 
 from tessera_gql.policy.enums import ContractStatus
 from tessera_gql.policy.version import parse_version
+from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
 from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Contract, table
 
@@ -42,10 +43,18 @@ async def find_never_published(session: Session, asset_ids: Sequence[UUID]) -> s
     return set(asset_ids).difference(row.asset_id for row in published)
 
 
+_DEPRECATE = PreparedQuery(
+    lambda dialect: (
+        update(TABLE)
+        .where(in_values(dialect, TABLE.c.id, list_parameter("ids", TABLE.c.id)))
+        .values(status=ContractStatus.DEPRECATED)
+    )
+)
+
+
 async def deprecate(session: Session, contract_ids: Sequence[UUID]) -> None:
     """Mark contracts that are replaced by a newer version."""
-    is_replaced = session.in_values(TABLE.c.id, contract_ids)
-    await session.update(Contract, is_replaced, status=ContractStatus.DEPRECATED)
+    await session.run(_DEPRECATE, ids=[*contract_ids])
 
 
 async def load_highest_version(session: Session, asset: UUID) -> str | None:

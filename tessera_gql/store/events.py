@@ -13,6 +13,7 @@ import orjson
 from sqlalchemy import ColumnElement, delete, func, select
 
 from tessera_gql.policy.events import Event, ProposalOpened
+from tessera_gql.store.compiled import PreparedQuery
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import EventRow, new_id, table
 
@@ -22,8 +23,10 @@ CHANNEL = "tessera_events"
 
 TABLE = table(EventRow)
 
-LOCK_AND_NOTIFY_SQL = select(func.pg_advisory_xact_lock(WRITE_LOCK), func.pg_notify(CHANNEL, ""))
-LAST_SQL = select(TABLE.c.sequence, TABLE.c.hash).order_by(TABLE.c.sequence.desc()).limit(1)
+LOCK_AND_NOTIFY = PreparedQuery(
+    lambda _dialect: select(func.pg_advisory_xact_lock(WRITE_LOCK), func.pg_notify(CHANNEL, ""))
+)
+LAST = PreparedQuery(lambda _dialect: select(TABLE.c.sequence, TABLE.c.hash).order_by(TABLE.c.sequence.desc()).limit(1))
 
 
 async def append(session: Session, new_events: Sequence[Event]) -> None:
@@ -34,8 +37,8 @@ async def append(session: Session, new_events: Sequence[Event]) -> None:
     if not new_events:
         return
     if session.dialect == "postgresql":
-        await session.execute(LOCK_AND_NOTIFY_SQL)
-    last = await session.rows(LAST_SQL)
+        await session.run(LOCK_AND_NOTIFY)
+    last = await session.fetch(LAST)
     sequence, previous_hash = (last[0].sequence, last[0].hash) if last else (0, GENESIS)
     values: list[dict[str, Any]] = []
     for event in new_events:

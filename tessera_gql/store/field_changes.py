@@ -58,10 +58,16 @@ async def replace_columns(
         await session.append(COLUMNS, values)
 
 
+_COLUMNS = PreparedQuery(
+    lambda dialect: select(COLUMNS.c.asset_id, COLUMNS.c.name_key).where(
+        in_values(dialect, COLUMNS.c.asset_id, list_parameter("assets", COLUMNS.c.asset_id))
+    )
+)
+
+
 async def list_columns(session: Session, asset_ids: Sequence[UUID]) -> dict[UUID, set[str]]:
     """Load the keys of the columns of assets."""
-    statement = select(COLUMNS.c.asset_id, COLUMNS.c.name_key).where(session.in_values(COLUMNS.c.asset_id, asset_ids))
     keys: dict[UUID, set[str]] = {asset: set() for asset in asset_ids}
-    for row in await session.rows(statement):
+    for row in await session.fetch(_COLUMNS, assets=[*asset_ids]):
         keys[row.asset_id].add(row.name_key)
     return keys

@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import Insert, Text, Update, bindparam, func, insert, literal, select, update
+from sqlalchemy import Insert, Text, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
 
@@ -27,7 +27,7 @@ from tessera_gql.policy.search_documents import (
     to_title,
 )
 from tessera_gql.policy.search_terms import FULL, list_variants
-from tessera_gql.store.compiled import ValueList
+from tessera_gql.store.compiled import PreparedQuery, ValueList
 from tessera_gql.store.tables import Asset, Contract, SearchDocument, SearchVariant, table
 
 if TYPE_CHECKING:
@@ -222,10 +222,18 @@ async def _insert_variants(session: "Session", pairs: Sequence[tuple[str, str]])
         rows = [{"variant": variant, "term": term} for variant, term in pairs]
         await session.execute(sqlite.insert(VARIANTS).on_conflict_do_nothing(), rows)
         return
-    columns = (literal([*values], ValueList(Text())) for values in zip(*pairs, strict=True))
+    variants, terms = zip(*pairs, strict=True)
+    await session.run(_INSERT_VARIANTS, variants=variants, terms=terms)
+
+
+def _build_variants_insert(_dialect: str) -> Insert:
+    columns = (bindparam(name, type_=ValueList(Text())) for name in ("variants", "terms"))
     source = func.unnest(*columns).table_valued("variant", "term").render_derived()
-    statement: Insert = postgresql.insert(VARIANTS).from_select(["variant", "term"], select(source))
-    await session.execute(statement.on_conflict_do_nothing())  # type: ignore[attr-defined] # of the dialect
+    statement: Any = postgresql.insert(VARIANTS).from_select(["variant", "term"], select(source))
+    return cast("Insert", statement.on_conflict_do_nothing())
+
+
+_INSERT_VARIANTS = PreparedQuery(_build_variants_insert)
 
 
 async def _insert(session: "Session", rows: Sequence[Columns]) -> None:
@@ -241,10 +249,10 @@ async def _update(session: "Session", changed: Mapping[UUID, Columns]) -> None:
         columns = changed[entity_id]
         by_names.setdefault(tuple(sorted(columns)), []).append({"of_entity": entity_id, **columns})
     for names, rows in by_names.items():
-        await session.execute(_build_update(names), rows)
+        await session.run_many(_prepare_update(names), rows)
 
 
 @lru_cache
-def _build_update(names: tuple[str, ...]) -> Update:
+def _prepare_update(names: tuple[str, ...]) -> PreparedQuery:
     statement = update(DOCUMENTS).where(DOCUMENTS.c.entity_id == bindparam("of_entity"))
-    return statement.values(**{name: bindparam(name) for name in names})
+    return PreparedQuery(lambda _dialect: statement.values(**{name: bindparam(name) for name in names}))
