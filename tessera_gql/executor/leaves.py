@@ -7,7 +7,7 @@ import keyword
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, reduce
 from types import CodeType
 from typing import Any, TypeAlias, cast
 
@@ -93,7 +93,7 @@ class ObjectBuilder:
         self.members.append(f"{key!r}: {value!r}")
 
     def attribute(self, key: str, path: str, kind: GraphQLOutputType) -> None:
-        """Add a leaf value. `path` is an attribute name, or two joined by a dot."""
+        """Add a leaf value. `path` is an attribute name, or several joined by dots."""
         number = len(self.reads)
         value = f"v{number}"
         holder, _, name = path.rpartition(".")
@@ -122,7 +122,9 @@ class ObjectBuilder:
 
     def compile(self) -> BuildObjects:
         """Compile the function that builds an object for each parent."""
-        holders = [f"{variable} = {_format_read('o', name)}" for name, variable in self.holders.items()]
+        holders = [
+            f"{variable} = {reduce(_format_read, path.split('.'), 'o')}" for path, variable in self.holders.items()
+        ]
         reads = "".join(f"        {line}\n" for line in [*holders, *self.reads])
         text = (
             f"def build(parents):\n    built = []\n    for o in parents:\n{reads}"

@@ -30,6 +30,7 @@ by_contracts = RowQuery(Proposal, "contract_id")
 list_open = RowQuery(Proposal, "asset_id", IS_OPEN)
 """The open proposals of assets, at most one of each."""
 find_open = list_open.find
+_ANY_OPEN = PreparedQuery(lambda _dialect: select(TABLE.c.id).where(IS_OPEN).limit(1))
 list_published_by_change_sets = RowQuery(Proposal, "change_set_id", TABLE.c.status == ProposalStatus.PUBLISHED)
 list_open_by_change_sets = RowQuery(Proposal, "change_set_id", IS_OPEN, order_by=(TABLE.c.asset_id,))
 """The open proposals of change sets, in the order in which their assets are locked."""
@@ -46,6 +47,11 @@ AWAITED = (
     .subquery()
 )
 """The acknowledgments that open proposals still wait for."""
+
+
+async def has_any_open(session: Session) -> bool:
+    """Return whether any asset has an open proposal."""
+    return bool(await session.fetch(_ANY_OPEN))
 
 
 async def get(session: Session, proposal_id: UUID) -> Proposal:
