@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import ColumnElement, bindparam, select, text, update
 
 from tessera_gql.compute import LocksMissing
 from tessera_gql.errors import Invalid, NotFound
@@ -143,6 +143,18 @@ _STORE_META = PreparedQuery(
         .values(meta=bindparam("new_meta"), updated_at=bindparam("now"))
     )
 )
+
+
+_ANALYZE = text("ANALYZE core.assets, core.contracts")
+
+
+async def refresh_statistics(session: Session) -> None:
+    """Let PostgreSQL plan the checks of foreign keys anew, once tables that were empty have rows.
+
+    A connection keeps the plan of such a check, which reads the whole table if it was made while that was empty.
+    """
+    if session.dialect == "postgresql":
+        await session.execute(_ANALYZE)
 
 
 async def store_meta(session: Session, changed: Mapping[UUID, Mapping[str, Any]]) -> None:

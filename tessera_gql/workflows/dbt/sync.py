@@ -204,6 +204,8 @@ async def _create_tables(sync: _Sync) -> AsyncGenerator[None]:
             await _apply_registrations(sync, parts.registrations)
             await write_edges(sync.session, parts.columns)
             await _apply_lineage(sync, parts.lineage)
+            if start == 0 and not sync.plan.finished and len(models) > MODELS_PER_STEP:
+                await assets.refresh_statistics(sync.session)
             sync.finish(*(model.fqn for model in step))
             yield
     finally:
