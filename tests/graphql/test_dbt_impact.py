@@ -7,6 +7,7 @@ import pytest
 from tessera_gql.formats import dbt
 from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.enums import Response
+from tessera_gql.server.transport import Transport
 from tessera_gql.store.tables import Asset, Proposal
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import proposals
@@ -212,3 +213,12 @@ async def test_an_argument_that_no_database_can_hold_is_refused(answer: Ask, arg
     (error,) = (await answer(query, manifest=manifest(ORDERS), text=text))["errors"]
     assert "can't be the name of anything" in error["message"]
     assert error["extensions"]["code"] == "INVALID"
+
+
+async def test_an_impact_with_asked_teams_is_executed_by_its_plan(ask: Ask, world: World, transport: Transport) -> None:
+    await took_in(world, manifest(ORDERS, CLOSING))
+    query = IMPACT.replace("because { kind }", "because { kind } isLineageUnknown paths { lineageIsKnown: __typename }")
+    after = manifest(owned("orders", "shop", "id", "note"), CLOSING)
+    models = (await ask(query, manifest=after))["dbtImpact"]["models"]
+    assert [model["asked"][0]["isLineageUnknown"] for model in models if model["asked"]] == [False]
+    assert (transport.executor_counts.planned, transport.executor_counts.fallbacks) == (1, {})
