@@ -86,11 +86,7 @@ async def run(document: str, executor: Executor) -> tuple[Reply, int]:
         ("mutation { a: split(number: 1) { calls } b: split(number: 2) { calls parts { number } } }", 0, [1, 2]),
         ("mutation { split(number: 4) { calls parts { number half } } }", 1, [4]),
         ("mutation { a: split(number: -1) { calls } b: split(number: 2) { calls } }", 0, [-1, 2]),
-        (
-            "mutation { ...all } fragment all on Mutation { split(number: 2) { calls @skip(if: true) parts { number } } }",
-            0,
-            [2],
-        ),
+        ("mutation { ...all } fragment all on Mutation { split(number: 2) { parts { number } } }", 0, [2]),
     ],
     ids=["plain", "alias", "two in their order", "an error below", "an error of a resolver", "fragments"],
 )
