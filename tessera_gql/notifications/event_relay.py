@@ -191,13 +191,13 @@ class EventRelay:
 
     def _notify_subscribers(self) -> None:
         waiters, self._waiters = self._waiters, {}
-        _wake(deque(waiters))
+        wake_in_turns(deque(waiters))
 
 
-def _wake(waiters: deque[asyncio.Future[None]]) -> None:
+def wake_in_turns(waiters: deque[asyncio.Future[None]]) -> None:
     """Wake some subscribers in this turn of the event loop, and the others in later ones."""
     for _ in range(min(MAX_WOKEN, len(waiters))):
         if not (waiter := waiters.popleft()).done():
             waiter.set_result(None)
     if waiters:
-        asyncio.get_running_loop().call_soon(_wake, waiters)
+        asyncio.get_running_loop().call_soon(wake_in_turns, waiters)

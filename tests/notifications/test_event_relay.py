@@ -1,6 +1,7 @@
 """The event relay delivers every event once and in order."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from tessera_gql.errors import Invalid
 from tessera_gql.notifications import postgres_listener as listening
-from tessera_gql.notifications.event_relay import EventRelay
+from tessera_gql.notifications.event_relay import MAX_WOKEN, EventRelay, wake_in_turns
 from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.enums import Response
 from tessera_gql.store import events
@@ -203,3 +204,15 @@ async def test_a_connection_that_breaks_before_its_return_does_not_harm_the_rela
     async with database.read() as session:
         assert await events.load_last_sequence(session) == 1
     await database.dispose()
+
+
+async def test_subscribers_continue_a_few_in_each_turn_of_the_event_loop() -> None:
+    loop = asyncio.get_running_loop()
+    waiters = [loop.create_future() for _ in range(2 * MAX_WOKEN + 1)]
+    waiters[0].cancel()
+    wake_in_turns(deque(waiters))
+    woken = [sum(waiter.done() for waiter in waiters)]
+    while woken[-1] < len(waiters):
+        await asyncio.sleep(0)
+        woken.append(sum(waiter.done() for waiter in waiters))
+    assert woken == [MAX_WOKEN, 2 * MAX_WOKEN, 2 * MAX_WOKEN + 1]
