@@ -50,7 +50,7 @@ class MutationExecutor(ReferenceExecutor):
                 log.debug("The plan was given up because of %s", type(error).__name__)  # the text could leak a value
             await self._reset()
             payload = execute(return_type, field_details_list, path, result, position_context)
-            return await payload if isawaitable(payload) else cast("dict[str, Any]", payload)
+            return await payload if isawaitable(payload) else payload
 
         return execute_payload()
 

@@ -69,14 +69,12 @@ def _require(asset: Asset | None, ref: AssetRef, field: tuple[str, ...]) -> Asse
     return asset
 
 
-_LOCK_BY_ID, _LOCK_BY_FQN = (
-    PreparedQuery(
-        lambda _dialect, column=column: (
-            select(TABLE).where(column == bindparam("key", type_=column.type)).with_for_update(key_share=True)
-        )
-    )
-    for column in (TABLE.c.id, TABLE.c.fqn_key)
-)
+def _prepare_lock(column: ColumnElement[Any]) -> PreparedQuery:
+    is_requested = column == bindparam("key", type_=column.type)
+    return PreparedQuery(lambda _dialect: select(TABLE).where(is_requested).with_for_update(key_share=True))
+
+
+_LOCK_BY_ID, _LOCK_BY_FQN = _prepare_lock(TABLE.c.id), _prepare_lock(TABLE.c.fqn_key)
 
 
 async def lock(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("asset",)) -> Asset:

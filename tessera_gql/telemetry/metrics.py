@@ -196,7 +196,7 @@ class LoopBlockMetrics:
         )
         self._durations = {clock: durations.labels(clock) for clock in LOOP_CLOCKS}
         self._longest = {clock: longest.labels(clock) for clock in LOOP_CLOCKS}
-        self._longest_seconds = dict.fromkeys(LOOP_CLOCKS, 0.0)
+        self._longest_seconds: dict[str, float] = dict.fromkeys(LOOP_CLOCKS, 0.0)
 
     def record(self, clock: str, seconds: float) -> None:
         self._durations[clock].observe(seconds)

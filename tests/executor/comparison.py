@@ -227,8 +227,8 @@ def open_comparison(url: str) -> Iterator[Comparison]:
     clock = FixedClock()
     with asyncio.Runner() as runner:
         actors = runner.run(_fill(url, clock))
-        opened = open_faults(url, clock)
-        faults = runner.run(opened.__aenter__())
+        faults_context = open_faults(url, clock)
+        faults = runner.run(faults_context.__aenter__())
         try:
             transports = {executor: create_transport(faults.database, executor) for executor in Executor}
             reply = runner.run(execute(transports[Executor.REFERENCE], query=ALL_IDS, identity=ANONYMOUS))
@@ -236,7 +236,7 @@ def open_comparison(url: str) -> Iterator[Comparison]:
             POOL.cursors = _values_of(reply, "cursor")
             yield Comparison(runner, faults, actors, transports)
         finally:
-            runner.run(opened.__aexit__(None, None, None))
+            runner.run(faults_context.__aexit__(None, None, None))
 
 
 async def _fill(url: str, clock: FixedClock) -> list[Actor]:
