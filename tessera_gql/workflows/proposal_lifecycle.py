@@ -369,7 +369,8 @@ async def update_upstream_proposals(
     Returns whether there are such proposals. Those of assets that are `published` at this moment end with that.
     The `evidence` is what has changed the readers; see `revise_requests` for the `registrants`.
     """
-    if not await proposals.has_any_open(session):  # the walk reads the whole lineage of an owner
+    # For the tables of a sync the walk reads the whole lineage of an owner; for one table it costs as much as to ask.
+    if len(asset_ids) > 1 and not await proposals.has_any_open(session):
         return False
     upstream = set(await column_edges.find_upstream(session, [*asset_ids]))
     candidates = upstream.union(asset_ids if includes_assets else ()).difference(published)
