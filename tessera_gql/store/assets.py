@@ -143,13 +143,14 @@ _STORE_META = PreparedQuery(
 )
 
 
-_ANALYZE = text("ANALYZE core.assets, core.contracts")
+_ANALYZE = text("ANALYZE (SKIP_LOCKED) core.assets, core.contracts")
 
 
 async def refresh_statistics(session: Session) -> None:
     """Let PostgreSQL plan the checks of foreign keys anew, once tables that were empty have rows.
 
-    A connection keeps the plan of such a check, which reads the whole table if it was made while that was empty.
+    A connection keeps the plan of such a check, which reads the whole table if it was made while that was empty. A
+    table that another transaction analyses is left out, since two syncs could wait for each other.
     """
     if session.dialect == "postgresql":
         await session.execute(_ANALYZE)

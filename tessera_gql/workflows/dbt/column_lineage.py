@@ -98,14 +98,14 @@ class ColumnLineageChanges:
 
 def read_lineage(state: ManifestState, model: Model, cache: ManifestCache) -> QueryLineage:
     """Find the lineage of a model's query, under the names that its upstream tables have in the query."""
-    stamp = compute_stamp(state, model) or ""
-    key = (model.fqn, stamp)
+    stamp = compute_stamp(state, model)
+    key = (model.fqn, stamp or "")
     if (lineage := cache.lineage.get(key)) is None:
         with _lock:
-            lineage = _lineages.find(stamp)
+            lineage = _lineages.find(stamp) if stamp else None
         if lineage is None:
             lineage = _find_lineage(state, model)
-            if lineage.reason is None:
+            if stamp and lineage.reason is None:
                 with _lock:
                     _lineages.keep(stamp, lineage, sum(map(len, lineage.edges.values())))
         cache.lineage[key] = lineage
