@@ -23,7 +23,6 @@ from sqlmodel import SQLModel
 from bench import _warehouse
 from bench._catalog import FINGERPRINT
 from bench._warehouse import Row, Table
-from tessera_gql.policy.enums import ContractStatus
 from tessera_gql.policy.search_documents import EMPTY, columns_of, columns_of_contract
 from tessera_gql.policy.search_terms import list_variants
 from tessera_gql.store import migration
@@ -230,22 +229,8 @@ def _asset(item: Table, number: int, team_ids: Sequence[UUID]) -> Row:
 
 
 def _contract(asset: Row, number: int, item: Table, generator: random.Random) -> Row:
-    names = [*generator.sample(_warehouse.COLUMNS, 9), item.rare_column]
-    return {
-        "id": new_id(),
-        "asset_id": asset["id"],
-        "version": "1.0.0",
-        "schema_def": {"type": "object", "properties": {name: {"type": "string"} for name in names}},
-        "guarantees": None,
-        "compatibility_mode": "BACKWARD",
-        "status": ContractStatus.ACTIVE,
-        "change_type": "INITIAL",
-        "schema_hash": GENESIS,
-        "published_by": asset["owner_team_id"],
-        "published_at": _time(number),
-        "meta": {},
-        "created_at": _time(number),
-    }
+    times = {"published_at": _time(number), "created_at": _time(number)}
+    return {**_warehouse.create_contract(item.rare_column, asset, generator), **times}
 
 
 def _columns(contracts: Iterable[Row]) -> Iterator[Row]:

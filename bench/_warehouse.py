@@ -108,7 +108,9 @@ def generate_rows(tables: Sequence[Table], seed: int = 20) -> tuple[list[Row], l
     generator = random.Random(seed)
     teams = [_team(f"{DOMAINS[index % len(DOMAINS)]}-{LAYERS[index % 5]}-{index}") for index in range(TEAMS)]
     assets = [_asset(table, generator.choice(teams)["id"]) for table in tables]
-    contracts = [_contract(table, asset, generator) for table, asset in zip(tables, assets, strict=True)]
+    contracts = [
+        create_contract(table.rare_column, asset, generator) for table, asset in zip(tables, assets, strict=True)
+    ]
     return teams, assets, contracts
 
 
@@ -131,8 +133,9 @@ def _asset(table: Table, owner: UUID) -> Row:
     }
 
 
-def _contract(table: Table, asset: Row, generator: random.Random) -> Row:
-    names = [*generator.sample(COLUMNS, 9), table.rare_column]
+def create_contract(rare_column: str, asset: Row, generator: random.Random) -> Row:
+    """Create the row of the contract of an asset, with nine common columns and a rare one."""
+    names = [*generator.sample(COLUMNS, 9), rare_column]
     return {
         "id": new_id(),
         "asset_id": asset["id"],

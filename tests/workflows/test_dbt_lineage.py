@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
+from tessera_gql.formats import dbt
 from tessera_gql.policy.enums import ColumnEdgeKind, Intent
 from tessera_gql.store import column_edges
 from tessera_gql.store.tables import Asset, Proposal, Team
+from tessera_gql.workflows.dbt.column_lineage import read_lineage
+from tessera_gql.workflows.dbt.state import ManifestCache, ManifestState
 from tests.formats.manifests import column, manifest, table
 from tests.workflows.dbt_syncs import ask, asset_at, plan, run_sync
 from tests.world import World, without
@@ -142,3 +145,11 @@ async def test_a_new_edge_of_known_columns_asks_no_team_that_reads_other_columns
     assert ("orders.total", "mart.discount", COPIED) in await edges_of(world)
     kinds = {event.kind for event in (await world.events())[events:]}
     assert not kinds & {"ACKNOWLEDGMENT_REQUESTED", "ACKNOWLEDGMENT_RELEASED"}
+
+
+def test_a_model_without_a_query_does_not_get_the_lineage_of_another_model() -> None:
+    """Neither has a hash of what its lineage depends on: one has no upstream tables, the other no query."""
+    parsed = dbt.parse_manifest(manifest(ORDERS, model("empty", None, "id", reads=("orders",))))
+    state, (orders, empty) = ManifestState(parsed, {}), sorted(parsed.models, key=lambda item: item.name, reverse=True)
+    assert read_lineage(state, orders, ManifestCache()).reason is None
+    assert read_lineage(state, empty, ManifestCache()).reason == "the manifest holds no compiled query"
