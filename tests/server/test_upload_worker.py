@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import sys
 from uuid import uuid4
 
 import pytest
@@ -16,6 +17,9 @@ from .sample_schema import SampleBackend
 from .test_websocket import until
 
 NUMBER = b'{"query": "query ($file: Int!) {number(value: $file)}", "variables": {"file": null}}'
+JOB_WITH_FILE = pack_frame(
+    FrameKind.JOB, JobMessage(NUMBER, ("variables.file",), ANONYMOUS, {}, 30.0).encode()
+) + pack_frame(FrameKind.FILE, b"x" * 300_000)
 
 
 @pytest.mark.parametrize(
@@ -41,13 +45,21 @@ def test_a_worker_executes_a_job_with_the_rights_of_its_caller(actor: Actor) -> 
 @pytest.mark.usefixtures("no_collector")
 async def test_a_worker_keeps_no_file_of_an_earlier_job(backend: SampleBackend) -> None:
     reader, out = asyncio.StreamReader(), io.BytesIO()
-    running = asyncio.create_task(Worker(lambda _job, _report: backend.transport(), out).run_jobs(reader))
-    job = JobMessage(NUMBER, ("variables.file",), ANONYMOUS, {}, 30.0).encode()
+    worker = Worker(lambda _job, _report: backend.transport(), out, max_idle_bytes=sys.maxsize)
+    running = asyncio.create_task(worker.run_jobs(reader))
     for _ in range(5):
         replied = out.tell()
-        reader.feed_data(pack_frame(FrameKind.JOB, job) + pack_frame(FrameKind.FILE, b"x" * 300_000))
+        reader.feed_data(JOB_WITH_FILE)
         await until(lambda replied=replied: out.tell() > replied)
         assert b'"code":"BAD_REQUEST"' in out.getvalue()[replied:]
         await until(lambda: not find_live_types(RawJson))
     reader.feed_eof()
     await running
+
+
+async def test_a_worker_that_has_grown_too_large_replies_and_ends(backend: SampleBackend) -> None:
+    reader, out = asyncio.StreamReader(), io.BytesIO()
+    reader.feed_data(JOB_WITH_FILE * 2)
+    async with asyncio.timeout(3):
+        await Worker(lambda _job, _report: backend.transport(), out, max_idle_bytes=1).run_jobs(reader)
+    assert out.getvalue().count(b'[{"code":"BAD_REQUEST"},false]') == 1

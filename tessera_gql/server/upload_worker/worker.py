@@ -40,6 +40,7 @@ class Worker:
 
     create_transport: CreateTransport
     out: BinaryIO
+    max_idle_bytes: int = MAX_IDLE_BYTES
     _reported_at: float = field(default=0.0, init=False)
     _phase: Phase | None = field(default=None, init=False)
 
@@ -65,7 +66,7 @@ class Worker:
         """Execute a job, send its reply, and return whether this process may take another one."""
         transport = self.create_transport(job, self._report_progress)
         reply = to_encoded_reply(transport, await self._reply(transport, job, files))
-        is_reusable = _resident_bytes() < MAX_IDLE_BYTES
+        is_reusable = _resident_bytes() < self.max_idle_bytes
         head = orjson.dumps([reply.error_extensions, is_reusable])
         self._send(FrameKind.REPLY, head + b"\n" + reply.body)
         return is_reusable
