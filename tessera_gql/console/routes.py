@@ -70,14 +70,14 @@ def _guard(console: Console, respond: Respond) -> Callable[[Request], Awaitable[
         except Unauthenticated:
             return _redirect_to_sign_in(console, request)
         except PageError as error:
-            return _show_error(console, request, error)
+            return await _show_error(console, request, error)
         except HttpError as error:
             unreadable = PageError(error.status, "This can't be read", str(error), error.headers)
-            return _show_error(console, request, unreadable)
+            return await _show_error(console, request, unreadable)
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:  # noqa: BLE001 - an internal failure is masked and logged
-            return _show_error(console, request, to_page_error(build_exception_reply(console.transport, error)))
+            return await _show_error(console, request, to_page_error(build_exception_reply(console.transport, error)))
 
     return respond_or_explain
 
@@ -90,10 +90,10 @@ def _redirect_to_sign_in(console: Console, request: Request) -> Response:
     return response
 
 
-def _show_error(console: Console, request: Request, error: PageError, form: SentForm | None = None) -> Response:
+async def _show_error(console: Console, request: Request, error: PageError, form: SentForm | None = None) -> Response:
     """Show an error; with a form that failed also what was typed into it, to be sent again."""
     values = {"title": error.title, "text": str(error), "status": error.status, "form": form}
-    response = render(console, request, "error", values, error.status)
+    response = await render(console, request, "error", values, error.status)
     response.headers.update(error.headers)
     return response
 
@@ -109,10 +109,10 @@ async def _run_page(
     """Run the query of a page and render its template, with a refused form that keeps what was typed, or a secret."""
     variables = page.find_variables(request.path_params, request.query_params, console.clock())
     reply = await console.run("pages", page.name, variables, visitor)
-    return _render_page(page, console, request, visitor, reply, additions or {})
+    return await _render_page(page, console, request, visitor, reply, additions or {})
 
 
-def _render_page(
+async def _render_page(
     page: ConsolePage, console: Console, request: Request, visitor: Visitor, reply: Reply, additions: Mapping[str, Any]
 ) -> Response:
     if errors := [error for error in reply.get("errors", ()) if not _is_optional(page, error)]:
@@ -123,7 +123,7 @@ def _render_page(
     values = {"data": data, "viewer": data["viewer"], "visitor": visitor, "form_token": visitor.form_token}
     refusal: RefusedForm | None = additions.get("refusal")
     status = refusal.status if refusal else 200
-    return render(console, request, page.name, {**values, **additions}, status)
+    return await render(console, request, page.name, {**values, **additions}, status)
 
 
 def _is_optional(page: ConsolePage, error: Mapping[str, Any]) -> bool:
@@ -162,7 +162,7 @@ async def _run_action(action: FormAction, console: Console, request: Request) ->
     if failure.status < FIRST_FAILURE:
         raise failure
     form = await _read_own_form(console, request)
-    return _show_error(console, request, failure, form)
+    return await _show_error(console, request, failure, form)
 
 
 async def _carry_out(action: FormAction, console: Console, request: Request) -> Response:
@@ -253,7 +253,7 @@ async def _ask_what_if(console: Console, request: Request) -> Response:
     if is_for_form(reply):
         refusal = RefusedForm(form, [error["message"] for error in reply["errors"]])
         return await _run_page(page, console, request, visitor, {"refusal": refusal})
-    return _render_page(page, console, request, visitor, reply, {"refusal": RefusedForm(form, [], 200)})
+    return await _render_page(page, console, request, visitor, reply, {"refusal": RefusedForm(form, [], 200)})
 
 
 async def _respond_static(console: Console, request: Request) -> Response:

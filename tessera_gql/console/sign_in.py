@@ -29,7 +29,7 @@ async def show_sign_in(console: Console, request: Request) -> Response:
     path = request.query_params.get("next", "/")
     if not console.needs_sign_in:
         return RedirectResponse(console.link(""), 303, SECURITY_HEADERS)
-    return _show_form(console, request, path if is_local_path(path) else "/")
+    return await _show_form(console, request, path if is_local_path(path) else "/")
 
 
 async def sign_in(console: Console, request: Request) -> Response:
@@ -41,15 +41,15 @@ async def sign_in(console: Console, request: Request) -> Response:
     binding = request.cookies.get(SIGN_IN_COOKIE, "")
     is_foreign = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
     if is_foreign or not binding or not console.signer.is_form_token(form.get(TOKEN_FIELD), binding):
-        return _show_form(console, request, path, OLD_FORM, 403)
+        return await _show_form(console, request, path, OLD_FORM, 403)
     try:
         identity = await console.transport.authenticate(f"Bearer {form.get('key')[:MAX_KEY_LENGTH]}")
     except Unauthenticated:
-        return _show_form(console, request, path, WRONG_KEY, 401)
+        return await _show_form(console, request, path, WRONG_KEY, 401)
     reference = console.create_session_reference(identity)
     if reference is None:
-        return _show_form(console, request, path, NO_API_KEY, 422)
-    return _open_session(console, request, reference, path)
+        return await _show_form(console, request, path, NO_API_KEY, 422)
+    return await _open_session(console, request, reference, path)
 
 
 async def begin_login(console: Console, request: Request) -> Response:
@@ -72,23 +72,23 @@ async def complete_login(console: Console, request: Request) -> Response:
     pending = unseal_login(console.signer, request.cookies.get(LOGIN_COOKIE), console.clock())
     state, code = request.query_params.get("state", ""), request.query_params.get("code", "")
     if pending is None or not hmac.compare_digest(state.encode(), pending.state.encode()):
-        response = _show_form(console, request, "/", OLD_LOGIN, 403)
+        response = await _show_form(console, request, "/", OLD_LOGIN, 403)
     elif not code or len(code) > MAX_KEY_LENGTH:
-        response = _show_form(console, request, pending.next_path, CANCELED_LOGIN, 403)
+        response = await _show_form(console, request, pending.next_path, CANCELED_LOGIN, 403)
     else:
         try:
             reference = await service.complete(code, pending.verifier, pending.nonce)
-            response = _open_session(console, request, reference, pending.next_path)
+            response = await _open_session(console, request, reference, pending.next_path)
         except Unauthenticated as error:
-            response = _show_form(console, request, pending.next_path, str(error), 403)
+            response = await _show_form(console, request, pending.next_path, str(error), 403)
     console.delete_cookie(response, LOGIN_COOKIE)
     return response
 
 
-def _open_session(console: Console, request: Request, reference: str, path: str) -> Response:
+async def _open_session(console: Console, request: Request, reference: str, path: str) -> Response:
     session = console.signer.create_session(reference, console.clock() + console.session_length)
     if len(session.cookie) > MAX_COOKIE_LENGTH:
-        return _show_form(console, request, path, LONG_NAMES, 422)
+        return await _show_form(console, request, path, LONG_NAMES, 422)
     response = RedirectResponse(console.public_path + path, 303, SECURITY_HEADERS)
     seconds = int(console.session_length.total_seconds())
     console.set_cookie(request, response, SESSION_COOKIE, session.cookie, seconds)
@@ -103,10 +103,10 @@ def sign_out(console: Console) -> Response:
     return response
 
 
-def _show_form(console: Console, request: Request, path: str, error: str = "", status: int = 200) -> Response:
+async def _show_form(console: Console, request: Request, path: str, error: str = "", status: int = 200) -> Response:
     """Show the form with a token that is bound to a cookie of its own, so that no other site can send it."""
     binding = secrets.token_urlsafe(24)
     values = {"next_path": path, "error": error, "form_token": console.signer.create_form_token(binding)}
-    response = render(console, request, "sign_in", values, status)
+    response = await render(console, request, "sign_in", values, status)
     console.set_cookie(request, response, SIGN_IN_COOKIE, binding, SIGN_IN_SECONDS)
     return response
