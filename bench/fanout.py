@@ -118,6 +118,8 @@ def _round(publishes: "_Publishes", kind: str, numbers: tuple[int, int, int], un
             _read_message(listeners)
             time.sleep(SETTLING_SECONDS)
             kib = (_memory(server) - before) / sockets
+            publishes.publish(f"{kind} {number} first", 1)  # compiles what a subscription executes
+            _read_message(listeners)
             latencies: list[float] = []
             cpu = -_cpu(server) - unheard
             for event in range(events):
