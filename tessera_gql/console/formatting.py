@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,8 @@ MAX_VALUE_LENGTH = 160
 MAX_JSON_LENGTH = 1_500
 REMOVED_KINDS = frozenset({"PROPERTY_REMOVED", "ENUM_VALUES_REMOVED", "DEFAULT_REMOVED", "ASSET_RETIRED"})
 ADDED_KINDS = frozenset({"PROPERTY_ADDED", "DEFAULT_ADDED"})
+
+CONTAINERS = (dict, list)
 
 
 def parse_time(value: str | datetime) -> datetime:
@@ -109,14 +111,15 @@ def find_sign(change: Mapping[str, Any], *, is_breaking: bool) -> str:
 def collect_team_names(value: Any) -> dict[str, str]:
     """Return the names of all teams and projects in a reply, by id; keys, which have a prefix, are left out."""
     names: dict[str, str] = {}
-    parts = [value]
-    while parts:
-        part = parts.pop()
-        is_object = isinstance(part, dict)
-        if is_object and isinstance(part.get("name"), str) and isinstance(part.get("id"), str) and "prefix" not in part:
-            names[part["id"]] = part["name"]
-        if is_object or isinstance(part, list):
-            parts += [member for member in (part.values() if is_object else part) if isinstance(member, dict | list)]
+    parts = [value] if isinstance(value, CONTAINERS) else []
+    for part in parts:
+        members: Iterable[Any] = part
+        if isinstance(part, dict):
+            members = part.values()
+            name, identity = part.get("name"), part.get("id")
+            if isinstance(name, str) and isinstance(identity, str) and "prefix" not in part:
+                names[identity] = name
+        parts += [member for member in members if isinstance(member, CONTAINERS)]
     return names
 
 
