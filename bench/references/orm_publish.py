@@ -17,11 +17,12 @@ from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.compatibility import Judgement, Terms, judge, next_version, summarize_changes
 from tessera_gql.policy.enums import OPEN_STATUSES, ContractStatus, Outcome, RegistrationStatus
 from tessera_gql.policy.events import ContractPublished
+from tessera_gql.policy.field_history import draft_field_changes, list_column_keys, read_plain_columns
 from tessera_gql.store import assets
 from tessera_gql.store.database import utc_now
 from tessera_gql.store.engine import create_engine
 from tessera_gql.store.events import CHANNEL, GENESIS, WRITE_LOCK, compute_hash
-from tessera_gql.store.tables import Asset, Contract, EventRow, Proposal, Registration, Team
+from tessera_gql.store.tables import Asset, AssetColumn, Contract, EventRow, FieldChange, Proposal, Registration, Team
 
 engine = create_engine(os.environ["DATABASE_URL"])
 sessions = async_sessionmaker(engine, expire_on_commit=False)
@@ -86,6 +87,7 @@ async def publish(session: AsyncSession, fqn: str, schema: Any) -> Contract:
     )
     session.add(contract)
     await session.flush()
+    await record_fields(session, contract, judgement)
     reader_query = select(Registration).where(
         Registration.asset_id == asset.id, Registration.status != RegistrationStatus.INACTIVE
     )
@@ -93,6 +95,20 @@ async def publish(session: AsyncSession, fqn: str, schema: Any) -> Contract:
     audience = frozenset({reader.consumer_team_id for reader in readers} | {asset.owner_team_id})
     await record(session, _published_event(contract, current, judgement, audience))
     return contract
+
+
+async def record_fields(session: AsyncSession, contract: Contract, judgement: Judgement) -> None:
+    """Record the changed fields, and the columns by which the asset is found, as the real server does."""
+    common = {"asset_id": contract.asset_id, "contract_id": contract.id, "changed_at": contract.published_at}
+    for draft in draft_field_changes(judgement.changes, is_first=False):
+        session.add(FieldChange(**common, **vars(draft)))
+    keys = list_column_keys(read_plain_columns(contract.schema_def) or frozenset())
+    columns = await session.scalars(cast("Any", select(AssetColumn).where(AssetColumn.asset_id == contract.asset_id)))
+    stored = {column.name_key: column for column in columns}
+    session.add_all(AssetColumn(asset_id=contract.asset_id, name_key=key) for key in keys - stored.keys())
+    for key in stored.keys() - keys:
+        await session.delete(stored[key])
+    await session.flush()
 
 
 def _published_event(
@@ -105,6 +121,9 @@ def _published_event(
         version=contract.version,
         outcome=Outcome.PUBLISHED,
         change_type=contract.change_type,
+        mode=contract.compatibility_mode,
+        previous_version=current.version,
+        previous_mode=current.compatibility_mode,
         replaces=current.id,
         changes=summarize_changes(judgement.changes),
     )
