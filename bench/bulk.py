@@ -46,7 +46,7 @@ TABLES = 5_000
 LOOP_TABLES = 250
 ROUNDS = 3
 TEAMS = [f"team-{number:02d}" for number in range(10)]
-TARGETS = {"first sync": 20.0, "unchanged re-sync": 80.0}
+TARGETS = {"first sync": 50.0, "unchanged re-sync": 200.0}
 TYPES = ("bigint", "text", "numeric(12,2)", "timestamp", "boolean", "date", "double precision")
 
 

@@ -1,5 +1,6 @@
 """Bulk reads of a dbt sync: the assets of a manifest and of its project, and the registrations that come from dbt."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -11,6 +12,8 @@ from tessera_gql.store import assets, contracts, registrations
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Registration
 
+BATCH_SIZE = 1_000
+"""Assets that are read before the loop has its turn."""
 DBT = "dbt"
 """The key of an asset's or registration's metadata that holds what comes from dbt."""
 
@@ -76,7 +79,12 @@ async def _load(session: Session, condition: ColumnElement[bool]) -> list[KnownA
     ).select_from(assets.TABLE.outerjoin(contracts.TABLE, is_active))
     names = KnownAsset.__slots__
     asset_rows = await session.rows(statement.where(condition).order_by(rows.fqn_key))
-    return [KnownAsset(*(getattr(row, name) for name in names)) for row in asset_rows]
+    known_assets: list[KnownAsset] = []
+    for start in range(0, len(asset_rows), BATCH_SIZE):
+        rows_of_batch = asset_rows[start : start + BATCH_SIZE]
+        known_assets += [KnownAsset(*(getattr(row, name) for name in names)) for row in rows_of_batch]
+        await asyncio.sleep(0)
+    return known_assets
 
 
 async def load_known_assets(session: Session, fqns: Sequence[str], project: str | None) -> list[KnownAsset]:

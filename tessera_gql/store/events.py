@@ -3,6 +3,7 @@
 Only its beginning can be missing, after it was archived (`store/event_anchors.py`).
 """
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ from tessera_gql.store.tables import EventRow, new_id, table
 GENESIS = "0" * 64
 WRITE_LOCK = 0x7E55E4A
 CHANNEL = "tessera_events"
+BATCH_SIZE = 500
+"""Events that are hashed and inserted before the loop has its turn."""
 
 TABLE = table(EventRow)
 
@@ -42,6 +45,10 @@ async def append(session: Session, new_events: Sequence[Event]) -> None:
     sequence, previous_hash = (last[0].sequence, last[0].hash) if last else (0, GENESIS)
     values: list[dict[str, Any]] = []
     for event in new_events:
+        if len(values) == BATCH_SIZE:
+            await session.append(TABLE, values)
+            await asyncio.sleep(0)
+            values = []
         sequence += 1
         row = {
             "sequence": sequence,

@@ -119,7 +119,12 @@ async def flush(session: "Session") -> None:
     session.search_notes.clear()
     await _name_proposals(session, drafts)
     # Terms come before documents in every transaction, and in a rebuild, so that two of them never deadlock.
-    await _insert_terms(session, list_document_terms([*drafts.new.values(), *drafts.changed.values()]))
+    documents = [*drafts.new.values(), *drafts.changed.values()]
+    terms = set[str]()
+    for start in range(0, len(documents), BATCH_SIZE):
+        terms |= list_document_terms(documents[start : start + BATCH_SIZE])
+        await asyncio.sleep(0)
+    await _insert_terms(session, terms)
     for entity_id, columns in drafts.changed.items():
         if "title" in columns:
             await _rename_proposals(session, entity_id, columns)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from graphlib import CycleError, TopologicalSorter
 from uuid import UUID
 
 from tessera_gql.errors import Refusal
@@ -33,9 +32,9 @@ from tessera_gql.workflows.dbt.affected import PlanLineage, load_plan_lineage
 from tessera_gql.workflows.dbt.column_lineage import compare_column_lineage
 from tessera_gql.workflows.dbt.coverage import load_missing_coverage
 from tessera_gql.workflows.dbt.deprecations import find_deprecated_reads, load_deprecated
-from tessera_gql.workflows.dbt.lineage import compare_lineage, find_pairs
+from tessera_gql.workflows.dbt.lineage import compare_lineage, find_pairs, sort_by_dependencies
 from tessera_gql.workflows.dbt.options import Purpose, SyncOptions
-from tessera_gql.workflows.dbt.plan import ManifestPlan, TablePlan
+from tessera_gql.workflows.dbt.plan import BATCH_SIZE, ManifestPlan, TablePlan
 from tessera_gql.workflows.dbt.readers import Consumers, TableReader
 from tessera_gql.workflows.dbt.removals import TableShape, create_shape, describe_removals
 from tessera_gql.workflows.dbt.state import ManifestCache, contract_columns
@@ -78,11 +77,7 @@ class _Comparison:
         await self._load_contracts(removed_assets)
         plan.changed_models = [self._apply_known_columns(model) for model in plan.changed_models]
         plan.warnings += manifest_assets.describe_unknown_tiers(plan.written_models)
-        for model in plan.new_models:
-            plan.tables[model.fqn] = table = _plan_new(model)
-            if table.state is not TableState.NEW:
-                del plan.ids[model.fqn]
-        plan.new_models = _sort_by_dependencies([model for model in plan.new_models if model.fqn in plan.ids])
+        await self._plan_new_models()
         for model in plan.changed_models:
             plan.tables[model.fqn] = await self._compare_model(model)
         await self._plan_removals(removed_assets)
@@ -99,6 +94,17 @@ class _Comparison:
         if breaks:
             await self._find_affected()
         return plan
+
+    async def _plan_new_models(self) -> None:
+        plan = self.plan
+        for number, model in enumerate(plan.new_models, start=1):
+            if number % BATCH_SIZE == 0:
+                await asyncio.sleep(0)
+            plan.tables[model.fqn] = table = _plan_new(model)
+            if table.state is not TableState.NEW:
+                del plan.ids[model.fqn]
+        plan.new_models = sort_by_dependencies([model for model in plan.new_models if model.fqn in plan.ids])
+        await asyncio.sleep(0)
 
     async def _load_contracts(self, removed_assets: Sequence[KnownAsset]) -> None:
         """Load the active contracts and open proposals of what changed or is gone, and of tables that others build."""
@@ -197,7 +203,10 @@ class _Comparison:
         plan = self.plan
         dependents = {plan.ids[model.fqn] for model in plan.changed_models} | {asset.id for asset in plan.removed}
         present = await lineage.list_of_dependents(self.session, [*dependents]) if dependents else []
-        plan.lineage = compare_lineage(find_pairs(plan.ids, plan.written_models), present)
+        pairs = find_pairs(plan.ids, plan.written_models)
+        await asyncio.sleep(0)
+        plan.lineage = compare_lineage(pairs, present)
+        await asyncio.sleep(0)
 
     async def _compare_column_lineage(self) -> None:
         """Compare the column lineage of all queries, since a model may be unchanged but for its query."""
@@ -372,16 +381,6 @@ def build_terms(model: Model, current: Contract) -> Terms:
     """The terms that a publish of the model proposes; a model without a mode keeps that of the contract."""
     mode = model.compatibility_mode or current.compatibility_mode
     return Terms(model.schema, model.guarantees or None, mode, known_columns=model.known_columns)
-
-
-def _sort_by_dependencies(models: Sequence[Model]) -> list[Model]:
-    """Sort models so that each comes after those that it reads; models that read each other stay as they are."""
-    by_fqn = {model.fqn: model for model in models}
-    graph = {fqn: [upstream for upstream in model.depends_on if upstream in by_fqn] for fqn, model in by_fqn.items()}
-    try:
-        return [by_fqn[fqn] for fqn in TopologicalSorter(graph).static_order()]
-    except CycleError:
-        return [*models]
 
 
 def _plan_new(model: Model) -> TablePlan:

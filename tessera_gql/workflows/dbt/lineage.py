@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from uuid import UUID
 
 from tessera_gql.formats.dbt import Model
@@ -77,3 +78,13 @@ async def apply_lineage(
         asset_ids = {asset for pair in changed for asset in pair}
         await update_upstream_proposals(session, asset_ids, evidence, includes_assets=True)
     return len(rows), len(changes.removed)
+
+
+def sort_by_dependencies(models: Sequence[Model]) -> list[Model]:
+    """Sort models so that each comes after those that it reads; models that read each other stay as they are."""
+    by_fqn = {model.fqn: model for model in models}
+    graph = {fqn: [upstream for upstream in model.depends_on if upstream in by_fqn] for fqn, model in by_fqn.items()}
+    try:
+        return [by_fqn[fqn] for fqn in TopologicalSorter(graph).static_order()]
+    except CycleError:
+        return [*models]

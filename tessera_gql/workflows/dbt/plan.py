@@ -3,6 +3,7 @@
 An ask and a sync carry out a plan that was made without locks; see `batches`.
 """
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -38,6 +39,8 @@ from tessera_gql.workflows.publishing import KnownJudgement
 
 UNCHANGED = Judgement(is_unchanged=True)
 NO_TEAMS = AffectedTeams({}, frozenset())
+BATCH_SIZE = 500
+"""Models that are looked at before the loop has its turn."""
 FOREIGN_OWNER = "it belongs to another team than this key"
 FOREIGN_PROJECT = "it belongs to a project for which this key may not act"
 OTHER_SCHEMA = "it belongs to no schema of this key's project"
@@ -233,12 +236,13 @@ async def classify(
         query_names = {new: query_names.get(old, old) for new, old in new_names.items()}
         known_assets = await dbt.load_known_assets(session, [model.fqn for model in manifest.models], manifest.project)
         state = build_state(manifest, known_assets, query_names)
+    await asyncio.sleep(0)
     owns_project = not purpose.is_authorized or await _may_act_for_project(session, actor, manifest.project)
     plan = ManifestPlan(state, actor, options, purpose, owns_project, target, warnings=manifest.warnings)
     plan.new_teams = await manifest_owners.resolve_owners(
         session, actor, state, options.owner_rules, is_complete=purpose.is_sync
     )
-    _classify_tables(plan)
+    await _classify_tables(plan)
     if purpose is Purpose.ASK:
         _require_own_tables(plan)
     return plan
@@ -298,7 +302,7 @@ def _other_target_error(target: KnownTarget) -> Conflict:
     )
 
 
-def _classify_tables(plan: ManifestPlan) -> None:
+async def _classify_tables(plan: ManifestPlan) -> None:
     """Give each table that is not compared its plan, and collect the new, changed and removed ones."""
     state = plan.state
     invalid = validation.find_invalid_fqns(model.fqn for model in state.manifest.models)
@@ -310,7 +314,9 @@ def _classify_tables(plan: ManifestPlan) -> None:
     def may_sync(fqn: str, owner: UUID | None) -> bool:
         return not plan.purpose.is_authorized or owner is None or may_sync_schema(fqn.rpartition(".")[0], owner)
 
-    for model in state.manifest.models:
+    for number, model in enumerate(state.manifest.models, start=1):
+        if number % BATCH_SIZE == 0:
+            await asyncio.sleep(0)
         asset = state.assets.get(model.fqn)
         if asset is not None:
             plan.ids[model.fqn] = asset.id

@@ -64,6 +64,8 @@ def _describe_rename(fqn: str, successor: str) -> str:
 
 def _match_shapes(state: ManifestState, shapes: Mapping[UUID, TableShape]) -> dict[UUID, Model]:
     """Match removed tables with new models of the same shape, where only one has it on each side."""
+    if not shapes:
+        return {}
     new_models = [
         model for model in state.manifest.models if model.fqn not in state.assets and model.resource_type != SOURCE
     ]

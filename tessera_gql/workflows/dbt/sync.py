@@ -4,6 +4,7 @@ New models are written with one statement for each kind of row, and changed ones
 unchanged manifest writes nothing.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -110,7 +111,9 @@ async def sync_manifest(
     """Plan and sync a manifest in one transaction."""
     report_progress(Phase.COMPARE, 0, len(manifest.models))
     plan = await plan_manifest(session, actor, manifest, options, Purpose.RELEASE)
-    return (await sync_batch(session, manifest, SyncProgress(plan), report_progress)).build_report()
+    progress = await sync_batch(session, manifest, SyncProgress(plan), report_progress)
+    await asyncio.sleep(0)
+    return progress.build_report()
 
 
 async def sync_batch(
