@@ -32,7 +32,7 @@ from tessera_gql.diff.errors import SchemaError
 from tessera_gql.diff.modes import MODE_DESCRIPTIONS, EverydayVerdict, judge_everyday_changes
 from tessera_gql.diff.read.fields import Field, list_fields
 from tessera_gql.diff.read.guard import guard
-from tessera_gql.diff.small_schemas import small_schema_size
+from tessera_gql.diff.small_schemas import is_table, small_schema_size
 from tessera_gql.diff.values.json import Json, canonical_json, json_pointer
 from tessera_gql.diff.values.physical_types import Family, PhysicalType, read_physical_type
 
@@ -58,6 +58,7 @@ __all__ = [
     "compare",
     "follow_hints",
     "guard",
+    "is_table",
     "json_pointer",
     "judge_everyday_changes",
     "list_fields",

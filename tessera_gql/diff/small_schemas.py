@@ -39,6 +39,22 @@ def small_schema_size(schema: object) -> int | None:
     return size.values
 
 
+def is_table(schema: object) -> bool:
+    """Return whether a schema is that of a table: an object of columns that have neither parts nor lists of values."""
+    if not isinstance(schema, dict):
+        return False
+    columns = cast("Entries", schema).get("properties")
+    has_parts = any(isinstance(value, dict) for key, value in cast("Entries", schema).items() if key != "properties")
+    return isinstance(columns, dict) and not has_parts and all(map(_is_plain, cast("Entries", columns).values()))
+
+
+def _is_plain(column: object) -> bool:
+    return isinstance(column, dict) and not any(
+        isinstance(value, dict) or (isinstance(value, list) and keyword != "type")
+        for keyword, value in cast("Entries", column).items()
+    )
+
+
 Entries = dict[object, object]
 
 

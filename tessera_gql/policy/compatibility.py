@@ -19,6 +19,7 @@ from tessera_gql.diff import (
     canonical_json,
     check,
     compare,
+    is_table,
     small_schema_size,
 )
 from tessera_gql.errors import Invalid
@@ -106,7 +107,9 @@ def validate_schema(schema: Any) -> str:
 
 
 MAX_CHEAP_EVIDENCE = 150
-"""Product of changes and values up to which evidence for all changes takes a few milliseconds."""
+"""Product of changes and values up to which evidence for all changes of any schemas takes a few milliseconds."""
+MAX_CHANGED_COLUMNS = 8
+"""Changes of tables whose evidence takes up to 10 ms: 0.3 ms for an added column, 1.2 ms for another type."""
 
 
 def count_values(*terms: Terms) -> int | None:
@@ -120,9 +123,12 @@ def count_values(*terms: Terms) -> int | None:
     return values
 
 
-def is_evidence_cheap(judgement: Judgement, values: int) -> bool:
-    """Return whether evidence for all changes takes a few milliseconds at most."""
-    return values * sum(bool(change.breaks) for change in judgement.changes) <= MAX_CHEAP_EVIDENCE
+def is_evidence_cheap(judgement: Judgement, values: int, *terms: Terms) -> bool:
+    """Return whether evidence for all changes of the terms, which have so many values, takes a few milliseconds."""
+    changes = sum(bool(change.breaks) for change in judgement.changes)
+    if changes <= MAX_CHANGED_COLUMNS and all(is_table(item.schema) for item in terms):
+        return True
+    return values * changes <= MAX_CHEAP_EVIDENCE
 
 
 def _hash(value: Any) -> str:

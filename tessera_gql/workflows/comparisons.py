@@ -48,7 +48,7 @@ async def compare_terms(compute: RunCompute, current: Terms | None, proposed: Te
         known_result = None
         if (values := compatibility.count_values(current, proposed)) is not None:
             judgement = compatibility.judge(current, proposed)
-            if compatibility.is_evidence_cheap(judgement, values):
+            if compatibility.is_evidence_cheap(judgement, values, current, proposed):
                 return judgement
             known_result = lambda: judgement  # noqa: E731 - one expression
         key = ("judge", _key(current), _key(proposed))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tessera_gql.diff import small_schema_size
+from tessera_gql.diff import is_table, small_schema_size
 
 COLUMNS = {f"c{n}": {"type": "string"} for n in range(20)}
 
@@ -41,3 +41,22 @@ def test_measuring_stops_after_a_bounded_number_of_parts():
     for _ in range(100_000):
         deep = {"items": deep}
     assert small_schema_size(deep) is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "is_expected"),
+    [
+        ({"type": "object", "properties": COLUMNS, "required": ["c1"]}, True),
+        ({"properties": {"a": {"type": ["string", "null"], "x-type": "text"}}, "additionalProperties": False}, True),
+        ({"properties": {}}, True),
+        ({"properties": {"a": {"enum": [1, 2]}}}, False),
+        ({"properties": {"a": {"type": "object", "properties": {}}}}, False),
+        ({"properties": {"a": True}}, False),
+        ({"properties": {"a": {}}, "additionalProperties": {"type": "string"}}, False),
+        ({"type": "array", "items": {"type": "string"}}, False),
+        ({"properties": ["a"]}, False),
+        (True, False),
+    ],
+)
+def test_a_table_is_an_object_of_columns_without_parts_and_lists_of_values(schema, is_expected):
+    assert is_table(schema) is is_expected
