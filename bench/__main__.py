@@ -9,7 +9,20 @@ from pathlib import Path
 
 from bench import _interpreter
 
-SPEED = {"all", "bulk", "cli", "console", "diff", "fanout", "growth", "readers", "reads", "usage", "writes"}
+SPEED = {
+    "all",
+    "bulk",
+    "cli",
+    "console",
+    "dbt_project",
+    "diff",
+    "fanout",
+    "growth",
+    "readers",
+    "reads",
+    "usage",
+    "writes",
+}
 """The benchmarks of speed; the others check correctness."""
 CHOSEN = "BENCH_PYTHON"
 """Environment variable that is set in the process with the fastest interpreter."""
