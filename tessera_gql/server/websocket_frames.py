@@ -28,6 +28,9 @@ POLICY_VIOLATION = 1008
 MAX_PENDING_MESSAGES = 1000
 """Maximum messages in one read from the network. The next read waits until the application has received them."""
 
+SLICE_BYTES = 16_384
+"""Bytes that are parsed at a time. A read can have 40,000 pings, of which the first ones exceed the limit."""
+
 WriteText: TypeAlias = Callable[[bytes], bool]
 """Writes a text message; returns False without writing if the client does not read or has disconnected."""
 
@@ -47,6 +50,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
         self.connection = self.limiter.open[self.transport]
+
+    def data_received(self, data: bytes) -> None:
+        """Parse the data in slices, and nothing more once the connection is closing."""
+        for start in range(0, len(data), SLICE_BYTES):
+            if start and self.transport.is_closing():
+                return
+            super().data_received(data[start : start + SLICE_BYTES])
 
     def eof_received(self) -> bool:  # type: ignore[override] # as the protocol of asyncio
         """Close the connection in its turn, since thousands of clients may disconnect at the same moment."""
