@@ -168,11 +168,11 @@ def tune_runtime() -> None:
     A collection holds the event loop. Of the youngest generation it takes up to 8 ms with a threshold of 10,000 objects
     and 53 ms with 50,000 (pages of proposals), and in sum the same. While 10,000 sockets connect, one of the second
     generation takes up to 75 ms after ten of the youngest and 40 ms after five, and one of all objects 640 ms. Objects
-    that live long are in no cycles, so that one of all objects can be as rare as one in ten million objects.
+    that live long are in no cycles, so that one of all objects can be as rare as one in five million objects.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 5, 200)
+    gc.set_threshold(10_000, 5, 100)
     sys.setswitchinterval(SWITCH_SECONDS)
 
 
