@@ -13,7 +13,7 @@ from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.enums import Response
 from tessera_gql.store import events
 from tessera_gql.store.database import Database
-from tessera_gql.store.events import GENESIS, compute_hash
+from tessera_gql.store.events import BATCH_SIZE, GENESIS, compute_hash
 from tessera_gql.store.tables import EventRow
 from tessera_gql.workflows import teams
 from tests.conftest import FixedClock
@@ -55,6 +55,17 @@ async def test_the_log_verifies_when_the_clock_shows_another_zone(world: World, 
     clock.now = clock.now.astimezone(tz=ZoneInfo("Asia/Tokyo"))
     await world.published(consumers=1)
     assert_chained(await world.events())
+
+
+async def test_events_of_one_transaction_are_chained_across_the_batches_of_their_insertion(database: Database) -> None:
+    count = 2 * BATCH_SIZE + 1
+    async with database.write() as session:
+        for number in range(count):
+            await teams.create(session, ANONYMOUS, name=f"team {number}")
+    async with database.read() as session:
+        rows = await events.load_after(session, 0, limit=count + 1)
+    assert len(rows) == count
+    assert_chained(rows)
 
 
 @pytest.mark.parametrize("name", [*FACTS, "occurred_at"])
