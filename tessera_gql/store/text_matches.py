@@ -74,12 +74,15 @@ def _has_index(condition: Condition) -> bool:
 
 
 def _estimate_share(sample: Mapping[str, Sequence[str]], condition: Condition) -> float:
-    texts, text = sample[condition.column], fold_value(ASSETS, condition)
+    texts, text = sample.get(condition.column, ()), fold_value(ASSETS, condition)
     return sum(text in item for item in texts) / max(1, len(texts))
 
 
 async def _load_sample(session: Session) -> Mapping[str, Sequence[str]]:
-    """Return the texts of some assets by column; those of a process are read anew if they are too old."""
+    """Return the texts of some assets by column; those of a process are read anew if they are too old.
+
+    Meanwhile other requests use the earlier ones: at first none, so that all texts are taken for rare.
+    """
     cache = session.frequency_cache
     if time.monotonic() >= cache.texts_expire_at:
         cache.texts_expire_at = time.monotonic() + LIFETIME_SECONDS

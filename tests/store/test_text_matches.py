@@ -1,0 +1,19 @@
+"""The sample of texts decides about the way of a filter, so requests that have none yet are answered as well."""
+
+import asyncio
+
+from tessera_gql.store.conditions import AnyCondition, Condition
+from tessera_gql.store.database import Database
+from tessera_gql.store.tables import Asset, table
+from tessera_gql.store.text_matches import MAX_PAGE_SHARE, use_text_index
+
+
+async def test_texts_are_looked_up_while_another_request_reads_the_first_sample(database: Database) -> None:
+    async def convert(column: str) -> tuple[AnyCondition, ...]:
+        async with database.read() as session:
+            contains = Condition(column, "contains", "orders")
+            return await use_text_index(session, table(Asset), (contains,), MAX_PAGE_SHARE)
+
+    for (condition,) in await asyncio.gather(*map(convert, ("fqn", "description") * 3)):
+        assert isinstance(condition, Condition)
+        assert condition.operator == "contains_by_index"
