@@ -154,6 +154,11 @@ class ConnectionSource:
     observers: Sequence[StatementObserver]
     counter: ConnectionCounter
     target: Target
+    begins_anew: bool = False
+    """Whether a transaction is begun anew after a statement has failed, as PostgreSQL executes no others in it.
+
+    What is read then sees a later snapshot. So a field that can't be read doesn't keep others of the reply from it.
+    """
 
     @property
     def dialect(self) -> str:
@@ -227,11 +232,21 @@ class Transaction:
                 return await function(*arguments)
             except BaseException as error:
                 self._is_broken |= not self._driver.survives(error)
+                if self.source.begins_anew and not (self._is_ended or self._is_broken):
+                    await self._begin_anew()
                 raise
             finally:
                 if text is not None:
                     for observe in self.source.observers:
                         observe(text, time.perf_counter() - started_at)
+
+    async def _begin_anew(self) -> None:
+        try:
+            await self._driver.rollback()
+            await self._driver.run_script(self.source.begin_sql)
+        except BaseException:
+            self._is_broken = True
+            raise
 
     async def end(self) -> None:
         """Roll back unless committed, and release the connection; discard it if the rollback fails."""

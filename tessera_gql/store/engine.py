@@ -173,7 +173,7 @@ def create_sources(text: str, options: DatabaseOptions, observers: Sequence[Stat
         return ConnectionSources(writer, reader, replace(reader, begin_sql=""))
     engine = create_engine(text, options)
     writer = _create_source(engine, f"BEGIN{_local_limits(options)}", observers, target)
-    reader = replace(writer, begin_sql=f"{BEGIN_SNAPSHOT}{_local_limits(options)}")
+    reader = replace(writer, begin_sql=f"{BEGIN_SNAPSHOT}{_local_limits(options)}", begins_anew=True)
     return ConnectionSources(writer, reader, reader if options.uses_pgbouncer else replace(reader, begin_sql=""))
 
 
@@ -182,7 +182,10 @@ def create_replica_source(
 ) -> ConnectionSource:
     """Create the read-only connection source of a replica."""
     engine = create_engine(text, options)
-    return _create_source(engine, f"{BEGIN_SNAPSHOT}{_local_limits(options)}", observers, _parse_target(text, options))
+    source = _create_source(
+        engine, f"{BEGIN_SNAPSHOT}{_local_limits(options)}", observers, _parse_target(text, options)
+    )
+    return replace(source, begins_anew=True)
 
 
 def _create_source(

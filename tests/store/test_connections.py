@@ -109,3 +109,28 @@ async def test_a_connection_that_was_lost_unnoticed_is_opened_again(postgres_dat
         async with database.read() as session:
             assert await session.value(text("SELECT pg_backend_pid()")) != before
     await database.dispose()
+
+
+async def test_a_failed_statement_of_a_read_does_not_keep_others_from_the_database(world: World) -> None:
+    team = await world.team("one")
+    async with world.database.read() as session:
+        for _ in range(2):
+            with pytest.raises(Exception, match="missing"):
+                await session.value(text("SELECT * FROM missing"))
+            assert await session.value(select(teams.TABLE.c.id)) == team.id
+        with pytest.raises(Exception, match="read"):  # is read-only still
+            await session.execute(teams.TABLE.delete())
+
+
+async def test_a_failed_statement_ends_a_write_on_postgresql(postgres_database_url: str) -> None:
+    database = Database(postgres_database_url)
+
+    async def go_on_after_a_fault() -> None:
+        async with database.write() as session:
+            with pytest.raises(asyncpg.UndefinedTableError):
+                await session.value(text("SELECT * FROM missing"))
+            await session.value(text("SELECT 1"))
+
+    with pytest.raises(asyncpg.InFailedSQLTransactionError):
+        await go_on_after_a_fault()
+    await database.dispose()
