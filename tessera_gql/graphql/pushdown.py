@@ -167,6 +167,8 @@ class _TreeBuilder:
             raise NotPushable("a list of rows that may have no position")
         members = tuple(self._list_members(_selection(step), source))
         tree = JsonList(number, source, declaration.parent, declaration.key, members)
+        if not tree.reads_rows():
+            raise NotPushable("a list of which nothing is read, though its loader would fail if it can't be")
         self.lists.append(tree)
         self.lists.sort(key=attrgetter("number"))
         return tree

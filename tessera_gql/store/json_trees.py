@@ -131,6 +131,11 @@ class JsonList:
         """Return the columns of its rows that the list needs in an order."""
         return {"id", order_by, *(column for item in self.objects() for column in item.columns())}
 
+    def reads_rows(self) -> bool:
+        """Return whether a member depends on the rows; what precedes a page is known by its arguments."""
+        has_rows = any(not isinstance(member, Constant | PageInfo) for _, member in self.members)
+        return has_rows or not self.page_members() <= {PageMember.HAS_PREVIOUS}
+
     def page_members(self) -> set[PageMember]:
         infos = (member for _, member in self.members if isinstance(member, PageInfo))
         return {part for info in infos for _, part in info.members if isinstance(part, PageMember)}
