@@ -152,7 +152,7 @@ def begin_for_single_statements() -> Replacements:
 
 def decode_json_at_once() -> Replacements:
     """Decode the JSON of all rows: with asyncpg's codecs, and on SQLite when a row is created."""
-    create_postgresql_engine, create_row_class = engine._create_postgresql_engine, rows.create_row_class
+    create_postgresql_engine, get_row_class = engine._create_postgresql_engine, rows.get_row_class
 
     def create_engine(*arguments: Any) -> Any:
         created: Any = create_postgresql_engine(*arguments)
@@ -162,7 +162,7 @@ def decode_json_at_once() -> Replacements:
 
     def create_class(columns: Iterable[Any], dialect: Dialect) -> type[Any]:
         columns = [*columns]
-        row_class = create_row_class(columns, dialect)
+        row_class = get_row_class(columns, dialect)
         if dialect.name == "postgresql":
             return row_class
         decoders = [(index, rows._result_converter(columns[index].type, dialect)) for index in row_class.json_indexes]
@@ -171,7 +171,7 @@ def decode_json_at_once() -> Replacements:
 
     return [
         (engine, "_create_postgresql_engine", create_engine),
-        (compiled, "create_row_class", create_class),
+        (compiled, "get_row_class", create_class),
         (Session, "_charge_json", lambda *_: None),
     ]
 
@@ -202,7 +202,7 @@ def convert_rows_at_once() -> Replacements:
         records = await self.connection.fetch(text, *values)
         return records if row is None else [*map(row, records)]
 
-    return [(compiled, "create_row_class", create_class), (PostgreSQLDriver, "fetch", fetch_postgresql)]
+    return [(compiled, "get_row_class", create_class), (PostgreSQLDriver, "fetch", fetch_postgresql)]
 
 
 def insert_row_by_row() -> Replacements:

@@ -9,7 +9,6 @@ SHUTDOWN_SECONDS are cancelled.
 import asyncio
 import contextlib
 import ctypes
-import gc
 import logging
 import resource
 import signal
@@ -22,6 +21,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tessera_gql import app as application
+from tessera_gql.collector import tune_collector
 from tessera_gql.components import Components, create_components
 from tessera_gql.config import Settings
 from tessera_gql.server.http_protocol import HttpProtocol, LimitedServerState
@@ -163,18 +163,8 @@ def compute_connection_limit(settings: Settings) -> int:
 
 
 def tune_runtime() -> None:
-    """Tune garbage collection and thread switching for a server; exclude the objects of the start from collections.
-
-    A collection holds the event loop. Of the youngest generation it takes up to 8 ms with a threshold of 10,000 objects
-    and 53 ms with 50,000 (pages of proposals), and in sum the same. While 10,000 sockets connect, one of the second
-    generation takes up to 75 ms after ten of the youngest and 40 ms after five, and one of all objects 640 ms; that one
-    takes 200 ms in a server with a hundred sockets. Documents and plans that leave their cache are in cycles and old:
-    with many different documents some 25 MB a minute wait for the collection of all objects. One in five million
-    objects bounds that: the memory of such a server grew by 4 % in twenty minutes.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 5, 100)
+    """Tune garbage collection and thread switching for a server that has started."""
+    tune_collector()
     sys.setswitchinterval(SWITCH_SECONDS)
 
 

@@ -10,6 +10,7 @@ from tessera_gql.executor.fields import ComputedProperty, PathProperty, core_sch
 from tessera_gql.executor.mutations import MutationExecutor
 from tessera_gql.executor.plan import AttributeReads, LeafAttribute, Plan, PlanCache, Selection, Step
 from tessera_gql.executor.pushdown import JsonFragment, PlanPushdown, Pushdown, PushdownFailed, decode_fragments
+from tessera_gql.executor.reference import ReferenceExecutor
 
 __all__ = [
     "BATCH_KEY",
@@ -29,6 +30,7 @@ __all__ = [
     "PlannedQuery",
     "Pushdown",
     "PushdownFailed",
+    "ReferenceExecutor",
     "Selection",
     "Step",
     "core_schema",

@@ -8,10 +8,10 @@ from typing import Any, cast
 from graphql import GraphQLObjectType, OperationType
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as ReferenceExecutor
 
 from tessera_gql.executor.levels import PlanExecution
 from tessera_gql.executor.plan import Plan, Step
+from tessera_gql.executor.reference import ReferenceExecutor
 from tessera_gql.executor.variables import CoercedVariables
 
 log = logging.getLogger("tessera_gql.executor")

@@ -34,6 +34,7 @@ from graphql.execution.collect_fields import (
 from graphql.execution.values import VariableValues
 from graphql.language import ast
 
+from tessera_gql.collector import pause_garbage_collection
 from tessera_gql.executor.fields import (
     STRAWBERRY,
     AttributeRead,
@@ -330,7 +331,7 @@ class PlanCache:
                 del self._plans[next(iter(self._plans))]
         self._plans[key] = plan
         if isinstance(plan, UnsupportedOperation):
-            raise plan.with_traceback(None)
+            raise type(plan)(*plan.args)  # the cached one would keep the frames, and with them the context
         return plan
 
     def suspend_pushdown(self) -> None:
@@ -352,7 +353,8 @@ def class_member(object_type: GraphQLObjectType, name: str) -> Any:
 def _build_plan(plan: Plan) -> Plan | UnsupportedOperation:
     """Build all selections of a plan; an error is returned so that it is cached."""
     try:
-        _ = plan.root
+        with pause_garbage_collection():
+            _ = plan.root
     except UnsupportedOperation as error:
         return error.with_traceback(None)
     return plan

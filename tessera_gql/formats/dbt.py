@@ -16,9 +16,10 @@ from typing import Any
 
 import orjson
 
+from tessera_gql.collector import pause_garbage_collection
 from tessera_gql.diff import Mode
 from tessera_gql.formats import dbt_consumers, dbt_known_columns, dbt_nodes, dbt_tests
-from tessera_gql.formats.dbt_artifacts import Artifact, ArtifactError, pause_garbage_collection
+from tessera_gql.formats.dbt_artifacts import Artifact, ArtifactError
 from tessera_gql.formats.dbt_catalog import Catalog, ColumnBasis, ColumnTypes
 from tessera_gql.formats.dbt_columns import ColumnDetails, build_schema
 from tessera_gql.formats.dbt_consumers import Exposure

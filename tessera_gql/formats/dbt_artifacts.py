@@ -1,8 +1,6 @@
 """Load the JSON files that dbt writes, its artifacts: `manifest.json` and `catalog.json`."""
 
-import gc
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,15 +60,3 @@ def _to_dict(value: object) -> JsonObject:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} is no JSON value")
-
-
-@contextmanager
-def pause_garbage_collection() -> Generator[None]:
-    """Pause the garbage collector: a large artifact is a million live objects without a cycle, so it frees nothing."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -7,7 +7,8 @@ from operator import itemgetter
 from typing import Any
 from unicodedata import normalize
 
-from tessera_gql.formats.dbt_artifacts import Artifact, ArtifactError, pause_garbage_collection
+from tessera_gql.collector import pause_garbage_collection
+from tessera_gql.formats.dbt_artifacts import Artifact, ArtifactError
 from tessera_gql.formats.untrusted_json import UntrustedJson, Warnings
 
 ColumnTypes = Mapping[str, str | None]

@@ -42,8 +42,7 @@ def find_shared_execution(transport: Transport, prepared: PrepareResult, identit
         variables = common and orjson.dumps(common, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # an integer beyond 64 bits
         return None
-    # The running stream keeps the document alive, so that its id stays unique.
-    key = (scope, id(prepared.document), prepared.name, variables or None)
+    key = (scope, prepared.text, prepared.name, variables or None)
     return SharedExecution(key, resumes)
 
 

@@ -22,6 +22,7 @@ from graphql.language import ast
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from tessera_gql.collector import pause_garbage_collection
 from tessera_gql.config import Profile
 from tessera_gql.executor import PlanCache
 from tessera_gql.server import complexity
@@ -38,6 +39,10 @@ VALIDATION_PASSES = (
 """Validation rules in two passes. The quadratic rule is last: cyclic or unused fragments must be refused before it."""
 
 
+MAX_REMEMBERED_QUERIES = 10_000
+"""Queries that were sent once and are not cached, of which only the hashes are kept."""
+
+
 @dataclass(frozen=True)
 class Operation:
     """One operation that passed every check before execution."""
@@ -48,6 +53,10 @@ class Operation:
     cost: int = 0
     """Maximum number of objects in the reply; for a document of several operations, of the costliest one."""
     plans: PlanCache = field(default_factory=PlanCache, repr=False, compare=False)
+
+    @property
+    def text(self) -> str:
+        return self.document.loc.source.body if self.document.loc else ""
 
     @property
     def kind(self) -> OperationType:
@@ -84,9 +93,9 @@ class Operation:
             for node in arguments
             if node.name.value == argument and isinstance(node.value, ast.VariableNode)
         ]
-        if len(fields) != 1 or not names or self.document.loc is None:
+        if len(fields) != 1 or not names:
             return None
-        uses = re.findall(rf"\${names[0]}\b", self.document.loc.source.body)
+        uses = re.findall(rf"\${names[0]}\b", self.text)
         return names[0] if len(uses) == 2 else None  # the definition and the argument
 
     def _is_null(self, value: ast.ValueNode) -> bool:
@@ -137,21 +146,31 @@ def parse_operation(query: str, variables: dict[str, Any], operation_name: str |
 
 
 class DocumentCache:
-    """An LRU cache of the prepared documents of one schema, bounded by tokens."""
+    """An LRU cache of the prepared documents of one schema, bounded by tokens.
+
+    A document is cached when it is sent for the second time. One that is sent only once, as with values in its text,
+    would live long enough for the oldest generation of the garbage collector, and each collection of that holds the
+    event loop.
+    """
 
     def __init__(self, schema: GraphQLSchema, limits: Limits, profile: Profile) -> None:
         self._schema = schema
         self._limits = limits
         self._profile = profile
         self._entries: OrderedDict[str, _CachedDocument] = OrderedDict()
+        self._sent_once: OrderedDict[int, None] = OrderedDict()
         self._weight = 0
 
     def prepare(
         self, query: str, variables: dict[str, Any] | None = None, operation_name: str | None = None
     ) -> PrepareResult:
         """Return the operation to run, or the errors of the document."""
-        entry = self._find_entry(query)
-        variables = variables or {}
+        if (entry := self._find_entry(query)) is None:
+            with pause_garbage_collection():  # parsing and validation leave cycles
+                return self._prepare(self._add_entry(query), variables or {}, operation_name)
+        return self._prepare(entry, variables or {}, operation_name)
+
+    def _prepare(self, entry: _CachedDocument, variables: dict[str, Any], operation_name: str | None) -> PrepareResult:
         if entry.document is None:
             return entry.errors or []
         verdict = self._find_verdict(entry, entry.document, variables)
@@ -171,17 +190,37 @@ class DocumentCache:
         prepared = self.prepare(query, variables)
         return prepared.node if isinstance(prepared, Operation) else prepared[0]
 
-    def _find_entry(self, query: str) -> _CachedDocument:
-        if (entry := self._entries.get(query)) is None:
-            entry = self._entries[query] = self._parse(query)
-        else:
+    def _find_entry(self, query: str) -> _CachedDocument | None:
+        if (entry := self._entries.get(query)) is not None:
             self._entries.move_to_end(query)
+            self._count_weight(entry)
+        return entry
+
+    def _add_entry(self, query: str) -> _CachedDocument:
+        """Parse a query, and cache its document if the query was sent before."""
+        entry = self._parse(query)
+        if not self._is_first(query):
+            self._entries[query] = entry
+            self._count_weight(entry)
+        return entry
+
+    def _count_weight(self, entry: _CachedDocument) -> None:
         weight = entry.weigh()
         self._weight += weight - entry.weight
         entry.weight = weight
         while self._weight > self._limits.cached_tokens:
             self._weight -= self._entries.popitem(last=False)[1].weight
-        return entry
+
+    def _is_first(self, query: str) -> bool:
+        """Return whether a query was not sent before, and remember it."""
+        key = hash(query)
+        if key in self._sent_once:
+            del self._sent_once[key]
+            return False
+        self._sent_once[key] = None
+        if len(self._sent_once) > MAX_REMEMBERED_QUERIES:
+            self._sent_once.popitem(last=False)
+        return True
 
     def _parse(self, query: str) -> _CachedDocument:
         if len(query) > (limit := self._limits.document_bytes):

@@ -13,11 +13,10 @@ from typing import Any, Literal, NamedTuple, TypeAlias, cast
 from graphql import ExecutionResult, GraphQLError, OperationType, create_source_event_stream, execute_subscription_event
 from graphql import execute as graphql_core_execute
 from strawberry.execution import optimized_is_awaitable
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as ReferenceExecutor
 
 from tessera_gql.config import Executor, Profile
 from tessera_gql.errors import Refusal
-from tessera_gql.executor import MutationExecutor, PlannedQuery, decode_fragments, execute_query
+from tessera_gql.executor import MutationExecutor, PlannedQuery, ReferenceExecutor, decode_fragments, execute_query
 from tessera_gql.executor.streams import PositionedEvent, StreamStart
 from tessera_gql.server.codec import encode
 from tessera_gql.server.concurrency import Slot
@@ -204,7 +203,6 @@ async def _subscribe(
                 yield StreamReply(_build_errors_reply(transport, executor))
                 return
             source = create_source_event_stream(executor)
-            executor.root_value = None  # the executor is a reference cycle, which would keep a shared stream in memory
             if isinstance(source, Awaitable):
                 source = await source
             if isinstance(source, ExecutionResult):

@@ -17,7 +17,8 @@ from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.sql.selectable import ReturnsRows
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from tessera_gql.store.rows import Converter, create_row_class
+from tessera_gql.collector import pause_garbage_collection
+from tessera_gql.store.rows import Converter, get_row_class
 
 WITHOUT_SCHEMAS = {"core": None, "workflow": None, "audit": None}
 MAX_CACHED_QUERIES = 2_000
@@ -114,7 +115,7 @@ def compile_statement(statement: Executable, dialect: Dialect, **options: Any) -
         text=str(compiler),
         names=names,
         converters=tuple(converters[name] for name in names),
-        row_class=create_row_class(columns, dialect) if columns else None,
+        row_class=get_row_class(columns, dialect) if columns else None,
         first_column=str(columns[0].key) if columns else "",
     )
     return compiled, compiler
@@ -148,7 +149,8 @@ class StatementCompiler:
         columns = [*rows[0]] if rows else []
         key = (cache_key.key, *columns)
         if (entry := self._cache.pop(key, None)) is None:
-            entry = compile_statement(statement, self.dialect, cache_key=cache_key, column_keys=columns or None)
+            with pause_garbage_collection():
+                entry = compile_statement(statement, self.dialect, cache_key=cache_key, column_keys=columns or None)
             if len(self._cache) >= MAX_CACHED_STATEMENTS:
                 del self._cache[next(iter(self._cache))]
         self._cache[key] = entry
@@ -241,8 +243,9 @@ class PreparedQuery:
     def _find(self, dialect: Dialect, columns: frozenset[str] | None) -> tuple[CompiledStatement, Mapping[str, Any]]:
         key = (self, dialect.name, columns)
         if (entry := _query_cache.pop(key, None)) is None:
-            statement = self._select_columns(self._build(dialect.name), columns)
-            compiled, compiler = compile_statement(statement, dialect)
+            with pause_garbage_collection():  # statements have cycles
+                statement = self._select_columns(self._build(dialect.name), columns)
+                compiled, compiler = compile_statement(statement, dialect)
             entry = (compiled, compiler.params)
             if len(_query_cache) >= MAX_CACHED_QUERIES:
                 del _query_cache[next(iter(_query_cache))]

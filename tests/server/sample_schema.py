@@ -238,6 +238,11 @@ class Subscription:
         yield 1
 
     @strawberry.subscription
+    async def new_things(self, to: int) -> AsyncGenerator[Thing]:
+        for _ in range(to):
+            yield Thing()
+
+    @strawberry.subscription
     async def fails_each_time(self) -> AsyncGenerator[Thing]:
         yield Thing()
         yield Thing()

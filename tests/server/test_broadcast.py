@@ -205,9 +205,7 @@ async def test_a_stream_that_may_have_started_later_is_not_joined() -> None:
 def test_only_a_variable_used_solely_as_cursor_is_ignored_in_comparing_subscriptions(
     transport: Transport, query: str
 ) -> None:
-    prepared = DocumentCache(transport.schema, replace(transport.limits, depth=20), transport.profile)._find_entry(
-        query
-    )
+    prepared = DocumentCache(transport.schema, replace(transport.limits, depth=20), transport.profile)._add_entry(query)
     assert prepared.document is not None
     node = prepared.document.definitions[0]
     assert isinstance(node, OperationDefinitionNode)

@@ -1,10 +1,11 @@
-"""Documents are parsed and validated once, and the cache is bounded."""
+"""A document is cached when it is sent again, and the cache is bounded."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tessera_gql.config import Profile
+from tessera_gql.server import documents as module
 from tessera_gql.server.documents import DocumentCache, Operation
 from tessera_gql.server.limits import Limits
 
@@ -16,14 +17,33 @@ def documents(**limits: int) -> DocumentCache:
 
 
 def document(cache: DocumentCache, query: str) -> object:
+    """Send a query twice, so that it is cached, and return its document."""
+    cache.prepare(query)
     prepared = cache.prepare(query)
     assert isinstance(prepared, Operation)
     return prepared.document
 
 
-def test_a_document_is_parsed_once_whatever_its_variables() -> None:
+def test_a_document_sent_once_is_not_cached() -> None:
+    cache = documents()
+    for number in range(100):
+        cache.prepare(f"{{a{number}: hello}}")
+    assert cache._weight == 0
+
+
+def test_few_of_the_queries_sent_once_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_REMEMBERED_QUERIES", 2)
+    cache = documents()
+    for query in ("{a: hello}", "{b: hello}", "{c: hello}", "{a: hello}", "{c: hello}"):
+        cache.prepare(query)
+    assert [*cache._entries] == ["{c: hello}"]
+    assert len(cache._sent_once) <= 2
+
+
+def test_a_document_sent_twice_is_cached_whatever_its_variables() -> None:
     cache = documents()
     query = "query ($n: Int) {things(first: $n) {totalCount}}"
+    cache.prepare(query, {"n": 0})
     first = cache.prepare(query, {"n": 1})
     second = cache.prepare(query, {"n": 2})
     assert isinstance(first, Operation)
@@ -37,6 +57,7 @@ def test_a_document_is_parsed_once_whatever_its_variables() -> None:
 )
 def test_a_validation_error_is_cached_too(query: str) -> None:
     cache = documents()
+    cache.prepare(query)
     first, second = cache.prepare(query), cache.prepare(query)
     assert isinstance(first, list)
     assert isinstance(second, list)
@@ -55,9 +76,9 @@ def test_the_least_recently_used_document_is_evicted_first() -> None:
 def test_the_cache_stays_within_its_budget() -> None:
     cache = documents(cached_tokens=1000)
     for number in range(100):
-        cache.prepare(f"{{a{number}: hello}}")
-        cache.prepare(f"{{a{number}")
-        cache.prepare("#" + "x" * number * 500 + "\n{hello}")
+        for query in (f"{{a{number}: hello}}", f"{{a{number}", "#" + "x" * number * 500 + "\n{hello}"):
+            cache.prepare(query)
+            cache.prepare(query)
     assert cache._weight <= 1000
     assert cache._weight == sum(entry.weight for entry in cache._entries.values())
 

@@ -3,13 +3,15 @@
 import gc
 
 import pytest
+from graphql.execution.collect_fields import CollectedFields
 
 from tessera_gql.server.broadcast import SharedStream
+from tessera_gql.server.operations import stream_replies
 from tessera_gql.server.websocket import SharedOperation, Socket
 from tessera_gql.server.websocket_frames import WebSocketProtocol
 
 from .live_objects import find_live_types
-from .sample_schema import SampleBackend
+from .sample_schema import Guest, SampleBackend
 from .test_sse import events
 from .test_websocket import Serve, begin, receive_message, socket, subscribe, until
 
@@ -47,3 +49,14 @@ async def test_a_closed_event_stream_leaves_no_frames(backend: SampleBackend, se
         frames = [item for item in gc.garbage if type(item).__name__ == "frame"]
         gc.garbage.clear()
         assert not [frame.f_code.co_qualname for frame in frames if "tessera_gql" in frame.f_code.co_filename]
+
+
+async def test_a_subscription_remembers_nothing_of_the_events_that_it_has_sent(backend: SampleBackend) -> None:
+    transport = backend.transport()
+    prepared = transport.document_cache.prepare("subscription { newThings(to: 200) { name owner { name } } }")
+    counts = [
+        sum(type(item) is CollectedFields for item in gc.get_objects())
+        async for _ in stream_replies(transport, prepared, Guest("one"))
+    ]
+    assert len(counts) == 200
+    assert counts[-1] <= counts[10] + 5
