@@ -26,6 +26,22 @@ def test_what_survives_a_collection_of_all_objects_is_excluded_from_the_next() -
         """)
 
 
+def test_many_objects_that_survive_are_excluded_without_being_examined() -> None:
+    run("""
+        import gc
+        from tessera_gql.collector import tune_collector
+
+        tune_collector()
+        before = gc.get_freeze_count()
+        kept = [[] for _ in range(50_000)]
+        gc.collect(1)
+        assert gc.get_freeze_count() == before
+        kept += [[] for _ in range(50_000)]
+        gc.collect(1)
+        assert gc.get_freeze_count() > before + 90_000
+        """)
+
+
 def test_cycles_among_many_excluded_objects_are_collected() -> None:
     run("""
         import gc
@@ -34,7 +50,7 @@ def test_cycles_among_many_excluded_objects_are_collected() -> None:
 
         class Node: pass
 
-        collector.MAX_SURVIVORS = 1_000
+        collector.MAX_SURVIVORS, collector.COUNTED = 1_000, 1
         collector.tune_collector()
         kept = [[] for _ in range(500)]
         node = Node()
