@@ -5,21 +5,21 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-THRESHOLDS = (10_000, 5, 5)
+THRESHOLDS = (10_000, 2, 10)
 """New objects per collection of the youngest generation, such collections per one of the second, and so on.
 
 Of the youngest generation a collection takes up to 8 ms with a threshold of 10,000 objects and 53 ms with 50,000 (pages
-of proposals), and in sum the same. While 10,000 sockets connect, one of the second generation takes up to 75 ms after
-ten of the youngest and 40 ms after five. One of all examines what has survived since the last: while contracts are
-published 63,000 objects in 44 ms after twenty of the second generation, and a quarter of that after five.
+of proposals), and in sum the same. One of the second takes up to 75 ms after ten of the youngest, while 10,000 sockets
+connect, 40 ms after five, and 20 ms after two. One of all objects examines what has survived since the last: while
+contracts are published 63,000 objects in 44 ms after a million new ones, and a quarter of that after 250,000.
 """
 MAX_SURVIVORS = 2_000_000
 """Objects that are excluded until a collection examines them again, which takes a second: 10,000 sockets have 600,000.
 
 In twenty minutes of mixed use with many different documents, 7,000 of 210,000 excluded objects were garbage.
 """
-MAX_EXAMINED = 60_000
-"""Objects of the oldest generation that are examined. Where more survive, as those of new sockets, most of them live."""
+MAX_EXAMINED = 30_000
+"""Objects of the oldest generation that are examined. Where more survive, as those of new sockets, most are in use."""
 COUNTED = 20
 """Of so many collections of all objects one counts those that are excluded, which takes some milliseconds."""
 

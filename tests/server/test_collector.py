@@ -33,12 +33,12 @@ def test_many_objects_that_survive_are_excluded_without_being_examined() -> None
 
         tune_collector()
         before = gc.get_freeze_count()
-        kept = [[] for _ in range(50_000)]
+        kept = [[] for _ in range(20_000)]
         gc.collect(1)
         assert gc.get_freeze_count() == before
-        kept += [[] for _ in range(50_000)]
+        kept += [[] for _ in range(20_000)]
         gc.collect(1)
-        assert gc.get_freeze_count() > before + 90_000
+        assert gc.get_freeze_count() > before + 40_000
         """)
 
 
