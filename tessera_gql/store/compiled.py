@@ -63,6 +63,20 @@ def order_rows(dialect: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
     return column if dialect == "postgresql" else UnaryExpression(column, operator=custom_op("+"))
 
 
+class OrderedJoin(sa.Join):
+    """An inner join on SQLite whose left side is the outer loop; SQLite would otherwise read all rows of the right."""
+
+    inherit_cache = True
+
+
+@compiles(OrderedJoin)
+def _compile_ordered_join(element: OrderedJoin, compiler: SQLCompiler, **options: Any) -> str:
+    sides = {**options, "asfrom": True, "from_linter": None}
+    left, right = (compiler.process(side, **sides) for side in (element.left, element.right))
+    condition = compiler.process(cast("Any", element.onclause), **{**options, "asfrom": False, "from_linter": None})
+    return f"{left} CROSS JOIN {right} ON {condition}"
+
+
 class OnSQLite(ColumnElement[bool]):
     """A condition that only SQLite checks, since the statement says the same to PostgreSQL in another way."""
 

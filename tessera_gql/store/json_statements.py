@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, cast
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, FromClause, Select, func, literal_column, select
 
-from tessera_gql.store.compiled import list_parameter
+from tessera_gql.store.compiled import OrderedJoin, list_parameter
 from tessera_gql.store.json_pages import empty_part, has_rows, is_counted, needs_position
 from tessera_gql.store.json_text import (
     JSON_TEXT,
@@ -188,7 +188,9 @@ class StatementBuilder:
             page = tree.source.alias()
             return _Level(page, keys.join(page, page.c.id.in_(ids.correlate(keys)))), page
         number = func.row_number().over(partition_by=keys.c.key, order_by=shape.ordering(source)).label("page_rank")
-        ranked = select(*columns, keys.c.key.label("page_key"), number).select_from(keys.join(source, is_of_parent))
+        ranked = select(*columns, keys.c.key.label("page_key"), number).select_from(
+            OrderedJoin(keys, source, is_of_parent)
+        )
         page = ranked.where(*filters).subquery()
         return _Level(page, keys.join(page, sa.and_(page.c.page_key == keys.c.key, page.c.page_rank <= limit))), page
 

@@ -55,7 +55,7 @@ def test_what_is_pushed_down_is_the_same_to_the_byte(comparison: Comparison, ask
     comparison.compare(asked, data.draw(actors_of(comparison)))
 
 
-def test_most_of_these_operations_were_pushed_down(comparison: Comparison) -> None:
-    """Runs after the test above."""
+def test_many_of_these_operations_were_pushed_down(comparison: Comparison) -> None:
+    """Runs after the test above. Generated lists of which nothing is read are not pushed down."""
     counts = comparison.transports[Executor.PUSHDOWN].executor_counts
-    assert counts.pushed_down > counts.planned / 2, counts
+    assert counts.pushed_down > counts.planned / 3, counts

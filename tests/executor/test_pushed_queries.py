@@ -103,6 +103,20 @@ async def test_the_text_of_pages_of_different_sizes_is_compiled_once(
         assert len(reply["data"]["assets"]["nodes"][0]["registrations"]["nodes"]) == min(size, 3)
 
 
+async def test_rows_of_a_view_are_read_from_their_parent(
+    world: World, database: Database, transports: dict[Executor, Transport]
+) -> None:
+    """SQLite would else read the registrations of all teams for the consumers of one asset."""
+    await world.published(consumers=7)
+    query = "{ assets { nodes { consumers(first: 5) { nodes { name } totalCount } } } }"
+    reply = json.loads(await read_alike(transports, query))
+    assert len(reply["data"]["assets"]["nodes"][0]["consumers"]["nodes"]) == 5
+    assert reply["data"]["assets"]["nodes"][0]["consumers"]["totalCount"] == 7
+    with statements(database) as sql:
+        await read(transports[Executor.PUSHDOWN], query)
+    assert any(("LATERAL" if database.dialect == "postgresql" else "CROSS JOIN") in text for text in sql)
+
+
 @pytest.mark.parametrize(
     "arguments",
     ["first: 2", "last: 2", "first: 0", "first: 9", "last: 9", "first: 2, after: $cursor", "last: 1, before: $cursor"],
