@@ -188,9 +188,8 @@ class StatementBuilder:
             page = tree.source.alias()
             return _Level(page, keys.join(page, page.c.id.in_(ids.correlate(keys)))), page
         number = func.row_number().over(partition_by=keys.c.key, order_by=shape.ordering(source)).label("page_rank")
-        ranked = select(*columns, keys.c.key.label("page_key"), number).select_from(
-            OrderedJoin(keys, source, is_of_parent)
-        )
+        rows = OrderedJoin(keys, source, is_of_parent)
+        ranked = select(*columns, keys.c.key.label("page_key"), number).select_from(rows)
         page = ranked.where(*filters).subquery()
         return _Level(page, keys.join(page, sa.and_(page.c.page_key == keys.c.key, page.c.page_rank <= limit))), page
 
