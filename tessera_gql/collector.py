@@ -11,7 +11,7 @@ THRESHOLDS = (10_000, 2, 10)
 Of the youngest generation a collection takes up to 8 ms with a threshold of 10,000 objects and 53 ms with 50,000 (pages
 of proposals), and in sum the same. One of the second takes up to 75 ms after ten of the youngest, while 10,000 sockets
 connect, 40 ms after five, and 20 ms after two. One of all objects examines what has survived since the last: while
-contracts are published 63,000 objects in 44 ms after a million new ones, and a quarter of that after 250,000.
+contracts are published 63,000 objects in 44 ms after a million new ones.
 """
 MAX_SURVIVORS = 2_000_000
 """Objects that are excluded until a collection examines them again, which takes a second: 10,000 sockets have 600,000.

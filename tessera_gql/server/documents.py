@@ -6,11 +6,12 @@ import re
 from collections import OrderedDict
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from graphql import (
     GraphQLError,
     GraphQLSchema,
+    Location,
     OperationType,
     OverlappingFieldsCanBeMergedRule,
     Token,
@@ -56,7 +57,8 @@ class Operation:
 
     @property
     def text(self) -> str:
-        return self.document.loc.source.body if self.document.loc else ""
+        """The document as it was sent. Documents of this server are always parsed with their source."""
+        return cast("Location", self.document.loc).source.body
 
     @property
     def kind(self) -> OperationType:

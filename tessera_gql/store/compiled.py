@@ -64,7 +64,10 @@ def order_rows(dialect: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 class OrderedJoin(sa.Join):
-    """An inner join on SQLite whose left side is the outer loop; SQLite would otherwise read all rows of the right."""
+    """An inner join, for SQLite only, whose left side is the outer loop.
+
+    SQLite would otherwise begin with the right side, and read all its rows. Other databases refuse CROSS JOIN with ON.
+    """
 
     inherit_cache = True
 

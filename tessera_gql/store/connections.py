@@ -241,9 +241,12 @@ class Transaction:
                         observe(text, time.perf_counter() - started_at)
 
     async def _begin_anew(self) -> None:
+        """Begin anew; if that fails, later statements and the release of the connection deal with it."""
         try:
             await self._driver.rollback()
             await self._driver.run_script(self.source.begin_sql)
+        except Exception:  # noqa: BLE001 - the error of the statement is raised
+            self._is_broken = True
         except BaseException:
             self._is_broken = True
             raise
