@@ -6,12 +6,11 @@ import re
 from collections import OrderedDict
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from graphql import (
     GraphQLError,
     GraphQLSchema,
-    Location,
     OperationType,
     OverlappingFieldsCanBeMergedRule,
     Token,
@@ -58,7 +57,9 @@ class Operation:
     @property
     def text(self) -> str:
         """The document as it was sent. Documents of this server are always parsed with their source."""
-        return cast("Location", self.document.loc).source.body
+        location: Any = self.document.loc
+        text: str = location.source.body
+        return text
 
     @property
     def kind(self) -> OperationType:
