@@ -32,7 +32,7 @@ from tessera_gql.graphql.events import encode_cursor as encode_event_cursor
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.server.http import execute
-from tessera_gql.store.pagination import encode_cursor
+from tessera_gql.store.cursors import encode_cursor
 
 ADMINISTRATOR = Actor("benchmark", scopes=frozenset({Scope.READ, Scope.WRITE, Scope.ADMIN}))
 MAX_GROWTH = 1.5

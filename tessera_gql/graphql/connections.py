@@ -19,6 +19,7 @@ from tessera_gql.graphql.scalars import check_text
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, load_type
 from tessera_gql.policy.access import Action, authorize_for_own_teams
 from tessera_gql.store import pagination
+from tessera_gql.store.cursors import encode_cursor
 from tessera_gql.store.pagination import MAX_COUNT, Page, PageRequest
 from tessera_gql.store.rows import TableLike
 
@@ -167,7 +168,7 @@ def _connection_builder(
     def build(key: UUID | None, result: Page) -> Connection[Any]:
         return Connection(
             nodes=list(map(to_node, result.rows)),
-            cursor=lambda index: pagination.encode_cursor(result.rows[index], page_request.order_by),
+            cursor=lambda index: encode_cursor(result.rows[index], page_request.order_by),
             has_next=result.has_next,
             has_previous=result.has_previous,
             load_count=lambda: loaders.counts(listing.source, parent_column, count_request).load(key),

@@ -63,21 +63,12 @@ def order_rows(dialect: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
     return column if dialect == "postgresql" else UnaryExpression(column, operator=custom_op("+"))
 
 
-class OrderedJoin(sa.Join):
-    """An inner join, for SQLite only, whose left side is the outer loop.
+def expect_few(key: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Build a condition for SQLite that all keys meet, and of which it expects few to.
 
-    SQLite would otherwise begin with the right side, and read all its rows. Other databases refuse CROSS JOIN with ON.
+    SQLite takes a list of keys for long: it would begin with the other table of a join and read all its rows.
     """
-
-    inherit_cache = True
-
-
-@compiles(OrderedJoin)
-def _compile_ordered_join(element: OrderedJoin, compiler: SQLCompiler, **options: Any) -> str:
-    sides = {**options, "asfrom": True, "from_linter": None}
-    left, right = (compiler.process(side, **sides) for side in (element.left, element.right))
-    condition = compiler.process(cast("Any", element.onclause), **{**options, "asfrom": False, "from_linter": None})
-    return f"{left} CROSS JOIN {right} ON {condition}"
+    return cast("ColumnElement[bool]", sa.func.likelihood(key.is_not(None), sa.literal_column("0.00002")))
 
 
 class OnSQLite(ColumnElement[bool]):

@@ -1,12 +1,12 @@
 """Conditions on rows. Each operator is declared once: its SQL for lists, its test of a row for live events."""
 
 import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, FromClause, Text, bindparam, cast, false, func, select, true
+from sqlalchemy import ColumnElement, FromClause, Select, Text, bindparam, cast, false, func, select, true
 
 from tessera_gql.policy.validation import uniqueness_key
 from tessera_gql.store.compiled import ValueList, in_values, list_parameter
@@ -21,7 +21,6 @@ CONTAINS_IN_INDEX = "contains_in_index"
 CONTAINS_OFTEN = "contains_often"
 """The same for texts that many rows contain, which PostgreSQL would take for few and read all rows."""
 TRIGRAM_SIZE = 3
-MAX_TRIGRAMS = 8
 TEXT_NUMBERS = sa.table("search_index_assets", sa.column("number", sa.Integer), sa.column("asset_id", sa.Uuid))
 """The numbers of assets in the index of trigrams on SQLite."""
 TRIGRAMS = sa.table("search_index_asset_texts", sa.column("rowid", sa.Integer))
@@ -34,18 +33,22 @@ class Condition:
     list), gte, lt, is_set (not null, or null for False) or exists (some related row).
 
     With `related`, a name in RELATED_ROWS, the condition is on their value, some of which must meet it; such
-    conditions are for lists only. The value of `in` is a tuple, so that conditions are hashable.
+    conditions are for lists only. The value of `in` is a tuple, so that conditions are hashable. Whether many related
+    rows meet it (`is_frequent`) decides only about the way in which SQLite finds the rows.
     """
 
     column: str
     operator: str
     value: Any = None
     related: str = ""
+    is_frequent: bool = False
+    trigrams: tuple[str, ...] = ()
+    """For the operators that look up a text in the index: the trigrams of the text that are looked up."""
 
     @property
     def shape(self) -> "LeafShape":
         is_unset = self.operator == "is_set" and not self.value
-        return LeafShape(self.column, "is_unset" if is_unset else self.operator, self.related)
+        return LeafShape(self.column, "is_unset" if is_unset else self.operator, self.related, self.is_frequent)
 
     def matches(self, row: Any) -> bool:
         """Return whether a row meets the condition. As in SQL, null meets none but that of being null."""
@@ -82,6 +85,7 @@ class LeafShape(NamedTuple):
     column: str
     operator: str
     related: str = ""
+    is_frequent: bool = False
 
 
 class CombinedShape(NamedTuple):
@@ -193,13 +197,21 @@ def build_condition(
         return _contains_by_index(dialect, source, column, shape, name)
     operation = OPERATORS[shape.operator]
     if shape.related:
-        related = RELATED_ROWS[shape.related]
-        is_met = operation.to_sql(dialect, related.value, name)
-        return column.in_(select(related.key).where(*related.conditions, is_met))
+        rows = select_related(dialect, shape, name)
+        if shape.is_frequent:  # read in the order of the list until the page is full
+            return rows.where(RELATED_ROWS[shape.related].key == column).exists()
+        return column.in_(rows)
     if shape.operator in EXACT_OPERATORS and (key := source.c.get(f"{shape.column}_key")) is not None:
         return sa.and_(operation.to_sql(dialect, key, f"{name}_key"), operation.to_sql(dialect, column, name))
     compared = fold_column(source, shape.column, column) if shape.operator in FOLDED_OPERATORS else column
     return operation.to_sql(dialect, compared, name)
+
+
+def select_related(dialect: str, shape: LeafShape, name: str) -> Select[Any]:
+    """Select the keys of the related rows that meet a condition; `name` is that of its parameter."""
+    related = RELATED_ROWS[shape.related]
+    is_met = OPERATORS[shape.operator].to_sql(dialect, related.value, name)
+    return select(related.key).where(*related.conditions, is_met)
 
 
 def _contains_by_index(
@@ -220,17 +232,8 @@ def _contains_by_index(
     return source.c.id.in_(select(rows.c.id).where(_like(dialect, text, name), has_all))
 
 
-def choose_trigrams(text: str) -> list[str]:
-    """Choose some trigrams from all over a text: each takes time to look up, and the rows are checked anyway."""
-    last = len(text) - TRIGRAM_SIZE
-    count = min(last + 1, MAX_TRIGRAMS)
-    starts = (last * index // max(1, count - 1) for index in range(count))
-    return [*dict.fromkeys(text[start : start + TRIGRAM_SIZE] for start in starts)]
-
-
-def _index_parameters(name: str, indexed_column: str, text: str) -> dict[str, Any]:
-    """Return the parameters of both databases that look up the trigrams of a text."""
-    trigrams = choose_trigrams(text)
+def _index_parameters(name: str, indexed_column: str, trigrams: Sequence[str]) -> dict[str, Any]:
+    """Return the parameters of both databases that look up trigrams."""
     quoted = (f'"{trigram}"' for trigram in (trigram.replace('"', '""') for trigram in trigrams))
     return {f"{name}_trigrams": trigrams, f"{name}_match": f"{indexed_column} : ({' AND '.join(quoted)})"}
 
@@ -252,7 +255,7 @@ def to_parameters(source: FromClause, condition: Condition, name: str) -> dict[s
             folded_name = f"{condition.column}_key"
             indexed_column = folded_name if folded_name in source.c else condition.column
             parameters = {name: _contains_pattern(value), f"{name}_text": value}
-            return parameters | _index_parameters(name, indexed_column, value)
+            return parameters | _index_parameters(name, indexed_column, condition.trigrams)
         case "starts_with":
             return {name: value, f"{name}_end": value + LAST_CHARACTER}
         case "has":

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, cast
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, FromClause, Select, func, literal_column, select
 
-from tessera_gql.store.compiled import OrderedJoin, list_parameter
+from tessera_gql.store.compiled import expect_few, list_parameter
 from tessera_gql.store.json_pages import empty_part, has_rows, is_counted, needs_position
 from tessera_gql.store.json_text import (
     JSON_TEXT,
@@ -188,9 +188,8 @@ class StatementBuilder:
             page = tree.source.alias()
             return _Level(page, keys.join(page, page.c.id.in_(ids.correlate(keys)))), page
         number = func.row_number().over(partition_by=keys.c.key, order_by=shape.ordering(source)).label("page_rank")
-        rows = OrderedJoin(keys, source, is_of_parent)
-        ranked = select(*columns, keys.c.key.label("page_key"), number).select_from(rows)
-        page = ranked.where(*filters).subquery()
+        ranked = select(*columns, keys.c.key.label("page_key"), number).select_from(keys.join(source, is_of_parent))
+        page = ranked.where(expect_few(keys.c.key), *filters).subquery()
         return _Level(page, keys.join(page, sa.and_(page.c.page_key == keys.c.key, page.c.page_rank <= limit))), page
 
     def empty_page(self, tree: JsonList, key: ColumnElement[Any] | None) -> ColumnElement[str]:

@@ -4,11 +4,8 @@ A page is ordered by one column that is never null, then by id. A cursor holds t
 or deleted elsewhere do not shift pages.
 """
 
-import base64
-import binascii
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import count as count_up
 from itertools import groupby
@@ -16,7 +13,6 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, FromClause, Select, Table, bindparam, select
 
@@ -33,9 +29,9 @@ from tessera_gql.store.conditions import (
     shapes_of,
     to_parameters,
 )
+from tessera_gql.store.cursors import decode_cursor, to_column_value
+from tessera_gql.store.related_matches import mark_frequent
 from tessera_gql.store.session import Session
-from tessera_gql.store.sql_functions import encode_position
-from tessera_gql.store.tables import UTCDateTime
 from tessera_gql.store.text_matches import MAX_COUNT_SHARE, MAX_PAGE_SHARE, use_text_index
 from tessera_gql.store.visibility import (
     is_restricted,
@@ -52,6 +48,8 @@ MAX_COUNT = 10_000
 MAX_CACHED_SHAPES = 500
 """Prepared queries that each of the caches below holds."""
 SIZE: sa.BindParameter[int] = bindparam("size", type_=sa.Integer())
+MAX_FEW_PARENTS = 20
+"""Parents whose rows in a view SQLite finds by their keys, one by one, instead of reading all rows of the view."""
 PARENT_INDEX = "number"
 """Column of the results with the index of a row's parent in the list of parents."""
 
@@ -96,40 +94,8 @@ def validate_request(request: PageRequest) -> PageRequest:
         raise Invalid(f"`{name}` is {request.size}; a page holds 0 to {MAX_SIZE} items.", field=(name,))
     for name, cursor in (("after", request.after), ("before", request.before)):
         if cursor is not None:
-            _decode_cursor(cursor, request, name)
+            decode_cursor(cursor, request.order_by, name)
     return request
-
-
-def encode_cursor(row: Any, order_by: str) -> str:
-    """Encode the position just after a row as an opaque cursor."""
-    return encode_position(order_by, getattr(row, order_by), row.id)
-
-
-def _decode_cursor(text: str, request: PageRequest, name: str) -> tuple[Any, UUID]:
-    problem = Invalid(
-        f"The cursor in `{name}` does not belong to this list and order. Start without it and use the cursors you get.",
-        field=(name,),
-    )
-    try:
-        order_by, value, identity = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        position = (value, UUID(identity))
-    except (ValueError, TypeError, AttributeError, binascii.Error):
-        raise problem from None
-    if order_by != request.order_by or not isinstance(value, str | int):
-        raise problem
-    return position
-
-
-def _to_column_value(column: Any, value: Any, name: str) -> Any:
-    """Convert a cursor's value to the column's type; raise Invalid if it does not fit."""
-    try:
-        if isinstance(column.type, UTCDateTime):
-            return datetime.fromisoformat(value).astimezone(UTC)
-        if type(value) is column.type.python_type and ("\0" not in value if isinstance(value, str) else value < 2**63):
-            return value
-    except (ValueError, TypeError, OverflowError):
-        pass
-    raise Invalid(f"The cursor in `{name}` is damaged. Start without it.", field=(name,))
 
 
 @dataclass(frozen=True)
@@ -149,6 +115,8 @@ class QueryShape:
     """Whether private rows and names are hidden."""
     prefix: str = ""
     """Start of the names of its parameters, where several lists are read with one statement."""
+    has_few_parents: bool = False
+    """Whether there are MAX_FEW_PARENTS at most, and the rows are those of a view on SQLite."""
     counted_conditions: tuple[Shape, ...] | None = None
     """The conditions of a count in the same statement, if it finds texts in another way than the page."""
 
@@ -182,6 +150,12 @@ class QueryShape:
 
     def filters(self, dialect: str) -> Iterator[ColumnElement[bool]]:
         """Build the WHERE clauses for the visibility of rows and for the conditions."""
+        if self.has_few_parents:
+            parent = self.source.c[self.parent or ""]
+            keys = list_parameter("parents", parent)
+            # SQLite passes only a list of constants on into a view with window functions, not one that it selects.
+            items = (sa.func.json_extract(keys, sa.literal_column(f"'$[{i}]'")) for i in range(MAX_FEW_PARENTS))
+            yield parent.in_([*items])
         if self.is_restricted:
             yield visibility_condition(self.source, dialect)
         names = map(f"{self.prefix}value_{{}}".format, count_up())
@@ -228,8 +202,8 @@ def request_parameters(source: FromClause, request: PageRequest, prefix: str = "
         values |= to_parameters(source, condition, f"{prefix}value_{index}")
     for name, cursor in (("after", request.after), ("before", request.before)):
         if cursor is not None:
-            value, values[f"{prefix}{name}_id"] = _decode_cursor(cursor, request, name)
-            values[f"{prefix}{name}"] = _to_column_value(source.c[request.order_by], value, name)
+            value, values[f"{prefix}{name}_id"] = decode_cursor(cursor, request.order_by, name)
+            values[f"{prefix}{name}"] = to_column_value(source.c[request.order_by], value, name)
     return values
 
 
@@ -242,8 +216,13 @@ def _bind_values(source: FromClause, request: PageRequest, visibility: Visibilit
 async def use_index(
     session: Session, source: FromClause, request: PageRequest, max_share: float = MAX_PAGE_SHARE
 ) -> PageRequest:
-    """Return an equal request that finds texts by their index if no greater share of the rows contains them."""
+    """Return an equal request that finds texts by their index if no greater share of the rows contains them.
+
+    On SQLite a page is also read in its order where many related rows meet a condition.
+    """
     conditions = await use_text_index(session, source, request.conditions, max_share)
+    if max_share == MAX_PAGE_SHARE:
+        conditions = await mark_frequent(session, conditions)
     return request if conditions is request.conditions else replace(request, conditions=conditions)
 
 
@@ -273,13 +252,21 @@ async def load_pages_by_parent(
 ) -> dict[UUID, Page]:
     """Load a page for each parent with one statement."""
     request = await use_index(session, source, request)
-    query = _parent_pages_query(QueryShape.of(source, parent, request, visibility))
+    query = _parent_pages_query(_shape_for_parents(session, source, parent, len(parents), request, visibility))
     pages = dict.fromkeys(parents, _to_page([], request))
     rows = await session.fetch(query, now=session.now, parents=parents, **_bind_values(source, request, visibility))
     first = 1 if session.dialect == "postgresql" else 0
     for index, group in groupby(rows, attrgetter(PARENT_INDEX)):  # the statement orders the rows by parent
         pages[parents[index - first]] = _to_page([*group], request)
     return pages
+
+
+def _shape_for_parents(
+    session: Session, source: FromClause, parent: str, count: int, request: PageRequest, visibility: Visibility
+) -> QueryShape:
+    is_view = session.dialect == "sqlite" and not isinstance(source, sa.Table)
+    shape = QueryShape.of(source, parent, request, visibility)
+    return replace(shape, has_few_parents=is_view and count <= MAX_FEW_PARENTS)
 
 
 @lru_cache(MAX_CACHED_SHAPES)
@@ -367,7 +354,7 @@ async def count_by_parent(
 ) -> dict[UUID, int]:
     """Count the rows of each parent that meet the request's conditions, MAX_COUNT + 1 at most, with one statement."""
     request = await use_index(session, source, request, MAX_COUNT_SHARE)
-    query = _count_query(QueryShape.of(source, parent, request, visibility))
+    query = _count_query(_shape_for_parents(session, source, parent, len(parents), request, visibility))
     rows = await session.fetch(query, now=session.now, parents=parents, **_bind_values(source, request, visibility))
     first = 1 if session.dialect == "postgresql" else 0
     return {parents[getattr(row, PARENT_INDEX) - first]: row.count for row in rows}

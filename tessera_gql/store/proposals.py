@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, not_, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, Select, and_, literal_column, not_, or_, select, update
 
 from tessera_gql.policy.enums import OPEN_STATUSES, ProposalStatus, Response
 from tessera_gql.store import events
@@ -18,8 +18,11 @@ ACKNOWLEDGMENTS = table(Acknowledgment)
 
 
 def is_open(rows: FromClause) -> ColumnElement[bool]:
-    """Return the condition that a row of the table of proposals, or of an alias of it, is open."""
-    return or_(*(rows.c.status == status for status in OPEN_STATUSES))
+    """Return the condition that a row of the table of proposals, or of an alias of it, is open.
+
+    Its values are part of the text, as in the condition of the index `uq_proposals_open`, which serves only so.
+    """
+    return rows.c.status.in_([literal_column(f"'{status.name}'") for status in OPEN_STATUSES])
 
 
 IS_OPEN = is_open(TABLE)

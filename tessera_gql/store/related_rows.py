@@ -16,7 +16,8 @@ from tessera_gql.store.tables import AssetColumn, AssetLabel, Deprecation, Regis
 class RelatedRows:
     """Rows whose `key` is the id of an asset, and the `value` that a filter compares.
 
-    A folded value is compared ignoring case, as the keys of names are.
+    A folded value is compared ignoring case, as the keys of names are. Where a filter only asks whether there is a
+    row, the value is the key.
     """
 
     key: ColumnElement[Any]
@@ -33,8 +34,8 @@ _is_whole = (_deprecations.ended_at.is_(None), _deprecations.path == "")
 RELATED_ROWS: Mapping[str, RelatedRows] = {
     "column": RelatedRows(_columns.asset_id, _columns.name_key, is_folded=True),
     "consumer": RelatedRows(_registrations.asset_id, _registrations.consumer_team_id, (_is_live,)),
-    "deprecation": RelatedRows(_deprecations.asset_id, _deprecations.path, _is_whole),
+    "deprecation": RelatedRows(_deprecations.asset_id, _deprecations.asset_id, _is_whole),
     "label": RelatedRows(_labels.asset_id, _labels.name_key, is_folded=True),
-    "open proposal": RelatedRows(PROPOSALS.c.asset_id, PROPOSALS.c.id, (IS_OPEN,)),
+    "open proposal": RelatedRows(PROPOSALS.c.asset_id, PROPOSALS.c.asset_id, (IS_OPEN,)),
 }
 """The related rows by the name that a filter gives them."""

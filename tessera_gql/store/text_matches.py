@@ -6,6 +6,7 @@ sample of the texts says how common a text is. It decides about the way, never a
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -40,6 +41,13 @@ SAMPLE_SIZE = 1_000
 SAMPLED_PAGES = 50
 """Pages of the table that a sample on PostgreSQL consists of."""
 PAGE_BYTES = 8_192
+COMPARED_TEXTS = 250
+"""Texts of a sample that say how common a trigram is."""
+MAX_COMPARED_TRIGRAMS = 12
+MAX_TRIGRAMS = 8
+"""The trigrams of a text that are looked up at most: each takes time, and the rows are compared with the text."""
+SMALL_SHARE = 0.0001
+"""The share of rows that trigrams are to leave, as if each were as likely beside the others as alone."""
 LIFETIME_SECONDS = 300.0
 """Time for which a process uses a sample."""
 
@@ -59,7 +67,8 @@ async def use_text_index(
         if not _has_index(condition):
             return condition
         is_common = _estimate_share(sample, condition) > max_share
-        return Condition(condition.column, CONTAINS_OFTEN if is_common else operator, condition.value)
+        trigrams = choose_trigrams(fold_value(ASSETS, condition), sample.get(condition.column, ()))
+        return replace(condition, operator=CONTAINS_OFTEN if is_common else operator, trigrams=trigrams)
 
     return tuple(convert(condition, CONTAINS_BY_INDEX) for condition in conditions)
 
@@ -71,6 +80,22 @@ def _has_index(condition: Condition) -> bool:
         and condition.column in COLUMNS
         and len(fold_value(ASSETS, condition)) >= TRIGRAM_SIZE
     )
+
+
+def choose_trigrams(text: str, texts: Sequence[str]) -> tuple[str, ...]:
+    """Choose some trigrams of a text: those that are rarest in the sample of texts, and none that most of them have."""
+    last = len(text) - TRIGRAM_SIZE
+    count = min(last + 1, MAX_COMPARED_TRIGRAMS)
+    starts = (last * index // max(1, count - 1) for index in range(count))  # from all over the text
+    sample = "\n".join(texts[:COMPARED_TEXTS])
+    counts = {trigram: sample.count(trigram) for trigram in (text[start : start + TRIGRAM_SIZE] for start in starts)}
+    chosen, share = list[str](), 1.0
+    for trigram in sorted(counts, key=counts.__getitem__)[:MAX_TRIGRAMS]:
+        if chosen and (share <= SMALL_SHARE or 2 * counts[trigram] > COMPARED_TEXTS):
+            break
+        chosen.append(trigram)
+        share *= max(1, counts[trigram]) / COMPARED_TEXTS
+    return tuple(chosen)
 
 
 def _estimate_share(sample: Mapping[str, Sequence[str]], condition: Condition) -> float:

@@ -103,18 +103,32 @@ async def test_the_text_of_pages_of_different_sizes_is_compiled_once(
         assert len(reply["data"]["assets"]["nodes"][0]["registrations"]["nodes"]) == min(size, 3)
 
 
-async def test_rows_of_a_view_are_read_from_their_parent(
-    world: World, database: Database, transports: dict[Executor, Transport]
-) -> None:
-    """SQLite would else read the registrations of all teams for the consumers of one asset."""
+async def test_rows_of_a_view_are_those_of_their_parent(world: World, transports: dict[Executor, Transport]) -> None:
     await world.published(consumers=7)
     query = "{ assets { nodes { consumers(first: 5) { nodes { name } totalCount } } } }"
     reply = json.loads(await read_alike(transports, query))
     assert len(reply["data"]["assets"]["nodes"][0]["consumers"]["nodes"]) == 5
     assert reply["data"]["assets"]["nodes"][0]["consumers"]["totalCount"] == 7
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "query",
+    [
+        'query { asset(by: { fqn: "shop.core.table_7" }) { consumers(first: 5) { nodes { name } } } }',
+        "query { assets(first: 5) { nodes { consumers(first: 5) { nodes { name } } } } }",
+    ],
+)
+async def test_sqlite_reads_no_registrations_of_other_assets_for_consumers(
+    query: str, database: Database, transports: dict[Executor, Transport]
+) -> None:
+    await _fill(database, assets=1_500)
     with statements(database) as sql:
         await read(transports[Executor.PUSHDOWN], query)
-    assert any(("LATERAL" if database.dialect == "postgresql" else "CROSS JOIN") in text for text in sql)
+    (statement,) = [text for text in sql if "rivals" in text]
+    plan = await _explain_sqlite(database, statement)
+    assert "SEARCH main.registrations" in plan
+    assert not re.search(r"SCAN main\.registrations|BLOOM FILTER ON main\.registrations", plan), plan
 
 
 @pytest.mark.parametrize(

@@ -187,3 +187,15 @@ async def test_the_asks_of_a_team_are_filtered_by_state_response_asset_owner_and
     assert await listed(asset={"eq": asset}) == ["2"]
     assert await listed(owner={"eq": owner}) == ["0", "1", "2"]
     assert await listed(dueAt={"lt": (clock.now + timedelta(days=29, hours=12)).isoformat()}) == ["0", "1"]
+
+
+@pytest.mark.parametrize("readers", [3, 25])
+async def test_the_inboxes_of_few_and_of_many_teams_are_read_alike(world: World, ask: Ask, readers: int) -> None:
+    asset = await world.published(consumers=readers)
+    await propose(world, [asset])
+    query = "{ teams(first: 100) { nodes { name inboxGroups(first: 5) { totalCount nodes { tableCount } } } } }"
+    teams = {team["name"]: team["inboxGroups"] for team in (await ask(query))["teams"]["nodes"]}
+    asked = {name: groups for name, groups in teams.items() if name.startswith("consumer")}
+    assert len(asked) == readers
+    assert all(groups == {"totalCount": 1, "nodes": [{"tableCount": 1}]} for groups in asked.values())
+    assert all(groups == {"totalCount": 0, "nodes": []} for name, groups in teams.items() if name not in asked)

@@ -10,7 +10,7 @@ import pytest
 from tessera_gql.config import Executor
 from tessera_gql.server.http import Transport, execute
 from tessera_gql.store.pagination import MAX_COUNT
-from tessera_gql.store.tables import Asset, new_id
+from tessera_gql.store.tables import Asset, AssetColumn, new_id
 from tessera_gql.store.tables import table as table_of
 from tests.graphql.conftest import Ask, anyone
 from tests.world import World
@@ -136,3 +136,39 @@ async def test_a_sample_says_which_texts_the_index_finds(
         assert len(data["assets"]["nodes"]) == min(total, 100), filters
         (page,) = [text for text in statements if "LIMIT" in text and "fqn_key" in text and "TABLESAMPLE" not in text]
         assert ("trigrams" in page or "search_index_asset_texts" in page) is uses_index, page
+
+
+async def test_assets_are_found_by_related_rows_that_are_rare_and_by_those_that_are_common(
+    world: World, ask: Ask, transport: Transport, counted: Callable[[], AbstractContextManager[list[str]]]
+) -> None:
+    """SQLite looks assets up by 1,000 related rows at most; where more meet a condition, it reads the list itself."""
+    await world.asset("shop.core.t0000", await world.team("owners"))
+    await multiply(world, [f"shop.core.t{number:04}" for number in range(1, 1_100)])
+    assets = sorted(await world.rows(Asset), key=lambda row: row.fqn)
+    rows = [{"asset_id": row.id, "name_key": "common"} for row in assets[:1_050]]
+    rows += [{"asset_id": row.id, "name_key": "rare"} for row in assets[1_000:1_020]]
+    async with world.database.write() as session:
+        await session.append(table_of(AssetColumn), rows)
+    first, without = [f"shop.core.t{number:04}" for number in range(100)], [row.fqn for row in assets[1_050:]]
+    common, rare = ({"column": {"eq": name}} for name in ("common", "Rare"))
+    for filters, total, expected, in_order in (
+        (common, 1_050, first, True),
+        ({"column": {"startsWith": "comm"}}, 1_050, first, True),
+        ({"column": {"in": ["rare", "common"]}}, 1_050, first, True),
+        (rare, 20, [row.fqn for row in assets[1_000:1_020]], False),
+        ({"column": {"eq": "none"}}, 0, [], False),
+        ({"not": common}, 50, without, True),
+        (common | {"not": rare}, 1_030, first, True),
+        ({"or": [rare, {"not": common}]}, 70, [row.fqn for row in [*assets[1_000:1_020], *assets[1_050:]]], True),
+        (common | {"fqn": {"contains": "t1049"}}, 1, ["shop.core.t1049"], True),
+    ):
+        with counted() as statements:
+            data: Any = await ask(FQNS, filter=filters)
+        assert data["assets"]["totalCount"] == total, filters
+        assert [node["fqn"] for node in data["assets"]["nodes"]] == expected, filters
+        for executor in EXECUTORS:
+            run = with_executor(transport, executor)
+            reply = await execute(run, query=FQNS, variables={"filter": filters}, identity=await anyone(None))
+            assert reply["data"] == data, (executor, filters)
+        if world.database.dialect == "sqlite":
+            assert any("EXISTS" in text for text in statements) is in_order, filters

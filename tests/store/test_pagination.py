@@ -15,8 +15,9 @@ from tessera_gql.policy.validation import uniqueness_key
 from tessera_gql.policy.visibility import UNRESTRICTED
 from tessera_gql.store import pagination
 from tessera_gql.store.conditions import Condition
+from tessera_gql.store.cursors import encode_cursor
 from tessera_gql.store.database import Database
-from tessera_gql.store.pagination import Page, PageRequest, encode_cursor, validate_request
+from tessera_gql.store.pagination import Page, PageRequest, validate_request
 from tessera_gql.store.tables import Registration, Team, new_id, table
 from tests.conftest import START
 from tests.world import World

@@ -5,7 +5,7 @@ import asyncio
 from tessera_gql.store.conditions import AnyCondition, Condition
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Asset, table
-from tessera_gql.store.text_matches import MAX_PAGE_SHARE, use_text_index
+from tessera_gql.store.text_matches import MAX_PAGE_SHARE, MAX_TRIGRAMS, choose_trigrams, use_text_index
 
 
 async def test_texts_are_looked_up_while_another_request_reads_the_first_sample(database: Database) -> None:
@@ -17,3 +17,14 @@ async def test_texts_are_looked_up_while_another_request_reads_the_first_sample(
     for (condition,) in await asyncio.gather(*map(convert, ("fqn", "description") * 3)):
         assert isinstance(condition, Condition)
         assert condition.operator == "contains_by_index"
+
+
+def test_trigrams_that_few_texts_have_are_looked_up() -> None:
+    texts = [f"prod.marts.orders_{number:03}" for number in range(250)]
+    assert set(choose_trigrams("orders_x7", texts)) == {"s_x", "_x7"}
+    assert len(choose_trigrams("marts.orders_", texts)) == 1
+
+
+def test_trigrams_are_chosen_without_a_sample() -> None:
+    assert choose_trigrams("abc", ()) == ("abc",)
+    assert 1 <= len(choose_trigrams("the orders of each day", ())) <= MAX_TRIGRAMS

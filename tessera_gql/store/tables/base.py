@@ -102,6 +102,12 @@ def row_version_column() -> Any:
     return Field(default=1, sa_column=sa.Column(sa.Integer, nullable=False, server_default="1"))
 
 
+def index_where_set(name: str, column_name: str) -> sa.Index:
+    """Create an index of the rows in which the column is not null."""
+    condition = sa.text(f"{column_name} IS NOT NULL")
+    return sa.Index(name, column_name, postgresql_where=condition, sqlite_where=condition)
+
+
 def unique_where(name: str, *columns: str, condition: str) -> sa.Index:
     """Create an index that is unique among the rows that meet the condition."""
     return sa.Index(name, *columns, unique=True, postgresql_where=sa.text(condition), sqlite_where=sa.text(condition))

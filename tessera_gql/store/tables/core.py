@@ -21,6 +21,7 @@ from tessera_gql.store.tables.base import (
     enum_column_type,
     foreign_key,
     id_column,
+    index_where_set,
     row_version_column,
     time_column,
     unique_where,
@@ -38,6 +39,8 @@ class Team(Base, table=True):
     __tablename__ = "teams"
     __table_args__ = (
         sa.UniqueConstraint("name_key"),
+        index_where_set("ix_teams_delegate_team_id", "delegate_team_id"),
+        index_where_set("ix_teams_escalation_team_id", "escalation_team_id"),
         sa.Index("ix_teams_created_at", "created_at", "id"),
         sa.Index("ix_teams_updated_at", "updated_at", "id"),
         {"schema": "core"},
@@ -47,9 +50,9 @@ class Team(Base, table=True):
     name: str = column(Text)
     name_key: str = column(Text)
     meta: dict[str, Any] = column(JSON_TYPE)
-    delegate_team_id: UUID | None = foreign_key("core.teams.id", nullable=True, index=True)
+    delegate_team_id: UUID | None = foreign_key("core.teams.id", nullable=True)
     delegate_until: datetime | None = time_column(nullable=True)
-    escalation_team_id: UUID | None = foreign_key("core.teams.id", nullable=True, index=True)
+    escalation_team_id: UUID | None = foreign_key("core.teams.id", nullable=True)
     archived_at: datetime | None = time_column(nullable=True)
     updated_at: datetime = updated_column()
     row_version: int = row_version_column()

@@ -23,6 +23,7 @@ from tessera_gql.store.tables.base import (
     enum_column_type,
     foreign_key,
     id_column,
+    index_where_set,
     row_version_column,
     time_column,
     unique_where,
@@ -182,6 +183,7 @@ class Acknowledgment(Base, table=True):
             "response IS NULL OR response <> 'MIGRATING' OR migration_deadline IS NOT NULL", name="deadline"
         ),
         sa.Index("ix_acknowledgments_consumer_team_id_response", "consumer_team_id", "response", "proposal_id"),
+        index_where_set("ix_acknowledgments_escalated_to", "escalated_to"),
         sa.Index("ix_acknowledgments_consumer_team_id_due_at", "consumer_team_id", "due_at", "id"),
         sa.Index(
             "ix_acknowledgments_unnotified",
@@ -214,7 +216,7 @@ class Acknowledgment(Base, table=True):
     carried_from: UUID | None = foreign_key("workflow.acknowledgments.id", nullable=True, index=True)
     previous_id: UUID | None = foreign_key("workflow.acknowledgments.id", nullable=True, index=True)
     responded_by: UUID | None = foreign_key("core.teams.id", nullable=True, index=True)
-    escalated_to: UUID | None = foreign_key("core.teams.id", nullable=True, index=True)
+    escalated_to: UUID | None = foreign_key("core.teams.id", nullable=True)
     overdue_at: datetime | None = time_column(nullable=True)
     reopened_at: datetime | None = time_column(nullable=True)  # the team's registration reopened an approved proposal
     limited_at: datetime | None = time_column(nullable=True)  # it would have done so again, and the team is not asked
