@@ -44,10 +44,10 @@ PAGE_BYTES = 8_192
 COMPARED_TEXTS = 250
 """Texts of a sample that say how common a trigram is."""
 MAX_COMPARED_TRIGRAMS = 12
-MAX_TRIGRAMS = 8
-"""The trigrams of a text that are looked up at most: each takes time, and the rows are compared with the text."""
-SMALL_SHARE = 0.0001
-"""The share of rows that trigrams are to leave, as if each were as likely beside the others as alone."""
+MIN_TRIGRAMS, MAX_TRIGRAMS = 3, 6
+"""The trigrams of a text that are looked up: each takes time, and the rows are compared with the text anyway."""
+MAX_RATIO = 10
+"""How much more common than the rarest one a further trigram may be."""
 LIFETIME_SECONDS = 300.0
 """Time for which a process uses a sample."""
 
@@ -83,19 +83,17 @@ def _has_index(condition: Condition) -> bool:
 
 
 def choose_trigrams(text: str, texts: Sequence[str]) -> tuple[str, ...]:
-    """Choose some trigrams of a text: those that are rarest in the sample of texts, and none that most of them have."""
+    """Choose some trigrams from all over a text, since neighbours occur together: those that few of the texts have."""
     last = len(text) - TRIGRAM_SIZE
     count = min(last + 1, MAX_COMPARED_TRIGRAMS)
-    starts = (last * index // max(1, count - 1) for index in range(count))  # from all over the text
+    starts = [last * index // max(1, count - 1) for index in range(count)]
     sample = "\n".join(texts[:COMPARED_TEXTS])
     counts = {trigram: sample.count(trigram) for trigram in (text[start : start + TRIGRAM_SIZE] for start in starts)}
-    chosen, share = list[str](), 1.0
-    for trigram in sorted(counts, key=counts.__getitem__)[:MAX_TRIGRAMS]:
-        if chosen and (share <= SMALL_SHARE or 2 * counts[trigram] > COMPARED_TEXTS):
-            break
-        chosen.append(trigram)
-        share *= max(1, counts[trigram]) / COMPARED_TEXTS
-    return tuple(chosen)
+    trigrams, part = [*counts], -(-len(counts) // MAX_TRIGRAMS)
+    rarest = [min(trigrams[i : i + part], key=counts.__getitem__) for i in range(0, len(trigrams), part)]
+    rarest.sort(key=counts.__getitem__)
+    limit = MAX_RATIO * (counts[rarest[0]] + 1)
+    return (*rarest[:MIN_TRIGRAMS], *(trigram for trigram in rarest[MIN_TRIGRAMS:] if counts[trigram] <= limit))
 
 
 def _estimate_share(sample: Mapping[str, Sequence[str]], condition: Condition) -> float:
