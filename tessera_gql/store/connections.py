@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tessera_gql.policy.search_frequencies import FrequencyCache
 from tessera_gql.store.compiled import StatementCompiler
 from tessera_gql.store.encryption import Keyring
+from tessera_gql.store.long_lists import LongLists
 from tessera_gql.store.sqlite_file import SQLiteFile
 
 T = TypeVar("T")
@@ -139,6 +140,8 @@ class Target:
     """Terms that `store.search_index` has seen in the database; they are never deleted."""
     frequencies: FrequencyCache = field(default_factory=FrequencyCache, compare=False)
     """How frequent terms are in the database, as `store.search_frequencies` has found."""
+    long_lists: LongLists = field(default_factory=LongLists, compare=False)
+    """Lists that have lately had more items than are counted."""
 
 
 @dataclass(frozen=True)

@@ -64,8 +64,14 @@ class Database:
 
     def notify_commit_observers(self, committed: Sequence[Event] = ()) -> None:
         """Call the observers after a commit. The pool of upload workers calls it without events after theirs."""
+        self._forget_long_lists()
         for observe in self._commit_observers:
             observe(committed)
+
+    def _forget_long_lists(self) -> None:
+        self._sources.writer.target.long_lists.clear()
+        if self._replica is not None:
+            self._replica.source.target.long_lists.clear()
 
     def read(self) -> "SessionContext":
         """Begin a read-only transaction, which sees one snapshot of the primary."""
@@ -125,6 +131,7 @@ class Database:
             with translate_faults(self.name, is_committing=True):
                 await write_transaction.commit()
             session.known_terms.update(session.new_terms)
+        self._forget_long_lists()
         if session.events:
             self.notify_commit_observers(session.events)
 

@@ -1,6 +1,6 @@
 """Queries that return parts of a reply as JSON text, compiled once for each shape of their lists."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,6 +8,7 @@ from sqlalchemy import Select
 
 from tessera_gql.store.compiled import CompiledStatement, compile_statement
 from tessera_gql.store.conditions import shapes_of
+from tessera_gql.store.json_pages import IS_LONG
 from tessera_gql.store.json_statements import KEY, KEYS, NUMBER, StatementBuilder, size_token
 from tessera_gql.store.json_trees import JsonList, JsonObject
 from tessera_gql.store.lookups import RowLookup
@@ -36,13 +37,20 @@ class ListRequest:
         shape = QueryShape.public(tree.source, tree.parent, request, prefix)
         return cls(tree, request, shape, request_parameters(tree.source, request, prefix), request.size)
 
-    async def use_index(self, session: Session) -> "ListRequest":
-        """Return an equal request that finds texts of few rows by their index."""
+    @property
+    def list_name(self) -> Hashable:
+        """The whole list, whatever the page of it; None for lists of parents."""
+        return (self.tree.source, self.request.conditions) if self.tree.parent is None else None
+
+    async def prepare(self, session: Session) -> "ListRequest":
+        """Return an equal request that finds rare texts by their index, and does not count what is known to be long."""
         request = await use_index(session, self.tree.source, self.request)
-        if request is self.request:
+        page = self if request is self.request else replace(ListRequest.of(self.tree, request), request=self.request)
+        if self.list_name in session.long_lists:
+            return replace(page, shape=replace(page.shape, is_long=True))
+        if page is self:
             return self
         counted = await use_index(session, self.tree.source, self.request, MAX_COUNT_SHARE)
-        page = ListRequest.of(self.tree, request)
         return replace(page, shape=replace(page.shape, counted_conditions=shapes_of(counted.conditions)))
 
 
@@ -65,7 +73,7 @@ class JsonQuery:
 
         A list of all rows has one key, which is ignored.
         """
-        requests = [await request.use_index(session) for request in requests]
+        requests = [await request.prepare(session) for request in requests]
         parameters: dict[str, Any] = {KEYS: keys, KEY: keys[0], "now": session.now}
         for request in requests:
             parameters |= request.parameters
@@ -73,6 +81,8 @@ class JsonQuery:
         statement = replace(compiled[0], text=_insert_sizes(compiled[0].text, requests))
         rows = await session.fetch_compiled(statement, statement.bind(parameters, compiled[1]))
         if self._has_no_keys:
+            if getattr(rows[0], IS_LONG, False):
+                session.long_lists.add(requests[0].list_name)
             return [row.text for row in rows]
         first = 1 if session.dialect == "postgresql" else 0
         texts = {getattr(row, NUMBER) - first: row.text for row in rows}

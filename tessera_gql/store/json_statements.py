@@ -7,13 +7,24 @@ joined to one text. So no part runs for more rows than the pages above it have: 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, FromClause, Select, func, literal_column, select
 
 from tessera_gql.store.compiled import expect_few, list_parameter
-from tessera_gql.store.json_pages import empty_part, has_rows, is_counted, needs_position
+from tessera_gql.store.json_pages import (
+    COUNT_LIMIT,
+    PagePart,
+    count_member,
+    display_order,
+    empty_part,
+    has_rows,
+    have_count,
+    is_counted,
+    is_long,
+    needs_position,
+)
 from tessera_gql.store.json_text import (
     JSON_TEXT,
     Piece,
@@ -42,11 +53,8 @@ from tessera_gql.store.json_trees import (
     is_never_null,
 )
 from tessera_gql.store.lookups import RowLookup
-from tessera_gql.store.pagination import MAX_COUNT, QueryShape
+from tessera_gql.store.pagination import QueryShape
 
-PagePart: TypeAlias = Piece | TotalCount
-"""A part of the text of a page; its count is inserted later."""
-COUNT_LIMIT = literal_column(str(MAX_COUNT), sa.Integer())
 NO_COUNT = literal_column("NULL", sa.Integer())
 KEYS, KEY = "keys", "key"
 """The parameters with the keys of a statement, or with its only key."""
@@ -73,9 +81,13 @@ class StatementBuilder:
 
     def whole_list(self, tree: JsonList) -> Select[Any]:
         """Select the text of a page of all rows."""
-        if not has_rows(tree, self.shapes[tree.number]):
-            return select(self.empty_page(tree, None).label(TEXT))
-        return self.page(tree, None)
+        if has_rows(tree, self.shapes[tree.number]):
+            return self.page(tree, None)
+        parts = [*self._empty_members(tree)]
+        if not have_count(parts):
+            return _select_text(concatenate(self._with_count(parts)))
+        text = concatenate(self._with_count(parts, func.count()))
+        return _select_text(text).add_columns(is_long(func.count())).select_from(self._counted_rows(tree))
 
     def lists_by_key(self, tree: JsonList) -> Select[Any]:
         """Select the text of a page for each parent."""
@@ -140,7 +152,7 @@ class StatementBuilder:
         if tree.page_members() & {PageMember.START, PageMember.END}:
             extra.append(func.count().over(partition_by=parent).label("page_row_count"))
         rows = self._materialize(level.select(*extra), f"rows_{tree.number}", *tree.objects())
-        order = _display_order(rows, shape, by_position=has_position)
+        order = display_order(rows, shape, by_position=has_position)
         ordered = rows
         if self.dialect == "sqlite":
             ordered = (
@@ -155,14 +167,15 @@ class StatementBuilder:
         self, tree: JsonList, parts: Sequence[PagePart], parents: Sequence[ColumnElement[Any]], rows: FromClause
     ) -> Select[Any]:
         """Select the text of the page of each parent, whose count is a column, since several members may need it."""
-        if not _have_count(parts):
+        if not have_count(parts):
             return _select_text(concatenate(self._with_count(parts)), *parents).select_from(rows).group_by(*parents)
         count = select(func.count()).select_from(self._counted_rows(tree, *parents)).scalar_subquery()
         texts = [part.label(f"page_{index}") for index, part in enumerate(parts) if isinstance(part, ColumnElement)]
         page = select(*parents, count.label("page_count"), *texts).select_from(rows).group_by(*parents).subquery()
         columns = (page.c[f"page_{i}"] if isinstance(part, ColumnElement) else part for i, part in enumerate(parts))
         text = concatenate(self._with_count(columns, page.c.page_count))
-        return _select_text(text, *(page.c[parent.name] for parent in parents))
+        selected = _select_text(text, *(page.c[parent.name] for parent in parents))
+        return selected if parents else selected.add_columns(is_long(page.c.page_count))
 
     def _page_level(
         self, tree: JsonList, keys: FromClause | None, *, has_position: bool
@@ -192,12 +205,12 @@ class StatementBuilder:
         page = ranked.where(expect_few(keys.c.key), *filters).subquery()
         return _Level(page, keys.join(page, sa.and_(page.c.page_key == keys.c.key, page.c.page_rank <= limit))), page
 
-    def empty_page(self, tree: JsonList, key: ColumnElement[Any] | None) -> ColumnElement[str]:
+    def empty_page(self, tree: JsonList, key: ColumnElement[Any]) -> ColumnElement[str]:
         """Return the text of a page without rows."""
         parts = [*self._empty_members(tree)]
-        if not _have_count(parts):
+        if not have_count(parts):
             return concatenate(self._with_count(parts))
-        rows = self._counted_rows(tree, *([] if key is None else [key]))
+        rows = self._counted_rows(tree, key)
         return select(concatenate(self._with_count(parts, func.count()))).select_from(rows).scalar_subquery()
 
     def _empty_members(self, tree: JsonList) -> Iterator[PagePart]:
@@ -209,7 +222,7 @@ class StatementBuilder:
                 case Constant(text):
                     yield quote(text)
                 case TotalCount():
-                    yield member
+                    yield count_member(member, shape)
                 case PageInfo(parts):
                     values = (f"{quote(part_name)}:{empty_part(part, shape)}" for part_name, part in parts)
                     yield "{" + ",".join(values) + "}"
@@ -333,7 +346,7 @@ class _Composer:
             case Constant(text):
                 yield quote(text)
             case TotalCount():
-                yield member
+                yield count_member(member, shape)
             case Items(item):
                 yield from self._array(tree, shape, self.object(item, tree.source, ""), order)
             case Edges():
@@ -382,18 +395,6 @@ class _Composer:
         return self.rows.c.page_position <= literal_column(size_token(tree.number), sa.Integer())
 
 
-def _have_count(parts: Sequence[PagePart]) -> bool:
-    return any(isinstance(part, TotalCount) for part in parts)
-
-
 def _select_text(text: ColumnElement[Any], *keys: ColumnElement[Any]) -> Select[Any]:
     columns: list[ColumnElement[Any]] = [*keys, text.label(TEXT)]
     return select(*columns)
-
-
-def _display_order(rows: FromClause, shape: QueryShape, *, by_position: bool) -> list[Any]:
-    """Return the order of the list, also of a page that was read backward."""
-    if by_position:
-        return [rows.c.page_position.desc() if shape.is_backward else rows.c.page_position.asc()]
-    columns = (rows.c.page_order, rows.c.id)
-    return [column.desc() if shape.is_descending else column.asc() for column in columns]

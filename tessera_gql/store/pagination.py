@@ -115,6 +115,8 @@ class QueryShape:
     """Whether private rows and names are hidden."""
     prefix: str = ""
     """Start of the names of its parameters, where several lists are read with one statement."""
+    is_long: bool = False
+    """Whether more than MAX_COUNT rows were counted lately, so that they are not counted."""
     has_few_parents: bool = False
     """Whether there are MAX_FEW_PARENTS at most, and the rows are those of a view on SQLite."""
     counted_conditions: tuple[Shape, ...] | None = None
@@ -338,9 +340,14 @@ def _to_page(rows: Sequence[Any], request: PageRequest) -> Page:
 
 async def count(session: Session, source: sa.Table, request: PageRequest, visibility: Visibility) -> int:
     """Count the rows of a table that meet the request's conditions, MAX_COUNT + 1 of them at most."""
+    name = (source, request.conditions)
+    if not is_restricted(source, visibility) and name in session.long_lists:
+        return MAX_COUNT + 1
     request = await use_index(session, source, request, MAX_COUNT_SHARE)
-    query = _count_query(QueryShape.of(source, None, request, visibility))
-    (row,) = await session.fetch(query, now=session.now, **_bind_values(source, request, visibility))
+    shape = QueryShape.of(source, None, request, visibility)
+    (row,) = await session.fetch(_count_query(shape), now=session.now, **_bind_values(source, request, visibility))
+    if row.number > MAX_COUNT and not shape.is_restricted:
+        session.long_lists.add(name)
     return int(row.number)
 
 

@@ -104,6 +104,7 @@ class Session:
         """Encrypts secrets before they are stored."""
         self.known_terms = transaction.source.target.known_terms
         self.frequency_cache = transaction.source.target.frequencies
+        self.long_lists = transaction.source.target.long_lists
         self._transaction = transaction
         self._compiler = transaction.source.compiler
 

@@ -1,5 +1,6 @@
 """Lists of more than 10,000 items: what is counted of them, and how their texts are found."""
 
+import itertools
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -12,6 +13,7 @@ from tessera_gql.server.http import Transport, execute
 from tessera_gql.store.pagination import MAX_COUNT
 from tessera_gql.store.tables import Asset, AssetColumn, new_id
 from tessera_gql.store.tables import table as table_of
+from tests.conftest import START
 from tests.graphql.conftest import Ask, anyone
 from tests.world import World
 
@@ -22,6 +24,7 @@ query ($filter: AssetFilter) {
 }
 """
 FQNS = "query ($filter: AssetFilter) { assets(first: 100, filter: $filter) { totalCount nodes { fqn } } }"
+ONE = 'filter: {fqn: {eq: "shop.core.t00007"}}'
 EXECUTORS = (Executor.PUSHDOWN, Executor.PLANNED, Executor.REFERENCE)
 
 
@@ -172,3 +175,37 @@ async def test_assets_are_found_by_related_rows_that_are_rare_and_by_those_that_
             assert reply["data"] == data, (executor, filters)
         if world.database.dialect == "sqlite":
             assert any("EXISTS" in text for text in statements) is in_order, filters
+
+
+@pytest.mark.long
+async def test_a_long_list_is_not_counted_anew_until_the_process_writes(
+    world: World, transport: Transport, counted: Callable[[], AbstractContextManager[list[str]]]
+) -> None:
+    team = await world.team("owners")
+    await world.asset("shop.core.a", team)
+    await multiply(world, [f"shop.core.t{number:05}" for number in range(MAX_COUNT)])
+    page = "totalCount isTotalCountExact nodes { fqn }"
+    for executor, arguments in itertools.product(EXECUTORS, ("first: 0", "first: 1")):
+        run = with_executor(transport, executor)
+        query = f"{{ all: assets({arguments}) {{ {page} }} one: assets({arguments}, {ONE}) {{ {page} }} }}"
+        expected = {"totalCount": MAX_COUNT, "isTotalCountExact": False}
+
+        async def read(run: Transport = run, query: str = query) -> tuple[dict[str, Any], dict[str, Any], int]:
+            with counted() as statements:
+                data = (await execute(run, query=query, identity=await anyone(None)))["data"]
+            counts = sum(text.count(f"LIMIT {MAX_COUNT + 1}") for text in statements)
+            return data["all"], data["one"], counts
+
+        results = [await read(), await read()]
+        assert [{name: result[0][name] for name in expected} for result in results] == [expected, expected]
+        assert [result[1]["totalCount"] for result in results] == [1, 1]
+        assert results[0][:2] == results[1][:2]
+        assert results[0][2] == 2, executor
+        assert results[1][2] == 1, executor  # only the short list is counted
+        asset = (await world.rows(Asset))[-1]
+        async with world.database.write() as session:
+            await session.update_row(Asset, asset.id, archived_at=START)
+        data = (await read())[0]
+        assert (data["totalCount"], data["isTotalCountExact"]) == (MAX_COUNT, True)
+        async with world.database.write() as session:
+            await session.update_row(Asset, asset.id, archived_at=None)
