@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, FromClause, Select, func, select
+from sqlalchemy import ColumnElement, FromClause, Select, func, literal_column, select
 
 from tessera_gql.store.compiled import PreparedQuery, list_parameter
 from tessera_gql.store.conditions import (
@@ -38,8 +38,8 @@ MAX_PAGE_SHARE = 0.005
 MAX_COUNT_SHARE = 0.2
 """The greatest share of assets with a text that is looked up for a count, which reads more rows than a page."""
 SAMPLE_SIZE = 1_000
-SAMPLED_PAGES = 50
-"""Pages of the table that a sample on PostgreSQL consists of."""
+SAMPLED_PAGES = 400
+"""Pages of the table from which a sample is taken on PostgreSQL. Neighbours have similar texts, so these are many."""
 PAGE_BYTES = 8_192
 COMPARED_TEXTS = 250
 """Texts of a sample that say how common a trigram is."""
@@ -117,12 +117,13 @@ async def _load_sample(session: Session) -> Mapping[str, Sequence[str]]:
 @lru_cache
 def _sample_query() -> PreparedQuery:
     def build(dialect: str) -> Select[Any]:
-        source: Any = ASSETS.tablesample(func.system(_sampled_percentage())) if dialect == "postgresql" else ASSETS
+        is_postgres = dialect == "postgresql"
+        source: Any = ASSETS.tablesample(func.system(_sampled_percentage())) if is_postgres else ASSETS
         texts = [fold_column(ASSETS, name, source.c[name]) for name in COLUMNS]
         texts = [source.c.fqn_key if name == "fqn" else text for name, text in zip(COLUMNS, texts, strict=True)]
         statement = select(*(text.label(name) for name, text in zip(COLUMNS, texts, strict=True)))
-        if dialect == "postgresql":
-            return statement
+        if is_postgres:
+            return statement.order_by(func.random()).limit(literal_column(str(SAMPLE_SIZE)))
         number = TEXT_NUMBERS.c.number
         steps = func.json_each(list_parameter("steps", number)).table_valued(sa.column("value", sa.Integer))
         last = select(func.max(number)).scalar_subquery()
