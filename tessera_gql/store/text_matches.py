@@ -44,10 +44,12 @@ PAGE_BYTES = 8_192
 COMPARED_TEXTS = 250
 """Texts of a sample that say how common a trigram is."""
 MAX_COMPARED_TRIGRAMS = 12
-MIN_TRIGRAMS, MAX_TRIGRAMS = 3, 6
-"""The trigrams of a text that are looked up: each takes time, and the rows are compared with the text anyway."""
-MAX_RATIO = 10
-"""How much more common than the rarest one a further trigram may be."""
+MAX_TRIGRAMS = 6
+"""The trigrams of a text that are looked up at most."""
+MAX_TRIGRAM_SHARE = 0.5
+"""The greatest share of texts with a trigram for which it is looked up beside others."""
+ROW_COST = 100
+"""The time to read and compare a row, in entries of the index that are read in this time."""
 LIFETIME_SECONDS = 300.0
 """Time for which a process uses a sample."""
 
@@ -83,17 +85,27 @@ def _has_index(condition: Condition) -> bool:
 
 
 def choose_trigrams(text: str, texts: Sequence[str]) -> tuple[str, ...]:
-    """Choose some trigrams from all over a text, since neighbours occur together: those that few of the texts have."""
+    """Choose some trigrams from all over a text, since neighbours occur together: those that few of the texts have.
+
+    One more is looked up if this takes less time than to compare the rows that the others leave.
+    """
     last = len(text) - TRIGRAM_SIZE
     count = min(last + 1, MAX_COMPARED_TRIGRAMS)
     starts = [last * index // max(1, count - 1) for index in range(count)]
-    sample = "\n".join(texts[:COMPARED_TEXTS])
+    remaining = texts[:COMPARED_TEXTS]
+    sample = "\n".join(remaining)
     counts = {trigram: sample.count(trigram) for trigram in (text[start : start + TRIGRAM_SIZE] for start in starts)}
     trigrams, part = [*counts], -(-len(counts) // MAX_TRIGRAMS)
     rarest = [min(trigrams[i : i + part], key=counts.__getitem__) for i in range(0, len(trigrams), part)]
-    rarest.sort(key=counts.__getitem__)
-    limit = MAX_RATIO * (counts[rarest[0]] + 1)
-    return (*rarest[:MIN_TRIGRAMS], *(trigram for trigram in rarest[MIN_TRIGRAMS:] if counts[trigram] <= limit))
+    chosen, product = list[str](), 1.0
+    for trigram in sorted(rarest, key=counts.__getitem__):
+        share = max(0.5, counts[trigram]) / COMPARED_TEXTS
+        if chosen and share > min(MAX_TRIGRAM_SHARE, ROW_COST * max(product, len(remaining) / COMPARED_TEXTS)):
+            break
+        chosen.append(trigram)
+        product *= share
+        remaining = [item for item in remaining if trigram in item]
+    return tuple(chosen)
 
 
 def _estimate_share(sample: Mapping[str, Sequence[str]], condition: Condition) -> float:
