@@ -21,9 +21,9 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tessera_gql import app as application
-from tessera_gql.collector import tune_collector
 from tessera_gql.components import Components, create_components
 from tessera_gql.config import Settings
+from tessera_gql.garbage_collection import tune_garbage_collection
 from tessera_gql.server.http_protocol import HttpProtocol, LimitedServerState
 from tessera_gql.server.websocket_frames import WebSocketProtocol
 from tessera_gql.store.tables import configure_models
@@ -164,7 +164,7 @@ def compute_connection_limit(settings: Settings) -> int:
 
 def tune_runtime() -> None:
     """Tune garbage collection and thread switching for a server that has started."""
-    tune_collector()
+    tune_garbage_collection()
     sys.setswitchinterval(SWITCH_SECONDS)
 
 

@@ -34,7 +34,6 @@ from graphql.execution.collect_fields import (
 from graphql.execution.values import VariableValues
 from graphql.language import ast
 
-from tessera_gql.collector import pause_garbage_collection
 from tessera_gql.executor.fields import (
     STRAWBERRY,
     AttributeRead,
@@ -49,6 +48,7 @@ from tessera_gql.executor.fields import (
 from tessera_gql.executor.leaves import BuildObjects, CompleteValue, ObjectBuilder, create_leaf_completer, is_leaf
 from tessera_gql.executor.pushdown import PlanPushdown, Pushdown
 from tessera_gql.executor.variables import VariableCache
+from tessera_gql.garbage_collection import pause_garbage_collection
 
 MAX_SELECTIONS = 200
 """Maximum selections in a plan. Through fragments, a small document may have exponentially many."""

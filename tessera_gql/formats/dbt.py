@@ -16,7 +16,6 @@ from typing import Any
 
 import orjson
 
-from tessera_gql.collector import pause_garbage_collection
 from tessera_gql.diff import Mode
 from tessera_gql.formats import dbt_consumers, dbt_known_columns, dbt_nodes, dbt_tests
 from tessera_gql.formats.dbt_artifacts import Artifact, ArtifactError
@@ -27,6 +26,7 @@ from tessera_gql.formats.dbt_known_columns import KnownColumns
 from tessera_gql.formats.dbt_tests import Check, TableGuarantees
 from tessera_gql.formats.untrusted_json import JsonObject, UntrustedJson, Warnings
 from tessera_gql.formats.warehouse_types import parse_type
+from tessera_gql.garbage_collection import pause_garbage_collection
 
 __all__ = [
     "Exposure",

@@ -7,9 +7,9 @@ from operator import itemgetter
 from typing import Any
 from unicodedata import normalize
 
-from tessera_gql.collector import pause_garbage_collection
 from tessera_gql.formats.dbt_artifacts import Artifact, ArtifactError
 from tessera_gql.formats.untrusted_json import UntrustedJson, Warnings
+from tessera_gql.garbage_collection import pause_garbage_collection
 
 ColumnTypes = Mapping[str, str | None]
 """The types of columns as text, by name; None for a column without a known type."""

@@ -22,9 +22,9 @@ from graphql.language import ast
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from tessera_gql.collector import pause_garbage_collection
 from tessera_gql.config import Profile
 from tessera_gql.executor import PlanCache
+from tessera_gql.garbage_collection import pause_garbage_collection
 from tessera_gql.server import complexity
 from tessera_gql.server.limits import Limits
 

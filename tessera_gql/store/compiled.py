@@ -17,7 +17,7 @@ from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.sql.selectable import ReturnsRows
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from tessera_gql.collector import pause_garbage_collection
+from tessera_gql.garbage_collection import pause_garbage_collection
 from tessera_gql.store.rows import Converter, get_row_class
 
 WITHOUT_SCHEMAS = {"core": None, "workflow": None, "audit": None}

@@ -54,7 +54,7 @@ class Survivors:
             gc.freeze()
 
 
-def tune_collector() -> None:
+def tune_garbage_collection() -> None:
     """Exclude what lives now from collections, and from then on what survives them, until there is much of it."""
     gc.collect()
     gc.freeze()

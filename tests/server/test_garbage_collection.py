@@ -5,7 +5,7 @@ import subprocess
 import sys
 from textwrap import dedent
 
-from tessera_gql.collector import pause_garbage_collection
+from tessera_gql.garbage_collection import pause_garbage_collection
 
 
 def run(program: str) -> None:
@@ -15,9 +15,9 @@ def run(program: str) -> None:
 def test_what_survives_a_collection_of_all_objects_is_excluded_from_the_next() -> None:
     run("""
         import gc
-        from tessera_gql.collector import tune_collector
+        from tessera_gql.garbage_collection import tune_garbage_collection
 
-        tune_collector()
+        tune_garbage_collection()
         before = gc.get_freeze_count()
         kept = [[] for _ in range(5_000)]
         gc.collect()
@@ -29,9 +29,9 @@ def test_what_survives_a_collection_of_all_objects_is_excluded_from_the_next() -
 def test_many_objects_that_survive_are_excluded_without_being_examined() -> None:
     run("""
         import gc
-        from tessera_gql.collector import tune_collector
+        from tessera_gql.garbage_collection import tune_garbage_collection
 
-        tune_collector()
+        tune_garbage_collection()
         before = gc.get_freeze_count()
         kept = [[] for _ in range(20_000)]
         gc.collect(1)
@@ -46,12 +46,12 @@ def test_cycles_among_many_excluded_objects_are_collected() -> None:
     run("""
         import gc
         from weakref import ref
-        from tessera_gql import collector
+        from tessera_gql import garbage_collection
 
         class Node: pass
 
-        collector.MAX_SURVIVORS, collector.COUNTED = 1_000, 1
-        collector.tune_collector()
+        garbage_collection.MAX_SURVIVORS, garbage_collection.COUNTED = 1_000, 1
+        garbage_collection.tune_garbage_collection()
         kept = [[] for _ in range(500)]
         node = Node()
         node.itself, reference = node, ref(node)
@@ -74,10 +74,10 @@ def test_cycles_among_many_excluded_objects_are_collected() -> None:
 def test_a_runtime_that_is_tuned_twice_has_one_callback() -> None:
     run("""
         import gc
-        from tessera_gql.collector import tune_collector
+        from tessera_gql.garbage_collection import tune_garbage_collection
 
-        tune_collector()
-        tune_collector()
+        tune_garbage_collection()
+        tune_garbage_collection()
         assert len(gc.callbacks) == 1
         """)
 
