@@ -1,7 +1,7 @@
 """Garbage collection in a server, where each collection holds the event loop."""
 
 import gc
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -65,7 +65,7 @@ def tune_garbage_collection() -> None:
 
 
 @contextmanager
-def pause_garbage_collection() -> Generator[None]:
+def pause_garbage_collection(resume: Callable[[], object] = gc.enable) -> Generator[None]:
     """Collect nothing while objects are made that would survive, as in a large artifact, or that soon are garbage."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -73,4 +73,4 @@ def pause_garbage_collection() -> Generator[None]:
         yield
     finally:
         if was_enabled:
-            gc.enable()
+            resume()

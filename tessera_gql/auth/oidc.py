@@ -20,6 +20,7 @@ from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
 from tessera_gql.auth.identity import Identity, InvalidCredential
 from tessera_gql.errors import Unavailable
+from tessera_gql.notifications.outbound_http import tls_context
 from tessera_gql.policy.access import ADMIN_SCOPES, Actor
 from tessera_gql.store import teams
 from tessera_gql.store.database import Database
@@ -83,7 +84,10 @@ class Jwks:
     async def _read(self) -> bytes:
         if not self.source.startswith(("https://", "http://")):
             return await asyncio.to_thread(Path(self.source).read_bytes)
-        async with httpx.AsyncClient(timeout=5) as client, client.stream("GET", self.source) as response:
+        async with (
+            httpx.AsyncClient(verify=tls_context(), timeout=5) as client,
+            client.stream("GET", self.source) as response,
+        ):
             response.raise_for_status()
             body = bytearray()
             async for chunk in response.aiter_bytes():

@@ -31,6 +31,7 @@ from tessera_gql.auth.oidc import (
     is_secure_address,
 )
 from tessera_gql.errors import Unavailable
+from tessera_gql.notifications.outbound_http import tls_context
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 MAX_REPLY_BYTES = 512_000
@@ -224,7 +225,7 @@ async def _request(
     """Request an address and return the status and the object of the reply, which is bounded. Raises ValueError."""
     async with (
         asyncio.timeout(2 * TIMEOUT_SECONDS),
-        httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client,
+        httpx.AsyncClient(verify=tls_context(), timeout=TIMEOUT_SECONDS) as client,
         client.stream(method, address, headers=dict(headers), data=dict(values) if values else None) as response,
     ):
         body = bytearray()

@@ -24,6 +24,7 @@ from tessera_gql import app as application
 from tessera_gql.components import Components, create_components
 from tessera_gql.config import Settings
 from tessera_gql.garbage_collection import tune_garbage_collection
+from tessera_gql.notifications import outbound_http
 from tessera_gql.server.http_protocol import HttpProtocol, LimitedServerState
 from tessera_gql.server.websocket_frames import WebSocketProtocol
 from tessera_gql.store.tables import configure_models
@@ -142,6 +143,7 @@ def run(settings: Settings, listener: socket.socket) -> int:
     )
     configure_models()
     limit_malloc()
+    outbound_http.preload()
     tune_runtime()
     GracefulServer(config, parts).run(sockets=[listener])
     return 0

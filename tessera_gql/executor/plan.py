@@ -34,6 +34,7 @@ from graphql.execution.collect_fields import (
 from graphql.execution.values import VariableValues
 from graphql.language import ast
 
+from tessera_gql.compute.collection_pause import pause_until_next_callback
 from tessera_gql.executor.fields import (
     STRAWBERRY,
     AttributeRead,
@@ -48,7 +49,6 @@ from tessera_gql.executor.fields import (
 from tessera_gql.executor.leaves import BuildObjects, CompleteValue, ObjectBuilder, create_leaf_completer, is_leaf
 from tessera_gql.executor.pushdown import PlanPushdown, Pushdown
 from tessera_gql.executor.variables import VariableCache
-from tessera_gql.garbage_collection import pause_garbage_collection
 
 MAX_SELECTIONS = 200
 """Maximum selections in a plan. Through fragments, a small document may have exponentially many."""
@@ -353,7 +353,7 @@ def class_member(object_type: GraphQLObjectType, name: str) -> Any:
 def _build_plan(plan: Plan) -> Plan | UnsupportedOperation:
     """Build all selections of a plan; an error is returned so that it is cached."""
     try:
-        with pause_garbage_collection():
+        with pause_until_next_callback():
             _ = plan.root
     except UnsupportedOperation as error:
         return error.with_traceback(None)

@@ -7,11 +7,13 @@ import asyncio
 import socket
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache, partial
 from http import HTTPStatus
+from importlib import import_module
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from ssl import SSLContext, SSLError
 
@@ -120,7 +122,7 @@ async def _send_to(address: Address, url: httpx.URL, request: OutboundRequest) -
     """Send to an address; the Host header and the certificate are those of the name."""
     request_headers = {**request.headers, "Host": url.netloc.decode("ascii"), "Connection": "close"}
     async with (
-        httpx.AsyncClient(verify=_tls_context(), trust_env=False, follow_redirects=False, timeout=None) as client,  # noqa: S113 - `post` limits the time
+        httpx.AsyncClient(verify=tls_context(), trust_env=False, follow_redirects=False, timeout=None) as client,  # noqa: S113 - `post` limits the time
         client.stream(
             request.method,
             url.copy_with(host=str(address)),
@@ -173,9 +175,18 @@ def parse_retry_after(text: str | None, now: datetime) -> float | None:
 
 
 @cache
-def _tls_context() -> SSLContext:
+def tls_context() -> SSLContext:
     """The TLS context, created once: loading the certificates takes longer than a post."""
     return httpx.create_ssl_context()
+
+
+def preload() -> None:
+    """Load what the first post needs. It takes 50 ms, which would hold the event loop."""
+    for name in ("httpcore", "h11", "anyio._backends._asyncio"):  # imported by others where they are first used
+        with suppress(ImportError):
+            import_module(name)
+    with suppress(OSError, SSLError):  # the first post reports it
+        tls_context()
 
 
 def _ascii_host(url: httpx.URL) -> str:

@@ -34,6 +34,14 @@ class ConcurrencyLimiter:
         """Return a context manager that holds a slot for a query. A caller of None has no limit of its own."""
         return Slot(self, caller)
 
+    async def take_turns(self) -> None:
+        """Let other tasks run if all slots are occupied.
+
+        A request calls it between its steps: the first steps of a burst of requests would else hold the event loop.
+        """
+        if not self._free:
+            await asyncio.sleep(0)
+
     async def acquire(self, caller: Hashable) -> None:
         """Wait for a slot and occupy it."""
         if self._may_take(caller):

@@ -22,9 +22,9 @@ from graphql.language import ast
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from tessera_gql.compute.collection_pause import pause_until_next_callback
 from tessera_gql.config import Profile
 from tessera_gql.executor import PlanCache
-from tessera_gql.garbage_collection import pause_garbage_collection
 from tessera_gql.server import complexity
 from tessera_gql.server.limits import Limits
 
@@ -169,7 +169,7 @@ class DocumentCache:
     ) -> PrepareResult:
         """Return the operation to run, or the errors of the document."""
         if (entry := self._find_entry(query)) is None:
-            with pause_garbage_collection():  # parsing and validation leave cycles
+            with pause_until_next_callback():  # parsing and validation leave cycles
                 return self._prepare(self._add_entry(query), variables or {}, operation_name)
         return self._prepare(entry, variables or {}, operation_name)
 

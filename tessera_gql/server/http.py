@@ -113,6 +113,7 @@ class Endpoint:
 
     async def _execute(self, request: Request, body: Body, media_type: MediaType, send: Send) -> Response | None:
         """Execute the request; None if the reply was sent as an event stream."""
+        await self.transport.concurrency_limiter.take_turns()
         identity = await self._authenticate(request)
         address = request.client.host if request.client else ""
         share = UploadShare(self.transport.upload_limiter, self.transport.get_upload_account(identity, address))
@@ -139,6 +140,7 @@ class Endpoint:
     ) -> PrepareResult | Job:
         """Receive and prepare the operation. A large one becomes a job, which keeps only the text of its variables."""
         received = await self._receive(request, body, share)
+        await self.transport.concurrency_limiter.take_turns()
         prepared = self.transport.prepare(received.params)
         _check_permitted(request, media_type, prepared, received)
         if not isinstance(prepared, Operation) or not received.is_for_worker(prepared):

@@ -76,6 +76,8 @@ async def _admit_and_run(
         return _build_errors_reply(transport, prepared)
     if prepared.kind is OperationType.SUBSCRIPTION:
         return _build_errors_reply(transport, [STREAM_REQUIRED])
+    if not prepared.plans:  # it was just prepared, and is planned next: others get their turn between
+        await asyncio.sleep(0)
     try:
         extensions = transport.charge_rate_limit(identity, prepared)
         slot = transport.concurrency_limiter.slot(transport.find_caller_account(identity))

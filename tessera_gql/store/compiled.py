@@ -17,7 +17,7 @@ from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.sql.selectable import ReturnsRows
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from tessera_gql.garbage_collection import pause_garbage_collection
+from tessera_gql.compute.collection_pause import pause_until_next_callback
 from tessera_gql.store.rows import Converter, get_row_class
 
 WITHOUT_SCHEMAS = {"core": None, "workflow": None, "audit": None}
@@ -157,7 +157,7 @@ class StatementCompiler:
         columns = [*rows[0]] if rows else []
         key = (cache_key.key, *columns)
         if (entry := self._cache.pop(key, None)) is None:
-            with pause_garbage_collection():
+            with pause_until_next_callback():
                 entry = compile_statement(statement, self.dialect, cache_key=cache_key, column_keys=columns or None)
             if len(self._cache) >= MAX_CACHED_STATEMENTS:
                 del self._cache[next(iter(self._cache))]
@@ -234,6 +234,10 @@ class PreparedQuery:
         self._cursor_column = cursor_column
         self.source = source
 
+    def is_compiled(self, dialect: Dialect, columns: frozenset[str] | None = None) -> bool:
+        """Return whether `compile` finds the statement; otherwise it takes milliseconds."""
+        return (self, dialect.name, columns) in _query_cache
+
     def compile(
         self, dialect: Dialect, parameters: Mapping[str, Any], columns: frozenset[str] | None = None
     ) -> tuple[CompiledStatement, list[Any]]:
@@ -251,7 +255,7 @@ class PreparedQuery:
     def _find(self, dialect: Dialect, columns: frozenset[str] | None) -> tuple[CompiledStatement, Mapping[str, Any]]:
         key = (self, dialect.name, columns)
         if (entry := _query_cache.pop(key, None)) is None:
-            with pause_garbage_collection():  # statements have cycles
+            with pause_until_next_callback():  # statements have cycles
                 statement = self._select_columns(self._build(dialect.name), columns)
                 compiled, compiler = compile_statement(statement, dialect)
             entry = (compiled, compiler.params)

@@ -1,11 +1,13 @@
 """Queries that return parts of a reply as JSON text, compiled once for each shape of their lists."""
 
+import asyncio
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Select
+from sqlalchemy import Dialect, Select
 
+from tessera_gql.compute.collection_pause import pause_until_next_callback
 from tessera_gql.store.compiled import CompiledStatement, compile_statement
 from tessera_gql.store.conditions import shapes_of
 from tessera_gql.store.json_pages import IS_LONG
@@ -16,6 +18,8 @@ from tessera_gql.store.pagination import PageRequest, QueryShape, request_parame
 from tessera_gql.store.session import Session
 from tessera_gql.store.text_matches import MAX_COUNT_SHARE
 
+CompiledQuery: TypeAlias = tuple[CompiledStatement, Mapping[str, Any]]
+"""A compiled statement and the values of parameters that a request does not have."""
 MAX_COMPILED = 8
 """Compiled statements of one query: one for each database and combination of filters and orders."""
 
@@ -66,7 +70,7 @@ class JsonQuery:
         self._tree = tree
         self._lookup = lookup
         self._has_single_key = has_single_key
-        self._compiled: dict[Any, tuple[CompiledStatement, Mapping[str, Any]]] = {}
+        self._compiled: dict[Any, CompiledQuery] = {}
 
     async def fetch(self, session: Session, keys: Sequence[Any], requests: Sequence[ListRequest]) -> list[str | None]:
         """Return the text for each key, None where there is no row.
@@ -77,7 +81,7 @@ class JsonQuery:
         parameters: dict[str, Any] = {KEYS: keys, KEY: keys[0], "now": session.now}
         for request in requests:
             parameters |= request.parameters
-        compiled = self._compile(session, tuple(request.shape for request in requests))
+        compiled = await self._find_compiled(session, tuple(request.shape for request in requests))
         statement = replace(compiled[0], text=_insert_sizes(compiled[0].text, requests))
         rows = await session.fetch_compiled(statement, statement.bind(parameters, compiled[1]))
         if self._has_no_keys:
@@ -92,15 +96,20 @@ class JsonQuery:
     def _has_no_keys(self) -> bool:
         return isinstance(self._tree, JsonList) and self._tree.parent is None
 
-    def _compile(self, session: Session, shapes: tuple[QueryShape, ...]) -> tuple[CompiledStatement, Mapping[str, Any]]:
+    async def _find_compiled(self, session: Session, shapes: tuple[QueryShape, ...]) -> CompiledQuery:
         key = (session.dialect, *shapes)
         if (entry := self._compiled.pop(key, None)) is None:
-            compiled, compiler = compile_statement(self._build(session.dialect, shapes), session.sql_dialect)
-            entry = (compiled, compiler.params)
+            # In a thread, because a statement with many lists would hold the event loop for some 30 ms.
+            entry = await asyncio.to_thread(self._compile, session.sql_dialect, shapes)
             if len(self._compiled) >= MAX_COMPILED:
                 del self._compiled[next(iter(self._compiled))]
         self._compiled[key] = entry
         return entry
+
+    def _compile(self, dialect: Dialect, shapes: tuple[QueryShape, ...]) -> CompiledQuery:
+        with pause_until_next_callback():
+            compiled, compiler = compile_statement(self._build(dialect.name, shapes), dialect)
+        return compiled, compiler.params
 
     def _build(self, dialect: str, shapes: Sequence[QueryShape]) -> Select[Any]:
         builder = StatementBuilder(dialect, shapes, has_single_key=self._has_single_key)

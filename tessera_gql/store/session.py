@@ -4,6 +4,7 @@ Queries return Core rows, typed as the table class they were selected from: the 
 without lazy loading.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -151,6 +152,8 @@ class Session:
     async def fetch(self, query: PreparedQuery, **parameters: Any) -> Sequence[Any]:
         """Execute a prepared query and return its rows; faster than `rows`."""
         columns = self.selected_columns.get(query.source) if self.selected_columns else None
+        if not query.is_compiled(self._compiler.dialect, columns):
+            await asyncio.sleep(0)  # others get their turn between two statements that are compiled
         compiled, values = query.compile(self._compiler.dialect, parameters, columns)
         return await self._fetch(compiled, values)
 

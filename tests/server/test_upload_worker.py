@@ -59,7 +59,11 @@ async def test_a_worker_keeps_no_file_of_an_earlier_job(backend: SampleBackend) 
 
 async def test_a_worker_that_has_grown_too_large_replies_and_ends(backend: SampleBackend) -> None:
     reader, out = asyncio.StreamReader(), io.BytesIO()
-    reader.feed_data(JOB_WITH_FILE * 2)
+    reader.feed_data(JOB_WITH_FILE)
+    worker = Worker(lambda _job, _report: backend.transport(), out, max_idle_bytes=1)
+    running = asyncio.create_task(worker.run_jobs(reader))
+    await until(lambda: out.tell() > 0)
+    reader.feed_data(JOB_WITH_FILE)  # a server sends one job after the other
     async with asyncio.timeout(3):
-        await Worker(lambda _job, _report: backend.transport(), out, max_idle_bytes=1).run_jobs(reader)
+        await running
     assert out.getvalue().count(b'[{"code":"BAD_REQUEST"},false]') == 1
