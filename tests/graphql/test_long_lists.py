@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from tessera_gql.config import Executor
+from tessera_gql.policy.enums import LabelOrigin
 from tessera_gql.server.http import Transport, execute
+from tessera_gql.store import related_matches
 from tessera_gql.store.pagination import MAX_COUNT
-from tessera_gql.store.tables import Asset, AssetColumn, new_id
+from tessera_gql.store.tables import Asset, AssetColumn, AssetLabel, new_id
 from tessera_gql.store.tables import table as table_of
 from tests.conftest import START
 from tests.graphql.conftest import Ask, anyone
@@ -175,6 +177,39 @@ async def test_assets_are_found_by_related_rows_that_are_rare_and_by_those_that_
             assert reply["data"] == data, (executor, filters)
         if world.database.dialect == "sqlite":
             assert any("EXISTS" in text for text in statements) is in_order, filters
+
+
+async def test_both_ways_find_the_same_assets_for_each_kind_of_related_rows(
+    world: World, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset, _ = await world.proposed(consumers=2)
+    lonely = await world.asset("shop.core.lonely", await world.team("owners"))
+    async with world.database.write() as session:
+        label = {"asset_id": lonely.id, "name_key": "pii", "name": "PII", "origin": LabelOrigin.DECLARED}
+        await session.append(table_of(AssetLabel), [label])
+    page = "{ totalCount nodes { fqn } }"
+    nested_page = f"teams {{ nodes {{ assets(filter: $filter) {page} }} }}"
+    query = f"query ($filter: AssetFilter) {{ assets(filter: $filter) {page} {nested_page} }}"
+    teams = await execute(transport, query="{ teams { nodes { id name } } }", identity=await anyone(None))
+    ids = {team["name"]: team["id"] for team in teams["data"]["teams"]["nodes"]}
+    found = {
+        "consumer": ({"consumer": {"eq": ids["consumer-0"]}}, [asset.fqn]),
+        "open proposal": ({"hasOpenProposal": {"eq": True}}, [asset.fqn]),
+        "no open proposal": ({"hasOpenProposal": {"eq": False}}, [lonely.fqn]),
+        "deprecation": ({"isDeprecated": {"eq": True}}, []),
+        "label": ({"label": {"startsWith": "P"}}, [lonely.fqn]),
+        "column": ({"column": {"eq": "note"}}, [asset.fqn]),
+    }
+    for max_found, executor in itertools.product((1_000, 0), EXECUTORS):
+        monkeypatch.setattr(related_matches, "MAX_FOUND", max_found)
+        run = with_executor(transport, executor)
+        for name, (filters, expected) in found.items():
+            reply = await execute(run, query=query, variables={"filter": filters}, identity=await anyone(None))
+            assert "errors" not in reply, (name, reply)
+            nested = [node["fqn"] for team in reply["data"]["teams"]["nodes"] for node in team["assets"]["nodes"]]
+            assert [node["fqn"] for node in reply["data"]["assets"]["nodes"]] == expected, (name, max_found, executor)
+            assert reply["data"]["assets"]["totalCount"] == len(expected), (name, max_found, executor)
+            assert nested == expected, (name, max_found, executor)
 
 
 @pytest.mark.long
