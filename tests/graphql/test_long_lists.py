@@ -192,7 +192,7 @@ async def test_both_ways_find_the_same_assets_for_each_kind_of_related_rows(
     query = f"query ($filter: AssetFilter) {{ assets(filter: $filter) {page} {nested_page} }}"
     teams = await execute(transport, query="{ teams { nodes { id name } } }", identity=await anyone(None))
     ids = {team["name"]: team["id"] for team in teams["data"]["teams"]["nodes"]}
-    found = {
+    filters_by_kind = {
         "consumer": ({"consumer": {"eq": ids["consumer-0"]}}, [asset.fqn]),
         "open proposal": ({"hasOpenProposal": {"eq": True}}, [asset.fqn]),
         "no open proposal": ({"hasOpenProposal": {"eq": False}}, [lonely.fqn]),
@@ -203,7 +203,7 @@ async def test_both_ways_find_the_same_assets_for_each_kind_of_related_rows(
     for max_found, executor in itertools.product((1_000, 0), EXECUTORS):
         monkeypatch.setattr(related_matches, "MAX_FOUND", max_found)
         run = with_executor(transport, executor)
-        for name, (filters, expected) in found.items():
+        for name, (filters, expected) in filters_by_kind.items():
             reply = await execute(run, query=query, variables={"filter": filters}, identity=await anyone(None))
             assert "errors" not in reply, (name, reply)
             nested = [node["fqn"] for team in reply["data"]["teams"]["nodes"] for node in team["assets"]["nodes"]]
